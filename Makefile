@@ -1,0 +1,49 @@
+# One command each; `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help venv demo test test-fast bench check docs lock clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+venv: .venv/.done ## Build .venv with everything that demo, tests and bench need
+
+.venv/.done: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Driftline needs Python 3.11 or newer: make PYTHON=python3.11 venv")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: venv ## Real Kafka, real Elasticsearch, a simulated AWS organization: the whole way, before your eyes
+	$(BIN)/driftline demo
+
+test: venv ## Everything, live tests on real parts included
+	$(BIN)/python -m pytest tests
+
+test-fast: venv ## Only what needs no server
+	$(BIN)/python -m pytest tests -m "not live" -n auto
+
+bench: venv ## Measures, side by side; writes bench.json
+	$(BIN)/python -m tests.bench
+
+check: venv ## What CI checks besides the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python -m pipeline.generate --check
+	$(BIN)/driftline rules test
+
+docs: venv ## Write what is generated: schemas, reference pages, policies
+	$(BIN)/python -m pipeline.generate
+
+lock: ## Pin every package again (needs uv)
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --universal --python-version 3.11 --extra demo --group test --group lint --group build pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built here
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

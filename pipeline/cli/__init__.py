@@ -1,0 +1,81 @@
+"""The command line. A command `foo` is `command` in `pipeline/cli/foo.py`, imported when it is called."""
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import click
+
+from pipeline.errors import RestartWanted, UserError
+
+EXIT_FAILED, EXIT_USAGE, EXIT_UNREAD, EXIT_OWN_ERROR, EXIT_RESTART, EXIT_INTERRUPTED = (
+    1,
+    2,
+    3,
+    4,
+    75,
+    130,
+)
+
+
+class LazyGroup(click.Group):
+    """Finds commands by their file, so that `driftline --help` imports no client library."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(module.name.rstrip("_") for module in iter_modules(__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"pipeline.cli.{cmd_name}").command
+        return command
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="DRIFTLINE_CONFIG",
+    help="Settings file [default: driftline.yaml here, if there is one].",
+)
+@click.version_option(package_name="driftline")
+def main(config: Path | None) -> None:
+    """Driftline: cloud security posture as a stream."""
+    if config is not None:
+        os.environ["DRIFTLINE_CONFIG"] = str(config)
+
+
+def run() -> None:
+    """The entry point: exit codes mean something, and a user's mistake shows no stack trace."""
+    try:
+        code = main.main(standalone_mode=False)
+    except UserError as error:
+        for problem in error.problems:
+            click.echo(f"error: {problem}", err=True)
+        code = EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_USAGE
+    except RestartWanted as error:
+        click.echo(f"restart wanted: {error}", err=True)
+        code = EXIT_RESTART
+    except (KeyboardInterrupt, click.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if os.environ.get("DRIFTLINE_DEBUG"):
+            raise
+        click.echo(
+            f"internal error: {type(error).__name__}: {error}\n"
+            "This is a fault of Driftline. DRIFTLINE_DEBUG=1 shows where; please report it.",
+            err=True,
+        )
+        code = EXIT_OWN_ERROR
+    sys.exit(code if isinstance(code, int) else 0)

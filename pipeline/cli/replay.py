@@ -1,0 +1,40 @@
+"""`driftline replay`: folds a recorded tape, without Kafka and without a cloud."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from pipeline import report
+from pipeline.model import SEVERITIES
+from pipeline.settings import load_settings
+from pipeline.shell import rulebook_and_options
+
+
+@click.command(name="replay")
+@click.argument("tape", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
+@click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
+def command(tape: Path, form: str, paths: tuple[Path, ...], fail_on: str) -> int:
+    """Fold TAPE and show every finding's last state."""
+    from pipeline.fold import Fold
+    from pipeline.tape import read
+
+    rulebook, options = rulebook_and_options(load_settings(), paths)
+    fold = Fold(rulebook, options)
+    for entry in read(tape):
+        fold.feed(entry.topic, entry.value)
+    findings = list(fold.documents())
+    dead = [{"place": d.place, "reason": d.reason} for d in fold.dead]
+    if form == "json":
+        click.echo(report.as_json(findings, [], {"dead": dead}), nl=False)
+    elif form == "csv":
+        click.echo(report.as_csv(findings), nl=False)
+    else:
+        report.print_table(Console(), report.standing(findings), [])
+    for letter in dead:
+        click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
+    sys.stdout.flush()
+    return report.exit_code(report.standing(findings), [], fail_on, unread=bool(dead))

@@ -1,0 +1,23 @@
+"""Errors that a person can mend: each says where, what, and what to write or do instead."""
+
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """One or more mistakes of the caller. The command prints every line and exits with 2."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems: tuple[str, ...] = problems
+
+    @classmethod
+    def of(cls, problems: Iterable[str]) -> "UserError":
+        return cls(*problems)
+
+
+class Malformed(Exception):
+    """A record that no version of us can process: it goes to the dead letters with this reason."""
+
+
+class RestartWanted(Exception):
+    """The process must be started again by its supervisor (exit 75); nothing is lost."""

@@ -1,0 +1,79 @@
+"""The stream's fold in memory: what `scan` and `replay` drive instead of Kafka, through the same bytes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from pipeline import wire
+from pipeline.assess import Options
+from pipeline.model import Snapshot
+from pipeline.partition import Dead, Partition
+from pipeline.rulebook import Rulebook
+from pipeline.topics import CONTROL, SNAPSHOTS
+
+
+class Fold:
+    """Folds records one after another and keeps the last statement of every finding.
+
+    keep=False forgets a resource's state when it is folded: for a scan that reads each resource once."""
+
+    def __init__(
+        self, rulebook: Rulebook, options: Options | None = None, *, keep: bool = True
+    ) -> None:
+        self.findings: dict[bytes, bytes] = {}
+        """Finding id to its last JSON."""
+        self.dead: list[Dead] = []
+        self.said = 0
+        self._rows: dict[bytes, bytes] = {}
+        self._keep, self._offset = keep, 0
+        self._partition = Partition(0, self._rows.get, rulebook, options)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self._partition.counts)
+
+    def feed(self, topic: str, value: bytes) -> None:
+        """One record of `driftline.snapshots` or `driftline.control`; time passes by the ticks."""
+        self._offset += 1
+        if topic == SNAPSHOTS.name:
+            self._partition.snapshots(value, self._offset)
+        elif topic == CONTROL.name:
+            self._partition.control(value, self._offset)
+            while self._partition.advance():
+                pass
+        self._take()
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """One snapshot, by way of its bytes."""
+        self.feed(SNAPSHOTS.name, wire.join([wire.encode_snapshot(snapshot)]))
+        if not self._keep:
+            self.open_pending()
+            self._rows.clear()
+
+    def open_pending(self) -> None:
+        """A one-shot scan cannot wait: what waits for its `for` opens, marked `pending_for`."""
+        for value in [v for v in self.findings.values() if b'"pending_for":' in v]:
+            finding = orjson.loads(value)
+            if finding["status"] != "open":
+                self._partition.open_pending(finding["resource"]["uid"])
+        self._take()
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Every finding's last statement, by account, resource and rule."""
+        for value in sorted(self.findings.values(), key=_order):
+            yield orjson.loads(value)
+
+    def _take(self) -> None:
+        work = self._partition.take()
+        self._rows.update(work.rows)
+        self.dead += work.dead
+        self.said += len(work.outputs)
+        for output in work.outputs:
+            self.findings[output.key] = output.value
+
+
+def _order(value: bytes) -> tuple[str, str, str]:
+    finding = orjson.loads(value)
+    resource = finding["resource"]
+    return resource["account"], resource["uid"], finding["rule"]["id"]

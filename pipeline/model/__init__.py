@@ -1,0 +1,42 @@
+"""The records that travel between collectors, stream and sinks; JSON Schemas are made from them."""
+
+from pipeline.model.base import Record, Time, from_micros, micros, rfc3339, to_micros
+from pipeline.model.control import Control, Tick
+from pipeline.model.finding import (
+    SEVERITIES,
+    Evaluation,
+    Evidence,
+    Finding,
+    Remediation,
+    ResourceRef,
+    Risk,
+    RiskFactor,
+    RuleRef,
+    Severity,
+    Status,
+    finding_id,
+    rule_uuid,
+)
+from pipeline.model.resource import (
+    Part,
+    Related,
+    Scope,
+    Snapshot,
+    Sweep,
+    SweepUids,
+    SweepUnread,
+    Unread,
+    UnreadReason,
+)
+from pipeline.model.stream import Actor, Alert, Change, Changed, Drift, Member, Read, Signal, Ticket
+
+RECORDS: tuple[type[Record], ...] = (
+    Snapshot, Sweep, SweepUids, Change, Control, Read, Finding, Drift, Signal, Alert, Ticket,
+)  # fmt: skip
+
+__all__ = [
+    "RECORDS", "SEVERITIES", "Actor", "Alert", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
+    "Finding", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskFactor",
+    "RuleRef", "Scope", "Severity", "Signal", "Snapshot", "Status", "Sweep", "SweepUids", "SweepUnread", "Tick",
+    "Ticket", "Time", "Unread", "UnreadReason", "finding_id", "from_micros", "micros", "rfc3339", "rule_uuid", "to_micros",
+]  # fmt: skip

@@ -1,0 +1,52 @@
+"""What every record shares: unknown fields are kept, times are RFC 3339 UTC with microseconds."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rfc3339(time: datetime) -> str:
+    """2026-11-24T12:00:00.000000Z: of fixed length, so that text order is time order."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def micros(time: datetime) -> int:
+    """Microseconds since 1970, exactly (a float's timestamp() would round)."""
+    delta = time - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def from_micros(value: int) -> str:
+    """The RFC 3339 text of microseconds since 1970."""
+    seconds, rest = divmod(value, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{rest:06d}Z"
+
+
+Time = Annotated[
+    AwareDatetime,
+    AfterValidator(lambda time: time.astimezone(UTC)),
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+]
+
+
+class Record(BaseModel):
+    """Base of what travels: a field that this version does not know is kept and written again."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    def encode(self) -> bytes:
+        """The record as JSON bytes; absent optional values are left out."""
+        return self.model_dump_json(exclude_none=True, by_alias=True).encode()
+
+
+def to_micros(text: str) -> int | None:
+    """Microseconds of our own fixed form (27 characters, UTC); None for any other text."""
+    if len(text) != 27 or text[26] != "Z":
+        return None
+    try:
+        return micros(datetime.fromisoformat(text))
+    except ValueError:
+        return None

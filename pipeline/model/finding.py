@@ -1,0 +1,118 @@
+"""Findings: one rule on one resource, for life."""
+
+import uuid
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.model.base import Record, Time
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "driftline")
+
+Severity = Literal["informational", "low", "medium", "high", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("informational", "low", "medium", "high", "critical")
+Evaluation = Literal["passed", "failed", "unknown"]
+Status = Literal["clear", "open", "resolved", "suppressed"]
+
+
+def finding_id(rule_id: str, uid: str) -> str:
+    """The one id of a rule on a resource, in every system that shows it."""
+    return str(uuid.uuid5(NAMESPACE, f"{rule_id}\n{uid}"))
+
+
+def rule_uuid(rule_id: str) -> str:
+    return str(uuid.uuid5(NAMESPACE, rule_id))
+
+
+class Remediation(Record):
+    """How to mend it, by each way. Texts, commands, snippets; any may be empty."""
+
+    console: str = ""
+    cli: str = ""
+    terraform: str = ""
+
+
+class RuleRef(Record):
+    """The rule as its findings carry it."""
+
+    id: str
+    uuid: str
+    version: int
+    title: str
+    severity: Severity
+    section: str
+    """The service, as people group findings: `S3`, `IAM`."""
+    why: str = ""
+    references: list[str] = Field(default_factory=list)
+    frameworks: dict[str, list[str]] = Field(default_factory=dict)
+    """Framework id to control ids."""
+
+
+class ResourceRef(Record):
+    uid: str
+    type: str
+    provider: str
+    organization: str | None = None
+    account: str
+    region: str
+    name: str
+    tags: dict[str, str] = Field(default_factory=dict)
+
+
+class Evidence(Record):
+    """A path of the resource and its value, that decided."""
+
+    path: str
+    value: Any = None
+
+
+class RiskFactor(Record):
+    name: Literal["severity", "exposure", "privilege", "criticality", "age"]
+    value: str
+    share: int
+    """Points of the score that this factor gives."""
+
+
+class Risk(Record):
+    score: int = Field(ge=0, le=100)
+    factors: list[RiskFactor] = Field(default_factory=list)
+
+
+class Finding(Record):
+    """A whole statement about one rule on one resource; a later revision replaces it."""
+
+    id: str
+    rule: RuleRef
+    resource: ResourceRef
+    evaluation: Evaluation
+    status: Status
+    reason: str
+    """Why it stands so: opened, reopened, fixed, holds, unread, stale, error, pending,
+    resource_deleted, not_applicable, rule_removed."""
+    detail: str = ""
+    """For `unread` and `error`: which part, which code."""
+    evidence: list[Evidence] = Field(default_factory=list)
+    first_seen: Time
+    last_seen: Time
+    """The record time of this statement."""
+    evaluated_at: Time | None = None
+    """When the resource was read that the last real verdict (passed or failed) stands on."""
+    opened_at: Time | None = None
+    resolved_at: Time | None = None
+    reopened: int = 0
+    pending_for: int | None = None
+    """Seconds that a failing condition must hold before it opens (rule's `for`), where it is not open yet
+    or was opened at once by a one-shot scan."""
+    actor: dict[str, Any] | None = None
+    risk: Risk
+    owner: str | None = None
+    exception: dict[str, Any] | None = None
+    remediation: Remediation = Field(default_factory=Remediation)
+    links: list[str] = Field(default_factory=list)
+    updated_at: Time
+    """When status, evaluation or evidence last changed."""
+    revision: int
+    restated: bool = False
+    """Nothing changed: said again so that it does not fade. Wakes nobody."""
+    retired: bool = False
+    """The finding has ended with its resource or rule: gone from every latest view."""

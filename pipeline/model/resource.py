@@ -1,0 +1,110 @@
+"""Snapshots of resources, and the sweeps that they were read in."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from pipeline.model.base import Record, Time
+
+UnreadReason = Literal["denied", "throttled", "failed", "unsupported", "oversize"]
+
+
+class Part(Record):
+    """One piece of a configuration, read by one call."""
+
+    name: str
+    captured_at: Time
+    """Taken before the call was made: what changed during it is read again."""
+
+
+class Unread(Record):
+    """A part that could not be read. `part` is `*` where the whole resource could not."""
+
+    part: str
+    reason: UnreadReason
+    code: str = ""
+    """The provider's own error code."""
+
+
+class Related(Record):
+    uid: str
+    relation: str
+    type: str | None = None
+
+
+class Snapshot(Record):
+    """A resource's configuration, or a part of it, as read at `captured_at`."""
+
+    uid: str = Field(min_length=1, max_length=2048)
+    type: str = Field(min_length=1, max_length=256)
+    provider: Literal["aws", "azure", "gcp"]
+    organization: str | None = None
+    account: str
+    region: str
+    """The provider's region, or `global`."""
+    name: str = ""
+    tags: dict[str, str] = Field(default_factory=dict)
+    captured_at: Time
+    """The time before the first call of this reading; orders snapshots of one resource."""
+    config: dict[str, Any] = Field(default_factory=dict)
+    """One key a part. `null` is a value: read, and not configured."""
+    parts: list[Part] = Field(default_factory=list)
+    """The parts this snapshot covers; what is not covered is kept, never taken as absent."""
+    related: list[Related] = Field(default_factory=list)
+    unread: list[Unread] = Field(default_factory=list)
+    incarnation: str | None = None
+    """Differs when the resource was made anew under the same uid."""
+    source: Literal["sweep", "event", "import"] = "sweep"
+    sweep: str | None = None
+    deleted: bool = False
+    deleted_reason: str | None = None
+
+
+class Scope(Record):
+    """What a sweep reads: one type in one region of one account."""
+
+    provider: Literal["aws", "azure", "gcp"]
+    account: str
+    region: str
+    type: str
+
+    @property
+    def key(self) -> str:
+        """The key in `sweeps`: provider/account/region/type."""
+        return f"{self.provider}/{self.account}/{self.region}/{self.type}"
+
+
+class SweepUnread(Record):
+    """What a sweep could not read, summed up."""
+
+    part: str
+    reason: UnreadReason
+    code: str = ""
+    count: int = 1
+
+
+class Sweep(Record):
+    """The header of one reading of a scope, written last. Its uids are in `pages` SweepUids."""
+
+    scope: Scope
+    id: str
+    started_at: Time
+    finished_at: Time
+    status: Literal["complete", "partial", "denied"]
+    reason: str | None = None
+    """Why it is not complete: the error code and the call, in words."""
+    count: int = 0
+    """Resources known in the scope after this sweep."""
+    pages: int = 0
+    completed_at: Time | None = None
+    """When the last complete sweep of this scope began; carried forward by the incomplete ones."""
+    unread: list[SweepUnread] = Field(default_factory=list)
+
+
+class SweepUids(Record):
+    """Up to 5,000 uids of a sweep, under the key scope#page."""
+
+    scope: Scope
+    id: str
+    page: int
+    uids: list[str]

@@ -1,0 +1,121 @@
+"""Merges a snapshot into what is known of its resource, part by part. Pure; times in microseconds."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pipeline.model import Snapshot, micros
+from pipeline.state import Body, Head, Hidden
+
+EVERYTHING = "*"
+
+
+class Merged(NamedTuple):
+    head: Head
+    body: Body
+    changes: list[dict[str, Any]]
+    """Paths of the configuration that differ from before: {path, before, after}."""
+    applied: bool
+    """False where the snapshot was older than all that is known."""
+
+
+def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
+    """The knowledge after a snapshot. What it does not cover is kept, never taken as absent."""
+    at = micros(snapshot.captured_at)
+    if head is None or body is None:
+        head, body = Head(), Body(_resource(snapshot))
+    if body.deleted_at is not None and at <= body.deleted_at:
+        return Merged(head, body, [], False)
+    newest = at >= head.seen_at
+    if snapshot.deleted:
+        if not newest:
+            return Merged(head, body, [], False)
+        gone = Body(body.resource, {}, {}, body.incarnation, at, body.lives)
+        return Merged(Head(b"", at, head.said_at, {}), gone, [], True)
+    back = body.deleted_at is not None or _remade(body, snapshot)
+    known = {} if back else head.parts
+    times, config = dict(known), {} if back else dict(body.config)
+    changes: list[dict[str, Any]] = []
+    applied = newest
+    for part in snapshot.parts:
+        read_at = micros(part.captured_at)
+        if part.name in snapshot.config and read_at >= times.get(part.name, 0):
+            after = snapshot.config[part.name]
+            if part.name in config:
+                differences(part.name, config[part.name], after, changes)
+            config[part.name], times[part.name], applied = after, read_at, True
+    hidden = _hidden({} if back else body.hidden, snapshot, at, times)
+    merged = Body(
+        resource=_resource(snapshot) if newest else body.resource,
+        config=config,
+        hidden=hidden,
+        incarnation=snapshot.incarnation or (None if back else body.incarnation),
+        lives=body.lives,
+        previous=None if back else body.previous,
+        changes=[] if back else body.changes,
+        related=[related.model_dump(exclude_none=True) for related in snapshot.related]
+        if newest and (snapshot.related or not snapshot.unread)
+        else body.related,
+    )
+    return Merged(Head(b"", max(at, head.seen_at), head.said_at, times), merged, changes, applied)
+
+
+def unread(body: Body, parts: Mapping[str, int]) -> dict[str, Hidden]:
+    """The parts that are not known at present: hidden alone, or by a denial of the whole resource."""
+    out = {name: hidden for name, hidden in body.hidden.items() if name != EVERYTHING}
+    if everything := body.hidden.get(EVERYTHING):
+        old = {name: everything for name, read_at in parts.items() if read_at < everything.at}
+        out |= old
+        if not parts or len(old) == len(parts):
+            out[EVERYTHING] = everything
+    return out
+
+
+def differences(path: str, before: Any, after: Any, out: list[dict[str, Any]]) -> None:
+    """Adds {path, before, after} for every leaf, or list, that differs."""
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            differences(f"{path}.{key}", before.get(key), after.get(key), out)
+    else:
+        out.append({"path": path, "before": before, "after": after})
+
+
+def _remade(body: Body, snapshot: Snapshot) -> bool:
+    """Made anew under the same uid: both incarnations are known, and differ."""
+    known, new = body.incarnation, snapshot.incarnation
+    return known is not None and new is not None and known != new
+
+
+def _resource(snapshot: Snapshot) -> dict[str, Any]:
+    resource = {
+        "uid": snapshot.uid,
+        "type": snapshot.type,
+        "provider": snapshot.provider,
+        "organization": snapshot.organization,
+        "account": snapshot.account,
+        "region": snapshot.region,
+        "name": snapshot.name,
+        "tags": snapshot.tags,
+    }
+    return {key: value for key, value in resource.items() if value is not None}
+
+
+def _hidden(
+    before: Mapping[str, Hidden], snapshot: Snapshot, at: int, times: Mapping[str, int]
+) -> dict[str, Hidden]:
+    """What stays or becomes unread: a reading of a part at or after its denial lifts it."""
+    hidden = dict(before)
+    for item in snapshot.unread:
+        known = hidden.get(item.part)
+        if at >= (known.at if known else 0):
+            hidden[item.part] = Hidden(item.reason, item.code, at)
+    return {
+        name: item
+        for name, item in hidden.items()
+        if (
+            any(read_at < item.at for read_at in times.values()) or not times
+            if name == EVERYTHING
+            else times.get(name, -1) < item.at
+        )
+    }

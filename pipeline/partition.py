@@ -1,0 +1,208 @@
+"""One partition's fold: records in, findings and state rows out. Every shell drives this; it knows no Kafka."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import orjson
+
+from pipeline import assess, state as rows, wire
+from pipeline.errors import Malformed
+from pipeline.model import Snapshot, micros, to_micros
+from pipeline.rulebook import Rulebook
+from pipeline.state import NEVER, Head, NewerState, Position, State
+from pipeline.topics import FINDINGS
+
+SOURCE = "sweep"
+"""The watermark that findings' waits and restatements follow."""
+
+
+class Output(NamedTuple):
+    topic: str
+    key: bytes
+    value: bytes
+
+
+class Dead(NamedTuple):
+    """A bad element; place -1 is the record as a whole."""
+
+    place: int
+    reason: str
+    value: bytes
+
+
+class Work(NamedTuple):
+    outputs: list[Output]
+    rows: dict[bytes, bytes]
+    dead: list[Dead]
+
+
+class Partition:
+    """The fold of one partition. `get` reads a row that was taken (and made durable) before."""
+
+    def __init__(
+        self,
+        number: int,
+        get: Callable[[bytes], bytes | None],
+        rulebook: Rulebook,
+        options: assess.Options | None = None,
+    ) -> None:
+        self.number = number
+        self.counts: Counter[str] = Counter()
+        self.watermark = 0
+        self.newest = 0
+        """The newest `captured_at` seen, microseconds."""
+        self._get, self._rulebook, self._options = get, rulebook, options or assess.Options()
+        self._due: list[tuple[int, str]] = []
+        self._control = 0
+        self._outputs: list[Output] = []
+        self._rows: dict[bytes, bytes] = {}
+        self._dead: list[Dead] = []
+
+    def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
+        """Rebuilds the list of due states from all rows of the store. Raises NewerState."""
+        self._due = [
+            (due, key[1:].decode())
+            for key, row in stored
+            if key[:1] == b"h" and (due := rows.prefix(row)[0]) != NEVER
+        ]
+        heapq.heapify(self._due)
+
+    def snapshots(self, value: bytes, offset: int) -> None:
+        """One record of `snapshots`. What is malformed goes to the dead; raises only NewerState."""
+        try:
+            peeks = wire.peek(value)
+        except Malformed as why:
+            return self._bury(-1, str(why), value)
+        elements: list[bytes] = []
+        for place, peek in enumerate(peeks):
+            try:
+                if peek is not None and self._unchanged(peek, offset, place):
+                    continue
+                elements = elements or wire.split(value)
+                self._snapshot(wire.snapshot(elements[place]), peek, offset, place)
+            except Malformed as why:
+                self._bury(place, str(why), elements[place])
+            except (NewerState, MemoryError):
+                raise
+            except Exception as why:  # one resource's trouble must not stop the others
+                self._bury(
+                    place, f"{type(why).__name__}: {why}", (elements or wire.split(value))[place]
+                )
+        return None
+
+    def control(self, value: bytes, offset: int) -> None:
+        """One record of `control`: a tick moves the watermark, which never runs back."""
+        try:
+            record = wire.control(value)
+        except Malformed as why:
+            return self._bury(-1, str(why), value)
+        if record.tick is not None and record.tick.source == SOURCE:
+            self.watermark = max(self.watermark, micros(record.tick.watermark))
+        self._control = offset
+        return None
+
+    def advance(self, limit: int | None = None, most: int = 1000) -> bool:
+        """Processes up to `most` states that are due at the watermark (or `limit`, if that is lower).
+
+        Says whether more are left."""
+        until = self.watermark if limit is None else min(self.watermark, limit)
+        done = 0
+        while self._due and self._due[0][0] <= until:
+            if done == most:
+                return True
+            due, uid = heapq.heappop(self._due)
+            state = self._load(uid)
+            if state is None or state.due != due:
+                continue  # an older entry of a state that has moved on
+            done += 1
+            self._emit(uid, state, assess.tick(state, until, self._rulebook, self._options))
+        return False
+
+    def open_pending(self, uid: str) -> None:
+        """For a one-shot scan's end: opens what waits (assess.open_pending)."""
+        if state := self._load(uid):
+            self._emit(uid, state, assess.open_pending(state, self._rulebook, self._options))
+
+    def take(self) -> Work:
+        """What has gathered since the last take, now the caller's to make durable."""
+        work = Work(self._outputs, self._rows, self._dead)
+        self._outputs, self._rows, self._dead = [], {}, []
+        return work
+
+    def _row(self, key: bytes) -> bytes | None:
+        return self._rows.get(key) or self._get(key)
+
+    def _load(self, uid: str) -> State | None:
+        head = self._row(rows.head_key(uid))
+        body = self._row(rows.body_key(uid))
+        if head is None or body is None:
+            return None
+        due, position = rows.prefix(head)
+        rows.prefix(body)
+        return State(rows.decode_head(head), rows.decode_body(body), due, position)
+
+    def _unchanged(self, peek: wire.Peek, offset: int, place: int) -> bool:
+        """The short cut: writes only the head where the reading says what the last one said."""
+        key = rows.head_key(peek.uid)
+        row = self._row(key)
+        if row is None:
+            return False
+        due, position = rows.prefix(row)
+        if (position.offset, position.place) >= (offset, place):
+            self.counts["duplicates"] += 1
+            return True
+        head = rows.decode_head(row)
+        if peek.digest(self._rulebook.type_hash(peek.type)) != head.digest:
+            return False
+        at = to_micros(peek.captured_at)
+        if at is None or at < head.seen_at or at >= due:
+            return False
+        times = head.parts
+        for part in peek.parts:
+            read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
+            if read_at is None or read_at < times.get(part.name, 0):
+                return False
+            times[part.name] = read_at
+        head = Head(head.digest, at, head.said_at, times)
+        self._rows[key] = rows.encode(head, due, Position(offset, place, position.control))
+        self.newest = max(self.newest, at)
+        self.counts["unchanged"] += 1
+        return True
+
+    def _snapshot(
+        self, snapshot: Snapshot, peek: wire.Peek | None, offset: int, place: int
+    ) -> None:
+        state = self._load(snapshot.uid)
+        if state and (state.position.offset, state.position.place) >= (offset, place):
+            self.counts["duplicates"] += 1
+            return
+        digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
+        step = assess.apply(state, snapshot, digest, self._rulebook, self._options)
+        self.newest = max(self.newest, micros(snapshot.captured_at))
+        self.counts["changed" if step.applied else "older"] += 1
+        control = state.position.control if state else 0
+        self._emit(snapshot.uid, state, step, Position(offset, place, control))
+
+    def _emit(
+        self, uid: str, before: State | None, step: assess.Step, position: Position | None = None
+    ) -> None:
+        new = step.state
+        position = position or Position(
+            new.position.offset, new.position.place, max(self._control, new.position.control)
+        )
+        self._rows[rows.head_key(uid)] = rows.encode(new.head, new.due, position)
+        if before is None or new.body is not before.body:
+            self._rows[rows.body_key(uid)] = rows.encode(new.body, new.due, position)
+        if new.due != NEVER and (before is None or new.due != before.due):
+            heapq.heappush(self._due, (new.due, uid))
+        for finding in step.findings:
+            self.counts["restated" if finding["restated"] else finding["reason"]] += 1
+            self._outputs.append(
+                Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
+            )
+
+    def _bury(self, place: int, reason: str, value: bytes) -> None:
+        self.counts["bad"] += 1
+        self._dead.append(Dead(place, reason[:500], value))

@@ -1,0 +1,143 @@
+"""What a one-shot evaluation tells: a table for people, JSON and CSV for programs. Pure but for rich's tables."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.model import SEVERITIES, Sweep
+
+EXIT_FAILED, EXIT_UNREAD = 1, 3
+COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+COLUMNS = ("severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
+           "title", "reason", "detail", "risk", "last_seen")  # fmt: skip
+
+
+def standing(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have not ended with their resource or rule."""
+    return [finding for finding in findings if not finding["retired"]]
+
+
+def failing(finding: dict[str, Any]) -> bool:
+    """Open and not suppressed: what `--fail-on` looks at."""
+    return bool(finding["status"] == "open")
+
+
+def summary(findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    """Counts, for the top of every report."""
+    by_severity = Counter(f["rule"]["severity"] for f in findings if failing(f))
+    return {
+        "findings": len(findings),
+        "evaluations": dict(sorted(Counter(f["evaluation"] for f in findings).items())),
+        "open": sum(by_severity.values()),
+        "open_by_severity": {s: by_severity[s] for s in reversed(SEVERITIES)},
+        "resources": len({f["resource"]["uid"] for f in findings}),
+        "accounts": sorted({f["resource"]["account"] for f in findings}),
+        "sweeps": dict(sorted(Counter(s.status for s in sweeps).items())),
+    }
+
+
+def exit_code(
+    findings: Iterable[dict[str, Any]], sweeps: Iterable[Sweep], fail_on: str, *, unread: bool
+) -> int:
+    """1 something at or above `fail_on` fails; 3 nothing does, but something was not read; else 0."""
+    least = SEVERITIES.index(fail_on)
+    known = True
+    for finding in findings:
+        if failing(finding) and SEVERITIES.index(finding["rule"]["severity"]) >= least:
+            return EXIT_FAILED
+        known = known and finding["evaluation"] != "unknown"
+    complete = all(sweep.status == "complete" for sweep in sweeps)
+    return 0 if known and complete and not unread else EXIT_UNREAD
+
+
+def as_json(
+    findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep], more: dict[str, Any] | None = None
+) -> str:
+    """One object: summary, coverage (the sweeps), findings (all evaluations)."""
+    coverage = [sweep.model_dump(mode="json", exclude_none=True) for sweep in sweeps]
+    whole = {"summary": summary(findings, sweeps), "coverage": coverage, "findings": findings}
+    return orjson.dumps(whole | (more or {}), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def plain(text: object) -> str:
+    """Text from a cloud, safe to print: control characters (colours, line feeds, bidi) shown as escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
+    )
+
+
+def cell(value: object) -> str:
+    """A CSV cell that no spreadsheet takes for a formula."""
+    text = plain(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def _row(finding: dict[str, Any]) -> list[object]:
+    rule, resource = finding["rule"], finding["resource"]
+    return [
+        rule["severity"], finding["evaluation"], finding["status"], resource["account"],
+        resource["region"], resource["type"], resource["uid"], rule["id"], rule["title"],
+        finding["reason"], finding["detail"], finding["risk"]["score"], finding["last_seen"],
+    ]  # fmt: skip
+
+
+def as_csv(findings: Iterable[dict[str, Any]]) -> str:
+    """All evaluations, one line each."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([cell(value) for value in _row(finding)] for finding in findings)
+    return out.getvalue()
+
+
+def print_table(
+    console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
+) -> None:
+    """What fails or is not known, worst first, then the sums, then what was not read."""
+    bad = [f for f in findings if failing(f) or f["evaluation"] == "unknown"]
+    bad.sort(key=lambda f: (-f["risk"]["score"], f["resource"]["uid"], f["rule"]["id"]))
+    table = Table(box=None, pad_edge=False, expand=False, header_style="bold")
+    for name in ("severity", "risk", "state", "account", "region", "resource", "rule"):
+        table.add_column(name, overflow="fold", justify="right" if name == "risk" else "left")
+    for f in bad:
+        severity, resource = f["rule"]["severity"], f["resource"]
+        state = "open" if failing(f) else "unknown"
+        if failing(f) and f.get("pending_for"):
+            state = f"open (would wait {f['pending_for']} s)"
+        cells = [severity, f["risk"]["score"], state, resource["account"], resource["region"],
+                 resource["name"] or resource["uid"], f["rule"]["id"]]  # fmt: skip
+        style = COLORS.get(severity, "") if failing(f) else "dim"
+        table.add_row(
+            *(Text(plain(text), style=style if i == 0 else "") for i, text in enumerate(cells))
+        )
+    if bad:
+        console.print(table)
+        console.print()
+    _print_sums(console, findings, sweeps)
+
+
+def _print_sums(
+    console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
+) -> None:
+    sums = summary(findings, sweeps)
+    counts = ", ".join(f"{n} {name}" for name, n in sums["evaluations"].items()) or "none"
+    worst = ", ".join(f"{n} {name}" for name, n in sums["open_by_severity"].items() if n) or "none"
+    console.print(
+        f"{sums['resources']} resources in {len(sums['accounts'])} account(s); evaluations: {counts}; open: {worst}",
+        highlight=False,
+    )
+    for sweep in sweeps:
+        if sweep.status != "complete":
+            console.print(
+                Text(
+                    f"{sweep.status}: {plain(sweep.scope.key)}: {plain(sweep.reason or '')}",
+                    style="yellow",
+                )
+            )

@@ -1,0 +1,81 @@
+"""Every topic: what it is keyed by, how many partitions, how it is cleaned, how long it is kept."""
+
+from dataclasses import dataclass, field
+
+PARTITIONS = 24
+"""Changing it means a new app id and a full sweep: resources live on `partition(uid)`."""
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    key: str
+    partitions: int = PARTITIONS
+    cleanup: str = "delete"
+    retention_ms: int = 7 * DAY_MS
+    config: dict[str, str] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, str]:
+        """The topic's settings as the broker names them."""
+        own = {"cleanup.policy": self.cleanup, "max.message.bytes": "4000000", **self.config}
+        if "delete" in self.cleanup:
+            own["retention.ms"] = str(self.retention_ms)
+        return own
+
+
+COMPACTED = {
+    "min.compaction.lag.ms": str(7 * DAY_MS),  # a sink that lags a week misses no transition
+    "delete.retention.ms": str(7 * DAY_MS),
+}
+
+# Inputs are neither compacted nor written in transactions: a hole in their offsets would be one by right.
+SNAPSHOTS = Topic("driftline.snapshots", "none: batches of one partition")
+CHANGES = Topic("driftline.changes", "resource uid")
+CONTROL = Topic("driftline.control", "none: to every partition")
+SWEEPS = Topic(
+    "driftline.sweeps",
+    "scope, scope#page",
+    1,
+    "compact",
+    config={"delete.retention.ms": str(7 * DAY_MS)},
+)
+READS = Topic("driftline.reads", "resource uid", 6, retention_ms=DAY_MS)
+FINDINGS = Topic("driftline.findings", "finding id", cleanup="compact", config=COMPACTED)
+DRIFT = Topic("driftline.drift", "resource uid", retention_ms=30 * DAY_MS)
+SIGNALS = Topic("driftline.signals", "correlation group")
+ALERTS = Topic("driftline.alerts", "alert id", cleanup="compact", config=COMPACTED)
+MEMBERS = Topic("driftline.members", "ticket key")
+TICKETS = Topic("driftline.tickets", "ticket key", cleanup="compact", config=COMPACTED)
+DEADLETTER = Topic("driftline.deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
+STATE = Topic(
+    "driftline-assess-state-changelog",
+    "resource uid, head or body",
+    cleanup="compact",
+    config={
+        "min.compaction.lag.ms": str(DAY_MS // 24)
+    },  # longer than any restart: a stale late entry is healed before
+)
+
+TOPICS: tuple[Topic, ...] = (
+    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE,
+)  # fmt: skip
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's own partitioner hash (Java client, librdkafka's murmur2_random), as a positive 31-bit number."""
+    m, mask, n = 0x5BD1E995, 0xFFFFFFFF, len(data)
+    h = 0x9747B28C ^ n
+    for i in range(0, n - n % 4, 4):
+        k = int.from_bytes(data[i : i + 4], "little") * m & mask
+        h = (h * m & mask) ^ ((k ^ k >> 24) * m & mask)
+    if n % 4:
+        h = (h ^ int.from_bytes(data[n - n % 4 :], "little")) * m & mask
+    h = (h ^ h >> 13) * m & mask
+    return (h ^ h >> 15) & 0x7FFFFFFF
+
+
+def partition(uid: str, count: int = PARTITIONS) -> int:
+    """Where a resource lives; the same for every producer."""
+    return murmur2(uid.encode()) % count
