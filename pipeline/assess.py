@@ -57,6 +57,7 @@ def apply(
     if body.deleted_at is not None:
         _delete(body, at, _select(body, rulebook))
     else:
+        _grow_stale(new, at)
         _judge(new, at, rulebook)
     restate = state is not None and body.deleted_at is None and at >= _restate_at(new)
     if restate or state is None:
@@ -69,15 +70,16 @@ def tick(state: State, at: int, rulebook: Rulebook, options: Options) -> Step:
     """Time has come to `at`: waits that ran out, and everything said again when it is due."""
     if state.due > at:
         return Step(state, [], False)
-    body = msgspec.structs.replace(state.body, lives=dict(state.body.lives))
+    body = msgspec.structs.replace(
+        state.body, lives=dict(state.body.lives), hidden=dict(state.body.hidden)
+    )
     head = msgspec.structs.replace(state.head)
     new = State(head, body, position=state.position)
     _elapse(body, at, _select(body, rulebook))
     restate = at >= _restate_at(new) and body.deleted_at is None
+    if _grow_stale(new, at) or restate:
+        _judge(new, at, rulebook)
     if restate:
-        _judge(new, at, rulebook, stale=at - STALE_AFTER)
-        if any(read_at < at - STALE_AFTER for read_at in head.parts.values()):
-            head.digest = b""  # the next reading is judged anew, even if nothing changed
         head.said_at = at
     new.due = _due(new, rulebook)
     return Step(new, _say(state.body, new, at, rulebook, options, restate=restate), True)
@@ -100,13 +102,25 @@ def _select(body: Body, rulebook: Rulebook) -> RuleSet:
     return rulebook.select(resource["type"], resource["account"], resource["tags"])
 
 
-def _judge(state: State, at: int, rulebook: Rulebook, stale: int | None = None) -> None:
+def _grow_stale(state: State, at: int) -> bool:
+    """Hides the parts whose last reading is too old; says whether there were any."""
+    head, body = state.head, state.body
+    old = [name for name in _fresh(state) if head.parts[name] + STALE_AFTER <= at]
+    for name in old:
+        body.hidden[name] = Hidden("stale", "", head.parts[name] + 1)  # any newer reading lifts it
+        head.digest = b""  # and is judged, even if nothing changed
+    return bool(old)
+
+
+def _fresh(state: State) -> list[str]:
+    hidden = unread(state.body, state.head.parts)
+    return [name for name in state.head.parts if name not in hidden]
+
+
+def _judge(state: State, at: int, rulebook: Rulebook) -> None:
     """Puts the lives that the rules give into the state's body."""
     head, body = state.head, state.body
     hidden = unread(body, head.parts)
-    if stale is not None:
-        old = {name: Hidden("stale", "", at) for name, read in head.parts.items() if read < stale}
-        hidden = old | hidden
     rules = _select(body, rulebook)
     document = body.resource | {"config": body.config}
     lives: dict[str, Life] = {}
@@ -153,7 +167,8 @@ def _due(state: State, rulebook: Rulebook) -> int:
         for bound in _select(body, rulebook).rules
         if (life := body.lives.get(bound.id))
     ]
-    return min([_restate_at(state), *waits])
+    stale = [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
+    return min([_restate_at(state), *waits, *stale])
 
 
 _SHOWN = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",

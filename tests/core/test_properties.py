@@ -1,0 +1,119 @@
+"""Whatever Kafka may do to a tape — other interleavings, duplicates, a cut and a restart — its findings end the same."""
+
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.partition import Partition
+from pipeline.topics import CONTROL, SNAPSHOTS
+from tests.core.world import World, denied, gone, key, rulebook, tick, value
+
+UIDS = [f"arn:aws:kms:eu-west-1:111111111111:key/{n}" for n in range(3)]
+
+Event = tuple[float, str, Any]
+
+
+@st.composite
+def tapes(draw: st.DrawFn) -> list[tuple[float, str, bytes]]:
+    """Records with rising times: readings, denials, deletions of three keys, and ticks."""
+    out, at = [], 0.0
+    for _ in range(draw(st.integers(3, 25))):
+        at += draw(st.sampled_from([0.5, 4, 11, 45, 400, 800]))
+        kind = draw(st.sampled_from(["read", "read", "read", "denied", "gone", "tick", "part"]))
+        uid = draw(st.sampled_from(UIDS))
+        if kind == "tick":
+            out.append((at, CONTROL.name, tick(at)))
+            continue
+        flags = draw(st.tuples(st.booleans(), st.booleans()))
+        snapshot = {
+            "read": lambda: key(at, *flags, uid=uid),
+            "part": lambda: key(at, flags[0], None, uid=uid),
+            "denied": lambda: denied(at, "*" if flags[0] else "key", uid),
+            "gone": lambda: gone(at, uid),
+        }[kind]()
+        out.append((at, uid, value(snapshot)))
+    out.append((at + 1, CONTROL.name, tick(at + 1)))
+    return out
+
+
+def play(records: list[tuple[float, str, bytes]]) -> World:
+    world = World()
+    for _, where, data in records:
+        world.feed(CONTROL.name if where == CONTROL.name else SNAPSHOTS.name, data)
+    return world
+
+
+def shuffled(
+    records: list[tuple[float, str, bytes]], random: Random
+) -> list[tuple[float, str, bytes]]:
+    """Another order that Kafka allows: each resource's records stay in order, and a tick never comes before
+    a reading that is older (the worker holds ticks back until the readings are through)."""
+    queues: dict[str, list[tuple[float, str, bytes]]] = {}
+    for record in records:
+        queues.setdefault(record[1], []).append(record)
+    out = []
+    while queues:
+        ready = [
+            name
+            for name, queue in queues.items()
+            if name != CONTROL.name
+            or all(other[0][0] > queue[0][0] for n, other in queues.items() if n != CONTROL.name)
+        ]
+        name = random.choice(ready)
+        out.append(queues[name].pop(0))
+        if not queues[name]:
+            del queues[name]
+    return out
+
+
+@settings(max_examples=150, deadline=None)
+@given(tapes(), st.randoms(use_true_random=False))
+def test_another_interleaving_ends_the_same(
+    tape: list[tuple[float, str, bytes]], random: Random
+) -> None:
+    assert play(shuffled(tape, random)).finals() == play(tape).finals()
+
+
+@settings(max_examples=150, deadline=None)
+@given(tapes(), st.randoms(use_true_random=False))
+def test_duplicates_change_nothing(tape: list[tuple[float, str, bytes]], random: Random) -> None:
+    doubled = list(tape)
+    for index in sorted(random.sample(range(len(tape)), len(tape) // 2), reverse=True):
+        doubled.insert(random.randint(index + 1, len(doubled)), tape[index])
+    assert play(doubled).finals() == play(tape).finals()
+
+
+@settings(max_examples=100, deadline=None)
+@given(tapes(), st.randoms(use_true_random=False))
+def test_a_cut_and_a_restart_change_nothing(
+    tape: list[tuple[float, str, bytes]], random: Random
+) -> None:
+    """The worker dies with outputs written and states not, or both; it begins again a little earlier."""
+    stored: dict[bytes, bytes] = {}
+    findings: dict[bytes, bytes] = {}
+    partition = Partition(0, stored.get, rulebook())
+    at = 0
+    crashes = 0
+    while at < len(tape):
+        _, where, data = tape[at]
+        (partition.control if where == CONTROL.name else partition.snapshots)(data, at + 1)
+        while partition.advance():
+            pass
+        work = partition.take()
+        findings.update((output.key, output.value) for output in work.outputs)
+        if crashes < 5 and random.random() < 0.3:
+            crashes += 1
+            if random.random() < 0.5:
+                stored.update(work.rows)
+            partition = Partition(0, stored.get, rulebook())
+            partition.restore(stored.items())
+            at = max(0, at - random.randint(0, 3))
+            continue
+        stored.update(work.rows)
+        at += 1
+    whole = play(tape)
+    again = World()
+    again.findings = findings
+    assert again.finals() == whole.finals()

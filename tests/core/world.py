@@ -1,0 +1,129 @@
+"""A small world for the core's tests: three rules on one type, and short ways to say records."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+
+from pipeline import wire
+from pipeline.fold import Fold
+from pipeline.model import Control, Finding, Part, Snapshot, Tick, Unread, finding_id
+from pipeline.rulebook import Rulebook, load
+from pipeline.topics import CONTROL
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TYPE = "AWS::KMS::Key"
+UID = "arn:aws:kms:eu-west-1:111111111111:key/1"
+
+RULE = """\
+id: {id}
+version: 1
+title: {title}
+severity: {severity}
+type: AWS::KMS::Key
+section: KMS
+exposure: none
+privilege: none
+needs: [{part}]
+must: {must}
+{more}
+why: Only for tests.
+remediation: {{console: "", cli: "", terraform: ""}}
+references: []
+frameworks: {{}}
+examples:
+  base: {{config: {{rotation: {{KeyRotationEnabled: true}}, key: {{Enabled: true}}}}}}
+  passed: [{{name: as it is}}]
+  failed: [{{name: off, set: {{{path}: false}}}}]
+  unknown: [{{name: unread, unread: [{part}]}}]
+"""
+
+RULES = {
+    "t-rotation": ("rotation", "resource.config.rotation.KeyRotationEnabled", ""),
+    "t-patient": ("key", "resource.config.key.Enabled", "for: 10m"),
+    "t-sticky": ("key", "resource.config.key.Enabled", "keep_firing_for: 30m"),
+}
+
+
+@cache
+def rulebook() -> Rulebook:
+    """The three rules, loaded as a user's own are."""
+    with TemporaryDirectory() as folder:
+        for name, (part, must, more) in RULES.items():
+            text = RULE.format(
+                id=name, title=name, severity="high", part=part, must=must, more=more,
+                path=must.removeprefix("resource."),
+            )  # fmt: skip
+            (Path(folder) / f"{name}.yaml").write_text(text)
+        return load([Path(folder)], builtin=False)
+
+
+def minute(number: float) -> datetime:
+    return START + timedelta(minutes=number)
+
+
+def key(
+    at: float,
+    rotation: bool | None = True,
+    enabled: bool | None = True,
+    uid: str = UID,
+    **more: Any,
+) -> Snapshot:
+    """A key as read at a minute; None leaves the part out."""
+    config: dict[str, Any] = {}
+    if rotation is not None:
+        config["rotation"] = {"KeyRotationEnabled": rotation}
+    if enabled is not None:
+        config["key"] = {"Enabled": enabled}
+    return Snapshot(
+        uid=uid, type=TYPE, provider="aws", account="111111111111", region="eu-west-1",
+        name=uid[-1], captured_at=minute(at), config=config,
+        parts=[Part(name=name, captured_at=minute(at)) for name in config], **more,
+    )  # fmt: skip
+
+
+def denied(at: float, part: str = "*", uid: str = UID) -> Snapshot:
+    """What a denied sweep says of a known resource."""
+    unread = [Unread(part=part, reason="denied", code="AccessDeniedException")]
+    return key(at, None, None, uid, unread=unread)
+
+
+def gone(at: float, uid: str = UID) -> Snapshot:
+    return key(at, None, None, uid, deleted=True, deleted_reason="not_in_sweep")
+
+
+def tick(at: float) -> bytes:
+    return Control(tick=Tick(source="sweep", watermark=minute(at))).encode()
+
+
+def value(*snapshots: Snapshot) -> bytes:
+    return wire.join([wire.encode_snapshot(snapshot) for snapshot in snapshots])
+
+
+class World(Fold):
+    """A fold with short words."""
+
+    def __init__(self) -> None:
+        super().__init__(rulebook())
+
+    def tick(self, at: float) -> None:
+        self.feed(CONTROL.name, tick(at))
+
+    def finding(self, rule: str = "t-rotation", uid: str = UID) -> Finding:
+        return Finding.model_validate_json(self.findings[finding_id(rule, uid).encode()])
+
+    def brief(self, rule: str = "t-rotation", uid: str = UID) -> tuple[str, str, str]:
+        """Status, evaluation, reason."""
+        finding = self.finding(rule, uid)
+        return finding.status, finding.evaluation, finding.reason
+
+    def finals(self) -> dict[str, dict[str, Any]]:
+        """What must not depend on the order that Kafka delivers in: all but what tells when it was said."""
+        said = ("revision", "last_seen", "updated_at", "restated")
+        return {
+            finding["id"]: {k: v for k, v in finding.items() if k not in said}
+            for finding in map(orjson.loads, self.findings.values())
+        }
