@@ -23,15 +23,27 @@ def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
     at = micros(snapshot.captured_at)
     if head is None or body is None:
         head, body = Head(), Body(_resource(snapshot))
-    if body.deleted_at is not None and at <= body.deleted_at:
-        return Merged(head, body, [], False)
     newest = at >= head.seen_at
+    denied_only = not snapshot.parts and not snapshot.deleted
+    if (
+        at <= body.not_before
+        or (snapshot.deleted and not newest)
+        or (denied_only and body.deleted_at is not None)  # a denial brings nothing back
+    ):
+        return Merged(head, body, [], False)
     if snapshot.deleted:
-        if not newest:
-            return Merged(head, body, [], False)
-        gone = Body(body.resource, {}, {}, body.incarnation, at, body.lives)
+        gone = Body(
+            body.resource,
+            incarnation=body.incarnation,
+            deleted_at=at,
+            lives=body.lives,
+            not_before=at,
+        )
         return Merged(Head(b"", at, head.said_at, {}), gone, [], True)
-    back = body.deleted_at is not None or _remade(body, snapshot)
+    remade = _remade(body, snapshot)
+    if remade and not newest:
+        return Merged(head, body, [], False)
+    back = body.deleted_at is not None or remade
     known = {} if back else head.parts
     times, config = dict(known), {} if back else dict(body.config)
     changes: list[dict[str, Any]] = []
@@ -55,6 +67,7 @@ def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
         related=[related.model_dump(exclude_none=True) for related in snapshot.related]
         if newest and (snapshot.related or not snapshot.unread)
         else body.related,
+        not_before=at - 1 if remade else body.not_before,
     )
     return Merged(Head(b"", max(at, head.seen_at), head.said_at, times), merged, changes, applied)
 

@@ -82,6 +82,8 @@ class Body(msgspec.Struct, array_like=True):
     previous: dict[str, Any] | None = None
     changes: list[dict[str, Any]] = []
     related: list[dict[str, Any]] = []
+    not_before: int = 0
+    """A reading at or before this is of a life that has ended (deleted, or made anew)."""
 
 
 class State(msgspec.Struct):

@@ -122,7 +122,7 @@ class World(Fold):
 
     def finals(self) -> dict[str, dict[str, Any]]:
         """What must not depend on the order that Kafka delivers in: all but what tells when it was said."""
-        said = ("revision", "last_seen", "updated_at", "restated")
+        said = ("revision", "last_seen", "updated_at", "evaluated_at", "restated", "risk")
         return {
             finding["id"]: {k: v for k, v in finding.items() if k not in said}
             for finding in map(orjson.loads, self.findings.values())

@@ -1,0 +1,178 @@
+"""Policy as code: rules in YAML with CEL conditions, loaded, checked and asked."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.errors import UserError
+from pipeline.model.finding import Severity
+from pipeline.rulebook.judge import BoundRule, RuleSet, Verdict
+from pipeline.rulebook.rule import Rule, load_rule
+from pipeline.rulebook.shapes import Shapes, builtin_shapes
+from pipeline.rulebook.source import nearest
+
+__all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
+
+LANGUAGE = 1
+"""Raised when the same rule text may give another verdict: every resource is then judged anew."""
+
+
+class Override(BaseModel):
+    """A change to one rule: for all, or for some accounts or tags only. A later one wins."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    rule: str
+    """The rule's id."""
+    enabled: bool = True
+    severity: Severity | None = None
+    params: dict[str, int | str | bool | list[str]] = Field(default_factory=dict)
+    accounts: list[str] = Field(default_factory=list)
+    """Only in these accounts; empty is all."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Only on resources with all these tags; empty is all."""
+
+    def concerns(self, account: str, tags: Mapping[str, str]) -> bool:
+        return (not self.accounts or account in self.accounts) and all(
+            tags.get(key) == value for key, value in self.tags.items()
+        )
+
+
+class Rulebook:
+    """All rules, by type, with the overrides that people set."""
+
+    def __init__(self, rules: Sequence[Rule], overrides: Sequence[Override] = ()) -> None:
+        self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
+        self._by_type: dict[str, list[Rule]] = {}
+        for rule in self.rules:
+            self._by_type.setdefault(rule.type, []).append(rule)
+        self._overrides: dict[str, list[tuple[int, Override]]] = {}
+        types = {rule.id: rule.type for rule in self.rules}
+        for number, override in enumerate(overrides):
+            self._overrides.setdefault(types[override.rule], []).append((number, override))
+        self._hashes = {type: self._hash(type) for type in self._by_type}
+        self._sets: dict[tuple[str, tuple[int, ...]], RuleSet] = {}
+        self.hash = hashlib.sha256(b"".join(self._hashes[t] for t in sorted(self._hashes))).hexdigest()[:16]
+
+    def _hash(self, type: str) -> bytes:
+        content = [rule.file.model_dump(mode="json", exclude={"examples"}) for rule in self._by_type[type]]
+        over = [o.model_dump(mode="json") for _, o in self._overrides.get(type, [])]
+        text = json.dumps([LANGUAGE, content, over], sort_keys=True).encode()
+        return hashlib.sha256(text).digest()[:16]
+
+    def type_hash(self, type: str) -> bytes:
+        """16 bytes that change when any rule, override or parameter for a type does."""
+        return self._hashes.get(type, b"\0" * 16)
+
+    def uses_previous(self, type: str) -> bool:
+        """Whether a rule of the type looks at `previous` or `changes`."""
+        return any(r.uses("previous") or r.uses("changes") for r in self._by_type.get(type, ()))
+
+    def select(self, type: str, account: str, tags: Mapping[str, str]) -> RuleSet:
+        """The rules that hold for a resource, overrides applied; the same object for the same overrides."""
+        concerned = tuple(n for n, o in self._overrides.get(type, ()) if o.concerns(account, tags))
+        key = (type, concerned)
+        if key not in self._sets:
+            chosen = [o for n, o in self._overrides.get(type, ()) if n in concerned]
+            bound = [_bind(rule, chosen) for rule in self._by_type.get(type, ())]
+            self._sets[key] = RuleSet([rule for rule in bound if rule is not None])
+        return self._sets[key]
+
+    def only(self, ids: Sequence[str] = (), type: str = "", framework: str = "") -> "Rulebook":
+        """A smaller rulebook. Raises UserError where nothing of that name is known."""
+        known = {rule.id for rule in self.rules}
+        frameworks = {name for rule in self.rules for name in rule.file.frameworks}
+        problems = [f"--rule {i}: no such rule{nearest(i, known)}" for i in ids if i not in known]
+        if type and type not in self._by_type:
+            problems.append(f"--type {type}: no rule is about it{nearest(type, self._by_type)}")
+        if framework and framework not in frameworks:
+            problems.append(f"--framework {framework}: no rule names it{nearest(framework, frameworks)}")
+        if problems:
+            raise UserError(*problems)
+        kept = [
+            rule
+            for rule in self.rules
+            if (not ids or rule.id in ids)
+            and (not type or rule.type == type)
+            and (not framework or framework in rule.file.frameworks)
+        ]
+        ours = {rule.id for rule in kept}
+        over = sorted((p for ps in self._overrides.values() for p in ps), key=lambda p: p[0])
+        return Rulebook(kept, [o for _, o in over if o.rule in ours])
+
+
+def _bind(rule: Rule, overrides: Sequence[Override]) -> BoundRule | None:
+    severity: str = rule.file.severity
+    params: dict[str, Any] = dict(rule.file.params)
+    enabled = True
+    for override in overrides:
+        if override.rule == rule.id:
+            enabled = override.enabled
+            severity = override.severity or severity
+            params |= override.params
+    return BoundRule(rule, severity, params) if enabled else None
+
+
+def builtin_folder() -> Path:
+    """Where the rules lie that come with Driftline."""
+    return Path(str(files("rules")))
+
+
+def rule_files(folder: Path) -> list[Path]:
+    """The rule files of a folder, or the one file."""
+    if folder.is_file():
+        return [folder]
+    return sorted(
+        path for path in folder.rglob("*.yaml") if "frameworks" not in path.relative_to(folder).parts
+    )
+
+
+def load(
+    paths: Sequence[Path] = (),
+    overrides: Sequence[Override] = (),
+    builtin: bool = True,
+    shapes: Shapes | None = None,
+) -> Rulebook:
+    """Every rule of the built-in folder and of `paths`. Raises UserError with every mistake of every file."""
+    shapes = builtin_shapes() if shapes is None else shapes
+    rules: dict[str, Rule] = {}
+    problems: list[str] = []
+    folders = [*([builtin_folder()] if builtin else []), *paths]
+    for folder in folders:
+        if not folder.exists():
+            problems.append(f"{folder}: there is no such folder of rules (correct rules.paths or --rules)")
+            continue
+        for path in rule_files(folder):
+            rule, wrong = load_rule(path, shapes)
+            problems += wrong
+            if rule is not None and rule.id in rules:
+                problems.append(f"{path}:1:1: rule {rule.id} stands in {rules[rule.id].path} too (choose another id)")
+            elif rule is not None:
+                rules[rule.id] = rule
+    problems += _check_overrides(overrides, rules)
+    if problems:
+        raise UserError(*problems)
+    return Rulebook(list(rules.values()), overrides)
+
+
+def _check_overrides(overrides: Sequence[Override], rules: Mapping[str, Rule]) -> list[str]:
+    out = []
+    for number, override in enumerate(overrides):
+        where = f"rules.overrides[{number}]"
+        rule = rules.get(override.rule)
+        if rule is None:
+            out.append(f"{where}: no rule {override.rule!r}{nearest(override.rule, rules)}")
+            continue
+        for name, value in override.params.items():
+            default = rule.file.params.get(name)
+            if default is None:
+                out.append(f"{where}: {rule.id} has no parameter {name!r}{nearest(name, rule.file.params)}")
+            elif type(value) is not type(default):
+                kind = type(default).__name__
+                out.append(f"{where}: parameter {name} of {rule.id} must be a {kind}, like {default!r}")
+    return out

@@ -1,0 +1,165 @@
+"""Judges one resource by the rules of its type: one by one, so that one rule's trouble is its own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+from pipeline.rulebook.expression import ELEMENT, environment
+from pipeline.rulebook.functions import CURRENT, Current
+from pipeline.rulebook.rule import Rule, seconds
+
+EVERYTHING = "*"
+MOST_EVIDENCE, LONGEST = 10, 500
+
+
+class Unread(Protocol):
+    """Why a part is not known."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+class BoundRule:
+    """A rule with its overrides applied, ready to be asked."""
+
+    def __init__(self, rule: Rule, severity: str, params: Mapping[str, Any]) -> None:
+        self.rule, self.id, self.severity, self.params = rule, rule.id, severity, dict(params)
+        self.ref = rule.ref(severity)
+        self.remediation = rule.file.remediation.model_dump()
+        self.exposure, self.privilege = rule.file.exposure, rule.file.privilege
+        self.for_seconds, self.keep_firing_for = seconds(rule.file.for_), seconds(rule.file.keep_firing_for)
+        self.needs = tuple(rule.file.needs)
+        self.uses_now = rule.uses("now")
+        self.when = rule.when.program if rule.when else None
+        self.must = rule.must.program
+        self.evidence = tuple(sorted(p for p in rule.must.paths if p[0] != "config" or len(p) > 1))
+
+
+@dataclass(slots=True)
+class Verdict:
+    rule: BoundRule
+    evaluation: Literal["passed", "failed", "unknown", "not_applicable"]
+    reason: str = ""
+    """For unknown: unread, stale, not_read or error."""
+    detail: str = ""
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Answer(NamedTuple):
+    value: bool | None
+    error: str = ""
+
+
+class RuleSet:
+    """The rules of one type, as they hold for one account and set of tags."""
+
+    def __init__(self, rules: Sequence[BoundRule]) -> None:
+        self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
+
+    def judge(
+        self,
+        resource: dict[str, Any],
+        unread: Mapping[str, Unread],
+        now: int,
+        previous: dict[str, Any] | None = None,
+        changes: Sequence[dict[str, Any]] = (),
+    ) -> list[Verdict]:
+        """A verdict of every rule on a resource document. `now` is the record time in microseconds."""
+        config = resource["config"]
+        token = CURRENT.set(Current(config, resource["account"], now))
+        env = environment()
+        data = {
+            "resource": resource,
+            "params": {},
+            "now": datetime.fromtimestamp(now / 1e6, UTC),
+            "previous": previous,
+            "changes": list(changes),
+        }
+        shared = env.Activation(data)
+        try:
+            return [
+                hidden
+                if (hidden := _hidden(rule, config, unread))
+                else _ask(
+                    rule, resource, env.Activation(data | {"params": rule.params}) if rule.params else shared
+                )
+                for rule in self.rules
+            ]
+        finally:
+            CURRENT.reset(token)
+
+
+def _hidden(
+    rule: BoundRule, config: Mapping[str, Any], unread: Mapping[str, Unread]
+) -> Verdict | None:
+    """Unknown, without asking, where a needed part is not known: has() would turn it into a verdict."""
+    for part in rule.needs:
+        why = unread.get(part) or (unread.get(EVERYTHING) if part not in config else None)
+        if why is not None:
+            reason = "stale" if why.reason == "stale" else "unread"
+            return Verdict(rule, "unknown", reason, f"{part}: {why.reason} {why.code}".strip())
+        if part not in config:
+            return Verdict(rule, "unknown", "not_read", f"{part}: never read")
+    return None
+
+
+def _ask(rule: BoundRule, resource: dict[str, Any], activation: Any) -> Verdict:
+    if rule.when is not None:
+        applies = _eval(rule.when, activation)
+        if applies.value is None:
+            return Verdict(rule, "unknown", "error", applies.error)
+        if not applies.value:
+            return Verdict(rule, "not_applicable")
+    holds = _eval(rule.must, activation)
+    if holds.value is None:
+        return Verdict(rule, "unknown", "error", holds.error)
+    shown = evidence(rule.evidence, resource)
+    return Verdict(rule, "passed" if holds.value else "failed", evidence=shown)
+
+
+def _eval(program: Any, activation: Any) -> _Answer:
+    try:
+        value = program.eval(activation).value()
+    except RuntimeError as error:
+        return _Answer(None, str(error)[:LONGEST])
+    if isinstance(value, bool):
+        return _Answer(value)
+    return _Answer(None, f"gave no truth value: {str(value)[:200]}")
+
+
+def evidence(paths: Sequence[tuple[str, ...]], resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """The paths that decided with their values: those that end before a list's elements, trimmed."""
+    out: list[dict[str, Any]] = []
+    for path in paths:
+        whole = path[: path.index(ELEMENT)] if ELEMENT in path else path
+        text = ".".join(whole)
+        if any(item["path"] == text for item in out) or text in ("", "config"):
+            continue
+        out.append({"path": text, "value": _trimmed(_value(resource, whole))})
+    longer = {item["path"] for item in out}
+    return [
+        item for item in out if not any(path.startswith(item["path"] + ".") for path in longer)
+    ][:MOST_EVIDENCE]
+
+
+def _value(resource: Any, path: Sequence[str]) -> Any:
+    for step in path:
+        if not isinstance(resource, dict):
+            return None
+        resource = resource.get(step)
+    return resource
+
+
+def _trimmed(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else value[:LONGEST] + "…"
+    if isinstance(value, list):
+        return [_trimmed(item, depth + 1) for item in value[:MOST_EVIDENCE]]
+    if isinstance(value, dict):
+        if depth > 5:
+            return "…"
+        return {key: _trimmed(item, depth + 1) for key, item in list(value.items())[:30]}
+    return value

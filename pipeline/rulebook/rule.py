@@ -1,0 +1,221 @@
+"""A rule file: read, checked whole, compiled."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.model.finding import Remediation, Severity, rule_uuid
+from pipeline.rulebook.expression import BadExpression, Expression, compile_text
+from pipeline.rulebook.shapes import Shapes, unknown_paths
+from pipeline.rulebook.source import Source, nearest
+
+Exposure = Literal["none", "account", "organization", "internet"]
+Privilege = Literal["none", "read", "write", "admin"]
+Expected = Literal["passed", "failed", "unknown", "not_applicable"]
+EXPECTED: tuple[Expected, ...] = ("passed", "failed", "unknown", "not_applicable")
+DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Example(_Strict):
+    """A small change to the base resource, and what the rule must say then."""
+
+    name: str
+    set: dict[str, Any] = Field(default_factory=dict)
+    remove: list[str] = Field(default_factory=list)
+    unread: list[str] = Field(default_factory=list)
+    params: dict[str, Any] = Field(default_factory=dict)
+    previous: dict[str, Any] | None = None
+    now: str = "2026-01-01T00:00:00Z"
+
+
+class Examples(_Strict):
+    base: dict[str, Any]
+    passed: list[Example] = Field(min_length=1)
+    failed: list[Example] = Field(min_length=1)
+    unknown: list[Example] = Field(min_length=1)
+    not_applicable: list[Example] = Field(default_factory=list)
+
+
+class Equivalent(_Strict):
+    """A mutant that no example can tell from the rule, and why."""
+
+    mutant: str
+    reason: str
+
+
+class RuleFile(_Strict):
+    """What stands in the file."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")
+    version: int = Field(ge=1)
+    title: str = Field(min_length=8, max_length=120)
+    severity: Severity
+    type: str
+    section: str = Field(min_length=1)
+    exposure: Exposure
+    privilege: Privilege
+    needs: list[str] = Field(min_length=1)
+    params: dict[str, int | str | bool | list[str]] = Field(default_factory=dict)
+    when: str = "true"
+    must: str
+    for_: str = Field("0s", alias="for", pattern=DURATION.pattern)
+    keep_firing_for: str = Field("0s", pattern=DURATION.pattern)
+    why: str
+    remediation: Remediation
+    references: list[str] = Field(default_factory=list)
+    frameworks: dict[str, list[str]] = Field(default_factory=dict)
+    examples: Examples
+    equivalent_mutants: list[Equivalent] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that holds to all that a rule must."""
+
+    file: RuleFile
+    path: Path
+    when: Expression | None
+    must: Expression
+
+    @property
+    def id(self) -> str:
+        return self.file.id
+
+    @property
+    def type(self) -> str:
+        return self.file.type
+
+    @property
+    def provider(self) -> str:
+        """aws, azure or gcp, from the type's own form."""
+        if self.file.type.startswith("AWS::"):
+            return "aws"
+        return "azure" if self.file.type.startswith("Microsoft.") else "gcp"
+
+    def uses(self, variable: str) -> bool:
+        return any(variable in e.uses for e in (self.when, self.must) if e)
+
+    def ref(self, severity: str) -> dict[str, Any]:
+        """The rule as findings carry it (RuleRef)."""
+        f = self.file
+        return {
+            "id": f.id, "uuid": rule_uuid(f.id), "version": f.version, "title": f.title,
+            "severity": severity, "section": f.section, "why": f.why.strip(),
+            "references": f.references, "frameworks": f.frameworks,
+        }  # fmt: skip
+
+
+def seconds(text: str) -> int:
+    """10m to 600."""
+    match = DURATION.match(text)
+    return int(match[1]) * SECONDS[match[2]] if match else 0
+
+
+def load_rule(path: Path, shapes: Shapes, text: str | None = None) -> tuple[Rule | None, list[str]]:
+    """The rule, or every mistake in its file with its place."""
+    source = Source(path, text)
+    if source.problems:
+        return None, source.problems
+    if not isinstance(source.data, dict):
+        return None, [f"{path}:1:1: not a rule (write its fields: id, version, title, …)"]
+    try:
+        file = RuleFile.model_validate(source.data)
+    except ValidationError as error:
+        return None, [_told(source, problem) for problem in error.errors(include_url=False)]
+    problems: list[str] = []
+    if path.stem != file.id:
+        problems.append(f"{source.at('id')}: the id {file.id!r} is not the file's name (rename one of them)")
+    when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
+    must = _compiled(source, "must", file.must, problems)
+    if must is None or (when is None and file.when.strip() != "true"):
+        return None, problems
+    rule = Rule(file, path, when, must)
+    problems += _needs(source, rule) + _variables(source, rule) + _paths(source, rule, shapes)
+    if rule.when is not None and not file.examples.not_applicable:
+        problems.append(f"{source.at('examples')}: a rule with `when` needs an example under not_applicable")
+    return (None, problems) if problems else (rule, [])
+
+
+def _told(source: Source, problem: Any) -> str:
+    """A pydantic error as place, what, what to write instead."""
+    where = tuple(step for step in problem["loc"])
+    named = ".".join(str(step) for step in where)
+    if problem["type"] == "extra_forbidden":
+        parent: Any = RuleFile
+        known = [f.alias or name for name, f in RuleFile.model_fields.items()]
+        if len(where) > 1:
+            parent = Examples if len(where) == 2 and where[0] == "examples" else Example
+            parent = Remediation if where[0] == "remediation" else parent
+            known = list(parent.model_fields)
+        return f"{source.at(*where)}: unknown field {where[-1]!r}{nearest(str(where[-1]), known)}"
+    if problem["type"] == "missing":
+        return f"{source.at(*where[:-1])}: {named} is missing (add it)"
+    given = problem.get("input")
+    shown = f", not {given!r}" if isinstance(given, str | int | bool) else ""
+    return f"{source.at(*where)}: {named}: {problem['msg'].lower()}{shown}"
+
+
+def _compiled(source: Source, field: str, text: str, problems: list[str]) -> Expression | None:
+    try:
+        return compile_text(text)
+    except BadExpression as error:
+        place = source.at(field)
+        file, line, column = place.rsplit(":", 2)
+        first = int(column) if error.line == 1 else _indent_of(source, field)
+        problems.append(f"{file}:{int(line) + error.line - 1}:{first + error.column - 1}: {field}: {error}")
+        return None
+
+
+def _indent_of(source: Source, field: str) -> int:
+    return source.places.get((field,), (1, 1))[1]
+
+
+def _needs(source: Source, rule: Rule) -> list[str]:
+    touched = rule.must.parts | (rule.when.parts if rule.when else frozenset())
+    declared = set(rule.file.needs)
+    problems = [
+        f"{source.at('needs')}: the condition reads part {part!r}, which `needs` does not name (add it:"
+        " an unread part must give unknown, never a verdict)"
+        for part in sorted(touched - declared)
+    ]
+    return problems + [
+        f"{source.at('needs')}: part {part!r} is needed but never read (remove it)"
+        for part in sorted(declared - touched)
+    ]
+
+
+def _variables(source: Source, rule: Rule) -> list[str]:
+    from pipeline.rulebook import ast
+
+    out = []
+    for field, expression in (("when", rule.when), ("must", rule.must)):
+        for node in _nodes(expression.checked.expr) if expression else ():
+            if ast.kind(node) == "select_expr" and ast.kind(node.select_expr.operand) == "ident_expr":
+                name, key = node.select_expr.operand.ident_expr.name, node.select_expr.field
+                if name == "params" and key not in rule.file.params:
+                    out.append(f"{source.at(field)}: unknown parameter {key!r}{nearest(key, rule.file.params)}")
+    return out
+
+
+def _nodes(expr: Any) -> Any:
+    from pipeline.rulebook import ast
+
+    yield expr
+    for child in ast.children(expr):
+        yield from _nodes(child)
+
+
+def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[str]:
+    out = []
+    for field, expression in (("when", rule.when), ("must", rule.must)):
+        if expression is not None:
+            out += [f"{source.at(field)}: {why}" for why in unknown_paths(rule.type, expression.paths, shapes)]
+    return out

@@ -1,0 +1,66 @@
+"""The known paths of every type, and the check of a rule's paths against them."""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pipeline.rulebook.source import nearest
+
+Shapes = dict[str, Any]
+"""Type to {"parts": {part: shape}}; a shape is a scalar's name, "any", or {"list": s} | {"map": s} | {"fields": {…}}."""
+
+RESOURCE = ("uid", "type", "provider", "organization", "account", "region", "name", "tags", "config")
+
+
+@cache
+def builtin_shapes() -> Shapes:
+    """The shapes made from the collectors' tables (rules/types/*.json)."""
+    shapes: Shapes = {}
+    folder = files("rules") / "types"
+    for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else ():
+        if file.name.endswith(".json"):
+            shapes |= json.loads(file.read_text("utf-8"))
+    return shapes
+
+
+def unknown_paths(type: str, paths: Iterable[tuple[str, ...]], shapes: Shapes) -> list[str]:
+    """What is wrong with paths under `resource` of a rule on a type, with the nearest name."""
+    if type not in shapes:
+        return [f"unknown resource type {type!r}{nearest(type, shapes)}"]
+    parts = shapes[type]["parts"]
+    out = []
+    for path in sorted(paths):
+        if not path:
+            continue
+        if path[0] not in RESOURCE:
+            out.append(f"resource has no {path[0]!r}{nearest(path[0], RESOURCE)}")
+        elif path[0] == "config" and len(path) > 1:
+            if path[1] not in parts:
+                out.append(f"{type} has no part {path[1]!r}{nearest(path[1], parts)}")
+            elif why := _misfit(parts[path[1]], path[2:], f"config.{path[1]}"):
+                out.append(why)
+    return out
+
+
+def _misfit(shape: Any, path: tuple[str, ...], where: str) -> str | None:
+    for step in path:
+        if shape == "any":
+            return None
+        if isinstance(shape, str):
+            return f"{where} is a {shape}, it has no {step!r}"
+        if "list" in shape:
+            if step != "[]":
+                return f"{where} is a list: {step!r} is a field of its elements (use exists() or all())"
+            shape = shape["list"]
+        elif "map" in shape:
+            shape = shape["map"]
+        elif step == "[]":
+            return None  # the keys of an object
+        elif step not in shape["fields"]:
+            return f"{where} has no {step!r}{nearest(step, shape['fields'])}"
+        else:
+            shape = shape["fields"][step]
+        where = f"{where}.{step}"
+    return None

@@ -1,0 +1,115 @@
+"""YAML with places: every error can say file, line and column; nothing is silently changed in kind."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Place = tuple[int, int]
+"""Line and column, both from 1."""
+
+
+class Source:
+    """A YAML file's data and where each of its values stands."""
+
+    def __init__(self, path: Path, text: str | None = None) -> None:
+        """Reads the file. Raises nothing: what is wrong is in `problems`, `data` is None then."""
+        self.path, self.problems = path, list[str]()
+        self.places: dict[tuple[str | int, ...], Place] = {}
+        self.data: Any = None
+        try:
+            text = path.read_text("utf-8") if text is None else text
+            loader = _Loader(text)
+            try:
+                node = loader.get_single_node()
+                if node is not None:
+                    self.data = self._build(loader, node, ())
+            finally:
+                loader.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            at = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+            self.problems.append(f"{path}:{at}: {error.problem} (write valid YAML 1.2)")
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+            self.problems.append(f"{path}:1:1: cannot be read: {error}")
+        if self.problems:
+            self.data = None
+
+    def at(self, *where: str | int) -> str:
+        """`path:line:column` of a value, or of the nearest thing around it."""
+        while where not in self.places and where:
+            where = where[:-1]
+        line, column = self.places.get(where, (1, 1))
+        return f"{self.path}:{line}:{column}"
+
+    def _build(self, loader: "_Loader", node: yaml.Node, where: tuple[str | int, ...]) -> Any:
+        self.places[where] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(loader, node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._build(loader, item, (*where, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
+            # a block's text begins on the next line
+            self.places[where] = (node.start_mark.line + 2, 1 + _indent(loader, node))
+        return loader.construct_object(node)
+
+    def _mapping(
+        self, loader: "_Loader", node: yaml.MappingNode, where: tuple[str | int, ...]
+    ) -> dict[Any, Any]:
+        out: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = loader.construct_object(key_node)
+            mark = key_node.start_mark
+            here = f"{self.path}:{mark.line + 1}:{mark.column + 1}"
+            if not isinstance(key, str | int):
+                self.problems.append(f"{here}: a key must be text (write a plain word)")
+                continue
+            if key in out:
+                self.problems.append(f"{here}: {key!r} is written twice (keep one of them)")
+            out[key] = self._build(loader, value_node, (*where, key))
+            self.places.setdefault((*where, key), (mark.line + 1, mark.column + 1))
+        return out
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe, and of YAML 1.2: only true and false are booleans, only decimal numbers are numbers."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp",
+                       "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}  # fmt: skip
+
+
+def _resolver(tag: str, pattern: str, first: str) -> None:
+    import re
+
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+
+
+_resolver("bool", r"^(?:true|false)$", "tf")
+_resolver("int", r"^-?(?:0|[1-9][0-9]*)$", "-0123456789")
+_resolver("float", r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", "-0123456789")
+
+
+def _indent(loader: "_Loader", node: yaml.ScalarNode) -> int:
+    text = loader.buffer.rstrip("\0").splitlines()
+    line = node.start_mark.line + 1
+    body = text[line] if line < len(text) else ""
+    return len(body) - len(body.lstrip())
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)`, or the list of what is known."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, 1, 0.6)
+    if close:
+        return f" (did you mean {close[0]!r}?)"
+    return f" (known: {', '.join(names[:20])})" if names else ""
