@@ -53,7 +53,8 @@ def apply(
     new = State(head, body, position=state.position if state else Position())
     if merged.changes and rulebook.uses_previous(snapshot.type):
         body.previous, body.changes = (before.config if before else None), merged.changes
-    head.digest = digest
+    # A late reading of some parts is not what the next whole one may be compared with.
+    head.digest = digest if head.seen_at == at else b""
     if body.deleted_at is not None:
         _delete(body, at, _select(body, rulebook))
     else:

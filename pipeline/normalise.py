@@ -50,7 +50,7 @@ def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
     applied = newest
     for part in snapshot.parts:
         read_at = micros(part.captured_at)
-        if part.name in snapshot.config and read_at >= times.get(part.name, 0):
+        if part.name in snapshot.config and read_at > times.get(part.name, -1) - newest:
             after = snapshot.config[part.name]
             if part.name in config:
                 differences(part.name, config[part.name], after, changes)
