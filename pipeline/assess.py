@@ -53,13 +53,15 @@ def apply(
     new = State(head, body, position=state.position if state else Position())
     if merged.changes and rulebook.uses_previous(snapshot.type):
         body.previous, body.changes = (before.config if before else None), merged.changes
-    # A late reading of some parts is not what the next whole one may be compared with.
-    head.digest = digest if head.seen_at == at else b""
     if body.deleted_at is not None:
         _delete(body, at, _select(body, rulebook))
     else:
         _grow_stale(new, at)
         _judge(new, at, rulebook)
+    # The next reading may only be compared with one that left nothing open: not with a late one, nor
+    # while a part is hidden that it did not itself call unread.
+    settled = body.hidden.keys() <= {item.part for item in snapshot.unread}
+    head.digest = digest if head.seen_at == at and settled else b""
     restate = state is not None and body.deleted_at is None and at >= _restate_at(new)
     if restate or state is None:
         head.said_at = at

@@ -68,7 +68,7 @@ def shuffled(
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tapes(), st.integers(0, 2**32))
 def test_another_interleaving_ends_the_same(
     tape: list[tuple[float, str, bytes]], seed: int
@@ -76,7 +76,7 @@ def test_another_interleaving_ends_the_same(
     assert play(shuffled(tape, Random(seed))).finals() == play(tape).finals()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tapes(), st.integers(0, 2**32))
 def test_duplicates_change_nothing(tape: list[tuple[float, str, bytes]], seed: int) -> None:
     random, doubled = Random(seed), list(tape)
@@ -85,7 +85,7 @@ def test_duplicates_change_nothing(tape: list[tuple[float, str, bytes]], seed: i
     assert play(doubled).finals() == play(tape).finals()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(tapes(), st.integers(0, 2**32))
 def test_a_cut_and_a_restart_change_nothing(
     tape: list[tuple[float, str, bytes]], seed: int
