@@ -1,0 +1,80 @@
+"""Makes and compares topics as pipeline.topics says."""
+
+from typing import Any
+
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
+
+from pipeline.kafka import TIMEOUT, admin, explained
+from pipeline.local.process import wait_until
+from pipeline.settings import Kafka
+from pipeline.topics import TOPICS, Topic
+
+
+def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
+    """Replication and settings: three copies, two of them in step, where there are brokers for it."""
+    replication = min(kafka.replication, brokers)
+    return replication, topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
+
+
+def create(kafka: Kafka) -> list[str]:
+    """Makes the topics that are missing; one line each. Raises UserError."""
+    lines = []
+    with explained(kafka):
+        client = admin(kafka)
+        known = client.list_topics(timeout=TIMEOUT)
+        for topic in TOPICS:
+            if topic.name in known.topics:
+                lines.append(f"{topic.name}: exists")
+                continue
+            replication, config = wanted(topic, kafka, len(known.brokers))
+            new = NewTopic(topic.name, topic.partitions, replication, config=config)
+            client.create_topics([new])[topic.name].result(TIMEOUT)
+            lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
+        names = {topic.name for topic in TOPICS}
+        wait_until(lambda: names <= set(client.list_topics(timeout=TIMEOUT).topics), TIMEOUT, what="topic list")
+    return lines
+
+
+def check(kafka: Kafka) -> list[str]:
+    """What differs from pipeline.topics, each with the next step; empty if nothing does."""
+    with explained(kafka):
+        client = admin(kafka)
+        known = client.list_topics(timeout=TIMEOUT)
+        out = [
+            f"{topic.name}: missing (run: driftline topics create)"
+            for topic in TOPICS
+            if topic.name not in known.topics
+        ]
+        there = [topic for topic in TOPICS if topic.name in known.topics]
+        resources = {t.name: ConfigResource(ResourceType.TOPIC, t.name) for t in there}
+        configs = client.describe_configs(list(resources.values())) if there else {}
+        for topic in there:
+            found = known.topics[topic.name].partitions
+            settings = configs[resources[topic.name]].result(TIMEOUT)
+            out += _differences(topic, kafka, len(known.brokers), found, settings)
+    return out
+
+
+def _differences(
+    topic: Topic, kafka: Kafka, brokers: int, found: dict[int, Any], settings: dict[str, Any]
+) -> list[str]:
+    out = []
+    replication, config = wanted(topic, kafka, brokers)
+    if len(found) != topic.partitions:
+        out.append(
+            f"{topic.name}: {len(found)} partitions, not {topic.partitions} (resources would live elsewhere:"
+            " make the topic anew, and set another worker.app_id)"
+        )
+    copies = min((len(p.replicas) for p in found.values()), default=0)
+    if copies < replication:
+        out.append(f"{topic.name}: {copies} copies, not {replication} (reassign its partitions)")
+    for name, value in config.items():
+        have = settings[name].value if name in settings else None
+        if have != value:
+            out.append(
+                f"{topic.name}: {name} is {have}, not {value}"
+                f" (run: kafka-configs --alter --topic {topic.name} --add-config {name}={value})"
+            )
+    return out
+
+
