@@ -22,7 +22,15 @@ def schemas() -> Iterator[tuple[str, str]]:
         yield f"pipeline/schemas/{record.__name__.lower()}.json", text + "\n"
 
 
-GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas,)
+def shapes() -> Iterator[tuple[str, str]]:
+    """The known paths of every resource type, from the collectors' rows."""
+    from collectors.aws.shapes import generate
+
+    text = orjson.dumps(generate(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
+    yield "rules/types/aws.json", text + "\n"
+
+
+GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas, shapes)
 
 
 def main(check: bool) -> int:

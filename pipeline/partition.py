@@ -125,6 +125,11 @@ class Partition:
         if state := self._load(uid):
             self._emit(uid, state, assess.open_pending(state, self._rulebook, self._options))
 
+    def take_dead(self) -> list[Dead]:
+        """What was bad since the last take."""
+        dead, self._dead = self._dead, []
+        return dead
+
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
         work = Work(self._outputs, self._rows, self._dead)

@@ -1,0 +1,96 @@
+"""The known paths of every type, from the rows and the service models that botocore carries: rules are checked with them."""
+
+import re
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from collectors.table import Detail, Kind, kinds
+
+SCALARS = {"string": "string", "character": "string", "blob": "string", "integer": "int", "long": "int",
+           "boolean": "bool", "double": "double", "float": "double", "timestamp": "timestamp"}  # fmt: skip
+_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\[\])?$")
+_CHOSEN = re.compile(r"\{\w+: \w+(?:, \w+: \w+)*\}$")
+_PAIR = re.compile(r"(\w+): ([\w.]+)")
+DEEPEST = 12
+
+
+def generate() -> dict[str, Any]:
+    """Type to {"parts": {part: shape}} (pipeline.rulebook.shapes), for every row."""
+    return {type: {"parts": _parts(kind)} for type, kind in sorted(kinds().items())}
+
+
+@cache
+def service_model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)
+
+
+def _parts(kind: Kind) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    if kind.list.keep:
+        output = service_model(kind.service).operation_model(kind.list.operation).output_shape
+        out[kind.list.part] = _decoded(_item(output, kind.list.items), kind.list.decode_at)
+    for detail in kind.details:
+        out[detail.part] = _detail(kind, detail)
+    return out
+
+
+def _detail(kind: Kind, detail: Detail) -> Any:
+    if detail.decode:
+        return "any"
+    output = service_model(detail.service or kind.service).operation_model(detail.operation).output_shape
+    return _decoded(_at(output, detail.value), detail.decode_at)
+
+
+def _item(output: Shape, path: str) -> Any:
+    if renamed := re.match(r"^\[\{(\w+): \w+\}\]$", path):
+        return {"fields": {renamed[1]: shape_of(output.members[renamed[1]])}}
+    if one := re.match(r"^\[(\w+)\]$", path):
+        return shape_of(output.members[one[1]])
+    found = _at(output, path)
+    return found["list"] if isinstance(found, dict) and "list" in found else "any"
+
+
+def _at(output: Shape, path: str) -> Any:
+    """The shape at a JMESPath of the simple forms that rows use; `any` for others."""
+    path = path.split(" || ")[0]
+    if path == "@":
+        return shape_of(output)
+    inner, _, chosen = path.partition(".{")
+    if _CHOSEN.match(path) or chosen:
+        holder = output if not chosen else output.members[inner]
+        pairs = _PAIR.findall(path if not chosen else chosen)
+        return {"fields": {new: _at(holder, old) for new, old in pairs}}
+    many = False
+    for step in path.split("."):
+        match = _STEP.match(step)
+        if match is None or not isinstance(output, StructureShape) or match[1] not in output.members:
+            return "any"
+        output = output.members[match[1]]
+        if match[2] and isinstance(output, ListShape):
+            output, many = output.member, True
+    return {"list": shape_of(output)} if many else shape_of(output)
+
+
+def shape_of(shape: Shape, depth: int = 0) -> Any:
+    """A botocore shape as rules know it; recursive ones end as `any`."""
+    if depth > DEEPEST:
+        return "any"
+    if isinstance(shape, StructureShape):
+        if getattr(shape, "is_document_type", False):
+            return "any"
+        return {"fields": {name: shape_of(member, depth + 1) for name, member in shape.members.items()}}
+    if isinstance(shape, ListShape):
+        return {"list": shape_of(shape.member, depth + 1)}
+    if isinstance(shape, MapShape):
+        return {"map": shape_of(shape.value, depth + 1)}
+    return SCALARS.get(shape.type_name, "any")
+
+
+def _decoded(shape: Any, names: list[str]) -> Any:
+    """Fields that hold JSON as text are objects after decoding; a map of texts gets them as fields of any kind."""
+    if names and isinstance(shape, dict) and "fields" in shape:
+        return {"fields": shape["fields"] | dict.fromkeys(names, "any")}
+    return "any" if names else shape

@@ -1,0 +1,137 @@
+"""`driftline scan`: one shot, without Kafka. Exit: 0 nothing fails, 1 something does, 3 nothing does but something was unread."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from pipeline import report
+from pipeline.errors import UserError
+from pipeline.model import SEVERITIES, Snapshot, Sweep
+from pipeline.settings import Settings, load_settings
+from pipeline.shell import rulebook_and_options
+
+
+@click.group(name="scan")
+def command() -> None:
+    """Judge an account or files once, and report."""
+
+
+def reporting(function: Any) -> Any:
+    """The options that every scan has."""
+    for option in (
+        click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; may be repeated."),
+        click.option("--type", "type_", metavar="TYPE", help="Only resources of this type."),
+        click.option("--framework", metavar="ID", help="Only rules of this framework."),
+        click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of rules of your own."),
+        click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True),
+        click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here (mode 0600)."),
+        click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True, help="Exit 1 from this severity on."),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def words(text: str | None) -> list[str]:
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+class Scan:
+    """What one scan gathers and how it reports."""
+
+    def __init__(self, settings: Settings, given: dict[str, Any]) -> None:
+        from pipeline.fold import Fold
+
+        rulebook, options = rulebook_and_options(settings, given["paths"])
+        self.rulebook = rulebook.only(given["rules"], given["type_"] or "", given["framework"] or "")
+        self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
+        self.sweeps: list[Sweep] = []
+        self.types = sorted({rule.type for rule in self.rulebook.rules})
+        self._given = given
+
+    def emit(self, record: object) -> None:
+        if isinstance(record, Snapshot):
+            self.fold.snapshot(record)
+        elif isinstance(record, Sweep):
+            self.sweeps.append(record)
+
+    def end(self, more: dict[str, Any] | None = None, *, unread: bool = False) -> int:
+        """Writes the report; the exit code."""
+        given = self._given
+        self.fold.open_pending()
+        findings = report.standing(self.fold.documents())
+        self.sweeps.sort(key=lambda sweep: sweep.scope.key)
+        dead = [{"place": d.place, "reason": d.reason} for d in self.fold.dead]
+        extra = (more or {}) | ({"dead": dead} if dead else {})
+        out = self._opened()
+        try:
+            if given["form"] == "json":
+                out.write(report.as_json(findings, self.sweeps, extra))
+            elif given["form"] == "csv":
+                out.write(report.as_csv(findings))
+            else:
+                report.print_table(Console(file=out), findings, self.sweeps)
+        finally:
+            if out is not sys.stdout:
+                out.close()
+        for letter in dead:
+            click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
+        return report.exit_code(findings, self.sweeps, given["fail_on"], unread=unread or bool(dead))
+
+    def _opened(self) -> Any:
+        path: Path | None = self._given["output"]
+        if path is None:
+            return sys.stdout
+        try:
+            path.touch(mode=0o600)
+            return path.open("w")
+        except OSError as error:
+            raise UserError(f"--output {path}: {error.strerror} (choose another place)") from None
+
+
+@command.command()
+@click.option("--regions", metavar="LIST|all", help="Comma-separated [default: every enabled one].")
+@click.option("--accounts", metavar="LIST|all", help="Comma-separated, or all of the organization [default: the caller's].")
+@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
+@click.option("--role-arn", metavar="ARN", help="Take this role first.")
+@reporting
+def aws(regions: str | None, accounts: str | None, profile: str | None, role_arn: str | None, **given: Any) -> int:
+    """Judge AWS accounts."""
+    from collectors.aws.collect import Options, sweep
+
+    settings = load_settings()
+    scan = Scan(settings, given | {"keep": False})
+    options = Options(
+        accounts=words(accounts) or settings.aws.accounts,
+        regions=words(regions) or settings.aws.regions,
+        types=scan.types,
+        profile=profile,
+        role_arn=role_arn,
+        role_name=settings.aws.role_name,
+        external_id=settings.aws.external_id,
+        requests_per_second=settings.aws.requests_per_second,
+        concurrency=settings.aws.concurrency,
+    )
+    console = Console(stderr=True)
+    with console.status("reading …") as status:
+        sweep(options, {}, scan.emit, lambda text: status.update(f"read {report.plain(text)}"))
+    return scan.end()
+
+
+@command.command()
+@click.argument("paths_to_read", nargs=-1, required=True, metavar="PATH…", type=click.Path(exists=True, path_type=Path))
+@reporting
+def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
+    """Judge AWS Config snapshot files and tapes, without credentials."""
+    from collectors.folder.read import read
+
+    scan = Scan(load_settings(), given)
+    told = read(paths_to_read, scan.fold.feed, scan.fold.snapshot, known=set(scan.types))
+    for problem in told.problems:
+        click.echo(f"not read: {report.plain(problem)}", err=True)
+    for type_, count in sorted(told.not_judged.items()):
+        click.echo(f"not judged: {report.plain(type_)}: {count}", err=True)
+    more = {"not_judged": told.not_judged, "problems": told.problems}
+    return scan.end(more, unread=bool(told.problems))

@@ -1,0 +1,51 @@
+"""The clock: time as records, to every partition of `control`."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from pipeline.kafka import Delivery, explained, flush, produce, producer, read_all
+from pipeline.model import Control, Tick
+from pipeline.settings import Settings
+from pipeline.topics import CONTROL
+
+SOURCE = "sweep"
+TAIL = 30.0
+
+
+def last_tick(settings: Settings) -> datetime | None:
+    """The newest watermark written so far: a clock never runs back, whoever ran it."""
+    newest = None
+    with explained(settings.kafka):
+        for message in read_all(settings.kafka, CONTROL.name, [0]):
+            try:
+                record = Control.model_validate_json(message.value())
+            except ValueError:
+                continue  # not a tick; the worker tells of it
+            if record.tick and record.tick.source == SOURCE:
+                newest = max(newest or record.tick.watermark, record.tick.watermark)
+    return newest
+
+
+def run(
+    settings: Settings,
+    *,
+    once: bool,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    pause: Callable[[float], None] = time.sleep,
+) -> None:
+    """Writes a tick now, then at every interval. Raises OSError where Kafka does not take them."""
+    newest = last_tick(settings)
+    out, delivery = producer(settings.kafka), Delivery()
+    late = timedelta(seconds=settings.clock.lateness)
+    while True:
+        watermark = now() - late
+        if newest is None or watermark > newest:
+            newest = watermark
+            value = Control(tick=Tick(source=SOURCE, watermark=watermark)).encode()
+            for partition in range(CONTROL.partitions):
+                produce(out, delivery, CONTROL.name, value, partition=partition)
+            flush(out, delivery, TAIL)
+        if once:
+            return
+        pause(settings.clock.interval)

@@ -1,0 +1,1 @@
+"""The Faust worker: the only place where Faust is imported."""

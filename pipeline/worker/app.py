@@ -1,0 +1,255 @@
+"""The Faust app: group membership, fetching, and recovery of the state files; what is durable when, is ours.
+
+Order of durability for a batch: outputs, flush; changelog, flush; files; acknowledgement. Outputs may come twice, their
+ids are the same; a state never hides a record whose outputs were lost."""
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import aiokafka
+import faust
+from faust.types import TP
+
+from pipeline import metrics
+from pipeline.deadletter import Origin, Share, letter
+from pipeline.kafka import Delivery, flush, produce, producer
+from pipeline.partition import Partition, Work
+from pipeline.settings import Settings
+from pipeline.shell import rulebook_and_options
+from pipeline.state import NewerState
+from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS
+from pipeline.worker.credentials import credentials
+from pipeline.worker.guard import Guard, die
+from pipeline.worker.store import Rows
+
+log = logging.getLogger("driftline.worker")
+TAKE, WITHIN, BUFFER = 100, 0.02, 400
+"""Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
+DUE_AT_ONCE = 2000
+MOST_OUTPUT = 3_900_000
+
+
+GOOD = ("unchanged", "changed", "duplicates", "older")
+
+
+def _elements(partition: Partition) -> int:
+    return sum(partition.counts[outcome] for outcome in GOOD)
+
+
+class Assess:
+    """One worker process."""
+
+    def __init__(self, settings: Settings, faust_app: Any) -> None:
+        self.settings, self.app = settings, faust_app
+        self.session = settings.worker.session_timeout
+        self.rulebook, self.options = rulebook_and_options(settings)
+        self.table = faust_app.Table("state", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
+        self.rows = Rows(self.table)
+        self.guard = Guard(
+            settings.kafka, settings.worker.app_id, self.session, lambda: faust_app.consumer_generation_id
+        )
+        self.turn = asyncio.Lock()  # held for the length of a batch
+        self.partitions: dict[int, Partition] = {}
+        self.last_at: dict[int, int] = {}
+        """Partition to the Kafka time of its last snapshots, in microseconds."""
+        self.share = Share(settings.worker.bad_share)
+        self.delivery = Delivery()
+        self.logged: dict[int, list[int]] = {}
+        self.producer = producer(settings.kafka, message_timeout_ms=int(self.session * 500))
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
+        async for events in stream.noack_take(TAKE, within=WITHIN):
+            try:
+                async with self.turn:
+                    admitted = await self.guard.admit(events)
+                    if admitted:
+                        await self.batch([event.message for event in admitted])
+                    for event in admitted:
+                        await stream.ack(event)
+            except NewerState as why:
+                die(str(why), 4)
+            except Exception as why:
+                log.exception("a batch failed")
+                die("a batch failed", why=repr(why))
+
+    async def idle(self) -> None:
+        """Between batches: what has become due, in slices."""
+        self._ready()
+        if self.turn.locked() or self.guard.broken is not None:
+            return
+        try:
+            async with self.turn:
+                if any([await self._advance(number) for number in list(self.partitions)]):
+                    await self._commit()
+        except NewerState as why:
+            die(str(why), 4)
+        except Exception as why:
+            log.exception("due states failed")
+            die("due states failed", why=repr(why))
+
+    async def batch(self, messages: list[Any]) -> None:
+        """Applies records and makes what comes of them durable, in order."""
+        began = time.monotonic()
+        for message in messages:
+            partition = self._partition(message.partition)
+            before = _elements(partition)
+            if message.topic == SNAPSHOTS.name:
+                partition.snapshots(message.value or b"", message.offset)
+                self.last_at[message.partition] = int(message.timestamp * 1_000_000)
+            else:
+                partition.control(message.value or b"", message.offset)
+            self._bury(message, partition, _elements(partition) - before)
+        for number in {message.partition for message in messages}:
+            await self._advance(number)
+        await self._commit(began)
+
+    def _partition(self, number: int) -> Partition:
+        if number not in self.partitions:
+            partition = Partition(number, self.rows.getter(number), self.rulebook, self.options)
+            partition.restore(self.rows.all(number))
+            self.partitions[number] = partition
+            metrics.PARTITIONS.set(len(self.partitions))
+        return self.partitions[number]
+
+    async def _advance(self, number: int) -> bool:
+        """Lets time pass in a partition, but never past snapshots that still wait to be read."""
+        partition = self.partitions[number]
+        slot = (SNAPSHOTS.name, number)
+        if slot not in self.guard.next:
+            self.guard.next[slot] = await asyncio.to_thread(self.guard.first, *slot)
+        high = self.app.consumer.highwater(TP(*slot))
+        caught_up = high is not None and self.guard.next[slot] >= high
+        late = int(self.settings.clock.lateness * 1_000_000)
+        before = sum(partition.counts.values())
+        partition.advance(None if caught_up else self.last_at.get(number, 0) - late, DUE_AT_ONCE)
+        metrics.WATERMARK.set(partition.watermark / 1e6)
+        return sum(partition.counts.values()) != before
+
+    def _ready(self) -> None:
+        """Partitions are ours, and their states are recovered."""
+        recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
+        metrics.READY.set(int(recovered))
+
+    def _bury(self, message: Any, partition: Partition, good: int) -> None:
+        letters = partition.take_dead()
+        for dead in letters:
+            origin = Origin(message.topic, message.partition, message.offset, dead.place)
+            self._send(**letter("assess", dead.reason, origin, dead.value))
+            metrics.DEAD.labels("assess").inc()
+        if self.share.add(good, len(letters)):
+            die(
+                "too many bad records: a bad deploy is not a bad record. Look at: driftline deadletter list",
+                4, topic=message.topic, partition=message.partition, offset=message.offset,
+            )  # fmt: skip
+
+    def _send(self, topic: str, value: bytes, **more: Any) -> None:
+        produce(self.producer, self._delivered, topic, value, **more)
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        self.delivery(error, message)
+        if error is None and message.topic() == self.table.changelog_topic_name:
+            self.logged.setdefault(message.partition(), []).append(message.offset())
+
+    async def _flush(self) -> None:
+        try:
+            await asyncio.to_thread(flush, self.producer, self.delivery, self.session)
+        except OSError as why:
+            die("outputs were not delivered", why=str(why))
+
+    async def _commit(self, began: float | None = None) -> None:
+        began = time.monotonic() if began is None else began
+        works: dict[int, Work] = {n: p.take() for n, p in self.partitions.items()}
+        self.logged.clear()
+        for number, work in works.items():
+            for output in work.outputs:
+                if len(output.value) > MOST_OUTPUT:
+                    origin = Origin(SNAPSHOTS.name, number, -1, -1)
+                    self._send(**letter("assess", "a finding larger than a record may be", origin, output.value))
+                else:
+                    self._send(output.topic, output.value, key=output.key)
+        await self._flush()  # 1. outputs, before any state that would let their records be skipped
+        if time.monotonic() - began > self.session / 2:
+            die("a batch took too long: its partitions may be another's by now")
+        rows = {n: dict(work.rows) for n, work in works.items() if work.rows}
+        for (number, key), row in self.rows.heal.items():
+            rows.setdefault(number, {}).setdefault(key, row)
+        self.rows.heal.clear()
+        for number, new in rows.items():
+            for key, row in new.items():
+                self._send(self.table.changelog_topic_name, row, key=key, partition=number)
+        await self._flush()  # 2. changelog, before the files that would hide a hole in it from recovery
+        for number, new in rows.items():
+            self._fence(number, len(new))
+            self.rows.write(number, new, max(self.logged[number]))  # 3. files
+        self._count(works, began)
+
+    def _fence(self, number: int, count: int) -> None:
+        """The stored offset means "I know all before it": a hole is another worker's writing."""
+        known, offsets = self.rows.known(number), self.logged.get(number, [])
+        if (min(offsets), max(offsets)) != (known + 1, known + count):
+            die("another worker has written to our changelog", partition=number, knew=known,
+                wrote=f"{min(offsets)}-{max(offsets)}")  # fmt: skip
+
+    def _count(self, works: dict[int, Work], began: float) -> None:
+        for number in works:
+            counts = self.partitions[number].counts
+            for outcome in (*GOOD, "bad"):
+                if counts[outcome]:
+                    metrics.RECORDS.labels(outcome).inc(counts.pop(outcome))
+            for reason, count in counts.items():
+                metrics.FINDINGS.labels(reason).inc(count)
+            counts.clear()
+        metrics.BATCH.observe(time.monotonic() - began)
+
+    async def revoked(self) -> None:
+        """A running batch ends first; then nothing more is written for what was given up."""
+        metrics.READY.set(0)
+        async with self.turn:
+            self.guard.revoked()
+            self.partitions.clear()
+            self.last_at.clear()
+            self.rows.heal.clear()
+        await self.app.consumer.commit()
+
+
+def create(settings: Settings) -> tuple[Any, Assess]:
+    """The Faust app and its worker."""
+    worker = settings.worker
+    _quick_fetches()
+    state_dir = worker.state_dir / worker.app_id
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    app = faust.App(
+        worker.app_id,
+        broker=[f"aiokafka://{host.strip()}" for host in settings.kafka.bootstrap_servers.split(",")],
+        broker_credentials=credentials(settings.kafka),
+        store="rocksdb://", datadir=str(state_dir), web_enabled=False,
+        topic_partitions=PARTITIONS, topic_replication_factor=1, topic_disable_leader=True,
+        topic_allow_declare=False, table_standby_replicas=0, consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=500, stream_buffer_maxsize=BUFFER, broker_commit_interval=1.0,
+        broker_session_timeout=worker.session_timeout, broker_heartbeat_interval=worker.session_timeout / 4,
+        consumer_max_fetch_size=8_000_000, stream_wait_empty=False,
+    )  # fmt: skip
+    assess = Assess(settings, app)
+    async def judge(stream: Any) -> None:
+        await assess.run(stream)
+
+    channel = app.topic(
+        SNAPSHOTS.name, CONTROL.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+    app.agent(channel)(judge)
+    app.timer(0.5)(assess.idle)
+    app.on_partitions_revoked.connect(lambda *_, **__: assess.revoked(), weak=False)
+    return app, assess
+
+
+def _quick_fetches() -> None:
+    """Faust fixes fetch_max_wait_ms at 1500: one quiet partition then holds back the others of its broker."""
+    init = aiokafka.AIOKafkaConsumer.__init__
+
+    def quick(self: Any, *args: Any, **more: Any) -> None:
+        init(self, *args, **(more | {"fetch_max_wait_ms": 50}))
+
+    aiokafka.AIOKafkaConsumer.__init__ = quick

@@ -1,0 +1,51 @@
+"""The settings' security block as Faust (aiokafka) takes it."""
+
+import asyncio
+import time
+from typing import Any
+
+import aiohttp
+import faust
+from aiokafka.abc import AbstractTokenProvider
+
+from pipeline.kafka import tls
+from pipeline.settings import Kafka, OAuth
+
+
+def credentials(kafka: Kafka) -> Any:
+    """faust.SSLCredentials, SASLCredentials or OAuthCredentials; None for PLAINTEXT."""
+    context = tls(kafka)
+    if kafka.sasl_mechanism == "OAUTHBEARER" and kafka.oauth:
+        return faust.OAuthCredentials(oauth_cb=Tokens(kafka.oauth, context), ssl_context=context)
+    if kafka.sasl_mechanism:
+        password = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
+        return faust.SASLCredentials(
+            username=kafka.sasl_username, password=password, ssl_context=context,
+            mechanism=kafka.sasl_mechanism,
+        )  # fmt: skip
+    return faust.SSLCredentials(context=context) if context else None
+
+
+class Tokens(AbstractTokenProvider):  # type: ignore[misc]
+    """Tokens by the client credentials grant, kept until shortly before they end."""
+
+    def __init__(self, oauth: OAuth, context: Any = None) -> None:
+        self._oauth, self._context = oauth, context
+        self._token, self._until = "", 0.0
+        self._lock = asyncio.Lock()
+
+    async def token(self) -> str:
+        async with self._lock:
+            if time.time() > self._until - 30:
+                await self._fetch()
+            return self._token
+
+    async def _fetch(self) -> None:
+        oauth = self._oauth
+        secret = oauth.client_secret.get_secret_value() if oauth.client_secret else ""
+        form = {"grant_type": "client_credentials"} | ({"scope": oauth.scope} if oauth.scope else {})
+        auth = aiohttp.BasicAuth(oauth.client_id, secret)
+        async with aiohttp.ClientSession() as session, session.post(oauth.token_url, data=form, auth=auth) as answer:
+            answer.raise_for_status()
+            given = await answer.json()
+        self._token, self._until = given["access_token"], time.time() + float(given.get("expires_in", 300))

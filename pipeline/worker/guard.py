@@ -1,0 +1,83 @@
+"""Knows, per topic and partition, which record must come next. One beyond it means that Faust skipped some."""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from pipeline.cli import EXIT_RESTART
+from pipeline.kafka import TIMEOUT, consumer
+from pipeline.settings import Kafka
+
+log = logging.getLogger("driftline.worker")
+
+
+def die(why: str, code: int = EXIT_RESTART, **facts: Any) -> NoReturn:
+    """Leaves at once, without committing: the supervisor starts us again from the committed offsets."""
+    log.critical(why, extra=facts)
+    logging.shutdown()
+    os._exit(code)
+
+
+class Guard:
+    """One worker's guard over all its partitions."""
+
+    def __init__(self, kafka: Kafka, group: str, session: float, generation: Callable[[], int]) -> None:
+        self.next: dict[tuple[str, int], int] = {}
+        self.closed: int | None = None
+        """The generation that was given up last."""
+        self.broken: int | None = None
+        """The exit code, once this process must end."""
+        self._session, self._generation = session, generation
+        self._asking = consumer(kafka, group)  # asks, never joins
+
+    def first(self, topic: str, partition: int) -> int:
+        tp = TopicPartition(topic, partition)
+        committed = self._asking.committed([tp], TIMEOUT)[0]
+        low, _ = self._asking.get_watermark_offsets(tp, TIMEOUT)
+        if committed.error:
+            raise KafkaException(committed.error)
+        if 0 <= committed.offset < low:
+            die(
+                "records were deleted by retention before they were processed: choose a longer retention, then"
+                " move the group to the oldest offset and run a full sweep",
+                4, topic=topic, partition=partition, committed=committed.offset, oldest=low,
+            )  # fmt: skip
+        return int(low if committed.offset < 0 else committed.offset)
+
+    async def admit(self, events: list[Any]) -> list[Any]:
+        """The events that are ours to process, after proof that none is missing before them."""
+        ours = []
+        for event in events:
+            message = event.message
+            slot = (message.topic, message.partition)
+            generation = message.generation_id
+            if self.broken is not None or generation == self.closed or generation != self._generation():
+                continue  # left over in Faust's buffers from before a rebalance
+            if slot not in self.next:
+                self.next[slot] = await asyncio.to_thread(self.first, *slot)
+            if message.offset > self.next[slot]:
+                self.leave("records were skipped", topic=slot[0], partition=slot[1],
+                           expected=self.next[slot], got=message.offset)  # fmt: skip
+                continue
+            self.next[slot] = max(self.next[slot], message.offset + 1)
+            ours.append(event)
+        return ours
+
+    def leave(self, why: str, code: int = EXIT_RESTART, **facts: Any) -> None:
+        """Takes nothing more, leaves the group properly (the others need not wait for the session's end), then exits."""
+        log.critical(why, extra=facts)
+        self.broken = code
+        os.kill(os.getpid(), signal.SIGTERM)
+        timer = threading.Timer(self._session, os._exit, [code])
+        timer.daemon = True
+        timer.start()
+
+    def revoked(self) -> None:
+        self.closed = self._generation()
+        self.next.clear()

@@ -1,0 +1,86 @@
+"""Starts a worker process, or supervises one."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+from pipeline import log as logs
+from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
+from pipeline.health import serve
+from pipeline.settings import Settings
+
+log = logging.getLogger("driftline.worker")
+STEADY = 60.0
+"""A worker that ran this long starts its back-off anew."""
+
+
+def run(settings: Settings) -> None:
+    """Runs a worker in this process, until a signal; never returns."""
+    logs.start()
+    from faust.worker import Worker
+
+    from pipeline.worker.app import create
+
+    os.umask(0o077)
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app, assess = create(settings)
+    # not before the loop is set: a store made earlier hangs at SIGTERM
+    assess.table.data.apply_changelog_batch = assess.rows.recover
+    serve(settings.worker.bind, settings.worker.port)
+    worker = Worker(app, loop=loop, loglevel="WARNING", redirect_stdouts=False, logging_config=_LOGGING)
+    code = EXIT_OWN_ERROR
+    try:
+        code = int(worker.execute_from_commandline() or 0)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else EXIT_OWN_ERROR
+    except BaseException:
+        log.exception("the worker cannot go on")
+    finally:
+        logging.shutdown()
+        os._exit(code if assess.guard.broken is None else assess.guard.broken)
+
+
+_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "pipeline.log.Json"}},
+    "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "root": {"level": "WARNING", "handlers": ["err"]},
+    "loggers": {"driftline": {"level": "INFO"}},
+}
+"""Faust sets logging anew: as ours."""
+
+
+def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -> int:
+    """Starts the command again whenever it asks for it (75) or dies, with back-off; forwards signals.
+
+    Its exit code once it ended by itself, with an error that another start cannot mend, or by a signal to us."""
+    wait, stopping = 0.5, False
+    child: subprocess.Popen[bytes] | None = None
+
+    def forward(number: int, _: Any) -> None:
+        nonlocal stopping
+        stopping = True
+        if child is not None:
+            child.send_signal(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, forward)
+    while True:
+        began = time.monotonic()
+        child = subprocess.Popen(command)  # noqa: S603 - ourselves
+        code = child.wait()
+        if stopping or not (code == EXIT_RESTART or code < 0):
+            return max(code, 0)
+        wait = 0.5 if time.monotonic() - began > STEADY else min(wait * 2, 15)
+        sys.stderr.write(f'{{"message": "the worker ended and starts again", "code": {code}}}\n')
+        pause(wait if code != EXIT_RESTART else 0.2)

@@ -1,0 +1,65 @@
+"""The worker's rows: read from and written to the RocksDB files that Faust manages, past Faust's own table.
+
+Inside noack_take a table cannot be written, and Faust's changelog producer gives no order of durability. The private
+names used here are why faust-streaming is pinned."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from faust.stores.rocksdb import Store
+from rocksdict import WriteBatch
+
+from pipeline.state import newest
+
+OFFSET_KEY: bytes = Store.offset_key
+
+
+class Rows:
+    """The table's files, one database a partition."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+        self.heal: dict[tuple[int, bytes], bytes] = {}
+        """Rows that a late writer overwrote in the changelog: said again with the next batch."""
+
+    def database(self, partition: int) -> Any:
+        return self._table.data._db_for_partition(partition)  # noqa: SLF001 - see above
+
+    def getter(self, partition: int) -> Callable[[bytes], bytes | None]:
+        database = self.database(partition)
+        get: Callable[[bytes], bytes | None] = database.get
+        return get
+
+    def all(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """Every row but the offset's."""
+        for key, value in self.database(partition).items():
+            if key != OFFSET_KEY:
+                yield key, value
+
+    def known(self, partition: int) -> int:
+        """The changelog offset up to which the files know everything; -1 for none."""
+        return int(self.database(partition).get(OFFSET_KEY) or -1)
+
+    def write(self, partition: int, rows: dict[bytes, bytes], offset: int) -> None:
+        """Rows and the changelog offset that they stand for, in one atomic write."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows.items():
+            batch.put(key, value)
+        batch.put(OFFSET_KEY, str(offset).encode())
+        self.database(partition).write(batch)
+
+    def recover(self, batch: Any, **_: Any) -> None:
+        """In place of Faust's: of a key's entries the one furthest along wins, not the last."""
+        writes: dict[int, tuple[dict[bytes, bytes], int]] = {}
+        for message in (event.message for event in batch):
+            rows, _ = writes.get(message.partition, ({}, -1))
+            key, value = message.key, message.value
+            have = rows.get(key) or self.database(message.partition).get(key)
+            if have is not None and newest(have, value) is have and have != value:
+                self.heal[message.partition, key] = have
+            else:
+                rows[key] = value
+                self.heal.pop((message.partition, key), None)
+            writes[message.partition] = (rows, message.offset)
+        for partition, (rows, offset) in writes.items():
+            self.write(partition, rows, offset)
