@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pydantic import ValidationError
+
 from pipeline.model import Scope, Snapshot, Sweep, SweepUids, SweepUnread, Unread, UnreadReason
 
 PAGE = 5000
@@ -12,6 +14,7 @@ PAGE = 5000
 
 Emitted = Snapshot | Sweep | SweepUids
 Emit = Callable[[Emitted], None]
+Progress = Callable[[str], None]
 Status = Literal["complete", "partial", "denied"]
 
 
@@ -21,6 +24,8 @@ class Known:
 
     uids: set[str] = field(default_factory=set)
     completed_at: datetime | None = None
+    pages: set[int] = field(default_factory=set)
+    """The numbers of the records that hold the uids."""
 
 
 @dataclass
@@ -32,15 +37,22 @@ class Reading:
     started_at: datetime
     known: Known
     read: set[str] = field(default_factory=set)
+    vanished: set[str] = field(default_factory=set)
+    """Listed, but not found a moment later: neither read nor called gone (a list may run ahead of the rest)."""
     unread: dict[tuple[str, UnreadReason, str], int] = field(default_factory=dict)
     trouble: tuple[UnreadReason, str, str] | None = None
     """Reason, code and words of what kept the list from being whole."""
 
     def saw(self, snapshot: Snapshot) -> None:
+        """A resource was read, as far as it could be."""
         self.read.add(snapshot.uid)
         for item in snapshot.unread:
             key = (item.part, item.reason, item.code)
             self.unread[key] = self.unread.get(key, 0) + 1
+
+    def missed(self, uid: str) -> None:
+        """A resource was listed and then not found."""
+        self.vanished.add(uid)
 
     def failed(self, reason: UnreadReason, code: str, words: str) -> None:
         """The list broke off: nothing may be called gone."""
@@ -53,17 +65,20 @@ class Reading:
         return "partial" if self.unread else "complete"
 
     def end(self, finished_at: datetime) -> Iterator[Emitted]:
-        """What to say at the end: deletions or restatements, then the uids, then the header, last."""
-        unseen = sorted(self.known.uids - self.read)
+        """What to say at the end: deletions or restatements, then the uids, then the header, last.
+
+        A list that was whole says what is gone, even where some part of a resource was unread: one bucket
+        whose policy may never be read must not keep every other deleted one alive."""
+        unseen = sorted(self.known.uids - self.read - self.vanished)
         if self.trouble is None:
-            # the list was whole: what is not in it is gone, even if some part of another was unread
             yield from (self._gone(uid) for uid in unseen)
-            now_known = sorted(self.read)
+            now_known = sorted(self.read | (self.vanished & self.known.uids))
         else:
             yield from (self._hidden(uid, self.trouble) for uid in unseen)
             now_known = sorted(self.read | self.known.uids)
         pages = [now_known[i : i + PAGE] for i in range(0, len(now_known), PAGE)]
-        for number, page in enumerate(pages):
+        first = free_pages(self.known.pages, len(pages))
+        for number, page in enumerate(pages, first):
             yield SweepUids(scope=self.scope, id=self.id, page=number, uids=page)
         complete = self.status == "complete"
         yield Sweep(
@@ -108,17 +123,37 @@ class Reading:
         )
 
 
-def known_from(records: Iterable[tuple[bytes, bytes]]) -> dict[str, Known]:
-    """What the compacted `sweeps` topic knows: scope key to its uids and last complete sweep.
+def free_pages(taken: set[int], count: int) -> int:
+    """Where `count` new pages begin so that none that still counts is written over before the header is."""
+    return 0 if not taken or min(taken) >= count else max(taken) + 1
 
-    Pages of another sweep than the header's are counted too: a collector that died between them has
-    emitted nothing as gone, so more known uids than needed do no harm."""
+
+def page_key(scope_key: str, page: int) -> str:
+    return f"{scope_key}#{page}"
+
+
+def known_from(
+    records: Iterable[tuple[bytes, bytes]],
+) -> tuple[dict[str, Known], dict[str, Sweep], list[str]]:
+    """What the compacted `sweeps` topic knows: uids by scope key, the headers, and what is no sweep.
+
+    Pages that a header does not count (of a collector that died before it wrote one) are taken too: what they
+    name was read, and a uid too many is at worst called gone once more."""
     known: dict[str, Known] = {}
-    for _, value in records:
-        if b'"uids":' in value:
-            page = SweepUids.model_validate_json(value)
-            known.setdefault(page.scope.key, Known()).uids.update(page.uids)
-        else:
-            header = Sweep.model_validate_json(value)
-            known.setdefault(header.scope.key, Known()).completed_at = header.completed_at
-    return known
+    headers: dict[str, Sweep] = {}
+    problems: list[str] = []
+    for key, value in records:
+        name, hash_, number = key.decode(errors="replace").rpartition("#")
+        try:
+            if hash_:
+                page = SweepUids.model_validate_json(value)
+                scope = known.setdefault(name, Known())
+                scope.uids.update(page.uids)
+                scope.pages.add(int(number))
+            else:
+                headers[number] = header = Sweep.model_validate_json(value)
+                known.setdefault(number, Known()).completed_at = header.completed_at
+        except (ValidationError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            problems.append(f"driftline.sweeps, key {key[:200]!r}: not a sweep ({reason})")
+    return known, headers, problems

@@ -3,27 +3,37 @@
 Values are JMESPath over {item, account, region, partition}; texts with {…} are filled from the same."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
 import jmespath
-import yaml
+from jmespath.exceptions import JMESPathError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError
+from pipeline.rulebook.source import Source, nearest
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class ListCall(_Strict):
-    """The call that lists the resources. Its items become a part, unless keep is false."""
+class Call(_Strict):
+    """What every call of a row says."""
 
     operation: str
+    service: str | None = None
+    """Where it is another than the row's."""
+    action: str | None = None
+    """The IAM action, where it is not service:Operation."""
+
+
+class ListCall(Call):
+    """The call that lists the resources. Its items become a part, unless keep is false."""
+
     items: str
     """Path of the items in the (paged) answer."""
     part: str
@@ -31,27 +41,46 @@ class ListCall(_Strict):
     params: dict[str, str] = Field(default_factory=dict)
     decode_at: list[str] = Field(default_factory=list)
     """Fields of the item that hold JSON as text."""
+    drop: list[str] = Field(default_factory=list)
+    """Fields that change without anybody changing anything."""
 
 
-class Detail(_Strict):
+class Complete(Call):
+    """A call that adds to the listed item what the list left out."""
+
+    unless: str
+    """Not asked where this path of the item has a value."""
+    value: str
+    """A path that gives the fields to add."""
+    params: dict[str, str] | None = None
+
+
+class Each(Call):
+    """A call for every element of a detail's answer (`element` in its params)."""
+
+    value: str
+    params: dict[str, str]
+    into: str | None = None
+    """The field of the element that takes the answer; without it the part is a map, element to answer."""
+    decode: Literal["json"] | None = None
+
+
+class Detail(Call):
     """A call for one resource; its answer is one part."""
 
     part: str
-    operation: str
     value: str
     """Path of the part in the answer; `@` is all of it."""
-    service: str | None = None
-    """Where it is another than the row's."""
     params: dict[str, str] | None = None
     """Default: the row's."""
     absent: list[str] = Field(default_factory=list)
     """Error codes that mean: not configured. The part's value is then null."""
     decode: Literal["json"] | None = None
     decode_at: list[str] = Field(default_factory=list)
+    drop: list[str] = Field(default_factory=list)
     once: Literal["account"] | None = None
     """Read once an account, the same for all of its resources."""
-    action: str | None = None
-    """The IAM action, where it is not service:Operation."""
+    each: Each | None = None
 
 
 class Tags(_Strict):
@@ -62,6 +91,7 @@ class Tags(_Strict):
     value: str = "Tags"
     params: dict[str, str] | None = None
     absent: list[str] = Field(default_factory=list)
+    action: str | None = None
 
 
 class Relation(_Strict):
@@ -87,6 +117,7 @@ class Kind(_Strict):
     skip: str | None = None
     """Items for which this is true are none of ours."""
     params: dict[str, str] = Field(default_factory=dict)
+    complete: "list_[Complete]" = Field(default_factory=list)
     details: "list_[Detail]" = Field(default_factory=list)
     tags: Tags | None = None
     relations: "list_[Relation]" = Field(default_factory=list)
@@ -100,34 +131,85 @@ class Kind(_Strict):
         first = [self.list.part] if self.list.keep else []
         return first + [detail.part for detail in self.details]
 
+    def calls(self) -> Iterator[tuple[str, str, str | None]]:
+        """Every call that the row makes: service, operation, and its IAM action where that is another."""
+        yield self.list.service or self.service, self.list.operation, self.list.action
+        for complete in self.complete:
+            yield complete.service or self.service, complete.operation, complete.action
+        for detail in self.details:
+            service = detail.service or self.service
+            yield service, detail.operation, detail.action
+            if detail.each:
+                yield detail.each.service or service, detail.each.operation, detail.each.action
+        if self.tags and self.tags.operation:
+            yield self.service, self.tags.operation, self.tags.action
+
 
 list_ = list
 Kind.model_rebuild()
 
+PATHS = ("items", "value", "unless", "name", "incarnation", "region", "skip", "item")
+TEMPLATES = ("uid",)
+
 
 @cache
 def kinds(folder: Path | None = None) -> dict[str, Kind]:
-    """Every row by its type. Raises UserError with every mistake and its file."""
+    """Every row by its type. Raises UserError with every mistake, its file and line."""
     where = folder or Path(str(files("collectors.aws"))) / "kinds"
     out: dict[str, Kind] = {}
-    problems = []
+    problems: list[str] = []
     for path in sorted(where.glob("*.yaml")):
-        for number, row in enumerate(yaml.safe_load(path.read_text()) or []):
+        source = Source(path)
+        problems += source.problems
+        rows = source.data or []
+        if not isinstance(rows, list):
+            problems.append(f"{source.at()}: not a list of rows (begin each row with `- type:`)")
+            continue
+        for number, row in enumerate(rows):
             try:
                 kind = Kind.model_validate(row)
             except ValidationError as error:
-                named = row.get("type", number) if isinstance(row, dict) else number
-                problems += [
-                    f"{path}: {named}: {'.'.join(map(str, p['loc']))}: {p['msg']}"
-                    for p in error.errors(include_url=False)
-                ]
+                problems += [_told(source, number, p) for p in error.errors(include_url=False)]
                 continue
+            problems += [
+                f"{source.at(number, *place)}: {why}" for place, why in _bad_paths(kind.model_dump(), ())
+            ]
             if kind.type in out:
-                problems.append(f"{path}: {kind.type} stands twice (keep one row)")
+                problems.append(f"{source.at(number)}: {kind.type} stands twice (keep one row)")
             out[kind.type] = kind
     if problems:
         raise UserError(*problems)
     return out
+
+
+def _told(source: Source, number: int, problem: Any) -> str:
+    place = source.at(number, *problem["loc"])
+    field = ".".join(str(step) for step in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"{place}: unknown field {field!r}{nearest(str(problem['loc'][-1]), Kind.model_fields)}"
+    return f"{place}: {field}: {problem['msg']}"
+
+
+def _bad_paths(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Paths and templates of a row that cannot be parsed."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _bad_paths(item, (*place, number))
+    if not isinstance(value, dict):
+        return
+    for key, item in value.items():
+        if isinstance(item, str) and (key in PATHS or (place and place[-1] == "params")):
+            paths = [item]
+        elif isinstance(item, str) and key in TEMPLATES:
+            paths = _HOLE.findall(item)
+        else:
+            yield from _bad_paths(item, (*place, key))
+            continue
+        for path in paths:
+            try:
+                jmespath.compile(path)
+            except JMESPathError as error:
+                yield (*place, key), f"{path!r} is no JMESPath: {str(error).splitlines()[0]}"
 
 
 _HOLE = re.compile(r"\{([^{}]+)\}")
@@ -143,13 +225,9 @@ def value(path: str, scope: Mapping[str, Any]) -> Any:
     return _compiled(path).search(scope)
 
 
-def text(template: str, scope: Mapping[str, Any]) -> str:
-    """A template with its holes filled."""
-    return _HOLE.sub(lambda match: str(value(match[1], scope)), template)
-
-
-def operation_method(operation: str) -> str:
-    """GetBucketPolicy to get_bucket_policy, as boto3 names it."""
-    from botocore import xform_name
-
-    return str(xform_name(operation))
+def text(template: str, scope: Mapping[str, Any]) -> str | None:
+    """A template with its holes filled; None where one of them has no value."""
+    holes = {path: value(path, scope) for path in _HOLE.findall(template)}
+    if any(found is None for found in holes.values()):
+        return None
+    return _HOLE.sub(lambda match: str(holes[match[1]]), template)

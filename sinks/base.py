@@ -1,0 +1,43 @@
+"""What a sink is: three small parts. Batching, retries, dead letters and offsets are sinks.deliver's, once for all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do at the destination for one finding. `body` is None for a deletion."""
+
+    name: str
+    target: str
+    id: str
+    version: int
+    body: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of an action: done, to be tried again, or never."""
+
+    kind: Literal["done", "again", "never"]
+    reason: str = ""
+
+
+class Busy(Exception):
+    """The destination as a whole cannot take anything now: everything is to be tried again."""
+
+
+class Sink(Protocol):
+    """A destination."""
+
+    name: str
+
+    def render(self, finding: dict[str, Any], now: int) -> list[Action]:
+        """What a finding asks for; pure. `now` in microseconds. Raises ValueError for what cannot be rendered."""
+
+    async def send(self, actions: Sequence[Action]) -> list[Receipt]:
+        """Delivers; one receipt an action, in order. Raises Busy."""
+
+    async def close(self) -> None:
+        """Lets go of connections."""

@@ -1,0 +1,99 @@
+"""A finding as Kibana's native Findings page reads it (its latest view), and as history keeps it. Pure."""
+
+from typing import Any
+
+from pipeline.model import from_micros, to_micros
+from sinks.base import Action
+
+VENDOR = "Driftline"
+DATASET = "driftline.findings"
+ALIAS = "security_solution-driftline.misconfiguration_latest"
+ECS = "9.2.0"
+COMPUTE = {"AWS::EC2::Instance", "AWS::Lambda::Function"}
+IDENTITY = {"AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::AccountSummary"}
+OUTCOME = {"passed": "success", "failed": "failure", "unknown": "unknown"}
+
+
+def history_stream(namespace: str) -> str:
+    return f"logs-{DATASET}-{namespace}"
+
+
+def actions(finding: dict[str, Any], now: int, namespace: str) -> list[Action]:
+    """The latest view's upsert or deletion; and, unless it is only said again, one document of history."""
+    revision, id = int(finding["revision"]), str(finding["id"])
+    body = document(finding, now, namespace)
+    latest = Action("delete" if finding["retired"] else "index", ALIAS, id, revision,
+                    None if finding["retired"] else body)  # fmt: skip
+    if finding["restated"]:
+        return [latest]
+    return [latest, Action("create", history_stream(namespace), f"{id}:{revision}", revision, body)]
+
+
+def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
+    """The ECS document. `now` in microseconds: a document with a future @timestamp would be hidden."""
+    rule, resource, remediation = finding["rule"], finding["resource"], finding["remediation"]
+    seen = to_micros(finding["last_seen"])
+    if seen is None:
+        raise ValueError(f"last_seen is no time: {finding['last_seen']!r}")
+    name = resource["name"] or resource["uid"]
+    out: dict[str, Any] = {
+        "@timestamp": from_micros(min(seen, now)),
+        "ecs": {"version": ECS},
+        "message": f"{rule['title']}: {finding['evaluation']} ({name})",
+        "event": {
+            "id": finding["id"], "kind": "state", "category": ["configuration"], "type": ["info"],
+            "outcome": OUTCOME[finding["evaluation"]], "action": finding["reason"],
+            "created": finding["updated_at"], "ingested": from_micros(now),
+            "dataset": DATASET, "module": "driftline",
+        },
+        "data_stream": {"type": "logs", "dataset": DATASET, "namespace": namespace},
+        "observer": {"vendor": VENDOR, "product": VENDOR, "type": "cspm"},
+        "cloud": {
+            "provider": resource["provider"], "account": {"id": resource["account"]},
+            "region": resource["region"], "service": {"name": rule["section"].lower()},
+        },
+        "resource": {
+            "id": resource["uid"], "name": name, "type": resource["type"],
+            "sub_type": resource["type"], "tags": [f"{k}={v}" for k, v in sorted(resource.get("tags", {}).items())],
+        },
+        "result": {"evaluation": finding["evaluation"], "evidence": _evidence(finding["evidence"])},
+        "rule": {
+            "uuid": rule["uuid"], "id": rule["id"], "name": rule["title"], "version": str(rule["version"]),
+            "description": rule.get("why") or rule["title"], "rationale": rule.get("why", ""),
+            "section": rule["section"] or "Other", "reference": "\n".join(rule.get("references", [])),
+            "remediation": _remediation(remediation),
+            "tags": sorted(f"{f}:{c}" for f, cs in rule.get("frameworks", {}).items() for c in cs),
+        },
+        "related": {"entity": [resource["uid"]]},
+        "driftline": {
+            "status": finding["status"], "reason": finding["reason"], "detail": finding["detail"],
+            "severity": rule["severity"], "risk": finding["risk"], "revision": finding["revision"],
+            "reopened": finding["reopened"], "retired": finding["retired"], "restated": finding["restated"],
+            "frameworks": rule.get("frameworks", {}),
+            **{k: finding[k] for k in ("first_seen", "last_seen", "opened_at", "resolved_at", "evaluated_at", "updated_at",
+                                       "owner", "pending_for") if finding.get(k) is not None},
+        },
+    }  # fmt: skip
+    if resource.get("organization"):
+        out["organization"] = {"id": resource["organization"]}
+    if resource["type"] in COMPUTE:
+        out["host"] = {"name": name}
+    if resource["type"] in IDENTITY:
+        out["user"] = {"name": name}
+        out["related"]["user"] = [name]
+    return out
+
+
+def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:
+    """A flattened field holds path to text: values of any kind, from any cloud, must never fight over a mapping."""
+    import orjson
+
+    return {
+        item["path"]: value if isinstance(value := item["value"], str) else orjson.dumps(value).decode()
+        for item in evidence
+    }
+
+
+def _remediation(remediation: dict[str, Any]) -> str:
+    titles = (("console", "Console"), ("cli", "Command line"), ("terraform", "Terraform"))
+    return "\n\n".join(f"{title}:\n{remediation[k].strip()}" for k, title in titles if remediation.get(k))

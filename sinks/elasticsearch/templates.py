@@ -1,0 +1,92 @@
+"""Index templates: what is searched is mapped, nothing else is; user-given names never become fields.
+
+They work on a bare Elasticsearch too (no ILM, no ingest pipelines, no wildcard or constant_keyword types)."""
+
+import hashlib
+import json
+from typing import Any
+
+from sinks.elasticsearch.render import ALIAS, DATASET
+
+KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
+TEXT = {"type": "text"}
+DATE = {"type": "date"}
+LONG = {"type": "long"}
+BOOL = {"type": "boolean"}
+FLAT = {"type": "flattened", "ignore_above": 8191}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"properties": properties}
+
+
+def mapping() -> dict[str, Any]:
+    """The one mapping of latest view and history."""
+    return {
+        "dynamic": False,
+        "date_detection": False,
+        "properties": {
+            "@timestamp": DATE,
+            "message": TEXT,
+            "ecs": _object(version=KEYWORD),
+            "event": _object(
+                id=KEYWORD, kind=KEYWORD, category=KEYWORD, type=KEYWORD, outcome=KEYWORD, action=KEYWORD,
+                created=DATE, ingested=DATE, dataset=KEYWORD, module=KEYWORD,
+            ),
+            "data_stream": _object(type=KEYWORD, dataset=KEYWORD, namespace=KEYWORD),
+            "observer": _object(vendor=KEYWORD, product=KEYWORD, type=KEYWORD),
+            "organization": _object(id=KEYWORD),
+            "cloud": _object(
+                provider=KEYWORD, region=KEYWORD, account=_object(id=KEYWORD, name=KEYWORD), service=_object(name=KEYWORD)
+            ),
+            "resource": _object(id=KEYWORD, name=KEYWORD, type=KEYWORD, sub_type=KEYWORD, tags=KEYWORD),
+            "result": _object(evaluation=KEYWORD, evidence=FLAT),
+            "rule": _object(
+                uuid=KEYWORD, id=KEYWORD, name=KEYWORD, version=KEYWORD, description=TEXT, rationale=TEXT,
+                section=KEYWORD, reference=KEYWORD, remediation=TEXT, tags=KEYWORD,
+            ),
+            "related": _object(entity=KEYWORD, user=KEYWORD, ip={"type": "ip"}),
+            "host": _object(name=KEYWORD),
+            "user": _object(name=KEYWORD),
+            "driftline": _object(
+                status=KEYWORD, reason=KEYWORD, detail=KEYWORD, severity=KEYWORD, revision=LONG, reopened=LONG,
+                retired=BOOL, restated=BOOL, owner=KEYWORD, pending_for=LONG, frameworks=FLAT,
+                first_seen=DATE, last_seen=DATE, opened_at=DATE, resolved_at=DATE, evaluated_at=DATE, updated_at=DATE,
+                risk=_object(score=LONG, factors={"type": "object", "enabled": False}),
+            ),
+        },
+    }  # fmt: skip
+
+
+def fingerprint() -> str:
+    """Changes when the mapping does."""
+    return hashlib.sha256(json.dumps(mapping(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def latest_template() -> dict[str, Any]:
+    """For the indices behind the alias; a deleted document's version is remembered for a day."""
+    return {
+        "index_patterns": [f"{ALIAS}-v*"],
+        "priority": 300,
+        "template": {
+            "settings": {"index": {"gc_deletes": "24h", "refresh_interval": "1s", "number_of_shards": 1,
+                                   "auto_expand_replicas": "0-1"}},
+            "mappings": mapping() | {"_meta": {"driftline": fingerprint()}},
+        },
+        "_meta": {"driftline": fingerprint()},
+    }  # fmt: skip
+
+
+def history_template() -> dict[str, Any]:
+    """For the data stream of transitions."""
+    return {
+        "index_patterns": [f"logs-{DATASET}-*"],
+        "priority": 300,
+        "data_stream": {},
+        "template": {
+            "settings": {"index": {"auto_expand_replicas": "0-1", "mode": "standard"}},
+            "mappings": mapping() | {"_meta": {"driftline": fingerprint()}},
+            "lifecycle": {"data_retention": "90d"},
+        },
+        "_meta": {"driftline": fingerprint()},
+    }
