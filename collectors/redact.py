@@ -8,9 +8,8 @@ from typing import Any
 
 _LOOKS = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|"
-    r"\b(?:AccountKey|SharedAccessKey|Password|Pwd)=[^;\s]{6,}|"
-    r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]+@|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}",
-    re.IGNORECASE,
+    r"(?i:\b(?:AccountKey|SharedAccessKey|Password|Pwd)=[^;\s]{6,})|"
+    r"(?i:[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@)|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
 )
 _NAMED = re.compile(
     r"passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|connection[_-]?string|(?:^|[_-])(?:pwd|token)(?:$|[_-])",

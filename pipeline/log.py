@@ -28,4 +28,5 @@ def start(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("elastic_transport").setLevel("WARNING")  # a line for each request
     logging.disable(logging.DEBUG)  # building debug messages costs Faust time on every record

@@ -58,6 +58,11 @@ def _judgement(judge: Callable[[Any, str], bool]) -> Callable[[str], bool]:
     return call
 
 
+def _is_true(path: str) -> bool:
+    """True where the path holds true; false where it ends early (null, absent) or holds anything else."""
+    return at_path(CURRENT.get().config, path) is True
+
+
 def _age_days(text: str) -> int:
     return (CURRENT.get().now - micros(datetime.fromisoformat(text))) // DAY
 
@@ -95,5 +100,6 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "policy_is_admin": Function(_judgement(policy.is_admin), ("STRING",), "BOOL", True),
     "port_open_to_world": Function(_port_open_to_world, ("STRING", "INT"), "BOOL", True),
+    "is_true": Function(_is_true, ("STRING",), "BOOL", True),
     "age_days": Function(_age_days, ("STRING",), "INT", False),
 }

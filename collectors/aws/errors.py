@@ -1,0 +1,58 @@
+"""What a call that gave no answer means. Denied, throttled, absent, gone and failed are never confused."""
+
+from collections.abc import Collection
+from typing import Literal, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from pipeline.model import UnreadReason
+
+ERRORS = (ClientError, BotoCoreError)
+"""What a call may raise; everything else is our own fault."""
+
+DENIED = frozenset({
+    "AccessDenied", "AccessDeniedException", "AccessDeniedFault", "AccessDeniedError", "AccessControlDenied",
+    "AllAccessDisabled", "AuthFailure", "AuthorizationError", "AuthorizationErrorException", "AuthorizationErrorFault",
+    "ExplicitDeny", "Forbidden", "ForbiddenException", "InsufficientPrivilegesException", "InvalidClientTokenId",
+    "KMSAccessDeniedException", "KmsAccessDeniedFault", "NotAuthorized", "NotAuthorizedException", "OptInRequired",
+    "RegionDisabledException", "SubscriptionRequiredException", "UnauthorizedException", "UnauthorizedOperation",
+    "UnrecognizedClientException", "403",
+})  # fmt: skip
+THROTTLED = frozenset({
+    "BandwidthLimitExceeded", "EC2ThrottledException", "LimitExceededException.Throttled", "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled", "RequestThrottledException",
+    "SlowDown", "ThrottledException", "Throttling", "ThrottlingException", "TooManyRequests",
+    "TooManyRequestsException", "TransactionInProgressException", "429",
+})  # fmt: skip
+UNSUPPORTED = frozenset({
+    "InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation", "UnsupportedOperationException", "501",
+})  # fmt: skip
+
+
+class Trouble(NamedTuple):
+    """A call that gave no answer, and why."""
+
+    reason: Literal["absent", "gone"] | UnreadReason
+    code: str
+    message: str
+
+
+def trouble(error: Exception, absent: Collection[str] = (), gone: Collection[str] = ()) -> Trouble:
+    """What an exception means, `absent` and `gone` being the row's codes for that.
+
+    What is not known for sure is `failed`: neither absent nor denied."""
+    if not isinstance(error, ClientError):
+        return Trouble("failed", type(error).__name__, str(error)[:300])
+    told = error.response.get("Error", {})
+    code, message = str(told.get("Code") or "Unknown"), str(told.get("Message") or "")[:300]
+    if code in absent:
+        return Trouble("absent", code, message)
+    if code in gone:
+        return Trouble("gone", code, message)
+    if code in DENIED:
+        return Trouble("denied", code, message)
+    if code in THROTTLED:
+        return Trouble("throttled", code, message)
+    if code in UNSUPPORTED:
+        return Trouble("unsupported", code, message)
+    return Trouble("failed", code, message)
