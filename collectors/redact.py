@@ -32,7 +32,10 @@ class Redactor:
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Tags are people's free text: what is named or looks like a secret is replaced, as text."""
-        return {name: self._text(value) if _secret(name, value) else value for name, value in tags.items()}
+        return {
+            name: self._text(value) if _secret(name, value) else value
+            for name, value in tags.items()
+        }
 
     def config(self, config: Mapping[str, Any], paths: Sequence[str] = ()) -> dict[str, Any]:
         """The configuration with every value below `paths`, and every secret-looking text, replaced."""
@@ -42,7 +45,9 @@ class Redactor:
         return scrubbed
 
     def _hash(self, value: Any) -> str:
-        return hmac.new(self._key, repr(value).encode(errors="surrogatepass"), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(
+            self._key, repr(value).encode(errors="surrogatepass"), hashlib.sha256
+        ).hexdigest()[:32]
 
     def _text(self, value: str) -> str:
         return f"redacted:{self.key_id}:{self._hash(value)}"
@@ -54,7 +59,8 @@ class Redactor:
             if value.keys() == {"Key", "Value"} and _secret(str(value["Key"]), str(value["Value"])):
                 return {"Key": value["Key"], "Value": self._text(str(value["Value"]))}  # a tag
             return {
-                key: item if key in IDENTIFIERS else self._scrub(item) for key, item in value.items()
+                key: item if key in IDENTIFIERS else self._scrub(item)
+                for key, item in value.items()
             }
         if isinstance(value, list):
             return [self._scrub(item) for item in value]

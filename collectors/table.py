@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import jmespath
-from jmespath.exceptions import JMESPathError
+import jmespath  # type: ignore[import-untyped]
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import UserError
@@ -106,7 +106,7 @@ class Kind(_Strict):
     type: str
     service: str
     scope: Literal["regional", "global"] = "regional"
-    list: ListCall
+    listing: ListCall = Field(alias="list")
     uid: str
     name: str
     name_after: str | None = None
@@ -117,23 +117,23 @@ class Kind(_Strict):
     skip: str | None = None
     """Items for which this is true are none of ours."""
     params: dict[str, str] = Field(default_factory=dict)
-    complete: "list_[Complete]" = Field(default_factory=list)
-    details: "list_[Detail]" = Field(default_factory=list)
+    complete: list[Complete] = Field(default_factory=list)
+    details: list[Detail] = Field(default_factory=list)
     tags: Tags | None = None
-    relations: "list_[Relation]" = Field(default_factory=list)
-    redact: "list_[str]" = Field(default_factory=list)
+    relations: list[Relation] = Field(default_factory=list)
+    redact: list[str] = Field(default_factory=list)
     """Paths whose every value is a secret until proven otherwise."""
-    gone: "list_[str]" = Field(default_factory=list)
+    gone: list[str] = Field(default_factory=list)
     """Error codes that mean: the resource vanished between the list and this call."""
 
     @property
-    def parts(self) -> "list_[str]":
-        first = [self.list.part] if self.list.keep else []
+    def parts(self) -> list[str]:
+        first = [self.listing.part] if self.listing.keep else []
         return first + [detail.part for detail in self.details]
 
     def calls(self) -> Iterator[tuple[str, str, str | None]]:
         """Every call that the row makes: service, operation, and its IAM action where that is another."""
-        yield self.list.service or self.service, self.list.operation, self.list.action
+        yield self.listing.service or self.service, self.listing.operation, self.listing.action
         for complete in self.complete:
             yield complete.service or self.service, complete.operation, complete.action
         for detail in self.details:
@@ -144,9 +144,6 @@ class Kind(_Strict):
         if self.tags and self.tags.operation:
             yield self.service, self.tags.operation, self.tags.action
 
-
-list_ = list
-Kind.model_rebuild()
 
 PATHS = ("items", "value", "unless", "name", "incarnation", "region", "skip", "item")
 TEMPLATES = ("uid",)
@@ -172,7 +169,8 @@ def kinds(folder: Path | None = None) -> dict[str, Kind]:
                 problems += [_told(source, number, p) for p in error.errors(include_url=False)]
                 continue
             problems += [
-                f"{source.at(number, *place)}: {why}" for place, why in _bad_paths(kind.model_dump(), ())
+                f"{source.at(number, *place)}: {why}"
+                for place, why in _bad_paths(kind.model_dump(by_alias=True), ())
             ]
             if kind.type in out:
                 problems.append(f"{source.at(number)}: {kind.type} stands twice (keep one row)")
@@ -186,11 +184,15 @@ def _told(source: Source, number: int, problem: Any) -> str:
     place = source.at(number, *problem["loc"])
     field = ".".join(str(step) for step in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"{place}: unknown field {field!r}{nearest(str(problem['loc'][-1]), Kind.model_fields)}"
+        return (
+            f"{place}: unknown field {field!r}{nearest(str(problem['loc'][-1]), Kind.model_fields)}"
+        )
     return f"{place}: {field}: {problem['msg']}"
 
 
-def _bad_paths(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _bad_paths(
+    value: Any, place: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Paths and templates of a row that cannot be parsed."""
     if isinstance(value, list):
         for number, item in enumerate(value):

@@ -44,7 +44,9 @@ def main(check: bool) -> int:
         different += 1
         if check:
             sys.stderr.write(f"{path} differs from what is generated (write it with: make docs)\n")
-            diff = difflib.unified_diff(before.splitlines(), text.splitlines(), "here", "generated", lineterm="", n=1)
+            diff = difflib.unified_diff(
+                before.splitlines(), text.splitlines(), "here", "generated", lineterm="", n=1
+            )
             sys.stderr.write("\n".join(list(diff)[:20]) + "\n")
         else:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
         "ssl.certificate.location": kafka.certificate_file and str(kafka.certificate_file),
         "ssl.key.location": kafka.key_file and str(kafka.key_file),
         "ssl.key.password": kafka.key_password and kafka.key_password.get_secret_value(),
-        "log_level": 3,
+        "log_level": 2,  # what fails is raised, or logged by us
     }
     if kafka.oauth and kafka.sasl_mechanism == "OAUTHBEARER":
         secret = kafka.oauth.client_secret
@@ -47,8 +47,10 @@ def tls(kafka: Kafka) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
     if kafka.certificate_file:
-        password = kafka.key_password and kafka.key_password.get_secret_value()
-        context.load_cert_chain(str(kafka.certificate_file), kafka.key_file and str(kafka.key_file), password)
+        password = kafka.key_password.get_secret_value() if kafka.key_password else None
+        context.load_cert_chain(
+            str(kafka.certificate_file), kafka.key_file and str(kafka.key_file), password
+        )
     return context
 
 
@@ -83,9 +85,7 @@ def explained(kafka: Kafka) -> Iterator[None]:
         ) from None
 
 
-def read_all(
-    kafka: Kafka, topic: str, partitions: list[int] | None = None
-) -> Iterator[Any]:
+def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> Iterator[Any]:
     """Every message from the oldest to the end as it is now, partition by partition mixed."""
     reader = consumer(kafka, "driftline-look", enable_partition_eof=True)
     try:
@@ -101,7 +101,7 @@ def read_all(
                 error = message.error()
                 if error is None:
                     yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
                     waiting.discard(message.partition())
                 elif not error.retriable():
                     raise KafkaException(error)
@@ -148,4 +148,6 @@ def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
     """Waits until everything is with the broker. Raises OSError for what is not."""
     left = producer.flush(seconds)
     if left or delivered.failed:
-        raise OSError(f"{left} messages not delivered within {seconds:.0f} s; refused: {delivered.failed[:3]}")
+        raise OSError(
+            f"{left} messages not delivered within {seconds:.0f} s; refused: {delivered.failed[:3]}"
+        )

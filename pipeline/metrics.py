@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-RECORDS = Counter("driftline_worker_elements", "Snapshot elements processed, by what came of them", ["outcome"])
+RECORDS = Counter(
+    "driftline_worker_elements", "Snapshot elements processed, by what came of them", ["outcome"]
+)
 FINDINGS = Counter("driftline_worker_findings", "Findings said, by reason", ["reason"])
 DEAD = Counter("driftline_dead_letters", "What could not be processed", ["stage"])
 BATCH = Histogram("driftline_worker_batch_seconds", "A batch from first record to acknowledgement")
@@ -14,7 +16,15 @@ DELIVERED = Counter("driftline_sink_delivered", "Findings delivered", ["sink"])
 RETRIED = Counter("driftline_sink_retried", "Deliveries tried again", ["sink"])
 SINK_BEHIND = Gauge("driftline_sink_behind_seconds", "Age of the finding delivered last", ["sink"])
 
-SWEEP_AGE = Gauge("driftline_sweep_age_seconds", "Time since the last complete sweep", ["account", "region", "type"])
-SWEEP_UNREAD = Gauge("driftline_sweep_unread", "1 where the last sweep was denied or partial", ["account", "region", "type"])
+SWEEP_AGE = Gauge(
+    "driftline_sweep_age_seconds",
+    "Time since the last complete sweep",
+    ["account", "region", "type"],
+)
+SWEEP_UNREAD = Gauge(
+    "driftline_sweep_unread",
+    "1 where the last sweep was denied or partial",
+    ["account", "region", "type"],
+)
 CALLS = Counter("driftline_collector_calls", "API calls made", ["account"])
 """Sweep metrics are the collector's own."""

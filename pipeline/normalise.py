@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pipeline.differences import differences
 from pipeline.model import Snapshot, micros
 from pipeline.state import Body, Head, Hidden
 
@@ -81,17 +82,6 @@ def unread(body: Body, parts: Mapping[str, int]) -> dict[str, Hidden]:
         if not parts or len(old) == len(parts):
             out[EVERYTHING] = everything
     return out
-
-
-def differences(path: str, before: Any, after: Any, out: list[dict[str, Any]]) -> None:
-    """Adds {path, before, after} for every leaf, or list, that differs."""
-    if before == after:
-        return
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            differences(f"{path}.{key}", before.get(key), after.get(key), out)
-    else:
-        out.append({"path": path, "before": before, "after": after})
 
 
 def _remade(body: Body, snapshot: Snapshot) -> bool:

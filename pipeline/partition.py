@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import orjson
 
-from pipeline import assess, state as rows, wire
+from pipeline import assess, wire
+from pipeline import state as rows
 from pipeline.errors import Malformed
 from pipeline.model import Snapshot, micros, to_micros
 from pipeline.rulebook import Rulebook

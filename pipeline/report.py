@@ -97,6 +97,11 @@ def as_csv(findings: Iterable[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
+def console(out: Any) -> Console:
+    """As wide as the terminal; wide enough for a line a finding where there is none."""
+    return Console(file=out) if out.isatty() else Console(file=out, width=200)
+
+
 def print_table(
     console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
 ) -> None:

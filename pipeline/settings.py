@@ -55,7 +55,9 @@ class Block(BaseModel):
                 try:
                     setattr(self, name, SecretStr(path.read_text().strip()))
                 except OSError as error:
-                    raise ValueError(f"{name}_file cannot be read: {error.strerror} ({path})") from None
+                    raise ValueError(
+                        f"{name}_file cannot be read: {error.strerror} ({path})"
+                    ) from None
         return self
 
 
@@ -134,7 +136,9 @@ class Aws(Block):
     @model_validator(mode="after")
     def _often_enough(self) -> "Aws":
         if self.interval > HALF_DAY:
-            raise ValueError("interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)")
+            raise ValueError(
+                "interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)"
+            )
         return self
 
 
@@ -187,8 +191,13 @@ class Settings(Block):
     clock: Clock = Field(default_factory=Clock)
     sink: Sink = Field(default_factory=Sink)
     criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
-        default_factory=lambda: {
-            "criticality": {"low": "low", "medium": "medium", "high": "high", "critical": "critical"},
+        default={
+            "criticality": {
+                "low": "low",
+                "medium": "medium",
+                "high": "high",
+                "critical": "critical",
+            },
             "env": {"prod": "high", "production": "high", "dev": "low", "test": "low"},
         }
     )

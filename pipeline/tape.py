@@ -73,9 +73,13 @@ def _header(path: Path, line: bytes) -> None:
     except Malformed:
         header = None
     if not isinstance(header, dict) or header.get("driftline") != "tape":
-        raise UserError(f'{path}:1: not a tape (a tape begins with {{"driftline":"tape","version":1}})')
+        raise UserError(
+            f'{path}:1: not a tape (a tape begins with {{"driftline":"tape","version":1}})'
+        )
     if header.get("version") != 1:
-        raise UserError(f"{path}:1: tape version {header.get('version')!r} (this Driftline reads 1: use a newer one)")
+        raise UserError(
+            f"{path}:1: tape version {header.get('version')!r} (this Driftline reads 1: use a newer one)"
+        )
 
 
 def _entry(path: Path, number: int, line: bytes) -> Entry:
@@ -87,4 +91,6 @@ def _entry(path: Path, number: int, line: bytes) -> Entry:
         raise UserError(
             f"{path}:{number}: not a tape record (needs topic: snapshots or control, and value)"
         )
-    return Entry(number, TOPICS[record["topic"]], orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS))
+    return Entry(
+        number, TOPICS[record["topic"]], orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS)
+    )

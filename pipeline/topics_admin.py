@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType
+from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from pipeline.kafka import TIMEOUT, admin, explained
 from pipeline.local.process import wait_until
@@ -31,7 +31,11 @@ def create(kafka: Kafka) -> list[str]:
             client.create_topics([new])[topic.name].result(TIMEOUT)
             lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
         names = {topic.name for topic in TOPICS}
-        wait_until(lambda: names <= set(client.list_topics(timeout=TIMEOUT).topics), TIMEOUT, what="topic list")
+        wait_until(
+            lambda: names <= set(client.list_topics(timeout=TIMEOUT).topics),
+            TIMEOUT,
+            what="topic list",
+        )
     return lines
 
 
@@ -76,5 +80,3 @@ def _differences(
                 f" (run: kafka-configs --alter --topic {topic.name} --add-config {name}={value})"
             )
     return out
-
-

@@ -64,11 +64,11 @@ _ANY = msgspec.json.Decoder()
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 
 
-def decode(data: bytes) -> Any:
+def decode(data: bytes, most: int = MAX_BYTES) -> Any:
     """JSON to Python values. Raises Malformed for what is not JSON, nests deeper than 64, holds a lone
     surrogate, an integer beyond 64 bit or more than 4 MB."""
-    if len(data) > MAX_BYTES:
-        raise Malformed(f"{len(data)} bytes: more than {MAX_BYTES}")
+    if len(data) > most:
+        raise Malformed(f"{len(data)} bytes: more than {most}")
     try:
         value = _ANY.decode(data)
     except _ERRORS as error:

@@ -70,9 +70,9 @@ class Deliverer:
             while not self._stopping.is_set():
                 messages = await asyncio.to_thread(reader.consume, BATCH, WITHIN)
                 good = [m for m in messages if m.error() is None]
-                for message in messages:
-                    if message.error() is not None and not message.error().retriable():
-                        log.warning("Kafka", extra={"error": message.error().str()})
+                for error in (message.error() for message in messages):
+                    if error is not None and not error.retriable():
+                        log.warning("Kafka", extra={"error": error.str()})
                 if good and await self.batch(good, lambda: _stay(reader)):
                     await asyncio.to_thread(reader.commit, asynchronous=False)
         finally:
@@ -91,7 +91,9 @@ class Deliverer:
                 finding = orjson.loads(message.value())
                 actions = self._sink.render(finding, int(self._now() * 1e6))
             except (ValueError, KeyError, TypeError, AttributeError) as why:
-                dead += self._bury(f"cannot be rendered: {type(why).__name__}: {why}", origin, message.value())
+                dead += self._bury(
+                    f"cannot be rendered: {type(why).__name__}: {why}", origin, message.value()
+                )
                 continue
             items += [Item(action, origin, message.value()) for action in actions]
         total = len(messages)
@@ -117,7 +119,10 @@ class Deliverer:
             try:
                 receipts = await self._sink.send([item.action for item in items])
             except Busy as why:
-                log.warning("the destination is not there; trying again", extra={"sink": self._sink.name, "why": str(why)})
+                log.warning(
+                    "the destination is not there; trying again",
+                    extra={"sink": self._sink.name, "why": str(why)},
+                )
                 receipts = [Receipt("again", str(why))] * len(items)
             for item, receipt in zip(items, receipts, strict=True):
                 if receipt.kind == "again":
@@ -143,7 +148,10 @@ class Deliverer:
         return self._stopping.is_set()
 
     def _bury(self, reason: str, origin: Origin, raw: bytes) -> int:
-        log.error("a finding was refused", extra={"reason": reason, "partition": origin.partition, "offset": origin.offset})
+        log.error(
+            "a finding was refused",
+            extra={"reason": reason, "partition": origin.partition, "offset": origin.offset},
+        )
         produce(self._dead, self._delivery, **letter(self._sink.name, reason, origin, raw))
         metrics.DEAD.labels(self._sink.name).inc()
         return 1

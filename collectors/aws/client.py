@@ -28,7 +28,13 @@ from botocore.loaders import Loader, create_loader
 from collectors.aws.errors import ERRORS
 from pipeline.errors import UserError
 
-CREDENTIALS = (NoCredentialsError, PartialCredentialsError, ProfileNotFound, TokenRetrievalError, NoRegionError)
+CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    TokenRetrievalError,
+    NoRegionError,
+)
 MANAGED = "us-east-1"
 """Where Organizations answers, and where a caller without a region of its own begins."""
 
@@ -75,7 +81,13 @@ class Account:
     """One account as it can be read now."""
 
     def __init__(
-        self, session: Any, account: str, partition: str, rate: float, connections: int, stop: threading.Event | None = None
+        self,
+        session: Any,
+        account: str,
+        partition: str,
+        rate: float,
+        connections: int,
+        stop: threading.Event | None = None,
     ) -> None:
         self.id, self.partition, self._session = account, partition, session
         self.calls = 0
@@ -123,7 +135,9 @@ class Account:
         answer.pop("ResponseMetadata", None)
         return answer
 
-    def pages(self, service: str, region: str, operation: str, params: Mapping[str, Any]) -> Iterator[Any]:
+    def pages(
+        self, service: str, region: str, operation: str, params: Mapping[str, Any]
+    ) -> Iterator[Any]:
         """The pages of a list call, one by one: memory stays flat. Raises as call() does."""
         client, method = self._ready(service, region), xform_name(operation)
         if client.can_paginate(method):
@@ -159,12 +173,17 @@ class Organization:
                 f"AWS credentials: {error} (set AWS_PROFILE or the standard AWS variables, or use --profile)"
             ) from None
         except ERRORS as error:
-            hint = "is AWS_ENDPOINT_URL right?" if isinstance(error, EndpointConnectionError) else "try: aws sts get-caller-identity"
+            hint = (
+                "is AWS_ENDPOINT_URL right?"
+                if isinstance(error, EndpointConnectionError)
+                else "try: aws sts get-caller-identity"
+            )
             raise UserError(f"AWS: {error} ({hint})") from None
         self.account, self.partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
 
     def _client(self, service: str, region: str) -> Any:
-        return self._session.client(service, region_name=region, config=_config(10))
+        session: Any = self._session  # which client it is, only the row knows
+        return session.client(service, region_name=region, config=_config(10))
 
     @property
     def region(self) -> str:
@@ -181,7 +200,9 @@ class Organization:
                 f"the organization's accounts cannot be listed: {error} (use the management or a delegated"
                 " account, or name them: --accounts ID,ID)"
             ) from None
-        return sorted(a["Id"] for a in listed if (a.get("State") or a.get("Status") or "ACTIVE") == "ACTIVE")
+        return sorted(
+            a["Id"] for a in listed if (a.get("State") or a.get("Status") or "ACTIVE") == "ACTIVE"
+        )
 
     def organization_id(self) -> str | None:
         """The organization's id; None where there is none or it may not be asked."""
@@ -204,7 +225,9 @@ class Organization:
             extra["ExternalId"] = self._external_id
 
         def fetch() -> dict[str, str]:
-            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName="driftline", **extra)["Credentials"]
+            answer = sts.assume_role(RoleArn=role_arn, RoleSessionName="driftline", **extra)[
+                "Credentials"
+            ]
             return {
                 "access_key": answer["AccessKeyId"], "secret_key": answer["SecretAccessKey"],
                 "token": answer["SessionToken"], "expiry_time": answer["Expiration"].isoformat(),
@@ -213,7 +236,8 @@ class Organization:
         first = fetch()  # a denial must show now, not at the first call
         inner = botocore.session.get_session()
         inner.register_component("data_loader", _loader())
-        inner._credentials = RefreshableCredentials.create_from_metadata(first, fetch, "assume-role")  # noqa: SLF001 - botocore offers no public way
+        credentials = RefreshableCredentials.create_from_metadata(first, fetch, "assume-role")
+        inner._credentials = credentials  # type: ignore[attr-defined]  # noqa: SLF001 - botocore has no public way
         inner.set_config_variable("region", self.region)
         return boto3.Session(botocore_session=inner)
 

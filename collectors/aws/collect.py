@@ -1,28 +1,30 @@
 """Sweeps: organization, accounts, enabled regions, types; side by side within bounds."""
 
 import queue
+import re
 import threading
 import uuid
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from collectors.aws.client import Account, Organization, enabled_regions, trouble
-from collectors.aws.read import Context, Once, items, resource
-from collectors.base import Emit, Emitted, Known, Reading
+from collectors.aws.client import Account, Organization, Stopped, enabled_regions
+from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
+from collectors.base import Emit, Emitted, Known, Progress, Reading
 from collectors.redact import Redactor
 from collectors.table import Kind, kinds
 from pipeline.errors import UserError
 from pipeline.model import Scope, Snapshot, Sweep
 from pipeline.rulebook.source import nearest
 
-GLOBAL = "global"
 HOME = "us-east-1"
-Progress = Callable[[str], None]
-ERRORS = (ClientError, BotoCoreError)
+SOMEWHERE = "*"
+"""The region of a denied sweep where not even the account's regions could be asked."""
+AT_ONCE = 8
+"""Accounts under way side by side; their clients are what takes memory."""
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Options:
     requests_per_second: float = 20
     concurrency: int = 16
     shard: tuple[int, int] = (0, 1)
+    """Which of how many: accounts are shared out by a hash of their id."""
     redactor: Redactor = field(default_factory=lambda: Redactor(uuid.uuid4().bytes))
 
 
@@ -53,24 +56,41 @@ def chosen(types: Sequence[str]) -> list[Kind]:
     return [table[t] for t in types] if types else list(table.values())
 
 
+def in_shard(account: str, shard: tuple[int, int]) -> bool:
+    """Whether an account belongs to this collector: (index from 0, count)."""
+    index, count = shard
+    return zlib.crc32(account.encode()) % count == index
+
+
 def sweep(
     options: Options,
     known: Mapping[str, Known],
     emit: Emit,
     progress: Progress = lambda _: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    idle: Callable[[], None] = lambda: None,
 ) -> list[Sweep]:
-    """One sweep of everything asked for. `emit` is called from this thread only, a scope's header last.
+    """One sweep of everything asked for. `emit` is called from this thread only, a scope's header last;
+    `idle` every tenth of a second while there is nothing to emit.
 
     Returns the headers. Raises UserError for settings and credentials that cannot work at all."""
-    rows = chosen(options.types)
+    rows, stop = chosen(options.types), threading.Event()
+    wrong = [a for a in options.accounts if a != "all" and not re.fullmatch(r"\d{12}", a)]
+    if wrong:
+        raise UserError(
+            *(f"--accounts {a}: no account id (write its twelve digits, or all)" for a in wrong)
+        )
     organization = Organization(
-        options.profile, options.role_arn, options.external_id, options.requests_per_second, options.concurrency
+        options.profile,
+        options.role_arn,
+        options.external_id,
+        options.requests_per_second,
+        options.concurrency,
+        stop,
     )
-    accounts = _accounts(options, organization)
-    run = _Run(options, rows, organization, known, now, progress)
+    run = _Run(options, rows, organization, known, now, progress, stop)
     headers: list[Sweep] = []
-    for record in run.records(accounts):
+    for record in run.records(_accounts(options, organization), idle):
         emit(record)
         if isinstance(record, Sweep):
             headers.append(record)
@@ -81,84 +101,125 @@ def _accounts(options: Options, organization: Organization) -> list[str]:
     wanted = list(options.accounts) or [organization.account]
     if "all" in wanted:
         wanted = organization.accounts()
-    index, count = options.shard
-    return [account for account in wanted if int(account) % count == index]
+    return [account for account in dict.fromkeys(wanted) if in_shard(account, options.shard)]
 
 
 class _Run:
-    """One sweep's threads. Scopes wait for their own resources only, so the two pools cannot block each other."""
+    """One sweep's threads: accounts wait for their scopes, scopes for their resources. Each has a pool of its
+    own, so that they cannot block each other."""
 
     def __init__(
-        self, options: Options, rows: Sequence[Kind], organization: Organization,
-        known: Mapping[str, Known], now: Callable[[], datetime], progress: Progress,
+        self, options: Options, rows: Sequence[Kind], organization: Organization, known: Mapping[str, Known],
+        now: Callable[[], datetime], progress: Progress, stop: threading.Event,
     ) -> None:  # fmt: skip
         self.options, self.rows, self.organization, self.known = options, rows, organization, known
         self.now, self.progress = now, progress
         self.id = str(uuid.uuid4())
         self.organization_id = organization.organization_id() if "all" in options.accounts else None
         self._out: queue.Queue[Emitted | BaseException | None] = queue.Queue(2000)
-        self._stop = threading.Event()
+        self._stop = stop
+        self._scopes = ThreadPoolExecutor(options.concurrency, "scope")
+        self._resources = ThreadPoolExecutor(options.concurrency, "resource")
 
-    def records(self, accounts: Sequence[str]) -> Iterator[Emitted]:
+    def records(self, accounts: Sequence[str], idle: Callable[[], None]) -> Iterator[Emitted]:
+        """Everything that the sweep says, in the caller's thread. Ends its threads however it ends."""
         thread = threading.Thread(target=self._all, args=(accounts,), daemon=True)
         thread.start()
         try:
-            while (record := self._out.get()) is not None:
+            while True:
+                try:
+                    record = self._out.get(timeout=0.1)
+                except queue.Empty:
+                    idle()
+                    continue
+                if record is None:
+                    return
                 if isinstance(record, BaseException):
                     raise record
                 yield record
         finally:
             self._stop.set()
-            while thread.is_alive():
-                try:
-                    self._out.get(timeout=0.05)
-                except queue.Empty:
-                    continue
+            for pool in (self._scopes, self._resources):
+                pool.shutdown(wait=False, cancel_futures=True)
+            thread.join(40)  # at most one call's time-out; the others stop by themselves
 
     def _all(self, accounts: Sequence[str]) -> None:
-        width = self.options.concurrency
         try:
-            with ThreadPoolExecutor(width) as scopes, ThreadPoolExecutor(width) as resources:
-                waiting = [scopes.submit(self._account, account) for account in accounts]
-                work = [w for future in waiting for w in future.result()]
-                # the longest first: global types list whole accounts
-                work.sort(key=lambda w: w[1].scope != "global")
-                done = [scopes.submit(self._scope, *w, resources) for w in work]
-                for future in done:
-                    future.result()
-            self._out.put(None)
+            with ThreadPoolExecutor(min(AT_ONCE, self.options.concurrency), "account") as pool:
+                for done in [pool.submit(self._account, account) for account in accounts]:
+                    done.result()
+            self._put(None)
         except BaseException as error:  # handed to the caller's thread, which raises it
-            self._out.put(error)
+            self._put(error)
 
-    def _account(self, account: str) -> list[tuple[Account, Kind, str, Once]]:
-        """What to read in an account; nothing, after saying so, where it cannot be entered."""
+    def _account(self, account: str) -> None:
+        """One account, whole. Where it cannot be entered, its sweeps say so."""
         try:
             entered = self.organization.enter(account, self.options.role_name)
         except ERRORS as error:
             why = trouble(error)
-            self.progress(f"{account}: {why.code}")
+            self.progress(f"{account}: cannot be entered: {why.code}")
             for kind in self.rows:
-                for region in self._known_regions(account, kind) or [GLOBAL if kind.scope == "global" else "*"]:
+                for region in self._known_regions(account, kind) or [
+                    GLOBAL if kind.scope == "global" else SOMEWHERE
+                ]:
                     self._unseen(account, kind, region, error)
-            return []
+            return
         once = Once()
-        out = [(entered, kind, GLOBAL, once) for kind in self.rows if kind.scope == "global"]
+        # what is global lists whole accounts: first, beside everything else
+        everywhere = self._start(
+            entered, [k for k in self.rows if k.scope == "global"], GLOBAL, once
+        )
         regional = [kind for kind in self.rows if kind.scope == "regional"]
-        if not regional:
-            return out
+        before: tuple[str, list[Future[None]]] = ("", [])
+        for region in self._regions(entered, regional):
+            started = self._start(entered, regional, region, once)
+            self._await(entered, *before)
+            before = (region, started)
+        self._await(entered, *before)
+        self._await(entered, GLOBAL, everywhere)
+
+    def _start(
+        self, account: Account, rows: Sequence[Kind], region: str, once: Once
+    ) -> list[Future[None]]:
+        if self._stop.is_set():
+            return []
+        return [self._scopes.submit(self._scope, account, kind, region, once) for kind in rows]
+
+    def _await(self, account: Account, region: str, started: Sequence[Future[None]]) -> None:
+        for future in started:
+            if not (future.cancelled() or self._stop.is_set()):
+                future.result()
+        if region != GLOBAL:
+            account.release(region)
+
+    def _regions(self, account: Account, regional: Sequence[Kind]) -> list[str]:
         wanted = [region for region in self.options.regions if region != "all"]
+        if wanted or not regional:
+            return wanted
         try:
-            regions = wanted or enabled_regions(entered, self.organization.region)
+            return enabled_regions(account, self.organization.region)
+        except Stopped:
+            return []
         except ERRORS as error:
             for kind in regional:
-                for region in self._known_regions(account, kind) or ["*"]:
-                    self._unseen(account, kind, region, error)
-            return out
-        return out + [(entered, kind, region, once) for kind in regional for region in regions]
+                for region in self._known_regions(account.id, kind) or [SOMEWHERE]:
+                    self._unseen(account.id, kind, region, error)
+            return []
 
     def _known_regions(self, account: str, kind: Kind) -> list[str]:
         found = (key.split("/", 3) for key in self.known)
-        return [region for provider, a, region, t in found if provider == "aws" and a == account and t == kind.type]
+        mine = (
+            region
+            for provider, a, region, type_ in found
+            if (provider, a, type_) == ("aws", account, kind.type)
+        )
+        only = [region for region in self.options.regions if region != "all"]
+        return sorted(
+            region
+            for region in mine
+            if region != SOMEWHERE and (region == GLOBAL or not only or region in only)
+        )
 
     def _reading(self, account: str, kind: Kind, region: str) -> Reading:
         scope = Scope(provider="aws", account=account, region=region, type=kind.type)
@@ -166,50 +227,71 @@ class _Run:
 
     def _unseen(self, account: str, kind: Kind, region: str, error: Exception) -> None:
         reading = self._reading(account, kind, region)
-        self._failed(reading, "enter the account", error)
+        self._failed(reading, "entering the account", error)
         self._end(reading)
 
     def _failed(self, reading: Reading, doing: str, error: Exception) -> None:
         why = trouble(error)
-        reason = "failed" if why.reason in ("absent", "gone") else why.reason
-        reading.failed(reason, why.code, f"{doing}: {why.code}: {why.message}")
+        reading.failed(why.hidden, why.code, f"{doing}: {why.code}: {why.message}")
 
-    def _scope(self, account: Account, kind: Kind, region: str, once: Once, pool: ThreadPoolExecutor) -> None:
+    def _scope(self, account: Account, kind: Kind, region: str, once: Once) -> None:
         reading = self._reading(account.id, kind, region)
-        home = HOME if region == GLOBAL and account.partition == "aws" else self.organization.region
+        home = HOME if account.partition == "aws" else self.organization.region
         context = Context(
             account, self.organization_id, home if region == GLOBAL else region, region, self.id,
             self.options.redactor, once, self.now,
         )  # fmt: skip
-        under_way: list[Future[Snapshot | None]] = []
+        under_way: list[Future[Snapshot | Vanished]] = []
         try:
             for item, at in items(kind, context):
-                under_way.append(pool.submit(resource, kind, context, item, at))
+                under_way.append(self._resources.submit(resource, kind, context, item, at))
                 if len(under_way) >= 200:  # memory stays flat however many there are
                     self._collect(reading, under_way)
-                if self._stop.is_set():
-                    return
         except ERRORS as error:
-            self._failed(reading, kind.list.operation, error)
-        self._collect(reading, under_way)
+            self._failed(reading, kind.listing.operation, error)
+        except (Stopped, RuntimeError) as error:
+            if (
+                isinstance(error, Stopped) or self._stop.is_set()
+            ):  # a pool that was shut down takes no more
+                return
+            self._failed(reading, kind.listing.operation, error)
+        try:
+            self._collect(reading, under_way)
+        except Stopped:
+            return
+        if self._stop.is_set():
+            return
         self.progress(f"{account.id} {region} {kind.type}: {len(reading.read)}")
         self._end(reading)
 
-    def _collect(self, reading: Reading, under_way: list[Future[Snapshot | None]]) -> None:
+    def _collect(self, reading: Reading, under_way: list[Future[Snapshot | Vanished]]) -> None:
         for future in under_way:
-            snapshot = future.result()
-            if snapshot is not None:
-                reading.saw(snapshot)
-                self._put(snapshot)
+            if self._stop.is_set():
+                raise Stopped
+            try:
+                got = future.result()
+            except (Stopped, KeyboardInterrupt):
+                raise
+            except (
+                Exception
+            ) as error:  # a row that does not fit one answer spoils its own scope only, and says so
+                self._failed(reading, "reading a resource", error)
+                continue
+            if isinstance(got, Vanished):
+                reading.missed(got.uid)
+            else:
+                reading.saw(got)
+                self._put(got)
         under_way.clear()
 
     def _end(self, reading: Reading) -> None:
         for record in reading.end(self.now()):
             self._put(record)
 
-    def _put(self, record: Emitted) -> None:
+    def _put(self, record: Emitted | BaseException | None) -> None:
         while not self._stop.is_set():
             try:
-                return self._out.put(record, timeout=0.2)
+                self._out.put(record, timeout=0.2)
             except queue.Full:
                 continue
+            return

@@ -36,6 +36,11 @@ class Trouble(NamedTuple):
     code: str
     message: str
 
+    @property
+    def hidden(self) -> UnreadReason:
+        """The reason as an unread part tells it; what the row did not expect here has failed."""
+        return "failed" if self.reason == "absent" or self.reason == "gone" else self.reason
+
 
 def trouble(error: Exception, absent: Collection[str] = (), gone: Collection[str] = ()) -> Trouble:
     """What an exception means, `absent` and `gone` being the row's codes for that.

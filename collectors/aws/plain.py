@@ -29,7 +29,11 @@ def plain(value: Any) -> Any:
 
 def decoded(value: Any) -> Any:
     """The document that AWS sends as text. Raises Malformed for what is not one."""
-    return wire.decode(value.encode(errors="surrogatepass")) if isinstance(value, str) and value else value
+    return (
+        wire.decode(value.encode(errors="surrogatepass"))
+        if isinstance(value, str) and value
+        else value
+    )
 
 
 def size(value: Any) -> int:

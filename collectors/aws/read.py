@@ -1,20 +1,29 @@
 """The one loop that reads any row: list, details, one snapshot a resource."""
 
-import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from collectors.aws.client import Account, Trouble, plain, trouble
+from collectors.aws.client import Account
+from collectors.aws.errors import ERRORS, Trouble, trouble
+from collectors.aws.plain import decoded, plain, size, tags_of
 from collectors.redact import Redactor
-from collectors.table import Detail, Kind, Tags, text, value
-from pipeline.model import Part, Related, Snapshot, Unread
+from collectors.table import Detail, Each, Kind, text, value
+from pipeline.errors import Malformed
+from pipeline.model import Part, Related, Snapshot, Unread, UnreadReason
 
 MOST_BYTES = 900_000
-ERRORS = (ClientError, BotoCoreError)
+GLOBAL = "global"
+Answer = tuple[Any, Trouble | None, datetime]
+"""A part's value, or why there is none, and the time before the call."""
+
+
+class Vanished(NamedTuple):
+    """A resource that was listed and not found a moment later."""
+
+    uid: str
 
 
 class Context(NamedTuple):
@@ -31,142 +40,230 @@ class Context(NamedTuple):
     once: "Once"
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    def holes(self, item: dict[str, Any]) -> dict[str, Any]:
+        """What a row's paths are searched in."""
+        account = self.account
+        return {
+            "item": item,
+            "account": account.id,
+            "partition": account.partition,
+            "region": self.region,
+        }
+
 
 class Once:
     """Answers that are the same for a whole account, asked for once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answers: dict[tuple[str, str], tuple[Any, Trouble | None, datetime]] = {}
+        self._answers: dict[tuple[str, str], Answer] = {}
 
-    def get(self, key: tuple[str, str], ask: Callable[[], tuple[Any, Trouble | None, datetime]]) -> tuple[Any, Trouble | None, datetime]:
+    def get(self, key: tuple[str, str], ask: Callable[[], Answer]) -> Answer:
+        """The answer, asked for by the first who comes; the others wait."""
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = ask()
             return self._answers[key]
 
 
+@dataclass
+class Gathered:
+    """One resource while it is read."""
+
+    kind: Kind
+    context: Context
+    holes: dict[str, Any]
+    region: str
+    """Where its details are asked for."""
+    config: dict[str, Any] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+    def keep(self, part: str, got: Any, at: datetime) -> None:
+        self.config[part] = got
+        self.parts.append(Part(name=part, captured_at=at))
+
+    def hide(self, part: str, reason: UnreadReason, code: str) -> None:
+        self.unread.append(Unread(part=part, reason=reason, code=code))
+
+    def ask(self, service: str, operation: str, params: Mapping[str, str]) -> Any:
+        """One call with the row's params filled in; raises ERRORS."""
+        filled = {name: value(path, self.holes) for name, path in params.items()}
+        return plain(self.context.account.call(service, self.region, operation, filled))
+
+
 def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
-    """The listed items, each with the time before its page was asked for. Raises botocore's exceptions."""
-    params = {name: value(path, _scope(context, {})) for name, path in kind.list.params.items()}
-    pages = context.account.pages(kind.service, context.region, kind.list.operation, params)
+    """The listed items, each with the time before its page was asked for. Raises ERRORS."""
+    params = {name: value(path, context.holes({})) for name, path in kind.listing.params.items()}
+    service = kind.listing.service or kind.service
+    pages = context.account.pages(service, context.region, kind.listing.operation, params)
     at = context.now()
     for page in pages:
-        for item in value(kind.list.items, plain(page)) or []:
+        for item in value(kind.listing.items, plain(page)) or []:
             if not (kind.skip and value(kind.skip, {"item": item})):
                 yield item, at
         at = context.now()
 
 
-def resource(kind: Kind, context: Context, item: dict[str, Any], listed_at: datetime) -> Snapshot | None:
-    """One resource whole: None where it vanished between the list and a call."""
-    for name in kind.list.decode_at:
-        item[name] = _decoded(item.get(name))
-    scope = _scope(context, item)
-    region = str(value(kind.region, scope)) if kind.region else context.scope_region
-    where = region if region != "global" else context.region
-    name = str(value(kind.name, scope) or "")
-    name = name.rsplit(kind.name_after, 1)[-1] if kind.name_after else name
-    scope["name"] = name
-    config: dict[str, Any] = {}
-    parts: list[Part] = []
-    unread: list[Unread] = []
-    if kind.list.keep:
-        config[kind.list.part] = item
-        parts.append(Part(name=kind.list.part, captured_at=listed_at))
+def resource(
+    kind: Kind, context: Context, item: dict[str, Any], listed_at: datetime
+) -> Snapshot | Vanished:
+    """One resource whole. Raises what is our own fault only (a row that does not fit its answers)."""
+    holes = context.holes(item)
+    whole = Gathered(kind, context, holes, context.region)
+    why = _listed(whole, item, listed_at)
+    uid = text(kind.uid, holes)
+    region = str(value(kind.region, holes) or GLOBAL) if kind.region else context.scope_region
+    whole.region = context.region if region == GLOBAL else region
+    name = str(value(kind.name, holes) or "")
+    holes["name"] = name = name.rsplit(kind.name_after, 1)[-1] if kind.name_after else name
+    uid = uid or text(kind.uid, holes)
+    if uid is None:
+        raise ValueError(f"{kind.type}: the listed item gives no uid by {kind.uid}")
+    if why is not None and why.reason == "gone":
+        return Vanished(uid)
     for detail in kind.details:
-        answer, why, at = _detail(kind, detail, context, scope, where)
-        if why is not None and why.reason == "gone":
-            return None
-        if why is not None and why.reason != "absent":
-            unread.append(Unread(part=detail.part, reason=why.reason, code=why.code))
+        got, why, at = _detail(whole, detail)
+        if why is None or why.reason == "absent":
+            whole.keep(detail.part, got, at)
+        elif why.reason == "gone":
+            return Vanished(uid)
         else:
-            config[detail.part] = answer
-            parts.append(Part(name=detail.part, captured_at=at))
-    tags, tag_trouble = _tags(kind, context, scope, where)
-    if tag_trouble is not None:
-        unread.append(tag_trouble)
-    config = context.redactor.config(config, kind.redact)
-    _limit(config, parts, unread)
+            whole.hide(detail.part, why.hidden, why.code)
+    tags = _tags(whole)
+    config = context.redactor.config(whole.config, kind.redact)
+    _limit(config, whole)
+    related = ((r, text(r.uid, holes)) for r in kind.relations)
+    made = value(kind.incarnation, holes) if kind.incarnation else None
     return Snapshot(
-        uid=text(kind.uid, scope), type=kind.type, provider="aws", organization=context.organization,
-        account=context.account.id, region=region, name=name, tags=tags, captured_at=listed_at,
-        config=config, parts=parts, unread=unread, sweep=context.sweep,
-        incarnation=str(value(kind.incarnation, scope)) if kind.incarnation else None,
-        related=[
-            Related(uid=text(r.uid, scope), relation=r.relation, type=r.type) for r in kind.relations
-        ],
+        uid=uid, type=kind.type, provider="aws", organization=context.organization,
+        account=context.account.id, region=region, name=name, tags=context.redactor.tags(tags),
+        captured_at=listed_at, config=config, parts=whole.parts, unread=whole.unread, sweep=context.sweep,
+        incarnation=None if made is None else str(made),
+        related=[Related(uid=to, relation=r.relation, type=r.type) for r, to in related if to],
     )  # fmt: skip
 
 
-def _scope(context: Context, item: dict[str, Any]) -> dict[str, Any]:
-    account = context.account
-    return {"item": item, "account": account.id, "partition": account.partition, "region": context.region}
-
-
-def _detail(
-    kind: Kind, detail: Detail, context: Context, scope: dict[str, Any], region: str
-) -> tuple[Any, Trouble | None, datetime]:
-    def ask() -> tuple[Any, Trouble | None, datetime]:
-        at = context.now()
-        paths = kind.params if detail.params is None else detail.params
-        params = {name: value(path, scope) for name, path in paths.items()}
+def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Trouble | None:
+    """Makes the listed item whole, and its part."""
+    kind, row = whole.kind, whole.kind.listing
+    for complete in kind.complete:
+        if value(complete.unless, whole.holes) is not None:
+            continue
+        service = complete.service or kind.service
         try:
-            answer = context.account.call(detail.service or kind.service, region, detail.operation, params)
+            answer = whole.ask(
+                service,
+                complete.operation,
+                kind.params if complete.params is None else complete.params,
+            )
         except ERRORS as error:
-            return None, trouble(error, tuple(detail.absent), tuple(kind.gone)), at
-        got = value(detail.value, plain(answer))
+            why = trouble(error, (), kind.gone)
+            if why.reason != "gone":
+                whole.hide(row.part, why.hidden, why.code)
+            return why
+        item |= value(complete.value, answer)
+    if not row.keep:
+        return None
+    try:
+        for name in row.decode_at:
+            if name in item:
+                item[name] = decoded(item[name])
+    except Malformed:
+        whole.hide(row.part, "failed", "Malformed")
+        return None
+    whole.keep(row.part, {key: got for key, got in item.items() if key not in row.drop}, listed_at)
+    return None
+
+
+def _detail(whole: Gathered, detail: Detail) -> Answer:
+    context, kind = whole.context, whole.kind
+    if detail.once:
+        return context.once.get((kind.type, detail.part), lambda: _ask(whole, detail))
+    return _ask(whole, detail)
+
+
+def _ask(whole: Gathered, detail: Detail) -> Answer:
+    kind, at = whole.kind, whole.context.now()
+    service = detail.service or kind.service
+    try:
+        answer = whole.ask(
+            service, detail.operation, kind.params if detail.params is None else detail.params
+        )
+        got = value(detail.value, answer)
         if detail.decode:
-            got = _decoded(got)
+            got = decoded(got) or None
         for name in detail.decode_at:
             if isinstance(got, dict) and name in got:
-                got[name] = _decoded(got[name])
-        return got, None, at
-
-    if detail.once:
-        return context.once.get((kind.type, detail.part), ask)
-    return ask()
-
-
-def _tags(kind: Kind, context: Context, scope: dict[str, Any], region: str) -> tuple[dict[str, str], Unread | None]:
-    row: Tags | None = kind.tags
-    if row is None:
-        return {}, None
-    if row.item:
-        return _as_map(value(row.item, scope)), None
-    paths = kind.params if row.params is None else row.params
-    params = {name: value(path, scope) for name, path in paths.items()}
-    try:
-        answer = context.account.call(kind.service, region, row.operation or "", params)
+                got[name] = decoded(got[name])
+        if isinstance(got, dict):
+            got = {key: item for key, item in got.items() if key not in detail.drop}
     except ERRORS as error:
-        why = trouble(error, tuple(row.absent), tuple(kind.gone))
-        if why.reason in ("absent", "gone"):
-            return {}, None
-        return {}, Unread(part="tags", reason=why.reason, code=why.code)
-    return _as_map(value(row.value, plain(answer))), None
+        return None, trouble(error, detail.absent, kind.gone), at
+    except Malformed as error:
+        return None, Trouble("failed", "Malformed", str(error)), at
+    if detail.each is None:
+        return got, None, at
+    return _each(whole, detail.each, service, got or [], at)
 
 
-def _as_map(tags: Any) -> dict[str, str]:
-    if isinstance(tags, dict):
-        return {str(k): str(v) for k, v in tags.items()}
-    return {str(tag["Key"]): str(tag.get("Value", "")) for tag in tags or []}
+def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: datetime) -> Answer:
+    """A call for every element. One that cannot be read hides the part: half of a list is not the list."""
+    out: dict[str, Any] = {}
+    for element in elements:
+        holes = whole.holes | {"element": element}
+        asking = Gathered(whole.kind, whole.context, holes, whole.region)
+        try:
+            answer = asking.ask(each.service or service, each.operation, each.params)
+            got = value(each.value, answer)
+            got = decoded(got) if each.decode else got
+        except ERRORS as error:
+            why = trouble(error, (), whole.kind.gone)
+            if why.reason == "gone":
+                continue  # the element went meanwhile
+            return None, why, at
+        except Malformed as error:
+            return None, Trouble("failed", "Malformed", str(error)), at
+        if each.into is None:
+            out[str(element)] = got
+        else:
+            element[each.into] = got
+    return (elements if each.into else out), None, at
 
 
-def _decoded(answer: Any) -> Any:
-    """JSON that AWS sends as text; what cannot be decoded stays text (a rule that reads it says unknown)."""
-    if not isinstance(answer, str):
-        return answer
+def _tags(whole: Gathered) -> dict[str, str]:
+    row, kind = whole.kind.tags, whole.kind
+    if row is None:
+        return {}
+    if row.item:
+        return tags_of(value(row.item, whole.holes))
     try:
-        return json.loads(answer)
-    except ValueError:
-        return answer
+        answer = whole.ask(
+            kind.service, row.operation or "", kind.params if row.params is None else row.params
+        )
+    except ERRORS as error:
+        why = trouble(error, row.absent, kind.gone)
+        if why.reason not in ("absent", "gone"):
+            whole.hide("tags", why.hidden, why.code)
+        return {}
+    return tags_of(value(row.value, answer))
 
 
-def _limit(config: dict[str, Any], parts: list[Part], unread: list[Unread]) -> None:
-    """Gives up the largest part where the whole would not fit a record; says so as unread."""
-    sizes = {part: len(json.dumps(value)) for part, value in config.items()}
+def _limit(config: dict[str, Any], whole: Gathered) -> None:
+    """Gives up parts that cannot travel, and the largest where the whole would not fit; says so as unread."""
+    sizes: dict[str, int] = {}
+    lost: list[str] = []
+    for part, got in config.items():
+        try:
+            sizes[part] = size(got)
+        except Malformed:
+            lost.append(part)
+            whole.hide(part, "failed", "Malformed")
     while sum(sizes.values()) > MOST_BYTES:
         largest = max(sizes, key=lambda part: sizes[part])
-        del config[largest], sizes[largest]
-        parts[:] = [part for part in parts if part.name != largest]
-        unread.append(Unread(part=largest, reason="oversize", code="TooLarge"))
+        del sizes[largest]
+        lost.append(largest)
+        whole.hide(largest, "oversize", "TooLarge")
+    for part in lost:
+        del config[part]
+    whole.parts = [part for part in whole.parts if part.name not in lost]

@@ -7,13 +7,14 @@ from typing import Any
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from collectors.table import Detail, Kind, kinds
+from collectors.table import Detail, Each, Kind, kinds
 
 SCALARS = {"string": "string", "character": "string", "blob": "string", "integer": "int", "long": "int",
            "boolean": "bool", "double": "double", "float": "double", "timestamp": "timestamp"}  # fmt: skip
 _STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\[\])?$")
 _CHOSEN = re.compile(r"\{\w+: \w+(?:, \w+: \w+)*\}$")
 _PAIR = re.compile(r"(\w+): ([\w.]+)")
+_ADDED = re.compile(r"[{,] *(\w+): ")
 DEEPEST = 12
 
 
@@ -24,14 +25,26 @@ def generate() -> dict[str, Any]:
 
 @cache
 def service_model(service: str) -> Any:
+    """botocore's model of a service."""
     return botocore.session.get_session().get_service_model(service)
+
+
+def output_of(service: str, operation: str) -> Any:
+    """The shape of an operation's answer."""
+    return service_model(service).operation_model(operation).output_shape
 
 
 def _parts(kind: Kind) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    if kind.list.keep:
-        output = service_model(kind.service).operation_model(kind.list.operation).output_shape
-        out[kind.list.part] = _decoded(_item(output, kind.list.items), kind.list.decode_at)
+    if kind.listing.keep:
+        output = output_of(kind.listing.service or kind.service, kind.listing.operation)
+        shape = _decoded(
+            _item(output, kind.listing.items), kind.listing.decode_at, kind.listing.drop
+        )
+        added = [name for complete in kind.complete for name in _ADDED.findall(complete.value)]
+        if isinstance(shape, dict) and "fields" in shape:
+            shape = {"fields": dict.fromkeys(added, "string") | shape["fields"]}
+        out[kind.listing.part] = shape
     for detail in kind.details:
         out[detail.part] = _detail(kind, detail)
     return out
@@ -40,11 +53,25 @@ def _parts(kind: Kind) -> dict[str, Any]:
 def _detail(kind: Kind, detail: Detail) -> Any:
     if detail.decode:
         return "any"
-    output = service_model(detail.service or kind.service).operation_model(detail.operation).output_shape
-    return _decoded(_at(output, detail.value), detail.decode_at)
+    service = detail.service or kind.service
+    shape = _decoded(
+        _at(output_of(service, detail.operation), detail.value), detail.decode_at, detail.drop
+    )
+    return _each(detail.each, service, shape) if detail.each else shape
 
 
-def _item(output: Shape, path: str) -> Any:
+def _each(each: Each, service: str, elements: Any) -> Any:
+    got = (
+        "any"
+        if each.decode
+        else _at(output_of(each.service or service, each.operation), each.value)
+    )
+    if each.into is None:
+        return {"map": got}
+    return {"list": {"fields": elements["list"]["fields"] | {each.into: got}}}
+
+
+def _item(output: Any, path: str) -> Any:
     if renamed := re.match(r"^\[\{(\w+): \w+\}\]$", path):
         return {"fields": {renamed[1]: shape_of(output.members[renamed[1]])}}
     if one := re.match(r"^\[(\w+)\]$", path):
@@ -53,20 +80,24 @@ def _item(output: Shape, path: str) -> Any:
     return found["list"] if isinstance(found, dict) and "list" in found else "any"
 
 
-def _at(output: Shape, path: str) -> Any:
+def _at(output: Any, path: str) -> Any:
     """The shape at a JMESPath of the simple forms that rows use; `any` for others."""
     path = path.split(" || ")[0]
     if path == "@":
         return shape_of(output)
     inner, _, chosen = path.partition(".{")
     if _CHOSEN.match(path) or chosen:
-        holder = output if not chosen else output.members[inner]
-        pairs = _PAIR.findall(path if not chosen else chosen)
+        holder = output.members[inner] if chosen else output
+        pairs = _PAIR.findall(chosen if chosen else path)
         return {"fields": {new: _at(holder, old) for new, old in pairs}}
     many = False
     for step in path.split("."):
         match = _STEP.match(step)
-        if match is None or not isinstance(output, StructureShape) or match[1] not in output.members:
+        if (
+            match is None
+            or not isinstance(output, StructureShape)
+            or match[1] not in output.members
+        ):
             return "any"
         output = output.members[match[1]]
         if match[2] and isinstance(output, ListShape):
@@ -81,7 +112,9 @@ def shape_of(shape: Shape, depth: int = 0) -> Any:
     if isinstance(shape, StructureShape):
         if getattr(shape, "is_document_type", False):
             return "any"
-        return {"fields": {name: shape_of(member, depth + 1) for name, member in shape.members.items()}}
+        return {
+            "fields": {name: shape_of(member, depth + 1) for name, member in shape.members.items()}
+        }
     if isinstance(shape, ListShape):
         return {"list": shape_of(shape.member, depth + 1)}
     if isinstance(shape, MapShape):
@@ -89,8 +122,9 @@ def shape_of(shape: Shape, depth: int = 0) -> Any:
     return SCALARS.get(shape.type_name, "any")
 
 
-def _decoded(shape: Any, names: list[str]) -> Any:
-    """Fields that hold JSON as text are objects after decoding; a map of texts gets them as fields of any kind."""
-    if names and isinstance(shape, dict) and "fields" in shape:
-        return {"fields": shape["fields"] | dict.fromkeys(names, "any")}
+def _decoded(shape: Any, names: list[str], dropped: list[str]) -> Any:
+    """Fields that hold JSON as text are objects after decoding; a map of texts gets them as values of any kind."""
+    if isinstance(shape, dict) and "fields" in shape:
+        fields = {name: field for name, field in shape["fields"].items() if name not in dropped}
+        return {"fields": fields | dict.fromkeys(names, "any")}
     return "any" if names else shape

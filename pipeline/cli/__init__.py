@@ -23,7 +23,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNREAD, EXIT_OWN_ERROR, EXIT_RESTART, EXIT_INTERRU
 class LazyGroup(click.Group):
     """Finds commands by their file, so that `driftline --help` imports no client library."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         return sorted(module.name.rstrip("_") for module in iter_modules(__path__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

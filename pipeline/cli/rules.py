@@ -76,7 +76,9 @@ def test(ids: tuple[str, ...], paths: tuple[Path, ...]) -> int:
             problems += alive
     for problem in problems:
         click.echo(problem)
-    click.echo(f"{len(rules)} rules, {examples} examples, {mutants} mutants; {len(problems)} problems")
+    click.echo(
+        f"{len(rules)} rules, {examples} examples, {mutants} mutants; {len(problems)} problems"
+    )
     return 1 if problems else 0
 
 
@@ -109,8 +111,16 @@ examples:
 
 @command.command()
 @click.argument("id")
-@click.option("--type", "type_", required=True, help="The resource type, for example AWS::S3::Bucket.")
-@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("rules"), show_default=True)
+@click.option(
+    "--type", "type_", required=True, help="The resource type, for example AWS::S3::Bucket."
+)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("rules"),
+    show_default=True,
+)
 def new(id: str, type_: str, folder: Path) -> None:
     """Begin a rule: a file that loads and passes its test, to be filled."""
     from pipeline.rulebook.shapes import builtin_shapes

@@ -45,7 +45,9 @@ class Scan:
         from pipeline.fold import Fold
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
-        self.rulebook = rulebook.only(given["rules"], given["type_"] or "", given["framework"] or "")
+        self.rulebook = rulebook.only(
+            given["rules"], given["type_"] or "", given["framework"] or ""
+        )
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
@@ -72,13 +74,15 @@ class Scan:
             elif given["form"] == "csv":
                 out.write(report.as_csv(findings))
             else:
-                report.print_table(Console(file=out), findings, self.sweeps)
+                report.print_table(report.console(out), findings, self.sweeps)
         finally:
             if out is not sys.stdout:
                 out.close()
         for letter in dead:
             click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
-        return report.exit_code(findings, self.sweeps, given["fail_on"], unread=unread or bool(dead))
+        return report.exit_code(
+            findings, self.sweeps, given["fail_on"], unread=unread or bool(dead)
+        )
 
     def _opened(self) -> Any:
         path: Path | None = self._given["output"]
@@ -93,11 +97,21 @@ class Scan:
 
 @command.command()
 @click.option("--regions", metavar="LIST|all", help="Comma-separated [default: every enabled one].")
-@click.option("--accounts", metavar="LIST|all", help="Comma-separated, or all of the organization [default: the caller's].")
+@click.option(
+    "--accounts",
+    metavar="LIST|all",
+    help="Comma-separated, or all of the organization [default: the caller's].",
+)
 @click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
 @click.option("--role-arn", metavar="ARN", help="Take this role first.")
 @reporting
-def aws(regions: str | None, accounts: str | None, profile: str | None, role_arn: str | None, **given: Any) -> int:
+def aws(
+    regions: str | None,
+    accounts: str | None,
+    profile: str | None,
+    role_arn: str | None,
+    **given: Any,
+) -> int:
     """Judge AWS accounts."""
     from collectors.aws.collect import Options, sweep
 
@@ -121,7 +135,13 @@ def aws(regions: str | None, accounts: str | None, profile: str | None, role_arn
 
 
 @command.command()
-@click.argument("paths_to_read", nargs=-1, required=True, metavar="PATH…", type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "paths_to_read",
+    nargs=-1,
+    required=True,
+    metavar="PATH…",
+    type=click.Path(exists=True, path_type=Path),
+)
 @reporting
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     """Judge AWS Config snapshot files and tapes, without credentials."""

@@ -16,8 +16,17 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--install", is_flag=True, help="Write templates and index, then end; a changed mapping is replaced.")
-@click.option("--check", "check_only", is_flag=True, help="Say whether templates and index are as they should be.")
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Write templates and index, then end; a changed mapping is replaced.",
+)
+@click.option(
+    "--check",
+    "check_only",
+    is_flag=True,
+    help="Say whether templates and index are as they should be.",
+)
 def elasticsearch(install: bool, check_only: bool) -> int:
     """Forward findings to Elasticsearch, as Kibana's Findings page reads them."""
     settings = load_settings()

@@ -30,7 +30,7 @@ class ElasticsearchServer:
 
     def start(self) -> None:
         self.child.start()
-        wait_until(self._healthy, START_SECONDS, self.child, "Elasticsearch")
+        wait_until(self.healthy, START_SECONDS, self.child, "Elasticsearch")
 
     def stop(self) -> None:
         self.child.stop()
@@ -38,7 +38,7 @@ class ElasticsearchServer:
     def kill(self) -> None:
         self.child.kill()
 
-    def _healthy(self) -> bool:
+    def healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"{self.url}/_cluster/health", timeout=2) as answer:  # noqa: S310 - our own
                 return bool(answer.status == 200)
@@ -69,7 +69,7 @@ def start(
         "xpack.security.enabled": "false", "cluster.routing.allocation.disk.threshold_enabled": "false",
         "node.store.allow_mmap": "false", "ingest.geoip.downloader.enabled": "false",
     } | dict(settings or {})  # fmt: skip
-    known = (home / "modules")
+    known = home / "modules"
     if not (known / "ingest-geoip").exists():
         wanted.pop("ingest.geoip.downloader.enabled")
     (config / "elasticsearch.yml").write_text("".join(f"{k}: {v}\n" for k, v in wanted.items()))
@@ -83,7 +83,7 @@ def start(
     log = folder / "elasticsearch.txt"
     child = Child([str(home / "bin" / "elasticsearch")], log, env, user)
     server = ElasticsearchServer(folder, port, child)
-    wait_until(server._healthy, START_SECONDS, child, "Elasticsearch")
+    wait_until(server.healthy, START_SECONDS, child, "Elasticsearch")
     return server
 
 

@@ -79,7 +79,9 @@ def start(
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if formatted.returncode:
-            raise RuntimeError(f"Kafka could not format {data}:\n{formatted.stdout[-800:]}{formatted.stderr[-800:]}")
+            raise RuntimeError(
+                f"Kafka could not format {data}:\n{formatted.stdout[-800:]}{formatted.stderr[-800:]}"
+            )
     child = Child([*command, "kafka.Kafka", str(config)], folder / "kafka.txt", env)
     wait_until(lambda: answers(port), START_SECONDS, child, "Kafka")
     return KafkaServer(folder, port, child)

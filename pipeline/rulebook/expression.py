@@ -88,7 +88,9 @@ def compile_text(text: str) -> Expression:
     paths, uses = set[Path](), set[str]()
     _walk(checked.expr, {}, paths, uses)
     if ("config",) in paths or () in paths:
-        raise BadExpression("the configuration is used as a whole (name the part: resource.config.<part>)")
+        raise BadExpression(
+            "the configuration is used as a whole (name the part: resource.config.<part>)"
+        )
     return Expression(text, program, checked, frozenset(paths), frozenset(uses))
 
 
@@ -118,7 +120,9 @@ def _walk(expr: Any, scope: dict[str, Path | None], out: set[Path], uses: set[st
             if number == 0 and takes_path:
                 text = ast.constant(argument)
                 if not isinstance(text, str):
-                    raise BadExpression(f"{expr.call_expr.function}() takes its path as a plain text")
+                    raise BadExpression(
+                        f"{expr.call_expr.function}() takes its path as a plain text"
+                    )
                 out.add(("config", *text.split(".")))
             _walk(argument, scope, out, uses)
         uses.update({"now"} if expr.call_expr.function == "age_days" else ())
@@ -154,7 +158,7 @@ def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
     which = ast.kind(expr)
     if which == "ident_expr":
         name = expr.ident_expr.name
-        return scope[name] if name in scope else (() if name == "resource" else None)
+        return scope.get(name, () if name == "resource" else None)
     if which == "select_expr":
         operand = path_of(expr.select_expr.operand, scope)
         return None if operand is None else (*operand, expr.select_expr.field)
@@ -193,6 +197,9 @@ def _filtered(comprehension: Any, scope: dict[str, Path | None]) -> Path | None:
             new = added.call_expr.args[1]
             if ast.kind(new) == "list_expr" and len(new.list_expr.elements) == 1:
                 item = new.list_expr.elements[0]
-                if ast.kind(item) == "ident_expr" and item.ident_expr.name == comprehension.iter_var:
+                if (
+                    ast.kind(item) == "ident_expr"
+                    and item.ident_expr.name == comprehension.iter_var
+                ):
                     return path_of(comprehension.iter_range, scope)
     return None

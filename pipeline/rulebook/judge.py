@@ -30,7 +30,10 @@ class BoundRule:
         self.ref = rule.ref(severity)
         self.remediation = rule.file.remediation.model_dump()
         self.exposure, self.privilege = rule.file.exposure, rule.file.privilege
-        self.for_seconds, self.keep_firing_for = seconds(rule.file.for_), seconds(rule.file.keep_firing_for)
+        self.for_seconds, self.keep_firing_for = (
+            seconds(rule.file.for_),
+            seconds(rule.file.keep_firing_for),
+        )
         self.needs = tuple(rule.file.needs)
         self.uses_now = rule.uses("now")
         self.when = rule.when.program if rule.when else None
@@ -84,7 +87,9 @@ class RuleSet:
                 hidden
                 if (hidden := _hidden(rule, config, unread))
                 else _ask(
-                    rule, resource, env.Activation(data | {"params": rule.params}) if rule.params else shared
+                    rule,
+                    resource,
+                    env.Activation(data | {"params": rule.params}) if rule.params else shared,
                 )
                 for rule in self.rules
             ]

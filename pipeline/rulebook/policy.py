@@ -13,7 +13,14 @@ NARROWING = {
     "s3:dataaccesspointaccount", "s3:dataaccesspointarn",
 }  # fmt: skip
 ACCOUNT_KEYS = {"aws:sourceaccount", "aws:principalaccount", "kms:calleraccount", "aws:sourceowner"}
-POSITIVE = {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"}
+POSITIVE = {
+    "stringequals",
+    "stringequalsignorecase",
+    "stringlike",
+    "arnequals",
+    "arnlike",
+    "ipaddress",
+}
 WORLD = {"*", "0.0.0.0/0", "::/0"}
 
 
@@ -33,9 +40,11 @@ def statements(document: Any, effect: str = "Allow") -> Iterator[dict[str, Any]]
             yield statement
 
 
-def allows_public(document: Any, account: str) -> bool:
+def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether anybody at all may do something: an Allow for every principal that no fixed condition narrows."""
-    return any(_anybody(s) and not _narrowed(s) and not _denied(s, document) for s in statements(document))
+    return any(
+        _anybody(s) and not _narrowed(s) and not _denied(s, document) for s in statements(document)
+    )
 
 
 def allows_cross_account(document: Any, account: str) -> bool:
@@ -51,7 +60,7 @@ def allows_cross_account(document: Any, account: str) -> bool:
     return False
 
 
-def is_admin(document: Any, account: str) -> bool:
+def is_admin(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether it allows every action on every resource, with no condition."""
     for statement in statements(document):
         actions = {str(action) for action in many(statement.get("Action"))}
@@ -133,13 +142,27 @@ def _narrowed_to(statement: dict[str, Any], account: str) -> bool:
 def _denied(allow: dict[str, Any], document: Any) -> bool:
     """A Deny for everybody, without condition, that covers the whole of this Allow."""
     for deny in statements(document, "Deny"):
-        if deny.get("Condition") or "NotPrincipal" in deny or "NotAction" in deny or "NotResource" in deny:
+        if (
+            deny.get("Condition")
+            or "NotPrincipal" in deny
+            or "NotAction" in deny
+            or "NotResource" in deny
+        ):
             continue
         if not _anybody(deny):
             continue
         actions, resources = many(deny.get("Action")), many(deny.get("Resource"))
-        every_action = "*" in actions or set(map(str, many(allow.get("Action")))) <= set(map(str, actions))
-        every_resource = "*" in resources or set(map(str, many(allow.get("Resource")))) <= set(map(str, resources))
-        if every_action and every_resource and "NotAction" not in allow and "NotResource" not in allow:
+        every_action = "*" in actions or set(map(str, many(allow.get("Action")))) <= set(
+            map(str, actions)
+        )
+        every_resource = "*" in resources or set(map(str, many(allow.get("Resource")))) <= set(
+            map(str, resources)
+        )
+        if (
+            every_action
+            and every_resource
+            and "NotAction" not in allow
+            and "NotResource" not in allow
+        ):
             return True
     return False

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pipeline.differences import differences
 from pipeline.model.base import micros
 from pipeline.rulebook import ast
 from pipeline.rulebook.expression import Expression, environment
@@ -66,13 +67,13 @@ def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
     asked = copy.copy(bound)
     asked.params = bound.params | example.params
     resource = document(rule, example)
-    verdict = RuleSet([asked]).judge(resource, unread, now, example.previous, _changes(example, resource))[0]
+    verdict = RuleSet([asked]).judge(
+        resource, unread, now, example.previous, _changes(example, resource)
+    )[0]
     return verdict.evaluation, verdict.detail
 
 
 def _changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
-    from pipeline.normalise import differences
-
     out: list[dict[str, Any]] = []
     for part, before in (example.previous or {}).items():
         if part in resource["config"]:
@@ -88,13 +89,19 @@ def failures(rule: Rule) -> list[str]:
         try:
             said, detail = ask(rule, bound, case.example)
         except (KeyError, IndexError, TypeError, ValueError) as why:
-            out.append(f"{rule.path}: example {case.example.name!r}: its changes do not fit the base: {why!r}")
+            out.append(
+                f"{rule.path}: example {case.example.name!r}: its changes do not fit the base: {why!r}"
+            )
             continue
         if said != case.expected:
             more = f" ({detail})" if detail else ""
-            out.append(f"{rule.path}: example {case.example.name!r} gives {said}{more}, not {case.expected}")
+            out.append(
+                f"{rule.path}: example {case.example.name!r} gives {said}{more}, not {case.expected}"
+            )
         elif said == "unknown" and not case.example.unread and "error" not in case.example.name:
-            out.append(f"{rule.path}: example {case.example.name!r} is unknown by {detail}, not by an unread part")
+            out.append(
+                f"{rule.path}: example {case.example.name!r} is unknown by {detail}, not by an unread part"
+            )
     covered = {part for case in cases(rule) for part in case.example.unread}
     missing = sorted(set(rule.file.needs) - covered)
     return out + [f"{rule.path}: no example has part {part!r} unread" for part in missing]
@@ -110,7 +117,9 @@ def survivors(rule: Rule) -> tuple[int, list[str]]:
             mutant = copy.copy(bound)
             setattr(mutant, field, program)
             count += 1
-            if text not in allowed and all(ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)):
+            if text not in allowed and all(
+                ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
+            ):
                 out.append(f"{rule.path}: no example notices that {field} became: {text}")
     return count, out
 
@@ -187,7 +196,9 @@ def _rename(call: Any, id: int, checked: Any) -> None:
             if call.function in LOGIC:
                 entry.value.overload_id[:] = [LOGIC[call.function]]
             else:
-                entry.value.overload_id[:] = [_overload(call.function, o) for o in entry.value.overload_id]
+                entry.value.overload_id[:] = [
+                    _overload(call.function, o) for o in entry.value.overload_id
+                ]
 
 
 def _overload(function: str, before: str) -> str:
@@ -195,7 +206,12 @@ def _overload(function: str, before: str) -> str:
     if function in names:
         return names[function]
     words = {"_<_": "less", "_<=_": "less_equals", "_>_": "greater", "_>=_": "greater_equals"}
-    kind = before.removeprefix("less_equals").removeprefix("greater_equals").removeprefix("less").removeprefix("greater")
+    kind = (
+        before.removeprefix("less_equals")
+        .removeprefix("greater_equals")
+        .removeprefix("less")
+        .removeprefix("greater")
+    )
     return words[function] + kind
 
 
@@ -238,6 +254,3 @@ def _every(expr: Any) -> Iterator[Any]:
     yield expr
     for child in ast.children(expr):
         yield from _every(child)
-
-
-

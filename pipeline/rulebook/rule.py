@@ -132,7 +132,9 @@ def load_rule(path: Path, shapes: Shapes, text: str | None = None) -> tuple[Rule
         return None, [_told(source, problem) for problem in error.errors(include_url=False)]
     problems: list[str] = []
     if path.stem != file.id:
-        problems.append(f"{source.at('id')}: the id {file.id!r} is not the file's name (rename one of them)")
+        problems.append(
+            f"{source.at('id')}: the id {file.id!r} is not the file's name (rename one of them)"
+        )
     when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
     must = _compiled(source, "must", file.must, problems)
     if must is None or (when is None and file.when.strip() != "true"):
@@ -140,7 +142,9 @@ def load_rule(path: Path, shapes: Shapes, text: str | None = None) -> tuple[Rule
     rule = Rule(file, path, when, must)
     problems += _needs(source, rule) + _variables(source, rule) + _paths(source, rule, shapes)
     if rule.when is not None and not file.examples.not_applicable:
-        problems.append(f"{source.at('examples')}: a rule with `when` needs an example under not_applicable")
+        problems.append(
+            f"{source.at('examples')}: a rule with `when` needs an example under not_applicable"
+        )
     return (None, problems) if problems else (rule, [])
 
 
@@ -170,7 +174,9 @@ def _compiled(source: Source, field: str, text: str, problems: list[str]) -> Exp
         place = source.at(field)
         file, line, column = place.rsplit(":", 2)
         first = int(column) if error.line == 1 else _indent_of(source, field)
-        problems.append(f"{file}:{int(line) + error.line - 1}:{first + error.column - 1}: {field}: {error}")
+        problems.append(
+            f"{file}:{int(line) + error.line - 1}:{first + error.column - 1}: {field}: {error}"
+        )
         return None
 
 
@@ -198,10 +204,15 @@ def _variables(source: Source, rule: Rule) -> list[str]:
     out = []
     for field, expression in (("when", rule.when), ("must", rule.must)):
         for node in _nodes(expression.checked.expr) if expression else ():
-            if ast.kind(node) == "select_expr" and ast.kind(node.select_expr.operand) == "ident_expr":
+            if (
+                ast.kind(node) == "select_expr"
+                and ast.kind(node.select_expr.operand) == "ident_expr"
+            ):
                 name, key = node.select_expr.operand.ident_expr.name, node.select_expr.field
                 if name == "params" and key not in rule.file.params:
-                    out.append(f"{source.at(field)}: unknown parameter {key!r}{nearest(key, rule.file.params)}")
+                    out.append(
+                        f"{source.at(field)}: unknown parameter {key!r}{nearest(key, rule.file.params)}"
+                    )
     return out
 
 
@@ -217,5 +228,8 @@ def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[str]:
     out = []
     for field, expression in (("when", rule.when), ("must", rule.must)):
         if expression is not None:
-            out += [f"{source.at(field)}: {why}" for why in unknown_paths(rule.type, expression.paths, shapes)]
+            out += [
+                f"{source.at(field)}: {why}"
+                for why in unknown_paths(rule.type, expression.paths, shapes)
+            ]
     return out

@@ -11,7 +11,17 @@ from pipeline.rulebook.source import nearest
 Shapes = dict[str, Any]
 """Type to {"parts": {part: shape}}; a shape is a scalar's name, "any", or {"list": s} | {"map": s} | {"fields": {…}}."""
 
-RESOURCE = ("uid", "type", "provider", "organization", "account", "region", "name", "tags", "config")
+RESOURCE = (
+    "uid",
+    "type",
+    "provider",
+    "organization",
+    "account",
+    "region",
+    "name",
+    "tags",
+    "config",
+)
 
 
 @cache

@@ -15,7 +15,13 @@ def unparse(expr: Any) -> str:
     which = ast.kind(expr)
     if which == "const_expr":
         value = ast.constant(expr)
-        return "null" if value is None else json.dumps(value, ensure_ascii=False) if not isinstance(value, bytes) else repr(value)
+        return (
+            "null"
+            if value is None
+            else json.dumps(value, ensure_ascii=False)
+            if not isinstance(value, bytes)
+            else repr(value)
+        )
     if which == "ident_expr":
         return str(expr.ident_expr.name)
     if which == "select_expr":

@@ -45,10 +45,15 @@ class Assess:
         self.settings, self.app = settings, faust_app
         self.session = settings.worker.session_timeout
         self.rulebook, self.options = rulebook_and_options(settings)
-        self.table = faust_app.Table("state", key_type=bytes, value_type=bytes, partitions=PARTITIONS)
+        self.table = faust_app.Table(
+            "state", key_type=bytes, value_type=bytes, partitions=PARTITIONS
+        )
         self.rows = Rows(self.table)
         self.guard = Guard(
-            settings.kafka, settings.worker.app_id, self.session, lambda: faust_app.consumer_generation_id
+            settings.kafka,
+            settings.worker.app_id,
+            self.session,
+            lambda: faust_app.consumer_generation_id,
         )
         self.turn = asyncio.Lock()  # held for the length of a batch
         self.partitions: dict[int, Partition] = {}
@@ -73,7 +78,7 @@ class Assess:
                 die(str(why), 4)
             except Exception as why:
                 log.exception("a batch failed")
-                die("a batch failed", why=repr(why))
+                die("a batch failed", error=repr(why))
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
@@ -88,7 +93,7 @@ class Assess:
             die(str(why), 4)
         except Exception as why:
             log.exception("due states failed")
-            die("due states failed", why=repr(why))
+            die("due states failed", error=repr(why))
 
     async def batch(self, messages: list[Any]) -> None:
         """Applies records and makes what comes of them durable, in order."""
@@ -157,7 +162,7 @@ class Assess:
         try:
             await asyncio.to_thread(flush, self.producer, self.delivery, self.session)
         except OSError as why:
-            die("outputs were not delivered", why=str(why))
+            die("outputs were not delivered", error=str(why))
 
     async def _commit(self, began: float | None = None) -> None:
         began = time.monotonic() if began is None else began
@@ -167,7 +172,11 @@ class Assess:
             for output in work.outputs:
                 if len(output.value) > MOST_OUTPUT:
                     origin = Origin(SNAPSHOTS.name, number, -1, -1)
-                    self._send(**letter("assess", "a finding larger than a record may be", origin, output.value))
+                    self._send(
+                        **letter(
+                            "assess", "a finding larger than a record may be", origin, output.value
+                        )
+                    )
                 else:
                     self._send(output.topic, output.value, key=output.key)
         await self._flush()  # 1. outputs, before any state that would let their records be skipped
@@ -180,7 +189,9 @@ class Assess:
         for number, new in rows.items():
             for key, row in new.items():
                 self._send(self.table.changelog_topic_name, row, key=key, partition=number)
-        await self._flush()  # 2. changelog, before the files that would hide a hole in it from recovery
+        await (
+            self._flush()
+        )  # 2. changelog, before the files that would hide a hole in it from recovery
         for number, new in rows.items():
             self._fence(number, len(new))
             self.rows.write(number, new, max(self.logged[number]))  # 3. files
@@ -233,11 +244,17 @@ def create(settings: Settings) -> tuple[Any, Assess]:
         consumer_max_fetch_size=8_000_000, stream_wait_empty=False,
     )  # fmt: skip
     assess = Assess(settings, app)
+
     async def judge(stream: Any) -> None:
         await assess.run(stream)
 
     channel = app.topic(
-        SNAPSHOTS.name, CONTROL.name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+        SNAPSHOTS.name,
+        CONTROL.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
     )
     app.agent(channel)(judge)
     app.timer(0.5)(assess.idle)

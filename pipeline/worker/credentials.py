@@ -43,9 +43,17 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
     async def _fetch(self) -> None:
         oauth = self._oauth
         secret = oauth.client_secret.get_secret_value() if oauth.client_secret else ""
-        form = {"grant_type": "client_credentials"} | ({"scope": oauth.scope} if oauth.scope else {})
+        form = {"grant_type": "client_credentials"} | (
+            {"scope": oauth.scope} if oauth.scope else {}
+        )
         auth = aiohttp.BasicAuth(oauth.client_id, secret)
-        async with aiohttp.ClientSession() as session, session.post(oauth.token_url, data=form, auth=auth) as answer:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(oauth.token_url, data=form, auth=auth) as answer,
+        ):
             answer.raise_for_status()
             given = await answer.json()
-        self._token, self._until = given["access_token"], time.time() + float(given.get("expires_in", 300))
+        self._token, self._until = (
+            given["access_token"],
+            time.time() + float(given.get("expires_in", 300)),
+        )

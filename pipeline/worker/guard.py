@@ -27,7 +27,9 @@ def die(why: str, code: int = EXIT_RESTART, **facts: Any) -> NoReturn:
 class Guard:
     """One worker's guard over all its partitions."""
 
-    def __init__(self, kafka: Kafka, group: str, session: float, generation: Callable[[], int]) -> None:
+    def __init__(
+        self, kafka: Kafka, group: str, session: float, generation: Callable[[], int]
+    ) -> None:
         self.next: dict[tuple[str, int], int] = {}
         self.closed: int | None = None
         """The generation that was given up last."""
@@ -57,7 +59,11 @@ class Guard:
             message = event.message
             slot = (message.topic, message.partition)
             generation = message.generation_id
-            if self.broken is not None or generation == self.closed or generation != self._generation():
+            if (
+                self.broken is not None
+                or generation == self.closed
+                or generation != self._generation()
+            ):
                 continue  # left over in Faust's buffers from before a rebalance
             if slot not in self.next:
                 self.next[slot] = await asyncio.to_thread(self.first, *slot)

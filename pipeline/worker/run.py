@@ -36,7 +36,9 @@ def run(settings: Settings) -> None:
     # not before the loop is set: a store made earlier hangs at SIGTERM
     assess.table.data.apply_changelog_batch = assess.rows.recover
     serve(settings.worker.bind, settings.worker.port)
-    worker = Worker(app, loop=loop, loglevel="WARNING", redirect_stdouts=False, logging_config=_LOGGING)
+    worker = Worker(
+        app, loop=loop, loglevel="WARNING", redirect_stdouts=False, logging_config=_LOGGING
+    )
     code = EXIT_OWN_ERROR
     try:
         code = int(worker.execute_from_commandline() or 0)
@@ -53,7 +55,9 @@ _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "pipeline.log.Json"}},
-    "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+    "handlers": {
+        "err": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
+    },
     "root": {"level": "WARNING", "handlers": ["err"]},
     "loggers": {"driftline": {"level": "INFO"}},
 }

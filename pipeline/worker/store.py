@@ -52,7 +52,7 @@ class Rows:
         """In place of Faust's: of a key's entries the one furthest along wins, not the last."""
         writes: dict[int, tuple[dict[bytes, bytes], int]] = {}
         for message in (event.message for event in batch):
-            rows, _ = writes.get(message.partition, ({}, -1))
+            rows = writes.get(message.partition, ({}, -1))[0]
             key, value = message.key, message.value
             have = rows.get(key) or self.database(message.partition).get(key)
             if have is not None and newest(have, value) is have and have != value:

@@ -70,10 +70,14 @@ async def _stream_is_old(es: AsyncElasticsearch, stream: str) -> bool:
     return bool(newest.get("_meta", {}).get("driftline") != fingerprint())
 
 
-async def _replace(es: AsyncElasticsearch, settings: Settings, old: str, tell: Callable[[str], None]) -> None:
+async def _replace(
+    es: AsyncElasticsearch, settings: Settings, old: str, tell: Callable[[str], None]
+) -> None:
     match = re.search(r"-v(\d+)$", old)
     new = f"{ALIAS}-v{int(match[1]) + 1 if match else 2}"
-    await es.options(ignore_status=404).indices.delete(index=new)  # left by a replacement that was cut
+    await es.options(ignore_status=404).indices.delete(
+        index=new
+    )  # left by a replacement that was cut
     await es.indices.create(index=new)
     count = await refill(es, settings, new)
     await es.indices.update_aliases(
@@ -96,7 +100,12 @@ async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> int:
     for value in read_compacted(settings.kafka, FINDINGS.name).values():
         for action in sink.render(orjson.loads(value), int(time.time() * 1e6)):
             if action.target == ALIAS and action.body is not None:
-                meta = {"_index": index, "_id": action.id, "version": action.version, "version_type": "external"}
+                meta = {
+                    "_index": index,
+                    "_id": action.id,
+                    "version": action.version,
+                    "version_type": "external",
+                }
                 lines += [{"index": meta}, action.body]
                 count += 1
         if len(lines) >= 2 * CHUNK:

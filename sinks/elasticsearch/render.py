@@ -89,11 +89,15 @@ def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:
     import orjson
 
     return {
-        item["path"]: value if isinstance(value := item["value"], str) else orjson.dumps(value).decode()
+        item["path"]: value
+        if isinstance(value := item["value"], str)
+        else orjson.dumps(value).decode()
         for item in evidence
     }
 
 
 def _remediation(remediation: dict[str, Any]) -> str:
     titles = (("console", "Console"), ("cli", "Command line"), ("terraform", "Terraform"))
-    return "\n\n".join(f"{title}:\n{remediation[k].strip()}" for k, title in titles if remediation.get(k))
+    return "\n\n".join(
+        f"{title}:\n{remediation[k].strip()}" for k, title in titles if remediation.get(k)
+    )

@@ -24,7 +24,9 @@ def client(settings: Elasticsearch) -> AsyncElasticsearch:
     if settings.ca_file:
         more["ca_certs"] = str(settings.ca_file)
     hosts = [url.strip() for url in settings.url.split(",")]
-    return AsyncElasticsearch(hosts, request_timeout=30, max_retries=0, retry_on_timeout=False, **more)
+    return AsyncElasticsearch(
+        hosts, request_timeout=30, max_retries=0, retry_on_timeout=False, **more
+    )
 
 
 class ElasticsearchSink:
@@ -32,7 +34,9 @@ class ElasticsearchSink:
 
     name = "elasticsearch"
 
-    def __init__(self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None) -> None:
+    def __init__(
+        self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None
+    ) -> None:
         self._namespace = settings.namespace
         self._client = connection or client(settings)
 
@@ -46,14 +50,16 @@ class ElasticsearchSink:
             receipts += await self._bulk(lines, count)
         return receipts
 
-    async def _bulk(self, operations: list[bytes], count: int) -> list[Receipt]:
+    async def _bulk(self, operations: list[Any], count: int) -> list[Receipt]:
         try:
-            answer = await self._client.bulk(operations=operations, require_alias=None)
+            answer = await self._client.bulk(operations=operations)
         except ApiError as error:
             if error.status_code in WHOLE_AGAIN:
                 return [Receipt("again", f"{error.status_code}")] * count
             if error.status_code in (401, 403):
-                raise Busy(f"Elasticsearch refuses us ({error.status_code}): correct elasticsearch.username, password or api_key") from None
+                raise Busy(
+                    f"Elasticsearch refuses us ({error.status_code}): correct elasticsearch.username, password or api_key"
+                ) from None
             if error.status_code == 413 and count > 1:
                 return [Receipt("again", "413")] * count
             return [Receipt("never", f"{error.status_code} {error.message}"[:400])] * count

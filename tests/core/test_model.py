@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 
 import jsonschema
 import orjson
@@ -41,11 +41,12 @@ def test_ids_are_what_they_always_were() -> None:
     assert finding_id("aws-s3-x", "arn:aws:s3:::b") == "8a6611bc-b03c-5799-b297-41ad08dbbddc"
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)))
-def test_times_go_there_and_back(time: datetime) -> None:
-    time = time.replace(tzinfo=UTC)
-    assert from_micros(micros(time)) == rfc3339(time)
-    assert to_micros(rfc3339(time)) == micros(time)
+@given(st.integers(0, 7_258_118_400_000_000))
+def test_times_go_there_and_back(value: int) -> None:
+    text = from_micros(value)
+    assert to_micros(text) == value
+    time = datetime.fromisoformat(text)
+    assert (micros(time), rfc3339(time)) == (value, text)
 
 
 def test_other_texts_are_no_times() -> None:

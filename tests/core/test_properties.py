@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.model import Snapshot
 from pipeline.partition import Partition
 from pipeline.topics import CONTROL, SNAPSHOTS
 from tests.core.world import World, denied, gone, key, rulebook, tick, value
@@ -13,6 +14,14 @@ from tests.core.world import World, denied, gone, key, rulebook, tick, value
 UIDS = [f"arn:aws:kms:eu-west-1:111111111111:key/{n}" for n in range(3)]
 
 Event = tuple[float, str, Any]
+
+
+def record(kind: str, at: float, uid: str, one: bool, two: bool) -> Snapshot:
+    if kind == "read":
+        return key(at, one, two, uid=uid)
+    if kind == "part":
+        return key(at, one, None, uid=uid)
+    return gone(at, uid) if kind == "gone" else denied(at, "*" if one else "key", uid)
 
 
 @st.composite
@@ -27,13 +36,7 @@ def tapes(draw: st.DrawFn) -> list[tuple[float, str, bytes]]:
             out.append((at, CONTROL.name, tick(at)))
             continue
         flags = draw(st.tuples(st.booleans(), st.booleans()))
-        snapshot = {
-            "read": lambda: key(at, *flags, uid=uid),
-            "part": lambda: key(at, flags[0], None, uid=uid),
-            "denied": lambda: denied(at, "*" if flags[0] else "key", uid),
-            "gone": lambda: gone(at, uid),
-        }[kind]()
-        out.append((at, uid, value(snapshot)))
+        out.append((at, uid, value(record(kind, at, uid, *flags))))
     out.append((at + 1, CONTROL.name, tick(at + 1)))
     return out
 

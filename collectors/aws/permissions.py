@@ -1,0 +1,54 @@
+"""What AWS must allow, made from the rows: nothing more, and nothing that a row does not call. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from collectors.table import Kind, kinds
+
+PREFIXES = {"s3control": "s3"}
+"""Services whose IAM actions begin with another name."""
+SETTING_OUT = ("ec2:DescribeRegions",)
+WALK = ("organizations:DescribeOrganization", "organizations:ListAccounts")
+Document = dict[str, Any]
+
+
+def actions_of(kind: Kind) -> list[str]:
+    """The IAM actions that one row's calls need."""
+    named = {
+        action or f"{PREFIXES.get(service, service)}:{operation}"
+        for service, operation, action in kind.calls()
+    }
+    return sorted(named)
+
+
+def reader_policy(rows: Iterable[Kind] | None = None) -> Document:
+    """For the role in every account, and for a caller who reads its own."""
+    chosen = kinds().values() if rows is None else rows
+    actions = sorted({action for kind in chosen for action in actions_of(kind)} | set(SETTING_OUT))
+    return _policy({"Sid": "DriftlineRead", "Effect": "Allow", "Action": actions, "Resource": "*"})
+
+
+def caller_policy(role: str, partition: str = "aws") -> Document:
+    """For the caller who walks the organization: lists its accounts, takes the role in each."""
+    return _policy(
+        {"Sid": "DriftlineWalk", "Effect": "Allow", "Action": list(WALK), "Resource": "*"},
+        {
+            "Sid": "DriftlineEnter", "Effect": "Allow", "Action": "sts:AssumeRole",
+            "Resource": f"arn:{partition}:iam::*:role/{role}",
+        },
+    )  # fmt: skip
+
+
+def trust_policy(account: str, external_id: str | None = None, partition: str = "aws") -> Document:
+    """Who may take the role: an account, with the external id where one is agreed."""
+    statement: Document = {
+        "Sid": "DriftlineTrust", "Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
+    }  # fmt: skip
+    if external_id:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": external_id}}
+    return _policy(statement)
+
+
+def _policy(*statements: Document) -> Document:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

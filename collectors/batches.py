@@ -1,0 +1,139 @@
+"""What a collector emits, to Kafka: snapshots in micro-batches of one partition, a scope's header when all is safe."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from collectors.base import Emitted, Known, page_key
+from pipeline import wire
+from pipeline.errors import UserError
+from pipeline.kafka import Delivery, flush, produce, producer
+from pipeline.model import Snapshot, Sweep, SweepUids
+from pipeline.settings import Settings
+from pipeline.topics import SNAPSHOTS, SWEEPS, partition
+
+MOST_BYTES, OLDEST = 500_000, 0.2
+HEADERS, HEADERS_OLDEST = 100, 1.0
+"""Headers are written in groups: each group costs two waits for the brokers."""
+PATIENCE_MS = 120_000
+"""How long a broker may be away before the collector gives up; the next sweep begins anew."""
+
+
+class Batches:
+    """Call it with each record, idle() now and then, close() at the end.
+
+    All of them raise UserError where Kafka does not take the records. `known` is what the sweeps topic held at
+    the start: pages that a new header no longer counts are deleted."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        known: Mapping[str, Known] | None = None,
+        now: Callable[[], float] = time.monotonic,
+        out: Any = None,
+    ) -> None:
+        self._out = out or producer(settings.kafka, delivery_timeout_ms=PATIENCE_MS)
+        self._where = settings.kafka.bootstrap_servers
+        self._delivery, self._known, self._now = Delivery(), known or {}, now
+        self._open: dict[int, list[bytes]] = {}
+        self._size: dict[int, int] = {}
+        self._since: dict[int, float] = {}
+        self._pages: dict[str, list[SweepUids]] = {}
+        self._headers: list[Sweep] = []
+        self._headers_since = 0.0
+        self.snapshots = 0
+
+    def __call__(self, record: Emitted) -> None:
+        if isinstance(record, Snapshot):
+            self.snapshots += 1
+            self._put(partition(record.uid), wire.encode_snapshot(record))
+        elif isinstance(record, SweepUids):
+            self._pages.setdefault(record.scope.key, []).append(record)
+        else:
+            self._headers_since = self._headers_since if self._headers else self._now()
+            self._headers.append(record)
+        self.idle()
+
+    def idle(self) -> None:
+        """Sends what is old enough."""
+        now = self._now()
+        for number in [n for n, since in self._since.items() if now - since >= OLDEST]:
+            self._send(number)
+        if self._headers and (
+            len(self._headers) >= HEADERS or now - self._headers_since >= HEADERS_OLDEST
+        ):
+            self._write_headers()
+        self._out.poll(0)
+        if self._delivery.failed:
+            self._fail("; ".join(self._delivery.failed[:3]))
+
+    def close(self) -> None:
+        """Everything is with the brokers after this."""
+        self._flush()
+        if self._headers:
+            self._write_headers()
+
+    def raw(self, topic: str, value: bytes) -> None:
+        """A record of a tape as it is; its elements go where their uids live."""
+        if topic != SNAPSHOTS.name:
+            self._flush()  # time goes on only after what was read before
+            for number in range(SNAPSHOTS.partitions):
+                self._produce(topic, value, partition=number)
+            return
+        for element in wire.split(value):
+            peeked = wire.peek(wire.join([element]))[0]
+            self.snapshots += 1
+            self._put(partition(peeked.uid if peeked else ""), element)
+        self.idle()
+
+    def _put(self, number: int, element: bytes) -> None:
+        if self._size.get(number, 0) + len(element) + 2 > MOST_BYTES:
+            self._send(number)
+        self._open.setdefault(number, []).append(element)
+        self._size[number] = self._size.get(number, 0) + len(element) + 1
+        self._since.setdefault(number, self._now())
+
+    def _send(self, number: int) -> None:
+        elements = self._open.pop(number, [])
+        self._size.pop(number, None)
+        self._since.pop(number, None)
+        if elements:
+            self._produce(SNAPSHOTS.name, wire.join(elements), partition=number)
+
+    def _write_headers(self) -> None:
+        """The uids, then the headers, each only when all before is safe: a header claims what it counts."""
+        self._flush()
+        headers, self._headers = self._headers, []
+        written: dict[str, set[int]] = {}
+        for header in headers:
+            key = header.scope.key
+            pages = self._pages.pop(key, [])
+            written[key] = {page.page for page in pages}
+            for page in pages:
+                self._produce(SWEEPS.name, page.encode(), key=page_key(key, page.page).encode())
+        self._flush()
+        for header in headers:
+            self._produce(SWEEPS.name, header.encode(), key=header.scope.key.encode())
+        self._flush()
+        for key, pages_now in written.items():
+            known = self._known.get(key)
+            for old in sorted(known.pages - pages_now) if known else ():
+                self._produce(SWEEPS.name, None, key=page_key(key, old).encode())
+
+    def _flush(self) -> None:
+        for number in list(self._open):
+            self._send(number)
+        try:
+            flush(self._out, self._delivery, PATIENCE_MS / 1000 + 10)
+        except OSError as error:
+            self._fail(str(error))
+
+    def _produce(self, topic: str, value: bytes | None, **more: Any) -> None:
+        produce(self._out, self._delivery, topic, value, **more)  # type: ignore[arg-type] # None deletes a key
+        self._out.poll(0)
+
+    def _fail(self, why: str) -> None:
+        raise UserError(
+            f"Kafka at {self._where}: {why} (the sweep is given up, no header claims it; look at the brokers and"
+            " `driftline topics check`, then start again)"
+        )

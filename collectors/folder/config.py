@@ -1,0 +1,216 @@
+"""AWS Config's items, brought to the rows' shape: a table, of the parts whose mapping a test proves.
+
+What an item does not hold, or holds in a form that is not known here, is not covered: never taken as absent."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import jmespath  # type: ignore[import-untyped]
+
+from collectors.redact import Redactor
+from pipeline import wire
+from pipeline.errors import Malformed
+from pipeline.model import Part, Snapshot, rfc3339
+
+DELETED = {"ResourceDeleted", "ResourceDeletedNotRecorded"}
+RECORDED = {"OK", "ResourceDiscovered"}
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)$")
+
+
+class Unmapped(Exception):
+    """A form of a part that is not known here."""
+
+
+def document(value: Any) -> Any:
+    """A policy that Config wrote as text, plain or percent-encoded. Raises Malformed."""
+    if not isinstance(value, str):
+        return value
+    return wire.decode(
+        (unquote(value) if value.startswith("%7B") else value).encode(errors="surrogatepass")
+    )
+
+
+def opened(value: Any) -> Any:
+    """A value that Config wrote as an object or as its text, once or twice over. Raises Malformed."""
+    while isinstance(value, str):
+        value = wire.decode(value.encode(errors="surrogatepass"))
+    return value
+
+
+def api(value: Any) -> Any:
+    """Config writes an answer's names with a lower first letter (groupId) and what is not set as null."""
+    if isinstance(value, dict):
+        return {
+            key[:1].upper() + key[1:]: api(item) for key, item in value.items() if item is not None
+        }
+    if isinstance(value, list):
+        return [api(item) for item in value]
+    return _time(value)
+
+
+def _time(value: Any) -> Any:
+    if isinstance(value, str) and _TIME.match(value):
+        return rfc3339(datetime.fromisoformat(value.replace("Z", "+00:00")))
+    return value
+
+
+def bucket(item: dict[str, Any]) -> Any:
+    own = opened(item["configuration"])
+    return {
+        "Name": own["name"],
+        "CreationDate": _time(own["creationDate"]),
+        "BucketRegion": item["awsRegion"],
+    }
+
+
+def versioning(value: dict[str, Any]) -> Any:
+    out = {} if value["status"] == "Off" else {"Status": value["status"]}
+    mfa = value.get("isMfaDeleteEnabled")
+    return out if mfa is None else out | {"MFADelete": "Enabled" if mfa else "Disabled"}
+
+
+def encryption(value: dict[str, Any]) -> Any:
+    rules = []
+    for rule in value["rules"]:
+        default = rule.get("applyServerSideEncryptionByDefault") or {}
+        chosen = {
+            "SSEAlgorithm": default.get("sseAlgorithm"),
+            "KMSMasterKeyID": default.get("kmsMasterKeyID"),
+        }
+        key = {"BucketKeyEnabled": rule["bucketKeyEnabled"]} if "bucketKeyEnabled" in rule else {}
+        rules.append(
+            {"ApplyServerSideEncryptionByDefault": {k: v for k, v in chosen.items() if v}} | key
+        )
+    return {"Rules": rules}
+
+
+def logging(value: dict[str, Any]) -> Any:
+    if value["destinationBucketName"] is None:
+        return None
+    return {
+        "TargetBucket": value["destinationBucketName"],
+        "TargetPrefix": value["logFilePrefix"] or "",
+    }
+
+
+def policy(value: dict[str, Any]) -> Any:
+    return document(value["policyText"]) or None
+
+
+def acl(value: dict[str, Any]) -> Any:
+    """Only of canonical users: how Config names groups is not proven."""
+    words = {
+        "FullControl": "FULL_CONTROL",
+        "Read": "READ",
+        "Write": "WRITE",
+        "ReadAcp": "READ_ACP",
+        "WriteAcp": "WRITE_ACP",
+    }
+    grants = []
+    for grant in value["grantList"] or []:
+        grantee, permission = grant["grantee"], grant["permission"]
+        if not isinstance(grantee, dict) or "id" not in grantee or permission not in words:
+            raise Unmapped
+        grants.append(
+            {
+                "Grantee": _person(grantee) | {"Type": "CanonicalUser"},
+                "Permission": words[permission],
+            }
+        )
+    return {"Owner": _person(value["owner"]), "Grants": grants}
+
+
+def _person(value: dict[str, Any]) -> dict[str, Any]:
+    named = {"DisplayName": value.get("displayName"), "ID": value["id"]}
+    return {key: text for key, text in named.items() if text is not None}
+
+
+def group(item: dict[str, Any]) -> Any:
+    out = api(opened(item["configuration"]))
+    for permission in out.get("IpPermissions", []) + out.get("IpPermissionsEgress", []):
+        permission["IpRanges"] = permission.pop(
+            "Ipv4Ranges"
+        )  # its own ipRanges are the same as bare texts
+    arn = f"arn:{item['ARN'].split(':')[1]}:ec2:{item['awsRegion']}:{item['awsAccountId']}:security-group/{out['GroupId']}"
+    return out | {"SecurityGroupArn": arn}
+
+
+def volume(item: dict[str, Any]) -> Any:
+    return api(opened(item["configuration"]))
+
+
+def inline(value: list[dict[str, Any]]) -> Any:
+    return {policy["policyName"]: document(policy["policyDocument"]) for policy in value}
+
+
+class Mapped(NamedTuple):
+    """Where a part comes from: a path of the item, and what makes the row's shape of it."""
+
+    path: str
+    make: Callable[[Any], Any]
+
+
+MORE = "supplementaryConfiguration."
+MAPPINGS: dict[str, dict[str, Mapped]] = {
+    "AWS::S3::Bucket": {
+        "bucket": Mapped("@", bucket),
+        "public_access_block": Mapped(MORE + "PublicAccessBlockConfiguration", api),
+        "encryption": Mapped(MORE + "ServerSideEncryptionConfiguration", encryption),
+        "versioning": Mapped(MORE + "BucketVersioningConfiguration", versioning),
+        "policy": Mapped(MORE + "BucketPolicy", policy),
+        "acl": Mapped(MORE + "AccessControlList", acl),
+        "logging": Mapped(MORE + "BucketLoggingConfiguration", logging),
+    },
+    "AWS::EC2::SecurityGroup": {"group": Mapped("@", group)},
+    "AWS::EC2::Volume": {"volume": Mapped("@", volume)},
+    "AWS::IAM::Role": {
+        "attached_policies": Mapped("configuration.attachedManagedPolicies", api),
+        "inline_policies": Mapped("configuration.rolePolicyList", inline),
+    },
+    "AWS::IAM::User": {
+        "attached_policies": Mapped("configuration.attachedManagedPolicies", api),
+        "inline_policies": Mapped("configuration.userPolicyList", inline),
+    },
+}
+"""Type to part. A role's own part (its trust policy) is not among them: Config leaves out some of its fields."""
+
+
+def parts_of(item: dict[str, Any]) -> dict[str, Any]:
+    """The parts that an item gives. Raises what a malformed one leads to: KeyError, TypeError, Malformed …"""
+    out: dict[str, Any] = {}
+    item = item | {"configuration": opened(item["configuration"])}
+    for part, (path, make) in MAPPINGS[item["resourceType"]].items():
+        value = opened(jmespath.search(path, item))
+        if value is None:
+            continue
+        try:
+            out[part] = make(value)
+        except Unmapped:
+            continue
+    return out
+
+
+def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
+    """One configuration item as a snapshot; None where Config does not record the resource.
+
+    Raises KeyError, TypeError, ValueError, AttributeError or Malformed for a malformed one."""
+    status = item.get("configurationItemStatus", "OK")
+    item = {"ARN": item.get("arn"), "awsAccountId": item.get("accountId")} | item
+    if not isinstance(item["ARN"], str) or status not in DELETED | RECORDED:
+        if status not in DELETED | RECORDED:
+            return None
+        raise Malformed("no ARN")
+    at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
+    deleted = status in DELETED
+    config = {} if deleted else redactor.config(parts_of(item))
+    return Snapshot(
+        uid=item["ARN"], type=item["resourceType"], provider="aws", account=str(item["awsAccountId"]),
+        region="global" if item["awsRegion"] == "global" or item["resourceType"].startswith("AWS::IAM::") else item["awsRegion"],
+        name=str(item.get("resourceName") or item.get("resourceId") or ""),
+        tags=redactor.tags({str(k): str(v) for k, v in (item.get("tags") or {}).items()}),
+        captured_at=at, config=config, parts=[Part(name=name, captured_at=at) for name in config],
+        source="import", deleted=deleted, deleted_reason="not_found" if deleted else None,
+    )  # fmt: skip

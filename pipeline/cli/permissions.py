@@ -1,0 +1,179 @@
+"""`driftline permissions`: the least that each system must allow, generated."""
+
+import json
+import shlex
+from typing import Any, NamedTuple
+
+import click
+
+from pipeline import topics
+from pipeline.errors import UserError
+from pipeline.settings import load_settings
+
+
+class Grant(NamedTuple):
+    """What one program may do in Kafka."""
+
+    program: str
+    kind: str
+    """`topic` or `group`."""
+    name: str
+    operations: tuple[str, ...]
+
+
+@click.group(name="permissions")
+def command() -> None:
+    """Print least-privilege policies."""
+
+
+@command.command()
+@click.option(
+    "--accounts", metavar="all", help="all: what the caller needs to walk the organization."
+)
+@click.option(
+    "--trust",
+    "trusted",
+    metavar="ACCOUNT",
+    help="The role's trust policy, for a caller in this account.",
+)
+@click.option("--external-id", metavar="ID", help="With --trust: what the caller must name.")
+@click.option(
+    "--role-name", metavar="NAME", help="The role in every account [default: aws.role_name]."
+)
+@click.option(
+    "--partition",
+    default="aws",
+    show_default=True,
+    type=click.Choice(["aws", "aws-cn", "aws-us-gov"]),
+)
+@click.option(
+    "--type", "types", multiple=True, metavar="TYPE", help="Only for this type; may be repeated."
+)
+def aws(
+    accounts: str | None, trusted: str | None, external_id: str | None, role_name: str | None, partition: str,
+    types: tuple[str, ...],
+) -> None:  # fmt: skip
+    """The IAM policy of the role that reads an account (DriftlineReader)."""
+    from collectors.aws.collect import chosen
+    from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
+
+    own = load_settings().aws
+    if trusted:
+        if len(trusted) != 12 or not trusted.isdigit():
+            raise UserError(f"--trust {trusted}: no account id (write its twelve digits)")
+        policy = trust_policy(trusted, external_id or own.external_id, partition)
+    elif accounts:
+        if accounts != "all":
+            raise UserError(
+                f"--accounts {accounts}: only all is known here (the reader's policy needs no account)"
+            )
+        policy = caller_policy(role_name or own.role_name, partition)
+    else:
+        policy = reader_policy(chosen(types))
+    click.echo(json.dumps(policy, indent=2))
+
+
+def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
+    """Every program's needs. Describe comes with Read and Write."""
+    read, write = ("Read",), ("Write",)
+    rows = [
+        ("collector", topics.SNAPSHOTS, write),
+        ("collector", topics.SWEEPS, ("Read", "Write")),
+        ("collector", topics.CONTROL, write),  # for tapes (collect folder)
+        ("clock", topics.CONTROL, ("Read", "Write")),
+        ("worker", topics.SNAPSHOTS, read),
+        ("worker", topics.CONTROL, read),
+        ("worker", topics.FINDINGS, write),
+        ("worker", topics.DEADLETTER, write),
+        ("worker", topics.STATE, ("Read", "Write")),
+        ("sink", topics.FINDINGS, read),
+        ("sink", topics.DEADLETTER, write),
+        ("operator", topics.SWEEPS, read),
+        ("operator", topics.FINDINGS, read),
+        ("operator", topics.SNAPSHOTS, ("Read", "Write")),
+        ("operator", topics.CONTROL, ("Read", "Write")),
+        ("operator", topics.DEADLETTER, ("Read", "Write")),
+    ]
+    out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]
+    out += [
+        Grant("administrator", "topic", topic.name, ("Create", "Describe", "DescribeConfigs"))
+        for topic in topics.TOPICS
+    ]
+    out += [
+        Grant("worker", "group", app_id, read),
+        Grant("sink", "group", f"driftline-sink-{sink}", read),
+    ]
+    return sorted(out)
+
+
+@command.command()
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+@click.option(
+    "--program", help="Only this one: collector, clock, worker, sink, operator, administrator."
+)
+@click.option(
+    "--principal",
+    default="User:driftline-{program}",
+    show_default=True,
+    help="{program} is filled in.",
+)
+def kafka(form: str, program: str | None, principal: str) -> None:
+    """The ACLs of each program: as kafka-acls commands, or JSON."""
+    settings = load_settings()
+    wanted = [grant for grant in grants(settings.worker.app_id) if program in (None, grant.program)]
+    if not wanted:
+        raise UserError(f"--program {program}: no such program (see --help)")
+    who = {grant: principal.replace("{program}", grant.program) for grant in wanted}
+    if form == "json":
+        rows = [
+            grant._asdict() | {"pattern": "literal", "principal": who[grant]} for grant in wanted
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    servers = shlex.quote(settings.kafka.bootstrap_servers)
+    for grant in wanted:
+        operations = " ".join(f"--operation {operation}" for operation in grant.operations)
+        click.echo(
+            f"kafka-acls.sh --bootstrap-server {servers} --add --allow-principal {shlex.quote(who[grant])}"
+            f" {operations} --{grant.kind} {shlex.quote(grant.name)}"
+        )
+
+
+def roles(namespace: str) -> dict[str, Any]:
+    """The Elasticsearch roles: the sink that writes, and the person who installs."""
+    from sinks.elasticsearch.render import ALIAS, history_stream
+
+    latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace)]
+    return {
+        "driftline_sink": {
+            "cluster": [
+                "monitor",
+                "manage_index_templates",
+            ],  # it looks whether its templates are there
+            "indices": [
+                {"names": latest, "privileges": ["write", "view_index_metadata"]},
+                {
+                    "names": history,
+                    "privileges": ["create_doc", "auto_configure", "view_index_metadata"],
+                },
+            ],
+        },
+        "driftline_install": {
+            "cluster": ["monitor", "manage_index_templates"],
+            "indices": [{"names": latest + history, "privileges": ["manage", "write"]}],
+        },
+    }
+
+
+@command.command()
+@click.option(
+    "--role",
+    type=click.Choice(["driftline_sink", "driftline_install"]),
+    help="Only this one, ready for the security API.",
+)
+def elasticsearch(role: str | None) -> None:
+    """The roles of the sink and of its installation."""
+    known = roles(load_settings().elasticsearch.namespace)
+    click.echo(json.dumps(known[role] if role else known, indent=2))

@@ -1,0 +1,162 @@
+"""The rows, all in one loop: every operation, parameter, path and code is AWS's own, every part has an answer."""
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from collectors.aws.permissions import actions_of
+from collectors.aws.shapes import generate, output_of, service_model
+from collectors.table import Kind, kinds
+from pipeline.errors import UserError
+from pipeline.model import Snapshot
+from tests.collectors.answers import Replayed, read_all, recorded
+
+ROOT = Path(__file__).parents[2]
+TYPES = sorted(kinds())
+ARN = re.compile(r"^arn:aws:[a-z0-9]+:([a-z]{2}-[a-z]+-\d)?:(\d{12})?:\S+$")
+
+
+def calls(kind: Kind) -> list[tuple[str, str, dict[str, str]]]:
+    """Service, operation and parameters of every call of a row."""
+    own = kind.service
+    out = [(kind.listing.service or own, kind.listing.operation, kind.listing.params)]
+    for detail in [*kind.details, *kind.complete]:
+        service = detail.service or own
+        out.append((service, detail.operation, kind.params if detail.params is None else detail.params))
+        each = getattr(detail, "each", None)
+        if each:
+            out.append((each.service or service, each.operation, each.params))
+    if kind.tags and kind.tags.operation:
+        out.append((own, kind.tags.operation, kind.params if kind.tags.params is None else kind.tags.params))
+    return out
+
+
+def snapshots(type_: str) -> list[Snapshot]:
+    found = read_all(Replayed(recorded(type_)), kinds()[type_])
+    assert all(isinstance(one, Snapshot) for one in found)
+    return [one for one in found if isinstance(one, Snapshot)]
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_calls_are_awss_own(type_: str) -> None:
+    for service, operation, params in calls(kinds()[type_]):
+        shape = service_model(service).operation_model(operation).input_shape
+        members, required = (set(shape.members), set(shape.required_members)) if shape else (set(), set())
+        assert set(params) <= members, operation
+        assert required <= set(params), operation
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_calls_only_read(type_: str) -> None:
+    for _, operation, _params in calls(kinds()[type_]):
+        assert operation.startswith(("List", "Get", "Describe")), operation
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_paths_exist_in_the_answers(type_: str) -> None:
+    kind = kinds()[type_]
+    for part, shape in generate()[type_]["parts"].items():
+        decoded = any(d.part == part and (d.decode or d.each) for d in kind.details)
+        assert shape != "any" or decoded, f"{part}: its path is none of the answer's"
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_codes_are_the_operations_own(type_: str) -> None:
+    kind = kinds()[type_]
+    if kind.service in ("s3", "ec2"):
+        pytest.skip("these two services do not model their errors")
+    for detail in kind.details:
+        errors = service_model(detail.service or kind.service).operation_model(detail.operation).error_shapes
+        known = {error.metadata.get("error", {}).get("code", error.name) for error in errors} | {e.name for e in errors}
+        assert set(detail.absent) <= known, detail.operation
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_actions_are_iams_own(type_: str) -> None:
+    data = json.loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())
+    known = {
+        f"{service['StringPrefix']}:{action}".lower()
+        for service in data["serviceMap"].values()
+        for action in service["Actions"]
+    }
+    for action in actions_of(kinds()[type_]):
+        assert action.lower() in known, f"{action} is no IAM action (write `action:` in the row)"
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_part_has_a_recorded_answer(type_: str) -> None:
+    found = snapshots(type_)
+    assert found
+    for snapshot in found:
+        assert ARN.match(snapshot.uid), snapshot.uid
+        assert snapshot.unread == []
+        assert list(snapshot.config) == kinds()[type_].parts == [part.name for part in snapshot.parts]
+        assert snapshot.name
+        assert "None" not in snapshot.uid
+    for part in kinds()[type_].parts:
+        assert any(one.config[part] is not None for one in found), f"{part}: only null is recorded"
+
+
+@pytest.mark.parametrize("type_", [t for t in TYPES if kinds()[t].tags and t not in ("AWS::EC2::Volume", "AWS::EC2::VPC", "AWS::EC2::SecurityGroup", "AWS::RDS::DBInstance", "AWS::IAM::Policy")])
+def test_tags_are_read(type_: str) -> None:
+    assert any(one.tags for one in snapshots(type_))
+
+
+def misfit(value: Any, shape: Any, where: str) -> list[str]:
+    """Where a value differs from what rules are told about it."""
+    if value is None or shape == "any":
+        return []
+    if isinstance(shape, str):
+        wanted = {"string": str, "timestamp": str, "int": int, "bool": bool, "double": (int, float)}[shape]
+        redacted = isinstance(value, dict) and value.get("redacted") is True
+        return [] if redacted or isinstance(value, wanted) else [f"{where}: {value!r} is no {shape}"]
+    if "list" in shape:
+        return [m for item in value for m in misfit(item, shape["list"], f"{where}[]")]
+    if "map" in shape:
+        return [m for key, item in value.items() for m in misfit(item, shape["map"], f"{where}.{key}")]
+    unknown = [f"{where}: {key} is not known" for key in value if key not in shape["fields"]]
+    return unknown + [m for key, item in value.items() if key in shape["fields"] for m in misfit(item, shape["fields"][key], f"{where}.{key}")]
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_answers_have_the_shapes_that_rules_are_checked_with(type_: str) -> None:
+    shapes = generate()[type_]["parts"]
+    for snapshot in snapshots(type_):
+        for part, value in snapshot.config.items():
+            assert misfit(value, shapes[part], part) == []
+
+
+def test_the_known_paths_are_the_generated_ones() -> None:
+    text = orjson.dumps(generate(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
+    assert (ROOT / "rules/types/aws.json").read_text() == text, "run: make docs"
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("  service: s3", "  servise: s3"),
+        ("  uid: ", "  uuid: "),
+        ("{part: policy, operation: GetBucketPolicy, value: Policy,", "{part: policy, operation: GetBucketPolicy, value: 'Policy[',"),
+    ],
+)
+def test_a_mistake_in_a_row_is_told_with_its_line(tmp_path: Path, change: str, told: str) -> None:
+    text = (ROOT / "collectors/aws/kinds/s3.yaml").read_text()
+    assert change in text
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.replace(change, told))
+    with pytest.raises(UserError) as error:
+        kinds(tmp_path)
+    assert re.search(rf"{re.escape(str(path))}:\d+:\d+: ", error.value.problems[0]), error.value.problems
+
+
+def test_a_type_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    text = (ROOT / "collectors/aws/kinds/s3.yaml").read_text()
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text)
+    with pytest.raises(UserError, match="stands twice"):
+        kinds(tmp_path)
