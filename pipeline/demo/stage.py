@@ -127,7 +127,10 @@ class Stage:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:
-            return {"status": error.code}
+            with contextlib.suppress(ValueError):
+                said: dict[str, Any] = json.load(error)  # a 404 says {"found": false}
+                return said
+            return {}
         except (urllib.error.URLError, OSError, ValueError):
             return {}
 

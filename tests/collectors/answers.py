@@ -38,7 +38,9 @@ class Replayed(Account):
     def __init__(self, calls: list[dict[str, Any]]) -> None:
         session = boto3.Session(ENV["AWS_ACCESS_KEY_ID"], "not-a-secret", region_name="us-east-1")
         super().__init__(session, MASTER, "aws", 1e6, 4)
-        self._config = self._config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+        self._config = self._config.merge(
+            Config(retries={"mode": "standard", "total_max_attempts": 1})
+        )
         self.left: defaultdict[str, deque[dict[str, Any]]] = defaultdict(deque)
         self.asked: list[str] = []
         for call in calls:
@@ -53,9 +55,13 @@ class Replayed(Account):
         name = event_name.removeprefix("before-send.")
         self.asked.append(name)
         if not self.left[name]:
-            raise LookupError(f"no recorded answer for {name} (record them anew: python -m tests.collectors.answers)")
+            raise LookupError(
+                f"no recorded answer for {name} (record them anew: python -m tests.collectors.answers)"
+            )
         call = self.left[name].popleft()
-        return AWSResponse(request.url, call["status"], call["headers"], _Raw(call["body"].encode()))
+        return AWSResponse(
+            request.url, call["status"], call["headers"], _Raw(call["body"].encode())
+        )
 
 
 def context(account: Account, kind: Kind, region: str = "us-east-1") -> Context:
@@ -71,7 +77,9 @@ def read_all(account: Account, kind: Kind, region: str = "us-east-1") -> list[Sn
 
 def recorded(type_: str) -> list[dict[str, Any]]:
     """The recorded calls of a type."""
-    found: list[dict[str, Any]] = json.loads((FOLDER / f"{type_.replace('::', '.')}.json").read_text())
+    found: list[dict[str, Any]] = json.loads(
+        (FOLDER / f"{type_.replace('::', '.')}.json").read_text()
+    )
     return found
 
 

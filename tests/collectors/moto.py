@@ -15,8 +15,15 @@ import boto3
 from pipeline.local.process import Child, answers, free_port, wait_until
 
 MASTER = "123456789012"
-ALLOW_ALL = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-OPEN = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})
+ALLOW_ALL = json.dumps(
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+)
+OPEN = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
+    }
+)
 ENV = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
@@ -30,7 +37,13 @@ class Moto:
     def __init__(self, folder: Path) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        command = [str(Path(sys.executable).with_name("moto_server")), "-H", "127.0.0.1", "-p", str(port)]
+        command = [
+            str(Path(sys.executable).with_name("moto_server")),
+            "-H",
+            "127.0.0.1",
+            "-p",
+            str(port),
+        ]
         self.child = Child(command, folder / "moto.log")
         wait_until(lambda: answers(port), 60, self.child, "moto_server")
 
@@ -41,20 +54,30 @@ class Moto:
 
     def post(self, path: str, body: bytes = b"") -> None:
         """A call of moto's own API."""
-        request = Request(f"{self.url}/moto-api/{path}", body, {"Content-Type": "text/plain"}, method="POST")  # noqa: S310
+        request = Request(
+            f"{self.url}/moto-api/{path}", body, {"Content-Type": "text/plain"}, method="POST"
+        )  # noqa: S310
         urlopen(request, timeout=10).close()  # noqa: S310
 
     def session(self, key: tuple[str, str, str | None] | None = None) -> boto3.Session:
-        access, secret, token = key or (ENV["AWS_ACCESS_KEY_ID"], ENV["AWS_SECRET_ACCESS_KEY"], None)
+        access, secret, token = key or (
+            ENV["AWS_ACCESS_KEY_ID"],
+            ENV["AWS_SECRET_ACCESS_KEY"],
+            None,
+        )
         return boto3.Session(access, secret, token, region_name="us-east-1")
 
     def client(self, service: str, region: str = "us-east-1", account: str | None = None) -> Any:
         """A client of the management account, or of another that was entered by a role."""
         session: Any = self.session()
         if account is not None:
-            answer = self.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/Maker", RoleSessionName="t")
+            answer = self.client("sts").assume_role(
+                RoleArn=f"arn:aws:iam::{account}:role/Maker", RoleSessionName="t"
+            )
             got = answer["Credentials"]
-            session = self.session((got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"]))
+            session = self.session(
+                (got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"])
+            )
         return session.client(service, region_name=region, endpoint_url=self.url)
 
 
@@ -72,7 +95,10 @@ def organization(moto: Moto, members: int) -> list[str]:
     """Makes an organization with so many members; their ids."""
     client = moto.client("organizations")
     client.create_organization(FeatureSet="ALL")
-    made = [client.create_account(Email=f"a{i}@example.com", AccountName=f"a{i}") for i in range(members)]
+    made = [
+        client.create_account(Email=f"a{i}@example.com", AccountName=f"a{i}")
+        for i in range(members)
+    ]
     return [answer["CreateAccountStatus"]["AccountId"] for answer in made]
 
 
@@ -92,13 +118,20 @@ def _iam(iam: Any) -> None:
     iam.put_user_policy(UserName="full", PolicyName="own", PolicyDocument=ALLOW_ALL)
     iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
     serial = f"arn:aws:iam::{MASTER}:mfa/phone"
-    iam.enable_mfa_device(UserName="full", SerialNumber=serial, AuthenticationCode1="123456", AuthenticationCode2="234567")
+    iam.enable_mfa_device(
+        UserName="full",
+        SerialNumber=serial,
+        AuthenticationCode1="123456",
+        AuthenticationCode2="234567",
+    )
     iam.create_group(GroupName="people")
     iam.add_user_to_group(GroupName="people", UserName="full")
     arn = iam.create_policy(PolicyName="everything", PolicyDocument=ALLOW_ALL)["Policy"]["Arn"]
     iam.attach_user_policy(UserName="full", PolicyArn=arn)
     iam.create_role(RoleName="bare", AssumeRolePolicyDocument=ALLOW_ALL)
-    iam.create_role(RoleName="full", AssumeRolePolicyDocument=OPEN, Tags=[{"Key": "team", "Value": "red"}])
+    iam.create_role(
+        RoleName="full", AssumeRolePolicyDocument=OPEN, Tags=[{"Key": "team", "Value": "red"}]
+    )
     iam.put_role_policy(RoleName="full", PolicyName="own", PolicyDocument=ALLOW_ALL)
     iam.attach_role_policy(RoleName="full", PolicyArn=arn)
     iam.update_account_password_policy(MinimumPasswordLength=14)
@@ -109,21 +142,38 @@ def _s3(moto: Moto) -> None:
     s3.create_bucket(Bucket="bare")
     name = {"Bucket": "full"}
     s3.create_bucket(**name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    block = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": False}
+    block = {
+        "BlockPublicAcls": True,
+        "IgnorePublicAcls": True,
+        "BlockPublicPolicy": True,
+        "RestrictPublicBuckets": False,
+    }
     s3.put_public_access_block(**name, PublicAccessBlockConfiguration=block)
     s3.put_bucket_encryption(
         **name,
-        ServerSideEncryptionConfiguration={"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]},
+        ServerSideEncryptionConfiguration={
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        },
     )
     s3.put_bucket_versioning(**name, VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_policy(**name, Policy=OPEN)
-    s3.put_bucket_tagging(**name, Tagging={"TagSet": [{"Key": "env", "Value": "prod"}, {"Key": "db-password", "Value": "hunter22"}]})
-    s3.put_bucket_ownership_controls(**name, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    s3.put_bucket_tagging(
+        **name,
+        Tagging={
+            "TagSet": [{"Key": "env", "Value": "prod"}, {"Key": "db-password", "Value": "hunter22"}]
+        },
+    )
+    s3.put_bucket_ownership_controls(
+        **name, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    )
     rule = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 30}}
     s3.put_bucket_lifecycle_configuration(**name, LifecycleConfiguration={"Rules": [rule]})
     s3.create_bucket(Bucket="logs", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_bucket_acl(Bucket="logs", ACL="log-delivery-write")
-    s3.put_bucket_logging(**name, BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "logs", "TargetPrefix": "x/"}})
+    s3.put_bucket_logging(
+        **name,
+        BucketLoggingStatus={"LoggingEnabled": {"TargetBucket": "logs", "TargetPrefix": "x/"}},
+    )
     control = moto.client("s3control")
     control.meta.events.register("before-sign", _to_own_host)
     control.put_public_access_block(AccountId=MASTER, PublicAccessBlockConfiguration=block)
@@ -136,14 +186,24 @@ def _to_own_host(request: Any, **_: Any) -> None:
 
 def _ec2(ec2: Any) -> None:
     group = ec2.describe_security_groups()["SecurityGroups"][0]
-    permission = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}], "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
+    permission = {
+        "IpProtocol": "tcp",
+        "FromPort": 22,
+        "ToPort": 22,
+        "IpRanges": [{"CidrIp": "0.0.0.0/0"}],
+        "Ipv6Ranges": [{"CidrIpv6": "::/0"}],
+    }
     ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[permission])
     ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, Encrypted=True)
     image = ec2.describe_images()["Images"][0]["ImageId"]
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "env", "Value": "dev"}]}]
     ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tags)
     ec2.create_flow_logs(
-        ResourceIds=[group["VpcId"]], ResourceType="VPC", TrafficType="ALL", LogDestinationType="s3", LogDestination="arn:aws:s3:::bare"
+        ResourceIds=[group["VpcId"]],
+        ResourceType="VPC",
+        TrafficType="ALL",
+        LogDestinationType="s3",
+        LogDestination="arn:aws:s3:::bare",
     )
 
 
@@ -164,7 +224,9 @@ def _data(moto: Moto) -> None:
     sns.create_topic(Name="full", Tags=[{"Key": "env", "Value": "prod"}])
     secrets = moto.client("secretsmanager")
     secrets.create_secret(Name="bare", SecretString="not-a-secret")
-    secrets.create_secret(Name="full", SecretString="not-a-secret", Tags=[{"Key": "env", "Value": "prod"}])
+    secrets.create_secret(
+        Name="full", SecretString="not-a-secret", Tags=[{"Key": "env", "Value": "prod"}]
+    )
     secrets.put_resource_policy(SecretId="full", ResourcePolicy=OPEN)
     moto.client("dynamodb").create_table(
         TableName="table", BillingMode="PAY_PER_REQUEST", SSESpecification={"Enabled": True},
@@ -172,7 +234,9 @@ def _data(moto: Moto) -> None:
         AttributeDefinitions=[{"AttributeName": "a", "AttributeType": "S"}], Tags=[{"Key": "env", "Value": "prod"}],
     )  # fmt: skip
     trail = moto.client("cloudtrail")
-    trail.create_trail(Name="trail", S3BucketName="bare", TagsList=[{"Key": "env", "Value": "prod"}])
+    trail.create_trail(
+        Name="trail", S3BucketName="bare", TagsList=[{"Key": "env", "Value": "prod"}]
+    )
     trail.start_logging(Name="trail")
     ecr = moto.client("ecr")
     ecr.create_repository(repositoryName="bare")
@@ -190,7 +254,9 @@ def _function(moto: Moto) -> None:
             FunctionName=name, Runtime="python3.12", Role=f"arn:aws:iam::{MASTER}:role/full", Handler="own.handler",
             Code={"ZipFile": packed.getvalue()}, Environment={"Variables": {"DB": "postgres://app:hunter22@db/app"}},
         )  # fmt: skip
-    functions.add_permission(FunctionName="full", StatementId="all", Action="lambda:InvokeFunction", Principal="*")
+    functions.add_permission(
+        FunctionName="full", StatementId="all", Action="lambda:InvokeFunction", Principal="*"
+    )
     functions.create_function_url_config(FunctionName="full", AuthType="NONE")
     arn = functions.get_function(FunctionName="full")["Configuration"]["FunctionArn"]
     functions.tag_resource(Resource=arn, Tags={"env": "prod"})

@@ -1,0 +1,241 @@
+"""Denied, throttled, absent, gone and failed are five different things, for every part of every row."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from collectors.aws.errors import trouble
+from collectors.aws.read import Vanished
+from collectors.table import Kind, kinds
+from pipeline.model import Snapshot
+from tests.collectors.answers import Replayed, context, read_all, recorded
+
+XML = '<?xml version="1.0"?><{0}><Code>{1}</Code><Message>no</Message></{0}>'
+PARTS = [
+    (type_, detail.part, detail.service or kind.service, detail.operation)
+    for type_, kind in sorted(kinds().items())
+    for detail in kind.details
+]
+
+
+def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
+    """The same call, answered by an error, in the form of its protocol."""
+    kind = call["headers"].get("content-type", "")
+    service = call["call"].split(".")[0]
+    if "json" in kind:
+        body = orjson.dumps({"__type": code, "message": "no", "Code": code}).decode()
+        return call | {
+            "status": status,
+            "body": body,
+            "headers": {"content-type": kind, "x-amzn-errortype": code},
+        }
+    inner = XML.format("Error", code)
+    body = (
+        inner
+        if service == "s3"
+        else f"<ErrorResponse>{inner[21:]}<RequestId>1</RequestId></ErrorResponse>"
+    )
+    if service == "ec2":
+        body = f"<Response><Errors>{inner[21:]}</Errors><RequestID>1</RequestID></Response>"
+    return call | {"status": status, "body": body, "headers": {"content-type": "text/xml"}}
+
+
+def event_of(service: str, operation: str) -> str:
+    """How botocore's events name an operation."""
+    ids = {"lambda": "lambda", "s3control": "s3-control", "secretsmanager": "secrets-manager"}
+    return f"{ids.get(service, service)}.{operation}"
+
+
+def broken(type_: str, event: str, code: str, status: int = 403) -> list[Snapshot | Vanished]:
+    calls = [failing(c, code, status) if c["call"] == event else c for c in recorded(type_)]
+    assert any(c["call"] == event for c in calls), event
+    return read_all(Replayed(calls), kinds()[type_])
+
+
+def snapshots(found: list[Snapshot | Vanished]) -> list[Snapshot]:
+    out = [one for one in found if isinstance(one, Snapshot)]
+    assert len(out) == len(found)
+    return out
+
+
+@pytest.mark.parametrize(("code", "status", "reason"), [
+    ("AccessDenied", 403, "denied"), ("AccessDeniedException", 400, "denied"), ("UnauthorizedOperation", 403, "denied"),
+    ("Throttling", 400, "throttled"), ("SlowDown", 503, "throttled"), ("InternalError", 500, "failed"), ("Surprise", 403, "failed"),
+])  # fmt: skip
+@pytest.mark.parametrize(
+    ("type_", "part", "service", "operation"),
+    [PARTS[0], PARTS[-1], *[p for p in PARTS if p[0] == "AWS::S3::Bucket"][:3]],
+)
+def test_an_error_hides_its_part_and_no_other(
+    type_: str, part: str, service: str, operation: str, code: str, status: int, reason: str
+) -> None:
+    for snapshot in snapshots(broken(type_, event_of(service, operation), code, status)):
+        assert [(u.part, u.reason, u.code) for u in snapshot.unread] == [(part, reason, code)]
+        assert part not in snapshot.config
+        assert [p.name for p in snapshot.parts] == [p for p in kinds()[type_].parts if p != part]
+
+
+@pytest.mark.parametrize(("type_", "part", "service", "operation"), PARTS)
+def test_every_part_can_be_denied(type_: str, part: str, service: str, operation: str) -> None:
+    for snapshot in snapshots(broken(type_, event_of(service, operation), "AccessDenied")):
+        hidden = {unread.part for unread in snapshot.unread}
+        assert part in hidden
+        assert hidden.isdisjoint(snapshot.config)
+        assert {unread.reason for unread in snapshot.unread} == {"denied"}
+
+
+@pytest.mark.parametrize(
+    ("type_", "detail"), [(t, d) for t, k in sorted(kinds().items()) for d in k.details if d.absent]
+)
+def test_not_configured_is_null_and_read(type_: str, detail: Any) -> None:
+    kind = kinds()[type_]
+    event = event_of(detail.service or kind.service, detail.operation)
+    for snapshot in snapshots(broken(type_, event, detail.absent[0], 404)):
+        assert snapshot.config[detail.part] is None
+        assert detail.part in [part.name for part in snapshot.parts]
+        assert snapshot.unread == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [k for _, k in sorted(kinds().items()) if k.gone and any(not d.absent for d in k.details)],
+)
+def test_what_vanished_is_neither_read_nor_failed(kind: Kind) -> None:
+    detail = next(d for d in kind.details if not d.absent and not d.once)
+    found = broken(
+        kind.type, event_of(detail.service or kind.service, detail.operation), kind.gone[0], 404
+    )
+    assert found
+    assert all(isinstance(one, Vanished) for one in found)
+
+
+def test_denied_tags_are_unread_and_not_empty() -> None:
+    for snapshot in snapshots(broken("AWS::S3::Bucket", "s3.GetBucketTagging", "AccessDenied")):
+        assert [(u.part, u.reason) for u in snapshot.unread] == [("tags", "denied")]
+
+
+def test_a_bucket_keeps_its_own_region_and_is_asked_there() -> None:
+    found = {
+        one.name: one
+        for one in snapshots(
+            read_all(Replayed(recorded("AWS::S3::Bucket")), kinds()["AWS::S3::Bucket"])
+        )
+    }
+    assert {name: one.region for name, one in found.items()} == {
+        "bare": "us-east-1",
+        "full": "eu-west-1",
+        "logs": "eu-west-1",
+    }
+    assert found["full"].config["bucket"]["BucketRegion"] == "eu-west-1"
+    assert found["bare"].config["public_access_block"] is None
+    assert found["full"].config["public_access_block"]["RestrictPublicBuckets"] is False
+    assert found["full"].config["policy"]["Statement"][0]["Principal"] == "*"
+    assert found["full"].tags["env"] == "prod"
+
+
+def test_a_bucket_without_a_region_says_so() -> None:
+    for snapshot in broken("AWS::S3::Bucket", "s3.GetBucketLocation", "AccessDenied"):
+        assert isinstance(snapshot, Snapshot)
+        assert snapshot.region == "global"
+        assert ("bucket", "denied") in [(u.part, u.reason) for u in snapshot.unread]
+        assert "bucket" not in snapshot.config
+
+
+def test_an_account_wide_part_is_asked_once() -> None:
+    account = Replayed(recorded("AWS::S3::Bucket"))
+    found = snapshots(read_all(account, kinds()["AWS::S3::Bucket"]))
+    whole = {orjson.dumps(one.config["account_public_access_block"]) for one in found}
+    assert len(found) == 3
+    assert len(whole) == 1
+    assert account.asked.count("s3-control.GetPublicAccessBlock") == 1
+
+
+def test_what_looks_like_a_secret_stays_in_the_account() -> None:
+    functions = snapshots(
+        read_all(Replayed(recorded("AWS::Lambda::Function")), kinds()["AWS::Lambda::Function"])
+    )
+    buckets = snapshots(read_all(Replayed(recorded("AWS::S3::Bucket")), kinds()["AWS::S3::Bucket"]))
+    for snapshot in functions + buckets:
+        assert b"hunter22" not in snapshot.encode()
+    value = functions[0].config["function"]["Environment"]["Variables"]["DB"]
+    assert value["redacted"] is True
+    assert len(value["hash"]) == 32
+    assert any(one.tags.get("db-password", "").startswith("redacted:") for one in buckets)
+
+
+def test_inline_policies_and_keys_are_whole() -> None:
+    users = {
+        one.name: one
+        for one in snapshots(
+            read_all(Replayed(recorded("AWS::IAM::User")), kinds()["AWS::IAM::User"])
+        )
+    }
+    assert users["bare"].config["inline_policies"] == {}
+    assert users["bare"].config["access_keys"] == []
+    assert users["full"].config["inline_policies"]["own"]["Statement"][0]["Action"] == "*"
+    assert users["full"].config["access_keys"][0]["AccessKeyId"].startswith("AKIA")
+    assert "LastUsed" in users["full"].config["access_keys"][0]
+
+
+def test_half_of_a_list_is_not_the_list() -> None:
+    found = {
+        one.name: one
+        for one in snapshots(broken("AWS::IAM::User", "iam.GetUserPolicy", "AccessDenied"))
+    }
+    assert [(u.part, u.reason) for u in found["full"].unread] == [("inline_policies", "denied")]
+    assert found["bare"].unread == []
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"a": 99999999999999999999999}', '{"a": "\\ud800"}', "[" * 80 + "]" * 80]
+)
+def test_a_policy_that_cannot_travel_is_unread(text: str) -> None:
+    calls = [
+        c | {"body": text} if c["call"] == "s3.GetBucketPolicy" else c | {}
+        for c in recorded("AWS::S3::Bucket")
+    ]
+    for call in calls:
+        if call["call"] == "s3.GetBucketPolicy":
+            call["status"] = 200
+    for snapshot in snapshots(read_all(Replayed(calls), kinds()["AWS::S3::Bucket"])):
+        assert [(u.part, u.reason, u.code) for u in snapshot.unread] == [
+            ("policy", "failed", "Malformed")
+        ]
+
+
+def test_what_does_not_fit_is_unread_and_the_rest_travels() -> None:
+    text = orjson.dumps({"Statement": ["x" * 950_000]}).decode()
+    calls = [
+        c | {"body": text, "status": 200} if c["call"] == "s3.GetBucketPolicy" else c
+        for c in recorded("AWS::S3::Bucket")
+    ]
+    for snapshot in snapshots(read_all(Replayed(calls), kinds()["AWS::S3::Bucket"])):
+        assert [(u.part, u.reason) for u in snapshot.unread] == [("policy", "oversize")]
+        assert "acl" in snapshot.config
+        assert len(snapshot.encode()) < 900_000
+
+
+def test_times_are_before_the_calls() -> None:
+    kind = kinds()["AWS::S3::Bucket"]
+    account = Replayed(recorded(kind.type))
+    where = context(account, kind)
+    made: list[int] = []
+
+    def now() -> Any:
+        made.append(len(account.asked))
+        return context(account, kind).now()
+
+    from collectors.aws.read import items, resource
+
+    where = where._replace(now=now)
+    listed = list(items(kind, where))
+    assert made[0] == 0
+    first = resource(kind, where, *listed[0])
+    assert isinstance(first, Snapshot)
+    assert first.captured_at == first.parts[0].captured_at
+    assert first.captured_at <= min(part.captured_at for part in first.parts)
+
+
+def test_an_error_that_is_no_answer_has_failed() -> None:
+    assert trouble(OSError("x")).reason == "failed"
