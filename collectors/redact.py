@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Every repetition is bounded or cannot start anew within itself: a megabyte of text must cost no more than its length.
 _LOOKS = re.compile(
     r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|"
     r"(?i:\b(?:AccountKey|SharedAccessKey|Password|Pwd)=[^;\s]{6,})|"
-    r"(?i:[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s:@]+@)|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
+    r"(?i:[a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,200}:[^/\s:@]{1,200}@)|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
 )
 _NAMED = re.compile(
     r"passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|private[_-]?key|connection[_-]?string|(?:^|[_-])(?:pwd|token)(?:$|[_-])",

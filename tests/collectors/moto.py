@@ -56,8 +56,8 @@ class Moto:
         """A call of moto's own API."""
         request = Request(
             f"{self.url}/moto-api/{path}", body, {"Content-Type": "text/plain"}, method="POST"
-        )  # noqa: S310
-        urlopen(request, timeout=10).close()  # noqa: S310
+        )
+        urlopen(request, timeout=10).close()
 
     def session(self, key: tuple[str, str, str | None] | None = None) -> boto3.Session:
         access, secret, token = key or (

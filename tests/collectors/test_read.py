@@ -7,6 +7,7 @@ import pytest
 
 from collectors.aws.errors import trouble
 from collectors.aws.read import Vanished
+from collectors.aws.shapes import service_model
 from collectors.table import Kind, kinds
 from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, context, read_all, recorded
@@ -21,14 +22,15 @@ PARTS = [
 
 def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
     """The same call, answered by an error, in the form of its protocol."""
-    kind = call["headers"].get("content-type", "")
     service = call["call"].split(".")[0]
-    if "json" in kind:
+    # a simulated AWS may label JSON as HTML: the protocol is the service model's
+    names = {"s3-control": "s3control", "secrets-manager": "secretsmanager"}
+    if "json" in service_model(names.get(service, service)).metadata["protocol"]:
         body = orjson.dumps({"__type": code, "message": "no", "Code": code}).decode()
         return call | {
             "status": status,
             "body": body,
-            "headers": {"content-type": kind, "x-amzn-errortype": code},
+            "headers": {"content-type": "application/x-amz-json-1.1", "x-amzn-errortype": code},
         }
     inner = XML.format("Error", code)
     body = (

@@ -11,8 +11,8 @@ import orjson
 import pytest
 
 from collectors.aws.permissions import actions_of
-from collectors.aws.shapes import generate, output_of, service_model
-from collectors.table import Kind, kinds
+from collectors.aws.shapes import generate, service_model
+from collectors.table import Complete, Detail, Kind, kinds
 from pipeline.errors import UserError
 from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, read_all, recorded
@@ -26,7 +26,8 @@ def calls(kind: Kind) -> list[tuple[str, str, dict[str, str]]]:
     """Service, operation and parameters of every call of a row."""
     own = kind.service
     out = [(kind.listing.service or own, kind.listing.operation, kind.listing.params)]
-    for detail in [*kind.details, *kind.complete]:
+    details: list[Detail | Complete] = [*kind.details, *kind.complete]
+    for detail in details:
         service = detail.service or own
         out.append(
             (service, detail.operation, kind.params if detail.params is None else detail.params)
@@ -145,7 +146,7 @@ def misfit(value: Any, shape: Any, where: str) -> list[str]:
     if value is None or shape == "any":
         return []
     if isinstance(shape, str):
-        wanted = {
+        wanted: type | tuple[type, ...] = {
             "string": str,
             "timestamp": str,
             "int": int,
