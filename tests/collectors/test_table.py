@@ -146,7 +146,7 @@ def misfit(value: Any, shape: Any, where: str) -> list[str]:
     if value is None or shape == "any":
         return []
     if isinstance(shape, str):
-        wanted: type | tuple[type, ...] = {
+        wanted: Any = {
             "string": str,
             "timestamp": str,
             "int": int,

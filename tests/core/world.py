@@ -48,16 +48,21 @@ RULES = {
 }
 
 
+def write_rules(folder: Path) -> None:
+    """The three rules, as files."""
+    for name, (part, must, more) in RULES.items():
+        text = RULE.format(
+            id=name, title=name, severity="high", part=part, must=must, more=more,
+            path=must.removeprefix("resource."),
+        )  # fmt: skip
+        (folder / f"{name}.yaml").write_text(text)
+
+
 @cache
 def rulebook() -> Rulebook:
     """The three rules, loaded as a user's own are."""
     with TemporaryDirectory() as folder:
-        for name, (part, must, more) in RULES.items():
-            text = RULE.format(
-                id=name, title=name, severity="high", part=part, must=must, more=more,
-                path=must.removeprefix("resource."),
-            )  # fmt: skip
-            (Path(folder) / f"{name}.yaml").write_text(text)
+        write_rules(Path(folder))
         return load([Path(folder)], builtin=False)
 
 

@@ -1,0 +1,47 @@
+"""Real servers for the live tests: one Kafka and one Elasticsearch a session, started when first asked for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.local import elasticsearch, kafka
+from pipeline.settings import Elasticsearch, Kafka, Settings, Worker
+from pipeline.topics_admin import create
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
+    """A broker with our topics."""
+    server = kafka.start(tmp_path_factory.mktemp("kafka"))
+    try:
+        create(Kafka(bootstrap_servers=server.bootstrap))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def elastic() -> Iterator[elasticsearch.ElasticsearchServer]:
+    """An Elasticsearch node. Its folder must be one that nobody else's rights close: pytest's own is not."""
+    from tempfile import TemporaryDirectory
+
+    from pipeline.local.packages import cache
+
+    with TemporaryDirectory(prefix="test-", dir=cache(), ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        server = elasticsearch.start(Path(folder) / "elasticsearch")
+        try:
+            yield server
+        finally:
+            server.kill()  # nobody needs its data
+
+
+@pytest.fixture
+def settings(broker: kafka.KafkaServer, tmp_path: Path) -> Settings:
+    """Settings for the broker; the state lies in the test's folder."""
+    return Settings(
+        kafka=Kafka(bootstrap_servers=broker.bootstrap),
+        elasticsearch=Elasticsearch(url="http://127.0.0.1:1"),
+        worker=Worker(state_dir=tmp_path / "state", port=0),
+    )

@@ -1,0 +1,129 @@
+"""A long deterministic tape: keys that turn good and bad, are denied, deleted and made again; and what it must come to."""
+
+import random
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from pipeline import wire
+from pipeline.fold import Fold
+from pipeline.model import Control, Part, Snapshot, Tick, Unread
+from pipeline.topics import CONTROL, SNAPSHOTS, partition
+from tests.core.world import TYPE, rulebook
+
+ROUNDS = 25
+BATCH = 60
+
+
+class Record(NamedTuple):
+    topic: str
+    partition: int | None
+    """None: to every partition."""
+    value: bytes
+    at_ms: int
+    elements: int = 0
+
+
+class Witness(Fold):
+    """A fold that remembers all that was said."""
+
+    def __init__(self) -> None:
+        self.all_said: list[bytes] = []
+        super().__init__(rulebook())
+
+    def _take(self) -> None:
+        work = self._partition.take()
+        self._rows.update(work.rows)
+        for output in work.outputs:
+            self.findings[output.key] = output.value
+            self.all_said.append(output.value)
+
+
+class Tape:
+    """About n snapshots in hourly rounds that end now; the same for the same seed within an hour."""
+
+    def __init__(self, n: int, seed: int) -> None:
+        self.uids = [f"arn:aws:kms:eu-west-1:111111111111:key/{i:05d}" for i in range(max(n // ROUNDS, 1))]  # fmt: skip
+        self.homes = [partition(uid) for uid in self.uids]
+        self._seed = seed
+        now = datetime.fromtimestamp(time.time() // 3600 * 3600, UTC)
+        self._begin = now - timedelta(hours=ROUNDS)
+
+    @cached_property
+    def _records(self) -> list[Record]:
+        chance = random.Random(self._seed)
+        good: list[list[bool]] = [[True, True] for _ in self.uids]
+        there = [True] * len(self.uids)
+        out: list[Record] = []
+        for number in range(ROUNDS):
+            at = self._begin + timedelta(hours=number)
+            ms = int(at.timestamp() * 1000)
+            waiting: dict[int, list[bytes]] = {}
+            order = list(range(len(self.uids)))
+            chance.shuffle(order)
+            for i in order:
+                snapshot = self._one(i, at, chance, good[i], there)
+                elements = waiting.setdefault(self.homes[i], [])
+                elements.append(wire.encode_snapshot(snapshot))
+                if len(elements) == BATCH:
+                    out.append(self._batch(self.homes[i], waiting.pop(self.homes[i]), ms))
+                if i % 9001 == 17:
+                    out.append(Record(SNAPSHOTS.name, self.homes[i], b"{not json", ms))
+            out += [self._batch(home, elements, ms) for home, elements in waiting.items()]
+            tick = Control(tick=Tick(source="sweep", watermark=at + timedelta(minutes=1)))
+            out.append(Record(CONTROL.name, None, tick.encode(), ms + 60_000))
+        return out
+
+    def _one(
+        self, i: int, at: datetime, chance: random.Random, good: list[bool], there: list[bool]
+    ) -> Snapshot:
+        draw = chance.random()
+        common: dict[str, Any] = {
+            "uid": self.uids[i], "type": TYPE, "provider": "aws", "account": "111111111111",
+            "region": "eu-west-1", "name": str(i), "captured_at": at,
+        }  # fmt: skip
+        if draw < 0.01 and there[i]:
+            there[i] = False
+            return Snapshot(**common, deleted=True, deleted_reason="not_in_sweep")
+        there[i] = True
+        if draw < 0.03:
+            return Snapshot(
+                **common, unread=[Unread(part="*", reason="denied", code="AccessDenied")]
+            )
+        if draw < 0.08:
+            which = chance.randrange(2)
+            good[which] = not good[which]
+        config = {
+            "rotation": {"KeyRotationEnabled": good[0]},
+            "key": {"Enabled": good[1], "Description": "x" * 400},
+        }
+        parts = [Part(name=name, captured_at=at) for name in config]
+        return Snapshot(**common, config=config, parts=parts)
+
+    @staticmethod
+    def _batch(home: int, elements: list[bytes], ms: int) -> Record:
+        return Record(SNAPSHOTS.name, home, wire.join(elements), ms, len(elements))
+
+    def records(self) -> list[Record]:
+        """In the order of their production."""
+        return self._records
+
+    @property
+    def elements(self) -> int:
+        return sum(record.elements for record in self._records)
+
+    @property
+    def bad(self) -> int:
+        return sum(record.value == b"{not json" for record in self._records)
+
+    def undisturbed(self) -> Witness:
+        """What a single fold, that nothing disturbs, makes of it."""
+        fold = Witness()
+        for record in self._records:
+            fold.feed(record.topic, record.value)
+        return fold
+
+    def __iter__(self) -> Iterator[Record]:
+        return iter(self._records)
