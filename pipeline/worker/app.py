@@ -10,6 +10,7 @@ from typing import Any
 
 import aiokafka
 import faust
+from confluent_kafka import KafkaException
 from faust.types import TP
 
 from pipeline import metrics
@@ -110,6 +111,27 @@ class Assess:
         for number in {message.partition for message in messages}:
             await self._advance(number)
         await self._commit(began)
+
+    async def look(self) -> None:
+        """Now and then: whether what is there also comes."""
+        recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
+        if not recovered or self.guard.broken is not None:
+            return
+        held = [(tp.topic, tp.partition) for tp in self.app.consumer.assignment()
+                if tp.topic in (SNAPSHOTS.name, CONTROL.name)]  # fmt: skip
+        try:
+            await self.guard.look(held, self._facts)
+        except KafkaException as why:
+            log.warning("Kafka does not say how far it is", extra={"error": str(why)})
+
+    def _facts(self) -> dict[str, Any]:
+        """What Faust thinks it is doing, for the log of a stall."""
+        consumer = self.app.consumer
+        return {
+            "flow": consumer.flow_active,
+            "paused": len(consumer._paused_partitions),  # noqa: SLF001 - only told
+            "unacked": len(consumer.unacked),
+        }
 
     def _partition(self, number: int) -> Partition:
         if number not in self.partitions:
@@ -258,6 +280,7 @@ def create(settings: Settings) -> tuple[Any, Assess]:
     )
     app.agent(channel)(judge)
     app.timer(0.5)(assess.idle)
+    app.timer(worker.session_timeout)(assess.look)
     app.on_partitions_revoked.connect(lambda *_, **__: assess.revoked(), weak=False)
     return app, assess
 

@@ -15,6 +15,10 @@ from pipeline.kafka import TIMEOUT, consumer
 from pipeline.settings import Kafka
 
 log = logging.getLogger("driftline.worker")
+Slot = tuple[str, int]
+"""Topic and partition."""
+STALLED = 3
+"""So many looks in a row without a record where there are some, and a partition counts as stalled."""
 
 
 def die(why: str, code: int = EXIT_RESTART, **facts: Any) -> NoReturn:
@@ -30,11 +34,13 @@ class Guard:
     def __init__(
         self, kafka: Kafka, group: str, session: float, generation: Callable[[], int]
     ) -> None:
-        self.next: dict[tuple[str, int], int] = {}
+        self.next: dict[Slot, int] = {}
         self.closed: int | None = None
         """The generation that was given up last."""
         self.broken: int | None = None
         """The exit code, once this process must end."""
+        self._waiting: dict[Slot, tuple[int, int]] = {}
+        """Where a slot stood at the last look, and for how many looks."""
         self._session, self._generation = session, generation
         self._asking = consumer(kafka, group)  # asks, never joins
 
@@ -75,6 +81,28 @@ class Guard:
             ours.append(event)
         return ours
 
+    async def look(self, held: list[Slot], facts: Callable[[], dict[str, Any]]) -> None:
+        """Leaves when a held partition has records and none came for several looks: a gap that is at the end of a
+        partition shows only when another record follows, which may be hours later."""
+        behind = await asyncio.to_thread(self._behind, held)
+        before, self._waiting = self._waiting, {}
+        for slot, at in behind.items():
+            was, looks = before.get(slot, (at, 0))
+            self._waiting[slot] = (at, looks + 1 if was == at else 1)
+            if self._waiting[slot][1] > STALLED and self.broken is None:
+                self.leave("records are there and do not come", topic=slot[0], partition=slot[1],
+                           expected=at, **facts())  # fmt: skip
+
+    def _behind(self, held: list[Slot]) -> dict[Slot, int]:
+        """The slots that have records not taken yet, each with the offset that comes next."""
+        out = {}
+        for slot in held:
+            at = self.next.get(slot)
+            at = self.first(*slot) if at is None else at
+            if self._asking.get_watermark_offsets(TopicPartition(*slot), TIMEOUT)[1] > at:
+                out[slot] = at
+        return out
+
     def leave(self, why: str, code: int = EXIT_RESTART, **facts: Any) -> None:
         """Takes nothing more, leaves the group properly (the others need not wait for the session's end), then exits."""
         log.critical(why, extra=facts)
@@ -87,3 +115,4 @@ class Guard:
     def revoked(self) -> None:
         self.closed = self._generation()
         self.next.clear()
+        self._waiting.clear()

@@ -37,7 +37,12 @@ def run(settings: Settings) -> None:
     assess.table.data.apply_changelog_batch = assess.rows.recover
     serve(settings.worker.bind, settings.worker.port)
     worker = Worker(
-        app, loop=loop, loglevel="WARNING", redirect_stdouts=False, logging_config=_LOGGING
+        app,
+        loop=loop,
+        loglevel="WARNING",
+        redirect_stdouts=False,
+        logging_config=_LOGGING,
+        quiet=True,
     )
     code = EXIT_OWN_ERROR
     try:
