@@ -63,9 +63,9 @@ def allows_cross_account(document: Any, account: str) -> bool:
 def is_admin(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether it allows every action on every resource, with no condition."""
     for statement in statements(document):
-        actions = {str(action) for action in many(statement.get("Action"))}
-        everything = bool(actions & {"*", "*:*"}) or many(statement.get("NotAction")) == []
-        if "Action" not in statement:
+        if "Action" in statement:
+            everything = any(str(action) in ("*", "*:*") for action in many(statement["Action"]))
+        else:
             everything = "NotAction" in statement and not many(statement["NotAction"])
         resources = many(statement.get("Resource"))
         if everything and "*" in resources and not statement.get("Condition"):
