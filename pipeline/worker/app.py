@@ -64,6 +64,7 @@ class Assess:
         self.delivery = Delivery()
         self.logged: dict[int, list[int]] = {}
         self.producer = producer(settings.kafka, message_timeout_ms=int(self.session * 500))
+        self.awake_at = time.monotonic()
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
@@ -83,6 +84,8 @@ class Assess:
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
+        self._awake()
+        self.awake_at = time.monotonic()
         self._ready()
         if self.turn.locked() or self.guard.broken is not None:
             return
@@ -99,6 +102,7 @@ class Assess:
     async def batch(self, messages: list[Any]) -> None:
         """Applies records and makes what comes of them durable, in order."""
         began = time.monotonic()
+        self._awake()
         for message in messages:
             partition = self._partition(message.partition)
             before = _elements(partition)
@@ -155,6 +159,17 @@ class Assess:
         metrics.WATERMARK.set(partition.watermark / 1e6)
         return sum(partition.counts.values()) != before
 
+    def _awake(self) -> None:
+        """Dies if this process slept: its partitions may be another's by now, and what it would say, overtaken.
+
+        The timer that tells us runs twice a second."""
+        asleep = time.monotonic() - self.awake_at
+        if asleep > self.session / 2:
+            die(
+                "this process slept: its partitions may be another's by now",
+                seconds=round(asleep, 1),
+            )
+
     def _ready(self) -> None:
         """Partitions are ours, and their states are recovered."""
         recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
@@ -190,6 +205,7 @@ class Assess:
         began = time.monotonic() if began is None else began
         works: dict[int, Work] = {n: p.take() for n, p in self.partitions.items()}
         self.logged.clear()
+        self._in_time(began)
         for number, work in works.items():
             for output in work.outputs:
                 if len(output.value) > MOST_OUTPUT:
@@ -202,8 +218,7 @@ class Assess:
                 else:
                     self._send(output.topic, output.value, key=output.key)
         await self._flush()  # 1. outputs, before any state that would let their records be skipped
-        if time.monotonic() - began > self.session / 2:
-            die("a batch took too long: its partitions may be another's by now")
+        self._in_time(began)
         rows = {n: dict(work.rows) for n, work in works.items() if work.rows}
         for (number, key), row in self.rows.heal.items():
             rows.setdefault(number, {}).setdefault(key, row)
@@ -218,6 +233,10 @@ class Assess:
             self._fence(number, len(new))
             self.rows.write(number, new, max(self.logged[number]))  # 3. files
         self._count(works, began)
+
+    def _in_time(self, began: float) -> None:
+        if time.monotonic() - began > self.session / 2:
+            die("a batch took too long: its partitions may be another's by now")
 
     def _fence(self, number: int, count: int) -> None:
         """The stored offset means "I know all before it": a hole is another worker's writing."""

@@ -1,0 +1,251 @@
+"""Sends dead letters again: reads each one's origin anew, and produces that one element to the same partition.
+
+What is known of a letter may be hostile, so only our own topics are written, and only what its hash vouches for."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Literal, NamedTuple
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from pipeline import wire
+from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
+from pipeline.errors import Malformed, UserError
+from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all
+from pipeline.settings import Kafka
+from pipeline.topics import CONTROL, DEADLETTER, FINDINGS, SNAPSHOTS
+
+AT_ONCE = 200
+"""Letters between two acknowledgements; an origin has up to 4 MB."""
+PATIENCE = 60.0
+RETRIED = frozenset({SNAPSHOTS.name, CONTROL.name, FINDINGS.name})
+_NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
+
+
+class Done(NamedTuple):
+    """What became of one letter. `kept` letters stay listed."""
+
+    letter: Letter
+    kind: Literal["retried", "overtaken", "expired", "refused"]
+    detail: str = ""
+
+    @property
+    def kept(self) -> bool:
+        return self.kind in ("expired", "refused")
+
+
+def box(kafka: Kafka) -> Box:
+    """Every letter that nobody has done with."""
+    return Box(read_all(kafka, DEADLETTER.name))
+
+
+def acknowledge(kafka: Kafka, letters: Iterable[Letter], outcome: Outcome) -> None:
+    """Lets letters be listed no more. Raises UserError where Kafka does not take it."""
+    out = Sender(kafka)
+    out.acknowledge(letters, outcome)
+
+
+def value(kafka: Kafka, letter: Letter) -> bytes | None:
+    """The first 64 kB that a letter keeps; None where retention has just taken it."""
+    origins = Origins(kafka)
+    try:
+        message = origins.read(Origin(DEADLETTER.name, *letter.slot, -1))
+    finally:
+        origins.close()
+    return None if isinstance(message, str) else message.value() or b""
+
+
+def retry(kafka: Kafka, letters: Sequence[Letter]) -> Iterator[Done]:
+    """Sends letters again and acknowledges those that are done with. Raises UserError and KafkaException.
+
+    Cut off anywhere, what was sent and not yet acknowledged is sent once more the next time: harmless."""
+    out, origins = Sender(kafka), Origins(kafka)
+    ordered = iter(sorted(letters, key=lambda letter: letter.origin or Origin("", -1, -1, -1)))
+    try:
+        while some := list(islice(ordered, AT_ONCE)):
+            done = [_again(letter, origins, out) for letter in some if not _is_finding(letter)]
+            out.flush()
+            done += _findings([letter for letter in some if _is_finding(letter)], origins, out)
+            out.acknowledge((d.letter for d in done if d.kind == "retried"), "retried")
+            out.acknowledge((d.letter for d in done if d.kind == "overtaken"), "overtaken")
+            yield from done
+    finally:
+        origins.close()
+
+
+class Origins:
+    """Reads records where they lie."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._reader = consumer(kafka, "driftline-look", enable_partition_eof=True)
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def read(self, origin: Origin) -> Any:
+        """The message at an origin; a text where it is no longer there. Raises KafkaException."""
+        slot = TopicPartition(origin.topic, origin.partition)
+        low, high = self._reader.get_watermark_offsets(slot, TIMEOUT)
+        if origin.offset < low:
+            return f"retention has passed it (the oldest offset is {low})"
+        if origin.offset >= high:
+            return f"{origin.topic}[{origin.partition}] ends at {high}: the topic was made anew"
+        found = next(self.since(origin.topic, origin.partition, origin.offset), None)
+        if found is None or found.offset() != origin.offset:
+            return "a newer record of its key has taken its place"
+        return found
+
+    def since(self, topic: str, partition: int, offset: int) -> Iterator[Any]:
+        """Messages from an offset to the end as it is now."""
+        self._reader.assign([TopicPartition(topic, partition, offset)])
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            for message in self._reader.consume(500, 1.0):
+                error = message.error()
+                if error is None:
+                    yield message
+                    until = time.monotonic() + PATIENCE
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    return
+                elif not error.retriable():
+                    raise KafkaException(error)
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic}[{partition}] does not answer"))  # noqa: SLF001 # fmt: skip
+
+
+class Sender:
+    """Produces, and remembers at which offsets the last were written."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._producer, self._delivery = producer(kafka), Delivery()
+        self.written: dict[bytes, int] = {}
+
+    def send(self, topic: str, value: bytes, **more: Any) -> None:
+        produce(self._producer, self._delivered, topic, value, **more)
+
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
+        self._delivery(error, message)
+        if error is None and message.topic() == FINDINGS.name:
+            self.written[message.key()] = message.offset()
+
+    def flush(self) -> None:
+        """Everything is with the brokers after this. Raises UserError."""
+        try:
+            flush(self._producer, self._delivery, PATIENCE)
+        except OSError as error:
+            raise UserError(
+                f"Kafka: {error} (nothing is lost, the letters stay; try again)"
+            ) from None
+
+    def acknowledge(self, letters: Iterable[Letter], outcome: Outcome) -> None:
+        for record in acknowledgements([letter.id for letter in letters], outcome):
+            self.send(**record)
+        self.flush()
+
+
+def _is_finding(letter: Letter) -> bool:
+    return letter.origin is not None and letter.origin.topic == FINDINGS.name
+
+
+def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes] | Done:
+    """The origin's message and the element that is meant; or why not."""
+    origin = letter.origin
+    if origin is None or origin.offset < 0:
+        return Done(letter, "refused", "it does not say where it is from (the next sweep reads the resource again)")  # fmt: skip
+    if origin.topic not in RETRIED:
+        return Done(letter, "refused", f"{origin.topic} is no topic to send to again")
+    try:
+        message = read(origin)
+    except KafkaException as error:
+        if error.args[0].code() not in _NOWHERE:
+            raise
+        return Done(letter, "refused", f"there is no {origin.topic}[{origin.partition}]")
+    if isinstance(message, str):
+        return Done(letter, "expired", message)
+    whole = message.value() or b""
+    try:
+        element = whole if origin.place < 0 else wire.split(whole)[origin.place]
+    except (Malformed, IndexError):
+        return Done(letter, "refused", f"its origin has no element {origin.place}")
+    if hashlib.sha256(element).hexdigest() != letter.sha256:
+        return Done(letter, "refused", "its origin holds something else now: the topic was made anew")  # fmt: skip
+    return message, element
+
+
+def _again(letter: Letter, origins: Origins, out: Sender) -> Done:
+    found = _checked(letter, origins.read)
+    if isinstance(found, Done):
+        return found
+    message, element = found
+    place = letter.origin.place if letter.origin else -1
+    value = element if place < 0 else wire.join([element])
+    out.send(message.topic(), value, key=message.key(), partition=message.partition())
+    return Done(letter, "retried")
+
+
+def _findings(letters: Sequence[Letter], origins: Origins, out: Sender) -> Iterator[Done]:
+    """Findings, partition by partition: one that a newer revision has overtaken is never sent again, for
+    compaction keeps what was written last."""
+    for number in sorted({letter.origin.partition for letter in letters if letter.origin}):
+        mine = [x for x in letters if x.origin and x.origin.partition == number]
+        wanted = {x.origin.offset for x in mine if x.origin}
+        there: dict[int, Any] = {}
+        newest: dict[bytes, Any] = {}
+        end = 0
+        try:
+            for message in origins.since(FINDINGS.name, number, max(0, min(wanted))):
+                end = message.offset() + 1
+                if message.offset() in wanted:
+                    there[message.offset()] = message
+                    newest.setdefault(message.key(), message)
+                elif message.key() in newest and overtakes(message, newest[message.key()]):
+                    newest[message.key()] = message
+        except KafkaException as error:
+            if error.args[0].code() not in _NOWHERE:
+                raise
+        gone = "a newer revision has taken its place, or retention has passed it"
+        sent: dict[bytes, Any] = {}
+        for letter in mine:
+            found = _checked(letter, lambda origin: there.get(origin.offset, gone))
+            if isinstance(found, Done):
+                yield found._replace(kind="overtaken") if found.detail == gone and end else found
+            elif overtakes(newest[found[0].key()], found[0]):
+                yield Done(letter, "overtaken", "a newer revision stands")
+            else:
+                sent[found[0].key()] = found[0]
+                yield Done(letter, "retried")
+        _settle(number, sent, end, origins, out)
+
+
+def _settle(number: int, sent: dict[bytes, Any], end: int, origins: Origins, out: Sender) -> None:
+    """Writes findings; where a worker wrote a newer revision meanwhile, that is written once more behind ours."""
+    while sent:
+        for key, message in sent.items():
+            out.send(FINDINGS.name, message.value(), key=key, partition=number)
+        out.flush()
+        newer: dict[bytes, Any] = {}
+        for message in origins.since(FINDINGS.name, number, end):
+            end, key = message.offset() + 1, message.key()
+            if key in sent and message.offset() < out.written[key]:
+                if overtakes(message, newer.get(key, sent[key])):
+                    newer[key] = message
+        sent = newer
+
+
+def overtakes(later: Any, earlier: Any) -> bool:
+    """Whether a record behind another of its key stands instead of it: a deletion, a higher revision, or one of
+    which no revision can be read."""
+    if later is earlier:
+        return False
+    revisions = [_revision(message.value()) for message in (later, earlier)]
+    return None in revisions or revisions[0] > revisions[1]  # type: ignore[operator] # neither is None
+
+
+def _revision(value: bytes | None) -> int | None:
+    try:
+        found = orjson.loads(value or b"")["revision"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, int) else None
