@@ -1,0 +1,106 @@
+"""Every packaged rule: proven by its examples, complete, and mapped to controls that exist."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from pipeline.cli.rules import command
+from pipeline.model.finding import SEVERITIES
+from pipeline.rulebook import Rule, load
+from pipeline.rulebook.proof import cases, failures, survivors
+from pipeline.rulebook.rule import load_rule
+from pipeline.rulebook.shapes import builtin_shapes
+
+ROOT = Path(__file__).parents[2]
+RULES = load().rules
+FRAMEWORKS: dict[str, dict[str, Any]] = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((ROOT / "rules" / "frameworks").glob("*.yaml"))
+}
+
+every_rule = pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
+
+
+def test_every_rule_file_is_loaded() -> None:
+    files = {path.stem for path in (ROOT / "rules" / "aws").rglob("*.yaml")}
+    assert {rule.id for rule in RULES} == files
+    assert len(RULES) >= 25
+
+
+@every_rule
+def test_every_example_holds(rule: Rule) -> None:
+    assert failures(rule) == []
+    said = {case.expected for case in cases(rule)}
+    assert {"passed", "failed", "unknown"} <= said
+
+
+@every_rule
+def test_no_mutant_survives(rule: Rule) -> None:
+    _, alive = survivors(rule)
+    assert alive == []
+    assert all(item.reason.strip() for item in rule.file.equivalent_mutants)
+
+
+@every_rule
+def test_the_rule_says_what_a_person_needs(rule: Rule) -> None:
+    service = rule.path.parent
+    assert rule.path.stem == rule.id
+    assert rule.id.startswith(f"{service.parent.name}-{service.name}-")
+    assert rule.provider == "aws"
+    assert rule.file.why.strip()
+    for name, text in rule.file.remediation.model_dump().items():
+        assert text.strip(), name
+    assert rule.file.references
+    for reference in rule.file.references:
+        assert reference.startswith("https://"), reference
+
+
+@every_rule
+def test_names_only_controls_that_are_described(rule: Rule) -> None:
+    assert rule.file.frameworks
+    for framework, controls in rule.file.frameworks.items():
+        assert controls
+        assert set(controls) <= set(FRAMEWORKS[framework]["controls"]), framework
+
+
+def test_every_described_control_has_a_rule() -> None:
+    for id, framework in FRAMEWORKS.items():
+        assert framework["id"] == id
+        assert framework["url"].startswith("https://")
+        named = {control for rule in RULES for control in rule.file.frameworks.get(id, ())}
+        assert set(framework["controls"]) == named, id
+
+
+def test_list_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # no driftline.yaml of a developer
+    result = CliRunner().invoke(command, ["list", "--format", "json"], catch_exceptions=False)
+    listed = json.loads(result.stdout)
+    assert [item["id"] for item in listed] == sorted(rule.id for rule in RULES)
+    for item in listed:
+        assert item["provider"] == "aws"
+        assert item["resource_type"] in builtin_shapes()
+        assert item["severity"] in SEVERITIES
+        assert item["title"]
+        assert item["frameworks"].keys() <= FRAMEWORKS.keys()
+
+
+def test_an_example_less_and_a_mutant_survives() -> None:
+    """The proof proves something: it notices what an example was for."""
+    path = next(rule.path for rule in RULES if rule.id == "aws-cloudtrail-trail-logging")
+    text = path.read_text()
+    needed = "    - {name: one region only, set: {config.trail.IsMultiRegionTrail: false}}\n"
+    assert needed in text
+    rule, problems = load_rule(path, builtin_shapes(), text.replace(needed, ""))
+    assert rule is not None, problems
+    assert failures(rule) == []
+    _, alive = survivors(rule)
+    assert any("must became" in line for line in alive)
+    wrong, problems = load_rule(
+        path, builtin_shapes(), text.replace("IsLogging: false", "IsLogging: true")
+    )
+    assert wrong is not None, problems
+    assert [line for line in failures(wrong) if "'it is stopped' gives passed" in line]
