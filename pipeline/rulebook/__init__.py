@@ -150,22 +150,22 @@ def load(
     shapes = builtin_shapes() if shapes is None else shapes
     rules: dict[str, Rule] = {}
     problems: list[str] = []
-    folders = [*([builtin_folder()] if builtin else []), *paths]
-    for folder in folders:
+    files: dict[Path, Path] = {}  # a folder may be named twice, or lie in another
+    for folder in [*([builtin_folder()] if builtin else []), *paths]:
         if not folder.exists():
             problems.append(
                 f"{folder}: there is no such folder of rules (correct rules.paths or --rules)"
             )
-            continue
-        for path in rule_files(folder):
-            rule, wrong = load_rule(path, shapes)
-            problems += wrong
-            if rule is not None and rule.id in rules:
-                problems.append(
-                    f"{path}:1:1: rule {rule.id} stands in {rules[rule.id].path} too (choose another id)"
-                )
-            elif rule is not None:
-                rules[rule.id] = rule
+        files |= {path.resolve(): path for path in rule_files(folder)}
+    for path in files.values():
+        rule, wrong = load_rule(path, shapes)
+        problems += wrong
+        if rule is not None and rule.id in rules:
+            problems.append(
+                f"{path}:1:1: rule {rule.id} stands in {rules[rule.id].path} too (choose another id)"
+            )
+        elif rule is not None:
+            rules[rule.id] = rule
     problems += _check_overrides(overrides, rules)
     if problems:
         raise UserError(*problems)

@@ -1,6 +1,6 @@
 """Recorded HTTP answers, played back through the real client: parsing, paging and error codes are botocore's own.
 
-`python -m tests.collectors.answers` records them anew, from a simulated AWS (not from Amazon's)."""
+`python -m tests.collectors.answers [TYPE …]` records them anew, from a simulated AWS (not from Amazon's)."""
 
 import io
 import json
@@ -106,12 +106,13 @@ class _Recording(Account):
 
 
 def main() -> None:
-    """Records every row's answers."""
+    """Records the answers of the types named, or of every row."""
     FOLDER.mkdir(exist_ok=True)
+    chosen = [kinds()[name] for name in sys.argv[1:]] or list(kinds().values())
     with TemporaryDirectory() as folder, running(Path(folder)) as moto:
         os.environ.update(moto.env)
         furnish(moto)
-        for kind in kinds().values():
+        for kind in chosen:
             calls: list[dict[str, Any]] = []
             found = read_all(_Recording(calls), kind)
             path = FOLDER / f"{kind.type.replace('::', '.')}.json"

@@ -20,12 +20,22 @@ PARTS = [
 ]
 
 
+def event_name(service: str) -> str:
+    """A service as botocore's events name it."""
+    return str(service_model(service).service_id.hyphenize())
+
+
+SERVICES = {
+    event_name(service): service
+    for service in {service for kind in kinds().values() for service, *_ in kind.calls()}
+}
+
+
 def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
     """The same call, answered by an error, in the form of its protocol."""
     service = call["call"].split(".")[0]
     # a simulated AWS may label JSON as HTML: the protocol is the service model's
-    names = {"s3-control": "s3control", "secrets-manager": "secretsmanager"}
-    if "json" in service_model(names.get(service, service)).metadata["protocol"]:
+    if "json" in service_model(SERVICES[service]).metadata["protocol"]:
         body = orjson.dumps({"__type": code, "message": "no", "Code": code}).decode()
         return call | {
             "status": status,
@@ -45,8 +55,7 @@ def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
 
 def event_of(service: str, operation: str) -> str:
     """How botocore's events name an operation."""
-    ids = {"lambda": "lambda", "s3control": "s3-control", "secretsmanager": "secrets-manager"}
-    return f"{ids.get(service, service)}.{operation}"
+    return f"{event_name(service)}.{operation}"
 
 
 def broken(type_: str, event: str, code: str, status: int = 403) -> list[Snapshot | Vanished]:
