@@ -1,5 +1,6 @@
 """Makes and compares topics as pipeline.topics says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
@@ -39,17 +40,17 @@ def create(kafka: Kafka) -> list[str]:
     return lines
 
 
-def check(kafka: Kafka) -> list[str]:
+def check(kafka: Kafka, only: Sequence[Topic] = TOPICS) -> list[str]:
     """What differs from pipeline.topics, each with the next step; empty if nothing does."""
     with explained(kafka):
         client = admin(kafka)
         known = client.list_topics(timeout=TIMEOUT)
         out = [
             f"{topic.name}: missing (run: driftline topics create)"
-            for topic in TOPICS
+            for topic in only
             if topic.name not in known.topics
         ]
-        there = [topic for topic in TOPICS if topic.name in known.topics]
+        there = [topic for topic in only if topic.name in known.topics]
         resources = {t.name: ConfigResource(ResourceType.TOPIC, t.name) for t in there}
         configs = client.describe_configs(list(resources.values())) if there else {}
         for topic in there:

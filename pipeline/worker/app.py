@@ -21,6 +21,7 @@ from pipeline.settings import Settings
 from pipeline.shell import rulebook_and_options
 from pipeline.state import NewerState
 from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS
+from pipeline.worker.assignor import Assignor
 from pipeline.worker.credentials import credentials
 from pipeline.worker.guard import Guard, die
 from pipeline.worker.store import Rows
@@ -29,6 +30,7 @@ log = logging.getLogger("driftline.worker")
 TAKE, WITHIN, BUFFER = 100, 0.02, 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
 DUE_AT_ONCE = 2000
+BEAT = 0.5
 MOST_OUTPUT = 3_900_000
 
 
@@ -64,10 +66,12 @@ class Assess:
         self.delivery = Delivery()
         self.logged: dict[int, list[int]] = {}
         self.producer = producer(settings.kafka, message_timeout_ms=int(self.session * 500))
-        self.awake_at = time.monotonic()
+        self.awake_at: float | None = None
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
+        if self.awake_at is None:
+            self._beat()
         async for events in stream.noack_take(TAKE, within=WITHIN):
             try:
                 async with self.turn:
@@ -84,8 +88,6 @@ class Assess:
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
-        self._awake()
-        self.awake_at = time.monotonic()
         self._ready()
         if self.turn.locked() or self.guard.broken is not None:
             return
@@ -160,15 +162,18 @@ class Assess:
         return sum(partition.counts.values()) != before
 
     def _awake(self) -> None:
-        """Dies if this process slept: its partitions may be another's by now, and what it would say, overtaken.
-
-        The timer that tells us runs twice a second."""
-        asleep = time.monotonic() - self.awake_at
+        """Dies if this process slept: its partitions may be another's by now, and what it would say, overtaken."""
+        asleep = time.monotonic() - (self.awake_at or time.monotonic())
         if asleep > self.session / 2:
             die(
                 "this process slept: its partitions may be another's by now",
                 seconds=round(asleep, 1),
             )
+
+    def _beat(self) -> None:
+        self._awake()
+        self.awake_at = time.monotonic()
+        asyncio.get_running_loop().call_later(BEAT, self._beat)
 
     def _ready(self) -> None:
         """Partitions are ours, and their states are recovered."""
@@ -182,6 +187,7 @@ class Assess:
             self._send(**letter("assess", dead.reason, origin, dead.value))
             metrics.DEAD.labels("assess").inc()
         if self.share.add(good, len(letters)):
+            flush(self.producer, self.delivery, self.session)  # so that they can be looked at
             die(
                 "too many bad records: a bad deploy is not a bad record. Look at: driftline deadletter list",
                 4, topic=message.topic, partition=message.partition, offset=message.offset,
@@ -282,9 +288,12 @@ def create(settings: Settings) -> tuple[Any, Assess]:
         topic_allow_declare=False, table_standby_replicas=0, consumer_auto_offset_reset="earliest",
         broker_max_poll_records=500, stream_buffer_maxsize=BUFFER, broker_commit_interval=1.0,
         broker_session_timeout=worker.session_timeout, broker_heartbeat_interval=worker.session_timeout / 4,
-        consumer_max_fetch_size=8_000_000, stream_wait_empty=False,
+        consumer_max_fetch_size=8_000_000, stream_wait_empty=False, PartitionAssignor=Assignor,
     )  # fmt: skip
     assess = Assess(settings, app)
+    Assignor.missing = staticmethod(
+        lambda topics: assess.guard.leave("the brokers do not know our topics", topics=topics)
+    )
 
     async def judge(stream: Any) -> None:
         await assess.run(stream)

@@ -13,9 +13,12 @@ from typing import Any
 import uvloop
 
 from pipeline import log as logs
+from pipeline import topics_admin
 from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
+from pipeline.errors import RestartWanted, UserError
 from pipeline.health import serve
 from pipeline.settings import Settings
+from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, STATE
 
 log = logging.getLogger("driftline.worker")
 STEADY = 60.0
@@ -25,6 +28,7 @@ STEADY = 60.0
 def run(settings: Settings) -> None:
     """Runs a worker in this process, until a signal; never returns."""
     logs.start()
+    _look(settings)
     from faust.worker import Worker
 
     from pipeline.worker.app import create
@@ -49,11 +53,26 @@ def run(settings: Settings) -> None:
         code = int(worker.execute_from_commandline() or 0)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else EXIT_OWN_ERROR
+        code = EXIT_RESTART if code == 1 else code  # Faust's own: mostly a broker that went away
     except BaseException:
         log.exception("the worker cannot go on")
     finally:
         logging.shutdown()
         os._exit(code if assess.guard.broken is None else assess.guard.broken)
+
+
+def _look(settings: Settings) -> None:
+    """Kafka must be there with our topics. Raises RestartWanted, or UserError for topics that are wrong."""
+    try:
+        problems = topics_admin.check(settings.kafka, only=(SNAPSHOTS, CONTROL, FINDINGS, STATE))
+    except UserError as why:
+        raise RestartWanted(str(why)) from None
+    if wrong := [p for p in problems if "partitions" in p]:
+        raise UserError(*wrong)
+    if missing := [
+        p for p in problems if "missing" in p
+    ]:  # a broker that just started may not know them yet
+        raise RestartWanted("\n".join(missing))
 
 
 _LOGGING: dict[str, Any] = {
