@@ -1,15 +1,18 @@
-"""What the sweeps say about each account, region and type. Pure."""
+"""What the sweeps say about each account, region and type; as rows, and as metrics."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
-import orjson
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import metrics
 from pipeline.model import Sweep, rfc3339
-from pipeline.report import plain
+from pipeline.report import ascii_json, plain
 
 SOMEWHERE = "*"
 DAY = 86_400.0
@@ -76,7 +79,7 @@ def _age(then: datetime, now: datetime) -> float:
 
 def as_json(found: Sequence[Row]) -> str:
     """A list of objects, one a scope."""
-    return orjson.dumps([asdict(row) for row in found], option=orjson.OPT_INDENT_2).decode()
+    return ascii_json([asdict(row) for row in found])
 
 
 def table(found: Sequence[Row]) -> Table:
@@ -120,3 +123,43 @@ def ago(seconds: float | None) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+class Gauges:
+    """The coverage as Prometheus metrics: feed it the records of `sweeps`, then set() now and then.
+
+    It tells what no collector can tell of itself: that none has come by for long."""
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._now = now
+        self._headers: dict[bytes, Sweep] = {}
+        self._shown: set[tuple[str, str, str]] = set()
+        self.bad = 0
+        """Records that are no sweep."""
+
+    def record(self, key: bytes | None, value: bytes | None) -> None:
+        """One record of the topic; pages of uids are passed over, a deletion forgets its scope."""
+        if key is None or b"#" in key:
+            return
+        if value is None:
+            self._headers.pop(key, None)
+            return
+        try:
+            self._headers[key] = Sweep.model_validate_json(value)
+        except ValidationError:
+            self.bad += 1
+
+    def set(self) -> None:
+        """Brings the gauges up to date; a scope that never was read whole has an infinite age."""
+        found = rows(self._headers.values(), self._now())
+        for row in found:
+            labels = (row.account, row.region, row.type)
+            age = row.complete_age_seconds
+            metrics.SWEEP_AGE.labels(*labels).set(math.inf if age is None else age)
+            metrics.SWEEP_UNREAD.labels(*labels).set(int(row.status != "complete"))
+        shown = {(row.account, row.region, row.type) for row in found}
+        gauges: tuple[Any, ...] = (metrics.SWEEP_AGE, metrics.SWEEP_UNREAD)
+        for labels in self._shown - shown:
+            for gauge in gauges:
+                gauge.remove(*labels)
+        self._shown = shown

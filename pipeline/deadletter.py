@@ -46,7 +46,9 @@ def letter(stage: str, reason: str, origin: Origin, value: bytes) -> dict[str, A
         "topic": DEADLETTER.name,
         "key": origin.topic.encode(),
         "value": value[:KEPT],
-        "headers": [(name, str(value).encode()) for name, value in headers.items()],
+        "headers": [
+            (name, str(value).encode(errors="backslashreplace")) for name, value in headers.items()
+        ],
     }
 
 

@@ -27,4 +27,4 @@ SWEEP_UNREAD = Gauge(
     ["account", "region", "type"],
 )
 CALLS = Counter("driftline_collector_calls", "API calls made", ["account"])
-"""Sweep metrics are the collector's own."""
+"""Sweep metrics are told by `driftline coverage --serve`: a collector that died tells nothing of itself."""

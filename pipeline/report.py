@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -71,6 +72,11 @@ def plain(text: object) -> str:
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
     )
+
+
+def ascii_json(value: object) -> str:
+    """JSON of plain ASCII: no text in it can steer a terminal."""
+    return json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def cell(value: object) -> str:

@@ -21,6 +21,7 @@ from pipeline.topics import CONTROL, DEADLETTER, FINDINGS, SNAPSHOTS
 AT_ONCE = 200
 """Letters between two acknowledgements; an origin has up to 4 MB."""
 PATIENCE = 60.0
+COMPACTED = "a newer record of its key has taken its place"
 RETRIED = frozenset({SNAPSHOTS.name, CONTROL.name, FINDINGS.name})
 _NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
 
@@ -95,7 +96,7 @@ class Origins:
             return f"{origin.topic}[{origin.partition}] ends at {high}: the topic was made anew"
         found = next(self.since(origin.topic, origin.partition, origin.offset), None)
         if found is None or found.offset() != origin.offset:
-            return "a newer record of its key has taken its place"
+            return COMPACTED
         return found
 
     def since(self, topic: str, partition: int, offset: int) -> Iterator[Any]:
@@ -191,32 +192,46 @@ def _findings(letters: Sequence[Letter], origins: Origins, out: Sender) -> Itera
     for number in sorted({letter.origin.partition for letter in letters if letter.origin}):
         mine = [x for x in letters if x.origin and x.origin.partition == number]
         wanted = {x.origin.offset for x in mine if x.origin}
-        there: dict[int, Any] = {}
-        newest: dict[bytes, Any] = {}
-        end = 0
-        try:
-            for message in origins.since(FINDINGS.name, number, max(0, min(wanted))):
-                end = message.offset() + 1
-                if message.offset() in wanted:
-                    there[message.offset()] = message
-                    newest.setdefault(message.key(), message)
-                elif message.key() in newest and overtakes(message, newest[message.key()]):
-                    newest[message.key()] = message
-        except KafkaException as error:
-            if error.args[0].code() not in _NOWHERE:
-                raise
-        gone = "a newer revision has taken its place, or retention has passed it"
+        there, newest, end = _scanned(number, wanted, origins)
+
+        def look(origin: Origin, there: dict[int, Any] = there, end: int = end) -> Any:
+            made_anew = (
+                f"{FINDINGS.name}[{origin.partition}] ends at {end}: the topic was made anew"
+            )
+            return there.get(origin.offset, made_anew if origin.offset >= end else COMPACTED)
+
         sent: dict[bytes, Any] = {}
         for letter in mine:
-            found = _checked(letter, lambda origin: there.get(origin.offset, gone))
+            found = _checked(letter, look)
             if isinstance(found, Done):
-                yield found._replace(kind="overtaken") if found.detail == gone and end else found
+                yield found._replace(kind="overtaken") if found.detail is COMPACTED else found
             elif overtakes(newest[found[0].key()], found[0]):
                 yield Done(letter, "overtaken", "a newer revision stands")
             else:
                 sent[found[0].key()] = found[0]
                 yield Done(letter, "retried")
         _settle(number, sent, end, origins, out)
+
+
+def _scanned(
+    number: int, wanted: set[int], origins: Origins
+) -> tuple[dict[int, Any], dict[bytes, Any], int]:
+    """One pass over a partition: the wanted records by offset, the newest of each of their keys, and the end."""
+    there: dict[int, Any] = {}
+    newest: dict[bytes, Any] = {}
+    end = 0
+    try:
+        for message in origins.since(FINDINGS.name, number, max(0, min(wanted))):
+            end, key = message.offset() + 1, message.key()
+            if message.offset() in wanted:
+                there[message.offset()] = message
+                newest.setdefault(key, message)
+            if key in newest and overtakes(message, newest[key]):
+                newest[key] = message
+    except KafkaException as error:
+        if error.args[0].code() not in _NOWHERE:
+            raise
+    return there, newest, end
 
 
 def _settle(number: int, sent: dict[bytes, Any], end: int, origins: Origins, out: Sender) -> None:
@@ -228,9 +243,9 @@ def _settle(number: int, sent: dict[bytes, Any], end: int, origins: Origins, out
         newer: dict[bytes, Any] = {}
         for message in origins.since(FINDINGS.name, number, end):
             end, key = message.offset() + 1, message.key()
-            if key in sent and message.offset() < out.written[key]:
-                if overtakes(message, newer.get(key, sent[key])):
-                    newer[key] = message
+            before_ours = key in sent and message.offset() < out.written[key]
+            if before_ours and overtakes(message, newer.get(key, sent[key])):
+                newer[key] = message
         sent = newer
 
 

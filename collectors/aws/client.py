@@ -179,7 +179,8 @@ class Organization:
                 else "try: aws sts get-caller-identity"
             )
             raise UserError(f"AWS: {error} ({hint})") from None
-        self.account, self.partition = str(caller["Account"]), str(caller["Arn"]).split(":")[1]
+        self.account, self.caller = str(caller["Account"]), str(caller["Arn"])
+        self.partition = self.caller.split(":")[1]
 
     def _client(self, service: str, region: str) -> Any:
         session: Any = self._session  # which client it is, only the row knows

@@ -14,23 +14,36 @@ Document = dict[str, Any]
 
 def actions_of(kind: Kind) -> list[str]:
     """The IAM actions that one row's calls need."""
-    named = {
-        action or f"{PREFIXES.get(service, service)}:{operation}"
-        for service, operation, action in kind.calls()
-    }
-    return sorted(named)
+    return sorted({_named(*call) for call in kind.calls()})
+
+
+def listing_action(kind: Kind) -> str:
+    """The IAM action of the row's list call."""
+    return _named(*next(kind.calls()))
+
+
+def _named(service: str, operation: str, action: str | None) -> str:
+    return action or f"{PREFIXES.get(service, service)}:{operation}"
 
 
 def reader_policy(rows: Iterable[Kind] | None = None) -> Document:
     """For the role in every account, and for a caller who reads its own."""
+    return _policy(_reading(rows))
+
+
+def _reading(rows: Iterable[Kind] | None) -> Document:
     chosen = kinds().values() if rows is None else rows
     actions = sorted({action for kind in chosen for action in actions_of(kind)} | set(SETTING_OUT))
-    return _policy({"Sid": "DriftlineRead", "Effect": "Allow", "Action": actions, "Resource": "*"})
+    return {"Sid": "DriftlineRead", "Effect": "Allow", "Action": actions, "Resource": "*"}
 
 
-def caller_policy(role: str, partition: str = "aws") -> Document:
-    """For the caller who walks the organization: lists its accounts, takes the role in each."""
+def caller_policy(
+    role: str, partition: str = "aws", rows: Iterable[Kind] | None = None
+) -> Document:
+    """For the caller who walks the organization: lists its accounts, takes the role in each, and reads its own
+    account, where no role is taken."""
     return _policy(
+        _reading(rows),
         {"Sid": "DriftlineWalk", "Effect": "Allow", "Action": list(WALK), "Resource": "*"},
         {
             "Sid": "DriftlineEnter", "Effect": "Allow", "Action": "sts:AssumeRole",

@@ -1,10 +1,21 @@
 """`driftline coverage`: what was read of every account, region and type, when, and what was not."""
 
+import sys
+import threading
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.settings import load_settings
+from pipeline.errors import UserError
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXIT_LACKING = 3
+EVERY = 5.0
+"""Seconds between two updates of the metrics."""
 
 
 @click.command(name="coverage")
@@ -15,19 +26,24 @@ from pipeline.settings import load_settings
 @click.option(
     "--lacking", is_flag=True, help="Only what the last sweep did not read whole, or not lately."
 )
-def command(form: str, account: str | None, lacking: bool) -> int:
+@click.option(
+    "--serve",
+    metavar="[HOST:]PORT",
+    help="Keep running, and answer /metrics (Prometheus), /live and /ready there [host: 127.0.0.1].",
+)
+def command(form: str, account: str | None, lacking: bool, serve: str | None) -> int:
     """Last complete sweep of every account, region and type, its age, and what was unread and why.
 
-    Exit 3 where a last sweep was not complete or is older than a day."""
-    from rich.console import Console
-
+    Exit 3 where a last sweep was not complete or is older than a day, or where nothing was ever read."""
     from collectors.base import known_from
     from collectors.coverage import as_json, rows, table
     from pipeline.kafka import explained, read_compacted
-    from pipeline.report import plain
+    from pipeline.report import console, plain
     from pipeline.topics import SWEEPS
 
     settings = load_settings()
+    if serve:
+        return _serve(settings, *_address(serve))
     with explained(settings.kafka):
         _, headers, problems = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
     for problem in problems:
@@ -38,6 +54,78 @@ def command(form: str, account: str | None, lacking: bool) -> int:
     shown = [row for row in found if not (lacking and row.healthy)]
     if form == "json":
         click.echo(as_json(shown))
-    else:
-        Console().print(table(shown))
-    return 0 if all(row.healthy for row in found) else 3
+    elif shown:
+        console(sys.stdout).print(table(shown))
+    if not found:
+        whose = f"of {account} " if account else ""
+        click.echo(f"nothing {whose}was ever read (run: driftline collect aws)", err=True)
+    return 0 if found and all(row.healthy for row in found) else EXIT_LACKING
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65_536):
+        raise UserError(f"--serve {text}: no address (write for example 9108, or 0.0.0.0:9108)")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _serve(settings: Settings, host: str, port: int) -> int:
+    """Follows the sweeps topic until a signal comes."""
+    import signal
+
+    from collectors.coverage import Gauges
+    from pipeline import log, metrics
+    from pipeline.health import serve
+    from pipeline.kafka import explained
+
+    log.start()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        serve(host, port)
+    except OSError as error:
+        raise UserError(f"--serve {host}:{port}: {error.strerror} (choose another)") from None
+    gauges = Gauges()
+    with explained(settings.kafka):
+        for message in _follow(settings, stopping):
+            if message is not None:
+                gauges.record(message.key(), message.value())
+                continue
+            gauges.set()
+            metrics.READY.set(1)
+    return 0
+
+
+def _follow(settings: Settings, stopping: threading.Event) -> "Iterator[Any]":
+    """Every record of the sweeps topic as it comes; None whenever all that is there has been read, and every few
+    seconds after that. A broker that is away for a while ends nothing: ages go on growing."""
+    import time
+
+    from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+    from pipeline.kafka import TIMEOUT, consumer
+    from pipeline.topics import SWEEPS
+
+    reader = consumer(settings.kafka, "driftline-look", enable_partition_eof=True)
+    told, whole = 0.0, False
+    try:
+        known = reader.list_topics(SWEEPS.name, TIMEOUT).topics[SWEEPS.name]
+        if known.error is not None:
+            raise KafkaException(known.error)
+        waiting = set(known.partitions)
+        reader.assign([TopicPartition(SWEEPS.name, number, 0) for number in waiting])
+        while not stopping.is_set():
+            for message in reader.consume(1000, 0.5):
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+                    waiting.discard(message.partition())
+                elif error.fatal():
+                    raise KafkaException(error)
+            if not waiting and (not whole or time.monotonic() - told > EVERY):
+                told, whole = time.monotonic(), True
+                yield None
+    finally:
+        reader.close()

@@ -21,6 +21,9 @@ class Grant(NamedTuple):
     operations: tuple[str, ...]
 
 
+LOOK = ("Describe", "DescribeConfigs")
+
+
 @click.group(name="permissions")
 def command() -> None:
     """Print least-privilege policies."""
@@ -28,7 +31,9 @@ def command() -> None:
 
 @command.command()
 @click.option(
-    "--accounts", metavar="all", help="all: what the caller needs to walk the organization."
+    "--accounts",
+    metavar="all",
+    help="all: what the caller needs, who walks the organization and reads its own account.",
 )
 @click.option(
     "--trust",
@@ -67,7 +72,7 @@ def aws(
             raise UserError(
                 f"--accounts {accounts}: only all is known here (the reader's policy needs no account)"
             )
-        policy = caller_policy(role_name or own.role_name, partition)
+        policy = caller_policy(role_name or own.role_name, partition, chosen(types))
     else:
         policy = reader_policy(chosen(types))
     click.echo(json.dumps(policy, indent=2))
@@ -89,20 +94,20 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("sink", topics.FINDINGS, read),
         ("sink", topics.DEADLETTER, write),
         ("operator", topics.SWEEPS, read),
-        ("operator", topics.FINDINGS, read),
+        ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
         ("operator", topics.SNAPSHOTS, ("Read", "Write")),
         ("operator", topics.CONTROL, ("Read", "Write")),
         ("operator", topics.DEADLETTER, ("Read", "Write")),
+        ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it
     ]
     out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]
-    out += [
-        Grant("administrator", "topic", topic.name, ("Create", "Describe", "DescribeConfigs"))
-        for topic in topics.TOPICS
-    ]
-    out += [
-        Grant("worker", "group", app_id, read),
-        Grant("sink", "group", f"driftline-sink-{sink}", read),
-    ]
+    for topic in topics.TOPICS:
+        out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
+        out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
+    groups = {"worker": app_id, "sink": f"driftline-sink-{sink}"}
+    for program, name in groups.items():
+        out.append(Grant(program, "group", name, read))
+        out.append(Grant("operator", "group", name, ("Describe",)))  # doctor tells how far they are
     return sorted(out)
 
 

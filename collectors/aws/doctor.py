@@ -1,0 +1,123 @@
+"""What `driftline doctor` asks of AWS: who the caller is, whether its roles may be taken, what may be listed.
+
+Reads only, and one page of each list."""
+
+from collections.abc import Iterator, Sequence
+
+from collectors.aws.client import Account, Organization
+from collectors.aws.collect import HOME
+from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.permissions import listing_action
+from collectors.table import Kind, kinds, value
+from pipeline.doctor import Line, side_by_side
+from pipeline.settings import Aws
+
+ROLES = 25
+"""Accounts whose role is tried; an organization may have thousands."""
+AT_ONCE = 8
+
+
+def connected(own: Aws) -> Organization:
+    """The caller. Raises UserError where there are no usable credentials."""
+    return Organization(None, None, own.external_id, own.requests_per_second, AT_ONCE)
+
+
+def caller(own: Aws) -> Iterator[Line]:
+    """Who the credentials are."""
+    organization = connected(own)
+    where = f"region {organization.region}"
+    yield Line("AWS credentials", "ok", f"{organization.caller}, {where}")
+
+
+def roles(own: Aws, seconds: float) -> Iterator[Line]:
+    """Whether the role may be taken in the accounts that are to be read."""
+    what, organization = "AWS accounts", connected(own)
+    accounts = wanted(own, organization)
+    others = [account for account in accounts if account != organization.account]
+    if not others:
+        yield Line(what, "ok", f"only the caller's own, {organization.account}, is read")
+        return
+    tried = others[:ROLES]
+
+    def take(account: str) -> None:
+        organization.enter(account, own.role_name)
+
+    answers = side_by_side(tried, take, seconds)
+    failed = [(account, error) for account, error in answers if error is not None]
+    for account, error in failed:
+        yield _denied(
+            f"AWS account {account}", f"role {own.role_name}", error,
+            f"make the role there; its trust: driftline permissions aws --trust {organization.account}",
+        )  # fmt: skip
+    text = f"role {own.role_name} taken in {len(tried) - len(failed)} of {len(tried)} accounts tried, of {len(others)}"
+    yield Line(
+        what, "ok" if not failed else "fail", text, "see the accounts above" if failed else ""
+    )
+
+
+def permissions(own: Aws, seconds: float, rows: Sequence[Kind] | None = None) -> Iterator[Line]:
+    """One list call a type, in the caller's account and in the first other one whose role may be taken."""
+    organization, rows = connected(own), list(kinds().values()) if rows is None else rows
+    region = next((r for r in own.regions if r != "all"), organization.region)
+    accounts = wanted(own, organization)
+    for account in [a for a in accounts if a == organization.account]:
+        entered = organization.enter(account, own.role_name)
+        yield from _listed(entered, region, rows, seconds)
+    for account in [a for a in accounts if a != organization.account][:ROLES]:
+        try:
+            entered = organization.enter(account, own.role_name)
+        except ERRORS:
+            continue  # the check of the accounts tells of it
+        yield from _listed(entered, region, rows, seconds)
+        return
+
+
+def wanted(own: Aws, organization: Organization) -> list[str]:
+    """The accounts that a sweep would read. Raises UserError where the organization may not be listed."""
+    named = own.accounts or [organization.account]
+    return organization.accounts() if "all" in named else named
+
+
+def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float) -> Iterator[Line]:
+    good = 0
+
+    def ask(kind: Kind) -> None:
+        at = region
+        if kind.scope == "global":
+            at = HOME if account.partition == "aws" else region
+        holes = {"item": {}, "account": account.id, "partition": account.partition, "region": at}
+        params = {name: value(path, holes) for name, path in kind.listing.params.items()}
+        service = kind.listing.service or kind.service
+        next(iter(account.pages(service, at, kind.listing.operation, params)), None)
+
+    for kind, answer in side_by_side(rows, ask, seconds):
+        if answer is None:
+            good += 1
+            continue
+        yield _denied(
+            f"{kind.type} in {account.id}", listing_action(kind), answer,
+            f"allow it: driftline permissions aws --type {kind.type}",
+        )  # fmt: skip
+    yield Line(
+        f"AWS permissions in {account.id}", "ok" if good == len(rows) else "fail",
+        f"{good} of {len(rows)} types may be listed in {region} (the calls for each resource's details are not tried)",
+        "" if good == len(rows) else "see the types above; the whole policy: driftline permissions aws",
+    )  # fmt: skip
+
+
+def _denied(what: str, doing: str, error: Exception, step: str) -> Line:
+    if isinstance(error, TimeoutError):
+        return Line(
+            what, "unknown", f"{doing}: no answer in time", "try again with a longer --timeout"
+        )
+    if not isinstance(error, ERRORS):
+        raise error  # our own fault
+    why = trouble(error)
+    if why.reason == "denied":
+        return Line(what, "fail", f"{doing} is denied ({why.code})", step)
+    return Line(
+        what,
+        "unknown",
+        f"{doing}: {why.code}: {why.message}",
+        "try again; look at AWS's own health page",
+    )

@@ -1,0 +1,250 @@
+"""`driftline deadletter`: what could not be processed; look at it, send it again, or let it go."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import UserError
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.deadletter import Letter
+
+SHOWN = 100
+EXIT_KEPT = 3
+
+
+@click.group(name="deadletter")
+def command() -> None:
+    """What could not be processed: look at it, send it again, or let it go."""
+
+
+def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--since", metavar="WHEN", help="A duration (2h, 3d) or a time (RFC 3339)."),
+        click.option("--topic", metavar="NAME", help="Only from this topic (snapshots, findings)."),
+        click.option("--reason", metavar="TEXT", help="Only where the reason holds this text."),
+    ):
+        function = option(function)
+    return function
+
+
+@command.command(name="list")
+@_filters
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+@click.option(
+    "--limit", default=SHOWN, show_default=True, help="The newest so many in the table; 0: all."
+)
+def list_(form: str, limit: int, **filters: str | None) -> None:
+    """The letters that nobody has sent again or dropped; oldest first."""
+    import sys
+
+    from pipeline.report import ascii_json, console
+
+    letters = _standing(load_settings(), **filters)
+    if form == "json":
+        click.echo(ascii_json([letter.as_dict() for letter in letters]))
+        return
+    if not letters:
+        click.echo("no dead letters")
+        return
+    shown = letters[-limit:] if limit else letters
+    console(sys.stdout).print(_table(shown))
+    hidden = len(letters) - len(shown)
+    more = f", {hidden} older ones not shown (--limit 0)" if hidden else ""
+    click.echo(f"{len(letters)} dead letters{more}")
+
+
+@command.command()
+@click.argument("id")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
+)
+def show(id: str, form: str) -> None:
+    """One letter whole: its origin, its reason, and the first 64 kB of what it was."""
+    import base64
+
+    from pipeline import retry
+    from pipeline.kafka import explained
+    from pipeline.report import ascii_json, plain
+
+    settings = load_settings()
+    [letter] = _chosen(_standing(settings), (id,))
+    with explained(settings.kafka):
+        value = retry.value(settings.kafka, letter)
+    if value is None:
+        raise UserError(f"{letter.id}: retention has just taken it (list again)")
+    text = value.decode(errors="backslashreplace")
+    if form == "json":
+        both = {"value": text, "value_base64": base64.b64encode(value).decode()}
+        click.echo(ascii_json(letter.as_dict() | both))
+        return
+    for name, what in letter.as_dict().items():
+        click.echo(f"{name:>10}  {plain('' if what is None else what)}")
+    kept = "" if letter.size in (None, len(value)) else f" (the first {len(value)} bytes)"
+    click.echo(f"{'value':>10}  {plain(text)}{kept}")
+
+
+@command.command(name="retry")
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--all", "every", is_flag=True, help="All that the filters leave.")
+@_filters
+def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
+    """Read each origin again and send that one element once more, to the same partition.
+
+    A finding that a newer revision has overtaken is not sent. Exit 3: some could not be sent and stay listed."""
+    from pipeline import retry
+    from pipeline.kafka import explained
+    from pipeline.report import plain
+
+    settings = load_settings()
+    letters = _wanted(settings, ids, every, filters)
+    counts: Counter[str] = Counter()
+    kept = False
+    with explained(settings.kafka):
+        for done in retry.retry(settings.kafka, letters):
+            counts[done.kind] += 1
+            kept = kept or done.kept
+            if done.kept or ids:
+                detail = f": {plain(done.detail)}" if done.detail else ""
+                click.echo(f"{done.letter.id} {done.kind}{detail}")
+    click.echo(", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "no dead letters")
+    if kept:
+        click.echo("what stays can be let go: driftline deadletter drop ID...", err=True)
+    return EXIT_KEPT if kept else 0
+
+
+@command.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@click.option("--all", "every", is_flag=True, help="All that the filters leave.")
+@_filters
+def drop(ids: tuple[str, ...], every: bool, **filters: str | None) -> None:
+    """Let letters go: they are not listed any more. The same record refused once more is listed again."""
+    from pipeline import retry
+    from pipeline.kafka import explained
+
+    settings = load_settings()
+    letters = _wanted(settings, ids, every, filters)
+    with explained(settings.kafka):
+        retry.acknowledge(settings.kafka, letters, "dropped")
+    click.echo(f"{len(letters)} dropped")
+
+
+def _wanted(
+    settings: Settings, ids: tuple[str, ...], every: bool, filters: dict[str, str | None]
+) -> "list[Letter]":
+    if every == bool(ids):
+        raise UserError("which letters? (write their ids, or --all; not both)")
+    if ids and any(filters.values()):
+        raise UserError("--reason, --topic and --since go with --all (leave them or the ids out)")
+    letters = _standing(settings, **filters)
+    return letters if every else _chosen(letters, ids)
+
+
+def _standing(
+    settings: Settings,
+    reason: str | None = None,
+    topic: str | None = None,
+    since: str | None = None,
+) -> "list[Letter]":
+    """The letters that the filters leave, oldest first."""
+    from pipeline import retry
+    from pipeline.kafka import explained
+    from pipeline.report import plain
+
+    name, after = _topic(topic), _since(since)
+    with explained(settings.kafka):
+        box = retry.box(settings.kafka)
+    for problem in box.problems:
+        click.echo(f"passed over: {plain(problem)}", err=True)
+    return [
+        letter
+        for letter in box.letters.values()
+        if (reason or "").lower() in letter.reason.lower()
+        and (name is None or (letter.origin is not None and letter.origin.topic == name))
+        and letter.written_ms >= after
+    ]
+
+
+def _chosen(letters: "Iterable[Letter]", ids: tuple[str, ...]) -> "list[Letter]":
+    """The letters of these ids; the beginning of one is enough where it is the only one."""
+    known = {letter.id: letter for letter in letters}
+    out: dict[str, Letter] = {}
+    problems = []
+    for id in ids:
+        found = [one for one in known if one.startswith(id)] if len(id) >= 4 else []
+        if len(found) == 1:
+            out[found[0]] = known[found[0]]
+        elif found:
+            problems.append(f"{id}: {len(found)} letters begin so (write more of the id)")
+        else:
+            problems.append(f"{id}: no such letter (see: driftline deadletter list)")
+    if problems:
+        raise UserError(*problems)
+    return list(out.values())
+
+
+def _topic(name: str | None) -> str | None:
+    from pipeline.rulebook.source import nearest
+    from pipeline.topics import TOPICS
+
+    names = [topic.name for topic in TOPICS]
+    if name is None or name in names:
+        return name
+    if f"driftline.{name}" in names:
+        return f"driftline.{name}"
+    raise UserError(f"--topic {name}: no such topic{nearest(name, names)}")
+
+
+def _since(text: str | None) -> float:
+    """Milliseconds since 1970."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from pipeline.settings import Seconds
+
+    if text is None:
+        return 0
+    try:
+        if re.match(r"\d{4}-", text):
+            then = datetime.fromisoformat(text)
+            return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() * 1000
+        seconds = TypeAdapter(Seconds).validate_python(text)
+    except (ValueError, ValidationError):
+        raise UserError(
+            f"--since {text}: neither a duration nor a time (write for example 2h, or 2026-01-31T08:00:00Z)"
+        ) from None
+    return (datetime.now(UTC).timestamp() - float(seconds)) * 1000
+
+
+def _table(letters: "Iterable[Letter]") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.report import plain
+
+    out = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("id", "at", "stage", "origin", "bytes", "times", "reason"):
+        out.add_column(
+            name,
+            justify="right" if name in ("bytes", "times") else "left",
+            overflow="fold",
+            no_wrap=name == "id",
+        )
+    for letter in letters:
+        origin = letter.origin
+        where = "not said"
+        if origin:
+            place = "" if origin.place < 0 else f"#{origin.place}"
+            where = f"{origin.topic.removeprefix('driftline.')}[{origin.partition}]@{origin.offset}{place}"
+        size = "" if letter.size is None else str(letter.size)
+        cells = [letter.id, letter.at[:19], letter.stage, where, size, str(letter.times), letter.reason]  # fmt: skip
+        out.add_row(*(Text(plain(cell)[:500]) for cell in cells))
+    return out

@@ -1,0 +1,73 @@
+"""`driftline doctor`: what is there, what is not, and the next step."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.doctor import Line
+
+COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magenta"}
+
+
+@click.command(name="doctor")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
+)
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice(["settings", "kafka", "elasticsearch", "aws"]),
+    help="Only this area; may be repeated. A worker needs no AWS.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.5, 300),
+    default=10.0,
+    show_default=True,
+    help="Seconds that one check may take.",
+)
+def command(form: str, only: tuple[str, ...], timeout: float) -> int:
+    """Settings, Kafka, topics, Elasticsearch, templates, AWS credentials and permissions: what, state, next step.
+
+    Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
+    from pipeline.doctor import examine, exit_code, named, worst
+    from pipeline.doctor_checks import AREAS, checks
+    from pipeline.report import ascii_json, console
+    from pipeline.settings import Settings, load_settings
+
+    wanted = only or AREAS
+    try:
+        by_area = checks(load_settings(), timeout)
+        lines = examine([check for area in wanted for check in by_area[area]], timeout)
+    except UserError as error:
+        others = [check for area, some in checks(Settings(), timeout).items()
+                  if area in wanted and area != "settings" for check in some]  # fmt: skip
+        lines = list(named(others, error.problems))
+    if form == "json":
+        rows = [{"what": x.what, "state": x.state, "detail": x.detail, "next": x.next} for x in lines]  # fmt: skip
+        click.echo(ascii_json({"state": worst(lines), "checks": rows}))
+    else:
+        console(sys.stdout).print(_table(lines))
+    return exit_code(lines)
+
+
+def _table(lines: "list[Line]") -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.report import plain
+
+    out = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("what", "state", "detail", "next step"):
+        out.add_column(name, overflow="fold")
+    for line in lines:
+        texts = [Text(plain(text)) for text in (line.what, line.state, line.detail, line.next)]
+        texts[1].stylize(COLORS[line.state])
+        out.add_row(*texts)
+    return out
