@@ -181,6 +181,11 @@ class Sink(Block):
     """/metrics of the sink on loopback; 0: none."""
 
 
+class Ndjson(Block):
+    path: Path = Path("findings.ndjson")
+    """The file that `driftline sink ndjson` appends to."""
+
+
 class Settings(Block):
     kafka: Kafka = Field(default_factory=Kafka)
     elasticsearch: Elasticsearch = Field(default_factory=Elasticsearch)
@@ -190,6 +195,7 @@ class Settings(Block):
     worker: Worker = Field(default_factory=Worker)
     clock: Clock = Field(default_factory=Clock)
     sink: Sink = Field(default_factory=Sink)
+    ndjson: Ndjson = Field(default_factory=Ndjson)
     criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
         default={
             "criticality": {

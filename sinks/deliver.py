@@ -3,6 +3,7 @@
 Offsets are committed only after every receipt below them. A sink that stands still stays in its group."""
 
 import asyncio
+import contextlib
 import logging
 import random
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline import metrics
 from pipeline.deadletter import Origin, Share, letter
@@ -64,7 +66,7 @@ class Deliverer:
     async def run(self, group: str | None = None) -> None:
         """The loop. Raises TooManyRefused, and OSError where dead letters cannot be written."""
         reader = consumer(self._settings.kafka, group or f"driftline-sink-{self._sink.name}",
-                          fetch_wait_max_ms=50, max_poll_interval_ms=600_000)  # fmt: skip
+                          enable_auto_offset_store=False, fetch_wait_max_ms=50, max_poll_interval_ms=600_000)  # fmt: skip
         reader.subscribe([FINDINGS.name])
         try:
             while not self._stopping.is_set():
@@ -74,7 +76,7 @@ class Deliverer:
                     if error is not None and not error.retriable():
                         log.warning("Kafka", extra={"error": error.str()})
                 if good and await self.batch(good, lambda: _stay(reader)):
-                    await asyncio.to_thread(reader.commit, asynchronous=False)
+                    await asyncio.to_thread(_commit, reader, good)
         finally:
             await asyncio.to_thread(reader.close)
             await self._sink.close()
@@ -176,10 +178,27 @@ def _newest(items: list[Item]) -> list[Item]:
     return list(last.values())
 
 
+def _commit(reader: Any, delivered: list[Any]) -> None:
+    """Commits what was delivered, of partitions that are still ours; another's are delivered again, by the other."""
+    last = {message.partition(): message for message in delivered}
+    for message in last.values():
+        with contextlib.suppress(KafkaException):  # revoked meanwhile
+            reader.store_offsets(message=message)
+    try:
+        reader.commit(asynchronous=False)
+    except KafkaException as why:
+        if why.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - its public name
+            log.warning("not committed; will be delivered again", extra={"why": why.args[0].str()})
+
+
 def _stay(reader: Any) -> None:
     """Keeps the membership while we wait: a poll of paused partitions returns nothing but rebalances."""
     assignment = reader.assignment()
-    if assignment:
-        reader.pause(assignment)
-        reader.poll(0)
-        reader.resume(assignment)
+    if not assignment:
+        return
+    reader.pause(assignment)
+    early = reader.poll(0)
+    if early is not None and early.error() is None:  # of a partition that has just become ours
+        reader.seek(TopicPartition(early.topic(), early.partition(), early.offset()))
+    with contextlib.suppress(KafkaException):  # some may just have been revoked
+        reader.resume(reader.assignment())

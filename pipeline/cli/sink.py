@@ -1,79 +1,88 @@
-"""`driftline sink`: forwards findings."""
+"""`driftline sink NAME`: forwards findings. NAME is a module of `sinks` that has `create(settings)`."""
 
 import asyncio
 import contextlib
 import signal
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from typing import Any
 
 import click
 
-from pipeline.errors import UserError
+import sinks
+from pipeline.errors import RestartWanted, UserError
 from pipeline.settings import Settings, load_settings
 
+EXIT_DIFFERS, EXIT_REFUSED = 2, 4
+HOUSE = {"base", "deliver"}
 
-@click.group(name="sink")
+
+class Sinks(click.Group):
+    """Finds the destinations by their files."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
+        return sorted(m.name for m in iter_modules(sinks.__path__) if m.name not in HOUSE)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx) or find_spec(f"sinks.{cmd_name}") is None:
+            return None
+        plug = import_module(f"sinks.{cmd_name}")
+        params: list[click.Parameter] = []
+        if hasattr(plug, "install"):
+            write = "Write what the destination needs (templates, index), then end; a change of it replaces."
+            params.append(click.Option(["--install"], is_flag=True, help=write))
+        if hasattr(plug, "check"):
+            compare = "Say whether the destination is as --install would make it; exit 2 if not."
+            params.append(click.Option(["--check", "check_only"], is_flag=True, help=compare))
+
+        def callback(install: bool = False, check_only: bool = False) -> int:
+            return run(plug, load_settings(), install=install, check_only=check_only)
+
+        about = (plug.__doc__ or "").strip()
+        return click.Command(
+            cmd_name, callback=callback, params=params, help=f"Forward findings: {about}"
+        )
+
+
+@click.group(name="sink", cls=Sinks)
 def command() -> None:
     """Forward findings to a destination."""
 
 
-@command.command()
-@click.option(
-    "--install",
-    is_flag=True,
-    help="Write templates and index, then end; a changed mapping is replaced.",
-)
-@click.option(
-    "--check",
-    "check_only",
-    is_flag=True,
-    help="Say whether templates and index are as they should be.",
-)
-def elasticsearch(install: bool, check_only: bool) -> int:
-    """Forward findings to Elasticsearch, as Kibana's Findings page reads them."""
-    settings = load_settings()
+def run(plug: Any, settings: Settings, *, install: bool, check_only: bool) -> int:
+    """One sink until a signal; or its installation, or its check."""
     try:
-        if install:
-            asyncio.run(_install(settings))
-            return 0
-        return asyncio.run(_run(settings, check_only))
-    except _connection_errors() as error:
-        raise UserError(
-            f"Elasticsearch at {settings.elasticsearch.url}: {error} (is it running, and are the address and"
-            " credentials right? try: driftline doctor)"
-        ) from None
+        return asyncio.run(_run(plug, settings, install, check_only))
+    except Exception as error:
+        told = plug.explained(error, settings) if hasattr(plug, "explained") else None
+        if told is None:
+            raise
+        raise UserError(told) from None
 
 
-def _connection_errors() -> tuple[type[Exception], ...]:
-    from elasticsearch import AuthenticationException, AuthorizationException, TransportError
+async def _run(plug: Any, settings: Settings, install: bool, check_only: bool) -> int:
+    if install:
+        await plug.install(settings, click.echo)
+        return 0
+    problem = await plug.check(settings) if hasattr(plug, "check") else None
+    if check_only:
+        click.echo(problem or "as it should be")
+        return EXIT_DIFFERS if problem else 0
+    if problem:
+        raise UserError(problem)
+    return await _deliver(plug.create(settings), settings)
 
-    return TransportError, AuthenticationException, AuthorizationException
 
-
-async def _install(settings: Settings) -> None:
-    from sinks.elasticsearch.install import install
-    from sinks.elasticsearch.sink import client
-
-    async with client(settings.elasticsearch) as es:
-        await install(es, settings, click.echo)
-
-
-async def _run(settings: Settings, check_only: bool) -> int:
+async def _deliver(sink: Any, settings: Settings) -> int:
     from pipeline import log
     from pipeline.health import serve
     from sinks.deliver import Deliverer, TooManyRefused
-    from sinks.elasticsearch.install import check
-    from sinks.elasticsearch.sink import ElasticsearchSink, client
 
-    async with client(settings.elasticsearch) as es:
-        problem = await check(es)
-    if check_only:
-        click.echo(problem or "templates and index are as they should be")
-        return 2 if problem else 0
-    if problem:
-        raise UserError(problem)
     log.start()
     if settings.sink.port:
         serve("127.0.0.1", settings.sink.port)
-    deliverer = Deliverer(settings, ElasticsearchSink(settings.elasticsearch))
+    deliverer = Deliverer(settings, sink)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
@@ -82,5 +91,7 @@ async def _run(settings: Settings, check_only: bool) -> int:
         await deliverer.run()
     except TooManyRefused as why:
         click.echo(f"error: {why}", err=True)
-        return 4
+        return EXIT_REFUSED
+    except OSError as why:  # dead letters could not be written: Kafka is away
+        raise RestartWanted(str(why)) from None
     return 0

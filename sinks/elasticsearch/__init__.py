@@ -1,0 +1,45 @@
+"""Elasticsearch: a latest view that Kibana's Findings page reads, and a history of transitions."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from sinks.base import Sink
+
+
+def create(settings: Settings) -> "Sink":
+    from sinks.elasticsearch.sink import ElasticsearchSink
+
+    return ElasticsearchSink(settings.elasticsearch)
+
+
+async def install(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Writes templates and index; a changed mapping is replaced. `tell` gets a line for each thing done."""
+    from sinks.elasticsearch.install import install as write
+    from sinks.elasticsearch.sink import client
+
+    async with client(settings.elasticsearch) as es:
+        await write(es, settings, tell)
+
+
+async def check(settings: Settings) -> str | None:
+    """What differs from what install would write, with the next step; None if nothing does."""
+    from sinks.elasticsearch.install import check as compare
+    from sinks.elasticsearch.sink import client
+
+    async with client(settings.elasticsearch) as es:
+        return await compare(es)
+
+
+def explained(error: Exception, settings: Settings) -> str | None:
+    """What to tell the user about a client's error; None if it is none of the client's."""
+    from elasticsearch import ApiError, TransportError
+
+    if not isinstance(error, ApiError | TransportError):
+        return None
+    return (
+        f"Elasticsearch at {settings.elasticsearch.url}: {error} (is it running, and are the address and"
+        " credentials right? try: driftline doctor)"
+    )

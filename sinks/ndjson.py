@@ -1,0 +1,57 @@
+"""a file of findings, one JSON object a line, for whatever ships files (Filebeat, Fluent Bit, Vector, a forwarder).
+
+A delivery may come twice: of the lines of one `id`, the one with the highest `revision` stands. A file that was moved
+away (logrotate) is made anew."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from pipeline.settings import Settings
+from sinks.base import Action, Busy, Receipt
+
+
+class NdjsonSink:
+    """Appends; a receipt is given when the disk has it."""
+
+    name = "ndjson"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def render(self, finding: dict[str, Any], now: int) -> list[Action]:  # noqa: ARG002 - a finding says when it was
+        """The finding as it is, every revision."""
+        revision = int(finding["revision"])
+        return [Action("append", str(self._path), f"{finding['id']}:{revision}", revision, finding)]
+
+    async def send(self, actions: Sequence[Action]) -> list[Receipt]:
+        """One write and one fsync for all. The findings are sensitive: only the owner reads the file."""
+        lines = b"".join(orjson.dumps(action.body) + b"\n" for action in actions)
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                end = os.fstat(file).st_size
+                if end and os.pread(file, 1, end - 1) != b"\n":
+                    lines = b"\n" + lines  # we were killed in a line
+                try:
+                    while lines:
+                        lines = lines[os.write(file, lines) :]
+                    os.fsync(file)
+                except OSError:
+                    os.ftruncate(file, end)  # a full disk must not leave half a line
+                    raise
+            finally:
+                os.close(file)
+        except OSError as why:
+            raise Busy(f"{self._path}: {why.strerror}") from None
+        return [Receipt("done")] * len(actions)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+def create(settings: Settings) -> NdjsonSink:
+    return NdjsonSink(settings.ndjson.path)
