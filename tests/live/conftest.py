@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.kafka import admin
 from pipeline.local import elasticsearch, kafka
+from pipeline.local.process import wait_until
 from pipeline.settings import Elasticsearch, Kafka, Settings, Worker
+from pipeline.topics import TOPICS
 from pipeline.topics_admin import create
 
 
@@ -35,6 +38,16 @@ def elastic() -> Iterator[elasticsearch.ElasticsearchServer]:
             yield server
         finally:
             server.kill()  # nobody needs its data
+
+
+def without_topics(settings: Kafka) -> None:
+    """Deletes ours, and waits until the broker has forgotten them."""
+    client = admin(settings)
+    there = [topic.name for topic in TOPICS if topic.name in client.list_topics(timeout=10).topics]
+    for future in client.delete_topics(there).values() if there else ():
+        future.result(30)
+    names = {topic.name for topic in TOPICS}
+    wait_until(lambda: not names & set(client.list_topics(timeout=10).topics), 30, None, "the end of topics")  # fmt: skip
 
 
 @pytest.fixture
