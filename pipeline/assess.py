@@ -46,7 +46,8 @@ def apply(
     """One snapshot. `digest` is what an unchanged next one will be recognised by (wire.Peek.digest)."""
     at = micros(snapshot.captured_at)
     before = state.body if state else None
-    merged = merge(state.head if state else None, before, snapshot)
+    known = _passed(state, at, rulebook) if state and state.due <= at else state
+    merged = merge(known.head if known else None, known.body if known else None, snapshot)
     if not merged.applied and state is not None:
         return Step(state, [], False)
     head, body = merged.head, merged.body
@@ -73,17 +74,11 @@ def tick(state: State, at: int, rulebook: Rulebook, options: Options) -> Step:
     """Time has come to `at`: waits that ran out, and everything said again when it is due."""
     if state.due > at:
         return Step(state, [], False)
-    body = msgspec.structs.replace(
-        state.body, lives=dict(state.body.lives), hidden=dict(state.body.hidden)
-    )
-    head = msgspec.structs.replace(state.head)
-    new = State(head, body, position=state.position)
-    _elapse(body, at, _select(body, rulebook))
-    restate = at >= _restate_at(new) and body.deleted_at is None
-    if _grow_stale(new, at) or restate:
-        _judge(new, at, rulebook)
+    new = _passed(state, at, rulebook)
+    restate = at >= _restate_at(new) and new.body.deleted_at is None
     if restate:
-        head.said_at = at
+        _judge(new, at, rulebook)
+        new.head.said_at = at
     new.due = _due(new, rulebook)
     return Step(new, _say(state.body, new, at, rulebook, options, restate=restate), True)
 
@@ -103,6 +98,20 @@ def open_pending(state: State, rulebook: Rulebook, options: Options) -> Step:
 def _select(body: Body, rulebook: Rulebook) -> RuleSet:
     resource = body.resource
     return rulebook.select(resource["type"], resource["account"], resource["tags"])
+
+
+def _passed(state: State, until: int, rulebook: Rulebook) -> State:
+    """The state after what time alone does until then, each thing at its own time: whether a tick or a reading
+    comes first must make no difference."""
+    head, old = state.head, state.body
+    body = msgspec.structs.replace(old, lives=dict(old.lives), hidden=dict(old.hidden))
+    new = State(msgspec.structs.replace(head), body, position=state.position)
+    rules = _select(body, rulebook)
+    while (at := _changes_at(new, rules)) <= until:
+        _elapse(body, at, rules)
+        if _grow_stale(new, at):
+            _judge(new, at, rulebook)
+    return new
 
 
 def _grow_stale(state: State, at: int) -> bool:
@@ -161,17 +170,22 @@ def _restate_at(state: State) -> int:
     return state.head.said_at + RESTATE_AFTER - spread * SPREAD // 2**32
 
 
-def _due(state: State, rulebook: Rulebook) -> int:
+def _changes_at(state: State, rules: RuleSet) -> int:
+    """When time alone next changes a verdict: a wait runs out, a reading becomes too old. NEVER for a dead state."""
     body = state.body
     if body.deleted_at is not None or all(life.retired for life in body.lives.values()):
         return NEVER
     waits = [
-        lifecycle.due(life, bound)
-        for bound in _select(body, rulebook).rules
-        if (life := body.lives.get(bound.id))
+        lifecycle.due(life, bound) for bound in rules.rules if (life := body.lives.get(bound.id))
     ]
     stale = [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
-    return min([_restate_at(state), *waits, *stale])
+    return min([NEVER, *waits, *stale])
+
+
+def _due(state: State, rulebook: Rulebook) -> int:
+    if state.body.deleted_at is not None or all(x.retired for x in state.body.lives.values()):
+        return NEVER
+    return min(_restate_at(state), _changes_at(state, _select(state.body, rulebook)))
 
 
 _SHOWN = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
