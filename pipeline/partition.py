@@ -186,10 +186,10 @@ class Partition:
             return
         digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
         step = assess.apply(state, snapshot, digest, self._rulebook, self._options)
-        self.newest = max(self.newest, micros(snapshot.captured_at))
-        self.counts["changed" if step.applied else "older"] += 1
         control = state.position.control if state else 0
         self._emit(snapshot.uid, state, step, Position(offset, place, control))
+        self.newest = max(self.newest, micros(snapshot.captured_at))
+        self.counts["changed" if step.applied else "older"] += 1
 
     def _emit(
         self, uid: str, before: State | None, step: assess.Step, position: Position | None = None
@@ -198,16 +198,22 @@ class Partition:
         position = position or Position(
             new.position.offset, new.position.place, max(self._control, new.position.control)
         )
-        self._rows[rows.head_key(uid)] = rows.encode(new.head, new.due, position)
-        if before is None or new.body is not before.body:
-            self._rows[rows.body_key(uid)] = rows.encode(new.body, new.due, position)
+        # all that may fail comes first: a state must never be kept without what it says
+        head = rows.encode(new.head, new.due, position)
+        moved = before is None or new.body is not before.body
+        body = rows.encode(new.body, new.due, position) if moved else b""
+        said = [
+            Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
+            for finding in step.findings
+        ]
+        self._rows[rows.head_key(uid)] = head
+        if moved:
+            self._rows[rows.body_key(uid)] = body
+        self._outputs += said
         if new.due != NEVER and (before is None or new.due != before.due):
             heapq.heappush(self._due, (new.due, uid))
         for finding in step.findings:
             self.counts["restated" if finding["restated"] else finding["reason"]] += 1
-            self._outputs.append(
-                Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
-            )
 
     def _bury(self, place: int, reason: str, value: bytes) -> None:
         self.counts["bad"] += 1

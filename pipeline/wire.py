@@ -1,6 +1,8 @@
 """Bytes in and out: the one way into every shell, with the limits that keep a hostile record harmless."""
 
 import hashlib
+import re
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,9 @@ from pipeline.model import Control, Snapshot
 MAX_DEPTH = 64
 """CEL's runtime crashes on documents nested some thousand levels deep; no cloud answer has 64."""
 MAX_BYTES = 4_000_000
+MAX_ELEMENTS = 50_000
+"""Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
+MAX_MARKS = 1_000_000
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
 
@@ -62,6 +67,8 @@ _ONE = msgspec.json.Decoder(Peek)
 _SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder()
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},"]', re.DOTALL)
+"""What decides where an element ends: texts, brackets, commas; a quotation mark alone is a text that never ends."""
 
 
 def decode(data: bytes, most: int = MAX_BYTES) -> Any:
@@ -69,29 +76,48 @@ def decode(data: bytes, most: int = MAX_BYTES) -> Any:
     surrogate, an integer beyond 64 bit or more than 4 MB."""
     if len(data) > most:
         raise Malformed(f"{len(data)} bytes: more than {most}")
+    if not data:
+        raise Malformed("not JSON: empty")
     try:
         value = _ANY.decode(data)
     except _ERRORS as error:
         raise Malformed(f"not JSON: {error}") from None
-    _check(value)
+    _check(value, data)
     return value
 
 
-def _check(value: Any) -> None:
-    stack = [(value, 1)]
+_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_INNERMOST = re.compile(rb"\{\}|\[\]")
+_LONG = re.compile(rb"\d{19}")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+
+
+def depth(data: bytes) -> int:
+    """How deep valid JSON nests; counting stops beyond MAX_DEPTH. (A walk of the values costs ten times as much.)"""
+    brackets = _TEXTS.sub(b"", data).translate(None, _NO_BRACKETS)
+    levels = 0
+    while brackets and levels <= MAX_DEPTH:
+        brackets, levels = _INNERMOST.sub(b"", brackets), levels + 1
+    return levels
+
+
+def _check(value: Any, data: bytes) -> None:
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth(data) > MAX_DEPTH:
+        raise Malformed(f"nested deeper than {MAX_DEPTH}")
+    if _LONG.search(data):
+        _check_integers(value)
+
+
+def _check_integers(value: Any) -> None:
+    stack = [value]
     while stack:
-        item, depth = stack.pop()
+        item = stack.pop()
         if isinstance(item, dict):
-            children = list(item.values())
+            stack.extend(item.values())
         elif isinstance(item, list):
-            children = item
-        else:
-            if type(item) is int and not INT_MIN <= item <= INT_MAX:
-                raise Malformed("an integer beyond 64 bit")
-            continue
-        if depth > MAX_DEPTH:
-            raise Malformed(f"nested deeper than {MAX_DEPTH}")
-        stack.extend((child, depth + 1) for child in children)
+            stack.extend(item)
+        elif type(item) is int and not INT_MIN <= item <= INT_MAX:
+            raise Malformed("an integer beyond 64 bit")
 
 
 def _problems(error: ValidationError) -> str:
@@ -121,12 +147,49 @@ def split(value: bytes) -> list[bytes]:
     """The elements of a micro-batch as bytes; a bare object is a batch of one. Raises Malformed."""
     if len(value) > MAX_BYTES:
         raise Malformed(f"{len(value)} bytes: more than {MAX_BYTES}")
+    if not value:
+        raise Malformed("not a JSON array: empty")
     if value.lstrip()[:1] == b"{":
         return [value]
     try:
-        return [bytes(raw) for raw in _SPLIT.decode(value)]
+        elements = [bytes(raw) for raw in _SPLIT.decode(value)]
     except _ERRORS as error:
-        raise Malformed(f"not a JSON array: {error}") from None
+        found = _by_brackets(value)
+        if found is None:
+            raise Malformed(f"not a JSON array: {error}") from None
+        elements = found
+    if len(elements) > MAX_ELEMENTS:
+        raise Malformed(f"more than {MAX_ELEMENTS} elements")
+    return elements
+
+
+def _by_brackets(value: bytes) -> list[bytes] | None:
+    """The elements of an array one of which is not JSON (NaN, a lone surrogate, a thousand brackets): they end
+    where brackets say so. None where not even those fit."""
+    text = value.strip()
+    if text[:1] != b"[" or text[-1:] != b"]":
+        return None
+    elements: list[bytes] = []
+    begin, open_ = 1, bytearray()
+    for number, match in enumerate(_MARKS.finditer(text)):
+        mark = match[0]
+        if number > MAX_MARKS:
+            return None
+        if mark in b"[{":
+            open_ += mark
+        elif mark in b"]}":
+            if not open_ or open_.pop() != mark[0] - 2:
+                return None
+            if not open_ and match.end() != len(text):
+                return None
+        elif mark == b'"':
+            return None
+        if (mark == b"," and len(open_) == 1) or not open_:
+            elements.append(text[begin : match.start()].strip())
+            begin = match.end()
+            if len(elements) > MAX_ELEMENTS:
+                break
+    return elements if len(elements) > MAX_ELEMENTS or not open_ else None
 
 
 def peek(value: bytes) -> list[Peek | None]:
@@ -138,7 +201,10 @@ def peek(value: bytes) -> list[Peek | None]:
             return list(_BATCH.decode(value))
     except _ERRORS:
         pass  # one bad element must not bury its batch: each alone, below
-    return [_peek_one(element) for element in split(value)]
+    peeks = [_peek_one(element) for element in split(value)]
+    if len(peeks) > 1 and not any(peeks):
+        raise Malformed(f"none of its {len(peeks)} elements is a snapshot")
+    return peeks
 
 
 def _peek_one(element: bytes) -> Peek | None:

@@ -1,6 +1,7 @@
 """What every record shares: unknown fields are kept, times are RFC 3339 UTC with microseconds."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
@@ -19,15 +20,27 @@ def micros(time: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
+@lru_cache(4096)  # a sweep says the same few times again and again
 def from_micros(value: int) -> str:
     """The RFC 3339 text of microseconds since 1970."""
     seconds, rest = divmod(value, 1_000_000)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{rest:06d}Z"
 
 
+def _utc(time: datetime) -> datetime:
+    """The time in UTC; ValueError where waits could not be counted from it."""
+    try:
+        time = time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time before 1970 or after 9000") from None
+    if not 1970 <= time.year <= 9000:
+        raise ValueError("a time before 1970 or after 9000")
+    return time
+
+
 Time = Annotated[
     AwareDatetime,
-    AfterValidator(lambda time: time.astimezone(UTC)),
+    AfterValidator(_utc),
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
 ]
 
