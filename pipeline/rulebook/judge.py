@@ -1,16 +1,20 @@
 """Judges one resource by the rules of its type: one by one, so that one rule's trouble is its own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, Protocol
+
+import msgspec
 
 from pipeline.rulebook.expression import ELEMENT, environment
 from pipeline.rulebook.functions import CURRENT, Current
 from pipeline.rulebook.rule import Rule, seconds
 
 EVERYTHING = "*"
-MOST_EVIDENCE, LONGEST = 10, 500
+MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
+"""Paths of a finding's evidence; characters of a text; bytes of a value that is shown whole."""
+Path = tuple[str, ...]
 
 
 class Unread(Protocol):
@@ -38,7 +42,7 @@ class BoundRule:
         self.uses_now = rule.uses("now")
         self.when = rule.when.program if rule.when else None
         self.must = rule.must.program
-        self.evidence = tuple(sorted(p for p in rule.must.paths if p[0] != "config" or len(p) > 1))
+        self.evidence = evidence_paths(rule.must.paths)
 
 
 @dataclass(slots=True)
@@ -81,7 +85,7 @@ class RuleSet:
             "previous": previous,
             "changes": list(changes),
         }
-        shared = env.Activation(data)
+        shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
         try:
             return [
                 hidden
@@ -90,6 +94,7 @@ class RuleSet:
                     rule,
                     resource,
                     env.Activation(data | {"params": rule.params}) if rule.params else shared,
+                    shown,
                 )
                 for rule in self.rules
             ]
@@ -111,7 +116,9 @@ def _hidden(
     return None
 
 
-def _ask(rule: BoundRule, resource: dict[str, Any], activation: Any) -> Verdict:
+def _ask(
+    rule: BoundRule, resource: dict[str, Any], activation: Any, seen: dict[Path, dict[str, Any]]
+) -> Verdict:
     if rule.when is not None:
         applies = _eval(rule.when, activation)
         if applies.value is None:
@@ -121,7 +128,7 @@ def _ask(rule: BoundRule, resource: dict[str, Any], activation: Any) -> Verdict:
     holds = _eval(rule.must, activation)
     if holds.value is None:
         return Verdict(rule, "unknown", "error", holds.error)
-    shown = evidence(rule.evidence, resource)
+    shown = evidence(rule.evidence, resource, seen)
     return Verdict(rule, "passed" if holds.value else "failed", evidence=shown)
 
 
@@ -135,19 +142,31 @@ def _eval(program: Any, activation: Any) -> _Answer:
     return _Answer(None, f"gave no truth value: {str(value)[:200]}")
 
 
-def evidence(paths: Sequence[tuple[str, ...]], resource: dict[str, Any]) -> list[dict[str, Any]]:
-    """The paths that decided with their values: those that end before a list's elements, trimmed."""
-    out: list[dict[str, Any]] = []
+def evidence_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The paths whose values are shown: those that end before a list's elements, the longest of each line."""
+    whole = {path[: path.index(ELEMENT)] if ELEMENT in path else path for path in paths}
+    shown = [path for path in sorted(whole) if path not in ((), ("config",))]
+    return tuple(
+        path for path in shown if not any(o[: len(path)] == path and o != path for o in shown)
+    )[:MOST_EVIDENCE]
+
+
+def evidence(
+    paths: Sequence[Path], resource: dict[str, Any], seen: dict[Path, dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """The paths that decided with their values, trimmed where long. `seen` remembers what other rules showed."""
+    seen = {} if seen is None else seen
     for path in paths:
-        whole = path[: path.index(ELEMENT)] if ELEMENT in path else path
-        text = ".".join(whole)
-        if any(item["path"] == text for item in out) or text in ("", "config"):
-            continue
-        out.append({"path": text, "value": _trimmed(_value(resource, whole))})
-    longer = {item["path"] for item in out}
-    return [
-        item for item in out if not any(path.startswith(item["path"] + ".") for path in longer)
-    ][:MOST_EVIDENCE]
+        if path not in seen:
+            seen[path] = {"path": ".".join(path), "value": _shown(_value(resource, path))}
+    return [seen[path] for path in paths]
+
+
+def _shown(value: Any) -> Any:
+    """The value as it is where it is short, else its beginning."""
+    if isinstance(value, dict | list) and len(msgspec.json.encode(value)) <= LARGEST:
+        return value
+    return _trimmed(value)
 
 
 def _value(resource: Any, path: Sequence[str]) -> Any:
