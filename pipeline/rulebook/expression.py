@@ -1,7 +1,7 @@
 """CEL expressions: compiled, with the parts and paths of the resource that they touch."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -37,6 +37,8 @@ class Expression:
     """Every longest path under `resource` that it reads; `[]` stands for any element."""
     uses: frozenset[str]
     """The variables that it names."""
+    reads: frozenset[str]
+    """The parts that the expression itself reads, not by a function: what the runtime must be given."""
 
     @property
     def parts(self) -> frozenset[str]:
@@ -85,34 +87,45 @@ def compile_text(text: str) -> Expression:
         kind = program.return_type().name().lower()
         raise BadExpression(f"gives {kind}, not true or false (compare it with something)")
     checked = ast.parse(program.serialize())
-    paths, uses = set[Path](), set[str]()
-    _walk(checked.expr, {}, paths, uses)
-    if ("config",) in paths or () in paths:
+    touched = Found()
+    _walk(checked.expr, {}, touched)
+    if ("config",) in touched.paths or () in touched.paths:
         raise BadExpression(
             "the configuration is used as a whole (name the part: resource.config.<part>)"
         )
-    return Expression(text, program, checked, frozenset(paths), frozenset(uses))
+    reads = {path[1] for path in touched.paths if path[0] == "config"}
+    paths = frozenset(touched.paths | touched.asked)
+    return Expression(text, program, checked, paths, frozenset(touched.uses), frozenset(reads))
 
 
-def _walk(expr: Any, scope: dict[str, Path | None], out: set[Path], uses: set[str]) -> None:
+@dataclass
+class Found:
+    """What an expression touches: paths of its own, paths that it hands to functions, variables."""
+
+    paths: set[Path] = field(default_factory=set)
+    asked: set[Path] = field(default_factory=set)
+    uses: set[str] = field(default_factory=set)
+
+
+def _walk(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
     """Records the longest path of every chain, then what is below."""
     where = path_of(expr, scope)
     which = ast.kind(expr)
     if which == "ident_expr" and expr.ident_expr.name not in scope:
-        uses.add(expr.ident_expr.name)
+        found.uses.add(expr.ident_expr.name)
     if where is not None:
-        out.add(where)
-        _below_chain(expr, scope, out, uses)
+        found.paths.add(where)
+        _below_chain(expr, scope, found)
         return
     if which == "comprehension_expr":
         c = expr.comprehension_expr
-        _walk(c.iter_range, scope, out, uses)
+        _walk(c.iter_range, scope, found)
         inner = scope | {c.iter_var: element_of(c.iter_range, scope), c.accu_var: None}
         if c.iter_var2:
             inner[c.iter_var2] = inner[c.iter_var]
             inner[c.iter_var] = None
         for child in (c.accu_init, c.loop_condition, c.loop_step, c.result):
-            _walk(child, inner, out, uses)
+            _walk(child, inner, found)
         return
     if which == "call_expr" and expr.call_expr.function in FUNCTIONS:
         takes_path = FUNCTIONS[expr.call_expr.function].path
@@ -123,34 +136,34 @@ def _walk(expr: Any, scope: dict[str, Path | None], out: set[Path], uses: set[st
                     raise BadExpression(
                         f"{expr.call_expr.function}() takes its path as a plain text"
                     )
-                out.add(("config", *text.split(".")))
-            _walk(argument, scope, out, uses)
-        uses.update({"now"} if expr.call_expr.function == "age_days" else ())
+                found.asked.add(("config", *text.split(".")))
+            _walk(argument, scope, found)
+        found.uses.update({"now"} if expr.call_expr.function == "age_days" else ())
         return
     for child in ast.children(expr):
-        _walk(child, scope, out, uses)
+        _walk(child, scope, found)
 
 
-def _below_chain(expr: Any, scope: dict[str, Path | None], out: set[Path], uses: set[str]) -> None:
+def _below_chain(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
     """Index expressions inside a chain, and its root variable."""
     which = ast.kind(expr)
     if which == "ident_expr":
         if expr.ident_expr.name not in scope:
-            uses.add(expr.ident_expr.name)
+            found.uses.add(expr.ident_expr.name)
     elif which == "select_expr":
-        _below_chain(expr.select_expr.operand, scope, out, uses)
+        _below_chain(expr.select_expr.operand, scope, found)
     elif which == "call_expr":
         call = expr.call_expr
         chain = [call.target] if call.HasField("target") else [call.args[0]]
         others = list(call.args) if call.HasField("target") else list(call.args[1:])
-        _below_chain(chain[0], scope, out, uses)
+        _below_chain(chain[0], scope, found)
         for other in others:
-            _walk(other, scope, out, uses)
+            _walk(other, scope, found)
     elif which == "comprehension_expr":
         c = expr.comprehension_expr
-        _walk(c.iter_range, scope, out, uses)
+        _walk(c.iter_range, scope, found)
         inner = scope | {c.iter_var: element_of(c.iter_range, scope), c.accu_var: None}
-        _walk(c.loop_step, inner, out, uses)
+        _walk(c.loop_step, inner, found)
 
 
 def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
