@@ -96,7 +96,7 @@ def _topics(settings: Settings) -> Iterator[Line]:
     from pipeline import topics_admin
     from pipeline.topics import TOPICS
 
-    found = topics_admin.check(settings.kafka)
+    found = topics_admin.check(settings.kafka, app_id=settings.worker.app_id)
     if not found:
         yield Line("topics", "ok", f"{len(TOPICS)} topics as they should be")
     for problem in found:

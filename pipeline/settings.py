@@ -22,6 +22,7 @@ from pydantic import (
 from pipeline.errors import UserError
 from pipeline.rulebook import Override
 from pipeline.rulebook.source import Source, nearest
+from pipeline.topics import APP_ID
 
 PREFIX = "DRIFTLINE_"
 RESERVED = {"CONFIG", "DEBUG", "CACHE"}
@@ -157,7 +158,8 @@ class Redaction(Block):
 
 
 class Worker(Block):
-    app_id: str = "driftline-assess"
+    app_id: str = APP_ID
+    """The consumer group, and the beginning of the changelog topic's name."""
     state_dir: Path = Path("/var/lib/driftline")
     session_timeout: Seconds = Field(10, ge=2, le=300)
     """After this silence a worker's partitions go to the others."""

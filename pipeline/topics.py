@@ -1,6 +1,6 @@
 """Every topic: what it is keyed by, how many partitions, how it is cleaned, how long it is kept."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PARTITIONS = 24
 """Changing it means a new app id and a full sweep: resources live on `partition(uid)`."""
@@ -49,8 +49,9 @@ ALERTS = Topic("driftline.alerts", "alert id", cleanup="compact", config=COMPACT
 MEMBERS = Topic("driftline.members", "ticket key")
 TICKETS = Topic("driftline.tickets", "ticket key", cleanup="compact", config=COMPACTED)
 DEADLETTER = Topic("driftline.deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
+APP_ID = "driftline-assess"
 STATE = Topic(
-    "driftline-assess-state-changelog",
+    f"{APP_ID}-state-changelog",
     "resource uid, head or body",
     cleanup="compact",
     config={
@@ -61,6 +62,16 @@ STATE = Topic(
 TOPICS: tuple[Topic, ...] = (
     SNAPSHOTS, CHANGES, CONTROL, SWEEPS, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE,
 )  # fmt: skip
+
+
+def state_of(app_id: str) -> Topic:
+    """The changelog of a worker of that app id."""
+    return replace(STATE, name=f"{app_id}-state-changelog")
+
+
+def topics_of(app_id: str) -> tuple[Topic, ...]:
+    """Every topic, with the changelog of that app id."""
+    return tuple(state_of(app_id) if topic is STATE else topic for topic in TOPICS)
 
 
 def murmur2(data: bytes) -> int:

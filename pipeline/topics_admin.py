@@ -8,7 +8,7 @@ from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type
 from pipeline.kafka import TIMEOUT, admin, explained
 from pipeline.local.process import wait_until
 from pipeline.settings import Kafka
-from pipeline.topics import TOPICS, Topic
+from pipeline.topics import APP_ID, Topic, topics_of
 
 
 def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
@@ -17,13 +17,13 @@ def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str
     return replication, topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
 
 
-def create(kafka: Kafka) -> list[str]:
+def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
     """Makes the topics that are missing; one line each. Raises UserError."""
     lines = []
     with explained(kafka):
         client = admin(kafka)
         known = client.list_topics(timeout=TIMEOUT)
-        for topic in TOPICS:
+        for topic in topics_of(app_id):
             if topic.name in known.topics:
                 lines.append(f"{topic.name}: exists")
                 continue
@@ -31,7 +31,7 @@ def create(kafka: Kafka) -> list[str]:
             new = NewTopic(topic.name, topic.partitions, replication, config=config)
             client.create_topics([new])[topic.name].result(TIMEOUT)
             lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
-        names = {topic.name for topic in TOPICS}
+        names = {topic.name for topic in topics_of(app_id)}
         wait_until(
             lambda: names <= set(client.list_topics(timeout=TIMEOUT).topics),
             TIMEOUT,
@@ -40,11 +40,12 @@ def create(kafka: Kafka) -> list[str]:
     return lines
 
 
-def check(kafka: Kafka, only: Sequence[Topic] = TOPICS) -> list[str]:
+def check(kafka: Kafka, only: Sequence[Topic] | None = None, app_id: str = APP_ID) -> list[str]:
     """What differs from pipeline.topics, each with the next step; empty if nothing does."""
     with explained(kafka):
         client = admin(kafka)
         known = client.list_topics(timeout=TIMEOUT)
+        only = topics_of(app_id) if only is None else only
         out = [
             f"{topic.name}: missing (run: driftline topics create)"
             for topic in only

@@ -90,7 +90,7 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("worker", topics.CONTROL, read),
         ("worker", topics.FINDINGS, write),
         ("worker", topics.DEADLETTER, write),
-        ("worker", topics.STATE, ("Read", "Write")),
+        ("worker", topics.state_of(app_id), ("Read", "Write")),
         ("sink", topics.FINDINGS, read),
         ("sink", topics.DEADLETTER, write),
         ("operator", topics.SWEEPS, read),
@@ -101,7 +101,7 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it
     ]
     out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]
-    for topic in topics.TOPICS:
+    for topic in topics.topics_of(app_id):
         out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
         out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
     groups = {"worker": app_id, "sink": f"driftline-sink-{sink}"}

@@ -15,7 +15,8 @@ def create() -> None:
     """Make the topics that are missing."""
     from pipeline import topics_admin
 
-    for line in topics_admin.create(load_settings().kafka):
+    settings = load_settings()
+    for line in topics_admin.create(settings.kafka, settings.worker.app_id):
         click.echo(line)
 
 
@@ -24,7 +25,8 @@ def check() -> int:
     """Compare the topics; exit 2 where one differs."""
     from pipeline import topics_admin
 
-    differences = topics_admin.check(load_settings().kafka)
+    settings = load_settings()
+    differences = topics_admin.check(settings.kafka, app_id=settings.worker.app_id)
     for line in differences:
         click.echo(line)
     if not differences:

@@ -20,7 +20,7 @@ from pipeline.partition import Partition, Work
 from pipeline.settings import Settings
 from pipeline.shell import rulebook_and_options
 from pipeline.state import NewerState
-from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS
+from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, state_of
 from pipeline.worker.assignor import Assignor
 from pipeline.worker.credentials import credentials
 from pipeline.worker.guard import Guard, die
@@ -291,6 +291,7 @@ def create(settings: Settings) -> tuple[Any, Assess]:
         consumer_max_fetch_size=8_000_000, stream_wait_empty=False, PartitionAssignor=Assignor,
     )  # fmt: skip
     assess = Assess(settings, app)
+    Assignor.needed = (SNAPSHOTS, CONTROL, state_of(worker.app_id))
     Assignor.missing = staticmethod(
         lambda topics: assess.guard.leave("the brokers do not know our topics", topics=topics)
     )

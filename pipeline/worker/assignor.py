@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from faust.assignor import PartitionAssignor
 
-from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE
+from pipeline.topics import PARTITIONS, Topic
 
 
 class Assignor(PartitionAssignor):
@@ -14,12 +14,13 @@ class Assignor(PartitionAssignor):
 
     missing: ClassVar[Callable[[list[str]], None]]
     """Called with the topics that the cluster does not know."""
+    needed: ClassVar[tuple[Topic, ...]]
 
     def assign(self, cluster: Any, member_metadata: Any) -> Any:
         """The members' assignments, by the group's leader."""
         unknown = [
             topic.name
-            for topic in (SNAPSHOTS, CONTROL, STATE)
+            for topic in self.needed
             if len(cluster.partitions_for_topic(topic.name) or ()) != PARTITIONS
         ]
         if unknown:

@@ -18,7 +18,7 @@ from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
 from pipeline.errors import RestartWanted, UserError
 from pipeline.health import serve
 from pipeline.settings import Settings
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, STATE
+from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, state_of
 
 log = logging.getLogger("driftline.worker")
 STEADY = 60.0
@@ -63,8 +63,9 @@ def run(settings: Settings) -> None:
 
 def _look(settings: Settings) -> None:
     """Kafka must be there with our topics. Raises RestartWanted, or UserError for topics that are wrong."""
+    needed = (SNAPSHOTS, CONTROL, FINDINGS, state_of(settings.worker.app_id))
     try:
-        problems = topics_admin.check(settings.kafka, only=(SNAPSHOTS, CONTROL, FINDINGS, STATE))
+        problems = topics_admin.check(settings.kafka, only=needed)
     except UserError as why:
         raise RestartWanted(str(why)) from None
     if wrong := [p for p in problems if "partitions" in p]:
