@@ -6,6 +6,7 @@ ids are the same; a state never hides a record whose outputs were lost."""
 import asyncio
 import logging
 import time
+from collections import deque
 from typing import Any
 
 import aiokafka
@@ -29,7 +30,10 @@ from pipeline.worker.store import Rows
 log = logging.getLogger("driftline.worker")
 TAKE, WITHIN, BUFFER = 100, 0.02, 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
-DUE_AT_ONCE = 2000
+SLICE, BREATH = 0.5, 0.05
+"""Seconds of work before it is made durable, and before the loop may do something else (heartbeats): a first sweep, or
+a day's restatements, must not look like a worker that sleeps."""
+DUE_AT_ONCE = 100
 BEAT = 0.5
 MOST_OUTPUT = 3_900_000
 
@@ -73,13 +77,12 @@ class Assess:
         if self.awake_at is None:
             self._beat()
         async for events in stream.noack_take(TAKE, within=WITHIN):
+            waiting = deque(events)
             try:
-                async with self.turn:
-                    admitted = await self.guard.admit(events)
-                    if admitted:
-                        await self.batch([event.message for event in admitted])
-                    for event in admitted:
-                        await stream.ack(event)
+                while waiting:
+                    async with self.turn:  # a rebalance may come between two slices
+                        for event in await self._slice(waiting):
+                            await stream.ack(event)
             except NewerState as why:
                 die(str(why), 4)
             except Exception as why:
@@ -89,34 +92,56 @@ class Assess:
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
         self._ready()
-        if self.turn.locked() or self.guard.broken is not None:
-            return
+        more = True
         try:
-            async with self.turn:
-                if any([await self._advance(number) for number in list(self.partitions)]):
-                    await self._commit()
+            while more and not self.turn.locked() and self.guard.broken is None:
+                async with self.turn:
+                    more = await self._pass_time(list(self.partitions), time.monotonic())
+                    if any(partition.counts for partition in self.partitions.values()):
+                        await self._commit()
         except NewerState as why:
             die(str(why), 4)
         except Exception as why:
             log.exception("due states failed")
             die("due states failed", error=repr(why))
 
-    async def batch(self, messages: list[Any]) -> None:
-        """Applies records and makes what comes of them durable, in order."""
+    async def _slice(self, waiting: "deque[Any]") -> list[Any]:
+        """Applies records for a while and makes what comes of them durable; the events that are done with."""
         began = time.monotonic()
+        breath = began + BREATH
         self._awake()
-        for message in messages:
-            partition = self._partition(message.partition)
-            before = _elements(partition)
-            if message.topic == SNAPSHOTS.name:
-                partition.snapshots(message.value or b"", message.offset)
-                self.last_at[message.partition] = int(message.timestamp * 1_000_000)
-            else:
-                partition.control(message.value or b"", message.offset)
-            self._bury(message, partition, _elements(partition) - before)
-        for number in {message.partition for message in messages}:
-            await self._advance(number)
-        await self._commit(began)
+        done = []
+        while waiting and time.monotonic() - began < SLICE:
+            event = waiting.popleft()
+            if await self.guard.admit([event]):
+                self._apply(event.message)
+                done.append(event)
+            if time.monotonic() > breath:
+                await asyncio.sleep(0)
+                breath = time.monotonic() + BREATH
+        if done:
+            await self._pass_time(sorted({event.message.partition for event in done}), began)
+            await self._commit(began)
+        return done
+
+    def _apply(self, message: Any) -> None:
+        partition = self._partition(message.partition)
+        before = _elements(partition)
+        if message.topic == SNAPSHOTS.name:
+            partition.snapshots(message.value or b"", message.offset)
+            self.last_at[message.partition] = int(message.timestamp * 1_000_000)
+        else:
+            partition.control(message.value or b"", message.offset)
+        self._bury(message, partition, _elements(partition) - before)
+
+    async def _pass_time(self, numbers: list[int], began: float) -> bool:
+        """Lets time pass in partitions, until the slice is over; whether anything is left to do."""
+        for number in numbers:
+            while await self._advance(number):
+                await asyncio.sleep(0)
+                if time.monotonic() - began > SLICE:
+                    return True
+        return False
 
     async def look(self) -> None:
         """Now and then: whether what is there also comes."""
@@ -148,7 +173,7 @@ class Assess:
         return self.partitions[number]
 
     async def _advance(self, number: int) -> bool:
-        """Lets time pass in a partition, but never past snapshots that still wait to be read."""
+        """Lets time pass in a partition, but never past snapshots that still wait to be read; whether more is due."""
         partition = self.partitions[number]
         slot = (SNAPSHOTS.name, number)
         if slot not in self.guard.next:
@@ -156,10 +181,10 @@ class Assess:
         high = self.app.consumer.highwater(TP(*slot))
         caught_up = high is not None and self.guard.next[slot] >= high
         late = int(self.settings.clock.lateness * 1_000_000)
-        before = sum(partition.counts.values())
-        partition.advance(None if caught_up else self.last_at.get(number, 0) - late, DUE_AT_ONCE)
+        limit = None if caught_up else self.last_at.get(number, 0) - late
+        more = partition.advance(limit, DUE_AT_ONCE)
         metrics.WATERMARK.set(partition.watermark / 1e6)
-        return sum(partition.counts.values()) != before
+        return more
 
     def _awake(self) -> None:
         """Dies if this process slept: its partitions may be another's by now, and what it would say, overtaken."""
