@@ -6,7 +6,7 @@ from typing import Any
 
 from collectors.base import Emitted, Known, page_key
 from pipeline import wire
-from pipeline.errors import UserError
+from pipeline.errors import NotThere
 from pipeline.kafka import Delivery, flush, produce, producer
 from pipeline.model import Snapshot, Sweep, SweepUids
 from pipeline.settings import Settings
@@ -22,7 +22,7 @@ PATIENCE_MS = 120_000
 class Batches:
     """Call it with each record, idle() now and then, close() at the end.
 
-    All of them raise UserError where Kafka does not take the records. `known` is what the sweeps topic held at
+    All of them raise NotThere where Kafka does not take the records. `known` is what the sweeps topic held at
     the start: pages that a new header no longer counts are deleted."""
 
     def __init__(
@@ -133,7 +133,7 @@ class Batches:
         self._out.poll(0)
 
     def _fail(self, why: str) -> None:
-        raise UserError(
+        raise NotThere(
             f"Kafka at {self._where}: {why} (the sweep is given up, no header claims it; look at the brokers and"
             " `driftline topics check`, then start again)"
         )

@@ -1,6 +1,7 @@
 """Errors that a person can mend: each says where, what, and what to write or do instead."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class UserError(Exception):
@@ -15,9 +16,22 @@ class UserError(Exception):
         return cls(*problems)
 
 
+class NotThere(UserError):
+    """Another system does not answer. Perhaps the caller's mistake, perhaps only for now."""
+
+
 class Malformed(Exception):
     """A record that no version of us can process: it goes to the dead letters with this reason."""
 
 
 class RestartWanted(Exception):
     """The process must be started again by its supervisor (exit 75); nothing is lost."""
+
+
+@contextmanager
+def patient() -> Iterator[None]:
+    """Of a command that runs on: what does not answer now may answer soon, so it asks to be started again."""
+    try:
+        yield
+    except NotThere as why:
+        raise RestartWanted(str(why)) from None

@@ -8,10 +8,22 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from pipeline.errors import UserError
+from pipeline.errors import NotThere, UserError
 from pipeline.settings import Kafka
 
 TIMEOUT = 10.0
+AWAY = {
+    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - their public names
+    KafkaError._TRANSPORT,  # noqa: SLF001
+    KafkaError._TIMED_OUT,  # noqa: SLF001
+    KafkaError._RESOLVE,  # noqa: SLF001
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+}
+"""What a broker that is down, starting or out of reach leads to."""
 
 
 def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
@@ -79,7 +91,8 @@ def explained(kafka: Kafka) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        raise UserError(
+        kind = NotThere if error.args[0].code() in AWAY else UserError
+        raise kind(
             f"Kafka at {kafka.bootstrap_servers}: {error.args[0].str()} (is it running, is the"
             " address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor)"
         ) from None

@@ -25,8 +25,8 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader, create_loader
 
-from collectors.aws.errors import ERRORS
-from pipeline.errors import UserError
+from collectors.aws.errors import ERRORS, trouble
+from pipeline.errors import NotThere, UserError
 
 CREDENTIALS = (
     NoCredentialsError,
@@ -151,6 +151,11 @@ class Account:
         return self.client(service, region)
 
 
+def _kind(error: Exception) -> type[UserError]:
+    """Whether AWS only does not answer now, or said what a person has to mend."""
+    return NotThere if trouble(error).reason in ("throttled", "failed") else UserError
+
+
 class Organization:
     """The caller, and the accounts that it may walk."""
 
@@ -178,7 +183,7 @@ class Organization:
                 if isinstance(error, EndpointConnectionError)
                 else "try: aws sts get-caller-identity"
             )
-            raise UserError(f"AWS: {error} ({hint})") from None
+            raise _kind(error)(f"AWS: {error} ({hint})") from None
         self.account, self.caller = str(caller["Account"]), str(caller["Arn"])
         self.partition = self.caller.split(":")[1]
 
@@ -197,7 +202,7 @@ class Organization:
             pages = self._client("organizations", MANAGED).get_paginator("list_accounts").paginate()
             listed = [account for page in pages for account in page["Accounts"]]
         except (ClientError, BotoCoreError) as error:
-            raise UserError(
+            raise _kind(error)(
                 f"the organization's accounts cannot be listed: {error} (use the management or a delegated"
                 " account, or name them: --accounts ID,ID)"
             ) from None

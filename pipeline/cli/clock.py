@@ -11,9 +11,14 @@ from pipeline.settings import load_settings
 def command(interval: str | None, once: bool) -> None:
     """Write the time to the stream: waits, restatements and staleness go by it. One is enough."""
     from pipeline import clock
+    from pipeline.errors import RestartWanted, patient
     from pipeline.settings import Clock
 
     settings = load_settings()
     if interval:
         settings.clock = Clock.model_validate(settings.clock.model_dump() | {"interval": interval})
-    clock.run(settings, once=once)
+    try:
+        with patient():
+            clock.run(settings, once=once)
+    except OSError as why:  # the ticks were not taken; later ones say all that they would have said
+        raise RestartWanted(str(why)) from None

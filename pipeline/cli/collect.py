@@ -2,13 +2,14 @@
 
 import signal
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, patient
 from pipeline.settings import Aws, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def aws(once: bool, interval: str | None, **given: str | tuple[str, ...] | None)
     signal.signal(signal.SIGTERM, _stop)
     while True:
         began = time.monotonic()
-        complete = _sweep(settings, options)
+        with nullcontext() if once else patient():
+            complete = _sweep(settings, options)
         took = time.monotonic() - began
         if once:
             return 0 if complete else 3

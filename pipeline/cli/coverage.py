@@ -75,6 +75,7 @@ def _serve(settings: Settings, host: str, port: int) -> int:
 
     from collectors.coverage import Gauges
     from pipeline import log, metrics
+    from pipeline.errors import patient
     from pipeline.health import serve
     from pipeline.kafka import explained
 
@@ -87,7 +88,7 @@ def _serve(settings: Settings, host: str, port: int) -> int:
     except OSError as error:
         raise UserError(f"--serve {host}:{port}: {error.strerror} (choose another)") from None
     gauges = Gauges()
-    with explained(settings.kafka):
+    with patient(), explained(settings.kafka):
         for message in _follow(settings, stopping):
             if message is not None:
                 gauges.record(message.key(), message.value())

@@ -1,0 +1,80 @@
+"""What a supervisor reads from a command's end: 75 where another start may help, 2 where only a person can."""
+
+import logging
+import signal
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+import pipeline.cli
+from collectors.aws.client import _kind
+from pipeline import kafka
+from pipeline.errors import NotThere, UserError
+
+
+def code_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """The exit code of a command, run in this process."""
+    monkeypatch.setattr("sys.argv", ["driftline", *words])
+    with pytest.raises(SystemExit) as end:
+        pipeline.cli.run()
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """A command that runs on takes the process for its own: signals and logs are given back."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    logs = list(logging.root.handlers)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    logging.root.handlers[:] = logs
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture
+def without_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that are good, of a broker that is not there."""
+    monkeypatch.setenv("DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("DRIFTLINE_REDACTION__KEY", "0123456789abcdef0123456789abcdef")
+    monkeypatch.setattr(kafka, "TIMEOUT", 0.3)
+
+
+@pytest.mark.usefixtures("without_kafka")
+@pytest.mark.parametrize("words", ["collect aws", "coverage --serve 0"])
+def test_what_runs_on_asks_to_be_started_again(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code_of(monkeypatch, *words.split()) == pipeline.cli.EXIT_RESTART
+    assert "restart wanted: Kafka at 127.0.0.1:1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_kafka")
+@pytest.mark.parametrize("words", ["collect aws --once", "coverage"])
+def test_what_runs_once_leaves_it_to_the_caller(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert code_of(monkeypatch, *words.split()) == pipeline.cli.EXIT_USAGE
+    assert "error: Kafka at 127.0.0.1:1" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("without_kafka")
+def test_another_start_does_not_mend_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DRIFTLINE_REDACTION__KEY", "")
+    assert code_of(monkeypatch, "collect", "aws") == pipeline.cli.EXIT_USAGE
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (EndpointConnectionError(endpoint_url="https://sts.example"), NotThere),
+        (ClientError({"Error": {"Code": "ThrottlingException"}}, "ListAccounts"), NotThere),
+        (ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListAccounts"), UserError),
+    ],
+)
+def test_a_denial_is_a_persons_and_a_silence_is_not(
+    error: Exception, kind: type[Exception]
+) -> None:
+    assert _kind(error) is kind
