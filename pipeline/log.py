@@ -10,17 +10,30 @@ _OWN = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "a
 
 
 class Json(logging.Formatter):
+    """One line of ASCII a record, whatever is in it. Raises nothing."""
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "name": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in _OWN}
+        line = {k: v for k, v in vars(record).items() if k not in _OWN and k not in line} | line
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)  # ASCII: every control character is escaped
+        try:
+            text = json.dumps(line, default=str, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):  # a key that is no text, a circle, NaN
+            text = json.dumps({key: str(value) for key, value in line.items()})
+        return text.replace("\x7f", "\\u007f")  # the one control character that ASCII JSON leaves
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError):  # its arguments do not fit it
+        return str(record.msg)
 
 
 def start(level: str = "INFO") -> None:

@@ -20,6 +20,10 @@ COLUMNS = ("severity", "evaluation", "status", "account", "region", "type", "res
            "title", "reason", "detail", "risk", "last_seen")  # fmt: skip
 
 
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes a cell for a formula by; the wide forms count too."""
+
+
 def standing(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that have not ended with their resource or rule."""
     return [finding for finding in findings if not finding["retired"]]
@@ -82,7 +86,7 @@ def ascii_json(value: object) -> str:
 def cell(value: object) -> str:
     """A CSV cell that no spreadsheet takes for a formula."""
     text = plain(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return f"'{text}" if text.lstrip()[:1] in FORMULA else text
 
 
 def _row(finding: dict[str, Any]) -> list[object]:

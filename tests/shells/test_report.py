@@ -1,0 +1,43 @@
+"""What a report shows: hostile names stay text in a terminal, a CSV cell and JSON."""
+
+import csv
+import io
+
+import orjson
+import pytest
+from rich.console import Console
+
+from pipeline import report
+from tests.core.world import World, key
+
+NASTY = [
+    "a\nb", "a\r\nlevel: error", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x9b31m", "a\tb", "a\x00b", "\x7f", "\u202egnp.exe", "\u2028", "\ufeff",
+    '=cmd|"/C calc"!A0', "@SUM(A1)", "+1+1", "-2+3", "  =1+1", "\uff1d1+1", "\t=1+1", '"quoted",comma', "[bold]markup[/]", "[/nothing]", ":smile:",
+    '{"match_all":{}}', "name:* OR 1=1", "' OR ''='", "{{7*7}}", "%s%n", "../../etc/passwd", "é漢字😀", "x" * 300,
+]  # fmt: skip
+"""Names that somebody may give a resource or a tag."""
+
+
+@pytest.mark.parametrize("text", NASTY)
+def test_a_hostile_name_stays_text_where_it_is_shown(text: str) -> None:
+    world = World()
+    world.snapshot(
+        key(0, rotation=False, tags={text: text}).model_copy(
+            update={"name": text, "region": text, "uid": f"u/{text}"}
+        )
+    )
+    assert not world.dead
+    findings = list(world.documents())
+    out = io.StringIO()
+    report.print_table(Console(file=out, width=300, force_terminal=True), findings, [])
+    shown = out.getvalue()
+    for part in shown.replace("\x1b[", "").split("\n"):  # rich's own colours
+        assert part.isprintable(), part
+    assert "[bold]markup" not in text or "[bold]markup" in shown
+    table = report.as_csv(findings)
+    lines = list(csv.reader(io.StringIO(table)))
+    assert len(lines) == len(table.splitlines()) == 4
+    for cell in (cell for line in lines[1:] for cell in line):
+        assert cell.isprintable()
+        assert cell.lstrip()[:1] not in (*"=+-@\uff1d\uff0b\uff0d\uff20",)
+    assert orjson.loads(report.as_json(findings, []))["findings"][0]["resource"]["name"] == text
