@@ -1,7 +1,6 @@
 """Named functions of the rule language. Pure, of the current resource and time; they take a path, not a map:
 handing a large map through CEL costs 115 us, a text 2."""
 
-import ipaddress
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -10,17 +9,19 @@ from typing import Any, NamedTuple
 
 from pipeline.model.base import micros
 from pipeline.rulebook import policy
+from pipeline.rulebook.condition import broad
 
 DAY = 86_400_000_000
 
 
 @dataclass
 class Current:
-    """What the functions see: the configuration being judged, its account, the record time in microseconds."""
+    """What the functions see: the configuration being judged, its account, the record time in microseconds, its uid."""
 
     config: dict[str, Any]
     account: str
     now: int
+    uid: str = ""
     memory: dict[tuple[str, ...], Any] = field(default_factory=dict)
 
 
@@ -46,13 +47,15 @@ def at_path(config: Any, path: str) -> Any:
     return config
 
 
-def _judgement(judge: Callable[[Any, str], bool]) -> Callable[[str], bool]:
+def _judgement(judge: Callable[[Any, str], bool], of: str = "account") -> Callable[[str], bool]:
+    """A judge of documents as a function of a path; `of` is what else of the resource it is told."""
+
     def call(path: str) -> bool:
         current = CURRENT.get()
         key = (judge.__name__, path)
         if key not in current.memory:
             document = at_path(current.config, path)
-            current.memory[key] = document is not None and judge(document, current.account)
+            current.memory[key] = document is not None and judge(document, getattr(current, of))
         return bool(current.memory[key])
 
     return call
@@ -68,11 +71,17 @@ def _age_days(text: str) -> int:
 
 
 def _port_open_to_world(path: str, port: int) -> bool:
+    """Whether a group lets a large part of the internet in on a port, by one of its rules or by all together.
+
+    A prefix list's entries stand elsewhere: what only it may open is not known, and raises ValueError."""
     group = at_path(CURRENT.get().config, path) or {}
-    return any(
-        _covers(permission, port) and _from_world(permission)
-        for permission in group.get("IpPermissions") or []
-    )
+    reaching = [p for p in group.get("IpPermissions") or [] if _covers(p, port)]
+    if broad([cidr for permission in reaching for cidr in _ranges(permission)]):
+        return True
+    lists = [item for permission in reaching for item in permission.get("PrefixListIds") or []]
+    if lists:
+        raise ValueError(f"port {port} is open to a prefix list, whose entries are not read")
+    return False
 
 
 def _covers(permission: dict[str, Any], port: int) -> bool:
@@ -87,16 +96,19 @@ def _covers(permission: dict[str, Any], port: int) -> bool:
     return bool(low <= port <= high)
 
 
-def _from_world(permission: dict[str, Any]) -> bool:
+def _ranges(permission: dict[str, Any]) -> list[str]:
     ranges = [r.get("CidrIp") for r in permission.get("IpRanges") or []]
     ranges += [r.get("CidrIpv6") for r in permission.get("Ipv6Ranges") or []]
-    return any(ipaddress.ip_network(cidr, strict=False).prefixlen == 0 for cidr in ranges if cidr)
+    return [cidr for cidr in ranges if cidr]
 
 
 FUNCTIONS: dict[str, Function] = {
     "policy_allows_public": Function(_judgement(policy.allows_public), ("STRING",), "BOOL", True),
     "policy_allows_cross_account": Function(
         _judgement(policy.allows_cross_account), ("STRING",), "BOOL", True
+    ),
+    "policy_requires_tls": Function(
+        _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True
     ),
     "policy_is_admin": Function(_judgement(policy.is_admin), ("STRING",), "BOOL", True),
     "port_open_to_world": Function(_port_open_to_world, ("STRING", "INT"), "BOOL", True),

@@ -78,7 +78,7 @@ class RuleSet:
     ) -> list[Verdict]:
         """A verdict of every rule on a resource document. `now` is the record time in microseconds."""
         config = resource["config"]
-        token = CURRENT.set(Current(config, resource["account"], now))
+        token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
         env = environment()
         # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
         read = {part: config[part] for part in self._reads if part in config}

@@ -1,27 +1,17 @@
 """Judges AWS policy documents. What cannot be understood raises ValueError: the verdict is then unknown.
 
-Sources: the IAM User Guide's policy evaluation logic, and the documented meaning of "public" in S3 Block Public Access
-(a statement is public unless its principals or a condition with fixed values narrow it)."""
+Sources: the IAM User Guide's policy evaluation logic, and the documented meaning of "public" in S3 Block Public Access:
+an Allow for everybody is public unless a condition holds it to something fixed. Services do not count as anybody."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
-NARROWING = {
-    "aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceowner", "aws:principalorgid",
-    "aws:principalaccount", "aws:principalarn", "aws:sourcevpc", "aws:sourcevpce", "aws:userid",
-    "aws:sourceip", "kms:calleraccount", "lambda:eventsourcetoken", "aws:principalorgpaths",
-    "s3:dataaccesspointaccount", "s3:dataaccesspointarn",
-}  # fmt: skip
-ACCOUNT_KEYS = {"aws:sourceaccount", "aws:principalaccount", "kms:calleraccount", "aws:sourceowner"}
-POSITIVE = {
-    "stringequals",
-    "stringequalsignorecase",
-    "stringlike",
-    "arnequals",
-    "arnlike",
-    "ipaddress",
-}
-WORLD = {"*", "0.0.0.0/0", "::/0"}
+from pipeline.rulebook.condition import Condition, conditions, owners
+
+Statement = dict[str, Any]
+MOST = 100_000
+"""Comparisons of an Allow with Denies; AWS's own documents (20 kB) stay far below."""
 
 
 def many(value: Any) -> list[Any]:
@@ -29,7 +19,7 @@ def many(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def statements(document: Any, effect: str = "Allow") -> Iterator[dict[str, Any]]:
+def statements(document: Any, effect: str = "Allow") -> Iterator[Statement]:
     """The statements of one effect. Raises ValueError for what is no policy."""
     if not isinstance(document, dict) or "Statement" not in document:
         raise ValueError("not a policy document")
@@ -41,128 +31,194 @@ def statements(document: Any, effect: str = "Allow") -> Iterator[dict[str, Any]]
 
 
 def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
-    """Whether anybody at all may do something: an Allow for every principal that no fixed condition narrows."""
+    """Whether anybody at all may do something: an Allow for every principal that nothing fixed narrows."""
+    denies = list(statements(document, "Deny"))
     return any(
-        _anybody(s) and not _narrowed(s) and not _denied(s, document) for s in statements(document)
+        _anybody(allow)
+        and not any(c.narrows for c in conditions(allow))
+        and not _denied(allow, denies, _shuts_out_strangers)
+        for allow in statements(document)
     )
 
 
 def allows_cross_account(document: Any, account: str) -> bool:
     """Whether a principal of another account (or anybody) may do something; services do not count."""
-    for statement in statements(document):
-        if _denied(statement, document):
+    denies, unsure = list(statements(document, "Deny")), ""
+    for allow in statements(document):
+        held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
+        if any(who == {account} for who in held):
             continue
-        if _anybody(statement):
-            if not _narrowed(statement) or not _narrowed_to(statement, account):
-                return True
-        elif any(other != account for other in _accounts(statement)):
+        others = {"*"} if _anybody(allow) else _accounts(allow) - {account}
+        if not others or _denied(allow, denies, lambda deny: _shuts_out_others(deny, account)):
+            continue
+        if others == {""} or any(who <= {account, ""} for who in held):
+            unsure = "whose a canonical user or a bucket is, the policy does not say"
+        else:
             return True
+    if unsure:
+        raise ValueError(unsure)
     return False
 
 
 def is_admin(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
-    """Whether it allows every action on every resource, with no condition."""
-    for statement in statements(document):
-        if "Action" in statement:
-            everything = any(str(action) in ("*", "*:*") for action in many(statement["Action"]))
-        else:
-            everything = "NotAction" in statement and not many(statement["NotAction"])
-        resources = many(statement.get("Resource"))
-        if everything and "*" in resources and not statement.get("Condition"):
-            return True
-    return False
-
-
-def _anybody(statement: dict[str, Any]) -> bool:
-    if "NotPrincipal" in statement:
-        return True  # everybody but those named
-    principal = statement.get("Principal")
-    if isinstance(principal, dict):
-        return any(str(item) == "*" for kind in ("AWS",) for item in many(principal.get(kind)))
-    if principal is None:
-        raise ValueError("a resource policy's statement names no principal")
-    return "*" in many(principal)
-
-
-def _accounts(statement: dict[str, Any]) -> Iterator[str]:
-    principal = statement.get("Principal")
-    for item in many(principal.get("AWS")) if isinstance(principal, dict) else []:
-        text = str(item)
-        if text.startswith("arn:"):
-            yield text.split(":")[4]
-        elif text.isdigit():
-            yield text
-        # a unique id (AIDA…, AROA…) is what a deleted principal leaves behind: nobody
-
-
-def _conditions(statement: dict[str, Any]) -> Iterator[tuple[str, str, list[Any]]]:
-    for operator, pairs in (statement.get("Condition") or {}).items():
-        if not isinstance(pairs, dict):
-            raise ValueError("not a policy condition")
-        for key, values in pairs.items():
-            yield str(operator).lower(), str(key).lower(), many(values)
-
-
-def _narrowed(statement: dict[str, Any]) -> bool:
-    return any(_fixed(*condition) for condition in _conditions(statement))
-
-
-def _fixed(operator: str, key: str, values: list[Any]) -> bool:
-    """A positive operator, on a key that says who or from where, with no value that matches all.
-
-    …IfExists holds when the key is absent, and ForAllValues when it is empty: neither narrows."""
-    operator = operator.removeprefix("foranyvalue:")
-    if operator not in POSITIVE or key not in NARROWING:
-        return False
-    return bool(values) and not any(_matches_all(key, str(value)) for value in values)
-
-
-def _matches_all(key: str, value: str) -> bool:
-    if value in WORLD or not value.strip("*?"):
-        return True
-    if key.endswith("arn") and value.startswith("arn:"):
-        fields = value.split(":", 5)
-        owner = fields[4] if len(fields) > 4 else "*"
-        # an S3 ARN has no account: the bucket's name is what is fixed
-        return not owner.strip("*?") and (owner != "" or not fields[-1].strip("*?"))
-    return False
-
-
-def _narrowed_to(statement: dict[str, Any], account: str) -> bool:
+    """Whether one statement allows every action on every resource, with no condition. All but some is not all."""
     return any(
-        _fixed(operator, key, values)
-        and (
-            (key in ACCOUNT_KEYS and all(str(value) == account for value in values))
-            or (key.endswith("arn") and all(f":{account}:" in str(value) for value in values))
-        )
-        for operator, key, values in _conditions(statement)
+        any(_every_action(str(action)) for action in many(allow.get("Action")))
+        and any(_every_resource(str(resource)) for resource in many(allow.get("Resource")))
+        and not allow.get("Condition")
+        for allow in statements(document)
     )
 
 
-def _denied(allow: dict[str, Any], document: Any) -> bool:
-    """A Deny for everybody, without condition, that covers the whole of this Allow."""
-    for deny in statements(document, "Deny"):
-        if (
-            deny.get("Condition")
-            or "NotPrincipal" in deny
-            or "NotAction" in deny
-            or "NotResource" in deny
-        ):
-            continue
-        if not _anybody(deny):
-            continue
-        actions, resources = many(deny.get("Action")), many(deny.get("Resource"))
-        every_action = "*" in actions or set(map(str, many(allow.get("Action")))) <= set(
-            map(str, actions)
+def requires_tls(document: Any, bucket: str) -> bool:
+    """Whether every request without TLS is denied, to everybody, on a bucket (its ARN) and all of its objects."""
+    denies = list(statements(document, "Deny"))
+    whole: Statement = {"Action": "s3:*", "Resource": [bucket, f"{bucket}/*"]}
+    return _denied(whole, denies, _without_tls)
+
+
+def _every_action(pattern: str) -> bool:
+    return "*" in pattern and pattern.replace("*", "") in ("", ":")
+
+
+def _every_resource(pattern: str) -> bool:
+    """`*`, and ARNs of which nothing is said but the partition."""
+    head, _, rest = pattern.partition(":")
+    partition, _, rest = rest.partition(":")
+    if head != "arn" or "*" not in partition + rest:
+        return pattern != "" and not pattern.strip("*")
+    return not rest.strip("*:") and (not partition.strip("*") or partition.startswith("aws"))
+
+
+def _anybody(statement: Statement) -> bool:
+    if "NotPrincipal" in statement:
+        return True  # everybody but those named
+    if statement.get("Principal") is None:
+        raise ValueError("a resource policy's statement names no principal")
+    return _everybody(statement["Principal"])
+
+
+def _everybody(principal: Any) -> bool:
+    """`*`, as itself or as any kind of principal; an ARN of every account."""
+    groups = principal.values() if isinstance(principal, dict) else [principal]
+    named = [str(item) for group in groups for item in many(group)]
+    return any(not item.strip("*") or _account_of(item) == "*" for item in named if item)
+
+
+def _accounts(statement: Statement) -> set[str]:
+    """The accounts that a statement names; "" for one that cannot be known."""
+    return _named(statement.get("Principal"))
+
+
+def _named(principal: Any) -> set[str]:
+    if not isinstance(principal, dict):
+        return set()
+    found = {_account_of(str(item)) for item in many(principal.get("AWS"))}
+    unknown = {""} if many(principal.get("CanonicalUser")) else set()
+    # CloudFront's own identities are a service's
+    return {account for account in found if account not in (None, "cloudfront")} | unknown  # type: ignore[arg-type]
+
+
+def _account_of(principal: str) -> str | None:
+    """None for a unique id (AIDA…, AROA…): what a deleted principal leaves behind, nobody."""
+    if principal.startswith("arn:"):
+        fields = principal.split(":")
+        if len(fields) < 6:
+            raise ValueError("a principal's ARN is none")
+        return "*" if set(fields[4]) & set("*?") else fields[4]
+    return principal if principal.isdigit() else None
+
+
+Shuts = Callable[[Statement], bool]
+
+
+def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
+    """Whether Denies that shut out whom they should cover, together, every action and resource of an Allow."""
+    actions = ["*"] if "NotAction" in allow else [str(a).lower() for a in many(allow.get("Action"))]
+    resources = ["*"] if "NotResource" in allow else [str(r) for r in many(allow.get("Resource"))]
+    walls = [deny for deny in denies if shuts(deny)]
+    if not walls:
+        return False
+    if len(actions) * len(resources or ["*"]) * sum(map(_size, walls)) > MOST:
+        raise ValueError("too many combinations to judge")
+    return all(  # a trust policy names no resource
+        any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
+        for action, resource in product(actions or ["*"], resources or ["*"])
+    )
+
+
+def _size(statement: Statement) -> int:
+    names = ("Action", "NotAction", "Resource", "NotResource")
+    return sum(len(many(statement.get(name))) for name in names)
+
+
+def _acts_on(deny: Statement, action: str) -> bool:
+    left_out = [str(a).lower() for a in many(deny.get("NotAction"))]
+    if "NotAction" in deny:
+        return not set(action) & set("*?") and not any(covers(p, action) for p in left_out)
+    return any(covers(str(p).lower(), action) for p in many(deny.get("Action")))
+
+
+def _lies_on(deny: Statement, resource: str) -> bool:
+    left_out = [str(r) for r in many(deny.get("NotResource"))]
+    if "NotResource" in deny:
+        return not set(resource) & set("*?") and not any(covers(p, resource) for p in left_out)
+    return any(covers(str(p), resource) for p in many(deny.get("Resource", "*")))
+
+
+def _shuts_out_strangers(deny: Statement) -> bool:
+    """Whether whom it leaves in is fixed: by the principals that it spares, or by what its conditions spare."""
+    return _denied_to_all_but(deny) is not None and all(c.spares_known for c in conditions(deny))
+
+
+def _shuts_out_others(deny: Statement, account: str) -> bool:
+    spared = _denied_to_all_but(deny)
+    return (
+        spared is not None
+        and spared <= {account}
+        and all(
+            c.spares_known and (c.spares_services or owners(c, account) == {account})
+            for c in conditions(deny)
         )
-        every_resource = "*" in resources or set(map(str, many(allow.get("Resource")))) <= set(
-            map(str, resources)
-        )
-        if (
-            every_action
-            and every_resource
-            and "NotAction" not in allow
-            and "NotResource" not in allow
-        ):
-            return True
-    return False
+    )
+
+
+def _denied_to_all_but(deny: Statement) -> set[str] | None:
+    """The accounts whose principals a Deny spares; None where it denies only to some."""
+    if "NotPrincipal" in deny:
+        return None if _everybody(deny["NotPrincipal"]) else _named(deny["NotPrincipal"])
+    return set() if _anybody(deny) else None
+
+
+def _without_tls(deny: Statement) -> bool:
+    return (
+        "NotPrincipal" not in deny
+        and _anybody(deny)
+        and all(_tells_tls(condition) for condition in conditions(deny))
+    )
+
+
+def _tells_tls(condition: Condition) -> bool:
+    values = {str(value).lower() for value in condition.values}
+    return (
+        condition.operator in ("bool", "boolifexists")
+        and condition.key == "aws:securetransport"
+        and values == {"false"}
+    )
+
+
+def covers(pattern: str, text: str) -> bool:
+    """Whether a pattern with * and ? matches all that `text` (perhaps a pattern too) matches. Never slow."""
+    i = j = mark = 0
+    star = -1
+    while i < len(text):
+        if j < len(pattern) and pattern[j] == "*":
+            star, mark, j = j, i, j + 1
+        elif j < len(pattern) and (pattern[j] == text[i] or (pattern[j] == "?" and text[i] != "*")):
+            i, j = i + 1, j + 1
+        elif star >= 0:
+            mark += 1
+            i, j = mark, star + 1
+        else:
+            return False
+    return not pattern[j:].strip("*")

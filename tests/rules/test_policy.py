@@ -1,0 +1,264 @@
+"""Policies as AWS reads them: a table of documents and what each allows, hard cases first."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.rulebook.functions import CURRENT, Current, _port_open_to_world
+from pipeline.rulebook.policy import (
+    allows_cross_account,
+    allows_public,
+    covers,
+    is_admin,
+    requires_tls,
+)
+
+OWN, OTHER = "111111111111", "222222222222"
+ROOT = f"arn:aws:iam::{OWN}:root"
+BUCKET = "arn:aws:s3:::example"
+NOBODY, STRANGERS, EVERYBODY, UNKNOWN = "own", "cross-account", "public", "unknown"
+"""Who may do something: at most the own account (and services); another account; anybody; not to be said."""
+
+
+def allow(principal: Any = "*", condition: Any = None, **more: Any) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "s3:GetObject", "Resource": f"{BUCKET}/*"}  # fmt: skip
+    return statement | ({"Condition": condition} if condition else {}) | more
+
+
+def deny(condition: Any = None, **more: Any) -> dict[str, Any]:
+    whole = {"Effect": "Deny", "Action": "s3:*", "Resource": [BUCKET, f"{BUCKET}/*"]}
+    return allow("*", condition) | whole | more
+
+
+def everybody_but(principal: Any, **more: Any) -> dict[str, Any]:
+    statement = {k: v for k, v in deny().items() if k != "Principal"}
+    return statement | {"NotPrincipal": principal} | more
+
+
+def under(condition: Any) -> list[dict[str, Any]]:
+    return [allow("*", condition)]
+
+
+NOT_US = {"StringNotEquals": {"aws:PrincipalOrgID": "o-example"}}
+TABLE: list[tuple[str, str, Any]] = [
+    # who is named
+    ("everybody", EVERYBODY, [allow()]),
+    ("everybody as a map", EVERYBODY, [allow({"AWS": "*"})]),
+    ("everybody in a list", EVERYBODY, [allow({"AWS": ["*"]})]),
+    ("everybody among others", EVERYBODY, [allow({"AWS": [ROOT, "*"]})]),
+    ("everybody of any account", EVERYBODY, [allow({"AWS": "arn:aws:iam::*:root"})]),
+    ("every service", EVERYBODY, [allow({"Service": "*"})]),
+    ("every identity provider", EVERYBODY, [allow({"Federated": "*"})]),
+    ("one statement that is no list", EVERYBODY, allow()),
+    ("no statement", NOBODY, []),
+    ("the account", NOBODY, [allow({"AWS": ROOT})]),
+    ("the account by its number", NOBODY, [allow({"AWS": OWN})]),
+    ("another account by its number", STRANGERS, [allow({"AWS": OTHER})]),
+    ("another account's role", STRANGERS, [allow({"AWS": [ROOT, f"arn:aws:iam::{OTHER}:role/x"]})]),
+    ("another account's session", STRANGERS, [allow({"AWS": f"arn:aws:sts::{OTHER}:assumed-role/x/y"})]),
+    ("another partition's account", STRANGERS, [allow({"AWS": f"arn:aws-cn:iam::{OTHER}:root"})]),
+    ("what a deleted user left", NOBODY, [allow({"AWS": "AIDAEXAMPLE123456789X"})]),
+    ("a canonical user", UNKNOWN, [allow({"CanonicalUser": "79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"})]),
+    ("a canonical user and another account", STRANGERS, [allow({"CanonicalUser": "79a5", "AWS": OTHER})]),
+    ("CloudFront's identity", NOBODY, [allow({"AWS": "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"})]),
+    ("a service, for whoever uses it", NOBODY, [allow({"Service": "sns.amazonaws.com"})]),
+    ("an identity provider", NOBODY, [allow({"Federated": f"arn:aws:iam::{OWN}:saml-provider/x"})]),
+    ("everybody but one", EVERYBODY, [{k: v for k, v in allow(NotPrincipal={"AWS": ROOT}).items() if k != "Principal"}]),
+    ("a principal that is no ARN", UNKNOWN, [allow({"AWS": "arn:aws"})]),
+    ("nobody is named", UNKNOWN, [{"Effect": "Allow", "Action": "*", "Resource": "*"}]),
+    ("an effect in small letters", UNKNOWN, [allow(Effect="allow")]),
+    ("no policy", UNKNOWN, "text"),
+    # conditions that hold it to something fixed
+    ("the organization", STRANGERS, under({"StringEquals": {"aws:PrincipalOrgID": "o-example"}})),
+    ("the key in other letters", STRANGERS, under({"stringequals": {"AWS:PRINCIPALORGID": "o-example"}})),
+    ("a part of the organization", STRANGERS, under({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": ["o-example/r-1/ou-1/*"]}})),
+    ("the account as caller", NOBODY, under({"StringEquals": {"aws:PrincipalAccount": OWN}})),
+    ("the account that owns the resource", NOBODY, under({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}})),
+    ("the resource's account is the caller's", NOBODY, under({"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})),
+    ("the resource's organization is the caller's", STRANGERS, under({"StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}})),
+    ("another account as source", STRANGERS, under({"StringEquals": {"aws:SourceAccount": [OWN, OTHER]}})),
+    ("what SNS writes", NOBODY, under({"StringEquals": {"AWS:SourceOwner": OWN}})),
+    ("a source of the account", NOBODY, under({"ArnLike": {"aws:SourceArn": f"arn:aws:events:*:{OWN}:rule/*"}})),
+    ("a source of another account", STRANGERS, under({"ArnLike": {"aws:SourceArn": f"arn:aws:events:*:{OTHER}:rule/{OWN}:x"}})),
+    ("a bucket as source", UNKNOWN, under({"ArnEquals": {"aws:SourceArn": "arn:aws:s3:::sender"}})),
+    ("a bucket as source, with stars", UNKNOWN, under({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:sender"}})),
+    ("a bucket as source, and its account", NOBODY, under({"ArnLike": {"aws:SourceArn": "arn:aws:s3:*:*:sender"}, "StringEquals": {"aws:SourceAccount": OWN}})),
+    ("a VPC", STRANGERS, under({"StringEquals": {"aws:SourceVpc": "vpc-1"}})),
+    ("an endpoint", STRANGERS, under({"StringLike": {"aws:SourceVpce": "vpce-1"}})),
+    ("an address", STRANGERS, under({"IpAddress": {"aws:SourceIp": ["203.0.113.7", "2001:db8::/48"]}})),
+    ("a private network", STRANGERS, under({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "fd00::/8"]}})),
+    ("sessions of one role", STRANGERS, under({"StringLike": {"aws:userid": "AROAEXAMPLE123456789X:*"}})),
+    ("a star where it is a letter", STRANGERS, under({"StringEquals": {"aws:PrincipalOrgID": "*"}})),
+    ("IfExists where it must be there", STRANGERS, under({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-example"}, "Null": {"aws:PrincipalOrgID": "false"}})),
+    ("all values, and there is one", STRANGERS, under({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-example/*"}, "Null": {"aws:PrincipalOrgPaths": False}})),
+    ("an access point of the account", NOBODY, under({"StringEquals": {"s3:DataAccessPointAccount": OWN}})),
+    ("callers of the account through a service", NOBODY, under({"StringEquals": {"kms:CallerAccount": OWN, "kms:ViaService": "s3.eu-west-1.amazonaws.com"}})),
+    # conditions that only seem to
+    ("any organization", EVERYBODY, under({"StringLike": {"aws:PrincipalOrgID": "o-*"}})),
+    ("one organization or any", EVERYBODY, under({"StringLike": {"aws:PrincipalOrgID": ["o-example", "*"]}})),
+    ("not one organization", EVERYBODY, under({"StringNotEquals": {"aws:PrincipalOrgID": "o-example"}})),
+    ("the organization, if there is one", EVERYBODY, under({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-example"}})),
+    ("all values, or none", EVERYBODY, under({"ForAllValues:StringEquals": {"aws:PrincipalOrgID": "o-example"}})),
+    ("any organization's part", EVERYBODY, under({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-*/r-1/*"}})),
+    ("some organization", EVERYBODY, under({"Null": {"aws:PrincipalOrgID": "false"}})),
+    ("accounts by a pattern", EVERYBODY, under({"StringLike": {"aws:PrincipalAccount": "1111*"}})),
+    ("sources of every account", EVERYBODY, under({"ArnLike": {"aws:SourceArn": "arn:aws:sns:eu-west-1:*:alarm"}})),
+    ("sources of accounts by a pattern", EVERYBODY, under({"ArnLike": {"aws:SourceArn": "arn:aws:sns:eu-west-1:11111111111?:alarm"}})),
+    ("buckets by a pattern", EVERYBODY, under({"ArnLike": {"aws:SourceArn": "arn:aws:s3:::sender*"}})),
+    ("a role of every account", EVERYBODY, under({"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deploy"}})),
+    ("half an ARN", EVERYBODY, under({"StringLike": {"aws:PrincipalArn": "*:role/deploy"}})),
+    ("the caller's own account", EVERYBODY, under({"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}})),
+    ("every address", EVERYBODY, under({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})),
+    ("every address by two halves", EVERYBODY, under({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}})),
+    ("every address by many networks", EVERYBODY, under({"IpAddress": {"aws:SourceIp": [f"{n}.0.0.0/8" for n in range(256)]}})),
+    ("one half of the addresses", EVERYBODY, under({"IpAddress": {"aws:SourceIp": "128.0.0.0/1"}})),
+    ("every address of IPv6", EVERYBODY, under({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "2000::/3"]}})),
+    ("not one address", EVERYBODY, under({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}})),
+    ("an address, if there is one", EVERYBODY, under({"IpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"}})),
+    ("what is no address", UNKNOWN, under({"IpAddress": {"aws:SourceIp": "here"}})),
+    ("private addresses of anybody's VPC", EVERYBODY, under({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}})),
+    ("TLS", EVERYBODY, under({"Bool": {"aws:SecureTransport": "true"}})),
+    ("a page that links", EVERYBODY, under({"StringLike": {"aws:Referer": "https://example.com/*"}})),
+    ("a tag, which anybody can give", EVERYBODY, under({"StringEquals": {"aws:PrincipalTag/team": "ops"}})),
+    ("a user's name", EVERYBODY, under({"StringEquals": {"aws:username": "ann"}})),
+    ("sessions by their name", EVERYBODY, under({"StringLike": {"aws:userid": "*:ann"}})),
+    ("an external id", EVERYBODY, under({"StringEquals": {"sts:ExternalId": "a-long-one"}})),
+    ("through a service only", EVERYBODY, under({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}})),
+    ("a condition without values", EVERYBODY, under({"StringEquals": {"aws:PrincipalOrgID": []}})),
+    ("a condition that is none", UNKNOWN, under({"StringEquals": "aws:PrincipalOrgID"})),
+    ("a narrow statement and an open one", EVERYBODY, [*under({"StringEquals": {"aws:SourceVpc": "vpc-1"}}), allow()]),
+    # denies
+    ("everything is denied", NOBODY, [allow(), deny()]),
+    ("it is denied by name", NOBODY, [allow(), deny(Action="s3:getobject", Resource=f"{BUCKET}/*")]),
+    ("all of its actions are denied, one by one", NOBODY, [allow(Action=["s3:GetObject", "s3:Put*"]), deny(Action="s3:Get*"), deny(Action="s3:P*")]),
+    ("one of its actions is denied", EVERYBODY, [allow(Action=["s3:GetObject", "s3:PutObject"]), deny(Action="s3:Get*")]),
+    ("a narrower pattern is denied", EVERYBODY, [allow(Action="s3:*"), deny(Action="s3:?*")]),
+    ("another action is denied", EVERYBODY, [allow(), deny(Action="s3:PutObject")]),
+    ("another resource is denied", EVERYBODY, [allow(), deny(Resource=f"{BUCKET}/secret/*")]),
+    ("all but another action is denied", NOBODY, [allow(), {k: v for k, v in deny(NotAction="s3:Put*").items() if k != "Action"}]),
+    ("all but this action is denied", EVERYBODY, [allow(), {k: v for k, v in deny(NotAction="s3:Get*").items() if k != "Action"}]),
+    ("all but this resource is denied", EVERYBODY, [allow(), {k: v for k, v in deny(NotResource=f"{BUCKET}/*").items() if k != "Resource"}]),
+    ("one account is denied", EVERYBODY, [allow(), deny(Principal={"AWS": OTHER})]),
+    ("all but some actions, all denied", NOBODY, [{k: v for k, v in allow(NotAction="s3:Put*").items() if k != "Action"}, deny(Action="*")]),
+    ("all but some actions, some denied", EVERYBODY, [{k: v for k, v in allow(NotAction="s3:Put*").items() if k != "Action"}, deny()]),
+    ("denied to all but the organization", STRANGERS, [allow(), deny(NOT_US)]),
+    ("denied to all but the organization and services", STRANGERS, [allow(), deny(NOT_US | {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})]),
+    ("denied to all but the account", NOBODY, [allow(), deny({"StringNotEquals": {"aws:PrincipalAccount": OWN}})]),
+    ("denied to all but an endpoint", STRANGERS, [allow(), deny({"StringNotEqualsIfExists": {"aws:SourceVpce": "vpce-1"}})]),
+    ("denied to all but an address or a network", STRANGERS, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "StringNotEquals": {"aws:SourceVpc": "vpc-1"}})]),
+    ("denied to all but every address", EVERYBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "0.0.0.0/0"}})]),
+    ("denied to the organization", EVERYBODY, [allow(), deny({"StringEquals": {"aws:PrincipalOrgID": "o-example"}})]),
+    ("denied to others, and without TLS only", EVERYBODY, [allow(), deny(NOT_US | {"Bool": {"aws:SecureTransport": "false"}})]),
+    ("denied where one of many is another", EVERYBODY, [allow(), deny({"ForAnyValue:StringNotLike": {"aws:PrincipalOrgPaths": "o-example/*"}})]),
+    ("denied without TLS", EVERYBODY, [allow(), deny({"Bool": {"aws:SecureTransport": "false"}})]),
+    ("denied to all but a role of the account", NOBODY, [allow(), everybody_but({"AWS": f"arn:aws:iam::{OWN}:role/x"})]),
+    ("denied to all but another account", STRANGERS, [allow(), everybody_but({"AWS": [ROOT, OTHER]})]),
+    ("denied to all but everybody", EVERYBODY, [allow(), everybody_but({"AWS": "*"})]),
+    ("another account, and denied to it", NOBODY, [allow({"AWS": OTHER}), deny()]),
+    ("another account, and all but the account are denied", NOBODY, [allow({"AWS": OTHER}), deny({"StringNotEquals": {"aws:PrincipalAccount": OWN}})]),
+]  # fmt: skip
+
+
+def answer(judge: Any, statements: Any, about: str = OWN) -> bool | None:
+    """None where nothing can be said."""
+    document = statements if isinstance(statements, str) else {"Version": "2012-10-17", "Statement": statements}  # fmt: skip
+    try:
+        return bool(judge(document, about))
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("who", "statements"), [row[1:] for row in TABLE], ids=[r[0] for r in TABLE]
+)
+def test_who_is_let_in(who: str, statements: Any) -> None:
+    public = answer(allows_public, statements)
+    cross = answer(allows_cross_account, statements)
+    if who == UNKNOWN:
+        assert cross is None
+        assert not public
+    else:
+        assert (public, cross) == (who == EVERYBODY, who in (EVERYBODY, STRANGERS))
+
+
+ADMIN: list[tuple[str, bool | None, Any]] = [
+    ("everything", True, {"Action": "*", "Resource": "*"}),
+    ("everything in lists", True, {"Action": ["s3:*", "*"], "Resource": [BUCKET, "*"]}),
+    ("every service's everything", True, {"Action": "*:*", "Resource": "*"}),
+    ("many stars", True, {"Action": "**", "Resource": "**"}),
+    ("every ARN", True, {"Action": "*", "Resource": "arn:aws:*:*:*:*"}),
+    ("every ARN of every partition", True, {"Action": "*", "Resource": "arn:*"}),
+    ("everything of a region", False, {"Action": "*", "Resource": "arn:aws:*:eu-west-1:*:*"}),
+    ("everything on a bucket", False, {"Action": "*", "Resource": f"{BUCKET}/*"}),
+    ("every service whose name begins so", False, {"Action": "i*", "Resource": "*"}),
+    ("every call that reads", False, {"Action": "*:Get*", "Resource": "*"}),
+    ("all of IAM", False, {"Action": "iam:*", "Resource": "*"}),
+    ("to pass every role", False, {"Action": ["iam:PassRole", "ec2:*"], "Resource": "*"}),
+    ("all but IAM, as PowerUser", False, {"NotAction": ["iam:*", "organizations:*"], "Resource": "*"}),
+    ("everything on all but a bucket", False, {"Action": "*", "NotResource": BUCKET}),
+    ("with a second factor", False, {"Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}),
+    ("with an empty condition", True, {"Action": "*", "Resource": "*", "Condition": {}}),
+    ("an empty action", False, {"Action": "", "Resource": "*"}),
+    ("an empty resource", False, {"Action": "*", "Resource": ""}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("admin", "what"), [row[1:] for row in ADMIN], ids=[r[0] for r in ADMIN])
+def test_who_may_do_everything(admin: bool, what: dict[str, Any]) -> None:
+    assert answer(is_admin, [{"Effect": "Allow"} | what]) is admin
+    assert answer(is_admin, {"Effect": "Allow"} | what) is admin
+    assert answer(is_admin, [{"Effect": "Deny"} | what]) is False
+
+
+def test_tls_is_asked_for_the_bucket_and_its_objects() -> None:
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    assert answer(requires_tls, [deny(plain)], BUCKET)
+    assert answer(requires_tls, [deny(plain, Resource=BUCKET), deny(plain, Resource=f"{BUCKET}/*")], BUCKET)  # fmt: skip
+    assert not answer(requires_tls, [deny(plain, Resource=BUCKET), deny(plain, Resource="arn:aws:s3:::other/*")], BUCKET)  # fmt: skip
+    assert not answer(requires_tls, [everybody_but({"AWS": ROOT}, Condition=plain)], BUCKET)
+
+
+@pytest.mark.parametrize(("pattern", "text", "whole"), [
+    ("*", "", True), ("a*c", "abc", True), ("a*c", "abd", False), ("a?c", "abc", True), ("a?c", "a*c", False), ("a*", "a?*", True),
+    ("", "", True), ("", "a", False), ("*a*b", "xaxb", True), ("s3:Get*", "s3:*", False),
+])  # fmt: skip
+def test_patterns(pattern: str, text: str, whole: bool) -> None:
+    assert covers(pattern, text) is whole
+
+
+def test_a_hostile_document_takes_no_time() -> None:
+    stars = "*a" * 2_000
+    assert answer(allows_public, [allow(Action="a" * 4_000), deny(Action=stars + "b")])
+    many = [f"s3:{n}" for n in range(2_000)]
+    assert answer(allows_public, [allow(Action=many), deny(Action=many)]) is None
+
+
+TCP: dict[str, Any] = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22}
+PORTS: list[tuple[str, bool | None, list[dict[str, Any]]]] = [
+    ("everybody", True, [TCP | {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("everybody by IPv6", True, [TCP | {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}]),
+    ("every address that is used of IPv6", True, [TCP | {"Ipv6Ranges": [{"CidrIpv6": "2000::/3"}]}]),
+    ("two halves in one rule", True, [TCP | {"IpRanges": [{"CidrIp": "0.0.0.0/1"}, {"CidrIp": "128.0.0.0/1"}]}]),
+    ("two halves in two rules", True, [TCP | {"IpRanges": [{"CidrIp": "0.0.0.0/2"}]}, {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "64.0.0.0/2"}]}]),
+    ("every protocol", True, [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("every port", True, [{"IpProtocol": "tcp", "FromPort": 0, "ToPort": 65535, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("every port, said otherwise", True, [{"IpProtocol": "6", "FromPort": -1, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("ports below", False, [{"IpProtocol": "tcp", "FromPort": 0, "ToPort": 21, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("ping", False, [{"IpProtocol": "icmp", "FromPort": 8, "ToPort": -1, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("private", False, [TCP | {"IpRanges": [{"CidrIp": "10.0.0.0/8"}], "Ipv6Ranges": [{"CidrIpv6": "fc00::/7"}]}]),
+    ("a group", False, [TCP | {"UserIdGroupPairs": [{"GroupId": "sg-2"}]}]),
+    ("a prefix list", None, [TCP | {"PrefixListIds": [{"PrefixListId": "pl-1"}]}]),
+    ("a prefix list and everybody", True, [TCP | {"PrefixListIds": [{"PrefixListId": "pl-1"}]}, TCP | {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("a prefix list on another port", False, [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": "pl-1"}]}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("is_open", "rules"), [row[1:] for row in PORTS], ids=[r[0] for r in PORTS]
+)
+def test_who_reaches_a_port(is_open: bool | None, rules: list[dict[str, Any]]) -> None:
+    token = CURRENT.set(Current({"group": {"IpPermissions": rules}}, OWN, 0))
+    try:
+        assert answer(lambda *_: _port_open_to_world("group", 22), []) is is_open
+    finally:
+        CURRENT.reset(token)
