@@ -26,6 +26,7 @@ class Fold:
         self.dead: list[Dead] = []
         self.said = 0
         self._rows: dict[bytes, bytes] = {}
+        self._waiting: set[str] = set()
         self._keep, self._offset = keep, 0
         self._partition = Partition(0, self._rows.get, rulebook, options)
 
@@ -53,11 +54,10 @@ class Fold:
 
     def open_pending(self) -> None:
         """A one-shot scan cannot wait: what waits for its `for` opens, marked `pending_for`."""
-        for value in [v for v in self.findings.values() if b'"pending_for":' in v]:
-            finding = orjson.loads(value)
-            if finding["status"] != "open":
-                self._partition.open_pending(finding["resource"]["uid"])
+        for uid in sorted(self._waiting):
+            self._partition.open_pending(uid)
         self._take()
+        self._waiting.clear()
 
     def documents(self) -> Iterator[dict[str, Any]]:
         """Every finding's last statement, by account, resource and rule."""
@@ -71,6 +71,8 @@ class Fold:
         self.said += len(work.outputs)
         for output in work.outputs:
             self.findings[output.key] = output.value
+            if b'"pending_for":' in output.value:
+                self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
 
 
 def _order(value: bytes) -> tuple[str, str, str]:

@@ -71,6 +71,11 @@ def as_json(
     return orjson.dumps(whole | (more or {}), option=orjson.OPT_INDENT_2).decode() + "\n"
 
 
+def letters(dead: Iterable[Any]) -> list[dict[str, Any]]:
+    """What could not be processed (Dead), for JSON and the last words; its bytes stay unsaid."""
+    return [{"place": letter.place, "reason": letter.reason} for letter in dead]
+
+
 def plain(text: object) -> str:
     """Text from a cloud, safe to print: control characters (colours, line feeds, bidi) shown as escapes."""
     return "".join(

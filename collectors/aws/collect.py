@@ -76,10 +76,14 @@ def sweep(
     Returns the headers. Raises UserError for settings and credentials that cannot work at all."""
     rows, stop = chosen(options.types), threading.Event()
     wrong = [a for a in options.accounts if a != "all" and not re.fullmatch(r"\d{12}", a)]
-    if wrong:
-        raise UserError(
-            *(f"--accounts {a}: no account id (write its twelve digits, or all)" for a in wrong)
-        )
+    problems = [f"--accounts {a}: no account id (write its twelve digits, or all)" for a in wrong]
+    problems += [
+        f"--regions {r}: no region's name (write for example eu-west-1, or all)"
+        for r in options.regions
+        if r != "all" and not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d+", r)
+    ]
+    if problems:
+        raise UserError(*problems)
     organization = Organization(
         options.profile,
         options.role_arn,
@@ -125,6 +129,7 @@ class _Run:
         """Everything that the sweep says, in the caller's thread. Ends its threads however it ends."""
         thread = threading.Thread(target=self._all, args=(accounts,), daemon=True)
         thread.start()
+        patience = 1.0  # who interrupts does not wait for a call that is under way
         try:
             while True:
                 try:
@@ -133,6 +138,7 @@ class _Run:
                     idle()
                     continue
                 if record is None:
+                    patience = 40  # at most one call's time-out; the others stop by themselves
                     return
                 if isinstance(record, BaseException):
                     raise record
@@ -141,7 +147,7 @@ class _Run:
             self._stop.set()
             for pool in (self._scopes, self._resources):
                 pool.shutdown(wait=False, cancel_futures=True)
-            thread.join(40)  # at most one call's time-out; the others stop by themselves
+            thread.join(patience)
 
     def _all(self, accounts: Sequence[str]) -> None:
         try:

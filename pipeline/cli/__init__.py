@@ -1,7 +1,9 @@
 """The command line. A command `foo` is `command` in `pipeline/cli/foo.py`, imported when it is called."""
 
+import atexit
 import os
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -52,6 +54,8 @@ def main(config: Path | None) -> None:
 
 def run() -> None:
     """The entry point: exit codes mean something, and a user's mistake shows no stack trace."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its code
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = main.main(standalone_mode=False)
     except UserError as error:
@@ -65,6 +69,7 @@ def run() -> None:
         click.echo(f"restart wanted: {error}", err=True)
         code = EXIT_RESTART
     except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -78,4 +83,8 @@ def run() -> None:
             err=True,
         )
         code = EXIT_OWN_ERROR
+    if code == EXIT_INTERRUPTED and threading.active_count() > 1:
+        # a thread's call may last half a minute more, and nobody wants its answer
+        atexit._run_exitfuncs()  # noqa: SLF001 - what ends our children; Python would wait for threads first
+        os._exit(code)
     sys.exit(code if isinstance(code, int) else 0)

@@ -89,6 +89,7 @@ def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a sig
 def _sweep(settings: Settings, options: "Options") -> bool:
     """One sweep into Kafka; whether all of it was complete."""
     from rich.console import Console
+    from rich.text import Text
 
     from collectors.aws.collect import sweep
     from collectors.base import known_from
@@ -108,7 +109,7 @@ def _sweep(settings: Settings, options: "Options") -> bool:
             options,
             known,
             batches,
-            lambda text: status.update(f"read {plain(text)}"),
+            lambda text: status.update(Text(f"read {plain(text)}")),
             idle=batches.idle,
         )
         batches.close()

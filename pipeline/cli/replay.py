@@ -27,7 +27,7 @@ def command(tape: Path, form: str, paths: tuple[Path, ...], fail_on: str) -> int
     for entry in read(tape):
         fold.feed(entry.topic, entry.value)
     findings = list(fold.documents())
-    dead = [{"place": d.place, "reason": d.reason} for d in fold.dead]
+    dead = report.letters(fold.dead)
     if form == "json":
         click.echo(report.as_json(findings, [], {"dead": dead}), nl=False)
     elif form == "csv":

@@ -1,11 +1,15 @@
 """`driftline scan`: one shot, without Kafka. Exit: 0 nothing fails, 1 something does, 3 nothing does but something was unread."""
 
+import io
+import os
+import stat
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from pipeline import report
 from pipeline.errors import UserError
@@ -52,6 +56,10 @@ class Scan:
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
         self._given = given
+        path: Path | None = given["output"]
+        self._file = (
+            _opened(path) if path else None
+        )  # a place that cannot be is told before, not after
 
     def emit(self, record: object) -> None:
         if isinstance(record, Snapshot):
@@ -65,34 +73,47 @@ class Scan:
         self.fold.open_pending()
         findings = report.standing(self.fold.documents())
         self.sweeps.sort(key=lambda sweep: sweep.scope.key)
-        dead = [{"place": d.place, "reason": d.reason} for d in self.fold.dead]
+        dead = report.letters(self.fold.dead)
         extra = (more or {}) | ({"dead": dead} if dead else {})
-        out = self._opened()
-        try:
-            if given["form"] == "json":
-                out.write(report.as_json(findings, self.sweeps, extra))
-            elif given["form"] == "csv":
-                out.write(report.as_csv(findings))
-            else:
-                report.print_table(report.console(out), findings, self.sweeps)
-        finally:
-            if out is not sys.stdout:
-                out.close()
+        if given["form"] == "json":
+            self._write(report.as_json(findings, self.sweeps, extra))
+        elif given["form"] == "csv":
+            self._write(report.as_csv(findings))
+        else:
+            out = io.StringIO() if self._file else sys.stdout
+            report.print_table(report.console(out), findings, self.sweeps)
+            self._write(out.getvalue() if isinstance(out, io.StringIO) else "")
         for letter in dead:
             click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
         return report.exit_code(
             findings, self.sweeps, given["fail_on"], unread=unread or bool(dead)
         )
 
-    def _opened(self) -> Any:
-        path: Path | None = self._given["output"]
-        if path is None:
-            return sys.stdout
+    def _write(self, text: str) -> None:
+        if self._file is None:
+            click.echo(text, nl=False)
+            return
         try:
-            path.touch(mode=0o600)
-            return path.open("w")
+            with self._file:
+                self._file.truncate()
+                self._file.write(text)
         except OSError as error:
-            raise UserError(f"--output {path}: {error.strerror} (choose another place)") from None
+            raise UserError(_unwritable(self._given["output"], error)) from None
+
+
+def _opened(path: Path) -> IO[str]:
+    """The report's file, mode 0600 whoever made it; what it holds stays until the report is there. Raises UserError."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a pipe, not /dev/null
+            os.fchmod(descriptor, 0o600)
+        return os.fdopen(descriptor, "w", encoding="utf-8")
+    except OSError as error:
+        raise UserError(_unwritable(path, error)) from None
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"--output {path}: {error.strerror} (choose another place)"
 
 
 @command.command()
@@ -130,7 +151,9 @@ def aws(
     )
     console = Console(stderr=True)
     with console.status("reading …") as status:
-        sweep(options, {}, scan.emit, lambda text: status.update(f"read {report.plain(text)}"))
+        sweep(
+            options, {}, scan.emit, lambda text: status.update(Text(f"read {report.plain(text)}"))
+        )
     return scan.end()
 
 
@@ -149,9 +172,10 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
 
     scan = Scan(load_settings(), given)
     told = read(paths_to_read, scan.fold.feed, scan.fold.snapshot, known=set(scan.types))
-    for problem in told.problems:
-        click.echo(f"not read: {report.plain(problem)}", err=True)
+    problems = [report.plain(problem) for problem in told.problems]
+    for problem in problems:
+        click.echo(f"not read: {problem}", err=True)
     for type_, count in sorted(told.not_judged.items()):
         click.echo(f"not judged: {report.plain(type_)}: {count}", err=True)
-    more = {"not_judged": told.not_judged, "problems": told.problems}
-    return scan.end(more, unread=bool(told.problems))
+    more = {"not_judged": told.not_judged, "problems": problems}
+    return scan.end(more, unread=bool(problems))
