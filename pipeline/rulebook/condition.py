@@ -25,9 +25,7 @@ MIRRORED = {
     "aws:resourceaccount": {"${aws:principalaccount}", "${aws:sourceaccount}"},
     "aws:resourceorgid": {"${aws:principalorgid}", "${aws:sourceorgid}"},
 }
-BROAD = {4: 8, 6: 32}
-"""A shorter prefix is a large part of the internet: S3 takes it for public."""
-PRIVATE = [ip_network(net) for net in ("fc00::/7", "fe80::/10")]
+PRIVATE = [IPv6Network(net) for net in ("fc00::/7", "fe80::/10")]
 
 
 @dataclass(frozen=True)
@@ -115,14 +113,13 @@ def owners(condition: Condition, account: str) -> set[str] | None:
 
 
 def broad(ranges: Sequence[str]) -> bool:
-    """Whether addresses, taken together, are a large part of the internet. Raises ValueError for what is no range."""
+    """Whether addresses, taken together, are a large part of the internet: S3 takes what is larger than /8, or /32 of
+    IPv6, for public. Raises ValueError for what is no range."""
     nets = [ip_network("0.0.0.0/0" if r == "*" else r, strict=False) for r in ranges]
     four = collapse_addresses(net for net in nets if isinstance(net, IPv4Network))
     six = collapse_addresses(net for net in nets if isinstance(net, IPv6Network))
-    return any(
-        net.prefixlen < BROAD[net.version]
-        and not any(net.version == p.version and net.subnet_of(p) for p in PRIVATE)  # type: ignore[arg-type]
-        for net in (*four, *six)
+    return any(net.prefixlen < 8 for net in four) or any(
+        net.prefixlen < 32 and not any(net.subnet_of(own) for own in PRIVATE) for net in six
     )
 
 

@@ -116,7 +116,7 @@ def _named(principal: Any) -> set[str]:
     found = {_account_of(str(item)) for item in many(principal.get("AWS"))}
     unknown = {""} if many(principal.get("CanonicalUser")) else set()
     # CloudFront's own identities are a service's
-    return {account for account in found if account not in (None, "cloudfront")} | unknown  # type: ignore[arg-type]
+    return {account for account in found if account not in (None, "cloudfront")} | unknown
 
 
 def _account_of(principal: str) -> str | None:
