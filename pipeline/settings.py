@@ -4,72 +4,50 @@ Every mistake is told at once, with its place. Secrets come from the environment
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr
 
 from pipeline.errors import UserError
 from pipeline.rulebook import Override
-from pipeline.rulebook.source import Source, nearest
+from pipeline.settings_block import (
+    Block,
+    Mistake,
+    address,
+    authorities,
+    on_loopback,
+    own_certificate,
+    secrets_of,
+)
+from pipeline.settings_block import Seconds as Seconds
+from pipeline.settings_read import PREFIX as PREFIX
+from pipeline.settings_read import Read, read, secrets_in
 from pipeline.topics import APP_ID
 
-PREFIX = "DRIFTLINE_"
-RESERVED = {"CONFIG", "DEBUG", "CACHE"}
-"""Variables of ours that are no settings."""
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)(ms|s|m|h|d)$")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 HALF_DAY = 12 * 3600
-
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str):
-        match = _DURATION.match(value)
-        if not match:
-            raise ValueError("is no duration (write for example 30s, 10m or 6h)")
-        return float(match[1]) * _UNITS[match[2]]
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-
-
-class Block(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    @model_validator(mode="after")
-    def _read_secret_files(self) -> "Block":
-        """`password_file` fills `password`, for every secret field."""
-        for name in type(self).model_fields:
-            path = getattr(self, f"{name}_file", None)
-            if isinstance(path, Path) and getattr(self, name) is None:
-                try:
-                    setattr(self, name, SecretStr(path.read_text().strip()))
-                except OSError as error:
-                    raise ValueError(
-                        f"{name}_file cannot be read: {error.strerror} ({path})"
-                    ) from None
-        return self
+BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 class OAuth(Block):
     """OAUTHBEARER by the client credentials grant."""
 
     token_url: str
+    """Where tokens are asked for, http or https."""
     client_id: str
     client_secret: SecretStr | None = None
     client_secret_file: Path | None = None
     scope: str = ""
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust for token_url, PEM. Default: the system's."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from address("token_url", self.token_url)
+        yield from authorities("ca_file", self.ca_file)
 
 
 class Kafka(Block):
@@ -91,19 +69,38 @@ class Kafka(Block):
     replication: int = Field(3, ge=1)
     """Copies of each topic; never more than there are brokers."""
 
-    @model_validator(mode="after")
-    def _whole(self) -> "Kafka":
-        sasl = self.security_protocol.startswith("SASL")
-        if sasl and self.sasl_mechanism is None:
-            raise ValueError(f"{self.security_protocol} needs sasl_mechanism")
-        if self.sasl_mechanism is not None and not sasl:
-            raise ValueError("sasl_mechanism needs security_protocol SASL_SSL or SASL_PLAINTEXT")
-        if self.sasl_mechanism == "OAUTHBEARER" and self.oauth is None:
-            raise ValueError("OAUTHBEARER needs the block oauth")
-        password = self.sasl_password or self.sasl_password_file
-        if sasl and self.sasl_mechanism != "OAUTHBEARER" and not (self.sasl_username and password):
-            raise ValueError("needs sasl_username and sasl_password (or sasl_password_file)")
-        return self
+    @property
+    def encrypted(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if not all(BROKER.fullmatch(one.strip()) for one in self.bootstrap_servers.split(",")):
+            yield Mistake(("bootstrap_servers",), "is no list of host:port (write for example a:9092,b:9092)")  # fmt: skip
+        yield from self._sasl()
+        if self.encrypted:
+            yield from authorities("ca_file", self.ca_file)
+            yield from own_certificate(self.certificate_file, self.key_file, self.key_password)
+            return
+        for name in ("ca_file", "certificate_file", "key_file"):
+            if getattr(self, name) is not None:
+                yield Mistake((name, "security_protocol"), "is of no use without TLS (write security_protocol: SSL or SASL_SSL)")  # fmt: skip
+
+    def _sasl(self) -> Iterator[Mistake]:
+        mechanism, sasl = self.sasl_mechanism, self.security_protocol.startswith("SASL")
+        both = ("sasl_mechanism", "security_protocol")
+        if sasl and mechanism is None:
+            yield Mistake(both[::-1], f"{self.security_protocol} needs sasl_mechanism (write it: PLAIN, SCRAM-SHA-512, …)")  # fmt: skip
+        if mechanism is not None and not sasl:
+            yield Mistake(both, "needs security_protocol SASL_SSL or SASL_PLAINTEXT (write it)")
+        if mechanism == "OAUTHBEARER" and self.oauth is None:
+            yield Mistake(("sasl_mechanism", "oauth"), "OAUTHBEARER needs the block oauth (write its token_url and client_id)")  # fmt: skip
+        if mechanism not in (None, "OAUTHBEARER"):
+            for name, more in (("sasl_username", ""), ("sasl_password", ", or sasl_password_file")):
+                if not getattr(self, name):
+                    what = f"{mechanism} needs {name}"
+                    yield Mistake(
+                        ("sasl_mechanism", name, f"{name}_file"), f"{what} (write it{more})"
+                    )
 
 
 class Elasticsearch(Block):
@@ -118,9 +115,32 @@ class Elasticsearch(Block):
     namespace: str = Field("default", pattern=r"^[a-z0-9_]{1,100}$")
     """The data stream's namespace."""
 
+    @property
+    def urls(self) -> list[str]:
+        return [url.strip() for url in self.url.split(",")]
+
+    def mistakes(self) -> Iterator[Mistake]:
+        wrong = [*chain.from_iterable(address("url", url, port=True) for url in self.urls)]
+        yield from wrong[:1]
+        if self.api_key and (self.username or self.password):
+            yield Mistake(("api_key", "username", "password"), "and username, password are two ways to say who we are (write one of them)")  # fmt: skip
+        if self.username and not self.password:
+            yield Mistake(("username", "password", "password_file"), "needs password or password_file (write one of them)")  # fmt: skip
+        if self.password and not self.username:
+            place = "password_file" if self.password_file else "password"
+            yield Mistake((place, "username"), "needs username (write it)")
+        if self.ca_file and not any(url.startswith("https:") for url in self.urls):
+            yield Mistake(("ca_file", "url"), "is of no use without TLS (write https:// in url)")
+        yield from authorities("ca_file", self.ca_file)
+
+
+def _digits(value: object) -> object:
+    """An account's number may stand without quotes; YAML then drops no zero, for with one it is text."""
+    return str(value) if type(value) is int else value
+
 
 class Aws(Block):
-    accounts: list[str] = Field(default_factory=list)
+    accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
     """Empty: the caller's own. `[all]`: every account of the organization."""
     regions: list[str] = Field(default_factory=list)
     """Empty: every region that is enabled."""
@@ -131,16 +151,12 @@ class Aws(Block):
     """The most calls a second in one account, retries included."""
     concurrency: int = Field(16, ge=1, le=256)
     """Calls at the same time, over all accounts."""
-    interval: Seconds = 6 * 3600
+    interval: Seconds = Field(6 * 3600, gt=0)
     """Time from one sweep's start to the next."""
 
-    @model_validator(mode="after")
-    def _often_enough(self) -> "Aws":
+    def mistakes(self) -> Iterator[Mistake]:
         if self.interval > HALF_DAY:
-            raise ValueError(
-                "interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)"
-            )
-        return self
+            yield Mistake(("interval",), "more than 12h (findings must be confirmed within 24 h: write 12h or less)")  # fmt: skip
 
 
 class Rules(Block):
@@ -212,63 +228,56 @@ class Settings(Block):
     """What tags say about a resource's worth: tag, value, level (all lower case)."""
 
 
+def examine(path: Path | None = None, env: Mapping[str, str] | None = None) -> Read[Settings]:
+    """The settings as far as they are good, with every mistake."""
+    env = os.environ if env is None else env
+    named = path or (Path(env["DRIFTLINE_CONFIG"]) if env.get("DRIFTLINE_CONFIG") else None)
+    return read(Settings, named or Path("driftline.yaml"), env, needed=named is not None)
+
+
 def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
     """The settings of a file (default: $DRIFTLINE_CONFIG, else ./driftline.yaml if there) and the environment.
 
     Raises UserError with every mistake."""
-    env = os.environ if env is None else env
-    named = path or (Path(env["DRIFTLINE_CONFIG"]) if env.get("DRIFTLINE_CONFIG") else None)
-    file = named or Path("driftline.yaml")
-    source = Source(file, None if named or file.exists() else "{}")
-    if source.problems:
-        raise UserError(*source.problems)
-    data = source.data if source.data is not None else {}
-    if not isinstance(data, dict):
-        raise UserError(f"{file}:1:1: not settings (write blocks: kafka, elasticsearch, aws, …)")
-    origins: dict[tuple[str, ...], str] = {}
-    for variable, value in sorted(env.items()):
-        if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in RESERVED:
-            where = tuple(variable.removeprefix(PREFIX).lower().split("__"))
-            _put(data, where, value)
-            origins[where] = variable
-    try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        raise UserError(
-            *(_told(source, origins, problem) for problem in error.errors(include_url=False))
-        ) from None
-
-
-def _put(data: dict[str, Any], where: tuple[str, ...], value: str) -> None:
-    for step in where[:-1]:
-        below = data.get(step)
-        data[step] = below = below if isinstance(below, dict) else {}
-        data = below
-    data[where[-1]] = yaml.safe_load(value) if value[:1] in "[{" and value else value
-
-
-def _told(source: Source, origins: Mapping[tuple[str, ...], str], problem: Any) -> str:
-    loc: tuple[str | int, ...] = problem["loc"]
-    named = ".".join(str(step) for step in loc)
-    words = tuple(str(step) for step in loc)
-    variable = next((v for where, v in origins.items() if words[: len(where)] == where), None)
-    place = f"environment {variable}" if variable else source.at(*loc)
-    if problem["type"] == "extra_forbidden":
-        return f"{place}: unknown setting {named!r}{nearest(words[-1], _known(loc[:-1]))}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{place}: {named}: {message[0].lower()}{message[1:]}"
-
-
-def _known(where: tuple[str | int, ...]) -> list[str]:
-    block: Any = Settings
-    for step in where:
-        if not isinstance(step, str) or step not in getattr(block, "model_fields", {}):
-            return []
-        block = block.model_fields[step].annotation
-        block = next((a for a in getattr(block, "__args__", ()) if a is not type(None)), block)
-    return list(getattr(block, "model_fields", {}))
+    found = examine(path, env)
+    if found.problems:
+        raise UserError(*found.problems)
+    return found.settings
 
 
 def shown(settings: Settings) -> str:
     """The settings in force as YAML, secrets masked."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def warnings(found: Read[Settings]) -> Iterator[str]:
+    """What works and yet should not be so: secrets that others can read, in files or on the way."""
+    settings, file = found.settings, found.source.path
+    files = [*_secret_files(settings)]
+    if secrets_in(found.source.data, Settings):
+        files.append((str(file), file))
+    for place, path in files:
+        if path.exists() and path.stat().st_mode & 0o007:
+            yield f"{place}: this file holds a secret and others may read it (run: chmod o= on it)"
+    kafka, elastic = settings.kafka, settings.elasticsearch
+    brokers = [one.strip().rpartition(":")[0] for one in kafka.bootstrap_servers.split(",")]
+    if kafka.security_protocol == "SASL_PLAINTEXT" and not all(map(on_loopback, brokers)):
+        yield f"{found.place('kafka', 'security_protocol')}: kafka.security_protocol: what proves who we are travels in the clear (write SASL_SSL)"
+    for name, url, secret in [
+        ("elasticsearch.url", elastic.urls[0], elastic.password or elastic.api_key),
+        ("kafka.oauth.token_url", kafka.oauth and kafka.oauth.token_url, kafka.oauth),
+    ]:
+        parts = urlsplit(url or "")
+        if secret and parts.scheme == "http" and not on_loopback(parts.hostname):
+            yield f"{found.place(*name.split('.'))}: {name}: secrets travel in the clear (write https://)"
+
+
+def _secret_files(block: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:
+    """Every file that holds a secret, with the name of its setting."""
+    names = {f"{name}_file" for name in secrets_of(type(block))} | {"key_file"}
+    for name in type(block).model_fields:
+        value: Any = getattr(block, name)
+        if isinstance(value, BaseModel):
+            yield from _secret_files(value, f"{where}{name}.")
+        elif name in names and value is not None:
+            yield f"{where}{name}", value

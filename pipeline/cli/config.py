@@ -1,8 +1,15 @@
 """`driftline config`: check and show the settings."""
 
+import re
+from typing import TYPE_CHECKING
+
 import click
 
-from pipeline.settings import load_settings, shown
+from pipeline.errors import UserError
+from pipeline.settings import Settings, examine, load_settings, shown, warnings
+
+if TYPE_CHECKING:
+    from pipeline.settings_read import Read
 
 
 @click.group(name="config")
@@ -13,10 +20,38 @@ def command() -> None:
 @command.command()
 def check() -> None:
     """Tell every mistake in the settings and in the rules they name."""
-    from pipeline.shell import rulebook_and_options
+    found = examine()
+    for warning in warnings(found):
+        click.echo(f"warning: {warning}", err=True)
+    count, wrong = _rules(found)
+    if found.problems or wrong:
+        raise UserError(*found.problems, *wrong)
+    click.echo(f"the settings are good; {count} rules")
 
-    rulebook, _ = rulebook_and_options(load_settings())
-    click.echo(f"the settings are good; {len(rulebook.rules)} rules")
+
+def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
+    """How many rules there are, and what is wrong with them, each with its place in the settings or in its file."""
+    from pipeline.rulebook import load
+
+    rules = found.settings.rules
+    there = [path for path in rules.paths if path.exists()]
+    wrong = [
+        f"{found.place('rules', 'paths', number)}: rules.paths.{number}: there is no such folder (correct it)"
+        for number, path in enumerate(rules.paths)
+        if path not in there
+    ]
+    try:
+        return len(load(there, rules.overrides, builtin=rules.builtin).rules), wrong
+    except UserError as error:
+        placed = (
+            re.sub(r"^rules\.overrides\[(\d+)\]", lambda match: _override(found, match), problem)
+            for problem in error.problems
+        )
+        return 0, [*wrong, *placed]
+
+
+def _override(found: "Read[Settings]", match: re.Match[str]) -> str:
+    return f"{found.place('rules', 'overrides', int(match[1]))}: rules.overrides.{match[1]}"
 
 
 @command.command()

@@ -1,7 +1,8 @@
 """YAML with places: every error can say file, line and column; nothing is silently changed in kind."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,13 @@ Place = tuple[int, int]
 class Source:
     """A YAML file's data and where each of its values stands."""
 
-    def __init__(self, path: Path, text: str | None = None) -> None:
-        """Reads the file. Raises nothing: what is wrong is in `problems`, `data` is None then."""
-        self.path, self.problems = path, list[str]()
+    def __init__(
+        self, path: Path, text: str | None = None, words: Container[str] | None = None
+    ) -> None:
+        """Reads the file. Raises nothing: what is wrong is in `problems`; `data` is None if it could not be read.
+
+        Where it may hold secrets, `words` are the only ones of it that a problem may repeat."""
+        self.path, self.problems, self._words = path, list[str](), words
         self.places: dict[tuple[str | int, ...], Place] = {}
         self.data: Any = None
         try:
@@ -31,11 +36,10 @@ class Source:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             at = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
-            self.problems.append(f"{path}:{at}: {error.problem} (write valid YAML 1.2)")
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            self.problems.append(f"{path}:1:1: cannot be read: {error}")
-        if self.problems:
-            self.data = None
+            self.problems.append(f"{path}:{at}: {self._told(error)}")
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            why: object = error if words is None else _kind(error)
+            self.problems.append(f"{path}:1:1: cannot be read: {why}")
 
     def at(self, *where: str | int) -> str:
         """`path:line:column` of a value, or of the nearest thing around it."""
@@ -43,6 +47,12 @@ class Source:
             where = where[:-1]
         line, column = self.places.get(where, (1, 1))
         return f"{self.path}:{line}:{column}"
+
+    def _told(self, error: yaml.MarkedYAMLError) -> str:
+        if self._words is None:
+            return f"{error.problem} (write valid YAML 1.2)"
+        problem = re.sub(r"(['\"]).*\1", "…", str(error.problem), flags=re.DOTALL)
+        return f"{problem} (write valid YAML 1.2; text with special characters in 'single quotes')"
 
     def _build(self, loader: "_Loader", node: yaml.Node, where: tuple[str | int, ...]) -> Any:
         self.places[where] = (node.start_mark.line + 1, node.start_mark.column + 1)
@@ -67,7 +77,8 @@ class Source:
                 self.problems.append(f"{here}: a key must be text (write a plain word)")
                 continue
             if key in out:
-                self.problems.append(f"{here}: {key!r} is written twice (keep one of them)")
+                named = repr(key) if self._words is None or key in self._words else "a name"
+                self.problems.append(f"{here}: {named} is written twice (keep one of them)")
             out[key] = self._build(loader, value_node, (*where, key))
             self.places.setdefault((*where, key), (mark.line + 1, mark.column + 1))
         return out
@@ -89,14 +100,19 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _resolver(tag: str, pattern: str, first: str) -> None:
-    import re
-
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
 
 
 _resolver("bool", r"^(?:true|false)$", "tf")
 _resolver("int", r"^-?(?:0|[1-9][0-9]*)$", "-0123456789")
 _resolver("float", r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", "-0123456789")
+
+
+def _kind(error: Exception) -> str:
+    """What an error is about, without what it quotes."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return "not text in UTF-8, or too deep, or with characters or numbers that YAML does not allow"
 
 
 def _indent(loader: "_Loader", node: yaml.ScalarNode) -> int:
