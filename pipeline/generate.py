@@ -30,7 +30,22 @@ def shapes() -> Iterator[tuple[str, str]]:
     yield "rules/types/aws.json", text + "\n"
 
 
-GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas, shapes)
+def pages() -> Iterator[tuple[str, str]]:
+    """docs/, but for what is written by hand."""
+    from pipeline.reference import commands, rules, settings, stream, types
+
+    for module in (rules, types, settings, stream, commands):
+        yield from module.pages()
+
+
+def deployed() -> Iterator[tuple[str, str]]:
+    """What of deploy/ follows from rows and pinned packages."""
+    from pipeline.reference import deploy
+
+    yield from deploy.files()
+
+
+GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas, shapes, pages, deployed)
 
 
 def main(check: bool) -> int:

@@ -18,7 +18,7 @@ SINK_BEHIND = Gauge("driftline_sink_behind_seconds", "Age of the finding deliver
 
 SWEEP_AGE = Gauge(
     "driftline_sweep_age_seconds",
-    "Time since the last complete sweep",
+    "Time since the last complete sweep began; +Inf where there was none",
     ["account", "region", "type"],
 )
 SWEEP_UNREAD = Gauge(
@@ -26,5 +26,4 @@ SWEEP_UNREAD = Gauge(
     "1 where the last sweep was denied or partial",
     ["account", "region", "type"],
 )
-CALLS = Counter("driftline_collector_calls", "API calls made", ["account"])
 """Sweep metrics are told by `driftline coverage --serve`: a collector that died tells nothing of itself."""

@@ -1,5 +1,6 @@
 """What AWS must allow, made from the rows: nothing more, and nothing that a row does not call. Pure."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -65,3 +66,27 @@ def trust_policy(account: str, external_id: str | None = None, partition: str = 
 
 def _policy(*statements: Document) -> Document:
     return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+MOST = 6_144
+"""The most characters of a managed policy, white space not counted."""
+
+
+def size(policy: Document) -> int:
+    """A policy's characters as IAM counts them."""
+    return len("".join(json.dumps(policy, separators=(",", ":")).split()))
+
+
+def split(policy: Document, most: int = MOST) -> list[Document]:
+    """The policy as several that IAM takes, where one would be too long: the actions of a statement are shared out."""
+    whole = _policy(*policy["Statement"])
+    if size(whole) <= most:
+        return [whole]
+    statement = max(policy["Statement"], key=lambda one: len(one["Action"]))
+    others = [one for one in policy["Statement"] if one is not statement]
+    half = len(statement["Action"]) // 2
+    first, second = statement["Action"][:half], statement["Action"][half:]
+    return [
+        *split(_policy(*others, statement | {"Action": first}), most),
+        *split(_policy(statement | {"Action": second}), most),
+    ]

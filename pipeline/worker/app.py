@@ -293,6 +293,7 @@ class Assess:
         async with self.turn:
             self.guard.revoked()
             self.partitions.clear()
+            metrics.PARTITIONS.set(0)
             self.last_at.clear()
             self.rows.heal.clear()
         await self.app.consumer.commit()

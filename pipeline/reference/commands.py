@@ -1,0 +1,66 @@
+"""docs/commands.md: from the command line itself."""
+
+import inspect
+from collections.abc import Iterator
+
+import click
+
+from pipeline import cli
+from pipeline.reference import code, page, table
+
+EXITS = {
+    0: "Done. `scan`, `replay`: nothing failed and everything was read",
+    cli.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something",
+    cli.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `sink NAME --check`: a difference",
+    cli.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `collect`, `coverage`), or not sent again (`deadletter retry`)",
+    cli.EXIT_OWN_ERROR: "Our own error; or a worker or sink that another start does not mend (too many bad records, records lost to retention, a newer state)",
+    cli.EXIT_RESTART: "Start it again: a worker after a rebalance gone wrong, or a system that does not answer, of a command that runs on. Nothing is lost",
+    cli.EXIT_INTERRUPTED: "Ctrl-C (and, of `collect`, SIGTERM)",
+}
+
+
+def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its words, groups before what is in them."""
+    yield from _below((), cli.main)
+
+
+def _below(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:  # fmt: skip
+    yield words, command
+    if isinstance(command, click.Group):
+        ctx = click.Context(command)
+        for name in command.list_commands(ctx):
+            found = command.get_command(ctx, name)
+            if found is not None and not found.hidden:
+                yield from _below((*words, name), found)
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """The page."""
+    blocks = [_command(words, command) for words, command in commands() if words]
+    exits = "## Exit codes\n\n" + table(["code", "meaning"], [[str(n), text] for n, text in sorted(EXITS.items())])  # fmt: skip
+    options = _options(cli.main)
+    intro = (
+        "`driftline COMMAND --help` says the same. Before the command: `--config FILE` names the settings "
+        "([settings.md](settings.md)).\n\n" + options
+    )
+    yield "docs/commands.md", page("Commands", "pipeline/cli/", intro, exits, *blocks)
+
+
+def _command(words: tuple[str, ...], command: click.Command) -> str:
+    help = inspect.cleandoc(command.help or "").replace("\b\n", "")
+    title = "##" + "#" * (len(words) - 1) + f" driftline {' '.join(words)}"
+    arguments = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]  # fmt: skip
+    tail = "COMMAND …" if isinstance(command, click.Group) else " ".join(arguments)
+    optional = " [OPTIONS]" if any(isinstance(p, click.Option) for p in command.params) else ""
+    usage = f"```\ndriftline {' '.join(words)}{optional} {tail}".rstrip() + "\n```"
+    return "\n\n".join(text for text in (title, usage, help, _options(command)) if text)
+
+
+def _options(command: click.Command) -> str:
+    ctx = click.Context(command)
+    rows = []
+    for option in command.params:
+        record = option.get_help_record(ctx) if isinstance(option, click.Option) else None
+        if record is not None and not (isinstance(option, click.Option) and option.hidden):
+            rows.append([code(record[0]), record[1].strip()])
+    return table(["option", "meaning"], rows) if rows else ""

@@ -1,0 +1,126 @@
+"""docs/settings.md: from the settings' own fields and docstrings."""
+
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from pipeline.reference import code, duration, page, table
+from pipeline.settings import Seconds, Settings
+
+WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}  # fmt: skip
+
+NEEDED = "needed"
+
+
+class Setting(NamedTuple):
+    """One setting, as it is written."""
+
+    name: str
+    type: str
+    default: str
+    meaning: str
+
+    @property
+    def variable(self) -> str:
+        return "DRIFTLINE_" + self.name.upper().replace(".", "__")
+
+
+def settings() -> list[Setting]:
+    """Every setting, in the order of the file."""
+    return list(_walk(Settings, ""))
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """The page."""
+    blocks: dict[str, list[Setting]] = {}
+    for one in settings():
+        blocks.setdefault(one.name.partition(".")[0], []).append(one)
+    texts = []
+    for name, some in blocks.items():
+        rows = [
+            [
+                code(s.name),
+                s.type,
+                s.default if s.default == NEEDED else code(s.default),
+                s.meaning,
+                code(s.variable),
+            ]
+            for s in some
+        ]
+        texts.append(f"## {name}\n\n" + table(["setting", "type", "default", "meaning", "environment"], rows))  # fmt: skip
+    intro = (
+        "One file, `driftline.yaml` in the working directory, or the one that `--config` or `DRIFTLINE_CONFIG` names. "
+        "A name with dots is a block and its field (`kafka.replication` is `replication` under `kafka:`). The environment "
+        "overrides the file; a list or map is written there as in YAML's one-line form (`[a, b]`). Secrets are best given as files (`…_file`). "
+        "`driftline config check` tells every mistake with its place, `driftline config show` prints what is in force. "
+        "No settings, but read from the environment: `DRIFTLINE_CONFIG`, `DRIFTLINE_DEBUG=1` (a stack trace at an "
+        "internal error), `DRIFTLINE_CACHE` (where the demo keeps what it downloads)."
+    )
+    yield "docs/settings.md", page("Settings", "pipeline/settings.py", intro, *texts)
+
+
+def _walk(block: type[BaseModel], prefix: str) -> Iterator[Setting]:
+    for name, field in block.model_fields.items():
+        inner = _block_in(field.annotation)
+        if inner is not None:
+            yield from _walk(inner, f"{prefix}{name}.")
+            continue
+        yield Setting(prefix + name, _type(field), _default(field), _meaning(name, field, block))
+
+
+def _meaning(name: str, field: FieldInfo, block: type[BaseModel]) -> str:
+    secret = name.removesuffix("_file")
+    if field.description is None and secret != name and secret in block.model_fields:
+        return f"The file that holds `{secret}`."
+    return field.description or ""
+
+
+def _block_in(annotation: Any) -> type[BaseModel] | None:
+    for one in (annotation, *(get_args(annotation) if _is_union(annotation) else ())):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one
+    return None
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)
+
+
+def _is_duration(field: FieldInfo) -> bool:
+    return any(mark in field.metadata for mark in get_args(Seconds)[1:])
+
+
+def _type(field: FieldInfo) -> str:
+    return "duration" if _is_duration(field) else _named(field.annotation)
+
+
+def _named(annotation: Any) -> str:
+    if _is_union(annotation):
+        return _named(next(a for a in get_args(annotation) if a is not type(None)))
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return "one of " + ", ".join(code(str(arg)) for arg in args)
+    if origin is list:
+        return f"list of {_named(args[0])}s"
+    if origin is dict:
+        return "map"
+    if origin is not None and args:  # Annotated
+        return _named(args[0])
+    return WORDS.get(annotation, "override" if isinstance(annotation, type) else str(annotation))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return NEEDED
+    value = field.get_default(call_default_factory=True)
+    if value is None:
+        return ""
+    if _is_duration(field):
+        return duration(value)
+    if isinstance(value, dict):
+        return "; ".join(f"{tag}: {', '.join(f'{k} {v}' for k, v in m.items())}" for tag, m in value.items())  # fmt: skip
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,84 @@
+"""docs/topics.md and docs/metrics.md: from pipeline.topics, pipeline.metrics and each program's rights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from pipeline import metrics
+from pipeline.cli.permissions import grants
+from pipeline.reference import code, codes, duration, page, table
+from pipeline.topics import APP_ID, TOPICS, Topic
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
+RECORDS = {"sweeps": ("sweep", "sweepuids")}
+PEOPLE = ("operator", "administrator")
+"""Not programs of the stream: a person's commands."""
+TELLERS = {
+    "driftline_worker_": "worker",
+    "driftline_sink_": "sink",
+    "driftline_sweep_": "coverage --serve",
+    "driftline_dead_": "worker, sink",
+}
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Both pages."""
+    yield "docs/topics.md", topics_page()
+    yield "docs/metrics.md", metrics_page()
+
+
+def topics_page() -> str:
+    """Every topic, and who writes and reads it."""
+    rows = []
+    for topic in TOPICS:
+        kept = "the last of every key" if topic.cleanup == "compact" else duration(topic.retention_ms / 1000)  # fmt: skip
+        more = codes(f"{name}={value}" for name, value in sorted(topic.config.items()))
+        rows.append([
+            code(topic.name), topic.key, str(topic.partitions), kept, more, _who(topic, "Write"), _who(topic, "Read"),
+            ", ".join(f"[{name}](../pipeline/schemas/{name}.json)" for name in _records(topic)),
+        ])  # fmt: skip
+    intro = (
+        "`driftline topics create` makes them, `driftline topics check` compares them, `driftline permissions kafka` prints "
+        "each program's rights. Every topic has `max.message.bytes=4000000` and as many copies as `kafka.replication` "
+        "asks for and there are brokers. Partition counts are fixed: resources live on a partition by their uid. "
+        "Topics that nobody writes are prepared for what comes next. The changelog's name begins with `worker.app_id`."
+    )
+    head = ["topic", "key", "partitions", "kept", "settings", "written by", "read by", "record"]
+    return page("Topics", "pipeline/topics.py", intro, table(head, rows))
+
+
+def _who(topic: Topic, operation: str) -> str:
+    found = [g.program for g in grants(APP_ID) if g.kind == "topic" and g.name == topic.name and operation in g.operations]  # fmt: skip
+    return ", ".join(name for name in found if name not in PEOPLE)
+
+
+def _records(topic: Topic) -> list[str]:
+    name = topic.name.removeprefix("driftline.")
+    names = RECORDS.get(name, (name.rstrip("s"), name))
+    return [one for one in dict.fromkeys(names) if (SCHEMAS / f"{one}.json").exists()]
+
+
+def collectors() -> list[MetricWrapperBase]:
+    """Every metric of ours."""
+    return [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
+
+
+def metrics_page() -> str:
+    """Every metric with its labels, and who tells it."""
+    rows = []
+    for metric in collectors():
+        family = next(iter(metric.describe()))
+        name = family.name + {"counter": "_total", "histogram": "_bucket, _sum, _count"}.get(family.type, "")  # fmt: skip
+        teller = next(who for prefix, who in TELLERS.items() if family.name.startswith(prefix))
+        labels = codes(metric._labelnames)  # noqa: SLF001 - there is no other way to ask
+        rows.append([code(name), family.type, labels, family.documentation, teller])
+    intro = (
+        "Prometheus, at `/metrics` of each program that listens: `driftline worker` (`worker.bind`, `worker.port`), "
+        "`driftline sink` (`sink.port`, loopback), `driftline coverage --serve PORT`. A page shows every unlabelled name, "
+        "also of what another program tells (0 there): choose by job, as the scrape example and the alert rules in "
+        "`deploy/prometheus` do. On Linux `process_start_time_seconds` and the other process metrics come with them. "
+        "The clock and the collector listen nowhere: their silence shows as an old watermark and as old sweeps."
+    )
+    head = ["metric", "type", "labels", "meaning", "told by"]
+    return page("Metrics", "pipeline/metrics.py", intro, table(head, rows))

@@ -1,0 +1,101 @@
+"""docs/types.md: from the collectors' rows, the shapes made from them, and the mapping of AWS Config's items."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from collectors.aws.permissions import actions_of
+from collectors.aws.shapes import generate
+from collectors.folder.config import MAPPINGS
+from collectors.table import Detail, Kind, kinds
+from pipeline.reference import anchor, code, codes, page, table
+
+MOST = 40
+"""A part with more paths shows those of its first level."""
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """The page."""
+    shapes = generate()
+    rows = [kind for _, kind in sorted(kinds().items())]
+    overview = [
+        [f"[{kind.type}]({anchor(kind.type)})", kind.scope, str(len(kind.parts)), _config_parts(kind) or "none"]
+        for kind in rows
+    ]  # fmt: skip
+    intro = (
+        "What is read of every resource type. Each call's answer is one part of `resource.config`. A part that could not "
+        "be read is *unread*, and rules that need it say `unknown`; a part that is not configured is `null`. Values that "
+        "look like secrets are redacted wherever they stand, those named below always. `rules/types/aws.json` has every "
+        "path whole. *From AWS Config* are the parts that `driftline scan folder` and `driftline collect folder` find in "
+        "a snapshot file of AWS Config; the others are not judged from there."
+    )
+    head = ["type", "scope", "parts", "from AWS Config"]
+    blocks = [_kind(kind, shapes[kind.type]["parts"]) for kind in rows]
+    yield "docs/types.md", page("Resource types", "collectors/aws/kinds/", intro, table(head, overview), *blocks)  # fmt: skip
+
+
+def _config_parts(kind: Kind) -> str:
+    return codes(part for part in kind.parts if part in MAPPINGS.get(kind.type, {}))
+
+
+def _kind(kind: Kind, shapes: dict[str, Any]) -> str:
+    facts = [f"uid {code(kind.uid)}", f"scope {kind.scope}"]
+    if kind.redact:
+        facts.append(f"always redacted: {codes(kind.redact)}")
+    if kind.listing.drop:
+        facts.append(f"left out: {codes(kind.listing.drop)}")
+    rows = [[code(kind.listing.part) if kind.listing.keep else "(only lists)", _call(kind, kind.listing.service, kind.listing.operation), ""]]  # fmt: skip
+    rows += [
+        ["(completes the list)", _call(kind, more.service, more.operation), ""] for more in kind.complete
+    ]  # fmt: skip
+    for detail in kind.details:
+        calls = _call(kind, detail.service, detail.operation)
+        if detail.each:
+            calls += ", then of each " + _call(kind, detail.each.service or detail.service, detail.each.operation)  # fmt: skip
+        rows.append([code(detail.part), calls, _notes(detail)])
+    if kind.tags and kind.tags.operation:
+        absent = f"none at {codes(kind.tags.absent)}" if kind.tags.absent else ""
+        rows.append(["(tags)", _call(kind, None, kind.tags.operation), absent])
+    paths = [f"- {code(part)}: {_paths(shapes[part])}" for part in kind.parts]
+    return "\n\n".join([
+        f"## {kind.type}", " · ".join(facts), table(["part", "call", ""], rows),
+        "\n".join(paths), f"IAM: {codes(actions_of(kind))}",
+    ])  # fmt: skip
+
+
+def _call(kind: Kind, service: str | None, operation: str) -> str:
+    return code(f"{service or kind.service} {operation}")
+
+
+def _notes(detail: Detail) -> str:
+    notes = [f"`null` at {codes(detail.absent)}"] if detail.absent else []
+    notes += ["once an account"] if detail.once else []
+    notes += [f"left out: {codes(detail.drop)}"] if detail.drop else []
+    return "; ".join(notes)
+
+
+def _paths(shape: Any) -> str:
+    """A part's paths; those of the first level where there are many."""
+    if isinstance(shape, str):
+        return "paths are not checked (a document as it was written, or free attributes)" if shape == "any" else f"a {shape}"  # fmt: skip
+    every = list(_walk(shape, ""))
+    if len(every) <= MOST:
+        return ", ".join(f"{code(path)} {kind}" for path, kind in every)
+    inner, prefix = (shape["list"], "[].") if "list" in shape else (shape, "")
+    first = ", ".join(f"{code(prefix + name)} {_kind_of(s)}" for name, s in inner["fields"].items())
+    return f"{first} ({len(every)} paths in all)"
+
+
+def _walk(shape: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(shape, str):
+        yield path or "@", shape
+    elif "list" in shape:
+        yield from _walk(shape["list"], f"{path}[]")
+    elif "map" in shape:
+        yield from _walk(shape["map"], f"{path}.*" if path else "*")
+    else:
+        for name, inner in shape["fields"].items():
+            yield from _walk(inner, f"{path}.{name}" if path else name)
+
+
+def _kind_of(shape: Any) -> str:
+    return shape if isinstance(shape, str) else {"list": "list", "map": "map"}.get(next(iter(shape)), "object")  # fmt: skip
