@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ class Moto:
             "-p",
             str(port),
         ]
-        self.child = Child(command, folder / "moto.log")
+        more = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
+        self.child = Child(command, folder / "moto.log", os.environ | more)
         wait_until(lambda: answers(port), 60, self.child, "moto_server")
 
     @property
@@ -72,7 +74,7 @@ class Moto:
         session: Any = self.session()
         if account is not None:
             answer = self.client("sts").assume_role(
-                RoleArn=f"arn:aws:iam::{account}:role/Maker", RoleSessionName="t"
+                RoleArn=f"arn:aws:iam::{account}:role/Maker", RoleSessionName="tests"
             )
             got = answer["Credentials"]
             session = self.session(

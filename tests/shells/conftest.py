@@ -1,0 +1,36 @@
+"""The command line in this process, in an empty folder, with nobody's settings."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.collectors.moto import Moto, running
+from tests.shells.command import Command
+
+
+@pytest.fixture
+def driftline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("AWS_", "DRIFTLINE_"))]:
+        monkeypatch.delenv(name)
+    return Command(monkeypatch, capsys)
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    with running(tmp_path_factory.mktemp("moto")) as moto:
+        yield moto
+
+
+@pytest.fixture
+def moto(moto_server: Moto, driftline: Command, monkeypatch: pytest.MonkeyPatch) -> Moto:
+    """An empty simulated AWS that every client of this process talks to."""
+    moto_server.post("reset-auth", b"100000000")
+    moto_server.post("reset")
+    for name, value in moto_server.env.items():
+        monkeypatch.setenv(name, value)
+    return moto_server
