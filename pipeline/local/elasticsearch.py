@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline.errors import UserError
 from pipeline.local.packages import Progress, elasticsearch_home, java, quiet
 from pipeline.local.process import Child, free_port, wait_until
 
@@ -56,7 +57,7 @@ def start(
 ) -> ElasticsearchServer:
     """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError."""
     home = elasticsearch_home(progress)
-    runtime = java()
+    runtime = java(progress)
     port = port or free_port()
     config = folder / "config"
     shutil.rmtree(config, ignore_errors=True)
@@ -77,7 +78,8 @@ def start(
     user = _nobody(folder) if os.geteuid() == 0 else None
     env = {
         "ES_JAVA_HOME": str(runtime.parent.parent), "ES_PATH_CONF": str(config), "ES_TMPDIR": str(folder / "tmp"),
-        "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1",
+        "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
+        "CLI_JAVA_OPTS": "-XX:-UsePerfData -XX:TieredStopAtLevel=1",
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LANG": "C.UTF-8",
     }  # fmt: skip
     log = folder / "elasticsearch.txt"
@@ -88,11 +90,14 @@ def start(
 
 
 def _nobody(folder: Path) -> int:
-    """Gives the folder to a user without rights, and lets him reach it."""
+    """Gives the folder to a user without rights. Raises UserError where he cannot reach it."""
     user = pwd.getpwnam("nobody")
+    for parent in folder.absolute().parents:
+        if not parent.stat().st_mode & 0o001:
+            raise UserError(
+                f"{parent}: closed to the user nobody, as whom Elasticsearch runs where root starts it"
+                " (name a folder that everybody may enter: DRIFTLINE_CACHE)"
+            )
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, user.pw_uid, user.pw_gid)
-    for parent in folder.parents:
-        if parent != Path("/") and not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
     return user.pw_uid

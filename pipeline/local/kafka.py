@@ -1,6 +1,6 @@
 """One real Kafka broker (KRaft) on loopback."""
 
-import subprocess
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,17 +71,19 @@ def start(
     wanted |= properties or {}
     config.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
     config.chmod(0o600)
-    command = [str(java()), f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+    # without performance data: it would lie in the system's temporary folder, and stay there
+    command = [str(java(progress)), f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
                f"-Djava.io.tmpdir={folder}", "-cp", kafka_classpath(progress)]  # fmt: skip
+    own = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LANG": "C.UTF-8"}
+    own |= env or {}
+    log = folder / "kafka.txt"
     if not (data / "meta.properties").exists():
-        formatted = subprocess.run(
-            [*command, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(config)],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if formatted.returncode:
-            raise RuntimeError(
-                f"Kafka could not format {data}:\n{formatted.stdout[-800:]}{formatted.stderr[-800:]}"
-            )
-    child = Child([*command, "kafka.Kafka", str(config)], folder / "kafka.txt", env)
+        tool = ["kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(config)]
+        formatting = Child([*command, *tool], log, own)
+        code = formatting.wait()
+        formatting.kill()
+        if code:
+            raise RuntimeError(f"Kafka could not format {data}:\n{formatting.tail()}")
+    child = Child([*command, "kafka.Kafka", str(config)], log, own)
     wait_until(lambda: answers(port), START_SECONDS, child, "Kafka")
     return KafkaServer(folder, port, child)

