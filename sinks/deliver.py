@@ -1,43 +1,63 @@
-"""The one delivery loop: consume, render, send, judge each item, retry with back-off, bury, commit.
+"""The one delivery loop: consume, render, send, judge each item, retry with back-off, bury, store offsets.
 
-Offsets are committed only after every receipt below them. A sink that stands still stays in its group."""
+Batches go one after another, so that the actions on one id keep their order; while one is under way the next is read and
+rendered. Offsets are stored only after every receipt below them. A sink that waits stays in its group."""
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline import metrics
 from pipeline.deadletter import Origin, Share, letter
-from pipeline.kafka import Delivery, consumer, flush, produce, producer
+from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
 from sinks.base import Action, Busy, Receipt, Sink
+from sinks.reader import Reader
 
 log = logging.getLogger("driftline.sink")
 BATCH, WITHIN = 1000, 0.05
+BREATH = 100
+"""Findings rendered before the event loop may do something else."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
+STAY = 1.0
+GRACE = 2.5
+"""Seconds that a send under way is given when we are told to stop; after them it will be delivered again."""
+LETTER_SECONDS = 30
 
 
 class TooManyRefused(Exception):
     """So many findings were refused that the fault must be ours."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Item:
     """One action on its way, with where its finding came from."""
 
     action: Action
     origin: Origin
     raw: bytes
+    turn: int
+
+
+@dataclass
+class Batch:
+    """Some messages, rendered."""
+
+    total: int
+    last: dict[int, tuple[int, Any]]
+    """Partition to turn and last message."""
+    items: list[Item] = field(default_factory=list)
+    bad: list[tuple[str, Origin, bytes]] = field(default_factory=list)
+    """What cannot be rendered, and why."""
+    said: int | None = None
+    """When the last finding was said, microseconds."""
 
 
 class Deliverer:
@@ -51,120 +71,162 @@ class Deliverer:
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        dead: Any = None,
     ) -> None:
         self._settings, self._sink = settings, sink
         self._now, self._chance, self._pause = now, chance, pause
         self._stopping = asyncio.Event()
         self._share = Share(settings.sink.bad_share)
         self._delivery = Delivery()
-        self._dead = producer(settings.kafka)
+        self._dead = dead or producer(settings.kafka)
+        self._turn: Callable[[int], int] = lambda _: 0
 
     def stop(self) -> None:
         """Ends the loop after what is under way, or at once if that waits."""
         self._stopping.set()
 
     async def run(self, group: str | None = None) -> None:
-        """The loop. Raises TooManyRefused, and OSError where dead letters cannot be written."""
-        reader = consumer(self._settings.kafka, group or f"driftline-sink-{self._sink.name}",
-                          enable_auto_offset_store=False, fetch_wait_max_ms=50, max_poll_interval_ms=600_000)  # fmt: skip
-        reader.subscribe([FINDINGS.name])
+        """The loop. Raises TooManyRefused, and OSError where Kafka does not do its part."""
+        reader = Reader(self._settings.kafka, group or f"driftline-sink-{self._sink.name}")
+        self._turn = reader.turn
+        stop = asyncio.ensure_future(self._stopping.wait())
+        under_way: asyncio.Task[Batch | None] | None = None
         try:
-            while not self._stopping.is_set():
-                messages = await asyncio.to_thread(reader.consume, BATCH, WITHIN)
-                good = [m for m in messages if m.error() is None]
-                for error in (message.error() for message in messages):
-                    if error is not None and not error.retriable():
-                        log.warning("Kafka", extra={"error": error.str()})
-                if good and await self.batch(good, lambda: _stay(reader)):
-                    await asyncio.to_thread(_commit, reader, good)
+            while not stop.done():
+                messages = await asyncio.to_thread(reader.take, BATCH, WITHIN)
+                ahead = await self.prepare(messages)
+                if under_way is not None and (messages or under_way.done()):
+                    while not under_way.done() and not stop.done():
+                        await asyncio.wait({under_way, stop}, timeout=STAY, return_when=asyncio.FIRST_COMPLETED)  # fmt: skip
+                        if not under_way.done():
+                            await asyncio.to_thread(reader.stay)
+                    if stop.done():
+                        break
+                    done, under_way = under_way, None
+                    _store(reader, done.result())
+                if messages:
+                    under_way = asyncio.ensure_future(self._whole(ahead))
+            if under_way is not None:
+                await asyncio.wait({under_way}, timeout=GRACE)
+                if under_way.done():
+                    _store(reader, under_way.result())
         finally:
+            stop.cancel()
+            if under_way is not None:
+                under_way.cancel()
+                await asyncio.gather(under_way, return_exceptions=True)
             await asyncio.to_thread(reader.close)
             await self._sink.close()
 
-    async def batch(self, messages: list[Any], stay: Callable[[], None] = lambda: None) -> bool:
-        """Delivers what some messages say; True when every item has its receipt, False when stopped before."""
-        items: list[Item] = []
-        dead = 0
-        for message in messages:
-            origin = Origin(message.topic(), message.partition(), message.offset(), -1)
-            if message.value() is None:
+    async def _whole(self, batch: Batch) -> Batch | None:
+        return batch if await self.deliver(batch) else None
+
+    async def prepare(self, messages: Sequence[Any]) -> Batch:
+        """Renders what some messages say."""
+        batch = Batch(len(messages), {})
+        for number, message in enumerate(messages):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+            raw, partition = message.value(), message.partition()
+            turn = self._turn(partition)
+            batch.last[partition] = (turn, message)
+            if raw is None:
                 continue
+            origin = Origin(message.topic(), partition, message.offset(), -1)
             try:
-                finding = orjson.loads(message.value())
+                finding = orjson.loads(raw)
                 actions = self._sink.render(finding, int(self._now() * 1e6))
+                batch.said = to_micros(finding["last_seen"]) or batch.said
             except (ValueError, KeyError, TypeError, AttributeError) as why:
-                dead += self._bury(
-                    f"cannot be rendered: {type(why).__name__}: {why}", origin, message.value()
-                )
+                batch.bad.append((f"cannot be rendered: {type(why).__name__}: {why}", origin, raw))
                 continue
-            items += [Item(action, origin, message.value()) for action in actions]
-        total = len(messages)
-        refused = await self._until_done(_newest(items), stay)
-        if refused is None:
+            batch.items += [Item(action, origin, raw, turn) for action in actions]
+        return batch
+
+    async def deliver(self, batch: Batch) -> bool:
+        """True when every item has its receipt, False when stopped before. Raises TooManyRefused and OSError."""
+        refused: set[Origin] = set()
+        for reason, origin, raw in batch.bad:
+            self._bury(reason, origin, raw, refused)
+        if not await self._until_done(_newest(batch.items), refused):
             return False
-        dead += refused
-        await asyncio.to_thread(flush, self._dead, self._delivery, 30.0)
-        if self._share.add(total - min(dead, total), dead):
+        if refused and not await self._letters_written():
+            return False
+        if self._share.add(batch.total - len(refused), len(refused)):
             raise TooManyRefused(
                 f"{self._sink.name} refuses too many findings: a bad deploy is not a bad record"
                 " (look at: driftline deadletter list)"
             )
-        metrics.DELIVERED.labels(self._sink.name).inc(total)
-        self._behind(messages[-1])
+        metrics.DELIVERED.labels(self._sink.name).inc(batch.total)
+        if batch.said is not None:
+            behind = max(0.0, self._now() - batch.said / 1e6)
+            metrics.SINK_BEHIND.labels(self._sink.name).set(behind)
         return True
 
-    async def _until_done(self, items: list[Item], stay: Callable[[], None]) -> int | None:
-        """Sends until nothing is left to try; how many were refused for good, or None when stopped."""
-        wait, refused = FIRST_WAIT, 0
-        while items:
+    async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
+        """Sends until nothing is left to try; False when stopped. What is no longer ours is left to its new owner."""
+        wait = FIRST_WAIT
+        while items := [i for i in items if i.turn == self._turn(i.origin.partition)]:
             again: list[Item] = []
             try:
                 receipts = await self._sink.send([item.action for item in items])
             except Busy as why:
-                log.warning(
-                    "the destination is not there; trying again",
-                    extra={"sink": self._sink.name, "why": str(why)},
-                )
                 receipts = [Receipt("again", str(why))] * len(items)
             for item, receipt in zip(items, receipts, strict=True):
                 if receipt.kind == "again":
                     again.append(item)
                 elif receipt.kind == "never":
-                    refused += self._bury(receipt.reason, item.origin, item.raw)
+                    self._bury(receipt.reason, item.origin, item.raw, refused)
             if again:
+                reasons = {r.reason for r in receipts if r.kind == "again"}
+                log.warning(
+                    "not taken; trying again",
+                    extra={"sink": self._sink.name, "actions": len(again), "why": min(reasons)},
+                )
                 metrics.RETRIED.labels(self._sink.name).inc(len(again))
-                stay()
                 if await self._wait(wait * (0.5 + self._chance())):
-                    return None
+                    return False
             wait = min(wait * 2, LONGEST_WAIT) if len(again) == len(items) else FIRST_WAIT
             items = again
-        return refused
+        return True
 
     async def _wait(self, seconds: float) -> bool:
         """Pauses; True when told to stop meanwhile."""
         pause = asyncio.ensure_future(self._pause(seconds))
         stop = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({pause, stop}, return_when=asyncio.FIRST_COMPLETED)
-        pause.cancel()
-        stop.cancel()
+        try:
+            await asyncio.wait({pause, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            pause.cancel()
+            stop.cancel()
         return self._stopping.is_set()
 
-    def _bury(self, reason: str, origin: Origin, raw: bytes) -> int:
+    def _bury(self, reason: str, origin: Origin, raw: bytes, refused: set[Origin]) -> None:
         log.error(
             "a finding was refused",
             extra={"reason": reason, "partition": origin.partition, "offset": origin.offset},
         )
         produce(self._dead, self._delivery, **letter(self._sink.name, reason, origin, raw))
         metrics.DEAD.labels(self._sink.name).inc()
-        return 1
+        refused.add(origin)
 
-    def _behind(self, message: Any) -> None:
-        try:
-            said = to_micros(orjson.loads(message.value())["last_seen"])
-        except (ValueError, KeyError, TypeError):
-            return
-        if said is not None:
-            metrics.SINK_BEHIND.labels(self._sink.name).set(max(0.0, self._now() - said / 1e6))
+    async def _letters_written(self) -> bool:
+        """Waits until the brokers have every letter; False when told to stop meanwhile. Raises OSError."""
+        left = 0
+        for _ in range(LETTER_SECONDS):
+            left = await asyncio.to_thread(self._dead.flush, 1.0)
+            if self._delivery.failed:
+                raise OSError(f"dead letters were refused: {self._delivery.failed[:3]}")
+            if not left:
+                return True
+            if self._stopping.is_set():
+                return False
+        raise OSError(f"{left} dead letters not delivered within {LETTER_SECONDS} s")
+
+
+def _store(reader: Reader, batch: Batch | None) -> None:
+    if batch is not None:
+        reader.store(batch.last)
 
 
 def _newest(items: list[Item]) -> list[Item]:
@@ -176,29 +238,3 @@ def _newest(items: list[Item]) -> list[Item]:
             last.pop(key, None)
             last[key] = item
     return list(last.values())
-
-
-def _commit(reader: Any, delivered: list[Any]) -> None:
-    """Commits what was delivered, of partitions that are still ours; another's are delivered again, by the other."""
-    last = {message.partition(): message for message in delivered}
-    for message in last.values():
-        with contextlib.suppress(KafkaException):  # revoked meanwhile
-            reader.store_offsets(message=message)
-    try:
-        reader.commit(asynchronous=False)
-    except KafkaException as why:
-        if why.args[0].code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - its public name
-            log.warning("not committed; will be delivered again", extra={"why": why.args[0].str()})
-
-
-def _stay(reader: Any) -> None:
-    """Keeps the membership while we wait: a poll of paused partitions returns nothing but rebalances."""
-    assignment = reader.assignment()
-    if not assignment:
-        return
-    reader.pause(assignment)
-    early = reader.poll(0)
-    if early is not None and early.error() is None:  # of a partition that has just become ours
-        reader.seek(TopicPartition(early.topic(), early.partition(), early.offset()))
-    with contextlib.suppress(KafkaException):  # some may just have been revoked
-        reader.resume(reader.assignment())

@@ -15,7 +15,7 @@ from pipeline.errors import RestartWanted, UserError
 from pipeline.settings import Settings, load_settings
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
-HOUSE = {"base", "deliver"}
+HOUSE = {"base", "deliver", "reader"}
 
 
 class Sinks(click.Group):

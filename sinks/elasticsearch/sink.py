@@ -1,9 +1,9 @@
 """The Elasticsearch sink, by elasticsearch-py's async client."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 from pipeline.settings import Elasticsearch
@@ -11,7 +11,12 @@ from sinks.base import Action, Busy, Receipt
 from sinks.elasticsearch import render
 
 MOST_BYTES = 8_000_000
-WHOLE_AGAIN = {408, 429, 502, 503, 504}
+KEPT_OF_ANSWER = ["items.*.status", "items.*.error.type", "items.*.error.reason"]
+AGAIN = {401, 403, 404, 408, 429}
+"""Statuses of an item that tell of the destination (no index, no right, a block, too much at once), not of the document."""
+DONE = Receipt("done")
+Line = list[bytes]
+"""One action of a bulk: its head, and its body unless it deletes."""
 
 
 def client(settings: Elasticsearch) -> AsyncElasticsearch:
@@ -44,67 +49,87 @@ class ElasticsearchSink:
         return render.actions(finding, now, self._namespace)
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
-        """In bulks of up to 8 MB; a bulk that fails as a whole is to be tried again."""
+        """In bulks of up to 8 MB. Raises Busy when not even the first was taken."""
         receipts: list[Receipt] = []
-        for lines, count in _bulks(actions):
-            receipts += await self._bulk(lines, count)
+        for bulk in bulks(actions):
+            try:
+                receipts += await self._bulk(bulk)
+            except Busy as why:
+                if not receipts:
+                    raise
+                return receipts + [Receipt("again", str(why))] * (len(actions) - len(receipts))
         return receipts
 
-    async def _bulk(self, operations: list[Any], count: int) -> list[Receipt]:
+    async def _bulk(self, bulk: Sequence[Line]) -> list[Receipt]:
+        """One request. One that is refused as a whole for what is in it is halved, until the culprit stands alone."""
+        operations: list[Any] = [text for line in bulk for text in line]
         try:
-            answer = await self._client.bulk(operations=operations)
+            answer = await self._client.bulk(operations=operations, filter_path=KEPT_OF_ANSWER)
+            items = answer.get("items") or []
         except ApiError as error:
-            if error.status_code in WHOLE_AGAIN:
-                return [Receipt("again", f"{error.status_code}")] * count
-            if error.status_code in (401, 403):
-                raise Busy(
-                    f"Elasticsearch refuses us ({error.status_code}): correct elasticsearch.username, password or api_key"
-                ) from None
-            if error.status_code == 413 and count > 1:
-                return [Receipt("again", "413")] * count
-            return [Receipt("never", f"{error.status_code} {error.message}"[:400])] * count
+            if error.status_code in (400, 413):
+                if len(bulk) > 1:
+                    half = len(bulk) // 2
+                    return await self._bulk(bulk[:half]) + await self._bulk(bulk[half:])
+                return [Receipt("never", f"{error.status_code} {error.message}"[:400])]
+            raise Busy(_told(error)) from None
         except TransportError as error:
             raise Busy(str(error)[:300]) from None
-        return [classify(item) for item in answer["items"]]
+        if len(items) != len(bulk):
+            raise Busy(f"the answer has {len(items)} items for {len(bulk)} actions")
+        return [classify(item) for item in items]
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _told(error: ApiError) -> str:
+    if error.status_code in (401, 403):
+        return (
+            f"Elasticsearch refuses us ({error.status_code}): correct elasticsearch.username, password or api_key"
+            " (its roles: driftline permissions elasticsearch)"
+        )
+    return f"{error.status_code} {error.message}"[:300]
 
 
 def classify(item: dict[str, Any]) -> Receipt:
     """One item of a bulk's answer, judged for itself: HTTP 200 says nothing about it. Pure."""
     (operation, result), *_ = item.items()
     status, error = int(result["status"]), result.get("error") or {}
-    if 200 <= status < 300 or status == 409 or (operation == "delete" and status == 404):
-        return Receipt("done")  # 409: a newer version, or this very document, is there already
+    if (
+        200 <= status < 300
+        or status == 409
+        or (operation == "delete" and status == 404 and not error)
+    ):
+        return DONE  # 409: a newer version, or this very document, is there already
     reason = f"{status} {error.get('type', '')}: {error.get('reason', '')}"[:400]
-    if status == 429 or status >= 500:
-        return Receipt("again", reason)
-    if status == 404 and "index_not_found" in str(error.get("type")):
-        return Receipt("again", reason + " (run: driftline sink elasticsearch --install)")
-    return Receipt("never", reason)
+    if "index_not_found" in str(error.get("type")):
+        reason += " (run: driftline sink elasticsearch --install)"
+    return Receipt("again" if status in AGAIN or status >= 500 else "never", reason)
 
 
-def _bulks(actions: Sequence[Action]) -> Iterable[tuple[list[bytes], int]]:
-    lines: list[bytes] = []
-    size = count = 0
+def bulks(actions: Sequence[Action]) -> Iterator[list[Line]]:
+    """Actions as lines of requests below 8 MB, in order; one that is larger stands alone."""
+    bulk: list[Line] = []
+    size, last, text = 0, None, b""
     for action in actions:
-        new = _lines(action)
-        more = sum(map(len, new))
-        if count and size + more > MOST_BYTES:
-            yield lines, count
-            lines, size, count = [], 0, 0
-        lines += new
-        size, count = size + more, count + 1
-    if count:
-        yield lines, count
+        if action.body is not last:  # view and history share theirs
+            last, text = action.body, orjson.dumps(action.body)
+        line = [_head(action)] if action.body is None else [_head(action), text]
+        more = sum(map(len, line))
+        if bulk and size + more > MOST_BYTES:
+            yield bulk
+            bulk, size = [], 0
+        bulk.append(line)
+        size += more
+    if bulk:
+        yield bulk
 
 
-def _lines(action: Action) -> list[bytes]:
+def _head(action: Action) -> bytes:
     meta: dict[str, Any] = {"_index": action.target, "_id": action.id}
     if action.name != "create":
-        meta |= {"version": action.version, "version_type": "external", "require_alias": True}
-        if action.name == "delete":
-            del meta["require_alias"]
-    head = json.dumps({action.name: meta}).encode()
-    return [head] if action.body is None else [head, json.dumps(action.body).encode()]
+        meta |= {"version": action.version, "version_type": "external"}
+        if action.name == "index" and action.target == render.ALIAS:
+            meta["require_alias"] = True
+    return orjson.dumps({action.name: meta})

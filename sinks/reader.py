@@ -1,0 +1,78 @@
+"""Findings from Kafka for one sink, and the offsets of what was delivered."""
+
+import contextlib
+import logging
+from collections import Counter
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipeline.kafka import librdkafka
+from pipeline.settings import Kafka
+from pipeline.topics import FINDINGS
+
+log = logging.getLogger("driftline.sink")
+QUEUED_KB = 16_384
+"""Bound of what librdkafka holds for us."""
+
+
+class Reader:
+    """A member of a sink's group. Its methods must not be called side by side.
+
+    A partition that was taken from us and given again is in another *turn*: what we still held of it is no longer ours.
+    Stored offsets are committed every half second, and when a partition goes."""
+
+    def __init__(self, kafka: Kafka, group: str) -> None:
+        self._turns: Counter[int] = Counter()
+        config = librdkafka(
+            kafka, group_id=group, auto_offset_reset="earliest", enable_auto_offset_store=False, enable_auto_commit=True,
+            auto_commit_interval_ms=500, fetch_wait_max_ms=50, max_poll_interval_ms=600_000, queued_max_messages_kbytes=QUEUED_KB,
+        )  # fmt: skip
+        self._consumer = Consumer(config | {"on_commit": _committed})
+        self._consumer.subscribe([FINDINGS.name], on_revoke=self._gone, on_lost=self._gone)
+
+    def take(self, most: int, within: float) -> list[Any]:
+        """The next messages, at most so many, after at most so many seconds. Raises OSError where Kafka has given us up."""
+        messages = self._consumer.consume(most, within)
+        for error in (message.error() for message in messages):
+            if error is not None and error.fatal():
+                raise OSError(error.str())
+            if error is not None and not error.retriable():
+                log.warning("Kafka", extra={"error": error.str()})
+        return [message for message in messages if message.error() is None]
+
+    def turn(self, partition: int) -> int:
+        """Changes when a partition is taken from us."""
+        return self._turns[partition]
+
+    def store(self, last: dict[int, tuple[int, Any]]) -> None:
+        """The last delivered message of each partition, with the turn that it was read in."""
+        for partition, (turn, message) in last.items():
+            if turn == self._turns[partition]:
+                with contextlib.suppress(
+                    KafkaException
+                ):  # just revoked: the other delivers it again
+                    self._consumer.store_offsets(message=message)
+
+    def stay(self) -> None:
+        """Keeps the membership while we wait: a poll of paused partitions returns nothing but rebalances."""
+        assignment = self._consumer.assignment()
+        if assignment:
+            self._consumer.pause(assignment)
+        early: Any = self._consumer.poll(0)
+        if early is not None and early.error() is None:  # of a partition that has just become ours
+            self._consumer.seek(TopicPartition(early.topic(), early.partition(), early.offset()))
+        with contextlib.suppress(KafkaException):  # some may just have been revoked
+            self._consumer.resume(self._consumer.assignment())
+
+    def close(self) -> None:
+        """Commits and leaves the group."""
+        self._consumer.close()
+
+    def _gone(self, _: Any, partitions: list[TopicPartition]) -> None:
+        self._turns.update(partition.partition for partition in partitions)
+
+
+def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:
+    if error is not None and error.code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - its public name
+        log.warning("not committed; will be delivered again", extra={"why": error.str()})
