@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 from pipeline.doctor import Check, Line, apart
 from pipeline.errors import UserError
-from pipeline.kafka import explained, librdkafka
+from pipeline.kafka import explained, librdkafka, reached
 from pipeline.retry import Origins, box
 from pipeline.settings import Settings
 from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, Topic
@@ -77,17 +77,11 @@ def _rules(settings: Settings) -> Iterator[Line]:
 
 
 def _kafka(settings: Settings, seconds: float) -> Iterator[Line]:
-    kafka, told = settings.kafka, list[Any]()
-    client = AdminClient(librdkafka(kafka) | {"error_cb": told.append})
+    kafka = settings.kafka
     security = " ".join(filter(None, (kafka.security_protocol, kafka.sasl_mechanism)))
     where = f"{kafka.bootstrap_servers} ({security})"
-    try:
-        known = client.list_topics(timeout=seconds)
-    except KafkaException as error:
-        client.poll(0)
-        why = [*dict.fromkeys(one.str() for one in told)] or [error.args[0].str()]
-        yield Line("Kafka", "fail", f"{where}: {'; '.join(why[-3:])}", BROKERS + " Do security_protocol and credentials fit?")  # fmt: skip
-        return
+    with explained(kafka):
+        known = reached(kafka, seconds).list_topics(timeout=seconds)
     brokers = len(known.brokers)
     yield Line("Kafka", "ok", f"{brokers} broker{'s' * (brokers > 1)} at {where}")
 

@@ -1,8 +1,11 @@
 """Kafka by confluent-kafka, from one settings block; the same block as plain data for aiokafka (pipeline.worker)."""
 
+import re
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -11,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.errors import NotThere, UserError
 from pipeline.settings import Kafka
 
-TIMEOUT = 10.0
+TIMEOUT, LOOK = 10.0, 0.5
 AWAY = {
     KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - their public names
     KafkaError._TRANSPORT,  # noqa: SLF001
@@ -25,6 +28,9 @@ AWAY = {
 }
 """What a broker that is down, starting or out of reach leads to."""
 
+ISSUER_AWAY = re.compile("could ?n.t connect|failed to connect|could not connect|could ?n.t resolve|could not resolve|timed out|timeout", re.I)  # fmt: skip
+"""What a token endpoint that does not answer leads to; it comes as a refused authentication."""
+
 
 def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
     """The settings as librdkafka names them; `more` in its names with _ for dots."""
@@ -34,9 +40,9 @@ def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
         "sasl.mechanism": kafka.sasl_mechanism,
         "sasl.username": kafka.sasl_username,
         "sasl.password": kafka.sasl_password and kafka.sasl_password.get_secret_value(),
-        "ssl.ca.location": kafka.ca_file and str(kafka.ca_file),
-        "ssl.certificate.location": kafka.certificate_file and str(kafka.certificate_file),
-        "ssl.key.location": kafka.key_file and str(kafka.key_file),
+        "ssl.ca.location": _path(kafka.ca_file),
+        "ssl.certificate.location": _path(kafka.certificate_file),
+        "ssl.key.location": _path(kafka.key_file or kafka.certificate_file),  # both may be in one
         "ssl.key.password": kafka.key_password and kafka.key_password.get_secret_value(),
         "log_level": 2,  # what fails is raised, or logged by us
     }
@@ -48,21 +54,25 @@ def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
             "sasl.oauthbearer.client.id": kafka.oauth.client_id,
             "sasl.oauthbearer.client.secret": secret and secret.get_secret_value(),
             "sasl.oauthbearer.scope": kafka.oauth.scope or None,
+            # the built-in path of its HTTP client is that of one distribution
+            "https.ca.location": _path(kafka.oauth.ca_file) or "probe",
         }
     config |= {name.replace("_", "."): value for name, value in more.items()}
     return {name: value for name, value in config.items() if value is not None}
 
 
+def _path(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
 def tls(kafka: Kafka) -> ssl.SSLContext | None:
     """The TLS context for aiokafka; None without TLS."""
-    if not kafka.security_protocol.endswith("SSL"):
+    if not kafka.encrypted:
         return None
-    context = ssl.create_default_context(cafile=str(kafka.ca_file) if kafka.ca_file else None)
+    context = ssl.create_default_context(cafile=kafka.ca_file)
     if kafka.certificate_file:
         password = kafka.key_password.get_secret_value() if kafka.key_password else None
-        context.load_cert_chain(
-            str(kafka.certificate_file), kafka.key_file and str(kafka.key_file), password
-        )
+        context.load_cert_chain(kafka.certificate_file, kafka.key_file, password)
     return context
 
 
@@ -85,22 +95,78 @@ def admin(kafka: Kafka) -> AdminClient:
     return AdminClient(librdkafka(kafka))
 
 
+def reached(kafka: Kafka, seconds: float = TIMEOUT) -> AdminClient:
+    """An admin client that the brokers have answered. Raises NotThere for silence, UserError where they refuse us:
+    librdkafka itself tells a refusal only beside, and tries again until the time is up."""
+    told: list[KafkaError] = []
+    client = AdminClient(librdkafka(kafka) | {"error_cb": told.append})
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            client.list_topics(timeout=max(0.05, min(LOOK, end - time.monotonic())))
+        except KafkaException as error:
+            client.poll(0)
+            refused = [one for one in told if _refuses(one)]
+            if refused:  # the others may still answer, but not for long
+                end = min(end, time.monotonic() + LOOK)
+            if time.monotonic() >= end:
+                if refused:
+                    text = refused[-1].str()
+                    kind = NotThere if ISSUER_AWAY.search(text) else UserError
+                    raise kind(_refusal(kafka, text)) from None
+                raise NotThere(_silence(kafka, [*told, error.args[0]])) from None
+        else:
+            return client
+
+
+def _refuses(error: KafkaError) -> bool:
+    own = error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)  # noqa: SLF001 - their public names
+    return own or "SSL routines" in error.str()
+
+
+def _refusal(kafka: Kafka, text: str) -> str:
+    reason = re.sub(
+        r"^\w+://\S+: |\(after \d+ms in state \w+\)|, verify that ssl\.ca\.location .*", "", text
+    )
+    if kafka.sasl_mechanism == "OAUTHBEARER" and "SSL routines" not in text:
+        look = "kafka.oauth: token_url, client_id, client_secret, scope and ca_file"
+    elif "certificate verify failed" in text:
+        look = "kafka.ca_file; and do the brokers' certificates name the hosts of kafka.bootstrap_servers?"
+    elif " alert " in text:
+        look = "kafka.certificate_file and kafka.key_file: the brokers want a certificate that they trust"
+    elif "SSL" in text and "SASL" not in text:
+        look = "kafka.security_protocol and kafka.ca_file"
+    else:
+        look = "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
+    return f"Kafka at {kafka.bootstrap_servers} refuses us: {reason.strip()} (look at {look})"
+
+
+def _silence(kafka: Kafka, told: list[KafkaError]) -> str:
+    why = next((e for e in told if e.code() != KafkaError._ALL_BROKERS_DOWN), told[-1])  # noqa: SLF001 - its public name
+    return (
+        f"Kafka at {kafka.bootstrap_servers}: {why.str()} (is it running, is the"
+        " address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor)"
+    )
+
+
 @contextmanager
 def explained(kafka: Kafka) -> Iterator[None]:
     """Turns a broker's silence or refusal into an error that says what to look at."""
     try:
         yield
     except KafkaException as error:
-        kind = NotThere if error.args[0].code() in AWAY else UserError
-        raise kind(
-            f"Kafka at {kafka.bootstrap_servers}: {error.args[0].str()} (is it running, is the"
-            " address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor)"
-        ) from None
+        away = error.args[0].code() in AWAY
+        if away:
+            reached(kafka, 4 * LOOK)  # knows whether silence is a refusal
+        kind = NotThere if away else UserError
+        raise kind(_silence(kafka, [error.args[0]])) from None
 
 
 def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> Iterator[Any]:
     """Every message from the oldest to the end as it is now, partition by partition mixed."""
-    reader = consumer(kafka, "driftline-look", enable_partition_eof=True)
+    reader = consumer(
+        kafka, "driftline-look", enable_partition_eof=True, fetch_wait_max_ms=50
+    )  # the end is told by an empty fetch
     try:
         if partitions is None:
             known = reader.list_topics(topic, TIMEOUT).topics[topic]

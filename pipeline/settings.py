@@ -177,8 +177,8 @@ class Worker(Block):
     app_id: str = APP_ID
     """The consumer group, and the beginning of the changelog topic's name."""
     state_dir: Path = Path("/var/lib/driftline")
-    session_timeout: Seconds = Field(10, ge=2, le=300)
-    """After this silence a worker's partitions go to the others."""
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence a worker's partitions go to the others. Brokers refuse less than 6 s, Faust more than 90."""
     bind: str = "127.0.0.1"
     port: int = Field(6066, ge=0, le=65_535)
     """/live, /ready and /metrics; 0 takes a free one."""

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
-from pipeline.kafka import TIMEOUT, admin, explained
+from pipeline.kafka import TIMEOUT, explained, reached
 from pipeline.local.process import wait_until
 from pipeline.settings import Kafka
 from pipeline.topics import APP_ID, Topic, topics_of
@@ -21,7 +22,7 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
     """Makes the topics that are missing; one line each. Raises UserError."""
     lines = []
     with explained(kafka):
-        client = admin(kafka)
+        client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
         for topic in topics_of(app_id):
             if topic.name in known.topics:
@@ -29,7 +30,13 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
                 continue
             replication, config = wanted(topic, kafka, len(known.brokers))
             new = NewTopic(topic.name, topic.partitions, replication, config=config)
-            client.create_topics([new])[topic.name].result(TIMEOUT)
+            try:
+                client.create_topics([new])[topic.name].result(TIMEOUT)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                lines.append(f"{topic.name}: exists")  # another made it just now
+                continue
             lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
         names = {topic.name for topic in topics_of(app_id)}
         wait_until(
@@ -43,7 +50,7 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
 def check(kafka: Kafka, only: Sequence[Topic] | None = None, app_id: str = APP_ID) -> list[str]:
     """What differs from pipeline.topics, each with the next step; empty if nothing does."""
     with explained(kafka):
-        client = admin(kafka)
+        client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
         only = topics_of(app_id) if only is None else only
         out = [
@@ -73,12 +80,15 @@ def _differences(
         )
     copies = min((len(p.replicas) for p in found.values()), default=0)
     if copies < replication:
-        out.append(f"{topic.name}: {copies} copies, not {replication} (reassign its partitions)")
+        out.append(
+            f"{topic.name}: {copies} copies, not {replication} (give each of its partitions {replication}: make a"
+            " plan for kafka-reassign-partitions)"
+        )
     for name, value in config.items():
         have = settings[name].value if name in settings else None
         if have != value:
             out.append(
-                f"{topic.name}: {name} is {have}, not {value}"
-                f" (run: kafka-configs --alter --topic {topic.name} --add-config {name}={value})"
+                f"{topic.name}: {name} is {have}, not {value} (run: kafka-configs --bootstrap-server"
+                f" {kafka.bootstrap_servers} --alter --topic {topic.name} --add-config {name}={value})"
             )
     return out

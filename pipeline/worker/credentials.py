@@ -1,6 +1,7 @@
 """The settings' security block as Faust (aiokafka) takes it."""
 
 import asyncio
+import ssl
 import time
 from typing import Any
 
@@ -16,7 +17,7 @@ def credentials(kafka: Kafka) -> Any:
     """faust.SSLCredentials, SASLCredentials or OAuthCredentials; None for PLAINTEXT."""
     context = tls(kafka)
     if kafka.sasl_mechanism == "OAUTHBEARER" and kafka.oauth:
-        return faust.OAuthCredentials(oauth_cb=Tokens(kafka.oauth, context), ssl_context=context)
+        return faust.OAuthCredentials(oauth_cb=Tokens(kafka.oauth), ssl_context=context)
     if kafka.sasl_mechanism:
         password = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
         return faust.SASLCredentials(
@@ -29,8 +30,9 @@ def credentials(kafka: Kafka) -> Any:
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
     """Tokens by the client credentials grant, kept until shortly before they end."""
 
-    def __init__(self, oauth: OAuth, context: Any = None) -> None:
-        self._oauth, self._context = oauth, context
+    def __init__(self, oauth: OAuth) -> None:
+        self._oauth = oauth
+        self._context = ssl.create_default_context(cafile=oauth.ca_file)
         self._token, self._until = "", 0.0
         self._lock = asyncio.Lock()
 
@@ -46,10 +48,10 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
         form = {"grant_type": "client_credentials"} | (
             {"scope": oauth.scope} if oauth.scope else {}
         )
-        auth = aiohttp.BasicAuth(oauth.client_id, secret)
+        auth = aiohttp.BasicAuth(oauth.client_id, secret, "utf-8")  # as librdkafka does
         async with (
             aiohttp.ClientSession() as session,
-            session.post(oauth.token_url, data=form, auth=auth) as answer,
+            session.post(oauth.token_url, data=form, auth=auth, ssl=self._context) as answer,
         ):
             answer.raise_for_status()
             given = await answer.json()

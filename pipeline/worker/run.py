@@ -15,7 +15,7 @@ import uvloop
 from pipeline import log as logs
 from pipeline import topics_admin
 from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
-from pipeline.errors import RestartWanted, UserError
+from pipeline.errors import NotThere, RestartWanted, UserError
 from pipeline.health import serve
 from pipeline.settings import Settings
 from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, state_of
@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
     app, assess = create(settings)
     # not before the loop is set: a store made earlier hangs at SIGTERM
     assess.table.data.apply_changelog_batch = assess.rows.recover
-    serve(settings.worker.bind, settings.worker.port)
+    serve(settings.worker.bind, settings.worker.port, lambda: assess.alive)
     worker = Worker(
         app,
         loop=loop,
@@ -48,6 +48,7 @@ def run(settings: Settings) -> None:
         logging_config=_LOGGING,
         quiet=True,
     )
+    worker.spinner = None  # it writes terminal codes between the lines of the log
     code = EXIT_OWN_ERROR
     try:
         code = int(worker.execute_from_commandline() or 0)
@@ -66,12 +67,12 @@ def _look(settings: Settings) -> None:
     needed = (SNAPSHOTS, CONTROL, FINDINGS, state_of(settings.worker.app_id))
     try:
         problems = topics_admin.check(settings.kafka, only=needed)
-    except UserError as why:
+    except NotThere as why:
         raise RestartWanted(str(why)) from None
-    if wrong := [p for p in problems if "partitions" in p]:
+    if wrong := [p for p in problems if " partitions, not " in p]:
         raise UserError(*wrong)
     if missing := [
-        p for p in problems if "missing" in p
+        p for p in problems if ": missing" in p
     ]:  # a broker that just started may not know them yet
         raise RestartWanted("\n".join(missing))
 

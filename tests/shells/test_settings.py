@@ -81,7 +81,7 @@ driftline.yaml:9:8: elasticsearch.url: needs scheme, host and port (write for ex
 driftline.yaml:10:13: elasticsearch.username: needs password or password_file (write one of them)
 driftline.yaml:12:13: aws.interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)
 driftline.yaml:13:12: aws.regions: must be a list (write [one, two])
-driftline.yaml:14:27: worker.session_timeout: must be 2 or more
+driftline.yaml:14:27: worker.session_timeout: must be 6 or more
 driftline.yaml:14:37: worker.port: must be 65535 or less
 driftline.yaml:19:19: clock.interval: is no duration (write for example 30s, 10m or 6h)
 environment DRIFTLINE_KAFFKA__X: unknown setting 'kaffka' (did you mean 'kafka'?)
