@@ -169,7 +169,7 @@ def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> I
     )  # the end is told by an empty fetch
     try:
         if partitions is None:
-            known = reader.list_topics(topic, TIMEOUT).topics[topic]
+            known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
             if known.error is not None:
                 raise KafkaException(known.error)
             partitions = list(known.partitions)

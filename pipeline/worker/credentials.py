@@ -1,6 +1,7 @@
 """The settings' security block as Faust (aiokafka) takes it."""
 
 import asyncio
+import base64
 import ssl
 import time
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 import aiohttp
 import faust
 from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaConnectionError
 
 from pipeline.kafka import tls
 from pipeline.settings import Kafka, OAuth
+
+PATIENCE = aiohttp.ClientTimeout(total=10)
 
 
 def credentials(kafka: Kafka) -> Any:
@@ -43,19 +47,23 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             return self._token
 
     async def _fetch(self) -> None:
+        """Raises KafkaConnectionError: with any other error aiokafka would not try again later."""
         oauth = self._oauth
         secret = oauth.client_secret.get_secret_value() if oauth.client_secret else ""
-        form = {"grant_type": "client_credentials"} | (
-            {"scope": oauth.scope} if oauth.scope else {}
-        )
-        auth = aiohttp.BasicAuth(oauth.client_id, secret, "utf-8")  # as librdkafka does
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(oauth.token_url, data=form, auth=auth, ssl=self._context) as answer,
-        ):
-            answer.raise_for_status()
-            given = await answer.json()
-        self._token, self._until = (
-            given["access_token"],
-            time.time() + float(given.get("expires_in", 300)),
-        )
+        who = base64.b64encode(f"{oauth.client_id}:{secret}".encode()).decode()
+        form = {"grant_type": "client_credentials"} | ({"scope": oauth.scope} if oauth.scope else {})  # fmt: skip
+        headers = {"Authorization": f"Basic {who}"}
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=PATIENCE) as session,
+                session.post(
+                    oauth.token_url, data=form, headers=headers, ssl=self._context
+                ) as answer,  # fmt: skip
+            ):
+                answer.raise_for_status()
+                given = await answer.json()
+            self._token, lifetime = given["access_token"], float(given.get("expires_in", 300))
+        except (aiohttp.ClientError, OSError, ValueError, LookupError, TypeError) as error:
+            why = f"{type(error).__name__} {getattr(error, 'status', '')}".strip()
+            raise KafkaConnectionError(f"no token from {oauth.token_url}: {why}") from None
+        self._until = time.time() + lifetime
