@@ -39,9 +39,12 @@ class OAuth(Block):
     token_url: str
     """Where tokens are asked for, http or https."""
     client_id: str
+    """Who asks."""
     client_secret: SecretStr | None = None
+    """What proves it."""
     client_secret_file: Path | None = None
     scope: str = ""
+    """What is asked for; empty: whatever the server gives."""
     ca_file: Path | None = None
     """Certificates of the authorities to trust for token_url, PEM. Default: the system's."""
 
@@ -54,9 +57,13 @@ class Kafka(Block):
     bootstrap_servers: str = "127.0.0.1:9092"
     """Brokers, as host:port, with commas between."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """With or without TLS and a login."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    """How the login works; needed with SASL_…."""
     sasl_username: str | None = None
+    """For every mechanism but OAUTHBEARER."""
     sasl_password: SecretStr | None = None
+    """For every mechanism but OAUTHBEARER."""
     sasl_password_file: Path | None = None
     oauth: OAuth | None = None
     ca_file: Path | None = None
@@ -64,7 +71,9 @@ class Kafka(Block):
     certificate_file: Path | None = None
     """The client's own certificate, for mutual TLS, PEM."""
     key_file: Path | None = None
+    """The private key of certificate_file, PEM."""
     key_password: SecretStr | None = None
+    """What key_file is encrypted with."""
     key_password_file: Path | None = None
     replication: int = Field(3, ge=1)
     """Copies of each topic; never more than there are brokers."""
@@ -107,11 +116,15 @@ class Elasticsearch(Block):
     url: str = "http://127.0.0.1:9200"
     """One address, or several with commas between."""
     username: str | None = None
+    """With password; or api_key instead."""
     password: SecretStr | None = None
+    """With username."""
     password_file: Path | None = None
     api_key: SecretStr | None = None
+    """The encoded key; or username and password instead."""
     api_key_file: Path | None = None
     ca_file: Path | None = None
+    """Certificates of the authorities to trust, PEM. Default: the system's."""
     namespace: str = Field("default", pattern=r"^[a-z0-9_]{1,100}$")
     """The data stream's namespace."""
 
@@ -147,6 +160,7 @@ class Aws(Block):
     role_name: str = "DriftlineReader"
     """The role taken in every other account."""
     external_id: str | None = None
+    """What the role's trust asks for; named whenever a role is taken."""
     requests_per_second: float = Field(20, gt=0)
     """The most calls a second in one account, retries included."""
     concurrency: int = Field(16, ge=1, le=256)
@@ -170,6 +184,7 @@ class Rules(Block):
 
 class Redaction(Block):
     key: SecretStr | None = None
+    """What secrets' hashes are keyed with, 16 characters or more; every collector needs the same. `collect` does not start without."""
     key_file: Path | None = None
 
 
@@ -177,9 +192,11 @@ class Worker(Block):
     app_id: str = APP_ID
     """The consumer group, and the beginning of the changelog topic's name."""
     state_dir: Path = Path("/var/lib/driftline")
+    """Each worker's own folder, 0700; lost, it is made again from Kafka."""
     session_timeout: Seconds = Field(10, ge=6, le=90)
     """After this silence a worker's partitions go to the others. Brokers refuse less than 6 s, Faust more than 90."""
     bind: str = "127.0.0.1"
+    """Where its page answers; nowhere but here by default."""
     port: int = Field(6066, ge=0, le=65_535)
     """/live, /ready and /metrics; 0 takes a free one."""
     bad_share: float = Field(0.1, gt=0, le=1)
@@ -188,6 +205,7 @@ class Worker(Block):
 
 class Clock(Block):
     interval: Seconds = Field(30, gt=0)
+    """Time between ticks."""
     lateness: Seconds = Field(120, ge=0)
     """How late a sweep's reading may arrive."""
 

@@ -50,6 +50,7 @@ def command() -> None:
     default="aws",
     show_default=True,
     type=click.Choice(["aws", "aws-cn", "aws-us-gov"]),
+    help="Where the accounts are.",
 )
 @click.option(
     "--type", "types", multiple=True, metavar="TYPE", help="Only for this type; may be repeated."

@@ -40,17 +40,16 @@ def _json(value: Any) -> str:
 
 def template() -> str:
     """The CloudFormation template of the role; for a StackSet, or a stack in one account."""
-    policies = split(reader_policy())
-    names = [f"ReaderPolicy{number}" for number, _ in enumerate(policies, 1)]
     managed = {
-        name: {
+        f"ReaderPolicy{number}": {
             "Type": "AWS::IAM::ManagedPolicy",
             "Properties": {
                 "Description": "The calls that Driftline makes; they read configurations.",
+                "Roles": [{"Ref": "ReaderRole"}],
                 "PolicyDocument": policy,
             },
         }
-        for name, policy in zip(names, policies, strict=True)
+        for number, policy in enumerate(split(reader_policy()), 1)
     }
     trust = _substituted(trust_policy("${CallerAccount}", "${ExternalId}", "${AWS::Partition}"))
     role = {
@@ -59,7 +58,6 @@ def template() -> str:
             "RoleName": {"Ref": "RoleName"},
             "Description": "Taken by Driftline to read this account's configuration.",
             "AssumeRolePolicyDocument": trust,
-            "ManagedPolicyArns": [{"Ref": name} for name in names],
         },
     }
     whole = {
@@ -76,7 +74,7 @@ def template() -> str:
             },
             "RoleName": {"Type": "String", "Default": ROLE, "Description": "aws.role_name of the collector."},
         },
-        "Resources": {**managed, "ReaderRole": role},
+        "Resources": {"ReaderRole": role, **managed},
         "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["ReaderRole", "Arn"]}}},
     }  # fmt: skip
     return HEADER.format(source="collectors/aws/kinds") + yaml.safe_dump(whole, sort_keys=False, width=120)  # fmt: skip

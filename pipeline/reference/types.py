@@ -25,7 +25,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "What is read of every resource type. Each call's answer is one part of `resource.config`. A part that could not "
         "be read is *unread*, and rules that need it say `unknown`; a part that is not configured is `null`. Values that "
         "look like secrets are redacted wherever they stand, those named below always. `rules/types/aws.json` has every "
-        "path whole. *From AWS Config* are the parts that `driftline scan folder` and `driftline collect folder` find in "
+        "path whole. *From AWS Config* are the parts that `driftline scan folder PATH` and `driftline collect folder PATH` find in "
         "a snapshot file of AWS Config; the others are not judged from there."
     )
     head = ["type", "scope", "parts", "from AWS Config"]

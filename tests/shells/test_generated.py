@@ -1,0 +1,114 @@
+"""What is generated is as it stands in the repository; a change of what it is made from shows as a difference."""
+
+import re
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+
+from pipeline import generate
+from pipeline.reference import anchor, commands, rules, settings, stream, types
+from pipeline.rulebook import load
+from pipeline.rulebook.rule import load_rule
+from pipeline.rulebook.shapes import builtin_shapes
+from pipeline.settings import load_settings
+from tests.deploy.words import ROOT, mentioned, parse
+
+BY_HAND = {"docs/operating.md"}
+
+
+def test_everything_is_as_generated(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(check=True) == 0, capsys.readouterr().err
+
+
+def test_nothing_else_lies_there() -> None:
+    """A page or a policy that is generated no more is deleted with what made it."""
+    made = {path for generator in generate.GENERATORS for path, _ in generator()}
+    there = [*ROOT.glob("docs/*"), *ROOT.glob("deploy/aws/*.json"), *ROOT.glob("pipeline/schemas/*.json")]  # fmt: skip
+    assert {str(path.relative_to(ROOT)) for path in there} - BY_HAND <= made
+
+
+def test_a_changed_rule_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = load().rules[0]
+    text = one.path.read_text().replace(f"severity: {one.file.severity}", "severity: informational")
+    changed, problems = load_rule(one.path, builtin_shapes(), text)
+    assert changed is not None, problems
+    others = [rule for rule in load().rules if rule.id != one.id]
+    monkeypatch.setattr(generate, "GENERATORS", (lambda: iter([("docs/rules.md", rules.rules_page([changed, *others]))]),))  # fmt: skip
+    assert generate.main(check=True) == 1
+    told = capsys.readouterr().err
+    assert "docs/rules.md differs" in told
+    assert "make docs" in told
+    assert f"{one.id}](#{one.id}) | informational" in told
+
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "rules.md", tmp_path / "docs")
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    assert generate.main(check=False) == 0
+    assert "severity **informational**" in (tmp_path / "docs" / "rules.md").read_text()
+    assert generate.main(check=True) == 0
+
+
+def test_a_control_without_a_rule_is_shown() -> None:
+    catalogue = {"own": {"title": "Own", "url": "https://example.com", "controls": {"1": "One"}}}
+    page = rules.frameworks_page([], catalogue)
+    assert "1 controls, 1 of them without a rule" in page
+    assert "| 1 | One | none yet |" in page
+
+
+def test_every_link_leads_somewhere() -> None:
+
+    for path in (ROOT / "docs").glob("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]*)(#[^)\s]*)?\)", path.read_text()):
+            file = path if not target[0] else (path.parent / target[0]).resolve()
+            assert file.exists(), f"{path.name}: {target[0]}"
+            if target[1]:
+                heads = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+                assert target[1] in {anchor(head) for head in heads}, f"{path.name}: {target}"
+
+
+def test_every_setting_says_what_it_is_and_can_be_set() -> None:
+    found = settings.settings()
+    assert [one.name for one in found if not one.meaning] == []
+    numbers = [one for one in found if one.type in ("whole number", "number", "duration")]
+    assert len(numbers) > 5
+    env = {one.variable: one.default for one in numbers}
+    assert load_settings(None, env) == load_settings(
+        None, {}
+    )  # every variable is known, every default allowed
+
+
+def test_every_command_and_option_has_its_words() -> None:
+    plain = {"--format", "--rules", "--fail-on"}  # wherever they stand, they mean the same
+    for words, command in commands.commands():
+        assert command.help, words
+        options = [one for one in command.params if isinstance(one, click.Option)]
+        assert [one.opts for one in options if not one.help and not plain & set(one.opts)] == []
+
+
+def test_every_type_and_part_has_its_place() -> None:
+    ((_, page),) = types.pages()
+    for name, shape in builtin_shapes().items():
+        own = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+        for part in shape["parts"]:
+            assert f"\n- `{part}`: " in own, (name, part)
+            assert f"| `{part}` | `" in own, (name, part)
+
+
+def test_a_topic_says_who_writes_it() -> None:
+    rows = {line.split("`")[1]: line for line in stream.topics_page().splitlines() if line.startswith("| `")}  # fmt: skip
+    assert "| collector | worker |" in rows["driftline.snapshots"]
+    assert "| worker | sink |" in rows["driftline.findings"]
+    assert "|  |  |" in rows["driftline.tickets"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_commands_in_the_pages_are_real(path: Path) -> None:
+    if path.name == "commands.md":
+        return  # made from the commands themselves
+    for words in mentioned(path.read_text()):
+        if not words[0].isupper():  # COMMAND
+            parse(words)
