@@ -57,7 +57,7 @@ class Redactor:
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Tags are people's free text: what is named or looks like a secret is replaced, as text."""
         return {
-            self._name(name): self._text(value) if _secret(name, value) else value
+            self._name(_text(name)): self._text(value) if _secret(name, value) else _text(value)
             for name, value in tags.items()
         }
 
@@ -130,6 +130,11 @@ class Redactor:
             }
         elif value is not None and not _marked(value):
             holder[steps[0]] = self.mark(value)
+
+
+def _text(value: str) -> str:
+    """Text that can travel: a lone surrogate, which no JSON may hold, becomes a question mark."""
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def _marked(value: Any) -> bool:

@@ -1,11 +1,16 @@
 """What every shell that judges needs of the settings: a rulebook and the assessing options."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.assess import Options
 from pipeline.rulebook import Rulebook, load
 from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from collectors.redact import Redactor
 
 
 def rulebook_and_options(
@@ -17,3 +22,11 @@ def rulebook_and_options(
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, Options(criticality=settings.criticality)
+
+
+def redactor(settings: Settings) -> "Redactor":
+    """For what is judged here and stored nowhere: with the settings' key, or one of this run alone."""
+    from collectors.redact import Redactor
+
+    key = settings.redaction.key
+    return Redactor(key.get_secret_value().encode() if key else os.urandom(32))

@@ -2,7 +2,8 @@
 
 import gzip
 import os
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,9 @@ from pipeline.errors import Malformed, UserError
 from pipeline.topics import CONTROL, SNAPSHOTS
 
 HEADER = {"driftline": "tape", "version": 1}
+LONGEST = wire.MAX_BYTES + 1000
+"""A line: the largest record, and what stands around it."""
+UNREADABLE = (OSError, EOFError, zlib.error)
 TOPICS = {"snapshots": SNAPSHOTS.name, "control": CONTROL.name}
 
 
@@ -28,22 +32,36 @@ def is_tape(path: Path) -> bool:
     try:
         with _open(path) as lines:
             first = orjson.loads(lines.readline(10_000))
-    except (OSError, ValueError, EOFError):
+    except (*UNREADABLE, ValueError):
         return False
     return isinstance(first, dict) and first.get("driftline") == "tape"
 
 
-def read(path: Path) -> Iterator[Entry]:
-    """The records of a tape (gz or not), in order. Raises UserError with file and line."""
+def read(path: Path, told: Callable[[str], None]) -> Iterator[Entry]:
+    """The records of a tape (gz or not), in order. A bad line is told with its number, and passed over.
+
+    Raises UserError where the file is no tape, of a newer version, or cannot be read to its end."""
     try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, 1):
-                if number == 1:
-                    _header(path, line)
-                elif line.strip():
-                    yield _entry(path, number, line)
-    except (OSError, EOFError) as error:
+        with _open(path) as file:
+            lines = _lines(file)
+            _header(path, next(lines, b""))
+            for number, line in enumerate(lines, 2):
+                if line.strip():
+                    try:
+                        yield _entry(number, line)
+                    except Malformed as why:
+                        told(f"{path}:{number}: {why}")
+    except UNREADABLE as error:
         raise UserError(f"{path}: cannot be read: {error} (is it a whole file?)") from None
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    """Lines; of one that is too long only its beginning, so that it cannot fill the memory."""
+    while line := file.readline(LONGEST + 1):
+        rest = line
+        while len(rest) > LONGEST and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST + 1)
+        yield line
 
 
 def write(path: Path, records: Iterable[tuple[str, str, Any]]) -> int:
@@ -82,15 +100,14 @@ def _header(path: Path, line: bytes) -> None:
         )
 
 
-def _entry(path: Path, number: int, line: bytes) -> Entry:
-    try:
-        record = wire.decode(line)
-    except Malformed as why:
-        raise UserError(f"{path}:{number}: {why}") from None
-    if not isinstance(record, dict) or record.get("topic") not in TOPICS or "value" not in record:
-        raise UserError(
-            f"{path}:{number}: not a tape record (needs topic: snapshots or control, and value)"
-        )
+def _entry(number: int, line: bytes) -> Entry:
+    record = wire.decode(line, LONGEST)
+    if (
+        not isinstance(record, dict)
+        or str(record.get("topic")) not in TOPICS
+        or "value" not in record
+    ):
+        raise Malformed("not a tape record (needs topic: snapshots or control, and value)")
     return Entry(
         number, TOPICS[record["topic"]], orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS)
     )

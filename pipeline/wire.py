@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,8 @@ from pipeline.model import Control, Snapshot
 
 MAX_DEPTH = 64
 """CEL's runtime crashes on documents nested some thousand levels deep; no cloud answer has 64."""
+WRAPPED = 4
+"""What stands around a part of a configuration: the snapshot and its `config`, a batch, a tape's line."""
 MAX_BYTES = 4_000_000
 MAX_ELEMENTS = 50_000
 """Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
@@ -118,6 +119,17 @@ def _check_integers(value: Any) -> None:
             stack.extend(item)
         elif type(item) is int and not INT_MIN <= item <= INT_MAX:
             raise Malformed("an integer beyond 64 bit")
+
+
+def fits(part: Any) -> Any:
+    """A part of a configuration, which travels within a snapshot. Raises Malformed where it cannot."""
+    try:
+        data = orjson.dumps(part)
+    except TypeError as error:  # a lone surrogate, a huge integer, a thousand levels
+        raise Malformed(str(error)) from None
+    if depth(data) > MAX_DEPTH - WRAPPED:
+        raise Malformed(f"nested deeper than {MAX_DEPTH - WRAPPED}")
+    return part
 
 
 def _problems(error: ValidationError) -> str:

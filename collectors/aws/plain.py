@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from pipeline import wire
-from pipeline.errors import Malformed
 from pipeline.model import rfc3339
 
 
@@ -38,13 +37,7 @@ def decoded(value: Any) -> Any:
 
 def size(value: Any) -> int:
     """The bytes of a part on the wire. Raises Malformed for what cannot travel."""
-    try:
-        data = orjson.dumps(value)
-    except TypeError as error:
-        raise Malformed(str(error)) from None
-    if len(data) < wire.MAX_BYTES:
-        wire.decode(data)
-    return len(data)
+    return len(orjson.dumps(wire.fits(value)))
 
 
 def tags_of(tags: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ import jmespath  # type: ignore[import-untyped]
 from collectors.redact import Redactor
 from pipeline import wire
 from pipeline.errors import Malformed
-from pipeline.model import Part, Snapshot, rfc3339
+from pipeline.model import Part, Snapshot, Unread, rfc3339
 
 DELETED = {"ResourceDeleted", "ResourceDeletedNotRecorded"}
 RECORDED = {"OK", "ResourceDiscovered"}
@@ -179,17 +179,20 @@ MAPPINGS: dict[str, dict[str, Mapped]] = {
 
 
 def parts_of(item: dict[str, Any]) -> dict[str, Any]:
-    """The parts that an item gives. Raises what a malformed one leads to: KeyError, TypeError, Malformed …"""
+    """The parts that an item gives; Unread where one is written in a way that cannot be understood.
+
+    Raises KeyError, TypeError or Malformed where the item as a whole cannot be."""
     out: dict[str, Any] = {}
     item = item | {"configuration": opened(item["configuration"])}
     for part, (path, make) in MAPPINGS[item["resourceType"]].items():
-        value = opened(jmespath.search(path, item))
-        if value is None:
-            continue
         try:
-            out[part] = make(value)
+            value = opened(jmespath.search(path, item))
+            if value is not None:
+                out[part] = wire.fits(make(value))
         except Unmapped:
             continue
+        except (Malformed, KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            out[part] = Unread(part=part, reason="failed", code="Malformed")
     return out
 
 
@@ -205,12 +208,13 @@ def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
         raise Malformed("no ARN")
     at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
     deleted = status in DELETED
-    config = {} if deleted else redactor.config(parts_of(item))
+    found = {} if deleted else parts_of(item)
+    config = redactor.config({k: v for k, v in found.items() if not isinstance(v, Unread)})
     return Snapshot(
         uid=item["ARN"], type=item["resourceType"], provider="aws", account=str(item["awsAccountId"]),
         region="global" if item["awsRegion"] == "global" or item["resourceType"].startswith("AWS::IAM::") else item["awsRegion"],
         name=str(item.get("resourceName") or item.get("resourceId") or ""),
         tags=redactor.tags({str(k): str(v) for k, v in (item.get("tags") or {}).items()}),
         captured_at=at, config=config, parts=[Part(name=name, captured_at=at) for name in config],
-        source="import", deleted=deleted, deleted_reason="not_found" if deleted else None,
+        unread=[part for part in found.values() if isinstance(part, Unread)], source="import", deleted=deleted, deleted_reason="not_found" if deleted else None,
     )  # fmt: skip

@@ -1,17 +1,21 @@
 """Files as a source: AWS Config snapshots and our own tapes. An account can be judged without credentials."""
 
 import gzip
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+import orjson
+
 from collectors.folder.config import MAPPINGS, snapshot_of
 from collectors.redact import Redactor
+from collectors.table import kinds
 from pipeline import tape, wire
 from pipeline.errors import Malformed, UserError
 from pipeline.model import Snapshot
+from pipeline.topics import SNAPSHOTS
 
 MOST_BYTES = 2_000_000_000
 """Of one file, unpacked. (One of AWS Config holds a region of an account.)"""
@@ -31,34 +35,71 @@ def read(
     paths: Sequence[Path],
     feed: Callable[[str, bytes], None],
     emit: Callable[[Snapshot], None],
-    known: set[str] | None = None,
-    redactor: Redactor | None = None,
+    known: set[str] | None,
+    redactor: Redactor,
 ) -> Told:
     """Reads files and folders. Tapes go to `feed` record by record, snapshots to `emit`.
 
-    `known`: the types that some rule is about. Without a redactor a key of this run alone is used."""
-    told, redactor = Told(), redactor or Redactor(os.urandom(32))
-    for path in _files(paths):
+    `known`: the types that some rule is about; None is all."""
+    told = Told()
+    for path in _files(paths, told):
         try:
             if tape.is_tape(path):
-                for entry in tape.read(path):
-                    feed(entry.topic, entry.value)
-                    told.records += 1
+                for entry in entries(path, redactor, told.problems.append):
+                    _fed(path, entry, feed, told)
             else:
                 _config(path, emit, told, known, redactor)
         except UserError as why:
             told.problems += why.problems
-        except (Malformed, OSError, EOFError) as why:
+        except (Malformed, *tape.UNREADABLE) as why:
             told.problems.append(f"{path}: {why}")
     return told
 
 
-def _files(paths: Sequence[Path]) -> Iterable[Path]:
+def entries(path: Path, redactor: Redactor, told: Callable[[str], None]) -> Iterator[tape.Entry]:
+    """The records of a tape, redacted as every collector's are: who wrote it may not have done so."""
+    for entry in tape.read(path, told):
+        if entry.topic == SNAPSHOTS.name:
+            yield entry._replace(value=_redacted(entry.value, redactor))
+        else:
+            yield entry
+
+
+def _redacted(value: bytes, redactor: Redactor) -> bytes:
+    try:
+        elements = [wire.decode(element) for element in wire.split(value)]
+    except Malformed:
+        return value  # no batch; whoever is fed buries it
+    for element in elements:
+        if not isinstance(element, dict):
+            continue
+        kind = kinds().get(str(element.get("type")))
+        if "config" in element:
+            whole = {"config": element["config"]}
+            paths = [f"config.{path}" for path in kind.redact] if kind else []
+            element["config"] = redactor.config(whole, paths)["config"]
+        if isinstance(tags := element.get("tags"), dict):
+            texts = {k: v for k, v in tags.items() if isinstance(v, str)}
+            element["tags"] = redactor.config(tags) | redactor.tags(texts)
+    return wire.join([orjson.dumps(element, option=orjson.OPT_SORT_KEYS) for element in elements])
+
+
+def _fed(path: Path, entry: tape.Entry, feed: Callable[[str, bytes], None], told: Told) -> None:
+    try:
+        feed(entry.topic, entry.value)
+        told.records += 1
+    except Malformed as why:
+        told.problems.append(f"{path}:{entry.line}: {why}")
+
+
+def _files(paths: Sequence[Path], told: Told) -> Iterable[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(
-                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")
-            )
+            inside = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            found = sorted(inside)
+            yield from found
+            if not found:
+                told.problems.append(f"{path}: no file in it")
         else:
             yield path
 
@@ -80,12 +121,9 @@ def _config(
     known: set[str] | None,
     redactor: Redactor,
 ) -> None:
-    whole = wire.decode(_unpacked(path), most=MOST_BYTES)
-    items = whole.get("configurationItems") if isinstance(whole, dict) else None
-    if not isinstance(items, list):
-        raise Malformed("neither a tape nor an AWS Config snapshot (which has configurationItems)")
-    for number, item in enumerate(items):
+    for number, raw in enumerate(_items(_unpacked(path))):
         try:
+            item = wire.decode(bytes(raw))
             type_ = str(item["resourceType"])
             if type_ not in MAPPINGS or (known is not None and type_ not in known):
                 told.not_judged[type_] += 1
@@ -94,8 +132,31 @@ def _config(
             else:
                 emit(snapshot)
                 told.records += 1
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, Malformed) as why:
+        except UserError:
+            raise
+        except Exception as why:  # one item's trouble must not stop the others
             told.problems.append(f"{path}: configurationItems[{number}]: {_told(why)}")
+
+
+class _File(msgspec.Struct):
+    """An AWS Config snapshot's outline; its items stay bytes, so that each is judged for itself."""
+
+    configurationItems: list[msgspec.Raw]
+    fileVersion: str | None = None
+
+
+def _items(data: bytes) -> list[msgspec.Raw]:
+    try:
+        file = msgspec.json.decode(data, type=_File)
+    except msgspec.ValidationError:
+        raise Malformed(
+            "neither a tape nor an AWS Config snapshot (which has configurationItems)"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(f"not JSON: {error}") from None
+    if file.fileVersion is not None and file.fileVersion.split(".")[0] != "1":
+        raise Malformed(f"AWS Config's file version {file.fileVersion[:20]} (known is 1)")
+    return file.configurationItems
 
 
 def _told(why: Exception) -> str:

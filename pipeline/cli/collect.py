@@ -195,7 +195,7 @@ def folder(paths: tuple[Path, ...]) -> int:
     redactor = _redactor(settings)
     with explained(settings.kafka):
         batches = Batches(settings)
-    told = read(paths, batches.raw, batches, redactor=redactor)
+    told = read(paths, batches.raw, batches, None, redactor)
     batches.close()
     for problem in told.problems:
         click.echo(f"not read: {plain(problem)}", err=True)

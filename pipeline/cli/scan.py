@@ -15,7 +15,7 @@ from pipeline import report
 from pipeline.errors import UserError
 from pipeline.model import SEVERITIES, Snapshot, Sweep
 from pipeline.settings import Settings, load_settings
-from pipeline.shell import rulebook_and_options
+from pipeline.shell import redactor, rulebook_and_options
 
 
 @click.group(name="scan")
@@ -148,6 +148,7 @@ def aws(
         external_id=settings.aws.external_id,
         requests_per_second=settings.aws.requests_per_second,
         concurrency=settings.aws.concurrency,
+        redactor=redactor(settings),
     )
     console = Console(stderr=True)
     with console.status("reading …") as status:
@@ -170,8 +171,11 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     """Judge AWS Config snapshot files and tapes, without credentials."""
     from collectors.folder.read import read
 
-    scan = Scan(load_settings(), given)
-    told = read(paths_to_read, scan.fold.feed, scan.fold.snapshot, known=set(scan.types))
+    settings = load_settings()
+    scan = Scan(settings, given)
+    told = read(
+        paths_to_read, scan.fold.feed, scan.fold.snapshot, set(scan.types), redactor(settings)
+    )
     problems = [report.plain(problem) for problem in told.problems]
     for problem in problems:
         click.echo(f"not read: {problem}", err=True)

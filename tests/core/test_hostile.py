@@ -25,7 +25,8 @@ READ = ("changed", "older", "unchanged", "duplicates", "bad")
 
 
 def partition() -> Partition:
-    return Partition(0, {}.get, rulebook())
+    rows: dict[bytes, bytes] = {}
+    return Partition(0, rows.get, rulebook())
 
 
 def element(uid: str = UID, **more: Any) -> dict[str, Any]:
