@@ -100,7 +100,7 @@ def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], dateti
     at = context.now()
     for page in pages:
         for item in value(kind.listing.items, plain(page)) or []:
-            if not (kind.skip and value(kind.skip, {"item": item})):
+            if not (kind.skip and value(kind.skip, context.holes(item))):
                 yield item, at
         at = context.now()
 
