@@ -63,7 +63,7 @@ class Kafka(Block):
     sasl_username: str | None = None
     """For every mechanism but OAUTHBEARER."""
     sasl_password: SecretStr | None = None
-    """For every mechanism but OAUTHBEARER."""
+    """With sasl_username."""
     sasl_password_file: Path | None = None
     oauth: OAuth | None = None
     ca_file: Path | None = None
@@ -234,12 +234,7 @@ class Settings(Block):
     ndjson: Ndjson = Field(default_factory=Ndjson)
     criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
         default={
-            "criticality": {
-                "low": "low",
-                "medium": "medium",
-                "high": "high",
-                "critical": "critical",
-            },
+            "criticality": {one: one for one in ("low", "medium", "high", "critical")},
             "env": {"prod": "high", "production": "high", "dev": "low", "test": "low"},
         }
     )

@@ -120,6 +120,7 @@ examples:
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("rules"),
     show_default=True,
+    help="Where its file is written.",
 )
 def new(id: str, type_: str, folder: Path) -> None:
     """Begin a rule: a file that loads and passes its test, to be filled."""

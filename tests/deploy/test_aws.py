@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint import lint_file
+from cfnlint import lint_file  # type: ignore[import-untyped]
 
 from collectors.aws.collect import Options, sweep
 from collectors.aws.permissions import (

@@ -13,7 +13,7 @@ from tests.deploy.words import DEPLOY, mentioned, parse, settings_of
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SPECIFIERS = {"%i": "6067", "%d": "/run/credentials/x"}
-CONFIG = (DEPLOY / "systemd" / "driftline.yaml").read_text()
+CONFIG = (DEPLOY / "systemd" / "example.yaml").read_text()
 
 every_unit = pytest.mark.parametrize("unit", UNITS, ids=[path.name for path in UNITS])
 
