@@ -35,11 +35,15 @@ async def check(settings: Settings) -> str | None:
 
 def explained(error: Exception, settings: Settings) -> str | None:
     """What to tell the user about a client's error; None if it is none of the client's."""
-    from elasticsearch import ApiError, TransportError
+    from elasticsearch import ApiError, SSLError, TransportError
 
     if not isinstance(error, ApiError | TransportError):
         return None
-    return (
-        f"Elasticsearch at {settings.elasticsearch.url}: {error} (is it running, and are the address and"
-        " credentials right? try: driftline doctor)"
-    )
+    look = "is it running, and are the address and credentials right? try: driftline doctor"
+    if isinstance(error, SSLError):
+        look = "look at elasticsearch.ca_file; and does the certificate name the host of elasticsearch.url?"
+    elif isinstance(error, ApiError) and error.status_code == 401:
+        look = "correct elasticsearch.username and password, or api_key"
+    elif isinstance(error, ApiError) and error.status_code == 403:
+        look = "the rights that it needs: driftline permissions elasticsearch"
+    return f"Elasticsearch at {settings.elasticsearch.url}: {error} ({look})"

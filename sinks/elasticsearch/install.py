@@ -1,21 +1,25 @@
-"""Templates, the index behind the alias, and its replacement when the mapping changes."""
+"""Templates, the index behind the alias, and its replacement when the mapping changes.
 
-import re
+An index is *filling* from its making until the last pass over the topic, and says so in its mapping's `_meta`: an installation
+that was cut off is finished by the next one, and two at once do the same work twice. Versions keep the newer document."""
+
+import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-from elasticsearch import AsyncElasticsearch, NotFoundError
+from confluent_kafka import KafkaException
+from elasticsearch import AsyncElasticsearch, BadRequestError, NotFoundError
 
-from pipeline.kafka import read_compacted
+from pipeline.errors import UserError
 from pipeline.settings import Settings
 from pipeline.topics import FINDINGS
+from sinks.elasticsearch.refill import refill
 from sinks.elasticsearch.render import ALIAS, history_stream
-from sinks.elasticsearch.sink import ElasticsearchSink
-from sinks.elasticsearch.templates import fingerprint, history_template, latest_template
+from sinks.elasticsearch.templates import fingerprint, templates
 
-LATEST, HISTORY = "driftline-latest", "driftline-history"
-CHUNK = 1000
+RUN = "run: driftline sink elasticsearch --install"
+ABANDONED_MS = 3_600_000
+"""A filling index this old is nobody's: what was deleted since is not known to it."""
 
 
 async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
@@ -25,39 +29,118 @@ async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
     except NotFoundError:
         return None, None
     name, about = next(iter(found.items()))
-    return name, about["mappings"].get("_meta", {}).get("driftline")
+    return name, _meta(about).get("driftline")
 
 
 async def check(es: AsyncElasticsearch) -> str | None:
     """What is missing, with the next step; None when all is as it should be."""
     index, have = await state(es)
     if index is None:
-        return f"the alias {ALIAS} is missing (run: driftline sink elasticsearch --install)"
+        return f"the alias {ALIAS} is missing ({RUN})"
     if have != fingerprint():
-        return f"{index} has another mapping than this version writes (run: driftline sink elasticsearch --install)"
-    for name in (LATEST, HISTORY):
-        if not await es.indices.exists_index_template(name=name):
-            return f"the template {name} is missing (run: driftline sink elasticsearch --install)"
+        return f"{index} has another mapping than this version writes ({RUN})"
+    if index == ALIAS:
+        return f"{ALIAS} is an index, and must be an alias (delete it, then {RUN})"
+    if _meta((await es.indices.get(index=index))[index]).get("filling"):
+        return f"{index} is not yet filled: an installation is under way or was cut off ({RUN})"
+    for name, wanted in templates().items():
+        try:
+            found = await es.indices.get_index_template(name=name)
+        except NotFoundError:
+            return f"the template {name} is missing ({RUN})"
+        if found["index_templates"][0]["index_template"].get("_meta") != wanted["_meta"]:
+            return f"the template {name} is another than this version's ({RUN})"
     return None
 
 
 async def install(es: AsyncElasticsearch, settings: Settings, tell: Callable[[str], None]) -> None:
-    """Makes what is missing; replaces the index behind the alias when the mapping has changed."""
-    await es.indices.put_index_template(name=LATEST, **latest_template())
-    await es.indices.put_index_template(name=HISTORY, **history_template())
+    """Makes what is missing; replaces the index behind the alias when the mapping has changed. Raises UserError."""
+    for name, template in templates().items():
+        await es.indices.put_index_template(name=name, **template)
     tell("templates: written")
     stream = history_stream(settings.elasticsearch.namespace)
     if await _stream_is_old(es, stream):
         await es.indices.rollover(alias=stream)
         tell(f"{stream}: rolled over to the new mapping")
     index, have = await state(es)
-    if index is None:
-        await es.indices.create(index=f"{ALIAS}-v1", aliases={ALIAS: {"is_write_index": True}})
-        tell(f"{ALIAS}-v1: made, behind its alias")
-    elif have != fingerprint():
-        await _replace(es, settings, index, tell)
-    else:
-        tell(f"{index}: as it should be")
+    if index == ALIAS:
+        raise UserError(f"{ALIAS} is an index, and must be an alias: delete it, then install again")
+    there = await es.indices.get(index=f"{ALIAS}-v*", expand_wildcards="all")
+    if index is not None and have == fingerprint():
+        if _meta(there[index]).get("filling"):
+            await _finish(es, settings, index, tell)
+        else:
+            tell(f"{index}: as it should be")
+        return
+    new = await _make(es, dict(there), index)
+    if index is not None:  # else there is nothing to look at meanwhile
+        await _fill(es, settings, new, tell)
+    swap = (
+        [{"remove": {"index": f"{ALIAS}-v*", "alias": ALIAS, "must_exist": False}}] if index else []
+    )
+    await es.indices.update_aliases(
+        actions=[*swap, {"add": {"index": new, "alias": ALIAS, "is_write_index": True}}]
+    )
+    tell(f"{new}: behind the alias" + (f", in place of {index}" if index else ""))
+    await _finish(es, settings, new, tell)
+
+
+async def _make(es: AsyncElasticsearch, there: dict[str, Any], index: str | None) -> str:
+    """The next index, empty; or the one that an installation now under way, or just cut off, is filling."""
+    newest = max(there, key=_number, default=None)
+    if newest is not None and newest != index and _is_ours(there[newest]):
+        return newest
+    name = f"{ALIAS}-v{_number(newest) + 1 if newest else 1}"
+    try:
+        await es.indices.create(
+            index=name, mappings={"_meta": {"driftline": fingerprint(), "filling": True}}
+        )
+    except BadRequestError as error:
+        if error.error != "resource_already_exists_exception":
+            raise
+    return name
+
+
+def _number(name: str) -> int:
+    """Of an index: 2 of …-v2. One that a person named otherwise comes before all."""
+    number = name.rpartition("-v")[2]
+    return int(number) if number.isdecimal() else 0
+
+
+def _is_ours(about: dict[str, Any]) -> bool:
+    age = time.time() * 1000 - int(about["settings"]["index"]["creation_date"])
+    return _meta(about) == {"driftline": fingerprint(), "filling": True} and age < ABANDONED_MS
+
+
+async def _finish(
+    es: AsyncElasticsearch, settings: Settings, index: str, tell: Callable[[str], None]
+) -> None:
+    """What was said, and what ended, while the index was being filled and swapped; then the others go."""
+    await _fill(es, settings, index, tell)
+    now, _ = await state(es)
+    if now != index:
+        raise UserError(f"another installation has put {now} in place of {index}: {RUN} once more")
+    await es.indices.put_mapping(index=index, meta={"driftline": fingerprint()})
+    for name in await es.indices.get(index=f"{ALIAS}-v*", expand_wildcards="all"):
+        if _number(name) < _number(index):
+            await es.options(ignore_status=404).indices.delete(index=name)
+            tell(f"{name}: deleted")
+
+
+async def _fill(
+    es: AsyncElasticsearch, settings: Settings, index: str, tell: Callable[[str], None]
+) -> None:
+    try:
+        tell(f"{index}: {await refill(es, settings, index)} from {FINDINGS.name}")
+    except KafkaException as why:
+        # An index that nobody could have looked at before is filled by the sink, and by what is said again.
+        if (await es.count(index=index))["count"] or len(
+            await es.indices.get(index=f"{ALIAS}-v*")
+        ) > 1:
+            raise UserError(
+                f"{index} cannot be filled from {FINDINGS.name}: {why.args[0].str()} (the old view stays; {RUN} again)"
+            ) from None
+        tell(f"{index}: not filled, {FINDINGS.name} cannot be read: {why.args[0].str()}")
 
 
 async def _stream_is_old(es: AsyncElasticsearch, stream: str) -> bool:
@@ -66,52 +149,9 @@ async def _stream_is_old(es: AsyncElasticsearch, stream: str) -> bool:
         found = await es.indices.get_mapping(index=stream)
     except NotFoundError:
         return False
-    newest = found[max(found.keys())]["mappings"]
-    return bool(newest.get("_meta", {}).get("driftline") != fingerprint())
+    newest = max(found.keys(), key=lambda name: int(name.rpartition("-")[2]))
+    return bool(found[newest]["mappings"].get("_meta", {}).get("driftline") != fingerprint())
 
 
-async def _replace(
-    es: AsyncElasticsearch, settings: Settings, old: str, tell: Callable[[str], None]
-) -> None:
-    match = re.search(r"-v(\d+)$", old)
-    new = f"{ALIAS}-v{int(match[1]) + 1 if match else 2}"
-    await es.options(ignore_status=404).indices.delete(
-        index=new
-    )  # left by a replacement that was cut
-    await es.indices.create(index=new)
-    count = await refill(es, settings, new)
-    await es.indices.update_aliases(
-        actions=[{"remove": {"index": old, "alias": ALIAS}},
-                 {"add": {"index": new, "alias": ALIAS, "is_write_index": True}}]
-    )  # fmt: skip
-    # what running sinks wrote to the old one meanwhile; versions keep the newer
-    count += await refill(es, settings, new)
-    await es.indices.delete(index=old)
-    tell(f"{new}: filled with {count} writes from {FINDINGS.name}, in place of {old}")
-
-
-async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> int:
-    """Writes every standing finding of the topic into an index; says how many."""
-    sink = ElasticsearchSink(settings.elasticsearch, es)
-    import time
-
-    lines: list[dict[str, Any]] = []
-    count = 0
-    for value in read_compacted(settings.kafka, FINDINGS.name).values():
-        for action in sink.render(orjson.loads(value), int(time.time() * 1e6)):
-            if action.target == ALIAS and action.body is not None:
-                meta = {
-                    "_index": index,
-                    "_id": action.id,
-                    "version": action.version,
-                    "version_type": "external",
-                }
-                lines += [{"index": meta}, action.body]
-                count += 1
-        if len(lines) >= 2 * CHUNK:
-            await es.bulk(operations=lines)
-            lines = []
-    if lines:
-        await es.bulk(operations=lines)
-    await es.indices.refresh(index=index)
-    return count
+def _meta(about: dict[str, Any]) -> dict[str, Any]:
+    return dict(about["mappings"].get("_meta", {}))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from pipeline.model import from_micros, to_micros
 from sinks.base import Action
 
@@ -50,7 +52,7 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
         "observer": {"vendor": VENDOR, "product": VENDOR, "type": "cspm"},
         "cloud": {
             "provider": resource["provider"], "account": {"id": resource["account"]},
-            "region": resource["region"], "service": {"name": rule["section"].lower()},
+            "region": resource["region"], "service": {"name": (rule["section"] or "other").lower()},
         },
         "resource": {
             "id": resource["uid"], "name": name, "type": resource["type"],
@@ -86,10 +88,8 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
 
 def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:
     """A flattened field holds path to text: values of any kind, from any cloud, must never fight over a mapping."""
-    import orjson
-
     return {
-        item["path"]: value
+        item["path"].replace("\0", "\ufffd"): value  # a flattened key may not have it
         if isinstance(value := item["value"], str)
         else orjson.dumps(value).decode()
         for item in evidence

@@ -8,6 +8,7 @@ from typing import Any
 
 from sinks.elasticsearch.render import ALIAS, DATASET
 
+LATEST, HISTORY = "driftline-latest", "driftline-history"
 KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
 TEXT = {"type": "text"}
 DATE = {"type": "date"}
@@ -60,24 +61,35 @@ def mapping() -> dict[str, Any]:
 
 def fingerprint() -> str:
     """Changes when the mapping does."""
-    return hashlib.sha256(json.dumps(mapping(), sort_keys=True).encode()).hexdigest()[:12]
+    return _hash(mapping())
 
 
-def latest_template() -> dict[str, Any]:
-    """For the indices behind the alias; a deleted document's version is remembered for a day."""
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def templates() -> dict[str, dict[str, Any]]:
+    """By name, each with its own fingerprint in `_meta`."""
+    made = {LATEST: _latest(), HISTORY: _history()}
+    return {name: one | {"_meta": {"driftline": _hash(one)}} for name, one in made.items()}
+
+
+def _latest() -> dict[str, Any]:
+    """For the indices behind the alias, which only an installation makes: a write to a missing one (a deletion with a
+    version would make it) is refused. A deleted document's version is remembered for a day."""
     return {
-        "index_patterns": [f"{ALIAS}-v*"],
+        "index_patterns": [ALIAS, f"{ALIAS}-v*"],
         "priority": 300,
+        "allow_auto_create": False,
         "template": {
             "settings": {"index": {"gc_deletes": "24h", "refresh_interval": "1s", "number_of_shards": 1,
                                    "auto_expand_replicas": "0-1"}},
             "mappings": mapping() | {"_meta": {"driftline": fingerprint()}},
         },
-        "_meta": {"driftline": fingerprint()},
     }  # fmt: skip
 
 
-def history_template() -> dict[str, Any]:
+def _history() -> dict[str, Any]:
     """For the data stream of transitions."""
     return {
         "index_patterns": [f"logs-{DATASET}-*"],
@@ -88,5 +100,4 @@ def history_template() -> dict[str, Any]:
             "mappings": mapping() | {"_meta": {"driftline": fingerprint()}},
             "lifecycle": {"data_retention": "90d"},
         },
-        "_meta": {"driftline": fingerprint()},
     }

@@ -1,0 +1,60 @@
+"""Findings as the core says them, for what sinks make of them."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import orjson
+
+from pipeline.model import finding_id, micros
+from tests.core.world import UID, World, denied, gone, key, minute
+
+NOW = micros(minute(60 * 24 * 30))
+HOSTILE = '"}\n{"delete":{}}\r\n\u2028<script>\x00=cmd|\\ {{7*7}} 🪣'
+
+
+def said(*steps: Callable[[World], None], rule: str = "t-rotation") -> dict[str, Any]:
+    """What stands after some steps."""
+    world = World()
+    for step in steps:
+        step(world)
+    found: dict[str, Any] = orjson.loads(world.findings[finding_id(rule, UID).encode()])
+    return found
+
+
+def _bad(world: World) -> None:
+    world.snapshot(key(0, rotation=False, organization="o-1", tags={"env": "prod", "a": ""}))
+
+
+def _good(world: World) -> None:
+    world.snapshot(key(0))
+
+
+@cache
+def _all() -> bytes:
+    failed = said(_bad)
+    person = {"type": "AWS::IAM::User", "name": "ada", "uid": "arn:aws:iam::111111111111:user/ada"}
+    machine = {"type": "AWS::EC2::Instance", "name": "web-1"}
+    hostile = {"name": HOSTILE, "tags": {HOSTILE: HOSTILE}}
+    return orjson.dumps({
+        "failed": failed,
+        "passed": said(_good),
+        "unknown": said(_bad, lambda world: world.snapshot(denied(1))),
+        "resolved": said(_bad, lambda world: world.snapshot(key(1))),
+        "retired": said(_bad, lambda world: world.snapshot(gone(1))),
+        "restated": said(_bad, lambda world: world.snapshot(key(6 * 60, rotation=False)), lambda world: world.tick(12 * 60)),
+        "pending": said(lambda world: world.snapshot(key(0, enabled=False)), rule="t-patient"),
+        "identity": failed | {"resource": failed["resource"] | person},
+        "compute": failed | {"resource": failed["resource"] | machine},
+        "hostile": failed | {"resource": failed["resource"] | hostile, "detail": HOSTILE, "owner": HOSTILE,
+                             "evidence": [{"path": f"config.{HOSTILE}", "value": {"a": [1, None, HOSTILE]}}]},
+    })  # fmt: skip
+
+
+def findings() -> dict[str, dict[str, Any]]:
+    """By what is special in them; fresh copies."""
+    out: dict[str, dict[str, Any]] = orjson.loads(_all())
+    return out
+
+
+SPECIAL = tuple(findings())
