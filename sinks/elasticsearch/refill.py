@@ -1,0 +1,125 @@
+"""Writes what the topic of findings says into an index, whatever is there already: versions keep the newer."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException
+from elasticsearch import AsyncElasticsearch
+
+from pipeline.errors import UserError
+from pipeline.kafka import TIMEOUT, consumer, read_all
+from pipeline.settings import Kafka, Settings
+from pipeline.topics import FINDINGS
+from sinks.base import Action, Busy, Receipt
+from sinks.elasticsearch.render import ALIAS
+from sinks.elasticsearch.sink import ElasticsearchSink
+
+CHUNK = 1000
+TOGETHER = 6
+"""Partitions read at the same time."""
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+@dataclass
+class Count:
+    """What a pass came to."""
+
+    written: int = 0
+    ended: int = 0
+    refused: int = 0
+    why: str = ""
+
+    def __str__(self) -> str:
+        more = f", {self.refused} REFUSED (the first: {self.why})" if self.refused else ""
+        return f"{self.written} findings, {self.ended} ended ones{more}"
+
+
+async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Count:
+    """Every standing finding is there afterwards, and none that has ended. Raises UserError where Elasticsearch does not
+    take them, and KafkaException."""
+    sink = ElasticsearchSink(settings.elasticsearch, es)
+    count = Count()
+    chunk: list[Action] = []
+    partitions = await asyncio.to_thread(_partitions, settings.kafka)
+    for first in range(0, len(partitions), TOGETHER):
+        for raw in _last(settings.kafka, partitions[first : first + TOGETHER]):
+            chunk += [replace(action, target=index) for action in _actions(sink, raw)]
+            if len(chunk) >= CHUNK:
+                await _send(sink, chunk, count)
+                chunk = []
+    if chunk:
+        await _send(sink, chunk, count)
+    total = count.written + count.refused
+    if count.refused > settings.sink.bad_share * total:
+        raise UserError(
+            f"{index} refuses {count.refused} of {total} findings, the first: {count.why} (what stood before is left)"
+        )
+    await es.indices.refresh(index=index)
+    return count
+
+
+def _partitions(kafka: Kafka) -> list[int]:
+    """The topic's partitions; none where it does not exist yet."""
+    reader = consumer(kafka, "driftline-look")
+    try:
+        known = reader.list_topics(FINDINGS.name, TIMEOUT).topics[FINDINGS.name]
+    finally:
+        reader.close()
+    if known.error is None:
+        return sorted(known.partitions)
+    if known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return []
+    raise KafkaException(known.error)
+
+
+def _last(kafka: Kafka, partitions: list[int]) -> Iterator[bytes]:
+    """The last value of every key of some partitions. Two passes, so that only offsets are held."""
+    last = {m.key(): m.offset() for m in read_all(kafka, FINDINGS.name, partitions)}
+    for message in read_all(kafka, FINDINGS.name, partitions) if last else ():
+        # What was said between the passes counts as well.
+        if message.offset() >= last.get(message.key(), 0) and message.value() is not None:
+            yield message.value()
+
+
+def _actions(sink: ElasticsearchSink, raw: bytes) -> list[Action]:
+    try:
+        actions = sink.render(orjson.loads(raw), int(time.time() * 1e6))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []  # the sink has written, or will write, a dead letter
+    return [action for action in actions if action.target == ALIAS]
+
+
+async def _send(sink: ElasticsearchSink, actions: list[Action], count: Count) -> None:
+    """Until every action has its receipt. Raises UserError where that takes too long."""
+    receipts: list[Receipt] = []
+    for wait in (*WAITS, None):
+        try:
+            receipts = await sink.send(actions)
+        except Busy as why:
+            receipts = [Receipt("again", str(why))] * len(actions)
+        again: list[Action] = []
+        for action, receipt in zip(actions, receipts, strict=True):
+            _judge(action, receipt, count, again)
+        if not again:
+            return
+        if wait is None:
+            why_not = next(r.reason for r in receipts if r.kind == "again")
+            raise UserError(f"Elasticsearch does not take the findings: {why_not} (what stood before is left; try again)")  # fmt: skip
+        actions = again
+        await asyncio.sleep(wait)
+
+
+def _judge(action: Action, receipt: Receipt, count: Count, again: list[Any]) -> None:
+    if receipt.kind == "again":
+        again.append(action)
+    elif receipt.kind == "never":
+        count.refused += 1
+        count.why = count.why or receipt.reason
+    elif action.body is None:
+        count.ended += 1
+    else:
+        count.written += 1
