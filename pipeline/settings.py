@@ -213,8 +213,10 @@ class Clock(Block):
 class Sink(Block):
     bad_share: float = Field(0.1, gt=0, le=1)
     """A sink stops when more than this share of a thousand findings is refused."""
+    bind: str = "127.0.0.1"
+    """Where its page answers; nowhere but here by default."""
     port: int = Field(0, ge=0, le=65_535)
-    """/metrics of the sink on loopback; 0: none."""
+    """/live and /metrics of the sink; 0: none."""
 
 
 class Ndjson(Block):

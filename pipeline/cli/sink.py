@@ -81,7 +81,7 @@ async def _deliver(sink: Any, settings: Settings) -> int:
 
     log.start()
     if settings.sink.port:
-        serve("127.0.0.1", settings.sink.port)
+        serve(settings.sink.bind, settings.sink.port)
     deliverer = Deliverer(settings, sink)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

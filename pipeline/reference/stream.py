@@ -75,7 +75,7 @@ def metrics_page() -> str:
         rows.append([code(name), family.type, labels, family.documentation, teller])
     intro = (
         "Prometheus, at `/metrics` of each program that listens: `driftline worker` (`worker.bind`, `worker.port`), "
-        "`driftline sink NAME` (`sink.port`, loopback), `driftline coverage --serve PORT`. A page shows every unlabelled name, "
+        "`driftline sink NAME` (`sink.bind`, `sink.port`), `driftline coverage --serve PORT`. A page shows every unlabelled name, "
         "also of what another program tells (0 there): choose by job, as the scrape example and the alert rules in "
         "`deploy/prometheus` do. On Linux `process_start_time_seconds` and the other process metrics come with them. "
         "The clock and the collector listen nowhere: their silence shows as an old watermark and as old sweeps."
