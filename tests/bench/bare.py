@@ -37,31 +37,38 @@ def main(brokers: str, group: str, changelog: str, folder: str, how: str) -> Non
 
     signal.signal(signal.SIGTERM, stop)
     while running:
-        messages = [m for m in consumer.consume(TAKE, 0.05) if m.error() is None]
-        if not messages:
-            continue
-        for message in messages:
-            partitions[message.partition()].snapshots(message.value(), message.offset())
-        works = {n: partitions[n].take() for n in {m.partition() for m in messages}}
-        for work in works.values():
-            for output in work.outputs:
-                producer.produce(output.topic, output.value, key=output.key)
-        if how == "durable":
-            producer.flush()
-        for number, work in works.items():
-            for key, row in work.rows.items():
-                producer.produce(changelog, row, key=key, partition=number)
-        producer.flush()
-        for number, work in works.items():
-            if how == "durable":
-                batch = WriteBatch(raw_mode=True)
-                for key, row in work.rows.items():
-                    batch.put(key, row)
-                stores[number].write(batch)
-            else:
-                stores[number].update(work.rows)
-        consumer.commit(asynchronous=True)
+        messages: list[Any] = consumer.consume(TAKE, 0.05)
+        messages = [m for m in messages if m.error() is None]
+        if messages:
+            _batch(messages, partitions, stores, producer, changelog, how)
+            consumer.commit(asynchronous=True)
     consumer.close()
+
+
+def _batch(
+    messages: list[Any], partitions: dict[int, Partition], stores: dict[int, Any], producer: Producer, changelog: str,
+    how: str,
+) -> None:  # fmt: skip
+    for message in messages:
+        partitions[message.partition()].snapshots(message.value(), message.offset())
+    works = {n: partitions[n].take() for n in {m.partition() for m in messages}}
+    for work in works.values():
+        for output in work.outputs:
+            producer.produce(output.topic, output.value, key=output.key)
+    if how == "durable":
+        producer.flush()
+    for number, work in works.items():
+        for key, row in work.rows.items():
+            producer.produce(changelog, row, key=key, partition=number)
+    producer.flush()
+    for number, work in works.items():
+        if how == "durable":
+            batch = WriteBatch(raw_mode=True)
+            for key, row in work.rows.items():
+                batch.put(key, row)
+            stores[number].write(batch)
+        else:
+            stores[number].update(work.rows)
 
 
 def _stores(folder: Path, how: str, brokers: str, changelog: str) -> dict[int, Any]:
@@ -75,7 +82,8 @@ def _stores(folder: Path, how: str, brokers: str, changelog: str) -> dict[int, A
     reader.assign([TopicPartition(changelog, n, 0) for n in range(PARTITIONS)])
     waiting = set(range(PARTITIONS))
     while waiting:
-        for message in reader.consume(5000, 1.0):
+        looked: list[Any] = reader.consume(5000, 1.0)
+        for message in looked:
             if message.error() is None:
                 stores[message.partition()][message.key()] = message.value()
             else:
