@@ -14,7 +14,7 @@ TEXT = {"type": "text"}
 DATE = {"type": "date"}
 LONG = {"type": "long"}
 BOOL = {"type": "boolean"}
-FLAT = {"type": "flattened", "ignore_above": 8191}
+FLAT: dict[str, Any] = {"type": "flattened", "ignore_above": 8191}
 
 
 def _object(**properties: Any) -> dict[str, Any]:

@@ -167,5 +167,8 @@ def test_templates_are_versioned_and_only_an_installation_makes_the_view() -> No
 def test_a_client_has_what_the_settings_say() -> None:
     settings = Settings.model_validate({"elasticsearch": {"url": "http://a:1, http://b:2", "username": "u", "password": "p"}})  # fmt: skip
     made = es.client(settings.elasticsearch)
-    assert sorted(n.base_url for n in made.transport.node_pool.all()) == ["http://a:1", "http://b:2"]
+    assert sorted(n.base_url for n in made.transport.node_pool.all()) == [
+        "http://a:1",
+        "http://b:2",
+    ]
     asyncio.run(made.close())
