@@ -20,6 +20,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNREAD, EXIT_OWN_ERROR, EXIT_RESTART, EXIT_INTERRU
     75,
     130,
 )
+EXIT_NEWER = 5
+"""The state is of a newer Driftline: another start of this one cannot help."""
 
 
 class LazyGroup(click.Group):
@@ -57,7 +59,7 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its code
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        code = main.main(standalone_mode=False)
+        code = main.main(prog_name="driftline", standalone_mode=False)
     except UserError as error:
         for problem in error.problems:
             click.echo(f"error: {problem}", err=True)

@@ -10,13 +10,21 @@ from pipeline.settings import load_settings
 @click.option("--once", is_flag=True, help="One tick, then end.")
 def command(interval: str | None, once: bool) -> None:
     """Write the time to the stream: waits, restatements and staleness go by it. One is enough."""
+    from pydantic import ValidationError
+
     from pipeline import clock
-    from pipeline.errors import RestartWanted, patient
+    from pipeline.errors import RestartWanted, UserError, patient
     from pipeline.settings import Clock
 
     settings = load_settings()
     if interval:
-        settings.clock = Clock.model_validate(settings.clock.model_dump() | {"interval": interval})
+        try:
+            settings.clock = Clock.model_validate(
+                settings.clock.model_dump() | {"interval": interval}
+            )
+        except ValidationError as error:
+            message = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise UserError(f"--interval {interval}: {message}") from None
     try:
         with patient():
             clock.run(settings, once=once)

@@ -1,6 +1,7 @@
 """`driftline rules`: list, show, test, new."""
 
 import json
+import re
 from pathlib import Path
 
 import click
@@ -124,9 +125,16 @@ examples:
 )
 def new(id: str, type_: str, folder: Path) -> None:
     """Begin a rule: a file that loads and passes its test, to be filled."""
+    from pipeline.rulebook.rule import ID
     from pipeline.rulebook.shapes import builtin_shapes
     from pipeline.rulebook.source import nearest
 
+    if not re.fullmatch(ID, id):
+        raise UserError(
+            f"{id}: no rule's id (write lower-case words joined by -: own-bucket-logging)"
+        )
+    if any(rule.id == id for rule in _rulebook(()).rules):
+        raise UserError(f"{id}: there is a rule of this id (choose another)")
     shapes = builtin_shapes()
     if type_ not in shapes:
         raise UserError(f"--type {type_}: no such type{nearest(type_, shapes)}")

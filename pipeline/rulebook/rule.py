@@ -16,6 +16,7 @@ Exposure = Literal["none", "account", "organization", "internet"]
 Privilege = Literal["none", "read", "write", "admin"]
 Expected = Literal["passed", "failed", "unknown", "not_applicable"]
 EXPECTED: tuple[Expected, ...] = ("passed", "failed", "unknown", "not_applicable")
+ID = r"^[a-z0-9]+(-[a-z0-9]+)+$"
 DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -54,7 +55,7 @@ class Equivalent(_Strict):
 class RuleFile(_Strict):
     """What stands in the file."""
 
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")
+    id: str = Field(pattern=ID)
     version: int = Field(ge=1)
     title: str = Field(min_length=8, max_length=120)
     severity: Severity

@@ -23,7 +23,8 @@ KEYED = Redactor(b"k" * 32)
 
 
 def by_api(type_: str, name: str) -> Any:
-    return next(s for s in read_all(Replayed(recorded(type_)), kinds()[type_]) if s.name == name)
+    found = read_all(Replayed(recorded(type_)), kinds()[type_])
+    return next(s for s in found if isinstance(s, Snapshot) and s.name == name)
 
 
 def by_file(folder: Path) -> tuple[list[Snapshot], Told]:
@@ -206,7 +207,9 @@ def test_all_that_is_broken_at_once(driftline: Command, tmp_path: Path) -> None:
     for number, data in enumerate(BROKEN_FILES.values()):
         (tmp_path / f"{number}.json").write_bytes(data)
     (tmp_path / "items.json").write_bytes(config_file(GOOD, *BROKEN_ITEMS.values()))
-    said = driftline("scan", "folder", ".", "--format", "json", "--rule", "aws-ec2-volume-encrypted")
+    said = driftline(
+        "scan", "folder", ".", "--format", "json", "--rule", "aws-ec2-volume-encrypted"
+    )
     found = whole(said)
     assert said.code == 3
     assert [f["evaluation"] for f in found["findings"]] == ["passed"]
