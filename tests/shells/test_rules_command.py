@@ -1,0 +1,216 @@
+"""`driftline rules`: list, show, test, new; every mistake in a rule or override is told with its place."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.model import SEVERITIES
+from pipeline.rulebook import Rulebook, load
+from pipeline.rulebook.proof import failures, survivors
+from pipeline.rulebook.rule import load_rule
+from pipeline.rulebook.shapes import builtin_shapes
+from tests.core.world import RULE
+from tests.shells.command import Command
+from tests.shells.hand_mutations import MUTATIONS
+
+RULES = Path(__file__).parents[2] / "rules" / "aws"
+GOOD = RULE.format(
+    id="own-rotation-on", title="Rotation is on", severity="high", part="rotation", more="params: {days: 90, names: [a], on: true, word: x}",
+    must="resource.config.rotation.KeyRotationEnabled", path="config.rotation.KeyRotationEnabled",
+)  # fmt: skip
+
+
+def own(folder: Path, text: str = GOOD, name: str = "own-rotation-on") -> Path:
+    (folder / "own").mkdir(exist_ok=True)
+    path = folder / "own" / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_list_as_json_and_as_a_table(driftline: Command) -> None:
+    said = driftline("rules", "list", "--format", "json")
+    listed = json.loads(said.out)
+    assert said.code == 0
+    assert len(listed) == len(load().rules)
+    for item in listed:
+        assert item.keys() >= {"id", "provider", "resource_type", "severity", "title", "frameworks"}
+        assert (item["provider"], item["severity"] in SEVERITIES) == ("aws", True)
+    table = driftline("rules", "list")
+    assert table.out.count("\n") == len(listed) + 1
+    some = json.loads(driftline("rules", "list", "--format", "json", "--type", "AWS::SQS::Queue", "--framework", "fsbp").out)  # fmt: skip
+    assert {item["resource_type"] for item in some} <= {"AWS::SQS::Queue"}
+    for wrong in (("--type", "AWS::SQS::Kueue"), ("--framework", "fsbb")):
+        said = driftline("rules", "list", *wrong)
+        assert (said.code, "did you mean" in said.err) == (2, True)
+
+
+def test_show(driftline: Command) -> None:
+    said = driftline("rules", "show", "aws-sqs-queue-policy-not-public")
+    path = RULES / "sqs" / "aws-sqs-queue-policy-not-public.yaml"
+    assert said.out == f"# {path}\n{path.read_text()}"
+    said = driftline("rules", "show", "aws-sqs-queue-policy-not-publik")
+    assert (said.code, "'aws-sqs-queue-policy-not-public'" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("type_", sorted(builtin_shapes()))
+def test_a_new_rule_loads_and_passes(driftline: Command, tmp_path: Path, type_: str) -> None:
+    (tmp_path / "driftline.yaml").write_text("rules: {builtin: false}\n")
+    made = driftline("rules", "new", "own-new-rule", "--type", type_, "--dir", "own/deep")
+    assert made.code == 0
+    assert "driftline rules test --rules own/deep own-new-rule" in made.out
+    said = driftline("rules", "test", "--rules", "own/deep", "own-new-rule")
+    assert (said.code, "; 0 problems" in said.out) == (0, True), said.out
+
+
+@pytest.mark.parametrize(("id", "type_"), [
+    ("../../outside", "AWS::S3::Bucket"), ("/tmp/outside", "AWS::S3::Bucket"), ("One", "AWS::S3::Bucket"), ("x", "AWS::S3::Bucket"),
+    ("a-b\n", "AWS::S3::Bucket"), ("own-there", "AWS::S3::Bucket"), ("aws-s3-bucket-tls-only", "AWS::S3::Bucket"), ("own-other", "AWS::S3::Bukket"),
+])  # fmt: skip
+def test_what_can_be_no_new_rule(driftline: Command, tmp_path: Path, id: str, type_: str) -> None:
+    there = own(tmp_path, "x", "own-there")
+    said = driftline("rules", "new", id, "--type", type_, "--dir", "own")
+    assert said.code == 2
+    assert said.err.startswith("error: ")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [there]
+
+
+WRONG = {
+    "a field twice": (GOOD.replace("severity: high", "severity: high\nseverity: low"), "5:1", "'severity' is written twice"),
+    "an inner field twice": (GOOD.replace("{days: 90,", "{days: 90, days: 80,"), "", "'days' is written twice"),
+    "an unknown field": (GOOD.replace("severity:", "severty:"), "4:1", "did you mean 'severity'?"),
+    "an unknown inner field": (GOOD.replace("{name: off, set:", "{name: off, sett:"), "", "did you mean 'set'?"),
+    "another severity": (GOOD.replace("severity: high", "severity: hihg"), "4:11", "severity"),
+    "a title that is a number": (GOOD.replace("title: Rotation is on", "title: 12345678"), "3:8", "title"),
+    "no version": (GOOD.replace("version: 1\n", ""), "1:1", "version is missing"),
+    "another id": (GOOD.replace("id: own-rotation-on", "id: own-rotation"), "1:5", "not the file's name"),
+    "no YAML": (GOOD.replace("needs: [rotation]", "needs: [rotation"), "", "YAML"),
+    "a tab": (GOOD.replace("needs:", "\tneeds:"), "9:1", "YAML"),
+    "an unknown part": (GOOD.replace("needs: [rotation]", "needs: [rotatoin]").replace("config.rotation.Key", "config.rotatoin.Key", 1), "10:7", "did you mean 'rotation'?"),
+    "an unknown path": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: resource.config.rotation.KeyRotationEnable"), "10:7", "did you mean 'KeyRotationEnabled'?"),
+    "an unknown type": (GOOD.replace("type: AWS::KMS::Key", "type: AWS::KMS::Kee"), "", "did you mean 'AWS::KMS::Key'?"),
+    "a field of a scalar": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: resource.config.rotation.KeyRotationEnabled.On"), "10:7", "bool"),
+    "a part that needs lacks": (GOOD.replace("KeyRotationEnabled\n", "KeyRotationEnabled && resource.config.key.Enabled\n", 1), "9:8", "'key'"),
+    "a part that needs has too much": (GOOD.replace("needs: [rotation]", "needs: [rotation, key]"), "9:8", "never read"),
+    "an unknown parameter": (GOOD.replace("KeyRotationEnabled\n", "KeyRotationEnabled && params.day > 1\n", 1), "10:7", "did you mean 'days'?"),
+    "no CEL": (GOOD.replace("must: resource", "must: resource &&"), "10:", "must"),
+    "CEL wrong in the second line": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: |\n  resource.config.rotation.KeyRotationEnabled\n  && nobody()"), "12:", "nobody"),
+    "no truth": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: size('x')"), "10:7", "not true or false"),
+    "the whole configuration": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: size(resource.config) > 0"), "10:7", "as a whole"),
+    "no example that fails": (GOOD.replace("  failed: [{name: off, set: {config.rotation.KeyRotationEnabled: false}}]\n", ""), "", "examples.failed is missing"),
+    "a wait that is no duration": (GOOD.replace("params:", "for: soon\nparams:"), "", "for"),
+    "a condition without its example": (GOOD.replace("params:", "when: resource.account != ''\nparams:"), "", "not_applicable"),
+    "a list": ("- a\n", "1:1", "not a rule"), "nothing": ("", "1:1", "not a rule"), "bytes": ("\udcff", "1:1", "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "place", "what"), WRONG.values(), ids=WRONG)
+def test_a_mistake_has_its_place(
+    driftline: Command, tmp_path: Path, text: str, place: str, what: str
+) -> None:
+    (tmp_path / "driftline.yaml").write_text("rules: {builtin: false}\n")
+    own(tmp_path, "").write_bytes(text.encode(errors="surrogateescape"))
+    said = driftline("rules", "test", "--rules", "own")
+    assert said.code == 2
+    lines = [line for line in said.err.splitlines() if what in line]
+    assert lines, said.err
+    assert lines[0].startswith(f"error: own/own-rotation-on.yaml:{place}"), lines[0]
+    number, column = lines[0].removeprefix("error: own/own-rotation-on.yaml:").split(":")[:2]
+    assert (int(number) > 0, int(column) > 0) == (True, True)
+
+
+def test_every_mistake_of_every_file_at_once(driftline: Command, tmp_path: Path) -> None:
+    for name in ("own-rotation-on", "own-second-one"):
+        own(tmp_path, GOOD.replace("severity: high", "severity: hihg").replace("version: 1", "version: one"), name)  # fmt: skip
+    said = driftline("rules", "list", "--rules", "own")
+    assert said.code == 2
+    assert said.err.count("error: ") >= 4
+
+
+def test_a_survivor_is_named(driftline: Command, tmp_path: Path) -> None:
+    weak = GOOD.replace(
+        "KeyRotationEnabled\n", "KeyRotationEnabled && resource.account != '2'\n", 1
+    )
+    (tmp_path / "driftline.yaml").write_text("rules: {builtin: false}\n")
+    own(tmp_path, weak)
+    said = driftline("rules", "test", "--rules", "own")
+    assert said.code == 1
+    assert (
+        "no example notices that must became: resource.config.rotation.KeyRotationEnabled"
+        in said.out
+    )
+    own(tmp_path, GOOD.replace("KeyRotationEnabled: false", "KeyRotationEnabled: true"))
+    said = driftline("rules", "test", "--rules", "own")
+    assert said.code == 1
+    assert "example 'off' gives passed, not failed" in said.out
+
+
+@pytest.mark.parametrize(("name", "old", "new"), MUTATIONS)
+def test_a_mutation_by_hand_is_noticed(name: str, old: str, new: str) -> None:
+    """Small wrong changes that a person may make, most of them beyond what `rules test` makes itself."""
+    path = RULES / f"{name}.yaml"
+    text = path.read_text()
+    assert old in text, "the rule says it in other words now: change the mutation"
+    rule, problems = load_rule(path, builtin_shapes(), text.replace(old, new, 1))
+    if rule is None:
+        assert all("needs" in problem or "needed" in problem for problem in problems), problems
+    else:
+        assert failures(rule) or survivors(rule)[1]
+
+
+def book(tmp_path: Path, overrides: str) -> Rulebook:
+    from pipeline.settings import load_settings
+    from pipeline.shell import rulebook_and_options
+
+    own(tmp_path)
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"rules:\n  builtin: false\n  paths: [{tmp_path / 'own'}]\n  overrides:\n{overrides}")  # fmt: skip
+    return rulebook_and_options(load_settings(path, {}))[0]
+
+
+def test_overrides_by_rule_account_and_tag(tmp_path: Path) -> None:
+    rulebook = book(tmp_path, """\
+    - {rule: own-rotation-on, severity: low, params: {days: 30}}
+    - {rule: own-rotation-on, accounts: ["222222222222"], severity: critical}
+    - {rule: own-rotation-on, tags: {env: test}, enabled: false}
+    - {rule: own-rotation-on, tags: {env: test, keep: "yes"}, enabled: true}
+""")  # fmt: skip
+
+    def seen(account: str, tags: dict[str, str]) -> tuple[str, int] | None:
+        rules = rulebook.select("AWS::KMS::Key", account, tags).rules
+        return (rules[0].severity, rules[0].params["days"]) if rules else None
+
+    assert seen("1", {}) == ("low", 30)
+    assert seen("222222222222", {}) == ("critical", 30)
+    assert seen("222222222222", {"env": "test"}) is None
+    assert seen("1", {"env": "test", "keep": "yes"}) == ("low", 30)
+    assert seen("1", {"env": "prod"}) == ("low", 30)
+
+
+@pytest.mark.parametrize(("override", "what"), [
+    ("{rule: own-rotation-onn}", "did you mean 'own-rotation-on'?"), ("{rule: own-rotation-on, params: {day: 1}}", "did you mean 'days'?"),
+    ('{rule: own-rotation-on, params: {days: "1"}}', "must be a int"), ("{rule: own-rotation-on, params: {on: 1}}", "must be a bool"),
+    ("{rule: own-rotation-on, params: {days: true}}", "must be a int"), ("{rule: own-rotation-on, params: {names: a}}", "must be a list"),
+    ("{rule: own-rotation-on, severity: hihg}", "severity"), ("{rule: own-rotation-on, account: x}", "did you mean 'accounts'?"), ("{severity: low}", "rule"),
+])  # fmt: skip
+def test_a_wrong_override_is_told(
+    driftline: Command, tmp_path: Path, override: str, what: str
+) -> None:
+    own(tmp_path)
+    (tmp_path / "driftline.yaml").write_text(f"rules:\n  builtin: false\n  paths: [own]\n  overrides:\n    - {override}\n")  # fmt: skip
+    said = driftline("rules", "list")
+    assert said.code == 2
+    assert what in said.err
+
+
+def test_own_rules_beside_the_built_in(driftline: Command, tmp_path: Path) -> None:
+    own(tmp_path)
+    count = len(load().rules)
+    listed = json.loads(driftline("rules", "list", "--rules", "own", "--format", "json").out)
+    assert len(listed) == count + 1
+    twice = driftline("rules", "list", "--rules", "own", "--rules", "own/own-rotation-on.yaml")
+    assert twice.out.endswith(f"{count + 1} rules\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "own-rotation-on.yaml").write_text(GOOD)
+    said = driftline("rules", "list", "--rules", "own", "--rules", "more")
+    assert (said.code, "stands in" in said.err) == (2, True)
