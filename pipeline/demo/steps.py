@@ -3,195 +3,255 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.demo.estate import BLOCKED, REGIONS, WORLD_SSH
-from pipeline.demo.stage import ALIAS, HISTORY, Stage
+from pipeline.demo.estate import BLOCKED, REGIONS, world
+from pipeline.demo.stage import Check, Stage
+from pipeline.demo.tail import Findings, Sweeps
+from pipeline.demo.truth import BLOCK, RULES, SSH, VERSIONS, Shown, moved, told_twice, wrong
 from pipeline.model import finding_id
 
-SSH = "aws-ec2-security-group-no-ssh-from-internet"
-BLOCK = "aws-s3-bucket-public-access-blocked"
-VERSIONS = "aws-s3-bucket-versioning-enabled"
+POLL, LOOK = 0.1, 0.4
+BUCKET = "AWS::S3::Bucket"
 
 
 @dataclass
 class Step:
+    """`what` it shows, whether it was seen, and how long that took. Not begun: seconds is None."""
+
     name: str
+    what: str
     seen: bool = False
-    seconds: float = 0.0
+    seconds: float | None = None
     detail: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"seconds": round(self.seconds, 3)}
+        return asdict(self) | {"seconds": None if self.seconds is None else round(self.seconds, 3)}
+
+
+def steps() -> list[Step]:
+    """All of them, in their order, none begun."""
+    return [
+        Step(name, (getattr(Play, name.replace(" ", "_").lower()).__doc__ or "").splitlines()[0])
+        for name in NAMES
+    ]
+
+
+NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "bucket deleted",
+         "permission lost", "worker killed", "Elasticsearch stopped")  # fmt: skip
 
 
 class Play:
-    """The steps in their order. `watch` is called while we wait; it raises when time is up."""
+    """Plays the steps. `watch` is called while we wait; it raises TimeoutError when time is up."""
 
-    def __init__(self, stage: Stage, watch: Callable[[str], None]) -> None:
-        self.stage, self.watch = stage, watch
-        estate = stage.estate
-        self.account = estate.accounts[1]
-        group = estate.group(self.account, REGIONS[0], "group-5")
-        uid = f"arn:aws:ec2:{REGIONS[0]}:{self.account}:security-group/{group}"
-        self.group, self.ssh = group, finding_id(SSH, uid)
-        self.ec2 = estate.client("ec2", self.account, REGIONS[0])
+    def __init__(self, stage: Stage, watch: Check) -> None:
+        self.stage, self.view, self.watch = stage, stage.view, watch
+        self.estate = stage.estate
+        self.account = self.estate.accounts[1]
+        self.group = self.estate.group(self.account, REGIONS[0], "group-5")
+        uid = f"arn:aws:ec2:{REGIONS[0]}:{self.account}:security-group/{self.group}"
+        self.ssh, self.ssh_id = (SSH, uid), finding_id(SSH, uid)
+        self.ec2 = self.estate.client("ec2", self.account, REGIONS[0])
+        self.s3 = self.estate.client("s3", self.account)
+        self.sweeps = Sweeps(stage.kafka_settings)
 
-    def steps(self) -> Iterator[Step]:
-        for action in (
-            self.first_sweep, self.opened, self.fixed, self.reopened, self.deleted, self.denied, self.killed, self.offline,
-        ):  # fmt: skip
-            step = Step(action.__doc__ or "")
+    def play(self, steps: list[Step]) -> Iterator[Step]:
+        """Each step before it begins and when it is over; ends at the first that was not seen."""
+        for step in steps:
             began = time.monotonic()
+            step.seconds = 0.0
+            yield step
             try:
-                step.detail, step.seen = action(), True
-            except TimeoutError as why:
+                step.detail = getattr(self, step.name.replace(" ", "_").lower())()
+                step.seen = True
+            except (TimeoutError, RuntimeError) as why:
                 step.detail = str(why)
             step.seconds = time.monotonic() - began
             yield step
             if not step.seen:
                 return
 
-    def until(self, seen: Callable[[], bool], what: str) -> float:
+    def until(self, seen: Callable[[], bool], what: str, poll: float = POLL) -> float:
         """Waits until something is seen; how long it took."""
         began = time.monotonic()
         while not seen():
             self.watch(what)
-            time.sleep(0.02)
+            time.sleep(poll)
         return time.monotonic() - began
 
+    def until_none(self, left: Callable[[], list[str]], what: str) -> None:
+        """Waits until nothing is left that is wrong. Raises TimeoutError with some of what is."""
+        last: list[str] = []
+
+        def right() -> bool:
+            last[:] = left()
+            return not last
+
+        try:
+            self.until(right, what, LOOK)
+        except TimeoutError as why:
+            raise TimeoutError(f"{why}; {len(last)} wrong: {'; '.join(last[:3])}") from None
+
     def stands(self, id: str, status: str, evaluation: str) -> bool:
-        document = self.stage.finding(id)
+        document = self.view.finding(id)
         return bool(
             document
             and document["driftline"]["status"] == status
             and document["result"]["evaluation"] == evaluation
         )
 
-    def bucket(self, number: int, rule: str = BLOCK) -> str:
-        name = self.stage.estate.bucket(self.account, number)
-        return finding_id(rule, f"arn:aws:s3:::{name}")
+    def changed(self, key: tuple[str, str], status: str) -> str:
+        """The truth is another now; the finding's id."""
+        self.estate.truth[key] = status
+        return finding_id(*key)
+
+    def bucket(self, account: str, number: int, rule: str = BLOCK) -> tuple[str, str]:
+        return rule, f"arn:aws:s3:::{self.estate.bucket(account, number)}"
 
     def first_sweep(self) -> str:
-        """the first sweep: every known fault is found, nothing else"""
+        """first sweep: every known fault is found, and nothing else"""
         self.stage.collect()
-        estate = self.stage.estate
-        bad = [
-            finding_id(BLOCK, f"arn:aws:s3:::{estate.bucket(a, n)}")
-            for a in estate.accounts
-            for n in (0, 3, 6, 9)
-        ]
-        good = [
-            finding_id(BLOCK, f"arn:aws:s3:::{estate.bucket(a, n)}")
-            for a in estate.accounts
-            for n in (1, 2, 4)
-        ]
-        self.until(lambda: all(self.stands(id, "open", "failed") for id in bad), "known faults")
-        self.until(
-            lambda: all(self.stands(id, "clear", "passed") for id in good), "known good ones"
+        self.until_none(
+            lambda: wrong(self.estate.truth, self.view.documents()), "every known fault"
         )
-        self.until(lambda: self.stands(self.ssh, "clear", "passed"), "the security group")
-        return f"{len(bad)} known faults open, {len(good)} good ones clear"
+        bad = sum(status == "open" for status in self.estate.truth.values())
+        good = len(self.estate.truth) - bad
+        return f"{bad} faults of {len(RULES)} rules open, {good} good clear"
 
-    def opened(self) -> str:
+    def opened_to_the_world(self) -> str:
         """a security group is opened to the world → open"""
-        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=WORLD_SSH)
-        took = self.until(lambda: self.stands(self.ssh, "open", "failed"), "open")
-        return f"{took:.2f} s after the change, sweep included"
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=world(22))
+        self.changed(self.ssh, "open")
+        took = self.until(lambda: self.stands(self.ssh_id, "open", "failed"), "open")
+        return f"open {took:.1f} s after the change"
 
     def fixed(self) -> str:
         """it is closed again → resolved"""
-        self.ec2.revoke_security_group_ingress(GroupId=self.group, IpPermissions=WORLD_SSH)
-        took = self.until(lambda: self.stands(self.ssh, "resolved", "passed"), "resolved")
-        return f"{took:.2f} s"
+        self.ec2.revoke_security_group_ingress(GroupId=self.group, IpPermissions=world(22))
+        self.changed(self.ssh, "resolved")
+        took = self.until(lambda: self.stands(self.ssh_id, "resolved", "passed"), "resolved")
+        return f"resolved {took:.1f} s after the change"
 
-    def reopened(self) -> str:
-        """it is opened once more → the same finding, reopened"""
-        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=WORLD_SSH)
-        took = self.until(lambda: self.stands(self.ssh, "open", "failed"), "reopened")
-        document = self.stage.finding(self.ssh) or {}
-        if document["driftline"]["reopened"] != 1:
-            raise TimeoutError(f"reopened is {document['driftline']['reopened']}, not 1")
-        return f"{took:.2f} s; reopened 1, one document"
+    def opened_again(self) -> str:
+        """it is opened once more → the same finding is reopened, not a second one"""
+        before = self.view.distinct()
+        self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=world(22))
+        self.changed(self.ssh, "open")
+        self.until(lambda: self.stands(self.ssh_id, "open", "failed"), "reopened")
+        mine = [d for d in self.view.documents() if (d.rule, d.uid) == self.ssh]
+        if [d.reopened for d in mine] != [1] or self.view.distinct() != before:
+            raise RuntimeError(f"not one document, reopened once, but {mine}")
+        return "the same document, reopened once"
 
-    def deleted(self) -> str:
-        """a bucket is deleted → gone from the latest view, kept in the history"""
-        s3 = self.stage.estate.client("s3", self.account)
-        s3.delete_bucket(Bucket=self.stage.estate.bucket(self.account, 3))
-        id = self.bucket(3)
-        self.until(lambda: self.stage.gone(id), "gone")
-        query = {
-            "query": {
-                "bool": {
-                    "filter": [
-                        {"term": {"event.id": id}},
-                        {"term": {"driftline.reason": "resource_deleted"}},
-                    ]
-                }
-            }
-        }
-        self.until(
-            lambda: self.stage.get(f"{HISTORY}/_count", query).get("count", 0) == 1,
-            "in the history",
-        )
-        return "resource_deleted, once"
+    def bucket_deleted(self) -> str:
+        """a bucket is deleted → gone from the latest view, in the history as resource_deleted"""
+        uid = self.bucket(self.account, 3)[1]
+        ids = {d.id for d in self.view.documents() if d.uid == uid}
+        self.s3.delete_bucket(Bucket=self.estate.bucket(self.account, 3))
+        for rule in (BLOCK, VERSIONS):
+            del self.estate.truth[rule, uid]
+        self.until(lambda: all(self.view.gone(id) for id in ids), "gone from the latest view")
 
-    def denied(self) -> str:
+        def untold() -> list[str]:
+            told = [source["event"]["id"] for source in self.view.history("resource_deleted")]
+            return [id for id in {*ids, *told} if told.count(id) != 1 or id not in ids]
+
+        self.until_none(untold, "in the history, once each")
+        return f"{len(ids)} findings gone; resource_deleted once each"
+
+    def _buckets(self) -> list[Shown]:
+        return [d for d in self.view.documents() if d.type == BUCKET and d.account == self.account]
+
+    def permission_lost(self) -> str:
         """the collector loses a permission → unknown, nothing closed; given back → known"""
-        ids = {n: self.bucket(n) for n in (0, 1, 6)}
-        before = {n: (self.stage.finding(id) or {})["driftline"]["status"] for n, id in ids.items()}
-        self.stage.estate.permit(self.account, buckets=False)
-        self.until(
-            lambda: all(self.stands(id, before[n], "unknown") for n, id in ids.items()), "unknown"
-        )
-        self.stage.estate.permit(self.account, buckets=True)
-        self.until(
-            lambda: (
-                self.stands(ids[0], "open", "failed") and self.stands(ids[1], "clear", "passed")
-            ),
-            "known again",
-        )
-        return "statuses kept: " + ", ".join(sorted(set(before.values())))
+        before = self._buckets()
+        rest = [d for d in self.view.documents() if d not in before]
 
-    def killed(self) -> str:
-        """a worker is killed in mid-sweep → nothing lost, nothing twice"""
-        estate = self.stage.estate
-        changed = [(a, n) for a in estate.accounts for n in (0, 6, 9)]
-        for number, (account, bucket) in enumerate(changed):
-            s3 = estate.client("s3", account)
-            s3.put_public_access_block(
-                Bucket=estate.bucket(account, bucket), PublicAccessBlockConfiguration=BLOCKED
-            )
-            if number == len(changed) // 2:
-                self.stage.children["worker-1"].kill()
-        ids = [finding_id(BLOCK, f"arn:aws:s3:::{estate.bucket(a, n)}") for a, n in changed]
+        def hidden() -> list[str]:
+            now = self._buckets()
+            return moved(before, now) + [d.id for d in now if d.evaluation != "unknown"]
+
+        def back() -> list[str]:
+            now = self._buckets()
+            known = {d.id: d.evaluation for d in before}
+            return moved(before, now) + [d.id for d in now if d.evaluation != known.get(d.id)]
+
+        self.estate.permit(self.account, buckets=False)
+        self.estate.enforce(on=True)
+        try:
+            self.until_none(hidden, "unknown")
+            self.estate.permit(self.account, buckets=True)
+            self.until_none(back, "known again")
+        finally:
+            self.estate.enforce(on=False)
+        self.until_none(lambda: moved(before + rest, self.view.documents()), "all as it was")
+        return f"{len(before)} unknown, none closed; known again"
+
+    def worker_killed(self) -> str:
+        """a worker is killed with -9 in mid-sweep → nothing lost, nothing twice"""
+        before = self.view.documents()
+        places = [(account, number) for account in self.estate.accounts for number in (0, 6)]
+        scopes = self.sweeps.scopes()
+        known = set(self.sweeps.look())
+        self._block(places[::2])
+        self.until(lambda: set(self.sweeps.look()) != known, "a new sweep")
+        running = next(id for id in self.sweeps.headers if id not in known)
+        read, at = len(self.sweeps.headers[running]), datetime.now(UTC)
+        self.stage.children["worker-1"].kill()
+        self._block(places[1::2])
+        ids = [self.changed(self.bucket(*place), "resolved") for place in places]
+        self.until(
+            lambda: len(self.sweeps.look().get(running, [])) >= scopes, "the end of that sweep"
+        )
+        later = [h for h in self.sweeps.headers[running] if h.finished_at > at]
+        if not later or read >= scopes:
+            raise RuntimeError(f"no sweep was under way: {read} of {scopes} scopes were read")
         self.until(lambda: all(self.stands(id, "resolved", "passed") for id in ids), "all resolved")
-        self.stage.get(f"{ALIAS},{HISTORY}/_refresh", {})
-        twice = [id for id in ids if self._times(id, "fixed") != 1]
-        self.until(
-            lambda: not [id for id in twice if self._times(id, "fixed") != 1],
-            "each transition once",
-        )
-        return f"{len(ids)} changes, each resolved once"
+        self._whole()
+        if lost := moved(before, self.view.documents(), ids):
+            raise RuntimeError(f"not where they were: {'; '.join(lost[:3])}")
+        return f"at {read} of {scopes} scopes; none lost, none twice"
 
-    def _times(self, id: str, reason: str) -> int:
-        query = {"query": {"bool": {"filter": [
-            {"term": {"event.id": id}}, {"term": {"driftline.reason": reason}}, {"term": {"driftline.reopened": 0}}]}},
-            "aggs": {"n": {"cardinality": {"field": "driftline.resolved_at"}}}, "size": 0}  # fmt: skip
-        answer = self.stage.get(f"{HISTORY}/_search", query)
-        return int(answer.get("aggregations", {}).get("n", {}).get("value", 0))
+    def _block(self, places: list[tuple[str, int]]) -> None:
+        for account, number in places:
+            self.estate.client("s3", account).put_public_access_block(
+                Bucket=self.estate.bucket(account, number), PublicAccessBlockConfiguration=BLOCKED
+            )
 
-    def offline(self) -> str:
+    def _whole(self) -> None:
+        """All findings are as they must be, one document each, and none opened or ended twice."""
+        self.until_none(lambda: wrong(self.estate.truth, self.view.documents()), "all as it must be")  # fmt: skip
+        if twice := told_twice(self.view.history()):
+            raise RuntimeError(f"told twice: {'; '.join(twice[:3])}")
+        count, ids = self.view.distinct()
+        if count != ids:
+            raise RuntimeError(f"{count} documents of {ids} findings")
+
+    def elasticsearch_stopped(self) -> str:
         """Elasticsearch is stopped for a while → everything arrives later"""
-        self.stage.elastic.stop()
-        s3 = self.stage.estate.client("s3", self.account)
-        name = self.stage.estate.bucket(self.account, 0)
-        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-        until = time.monotonic() + 5
-        while time.monotonic() < until:
-            self.watch("Elasticsearch is down")
-            time.sleep(0.1)
-        self.stage.elastic.start()
-        id = self.bucket(0, VERSIONS)
-        took = self.until(lambda: self.stands(id, "resolved", "passed"), "arrived")
-        return f"{took:.2f} s after it was back"
+        findings = Findings(self.stage.kafka_settings)
+        try:
+            self.stage.elastic_rests = True
+            self.stage.elastic.stop()
+            for account in self.estate.accounts:
+                self.estate.client("s3", account).put_bucket_versioning(
+                    Bucket=self.estate.bucket(account, 0),
+                    VersioningConfiguration={"Status": "Enabled"},
+                )
+            keys = [self.bucket(account, 0, VERSIONS) for account in self.estate.accounts]
+            ids = [self.changed(key, "resolved") for key in keys]
+            self.until(
+                lambda: all(findings.status(id) == "resolved" for id in ids),
+                "judged while Elasticsearch is down",
+            )
+        finally:
+            findings.close()
+        self.stage.elastic.child.start()
+        self.until(self.stage.elastic.healthy, "Elasticsearch to be back")
+        self.stage.elastic_rests = False
+        took = self.until(
+            lambda: all(self.stands(id, "resolved", "passed") for id in ids), "all arrived"
+        )
+        self._whole()
+        return f"judged meanwhile, arrived {took:.1f} s after"

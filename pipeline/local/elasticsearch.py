@@ -3,9 +3,12 @@
 import os
 import pwd
 import shutil
+import ssl
+import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -18,12 +21,12 @@ START_SECONDS = 120
 class ElasticsearchServer:
     """A running node. stop() and start() keep its data and its port."""
 
-    def __init__(self, folder: Path, port: int, child: Child) -> None:
-        self.folder, self.port, self.child = folder, port, child
+    def __init__(self, folder: Path, port: int, child: Child, *, tls: bool = False) -> None:
+        self.folder, self.port, self.child, self.tls = folder, port, child, tls
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' * self.tls}://127.0.0.1:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -40,9 +43,14 @@ class ElasticsearchServer:
         self.child.kill()
 
     def healthy(self) -> bool:
+        """Whether it answers; where it asks who we are, that is an answer."""
+        context = ssl._create_unverified_context() if self.tls else None  # noqa: S323, SLF001 - our own
+        url = f"{self.url}/_cluster/health"
         try:
-            with urllib.request.urlopen(f"{self.url}/_cluster/health", timeout=2) as answer:  # noqa: S310 - our own
+            with urllib.request.urlopen(url, timeout=2, context=context) as answer:  # noqa: S310 - our own
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            return error.code == HTTPStatus.UNAUTHORIZED
         except (urllib.error.URLError, OSError):
             return False
 
@@ -53,9 +61,12 @@ def start(
     *,
     heap: str = "512m",
     settings: Mapping[str, str] | None = None,
+    secure: tuple[Path, Path, str] | None = None,
     progress: Progress = quiet,
 ) -> ElasticsearchServer:
-    """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError."""
+    """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError.
+
+    `secure`: files of a certificate and its key, for TLS, and the password of the user elastic."""
     home = elasticsearch_home(progress)
     runtime = java(progress)
     port = port or free_port()
@@ -70,21 +81,33 @@ def start(
         "xpack.security.enabled": "false", "cluster.routing.allocation.disk.threshold_enabled": "false",
         "node.store.allow_mmap": "false", "ingest.geoip.downloader.enabled": "false",
     } | dict(settings or {})  # fmt: skip
+    if secure:
+        certificate, key, _ = secure
+        wanted |= {
+            "xpack.security.enabled": "true", "xpack.security.autoconfiguration.enabled": "false",
+            "xpack.security.http.ssl.enabled": "true", "xpack.security.http.ssl.certificate": "own.pem",
+            "xpack.security.http.ssl.key": "own.key",
+        }  # fmt: skip
+        shutil.copy(certificate, config / "own.pem")  # it may read files of this folder only
+        shutil.copy(key, config / "own.key")
     known = home / "modules"
     if not (known / "ingest-geoip").exists():
         wanted.pop("ingest.geoip.downloader.enabled")
     (config / "elasticsearch.yml").write_text("".join(f"{k}: {v}\n" for k, v in wanted.items()))
     (folder / "tmp").mkdir(exist_ok=True)
-    user = _nobody(folder) if os.geteuid() == 0 else None
     env = {
         "ES_JAVA_HOME": str(runtime.parent.parent), "ES_PATH_CONF": str(config), "ES_TMPDIR": str(folder / "tmp"),
         "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
         "CLI_JAVA_OPTS": "-XX:-UsePerfData -XX:TieredStopAtLevel=1",
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LANG": "C.UTF-8",
     }  # fmt: skip
+    if secure:
+        keystore = [str(home / "bin" / "elasticsearch-keystore"), "add", "-f", "-x", "bootstrap.password"]  # fmt: skip
+        subprocess.run(keystore, env=env, input=secure[2], text=True, check=True, capture_output=True)  # fmt: skip
+    user = _nobody(folder) if os.geteuid() == 0 else None
     log = folder / "elasticsearch.txt"
     child = Child([str(home / "bin" / "elasticsearch")], log, env, user)
-    server = ElasticsearchServer(folder, port, child)
+    server = ElasticsearchServer(folder, port, child, tls=secure is not None)
     wait_until(server.healthy, START_SECONDS, child, "Elasticsearch")
     return server
 

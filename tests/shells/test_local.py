@@ -135,7 +135,7 @@ def test_ports_are_free_different_and_not_those_of_outgoing_connections(
     monkeypatch.setattr(process, "_GIVEN", set())
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", min(ports)))
-        monkeypatch.setattr(process.random, "sample", lambda ports, _: list(ports))
+        monkeypatch.setattr("random.sample", lambda ports, _: list(ports))
         assert free_port() == min(ports) + 1
         with pytest.raises(RuntimeError, match="no free port"):
             free_port()

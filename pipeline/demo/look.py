@@ -1,0 +1,28 @@
+"""What `driftline demo --keep` says about how to look at what runs."""
+
+import os
+
+from pipeline.demo.stage import Stage
+from pipeline.demo.view import ALIAS, HISTORY
+
+
+def how_to_look(stage: Stage) -> str:
+    """Addresses, and lines to paste into another terminal."""
+    url = stage.elastic.url
+    return f"""
+It goes on, a sweep every two seconds, until Ctrl-C here (or: kill {os.getpid()}).
+
+Elasticsearch {url}
+  curl -s '{url}/{ALIAS}/_search?q=driftline.status:open&size=5&pretty'
+  curl -s '{url}/{HISTORY}/_search?sort=event.ingested:desc&size=5&pretty'
+Kafka         {stage.kafka.bootstrap}
+AWS           {stage.estate.url} (simulated; accounts {", ".join(stage.estate.accounts)})
+Driftline     in another terminal, first:
+  . {stage.folder}/env
+  driftline coverage
+  driftline doctor
+  driftline deadletter list
+  driftline scan aws --accounts all --fail-on critical
+Kibana        needs a whole Elasticsearch: this one is a build for tests, without scripts. With a 9.x of yours:
+  set elasticsearch.url in driftline.yaml, run driftline sink elasticsearch --install and driftline sink elasticsearch,
+  set elasticsearch.hosts: ["https://YOURS:9200"] in kibana.yml, and open Security, Findings, Misconfigurations."""

@@ -1,0 +1,71 @@
+"""What comes into a topic, without waiting for it."""
+
+import json
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from pipeline.kafka import consumer
+from pipeline.model import Sweep
+from pipeline.settings import Kafka
+from pipeline.topics import FINDINGS, SWEEPS, Topic
+
+
+class Tail:
+    """The values of a topic as they come: from its beginning, or from its end as it is now."""
+
+    def __init__(self, kafka: Kafka, topic: Topic, *, beginning: bool) -> None:
+        self._reader = consumer(kafka, "driftline-demo", fetch_wait_max_ms=50)
+        places = [TopicPartition(topic.name, number, 0) for number in range(topic.partitions)]
+        if not beginning:
+            for place in places:
+                place.offset = self._reader.get_watermark_offsets(place, 10)[1]
+        self._reader.assign(places)
+
+    def look(self) -> list[tuple[bytes, bytes]]:
+        """Keys and values that have come since the last look."""
+        messages = self._reader.consume(1000, 0)
+        pairs = [(m.key(), m.value()) for m in messages if m.error() is None]
+        return [(key, value) for key, value in pairs if key and value]
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class Sweeps:
+    """The headers of every sweep."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._tail = Tail(kafka, SWEEPS, beginning=True)
+        self.headers: dict[str, list[Sweep]] = {}
+
+    def look(self) -> dict[str, list[Sweep]]:
+        """The headers so far, by the sweep's id, the newest sweep last."""
+        for key, value in self._tail.look():
+            if b"#" not in key:
+                header = Sweep.model_validate_json(value)
+                self.headers.setdefault(header.id, []).append(header)
+        return self.headers
+
+    def scopes(self) -> int:
+        """How many headers a whole sweep has."""
+        return max((len(headers) for headers in self.look().values()), default=0)
+
+    def close(self) -> None:
+        self._tail.close()
+
+
+class Findings:
+    """The last that was said of each finding, from now on."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._tail = Tail(kafka, FINDINGS, beginning=False)
+        self.said: dict[str, dict[str, Any]] = {}
+
+    def status(self, id: str) -> str | None:
+        for key, value in self._tail.look():
+            self.said[key.decode()] = json.loads(value)
+        return str(self.said[id]["status"]) if id in self.said else None
+
+    def close(self) -> None:
+        self._tail.close()
