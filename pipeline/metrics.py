@@ -10,6 +10,11 @@ DEAD = Counter("driftline_dead_letters", "What could not be processed", ["stage"
 BATCH = Histogram("driftline_worker_batch_seconds", "A batch from first record to acknowledgement")
 PARTITIONS = Gauge("driftline_worker_partitions", "Partitions of snapshots held")
 WATERMARK = Gauge("driftline_worker_watermark_seconds", "The newest tick processed, as a Unix time")
+WAITING = Gauge(
+    "driftline_worker_waiting_records",
+    "Records that this worker holds and has not processed",
+    ["topic", "partition"],
+)
 READY = Gauge("driftline_worker_ready", "1 when partitions are assigned and their states recovered")
 
 DELIVERED = Counter("driftline_sink_delivered", "Findings delivered", ["sink"])

@@ -10,7 +10,10 @@ from pipeline.settings import load_settings
 @click.command(name="worker")
 @click.option("--supervise", is_flag=True, help="Start it again whenever it dies or asks for it.")
 def command(supervise: bool) -> int:
-    """Judge snapshots as they stream in. Exits with 75 when it wants to be started again."""
+    """Judge snapshots as they stream in.
+
+    Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
+    state is of a newer version. Neither is mended by another start."""
     settings = load_settings()
     from pipeline.worker import run
 

@@ -15,15 +15,18 @@ from confluent_kafka import KafkaException
 from faust.types import TP
 
 from pipeline import metrics
-from pipeline.deadletter import Origin, Share, letter
+from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
+from pipeline.deadletter import Origin, letter
 from pipeline.kafka import Delivery, flush, produce, producer
 from pipeline.partition import Partition, Work
 from pipeline.settings import Settings
 from pipeline.shell import rulebook_and_options
 from pipeline.state import NewerState
 from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, state_of
+from pipeline.worker import signs
 from pipeline.worker.assignor import Assignor
 from pipeline.worker.credentials import credentials
+from pipeline.worker.graves import Graves
 from pipeline.worker.guard import Guard, die
 from pipeline.worker.store import Rows
 
@@ -36,13 +39,6 @@ a day's restatements, must not look like a worker that sleeps."""
 DUE_AT_ONCE = 100
 BEAT = 0.5
 MOST_OUTPUT = 3_900_000
-
-
-GOOD = ("unchanged", "changed", "duplicates", "older")
-
-
-def _elements(partition: Partition) -> int:
-    return sum(partition.counts[outcome] for outcome in GOOD)
 
 
 class Assess:
@@ -66,7 +62,7 @@ class Assess:
         self.partitions: dict[int, Partition] = {}
         self.last_at: dict[int, int] = {}
         """Partition to the Kafka time of its last snapshots, in microseconds."""
-        self.share = Share(settings.worker.bad_share)
+        self.graves = Graves(settings.worker.bad_share, self._send)
         self.delivery = Delivery()
         self.logged: dict[int, list[int]] = {}
         self.producer = producer(settings.kafka, message_timeout_ms=int(self.session * 500))
@@ -84,14 +80,14 @@ class Assess:
                         for event in await self._slice(waiting):
                             await stream.ack(event)
             except NewerState as why:
-                die(str(why), 4)
+                die(str(why), EXIT_NEWER)
             except Exception as why:
                 log.exception("a batch failed")
                 die("a batch failed", error=repr(why))
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
-        self._ready()
+        signs.ready(self.app, self.guard.next)
         more = True
         try:
             while more and not self.turn.locked() and self.guard.broken is None:
@@ -100,7 +96,7 @@ class Assess:
                     if any(partition.counts for partition in self.partitions.values()):
                         await self._commit()
         except NewerState as why:
-            die(str(why), 4)
+            die(str(why), EXIT_NEWER)
         except Exception as why:
             log.exception("due states failed")
             die("due states failed", error=repr(why))
@@ -126,13 +122,13 @@ class Assess:
 
     def _apply(self, message: Any) -> None:
         partition = self._partition(message.partition)
-        before = _elements(partition)
+        before = signs.elements(partition)
         if message.topic == SNAPSHOTS.name:
             partition.snapshots(message.value or b"", message.offset)
             self.last_at[message.partition] = int(message.timestamp * 1_000_000)
         else:
             partition.control(message.value or b"", message.offset)
-        self._bury(message, partition, _elements(partition) - before)
+        self._bury(message, partition, signs.elements(partition) - before)
 
     async def _pass_time(self, numbers: list[int], began: float) -> bool:
         """Lets time pass in partitions, until the slice is over; whether anything is left to do."""
@@ -148,8 +144,11 @@ class Assess:
         recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
         if not recovered or self.guard.broken is not None:
             return
-        held = [(tp.topic, tp.partition) for tp in self.app.consumer.assignment()
-                if tp.topic in (SNAPSHOTS.name, CONTROL.name)]  # fmt: skip
+        held = [
+            (tp.topic, tp.partition)
+            for tp in self.app.consumer.assignment()
+            if tp.topic in signs.INPUTS
+        ]
         try:
             await self.guard.look(held, self._facts)
         except KafkaException as why:
@@ -169,7 +168,6 @@ class Assess:
             partition = Partition(number, self.rows.getter(number), self.rulebook, self.options)
             partition.restore(self.rows.all(number))
             self.partitions[number] = partition
-            metrics.PARTITIONS.set(len(self.partitions))
         return self.partitions[number]
 
     async def _advance(self, number: int) -> bool:
@@ -200,22 +198,17 @@ class Assess:
         self.awake_at = time.monotonic()
         asyncio.get_running_loop().call_later(BEAT, self._beat)
 
-    def _ready(self) -> None:
-        """Partitions are ours, and their states are recovered."""
-        recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
-        metrics.READY.set(int(recovered))
+    @property
+    def alive(self) -> bool:
+        """The loop still turns."""
+        return self.awake_at is None or time.monotonic() - self.awake_at < self.session
 
     def _bury(self, message: Any, partition: Partition, good: int) -> None:
-        letters = partition.take_dead()
-        for dead in letters:
-            origin = Origin(message.topic, message.partition, message.offset, dead.place)
-            self._send(**letter("assess", dead.reason, origin, dead.value))
-            metrics.DEAD.labels("assess").inc()
-        if self.share.add(good, len(letters)):
+        if self.graves.bury(message, partition.take_dead(), good):
             flush(self.producer, self.delivery, self.session)  # so that they can be looked at
             die(
                 "too many bad records: a bad deploy is not a bad record. Look at: driftline deadletter list",
-                4, topic=message.topic, partition=message.partition, offset=message.offset,
+                EXIT_OWN_ERROR, topic=message.topic, partition=message.partition, offset=message.offset,
             )  # fmt: skip
 
     def _send(self, topic: str, value: bytes, **more: Any) -> None:
@@ -241,6 +234,7 @@ class Assess:
             for output in work.outputs:
                 if len(output.value) > MOST_OUTPUT:
                     origin = Origin(SNAPSHOTS.name, number, -1, -1)
+                    metrics.DEAD.labels("assess").inc()
                     self._send(
                         **letter(
                             "assess", "a finding larger than a record may be", origin, output.value
@@ -263,7 +257,7 @@ class Assess:
         for number, new in rows.items():
             self._fence(number, len(new))
             self.rows.write(number, new, max(self.logged[number]))  # 3. files
-        self._count(works, began)
+        signs.counted([self.partitions[number] for number in works], began)
 
     def _in_time(self, began: float) -> None:
         if time.monotonic() - began > self.session / 2:
@@ -276,24 +270,12 @@ class Assess:
             die("another worker has written to our changelog", partition=number, knew=known,
                 wrote=f"{min(offsets)}-{max(offsets)}")  # fmt: skip
 
-    def _count(self, works: dict[int, Work], began: float) -> None:
-        for number in works:
-            counts = self.partitions[number].counts
-            for outcome in (*GOOD, "bad"):
-                if counts[outcome]:
-                    metrics.RECORDS.labels(outcome).inc(counts.pop(outcome))
-            for reason, count in counts.items():
-                metrics.FINDINGS.labels(reason).inc(count)
-            counts.clear()
-        metrics.BATCH.observe(time.monotonic() - began)
-
     async def revoked(self) -> None:
         """A running batch ends first; then nothing more is written for what was given up."""
-        metrics.READY.set(0)
+        signs.revoked()
         async with self.turn:
             self.guard.revoked()
             self.partitions.clear()
-            metrics.PARTITIONS.set(0)
             self.last_at.clear()
             self.rows.heal.clear()
         await self.app.consumer.commit()
