@@ -1,23 +1,24 @@
-"""What `driftline doctor` asks of our own parts: settings, Kafka, topics, consumer groups, Elasticsearch."""
+"""What `driftline doctor` asks of our own parts: settings, state, Kafka, topics, programs, Elasticsearch."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+import os
+import shlex
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import libversion
 
+from pipeline import doctor_kafka
 from pipeline.doctor import Check, Line, apart
 from pipeline.errors import UserError
-from pipeline.kafka import explained, librdkafka, reached
-from pipeline.retry import Origins, box
+from pipeline.kafka import explained, reached
+from pipeline.retry import box
 from pipeline.settings import Settings
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, Topic
+from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS
 
-LATE = 300.0
-"""Seconds that the oldest waiting record may wait unremarked."""
 BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
 ELASTIC = "is Elasticsearch running, and does elasticsearch.url name it?"
 AWS = "is AWS reachable from here, and is AWS_ENDPOINT_URL (if set) right?"
@@ -29,17 +30,20 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
     from collectors.aws import doctor as aws
 
     short, own = seconds * 0.8, settings.aws
+    group = partial(doctor_kafka.group, settings)
     worker, sink = settings.worker.app_id, "driftline-sink-elasticsearch"
     return {
         "settings": [
             Check("settings", lambda: _settings(settings)),
             Check("rules", lambda: _rules(settings)),
+            Check("state folder", lambda: _state(settings.worker.state_dir, settings.worker.app_id)),
         ],
         "kafka": [
             Check("Kafka", lambda: _kafka(settings, short), silent=BROKERS),
             Check("topics", lambda: _topics(settings), "Kafka", BROKERS),
-            Check("worker", lambda: _group(settings, "worker", worker, (SNAPSHOTS, CONTROL), short), "Kafka", BROKERS),
-            Check("sink", lambda: _group(settings, "sink elasticsearch", sink, (FINDINGS,), short), "Kafka", BROKERS),
+            Check("clock", lambda: doctor_kafka.clock(settings, short), "Kafka", BROKERS),
+            Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CONTROL), short), "Kafka", BROKERS),
+            Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS,), short), "Kafka", BROKERS),
             Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),
             Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),
         ],
@@ -76,6 +80,28 @@ def _rules(settings: Settings) -> Iterator[Line]:
     yield Line("rules", "ok" if count else "fail", f"{count} rules, hash {rulebook.hash[:12]}", step)  # fmt: skip
 
 
+def _state(home: Path, app_id: str) -> Iterator[Line]:
+    """What a worker keeps here is sensitive: nobody else may read it."""
+    what, folder = "state folder", home / app_id
+    if not folder.exists():
+        nearest = next(path for path in folder.parents if path.exists())
+        if os.access(nearest, os.W_OK | os.X_OK):
+            yield Line(what, "ok", f"{folder} is not there yet; a worker of this user makes it")
+        else:
+            yield Line(what, "warn", f"{folder} is not there, and this user may not make it",
+                       f"for a worker here: install -d -m 0700 -o USER {shlex.quote(str(home))}")  # fmt: skip
+        return
+    paths = [folder, *folder.rglob("*")]
+    open_ = [path for path in paths if path.lstat().st_mode & 0o077]
+    if open_:
+        yield Line(what, "fail", f"others may enter or read {len(open_)} of {len(paths)} files, such as {open_[0]}",
+                   f"chmod -R go= {shlex.quote(str(folder))}")  # fmt: skip
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield Line(what, "warn", f"{folder} is another user's", "ask as the worker's user")
+    else:
+        yield Line(what, "ok", f"{folder}, open to nobody else")
+
+
 def _kafka(settings: Settings, seconds: float) -> Iterator[Line]:
     kafka = settings.kafka
     security = " ".join(filter(None, (kafka.security_protocol, kafka.sasl_mechanism)))
@@ -83,7 +109,8 @@ def _kafka(settings: Settings, seconds: float) -> Iterator[Line]:
     with explained(kafka):
         known = reached(kafka, seconds).list_topics(timeout=seconds)
     brokers = len(known.brokers)
-    yield Line("Kafka", "ok", f"{brokers} broker{'s' * (brokers > 1)} at {where}")
+    text = f"{brokers} broker{'s' * (brokers > 1)} at {where}; librdkafka {libversion()[0]}"
+    yield Line("Kafka", "ok", text)
 
 
 def _topics(settings: Settings) -> Iterator[Line]:
@@ -97,71 +124,6 @@ def _topics(settings: Settings) -> Iterator[Line]:
         text, step = apart(problem)
         broken = ": missing" in text or " partitions, not " in text
         yield Line("topics", "fail" if broken else "warn", text, step)
-
-
-def _group(
-    settings: Settings, program: str, group: str, topics: Sequence[Topic], seconds: float
-) -> Iterator[Line]:
-    """How far a program's consumer group is behind, and whether any of it runs."""
-    what, run = program.split()[0], f"run: driftline {program}"
-    client = AdminClient(librdkafka(settings.kafka))
-    with explained(settings.kafka):
-        groups = client.list_consumer_groups(request_timeout=seconds).result(seconds).valid
-        states = {found.group_id: found.state.name for found in groups}
-        if group not in states:
-            yield Line(what, "warn", f"no group {group}: it has never run", run)
-            return
-        slots = [TopicPartition(t.name, n) for t in topics for n in range(t.partitions)]
-        behind, lost = _behind(client, group, slots, seconds)
-    if lost:
-        yield Line(what, "fail", f"retention has passed what it had not read, on {', '.join(lost[:3])}",
-                   "choose a longer retention, move the group to the oldest offset, and run a full sweep")  # fmt: skip
-    waiting = sum(behind.values())
-    if states[group] == "EMPTY":
-        yield Line(what, "fail" if waiting else "warn", f"none runs; {waiting} records wait", run)
-        return
-    if not waiting:
-        yield Line(what, "ok", f"{group} is up to date ({states[group].lower()})")
-        return
-    slot = max(behind, key=lambda one: behind[one])
-    age = _age(settings, slot)
-    text = f"{waiting} records wait, the oldest looked at for {age:.0f} s ({states[group].lower()})"
-    late = age > LATE
-    yield Line(what, "warn" if late else "ok", text, "start more of them, or look at their logs and /metrics" if late else "")  # fmt: skip
-
-
-def _behind(
-    client: AdminClient, group: str, slots: list[TopicPartition], seconds: float
-) -> tuple[dict[TopicPartition, int], list[str]]:
-    """Records that wait, by partition with the offset that comes next; and where retention took some unread."""
-    asked = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, slots)])
-    committed = asked[group].result(seconds).topic_partitions
-    specs: tuple[Any, Any] = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    ends = [client.list_offsets(dict.fromkeys(slots, spec)) for spec in specs]
-    lows, highs = (
-        {(tp.topic, tp.partition): future.result(seconds).offset for tp, future in found.items()}
-        for found in ends
-    )
-    behind: dict[TopicPartition, int] = {}
-    lost: list[str] = []
-    for tp in committed:
-        slot = (tp.topic, tp.partition)
-        at = tp.offset if tp.offset >= 0 else lows[slot]
-        if at < lows[slot]:
-            lost.append(f"{tp.topic}[{tp.partition}]")
-        if highs[slot] > at:
-            behind[TopicPartition(*slot, max(at, lows[slot]))] = highs[slot] - at
-    return behind, lost
-
-
-def _age(settings: Settings, slot: TopicPartition) -> float:
-    """Seconds since the record at a partition's next offset was written."""
-    origins = Origins(settings.kafka)
-    try:
-        message = next(origins.since(slot.topic, slot.partition, slot.offset), None)
-    finally:
-        origins.close()
-    return max(0.0, time.time() - message.timestamp()[1] / 1000) if message else 0.0
 
 
 def _sweeps(settings: Settings) -> Iterator[Line]:
@@ -215,7 +177,11 @@ def _elastic(
 
 async def _health(es: Any, settings: Settings) -> Line:
     health = await es.cluster.health()
-    where = f"{health['cluster_name']} at {settings.elasticsearch.url} is {health['status']}"
+    nodes = await es.nodes.info(metric="_none", filter_path="nodes.*.version")
+    versions = "/".join(sorted({str(node["version"]) for node in nodes["nodes"].values()}))
+    where = (
+        f"{health['cluster_name']} {versions} at {settings.elasticsearch.url} is {health['status']}"
+    )
     version = health.meta.headers.get("x-elastic-product", "")
     if version != "Elasticsearch":
         return Line("Elasticsearch", "fail", f"{where}, and does not say that it is Elasticsearch", ELASTIC)  # fmt: skip

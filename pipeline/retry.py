@@ -86,10 +86,15 @@ class Origins:
     def close(self) -> None:
         self._reader.close()
 
+    def ends(self, slot: TopicPartition, seconds: float = TIMEOUT) -> tuple[int, int]:
+        """The oldest offset of a partition, and the next that will be written. Raises KafkaException."""
+        low, high = self._reader.get_watermark_offsets(slot, seconds)
+        return low, high
+
     def read(self, origin: Origin) -> Any:
         """The message at an origin; a text where it is no longer there. Raises KafkaException."""
         slot = TopicPartition(origin.topic, origin.partition)
-        low, high = self._reader.get_watermark_offsets(slot, TIMEOUT)
+        low, high = self.ends(slot)
         if origin.offset < low:
             return f"retention has passed it (the oldest offset is {low})"
         if origin.offset >= high:
