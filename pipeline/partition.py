@@ -62,7 +62,7 @@ class Partition:
         self._dead: list[Dead] = []
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
-        """Rebuilds the list of due states from all rows of the store. Raises NewerState."""
+        """Rebuilds the list of due states from the rows of the store (heads are enough). Raises NewerState."""
         self._due = [
             (due, key[1:].decode())
             for key, row in stored

@@ -166,7 +166,7 @@ class Assess:
     def _partition(self, number: int) -> Partition:
         if number not in self.partitions:
             partition = Partition(number, self.rows.getter(number), self.rulebook, self.options)
-            partition.restore(self.rows.all(number))
+            partition.restore(self.rows.heads(number))
             self.partitions[number] = partition
         return self.partitions[number]
 

@@ -9,9 +9,10 @@ from typing import Any
 from faust.stores.rocksdb import Store
 from rocksdict import WriteBatch
 
-from pipeline.state import newest
+from pipeline.state import head_key, newest
 
 OFFSET_KEY: bytes = Store.offset_key
+HEADS = head_key("")
 
 
 class Rows:
@@ -30,11 +31,12 @@ class Rows:
         get: Callable[[bytes], bytes | None] = database.get
         return get
 
-    def all(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Every row but the offset's."""
-        for key, value in self.database(partition).items():
-            if key != OFFSET_KEY:
-                yield key, value
+    def heads(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
+        """Every head's row. Keys are in order: the bodies, by far the most bytes, are not read."""
+        for key, value in self.database(partition).items(from_key=HEADS):
+            if not key.startswith(HEADS):
+                return
+            yield key, value
 
     def known(self, partition: int) -> int:
         """The changelog offset up to which the files know everything; -1 for none."""
