@@ -111,9 +111,10 @@ class Arena:
 
     def ends(self, topic: str) -> int:
         """How many records there are; 0 where the topic is not there yet."""
-        latest = {TopicPartition(topic, n): OffsetSpec.latest() for n in range(PARTITIONS)}
+        latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        slots = {TopicPartition(topic, n): latest for n in range(PARTITIONS)}
         try:
-            answers = self.admin.list_offsets(latest, request_timeout=5)
+            answers = self.admin.list_offsets(slots, request_timeout=5)
             return sum(future.result().offset for future in answers.values())
         except KafkaException:
             return 0
@@ -232,4 +233,4 @@ def _run(arena: Arena, rounds: int, kinds: tuple[str, ...]) -> dict[str, Any]:
 if __name__ == "__main__":
     import pprint
 
-    pprint.pp(run(*map(int, sys.argv[1:])))
+    pprint.pp(run(int(sys.argv[1]) if sys.argv[1:] else ROUNDS))
