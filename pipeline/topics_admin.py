@@ -11,6 +11,9 @@ from pipeline.local.process import wait_until
 from pipeline.settings import Kafka
 from pipeline.topics import APP_ID, Topic, topics_of
 
+SPREAD = 60.0
+"""Seconds that a busy broker may take until it lists what it has made."""
+
 
 def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
     """Replication and settings: three copies, two of them in step, where there are brokers for it."""
@@ -41,7 +44,7 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
         names = {topic.name for topic in topics_of(app_id)}
         wait_until(
             lambda: names <= set(client.list_topics(timeout=TIMEOUT).topics),
-            TIMEOUT,
+            SPREAD,
             what="topic list",
         )
     return lines

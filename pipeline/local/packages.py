@@ -97,7 +97,7 @@ def _brought(what: str, progress: Progress) -> Path:
         return home
     needed()
     progress(SAID[what])
-    log = cache() / f".{what}.{os.getpid()}.txt"
+    log = cache() / f".{what}.txt"
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     child = Child([sys.executable, "-P", "-m", "pipeline.local.packages", what], log, env)
     try:
