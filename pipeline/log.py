@@ -26,7 +26,7 @@ class Json(logging.Formatter):
             text = json.dumps(line, default=str, allow_nan=False)
         except (TypeError, ValueError, RecursionError):  # a key that is no text, a circle, NaN
             text = json.dumps({key: str(value) for key, value in line.items()})
-        return text.replace("\x7f", "\\u007f")  # the one control character that ASCII JSON leaves
+        return text  # ASCII: every control character is escaped
 
 
 def _message(record: logging.LogRecord) -> str:
