@@ -12,6 +12,8 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
+import botocore.session
+from botocore.loaders import create_loader
 
 from pipeline.local.process import Child, answers, free_port, wait_until
 
@@ -31,11 +33,15 @@ ENV = {
     "AWS_MAX_ATTEMPTS": "2",
 }  # fmt: skip
 
+LOADER = create_loader()
+"""The service models are large: read once, not once a client."""
+
 
 class Moto:
     """A moto_server on a free port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, managed: bool = False) -> None:
+        """`managed`: with the policies that AWS manages, a second's work for each account."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
@@ -45,7 +51,7 @@ class Moto:
             "-p",
             str(port),
         ]
-        more = {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
+        more = {"MOTO_IAM_LOAD_MANAGED_POLICIES": str(managed).lower()}
         self.child = Child(command, folder / "moto.log", os.environ | more)
         wait_until(lambda: answers(port), 60, self.child, "moto_server")
 
@@ -59,7 +65,7 @@ class Moto:
         request = Request(
             f"{self.url}/moto-api/{path}", body, {"Content-Type": "text/plain"}, method="POST"
         )
-        urlopen(request, timeout=10).close()
+        urlopen(request, timeout=60).close()
 
     def session(self, key: tuple[str, str, str | None] | None = None) -> boto3.Session:
         access, secret, token = key or (
@@ -67,7 +73,9 @@ class Moto:
             ENV["AWS_SECRET_ACCESS_KEY"],
             None,
         )
-        return boto3.Session(access, secret, token, region_name="us-east-1")
+        inner = botocore.session.get_session()
+        inner.register_component("data_loader", LOADER)
+        return boto3.Session(access, secret, token, "us-east-1", inner)
 
     def client(self, service: str, region: str = "us-east-1", account: str | None = None) -> Any:
         """A client of the management account, or of another that was entered by a role."""
@@ -84,9 +92,9 @@ class Moto:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Moto]:
+def running(folder: Path, *, managed: bool = False) -> Iterator[Moto]:
     """A moto_server for as long as it is needed."""
-    moto = Moto(folder)
+    moto = Moto(folder, managed=managed)
     try:
         yield moto
     finally:

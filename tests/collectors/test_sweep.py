@@ -47,7 +47,8 @@ class Told:
 
 
 def options(*types: str, **more: Any) -> Options:
-    return Options(types=types, **{"regions": ["us-east-1"], "requests_per_second": 5_000, "concurrency": 8} | more)  # fmt: skip
+    few: dict[str, Any] = {"regions": ["us-east-1"], "requests_per_second": 5_000, "concurrency": 8}
+    return Options(types=types, **few | more)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.rulebook import load
-from tests.collectors.moto import Moto
+from tests.collectors.moto import Moto, running
 from tests.collectors.truth import Truth, blocked_account
 from tests.collectors.truth_data import build
 
@@ -35,15 +36,19 @@ def scan(folder: Path, *more: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def truth(moto_server: Moto) -> Truth:
-    moto_server.post("reset-auth", b"100000000")
-    moto_server.post("reset")
-    return build(moto_server)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    with running(tmp_path_factory.mktemp("moto"), managed=True) as moto:
+        yield moto
+
+
+@pytest.fixture(scope="module")
+def truth(server: Moto) -> Truth:
+    return build(server)
 
 
 @pytest.fixture(autouse=True)
-def _environment(moto_server: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in moto_server.env.items():
+def _environment(server: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in server.env.items():
         monkeypatch.setenv(name, value)
 
 
@@ -73,10 +78,10 @@ def test_every_flaw_is_found_and_nothing_else(truth: Truth, tmp_path: Path) -> N
 
 
 def test_the_accounts_own_block_mends_every_bucket(
-    truth: Truth, moto_server: Moto, tmp_path: Path
+    truth: Truth, server: Moto, tmp_path: Path
 ) -> None:
     mended = {f"aws-s3-bucket-{name}" for name in ("public-access-blocked", "policy-not-public", "acl-not-public")}  # fmt: skip
-    with blocked_account(moto_server):
+    with blocked_account(server):
         report = scan(tmp_path, "--type", "AWS::S3::Bucket")
     found = [f for f in report["findings"] if f["rule"]["id"] in mended]
     assert len(found) > 3 * 10

@@ -1,0 +1,107 @@
+"""The generated policy against the calls that a full sweep makes: nothing is missing, nothing is too much."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from collectors.aws.client import Account, Organization, enabled_regions
+from collectors.aws.collect import Options, sweep
+from collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
+from collectors.table import Kind, kinds
+from pipeline.model import Sweep
+from tests.collectors.moto import Moto, furnish
+from tests.collectors.test_read import event_of
+
+
+def whole() -> list[Sweep]:
+    """A sweep of everything, where everything is."""
+    return sweep(Options(regions=["us-east-1"], requests_per_second=5_000), {}, lambda _: None)
+
+
+def actions_by_event(kind: Kind) -> dict[str, str]:
+    """A row's calls as botocore's events name them, and the IAM action of each."""
+    out = {}
+    for service, operation, action in kind.calls():
+        alone = kind.model_copy(update={"details": [], "complete": [], "tags": None, "listing": kind.listing.model_copy(update={"service": service, "operation": operation, "action": action})})  # fmt: skip
+        out[event_of(service, operation)] = actions_of(alone)[0]
+    return out
+
+
+def test_a_sweep_makes_the_calls_that_the_policy_allows_and_no_other(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(moto)
+    made: set[str] = set()
+    plain = Account.client
+
+    def noted(self: Account, service: str, region: str) -> Any:
+        client = plain(self, service, region)
+        client.meta.events.register(
+            "before-call", lambda event_name, **_: made.add(event_name.partition(".")[2])
+        )
+        return client
+
+    monkeypatch.setattr(Account, "client", noted)
+    caller = Organization(None, None, None, 5_000, 4)
+    assert enabled_regions(caller.enter(caller.account, "none"), "us-east-1")
+    assert whole()
+    names: dict[str, str] = {"ec2.DescribeRegions": "ec2:DescribeRegions"}
+    for kind in kinds().values():
+        names |= actions_by_event(kind)
+    assert made == names.keys()
+    assert {names[event] for event in made} == set(reader_policy()["Statement"][0]["Action"])
+    assert set(SETTING_OUT) <= set(names.values())
+
+
+def reader(moto: Moto, policy: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of a user with this policy alone."""
+    iam = moto.client("iam")
+    iam.create_user(UserName="reader")
+    iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}  # fmt: skip
+
+
+MOTOS_OWN = "s3:ListBucket"
+"""What the simulated AWS asks for where AWS asks for s3:GetBucketPublicAccessBlock."""
+UNSIGNED = "AWS::Lambda::Function"
+"""The simulated AWS computes another signature than AWS for this service's paths, and refuses ours."""
+
+
+def test_with_exactly_the_policy_a_sweep_is_complete(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(moto)
+    policy = reader_policy()
+    policy["Statement"][0]["Action"] = [*policy["Statement"][0]["Action"], MOTOS_OWN]
+    for name, value in reader(moto, policy).items():
+        monkeypatch.setenv(name, value)
+    moto.post("reset-auth", b"0")
+    told = [h for h in whole() if h.scope.type != UNSIGNED]
+    assert {h.scope.type for h in told} == kinds().keys() - {UNSIGNED}
+    # the simulated AWS cannot enforce what it has of the account's own block
+    unread = {(u.part, u.reason) for h in told for u in h.unread}
+    assert unread <= {("account_public_access_block", "failed")}
+    assert {h.status for h in told if not h.unread} == {"complete"}
+
+
+def test_with_an_action_less_it_is_not(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated AWS does enforce: some actions are taken away, one by one."""
+    furnish(moto)
+    policy = reader_policy()
+    for name, value in reader(moto, policy).items():
+        monkeypatch.setenv(name, value)
+    iam, statement = moto.client("iam"), policy["Statement"][0]
+    needless = []
+    for action in ("iam:ListUsers", "sqs:GetQueueAttributes", "kms:GetKeyPolicy", "s3:GetBucketAcl"):  # fmt: skip
+        less = statement | {"Action": [a for a in statement["Action"] if a != action]}
+        moto.post("reset-auth", b"100000000")
+        iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps(policy | {"Statement": [less]}))  # fmt: skip
+        moto.post("reset-auth", b"0")
+        kinds_of = [k.type for k in kinds().values() if action in actions_of(k)]
+        told = sweep(Options(regions=["us-east-1"], types=kinds_of, requests_per_second=5_000), {}, lambda _: None)  # fmt: skip
+        if {h.status for h in told} == {"complete"}:
+            needless.append(action)
+    assert needless == []
