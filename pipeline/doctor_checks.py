@@ -172,7 +172,7 @@ def _elastic(
             " roles: driftline permissions elasticsearch)"
         ) from None
     except TransportError as error:
-        raise UserError(f"{url}: {str(error)[:300]} ({ELASTIC})") from None
+        raise UserError(f"{url}: {error.message[:300]} ({ELASTIC})") from None
 
 
 async def _health(es: Any, settings: Settings) -> Line:

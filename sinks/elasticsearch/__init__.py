@@ -46,4 +46,5 @@ def explained(error: Exception, settings: Settings) -> str | None:
         look = "correct elasticsearch.username and password, or api_key"
     elif isinstance(error, ApiError) and error.status_code == 403:
         look = "the rights that it needs: driftline permissions elasticsearch"
-    return f"Elasticsearch at {settings.elasticsearch.url}: {error} ({look})"
+    why = error if isinstance(error, ApiError) else error.message[:300]
+    return f"Elasticsearch at {settings.elasticsearch.url}: {why} ({look})"

@@ -1,5 +1,7 @@
 """The Elasticsearch sink, by elasticsearch-py's async client."""
 
+import base64
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,12 +27,14 @@ def client(settings: Elasticsearch) -> AsyncElasticsearch:
     if settings.api_key:
         more["api_key"] = settings.api_key.get_secret_value()
     elif settings.username and settings.password:
-        more["basic_auth"] = (settings.username, settings.password.get_secret_value())
-    if settings.ca_file:
-        more["ca_certs"] = str(settings.ca_file)
-    hosts = [url.strip() for url in settings.url.split(",")]
+        # the client itself would refuse a password that is not ASCII
+        who = f"{settings.username}:{settings.password.get_secret_value()}"
+        more["basic_auth"] = base64.b64encode(who.encode()).decode()
+    if any(url.startswith("https:") for url in settings.urls):
+        # the client's own context takes any host's certificate where an address is a number
+        more["ssl_context"] = ssl.create_default_context(cafile=settings.ca_file)
     return AsyncElasticsearch(
-        hosts, request_timeout=30, max_retries=0, retry_on_timeout=False, **more
+        settings.urls, request_timeout=30, max_retries=0, retry_on_timeout=False, **more
     )
 
 
@@ -74,7 +78,7 @@ class ElasticsearchSink:
                 return [Receipt("never", f"{error.status_code} {error.message}"[:400])]
             raise Busy(_told(error)) from None
         except TransportError as error:
-            raise Busy(str(error)[:300]) from None
+            raise Busy(error.message[:300]) from None  # its str() is only its kind
         if len(items) != len(bulk):
             raise Busy(f"the answer has {len(items)} items for {len(bulk)} actions")
         return [classify(item) for item in items]

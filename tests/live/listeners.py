@@ -19,7 +19,7 @@ from pipeline.settings import Kafka
 from tests.live import oidc
 from tests.live.certificates import Authority
 
-USER, PASSWORD = "driftline", "p@ss, 'word' \"=;"
+USER, PASSWORD = "driftline", "p@ss, 'wörd' \"=;"
 KEY_PASSWORD = "of the key"
 TOPIC = "secured"
 SASL = "org.apache.kafka.common.security"
