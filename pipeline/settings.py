@@ -213,6 +213,8 @@ class Clock(Block):
 class Sink(Block):
     bad_share: float = Field(0.1, gt=0, le=1)
     """A sink stops when more than this share of a thousand findings is refused."""
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence a sink's partitions go to the others of its group."""
     bind: str = "127.0.0.1"
     """Where its page answers; nowhere but here by default."""
     port: int = Field(0, ge=0, le=65_535)

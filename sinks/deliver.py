@@ -26,7 +26,8 @@ BATCH, WITHIN = 1000, 0.05
 BREATH = 100
 """Findings rendered before the event loop may do something else."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
-STAY = 1.0
+STAY = 3.0
+"""Seconds between two looks at the group while a batch is under way: each look drops what librdkafka has fetched."""
 GRACE = 2.5
 """Seconds that a send under way is given when we are told to stop; after them it will be delivered again."""
 LETTER_SECONDS = 30
@@ -87,7 +88,7 @@ class Deliverer:
 
     async def run(self, group: str | None = None) -> None:
         """The loop. Raises TooManyRefused, and OSError where Kafka does not do its part."""
-        reader = Reader(self._settings.kafka, group or f"driftline-sink-{self._sink.name}")
+        reader = Reader(self._settings, group or f"driftline-sink-{self._sink.name}")
         self._turn = reader.turn
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.kafka import librdkafka
-from pipeline.settings import Kafka
+from pipeline.settings import Settings
 from pipeline.topics import FINDINGS
 
 log = logging.getLogger("driftline.sink")
@@ -22,11 +22,13 @@ class Reader:
     A partition that was taken from us and given again is in another *turn*: what we still held of it is no longer ours.
     Stored offsets are committed every half second, and when a partition goes."""
 
-    def __init__(self, kafka: Kafka, group: str) -> None:
+    def __init__(self, settings: Settings, group: str) -> None:
         self._turns: Counter[int] = Counter()
         config = librdkafka(
-            kafka, group_id=group, auto_offset_reset="earliest", enable_auto_offset_store=False, enable_auto_commit=True,
-            auto_commit_interval_ms=500, fetch_wait_max_ms=50, max_poll_interval_ms=600_000, queued_max_messages_kbytes=QUEUED_KB,
+            settings.kafka, group_id=group, auto_offset_reset="earliest", session_timeout_ms=int(settings.sink.session_timeout * 1000),
+            heartbeat_interval_ms=int(settings.sink.session_timeout * 250), max_poll_interval_ms=600_000,
+            enable_auto_commit=True, auto_commit_interval_ms=500, enable_auto_offset_store=False,
+            fetch_wait_max_ms=50, queued_max_messages_kbytes=QUEUED_KB,
         )  # fmt: skip
         self._consumer = Consumer(config | {"on_commit": _committed})
         self._consumer.subscribe([FINDINGS.name], on_revoke=self._gone, on_lost=self._gone)
