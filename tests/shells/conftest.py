@@ -15,6 +15,9 @@ def driftline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(
+        "DRIFTLINE_CONFIG", ""
+    )  # --config sets it for the process: put back afterwards
     for name in [name for name in os.environ if name.startswith(("AWS_", "DRIFTLINE_"))]:
         monkeypatch.delenv(name)
     return Command(monkeypatch, capsys)

@@ -63,8 +63,8 @@ def test_what_cannot_be_written_is_written_as_text(logger: Any, capsys: Any) -> 
     writes.info("x", extra={"a": {("k",): 1}})
     writes.info("%d and %d", "one")
     writes.info("x", extra={"level": "mine", "at": "never"})
-    strict = {"parse_constant": pytest.fail}  # NaN is no JSON
-    lines = [json.loads(line, **strict) for line in out.getvalue().splitlines()]
+    texts = out.getvalue().splitlines()
+    lines = [json.loads(text, parse_constant=pytest.fail) for text in texts]  # NaN is no JSON
     assert len(lines) == 5
     assert lines[3]["message"] == "%d and %d"
     assert lines[4]["level"] == "info"
