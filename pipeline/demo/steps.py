@@ -158,7 +158,7 @@ class Play:
             return [id for id in {*ids, *told} if told.count(id) != 1 or id not in ids]
 
         self.until_none(untold, "in the history, once each")
-        return f"{len(ids)} findings gone; resource_deleted once each"
+        return f"{len(ids)} findings gone, resource_deleted once"
 
     def _buckets(self) -> list[Shown]:
         return [d for d in self.view.documents() if d.type == BUCKET and d.account == self.account]
@@ -211,7 +211,7 @@ class Play:
         self._whole()
         if lost := moved(before, self.view.documents(), ids):
             raise RuntimeError(f"not where they were: {'; '.join(lost[:3])}")
-        return f"at {read} of {scopes} scopes; none lost, none twice"
+        return f"at {read} of {scopes} scopes; none lost or twice"
 
     def _block(self, places: list[tuple[str, int]]) -> None:
         for account, number in places:
