@@ -6,13 +6,16 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
-from pipeline.kafka import TIMEOUT, explained, reached
+from pipeline.errors import NotThere
+from pipeline.kafka import TIMEOUT, admin, explained, reached
 from pipeline.local.process import wait_until
 from pipeline.settings import Kafka
 from pipeline.topics import APP_ID, Topic, topics_of
 
 SPREAD = 60.0
 """Seconds that a busy broker may take until it lists what it has made."""
+
+PATIENCE = 30.0
 
 
 def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
@@ -42,12 +45,20 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
                 continue
             lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
         names = {topic.name for topic in topics_of(app_id)}
-        wait_until(
-            lambda: names <= set(client.list_topics(timeout=TIMEOUT).topics),
-            SPREAD,
-            what="topic list",
-        )
+        for broker in known.brokers.values():
+            _wait(kafka, f"{broker.host}:{broker.port}", names)
     return lines
+
+
+def _wait(kafka: Kafka, server: str, names: set[str]) -> None:
+    """Until a broker knows the topics: each hears of them in its own time. Raises NotThere.
+
+    A client's first question goes to the broker that it was given; those after it, to any."""
+    one = kafka.model_copy(update={"bootstrap_servers": server})
+    try:
+        wait_until(lambda: names <= set(admin(one).list_topics(timeout=TIMEOUT).topics), PATIENCE)
+    except RuntimeError:
+        raise NotThere(f"the topics are made, but the broker {server} does not know them (look at its log)") from None  # fmt: skip
 
 
 def check(kafka: Kafka, only: Sequence[Topic] | None = None, app_id: str = APP_ID) -> list[str]:
