@@ -72,6 +72,7 @@ class Batches:
         self._flush()
         if self._headers:
             self._write_headers()
+            self._flush()  # the old pages' ends too, else what is gone is told again
 
     def raw(self, topic: str, value: bytes) -> None:
         """A record of a tape as it is; its elements go where their uids live."""
