@@ -250,3 +250,53 @@ def test_times_are_before_the_calls() -> None:
 
 def test_an_error_that_is_no_answer_has_failed() -> None:
     assert trouble(OSError("x")).reason == "failed"
+
+
+@pytest.mark.parametrize(
+    ("type_", "event", "mine", "other"),
+    [
+        ("AWS::CloudTrail::Trail", "cloudtrail.DescribeTrails", ":123456789012:trail", ":999999999999:trail"),
+        ("AWS::EC2::SecurityGroup", "ec2.DescribeSecurityGroups", "<ownerId>123456789012<", "<ownerId>999999999999<"),
+    ],
+)  # fmt: skip
+def test_what_another_account_shares_is_read_by_its_owner(
+    type_: str, event: str, mine: str, other: str
+) -> None:
+    """An organization's trail and a shared security group are seen in every account."""
+    calls = [c | {"body": c["body"].replace(mine, other)} if c["call"] == event else c for c in recorded(type_)]  # fmt: skip
+    assert calls != recorded(type_)
+    assert snapshots(read_all(Replayed(recorded(type_)), kinds()[type_]))
+    assert read_all(Replayed(calls), kinds()[type_]) == []
+
+
+def test_a_key_in_a_state_without_rotation_is_read() -> None:
+    for snapshot in snapshots(broken("AWS::KMS::Key", "kms.GetKeyRotationStatus", "KMSInvalidStateException", 400)):  # fmt: skip
+        assert snapshot.config["rotation"] is None
+        assert snapshot.unread == []
+
+
+@pytest.mark.parametrize(("constraint", "region"), [("", "us-east-1"), ("EU", "eu-west-1"), ("eu-central-2", "eu-central-2")])  # fmt: skip
+def test_old_ways_to_say_where_a_bucket_lies(constraint: str, region: str) -> None:
+    body = f'<LocationConstraint xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{constraint}</LocationConstraint>'
+    calls = [c | {"body": body} if c["call"] == "s3.GetBucketLocation" else c for c in recorded("AWS::S3::Bucket")]  # fmt: skip
+    found = snapshots(read_all(Replayed(calls), kinds()["AWS::S3::Bucket"]))
+    assert {one.region for one in found} == {region}
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("PermanentRedirect", 301), ("IllegalLocationConstraintException", 400)]
+)
+def test_a_bucket_that_moved_is_asked_where_it_lies(code: str, status: int) -> None:
+    """Made anew in another region meanwhile: even who may not look at it is told where it is."""
+    calls = []
+    for call in recorded("AWS::S3::Bucket"):
+        if call["call"] == "s3.GetBucketPolicy":
+            moved = call | {"call": "s3.HeadBucket", "status": 403, "body": "", "headers": {"x-amz-bucket-region": "eu-central-1"}}  # fmt: skip
+            calls += [failing(call, code, status), moved]
+            call = failing(call, "NoSuchBucketPolicy", 404)
+        calls.append(call)
+    account = Replayed(calls)
+    for snapshot in snapshots(read_all(account, kinds()["AWS::S3::Bucket"])):
+        assert snapshot.unread == []
+        assert snapshot.config["policy"] is None
+    assert account.asked.count("s3.HeadBucket") == 3
