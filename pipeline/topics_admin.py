@@ -1,5 +1,6 @@
 """Makes and compares topics as pipeline.topics says."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,6 @@ from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type
 
 from pipeline.errors import NotThere
 from pipeline.kafka import TIMEOUT, admin, explained, reached
-from pipeline.local.process import wait_until
 from pipeline.settings import Kafka
 from pipeline.topics import APP_ID, Topic, topics_of
 
@@ -45,20 +45,29 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
                 continue
             lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
         names = {topic.name for topic in topics_of(app_id)}
-        for broker in known.brokers.values():
-            _wait(kafka, f"{broker.host}:{broker.port}", names)
+        _everywhere(kafka, set(known.brokers), names)
     return lines
 
 
-def _wait(kafka: Kafka, server: str, names: set[str]) -> None:
-    """Until a broker knows the topics: each hears of them in its own time. Raises NotThere.
+def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
+    """Waits until every broker knows the topics: each hears of them in its own time, and any of them may be asked.
+    Raises NotThere where one still does not when patience is over.
 
-    A client's first question goes to the broker that it was given; those after it, to any."""
-    one = kafka.model_copy(update={"bootstrap_servers": server})
-    try:
-        wait_until(lambda: names <= set(admin(one).list_topics(timeout=TIMEOUT).topics), PATIENCE)
-    except RuntimeError:
-        raise NotThere(f"the topics are made, but the broker {server} does not know them (look at its log)") from None  # fmt: skip
+    A new client each time, for an old one goes on asking the same; one that never answers is not waited for."""
+    end = time.monotonic() + PATIENCE
+    left, lacking = set(brokers), ""
+    while left:
+        known = admin(kafka).list_topics(timeout=TIMEOUT)
+        told = str(known.orig_broker_name).partition("/")[0]
+        asked = {b.id for b in known.brokers.values() if told == f"{b.host}:{b.port}"}
+        if names <= set(known.topics):
+            left, lacking = left - asked, ""
+        else:
+            left, lacking = left | asked, told
+        if time.monotonic() > end and lacking:
+            raise NotThere(f"the topics are made, but the broker {lacking} does not know them yet (look at its log)")  # fmt: skip
+        if time.monotonic() > end:
+            return
 
 
 def check(kafka: Kafka, only: Sequence[Topic] | None = None, app_id: str = APP_ID) -> list[str]:
