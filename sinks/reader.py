@@ -64,8 +64,9 @@ class Reader:
         early: Any = self._consumer.poll(0)
         if early is not None and early.error() is None:  # of a partition that has just become ours
             self._consumer.seek(TopicPartition(early.topic(), early.partition(), early.offset()))
-        with contextlib.suppress(KafkaException):  # some may just have been revoked
-            self._consumer.resume(self._consumer.assignment())
+        # also what was just revoked: it would come back paused
+        with contextlib.suppress(KafkaException):
+            self._consumer.resume(assignment + self._consumer.assignment())
 
     def close(self) -> None:
         """Commits and leaves the group."""

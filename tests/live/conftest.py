@@ -1,7 +1,8 @@
 """Real servers for the live tests: one Kafka and one Elasticsearch a session, started when first asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,8 +10,11 @@ from pipeline.kafka import admin
 from pipeline.local import elasticsearch, kafka
 from pipeline.local.process import wait_until
 from pipeline.settings import Elasticsearch, Kafka, Settings, Worker
-from pipeline.topics import TOPICS
+from pipeline.topics import TOPICS, Topic
 from pipeline.topics_admin import create
+
+if TYPE_CHECKING:
+    from tests.live.stage import Stage
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +44,13 @@ def elastic() -> Iterator[elasticsearch.ElasticsearchServer]:
             server.kill()  # nobody needs its data
 
 
-def without_topics(settings: Kafka) -> None:
+def without_topics(settings: Kafka, topics: Sequence[Topic] = TOPICS) -> None:
     """Deletes ours, and waits until the broker has forgotten them."""
     client = admin(settings)
-    there = [topic.name for topic in TOPICS if topic.name in client.list_topics(timeout=10).topics]
+    names = {topic.name for topic in topics}
+    there = list(names & set(client.list_topics(timeout=10).topics))
     for future in client.delete_topics(there).values() if there else ():
         future.result(30)
-    names = {topic.name for topic in TOPICS}
     wait_until(lambda: not names & set(client.list_topics(timeout=10).topics), 30, None, "the end of topics")  # fmt: skip
 
 
@@ -58,3 +62,22 @@ def settings(broker: kafka.KafkaServer, tmp_path: Path) -> Settings:
         elasticsearch=Elasticsearch(url="http://127.0.0.1:1"),
         worker=Worker(state_dir=tmp_path / "state", port=0),
     )
+
+
+@pytest.fixture
+def on(
+    broker: kafka.KafkaServer, elastic: elasticsearch.ElasticsearchServer, tmp_path: Path
+) -> "Iterator[Stage]":
+    """For the Elasticsearch sink: empty topics, an installed empty view, a history of its own."""
+    from tests.live.stage import stage
+
+    with stage(broker, elastic, tmp_path) as mine:
+        yield mine
+
+
+@pytest.fixture(scope="session")
+def said() -> list[bytes]:
+    """About 1200 statements on 600 findings: opened, resolved, reopened, restated, retired."""
+    from tests.live.tape import Tape
+
+    return Tape(5000, 4).undisturbed().all_said
