@@ -27,6 +27,9 @@ from pipeline.local.process import Child, answers, free_port, wait_until
 
 REGIONS = ("us-east-1", "eu-west-1")
 READER = "DriftlineReader"
+TYPES = ("AWS::S3::Bucket", "AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::AccountSummary", "AWS::KMS::Key",
+         "AWS::EC2::SecurityGroup", "AWS::EC2::Volume", "AWS::EC2::VPC", "AWS::EC2::EBSDefaults")  # fmt: skip
+"""All that the organization has something of: the collector is asked for no more."""
 GROUPS, KEYS, VOLUMES = 20, 2, 8
 """In each region of each account."""
 BUCKETS, USERS, ROLES = 7, 6, 5

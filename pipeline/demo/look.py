@@ -10,7 +10,7 @@ def how_to_look(stage: Stage) -> str:
     """Addresses, and lines to paste into another terminal."""
     url = stage.elastic.url
     return f"""
-It goes on, a sweep every two seconds, until Ctrl-C here (or: kill {os.getpid()}).
+It goes on, a sweep every three seconds, until Ctrl-C here (or: kill {os.getpid()}).
 
 Elasticsearch {url}
   curl -s '{url}/{ALIAS}/_search?q=driftline.status:open&size=5&pretty'

@@ -27,6 +27,7 @@ DRAW_EVERY = 0.2
 LAST = 5
 WINDOW = 5
 """Looks that a rate is of."""
+NAME = 22
 SHOWN = ("critical", "high", "medium", "low")
 
 
@@ -93,7 +94,7 @@ class Show:
             " 3 accounts, 2 regions", no_wrap=True, overflow="ellipsis")  # fmt: skip
         now = Text("now  ", style="bold", no_wrap=True, overflow="ellipsis")
         now.append(
-            f"{self.rate.per_second:.0f} records/s ({self.rate.total:.0f} so far)   open: ", ""
+            f"{self.rate.per_second:.0f} records/s, {self.rate.total:.0f} in all; open: ", ""
         )
         now.append_text(severities(self.counts))
         return Group(head, "", table(self.steps, what), "", now, "", transitions(self.last))
@@ -173,6 +174,11 @@ def table(steps: Sequence[Step], what: str = "") -> Table:
     return out
 
 
+def short(name: str) -> str:
+    """A name that leaves room for others."""
+    return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
+
+
 def first(text: str) -> str:
     """The beginning of a long explanation."""
     return text.split("\n")[0].split(";")[0]
@@ -182,7 +188,7 @@ def severities(counts: dict[str, int]) -> Text:
     """Open findings, worst first."""
     text = Text()
     for severity in SHOWN:
-        text.append(f"{counts.get(severity, 0)} {severity}  ", style=COLORS[severity])
+        text.append(f"{counts.get(severity, 0)} {severity} ", style=COLORS[severity])
     return text
 
 
@@ -193,7 +199,7 @@ def transitions(last: Sequence[dict[str, Any]]) -> Table:
         severity, late = source["driftline"]["severity"], latency(source)
         out.add_row(
             cell(source["driftline"]["reason"]), cell(severity, COLORS.get(severity, "")),
-            cell(source["resource"]["name"]), cell(source["rule"]["id"].removeprefix("aws-")),
+            cell(short(source["resource"]["name"])), cell(source["rule"]["id"].removeprefix("aws-")),
             "" if late is None else f"{late:.1f} s",
         )  # fmt: skip
     return out

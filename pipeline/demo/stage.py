@@ -17,14 +17,14 @@ from typing import IO
 
 import yaml
 
-from pipeline.demo.estate import REGIONS, Estate
+from pipeline.demo.estate import REGIONS, TYPES, Estate
 from pipeline.demo.view import View
 from pipeline.errors import UserError
 from pipeline.local import elasticsearch, kafka, packages
 from pipeline.local.process import Child, end_all, free_port, leave_no, left_no
 from pipeline.settings import Kafka
 
-SWEEP_EVERY = "2s"
+SWEEP_EVERY = "3s"
 AGAIN = 75
 Check = Callable[[str], None]
 """Called while something is waited for; raises where nobody waits any more."""
@@ -162,7 +162,8 @@ class Stage:
 
     def collect(self) -> None:
         """The collector, sweeping again and again."""
-        self.launch("collector", "collect", "aws", "--interval", SWEEP_EVERY)
+        types = [word for type_ in TYPES for word in ("--type", type_)]
+        self.launch("collector", "collect", "aws", "--interval", SWEEP_EVERY, *types)
 
     def died(self) -> str | None:
         """A program that ended although nobody asked it to, with its last lines.

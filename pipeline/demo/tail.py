@@ -15,7 +15,7 @@ class Tail:
     """The values of a topic as they come: from its beginning, or from its end as it is now."""
 
     def __init__(self, kafka: Kafka, topic: Topic, *, beginning: bool) -> None:
-        self._reader = consumer(kafka, "driftline-demo", fetch_wait_max_ms=50)
+        self._reader = consumer(kafka, "driftline-demo", fetch_wait_max_ms=200)
         places = [TopicPartition(topic.name, number, 0) for number in range(topic.partitions)]
         if not beginning:
             for place in places:

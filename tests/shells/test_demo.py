@@ -152,7 +152,7 @@ def test_a_hostile_name_stays_a_name() -> None:
 
 
 def test_severities_are_counted_worst_first() -> None:
-    assert severities({"low": 2, "critical": 1}).plain.startswith("1 critical  0 high")
+    assert severities({"low": 2, "critical": 1}).plain.startswith("1 critical 0 high")
 
 
 def test_nothing_of_a_real_cloud_comes_into_the_demo() -> None:
