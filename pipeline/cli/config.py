@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.errors import UserError
-from pipeline.settings import Settings, examine, load_settings, shown, warnings
+from pipeline.settings import Settings, examine, load_settings, shown
+from pipeline.settings_warnings import warnings
 
 if TYPE_CHECKING:
     from pipeline.settings_read import Read
