@@ -177,8 +177,8 @@ def _elastic(
 
 async def _health(es: Any, settings: Settings) -> Line:
     health = await es.cluster.health()
-    nodes = await es.nodes.info(metric="_none", filter_path="nodes.*.version")
-    versions = "/".join(sorted({str(node["version"]) for node in nodes["nodes"].values()}))
+    told = await es.nodes.info(metric="os", filter_path="nodes.*.version")
+    versions = "/".join(sorted({str(node["version"]) for node in told.get("nodes", {}).values()}))
     where = (
         f"{health['cluster_name']} {versions} at {settings.elasticsearch.url} is {health['status']}"
     )

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import NotThere, UserError
 from pipeline.settings import Kafka
+from pipeline.topics import LOOKING
 
 TIMEOUT, LOOK = 10.0, 0.5
 AWAY = {
@@ -165,14 +166,13 @@ def explained(kafka: Kafka) -> Iterator[None]:
 def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> Iterator[Any]:
     """Every message from the oldest to the end as it is now, partition by partition mixed."""
     reader = consumer(
-        kafka, "driftline-look", enable_partition_eof=True, fetch_wait_max_ms=50
+        kafka, LOOKING, enable_partition_eof=True, fetch_wait_max_ms=50
     )  # the end is told by an empty fetch
     try:
-        if partitions is None:
-            known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
-            if known.error is not None:
-                raise KafkaException(known.error)
-            partitions = list(known.partitions)
+        known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
+        if known.error is not None:  # what is away or missing is told, not waited for
+            raise KafkaException(known.error)
+        partitions = list(known.partitions) if partitions is None else partitions
         reader.assign([TopicPartition(topic, number, 0) for number in partitions])
         waiting = set(partitions)
         while waiting:

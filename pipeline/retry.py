@@ -16,7 +16,7 @@ from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
 from pipeline.errors import Malformed, UserError
 from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all
 from pipeline.settings import Kafka
-from pipeline.topics import CONTROL, DEADLETTER, FINDINGS, SNAPSHOTS
+from pipeline.topics import CONTROL, DEADLETTER, FINDINGS, LOOKING, SNAPSHOTS
 
 AT_ONCE = 200
 """Letters between two acknowledgements; an origin has up to 4 MB."""
@@ -81,7 +81,7 @@ class Origins:
     """Reads records where they lie."""
 
     def __init__(self, kafka: Kafka) -> None:
-        self._reader = consumer(kafka, "driftline-look", enable_partition_eof=True)
+        self._reader = consumer(kafka, LOOKING, enable_partition_eof=True)
 
     def close(self) -> None:
         self._reader.close()

@@ -6,6 +6,8 @@ PARTITIONS = 24
 """Changing it means a new app id and a full sweep: resources live on `partition(uid)`."""
 
 DAY_MS = 86_400_000
+LOOKING = "driftline-look"
+"""The consumer group of who only reads: librdkafka wants a name. Nothing is ever committed in it."""
 
 
 @dataclass(frozen=True)

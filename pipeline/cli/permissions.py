@@ -81,17 +81,17 @@ def aws(
 
 def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
     """Every program's needs. Describe comes with Read and Write."""
-    read, write = ("Read",), ("Write",)
+    read, write, settled = ("Read",), ("Write",), "DescribeConfigs"
     rows = [
         ("collector", topics.SNAPSHOTS, write),
         ("collector", topics.SWEEPS, ("Read", "Write")),
         ("collector", topics.CONTROL, write),  # for tapes (collect folder)
         ("clock", topics.CONTROL, ("Read", "Write")),
-        ("worker", topics.SNAPSHOTS, read),
-        ("worker", topics.CONTROL, read),
-        ("worker", topics.FINDINGS, write),
+        ("worker", topics.SNAPSHOTS, ("Read", settled)),  # it compares them before it starts
+        ("worker", topics.CONTROL, ("Read", settled)),
+        ("worker", topics.FINDINGS, ("Write", settled)),
         ("worker", topics.DEADLETTER, write),
-        ("worker", topics.state_of(app_id), ("Read", "Write")),
+        ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         ("sink", topics.FINDINGS, read),
         ("sink", topics.DEADLETTER, write),
         ("operator", topics.SWEEPS, read),
@@ -106,6 +106,10 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
         out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
     groups = {"worker": app_id, "sink": f"driftline-sink-{sink}"}
+    for program in ("administrator", "clock", "collector", "operator"):
+        out.append(
+            Grant(program, "group", topics.LOOKING, ("Describe",))
+        )  # librdkafka asks for its coordinator
     for program, name in groups.items():
         out.append(Grant(program, "group", name, read))
         out.append(Grant("operator", "group", name, ("Describe",)))  # doctor tells how far they are
@@ -125,10 +129,14 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
     show_default=True,
     help="{program} is filled in.",
 )
-def kafka(form: str, program: str | None, principal: str) -> None:
+@click.option(
+    "--sink", default="elasticsearch", show_default=True, help="Whose group the program sink joins."
+)
+def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """The ACLs of each program: as kafka-acls commands, or JSON."""
     settings = load_settings()
-    wanted = [grant for grant in grants(settings.worker.app_id) if program in (None, grant.program)]
+    every = grants(settings.worker.app_id, sink)
+    wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:
         raise UserError(f"--program {program}: no such program (see --help)")
     who = {grant: principal.replace("{program}", grant.program) for grant in wanted}
@@ -154,10 +162,7 @@ def roles(namespace: str) -> dict[str, Any]:
     latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace)]
     return {
         "driftline_sink": {
-            "cluster": [
-                "monitor",
-                "manage_index_templates",
-            ],  # it looks whether its templates are there
+            "cluster": ["monitor"],
             "indices": [
                 {"names": latest, "privileges": ["write", "view_index_metadata"]},
                 {
@@ -168,7 +173,7 @@ def roles(namespace: str) -> dict[str, Any]:
         },
         "driftline_install": {
             "cluster": ["monitor", "manage_index_templates"],
-            "indices": [{"names": latest + history, "privileges": ["manage", "write"]}],
+            "indices": [{"names": latest + history, "privileges": ["manage", "read", "write"]}],
         },
     }
 
