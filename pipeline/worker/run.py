@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -94,6 +93,7 @@ def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -
     """Starts the command again whenever it asks for it (75) or dies, with back-off; forwards signals.
 
     Its exit code once it ended by itself, with an error that another start cannot mend, or by a signal to us."""
+    logs.start()
     wait, stopping = 0.5, False
     child: subprocess.Popen[bytes] | None = None
 
@@ -112,5 +112,5 @@ def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -
         if stopping or not (code == EXIT_RESTART or code < 0):
             return max(code, 0)
         wait = 0.5 if time.monotonic() - began > STEADY else min(wait * 2, 15)
-        sys.stderr.write(f'{{"message": "the worker ended and starts again", "code": {code}}}\n')
+        log.warning("the worker ended and starts again", extra={"code": code})
         pause(wait if code != EXIT_RESTART else 0.2)

@@ -3,7 +3,7 @@
 Inside noack_take a table cannot be written, and Faust's changelog producer gives no order of durability. The private
 names used here are why faust-streaming is pinned."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from faust.stores.rocksdb import Store
@@ -42,22 +42,31 @@ class Rows:
         """The changelog offset up to which the files know everything; -1 for none."""
         return int(self.database(partition).get(OFFSET_KEY) or -1)
 
-    def write(self, partition: int, rows: dict[bytes, bytes], offset: int) -> None:
-        """Rows and the changelog offset that they stand for, in one atomic write."""
+    def write(self, partition: int, rows: Mapping[bytes, bytes | None], offset: int) -> None:
+        """Rows (None: gone) and the changelog offset that they stand for, in one atomic write."""
         batch = WriteBatch(raw_mode=True)
         for key, value in rows.items():
-            batch.put(key, value)
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
         batch.put(OFFSET_KEY, str(offset).encode())
         self.database(partition).write(batch)
 
     def recover(self, batch: Any, **_: Any) -> None:
-        """In place of Faust's: of a key's entries the one furthest along wins, not the last."""
-        writes: dict[int, tuple[dict[bytes, bytes], int]] = {}
+        """In place of Faust's: of a key's entries the one furthest along wins, not the last. Nothing of ours deletes
+        a row; where an operator did, it is gone (an error here would be tried again for ever)."""
+        writes: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
         for message in (event.message for event in batch):
             rows = writes.get(message.partition, ({}, -1))[0]
             key, value = message.key, message.value
-            have = rows.get(key) or self.database(message.partition).get(key)
-            if have is not None and newest(have, value) is have and have != value:
+            have = rows[key] if key in rows else self.database(message.partition).get(key)
+            if (
+                have is not None
+                and value is not None
+                and newest(have, value) is have
+                and have != value
+            ):
                 self.heal[message.partition, key] = have
             else:
                 rows[key] = value
