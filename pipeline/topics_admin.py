@@ -15,7 +15,7 @@ from pipeline.topics import APP_ID, Topic, topics_of
 SPREAD = 60.0
 """Seconds that a busy broker may take until it lists what it has made."""
 
-PATIENCE = 30.0
+PATIENCE, ENOUGH = 30.0, 8
 
 
 def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
@@ -53,21 +53,21 @@ def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
     """Waits until every broker knows the topics: each hears of them in its own time, and any of them may be asked.
     Raises NotThere where one still does not when patience is over.
 
-    A new client each time, for an old one goes on asking the same; one that never answers is not waited for."""
+    A new client each time, for an old one goes on asking the same. Who answers cannot be chosen, and is not always
+    told by a name that the cluster knows: enough good answers in a row are as good."""
     end = time.monotonic() + PATIENCE
-    left, lacking = set(brokers), ""
-    while left:
+    left, row = set(brokers), 0
+    while left and row < ENOUGH * len(brokers):
         known = admin(kafka).list_topics(timeout=TIMEOUT)
-        told = str(known.orig_broker_name).partition("/")[0]
+        told = str(known.orig_broker_name).partition("://")[2] or str(known.orig_broker_name)
+        told = told.partition("/")[0]
         asked = {b.id for b in known.brokers.values() if told == f"{b.host}:{b.port}"}
         if names <= set(known.topics):
-            left, lacking = left - asked, ""
-        else:
-            left, lacking = left | asked, told
-        if time.monotonic() > end and lacking:
-            raise NotThere(f"the topics are made, but the broker {lacking} does not know them yet (look at its log)")  # fmt: skip
+            left, row = left - asked, row + 1
+            continue
+        left, row = left | asked, 0
         if time.monotonic() > end:
-            return
+            raise NotThere(f"the topics are made, but the broker {told} does not know them yet (look at its log)")  # fmt: skip
 
 
 def check(kafka: Kafka, only: Sequence[Topic] | None = None, app_id: str = APP_ID) -> list[str]:
