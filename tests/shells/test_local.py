@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 from pipeline.local import packages, process
 from pipeline.local.elasticsearch import _nobody
 from pipeline.local.process import Child, free_port, wait_until
-from pipeline.local.reaper import end, told
+from pipeline.local.reaper import end, forget, members, told
 
 FAMILY = 'sleep 300 & echo $! > "$0/grandchild"; echo $$ > "$0/child"; wait'
 """A child that has a child."""
@@ -123,6 +123,19 @@ def test_the_watcher_removes_what_is_there_and_minds_nothing_that_is_not(tmp_pat
     (tmp_path / "a" / "b").mkdir(parents=True)
     end([], [str(tmp_path / "a"), str(tmp_path / "never")])
     assert not (tmp_path / "a").exists()
+
+
+def test_the_members_of_a_group_are_known_and_their_traces_forgotten(tmp_path: Path) -> None:
+    child = Child(["sh", "-c", FAMILY, str(tmp_path)], tmp_path / "log.txt")
+    wait_until(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text() != "", 10)
+    pids = {child.pid, int((tmp_path / "grandchild").read_text())}
+    assert set(members([child.pid])) == pids
+    traces = [Path(f"/tmp/.java_pid{pid}") for pid in pids]
+    for trace in traces:
+        trace.touch()
+    child.kill()
+    assert not any(trace.exists() for trace in traces)
+    forget([child.pid])  # nothing is there: nothing happens
 
 
 def test_ports_are_free_different_and_not_those_of_outgoing_connections(
