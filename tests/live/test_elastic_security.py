@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from pipeline.fold import Fold
 from pipeline.local import elasticsearch
 from pipeline.local.packages import cache
+from pipeline.local.process import answers, wait_until
 from pipeline.settings import Elasticsearch
 from pipeline.topics import SNAPSHOTS
 from sinks.base import Busy
@@ -61,6 +62,8 @@ def node() -> Iterator[Node]:
             yield Node(server.port, ca, stranger)
         finally:
             server.kill()
+            # its own child may still be ending, and would write into a folder that is being deleted
+            wait_until(lambda: not answers(server.port), 20, what="the end of the node")
 
 
 def refused(folder: Path, block: dict[str, Any]) -> str:
