@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -38,7 +38,7 @@ class BoundRule:
             seconds(rule.file.for_),
             seconds(rule.file.keep_firing_for),
         )
-        self.needs = tuple(rule.file.needs)
+        self.needs = frozenset(rule.file.needs)
         self.uses_now = rule.uses("now")
         self.when = rule.when.program if rule.when else None
         self.must = rule.must.program
@@ -54,11 +54,6 @@ class Verdict:
     """For unknown: unread, stale, not_read or error."""
     detail: str = ""
     evidence: list[dict[str, Any]] = field(default_factory=list)
-
-
-class _Answer(NamedTuple):
-    value: bool | None
-    error: str = ""
 
 
 class RuleSet:
@@ -90,34 +85,31 @@ class RuleSet:
             "changes": list(changes),
         }
         shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
+        known = config.keys() - unread.keys()
         try:
             return [
-                hidden
-                if (hidden := _hidden(rule, config, unread))
-                else _ask(
+                _ask(
                     rule,
                     resource,
                     env.Activation(data | {"params": rule.params}) if rule.params else shared,
                     shown,
                 )
+                if rule.needs <= known
+                else _hidden(rule, config, unread)
                 for rule in self.rules
             ]
         finally:
             CURRENT.reset(token)
 
 
-def _hidden(
-    rule: BoundRule, config: Mapping[str, Any], unread: Mapping[str, Unread]
-) -> Verdict | None:
+def _hidden(rule: BoundRule, config: Mapping[str, Any], unread: Mapping[str, Unread]) -> Verdict:
     """Unknown, without asking, where a needed part is not known: has() would turn it into a verdict."""
-    for part in rule.needs:
-        why = unread.get(part) or (unread.get(EVERYTHING) if part not in config else None)
-        if why is not None:
-            reason = "stale" if why.reason == "stale" else "unread"
-            return Verdict(rule, "unknown", reason, f"{part}: {why.reason} {why.code}".strip())
-        if part not in config:
-            return Verdict(rule, "unknown", "not_read", f"{part}: never read")
-    return None
+    part = next(p for p in rule.rule.file.needs if p in unread or p not in config)
+    why = unread.get(part) or unread.get(EVERYTHING)
+    if why is None:
+        return Verdict(rule, "unknown", "not_read", f"{part}: never read")
+    reason = "stale" if why.reason == "stale" else "unread"
+    return Verdict(rule, "unknown", reason, f"{part}: {why.reason} {why.code}".strip())
 
 
 def _ask(
@@ -125,25 +117,24 @@ def _ask(
 ) -> Verdict:
     if rule.when is not None:
         applies = _eval(rule.when, activation)
-        if applies.value is None:
-            return Verdict(rule, "unknown", "error", applies.error)
-        if not applies.value:
+        if isinstance(applies, str):
+            return Verdict(rule, "unknown", "error", applies)
+        if not applies:
             return Verdict(rule, "not_applicable")
     holds = _eval(rule.must, activation)
-    if holds.value is None:
-        return Verdict(rule, "unknown", "error", holds.error)
+    if isinstance(holds, str):
+        return Verdict(rule, "unknown", "error", holds)
     shown = evidence(rule.evidence, resource, seen)
-    return Verdict(rule, "passed" if holds.value else "failed", evidence=shown)
+    return Verdict(rule, "passed" if holds else "failed", "", "", shown)
 
 
-def _eval(program: Any, activation: Any) -> _Answer:
+def _eval(program: Any, activation: Any) -> bool | str:
+    """What it gives; a text where it gives no truth value."""
     try:
         value = program.eval(activation).value()
     except RuntimeError as error:
-        return _Answer(None, str(error)[:LONGEST])
-    if isinstance(value, bool):
-        return _Answer(value)
-    return _Answer(None, f"gave no truth value: {str(value)[:200]}")
+        return str(error)[:LONGEST]
+    return value if isinstance(value, bool) else f"gave no truth value: {str(value)[:200]}"
 
 
 def evidence_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
@@ -168,6 +159,8 @@ def evidence(
 
 def _shown(value: Any) -> Any:
     """The value as it is where it is short, else its beginning."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, dict | list) and len(msgspec.json.encode(value)) <= LARGEST:
         return value
     return _trimmed(value)
