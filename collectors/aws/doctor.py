@@ -9,7 +9,7 @@ from collectors.aws.collect import HOME
 from collectors.aws.errors import ERRORS, trouble
 from collectors.aws.permissions import listing_action
 from collectors.table import Kind, kinds, value
-from pipeline.doctor import Line, side_by_side
+from pipeline.doctor import Line, side_by_side, worst
 from pipeline.settings import Aws
 
 ROLES = 25
@@ -79,7 +79,7 @@ def wanted(own: Aws, organization: Organization) -> list[str]:
 
 
 def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float) -> Iterator[Line]:
-    good = 0
+    good, told = 0, list[Line]()
 
     def ask(kind: Kind) -> None:
         at = region
@@ -94,12 +94,13 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
         if answer is None:
             good += 1
             continue
-        yield _denied(
+        told.append(_denied(
             f"{kind.type} in {account.id}", listing_action(kind), answer,
             f"allow it: driftline permissions aws --type {kind.type}",
-        )  # fmt: skip
+        ))  # fmt: skip
+    yield from told
     yield Line(
-        f"AWS permissions in {account.id}", "ok" if good == len(rows) else "fail",
+        f"AWS permissions in {account.id}", worst(told),
         f"{good} of {len(rows)} types may be listed in {region} (the calls for each resource's details are not tried)",
         "" if good == len(rows) else "see the types above; the whole policy: driftline permissions aws",
     )  # fmt: skip

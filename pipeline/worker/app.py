@@ -67,6 +67,7 @@ class Assess:
         self.logged: dict[int, list[int]] = {}
         self.producer = producer(settings.kafka, message_timeout_ms=int(self.session * 500))
         self.awake_at: float | None = None
+        self.newest_tick = 0
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
@@ -181,7 +182,8 @@ class Assess:
         late = int(self.settings.clock.lateness * 1_000_000)
         limit = None if caught_up else self.last_at.get(number, 0) - late
         more = partition.advance(limit, DUE_AT_ONCE)
-        metrics.WATERMARK.set(partition.watermark / 1e6)
+        self.newest_tick = max(self.newest_tick, partition.watermark)
+        metrics.WATERMARK.set(self.newest_tick / 1e6)
         return more
 
     def _awake(self) -> None:
