@@ -99,7 +99,13 @@ def _brought(what: str, progress: Progress) -> Path:
     progress(SAID[what])
     log = cache() / f".{what}.txt"
     paths = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    env = (
+        os.environ
+        | {
+            "PYTHONPATH": os.pathsep.join(paths),
+            "JAVA_TOOL_OPTIONS": "-XX:-UsePerfData",  # of what looks into the archives; else it writes into /tmp
+        }
+    )
     child = Child([sys.executable, "-P", "-m", "pipeline.local.packages", what], log, env)
     try:
         code = child.wait()
