@@ -54,7 +54,10 @@ def action(number: int, size: int = 10, name: str = "index") -> Action:
 
 
 def test_bulks_keep_the_order_and_stay_below_their_size() -> None:
-    actions = [action(n, 3_000_000) for n in range(5)] + [action(5, 9_000_000), action(6)]
+    actions = [action(n, es.MOST_BYTES * 3 // 8) for n in range(5)] + [
+        action(5, es.MOST_BYTES + 9),
+        action(6),
+    ]
     cut = list(es.bulks(actions))
     assert [len(bulk) for bulk in cut] == [2, 2, 1, 1, 1]
     bodies = [orjson.loads(line[1])["n"] for bulk in cut for line in bulk]
@@ -146,9 +149,9 @@ def test_silence_in_the_middle_leaves_the_receipts_that_are_there() -> None:
             raise ConnectionTimeout("late")
         return done(ids)
 
-    kinds, _ = send(answer, [action(n, 5_000_000) for n in range(4)])
+    kinds, _ = send(answer, [action(n, es.MOST_BYTES * 5 // 8) for n in range(4)])
     assert kinds == ["done", "done", "again", "again"]
-    with pytest.raises(Busy, match="timed out"):
+    with pytest.raises(Busy, match="late"):
         send(answer, [action(2)])
 
 
@@ -172,3 +175,22 @@ def test_a_client_has_what_the_settings_say() -> None:
         "http://b:2",
     ]
     asyncio.run(made.close())
+
+
+def test_bulks_go_side_by_side_and_no_more_than_so_many() -> None:
+    class Slow(Node):
+        now = most = 0
+
+        async def bulk(self, **more: Any) -> Any:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            await asyncio.sleep(0)
+            self.now -= 1
+            return await super().bulk(**more)
+
+    node = Slow(done)
+    sink = es.ElasticsearchSink(Elasticsearch(), node)  # type: ignore[arg-type]
+    actions = [action(n, es.MOST_BYTES * 5 // 8) for n in range(10)]
+    receipts = asyncio.run(sink.send(actions))
+    assert [r.kind for r in receipts] == ["done"] * 10
+    assert (len(node.bulks), node.most) == (10, es.AT_ONCE)
