@@ -1,0 +1,198 @@
+"""A worker as whoever watches over it sees it: ready and alive, metrics, logs, exits."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import state, wire
+from pipeline.local import kafka
+from pipeline.local.kafka import KafkaServer
+from pipeline.local.process import Child, free_port, wait_until
+from pipeline.settings import Kafka
+from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
+from pipeline.topics_admin import create
+from tests.core.world import key, tick
+from tests.live.programs import Site, Worker
+
+pytestmark = pytest.mark.live
+PATIENCE = 60
+UIDS = [f"arn:aws:kms:eu-west-1:111111111111:key/{n:05d}" for n in range(1500)]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A broker that nobody else writes to."""
+    server = kafka.start(tmp_path_factory.mktemp("kafka"))
+    try:
+        create(Kafka(bootstrap_servers=server.bootstrap))
+        yield server
+    finally:
+        server.kill()  # nobody needs its data
+
+
+@pytest.fixture
+def site(own: KafkaServer, tmp_path: Path) -> Iterator[Site]:
+    with Site(tmp_path, {"bootstrap_servers": own.bootstrap}) as mine:
+        yield mine
+
+
+def sweep(site: Site, at: float, good: bool = True) -> None:
+    """One reading of every key, in micro-batches of 20."""
+    homes: dict[int, list[bytes]] = {}
+    for uid in UIDS:
+        homes.setdefault(partition(uid), []).append(wire.encode_snapshot(key(at, good, uid=uid)))
+    for number, elements in homes.items():
+        batches = [wire.join(elements[i : i + 20]) for i in range(0, len(elements), 20)]
+        site.say(SNAPSHOTS.name, *batches, partition=number)
+
+
+def done(workers: list[Worker]) -> float:
+    """Elements that workers have processed."""
+    return sum(value for worker in workers for name, value in worker.metrics().items()
+               if name.startswith("driftline_worker_elements_total"))  # fmt: skip
+
+
+class Watch(threading.Thread):
+    """What /ready and /live answered, each change of it; asked all the time."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(daemon=True)
+        self.worker, self.ready, self.live = worker, list[int](), set[int]()
+        self._over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._over.wait(0.02):
+            code = self.worker.get("/ready")[0]
+            if code and self.ready[-1:] != [code]:
+                self.ready.append(code)
+            if code:
+                self.live.add(self.worker.get("/live")[0])
+
+    def end(self) -> list[int]:
+        self._over.set()
+        self.join()
+        return self.ready
+
+
+def test_ready_metrics_logs_and_an_end_in_mid_flow(site: Site) -> None:
+    first = site.worker("--supervise")  # a gap after a rebalance asks for another start
+    watch = Watch(first)
+    wait_until(first.ready, PATIENCE, first.child, "the worker")
+    assert first.metrics()["driftline_worker_partitions"] == PARTITIONS
+
+    sweep(site, 1)
+    bad = site.say(SNAPSHOTS.name, wire.join([b'{"uid": "u\\u001b\\n", "type": "t", "provider": "aws", "account": "1", "region": "r"}']), partition=0)  # fmt: skip
+    site.say(CONTROL.name, tick(2), partition=0)
+    wait_until(lambda: done([first]) == len(UIDS) + 1, PATIENCE, first.child, "the sweep")
+    sample = first.metrics()
+    assert sample['driftline_worker_elements_total{outcome="changed"}'] == len(UIDS)
+    assert sample['driftline_dead_letters_total{stage="assess"}'] == 1
+    assert sample["driftline_worker_batch_seconds_count"] > 0
+    wait_until(lambda: first.metrics()["driftline_worker_watermark_seconds"] > 0, PATIENCE, first.child, "the tick")  # fmt: skip
+    waiting = 'driftline_worker_waiting_records{partition="0",topic="driftline.snapshots"}'
+    wait_until(lambda: first.metrics().get(waiting) == 0, PATIENCE, first.child, "nothing waits")
+
+    # A second one takes its part: not ready while partitions move, ready again after.
+    second = site.worker()
+    wait_until(second.ready, PATIENCE, second.child, "the second worker")
+    wait_until(lambda: held(first) + held(second) == PARTITIONS, PATIENCE, first.child, "shares")
+    assert min(held(first), held(second)) >= PARTITIONS // 3
+    wait_until(first.ready, PATIENCE, first.child, "the first again")
+    assert watch.end() == [503, 200, 503, 200]
+    assert watch.live == {200}
+
+    before = done([first])
+    sweep(site, 3)
+    wait_until(lambda: done([first, second]) - before == len(UIDS), PATIENCE, second.child, "both")
+    by_number = [sum(partition(uid) == n for uid in UIDS) for n in range(PARTITIONS)]
+    assert done([first]) - before > min(by_number)
+    assert done([second]) > min(by_number)
+
+    # An end in mid-flow: what was not done, the other one does.
+    flowing = threading.Thread(target=sweep, args=(site, 5, False))
+    flowing.start()
+    wait_until(lambda: done([second]) > len(UIDS) * 0.6, PATIENCE, second.child, "a flow")
+    assert second.child.stop() < 5
+    assert second.child.code == 0
+    flowing.join()
+    wait_until(lambda: held(first) == PARTITIONS, PATIENCE, first.child, "all partitions")
+    wait_until(lambda: opened(site) == len(UIDS), PATIENCE, first.child, "what the second left")
+    assert len(site.findings()) == 3 * len(UIDS)
+    assert first.child.stop() < 5
+    assert first.child.code == 0
+
+    lines = first.log()
+    assert len(lines) < 20, "a line for each record?"
+    assert all({"at", "level", "name", "message"} <= line.keys() for line in lines)
+    [told] = [line for line in lines if line["message"] == "bad records were buried"]
+    assert (told["offset"], told["partition"], told["uid"], told["scope"]) == (bad, 0, "u\x1b\n", "aws/1/r/t")  # fmt: skip
+    assert b"\x1b" not in first.child.log.read_bytes()
+
+
+def held(worker: Worker) -> float:
+    return worker.metrics().get("driftline_worker_partitions", 0)
+
+
+def opened(site: Site) -> int:
+    return sum(f["status"] == "open" for f in site.findings().values())
+
+
+def test_a_newer_state_is_refused_for_good(site: Site) -> None:
+    uid = "arn:aws:kms:eu-west-1:111111111111:key/newer"
+    home = partition(uid)
+    row = bytearray(state.encode(state.Head(), state.NEVER, state.Position()))
+    row[28] = state.STATE_VERSION + 1
+    site.say(STATE.name, bytes(row), key=state.head_key(uid), partition=home)
+    site.say(CONTROL.name, tick(1), partition=home)
+    worker = site.worker("--supervise")
+    wait_until(lambda: not worker.child.running, PATIENCE, None, "its end")
+    assert worker.child.code == 5
+    log = worker.child.log.read_text()
+    assert "written by a newer Driftline" in log
+    assert "starts again" not in log
+    # For who comes next: as if nothing had been.
+    site.say(STATE.name, None, key=state.head_key(uid), partition=home)
+
+
+def test_an_unreachable_broker_is_told(site: Site) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    programs = [
+        site.launch(*words, DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS=address)
+        for words in (("worker",), ("clock", "--once"))
+    ]
+    for child in programs:
+        wait_until(lambda c=child: not c.running, PATIENCE, None, "its end")  # type: ignore[misc]
+        assert child.code == 75
+        assert address in child.tail()
+        assert "driftline doctor" in child.tail()
+
+
+def test_a_missing_topic_is_told(site: Site, tmp_path: Path) -> None:
+    told = site.run("worker", DRIFTLINE_WORKER__APP_ID="another-app")
+    assert told.code == 75
+    assert "another-app-state-changelog: missing (run: driftline topics create)" in told.out
+
+
+def test_a_supervisor_starts_again_what_was_killed_and_ends_with_it(site: Site) -> None:
+    worker = site.worker("--supervise")
+    wait_until(worker.ready, PATIENCE, worker.child, "the worker")
+    victim = children(worker.child)[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until(
+        lambda: children(worker.child) not in ([], [victim]), PATIENCE, worker.child, "another"
+    )
+    wait_until(worker.ready, PATIENCE, worker.child, "the worker again")
+    assert worker.child.stop() < 5
+    assert worker.child.code == 0
+    assert worker.child.log.read_text().count("starts again") == 1
+
+
+def children(child: Child) -> list[int]:
+    import psutil
+
+    return [c.pid for c in psutil.Process(child.pid).children()]
