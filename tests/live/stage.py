@@ -99,16 +99,29 @@ class Stage:
             assert (len(shown), len(kept)) == (len(latest), len(history)), log
             raise
 
+    def kept(self) -> None:
+        """Waits until the history has what was said: a sink has carried that out in the view too."""
+        wait_until(
+            lambda: self._count(self.history) == len(self.wanted()[1]),
+            PATIENCE,
+            self.sinks[-1],
+            "the sink",
+        )
+
     def _as_many(self) -> bool:
-        """Cheaper to ask than `shown`. An index that was just made is not yet there to be asked."""
+        """Cheaper to ask than `shown`."""
+        counts = self._count(ALIAS), self._count(self.history)
+        return counts == tuple(len(ids) for ids in self.wanted())
+
+    def _count(self, index: str) -> int:
+        """-1 where it was just made, and is not yet there to be asked."""
         try:
-            self.direct.indices.refresh(index=f"{ALIAS},{self.history}", ignore_unavailable=True)
-            counts = [self.direct.count(index=index, ignore_unavailable=True)["count"] for index in (ALIAS, self.history)]  # fmt: skip
+            self.direct.indices.refresh(index=index, ignore_unavailable=True)
+            return int(self.direct.count(index=index, ignore_unavailable=True)["count"])
         except ApiError as error:
             if error.status_code != 503:
                 raise
-            return False
-        return counts == [len(ids) for ids in self.wanted()]
+            return -1
 
     def indices(self) -> list[str]:
         """The ends of the names of the view's indices, `v1`; the one behind the alias has a star."""

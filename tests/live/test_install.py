@@ -90,7 +90,7 @@ def test_what_is_said_and_what_ends_between_the_steps(
         if "findings," in line or "behind the alias" in line:
             on.say([_ended(value) for value in ending[steps : steps + 5]])
             steps += 5
-            on.arrived()  # in whatever index is behind the alias now
+            on.kept()  # into whatever index is behind the alias now
 
     on.install(between)
     assert steps == 15
@@ -182,8 +182,8 @@ def test_templates_of_another_version_are_told(on: Stage, monkeypatch: pytest.Mo
     assert "driftline-history is another" in str(asyncio.run(check(on.settings)))
     on.install()
     assert asyncio.run(check(on.settings)) is None
-    on.direct.indices.delete_index_template(name="driftline-history")
-    assert "driftline-history is missing" in str(asyncio.run(check(on.settings)))
+    on.direct.indices.delete_index_template(name="driftline-latest")  # the other is in use
+    assert "driftline-latest is missing" in str(asyncio.run(check(on.settings)))
 
 
 def test_a_sink_waits_for_a_view_that_is_not_filled(on: Stage) -> None:
