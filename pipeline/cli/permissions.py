@@ -106,10 +106,9 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
         out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
     groups = {"worker": app_id, "sink": f"driftline-sink-{sink}"}
-    for program in ("administrator", "clock", "collector", "operator"):
-        out.append(
-            Grant(program, "group", topics.LOOKING, ("Describe",))
-        )  # librdkafka asks for its coordinator
+    lookers = ("administrator", "clock", "collector", "operator")
+    # librdkafka asks for its coordinator
+    out += [Grant(program, "group", topics.LOOKING, ("Describe",)) for program in lookers]
     for program, name in groups.items():
         out.append(Grant(program, "group", name, read))
         out.append(Grant("operator", "group", name, ("Describe",)))  # doctor tells how far they are

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -285,13 +285,14 @@ async def _write(node: dict[str, Any]) -> None:
     await sink.close()
     async with client(own) as es:
         limit = {"cluster.max_shards_per_node": 2000}
-        for refused in (
+        attempts: list[Callable[[], Awaitable[Any]]] = [
             lambda: es.search(index=ALIAS),
             lambda: es.search(index=history_stream("default")),
             lambda: es.indices.delete(index=f"{ALIAS}-v1"),
             lambda: es.index(index="logs-other-default", document={}),
             lambda: es.indices.put_index_template(name="another", index_patterns=["x-*"]),
             lambda: es.cluster.put_settings(persistent=limit),
-        ):
+        ]
+        for refused in attempts:
             with pytest.raises(AuthorizationException):
                 await refused()
