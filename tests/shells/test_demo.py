@@ -5,6 +5,7 @@ import signal
 import time
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
@@ -163,6 +164,29 @@ def test_nothing_of_a_real_cloud_comes_into_the_demo() -> None:
     assert (env["DRIFTLINE_CACHE"], env["PATH"], env["HTTPS_PROXY"]) == ("/c", "/bin", "http://proxy")  # fmt: skip
     assert env["NO_PROXY"] == env["no_proxy"] == "intra,127.0.0.1"
     assert env["AWS_CONFIG_FILE"] == "/dev/null"
+
+
+def test_a_dead_owners_folder_is_removed_and_a_living_ones_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DRIFTLINE_CACHE", str(tmp_path))
+    (tmp_path / "demo-dead" / "state").mkdir(parents=True)
+    (tmp_path / "demo-dead" / "owner").touch()
+    (tmp_path / "test-other").mkdir()
+    first, owner = stage._folder()
+    second, another = stage._folder()
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {
+        first.name,
+        second.name,
+        "test-other",
+    }
+    owner.close()
+    third, last = stage._folder()
+    assert not first.exists()
+    assert second.exists()
+    another.close()
+    last.close()
+    assert third.stat().st_mode & 0o777 == 0o711
 
 
 def test_the_organization_has_more_than_200_resources() -> None:
