@@ -32,7 +32,7 @@ from sinks.elasticsearch.render import ALIAS, actions
 from sinks.elasticsearch.sink import ElasticsearchSink, client
 from tests.bench import buckets
 
-N, ROUNDS = 20_000, 5
+N, ROUNDS = 10_000, 5
 CHUNK = 2000
 """The helper's actions a bulk; its default of 500 is slower."""
 
@@ -49,6 +49,7 @@ def run(n: int = N, rounds: int = ROUNDS) -> dict[str, Any]:
         )
         try:
             create(settings.kafka)
+            asyncio.run(install(settings, lambda _: None))
             values = findings(n)
             _fill(settings, values)
             return asyncio.run(_rounds(settings, values, rounds))
@@ -82,9 +83,11 @@ async def _rounds(settings: Settings, values: list[bytes], rounds: int) -> dict[
     theirs: list[float] = []
     async with client(settings.elasticsearch) as es:
         for number in range(rounds + 1):
-            await _fresh(es, mine := _named(settings, f"ours{number}"))
+            await _fresh(es)
+            mine = _named(settings, f"ours{number}")
             ours.append(len(values) / await _ours(mine, len(values), f"bench-{number}"))
-            await _fresh(es, its := _named(settings, f"theirs{number}"))
+            await _fresh(es)
+            its = _named(settings, f"theirs{number}")
             theirs.append(len(values) / await _theirs(its, values))
     del ours[0], theirs[0]  # the servers were cold
     return {
@@ -101,13 +104,11 @@ def _named(settings: Settings, namespace: str) -> Settings:
     return mine
 
 
-async def _fresh(es: AsyncElasticsearch, settings: Settings) -> None:
+async def _fresh(es: AsyncElasticsearch) -> None:
     """Nothing in the latest view; the history is the round's own."""
     for index in await es.indices.get(index=f"{ALIAS}-v*"):
         await es.indices.delete(index=index)
-    empty = settings.model_copy(deep=True)
-    empty.kafka.bootstrap_servers = "127.0.0.1:1"
-    await install(empty, lambda _: None)
+    await es.indices.create(index=f"{ALIAS}-v1", aliases={ALIAS: {"is_write_index": True}})
 
 
 class _Counting(ElasticsearchSink):
