@@ -15,6 +15,8 @@ from pipeline.rulebook import Rulebook
 from pipeline.state import NEVER, Head, NewerState, Position, State
 from pipeline.topics import FINDINGS
 
+MOST_ROW = 3_900_000
+"""Bytes of a state: it must fit a record of the changelog."""
 SOURCE = "sweep"
 """The watermark that findings' waits and restatements follow."""
 
@@ -194,7 +196,7 @@ class Partition:
     def _emit(
         self, uid: str, before: State | None, step: assess.Step, position: Position | None = None
     ) -> None:
-        new = step.state
+        new, read = step.state, position is not None
         position = position or Position(
             new.position.offset, new.position.place, max(self._control, new.position.control)
         )
@@ -202,6 +204,8 @@ class Partition:
         head = rows.encode(new.head, new.due, position)
         moved = before is None or new.body is not before.body
         body = rows.encode(new.body, new.due, position) if moved else b""
+        if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
+            raise Malformed(f"a state of {len(body)} bytes: more than {MOST_ROW}")
         said = [
             Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
             for finding in step.findings

@@ -286,3 +286,16 @@ def test_a_policy_as_text_may_nest_as_deep_as_it_likes() -> None:
     assert not world.dead
     with pytest.raises(Malformed):
         wire.decode(deep.encode())
+
+
+def test_a_state_that_no_record_could_hold_is_buried_and_the_known_one_stays() -> None:
+    world = World()
+    world.snapshot(key(0, rotation=False))
+    large = key(1)
+    large.config["rotation"]["Note"] = "x" * 3_950_000
+    world.snapshot(large)
+    (letter,) = world.dead
+    assert letter.reason.startswith("a state of 39")
+    assert world.brief() == ("open", "failed", "opened")
+    world.snapshot(key(2))
+    assert world.brief() == ("resolved", "passed", "fixed")
