@@ -191,7 +191,7 @@ async def _health(es: Any, settings: Settings) -> Line:
 
 
 async def _templates(es: Any, settings: Settings) -> Line:  # noqa: ARG001 - as every check of it
-    from sinks.elasticsearch.install import check, state
+    from sinks.elasticsearch.installation import check, state
     from sinks.elasticsearch.templates import fingerprint
 
     problem = await check(es)

@@ -17,7 +17,7 @@ def create(settings: Settings) -> "Sink":
 
 async def install(settings: Settings, tell: Callable[[str], None]) -> None:
     """Writes templates and index; a changed mapping is replaced. `tell` gets a line for each thing done."""
-    from sinks.elasticsearch.install import install as write
+    from sinks.elasticsearch.installation import install as write
     from sinks.elasticsearch.sink import client
 
     async with client(settings.elasticsearch) as es:
@@ -26,7 +26,7 @@ async def install(settings: Settings, tell: Callable[[str], None]) -> None:
 
 async def check(settings: Settings) -> str | None:
     """What differs from what install would write, with the next step; None if nothing does."""
-    from sinks.elasticsearch.install import check as compare
+    from sinks.elasticsearch.installation import check as compare
     from sinks.elasticsearch.sink import client
 
     async with client(settings.elasticsearch) as es:
