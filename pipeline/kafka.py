@@ -176,7 +176,7 @@ def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> I
         reader.assign([TopicPartition(topic, number, 0) for number in partitions])
         waiting = set(partitions)
         while waiting:
-            for message in reader.consume(5000, 1.0):
+            for message in reader.consume(5000, 0.1):  # it waits for all 5000, or so long
                 error = message.error()
                 if error is None:
                     yield message

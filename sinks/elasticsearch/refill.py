@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from elasticsearch import AsyncElasticsearch
 
 from pipeline.errors import UserError
@@ -63,14 +63,16 @@ async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Coun
 
 
 def _partitions(kafka: Kafka) -> list[int]:
-    """The topic's partitions; none where it does not exist yet."""
+    """The topic's partitions that hold anything; none where it does not exist yet."""
     reader = consumer(kafka, LOOKING)
     try:
         known = reader.list_topics(FINDINGS.name, TIMEOUT).topics[FINDINGS.name]
+        if known.error is None:
+            slots = [TopicPartition(FINDINGS.name, number) for number in sorted(known.partitions)]
+            ends = {slot.partition: reader.get_watermark_offsets(slot, TIMEOUT) for slot in slots}
+            return [partition for partition, (low, high) in ends.items() if low < high]
     finally:
         reader.close()
-    if known.error is None:
-        return sorted(known.partitions)
     if known.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return []
     raise KafkaException(known.error)
