@@ -20,7 +20,6 @@ MAX_BYTES = 4_000_000
 MAX_ELEMENTS = 50_000
 """Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
 MAX_MARKS = 1_000_000
-INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
 
 class PeekPart(msgspec.Struct):
@@ -67,6 +66,7 @@ _BATCH = msgspec.json.Decoder(list[Peek])
 _ONE = msgspec.json.Decoder(Peek)
 _SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
 _ANY = msgspec.json.Decoder()
+_pack = msgspec.msgpack.Encoder().encode
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},"]', re.DOTALL)
 """What decides where an element ends: texts, brackets, commas; a quotation mark alone is a text that never ends."""
@@ -89,7 +89,6 @@ def decode(data: bytes, most: int = MAX_BYTES) -> Any:
 
 _TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _INNERMOST = re.compile(rb"\{\}|\[\]")
-_LONG = re.compile(rb"\d{19}")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 
 
@@ -105,20 +104,10 @@ def depth(data: bytes) -> int:
 def _check(value: Any, data: bytes) -> None:
     if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth(data) > MAX_DEPTH:
         raise Malformed(f"nested deeper than {MAX_DEPTH}")
-    if _LONG.search(data):
-        _check_integers(value)
-
-
-def _check_integers(value: Any) -> None:
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        elif type(item) is int and not INT_MIN <= item <= INT_MAX:
-            raise Malformed("an integer beyond 64 bit")
+    try:
+        _pack(value)  # the quickest walk there is: it refuses what 64 bit do not hold
+    except OverflowError:
+        raise Malformed("an integer beyond 64 bit") from None
 
 
 def fits(part: Any) -> Any:

@@ -33,7 +33,7 @@ from pipeline.worker.store import Rows
 log = logging.getLogger("driftline.worker")
 TAKE, WITHIN, BUFFER = 100, 0.02, 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
-SLICE, BREATH = 0.5, 0.05
+SLICE, BREATH = 1.0, 0.05
 """Seconds of work before it is made durable, and before the loop may do something else (heartbeats): a first sweep, or
 a day's restatements, must not look like a worker that sleeps."""
 DUE_AT_ONCE = 100

@@ -30,7 +30,7 @@ from pipeline.settings import Kafka
 from pipeline.topics import PARTITIONS, SNAPSHOTS
 from tests.bench import buckets
 
-RESOURCES, SWEEPS, CHANGED, ROUNDS = 4_000, 30, 0.05, 3
+RESOURCES, SWEEPS, CHANGED, ROUNDS = 8_000, 14, 0.05, 3
 KEYED = "bench.snapshots.keyed"
 QUIX = Path(".venv-quix")
 NEEDED = (
