@@ -1,17 +1,22 @@
 """Named functions of the rule language. Pure, of the current resource and time; they take a path, not a map:
 handing a large map through CEL costs 115 us, a text 2."""
 
+import hashlib
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pipeline.model.base import micros
 from pipeline.rulebook import policy
 from pipeline.rulebook.condition import broad
 
 DAY = 86_400_000_000
+REMEMBERED = 20_000
+"""Judgements of documents that each function remembers."""
 
 
 @dataclass
@@ -55,9 +60,23 @@ def _judgement(judge: Callable[[Any, str], bool], of: str = "account") -> Callab
         key = (judge.__name__, path)
         if key not in current.memory:
             document = at_path(current.config, path)
-            current.memory[key] = document is not None and judge(document, getattr(current, of))
+            current.memory[key] = document is not None and remembered(document, path, current)
         return bool(current.memory[key])
 
+    def remembered(document: Any, path: str, current: Current) -> bool:
+        """Most readings change something else than the policy, and many resources have the same one."""
+        digest = current.memory.get(("digest", path))
+        if digest is None:
+            digest = hashlib.blake2b(msgspec.json.encode(document), digest_size=16).digest()
+            current.memory["digest", path] = digest
+        other = getattr(current, of)
+        if (digest, other) not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[digest, other] = judge(document, other)
+        return known[digest, other]
+
+    known: dict[tuple[bytes, str], bool] = {}
     return call
 
 
