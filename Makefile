@@ -21,7 +21,8 @@ demo: venv ## Real Kafka, real Elasticsearch, a simulated AWS organization: the 
 	$(BIN)/driftline demo
 
 test: venv ## Everything, live tests on real parts included
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -m "not live" -n auto
+	$(BIN)/python -m pytest tests -m live
 
 test-fast: venv ## Only what needs no server
 	$(BIN)/python -m pytest tests -m "not live" -n auto

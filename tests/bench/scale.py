@@ -36,13 +36,13 @@ HOLE = KEY.format(0)
 def snapshot(uid: str, at: datetime) -> bytes:
     """A KMS key; small, so that a million fit a bench's disk and time."""
     config = {
-        "key": {"KeyId": uid[-12:], "Enabled": True, "KeyManager": "CUSTOMER", "KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT",
+        "key": {"KeyId": "bench", "Enabled": True, "KeyManager": "CUSTOMER", "KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT",
                 "Description": "x" * 200, "Origin": "AWS_KMS", "MultiRegion": False},
         "rotation": {"KeyRotationEnabled": True, "RotationPeriodInDays": 365},
         "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "kms:*", "Resource": "*"}]},
     }  # fmt: skip
     return wire.encode_snapshot(Snapshot(
-        uid=uid, type="AWS::KMS::Key", provider="aws", account="111111111111", region="eu-west-1", name=uid[-12:],
+        uid=uid, type="AWS::KMS::Key", provider="aws", account="111111111111", region="eu-west-1", name="bench",
         captured_at=at, config=config, parts=[Part(name=name, captured_at=at) for name in config],
     ))  # fmt: skip
 
