@@ -13,7 +13,10 @@ from sinks.elasticsearch import check, install, templates
 from sinks.elasticsearch.render import ALIAS
 from tests.live.stage import PATIENCE, Stage
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning"),  # a bulk is one
+]
 
 
 class Changed:

@@ -16,7 +16,10 @@ from tests.live import proxy
 from tests.live.stage import PATIENCE, Stage
 from tests.sinks.findings import HOSTILE, findings
 
-pytestmark = pytest.mark.live
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning"),  # a bulk is one
+]
 
 
 def test_the_index_tells_what_the_topic_tells(on: Stage, said: list[bytes]) -> None:

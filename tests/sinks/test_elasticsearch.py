@@ -175,22 +175,3 @@ def test_a_client_has_what_the_settings_say() -> None:
         "http://b:2",
     ]
     asyncio.run(made.close())
-
-
-def test_bulks_go_side_by_side_and_no_more_than_so_many() -> None:
-    class Slow(Node):
-        now = most = 0
-
-        async def bulk(self, **more: Any) -> Any:
-            self.now += 1
-            self.most = max(self.most, self.now)
-            await asyncio.sleep(0)
-            self.now -= 1
-            return await super().bulk(**more)
-
-    node = Slow(done)
-    sink = es.ElasticsearchSink(Elasticsearch(), node)  # type: ignore[arg-type]
-    actions = [action(n, es.MOST_BYTES * 5 // 8) for n in range(10)]
-    receipts = asyncio.run(sink.send(actions))
-    assert [r.kind for r in receipts] == ["done"] * 10
-    assert (len(node.bulks), node.most) == (10, es.AT_ONCE)
