@@ -4,6 +4,7 @@ Batches go one after another, so that the actions on one id keep their order; wh
 rendered. Offsets are stored only after every receipt below them. A sink that waits stays in its group."""
 
 import asyncio
+import gc
 import logging
 import random
 import time
@@ -26,6 +27,8 @@ BATCH, WITHIN = 1000, 0.05
 BREATH = 100
 """Findings rendered before the event loop may do something else."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
+GARBAGE = 200_000
+"""New containers before Python looks for cycles: documents have none, and by default it looks at each of them often."""
 STAY = 3.0
 """Seconds between two looks at the group while a batch is under way: each look drops what librdkafka has fetched."""
 GRACE = 2.5
@@ -92,6 +95,8 @@ class Deliverer:
         self._turn = reader.turn
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None
+        garbage = gc.get_threshold()
+        gc.set_threshold(GARBAGE, *garbage[1:])
         try:
             while not stop.done():
                 messages = await asyncio.to_thread(reader.take, BATCH, WITHIN)
@@ -112,6 +117,7 @@ class Deliverer:
                 if under_way.done():
                     _store(reader, under_way.result())
         finally:
+            gc.set_threshold(*garbage)
             stop.cancel()
             if under_way is not None:
                 under_way.cancel()
