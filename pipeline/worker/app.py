@@ -31,7 +31,7 @@ from pipeline.worker.guard import Guard, die
 from pipeline.worker.store import Rows
 
 log = logging.getLogger("driftline.worker")
-TAKE, WITHIN, BUFFER = 100, 0.02, 400
+TAKE, WITHIN, BUFFER = 200, 0.02, 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
 SLICE, BREATH = 1.0, 0.05
 """Seconds of work before it is made durable, and before the loop may do something else (heartbeats): a first sweep, or

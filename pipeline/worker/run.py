@@ -1,6 +1,7 @@
 """Starts a worker process, or supervises one."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ def run(settings: Settings) -> None:
     # not before the loop is set: a store made earlier hangs at SIGTERM
     assess.table.data.apply_changelog_batch = assess.rows.recover
     serve(settings.worker.bind, settings.worker.port, lambda: assess.alive)
+    gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
+    gc.set_threshold(50_000, 20, 100)
     worker = Worker(
         app,
         loop=loop,
