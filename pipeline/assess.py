@@ -170,10 +170,15 @@ def _restate_at(state: State) -> int:
     return state.head.said_at + RESTATE_AFTER - spread * SPREAD // 2**32
 
 
+def _over(body: Body) -> bool:
+    """Nothing can come of time alone any more."""
+    return body.deleted_at is not None or all(life.retired for life in body.lives.values())
+
+
 def _changes_at(state: State, rules: RuleSet) -> int:
     """When time alone next changes a verdict: a wait runs out, a reading becomes too old. NEVER for a dead state."""
     body = state.body
-    if body.deleted_at is not None or all(life.retired for life in body.lives.values()):
+    if _over(body):
         return NEVER
     waits = [
         lifecycle.due(life, bound) for bound in rules.rules if (life := body.lives.get(bound.id))
@@ -183,7 +188,7 @@ def _changes_at(state: State, rules: RuleSet) -> int:
 
 
 def _due(state: State, rulebook: Rulebook) -> int:
-    if state.body.deleted_at is not None or all(x.retired for x in state.body.lives.values()):
+    if _over(state.body):
         return NEVER
     return min(_restate_at(state), _changes_at(state, _select(state.body, rulebook)))
 

@@ -28,6 +28,17 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServ
         server.stop()
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
+    """A broker that no other module writes to."""
+    server = kafka.start(tmp_path_factory.mktemp("kafka"))
+    try:
+        create(Kafka(bootstrap_servers=server.bootstrap))
+        yield server
+    finally:
+        server.kill()  # nobody needs its data
+
+
 @pytest.fixture(scope="session")
 def elastic() -> Iterator[elasticsearch.ElasticsearchServer]:
     """An Elasticsearch node. Its folder must be one that nobody else's rights close: pytest's own is not."""

@@ -15,14 +15,11 @@ from elasticsearch import Elasticsearch
 from pipeline import wire
 from pipeline.deadletter import KEPT
 from pipeline.kafka import admin, read_all
-from pipeline.local import kafka
 from pipeline.local.elasticsearch import ElasticsearchServer
 from pipeline.local.kafka import KafkaServer
 from pipeline.local.process import Child, wait_until
 from pipeline.model import finding_id
-from pipeline.settings import Kafka
 from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
-from pipeline.topics_admin import create
 from sinks.elasticsearch.render import ALIAS
 from sinks.elasticsearch.templates import fingerprint, mapping
 from tests.core.world import UID, World, key
@@ -46,17 +43,6 @@ wire.snapshot = snapshot
 run()
 """]  # fmt: skip
 """The worker before its reader was mended."""
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A broker that nobody else writes to."""
-    server = kafka.start(tmp_path_factory.mktemp("kafka"))
-    try:
-        create(Kafka(bootstrap_servers=server.bootstrap))
-        yield server
-    finally:
-        server.kill()  # nobody needs its data
 
 
 @pytest.fixture

@@ -14,14 +14,11 @@ from elasticsearch import Elasticsearch
 
 from collectors.aws.permissions import reader_policy
 from pipeline.kafka import admin
-from pipeline.local import kafka
 from pipeline.local.elasticsearch import ElasticsearchServer
 from pipeline.local.kafka import KafkaServer
 from pipeline.local.process import free_port, wait_until
 from pipeline.model import Control, Scope, Sweep, Tick
-from pipeline.settings import Kafka
 from pipeline.topics import CONTROL, DRIFT, SWEEPS
-from pipeline.topics_admin import create
 from tests.collectors.moto import MASTER, Moto, running
 from tests.deploy.words import parse
 from tests.live.programs import Site, get, samples
@@ -33,17 +30,6 @@ UNSIGNED = "AWS::Lambda::Function"
 """The simulated AWS computes another signature than AWS for this service's paths, and refuses ours."""
 HOME = {QUEUE: "us-east-1", USER: "global"}
 KEY, PASSWORD = "hunter2-redaction-key", "hunter2-of-elastic"
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A broker that nobody else writes to."""
-    server = kafka.start(tmp_path_factory.mktemp("kafka"))
-    try:
-        create(Kafka(bootstrap_servers=server.bootstrap))
-        yield server
-    finally:
-        server.kill()  # nobody needs its data
 
 
 @pytest.fixture(scope="module")

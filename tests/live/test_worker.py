@@ -9,29 +9,15 @@ from pathlib import Path
 import pytest
 
 from pipeline import state, wire
-from pipeline.local import kafka
 from pipeline.local.kafka import KafkaServer
 from pipeline.local.process import Child, free_port, wait_until
-from pipeline.settings import Kafka
 from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
-from pipeline.topics_admin import create
 from tests.core.world import key, tick
 from tests.live.programs import Site, Worker
 
 pytestmark = pytest.mark.live
 PATIENCE = 60
 UIDS = [f"arn:aws:kms:eu-west-1:111111111111:key/{n:05d}" for n in range(1500)]
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    """A broker that nobody else writes to."""
-    server = kafka.start(tmp_path_factory.mktemp("kafka"))
-    try:
-        create(Kafka(bootstrap_servers=server.bootstrap))
-        yield server
-    finally:
-        server.kill()  # nobody needs its data
 
 
 @pytest.fixture
