@@ -20,7 +20,7 @@ def last_tick(settings: Settings) -> datetime | None:
     """The newest watermark written so far: a clock never runs back, whoever ran it."""
     newest = None
     with explained(settings.kafka):
-        for message in read_all(settings.kafka, CONTROL.name, [0]):
+        for message in read_all(settings.kafka, CONTROL.name, {0: 0}):
             try:
                 record = Control.model_validate_json(message.value())
             except (ValueError, TypeError):

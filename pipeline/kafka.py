@@ -3,7 +3,7 @@
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,11 @@ def explained(kafka: Kafka) -> Iterator[None]:
         raise kind(_silence(kafka, [error.args[0]])) from None
 
 
-def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> Iterator[Any]:
-    """Every message from the oldest to the end as it is now, partition by partition mixed."""
+def read_all(
+    kafka: Kafka, topic: str, start: Mapping[int, int] | None = None
+) -> Generator[Any, None, None]:
+    """Every message up to the end as it is now, partitions mixed. `start`: the partitions, each with its first offset;
+    None for all from the oldest."""
     reader = consumer(
         kafka, LOOKING, enable_partition_eof=True, fetch_wait_max_ms=50
     )  # the end is told by an empty fetch
@@ -172,9 +175,9 @@ def read_all(kafka: Kafka, topic: str, partitions: list[int] | None = None) -> I
         known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
         if known.error is not None:  # what is away or missing is told, not waited for
             raise KafkaException(known.error)
-        partitions = list(known.partitions) if partitions is None else partitions
-        reader.assign([TopicPartition(topic, number, 0) for number in partitions])
-        waiting = set(partitions)
+        start = dict.fromkeys(known.partitions, 0) if start is None else start
+        reader.assign([TopicPartition(topic, number, first) for number, first in start.items()])
+        waiting = set(start)
         while waiting:
             for message in reader.consume(5000, 0.1):  # it waits for all 5000, or so long
                 error = message.error()

@@ -1,6 +1,5 @@
 """What a worker shows of itself: ready or not, what it holds, what waits, what it has counted."""
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -36,8 +35,8 @@ def revoked() -> None:
     metrics.WAITING.clear()
 
 
-def counted(partitions: Iterable[Partition], began: float) -> None:
-    """Moves what partitions have counted into the metrics; a batch is done."""
+def counted(partitions: Iterable[Partition]) -> None:
+    """Moves what partitions have counted into the metrics."""
     for partition in partitions:
         counts = partition.counts
         for outcome in (*GOOD, "bad"):
@@ -46,4 +45,3 @@ def counted(partitions: Iterable[Partition], began: float) -> None:
         for reason, count in counts.items():
             metrics.FINDINGS.labels(reason).inc(count)
         counts.clear()
-    metrics.BATCH.observe(time.monotonic() - began)

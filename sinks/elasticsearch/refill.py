@@ -80,8 +80,9 @@ def _partitions(kafka: Kafka) -> list[int]:
 
 def _last(kafka: Kafka, partitions: list[int]) -> Iterator[bytes]:
     """The last value of every key of some partitions. Two passes, so that only offsets are held."""
-    last = {m.key(): m.offset() for m in read_all(kafka, FINDINGS.name, partitions)}
-    for message in read_all(kafka, FINDINGS.name, partitions) if last else ():
+    start = dict.fromkeys(partitions, 0)
+    last = {m.key(): m.offset() for m in read_all(kafka, FINDINGS.name, start)}
+    for message in read_all(kafka, FINDINGS.name, start) if last else ():
         # What was said between the passes counts as well.
         if message.offset() >= last.get(message.key(), 0) and message.value() is not None:
             yield message.value()

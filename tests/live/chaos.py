@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 from pipeline.cli import run
-from pipeline.worker.app import Assess
+from pipeline.worker.ledger import Ledger
 
-_flush = Assess._flush
+_flush = Ledger._flush
 
 
 async def flush(self: Any) -> None:
@@ -22,6 +22,6 @@ async def flush(self: Any) -> None:
 
 if __name__ == "__main__":
     if "CHAOS" in os.environ:
-        Assess._flush = flush  # type: ignore[method-assign]
+        Ledger._flush = flush  # type: ignore[method-assign]
     sys.argv = ["driftline", "worker"]
     run()

@@ -1,0 +1,251 @@
+"""The worker: what Faust brings is judged, in slices, and handed to the ledger."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import KafkaException
+from faust.types import TP
+
+from pipeline import metrics
+from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
+from pipeline.partition import Partition, Work
+from pipeline.settings import Settings
+from pipeline.shell import rulebook_and_options
+from pipeline.state import NewerState
+from pipeline.topics import PARTITIONS, SNAPSHOTS
+from pipeline.worker import signs
+from pipeline.worker.graves import Graves
+from pipeline.worker.guard import Guard, die
+from pipeline.worker.ledger import Ledger, Then
+from pipeline.worker.store import Rows, catch_up
+
+log = logging.getLogger("driftline.worker")
+SLICE, BREATH = 1.0, 0.05
+"""Seconds of work before it is made durable, and before the loop may do something else (heartbeats): a first sweep, or
+a day's restatements, must not look like a worker that sleeps."""
+TAKE, WITHIN = 200, 0.02
+DUE_AT_ONCE = 100
+BEAT = 0.5
+
+
+class Assess:
+    """One worker process."""
+
+    def __init__(self, settings: Settings, faust_app: Any) -> None:
+        self.settings, self.app = settings, faust_app
+        self.session = settings.worker.session_timeout
+        self.rulebook, self.options = rulebook_and_options(settings)
+        self.table = faust_app.Table(
+            "state", key_type=bytes, value_type=bytes, partitions=PARTITIONS
+        )
+        self.rows = Rows(self.table)
+        self.guard = Guard(
+            settings.kafka,
+            settings.worker.app_id,
+            self.session,
+            lambda: faust_app.consumer_generation_id,
+        )
+        self.turn = asyncio.Lock()  # held for the length of a batch
+        self.partitions: dict[int, Partition] = {}
+        self.last_at: dict[int, int] = {}
+        """Partition to the Kafka time of its last snapshots, in microseconds."""
+        changelog = self.table.changelog_topic_name
+        self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session)
+        self.graves = Graves(settings.worker.bad_share, self.ledger.send)
+        self.stopped = threading.Event()
+        """Set: a catching up ends, its partitions are given up."""
+        self.awake_at: float | None = None
+        self.newest_tick = 0
+
+    async def run(self, stream: Any) -> None:
+        """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
+        if self.awake_at is None:
+            self._beat()
+        try:
+            async for events in stream.noack_take(TAKE, within=WITHIN):
+                waiting = deque(events)
+                try:
+                    while waiting:
+                        async with self.turn:  # a rebalance may come between two slices
+                            await self._slice(stream, waiting)
+                except NewerState as why:
+                    die(str(why), EXIT_NEWER)
+                except Exception as why:
+                    log.exception("a batch failed")
+                    die("a batch failed", error=repr(why))
+        finally:  # a stop: what is under way ends before the files are closed
+            await self.ledger.settled()
+
+    async def idle(self) -> None:
+        """Between batches: what has become due, in slices."""
+        signs.ready(self.app, self.guard.next)
+        more = True
+        try:
+            while more and not self.turn.locked() and self.guard.broken is None:
+                async with self.turn:
+                    more = await self._pass_time(list(self.partitions), time.monotonic())
+                    if any(partition.counts for partition in self.partitions.values()):
+                        await self._commit(time.monotonic())
+        except NewerState as why:
+            die(str(why), EXIT_NEWER)
+        except Exception as why:
+            log.exception("due states failed")
+            die("due states failed", error=repr(why))
+
+    async def _slice(self, stream: Any, waiting: "deque[Any]") -> None:
+        """Applies records for a while and has what comes of them made durable, and only then acknowledged."""
+        began = time.monotonic()
+        breath = began + BREATH
+        self._awake()
+        done = []
+        while waiting and time.monotonic() - began < SLICE:
+            event = waiting.popleft()
+            if await self.guard.admit([event]):
+                self._apply(event.message)
+                done.append(event)
+            if time.monotonic() > breath:
+                await asyncio.sleep(0)
+                breath = time.monotonic() + BREATH
+        if not done:
+            return
+        await self._pass_time(sorted({event.message.partition for event in done}), began)
+
+        async def acknowledge() -> None:
+            for event in done:
+                await stream.ack(event)
+
+        await self._commit(began, acknowledge)
+
+    async def _commit(self, began: float, then: Then | None = None) -> None:
+        await self.ledger.write(self._taken, began, then)
+
+    def _taken(self) -> dict[int, Work]:
+        signs.counted(self.partitions.values())
+        return {number: partition.take() for number, partition in self.partitions.items()}
+
+    def _apply(self, message: Any) -> None:
+        partition = self._partition(message.partition)
+        before = signs.elements(partition)
+        if message.topic == SNAPSHOTS.name:
+            partition.snapshots(message.value or b"", message.offset)
+            self.last_at[message.partition] = int(message.timestamp * 1_000_000)
+        else:
+            partition.control(message.value or b"", message.offset)
+        self._bury(message, partition, signs.elements(partition) - before)
+
+    async def _pass_time(self, numbers: list[int], began: float) -> bool:
+        """Lets time pass in partitions, until the slice is over; whether anything is left to do."""
+        for number in numbers:
+            while await self._advance(number):
+                await asyncio.sleep(0)
+                if time.monotonic() - began > SLICE:
+                    return True
+        return False
+
+    async def look(self) -> None:
+        """Now and then: whether what is there also comes."""
+        recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
+        if not recovered or self.guard.broken is not None:
+            return
+        held = [
+            (tp.topic, tp.partition)
+            for tp in self.app.consumer.assignment()
+            if tp.topic in signs.INPUTS
+        ]
+        try:
+            await self.guard.look(held, self._facts)
+        except KafkaException as why:
+            log.warning("Kafka does not say how far it is", extra={"error": str(why)})
+
+    def _facts(self) -> dict[str, Any]:
+        """What Faust thinks it is doing, for the log of a stall."""
+        consumer = self.app.consumer
+        return {
+            "flow": consumer.flow_active,
+            "paused": len(consumer._paused_partitions),  # noqa: SLF001 - only told
+            "unacked": len(consumer.unacked),
+        }
+
+    def _partition(self, number: int) -> Partition:
+        if number not in self.partitions:
+            partition = Partition(number, self.rows.getter(number), self.rulebook, self.options)
+            partition.restore(self.rows.heads(number))
+            self.partitions[number] = partition
+        return self.partitions[number]
+
+    async def _advance(self, number: int) -> bool:
+        """Lets time pass in a partition, but never past snapshots that still wait to be read; whether more is due."""
+        partition = self.partitions[number]
+        slot = (SNAPSHOTS.name, number)
+        if slot not in self.guard.next:
+            self.guard.next[slot] = await asyncio.to_thread(self.guard.first, *slot)
+        high = self.app.consumer.highwater(TP(*slot))
+        caught_up = high is not None and self.guard.next[slot] >= high
+        late = int(self.settings.clock.lateness * 1_000_000)
+        limit = None if caught_up else self.last_at.get(number, 0) - late
+        more = partition.advance(limit, DUE_AT_ONCE)
+        self.newest_tick = max(self.newest_tick, partition.watermark)
+        metrics.WATERMARK.set(self.newest_tick / 1e6)
+        return more
+
+    def _awake(self) -> None:
+        """Dies if this process slept: its partitions may be another's by now, and what it would say, overtaken."""
+        asleep = time.monotonic() - (self.awake_at or time.monotonic())
+        if asleep > self.session / 2:
+            die(
+                "this process slept: its partitions may be another's by now",
+                seconds=round(asleep, 1),
+            )
+
+    def _beat(self) -> None:
+        self._awake()
+        self.awake_at = time.monotonic()
+        asyncio.get_running_loop().call_later(BEAT, self._beat)
+
+    @property
+    def alive(self) -> bool:
+        """The loop still turns."""
+        return self.awake_at is None or time.monotonic() - self.awake_at < self.session
+
+    def _bury(self, message: Any, partition: Partition, good: int) -> None:
+        if self.graves.bury(message, partition.take_dead(), good):
+            self.ledger.flush_now()  # so that they can be looked at
+            die(
+                "too many bad records: a bad deploy is not a bad record. Look at: driftline deadletter list",
+                EXIT_OWN_ERROR, topic=message.topic, partition=message.partition, offset=message.offset,
+            )  # fmt: skip
+
+    async def revoked(self) -> None:
+        """A running slice ends first; then nothing more is written for what was given up."""
+        signs.revoked()
+        self.stopped.set()
+        async with self.turn:
+            await self.ledger.settled()
+            self.guard.revoked()
+            self.partitions.clear()
+            self.last_at.clear()
+            self.rows.heal.clear()
+        await self.app.consumer.commit()
+
+    async def catch_up(self, changelogs: Iterable[TP]) -> None:
+        """Brings the files up to their changelogs, before Faust does the same ten times slower."""
+        self.stopped.clear()
+        async with self.turn:
+            numbers = [tp.partition for tp in changelogs]
+            job = asyncio.ensure_future(
+                asyncio.to_thread(catch_up, self.rows, self.settings.kafka,
+                                  self.table.changelog_topic_name, numbers, self.stopped)
+            )  # fmt: skip
+            try:
+                await asyncio.shield(job)
+            except asyncio.CancelledError:
+                self.stopped.set()
+                await job  # the thread must be off the files
+                raise
+            except KafkaException as why:  # Faust tries for itself
+                log.warning("states were not caught up", extra={"error": str(why)})

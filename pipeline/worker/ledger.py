@@ -1,0 +1,118 @@
+"""What is durable when: outputs, flush; changelog, flush; files; acknowledgement. Outputs may come twice, their ids are
+the same; a state never hides a record whose outputs were lost.
+
+A slice's writing runs beside the judging of the next one, never beside the writing of another: a flush mostly waits."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pipeline import metrics
+from pipeline.deadletter import Origin, letter
+from pipeline.kafka import Delivery, flush, produce, producer
+from pipeline.partition import Work
+from pipeline.settings import Kafka
+from pipeline.topics import SNAPSHOTS
+from pipeline.worker.guard import die
+from pipeline.worker.store import Rows
+
+log = logging.getLogger("driftline.worker")
+MOST_OUTPUT = 3_900_000
+Then = Callable[[], Awaitable[None]]
+
+
+class Ledger:
+    """`session`: seconds after which our partitions may be another's; what takes half of them ends the process."""
+
+    def __init__(self, kafka: Kafka, rows: Rows, changelog: str, session: float) -> None:
+        self._producer = producer(kafka, message_timeout_ms=int(session * 500))
+        self._delivery = Delivery()
+        self._rows, self._changelog, self._session = rows, changelog, session
+        self._logged: dict[int, list[int]] = {}
+        """Partition to the changelog offsets that this slice's rows were given."""
+        self._task: asyncio.Task[None] | None = None
+
+    def send(self, topic: str, value: bytes, **more: Any) -> None:
+        produce(self._producer, self._delivered, topic, value, **more)
+
+    def flush_now(self) -> None:
+        """Waits, and the loop with it: for a last word before the end."""
+        flush(self._producer, self._delivery, self._session)
+
+    async def write(
+        self, take: Callable[[], Mapping[int, Work]], began: float, then: Then | None
+    ) -> None:
+        """Waits until the last slice is durable, takes this one's works (by partition) and begins to make them so;
+        `then` acknowledges them. `began`: monotonic seconds at which the slice began."""
+        await self.settled()
+        self._in_time(began)
+        works = take()
+        self._rows.under_way = {n: work.rows for n, work in works.items() if work.rows}
+        self._task = asyncio.create_task(self._write(works, began, then))
+
+    async def settled(self) -> None:
+        """Returns once nothing is under way."""
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def _write(self, works: Mapping[int, Work], began: float, then: Then | None) -> None:
+        try:
+            await self._in_order(works, began)
+            if then:
+                await then()
+        except Exception as why:
+            log.exception("a slice was not written")
+            die("a slice was not written", error=repr(why))
+
+    async def _in_order(self, works: Mapping[int, Work], began: float) -> None:
+        self._logged.clear()
+        for number, work in works.items():
+            for output in work.outputs:
+                if len(output.value) > MOST_OUTPUT:
+                    self._too_large(number, output.value)
+                else:
+                    self.send(output.topic, output.value, key=output.key)
+        await self._flush()  # 1. outputs, before any state that would let their records be skipped
+        self._in_time(began)
+        rows = {number: dict(work.rows) for number, work in works.items() if work.rows}
+        for (number, key), row in self._rows.heal.items():
+            rows.setdefault(number, {}).setdefault(key, row)
+        self._rows.heal.clear()
+        for number, new in rows.items():
+            for key, row in new.items():
+                self.send(self._changelog, row, key=key, partition=number)
+        await self._flush()  # 2. changelog, before files that would hide a hole in it from recovery
+        for number, new in rows.items():
+            self._fence(number, len(new))
+            self._rows.write(number, new, max(self._logged[number]))  # 3. files
+        self._rows.under_way = {}
+        metrics.BATCH.observe(time.monotonic() - began)
+
+    def _too_large(self, number: int, value: bytes) -> None:
+        metrics.DEAD.labels("assess").inc()
+        origin = Origin(SNAPSHOTS.name, number, -1, -1)
+        self.send(**letter("assess", "a finding larger than a record may be", origin, value))
+
+    async def _flush(self) -> None:
+        try:
+            await asyncio.to_thread(flush, self._producer, self._delivery, self._session)
+        except OSError as why:
+            die("outputs were not delivered", error=str(why))
+
+    def _delivered(self, error: Any, message: Any) -> None:
+        self._delivery(error, message)
+        if error is None and message.topic() == self._changelog:
+            self._logged.setdefault(message.partition(), []).append(message.offset())
+
+    def _in_time(self, began: float) -> None:
+        if time.monotonic() - began > self._session / 2:
+            die("a batch took too long: its partitions may be another's by now")
+
+    def _fence(self, number: int, count: int) -> None:
+        """The stored offset means "I know all before it": a hole is another worker's writing."""
+        known, offsets = self._rows.known(number), self._logged.get(number, [])
+        if (min(offsets), max(offsets)) != (known + 1, known + count):
+            die("another worker has written to our changelog", partition=number, knew=known,
+                wrote=f"{min(offsets)}-{max(offsets)}")  # fmt: skip
