@@ -22,7 +22,7 @@ demo: venv ## Real Kafka, real Elasticsearch, a simulated AWS organization: the 
 
 test: venv ## Everything, live tests on real parts included
 	$(BIN)/python -m pytest tests -m "not live" -n auto
-	$(BIN)/python -m pytest tests -m live
+	$(BIN)/python -m pytest tests -m live -n 2 --dist loadfile
 
 test-fast: venv ## Only what needs no server
 	$(BIN)/python -m pytest tests -m "not live" -n auto

@@ -59,6 +59,8 @@ class Assess:
         self.graves = Graves(settings.worker.bad_share, self.ledger.send)
         self.stopped = threading.Event()
         """Set: a catching up ends, its partitions are given up."""
+        self.over = False
+        """The files are about to be closed."""
         self.awake_at: float | None = None
         self.newest_tick = 0
 
@@ -66,27 +68,24 @@ class Assess:
         """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
         if self.awake_at is None:
             self._beat()
-        try:
-            async for events in stream.noack_take(TAKE, within=WITHIN):
-                waiting = deque(events)
-                try:
-                    while waiting:
-                        async with self.turn:  # a rebalance may come between two slices
-                            await self._slice(stream, waiting)
-                except NewerState as why:
-                    die(str(why), EXIT_NEWER)
-                except Exception as why:
-                    log.exception("a batch failed")
-                    die("a batch failed", error=repr(why))
-        finally:  # a stop: what is under way ends before the files are closed
-            await self.ledger.settled()
+        async for events in stream.noack_take(TAKE, within=WITHIN):
+            waiting = deque(events)
+            try:
+                while waiting and not self.over:
+                    async with self.turn:  # a rebalance, or the end, may come between two slices
+                        await self._slice(stream, waiting)
+            except NewerState as why:
+                die(str(why), EXIT_NEWER)
+            except Exception as why:
+                log.exception("a batch failed")
+                die("a batch failed", error=repr(why))
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
         signs.ready(self.app, self.guard.next)
         more = True
         try:
-            while more and not self.turn.locked() and self.guard.broken is None:
+            while more and not (self.turn.locked() or self.over) and self.guard.broken is None:
                 async with self.turn:
                     more = await self._pass_time(list(self.partitions), time.monotonic())
                     if any(partition.counts for partition in self.partitions.values()):
@@ -101,6 +100,8 @@ class Assess:
         """Applies records for a while and has what comes of them made durable, and only then acknowledged."""
         began = time.monotonic()
         breath = began + BREATH
+        if self.over:
+            return
         self._awake()
         done = []
         while waiting and time.monotonic() - began < SLICE:
@@ -231,6 +232,13 @@ class Assess:
             self.last_at.clear()
             self.rows.heal.clear()
         await self.app.consumer.commit()
+
+    async def end(self) -> None:
+        """Before Faust closes the files: what has been judged is made durable, and nothing more is judged."""
+        self.stopped.set()
+        async with self.turn:
+            await self.ledger.settled()
+            self.over = True
 
     async def catch_up(self, changelogs: Iterable[TP]) -> None:
         """Brings the files up to their changelogs, before Faust does the same ten times slower."""

@@ -54,6 +54,7 @@ def create(settings: Settings) -> tuple[Any, Assess]:
     app.agent(channel)(judge)
     app.timer(0.5)(assess.idle)
     app.timer(worker.session_timeout)(assess.look)
+    _end_first(app, assess)
     app.on_partitions_revoked.connect(lambda *_, **__: assess.revoked(), weak=False)
     return app, assess
 
@@ -83,3 +84,14 @@ def _catch_up_first(app: Any, assess: Assess) -> None:
         await build(consumer, tps, offsets, title)
 
     recovery._build_offsets = build_offsets  # noqa: SLF001
+
+
+def _end_first(app: Any, assess: Assess) -> None:
+    """Faust closes the files as soon as it stops, and sends no signal before."""
+    stop = app._stop_consumer  # noqa: SLF001
+
+    async def end() -> None:
+        await assess.end()
+        await stop()
+
+    app._stop_consumer = end  # noqa: SLF001
