@@ -39,7 +39,7 @@ def _about(rule: Rule) -> dict[str, object]:
 @own
 def list_(form: str, framework: str | None, type_: str | None, paths: tuple[Path, ...]) -> None:
     """List the rules."""
-    rules = _rulebook(paths).only((), type_ or "", framework or "").rules
+    rules = _rulebook(paths).only((), [type_] if type_ else [], framework or "").rules
     if form == "json":
         click.echo(json.dumps([_about(rule) for rule in rules], indent=2))
         return

@@ -27,7 +27,7 @@ def reporting(function: Any) -> Any:
     """The options that every scan has."""
     for option in (
         click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; may be repeated."),
-        click.option("--type", "type_", metavar="TYPE", help="Only resources of this type."),
+        click.option("--type", "types", multiple=True, metavar="TYPE", help="Only resources of this type; may be repeated."),
         click.option("--framework", metavar="ID", help="Only rules of this framework."),
         click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of rules of your own."),
         click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True),
@@ -49,9 +49,7 @@ class Scan:
         from pipeline.fold import Fold
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
-        self.rulebook = rulebook.only(
-            given["rules"], given["type_"] or "", given["framework"] or ""
-        )
+        self.rulebook = rulebook.only(given["rules"], given["types"], given["framework"] or "")
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})

@@ -87,13 +87,18 @@ class Rulebook:
             self._sets[key] = RuleSet([rule for rule in bound if rule is not None])
         return self._sets[key]
 
-    def only(self, ids: Sequence[str] = (), type: str = "", framework: str = "") -> "Rulebook":
+    def only(
+        self, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""
+    ) -> "Rulebook":
         """A smaller rulebook. Raises UserError where nothing of that name is known."""
         known = {rule.id for rule in self.rules}
         frameworks = {name for rule in self.rules for name in rule.file.frameworks}
         problems = [f"--rule {i}: no such rule{nearest(i, known)}" for i in ids if i not in known]
-        if type and type not in self._by_type:
-            problems.append(f"--type {type}: no rule is about it{nearest(type, self._by_type)}")
+        problems += [
+            f"--type {type}: no rule is about it{nearest(type, self._by_type)}"
+            for type in types
+            if type not in self._by_type
+        ]
         if framework and framework not in frameworks:
             problems.append(
                 f"--framework {framework}: no rule names it{nearest(framework, frameworks)}"
@@ -104,7 +109,7 @@ class Rulebook:
             rule
             for rule in self.rules
             if (not ids or rule.id in ids)
-            and (not type or rule.type == type)
+            and (not types or rule.type in types)
             and (not framework or framework in rule.file.frameworks)
         ]
         ours = {rule.id for rule in kept}

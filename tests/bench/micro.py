@@ -48,7 +48,7 @@ def unchanged() -> dict[str, Any]:
     other = [sweep(START + timedelta(minutes=60 + m), m) for m in range(1, 4)]
     return {
         "unchanged_us": statistics.median(same), "unchanged_us_range": [min(same), max(same)],
-        "changed_us": statistics.median(other), "config_bytes": buckets.size(), "rules_of_type": len(load().only(type=buckets.TYPE).rules),
+        "changed_us": statistics.median(other), "config_bytes": buckets.size(), "rules_of_type": len(load().only(types=[buckets.TYPE]).rules),
     }  # fmt: skip
 
 

@@ -7,7 +7,9 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -16,6 +18,7 @@ import botocore.session
 from botocore.loaders import create_loader
 
 from pipeline.local.process import Child, answers, free_port, wait_until
+from tests.collectors import furnished
 
 MASTER = "123456789012"
 ALLOW_ALL = json.dumps(
@@ -118,6 +121,8 @@ def furnish(moto: Moto) -> None:
     _s3(moto)
     _ec2(moto.client("ec2"))
     _data(moto)
+    for module in iter_modules(furnished.__path__):
+        import_module(f"{furnished.__name__}.{module.name}").furnish(moto)
 
 
 def _iam(iam: Any) -> None:

@@ -33,6 +33,8 @@ SERVICES = {
 
 def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
     """The same call, answered by an error, in the form of its protocol."""
+    if "headers" not in call:
+        return {"call": call["call"], "error": code, "status": status}
     service = call["call"].split(".")[0]
     # a simulated AWS may label JSON as HTML: the protocol is the service model's
     if "json" in service_model(SERVICES[service]).metadata["protocol"]:

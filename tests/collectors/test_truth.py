@@ -2,8 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from click.testing import CliRunner
 
 from pipeline.cli import main
 from pipeline.rulebook import load
+from tests.collectors import truths
 from tests.collectors.moto import Moto, running
 from tests.collectors.truth import Truth, blocked_account
 from tests.collectors.truth_data import build
@@ -21,6 +24,14 @@ SETTINGS = {
     # nothing here is older than a minute: no age is allowed
     "rules": {"overrides": [{"rule": "aws-iam-user-access-key-rotated", "params": {"max_age_days": -1}}]},
 }  # fmt: skip
+
+SPINE = {
+    "AWS::CloudTrail::Trail", "AWS::DynamoDB::Table", "AWS::EC2::EBSDefaults", "AWS::EC2::Instance", "AWS::EC2::SecurityGroup",
+    "AWS::EC2::VPC", "AWS::EC2::Volume", "AWS::ECR::Repository", "AWS::IAM::AccountSummary", "AWS::IAM::Policy", "AWS::IAM::Role",
+    "AWS::IAM::User", "AWS::KMS::Key", "AWS::Lambda::Function", "AWS::RDS::DBInstance", "AWS::S3::Bucket", "AWS::SNS::Topic",
+    "AWS::SQS::Queue", "AWS::SecretsManager::Secret",
+}  # fmt: skip
+"""The types of tests.collectors.truth; other services have modules of their own."""
 
 
 def scan(folder: Path, *more: str) -> dict[str, Any]:
@@ -43,6 +54,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 
 @pytest.fixture(scope="module")
 def truth(server: Moto) -> Truth:
+    server.post("reset")
     return build(server)
 
 
@@ -53,28 +65,62 @@ def _environment(server: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_flaw_is_found_and_nothing_else(truth: Truth, tmp_path: Path) -> None:
-    wanted = {(name, f"aws-{rule}") for name, rules in truth.items() for rule in rules}
-    report = scan(tmp_path)
-    found = report["findings"]
+    # moto's root user never has a key, nor a second factor; one account has one password policy
+    never_failed = {"iam-root-no-access-keys"}
+    never_passed = {"iam-root-mfa-enabled", "iam-password-policy-strong"}
+    own = set().union(*truth.values(), never_failed)
+    compare(truth, scan(tmp_path, *options("--type", SPINE)), own, never_failed, never_passed)
+
+
+@pytest.mark.parametrize("service", [module.name for module in iter_modules(truths.__path__)])
+def test_every_flaw_of_a_service_is_found_and_nothing_else(
+    service: str, server: Moto, tmp_path: Path
+) -> None:
+    server.post("reset")
+    module = import_module(f"{truths.__name__}.{service}")
+    truth = module.build(server)
+    rules = {
+        rule.id.removeprefix("aws-") for rule in load().rules if rule.file.type in module.TYPES
+    }
+    report = scan(tmp_path, *options("--type", module.TYPES))
+    compare(truth, report, rules, module.NEVER_FAILED, module.NEVER_PASSED)
+
+
+def options(name: str, values: Iterable[str]) -> list[str]:
+    return [text for value in sorted(values) for text in (name, value)]
+
+
+def compare(
+    truth: Truth,
+    report: dict[str, Any],
+    rules: set[str],
+    never_failed: set[str],
+    never_passed: set[str],
+) -> None:
+    """Holds a scan against the truth, for some rules (ids without `aws-`)."""
+    wanted = {(name, rule) for name, broken in truth.items() for rule in broken}
+    found = [
+        f | {"id": f["rule"]["id"].removeprefix("aws-"), "key": f["id"]}
+        for f in report["findings"]
+        if f["rule"]["id"].removeprefix("aws-") in rules
+    ]
 
     def name(finding: dict[str, Any]) -> str:
         resource = finding["resource"]
         there = f"{resource['name']}@{resource['region']}", resource["uid"].rpartition("/")[2]
         return next((one for one in there if one in truth), str(resource["name"]))
 
-    failed = {(name(f), f["rule"]["id"]) for f in found if f["evaluation"] == "failed"}
-    assert wanted - failed == set()
-    assert failed - wanted == set()
-    assert [(name(f), f["rule"]["id"], f["reason"]) for f in found if f["evaluation"] == "unknown"] == []  # fmt: skip
-    assert Counter(f["id"] for f in found).most_common(1)[0][1] == 1
+    failed = {(name(f), f["id"]) for f in found if f["evaluation"] == "failed"}
+    assert wanted - failed == set(), "missed"
+    assert failed - wanted == set(), "falsely found"
+    assert [(name(f), f["id"], f["reason"]) for f in found if f["evaluation"] == "unknown"] == []
+    assert Counter(f["key"] for f in found).most_common(1)[0][1] == 1
     assert {sweep["status"] for sweep in report["coverage"]} == {"complete"}
     judged = {name(f) for f in found}
     assert {one for one in truth if one not in judged and truth[one]} == set()
-    for evaluation in ("failed", "passed"):
-        rules = {f["rule"]["id"] for f in found if f["evaluation"] == evaluation}
-        # moto's root user never has a key, nor a second factor; one account has one password policy
-        never = {"failed": {"aws-iam-root-no-access-keys"}, "passed": {"aws-iam-root-mfa-enabled", "aws-iam-password-policy-strong"}}  # fmt: skip
-        assert {rule.id for rule in load().rules} - rules == never[evaluation]
+    for evaluation, never in (("failed", never_failed), ("passed", never_passed)):
+        seen = {f["id"] for f in found if f["evaluation"] == evaluation}
+        assert rules - seen == never, f"never {evaluation}"
 
 
 def test_the_accounts_own_block_mends_every_bucket(
