@@ -79,9 +79,8 @@ class RuleSet:
         token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
         env = environment()
         # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
-        read = {part: config[part] for part in self._reads if part in config}
         data = {
-            "resource": resource | {"config": read},
+            "resource": _with(resource, self._reads),
             "params": {},
             "now": datetime.fromtimestamp(now / 1e6, UTC),
             "previous": previous,
@@ -97,7 +96,11 @@ class RuleSet:
                 else _ask(
                     rule,
                     resource,
-                    env.Activation(data | {"params": rule.params}) if rule.params else shared,
+                    env.Activation(
+                        data | {"resource": _with(resource, rule.reads), "params": rule.params}
+                    )
+                    if rule.params
+                    else shared,
                     shown,
                 )
                 if rule.needs <= known
@@ -118,6 +121,12 @@ class RuleSet:
         if len(letters) != len(self._shared) or not LETTERS.issuperset(letters):
             return {}  # an error is a value too
         return dict(zip((rule.id for rule in self._shared), letters, strict=True))
+
+
+def _with(resource: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
+    """A resource with these parts of its configuration only."""
+    config = resource["config"]
+    return resource | {"config": {part: config[part] for part in parts if part in config}}
 
 
 PASSED, FAILED, ELSEWHERE = "1", "0", "-"

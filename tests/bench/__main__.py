@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-WHAT = ("micro", "stream", "sink", "latency", "scale")
+WHAT = ("micro", "rules", "scan", "stream", "sink", "latency", "scale")
 OUT = Path("bench.json")
 WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ratio_raw": (lambda x: x >= 0.5, "≥ 0.5"),
@@ -20,6 +20,8 @@ WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "unchanged_us": (lambda x: x < 30, "< 30"),
     "rules_us": (lambda x: x < 100, "< 100"),
     "sink_ratio": (lambda x: x >= 0.9, "≥ 0.9"),
+    "scan_s": (lambda x: x <= 20, "≤ 20"),
+    "scan_mb": (lambda x: x <= 370, "≤ 370"),
 }
 
 
@@ -49,6 +51,7 @@ def _lines(found: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for part, names in {
         "micro": ("unchanged_us", "changed_us", "rules_us"),
+        "scan": ("scan_s", "scan_mb"),
         "stream": ("worker_per_s", "ratio_raw", "ratio_lean", "ratio_quix"),
     }.items():
         out |= {name: found[part][name] for name in names if name in found.get(part, {})}
@@ -57,11 +60,25 @@ def _lines(found: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+def _scan(scan: dict[str, Any]) -> None:
+    print(f"scan of {scan['resources']} resources: {scan['calls']} calls, {scan['calls_a_resource']:.2f} a resource; the simulated"
+          f" AWS answers {scan['ceiling_calls_per_s']:.0f} plain calls a second")  # fmt: skip
+    for how, told in scan["troubled"].items():
+        print(f"  {how}: {told['seconds']:.0f} s, {told['resources']} resources, sweeps {told['sweeps']}")  # fmt: skip
+    for size, told in scan["many"].items():
+        print(f"  {size:,} queues, answered in the process: {told['per_s']:.0f} a second, {told['memory_mb']:.0f} MB")  # fmt: skip
+
+
 def _table(found: dict[str, Any]) -> None:
     for name, value in _lines(found).items():
         good, wanted = WANTED.get(name, (None, ""))
         mark = "" if good is None else "  reached" if good(value) else "  MISSED"
         print(f"{name:<16}{value:>12,.2f}  {wanted:<8}{mark}")
+    if "rules" in found:
+        told = ", ".join(f"{rule} {us:.0f}" for rule, us in found["rules"]["dearest"].items())
+        print(f"{found['rules']['rules']} rules, µs alone: median {found['rules']['median_us']:.0f}; dearest: {told}")  # fmt: skip
+    if "scan" in found:
+        _scan(found["scan"])
     if "latency" in found:
         for way in ("idle", "busy"):
             told = found["latency"][way]
