@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -25,7 +26,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader, create_loader
 
-from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.errors import ERRORS, NotOffered, trouble
 from pipeline.errors import NotThere, UserError
 
 CREDENTIALS = (
@@ -77,6 +78,12 @@ def _config(connections: int) -> Config:
     )  # fmt: skip
 
 
+def _once(config: Config) -> Config:
+    """For where there may be no endpoint: a name that is not there is not asked for six times."""
+    once: Config = config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
+    return once
+
+
 class Account:
     """One account as it can be read now."""
 
@@ -102,7 +109,8 @@ class Account:
         with self._lock:  # sessions are not safe for threads, clients are
             key = (service, region)
             if key not in self._clients:
-                client = self._session.client(service, region_name=region, config=self._config)
+                config = self._config if self.offers(service, region) else _once(self._config)
+                client = self._session.client(service, region_name=region, config=config)
                 client.meta.events.register("before-send", self._before_send)
                 if own_endpoint():
                     home = urlsplit(client.meta.endpoint_url).netloc
@@ -115,6 +123,14 @@ class Account:
                     client.meta.events.register("before-sign", to_own_host)
                 self._clients[key] = client
             return self._clients[key]
+
+    def offers(self, service: str, region: str) -> bool:
+        """Whether botocore lists an endpoint of a service in a region. Its list may be older than the region, so it
+        only decides what it means that nobody answers there."""
+        if own_endpoint():
+            return True
+        listed = self._session.get_available_regions(service, self.partition)
+        return not listed or region in listed
 
     def release(self, region: str) -> None:
         """Forgets a region's clients: a large organization has thousands."""
@@ -129,9 +145,10 @@ class Account:
     def call(self, service: str, region: str, operation: str, params: Mapping[str, Any]) -> Any:
         """One call's whole answer, all pages of it. Raises ERRORS (see errors.trouble) and Stopped."""
         client, method = self._ready(service, region), xform_name(operation)
-        if client.can_paginate(method):
-            return client.get_paginator(method).paginate(**params).build_full_result()
-        answer = getattr(client, method)(**params)
+        with self._there(service, region):
+            if client.can_paginate(method):
+                return client.get_paginator(method).paginate(**params).build_full_result()
+            answer = getattr(client, method)(**params)
         answer.pop("ResponseMetadata", None)
         return answer
 
@@ -140,10 +157,20 @@ class Account:
     ) -> Iterator[Any]:
         """The pages of a list call, one by one: memory stays flat. Raises as call() does."""
         client, method = self._ready(service, region), xform_name(operation)
-        if client.can_paginate(method):
-            yield from client.get_paginator(method).paginate(**params)
-        else:
-            yield getattr(client, method)(**params)
+        with self._there(service, region):
+            if client.can_paginate(method):
+                yield from client.get_paginator(method).paginate(**params)
+            else:
+                yield getattr(client, method)(**params)
+
+    @contextmanager
+    def _there(self, service: str, region: str) -> Iterator[None]:
+        try:
+            yield
+        except EndpointConnectionError as error:
+            if self.offers(service, region):
+                raise
+            raise NotOffered(service=service, region=region) from error
 
     def _ready(self, service: str, region: str) -> Any:
         if self._stop.is_set():

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from collectors.aws.client import Account, Organization, Stopped, enabled_regions
-from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.base import Emit, Emitted, Known, Progress, Reading
 from collectors.redact import Redactor
@@ -253,6 +253,9 @@ class _Run:
                 under_way.append(self._resources.submit(resource, kind, context, item, at))
                 if len(under_way) >= 200:  # memory stays flat however many there are
                     self._collect(reading, under_way)
+        except NotOffered as error:
+            if reading.known.uids:  # there was something, so it is
+                self._failed(reading, kind.listing.operation, error)
         except ERRORS as error:
             self._failed(reading, kind.listing.operation, error)
         except (Stopped, RuntimeError) as error:

@@ -10,6 +10,13 @@ from pipeline.model import UnreadReason
 ERRORS = (ClientError, BotoCoreError)
 """What a call may raise; everything else is our own fault."""
 
+
+class NotOffered(BotoCoreError):
+    """A service without an endpoint in a region, and none in botocore's list of them either."""
+
+    fmt = "{service} is not offered in {region}"
+
+
 DENIED = frozenset({
     "AccessDenied", "AccessDeniedException", "AccessDeniedFault", "AccessDeniedError", "AccessControlDenied",
     "AllAccessDisabled", "AuthFailure", "AuthorizationError", "AuthorizationErrorException", "AuthorizationErrorFault",
@@ -46,6 +53,8 @@ def trouble(error: Exception, absent: Collection[str] = (), gone: Collection[str
     """What an exception means, `absent` and `gone` being the row's codes for that.
 
     What is not known for sure is `failed`: neither absent nor denied."""
+    if isinstance(error, NotOffered):
+        return Trouble("gone", "NotOffered", str(error))
     if not isinstance(error, ClientError):
         return Trouble("failed", type(error).__name__, str(error)[:300])
     told = error.response.get("Error", {})

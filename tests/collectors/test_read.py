@@ -4,8 +4,10 @@ from typing import Any
 
 import orjson
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import EndpointConnectionError
 
-from collectors.aws.errors import trouble
+from collectors.aws.errors import NotOffered, trouble
 from collectors.aws.read import Vanished
 from collectors.aws.shapes import service_model
 from collectors.table import Kind, kinds
@@ -302,3 +304,25 @@ def test_a_bucket_that_moved_is_asked_where_it_lies(code: str, status: int) -> N
         assert snapshot.unread == []
         assert snapshot.config["policy"] is None
     assert account.asked.count("s3.HeadBucket") == 3
+
+
+class _Nobody(Replayed):
+    """An account for whose service nobody answers."""
+
+    listed = True
+
+    def offers(self, service: str, region: str) -> bool:
+        return self.listed
+
+    def _answer(self, request: Any, event_name: str, **more: Any) -> AWSResponse:
+        raise EndpointConnectionError(endpoint_url=request.url)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_where_a_service_is_not_offered_there_is_nothing(listed: bool) -> None:
+    """Only where botocore does not list it either: else the network is broken, and nothing is known."""
+    account = _Nobody(recorded("AWS::Lambda::Function"))
+    account.listed = listed
+    with pytest.raises(EndpointConnectionError if listed else NotOffered) as told:
+        read_all(account, kinds()["AWS::Lambda::Function"])
+    assert trouble(told.value).reason == ("failed" if listed else "gone")

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from collectors.aws.client import Account
 from collectors.aws.collect import Options, in_shard, sweep
+from collectors.aws.errors import NotOffered
 from collectors.base import Emitted, Known
 from pipeline.model import Snapshot, Sweep, SweepUids
 from tests.collectors.gate import CUT, Answer, Asked, Gate, gate
@@ -260,3 +262,21 @@ def test_a_shard_sweeps_its_own_accounts(moto: Moto) -> None:
     ]
     assert swept[0] | swept[1] == set(members)
     assert swept[0] & swept[1] == set()
+
+
+def test_a_region_without_the_service_is_read_and_empty_unless_something_was_there(
+    moto: Moto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queues(moto, 2)
+    before = Told(options(QUEUE)).known()
+
+    def nobody(*_: object) -> Iterator[Any]:
+        raise NotOffered(service="sqs", region="us-east-1")
+        yield
+
+    monkeypatch.setattr(Account, "pages", nobody)
+    assert Told(options(QUEUE)).status() == [("us-east-1", "complete")]
+    told = Told(options(QUEUE), before)
+    assert told.status() == [("us-east-1", "partial")]
+    assert told.gone == set()
+    assert len(told.hidden) == 2
