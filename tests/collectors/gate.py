@@ -1,17 +1,15 @@
 """A gate before the simulated AWS: it notes every request, and answers some of them itself, as a test says."""
 
-import http.client
 import json
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from collectors.aws.shapes import service_model
+from tests.forward import Forwarder, serving
 
 SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 
@@ -40,8 +38,8 @@ Fault = Callable[[Asked], Answer | None]
 class Gate:
     """`fault` may be exchanged at any time."""
 
-    def __init__(self, to: str) -> None:
-        self.to, self.url = urlsplit(to).netloc, ""
+    def __init__(self) -> None:
+        self.url = ""
         self.fault: Fault = lambda _: None
         self.asked: list[Asked] = []
 
@@ -63,12 +61,10 @@ def error(asked: Asked, answer: Answer) -> tuple[str, bytes]:
     return "text/xml", inner.encode()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Forwarder):
     gate: Gate
 
-    def _pass(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def serve(self, body: bytes) -> None:
         found = SCOPE.search(self.headers.get("Authorization", ""))
         target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
         text = body.decode(errors="replace")
@@ -78,54 +74,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.gate.asked.append(asked)
         answer = self.gate.fault(asked)
         if answer is CUT:
-            self.close_connection = True
-            self.connection.close()
-            return
-        if answer is not None:
+            self.cut()
+        elif answer is not None:
             kind, data = error(asked, answer)
-            self._answer(answer.status, {"Content-Type": kind, "x-amzn-errortype": answer.code}, data)  # fmt: skip
-            return
-        there = http.client.HTTPConnection(self.gate.to, timeout=30)
-        try:
-            there.request(self.command, self.path, body, dict(self.headers))
-            got = there.getresponse()
-            self._answer(got.status, dict(got.getheaders()), got.read())
-        finally:
-            there.close()
-
-    def _answer(self, status: int, headers: dict[str, str], data: bytes) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("content-length", "transfer-encoding", "connection", "date", "server"):  # fmt: skip
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = _pass
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Who asked was killed meanwhile, or the one behind us: there is nobody to tell."""
+            self.reply(answer.status, [("Content-Type", kind), ("x-amzn-errortype", answer.code)], data)  # fmt: skip
+        else:
+            self.reply(*self.forward(body))
 
 
 @contextmanager
 def gate(to: str) -> Iterator[Gate]:
     """A gate on loopback before the endpoint `to`."""
-    mine = Gate(to)
-    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"gate": mine}))
-    mine.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    mine = Gate()
+    there = urlsplit(to).netloc
+    with serving(type("Handler", (_Handler,), {"gate": mine, "to": there})) as mine.url:
         yield mine
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
