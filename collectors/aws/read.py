@@ -52,13 +52,13 @@ class Context(NamedTuple):
 
 
 class Once:
-    """Answers that are the same for a whole account, asked for once."""
+    """Answers that are the same for a whole account, or a region of it, asked for once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answers: dict[tuple[str, str], Answer] = {}
+        self._answers: dict[tuple[str, str, str], Answer] = {}
 
-    def get(self, key: tuple[str, str], ask: Callable[[], Answer]) -> Answer:
+    def get(self, key: tuple[str, str, str], ask: Callable[[], Answer]) -> Answer:
         """The answer, asked for by the first who comes; the others wait."""
         with self._lock:
             if key not in self._answers:
@@ -178,8 +178,11 @@ def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Troub
 
 def _detail(whole: Gathered, detail: Detail) -> Answer:
     context, kind = whole.context, whole.kind
+    if detail.given and not value(detail.given, whole.holes):
+        return None, None, context.now()
     if detail.once:
-        return context.once.get((kind.type, detail.part), lambda: _ask(whole, detail))
+        where = whole.region if detail.once == "region" else GLOBAL
+        return context.once.get((kind.type, detail.part, where), lambda: _ask(whole, detail))
     return _ask(whole, detail)
 
 

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from collectors.aws.errors import trouble
-from collectors.aws.read import Vanished
+from collectors.aws.read import Vanished, resource
 from collectors.aws.shapes import service_model
 from collectors.table import Kind, kinds
 from pipeline.model import Snapshot
@@ -91,11 +91,18 @@ def test_an_error_hides_its_part_and_no_other(
 
 @pytest.mark.parametrize(("type_", "part", "service", "operation"), PARTS)
 def test_every_part_can_be_denied(type_: str, part: str, service: str, operation: str) -> None:
+    detail = next(d for d in kinds()[type_].details if d.part == part)
+    asked = 0
     for snapshot in snapshots(broken(type_, event_of(service, operation), "AccessDenied")):
         hidden = {unread.part for unread in snapshot.unread}
+        if detail.given and part not in hidden:
+            assert snapshot.config[part] is None
+            continue
+        asked += 1
         assert part in hidden
         assert hidden.isdisjoint(snapshot.config)
         assert {unread.reason for unread in snapshot.unread} == {"denied"}
+    assert asked
 
 
 @pytest.mark.parametrize(
@@ -162,6 +169,29 @@ def test_an_account_wide_part_is_asked_once() -> None:
     assert len(found) == 3
     assert len(whole) == 1
     assert account.asked.count("s3-control.GetPublicAccessBlock") == 1
+
+
+def test_a_regions_part_is_asked_once_a_region() -> None:
+    account, kind = Replayed(recorded("AWS::EC2::Snapshot") * 2), kinds()["AWS::EC2::Snapshot"]
+    here, there = (context(account, kind, region) for region in ("us-east-1", "eu-west-1"))
+    there = there._replace(once=here.once)
+    item = {"SnapshotId": "snap-1", "VolumeId": "vol-1"}
+    for where in (here, here, there):
+        assert isinstance(resource(kind, where, dict(item), where.now()), Snapshot)
+    assert account.asked.count("ec2.GetSnapshotBlockPublicAccessState") == 2
+
+
+def test_lists_are_asked_for_only_where_a_group_names_them() -> None:
+    account, kind = (
+        Replayed(recorded("AWS::EC2::SecurityGroup")),
+        kinds()["AWS::EC2::SecurityGroup"],
+    )
+    found = snapshots(read_all(account, kind))
+    lists = {bool(one.config["prefix_lists"]): one.config["prefix_lists"] for one in found}
+    assert lists.keys() == {True, False}
+    assert lists[False] is None
+    assert [entry["Cidr"] for entry in lists[True][0]["Entries"]] == ["203.0.113.0/24"]
+    assert account.asked.count("ec2.DescribeManagedPrefixLists") == 1
 
 
 def test_what_looks_like_a_secret_stays_in_the_account() -> None:
