@@ -1,5 +1,6 @@
 """Who of the internet comes through: groups with prefix lists, lists of ports, and the order of a network ACL's rules."""
 
+import random
 from typing import Any
 
 import pytest
@@ -90,8 +91,26 @@ def test_lists_of_ports(
     assert ask("other_port_open_to_world", config, "20-21, 23") is others
 
 
+def test_many_rules_are_judged_as_each_port_alone() -> None:
+    pick = random.Random(7)
+    ranges = [{"CidrIp": cidr} for cidr in ("8.0.0.0/8", "9.0.0.0/8", "64.0.0.0/3")]
+    spans = [(2, 3), (5, 5), (8, 12)]
+    seen = set()
+    for _ in range(400):
+        lows = [pick.randrange(15) for _ in range(pick.randrange(1, 5))]
+        rules = [tcp(low, low + pick.randrange(4), IpRanges=[pick.choice(ranges)]) for low in lows]  # fmt: skip
+        config = {"group": {"IpPermissions": rules}}
+        each = {port for port in range(20) if ask("port_open_to_world", config, port)}
+        named = {port for low, high in spans for port in range(low, high + 1)}
+        answers = ask("any_port_open_to_world", config, "8-12, 2-3, 5"), ask("other_port_open_to_world", config, "8-12, 2-3, 5")  # fmt: skip
+        assert answers == (bool(each & named), bool(each - named))
+        seen.add(answers)
+    assert len(seen) == 4
+
+
 def test_what_is_no_port_is_no_verdict() -> None:
-    assert ask("any_port_open_to_world", {"group": {}}, "ssh") is None
+    group = {"IpPermissions": [tcp(22, 22, IpRanges=WORLD)]}
+    assert ask("any_port_open_to_world", {"group": group}, "ssh") is None
 
 
 def entry(number: int, action: str, cidr: str, protocol: str = "-1", *ports: int) -> dict[str, Any]:
