@@ -42,7 +42,7 @@ class ListCall(Call):
     decode_at: list[str] = Field(default_factory=list)
     """Fields of the item that hold JSON as text."""
     drop: list[str] = Field(default_factory=list)
-    """Fields that change without anybody changing anything."""
+    """Fields that change without anybody changing anything; dotted paths go through lists."""
 
 
 class Complete(Call):
