@@ -24,6 +24,7 @@ def furnish(moto: Moto) -> None:
     address = ec2.allocate_address(Domain="vpc", TagSpecifications=tagged("elastic-ip"))
     instance = ec2.describe_instances()["Reservations"][0]["Instances"][0]["InstanceId"]
     ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance)
+    _services(moto, subnet)
     ec2.create_transit_gateway()
     ec2.create_transit_gateway(Options={"AutoAcceptSharedAttachments": "enable"}, TagSpecifications=tagged("transit-gateway"))  # fmt: skip
     ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.ec2", VpcEndpointType="Interface", SubnetIds=[subnet])  # fmt: skip
@@ -43,3 +44,15 @@ def _images(ec2: Any) -> None:
     ec2.create_image(InstanceId=instance, Name="bare")
     full = ec2.create_image(InstanceId=instance, Name="full", TagSpecifications=tagged("image"))["ImageId"]  # fmt: skip
     ec2.modify_image_attribute(ImageId=full, LaunchPermission={"Add": [{"Group": "all"}]})
+
+
+def _services(moto: Moto, subnet: str) -> None:
+    made = moto.client("elbv2").create_load_balancer(Name="inside", Subnets=[subnet], Type="network")  # fmt: skip
+    balancer = made["LoadBalancers"][0]["LoadBalancerArn"]
+    ec2 = moto.client("ec2")
+    for required in (True, False):
+        service = ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[balancer], AcceptanceRequired=required)  # fmt: skip
+        name = service["ServiceConfiguration"]["ServiceId"]
+        if not required:
+            ec2.create_tags(Resources=[name], Tags=TAGS)
+            ec2.modify_vpc_endpoint_service_permissions(ServiceId=name, AddAllowedPrincipals=["*"])

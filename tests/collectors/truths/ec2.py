@@ -5,10 +5,11 @@ from typing import Any
 from tests.collectors.moto import Moto
 from tests.collectors.truth import Truth
 
-# Snapshot, LaunchTemplate and RegionSettings need calls that the simulated AWS does not know
+# Snapshot, LaunchTemplate, RegionSettings and both kinds of VPN need calls that the simulated AWS does not know
 TYPES = {
     "AWS::EC2::EBSDefaults", "AWS::EC2::EIP", "AWS::EC2::Image", "AWS::EC2::Instance", "AWS::EC2::NetworkAcl",
-    "AWS::EC2::SecurityGroup", "AWS::EC2::Subnet", "AWS::EC2::TransitGateway", "AWS::EC2::VPC", "AWS::EC2::Volume",
+    "AWS::EC2::SecurityGroup", "AWS::EC2::Subnet", "AWS::EC2::TransitGateway", "AWS::EC2::VPC", "AWS::EC2::VPCEndpointService",
+    "AWS::EC2::Volume",
 }  # fmt: skip
 NEVER_FAILED = {"ec2-instance-not-stopped-for-long"}  # nothing here is older than a minute
 NEVER_PASSED: set[str] = set()
@@ -30,6 +31,7 @@ def build(moto: Moto) -> Truth:
     truth[vpc] = {FLOW, ENDPOINT}
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
     truth |= _groups(ec2) | _machines(moto, subnet) | _networks(ec2) | _acls(ec2, vpc)
+    truth |= _services(moto, subnet)
     for accepts in ("enable", "disable"):
         made = ec2.create_transit_gateway(Options={"AutoAcceptSharedAttachments": accepts})["TransitGateway"]["TransitGatewayId"]  # fmt: skip
         truth[made] = {"ec2-transit-gateway-no-auto-accept"} if accepts == "enable" else set()
@@ -190,4 +192,22 @@ def _acls(ec2: Any, vpc: str) -> Truth:
             more = {"PortRange": {"From": port, "To": port}} if port else {}
             ec2.create_network_acl_entry(NetworkAclId=acl, RuleNumber=place, Protocol=protocol, RuleAction=action, Egress=False, CidrBlock=cidr, **more)  # fmt: skip
         truth[acl] = set(breaks)
+    return truth
+
+
+def _services(moto: Moto, subnet: str) -> Truth:
+    ec2, truth = moto.client("ec2", "eu-west-1"), Truth()
+    balancers = moto.client("elbv2", "eu-west-1").create_load_balancer(Name="inside", Subnets=[subnet], Type="network")  # fmt: skip
+    balancer = balancers["LoadBalancers"][0]["LoadBalancerArn"]
+    for required, principal, broken in (
+        (False, "*", True),
+        (True, "*", False),
+        (False, "arn:aws:iam::222222222222:root", False),
+        (False, "", False),
+    ):
+        made = ec2.create_vpc_endpoint_service_configuration(NetworkLoadBalancerArns=[balancer], AcceptanceRequired=required)  # fmt: skip
+        name = made["ServiceConfiguration"]["ServiceId"]
+        if principal:
+            ec2.modify_vpc_endpoint_service_permissions(ServiceId=name, AddAllowedPrincipals=[principal])  # fmt: skip
+        truth[name] = {"ec2-endpoint-service-not-public"} if broken else set()
     return truth
