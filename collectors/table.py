@@ -42,7 +42,7 @@ class ListCall(Call):
     decode_at: list[str] = Field(default_factory=list)
     """Fields of the item that hold JSON as text."""
     drop: list[str] = Field(default_factory=list)
-    """Fields that change without anybody changing anything."""
+    """Fields that change without anybody changing anything; dotted paths go through lists."""
 
 
 class Complete(Call):
@@ -78,8 +78,10 @@ class Detail(Call):
     decode: Literal["json"] | None = None
     decode_at: list[str] = Field(default_factory=list)
     drop: list[str] = Field(default_factory=list)
-    once: Literal["account"] | None = None
-    """Read once an account, the same for all of its resources."""
+    once: Literal["account", "region"] | None = None
+    """Read once an account, or once a region of it, the same for all of its resources."""
+    given: str | None = None
+    """Asked only where this path of the item has a value; the part is null elsewhere."""
     each: Each | None = None
 
 
@@ -145,7 +147,7 @@ class Kind(_Strict):
             yield self.service, self.tags.operation, self.tags.action
 
 
-PATHS = ("items", "value", "unless", "name", "incarnation", "region", "skip", "item")
+PATHS = ("items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item")
 TEMPLATES = ("uid",)
 
 

@@ -1,7 +1,7 @@
 """The one loop that reads any row: list, details, one snapshot a resource."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -52,13 +52,13 @@ class Context(NamedTuple):
 
 
 class Once:
-    """Answers that are the same for a whole account, asked for once."""
+    """Answers that are the same for a whole account, or a region of it, asked for once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answers: dict[tuple[str, str], Answer] = {}
+        self._answers: dict[tuple[str, str, str], Answer] = {}
 
-    def get(self, key: tuple[str, str], ask: Callable[[], Answer]) -> Answer:
+    def get(self, key: tuple[str, str, str], ask: Callable[[], Answer]) -> Answer:
         """The answer, asked for by the first who comes; the others wait."""
         with self._lock:
             if key not in self._answers:
@@ -172,14 +172,17 @@ def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Troub
     except Malformed:
         whole.hide(row.part, "failed", "Malformed")
         return None
-    whole.keep(row.part, {key: got for key, got in item.items() if key not in row.drop}, listed_at)
+    whole.keep(row.part, _dropped(item, row.drop), listed_at)
     return None
 
 
 def _detail(whole: Gathered, detail: Detail) -> Answer:
     context, kind = whole.context, whole.kind
+    if detail.given and not value(detail.given, whole.holes):
+        return None, None, context.now()
     if detail.once:
-        return context.once.get((kind.type, detail.part), lambda: _ask(whole, detail))
+        where = whole.region if detail.once == "region" else GLOBAL
+        return context.once.get((kind.type, detail.part, where), lambda: _ask(whole, detail))
     return _ask(whole, detail)
 
 
@@ -196,8 +199,7 @@ def _ask(whole: Gathered, detail: Detail) -> Answer:
         for name in detail.decode_at:
             if isinstance(got, dict) and name in got:
                 got[name] = decoded(got[name])
-        if isinstance(got, dict):
-            got = {key: item for key, item in got.items() if key not in detail.drop}
+        got = _dropped(got, detail.drop)
     except ERRORS as error:
         return None, trouble(error, detail.absent, kind.gone), at
     except Malformed as error:
@@ -205,6 +207,16 @@ def _ask(whole: Gathered, detail: Detail) -> Answer:
     if detail.each is None:
         return got, None, at
     return _each(whole, detail.each, service, got or [], at)
+
+
+def _dropped(got: Any, paths: Collection[str]) -> Any:
+    """A part without some fields; a path goes through lists."""
+    if isinstance(got, list) and paths:
+        return [_dropped(one, paths) for one in got]
+    if not isinstance(got, dict) or not paths:
+        return got
+    below = {key: [p.partition(".")[2] for p in paths if p.startswith(f"{key}.")] for key in got}
+    return {key: _dropped(item, below[key]) for key, item in got.items() if key not in paths}
 
 
 def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: datetime) -> Answer:

@@ -125,6 +125,14 @@ def shape_of(shape: Shape, depth: int = 0) -> Any:
 def _decoded(shape: Any, names: list[str], dropped: list[str]) -> Any:
     """Fields that hold JSON as text are objects after decoding; a map of texts gets them as values of any kind."""
     if isinstance(shape, dict) and "fields" in shape:
-        fields = {name: field for name, field in shape["fields"].items() if name not in dropped}
+        below = {
+            n: [p.partition(".")[2] for p in dropped if p.startswith(f"{n}.")]
+            for n in shape["fields"]
+        }
+        fields = {
+            n: _decoded(s, [], below[n]) for n, s in shape["fields"].items() if n not in dropped
+        }
         return {"fields": fields | dict.fromkeys(names, "any")}
+    if isinstance(shape, dict) and "list" in shape and dropped:
+        return {"list": _decoded(shape["list"], [], dropped)}
     return "any" if names else shape

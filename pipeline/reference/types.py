@@ -68,7 +68,9 @@ def _call(kind: Kind, service: str | None, operation: str) -> str:
 
 def _notes(detail: Detail) -> str:
     notes = [f"`null` at {codes(detail.absent)}"] if detail.absent else []
-    notes += ["once an account"] if detail.once else []
+    notes += (
+        [f"once {'a' if detail.once == 'region' else 'an'} {detail.once}"] if detail.once else []
+    )
     notes += [f"left out: {codes(detail.drop)}"] if detail.drop else []
     return "; ".join(notes)
 

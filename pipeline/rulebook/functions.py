@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import policy
-from pipeline.rulebook.condition import broad
+from pipeline.rulebook import network, policy
 
 DAY = 86_400_000_000
 REMEMBERED = 20_000
@@ -90,35 +89,25 @@ def _age_days(text: str) -> int:
 
 
 def _port_open_to_world(path: str, port: int) -> bool:
-    """Whether a group lets a large part of the internet in on a port, by one of its rules or by all together.
-
-    A prefix list's entries stand elsewhere: what only it may open is not known, and raises ValueError."""
-    group = at_path(CURRENT.get().config, path) or {}
-    reaching = [p for p in group.get("IpPermissions") or [] if _covers(p, port)]
-    if broad([cidr for permission in reaching for cidr in _ranges(permission)]):
-        return True
-    lists = [item for permission in reaching for item in permission.get("PrefixListIds") or []]
-    if lists:
-        raise ValueError(f"port {port} is open to a prefix list, whose entries are not read")
-    return False
+    return network.port_open(*_group(path), port)
 
 
-def _covers(permission: dict[str, Any], port: int) -> bool:
-    protocol = str(permission.get("IpProtocol", "-1"))
-    if protocol == "-1":
-        return True
-    if protocol not in ("tcp", "6", "udp", "17"):
-        return False
-    low, high = permission.get("FromPort"), permission.get("ToPort")
-    if low is None or high is None or low == -1:
-        return True
-    return bool(low <= port <= high)
+def _any_port_open_to_world(path: str, ports: str) -> bool:
+    return network.any_open(*_group(path), ports)
 
 
-def _ranges(permission: dict[str, Any]) -> list[str]:
-    ranges = [r.get("CidrIp") for r in permission.get("IpRanges") or []]
-    ranges += [r.get("CidrIpv6") for r in permission.get("Ipv6Ranges") or []]
-    return [cidr for cidr in ranges if cidr]
+def _other_port_open_to_world(path: str, ports: str) -> bool:
+    return network.any_open(*_group(path), ports, but=True)
+
+
+def _group(path: str) -> tuple[dict[str, Any], Any]:
+    """A security group, and the prefix lists that it names: of another part, which is not there where it was not read."""
+    config = CURRENT.get().config
+    return at_path(config, path) or {}, config.get("prefix_lists")
+
+
+def _acl_port_open_to_world(path: str, port: int) -> bool:
+    return network.acl_open(at_path(CURRENT.get().config, path) or {}, port)
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -131,6 +120,11 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "policy_is_admin": Function(_judgement(policy.is_admin), ("STRING",), "BOOL", True),
     "port_open_to_world": Function(_port_open_to_world, ("STRING", "INT"), "BOOL", True),
+    "any_port_open_to_world": Function(_any_port_open_to_world, ("STRING", "STRING"), "BOOL", True),
+    "other_port_open_to_world": Function(
+        _other_port_open_to_world, ("STRING", "STRING"), "BOOL", True
+    ),
+    "acl_port_open_to_world": Function(_acl_port_open_to_world, ("STRING", "INT"), "BOOL", True),
     "is_true": Function(_is_true, ("STRING",), "BOOL", True),
     "age_days": Function(_age_days, ("STRING",), "INT", False),
 }

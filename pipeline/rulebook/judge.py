@@ -76,7 +76,10 @@ class RuleSet:
     ) -> list[Verdict]:
         """A verdict of every rule on a resource document. `now` is the record time in microseconds."""
         config = resource["config"]
-        token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
+        known = config.keys() - unread.keys()
+        # a function may look into a part that its rule does not need: never an unread one's old value
+        seen = {part: config[part] for part in known}
+        token = CURRENT.set(Current(seen, resource["account"], now, resource["uid"]))
         env = environment()
         # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
         data = {
@@ -87,7 +90,6 @@ class RuleSet:
             "changes": list(changes),
         }
         shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
-        known = config.keys() - unread.keys()
         try:
             answers = self._answers(shared) if self._needs <= known else {}
             return [

@@ -8,7 +8,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import EndpointConnectionError
 
 from collectors.aws.errors import NotOffered, trouble
-from collectors.aws.read import Vanished
+from collectors.aws.read import Vanished, resource
 from collectors.aws.shapes import service_model
 from collectors.table import Kind, kinds
 from pipeline.model import Snapshot
@@ -93,11 +93,18 @@ def test_an_error_hides_its_part_and_no_other(
 
 @pytest.mark.parametrize(("type_", "part", "service", "operation"), PARTS)
 def test_every_part_can_be_denied(type_: str, part: str, service: str, operation: str) -> None:
+    detail = next(d for d in kinds()[type_].details if d.part == part)
+    asked = 0
     for snapshot in snapshots(broken(type_, event_of(service, operation), "AccessDenied")):
         hidden = {unread.part for unread in snapshot.unread}
+        if detail.given and part not in hidden:
+            assert snapshot.config[part] is None
+            continue
+        asked += 1
         assert part in hidden
         assert hidden.isdisjoint(snapshot.config)
         assert {unread.reason for unread in snapshot.unread} == {"denied"}
+    assert asked
 
 
 @pytest.mark.parametrize(
@@ -166,6 +173,29 @@ def test_an_account_wide_part_is_asked_once() -> None:
     assert account.asked.count("s3-control.GetPublicAccessBlock") == 1
 
 
+def test_a_regions_part_is_asked_once_a_region() -> None:
+    account, kind = Replayed(recorded("AWS::EC2::Snapshot") * 2), kinds()["AWS::EC2::Snapshot"]
+    here, there = (context(account, kind, region) for region in ("us-east-1", "eu-west-1"))
+    there = there._replace(once=here.once)
+    item = {"SnapshotId": "snap-1", "VolumeId": "vol-1"}
+    for where in (here, here, there):
+        assert isinstance(resource(kind, where, dict(item), where.now()), Snapshot)
+    assert account.asked.count("ec2.GetSnapshotBlockPublicAccessState") == 2
+
+
+def test_lists_are_asked_for_only_where_a_group_names_them() -> None:
+    account, kind = (
+        Replayed(recorded("AWS::EC2::SecurityGroup")),
+        kinds()["AWS::EC2::SecurityGroup"],
+    )
+    found = snapshots(read_all(account, kind))
+    lists = {bool(one.config["prefix_lists"]): one.config["prefix_lists"] for one in found}
+    assert lists.keys() == {True, False}
+    assert lists[False] is None
+    assert [entry["Cidr"] for entry in lists[True][0]["Entries"]] == ["203.0.113.0/24"]
+    assert account.asked.count("ec2.DescribeManagedPrefixLists") == 1
+
+
 def test_what_looks_like_a_secret_stays_in_the_account() -> None:
     functions = snapshots(
         read_all(Replayed(recorded("AWS::Lambda::Function")), kinds()["AWS::Lambda::Function"])
@@ -177,6 +207,18 @@ def test_what_looks_like_a_secret_stays_in_the_account() -> None:
     assert value["redacted"] is True
     assert len(value["hash"]) == 32
     assert any(one.tags.get("db-password", "").startswith("redacted:") for one in buckets)
+
+
+def test_what_changes_by_itself_is_dropped_within_lists_too() -> None:
+    kind = kinds()["AWS::EC2::VPNConnection"]
+    found = snapshots(read_all(Replayed(recorded(kind.type)), kind))
+    assert len(found) == 2, "the deleted one is left out"
+    for snapshot in found:
+        assert b"hunter22" not in snapshot.encode()
+        connection = snapshot.config["connection"]
+        assert "CustomerGatewayConfiguration" not in connection
+        assert all(one.keys() == {"OutsideIpAddress", "Status"} for one in connection["VgwTelemetry"])  # fmt: skip
+        assert connection["Options"]["TunnelOptions"][0]["PreSharedKey"]["redacted"] is True
 
 
 def test_inline_policies_and_keys_are_whole() -> None:
