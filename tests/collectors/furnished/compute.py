@@ -1,5 +1,6 @@
 """Load balancers, groups, containers and builds: two of each, one bare and one with everything."""
 
+import json
 from typing import Any
 
 from tests.collectors.moto import MASTER, Moto
@@ -18,6 +19,8 @@ def furnish(moto: Moto) -> None:
     _ecs(moto.client("ecs"), subnets, group)
     _eks(moto.client("eks"), subnets)
     _builds(moto.client("codebuild"))
+    _images(moto.client("ecr"))
+    _aliases(moto.client("lambda"))
 
 
 def subnets_of(moto: Moto, region: str = "us-east-1") -> list[str]:
@@ -112,4 +115,18 @@ def _builds(client: Any) -> None:
     client.create_project(
         name="full", source=source, environment=machine | {"environmentVariables": values}, tags=LOW,
         logsConfig={"cloudWatchLogs": {"status": "ENABLED"}, "s3Logs": {"status": "DISABLED"}}, **common,
+    )  # fmt: skip
+
+
+def _images(ecr: Any) -> None:
+    rule = {"rulePriority": 1, "action": {"type": "expire"}, "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 9}}  # fmt: skip
+    ecr.put_lifecycle_policy(repositoryName="full", lifecyclePolicyText=json.dumps({"rules": [rule]}))  # fmt: skip
+
+
+def _aliases(functions: Any) -> None:
+    for name in ("bare", "full"):
+        version = functions.publish_version(FunctionName=name)["Version"]
+        functions.create_alias(FunctionName=name, Name="live", FunctionVersion=version)
+    functions.add_permission(
+        FunctionName="full", Qualifier="live", StatementId="other", Action="lambda:InvokeFunction", Principal="*",
     )  # fmt: skip
