@@ -31,6 +31,14 @@ class Call(_Strict):
     """The IAM action, where it is not service:Operation."""
 
 
+class Under(Call):
+    """The call that lists what the resources stand under: the list is asked for each (`parent` in its params)."""
+
+    items: str
+    """Path of the parents, maps; their fields are added to the items."""
+    params: dict[str, str] = Field(default_factory=dict)
+
+
 class ListCall(Call):
     """The call that lists the resources. Its items become a part, unless keep is false."""
 
@@ -43,6 +51,7 @@ class ListCall(Call):
     """Fields of the item that hold JSON as text."""
     drop: list[str] = Field(default_factory=list)
     """Fields that change without anybody changing anything; dotted paths go through lists."""
+    under: Under | None = None
 
 
 class Complete(Call):
@@ -51,7 +60,7 @@ class Complete(Call):
     unless: str
     """Not asked where this path of the item has a value."""
     value: str
-    """A path that gives the fields to add."""
+    """A path that gives the fields to add; null: the resource vanished."""
     params: dict[str, str] | None = None
 
 
@@ -63,6 +72,8 @@ class Each(Call):
     into: str | None = None
     """The field of the element that takes the answer; without it the part is a map, element to answer."""
     decode: Literal["json"] | None = None
+    absent: list[str] = Field(default_factory=list)
+    """Error codes that mean: not configured for this element. The answer is then null."""
 
 
 class Detail(Call):
@@ -135,7 +146,9 @@ class Kind(_Strict):
 
     def calls(self) -> Iterator[tuple[str, str, str | None]]:
         """Every call that the row makes: service, operation, and its IAM action where that is another."""
-        yield self.listing.service or self.service, self.listing.operation, self.listing.action
+        listing = self.listing
+        for call in (listing.under, listing) if listing.under else (listing,):
+            yield call.service or self.service, call.operation, call.action
         for complete in self.complete:
             yield complete.service or self.service, complete.operation, complete.action
         for detail in self.details:

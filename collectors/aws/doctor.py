@@ -86,9 +86,10 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
         if kind.scope == "global":
             at = HOME if account.partition == "aws" else region
         holes = {"item": {}, "account": account.id, "partition": account.partition, "region": at}
-        params = {name: value(path, holes) for name, path in kind.listing.params.items()}
-        service = kind.listing.service or kind.service
-        next(iter(account.pages(service, at, kind.listing.operation, params)), None)
+        call = kind.listing.under or kind.listing
+        params = {name: value(path, holes) for name, path in call.params.items()}
+        service = call.service or kind.service
+        next(iter(account.pages(service, at, call.operation, params)), None)
 
     for kind, answer in side_by_side(rows, ask, seconds):
         if answer is None:

@@ -6,7 +6,11 @@ from typing import Any
 
 from collectors.table import Kind, kinds
 
-PREFIXES = {"s3control": "s3"}
+PREFIXES = {
+    "s3control": "s3",
+    "elb": "elasticloadbalancing",
+    "elbv2": "elasticloadbalancing",
+}
 """Services whose IAM actions begin with another name."""
 SETTING_OUT = ("ec2:DescribeRegions",)
 WALK = ("organizations:DescribeOrganization", "organizations:ListAccounts")

@@ -10,7 +10,7 @@ from collectors.aws.client import Account
 from collectors.aws.errors import ERRORS, Trouble, trouble
 from collectors.aws.plain import decoded, plain, size, tags_of
 from collectors.redact import Redactor
-from collectors.table import Detail, Each, Kind, text, value
+from collectors.table import Detail, Each, Kind, ListCall, Under, text, value
 from pipeline.errors import Malformed
 from pipeline.model import Part, Related, Snapshot, Unread, UnreadReason
 
@@ -94,21 +94,47 @@ class Gathered:
 
 def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The listed items, each with the time before its page was asked for. Raises ERRORS."""
-    params = {name: value(path, context.holes({})) for name, path in kind.listing.params.items()}
-    service = kind.listing.service or kind.service
-    pages = context.account.pages(service, context.region, kind.listing.operation, params)
+    under = kind.listing.under
+    if under is None:
+        yield from _items(kind, context, {})
+        return
+    for parent, _ in _asked(kind, context, under, {}):
+        try:
+            yield from _items(kind, context, parent)
+        except ERRORS as error:
+            if trouble(error, (), kind.gone).reason != "gone":
+                raise
+
+
+def _items(
+    kind: Kind, context: Context, parent: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], datetime]]:
+    for listed, at in _asked(kind, context, kind.listing, parent):
+        item = parent | listed
+        if not (kind.skip and value(kind.skip, context.holes(item))):
+            yield item, at
+
+
+def _asked(
+    kind: Kind, context: Context, call: ListCall | Under, parent: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], datetime]]:
+    """The items of a paged call."""
+    holes = context.holes({}) | {"parent": parent}
+    params = {name: value(path, holes) for name, path in call.params.items()}
+    service = call.service or kind.service
+    pages = context.account.pages(service, context.region, call.operation, params)
     at = context.now()
     for page in pages:
-        for item in value(kind.listing.items, plain(page)) or []:
-            if not (kind.skip and value(kind.skip, context.holes(item))):
-                yield item, at
+        for item in value(call.items, plain(page)) or []:
+            yield item, at
         at = context.now()
 
 
 def resource(
     kind: Kind, context: Context, item: dict[str, Any], listed_at: datetime
 ) -> Snapshot | Vanished:
-    """One resource whole. Raises what is our own fault only (a row that does not fit its answers)."""
+    """One resource whole. Raises what is our own fault (a row that does not fit its answers), and ERRORS where the
+    call failed that tells the uid."""
     holes = context.holes(item)
     whole = Gathered(kind, context, holes, context.region)
     why = _listed(whole, item, listed_at)
@@ -160,9 +186,14 @@ def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Troub
         except ERRORS as error:
             why = trouble(error, (), kind.gone)
             if why.reason != "gone":
+                if text(kind.uid, whole.holes) is None:
+                    raise  # it has no name to be unread under
                 whole.hide(row.part, why.hidden, why.code)
             return why
-        item |= value(complete.value, answer)
+        added = value(complete.value, answer)
+        if added is None:
+            return Trouble("gone", "", "")
+        item |= added
     if not row.keep:
         return None
     try:
@@ -230,10 +261,12 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
             got = value(each.value, answer)
             got = decoded(got) if each.decode else got
         except ERRORS as error:
-            why = trouble(error, (), whole.kind.gone)
+            why = trouble(error, each.absent, whole.kind.gone)
             if why.reason == "gone":
                 continue  # the element went meanwhile
-            return None, why, at
+            if why.reason != "absent":
+                return None, why, at
+            got = None
         except Malformed as error:
             return None, Trouble("failed", "Malformed", str(error)), at
         if each.into is None:

@@ -7,14 +7,16 @@ from typing import Any
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from collectors.table import Detail, Each, Kind, kinds
+from collectors.table import Complete, Detail, Each, Kind, kinds
 
 SCALARS = {"string": "string", "character": "string", "blob": "string", "integer": "int", "long": "int",
            "boolean": "bool", "double": "double", "float": "double", "timestamp": "timestamp"}  # fmt: skip
-_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\[\])?$")
+_STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\[0?\])?$")
 _CHOSEN = re.compile(r"\{\w+: \w+(?:, \w+: \w+)*\}$")
 _PAIR = re.compile(r"(\w+): ([\w.]+)")
+_FILTER = re.compile(r"\[\?.*\]")
 _ADDED = re.compile(r"[{,] *(\w+): ")
+_MERGED = re.compile(r"merge\((\w+), (\{\w+: \w+(?:, \w+: \w+)*\})\)$")
 DEEPEST = 12
 
 
@@ -41,13 +43,26 @@ def _parts(kind: Kind) -> dict[str, Any]:
         shape = _decoded(
             _item(output, kind.listing.items), kind.listing.decode_at, kind.listing.drop
         )
-        added = [name for complete in kind.complete for name in _ADDED.findall(complete.value)]
-        if isinstance(shape, dict) and "fields" in shape:
-            shape = {"fields": dict.fromkeys(added, "string") | shape["fields"]}
+        for complete in kind.complete:
+            if isinstance(shape, dict) and "fields" in shape:
+                added = _completed(complete, complete.service or kind.service)
+                fields = added | shape["fields"]
+                shape = {"fields": {k: v for k, v in fields.items() if k not in kind.listing.drop}}
         out[kind.listing.part] = shape
     for detail in kind.details:
         out[detail.part] = _detail(kind, detail)
     return out
+
+
+def _completed(complete: Complete, service: str) -> dict[str, Any]:
+    """The fields that a completing call adds: chosen ones, or those of a structure and some beside it."""
+    if complete.value.startswith("{"):
+        return dict.fromkeys(_ADDED.findall(complete.value), "string")
+    output = output_of(service, complete.operation)
+    whole = _MERGED.match(complete.value)
+    fields: dict[str, Any] = _at(output, whole[1] if whole else complete.value)["fields"]
+    beside = _PAIR.findall(whole[2]) if whole else []
+    return fields | {new: _at(output, old) for new, old in beside}
 
 
 def _detail(kind: Kind, detail: Detail) -> Any:
@@ -74,6 +89,8 @@ def _each(each: Each, service: str, elements: Any) -> Any:
 def _item(output: Any, path: str) -> Any:
     if renamed := re.match(r"^\[\{(\w+): \w+\}\]$", path):
         return {"fields": {renamed[1]: shape_of(output.members[renamed[1]])}}
+    if named := re.match(r"^(\w+)\[\]\.\{(\w+): @\}$", path):
+        return {"fields": {named[2]: shape_of(output.members[named[1]].member)}}
     if one := re.match(r"^\[(\w+)\]$", path):
         return shape_of(output.members[one[1]])
     found = _at(output, path)
@@ -82,15 +99,23 @@ def _item(output: Any, path: str) -> Any:
 
 def _at(output: Any, path: str) -> Any:
     """The shape at a JMESPath of the simple forms that rows use; `any` for others."""
-    path = path.split(" || ")[0]
+    path = _FILTER.sub("[]", path).split(" || ")[0]
     if path == "@":
         return shape_of(output)
     inner, _, chosen = path.partition(".{")
     if _CHOSEN.match(path) or chosen:
-        holder = output.members[inner] if chosen else output
+        holder = _walked(output, inner) if chosen else output
         pairs = _PAIR.findall(chosen if chosen else path)
         return {"fields": {new: _at(holder, old) for new, old in pairs}}
-    many = False
+    many = "[]" in path
+    found = _walked(output, path)
+    if found is None:
+        return "any"
+    return {"list": shape_of(found)} if many else shape_of(found)
+
+
+def _walked(output: Any, path: str) -> Any:
+    """The shape at plain steps; None for other paths."""
     for step in path.split("."):
         match = _STEP.match(step)
         if (
@@ -98,11 +123,11 @@ def _at(output: Any, path: str) -> Any:
             or not isinstance(output, StructureShape)
             or match[1] not in output.members
         ):
-            return "any"
+            return None
         output = output.members[match[1]]
         if match[2] and isinstance(output, ListShape):
-            output, many = output.member, True
-    return {"list": shape_of(output)} if many else shape_of(output)
+            output = output.member
+    return output
 
 
 def shape_of(shape: Shape, depth: int = 0) -> Any:

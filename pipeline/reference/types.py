@@ -43,7 +43,10 @@ def _kind(kind: Kind, shapes: dict[str, Any]) -> str:
         facts.append(f"always redacted: {codes(kind.redact)}")
     if kind.listing.drop:
         facts.append(f"left out: {codes(kind.listing.drop)}")
-    rows = [[code(kind.listing.part) if kind.listing.keep else "(only lists)", _call(kind, kind.listing.service, kind.listing.operation), ""]]  # fmt: skip
+    listing = _call(kind, kind.listing.service, kind.listing.operation)
+    if under := kind.listing.under:
+        listing = f"{_call(kind, under.service, under.operation)}, then for each {listing}"
+    rows = [[code(kind.listing.part) if kind.listing.keep else "(only lists)", listing, ""]]
     rows += [
         ["(completes the list)", _call(kind, more.service, more.operation), ""] for more in kind.complete
     ]  # fmt: skip

@@ -79,6 +79,11 @@ def _judgement(judge: Callable[[Any, str], bool], of: str = "account") -> Callab
     return call
 
 
+def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
+    """Whether one of several policies, by their names, lets anybody in."""
+    return any(policy.allows_public(one, account) for one in documents.values() if one is not None)
+
+
 def _is_true(path: str) -> bool:
     """True where the path holds true; false where it ends early (null, absent) or holds anything else."""
     return at_path(CURRENT.get().config, path) is True
@@ -112,6 +117,7 @@ def _acl_port_open_to_world(path: str, port: int) -> bool:
 
 FUNCTIONS: dict[str, Function] = {
     "policy_allows_public": Function(_judgement(policy.allows_public), ("STRING",), "BOOL", True),
+    "any_policy_allows_public": Function(_judgement(_any_allows_public), ("STRING",), "BOOL", True),
     "policy_allows_cross_account": Function(
         _judgement(policy.allows_cross_account), ("STRING",), "BOOL", True
     ),

@@ -26,6 +26,8 @@ def calls(kind: Kind) -> list[tuple[str, str, dict[str, str]]]:
     """Service, operation and parameters of every call of a row."""
     own = kind.service
     out = [(kind.listing.service or own, kind.listing.operation, kind.listing.params)]
+    if under := kind.listing.under:
+        out.append((under.service or own, under.operation, under.params))
     details: list[Detail | Complete] = [*kind.details, *kind.complete]
     for detail in details:
         service = detail.service or own
@@ -67,7 +69,7 @@ def test_calls_are_awss_own(type_: str) -> None:
 @pytest.mark.parametrize("type_", TYPES)
 def test_calls_only_read(type_: str) -> None:
     for _, operation, _params in calls(kinds()[type_]):
-        assert operation.startswith(("List", "Get", "Describe")), operation
+        assert operation.startswith(("List", "Get", "Describe", "BatchGet")), operation
 
 
 @pytest.mark.parametrize("type_", TYPES)

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.rulebook.functions import CURRENT, Current, _port_open_to_world
+from pipeline.rulebook.functions import (
+    CURRENT,
+    Current,
+    _any_allows_public,
+    _port_open_to_world,
+)
 from pipeline.rulebook.policy import (
     allows_cross_account,
     allows_public,
@@ -262,3 +267,10 @@ def test_who_reaches_a_port(is_open: bool | None, rules: list[dict[str, Any]]) -
         assert answer(lambda *_: _port_open_to_world("group", 22), []) is is_open
     finally:
         CURRENT.reset(token)
+
+
+def test_one_open_policy_of_several_is_enough() -> None:
+    closed, opened = {"Statement": [allow({"AWS": ROOT})]}, {"Statement": [allow()]}
+    assert not _any_allows_public({}, OWN)
+    assert not _any_allows_public({"a": closed, "b": None}, OWN)
+    assert _any_allows_public({"a": closed, "b": opened}, OWN)

@@ -1,0 +1,83 @@
+"""Rows of what stands under something else, and rows whose list only names: what went meanwhile, what is denied."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from collectors.aws.read import Vanished
+from collectors.table import kinds
+from pipeline.model import Snapshot
+from tests.collectors.answers import Replayed, read_all, recorded
+from tests.collectors.test_read import failing
+
+SERVICE, NODES = "AWS::ECS::Service", "AWS::EKS::Nodegroup"
+
+
+def read(type_: str, calls: list[dict[str, Any]]) -> list[Snapshot | Vanished]:
+    return read_all(Replayed(calls), kinds()[type_])
+
+
+def test_every_parent_is_asked() -> None:
+    account = Replayed(recorded(SERVICE))
+    found = read_all(account, kinds()[SERVICE])
+    assert account.asked.count("ecs.ListClusters") == 1
+    assert account.asked.count("ecs.ListServices") == 2
+    assert {one.uid.split(":")[-1] for one in found} == {"service/full/bare", "service/full/full"}
+    for one in found:
+        assert isinstance(one, Snapshot)
+        assert one.related[0].uid == one.config["service"]["clusterArn"]
+
+
+def test_a_parent_that_went_hides_no_other() -> None:
+    calls = recorded(SERVICE)
+    empty = next(c for c in calls if c["call"] == "ecs.ListServices" and '"serviceArns": []' in c["body"])  # fmt: skip
+    gone = [failing(c, "ClusterNotFoundException", 400) if c is empty else c for c in calls]
+    assert len(read(SERVICE, gone)) == 2
+
+
+def test_a_parent_that_is_denied_is_told() -> None:
+    denied = [
+        failing(c, "AccessDeniedException", 400) if c["call"] == "ecs.ListServices" else c
+        for c in recorded(SERVICE)
+    ]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        read(SERVICE, denied)
+
+
+def test_what_a_completing_call_no_longer_knows_has_vanished() -> None:
+    calls = [
+        c | {"body": '{"services": [], "failures": []}'} if c["call"] == "ecs.DescribeServices" else c
+        for c in recorded(SERVICE)
+    ]  # fmt: skip
+    found = read(SERVICE, calls)
+    assert [type(one) for one in found] == [Vanished, Vanished]
+
+
+def test_denied_it_is_unread_where_the_list_names_it() -> None:
+    denied = [
+        failing(c, "AccessDeniedException", 400) if c["call"] == "ecs.DescribeServices" else c
+        for c in recorded(SERVICE)
+    ]
+    for one in read(SERVICE, denied):
+        assert isinstance(one, Snapshot)
+        assert [(u.part, u.reason) for u in one.unread] == [("service", "denied")]
+        assert "service" not in one.config
+
+
+def test_denied_it_is_told_where_only_the_call_names_it() -> None:
+    denied = [
+        failing(c, "AccessDeniedException", 403) if c["call"] == "eks.DescribeNodegroup" else c
+        for c in recorded(NODES)
+    ]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        read(NODES, denied)
+
+
+def test_an_element_without_an_answer_is_null() -> None:
+    found = read("AWS::Lambda::Function", recorded("AWS::Lambda::Function"))
+    policies = {
+        one.name: one.config["alias_policies"] for one in found if isinstance(one, Snapshot)
+    }
+    assert policies["bare"] == {"live": None}
+    assert policies["full"]["live"]["Statement"][0]["Principal"] == "*"
