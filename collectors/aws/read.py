@@ -94,6 +94,14 @@ class Gathered:
 
 def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The listed items, each with the time before its page was asked for. Raises ERRORS."""
+    try:
+        yield from _items(kind, context)
+    except ERRORS as error:
+        if trouble(error, kind.listing.absent).reason != "absent":
+            raise
+
+
+def _items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
     params = {name: value(path, context.holes({})) for name, path in kind.listing.params.items()}
     service = kind.listing.service or kind.service
     pages = context.account.pages(service, context.region, kind.listing.operation, params)

@@ -14,6 +14,7 @@ SCALARS = {"string": "string", "character": "string", "blob": "string", "integer
 _STEP = re.compile(r"([A-Za-z][A-Za-z0-9]*)(\[\])?$")
 _CHOSEN = re.compile(r"\{\w+: \w+(?:, \w+: \w+)*\}$")
 _PAIR = re.compile(r"(\w+): ([\w.]+)")
+_FILTER = re.compile(r"\[\?[^\]]*\]")
 _ADDED = re.compile(r"[{,] *(\w+): ")
 DEEPEST = 12
 
@@ -82,14 +83,17 @@ def _item(output: Any, path: str) -> Any:
 
 def _at(output: Any, path: str) -> Any:
     """The shape at a JMESPath of the simple forms that rows use; `any` for others."""
-    path = path.split(" || ")[0]
+    path = _FILTER.sub("[]", path).split(" || ")[0]
     if path == "@":
         return shape_of(output)
     inner, _, chosen = path.partition(".{")
     if _CHOSEN.match(path) or chosen:
-        holder = output.members[inner] if chosen else output
+        holder = output.members[inner.removesuffix("[]")] if chosen else output
+        each = inner.endswith("[]") and isinstance(holder, ListShape)
+        holder = holder.member if each else holder
         pairs = _PAIR.findall(chosen if chosen else path)
-        return {"fields": {new: _at(holder, old) for new, old in pairs}}
+        fields = {"fields": {new: _at(holder, old) for new, old in pairs}}
+        return {"list": fields} if each else fields
     many = False
     for step in path.split("."):
         match = _STEP.match(step)
