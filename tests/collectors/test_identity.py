@@ -38,7 +38,7 @@ def test_only_the_root_users_virtual_devices_count() -> None:
     devices = {"IsTruncated": False, "VirtualMFADevices": [
         {"SerialNumber": "arn:aws:iam::123456789012:mfa/ann", "User": {"Arn": "arn:aws:iam::123456789012:user/root", "Path": "/", "UserName": "root", "UserId": "AIDAEXAMPLE12345678", "CreateDate": "2025-01-01T00:00:00+00:00"}},
         {"SerialNumber": "arn:aws:iam::123456789012:mfa/left"},
-        {"SerialNumber": "arn:aws:iam::123456789012:mfa/phone", "User": {"Arn": "arn:aws:iam::123456789012:root", "Path": "/", "UserName": "", "UserId": "123456789012345678", "CreateDate": "2025-01-01T00:00:00+00:00"}},
+        {"SerialNumber": "arn:aws:iam::123456789012:mfa/phone", "User": {"Arn": "arn:aws:iam::123456789012:root", "Path": "/", "UserName": "example", "UserId": "123456789012345678", "CreateDate": "2025-01-01T00:00:00+00:00"}},
     ]}  # fmt: skip
     name = "iam.ListVirtualMFADevices"
     calls = [{"call": name, "answer": devices} if c["call"] == name else c for c in recorded(SUMMARY)]  # fmt: skip
