@@ -46,6 +46,8 @@ RIGHTS: dict[str, tuple[set[str], list[dict[str, Any]]]] = {
     "encrypts": (set(), [allow(["kms:Encrypt", "kms:GenerateDataKey*"])]),
 }  # fmt: skip
 """What statements lead to."""
+WHOLE = {"takes", "all-but-iam", "decrypts-region", "walled"}
+"""Those that take in all that a service can."""
 
 
 def build(moto: Moto) -> Truth:
@@ -66,7 +68,7 @@ def build(moto: Moto) -> Truth:
     truth["contacts"] = {"account-security-contact-set"}
     made = moto.client("organizations").create_organization(FeatureSet="CONSOLIDATED_BILLING")
     truth[made["Organization"]["Id"]] = {"organizations-organization-all-features"}
-    return truth | rights(iam) | federated(iam)
+    return truth | rights(iam) | federated(iam) | programs(iam)
 
 
 def rights(iam: Any) -> Truth:
@@ -86,11 +88,12 @@ def rights(iam: Any) -> Truth:
         arn = iam.create_policy(PolicyName=f"a-{name}", PolicyDocument=text)["Policy"]["Arn"]
         iam.attach_role_policy(RoleName="holder", PolicyArn=arn)
         iam.create_policy(PolicyName=f"n-{name}", PolicyDocument=text)
+        whole = {"iam-policy-no-whole-service"} if name in WHOLE else set()
         for letter, kind in (("u", "user"), ("g", "group"), ("i", "role"), ("a", "policy")):
             broken = {f"iam-{kind}-no-decrypt-with-every-key"} if "decrypt" in leads else set()
             if "escalate" in leads or ("admin" in leads and kind in ("group", "role")):
                 broken |= {f"iam-{kind}-no-privilege-escalation"}
-            truth[f"{letter}-{name}"] = broken
+            truth[f"{letter}-{name}"] = broken | (whole if kind == "policy" else set())
         truth[f"u-{name}"] |= {"iam-user-no-direct-policies"}
         truth[f"s-{name}"] = set()
         truth[f"n-{name}"] = set()
@@ -125,4 +128,26 @@ def federated(iam: Any) -> Truth:
         trust = {"Effect": "Allow", "Principal": {"Federated": provider}, "Action": action, "Condition": condition}  # fmt: skip
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
         truth[name] = set(breaks)
+    return truth
+
+
+def programs(iam: Any) -> Truth:
+    """Roles of programs and of people, with administrators' policies."""
+    truth: Truth = {}
+    build = f"arn:aws:iam::{MASTER}:oidc-provider/gitlab.com"
+    owner = {"Condition": {"StringLike": {"gitlab.com:sub": "project_path:acme/*"}}}
+    for name, principal, policy, broken in (
+        ("w-machine", {"Service": "ec2.amazonaws.com"}, "AdministratorAccess", True),
+        ("w-function", {"Service": ["events.amazonaws.com", "lambda.amazonaws.com"]}, "IAMFullAccess", True),
+        ("w-build", {"Federated": build}, "AdministratorAccess", True),
+        ("w-reader", {"Service": "ec2.amazonaws.com"}, "ReadOnlyAccess", False),
+        ("w-stacks", {"Service": "cloudformation.amazonaws.com"}, "AdministratorAccess", False),
+        ("w-people", {"AWS": f"arn:aws:iam::{MASTER}:root"}, "AdministratorAccess", False),
+    ):  # fmt: skip
+        more = owner if name == "w-build" else {}
+        action = "sts:AssumeRoleWithWebIdentity" if more else "sts:AssumeRole"
+        trust = {"Effect": "Allow", "Principal": principal, "Action": action} | more
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+        truth[name] = {"iam-role-workload-not-admin"} if broken else set()
     return truth
