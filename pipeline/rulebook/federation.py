@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.rulebook.condition import Condition, conditions
-from pipeline.rulebook.policy import Statement, covers, many, statements
+from pipeline.rulebook.policy import Statement, many, statements
+from pipeline.rulebook.rights import acts
 
 ACTION = "sts:assumerolewithwebidentity"
 SHARED = {
@@ -37,7 +38,7 @@ def trusts_whole_provider(document: Any, account: str) -> bool:  # noqa: ARG001 
 def _unguarded(document: Any) -> Iterator[str]:
     """The providers of which any token is enough."""
     for allow in statements(document):
-        if any(covers(str(p).lower(), ACTION) for p in many(allow.get("Action"))):
+        if acts(allow, ACTION):
             for provider in _providers(allow):
                 if not any(_fixes(c, provider) for c in conditions(allow)) and not any(
                     _shuts_out(deny, provider) for deny in statements(document, "Deny")
@@ -61,7 +62,7 @@ def _shuts_out(deny: Statement, provider: str) -> bool:
     everybody = whom in ("*", {"AWS": "*"}, {"Federated": "*"})
     found = conditions(deny)
     return (
-        any(covers(str(p).lower(), ACTION) for p in many(deny.get("Action")))
+        acts(deny, ACTION)
         and (everybody or provider in _providers(deny))
         and all("not" in c.operator and _fixes(_turned(c), provider) for c in found)
     )

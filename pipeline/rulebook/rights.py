@@ -62,7 +62,7 @@ def _allows(document: Any, action: str, target: str) -> bool:
 
     def sure(effect: str, where: str) -> bool:
         return any(
-            not s.get("Condition") and _acts(s, action) and _reaches(s, where)
+            not s.get("Condition") and acts(s, action) and _reaches(s, where)
             for s in statements(document, effect)
         )
 
@@ -81,7 +81,8 @@ def _partitions(document: Any) -> list[str]:
     return sorted({f[1] for f in named if len(f) > 5 and f[1].startswith("aws")}) or ["aws"]
 
 
-def _acts(statement: Statement, action: str) -> bool:
+def acts(statement: Statement, action: str) -> bool:
+    """Whether a statement is about an action (in small letters)."""
     if "NotAction" in statement:
         return not any(covers(str(p).lower(), action) for p in many(statement["NotAction"]))
     return any(covers(str(p).lower(), action) for p in many(statement.get("Action")))

@@ -43,6 +43,8 @@ TABLE: list[tuple[str, tuple[bool, bool], Any]] = [
     ("another provider's subject", ANYBODY, [allow(GITHUB, {"StringEquals": {"gitlab.com:sub": "x"}})]),
     ("repositories of any owner", ANYBODY, [sub("*/app", claim="repository")]),
     ("every action", ANYBODY, [allow(GITHUB, Action="sts:*")]),
+    ("every action but one", ANYBODY, [{k: v for k, v in allow(GITHUB).items() if k != "Action"} | {"NotAction": "sts:TagSession"}]),
+    ("every action but this", NOBODY, [{k: v for k, v in allow(GITHUB).items() if k != "Action"} | {"NotAction": "sts:AssumeRole*"}]),
     ("among others", ANYBODY, [allow(EKS, {"StringEquals": {f"{EKS}:sub": "x"}}), allow("gitlab.com")]),
     ("a pool of anybody's", ANYBODY, [allow("cognito-identity.amazonaws.com", {"ForAnyValue:StringLike": {"cognito-identity.amazonaws.com:amr": "authenticated"}})]),
     ("the session's name", ANYBODY, [allow(GITHUB, {"StringEquals": {"sts:RoleSessionName": "x"}})]),
