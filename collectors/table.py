@@ -47,6 +47,8 @@ class ListCall(Call):
     part: str
     keep: bool = True
     params: dict[str, str] = Field(default_factory=dict)
+    absent: list[str] = Field(default_factory=list)
+    """Error codes that mean: there are none."""
     decode_at: list[str] = Field(default_factory=list)
     """Fields of the item that hold JSON as text."""
     drop: list[str] = Field(default_factory=list)

@@ -94,6 +94,14 @@ class Gathered:
 
 def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The listed items, each with the time before its page was asked for. Raises ERRORS."""
+    try:
+        yield from _all(kind, context)
+    except ERRORS as error:
+        if trouble(error, kind.listing.absent).reason != "absent":
+            raise
+
+
+def _all(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
     under = kind.listing.under
     if under is None:
         yield from _items(kind, context, {})

@@ -104,9 +104,12 @@ def _at(output: Any, path: str) -> Any:
         return shape_of(output)
     inner, _, chosen = path.partition(".{")
     if _CHOSEN.match(path) or chosen:
+        # `X[].{…}` of a list is a list
+        many = "[]" in inner
         holder = _walked(output, inner) if chosen else output
         pairs = _PAIR.findall(chosen if chosen else path)
-        return {"fields": {new: _at(holder, old) for new, old in pairs}}
+        fields = {"fields": {new: _at(holder, old) for new, old in pairs}}
+        return {"list": fields} if many else fields
     many = "[]" in path
     found = _walked(output, path)
     if found is None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import network, policy
+from pipeline.rulebook import federation, network, policy, rights
 
 DAY = 86_400_000_000
 REMEMBERED = 20_000
@@ -125,6 +125,21 @@ FUNCTIONS: dict[str, Function] = {
         _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True
     ),
     "policy_is_admin": Function(_judgement(policy.is_admin), ("STRING",), "BOOL", True),
+    "policy_escalates": Function(_judgement(rights.escalates), ("STRING",), "BOOL", True),
+    "policy_decrypts_everything": Function(
+        _judgement(rights.decrypts_everything), ("STRING",), "BOOL", True
+    ),
+    "policies_are_admin": Function(_judgement(rights.are_admin), ("STRING",), "BOOL", True),
+    "policies_escalate": Function(_judgement(rights.escalate), ("STRING",), "BOOL", True),
+    "policies_decrypt_everything": Function(
+        _judgement(rights.decrypt_everything), ("STRING",), "BOOL", True
+    ),
+    "trusts_any_tenant": Function(
+        _judgement(federation.trusts_any_tenant), ("STRING",), "BOOL", True
+    ),
+    "trusts_whole_provider": Function(
+        _judgement(federation.trusts_whole_provider), ("STRING",), "BOOL", True
+    ),
     "port_open_to_world": Function(_port_open_to_world, ("STRING", "INT"), "BOOL", True),
     "any_port_open_to_world": Function(_any_port_open_to_world, ("STRING", "STRING"), "BOOL", True),
     "other_port_open_to_world": Function(

@@ -19,7 +19,7 @@ from tests.collectors.answers import Replayed, read_all, recorded
 
 ROOT = Path(__file__).parents[2]
 TYPES = sorted(kinds())
-ARN = re.compile(r"^arn:aws:[a-z0-9]+:([a-z]{2}-[a-z]+-\d)?:(\d{12})?:\S+$")
+ARN = re.compile(r"^arn:aws:[a-z0-9-]+:([a-z]{2}-[a-z]+-\d)?:(\d{12})?:\S+$")
 
 
 def calls(kind: Kind) -> list[tuple[str, str, dict[str, str]]]:
