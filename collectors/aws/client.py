@@ -37,6 +37,8 @@ CREDENTIALS = (
 )
 MANAGED = "us-east-1"
 """Where Organizations answers, and where a caller without a region of its own begins."""
+TOKENS = ("NextToken", "nextToken")
+"""Where an answer says that there is more: botocore knows no pages of some operations that have them."""
 
 
 class Stopped(Exception):
@@ -142,8 +144,12 @@ class Account:
         client, method = self._ready(service, region), xform_name(operation)
         if client.can_paginate(method):
             yield from client.get_paginator(method).paginate(**params)
-        else:
-            yield getattr(client, method)(**params)
+            return
+        answer = getattr(client, method)(**params)
+        yield answer
+        while more := {name: answer[name] for name in TOKENS if answer.get(name)}:
+            answer = getattr(client, method)(**params, **more)
+            yield answer
 
     def _ready(self, service: str, region: str) -> Any:
         if self._stop.is_set():
