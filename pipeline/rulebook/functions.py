@@ -12,7 +12,7 @@ import msgspec
 
 from pipeline.model.base import micros
 from pipeline.rulebook import policy
-from pipeline.rulebook.condition import broad
+from pipeline.rulebook.condition import broad, conditions
 
 DAY = 86_400_000_000
 REMEMBERED = 20_000
@@ -80,6 +80,24 @@ def _judgement(judge: Callable[[Any, str], bool], of: str = "account") -> Callab
     return call
 
 
+def _files_public(document: Any, account: str) -> bool:
+    """Whether a file system's policy lets anybody in. What it allows to whoever comes through a mount target is not for
+    everybody: the network has let them in, and AWS does not call it public."""
+    allowed = [s for s in policy.statements(document) if not _through_mount_target(s)]
+    return policy.allows_public(
+        {"Statement": [*allowed, *policy.statements(document, "Deny")]}, account
+    )
+
+
+def _through_mount_target(statement: policy.Statement) -> bool:
+    return any(
+        held.key == "elasticfilesystem:accessedviamounttarget"
+        and held.operator in ("bool", "stringequals")
+        and [str(value).lower() for value in held.values] == ["true"]
+        for held in conditions(statement)
+    )
+
+
 def _is_true(path: str) -> bool:
     """True where the path holds true; false where it ends early (null, absent) or holds anything else."""
     return at_path(CURRENT.get().config, path) is True
@@ -123,6 +141,7 @@ def _ranges(permission: dict[str, Any]) -> list[str]:
 
 FUNCTIONS: dict[str, Function] = {
     "policy_allows_public": Function(_judgement(policy.allows_public), ("STRING",), "BOOL", True),
+    "file_policy_allows_public": Function(_judgement(_files_public), ("STRING",), "BOOL", True),
     "policy_allows_cross_account": Function(
         _judgement(policy.allows_cross_account), ("STRING",), "BOOL", True
     ),
