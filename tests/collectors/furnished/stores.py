@@ -42,6 +42,11 @@ def _notebooks(moto: Moto) -> None:
         NotebookInstanceName="full", SubnetId="subnet-1", SecurityGroupIds=["sg-1"], DirectInternetAccess="Disabled",
         RootAccess="Disabled", Tags=TAGS, **common,
     )  # fmt: skip
+    for name, tags in (("bare", []), ("full", TAGS)):
+        container = {"Image": "x", "Environment": {"DB": "postgres://app:hunter22@db/app"}}
+        client.create_model(
+            ModelName=name, PrimaryContainer=container, ExecutionRoleArn=ROLE, Tags=tags
+        )
 
 
 def _kafka(moto: Moto) -> None:
@@ -150,6 +155,17 @@ def _dms(moto: Moto) -> None:
     )
     client.create_replication_instance(
         ReplicationInstanceIdentifier="full", PubliclyAccessible=True, Tags=TAGS, **common
+    )
+    common = {
+        "EndpointType": "source",
+        "Username": "app",
+        "Password": "not-a-secret",
+        "ServerName": "db.example.com",
+        "Port": 5432,
+    }
+    client.create_endpoint(EndpointIdentifier="bare", EngineName="postgres", **common)
+    client.create_endpoint(
+        EndpointIdentifier="full", EngineName="postgres", SslMode="verify-full", Tags=TAGS, **common
     )
 
 
