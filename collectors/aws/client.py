@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -19,6 +19,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
+    PaginationError,
     PartialCredentialsError,
     ProfileNotFound,
     TokenRetrievalError,
@@ -133,9 +134,11 @@ class Account:
         client, method = self._ready(service, region), xform_name(operation)
         if client.can_paginate(method):
             return client.get_paginator(method).paginate(**params).build_full_result()
-        answer = getattr(client, method)(**params)
-        answer.pop("ResponseMetadata", None)
-        return answer
+        first, *others = _followed(getattr(client, method), params)
+        answer: dict[str, Any] = {k: v for k, v in first.items() if k != "ResponseMetadata"}
+        for page in others:
+            answer |= {k: answer.get(k, []) + v for k, v in page.items() if isinstance(v, list)}
+        return {k: v for k, v in answer.items() if not (others and k in TOKENS)}
 
     def pages(
         self, service: str, region: str, operation: str, params: Mapping[str, Any]
@@ -144,17 +147,26 @@ class Account:
         client, method = self._ready(service, region), xform_name(operation)
         if client.can_paginate(method):
             yield from client.get_paginator(method).paginate(**params)
-            return
-        answer = getattr(client, method)(**params)
-        yield answer
-        while more := {name: answer[name] for name in TOKENS if answer.get(name)}:
-            answer = getattr(client, method)(**params, **more)
-            yield answer
+        else:
+            yield from _followed(getattr(client, method), params)
 
     def _ready(self, service: str, region: str) -> Any:
         if self._stop.is_set():
             raise Stopped
         return self.client(service, region)
+
+
+def _followed(ask: Callable[..., Any], params: Mapping[str, Any]) -> Iterator[Any]:
+    """The pages of an operation of which botocore does not know that it has any."""
+    token: dict[str, str] = {}
+    while True:
+        answer = ask(**params, **token)
+        yield answer
+        before, token = token, {name: answer[name] for name in TOKENS if answer.get(name)}
+        if not token:
+            return
+        if token == before:
+            raise PaginationError(message="the same token twice")
 
 
 def _kind(error: Exception) -> type[UserError]:
