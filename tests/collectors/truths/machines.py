@@ -6,13 +6,16 @@ from tests.collectors.moto import MASTER, Moto
 from tests.collectors.truth import Truth
 
 TYPES = {
-    "AWS::DMS::ReplicationInstance", "AWS::EFS::AccessPoint", "AWS::SSM::Document", "AWS::SageMaker::NotebookInstance",
+    "AWS::DMS::Endpoint", "AWS::DMS::ReplicationInstance", "AWS::EFS::AccessPoint", "AWS::SSM::Document", "AWS::SageMaker::Model",
+    "AWS::SageMaker::NotebookInstance",
     "AWS::StepFunctions::StateMachine",
 }  # fmt: skip
 NEVER_FAILED: set[str] = set()
-NEVER_PASSED: set[str] = set()
+NEVER_PASSED = {"sagemaker-model-isolated"}
+"""The simulated SageMaker forgets that a model is isolated."""
 INTERNET, VPC, IS_ROOT = (f"sagemaker-notebook-{it}" for it in ("no-direct-internet", "in-vpc", "no-root"))  # fmt: skip
 SILENT, SHARED, PUBLIC = "stepfunctions-state-machine-logging", "ssm-document-not-public", "dms-replication-instance-not-public"  # fmt: skip
+CLEAR = "dms-endpoint-encrypted"
 WHOLE, ANY_USER = "efs-access-point-root-directory", "efs-access-point-user"
 ROLE = f"arn:aws:iam::{MASTER}:role/x"
 
@@ -36,7 +39,8 @@ def _notebooks(moto: Moto) -> Truth:
             NotebookInstanceName=name, InstanceType="ml.t3.medium", RoleArn=ROLE, **{k: v for k, v in asked.items() if v}
         )  # fmt: skip
         truth[name] = set(breaks)
-    return truth
+    client.create_model(ModelName="mo-out", PrimaryContainer={"Image": "x"}, ExecutionRoleArn=ROLE)
+    return truth | {"mo-out": {"sagemaker-model-isolated"}}
 
 
 def _machines(moto: Moto) -> Truth:
@@ -72,7 +76,18 @@ def _replication(moto: Moto) -> Truth:
         client.create_replication_instance(
             ReplicationInstanceIdentifier=name, ReplicationInstanceClass="dms.t3.micro", PubliclyAccessible=public
         )  # fmt: skip
-    return {"r-own": set(), "r-public": {PUBLIC}}
+    truth: Truth = {"r-own": set(), "r-public": {PUBLIC}}
+    for name, engine, mode, breaks in (
+        ("e-checked", "postgres", "verify-full", set()),
+        ("e-asked", "sqlserver", "require", set()),
+        ("e-clear", "mysql", "none", {CLEAR}),
+        ("e-unsaid", "oracle", None, {CLEAR}),
+        ("e-bucket", "s3", None, set()),
+    ):
+        more: dict[str, Any] = {"SslMode": mode} if mode else {}
+        client.create_endpoint(EndpointIdentifier=name, EndpointType="source", EngineName=engine, **more)  # fmt: skip
+        truth[name] = set(breaks)
+    return truth
 
 
 def _access_points(moto: Moto) -> Truth:
