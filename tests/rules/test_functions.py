@@ -34,7 +34,11 @@ TABLE: list[tuple[str, bool, Any]] = [
     ("anything but through one", True, [allow({"StringNotEquals": {KEY: "true"}})]),
     ("beside everybody", True, [allow(MOUNTED), allow()]),
     ("beside one role", False, [allow(MOUNTED), allow(None, {"AWS": f"arn:aws:iam::{OWN}:root"})]),
-    ("whoever does not is denied", True, [allow(), deny({"Bool": {KEY: "false"}})]),
+    ("whoever does not is denied", False, [allow(), deny({"Bool": {KEY: "false"}})]),
+    ("whoever does is denied", True, [allow(), deny({"Bool": {KEY: "true"}})]),
+    ("whoever does not is denied one thing", True, [allow(), deny({"Bool": {KEY: "false"}}) | {"Action": "elasticfilesystem:ClientWrite"}]),
+    ("one who does not is denied", True, [allow(), deny({"Bool": {KEY: "false"}}) | {"Principal": {"AWS": OWN}}]),
+    ("whoever does not and uses no TLS is denied", True, [allow(), deny({"Bool": {KEY: "false", "aws:SecureTransport": "false"}})]),
     ("strangers are denied", False, [allow(), deny({"StringNotEquals": {"aws:PrincipalAccount": OWN}})]),
     ("nobody", False, []),
 ]  # fmt: skip
