@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -20,6 +20,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
+    PaginationError,
     PartialCredentialsError,
     ProfileNotFound,
     TokenRetrievalError,
@@ -38,6 +39,8 @@ CREDENTIALS = (
 )
 MANAGED = "us-east-1"
 """Where Organizations answers, and where a caller without a region of its own begins."""
+TOKENS = ("NextToken", "nextToken")
+"""Where an answer says that there is more: botocore knows no pages of some operations that have them."""
 
 
 class Stopped(Exception):
@@ -148,9 +151,11 @@ class Account:
         with self._there(service, region):
             if client.can_paginate(method):
                 return client.get_paginator(method).paginate(**params).build_full_result()
-            answer = getattr(client, method)(**params)
-        answer.pop("ResponseMetadata", None)
-        return answer
+            first, *others = _followed(getattr(client, method), params)
+        answer: dict[str, Any] = {k: v for k, v in first.items() if k != "ResponseMetadata"}
+        for page in others:
+            answer |= {k: answer.get(k, []) + v for k, v in page.items() if isinstance(v, list)}
+        return {k: v for k, v in answer.items() if not (others and k in TOKENS)}
 
     def pages(
         self, service: str, region: str, operation: str, params: Mapping[str, Any]
@@ -161,7 +166,7 @@ class Account:
             if client.can_paginate(method):
                 yield from client.get_paginator(method).paginate(**params)
             else:
-                yield getattr(client, method)(**params)
+                yield from _followed(getattr(client, method), params)
 
     @contextmanager
     def _there(self, service: str, region: str) -> Iterator[None]:
@@ -176,6 +181,19 @@ class Account:
         if self._stop.is_set():
             raise Stopped
         return self.client(service, region)
+
+
+def _followed(ask: Callable[..., Any], params: Mapping[str, Any]) -> Iterator[Any]:
+    """The pages of an operation of which botocore does not know that it has any."""
+    token: dict[str, str] = {}
+    while True:
+        answer = ask(**params, **token)
+        yield answer
+        before, token = token, {name: answer[name] for name in TOKENS if answer.get(name)}
+        if not token:
+            return
+        if token == before:
+            raise PaginationError(message="the same token twice")
 
 
 def _kind(error: Exception) -> type[UserError]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import federation, network, policy, rights
+from pipeline.rulebook import federation, files, network, policy, rights
 
 DAY = 86_400_000_000
 REMEMBERED = 20_000
@@ -56,7 +56,7 @@ def _judgement(judge: Callable[[Any, str], bool], of: str = "account") -> Callab
 
     def call(path: str) -> bool:
         current = CURRENT.get()
-        key = (judge.__name__, path)
+        key = (judge.__module__, judge.__name__, path)
         if key not in current.memory:
             document = at_path(current.config, path)
             current.memory[key] = document is not None and remembered(document, path, current)
@@ -118,6 +118,9 @@ def _acl_port_open_to_world(path: str, port: int) -> bool:
 FUNCTIONS: dict[str, Function] = {
     "policy_allows_public": Function(_judgement(policy.allows_public), ("STRING",), "BOOL", True),
     "any_policy_allows_public": Function(_judgement(_any_allows_public), ("STRING",), "BOOL", True),
+    "file_policy_allows_public": Function(
+        _judgement(files.allows_public), ("STRING",), "BOOL", True
+    ),
     "policy_allows_cross_account": Function(
         _judgement(policy.allows_cross_account), ("STRING",), "BOOL", True
     ),
