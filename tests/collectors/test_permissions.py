@@ -73,7 +73,8 @@ ANSWERED = [type_ for type_ in kinds() if not by_hand(type_)]
 MOTOS_OWN = "s3:ListBucket"
 """What the simulated AWS asks for where AWS asks for s3:GetBucketPublicAccessBlock."""
 UNSIGNED = {
-    "AWS::ApiGateway::DomainName", "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api", "AWS::Lambda::Function", "AWS::S3::AccessPoint",
+    "AWS::ApiGateway::DomainName", "AWS::ApiGateway::RestApi", "AWS::ApiGatewayV2::Api", "AWS::CloudFront::Distribution",
+    "AWS::Lambda::Function", "AWS::S3::AccessPoint",
 }  # fmt: skip
 """The simulated AWS computes another signature than AWS for these services' paths, and refuses ours."""
 
