@@ -8,14 +8,14 @@ from tests.collectors.truth import Truth
 
 TYPES = {"AWS::CloudFront::Distribution"}
 NEVER_FAILED = {
-    # the simulated AWS does not tell that an origin is a bucket
+    # the simulated AWS does not tell that an origin is a bucket, nor by which control it is asked
     "cloudfront-distribution-s3-origin-access-controlled",
     "cloudfront-distribution-default-root-object",
 }
-NEVER_PASSED = NEVER_FAILED
-TLS, CERTIFICATE, OLD, LOGGED, WAF, ORIGINS, OLD_ORIGINS = (
+NEVER_PASSED = NEVER_FAILED | {"cloudfront-distribution-function-origin-access-controlled"}
+TLS, CERTIFICATE, OLD, LOGGED, WAF, ORIGINS, OLD_ORIGINS, FUNCTION = (
     f"cloudfront-distribution-{rule}"
-    for rule in ("viewers-use-tls", "own-certificate", "modern-tls", "logged", "behind-waf", "origins-use-tls", "origins-modern-tls")
+    for rule in ("viewers-use-tls", "own-certificate", "modern-tls", "logged", "behind-waf", "origins-use-tls", "origins-modern-tls", "function-origin-access-controlled")
 )  # fmt: skip
 BARE = {TLS, CERTIFICATE, LOGGED, WAF}
 ACM = f"arn:aws:acm:us-east-1:{MASTER}:certificate/x"
@@ -33,9 +33,11 @@ def paths(*behaviors: dict[str, Any]) -> dict[str, Any]:
     return {"Quantity": len(behaviors), "Items": [one | {"PathPattern": f"/{i}/*"} for i, one in enumerate(behaviors)]}  # fmt: skip
 
 
-def origins(*policies: str, versions: tuple[str, ...] = ("TLSv1.2",)) -> dict[str, Any]:
+def origins(
+    *policies: str, versions: tuple[str, ...] = ("TLSv1.2",), host: str = "www.example.com"
+) -> dict[str, Any]:
     items = [
-        {"Id": "origin" if i == 0 else f"origin{i}", "DomainName": "www.example.com",
+        {"Id": "origin" if i == 0 else f"origin{i}", "DomainName": host,
          "CustomOriginConfig": {"HTTPPort": 80, "HTTPSPort": 443, "OriginProtocolPolicy": policy,
                                 "OriginSslProtocols": {"Quantity": len(versions), "Items": list(versions)}}}
         for i, policy in enumerate(policies)
@@ -71,6 +73,7 @@ def build(moto: Moto) -> Truth:
     make("origin-by-http", {ORIGINS}, **good | {"Origins": origins("https-only", "http-only")})
     make("old-origin", {OLD_ORIGINS}, **good | {"Origins": origins("https-only", versions=("TLSv1", "TLSv1.2"))})  # fmt: skip
     make("oldest-origin-by-http", {ORIGINS}, **good | {"Origins": origins("http-only", versions=("SSLv3",))})  # fmt: skip
+    make("open-function", {FUNCTION}, **good | {"Origins": origins("https-only", host="0123456789.lambda-url.eu-west-1.on.aws")})  # fmt: skip
     quiet = good | {"Logging": LOGGING | {"Enabled": False}}
     make("unlogged", {LOGGED}, **quiet)
     make("realtime", set(), **quiet | {"DefaultCacheBehavior": behavior("https-only", RealtimeLogConfigArn=REALTIME), "CacheBehaviors": paths()})  # fmt: skip
