@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -39,7 +39,7 @@ CREDENTIALS = (
 )
 MANAGED = "us-east-1"
 """Where Organizations answers, and where a caller without a region of its own begins."""
-TOKENS = ("NextToken", "nextToken")
+TOKENS = ("NextToken", "nextToken", "NextMarker")
 """Where an answer says that there is more: botocore knows no pages of some operations that have them."""
 
 
@@ -151,7 +151,7 @@ class Account:
         with self._there(service, region):
             if client.can_paginate(method):
                 return client.get_paginator(method).paginate(**params).build_full_result()
-            first, *others = _followed(getattr(client, method), params)
+            first, *others = _followed(client, operation, params)
         answer: dict[str, Any] = {k: v for k, v in first.items() if k != "ResponseMetadata"}
         for page in others:
             answer |= {k: answer.get(k, []) + v for k, v in page.items() if isinstance(v, list)}
@@ -166,7 +166,7 @@ class Account:
             if client.can_paginate(method):
                 yield from client.get_paginator(method).paginate(**params)
             else:
-                yield from _followed(getattr(client, method), params)
+                yield from _followed(client, operation, params)
 
     @contextmanager
     def _there(self, service: str, region: str) -> Iterator[None]:
@@ -183,17 +183,29 @@ class Account:
         return self.client(service, region)
 
 
-def _followed(ask: Callable[..., Any], params: Mapping[str, Any]) -> Iterator[Any]:
+def _followed(client: Any, operation: str, params: Mapping[str, Any]) -> Iterator[Any]:
     """The pages of an operation of which botocore does not know that it has any."""
-    token: dict[str, str] = {}
+    ask, name = getattr(client, xform_name(operation)), _token(client, operation)
+    asked = dict(params)
     while True:
-        answer = ask(**params, **token)
+        answer = ask(**asked)
         yield answer
-        before, token = token, {name: answer[name] for name in TOKENS if answer.get(name)}
-        if not token:
+        if name is None or not (token := answer.get(name)):
             return
-        if token == before:
+        if token == asked.get(name) and name == "NextMarker":
+            return  # some give the last marker again at the end
+        if token == asked.get(name):
             raise PaginationError(message="the same token twice")
+        asked[name] = token
+
+
+def _token(client: Any, operation: str) -> str | None:
+    """What an operation calls the way to its next page; None where it has but one."""
+    model = client.meta.service_model.operation_model(operation)
+    if model.input_shape is None or model.output_shape is None:
+        return None
+    both = model.input_shape.members.keys() & model.output_shape.members.keys()
+    return next((name for name in TOKENS if name in both), None)
 
 
 def _kind(error: Exception) -> type[UserError]:
