@@ -21,10 +21,10 @@ def furnish(moto: Moto) -> None:
 
 
 def parameter_groups(rds: Any, name: str, value: str) -> None:
-    """One for instances and one for clusters, both of this name, that ask for TLS or do not."""
+    """One for instances and one for clusters, both of this name, that ask for TLS and write audit logs, or do not."""
     parameters = [
         {"ParameterName": parameter, "ParameterValue": value, "ApplyMethod": "immediate"}
-        for parameter in ("rds.force_ssl", "require_secure_transport")
+        for parameter in ("rds.force_ssl", "require_secure_transport", "server_audit_logging")
     ]
     rds.create_db_parameter_group(
         DBParameterGroupName=name, DBParameterGroupFamily="postgres16", Description="tls"

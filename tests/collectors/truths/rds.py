@@ -103,6 +103,7 @@ def clusters(rds: Any) -> Truth:
         ("c-admin", {"MasterUsername": "admin"}, {"admin-name-own"}),
         ("c-clear", {"DBClusterParameterGroupName": "lax"}, {"tls-required"}),
         ("c-mysql", mysql, set()),
+        ("c-mysql-lax", mysql | {"DBClusterParameterGroupName": "lax"}, {"tls-required", "audit-logs-written"}),
         ("c-mysql-silent", mysql | {logs: ["error", "slowquery"]}, {"logs-exported"}),
         ("c-several", SEVERAL, set()),
         ("c-several-public", SEVERAL | {"PubliclyAccessible": True}, {"not-public"}),
