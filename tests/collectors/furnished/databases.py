@@ -18,6 +18,7 @@ def furnish(moto: Moto) -> None:
     redshift(moto.client("redshift"))
     caches(moto.client("elasticache"))
     accelerators(moto.client("dax"))
+    memories(moto.client("memorydb"))
 
 
 def parameter_groups(rds: Any, name: str, value: str) -> None:
@@ -113,4 +114,13 @@ def accelerators(dax: Any) -> None:
     dax.create_cluster(
         ClusterName="full", NodeType="dax.t3.small", ReplicationFactor=3, IamRoleArn=ROLE, SSESpecification={"Enabled": True},
         ClusterEndpointEncryptionType="TLS", Tags=TAGS,
+    )  # fmt: skip
+
+
+def memories(memory: Any) -> None:
+    memory.create_cluster(
+        ClusterName="bare", NodeType="db.t4g.small", ACLName="open-access", TLSEnabled=False
+    )
+    memory.create_cluster(
+        ClusterName="full", NodeType="db.t4g.small", ACLName="people", SnapshotRetentionLimit=7, AutoMinorVersionUpgrade=True, Tags=TAGS
     )  # fmt: skip
