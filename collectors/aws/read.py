@@ -199,7 +199,7 @@ def _ask(whole: Gathered, detail: Detail) -> Answer:
         if isinstance(got, dict):
             got = {key: item for key, item in got.items() if key not in detail.drop}
     except ERRORS as error:
-        return None, trouble(error, detail.absent, kind.gone), at
+        return None, trouble(error, detail.absent, kind.gone, detail.absent_text or ""), at
     except Malformed as error:
         return None, Trouble("failed", "Malformed", str(error)), at
     if detail.each is None:
@@ -212,7 +212,8 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
     out: dict[str, Any] = {}
     for element in elements:
         holes = whole.holes | {"element": element}
-        asking = Gathered(whole.kind, whole.context, holes, whole.region)
+        region = str(value(each.region, holes)) if each.region else whole.region
+        asking = Gathered(whole.kind, whole.context, holes, region)
         try:
             answer = asking.ask(each.service or service, each.operation, each.params)
             got = value(each.value, answer)

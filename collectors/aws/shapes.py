@@ -87,9 +87,13 @@ def _at(output: Any, path: str) -> Any:
         return shape_of(output)
     inner, _, chosen = path.partition(".{")
     if _CHOSEN.match(path) or chosen:
-        holder = output.members[inner] if chosen else output
+        holder = output.members[inner.removesuffix("[]")] if chosen else output
+        many = inner.endswith("[]") and bool(chosen)
         pairs = _PAIR.findall(chosen if chosen else path)
-        return {"fields": {new: _at(holder, old) for new, old in pairs}}
+        fields = {
+            "fields": {new: _at(holder.member if many else holder, old) for new, old in pairs}
+        }
+        return {"list": fields} if many else fields
     many = False
     for step in path.split("."):
         match = _STEP.match(step)
