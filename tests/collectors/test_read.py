@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
+from botocore.exceptions import ClientError
 
 from collectors.aws.errors import trouble
 from collectors.aws.read import Vanished
@@ -17,7 +18,10 @@ PARTS = [
     (type_, detail.part, detail.service or kind.service, detail.operation)
     for type_, kind in sorted(kinds().items())
     for detail in kind.details
+    if detail.operation != kind.listing.operation
 ]
+ALONE = [part for part in PARTS if [p[::3] for p in PARTS].count(part[::3]) == 1]
+"""Those whose call reads no other part."""
 
 
 def event_name(service: str) -> str:
@@ -31,14 +35,14 @@ SERVICES = {
 }
 
 
-def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
+def failing(call: dict[str, Any], code: str, status: int, message: str = "no") -> dict[str, Any]:
     """The same call, answered by an error, in the form of its protocol."""
     if "headers" not in call:
-        return {"call": call["call"], "error": code, "status": status}
+        return {"call": call["call"], "error": code, "status": status, "message": message}
     service = call["call"].split(".")[0]
     # a simulated AWS may label JSON as HTML: the protocol is the service model's
     if "json" in service_model(SERVICES[service]).metadata["protocol"]:
-        body = orjson.dumps({"__type": code, "message": "no", "Code": code}).decode()
+        body = orjson.dumps({"__type": code, "message": message, "Code": code}).decode()
         return call | {
             "status": status,
             "body": body,
@@ -60,8 +64,12 @@ def event_of(service: str, operation: str) -> str:
     return f"{event_name(service)}.{operation}"
 
 
-def broken(type_: str, event: str, code: str, status: int = 403) -> list[Snapshot | Vanished]:
-    calls = [failing(c, code, status) if c["call"] == event else c for c in recorded(type_)]
+def broken(
+    type_: str, event: str, code: str, status: int = 403, message: str = "no"
+) -> list[Snapshot | Vanished]:
+    calls = [
+        failing(c, code, status, message) if c["call"] == event else c for c in recorded(type_)
+    ]
     assert any(c["call"] == event for c in calls), event
     return read_all(Replayed(calls), kinds()[type_])
 
@@ -78,7 +86,7 @@ def snapshots(found: list[Snapshot | Vanished]) -> list[Snapshot]:
 ])  # fmt: skip
 @pytest.mark.parametrize(
     ("type_", "part", "service", "operation"),
-    [PARTS[0], PARTS[-1], *[p for p in PARTS if p[0] == "AWS::S3::Bucket"][:3]],
+    [ALONE[0], ALONE[-1], *[p for p in PARTS if p[0] == "AWS::S3::Bucket"][:3]],
 )
 def test_an_error_hides_its_part_and_no_other(
     type_: str, part: str, service: str, operation: str, code: str, status: int, reason: str
@@ -104,7 +112,8 @@ def test_every_part_can_be_denied(type_: str, part: str, service: str, operation
 def test_not_configured_is_null_and_read(type_: str, detail: Any) -> None:
     kind = kinds()[type_]
     event = event_of(detail.service or kind.service, detail.operation)
-    for snapshot in snapshots(broken(type_, event, detail.absent[0], 404)):
+    told = detail.absent_text or "no"
+    for snapshot in snapshots(broken(type_, event, detail.absent[0], 404, told)):
         assert snapshot.config[detail.part] is None
         assert detail.part in [part.name for part in snapshot.parts]
         assert snapshot.unread == []
@@ -302,3 +311,34 @@ def test_a_bucket_that_moved_is_asked_where_it_lies(code: str, status: int) -> N
         assert snapshot.unread == []
         assert snapshot.config["policy"] is None
     assert account.asked.count("s3.HeadBucket") == 3
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"), [("Macie is not enabled.", "absent"), ("not authorized", "denied")]
+)
+def test_a_code_that_could_be_a_denial_needs_the_text_too(message: str, reason: str) -> None:
+    error = ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, "X")
+    assert trouble(error, ["AccessDeniedException"], (), "is not enabled").reason == reason
+
+
+def test_an_element_is_asked_for_in_its_own_region() -> None:
+    kind = kinds()["AWS::CloudTrail::AccountSettings"]
+    account, asked = Replayed(recorded(kind.type)), []
+
+    class Noting(Replayed):
+        def call(self, service: str, region: str, operation: str, params: Any) -> Any:
+            asked.append((operation, region))
+            return account.call(service, region, operation, params)
+
+    [found] = snapshots(read_all(Noting(recorded(kind.type)), kind))
+    homes = [trail["HomeRegion"] for trail in found.config["trails"]]
+    assert homes == ["us-east-1", "eu-west-1"]
+    for operation in ("GetTrailStatus", "GetEventSelectors"):
+        assert [region for name, region in asked if name == operation] == homes
+
+
+def test_an_organizations_trail_stays_without_what_only_its_owner_sees() -> None:
+    found = broken("AWS::CloudTrail::AccountSettings", "cloudtrail.GetEventSelectors", "TrailNotFoundException", 400)  # fmt: skip
+    for snapshot in snapshots(found):
+        assert snapshot.unread == []
+        assert [sorted(one) for one in snapshot.config["selectors"]] == [["HomeRegion", "TrailARN"]] * 2  # fmt: skip

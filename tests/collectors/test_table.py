@@ -67,7 +67,7 @@ def test_calls_are_awss_own(type_: str) -> None:
 @pytest.mark.parametrize("type_", TYPES)
 def test_calls_only_read(type_: str) -> None:
     for _, operation, _params in calls(kinds()[type_]):
-        assert operation.startswith(("List", "Get", "Describe")), operation
+        assert operation.startswith(("List", "Get", "Describe", "BatchGet")), operation
 
 
 @pytest.mark.parametrize("type_", TYPES)
