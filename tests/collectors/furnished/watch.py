@@ -31,6 +31,7 @@ def furnish(moto: Moto) -> None:
     )
     moto.client("inspector2").enable(accountIds=[MASTER], resourceTypes=["EC2", "ECR"])
     moto.client("macie2").enable_macie()
+    moto.client("securityhub").enable_security_hub()
 
 
 def _alarms(alarms: Any) -> None:
