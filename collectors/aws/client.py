@@ -142,8 +142,12 @@ class Account:
         client, method = self._ready(service, region), xform_name(operation)
         if client.can_paginate(method):
             yield from client.get_paginator(method).paginate(**params)
-        else:
-            yield getattr(client, method)(**params)
+            return
+        page = getattr(client, method)(**params)
+        yield page
+        while token := page.get("NextToken"):  # where botocore does not know that there are pages
+            page = getattr(client, method)(**params, NextToken=token)
+            yield page
 
     def _ready(self, service: str, region: str) -> Any:
         if self._stop.is_set():

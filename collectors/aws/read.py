@@ -212,7 +212,7 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
     out: dict[str, Any] = {}
     for element in elements:
         holes = whole.holes | {"element": element}
-        region = str(value(each.region, holes)) if each.region else whole.region
+        region = (each.region and value(each.region, holes)) or whole.region
         asking = Gathered(whole.kind, whole.context, holes, region)
         try:
             answer = asking.ask(each.service or service, each.operation, each.params)

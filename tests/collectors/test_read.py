@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from collectors.aws.errors import trouble
-from collectors.aws.read import Vanished
+from collectors.aws.read import Vanished, items
 from collectors.aws.shapes import service_model
 from collectors.table import Kind, kinds
 from pipeline.model import Snapshot
@@ -248,7 +248,7 @@ def test_times_are_before_the_calls() -> None:
         made.append(len(account.asked))
         return context(account, kind).now()
 
-    from collectors.aws.read import items, resource
+    from collectors.aws.read import resource
 
     where = where._replace(now=now)
     listed = list(items(kind, where))
@@ -342,3 +342,15 @@ def test_an_organizations_trail_stays_without_what_only_its_owner_sees() -> None
     for snapshot in snapshots(found):
         assert snapshot.unread == []
         assert [sorted(one) for one in snapshot.config["selectors"]] == [["HomeRegion", "TrailARN"]] * 2  # fmt: skip
+
+
+def test_a_list_that_botocore_takes_for_one_page_is_read_to_its_end() -> None:
+    pages = [
+        {"EventBuses": [{"Name": name, "Arn": f"arn:aws:events:us-east-1:123456789012:event-bus/{name}"}]} | more
+        for name, more in (("a", {"NextToken": "1"}), ("b", {"NextToken": "2"}), ("c", {}))
+    ]  # fmt: skip
+    kind = kinds()["AWS::Events::EventBus"]
+    account = Replayed([{"call": "eventbridge.ListEventBuses", "answer": page} for page in pages])
+    found = [item["Name"] for item, _ in items(kind, context(account, kind))]
+    assert found == ["a", "b", "c"]
+    assert account.asked == ["eventbridge.ListEventBuses"] * 3
