@@ -76,6 +76,8 @@ class Each(Call):
     decode: Literal["json"] | None = None
     absent: list[str] = Field(default_factory=list)
     """Error codes that mean: not configured for this element. The answer is then null."""
+    region: str | None = None
+    """Path of the region in which it is asked for; default: the resource's."""
 
 
 class Detail(Call):
@@ -88,6 +90,8 @@ class Detail(Call):
     """Default: the row's."""
     absent: list[str] = Field(default_factory=list)
     """Error codes that mean: not configured. The part's value is then null."""
+    absent_text: str | None = None
+    """What the error's message must hold too, where the code alone could mean a denial."""
     decode: Literal["json"] | None = None
     decode_at: list[str] = Field(default_factory=list)
     drop: list[str] = Field(default_factory=list)

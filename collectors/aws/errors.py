@@ -49,8 +49,13 @@ class Trouble(NamedTuple):
         return "failed" if self.reason == "absent" or self.reason == "gone" else self.reason
 
 
-def trouble(error: Exception, absent: Collection[str] = (), gone: Collection[str] = ()) -> Trouble:
-    """What an exception means, `absent` and `gone` being the row's codes for that.
+def trouble(
+    error: Exception,
+    absent: Collection[str] = (),
+    gone: Collection[str] = (),
+    absent_text: str = "",
+) -> Trouble:
+    """What an exception means, `absent` (with a text in its message) and `gone` being the row's codes for that.
 
     What is not known for sure is `failed`: neither absent nor denied."""
     if isinstance(error, NotOffered):
@@ -59,7 +64,7 @@ def trouble(error: Exception, absent: Collection[str] = (), gone: Collection[str
         return Trouble("failed", type(error).__name__, str(error)[:300])
     told = error.response.get("Error", {})
     code, message = str(told.get("Code") or "Unknown"), str(told.get("Message") or "")[:300]
-    if code in absent:
+    if code in absent and absent_text in message:
         return Trouble("absent", code, message)
     if code in gone:
         return Trouble("gone", code, message)

@@ -240,7 +240,7 @@ def _ask(whole: Gathered, detail: Detail) -> Answer:
                 got[name] = decoded(got[name])
         got = _dropped(got, detail.drop)
     except ERRORS as error:
-        return None, trouble(error, detail.absent, kind.gone), at
+        return None, trouble(error, detail.absent, kind.gone, detail.absent_text or ""), at
     except Malformed as error:
         return None, Trouble("failed", "Malformed", str(error)), at
     if detail.each is None:
@@ -263,7 +263,8 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
     out: dict[str, Any] = {}
     for element in elements:
         holes = whole.holes | {"element": element}
-        asking = Gathered(whole.kind, whole.context, holes, whole.region)
+        region = (each.region and value(each.region, holes)) or whole.region
+        asking = Gathered(whole.kind, whole.context, holes, region)
         try:
             answer = asking.ask(each.service or service, each.operation, each.params)
             got = value(each.value, answer)

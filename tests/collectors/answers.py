@@ -64,7 +64,7 @@ class Replayed(Account):
         self.asked.append(name)
         call = self.left[name].popleft()
         if "error" in call:
-            told = {"Code": call["error"], "Message": "no"}
+            told = {"Code": call["error"], "Message": call.get("message", "no")}
             return AWSResponse("", call["status"], HTTPHeaders(), _Raw()), {
                 "Error": told,
                 "ResponseMetadata": {},

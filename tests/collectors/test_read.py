@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from collectors.aws.errors import NotOffered, trouble
-from collectors.aws.read import Vanished, resource
+from collectors.aws.read import Vanished, items, resource
 from collectors.aws.shapes import service_model
 from collectors.table import Kind, kinds
 from pipeline.model import Snapshot
@@ -19,7 +19,10 @@ PARTS = [
     (type_, detail.part, detail.service or kind.service, detail.operation)
     for type_, kind in sorted(kinds().items())
     for detail in kind.details
+    if detail.operation != kind.listing.operation
 ]
+ALONE = [part for part in PARTS if [p[::3] for p in PARTS].count(part[::3]) == 1]
+"""Those whose call reads no other part."""
 
 
 def event_name(service: str) -> str:
@@ -33,14 +36,14 @@ SERVICES = {
 }
 
 
-def failing(call: dict[str, Any], code: str, status: int) -> dict[str, Any]:
+def failing(call: dict[str, Any], code: str, status: int, message: str = "no") -> dict[str, Any]:
     """The same call, answered by an error, in the form of its protocol."""
     if "headers" not in call:
-        return {"call": call["call"], "error": code, "status": status}
+        return {"call": call["call"], "error": code, "status": status, "message": message}
     service = call["call"].split(".")[0]
     # a simulated AWS may label JSON as HTML: the protocol is the service model's
     if "json" in service_model(SERVICES[service]).metadata["protocol"]:
-        body = orjson.dumps({"__type": code, "message": "no", "Code": code}).decode()
+        body = orjson.dumps({"__type": code, "message": message, "Code": code}).decode()
         return call | {
             "status": status,
             "body": body,
@@ -62,8 +65,12 @@ def event_of(service: str, operation: str) -> str:
     return f"{event_name(service)}.{operation}"
 
 
-def broken(type_: str, event: str, code: str, status: int = 403) -> list[Snapshot | Vanished]:
-    calls = [failing(c, code, status) if c["call"] == event else c for c in recorded(type_)]
+def broken(
+    type_: str, event: str, code: str, status: int = 403, message: str = "no"
+) -> list[Snapshot | Vanished]:
+    calls = [
+        failing(c, code, status, message) if c["call"] == event else c for c in recorded(type_)
+    ]
     assert any(c["call"] == event for c in calls), event
     return read_all(Replayed(calls), kinds()[type_])
 
@@ -80,7 +87,7 @@ def snapshots(found: list[Snapshot | Vanished]) -> list[Snapshot]:
 ])  # fmt: skip
 @pytest.mark.parametrize(
     ("type_", "part", "service", "operation"),
-    [PARTS[0], PARTS[-1], *[p for p in PARTS if p[0] == "AWS::S3::Bucket"][:3]],
+    [ALONE[0], ALONE[-1], *[p for p in PARTS if p[0] == "AWS::S3::Bucket"][:3]],
 )
 def test_an_error_hides_its_part_and_no_other(
     type_: str, part: str, service: str, operation: str, code: str, status: int, reason: str
@@ -113,7 +120,8 @@ def test_every_part_can_be_denied(type_: str, part: str, service: str, operation
 def test_not_configured_is_null_and_read(type_: str, detail: Any) -> None:
     kind = kinds()[type_]
     event = event_of(detail.service or kind.service, detail.operation)
-    for snapshot in snapshots(broken(type_, event, detail.absent[0], 404)):
+    told = detail.absent_text or "no"
+    for snapshot in snapshots(broken(type_, event, detail.absent[0], 404, told)):
         assert snapshot.config[detail.part] is None
         assert detail.part in [part.name for part in snapshot.parts]
         assert snapshot.unread == []
@@ -283,7 +291,7 @@ def test_times_are_before_the_calls() -> None:
         made.append(len(account.asked))
         return context(account, kind).now()
 
-    from collectors.aws.read import items, resource
+    from collectors.aws.read import resource
 
     where = where._replace(now=now)
     listed = list(items(kind, where))
@@ -368,3 +376,46 @@ def test_where_a_service_is_not_offered_there_is_nothing(listed: bool) -> None:
     with pytest.raises(EndpointConnectionError if listed else NotOffered) as told:
         read_all(account, kinds()["AWS::Lambda::Function"])
     assert trouble(told.value).reason == ("failed" if listed else "gone")
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"), [("Macie is not enabled.", "absent"), ("not authorized", "denied")]
+)
+def test_a_code_that_could_be_a_denial_needs_the_text_too(message: str, reason: str) -> None:
+    error = ClientError({"Error": {"Code": "AccessDeniedException", "Message": message}}, "X")
+    assert trouble(error, ["AccessDeniedException"], (), "is not enabled").reason == reason
+
+
+def test_an_element_is_asked_for_in_its_own_region() -> None:
+    kind = kinds()["AWS::CloudTrail::AccountSettings"]
+    account, asked = Replayed(recorded(kind.type)), []
+
+    class Noting(Replayed):
+        def call(self, service: str, region: str, operation: str, params: Any) -> Any:
+            asked.append((operation, region))
+            return account.call(service, region, operation, params)
+
+    [found] = snapshots(read_all(Noting(recorded(kind.type)), kind))
+    homes = [trail["HomeRegion"] for trail in found.config["trails"]]
+    assert homes == ["us-east-1", "eu-west-1"]
+    for operation in ("GetTrailStatus", "GetEventSelectors"):
+        assert [region for name, region in asked if name == operation] == homes
+
+
+def test_an_organizations_trail_stays_without_what_only_its_owner_sees() -> None:
+    found = broken("AWS::CloudTrail::AccountSettings", "cloudtrail.GetEventSelectors", "TrailNotFoundException", 400)  # fmt: skip
+    for snapshot in snapshots(found):
+        assert snapshot.unread == []
+        assert [sorted(one) for one in snapshot.config["selectors"]] == [["HomeRegion", "TrailARN"]] * 2  # fmt: skip
+
+
+def test_a_list_that_botocore_takes_for_one_page_is_read_to_its_end() -> None:
+    pages = [
+        {"EventBuses": [{"Name": name, "Arn": f"arn:aws:events:us-east-1:123456789012:event-bus/{name}"}]} | more
+        for name, more in (("a", {"NextToken": "1"}), ("b", {"NextToken": "2"}), ("c", {}))
+    ]  # fmt: skip
+    kind = kinds()["AWS::Events::EventBus"]
+    account = Replayed([{"call": "eventbridge.ListEventBuses", "answer": page} for page in pages])
+    found = [item["Name"] for item, _ in items(kind, context(account, kind))]
+    assert found == ["a", "b", "c"]
+    assert account.asked == ["eventbridge.ListEventBuses"] * 3
