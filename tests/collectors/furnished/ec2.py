@@ -28,6 +28,7 @@ def furnish(moto: Moto) -> None:
     ec2.create_transit_gateway()
     ec2.create_transit_gateway(Options={"AutoAcceptSharedAttachments": "enable"}, TagSpecifications=tagged("transit-gateway"))  # fmt: skip
     ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.ec2", VpcEndpointType="Interface", SubnetIds=[subnet])  # fmt: skip
+    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", TagSpecifications=tagged("vpc-endpoint"))  # fmt: skip
     made = ec2.create_managed_prefix_list(PrefixListName="office", MaxEntries=5, AddressFamily="IPv4", Entries=[{"Cidr": "203.0.113.0/24", "Description": "office"}])  # fmt: skip
     name = made["PrefixList"]["PrefixListId"]
     group = ec2.create_security_group(GroupName="office", Description="x", VpcId=vpc)["GroupId"]

@@ -130,6 +130,8 @@ def _machines(moto: Moto, subnet: str) -> Truth:
     ec2.associate_address(AllocationId=address, InstanceId=machine(public, keep=True))
     truth |= {address: set(), ec2.allocate_address(Domain="vpc")["AllocationId"]: {"ec2-eip-in-use"}}  # fmt: skip
     ec2.stop_instances(InstanceIds=[machine()])
+    router = machine("ec2-instance-source-checked")
+    ec2.modify_instance_attribute(InstanceId=router, SourceDestCheck={"Value": False})
     gone = machine(imds, role, metadata=good | {"HttpTokens": "optional"})
     ec2.terminate_instances(InstanceIds=[gone])
     del truth[gone]
