@@ -59,6 +59,15 @@ def build(moto: Moto) -> Truth:
     for _ in range(2):
         iam.create_access_key(UserName="two-keys")
     truth["two-keys"] = {"iam-user-access-key-rotated"}
+    for name, active in (("key-at-setup", True), ("key-at-setup-off", False)):
+        iam.create_user(UserName=name)
+        iam.create_login_profile(UserName=name, Password="Correct-Horse-1!")
+        key = iam.create_access_key(UserName=name)["AccessKey"]["AccessKeyId"]
+        truth[name] = {"iam-user-console-mfa-enabled"}
+        if active:
+            truth[name] |= {"iam-user-access-key-rotated", "iam-user-no-key-from-setup"}
+        else:
+            iam.update_access_key(UserName=name, AccessKeyId=key, Status="Inactive")
     iam.create_group(GroupName="bare-group")
     iam.attach_group_policy(GroupName="bare-group", PolicyArn="arn:aws:iam::aws:policy/AWSCloudShellFullAccess")  # fmt: skip
     truth["account"] |= {
