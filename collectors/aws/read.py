@@ -243,6 +243,8 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
     out: dict[str, Any] = {}
     for element in elements:
         holes = whole.holes | {"element": element}
+        if each.only and not value(each.only, holes):
+            continue
         asking = Gathered(whole.kind, whole.context, holes, whole.region)
         try:
             answer = asking.ask(each.service or service, each.operation, each.params)

@@ -81,3 +81,14 @@ def test_an_element_without_an_answer_is_null() -> None:
     }
     assert policies["bare"] == {"live": None}
     assert policies["full"]["live"]["Statement"][0]["Principal"] == "*"
+
+
+def test_elements_are_asked_about_only_where_it_matters() -> None:
+    type_ = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    account = Replayed(recorded(type_))
+    full = next(one for one in read_all(account, kinds()[type_]) if isinstance(one, Snapshot) and one.name == "full")  # fmt: skip
+    assert account.asked.count("elastic-load-balancing-v2.DescribeRules") == 1
+    assert {one["Protocol"]: "Rules" in one for one in full.config["listeners"]} == {
+        "HTTP": True,
+        "HTTPS": False,
+    }
