@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from botocore.exceptions import ClientError
 
@@ -92,3 +93,14 @@ def test_elements_are_asked_about_only_where_it_matters() -> None:
         "HTTP": True,
         "HTTPS": False,
     }
+
+
+@pytest.mark.parametrize("type_", [
+    "AWS::ECS::TaskDefinition", "AWS::CodeBuild::Project", "AWS::ElasticBeanstalk::Environment", "AWS::AutoScaling::LaunchConfiguration",
+])  # fmt: skip
+def test_what_a_program_is_given_stays_in_the_account(type_: str) -> None:
+    answers, secrets = orjson.dumps(recorded(type_)), (b"hunter22", b"podW50ZXIyMkB")
+    assert any(secret in answers for secret in secrets)
+    for one in read(type_, recorded(type_)):
+        assert isinstance(one, Snapshot)
+        assert not any(secret in one.encode() for secret in secrets)
