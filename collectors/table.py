@@ -71,6 +71,8 @@ class Each(Call):
 
     value: str
     params: dict[str, str]
+    only: str | None = None
+    """Elements for which this is true; the others are left as they are."""
     into: str | None = None
     """The field of the element that takes the answer; without it the part is a map, element to answer."""
     decode: Literal["json"] | None = None
@@ -166,7 +168,9 @@ class Kind(_Strict):
             yield self.service, self.tags.operation, self.tags.action
 
 
-PATHS = ("items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item")
+PATHS = (
+    "items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item", "only",
+)  # fmt: skip
 TEMPLATES = ("uid",)
 
 

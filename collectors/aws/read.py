@@ -263,6 +263,8 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
     out: dict[str, Any] = {}
     for element in elements:
         holes = whole.holes | {"element": element}
+        if each.only and not value(each.only, holes):
+            continue
         region = (each.region and value(each.region, holes)) or whole.region
         asking = Gathered(whole.kind, whole.context, holes, region)
         try:

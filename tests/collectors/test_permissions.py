@@ -27,7 +27,7 @@ def actions_by_event(kind: Kind) -> dict[str, str]:
     """A row's calls as botocore's events name them, and the IAM action of each."""
     out = {}
     for service, operation, action in kind.calls():
-        alone = kind.model_copy(update={"details": [], "complete": [], "tags": None, "listing": kind.listing.model_copy(update={"service": service, "operation": operation, "action": action})})  # fmt: skip
+        alone = kind.model_copy(update={"details": [], "complete": [], "tags": None, "listing": kind.listing.model_copy(update={"service": service, "operation": operation, "action": action, "under": None})})  # fmt: skip
         out[event_of(service, operation)] = actions_of(alone)[0]
     return out
 

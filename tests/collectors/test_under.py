@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from botocore.exceptions import ClientError
 
@@ -81,3 +82,25 @@ def test_an_element_without_an_answer_is_null() -> None:
     }
     assert policies["bare"] == {"live": None}
     assert policies["full"]["live"]["Statement"][0]["Principal"] == "*"
+
+
+def test_elements_are_asked_about_only_where_it_matters() -> None:
+    type_ = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+    account = Replayed(recorded(type_))
+    full = next(one for one in read_all(account, kinds()[type_]) if isinstance(one, Snapshot) and one.name == "full")  # fmt: skip
+    assert account.asked.count("elastic-load-balancing-v2.DescribeRules") == 1
+    assert {one["Protocol"]: "Rules" in one for one in full.config["listeners"]} == {
+        "HTTP": True,
+        "HTTPS": False,
+    }
+
+
+@pytest.mark.parametrize("type_", [
+    "AWS::ECS::TaskDefinition", "AWS::CodeBuild::Project", "AWS::ElasticBeanstalk::Environment", "AWS::AutoScaling::LaunchConfiguration",
+])  # fmt: skip
+def test_what_a_program_is_given_stays_in_the_account(type_: str) -> None:
+    answers, secrets = orjson.dumps(recorded(type_)), (b"hunter22", b"podW50ZXIyMkB")
+    assert any(secret in answers for secret in secrets)
+    for one in read(type_, recorded(type_)):
+        assert isinstance(one, Snapshot)
+        assert not any(secret in one.encode() for secret in secrets)

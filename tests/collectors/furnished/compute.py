@@ -40,8 +40,18 @@ def _balancers(moto: Moto, subnets: list[str]) -> None:
         ListenerArn=listener["Listeners"][0]["ListenerArn"], Priority=1, Actions=[redirect],
         Conditions=[{"Field": "path-pattern", "Values": ["/old"]}],
     )  # fmt: skip
+    group = elb.create_target_group(Name="tg", TargetType="lambda")["TargetGroups"][0]["TargetGroupArn"]  # fmt: skip
+    elb.create_listener(
+        LoadBalancerArn=arn, Protocol="HTTPS", Port=443, DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+        Certificates=[{"CertificateArn": certificate(moto)}],
+    )  # fmt: skip
     acl = web_acl(moto.client("wafv2"))
     moto.client("wafv2").associate_web_acl(WebACLArn=acl, ResourceArn=arn)
+
+
+def certificate(moto: Moto, region: str = "us-east-1") -> str:
+    made = moto.client("acm", region).request_certificate(DomainName="example.com")
+    return str(made["CertificateArn"])
 
 
 def web_acl(waf: Any) -> str:

@@ -86,7 +86,9 @@ def services(moto: Moto) -> Truth:
         ("s-machines", "EC2", None, None, set()),
     ):
         network = {"subnets": subnets, "securityGroups": [group], "assignPublicIp": address}
-        more = {"networkConfiguration": {"awsvpcConfiguration": network}} if address else {}
+        more: dict[str, Any] = (
+            {"networkConfiguration": {"awsvpcConfiguration": network}} if address else {}
+        )
         more |= {"platformVersion": version} if version else {}
         ecs.create_service(
             cluster="k-good", serviceName=name, desiredCount=0, launchType=kind,

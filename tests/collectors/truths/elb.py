@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.collectors.furnished.compute import subnets_of, web_acl
+from tests.collectors.furnished.compute import certificate, subnets_of, web_acl
 from tests.collectors.moto import Moto
 from tests.collectors.truth import Truth
 
@@ -56,7 +56,10 @@ def applications(moto: Moto) -> Truth:
         arn = elb.create_load_balancer(Name=name, Subnets=subnets, Scheme="internet-facing")["LoadBalancers"][0]["LoadBalancerArn"]  # fmt: skip
         _set(elb, arn, GOOD | attributes)
         for protocol, port, policy, action, more in listeners:
-            extra = {"SslPolicy": policy, "Certificates": [{"CertificateArn": _certificate(moto)}]}
+            extra = {
+                "SslPolicy": policy,
+                "Certificates": [{"CertificateArn": certificate(moto, REGION)}],
+            }
             made = elb.create_listener(LoadBalancerArn=arn, Protocol=protocol, Port=port, DefaultActions=[action], **(extra if policy else {}))  # fmt: skip
             if more:
                 elb.create_rule(
@@ -89,7 +92,10 @@ def networks(moto: Moto) -> Truth:
         made = elb.create_load_balancer(Name=name, Subnets=subnets[:zones], Type="network", Scheme="internet-facing")  # fmt: skip
         arn = made["LoadBalancers"][0]["LoadBalancerArn"]
         _set(elb, arn, {"deletion_protection.enabled": protected})
-        extra = {"SslPolicy": policy, "Certificates": [{"CertificateArn": _certificate(moto)}]}
+        extra = {
+            "SslPolicy": policy,
+            "Certificates": [{"CertificateArn": certificate(moto, REGION)}],
+        }
         elb.create_listener(LoadBalancerArn=arn, Protocol=protocol, Port=443, DefaultActions=[forward], **(extra if policy else {}))  # fmt: skip
         truth[name] = set(breaks)
     return truth
@@ -99,12 +105,8 @@ def _set(elb: Any, arn: str, attributes: dict[str, str]) -> None:
     elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[{"Key": k, "Value": v} for k, v in attributes.items()])  # fmt: skip
 
 
-def _certificate(moto: Moto) -> str:
-    return str(moto.client("acm", REGION).request_certificate(DomainName="example.com")["CertificateArn"])  # fmt: skip
-
-
 def classics(moto: Moto) -> Truth:
-    elb, arn = moto.client("elb", REGION), _certificate(moto)
+    elb, arn = moto.client("elb", REGION), certificate(moto, REGION)
     path = moto.client("iam").upload_server_certificate(ServerCertificateName="web", CertificateBody="x", PrivateKey="x")["ServerCertificateMetadata"]["Arn"]  # fmt: skip
     https = {"Protocol": "https", "LoadBalancerPort": 443, "InstancePort": 80, "SSLCertificateId": arn}  # fmt: skip
     tcp = {"Protocol": "tcp", "LoadBalancerPort": 8443, "InstancePort": 80}
