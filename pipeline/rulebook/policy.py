@@ -43,16 +43,20 @@ def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its
 
 def allows_cross_account(document: Any, account: str) -> bool:
     """Whether a principal of another account (or anybody) may do something; services do not count."""
-    denies, unsure = list(statements(document, "Deny")), ""
+    denies, unsure, perhaps = list(statements(document, "Deny")), "", {account, ""}
     for allow in statements(document):
         held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
-        if any(who == {account} for who in held):
+        if any(who == {account} for who in held) or any(c.services_only for c in conditions(allow)):
             continue
         others = {"*"} if _anybody(allow) else _accounts(allow) - {account}
-        if not others or _denied(allow, denies, lambda deny: _shuts_out_others(deny, account)):
+        if not others or _denied(allow, denies, lambda d: _shuts_out_others(d, account, {account})):
             continue
-        if others == {""} or any(who <= {account, ""} for who in held):
-            unsure = "whose a canonical user or a bucket is, the policy does not say"
+        if (
+            others == {""}
+            or any(who <= perhaps for who in held)
+            or _denied(allow, denies, lambda deny: _shuts_out_others(deny, account, perhaps))
+        ):
+            unsure = "whose a canonical user, an id or a bucket is, the policy does not say"
         else:
             return True
     if unsure:
@@ -135,6 +139,9 @@ Shuts = Callable[[Statement], bool]
 def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
     """Whether Denies that shut out whom they should cover, together, every action and resource of an Allow."""
     actions = ["*"] if "NotAction" in allow else [str(a).lower() for a in many(allow.get("Action"))]
+    service = _service(allow)
+    if service:  # on a queue, every action is every action of queues
+        actions = [f"{service}:*" if a and not a.strip("*") else a for a in actions]
     resources = ["*"] if "NotResource" in allow else [str(r) for r in many(allow.get("Resource"))]
     walls = [deny for deny in denies if shuts(deny)]
     if not walls:
@@ -145,6 +152,14 @@ def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool
         any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
         for action, resource in product(actions or ["*"], resources or ["*"])
     )
+
+
+def _service(allow: Statement) -> str:
+    """The one service whose resources a statement is about; "" where that cannot be told."""
+    fields = [str(resource).split(":") for resource in many(allow.get("Resource"))]
+    services = {field[2] if len(field) > 5 and field[0] == "arn" else "" for field in fields}
+    service = services.pop() if len(services) == 1 else ""
+    return "" if set(service) & set("*?$") else service
 
 
 def _size(statement: Statement) -> int:
@@ -171,16 +186,16 @@ def _shuts_out_strangers(deny: Statement) -> bool:
     return _denied_to_all_but(deny) is not None and all(c.spares_known for c in conditions(deny))
 
 
-def _shuts_out_others(deny: Statement, account: str) -> bool:
+def _shuts_out_others(deny: Statement, account: str, ours: set[str]) -> bool:
+    """Whether whom it leaves in are services and principals of the accounts that are `ours` alone."""
     spared = _denied_to_all_but(deny)
-    return (
-        spared is not None
-        and spared <= {account}
-        and all(
-            c.spares_known and (c.spares_services or owners(c, account) == {account})
-            for c in conditions(deny)
-        )
-    )
+    return spared is not None and spared <= ours and all(_spares(c, account, ours) for c in conditions(deny))  # fmt: skip
+
+
+def _spares(condition: Condition, account: str, ours: set[str]) -> bool:
+    whose = owners(condition, account)
+    known = condition.spares_services or (whose is not None and whose <= ours)
+    return condition.spares_known and known
 
 
 def _denied_to_all_but(deny: Statement) -> set[str] | None:
