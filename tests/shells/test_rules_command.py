@@ -94,6 +94,12 @@ controls:
     rules = {item["id"]: item["rules"] for item in json.loads(said.out)}
     assert "aws-s3-bucket-tls-only" in rules["H.1"]
     assert (rules["H.2"], rules["H.3"]) == (["own-rotation-on"], [])
+    alone = text.replace("{text: Only by TLS, from: {csf-2.0: [PR.DS-02]}}", "Only by TLS")
+    catalogue.write_text(alone)
+    own(tmp_path)
+    said = driftline("scan", "folder", ".", "--rules", "own", "--framework", "house-rules")
+    assert (said.code, said.out) == (2, "")
+    assert "--framework house-rules: no rule says anything about its controls yet" in said.err
     catalogue.write_text(text.replace("PR.DS-02", "PR.DS-2"))
     said = driftline(*asked)
     assert said.code == 2
