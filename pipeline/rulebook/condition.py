@@ -90,6 +90,11 @@ class Condition:
         negated = operator.removesuffix("ifexists") in ("stringnotequals", "stringnotlike")
         return self.key in SERVICES and negated and quantifier != "foranyvalue"
 
+    @property
+    def follows_caller(self) -> bool:
+        """Whether it compares with a variable that only who has an account fills."""
+        return self.key in MIRRORED
+
     def _said(self, value: str) -> bool:
         return {str(one).lower() for one in self.values} == {value}
 

@@ -181,6 +181,10 @@ TABLE: list[tuple[str, str, Any]] = [
     ("denied to all but a role by its id", UNKNOWN, [allow(), deny({"StringNotLike": {"aws:userid": ["AROAEXAMPLE123456789X:*", OWN]}})]),
     ("denied to all but a role by its ARN", NOBODY, [allow(), deny({"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{OWN}:role/x"}})]),
     ("denied to all but a canonical user", UNKNOWN, [allow(), everybody_but({"CanonicalUser": "79a5"})]),
+    ("denied to other accounts by a variable, which the anonymous do not fill", UNKNOWN, [allow(), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})]),
+    ("another account, and denied to it by a variable", NOBODY, [allow({"AWS": OTHER}), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})]),
+    ("denied to other accounts by a variable, and to the anonymous", NOBODY, [allow(), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}), deny({"StringNotEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}})]),
+    ("denied by a variable, and another open", EVERYBODY, [allow(), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}), allow(Resource="arn:aws:s3:::other/*")]),
     ("denied to what comes by no endpoint", EVERYBODY, [allow(), deny({"Null": {"aws:SourceVpce": "true"}})]),
     ("denied to all but an address, directly", EVERYBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "Bool": {"aws:ViaAWSService": "false"}})]),
     ("denied to all but every address", EVERYBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "0.0.0.0/0"}})]),
@@ -216,6 +220,13 @@ def test_who_is_let_in(who: str, statements: Any) -> None:
         assert not public
     else:
         assert (public, cross) == (who == EVERYBODY, who in (EVERYBODY, STRANGERS))
+
+
+def test_a_variable_that_the_anonymous_do_not_fill() -> None:
+    """It keeps other organizations out; whether the Deny holds for whoever has none, AWS leaves open."""
+    only = [allow(), deny({"StringNotEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}})]
+    assert answer(allows_public, only) is None
+    assert answer(allows_cross_account, only) is True
 
 
 ADMIN: list[tuple[str, bool | None, Any]] = [
