@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,24 +29,75 @@ def _about(rule: Rule) -> dict[str, object]:
     f = rule.file
     return {
         "id": f.id, "provider": rule.provider, "resource_type": f.type, "severity": f.severity, "title": f.title,
-        "frameworks": f.frameworks, "version": f.version, "section": f.section, "needs": f.needs, "params": f.params,
+        "frameworks": rule.frameworks, "version": f.version, "section": f.section, "needs": f.needs, "params": f.params,
     }  # fmt: skip
+
+
+def _controls(rulebook: Rulebook, framework: str) -> list[dict[str, Any]]:
+    """The controls of a framework, each with the ids of the rules that say something about it."""
+    return [
+        {
+            "id": id,
+            "text": control.text,
+            "rules": [
+                rule.id for rule in rulebook.rules if id in rule.frameworks.get(framework, ())
+            ],
+        }
+        for id, control in rulebook.frameworks.catalogues[framework].controls.items()
+    ]
 
 
 @command.command(name="list")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
-@click.option("--framework", help="Only rules of this framework.")
+@click.option(
+    "--framework",
+    help="Only rules of this framework; the table shows its controls without a rule too.",
+)
+@click.option(
+    "--controls", is_flag=True, help="List the framework's controls instead, each with its rules."
+)
 @click.option("--type", "type_", help="Only rules on this resource type.")
 @own
-def list_(form: str, framework: str | None, type_: str | None, paths: tuple[Path, ...]) -> None:
-    """List the rules."""
-    rules = _rulebook(paths).only((), [type_] if type_ else [], framework or "").rules
+def list_(
+    form: str, framework: str | None, controls: bool, type_: str | None, paths: tuple[Path, ...]
+) -> None:
+    """List the rules, or a framework's controls."""
+    if controls and not framework:
+        raise UserError("--controls: of which framework? (add --framework ID)")
+    whole = _rulebook(paths)
+    chosen = whole.only((), [type_] if type_ else [], framework or "")
+    if controls and framework:
+        _list_controls(form, _controls(chosen, framework))
+    elif form == "json":
+        click.echo(json.dumps([_about(rule) for rule in chosen.rules], indent=2))
+    else:
+        for rule in chosen.rules:
+            click.echo(f"{rule.file.severity:<13} {rule.id:<52} {rule.file.title}")
+        without = (
+            [one for one in _controls(whole, framework) if not one["rules"]] if framework else []
+        )
+        if without:
+            click.echo("\ncontrols without a rule:")
+        for one in without:
+            click.echo(f"{one['id']:<13} {one['text']}")
+        if framework:
+            click.echo()
+        click.echo(
+            f"{len(chosen.rules)} rules"
+            + (f", {len(without)} controls without a rule" if framework else "")
+        )
+
+
+def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
     if form == "json":
-        click.echo(json.dumps([_about(rule) for rule in rules], indent=2))
+        click.echo(json.dumps(listed, indent=2))
         return
-    for rule in rules:
-        click.echo(f"{rule.file.severity:<13} {rule.id:<52} {rule.file.title}")
-    click.echo(f"{len(rules)} rules")
+    for one in listed:
+        click.echo(f"{one['id']:<13} {one['text']}")
+        for rule in one["rules"]:
+            click.echo(f"{'':<13} - {rule}")
+    ruled = sum(bool(one["rules"]) for one in listed)
+    click.echo(f"{len(listed)} controls, {ruled} of them with rules")
 
 
 @command.command()

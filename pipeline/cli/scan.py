@@ -49,7 +49,12 @@ class Scan:
         from pipeline.fold import Fold
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
-        self.rulebook = rulebook.only(given["rules"], given["types"], given["framework"] or "")
+        framework: str = given["framework"] or ""
+        if framework and not rulebook.only(framework=framework).rules:
+            raise UserError(
+                f"--framework {framework}: no rule says anything about its controls yet"
+            )
+        self.rulebook = rulebook.only(given["rules"], given["types"], framework)
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})

@@ -1,31 +1,24 @@
-"""docs/rules.md and docs/frameworks.md: from the rule files and the frameworks' catalogues."""
+"""docs/rules.md, docs/frameworks.md and docs/frameworks/: from the rule files and the frameworks' catalogues."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
-
-import yaml
 
 from pipeline.model.finding import SEVERITIES
 from pipeline.reference import anchor, code, codes, page, table
 from pipeline.rulebook import Rule, load
+from pipeline.rulebook.frameworks import Catalogue
 
-
-@cache
-def frameworks() -> dict[str, dict[str, Any]]:
-    """The catalogues by id."""
-    folder = files("rules") / "frameworks"
-    texts = [f.read_text("utf-8") for f in folder.iterdir() if f.name.endswith(".yaml")]
-    return {one["id"]: one for one in sorted(map(yaml.safe_load, texts), key=lambda one: one["id"])}
+CATALOGUES = "rules/frameworks/ and rules/"
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Both pages, of the rules that come with Driftline."""
-    rules = load().rules
-    yield "docs/rules.md", rules_page(rules)
-    yield "docs/frameworks.md", frameworks_page(rules, frameworks())
+    """The pages of the rules and catalogues that come with Driftline."""
+    rulebook = load()
+    yield "docs/rules.md", rules_page(rulebook.rules)
+    catalogues = list(rulebook.frameworks.catalogues.values())
+    yield "docs/frameworks.md", frameworks_page(rulebook.rules, catalogues)
+    for one in catalogues:
+        yield f"docs/frameworks/{one.id}.md", framework_page(rulebook.rules, one)
 
 
 def rules_page(rules: Sequence[Rule]) -> str:
@@ -70,21 +63,45 @@ def _rule(rule: Rule) -> str:
     return "\n\n".join([*lines, f"Controls: {maps}" if maps else ""]).rstrip()
 
 
-def frameworks_page(rules: Sequence[Rule], catalogues: Mapping[str, Mapping[str, Any]]) -> str:
-    """Every control of every catalogue, and the rules that name it."""
-    blocks = []
-    for id, one in catalogues.items():
-        rows, without = [], 0
-        for control, text in one["controls"].items():
-            named = [rule.id for rule in rules if control in rule.file.frameworks.get(id, ())]
-            without += not named
-            links = ", ".join(f"[{name}](rules.md{anchor(name)})" for name in sorted(named))
-            rows.append([control, text, links or "none yet"])
-        count = f"{len(rows)} controls" + (f", {without} of them without a rule" if without else "")
-        head = f"## {one['title']}\n\n`--framework {id}` · {count} · <{one['url']}>"
-        blocks.append(f"{head}\n\n{table(['control', 'what it is about', 'rules'], rows)}")
+def frameworks_page(rules: Sequence[Rule], catalogues: Sequence[Catalogue]) -> str:
+    """The index: every catalogue, and how many of its controls have a rule."""
+    rows = []
+    for one in catalogues:
+        ruled = sum(bool(found) for found in _answers(rules, one).values())
+        link = f"[{one.title}](frameworks/{one.id}.md)"
+        rows.append([link, code(f"--framework {one.id}"), str(len(one.controls)), str(ruled)])
     intro = (
         "Which rules say something about which control. A rule is a part of a control, seldom the whole: a control "
-        "with passed rules alone is not proven to be met. Controls that are not listed here have no rule."
+        "with passed rules alone is not proven to be met. Many controls are about people and paper, which no "
+        "configuration shows. `driftline rules list --framework ID` prints the rules and the controls without one, "
+        "`--controls` the controls; `driftline scan aws --framework ID` judges by its rules alone."
     )
-    return page("Frameworks", "rules/frameworks/ and rules/", intro, *blocks)
+    head = ["framework", "option", "controls", "with a rule"]
+    return page("Frameworks", CATALOGUES, intro, table(head, rows))
+
+
+def framework_page(rules: Sequence[Rule], catalogue: Catalogue) -> str:
+    """Every control of a catalogue, and the rules that say something about it."""
+    answers = _answers(rules, catalogue)
+    rows = []
+    for id, control in catalogue.controls.items():
+        links = ", ".join(f"[{name}](../rules.md{anchor(name)})" for name in answers[id])
+        by = "; ".join(f"{name} {', '.join(ids)}" for name, ids in control.from_.items())
+        rows.append([id, control.text, links or "no rule yet", by])
+    without = sum(not found for found in answers.values())
+    intro = (
+        f"`--framework {catalogue.id}` · {len(rows)} controls, {without} of them without a rule · <{catalogue.url}>"
+        " · [all frameworks](../frameworks.md)\n\nThe words are ours. What answers a control of another framework"
+        " that is named under *answered by* answers this one too."
+    )
+    head = ["control", "what it is about", "rules", "answered by"]
+    return page(catalogue.title, CATALOGUES, intro, table(head, rows))
+
+
+def _answers(rules: Sequence[Rule], catalogue: Catalogue) -> dict[str, list[str]]:
+    """Control to the ids of its rules."""
+    out: dict[str, list[str]] = {id: [] for id in catalogue.controls}
+    for rule in sorted(rules, key=lambda rule: rule.id):
+        for id in rule.frameworks.get(catalogue.id, ()):
+            out[id].append(rule.id)
+    return out

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import UserError
 from pipeline.model.finding import Severity
+from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks, load_frameworks
 from pipeline.rulebook.judge import BoundRule, RuleSet, Verdict
 from pipeline.rulebook.rule import Rule, load_rule
 from pipeline.rulebook.shapes import Shapes, builtin_shapes
@@ -18,7 +19,7 @@ from pipeline.rulebook.source import nearest
 
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 
-LANGUAGE = 2
+LANGUAGE = 3
 """Raised when the same rule text may give another verdict: every resource is then judged anew."""
 
 
@@ -46,7 +47,13 @@ class Override(BaseModel):
 class Rulebook:
     """All rules, by type, with the overrides that people set."""
 
-    def __init__(self, rules: Sequence[Rule], overrides: Sequence[Override] = ()) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        overrides: Sequence[Override] = (),
+        frameworks: Frameworks | None = None,
+    ) -> None:
+        self.frameworks = built_in_frameworks() if frameworks is None else frameworks
         self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
         self._by_type: dict[str, list[Rule]] = {}
         for rule in self.rules:
@@ -63,7 +70,9 @@ class Rulebook:
 
     def _hash(self, type: str) -> bytes:
         content = [
-            rule.file.model_dump(mode="json", exclude={"examples"}) for rule in self._by_type[type]
+            rule.file.model_dump(mode="json", exclude={"examples"})
+            | {"frameworks": rule.frameworks}
+            for rule in self._by_type[type]
         ]
         over = [o.model_dump(mode="json") for _, o in self._overrides.get(type, [])]
         text = json.dumps([LANGUAGE, content, over], sort_keys=True).encode()
@@ -92,17 +101,15 @@ class Rulebook:
     ) -> "Rulebook":
         """A smaller rulebook. Raises UserError where nothing of that name is known."""
         known = {rule.id for rule in self.rules}
-        frameworks = {name for rule in self.rules for name in rule.file.frameworks}
         problems = [f"--rule {i}: no such rule{nearest(i, known)}" for i in ids if i not in known]
         problems += [
             f"--type {type}: no rule is about it{nearest(type, self._by_type)}"
             for type in types
             if type not in self._by_type
         ]
-        if framework and framework not in frameworks:
-            problems.append(
-                f"--framework {framework}: no rule names it{nearest(framework, frameworks)}"
-            )
+        if framework and framework not in self.frameworks.catalogues:
+            near = nearest(framework, self.frameworks.catalogues)
+            problems.append(f"--framework {framework}: there is no such framework{near}")
         if problems:
             raise UserError(*problems)
         kept = [
@@ -110,11 +117,11 @@ class Rulebook:
             for rule in self.rules
             if (not ids or rule.id in ids)
             and (not types or rule.type in types)
-            and (not framework or framework in rule.file.frameworks)
+            and (not framework or framework in rule.frameworks)
         ]
         ours = {rule.id for rule in kept}
         over = sorted((p for ps in self._overrides.values() for p in ps), key=lambda p: p[0])
-        return Rulebook(kept, [o for _, o in over if o.rule in ours])
+        return Rulebook(kept, [o for _, o in over if o.rule in ours], self.frameworks)
 
 
 def _bind(rule: Rule, overrides: Sequence[Override]) -> BoundRule | None:
@@ -154,7 +161,7 @@ def load(
     """Every rule of the built-in folder and of `paths`. Raises UserError with every mistake of every file."""
     shapes = builtin_shapes() if shapes is None else shapes
     rules: dict[str, Rule] = {}
-    problems: list[str] = []
+    frameworks, problems = load_frameworks(paths)
     files: dict[Path, Path] = {}  # a folder may be named twice, or lie in another
     for folder in [*([builtin_folder()] if builtin else []), *paths]:
         if not folder.exists():
@@ -163,7 +170,7 @@ def load(
             )
         files |= {path.resolve(): path for path in rule_files(folder)}
     for path in files.values():
-        rule, wrong = load_rule(path, shapes)
+        rule, wrong = load_rule(path, shapes, None, frameworks)
         problems += wrong
         if rule is not None and rule.id in rules:
             problems.append(
@@ -174,7 +181,7 @@ def load(
     problems += _check_overrides(overrides, rules)
     if problems:
         raise UserError(*problems)
-    return Rulebook(list(rules.values()), overrides)
+    return Rulebook(list(rules.values()), overrides, frameworks)
 
 
 def _check_overrides(overrides: Sequence[Override], rules: Mapping[str, Rule]) -> list[str]:

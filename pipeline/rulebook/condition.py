@@ -1,5 +1,6 @@
 """Conditions of AWS policies: which of them hold a statement to something fixed. Pure."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
@@ -10,16 +11,21 @@ ACCOUNTS = {
     "s3:dataaccesspointaccount",
 }  # fmt: skip
 ARNS = {"aws:sourcearn", "aws:principalarn", "s3:dataaccesspointarn"}
+NETWORKS = {"aws:sourcevpcarn"}
+"""ARNs that say from where, not who."""
+SERVICES = {"aws:principalservicename", "aws:principalservicenameslist"}
+"""Keys that only AWS's own services have."""
 PATHS = {"aws:principalorgpaths", "aws:sourceorgpaths", "aws:vpceorgpaths"}
-NARROWING = ACCOUNTS | ARNS | PATHS | {
-    "aws:principalorgid", "aws:sourceorgid", "aws:vpceorgid", "aws:principalservicename", "aws:principalservicenameslist",
-    "aws:sourcevpc", "aws:sourcevpce", "aws:sourceip", "aws:userid", "lambda:eventsourcetoken",
+NARROWING = ACCOUNTS | ARNS | NETWORKS | SERVICES | PATHS | {
+    "aws:principalorgid", "aws:sourceorgid", "aws:vpceorgid", "aws:sourcevpc", "aws:sourcevpce", "aws:sourceip", "aws:userid", "lambda:eventsourcetoken",
 }  # fmt: skip
 """Keys that say who or from where. The others anybody can fulfil: a tag, a referer, TLS, a user's name, an external id."""
+SWITCHES = {"aws:principalisawsservice", "elasticfilesystem:accessedviamounttarget"}
+"""Keys that, where they are true, say who or from where: a service of AWS; a network that has a mount target."""
 POSITIVE = {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"}  # fmt: skip
 WILD = {"stringlike", "arnequals", "arnlike"}
 """Operators to which * and ? are patterns; to the others they are letters."""
-OWN = {"${aws:resourceaccount}", "${aws:resourceorgid}", "${aws:resourceorgpaths}"}
+OWN = re.compile(r"\$\{aws:resource(account|orgid|orgpaths)\}", re.IGNORECASE)
 """Variables that say whose the resource is. The others follow the caller."""
 MIRRORED = {
     "aws:resourceaccount": {"${aws:principalaccount}", "${aws:sourceaccount}"},
@@ -48,7 +54,14 @@ class Condition:
         if quantifier == "forallvalues" and not self.present:
             return False
         operator = operator.removesuffix("ifexists")
+        if operator == "bool":
+            return self.key in SWITCHES and self._said("true")
         return operator in POSITIVE and self._fixed(operator)
+
+    @property
+    def services_only(self) -> bool:
+        """Whether, on an Allow, it holds for AWS's own services alone."""
+        return self.narrows and (self.key in SERVICES or self.key == "aws:principalisawsservice")
 
     @property
     def spares_known(self) -> bool:
@@ -69,9 +82,21 @@ class Condition:
     @property
     def spares_services(self) -> bool:
         """Whether, on a Deny, it lets AWS's own services through."""
-        values = {str(value).lower() for value in self.values}
-        asked = self.key == "aws:principalisawsservice" and values == {"false"}
-        return asked and self.operator in ("bool", "boolifexists")
+        if self.key == "aws:principalisawsservice":
+            return self.operator in ("bool", "boolifexists") and self._said("false")
+        quantifier, _, operator = self.operator.rpartition(":")
+        if operator == "null":
+            return self.key in SERVICES and self._said("true")
+        negated = operator.removesuffix("ifexists") in ("stringnotequals", "stringnotlike")
+        return self.key in SERVICES and negated and quantifier != "foranyvalue"
+
+    @property
+    def follows_caller(self) -> bool:
+        """Whether it compares with a variable that only who has an account fills."""
+        return self.key in MIRRORED
+
+    def _said(self, value: str) -> bool:
+        return {str(one).lower() for one in self.values} == {value}
 
     def _fixed(self, operator: str) -> bool:
         values = [str(value) for value in self.values]
@@ -104,10 +129,12 @@ def owners(condition: Condition, account: str) -> set[str] | None:
     key, values = condition.key, [str(value) for value in condition.values]
     if key == "aws:resourceaccount":
         return {account}
+    if key == "aws:userid":  # a role's or user's id tells no account; that of a root user is it
+        return {value if value.isdigit() else "" for value in values}
     if key in ACCOUNTS:
-        return {account if value.lower() in OWN else value for value in values}
+        return {OWN.sub(account, value) for value in values}
     if key in ARNS:
-        fields = [value.split(":") for value in values]
+        fields = [OWN.sub(account, value).split(":") for value in values]
         return {field[4].strip("*?") if len(field) > 5 else "" for field in fields}
     return None
 
@@ -125,11 +152,14 @@ def broad(ranges: Sequence[str]) -> bool:
 
 def _open(operator: str, key: str, value: str) -> bool:
     """Whether a value stands for more than something fixed."""
+    value = OWN.sub("own", value)
     if "${" in value:
-        return value.lower() not in OWN
+        return True
     if operator not in WILD or not _wild(value):
         return False
-    if key in ARNS:
+    if key in SERVICES:
+        return False
+    if key in ARNS | NETWORKS:
         return _open_arn(value)
     if key in PATHS:
         return _wild(value.split("/")[0])

@@ -3,7 +3,7 @@
 Sources: the IAM User Guide's policy evaluation logic, and the documented meaning of "public" in S3 Block Public Access:
 an Allow for everybody is public unless a condition holds it to something fixed. Services do not count as anybody."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -32,13 +32,20 @@ def statements(document: Any, effect: str = "Allow") -> Iterator[Statement]:
 
 def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether anybody at all may do something: an Allow for every principal that nothing fixed narrows."""
-    denies = list(statements(document, "Deny"))
-    return any(
-        _anybody(allow)
-        and not any(c.narrows for c in conditions(allow))
-        and not _denied(allow, denies, _shuts_out_strangers)
-        for allow in statements(document)
-    )
+    denies, unsure = list(statements(document, "Deny")), False
+    for allow in statements(document):
+        if not _anybody(allow) or any(c.narrows for c in conditions(allow)):
+            continue
+        if _denied(allow, denies, _shuts_out_the_anonymous):
+            continue
+        if not _denied(allow, denies, _shuts_out_strangers):
+            return True
+        unsure = True
+    if unsure:
+        raise ValueError(
+            "whether a Deny holds for the anonymous, who fill no variable, is not said"
+        )
+    return False
 
 
 def allows_cross_account(document: Any, account: str) -> bool:
@@ -46,13 +53,18 @@ def allows_cross_account(document: Any, account: str) -> bool:
     denies, unsure = list(statements(document, "Deny")), ""
     for allow in statements(document):
         held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
-        if any(who == {account} for who in held):
+        if any(who == {account} for who in held) or any(c.services_only for c in conditions(allow)):
             continue
-        others = {"*"} if _anybody(allow) else _accounts(allow) - {account}
-        if not others or _denied(allow, denies, lambda deny: _shuts_out_others(deny, account)):
+        anybody = _anybody(allow)
+        others = {"*"} if anybody else _accounts(allow) - {account}
+        if not others or _denied(allow, denies, _shuts_out_others(account, anybody)):
             continue
-        if others == {""} or any(who <= {account, ""} for who in held):
-            unsure = "whose a canonical user or a bucket is, the policy does not say"
+        if (
+            others == {""}
+            or any(who <= {account, ""} for who in held)
+            or _denied(allow, denies, _shuts_out_others(account, False, {""}))
+        ):
+            unsure = "whose a canonical user, an id or a bucket is, the policy does not say"
         else:
             return True
     if unsure:
@@ -135,6 +147,9 @@ Shuts = Callable[[Statement], bool]
 def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
     """Whether Denies that shut out whom they should cover, together, every action and resource of an Allow."""
     actions = ["*"] if "NotAction" in allow else [str(a).lower() for a in many(allow.get("Action"))]
+    service = _service(allow)
+    if service:  # on a queue, every action is every action of queues
+        actions = [f"{service}:*" if a and not a.strip("*") else a for a in actions]
     resources = ["*"] if "NotResource" in allow else [str(r) for r in many(allow.get("Resource"))]
     walls = [deny for deny in denies if shuts(deny)]
     if not walls:
@@ -145,6 +160,14 @@ def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool
         any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
         for action, resource in product(actions or ["*"], resources or ["*"])
     )
+
+
+def _service(allow: Statement) -> str:
+    """The one service whose resources a statement is about; "" where that cannot be told."""
+    fields = [str(resource).split(":") for resource in many(allow.get("Resource"))]
+    services = {field[2] if len(field) > 5 and field[0] == "arn" else "" for field in fields}
+    service = services.pop() if len(services) == 1 else ""
+    return "" if set(service) & set("*?$") else service
 
 
 def _size(statement: Statement) -> int:
@@ -171,16 +194,35 @@ def _shuts_out_strangers(deny: Statement) -> bool:
     return _denied_to_all_but(deny) is not None and all(c.spares_known for c in conditions(deny))
 
 
-def _shuts_out_others(deny: Statement, account: str) -> bool:
-    spared = _denied_to_all_but(deny)
-    return (
-        spared is not None
-        and spared <= {account}
-        and all(
-            c.spares_known and (c.spares_services or owners(c, account) == {account})
-            for c in conditions(deny)
+def _shuts_out_the_anonymous(deny: Statement) -> bool:
+    """As above, and it surely holds for who has no account. AWS says of a variable that cannot be filled only that
+    its statement may be invalid."""
+    return _shuts_out_strangers(deny) and not any(c.follows_caller for c in conditions(deny))
+
+
+def _shuts_out_others(
+    account: str, anonymous: bool, perhaps: Collection[str] = frozenset()
+) -> Shuts:
+    """Whether whom a Deny leaves in are services and the account's own principals (or those whose account is
+    `perhaps` it); whether it must hold for the anonymous too."""
+    ours = {account, *perhaps}
+
+    def known(condition: Condition) -> bool:
+        whose = owners(condition, account)
+        return condition.spares_known and (
+            condition.spares_services or (whose is not None and whose <= ours)
         )
-    )
+
+    def shuts(deny: Statement) -> bool:
+        spared, asked = _denied_to_all_but(deny), conditions(deny)
+        return (
+            spared is not None
+            and spared <= ours
+            and all(map(known, asked))
+            and not (anonymous and any(c.follows_caller for c in asked))
+        )
+
+    return shuts
 
 
 def _denied_to_all_but(deny: Statement) -> set[str] | None:

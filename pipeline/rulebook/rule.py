@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.model.finding import Remediation, Severity, rule_uuid
 from pipeline.rulebook.expression import BadExpression, Expression, compile_text
+from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
 from pipeline.rulebook.shapes import Shapes, unknown_paths
 from pipeline.rulebook.source import Source, nearest
 
@@ -85,6 +86,8 @@ class Rule:
     path: Path
     when: Expression | None
     must: Expression
+    frameworks: dict[str, list[str]]
+    """The controls that the file names, and all those that they answer."""
 
     @property
     def id(self) -> str:
@@ -110,7 +113,7 @@ class Rule:
         return {
             "id": f.id, "uuid": rule_uuid(f.id), "version": f.version, "title": f.title,
             "severity": severity, "section": f.section, "why": f.why.strip(),
-            "references": f.references, "frameworks": f.frameworks,
+            "references": f.references, "frameworks": self.frameworks,
         }  # fmt: skip
 
 
@@ -120,8 +123,11 @@ def seconds(text: str) -> int:
     return int(match[1]) * SECONDS[match[2]] if match else 0
 
 
-def load_rule(path: Path, shapes: Shapes, text: str | None = None) -> tuple[Rule | None, list[str]]:
+def load_rule(
+    path: Path, shapes: Shapes, text: str | None = None, frameworks: Frameworks | None = None
+) -> tuple[Rule | None, list[str]]:
     """The rule, or every mistake in its file with its place."""
+    frameworks = built_in_frameworks() if frameworks is None else frameworks
     source = Source(path, text)
     if source.problems:
         return None, source.problems
@@ -136,11 +142,16 @@ def load_rule(path: Path, shapes: Shapes, text: str | None = None) -> tuple[Rule
         problems.append(
             f"{source.at('id')}: the id {file.id!r} is not the file's name (rename one of them)"
         )
+    problems += [
+        f"{source.at('frameworks', *where)}: {why}"
+        for where, why in frameworks.unknown(file.frameworks)
+    ]
     when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
     must = _compiled(source, "must", file.must, problems)
     if must is None or (when is None and file.when.strip() != "true"):
         return None, problems
-    rule = Rule(file, path, when, must)
+    known = {} if problems else frameworks.answered(file.frameworks)
+    rule = Rule(file, path, when, must, known)
     problems += _needs(source, rule) + _variables(source, rule) + _paths(source, rule, shapes)
     if rule.when is not None and not file.examples.not_applicable:
         problems.append(

@@ -79,6 +79,8 @@ TABLE: list[tuple[str, str, Any]] = [
     ("a part of the organization", STRANGERS, under({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": ["o-example/r-1/ou-1/*"]}})),
     ("the account as caller", NOBODY, under({"StringEquals": {"aws:PrincipalAccount": OWN}})),
     ("the account that owns the resource", NOBODY, under({"StringEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}})),
+    ("a role of the account that owns the resource", NOBODY, under({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:ResourceAccount}:role/app/*"}})),
+    ("the organization that owns the resource", STRANGERS, under({"StringEquals": {"aws:PrincipalOrgID": "${aws:ResourceOrgID}"}})),
     ("the resource's account is the caller's", NOBODY, under({"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})),
     ("the resource's organization is the caller's", STRANGERS, under({"StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}})),
     ("another account as source", STRANGERS, under({"StringEquals": {"aws:SourceAccount": [OWN, OTHER]}})),
@@ -92,7 +94,16 @@ TABLE: list[tuple[str, str, Any]] = [
     ("an endpoint", STRANGERS, under({"StringLike": {"aws:SourceVpce": "vpce-1"}})),
     ("an address", STRANGERS, under({"IpAddress": {"aws:SourceIp": ["203.0.113.7", "2001:db8::/48"]}})),
     ("a private network", STRANGERS, under({"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "fd00::/8"]}})),
-    ("sessions of one role", STRANGERS, under({"StringLike": {"aws:userid": "AROAEXAMPLE123456789X:*"}})),
+    ("sessions of one role, whose account its id does not tell", UNKNOWN, under({"StringLike": {"aws:userid": "AROAEXAMPLE123456789X:*"}})),
+    ("the account's root user by its id", NOBODY, under({"StringEquals": {"aws:userid": OWN}})),
+    ("services only", NOBODY, under({"Bool": {"aws:PrincipalIsAWSService": "true"}})),
+    ("one service by its name", NOBODY, under({"StringEquals": {"aws:PrincipalServiceName": "cloudtrail.amazonaws.com"}})),
+    ("services by a pattern", NOBODY, under({"ForAnyValue:StringLike": {"aws:PrincipalServiceNamesList": "*.amazonaws.com"}})),
+    ("what a service does for another account", NOBODY, under({"StringEquals": {"aws:PrincipalServiceName": "sns.amazonaws.com", "aws:SourceAccount": OTHER}})),
+    ("another account's role, as a service", NOBODY, [allow({"AWS": OTHER}, {"Bool": {"aws:PrincipalIsAWSService": True}})]),
+    ("through mount targets, as EFS's own example", STRANGERS, under({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}})),
+    ("a VPC by its ARN", STRANGERS, under({"ArnEquals": {"aws:SourceVpcArn": f"arn:aws:ec2:eu-west-1:{OWN}:vpc/vpc-1"}})),
+    ("VPCs of the account", STRANGERS, under({"ArnLike": {"aws:SourceVpcArn": f"arn:aws:ec2:*:{OWN}:vpc/*"}})),
     ("a star where it is a letter", STRANGERS, under({"StringEquals": {"aws:PrincipalOrgID": "*"}})),
     ("IfExists where it must be there", STRANGERS, under({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-example"}, "Null": {"aws:PrincipalOrgID": "false"}})),
     ("all values, and there is one", STRANGERS, under({"ForAllValues:StringLike": {"aws:PrincipalOrgPaths": "o-example/*"}, "Null": {"aws:PrincipalOrgPaths": False}})),
@@ -113,6 +124,7 @@ TABLE: list[tuple[str, str, Any]] = [
     ("a role of every account", EVERYBODY, under({"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/deploy"}})),
     ("half an ARN", EVERYBODY, under({"StringLike": {"aws:PrincipalArn": "*:role/deploy"}})),
     ("the caller's own account", EVERYBODY, under({"StringEquals": {"aws:PrincipalAccount": "${aws:PrincipalAccount}"}})),
+    ("a role of the caller's own account", EVERYBODY, under({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/app"}})),
     ("every address", EVERYBODY, under({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})),
     ("every address by two halves", EVERYBODY, under({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}})),
     ("every address by many networks", EVERYBODY, under({"IpAddress": {"aws:SourceIp": [f"{n}.0.0.0/8" for n in range(256)]}})),
@@ -122,6 +134,15 @@ TABLE: list[tuple[str, str, Any]] = [
     ("an address, if there is one", EVERYBODY, under({"IpAddressIfExists": {"aws:SourceIp": "203.0.113.0/24"}})),
     ("what is no address", UNKNOWN, under({"IpAddress": {"aws:SourceIp": "here"}})),
     ("private addresses of anybody's VPC", EVERYBODY, under({"IpAddress": {"aws:VpcSourceIp": "10.0.0.0/8"}})),
+    ("services or nobody known", EVERYBODY, under({"BoolIfExists": {"aws:PrincipalIsAWSService": "true"}})),
+    ("all but services", EVERYBODY, under({"Bool": {"aws:PrincipalIsAWSService": "false"}})),
+    ("not through mount targets", EVERYBODY, under({"Bool": {"elasticfilesystem:AccessedViaMountTarget": "false"}})),
+    ("VPCs of every account", EVERYBODY, under({"ArnLike": {"aws:SourceVpcArn": "arn:aws:ec2:eu-west-1:*:vpc/*"}})),
+    ("on behalf of somebody, by a service", EVERYBODY, under({"Bool": {"aws:ViaAWSService": "true"}})),
+    ("not another account", EVERYBODY, under({"StringNotEquals": {"aws:PrincipalAccount": OTHER}})),
+    ("an endpoint, if there is one", EVERYBODY, under({"StringEqualsIfExists": {"aws:SourceVpce": "vpce-1"}})),
+    ("any endpoint", EVERYBODY, under({"Null": {"aws:SourceVpce": "false"}})),
+    ("the account as caller, if it has one", EVERYBODY, under({"StringEqualsIfExists": {"kms:CallerAccount": OWN}})),
     ("TLS", EVERYBODY, under({"Bool": {"aws:SecureTransport": "true"}})),
     ("a page that links", EVERYBODY, under({"StringLike": {"aws:Referer": "https://example.com/*"}})),
     ("a tag, which anybody can give", EVERYBODY, under({"StringEquals": {"aws:PrincipalTag/team": "ops"}})),
@@ -145,12 +166,32 @@ TABLE: list[tuple[str, str, Any]] = [
     ("all but this resource is denied", EVERYBODY, [allow(), {k: v for k, v in deny(NotResource=f"{BUCKET}/*").items() if k != "Resource"}]),
     ("one account is denied", EVERYBODY, [allow(), deny(Principal={"AWS": OTHER})]),
     ("all but some actions, all denied", NOBODY, [{k: v for k, v in allow(NotAction="s3:Put*").items() if k != "Action"}, deny(Action="*")]),
-    ("all but some actions, some denied", EVERYBODY, [{k: v for k, v in allow(NotAction="s3:Put*").items() if k != "Action"}, deny()]),
+    ("all but some actions, all of the service denied", NOBODY, [{k: v for k, v in allow(NotAction="s3:Put*").items() if k != "Action"}, deny()]),
+    ("all but some actions, some denied", EVERYBODY, [{k: v for k, v in allow(NotAction="s3:Put*").items() if k != "Action"}, deny(Action="s3:Get*")]),
+    ("every action, all of the service denied", NOBODY, [allow(Action="*"), deny()]),
+    ("every action, all of the service denied to others", STRANGERS, [allow(Action="*"), deny(NOT_US)]),
+    ("every action on everything, one service denied", EVERYBODY, [allow(Action="*", Resource="*"), deny(Resource="*")]),
+    ("every action on two services, one denied", EVERYBODY, [allow(Action="*", Resource=[f"{BUCKET}/*", "arn:aws:sqs:eu-west-1:111111111111:q"]), deny(Resource="*")]),
+    ("every action, another service denied", EVERYBODY, [allow(Action="*"), deny(Action="sqs:*")]),
     ("denied to all but the organization", STRANGERS, [allow(), deny(NOT_US)]),
     ("denied to all but the organization and services", STRANGERS, [allow(), deny(NOT_US | {"BoolIfExists": {"aws:PrincipalIsAWSService": "false"}})]),
     ("denied to all but the account", NOBODY, [allow(), deny({"StringNotEquals": {"aws:PrincipalAccount": OWN}})]),
     ("denied to all but an endpoint", STRANGERS, [allow(), deny({"StringNotEqualsIfExists": {"aws:SourceVpce": "vpce-1"}})]),
     ("denied to all but an address or a network", STRANGERS, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "StringNotEquals": {"aws:SourceVpc": "vpc-1"}})]),
+    ("denied to all but a service by its name", NOBODY, [allow(), deny({"StringNotEqualsIfExists": {"aws:PrincipalServiceName": "cloudtrail.amazonaws.com"}})]),
+    ("denied to all but services by a list", NOBODY, [allow(), deny({"ForAllValues:StringNotEquals": {"aws:PrincipalServiceNamesList": ["a.amazonaws.com", "b.amazonaws.com"]}})]),
+    ("denied where one of a service's names is another", EVERYBODY, [allow(), deny({"ForAnyValue:StringNotEquals": {"aws:PrincipalServiceNamesList": "a.amazonaws.com"}})]),
+    ("denied to all that is no service", NOBODY, [allow(), deny({"Null": {"aws:PrincipalServiceName": "true"}})]),
+    ("denied to services", EVERYBODY, [allow(), deny({"Null": {"aws:PrincipalServiceName": "false"}})]),
+    ("denied to all but a role by its id", UNKNOWN, [allow(), deny({"StringNotLike": {"aws:userid": ["AROAEXAMPLE123456789X:*", OWN]}})]),
+    ("denied to all but a role by its ARN", NOBODY, [allow(), deny({"ArnNotLike": {"aws:PrincipalArn": f"arn:aws:iam::{OWN}:role/x"}})]),
+    ("denied to all but a canonical user", UNKNOWN, [allow(), everybody_but({"CanonicalUser": "79a5"})]),
+    ("denied to other accounts by a variable, which the anonymous do not fill", UNKNOWN, [allow(), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})]),
+    ("another account, and denied to it by a variable", NOBODY, [allow({"AWS": OTHER}), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}})]),
+    ("denied to other accounts by a variable, and to the anonymous", NOBODY, [allow(), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}), deny({"StringNotEquals": {"aws:PrincipalAccount": "${aws:ResourceAccount}"}})]),
+    ("denied by a variable, and another open", EVERYBODY, [allow(), deny({"StringNotEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}), allow(Resource="arn:aws:s3:::other/*")]),
+    ("denied to what comes by no endpoint", EVERYBODY, [allow(), deny({"Null": {"aws:SourceVpce": "true"}})]),
+    ("denied to all but an address, directly", EVERYBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}, "Bool": {"aws:ViaAWSService": "false"}})]),
     ("denied to all but every address", EVERYBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": "0.0.0.0/0"}})]),
     ("denied to the organization", EVERYBODY, [allow(), deny({"StringEquals": {"aws:PrincipalOrgID": "o-example"}})]),
     ("denied to others, and without TLS only", EVERYBODY, [allow(), deny(NOT_US | {"Bool": {"aws:SecureTransport": "false"}})]),
@@ -184,6 +225,13 @@ def test_who_is_let_in(who: str, statements: Any) -> None:
         assert not public
     else:
         assert (public, cross) == (who == EVERYBODY, who in (EVERYBODY, STRANGERS))
+
+
+def test_a_variable_that_the_anonymous_do_not_fill() -> None:
+    """It keeps other organizations out; whether the Deny holds for whoever has none, AWS leaves open."""
+    only = [allow(), deny({"StringNotEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}})]
+    assert answer(allows_public, only) is None
+    assert answer(allows_cross_account, only) is True
 
 
 ADMIN: list[tuple[str, bool | None, Any]] = [

@@ -10,6 +10,7 @@ import pytest
 from pipeline import generate
 from pipeline.reference import anchor, commands, rules, settings, stream, types
 from pipeline.rulebook import load
+from pipeline.rulebook.frameworks import Catalogue
 from pipeline.rulebook.rule import load_rule
 from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import load_settings
@@ -25,7 +26,7 @@ def test_everything_is_as_generated(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_else_lies_there() -> None:
     """A page or a policy that is generated no more is deleted with what made it."""
     made = {path for generator in generate.GENERATORS for path, _ in generator()}
-    there = [*ROOT.glob("docs/*"), *ROOT.glob("deploy/aws/*.json"), *ROOT.glob("pipeline/schemas/*.json")]  # fmt: skip
+    there = [*ROOT.glob("docs/**/*.*"), *ROOT.glob("deploy/aws/*.json"), *ROOT.glob("pipeline/schemas/*.json")]  # fmt: skip
     assert {str(path.relative_to(ROOT)) for path in there} - BY_HAND <= made
 
 
@@ -52,16 +53,26 @@ def test_a_changed_rule_shows(
     assert generate.main(check=True) == 0
 
 
-def test_a_control_without_a_rule_is_shown() -> None:
-    catalogue = {"own": {"title": "Own", "url": "https://example.com", "controls": {"1": "One"}}}
-    page = rules.frameworks_page([], catalogue)
-    assert "1 controls, 1 of them without a rule" in page
-    assert "| 1 | One | none yet |" in page
+def test_every_control_is_shown_with_its_rules() -> None:
+    file = {
+        "id": "own", "title": "Own", "url": "https://example.com",
+        "controls": {"1": "One", "2": {"text": "Two", "from": {"fsbp": ["S3.5"]}}},
+    }  # fmt: skip
+    own = Catalogue.model_validate(file)
+    page = rules.framework_page([], own)
+    assert "2 controls, 2 of them without a rule" in page
+    assert "| 1 | One | no rule yet |  |" in page
+    assert "| 2 | Two | no rule yet | fsbp S3.5 |" in page
+    assert "| [Own](frameworks/own.md) | `--framework own` | 2 | 0 |" in rules.frameworks_page([], [own])  # fmt: skip
+    rulebook = load()
+    page = rules.framework_page(rulebook.rules, rulebook.frameworks.catalogues["cis-aws-6.0"])
+    link = "[aws-s3-bucket-tls-only](../rules.md#aws-s3-bucket-tls-only)"
+    assert f"| 3.1.1 | Buckets refuse requests without TLS | {link} | cis-aws-5.0 2.1.1 |" in page
 
 
 def test_every_link_leads_somewhere() -> None:
 
-    for path in (ROOT / "docs").glob("*.md"):
+    for path in (ROOT / "docs").rglob("*.md"):
         for target in re.findall(r"\]\(([^)#\s]*)(#[^)\s]*)?\)", path.read_text()):
             file = path if not target[0] else (path.parent / target[0]).resolve()
             assert file.exists(), f"{path.name}: {target[0]}"

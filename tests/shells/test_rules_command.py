@@ -45,6 +45,67 @@ def test_list_as_json_and_as_a_table(driftline: Command) -> None:
         assert (said.code, "did you mean" in said.err) == (2, True)
 
 
+def test_a_framework_shows_its_controls_without_a_rule_too(driftline: Command) -> None:
+    asked = ("rules", "list", "--framework", "cis-aws-6.0")
+    listed = json.loads(driftline(*asked, "--format", "json").out)
+    assert "aws-s3-bucket-tls-only" in {item["id"] for item in listed}
+    assert all(item["frameworks"]["cis-aws-6.0"] for item in listed)
+    controls = json.loads(driftline(*asked, "--controls", "--format", "json").out)
+    assert {tuple(item) for item in controls} == {("id", "text", "rules")}
+    rules = {item["id"]: item["rules"] for item in controls}
+    assert len(controls) == 63
+    assert rules["3.1.1"] == ["aws-s3-bucket-tls-only"]
+    assert rules["2.1"] == []
+    assert {rule for some in rules.values() for rule in some} == {item["id"] for item in listed}
+    empty = [id for id, some in rules.items() if not some]
+
+    table = driftline(*asked).out
+    above, below = table.split("\ncontrols without a rule:\n")
+    assert [line.split()[1] for line in above.splitlines()] == [item["id"] for item in listed]
+    assert [line.split()[0] for line in below.splitlines()[:-2]] == empty
+    assert table.endswith(f"\n{len(listed)} rules, {len(empty)} controls without a rule\n")
+    table = driftline(*asked, "--controls").out
+    assert "3.1.1         Buckets refuse requests without TLS\n              - aws-s3-bucket-tls-only\n" in table  # fmt: skip
+    assert table.endswith(f"63 controls, {63 - len(empty)} of them with rules\n")
+    few = json.loads(driftline(*asked, "--controls", "--format", "json", "--type", "AWS::S3::Bucket").out)  # fmt: skip
+    assert {rule for item in few for rule in item["rules"]} < {item["id"] for item in listed}
+    for wrong, told in (((), "of which framework?"), (("--framework", "cis-aws-6"), "did you mean 'cis-aws-6.0'")):  # fmt: skip
+        said = driftline("rules", "list", "--controls", *wrong)
+        assert (said.code, said.out, told in said.err) == (2, "", True)
+
+
+def test_a_catalogue_of_ones_own(driftline: Command, tmp_path: Path) -> None:
+    """It lies beside one's own rules; a rule that comes with Driftline may answer its controls."""
+    (tmp_path / "own" / "frameworks").mkdir(parents=True)
+    catalogue = tmp_path / "own" / "frameworks" / "house-rules.yaml"
+    text = """\
+id: house-rules
+title: House rules
+url: https://example.com/house
+controls:
+  H.1: {text: Only by TLS, from: {csf-2.0: [PR.DS-02]}}
+  H.2: Keys turn
+  H.3: Doors are shut
+"""
+    catalogue.write_text(text)
+    own(tmp_path, GOOD.replace("frameworks: {}", "frameworks: {house-rules: [H.2]}"))
+    asked = ("rules", "list", "--rules", "own", "--framework", "house-rules", "--controls")
+    said = driftline(*asked, "--format", "json")
+    rules = {item["id"]: item["rules"] for item in json.loads(said.out)}
+    assert "aws-s3-bucket-tls-only" in rules["H.1"]
+    assert (rules["H.2"], rules["H.3"]) == (["own-rotation-on"], [])
+    alone = text.replace("{text: Only by TLS, from: {csf-2.0: [PR.DS-02]}}", "Only by TLS")
+    catalogue.write_text(alone)
+    own(tmp_path)
+    said = driftline("scan", "folder", ".", "--rules", "own", "--framework", "house-rules")
+    assert (said.code, said.out) == (2, "")
+    assert "--framework house-rules: no rule says anything about its controls yet" in said.err
+    catalogue.write_text(text.replace("PR.DS-02", "PR.DS-2"))
+    said = driftline(*asked)
+    assert said.code == 2
+    assert "own/frameworks/house-rules.yaml:5:45: csf-2.0 has no control 'PR.DS-2' (did you mean 'PR.DS-02'?)" in said.err  # fmt: skip
+
+
 def test_show(driftline: Command) -> None:
     said = driftline("rules", "show", "aws-sqs-queue-policy-not-public")
     path = RULES / "sqs" / "aws-sqs-queue-policy-not-public.yaml"
@@ -100,6 +161,8 @@ WRONG = {
     "no example that fails": (GOOD.replace("  failed: [{name: off, set: {config.rotation.KeyRotationEnabled: false}}]\n", ""), "", "examples.failed is missing"),
     "a wait that is no duration": (GOOD.replace("params:", "for: soon\nparams:"), "", "for"),
     "a condition without its example": (GOOD.replace("params:", "when: resource.account != ''\nparams:"), "", "not_applicable"),
+    "a control of no catalogue": (GOOD.replace("frameworks: {}", "frameworks: {fsbp: [KMS.1, KMS.55]}"), "15:28", "fsbp has no control 'KMS.55' (did you mean 'KMS.5'?)"),
+    "no such framework": (GOOD.replace("frameworks: {}", "frameworks: {fsbb: [KMS.1]}"), "15:20", "no framework 'fsbb' (did you mean 'fsbp'?)"),
     "a list": ("- a\n", "1:1", "not a rule"), "nothing": ("", "1:1", "not a rule"), "bytes": ("\udcff", "1:1", "cannot be read"),
 }  # fmt: skip
 

@@ -120,6 +120,8 @@ def test_what_is_chosen(moto: Moto, driftline: Command) -> None:
     framework = types("--framework", "cis-aws-3.0")
     assert QUEUE not in framework
     assert "AWS::S3::Bucket" in framework
+    assert types("--framework", "cis-aws-6.0") == framework  # answered by way of 3.0
+    assert QUEUE in types("--framework", "soc2", "--type", QUEUE)
 
 
 @pytest.mark.parametrize(("wrong", "nearest"), [

@@ -1,0 +1,189 @@
+"""Catalogues of controls (`frameworks/*.yaml` in a folder of rules), and what follows from the controls that a rule names."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipeline.rulebook.source import Source, nearest
+
+Named = Mapping[str, Sequence[str]]
+"""Framework id to control ids."""
+Key = tuple[str, str]
+"""A control of a framework."""
+
+
+class Control(BaseModel):
+    """What it is about, in our own words, and which controls of other catalogues answer it.
+
+    A rule that answers one of `from` answers this one too."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str = Field(min_length=3)
+    from_: dict[str, list[str]] = Field(default_factory=dict, alias="from")
+
+
+class Catalogue(BaseModel):
+    """What stands in a catalogue's file. A control may be its text alone."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    id: str = Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")
+    title: str = Field(min_length=3)
+    url: str = Field(pattern=r"^https://")
+    controls: dict[str, Control] = Field(min_length=1)
+
+    @field_validator("controls", mode="before")
+    @classmethod
+    def _text_alone(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {id: {"text": one} if isinstance(one, str) else one for id, one in value.items()}
+
+
+class Frameworks:
+    """All catalogues by id, and which control answers which."""
+
+    def __init__(self, catalogues: Sequence[Catalogue] = ()) -> None:
+        self.catalogues = {one.id: one for one in sorted(catalogues, key=lambda one: one.id)}
+        self._answered: dict[Key, list[Key]] = {}
+        """Control to those that name it in `from`."""
+        self._place: dict[Key, int] = {}
+        for one in self.catalogues.values():
+            for id, control in one.controls.items():
+                self._place[one.id, id] = len(self._place)
+                for source in keys(control.from_):
+                    self._answered.setdefault(source, []).append((one.id, id))
+
+    def answered(self, named: Named) -> dict[str, list[str]]:
+        """The controls that a rule names, and all those that they answer."""
+        found, open_ = set[Key](), list(keys(named))
+        while open_:
+            key = open_.pop()
+            if key not in found:
+                found.add(key)
+                open_ += self._answered.get(key, ())
+        out = {framework: list(controls) for framework, controls in named.items()}
+        for framework, id in sorted(found - set(keys(named)), key=self._place.__getitem__):
+            out.setdefault(framework, []).append(id)
+        return out
+
+    def unknown(self, named: Named) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """Where `named` names what is in no catalogue, and what to write instead."""
+        for framework, controls in named.items():
+            catalogue = self.catalogues.get(framework)
+            if catalogue is None:
+                yield (
+                    (framework,),
+                    f"no framework {framework!r}{nearest(framework, self.catalogues)}",
+                )
+                continue
+            for number, id in enumerate(controls):
+                if id not in catalogue.controls:
+                    near = nearest(id, catalogue.controls)
+                    yield (framework, number), f"{framework} has no control {id!r}{near}"
+
+    def circle(self) -> list[Key]:
+        """Controls that answer one another in a circle; empty where there is none."""
+        done = set[Key]()
+        for start in self._place:
+            way, steps = [start], [iter(self._answered.get(start, ()))]
+            while steps:
+                following = next(steps[-1], None)
+                if following is None:
+                    done.add(way.pop())
+                    steps.pop()
+                elif following in way:
+                    return [*way[way.index(following) :], following]
+                elif following not in done:
+                    way.append(following)
+                    steps.append(iter(self._answered.get(following, ())))
+        return []
+
+
+def keys(named: Named) -> Iterator[Key]:
+    """Each control with its framework."""
+    for framework, controls in named.items():
+        for id in controls:
+            yield framework, id
+
+
+def load_frameworks(folders: Sequence[Path] = ()) -> tuple[Frameworks, list[str]]:
+    """The catalogues that come with Driftline and those of `folders`, and every mistake in them with its place."""
+    paths = {path.resolve(): path for folder in folders for path in _files(folder)}
+    built_in = {path.resolve() for path in _files(Path(str(files("rules"))))}
+    own = [path for resolved, path in paths.items() if resolved not in built_in]
+    known, problems = _built_in()
+    if not own:
+        return known, list(problems)
+    frameworks, wrong = _read(own, list(known.catalogues.values()))
+    return frameworks, problems + wrong
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted((folder / "frameworks").glob("*.yaml"))
+
+
+@cache
+def _built_in() -> tuple[Frameworks, list[str]]:
+    return _read(_files(Path(str(files("rules")))), [])
+
+
+def built_in_frameworks() -> Frameworks:
+    """The catalogues that come with Driftline."""
+    return _built_in()[0]
+
+
+def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks, list[str]]:
+    catalogues, problems = {one.id: one for one in known}, list[str]()
+    sources: dict[str, Source] = {}
+    for path in paths:
+        source = Source(path)
+        problems += source.problems
+        if source.problems:
+            continue
+        try:
+            one = Catalogue.model_validate(source.data)
+        except ValidationError as error:
+            problems += [_told(source, wrong) for wrong in error.errors(include_url=False)]
+            continue
+        if path.stem != one.id:
+            problems.append(f"{source.at('id')}: the id {one.id!r} is not the file's name (rename one of them)")  # fmt: skip
+        elif one.id in catalogues:
+            problems.append(f"{source.at('id')}: there is a framework {one.id} already (choose another id)")  # fmt: skip
+        else:
+            catalogues[one.id], sources[one.id] = one, source
+    frameworks = Frameworks(list(catalogues.values()))
+    for framework, source in sources.items():
+        for id, control in catalogues[framework].controls.items():
+            problems += [
+                f"{source.at('controls', id, 'from', *where)}: {why}"
+                for where, why in frameworks.unknown(control.from_)
+            ]
+    circle = frameworks.circle()
+    ours = [key for key in circle if key[0] in sources]
+    if ours:
+        framework, id = ours[0]
+        way = " → ".join(f"{framework} {id}" for framework, id in circle)
+        place = sources[framework].at("controls", id, "from")
+        problems.append(f"{place}: controls answer one another in a circle: {way} (remove one)")
+    return frameworks, problems
+
+
+def _told(source: Source, problem: Any) -> str:
+    """A pydantic error as place, what, what to write instead."""
+    where = tuple(problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = ["text", "from"] if where[0] == "controls" else list(Catalogue.model_fields)
+        return f"{source.at(*where)}: unknown field {where[-1]!r}{nearest(str(where[-1]), known)}"
+    named = ".".join(map(str, where)) or "a framework"
+    if problem["type"] == "missing":
+        return f"{source.at(*where[:-1])}: {named} is missing (add it)"
+    if problem["type"] == "model_type":
+        form = "its text, or {text: …, from: …}" if where else "its id, title, url and controls"
+        return f"{source.at(*where)}: {named} is not understood (write {form})"
+    return f"{source.at(*where)}: {named}: {problem['msg'].lower()}"
