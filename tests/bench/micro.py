@@ -3,8 +3,8 @@
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from pipeline.model import micros
@@ -78,7 +78,7 @@ def rules() -> dict[str, Any]:
 def _copy(bound: BoundRule, number: int) -> BoundRule:
     rule = bound.rule
     file = rule.file.model_copy(update={"id": f"{rule.id}-{number}"})
-    return BoundRule(type(rule)(file, Path(), rule.when, rule.must), bound.severity, bound.params)
+    return BoundRule(replace(rule, file=file), bound.severity, bound.params)
 
 
 def _median(work: Callable[[], Any], n: int = 400) -> float:
