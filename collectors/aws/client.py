@@ -142,13 +142,28 @@ class Account:
         client, method = self._ready(service, region), xform_name(operation)
         if client.can_paginate(method):
             yield from client.get_paginator(method).paginate(**params)
-        else:
-            yield getattr(client, method)(**params)
+            return
+        token, asked = _token(client, operation), dict(params)
+        while True:
+            answer = getattr(client, method)(**asked)
+            yield answer
+            if token is None or answer.get(token) in (None, "", asked.get(token)):
+                return
+            asked[token] = answer[token]
 
     def _ready(self, service: str, region: str) -> Any:
         if self._stop.is_set():
             raise Stopped
         return self.client(service, region)
+
+
+def _token(client: Any, operation: str) -> str | None:
+    """What an operation of which botocore knows no pages calls the way to the next one; None where it has one page."""
+    model = client.meta.service_model.operation_model(operation)
+    if model.input_shape is None or model.output_shape is None:
+        return None
+    both = model.input_shape.members.keys() & model.output_shape.members.keys()
+    return next((name for name in ("NextToken", "nextToken", "NextMarker") if name in both), None)
 
 
 def _kind(error: Exception) -> type[UserError]:
