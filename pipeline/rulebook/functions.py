@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import policy
+from pipeline.rulebook import grants, policy
 from pipeline.rulebook.condition import broad
 
 DAY = 86_400_000_000
@@ -52,31 +52,32 @@ def at_path(config: Any, path: str) -> Any:
     return config
 
 
-def _judgement(judge: Callable[[Any, str], bool], of: str = "account") -> Callable[[str], bool]:
-    """A judge of documents as a function of a path; `of` is what else of the resource it is told."""
+def _judgement(judge: Callable[..., bool], of: str = "account") -> Callable[..., bool]:
+    """A judge of documents as a function of a path and perhaps a text; `of` is what else of the resource it is told."""
 
-    def call(path: str) -> bool:
+    def call(path: str, *more: str) -> bool:
         current = CURRENT.get()
-        key = (judge.__name__, path)
+        key = (judge.__name__, path, *more)
         if key not in current.memory:
             document = at_path(current.config, path)
-            current.memory[key] = document is not None and remembered(document, path, current)
+            current.memory[key] = document is not None and remembered(document, path, current, more)
         return bool(current.memory[key])
 
-    def remembered(document: Any, path: str, current: Current) -> bool:
+    def remembered(document: Any, path: str, current: Current, more: tuple[str, ...]) -> bool:
         """Most readings change something else than the policy, and many resources have the same one."""
         digest = current.memory.get(("digest", path))
         if digest is None:
             digest = hashlib.blake2b(msgspec.json.encode(document), digest_size=16).digest()
             current.memory["digest", path] = digest
         other = getattr(current, of)
-        if (digest, other) not in known:
+        key = (digest, other, *more)
+        if key not in known:
             if len(known) >= REMEMBERED:
                 known.clear()
-            known[digest, other] = judge(document, other)
-        return known[digest, other]
+            known[key] = judge(document, other, *more)
+        return known[key]
 
-    known: dict[tuple[bytes, str], bool] = {}
+    known: dict[tuple[Any, ...], bool] = {}
     return call
 
 
@@ -125,6 +126,12 @@ FUNCTIONS: dict[str, Function] = {
     "policy_allows_public": Function(_judgement(policy.allows_public), ("STRING",), "BOOL", True),
     "policy_allows_cross_account": Function(
         _judgement(policy.allows_cross_account), ("STRING",), "BOOL", True
+    ),
+    "policy_gives_others": Function(
+        _judgement(grants.gives_others), ("STRING", "STRING"), "BOOL", True
+    ),
+    "policy_allows_service": Function(
+        _judgement(grants.allows_service), ("STRING", "STRING"), "BOOL", True
     ),
     "policy_requires_tls": Function(
         _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True

@@ -1,0 +1,82 @@
+"""What of a bucket's policy concerns some actions, or one service."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.rulebook.functions import CURRENT, FUNCTIONS, Current
+from pipeline.rulebook.grants import allows_service, gives_others
+
+OWN, OTHER = "111111111111", "222222222222"
+ACTIONS = "s3:DeleteBucketPolicy s3:PutBucketPolicy"
+LOGS = "logging.s3.amazonaws.com"
+
+
+def allow(principal: Any = None, action: Any = "s3:PutBucketPolicy", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Principal": principal or {"AWS": OTHER}, "Action": action, "Resource": "*"} | more  # fmt: skip
+
+
+def but(principal: Any, **more: Any) -> dict[str, Any]:
+    found = allow(principal, **more)
+    return {name: value for name, value in found.items() if name != "Action"}
+
+
+@pytest.mark.parametrize(("given", "statements"), [
+    (True, allow()),
+    (True, [allow(action="s3:GetObject"), allow()]),
+    (True, [allow(action=["s3:GetObject", "S3:put*"])]),
+    (True, [allow(action="*")]),
+    (True, [allow("*")]),
+    (True, [allow({"AWS": f"arn:aws:iam::{OTHER}:role/x"})]),
+    (True, [but({"AWS": OTHER}, NotAction="s3:PutBucketPolicy")]),
+    (True, [but({"AWS": OTHER}, NotAction=["s3:Get*"])]),
+    (True, [allow(), allow("*", Effect="Deny", action="s3:DeleteBucketPolicy")]),
+    (False, []),
+    (False, [allow({"AWS": OWN})]),
+    (False, [allow({"Service": LOGS})]),
+    (False, [allow(action="s3:GetObject")]),
+    (False, [allow(action=["s3:PutBucketPolicyX", "s3:Put"])]),
+    (False, [but({"AWS": OTHER}, NotAction=["S3:PutBucketPolicy", "s3:Delete*"])]),
+    (False, [allow(action="s3:*"), allow("*", Effect="Deny", action=["s3:PutBucketPolicy", "s3:DeleteBucketPolicy"])]),
+    (False, [allow(Condition={"StringEquals": {"aws:PrincipalAccount": OWN}})]),
+    (False, [allow(Effect="Deny")]),
+])  # fmt: skip
+def test_what_others_may_do_is_known(given: bool, statements: Any) -> None:
+    assert gives_others({"Statement": statements}, OWN, ACTIONS) is given
+
+
+def test_a_policy_stays_as_it_is() -> None:
+    document = {"Statement": [but({"AWS": OTHER}, NotAction="s3:GetObject")]}
+    before = repr(document)
+    assert gives_others(document, OWN, ACTIONS)
+    assert repr(document) == before
+
+
+@pytest.mark.parametrize(("allowed", "statements"), [
+    (True, allow({"Service": LOGS})),
+    (True, [allow(), allow({"AWS": OWN, "Service": ["x.amazonaws.com", LOGS.upper()]})]),
+    (False, [allow({"Service": LOGS}, Effect="Deny")]),
+    (False, [allow({"Service": "delivery.logs.amazonaws.com"})]),
+    (False, [allow({"AWS": LOGS})]),
+    (False, [allow("*")]),
+    (False, []),
+])  # fmt: skip
+def test_a_service_is_known(allowed: bool, statements: Any) -> None:
+    assert allows_service({"Statement": statements}, OWN, LOGS) is allowed
+
+
+@pytest.mark.parametrize("judge", [gives_others, allows_service])
+def test_what_is_no_policy_is_not_judged(judge: Any) -> None:
+    with pytest.raises(ValueError, match="policy"):
+        judge({"Statement": [{"Effect": "allow"}]}, OWN, LOGS)
+
+
+def test_each_text_has_an_answer_of_its_own() -> None:
+    call = FUNCTIONS["policy_allows_service"].call
+    policy = {"Statement": [allow({"Service": LOGS})]}
+    token = CURRENT.set(Current({"policy": policy, "none": None}, OWN, 0))
+    try:
+        assert [call("policy", LOGS), call("policy", "x"), call("none", LOGS)] == [True, False, False]  # fmt: skip
+        assert FUNCTIONS["policy_gives_others"].call("policy", ACTIONS) is False
+    finally:
+        CURRENT.reset(token)
