@@ -133,20 +133,23 @@ def _walked(output: Any, path: str) -> Any:
     return output
 
 
-def shape_of(shape: Shape, depth: int = 0) -> Any:
-    """A botocore shape as rules know it; recursive ones end as `any`."""
-    if depth > DEEPEST:
+def shape_of(shape: Shape, depth: int = 0, above: frozenset[str] = frozenset()) -> Any:
+    """A botocore shape as rules know it; recursive ones end as `any` where they meet themselves."""
+    if depth > DEEPEST or shape.name in above:
         return "any"
     if isinstance(shape, StructureShape):
         if getattr(shape, "is_document_type", False):
             return "any"
+        within = above | {shape.name}
         return {
-            "fields": {name: shape_of(member, depth + 1) for name, member in shape.members.items()}
+            "fields": {
+                name: shape_of(member, depth + 1, within) for name, member in shape.members.items()
+            }
         }
     if isinstance(shape, ListShape):
-        return {"list": shape_of(shape.member, depth + 1)}
+        return {"list": shape_of(shape.member, depth + 1, above)}
     if isinstance(shape, MapShape):
-        return {"map": shape_of(shape.value, depth + 1)}
+        return {"map": shape_of(shape.value, depth + 1, above)}
     return SCALARS.get(shape.type_name, "any")
 
 

@@ -218,3 +218,11 @@ def test_a_type_that_stands_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(text)
     with pytest.raises(UserError, match="stands twice"):
         kinds(tmp_path)
+
+
+def test_a_shape_ends_where_it_meets_itself() -> None:
+    rules = generate()["AWS::WAFv2::WebACL"]["parts"]["acl"]["fields"]["Rules"]["list"]["fields"]
+    statement = rules["Statement"]["fields"]
+    assert statement["NotStatement"] == {"fields": {"Statement": "any"}}
+    assert statement["AndStatement"] == {"fields": {"Statements": {"list": "any"}}}
+    assert statement["GeoMatchStatement"]["fields"]["CountryCodes"] == {"list": "string"}
