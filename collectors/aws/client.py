@@ -25,9 +25,9 @@ from botocore.exceptions import (
     ProfileNotFound,
     TokenRetrievalError,
 )
-from botocore.loaders import Loader, create_loader
 
 from collectors.aws.errors import ERRORS, NotOffered, trouble
+from collectors.aws.models import SlimLoader
 from pipeline.errors import NotThere, UserError
 
 CREDENTIALS = (
@@ -69,8 +69,8 @@ def own_endpoint() -> bool:
 
 
 @cache
-def _loader() -> Loader:
-    return create_loader()  # the service models are large: read once, not once an account
+def _loader() -> SlimLoader:
+    return SlimLoader()  # read once, not once an account
 
 
 def _config(connections: int) -> Config:

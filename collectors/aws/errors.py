@@ -4,10 +4,11 @@ from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from pipeline.model import UnreadReason
 
-ERRORS = (ClientError, BotoCoreError)
+ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """What a call may raise; everything else is our own fault."""
 
 

@@ -55,8 +55,7 @@ def _regional(moto: Moto, region: str) -> int:
         group = ec2.create_security_group(GroupName=f"web-{number}", Description="bench", VpcId=vpc)["GroupId"]  # fmt: skip
         source = "0.0.0.0/0" if number % 4 == 0 else "10.0.0.0/8"
         ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp=source)  # fmt: skip
-    image = ec2.describe_images()["Images"][0]["ImageId"]
-    ec2.run_instances(ImageId=image, MinCount=15, MaxCount=15)
+    ec2.run_instances(ImageId="ami-12345678", MinCount=15, MaxCount=15)
     for number in range(15):
         ec2.create_volume(AvailabilityZone=f"{region}a", Size=8, Encrypted=number % 2 == 0)
     for number in range(15):

@@ -32,7 +32,7 @@ REGIONS = ["us-east-1", "eu-west-1"]
 def run() -> dict[str, Any]:
     """Of the ordinary account: scan_s, scan_mb (medians), resources, calls, the simulated AWS's own ceiling; then the
     troubled ones and the many."""
-    with TemporaryDirectory(prefix="bench-") as name, running(Path(name)) as moto:
+    with TemporaryDirectory(prefix="bench-") as name, running(Path(name), images=False) as moto:
         made = populate(moto)
         folder = Path(name)
         ordinary = [scan(folder, moto, moto.url) for _ in range(ROUNDS)]

@@ -15,18 +15,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
+import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.validate import ParamValidator
 
 from collectors.aws.client import Account
+from collectors.aws.models import SlimLoader
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.redact import Redactor
 from collectors.table import Kind, kinds
 from pipeline.model import Snapshot
 from tests.collectors.moto import ENV, MASTER, furnish, running
 
+LOADER = SlimLoader()
+"""As the collector's: the models are read once."""
 FOLDER = Path(__file__).parent / "recorded"
 KEPT = ("content-type", "x-amzn-errortype", "x-amzn-query-error")
 
@@ -40,7 +44,11 @@ class Replayed(Account):
     """An account whose every answer is a recorded one, in the order of the recording."""
 
     def __init__(self, calls: list[dict[str, Any]]) -> None:
-        session = boto3.Session(ENV["AWS_ACCESS_KEY_ID"], "not-a-secret", region_name="us-east-1")
+        inner = botocore.session.get_session()
+        inner.register_component("data_loader", LOADER)
+        session = boto3.Session(
+            ENV["AWS_ACCESS_KEY_ID"], "not-a-secret", None, "us-east-1", botocore_session=inner
+        )
         super().__init__(session, MASTER, "aws", 1e6, 4)
         self._config = self._config.merge(
             Config(retries={"mode": "standard", "total_max_attempts": 1})

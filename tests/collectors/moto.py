@@ -43,8 +43,9 @@ LOADER = create_loader()
 class Moto:
     """A moto_server on a free port."""
 
-    def __init__(self, folder: Path, *, managed: bool = False) -> None:
-        """`managed`: with the policies that AWS manages, a second's work for each account."""
+    def __init__(self, folder: Path, *, managed: bool = False, images: bool = True) -> None:
+        """`managed`: with the policies that AWS manages, a second's work for each account; `images`: with some 1,300
+        images and their snapshots, in each region."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
@@ -54,7 +55,10 @@ class Moto:
             "-p",
             str(port),
         ]
-        more = {"MOTO_IAM_LOAD_MANAGED_POLICIES": str(managed).lower()}
+        more = {
+            "MOTO_IAM_LOAD_MANAGED_POLICIES": str(managed).lower(),
+            "MOTO_EC2_LOAD_DEFAULT_AMIS": str(images).lower(),
+        }
         self.child = Child(command, folder / "moto.log", os.environ | more)
         wait_until(lambda: answers(port), 60, self.child, "moto_server")
 
@@ -95,9 +99,9 @@ class Moto:
 
 
 @contextmanager
-def running(folder: Path, *, managed: bool = False) -> Iterator[Moto]:
+def running(folder: Path, *, managed: bool = False, images: bool = True) -> Iterator[Moto]:
     """A moto_server for as long as it is needed."""
-    moto = Moto(folder, managed=managed)
+    moto = Moto(folder, managed=managed, images=images)
     try:
         yield moto
     finally:

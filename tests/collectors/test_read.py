@@ -306,6 +306,16 @@ def test_an_error_that_is_no_answer_has_failed() -> None:
     assert trouble(OSError("x")).reason == "failed"
 
 
+def test_an_answer_that_is_none_has_failed() -> None:
+    """A page of a proxy's, where XML should be."""
+    calls = [c | {"status": 500, "body": "<!doctype html><title>500"} if c["call"] == "sns.GetTopicAttributes" else c
+             for c in recorded("AWS::SNS::Topic")]  # fmt: skip
+    for snapshot in snapshots(read_all(Replayed(calls), kinds()["AWS::SNS::Topic"])):
+        assert [(u.part, u.reason, u.code) for u in snapshot.unread] == [
+            ("attributes", "failed", "ResponseParserError")
+        ]
+
+
 @pytest.mark.parametrize(
     ("type_", "event", "mine", "other"),
     [
