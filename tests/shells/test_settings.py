@@ -144,7 +144,7 @@ def test_good_settings_are_called_good(tmp_path: Path) -> None:
         ("", {"KAFKA__OAUTH__CLIENT_ID": "me"},
          "environment DRIFTLINE_KAFKA__OAUTH__CLIENT_ID: kafka.oauth.token_url: is missing (write it)"),
         ("", {"AWS__REGIONS": "[a, b"},
-         "environment DRIFTLINE_AWS__REGIONS:1:6: expected … (write valid YAML 1.2; text with special characters in"
+         "environment DRIFTLINE_AWS__REGIONS:2:1: did not find expected … (write valid YAML 1.2; text with special characters in"
          " 'single quotes')"),
         ("", {"KAFKA": "x"},
          "environment DRIFTLINE_KAFKA: kafka: must be a block (write names and values below it, indented)"),
