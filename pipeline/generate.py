@@ -32,9 +32,9 @@ def shapes() -> Iterator[tuple[str, str]]:
 
 def pages() -> Iterator[tuple[str, str]]:
     """docs/, but for what is written by hand."""
-    from pipeline.reference import commands, rules, settings, stream, types
+    from pipeline.reference import commands, functions, rules, settings, stream, types
 
-    for module in (rules, types, settings, stream, commands):
+    for module in (rules, functions, types, settings, stream, commands):
         yield from module.pages()
 
 

@@ -1,0 +1,47 @@
+"""docs/functions.md: what rules can ask beside CEL's own."""
+
+from collections.abc import Iterator
+
+from pipeline.reference import code, page, table
+from pipeline.rulebook.functions import FUNCTIONS
+
+SAYS = {
+    "policy_allows_public": ("'policy'", "A resource's policy lets anybody in: an Allow for everybody that no condition narrows and no Deny takes back"),
+    "any_policy_allows_public": ("'alias_policies'", "So does one of several policies, by their names"),
+    "file_policy_allows_public": ("'policy'", "So does a file system's policy; who comes through a mount target has been let in by the network"),
+    "policy_allows_cross_account": ("'policy'", "A resource's policy lets another account in, unguarded"),
+    "policy_gives_others": ("'policy', \"s3:PutBucketPolicy s3:DeleteBucketPolicy\"", "It gives another account one of these actions"),
+    "policy_allows_service": ("'policy', \"lambda.amazonaws.com\"", "It lets this AWS service in"),
+    "policy_requires_tls": ("'policy'", "It refuses every request without TLS"),
+    "policy_is_admin": ("'document'", "A policy of an identity allows everything on everything"),
+    "policy_escalates": ("'document'", "It lets its holder give himself more rights"),
+    "policy_decrypts_everything": ("'document'", "It allows decrypting with every key"),
+    "policies_are_admin": ("'inline_policies'", "All policies of a map together allow everything on everything"),
+    "policies_escalate": ("'inline_policies'", "All policies of a map together let their holder give himself more rights"),
+    "policies_decrypt_everything": ("'inline_policies'", "All policies of a map together allow decrypting with every key"),
+    "trusts_any_tenant": ("'role.AssumeRolePolicyDocument'", "A role trusts an identity provider that many tenants share, without saying which of them"),
+    "trusts_whole_provider": ("'role.AssumeRolePolicyDocument'", "A role trusts every subject of an identity provider"),
+    "port_open_to_world": ("'group', 22", "A security group lets a large part of the internet in on a port; prefix lists are judged where the part `prefix_lists` is read"),
+    "any_port_open_to_world": ("'group', \"20-21, 23\"", "It does on one of these ports"),
+    "other_port_open_to_world": ("'group', \"80, 443\"", "It does on a port that is none of these"),
+    "acl_port_open_to_world": ("'acl', 22", "A network ACL does on a port, its rules in their order"),
+    "is_true": ("'part.Field'", "The path holds true; false where it ends early or holds anything else"),
+    "age_days": ("resource.config.part.CreateDate", "Whole days from a time's text to the record's time"),
+}  # fmt: skip
+INTRO = """
+Functions of the rule language beside [CEL](https://cel.dev)'s own. A path is a text under `resource.config`, its first
+step the part, which must stand in the rule's `needs`; a path that ends early (a policy that is not there) gives false.
+What cannot be judged for sure, such as a condition by a variable of the caller, is an error, and the evaluation unknown.
+"""
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """The page."""
+    rows = [
+        (code(f"{name}({SAYS[name][0]})"), "whole number" if FUNCTIONS[name].returns == "INT" else "bool", SAYS[name][1])
+        for name in FUNCTIONS
+    ]  # fmt: skip
+    yield (
+        "docs/functions.md",
+        page("Functions of rules", "pipeline/reference/functions.py", INTRO, table(("call", "gives", "what it says"), rows)),
+    )  # fmt: skip
