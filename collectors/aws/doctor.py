@@ -89,7 +89,11 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
         call = kind.listing.under or kind.listing
         params = {name: value(path, holes) for name, path in call.params.items()}
         service = call.service or kind.service
-        next(iter(account.pages(service, at, call.operation, params)), None)
+        try:
+            next(iter(account.pages(service, at, call.operation, params)), None)
+        except ERRORS as error:
+            if trouble(error, kind.listing.absent).reason not in ("absent", "gone"):
+                raise  # not in use, or not offered there, is an answer
 
     for kind, answer in side_by_side(rows, ask, seconds):
         if answer is None:
