@@ -29,7 +29,7 @@ SAYS = {
     "age_days": ("resource.config.part.CreateDate", "Whole days from a time's text to the record's time"),
 }  # fmt: skip
 INTRO = """
-Functions of the rule language beside [CEL](https://cel.dev)'s own. A path is a text under `resource.config`, its first
+Functions of the rule language beside CEL's own. A path is a text under `resource.config`, its first
 step the part, which must stand in the rule's `needs`; a path that ends early (a policy that is not there) gives false.
 What cannot be judged for sure, such as a condition by a variable of the caller, is an error, and the evaluation unknown.
 """
