@@ -2,12 +2,11 @@
 
 Prints {resources, seconds, per_s, memory_mb}."""
 
-import io
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -17,6 +16,7 @@ from botocore.compat import HTTPHeaders
 from collectors.aws.client import Account, Organization
 from collectors.aws.collect import Options, sweep
 from pipeline.model import Snapshot
+from tests.collectors.answers import Raw
 from tests.collectors.moto import ENV
 
 PAGE = 1000
@@ -27,15 +27,10 @@ CALLER = b"""<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:ia
 <UserId>U</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
 
 
-class _Raw(io.BytesIO):
-    def stream(self, **_: Any) -> Iterator[bytes]:
-        yield self.getvalue()
-
-
 def answer(size: int, request: Any, event_name: str) -> AWSResponse:
     operation = event_name.rpartition(".")[2]
     if operation == "GetCallerIdentity":
-        return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(CALLER))
+        return AWSResponse(request.url, 200, HTTPHeaders(), Raw(CALLER))
     body: dict[str, Any]
     if operation == "ListQueues":
         at = int(json.loads(request.body).get("NextToken", 0))
@@ -45,7 +40,7 @@ def answer(size: int, request: Any, event_name: str) -> AWSResponse:
         body = {"Attributes": {"Policy": POLICY, "SqsManagedSseEnabled": "true", "MessageRetentionPeriod": "345600"}}  # fmt: skip
     else:
         body = {"Tags": {"env": "prod"}}
-    return AWSResponse(request.url, 200, HTTPHeaders(), _Raw(json.dumps(body).encode()))
+    return AWSResponse(request.url, 200, HTTPHeaders(), Raw(json.dumps(body).encode()))
 
 
 def _answered(make: Callable[..., Any], size: int) -> Callable[..., Any]:

@@ -63,13 +63,9 @@ def rules() -> dict[str, Any]:
     }  # fmt: skip
     now = micros(START)
 
-    def judging(chosen: list[BoundRule]) -> Callable[[], Any]:
-        rule_set = RuleSet(chosen)
-        return lambda: rule_set.judge(document, {}, now)
-
-    alone = {rule.id: _median(judging([rule])) for rule in own}
+    alone = {rule.id: median_us(judging([rule], document, now)) for rule in own}
     return {
-        "rules_us": _median(judging(twenty)),
+        "rules_us": median_us(judging(twenty, document, now)),
         "rules_real": len(own),
         "rule_us": dict(sorted(alone.items(), key=lambda item: -item[1])),
     }
@@ -81,10 +77,16 @@ def _copy(bound: BoundRule, number: int) -> BoundRule:
     return BoundRule(replace(rule, file=file), bound.severity, bound.params)
 
 
-def _median(work: Callable[[], Any], n: int = 400) -> float:
-    """Microseconds of one call, the median of seven times n."""
+def judging(chosen: list[BoundRule], resource: dict[str, Any], now: int) -> Callable[[], Any]:
+    """One judgement of a resource by some rules, to be measured."""
+    rule_set = RuleSet(chosen)
+    return lambda: rule_set.judge(resource, {}, now)
+
+
+def median_us(work: Callable[[], Any], n: int = 400, rounds: int = ROUNDS) -> float:
+    """Microseconds of one call, the median of some rounds of n."""
     times = []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         began = time.thread_time()
         for _ in range(n):
             work()

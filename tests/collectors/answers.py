@@ -35,7 +35,9 @@ FOLDER = Path(__file__).parent / "recorded"
 KEPT = ("content-type", "x-amzn-errortype", "x-amzn-query-error")
 
 
-class _Raw(io.BytesIO):
+class Raw(io.BytesIO):
+    """A body as botocore reads it."""
+
     def stream(self, **_: Any) -> Iterator[bytes]:
         yield self.getvalue()
 
@@ -73,7 +75,7 @@ class Replayed(Account):
         call = self.left[name].popleft()
         if "error" in call:
             told = {"Code": call["error"], "Message": call.get("message", "no")}
-            return AWSResponse("", call["status"], HTTPHeaders(), _Raw()), {
+            return AWSResponse("", call["status"], HTTPHeaders(), Raw()), {
                 "Error": told,
                 "ResponseMetadata": {},
             }
@@ -81,7 +83,7 @@ class Replayed(Account):
         if problems.has_errors():
             raise ValueError(f"{name}: {problems.generate_report()}")
         parsed = _timed(call["answer"], model.output_shape)
-        return AWSResponse("", 200, HTTPHeaders(), _Raw()), parsed | {"ResponseMetadata": {}}
+        return AWSResponse("", 200, HTTPHeaders(), Raw()), parsed | {"ResponseMetadata": {}}
 
     def _answer(self, request: Any, event_name: str, **_: Any) -> AWSResponse:
         name = event_name.removeprefix("before-send.")
@@ -91,9 +93,7 @@ class Replayed(Account):
                 f"no recorded answer for {name} (record them anew: python -m tests.collectors.answers)"
             )
         call = self.left[name].popleft()
-        return AWSResponse(
-            request.url, call["status"], call["headers"], _Raw(call["body"].encode())
-        )
+        return AWSResponse(request.url, call["status"], call["headers"], Raw(call["body"].encode()))
 
 
 def _timed(value: Any, shape: Any) -> Any:

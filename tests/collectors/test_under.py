@@ -10,7 +10,7 @@ from collectors.aws.read import Vanished
 from collectors.table import kinds
 from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, read_all, recorded
-from tests.collectors.test_read import failing
+from tests.collectors.test_read import broken, failing
 
 SERVICE, NODES = "AWS::ECS::Service", "AWS::EKS::Nodegroup"
 
@@ -38,12 +38,8 @@ def test_a_parent_that_went_hides_no_other() -> None:
 
 
 def test_a_parent_that_is_denied_is_told() -> None:
-    denied = [
-        failing(c, "AccessDeniedException", 400) if c["call"] == "ecs.ListServices" else c
-        for c in recorded(SERVICE)
-    ]
     with pytest.raises(ClientError, match="AccessDenied"):
-        read(SERVICE, denied)
+        broken(SERVICE, "ecs.ListServices", "AccessDeniedException", 400)
 
 
 def test_what_a_completing_call_no_longer_knows_has_vanished() -> None:
@@ -56,23 +52,15 @@ def test_what_a_completing_call_no_longer_knows_has_vanished() -> None:
 
 
 def test_denied_it_is_unread_where_the_list_names_it() -> None:
-    denied = [
-        failing(c, "AccessDeniedException", 400) if c["call"] == "ecs.DescribeServices" else c
-        for c in recorded(SERVICE)
-    ]
-    for one in read(SERVICE, denied):
+    for one in broken(SERVICE, "ecs.DescribeServices", "AccessDeniedException", 400):
         assert isinstance(one, Snapshot)
         assert [(u.part, u.reason) for u in one.unread] == [("service", "denied")]
         assert "service" not in one.config
 
 
 def test_denied_it_is_told_where_only_the_call_names_it() -> None:
-    denied = [
-        failing(c, "AccessDeniedException", 403) if c["call"] == "eks.DescribeNodegroup" else c
-        for c in recorded(NODES)
-    ]
     with pytest.raises(ClientError, match="AccessDenied"):
-        read(NODES, denied)
+        broken(NODES, "eks.DescribeNodegroup", "AccessDeniedException")
 
 
 def test_an_element_without_an_answer_is_null() -> None:

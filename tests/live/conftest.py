@@ -17,26 +17,20 @@ if TYPE_CHECKING:
     from tests.live.stage import Stage
 
 
-@pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
+def _broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
     """A broker with our topics."""
     server = kafka.start(tmp_path_factory.mktemp("kafka"))
     try:
         create(Kafka(bootstrap_servers=server.bootstrap))
         yield server
     finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
-    """A broker that no other module writes to."""
-    server = kafka.start(tmp_path_factory.mktemp("kafka"))
-    try:
-        create(Kafka(bootstrap_servers=server.bootstrap))
-        yield server
-    finally:
         server.kill()  # nobody needs its data
+
+
+broker = pytest.fixture(_broker, scope="session", name="broker")
+"""The one that modules share."""
+own = pytest.fixture(_broker, scope="module", name="own")
+"""One that no other module writes to."""
 
 
 @pytest.fixture(scope="session")
