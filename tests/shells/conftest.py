@@ -25,7 +25,7 @@ def driftline(
 
 @pytest.fixture(scope="session")
 def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    with running(tmp_path_factory.mktemp("moto")) as moto:
+    with running(tmp_path_factory.mktemp("moto"), images=False) as moto:
         yield moto
 
 

@@ -22,6 +22,17 @@ HERE = ("--regions", "us-east-1")
 SQS, QUEUE = "aws-sqs-queue-policy-not-public", "AWS::SQS::Queue"
 OPEN = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}]})  # fmt: skip
 
+UNANSWERED = dict.fromkeys(
+    (
+        "AWS::AccessAnalyzer::Settings",
+        "AWS::EC2::ClientVpnEndpoint",
+        "AWS::EC2::RegionSettings",
+        "AWS::SSM::Settings",
+    ),
+    "partial",
+)
+"""moto knows no answer to one of their calls; tests/collectors/answers.py holds them to answers by hand."""
+
 
 def whole(said: Said) -> dict[str, Any]:
     """The one object; every finding and sweep holds to its model."""
@@ -64,7 +75,8 @@ def test_an_account_as_json(moto: Moto, driftline: Command) -> None:
     assert found["summary"]["accounts"] == [MASTER]
     assert found["summary"]["findings"] == len(found["findings"]) > 15
     assert found["summary"]["evaluations"].keys() >= {"passed", "failed"}
-    assert {sweep["status"] for sweep in found["coverage"]} == {"complete"}
+    by = {sweep["scope"]["type"]: sweep["status"] for sweep in found["coverage"]}
+    assert {kind: status for kind, status in by.items() if status != "complete"} == UNANSWERED
     assert {sweep["scope"]["region"] for sweep in found["coverage"]} == {"us-east-1", "global"}
     assert len({f["id"] for f in found["findings"]}) == len(found["findings"])
     assert "hunter22" not in said.out + said.err
@@ -73,7 +85,7 @@ def test_an_account_as_json(moto: Moto, driftline: Command) -> None:
 
 def test_table_and_csv(moto: Moto, driftline: Command) -> None:
     queues(moto)
-    only = ("scan", "aws", *HERE, "--type", QUEUE)
+    only = ("scan", "aws", *HERE, "--rule", SQS)
     table = driftline(*only)
     assert table.code == 1
     assert SQS in table.out
