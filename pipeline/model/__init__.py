@@ -28,15 +28,28 @@ from pipeline.model.resource import (
     Unread,
     UnreadReason,
 )
-from pipeline.model.stream import Actor, Alert, Change, Changed, Drift, Member, Read, Signal, Ticket
+from pipeline.model.stream import (
+    Actor,
+    Alert,
+    Candidate,
+    Change,
+    Changed,
+    Drift,
+    Link,
+    Member,
+    Read,
+    Signal,
+    Ticket,
+    Tool,
+)
 
 RECORDS: tuple[type[Record], ...] = (
     Snapshot, Sweep, SweepUids, Change, Control, Read, Finding, Drift, Signal, Alert, Ticket,
 )  # fmt: skip
 
 __all__ = [
-    "RECORDS", "SEVERITIES", "Actor", "Alert", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
-    "Finding", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskFactor",
+    "RECORDS", "SEVERITIES", "Actor", "Alert", "Candidate", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
+    "Finding", "Link", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskFactor",
     "RuleRef", "Scope", "Severity", "Signal", "Snapshot", "Status", "Sweep", "SweepUids", "SweepUnread", "Tick",
-    "Ticket", "Time", "Unread", "UnreadReason", "finding_id", "from_micros", "micros", "rfc3339", "rule_uuid", "to_micros",
+    "Ticket", "Time", "Tool", "Unread", "UnreadReason", "finding_id", "from_micros", "micros", "rfc3339", "rule_uuid", "to_micros",
 ]  # fmt: skip

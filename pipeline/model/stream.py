@@ -5,63 +5,145 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.model.base import Record, Time
-from pipeline.model.finding import Severity
+from pipeline.model.finding import ResourceRef, Severity
+
+Tool = Literal["console", "cli", "terraform", "cloudformation", "sdk", "service", "unknown"]
+
+
+class Link(Record):
+    """One step of a chain of sessions: who took on which role."""
+
+    session: str
+    """The id of the credential that was issued."""
+    issued_to: str
+    """Id of the actor that asked for it."""
+    role: str | None = None
+    at: Time
+    change: str
+    """Id of the change (the audit event) that says so."""
 
 
 class Actor(Record):
+    """Who did it, as well as the event says."""
+
     id: str
-    type: str
+    """The source identity, else the session's issuer, else the caller's own id."""
+    type: Literal["user", "role", "root", "federated", "service", "account", "anonymous", "unknown"]
     name: str | None = None
+    account: str | None = None
+    """The actor's own account."""
     session: str | None = None
+    """The id of the session's credential (AWS: its access key id): what one deployment has in common."""
+    session_name: str | None = None
+    issuer: str | None = None
+    """What the session stands for: the role's ARN."""
+    source_identity: str | None = None
+    mfa: bool | None = None
+    """Whether the session was opened with a second factor; None: not said."""
+    invoked_by: str | None = None
+    """The cloud's own service that called on the actor's behalf."""
+    tool: Tool = "unknown"
+    chain: list[Link] = Field(default_factory=list)
+    """How the session came to be, the nearest link first."""
+    chain_broken: bool = False
+    """A link of the chain was never seen: the first actor is not known."""
 
 
 class Change(Record):
-    """One audit event that touched a resource."""
+    """One audit event, as evidence about one resource. An event that touches several is as many changes, of one `id`."""
 
     id: str
+    """The event's own id: however often and by whichever way it comes, it is the same."""
     uid: str
+    """The resource; `account:<provider>:<account>` where the event names none, `session:<credential>` of a session."""
     type: str | None = None
+    """The resource's type; None where no row of the tables claims the event."""
     provider: Literal["aws", "azure", "gcp"]
+    organization: str | None = None
     account: str
     region: str
+    service: str = ""
+    """The service that was called, as the provider writes it: s3.amazonaws.com."""
     action: str
+    """As the provider writes it: PutBucketPolicy."""
+    kind: Literal["create", "update", "delete", "read", "session", "other"] = "other"
+    parts: list[str] = Field(default_factory=list)
+    """The parts of the configuration that it may have touched; empty: any."""
     actor: Actor
     source_ip: str | None = None
     user_agent: str | None = None
     occurred_at: Time
     outcome: Literal["success", "failure"]
     error: str | None = None
-    request: dict[str, Any] | None = None
+    shared: str | None = None
+    """What this event and its twin in another account have in common: two pieces of evidence of one cause."""
+    deployment: str | None = None
+    """The id of the stack or run that it is part of."""
+    resources: list[str] = Field(default_factory=list)
+    """Every uid that the event touches."""
+    source: str = ""
+    """The way it came by: `eventbridge`, `log`, `lookup`, `import`."""
     raw: dict[str, Any] = Field(default_factory=dict)
+    """The event as it came, what looks like a secret redacted: detections read it."""
 
 
 class Changed(Record):
+    """One place of a configuration, as a JSON Pointer (RFC 6901) beginning with the part."""
+
     path: str
     before: Any = None
     after: Any = None
 
 
+class Candidate(Record):
+    """A change that may be the cause of a drift."""
+
+    change: str
+    action: str
+    at: Time
+    actor: Actor
+    confidence: float = Field(ge=0, le=1)
+
+
 class Drift(Record):
-    """What changed in a configuration, and who did it."""
+    """What changed in one part of a configuration, and who did it."""
 
     id: str
     uid: str
+    part: str
+    resource: ResourceRef | None = None
     at: Time
+    """When the reading was taken that shows it."""
+    since: Time | None = None
+    """The last reading that still showed the old value."""
     changes: list[Changed]
+    candidates: list[Candidate] = Field(default_factory=list)
+    """All that may have caused it, the likeliest first."""
     actor: Actor | None = None
-    attribution: Literal["attributed", "unattributed", "pending"]
-    baseline: Literal["previous", "approved", "declared"]
+    attribution: Literal["attributed", "ambiguous", "unattributed", "pending"]
+    baseline: Literal["previous", "approved", "declared", "recorded"]
+    expected: bool | None = None
+    change_set: str | None = None
+    revision: int = 0
 
 
 class Read(Record):
-    """A wish that one resource be read again."""
+    """A wish that one resource, or a whole scope, be read again."""
 
     uid: str
+    """The resource's; or the key of a scope (provider/account/region/type), then all of it is read."""
     type: str
     account: str
     region: str
     reason: str
+    """`change`, `unsettled`, `related`."""
     after: Time
+    """The reading must begin later than this: when the change was made."""
+    not_before: Time | None = None
+    """Wait until then: a repetition with back-off."""
+    attempt: int = 0
+    change: str | None = None
+    """Id of the change that asked."""
 
 
 class Member(Record):
