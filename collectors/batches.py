@@ -130,7 +130,7 @@ class Batches:
             self._fail(str(error))
 
     def _produce(self, topic: str, value: bytes | None, **more: Any) -> None:
-        produce(self._out, self._delivery, topic, value, **more)  # type: ignore[arg-type] # None deletes a key
+        produce(self._out, self._delivery, topic, value, **more)
         self._out.poll(0)
 
     def _fail(self, why: str) -> None:

@@ -1,6 +1,6 @@
 """The core: one resource's state and one record in, its next state and what to say out. Pure.
 
-Time comes from the records. The worker, `scan` and `replay` all fold these two functions."""
+Time comes from the records. The worker, `scan` and `replay` all fold these functions, and those of `heard`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,12 +9,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline import lifecycle
-from pipeline.model import Snapshot, finding_id, from_micros, micros, rule_uuid
+from pipeline import lifecycle, settle
+from pipeline.differences import NO_HINTS, Hints, for_rules
+from pipeline.drift import explain
+from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge, unread
-from pipeline.risk import NONE, criticality, risk
-from pipeline.rulebook import BoundRule, Rulebook, RuleSet
-from pipeline.state import NEVER, Body, Hidden, Life, Position, State
+from pipeline.risk import criticality
+from pipeline.rulebook import Rulebook, RuleSet
+from pipeline.state import NEVER, Body, Drifted, Hidden, Life, Position, State
+from pipeline.statement import say
 
 HOUR = 3_600_000_000
 RESTATE_AFTER = 12 * HOUR
@@ -27,9 +30,16 @@ STALE_AFTER = 24 * HOUR
 
 @dataclass(frozen=True)
 class Options:
-    """What people set about assessing. `criticality`: tag -> value -> level (lower case)."""
+    """What people set about assessing, and what the types' rows say."""
 
     criticality: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Tag -> value -> level (lower case)."""
+    hints: Mapping[str, Hints] = field(default_factory=dict)
+    """By resource type: what is a set, what changes by itself."""
+
+    def level(self, resource: Mapping[str, Any]) -> str:
+        """What a resource is worth."""
+        return criticality(resource["tags"], self.criticality)
 
 
 class Step(NamedTuple):
@@ -37,41 +47,72 @@ class Step(NamedTuple):
     findings: list[dict[str, Any]]
     """Findings as JSON-ready documents, by rule id."""
     applied: bool
-    """False where the record was older than what is known: the state is as before."""
+    """False where the record was older than what is known, or known: the state is as before."""
+    drifts: list[dict[str, Any]] = []  # noqa: RUF012 - a tuple's default, never changed
+    reads: list[dict[str, Any]] = []  # noqa: RUF012
+    """Wishes to read it again."""
+    sessions: list[str] = []  # noqa: RUF012
+    """Sessions whose past is asked for."""
 
 
 def apply(
-    state: State | None, snapshot: Snapshot, digest: bytes, rulebook: Rulebook, options: Options
-) -> Step:
-    """One snapshot. `digest` is what an unchanged next one will be recognised by (wire.Peek.digest)."""
+    state: State | None, snapshot: Snapshot, digest: bytes, rulebook: Rulebook, options: Options,
+    events: int | None = None,
+) -> Step:  # fmt: skip
+    """One snapshot. `digest` is what an unchanged next one will be recognised by (wire.Peek.digest); `events`: until
+    when every change event has come (micros), None where none come at all."""
     at = micros(snapshot.captured_at)
-    before = state.body if state else None
+    before = state.body if state and not state.body.unseen else None
     known = _passed(state, at, rulebook) if state and state.due <= at else state
-    merged = merge(known.head if known else None, known.body if known else None, snapshot)
+    merged = merge(known.head if known else None, known.body if known else None, snapshot,
+                   options.hints.get(snapshot.type, NO_HINTS))  # fmt: skip
     if not merged.applied and state is not None:
         return Step(state, [], False)
+    reads: list[dict[str, Any]] = []
+    drifts: list[Drifted] = []
+    if known is not None:
+        reading = settle.judge(known.body, merged, at, deleted=snapshot.deleted, informed=bool(snapshot.parts))  # fmt: skip
+        if reading.again_at is not None:
+            reads.append(
+                _again(
+                    snapshot, max(known.body.changed_at, known.body.replaced_at), reading.again_at
+                )
+            )
+        if not reading.believed:
+            return _unbelieved(known, reading, reads)
+        merged.body.changed_at, merged.body.agreed_at = reading.changed_at, reading.agreed_at
+        drifts = explain.found(known.body, merged, at, snapshot.source, deleted=snapshot.deleted)
+        if merged.differences:
+            merged.body.before, merged.body.replaced_at = settle.digest(known.body.config), at
     head, body = merged.head, merged.body
     new = State(head, body, position=state.position if state else Position())
-    if merged.changes and rulebook.uses_previous(snapshot.type):
-        body.previous, body.changes = (before.config if before else None), merged.changes
+    if merged.differences and rulebook.uses_previous(snapshot.type):
+        body.previous = before.config if before else None
+        body.changes = for_rules(c for one in merged.differences for c in one.changes)
     if body.deleted_at is not None:
         _delete(body, at, _select(body, rulebook))
     else:
         _grow_stale(new, at)
         _judge(new, at, rulebook)
+        _name_drifts(known.body if known else None, new, drifts, rulebook)
+    body.drifts = explain.kept([*body.drifts, *drifts], at)
+    told = explain.told(body, at, events) if body.drifts else []
     # The next reading may only be compared with one that left nothing open: not with a late one, nor
-    # while a part is hidden that it did not itself call unread.
-    settled = body.hidden.keys() <= {item.part for item in snapshot.unread}
+    # while a part is hidden that it did not itself call unread, nor while a change is still to be shown.
+    settled = body.hidden.keys() <= {item.part for item in snapshot.unread} and not body.changed_at
     head.digest = digest if head.seen_at == at and settled else b""
-    restate = state is not None and body.deleted_at is None and at >= _restate_at(new)
-    if restate or state is None:
+    restate = before is not None and body.deleted_at is None and at >= _restate_at(new)
+    if restate or before is None:
         head.said_at = at
     new.due = _due(new, rulebook)
-    return Step(new, _say(before, new, at, rulebook, options, restate=restate), True)
+    return Step(new, said(before, new, at, rulebook, options, restate=restate), True, told, reads,
+                explain.sessions(told))  # fmt: skip
 
 
-def tick(state: State, at: int, rulebook: Rulebook, options: Options) -> Step:
-    """Time has come to `at`: waits that ran out, and everything said again when it is due."""
+def tick(
+    state: State, at: int, rulebook: Rulebook, options: Options, events: int | None = None
+) -> Step:
+    """Time has come to `at`: waits that ran out, events that will not come, and everything said again when it is due."""
     if state.due > at:
         return Step(state, [], False)
     new = _passed(state, at, rulebook)
@@ -79,8 +120,47 @@ def tick(state: State, at: int, rulebook: Rulebook, options: Options) -> Step:
     if restate:
         _judge(new, at, rulebook)
         new.head.said_at = at
-    new.due = _due(new, rulebook)
-    return Step(new, _say(state.body, new, at, rulebook, options, restate=restate), True)
+    told = explain.told(new.body, at, events) if explain.waiting(new.body) else []
+    new.due = _due(new, rulebook, at)
+    return Step(new, said(state.body, new, at, rulebook, options, restate=restate), True, told, [],
+                explain.sessions(told))  # fmt: skip
+
+
+def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
+    """A Read's document."""
+    return {
+        "uid": snapshot.uid, "type": snapshot.type, "account": snapshot.account, "region": snapshot.region,
+        "reason": "unsettled", "after": from_micros(since), "not_before": from_micros(again_at),
+    }  # fmt: skip
+
+
+def _unbelieved(known: State, reading: settle.Reading, reads: list[dict[str, Any]]) -> Step:
+    """Nothing but that it was read, and when it shall be again."""
+    body = msgspec.structs.replace(known.body, agreed_at=reading.agreed_at)
+    head = msgspec.structs.replace(known.head, digest=b"")
+    return Step(State(head, body, known.due, known.position), [], True, [], reads)
+
+
+def _name_drifts(before: Body | None, state: State, drifts: list[Drifted], rulebook: Rulebook) -> None:  # fmt: skip
+    """Gives findings that have just begun to fail the drift that they began with."""
+    if not drifts:
+        return
+    needs = {bound.id: bound.needs for bound in _select(state.body, rulebook).rules}
+    for rule, life in state.body.lives.items():
+        old = before.lives.get(rule) if before else None
+        if life.evaluation != "failed" or (old and old.evaluation == "failed"):
+            continue
+        for drift in drifts:
+            if drift.part in needs.get(rule, ()) or drift.part == explain.WHOLE:
+                life = state.body.lives[rule] = msgspec.structs.replace(
+                    life, drift=drift.id, actor=None, attribution=""
+                )
+                break
+        else:
+            if life.drift:
+                state.body.lives[rule] = msgspec.structs.replace(
+                    life, drift="", actor=None, attribution=""
+                )
 
 
 def open_pending(state: State, rulebook: Rulebook, options: Options) -> Step:
@@ -92,7 +172,7 @@ def open_pending(state: State, rulebook: Rulebook, options: Options) -> Step:
     body = msgspec.structs.replace(state.body, lives=lives)
     new = State(state.head, body, position=state.position)
     at = state.head.seen_at
-    return Step(new, _say(state.body, new, at, rulebook, options, restate=False, scan=True), True)
+    return Step(new, said(state.body, new, at, rulebook, options, restate=False, scan=True), True)
 
 
 def _select(body: Body, rulebook: Rulebook) -> RuleSet:
@@ -187,90 +267,18 @@ def _changes_at(state: State, rules: RuleSet) -> int:
     return min([NEVER, *waits, *stale])
 
 
-def _due(state: State, rulebook: Rulebook) -> int:
-    if _over(state.body):
-        return NEVER
-    return min(_restate_at(state), _changes_at(state, _select(state.body, rulebook)))
+def _due(state: State, rulebook: Rulebook, now: int | None = None) -> int:
+    """When time next matters. `now`: default the newest reading."""
+    body = state.body
+    look = (now or state.head.seen_at) + explain.CHECK if explain.waiting(body) else NEVER
+    if _over(body):
+        return look
+    return min(look, _restate_at(state), _changes_at(state, _select(body, rulebook)))
 
 
-_SHOWN = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
-          "opened_at", "resolved_at", "reopened")  # fmt: skip
-
-
-def _say(
-    before: Body | None,
-    state: State,
-    at: int,
-    rulebook: Rulebook,
-    options: Options,
-    *,
-    restate: bool,
+def said(
+    before: Body | None, state: State, at: int, rulebook: Rulebook, options: Options, *, restate: bool,
     scan: bool = False,
-) -> list[dict[str, Any]]:
-    """The findings that differ from before, or all that stand if it is time to restate them."""
-    body, out = state.body, []
-    moved = before is not None and before.resource != body.resource
-    rules = {bound.id: bound for bound in _select(body, rulebook).rules}
-    level = criticality(body.resource["tags"], options.criticality)
-    for rule in sorted(body.lives):
-        life, old = body.lives[rule], before.lives.get(rule) if before else None
-        changed = old is None or any(getattr(life, k) != getattr(old, k) for k in _SHOWN)
-        if not changed and (life.retired or not (restate or moved)):
-            continue
-        life = body.lives[rule] = msgspec.structs.replace(life)
-        life.revision = max(life.revision + 1, at // 1000)
-        if changed:
-            life.updated_at = at
-        about = rules.get(rule) or _Gone(rule, life)
-        out.append(_finding(body.resource, about, life, level, at, restated=not changed, scan=scan))
-    return out
-
-
-class _Gone:
-    """What is left to say of a rule that is in the rulebook no more."""
-
-    exposure = privilege = "none"
-    for_seconds = 0
-
-    def __init__(self, rule: str, life: Life) -> None:
-        self.id, self.severity, self.remediation = rule, life.severity, dict[str, Any]()
-        self.ref: dict[str, Any] = {
-            "id": rule, "uuid": rule_uuid(rule), "version": life.rule, "title": rule,
-            "severity": life.severity, "section": "removed",
-        }  # fmt: skip
-
-
-def _finding(
-    resource: dict[str, Any], bound: BoundRule | _Gone, life: Life, level: str, at: int, *, restated: bool,
-    scan: bool,
-) -> dict[str, Any]:  # fmt: skip
-    """The whole statement, as the Finding model has it, without its empty optional fields."""
-    failing = life.status == "open" or life.pending_since is not None
-    finding: dict[str, Any] = {
-        "id": finding_id(bound.id, resource["uid"]),
-        "rule": bound.ref,
-        "resource": resource,
-        "evaluation": life.evaluation,
-        "status": life.status,
-        "reason": life.reason,
-        "detail": life.detail,
-        "evidence": life.evidence,
-        "first_seen": from_micros(life.first_seen),
-        "last_seen": from_micros(at),
-        "reopened": life.reopened,
-        "risk": risk(bound.severity, bound.exposure, bound.privilege, level, life.opened_at, at)
-        if failing
-        else NONE,
-        "remediation": bound.remediation,
-        "links": [],
-        "updated_at": from_micros(life.updated_at),
-        "revision": life.revision,
-        "restated": restated,
-        "retired": life.retired,
-    }
-    for name in ("evaluated_at", "opened_at", "resolved_at"):
-        if (time := getattr(life, name)) is not None:
-            finding[name] = from_micros(time)
-    if life.pending_since is not None or (scan and bound.for_seconds and life.status == "open"):
-        finding["pending_for"] = bound.for_seconds
-    return finding
+) -> list[dict[str, Any]]:  # fmt: skip
+    level = options.level(state.body.resource)
+    return say(before, state, at, _select(state.body, rulebook), level, restate=restate, scan=scan)

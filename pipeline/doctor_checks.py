@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.kafka import explained, reached
 from pipeline.retry import box
 from pipeline.settings import Settings
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, FINDINGS, SNAPSHOTS
 
 BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
 ELASTIC = "is Elasticsearch running, and does elasticsearch.url name it?"
@@ -42,7 +42,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("Kafka", lambda: _kafka(settings, short), silent=BROKERS),
             Check("topics", lambda: _topics(settings), "Kafka", BROKERS),
             Check("clock", lambda: doctor_kafka.clock(settings, short), "Kafka", BROKERS),
-            Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CONTROL), short), "Kafka", BROKERS),
+            Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CHANGES, CONTROL), short), "Kafka", BROKERS),
             Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS,), short), "Kafka", BROKERS),
             Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),
             Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),

@@ -10,7 +10,7 @@ from pipeline.assess import Options
 from pipeline.model import Snapshot
 from pipeline.partition import Dead, Partition
 from pipeline.rulebook import Rulebook
-from pipeline.topics import CONTROL, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, SNAPSHOTS
 
 
 class Fold:
@@ -23,9 +23,11 @@ class Fold:
     ) -> None:
         self.findings: dict[bytes, bytes] = {}
         """Finding id to its last JSON."""
+        self.drifts: dict[str, bytes] = {}
+        """Drift id to its last JSON."""
         self.dead: list[Dead] = []
         self.said = 0
-        self._rows: dict[bytes, bytes] = {}
+        self._rows: dict[bytes, bytes | None] = {}
         self._waiting: set[str] = set()
         self._keep, self._offset = keep, 0
         self._partition = Partition(0, self._rows.get, rulebook, options)
@@ -35,10 +37,12 @@ class Fold:
         return dict(self._partition.counts)
 
     def feed(self, topic: str, value: bytes) -> None:
-        """One record of `driftline.snapshots` or `driftline.control`; time passes by the ticks."""
+        """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks."""
         self._offset += 1
         if topic == SNAPSHOTS.name:
             self._partition.snapshots(value, self._offset)
+        elif topic == CHANGES.name:
+            self._partition.changes(value, self._offset)
         elif topic == CONTROL.name:
             self._partition.control(value, self._offset)
             while self._partition.advance():
@@ -68,11 +72,19 @@ class Fold:
         work = self._partition.take()
         self._rows.update(work.rows)
         self.dead += work.dead
-        self.said += len(work.outputs)
+        back = []
         for output in work.outputs:
-            self.findings[output.key] = output.value
-            if b'"pending_for":' in output.value:
-                self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
+            if output.topic == FINDINGS.name:
+                self.said += 1
+                self.findings[output.key] = output.value
+                if b'"pending_for":' in output.value:
+                    self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
+            elif output.topic == DRIFT.name:
+                self.drifts[orjson.loads(output.value)["id"]] = output.value
+            elif output.topic == CHANGES.name:
+                back.append(output.value)
+        for value in back:  # what the states ask each other
+            self.feed(CHANGES.name, value)
 
 
 def _order(value: bytes) -> tuple[str, str, str]:

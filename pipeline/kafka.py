@@ -216,7 +216,7 @@ class Delivery:
 
 
 def produce(
-    producer: Producer, delivered: Callable[..., None], topic: str, value: bytes, **more: Any
+    producer: Producer, delivered: Callable[..., None], topic: str, value: bytes | None, **more: Any
 ) -> None:
     """Queues a message, waiting while the producer's queue is full."""
     while True:

@@ -3,9 +3,16 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS = Counter(
-    "driftline_worker_elements", "Snapshot elements processed, by what came of them", ["outcome"]
+    "driftline_worker_elements",
+    "Elements of snapshots and changes processed, by what came of them",
+    ["outcome"],
 )
 FINDINGS = Counter("driftline_worker_findings", "Findings said, by reason", ["reason"])
+DRIFTS = Counter(
+    "driftline_worker_drifts",
+    "Drifts said, by what is known of their cause and by the reading that found them (`sweep`: events had missed it)",
+    ["attribution", "found_by"],
+)
 DEAD = Counter("driftline_dead_letters", "What could not be processed", ["stage"])
 BATCH = Histogram("driftline_worker_batch_seconds", "A batch from first record to acknowledgement")
 PARTITIONS = Gauge("driftline_worker_partitions", "Partitions of snapshots held")

@@ -3,23 +3,39 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pipeline.differences import differences
+import msgspec
+
+from pipeline.differences import NO_HINTS, Hints, diff
 from pipeline.model import Snapshot, micros
 from pipeline.state import Body, Head, Hidden
 
 EVERYTHING = "*"
+TAGS = "tags"
+
+
+class Difference(NamedTuple):
+    """What a reading found different in one part."""
+
+    part: str
+    since: int
+    """When the old value was read last."""
+    changes: list[dict[str, Any]]
+    """As pipeline.differences tells them."""
 
 
 class Merged(NamedTuple):
     head: Head
     body: Body
-    changes: list[dict[str, Any]]
-    """Paths of the configuration that differ from before: {path, before, after}."""
+    differences: list[Difference]
     applied: bool
     """False where the snapshot was older than all that is known."""
+    new: bool = False
+    """Nothing was known of this incarnation: the resource is new to us, back, or made anew."""
 
 
-def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
+def merge(
+    head: Head | None, body: Body | None, snapshot: Snapshot, hints: Hints = NO_HINTS
+) -> Merged:
     """The knowledge after a snapshot. What it does not cover is kept, never taken as absent."""
     at = micros(snapshot.captured_at)
     if head is None or body is None:
@@ -33,36 +49,40 @@ def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
     ):
         return Merged(head, body, [], False)
     if snapshot.deleted:
-        gone = Body(
-            body.resource,
-            incarnation=body.incarnation,
-            deleted_at=at,
-            lives=body.lives,
-            not_before=at,
-        )
+        gone = msgspec.structs.replace(
+            body, config={}, hidden={}, deleted_at=at, previous=None, changes=[], related=[], not_before=at,
+            unseen=False,
+        )  # fmt: skip
         return Merged(Head(b"", at, head.said_at, {}), gone, [], True)
     remade = _remade(body, snapshot)
     if remade and not newest:
         return Merged(head, body, [], False)
     back = body.deleted_at is not None or remade
+    new = back or body.unseen
     known = {} if back else head.parts
     times, config = dict(known), {} if back else dict(body.config)
-    changes: list[dict[str, Any]] = []
+    found: list[Difference] = []
     applied = newest
     for part in snapshot.parts:
         read_at = micros(part.captured_at)
         if part.name in snapshot.config and read_at > times.get(part.name, -1) - newest:
             after = snapshot.config[part.name]
-            if part.name in config:
-                differences(part.name, config[part.name], after, changes)
+            if part.name in config and (
+                changes := diff(part.name, config[part.name], after, hints)
+            ):
+                found.append(Difference(part.name, times[part.name], changes))
             config[part.name], times[part.name], applied = after, read_at, True
+    if newest and not new and (changes := _retagged(body, snapshot)):
+        found.append(Difference(TAGS, head.seen_at, changes))
     hidden = _hidden({} if back else body.hidden, snapshot, at, times)
-    merged = Body(
+    merged = msgspec.structs.replace(
+        body,
         resource=_resource(snapshot) if newest else body.resource,
         config=config,
         hidden=hidden,
         incarnation=snapshot.incarnation or (None if back else body.incarnation),
-        lives=body.lives,
+        deleted_at=None,
+        unseen=False,
         previous=None if back else body.previous,
         changes=[] if back else body.changes,
         related=[related.model_dump(exclude_none=True) for related in snapshot.related]
@@ -70,7 +90,16 @@ def merge(head: Head | None, body: Body | None, snapshot: Snapshot) -> Merged:
         else body.related,
         not_before=at - 1 if remade else body.not_before,
     )
-    return Merged(Head(b"", max(at, head.seen_at), head.said_at, times), merged, changes, applied)
+    return Merged(
+        Head(b"", max(at, head.seen_at), head.said_at, times), merged, found, applied, new
+    )
+
+
+def _retagged(body: Body, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """Tags that differ; none where they could not be read, now or before."""
+    if TAGS in body.hidden or any(item.part in (TAGS, EVERYTHING) for item in snapshot.unread):
+        return []
+    return diff(TAGS, body.resource["tags"], snapshot.tags)
 
 
 def unread(body: Body, parts: Mapping[str, int]) -> dict[str, Hidden]:

@@ -1,4 +1,5 @@
-"""One partition's fold: records in, findings and state rows out. Every shell drives this; it knows no Kafka."""
+"""One partition's fold: records in; findings, drifts, wishes to read again and state rows out. Every shell drives
+this; it knows no Kafka."""
 
 import heapq
 from collections import Counter
@@ -7,18 +8,21 @@ from typing import NamedTuple
 
 import orjson
 
-from pipeline import assess, wire
+from pipeline import assess, heard, wire
 from pipeline import state as rows
 from pipeline.errors import Malformed
-from pipeline.model import Snapshot, micros, to_micros
+from pipeline.model import Chain, Change, Snapshot, micros, to_micros
 from pipeline.rulebook import Rulebook
-from pipeline.state import NEVER, Head, NewerState, Position, State
-from pipeline.topics import FINDINGS
+from pipeline.sessions import PREFIX, Sessions, question
+from pipeline.state import NEVER, Head, NewerState, Position, Sources, State
+from pipeline.topics import CHANGES, DRIFT, FINDINGS, READS
 
 MOST_ROW = 3_900_000
 """Bytes of a state: it must fit a record of the changelog."""
 SOURCE = "sweep"
 """The watermark that findings' waits and restatements follow."""
+SILENT = 6 * assess.HOUR
+"""A source of events that is so far behind holds nothing back any more: it was switched off, or is broken."""
 
 
 class Output(NamedTuple):
@@ -37,7 +41,8 @@ class Dead(NamedTuple):
 
 class Work(NamedTuple):
     outputs: list[Output]
-    rows: dict[bytes, bytes]
+    rows: dict[bytes, bytes | None]
+    """None: gone."""
     dead: list[Dead]
 
 
@@ -60,15 +65,18 @@ class Partition:
         self._due: list[tuple[int, str]] = []
         self._control = 0
         self._outputs: list[Output] = []
-        self._rows: dict[bytes, bytes] = {}
+        self._rows: dict[bytes, bytes | None] = {}
         self._dead: list[Dead] = []
+        self._sessions = Sessions(self._row, self._put, self._tell)
+        row = get(rows.SOURCES_KEY)
+        self._sources = rows.decode_sources(row) if row else Sources()
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
         """Rebuilds the list of due states from the rows of the store (heads are enough). Raises NewerState."""
         self._due = [
             (due, key[1:].decode())
             for key, row in stored
-            if key[:1] == b"h" and (due := rows.prefix(row)[0]) != NEVER
+            if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER
         ]
         heapq.heapify(self._due)
 
@@ -101,10 +109,79 @@ class Partition:
             record = wire.control(value)
         except Malformed as why:
             return self._bury(-1, str(why), value)
-        if record.tick is not None and record.tick.source == SOURCE:
-            self.watermark = max(self.watermark, micros(record.tick.watermark))
         self._control = offset
+        if record.tick is not None:
+            self._tick(record.tick.source, micros(record.tick.watermark), offset)
         return None
+
+    def _tick(self, source: str, at: int, offset: int) -> None:
+        if source == SOURCE:
+            self.watermark = max(self.watermark, at)
+            return
+        known = self._sources.watermarks
+        self._sources = Sources(known | {source: max(at, known.get(source, 0))})
+        # kept beside the states: after a restart it must not look as if no events came at all
+        self._rows[rows.SOURCES_KEY] = rows.encode(self._sources, NEVER, Position(control=offset))
+
+    def _events(self, provider: str) -> int | None:
+        """Until when every event of a provider has come; None where none come."""
+        known = [
+            at
+            for source, at in self._sources.watermarks.items()
+            if source.startswith(f"{provider}.") and at > self.watermark - SILENT
+        ]
+        return min(known) if known else None
+
+    def changes(self, value: bytes, offset: int) -> None:
+        """One record of `changes`: one element or many. What is malformed goes to the dead; raises only NewerState."""
+        try:
+            elements = wire.split(value)
+        except Malformed as why:
+            return self._bury(-1, str(why), value)
+        for place, element in enumerate(elements):
+            try:
+                record = wire.change(element)
+                if record.uid.startswith(PREFIX):
+                    self._sessions.take(record, offset, place)
+                elif isinstance(record, Change):
+                    self._change(record, offset, place)
+                else:
+                    self._chain(record, offset, place)
+            except Malformed as why:
+                self._bury(place, str(why), element)
+            except (NewerState, MemoryError):
+                raise
+            except Exception as why:  # one resource's trouble must not stop the others
+                self._bury(place, f"{type(why).__name__}: {why}", element)
+        return None
+
+    def _change(self, record: Change, offset: int, place: int) -> None:
+        state = self._load(record.uid)
+        if state and (state.position.change, state.position.change_place) >= (offset, place):
+            self.counts["duplicates"] += 1
+            return
+        if record.type is None:  # an account's event: no resource remembers it
+            self.counts["evidence"] += 1
+            return
+        events = self._events(record.provider)
+        step = heard.change(state, record, self._rulebook, self._options, events)
+        self.counts["changes" if step.applied else "evidence"] += 1
+        if step.applied:
+            old = state.position if state else Position()
+            position = Position(old.offset, old.place, old.control, offset, place)
+            self._emit(record.uid, state, step, position)
+
+    def _chain(self, record: Chain, offset: int, place: int) -> None:
+        """A session's past is told to a resource."""
+        state = self._load(record.uid)
+        if state is None or (state.position.change, state.position.change_place) >= (offset, place):
+            return
+        events = self._events(state.body.resource["provider"])
+        step = heard.chain(state, record, self._rulebook, self._options, events)
+        if step.applied:
+            old = state.position
+            position = Position(old.offset, old.place, old.control, offset, place)
+            self._emit(record.uid, state, step, position)
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
         """Processes up to `most` states that are due at the watermark (or `limit`, if that is lower).
@@ -116,11 +193,16 @@ class Partition:
             if done == most:
                 return True
             due, uid = heapq.heappop(self._due)
+            if uid.startswith(PREFIX):
+                self._sessions.forget(uid, due)
+                continue
             state = self._load(uid)
             if state is None or state.due != due:
                 continue  # an older entry of a state that has moved on
             done += 1
-            self._emit(uid, state, assess.tick(state, until, self._rulebook, self._options))
+            events = self._events(state.body.resource["provider"])
+            step = assess.tick(state, until, self._rulebook, self._options, events)
+            self._emit(uid, state, step)
         return False
 
     def open_pending(self, uid: str) -> None:
@@ -140,7 +222,7 @@ class Partition:
         return work
 
     def _row(self, key: bytes) -> bytes | None:
-        return self._rows.get(key) or self._get(key)
+        return self._rows[key] if key in self._rows else self._get(key)
 
     def _load(self, uid: str) -> State | None:
         head = self._row(rows.head_key(uid))
@@ -174,7 +256,8 @@ class Partition:
                 return False
             times[part.name] = read_at
         head = Head(head.digest, at, head.said_at, times)
-        self._rows[key] = rows.encode(head, due, Position(offset, place, position.control))
+        position = Position(offset, place, position.control, position.change, position.change_place)
+        self._rows[key] = rows.encode(head, due, position)
         self.newest = max(self.newest, at)
         self.counts["unchanged"] += 1
         return True
@@ -187,9 +270,11 @@ class Partition:
             self.counts["duplicates"] += 1
             return
         digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
-        step = assess.apply(state, snapshot, digest, self._rulebook, self._options)
-        control = state.position.control if state else 0
-        self._emit(snapshot.uid, state, step, Position(offset, place, control))
+        events = self._events(snapshot.provider)
+        step = assess.apply(state, snapshot, digest, self._rulebook, self._options, events)
+        old = state.position if state else Position()
+        position = Position(offset, place, old.control, old.change, old.change_place)
+        self._emit(snapshot.uid, state, step, position)
         self.newest = max(self.newest, micros(snapshot.captured_at))
         self.counts["changed" if step.applied else "older"] += 1
 
@@ -197,8 +282,9 @@ class Partition:
         self, uid: str, before: State | None, step: assess.Step, position: Position | None = None
     ) -> None:
         new, read = step.state, position is not None
+        old = new.position
         position = position or Position(
-            new.position.offset, new.position.place, max(self._control, new.position.control)
+            old.offset, old.place, max(self._control, old.control), old.change, old.change_place
         )
         # all that may fail comes first: a state must never be kept without what it says
         head = rows.encode(new.head, new.due, position)
@@ -210,14 +296,29 @@ class Partition:
             Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
             for finding in step.findings
         ]
+        said += [Output(DRIFT.name, uid.encode(), orjson.dumps(drift)) for drift in step.drifts]
+        said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
         self._rows[rows.head_key(uid)] = head
         if moved:
             self._rows[rows.body_key(uid)] = body
         self._outputs += said
+        for session in step.sessions:
+            self._tell(question(uid, session, new.head.seen_at))
         if new.due != NEVER and (before is None or new.due != before.due):
             heapq.heappush(self._due, (new.due, uid))
         for finding in step.findings:
             self.counts["restated" if finding["restated"] else finding["reason"]] += 1
+        for drift in step.drifts:
+            self.counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1
+
+    def _put(self, key: bytes, row: bytes | None, due: int, uid: str) -> None:
+        self._rows[key] = row
+        if due != NEVER:
+            heapq.heappush(self._due, (due, uid))
+
+    def _tell(self, message: Chain) -> None:
+        """What one state asks or tells another, wherever that lives."""
+        self._outputs.append(Output(CHANGES.name, message.uid.encode(), message.encode()))
 
     def _bury(self, place: int, reason: str, value: bytes) -> None:
         self.counts["bad"] += 1

@@ -1,17 +1,20 @@
 """The state of one resource: a small head under one key, a body under another.
 
 An unchanged snapshot writes only the head. Row layout, both: due (8 bytes, big endian, head only used),
-snapshot offset (8), place in its micro-batch (4), control offset (8), version (1), msgpack."""
+snapshot offset (8), place in its micro-batch (4), control offset (8), version (1), change offset (8), place in its
+micro-batch (4), msgpack. Version 1 had no place for changes."""
 
 import struct
 from typing import Any
 
 import msgspec
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 NEVER = 2**64 - 1
 _PREFIX = struct.Struct(">QQIQB")
-_POSITION = slice(8, 28)
+_CHANGE = struct.Struct(">QI")
+_FIRST = _PREFIX.size
+_REST = _PREFIX.size + _CHANGE.size
 
 
 class NewerState(Exception):
@@ -24,6 +27,8 @@ class Position(msgspec.Struct, array_like=True, frozen=True, order=True):
     offset: int = 0
     place: int = 0
     control: int = 0
+    change: int = 0
+    change_place: int = 0
 
 
 class Head(msgspec.Struct, array_like=True):
@@ -67,6 +72,42 @@ class Life(msgspec.Struct, array_like=True):
     rule: int = 0
     """The rule's version when last judged."""
     severity: str = ""
+    drift: str = ""
+    """Id of the drift that it opened with, where it did."""
+    actor: dict[str, Any] | None = None
+    attribution: str = ""
+
+
+class Seen(msgspec.Struct, array_like=True):
+    """A successful change of this resource: evidence for what is found different."""
+
+    id: str
+    at: int
+    action: str
+    kind: str
+    actor: dict[str, Any]
+    parts: list[str] = []
+    """What it may have touched; empty: any part."""
+    values: list[int] = []
+    """Hashes of the scalars in its request."""
+    shared: str | None = None
+    deployment: str | None = None
+
+
+class Drifted(msgspec.Struct, array_like=True):
+    """A drift that was told, and may yet be completed by an event that comes late."""
+
+    id: str
+    part: str
+    at: int
+    since: int
+    changes: list[dict[str, Any]]
+    values: list[int]
+    found_by: str
+    attribution: str = ""
+    revision: int = 0
+    told: bytes = b""
+    """Digest of what was said of its cause."""
 
 
 class Body(msgspec.Struct, array_like=True):
@@ -84,6 +125,26 @@ class Body(msgspec.Struct, array_like=True):
     related: list[dict[str, Any]] = []
     not_before: int = 0
     """A reading at or before this is of a life that has ended (deleted, or made anew)."""
+    history: list[Seen] = []
+    """By time."""
+    drifts: list[Drifted] = []
+    changed_at: int = 0
+    """The newest change that no reading has shown yet; 0: none, readings are settled."""
+    agreed_at: int = 0
+    """Since when readings after that change have shown what was known before it."""
+    before: bytes = b""
+    """Digest of the configuration before the last difference."""
+    replaced_at: int = 0
+    """When that was."""
+    unseen: bool = False
+    """Only changes are known; no reading has come yet."""
+
+
+class Sources(msgspec.Struct, array_like=True):
+    """What a partition knows of time, beside its states."""
+
+    watermarks: dict[str, int] = {}
+    """Of each source of change events."""
 
 
 class State(msgspec.Struct):
@@ -96,6 +157,8 @@ class State(msgspec.Struct):
 _pack = msgspec.msgpack.Encoder().encode
 _head = msgspec.msgpack.Decoder(Head)
 _body = msgspec.msgpack.Decoder(Body)
+_sources = msgspec.msgpack.Decoder(Sources)
+SOURCES_KEY = b"w"
 
 
 def head_key(uid: str) -> bytes:
@@ -106,33 +169,55 @@ def body_key(uid: str) -> bytes:
     return b"b" + uid.encode()
 
 
-def encode(part: Head | Body, due: int, position: Position) -> bytes:
+def session_key(uid: str) -> bytes:
+    return b"s" + uid.encode()
+
+
+def encode(part: msgspec.Struct, due: int, position: Position) -> bytes:
     """One row."""
-    return _PREFIX.pack(
-        due, position.offset, position.place, position.control, STATE_VERSION
-    ) + _pack(part)
+    return (
+        _PREFIX.pack(due, position.offset, position.place, position.control, STATE_VERSION)
+        + _CHANGE.pack(position.change, position.change_place)
+        + _pack(part)
+    )
 
 
 def prefix(row: bytes) -> tuple[int, Position]:
     """Due time and position of a row. Raises NewerState."""
-    due, offset, place, control, version = _PREFIX.unpack_from(row)
+    version = row[_FIRST - 1]
     if version > STATE_VERSION:
         raise NewerState(
             f"the state was written by a newer Driftline (state version {version}, this one knows"
             f" {STATE_VERSION}): start the newer version, or begin with an empty state folder and app id"
         )
-    return due, Position(offset, place, control)
+    return int.from_bytes(row[:8], "big"), _position(row)
+
+
+def _position(row: bytes) -> Position:
+    _, offset, place, control, version = _PREFIX.unpack_from(row)
+    change = (0, 0) if version == 1 else _CHANGE.unpack_from(row, _FIRST)
+    return Position(offset, place, control, *change)
+
+
+def content(row: bytes) -> memoryview:
+    """The msgpack of a row."""
+    return memoryview(row)[_FIRST if row[_FIRST - 1] == 1 else _REST :]
 
 
 def decode_head(row: bytes) -> Head:
-    return _head.decode(memoryview(row)[_PREFIX.size :])
+    return _head.decode(content(row))
 
 
 def decode_body(row: bytes) -> Body:
-    return _body.decode(memoryview(row)[_PREFIX.size :])
+    return _body.decode(content(row))
+
+
+def decode_sources(row: bytes) -> Sources:
+    return _sources.decode(content(row))
 
 
 def newest(old: bytes, new: bytes) -> bytes:
     """Of two rows of one key the one furthest along. A worker that slept through the loss of its
-    partitions may have written late: the last row is not always the best."""
-    return old if old[_POSITION] > new[_POSITION] else new
+    partitions may have written late: the last row is not always the best. (No part of a position ever runs back, so
+    that their order as a whole is the order of the rows.)"""
+    return old if _position(old) > _position(new) else new

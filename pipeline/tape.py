@@ -11,13 +11,13 @@ import orjson
 
 from pipeline import wire
 from pipeline.errors import Malformed, UserError
-from pipeline.topics import CONTROL, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 
 HEADER = {"driftline": "tape", "version": 1}
 LONGEST = wire.MAX_BYTES + 1000
 """A line: the largest record, and what stands around it."""
 UNREADABLE = (OSError, EOFError, zlib.error)
-TOPICS = {"snapshots": SNAPSHOTS.name, "control": CONTROL.name}
+TOPICS = {"snapshots": SNAPSHOTS.name, "changes": CHANGES.name, "control": CONTROL.name}
 
 
 class Entry(NamedTuple):

@@ -10,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from pipeline.errors import Malformed
-from pipeline.model import Control, Snapshot
+from pipeline.model import Chain, Change, Control, Snapshot
 
 MAX_DEPTH = 64
 """CEL's runtime crashes on documents nested some thousand levels deep; no cloud answer has 64."""
@@ -132,6 +132,17 @@ def snapshot(data: bytes) -> Snapshot:
     """One snapshot from its JSON. Raises Malformed with every reason."""
     try:
         return Snapshot.model_validate(decode(data))
+    except ValidationError as error:
+        raise Malformed(_problems(error)) from None
+
+
+def change(data: bytes) -> Change | Chain:
+    """One element of `changes` from its JSON. Raises Malformed with every reason."""
+    value = decode(data)
+    try:
+        if isinstance(value, dict) and "action" not in value and "session" in value:
+            return Chain.model_validate(value)
+        return Change.model_validate(value)
     except ValidationError as error:
         raise Malformed(_problems(error)) from None
 

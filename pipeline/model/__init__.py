@@ -32,6 +32,7 @@ from pipeline.model.stream import (
     Actor,
     Alert,
     Candidate,
+    Chain,
     Change,
     Changed,
     Drift,
@@ -44,11 +45,11 @@ from pipeline.model.stream import (
 )
 
 RECORDS: tuple[type[Record], ...] = (
-    Snapshot, Sweep, SweepUids, Change, Control, Read, Finding, Drift, Signal, Alert, Ticket,
+    Snapshot, Sweep, SweepUids, Change, Chain, Control, Read, Finding, Drift, Signal, Alert, Ticket,
 )  # fmt: skip
 
 __all__ = [
-    "RECORDS", "SEVERITIES", "Actor", "Alert", "Candidate", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
+    "RECORDS", "SEVERITIES", "Actor", "Alert", "Candidate", "Chain", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
     "Finding", "Link", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskFactor",
     "RuleRef", "Scope", "Severity", "Signal", "Snapshot", "Status", "Sweep", "SweepUids", "SweepUnread", "Tick",
     "Ticket", "Time", "Tool", "Unread", "UnreadReason", "finding_id", "from_micros", "micros", "rfc3339", "rule_uuid", "to_micros",

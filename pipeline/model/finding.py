@@ -104,6 +104,11 @@ class Finding(Record):
     """Seconds that a failing condition must hold before it opens (rule's `for`), where it is not open yet
     or was opened at once by a one-shot scan."""
     actor: dict[str, Any] | None = None
+    """Who caused the drift that it opened with (Actor)."""
+    drift: str | None = None
+    """Id of that drift."""
+    attribution: str | None = None
+    """How sure that is: attributed, ambiguous, pending, unattributed."""
     risk: Risk
     owner: str | None = None
     exception: dict[str, Any] | None = None

@@ -80,16 +80,37 @@ class Change(Record):
     deployment: str | None = None
     """The id of the stack or run that it is part of."""
     resources: list[str] = Field(default_factory=list)
-    """Every uid that the event touches."""
+    """Every uid that the event touches; of a session, the role that it stands for."""
     source: str = ""
     """The way it came by: `eventbridge`, `log`, `lookup`, `import`."""
+    request: Any = None
+    """What was asked for, redacted: its values say which of several changes a drift comes from."""
     raw: dict[str, Any] = Field(default_factory=dict)
     """The event as it came, what looks like a secret redacted: detections read it."""
+
+
+class Chain(Record):
+    """A session's past, asked for or told, between the states of resources and of sessions."""
+
+    uid: str
+    """Whom it is for: `session:<credential>` is asked, a resource is told."""
+    session: str
+    """The credential whose past it is."""
+    asker: str | None = None
+    """Who wants to know; None: this is the answer."""
+    at: Time
+    """When the event happened that is asked about."""
+    depth: int = 0
+    links: list[Link] = Field(default_factory=list)
+    """The nearest first."""
+    broken: bool = False
+    """A link was never seen."""
 
 
 class Changed(Record):
     """One place of a configuration, as a JSON Pointer (RFC 6901) beginning with the part."""
 
+    op: Literal["add", "remove", "replace"]
     path: str
     before: Any = None
     after: Any = None
@@ -116,12 +137,16 @@ class Drift(Record):
     """When the reading was taken that shows it."""
     since: Time | None = None
     """The last reading that still showed the old value."""
+    updated_at: Time
+    """When its cause was last judged."""
     changes: list[Changed]
     candidates: list[Candidate] = Field(default_factory=list)
     """All that may have caused it, the likeliest first."""
     actor: Actor | None = None
     attribution: Literal["attributed", "ambiguous", "unattributed", "pending"]
     baseline: Literal["previous", "approved", "declared", "recorded"]
+    found_by: Literal["sweep", "event", "import"] = "sweep"
+    """What kind of reading showed it: `sweep` is what the stream of events had missed."""
     expected: bool | None = None
     change_set: str | None = None
     revision: int = 0

@@ -19,7 +19,7 @@ from pipeline.rulebook.source import nearest
 
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 
-LANGUAGE = 3
+LANGUAGE = 4
 """Raised when the same rule text may give another verdict: every resource is then judged anew."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pipeline.differences import differences
+from pipeline.differences import diff, for_rules
 from pipeline.model.base import micros
 from pipeline.rulebook import ast
 from pipeline.rulebook.expression import Expression, environment
@@ -77,8 +77,8 @@ def _changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]
     out: list[dict[str, Any]] = []
     for part, before in (example.previous or {}).items():
         if part in resource["config"]:
-            differences(part, before, resource["config"][part], out)
-    return out
+            out += diff(part, before, resource["config"][part])
+    return for_rules(out)
 
 
 def failures(rule: Rule) -> list[str]:

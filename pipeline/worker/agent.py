@@ -17,7 +17,7 @@ from pipeline.partition import Partition, Work
 from pipeline.settings import Settings
 from pipeline.shell import rulebook_and_options
 from pipeline.state import NewerState
-from pipeline.topics import PARTITIONS, SNAPSHOTS
+from pipeline.topics import CHANGES, PARTITIONS, SNAPSHOTS
 from pipeline.worker import signs
 from pipeline.worker.graves import Graves
 from pipeline.worker.guard import Guard, die
@@ -33,6 +33,8 @@ DUE_AT_ONCE = 100
 MEMORY = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20}
 """Bytes of each partition's database; Faust's own would be 64 MB (three times) and 2 GB."""
 BEAT = 0.5
+PACED = (SNAPSHOTS.name, CHANGES.name)
+"""Time never runs ahead of these."""
 
 
 class Assess:
@@ -54,8 +56,8 @@ class Assess:
         )
         self.turn = asyncio.Lock()  # held for the length of a batch
         self.partitions: dict[int, Partition] = {}
-        self.last_at: dict[int, int] = {}
-        """Partition to the Kafka time of its last snapshots, in microseconds."""
+        self.last_at: dict[tuple[str, int], int] = {}
+        """Topic and partition to the Kafka time of its last snapshots or changes, in microseconds."""
         changelog = self.table.changelog_topic_name
         self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session)
         self.graves = Graves(settings.worker.bad_share, self.ledger.send)
@@ -134,11 +136,13 @@ class Assess:
     def _apply(self, message: Any) -> None:
         partition = self._partition(message.partition)
         before = signs.elements(partition)
-        if message.topic == SNAPSHOTS.name:
-            partition.snapshots(message.value or b"", message.offset)
-            self.last_at[message.partition] = int(message.timestamp * 1_000_000)
+        value, slot = message.value or b"", (message.topic, message.partition)
+        if message.topic in PACED:
+            apply = partition.snapshots if message.topic == SNAPSHOTS.name else partition.changes
+            apply(value, message.offset)
+            self.last_at[slot] = int(message.timestamp * 1_000_000)
         else:
-            partition.control(message.value or b"", message.offset)
+            partition.control(value, message.offset)
         self._bury(message, partition, signs.elements(partition) - before)
 
     async def _pass_time(self, numbers: list[int], began: float) -> bool:
@@ -182,15 +186,17 @@ class Assess:
         return self.partitions[number]
 
     async def _advance(self, number: int) -> bool:
-        """Lets time pass in a partition, but never past snapshots that still wait to be read; whether more is due."""
+        """Lets time pass in a partition, but never past what still waits to be read; whether more is due."""
         partition = self.partitions[number]
-        slot = (SNAPSHOTS.name, number)
-        if slot not in self.guard.next:
-            self.guard.next[slot] = await asyncio.to_thread(self.guard.first, *slot)
-        high = self.app.consumer.highwater(TP(*slot))
-        caught_up = high is not None and self.guard.next[slot] >= high
-        late = int(self.settings.clock.lateness * 1_000_000)
-        limit = None if caught_up else self.last_at.get(number, 0) - late
+        limits = []
+        for slot in [(topic, number) for topic in PACED]:
+            if slot not in self.guard.next:
+                self.guard.next[slot] = await asyncio.to_thread(self.guard.first, *slot)
+            high = self.app.consumer.highwater(TP(*slot))
+            if high is None or self.guard.next[slot] < high:
+                late = int(self.settings.clock.lateness * 1_000_000)
+                limits.append(self.last_at.get(slot, 0) - late)
+        limit = min(limits) if limits else None
         more = partition.advance(limit, DUE_AT_ONCE)
         self.newest_tick = max(self.newest_tick, partition.watermark)
         metrics.WATERMARK.set(self.newest_tick / 1e6)

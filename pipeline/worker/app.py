@@ -7,7 +7,7 @@ import faust
 from faust.types import TP
 
 from pipeline.settings import Settings
-from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, state_of
+from pipeline.topics import CHANGES, CONTROL, PARTITIONS, SNAPSHOTS, state_of
 from pipeline.worker.agent import Assess
 from pipeline.worker.assignor import Assignor
 from pipeline.worker.credentials import credentials
@@ -35,7 +35,7 @@ def create(settings: Settings) -> tuple[Any, Assess]:
     )  # fmt: skip
     assess = Assess(settings, app)
     _catch_up_first(app, assess)
-    Assignor.needed = (SNAPSHOTS, CONTROL, state_of(worker.app_id))
+    Assignor.needed = (SNAPSHOTS, CHANGES, CONTROL, state_of(worker.app_id))
     Assignor.missing = staticmethod(
         lambda topics: assess.guard.leave("the brokers do not know our topics", topics=topics)
     )
@@ -45,6 +45,7 @@ def create(settings: Settings) -> tuple[Any, Assess]:
 
     channel = app.topic(
         SNAPSHOTS.name,
+        CHANGES.name,
         CONTROL.name,
         key_type=bytes,
         value_type=bytes,

@@ -34,7 +34,7 @@ class Ledger:
         """Partition to the changelog offsets that this slice's rows were given."""
         self._task: asyncio.Task[None] | None = None
 
-    def send(self, topic: str, value: bytes, **more: Any) -> None:
+    def send(self, topic: str, value: bytes | None, **more: Any) -> None:
         produce(self._producer, self._delivered, topic, value, **more)
 
     def flush_now(self) -> None:
@@ -76,24 +76,26 @@ class Ledger:
                     self.send(output.topic, output.value, key=output.key)
         await self._flush()  # 1. outputs, before any state that would let their records be skipped
         self._in_time(began)
-        rows = {number: dict(work.rows) for number, work in works.items() if work.rows}
+        rows: dict[int, dict[bytes, bytes | None]] = {
+            number: dict(work.rows) for number, work in works.items() if work.rows
+        }
         for (number, key), row in self._rows.heal.items():
             rows.setdefault(number, {}).setdefault(key, row)
         self._rows.heal.clear()
-        for number, new in rows.items():
-            for key, row in new.items():
-                self.send(self._changelog, row, key=key, partition=number)
+        for number, news in rows.items():
+            for key, new in news.items():
+                self.send(self._changelog, new, key=key, partition=number)
         await self._flush()  # 2. changelog, before files that would hide a hole in it from recovery
-        for number, new in rows.items():
-            self._fence(number, len(new))
-            self._rows.write(number, new, max(self._logged[number]))  # 3. files
+        for number, news in rows.items():
+            self._fence(number, len(news))
+            self._rows.write(number, news, max(self._logged[number]))  # 3. files
         self._rows.under_way = {}
         metrics.BATCH.observe(time.monotonic() - began)
 
     def _too_large(self, number: int, value: bytes) -> None:
         metrics.DEAD.labels("assess").inc()
         origin = Origin(SNAPSHOTS.name, number, -1, -1)
-        self.send(**letter("assess", "a finding larger than a record may be", origin, value))
+        self.send(**letter("assess", "an output larger than a record may be", origin, value))
 
     async def _flush(self) -> None:
         try:

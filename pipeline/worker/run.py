@@ -18,7 +18,7 @@ from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
 from pipeline.errors import NotThere, RestartWanted, UserError
 from pipeline.health import serve
 from pipeline.settings import Settings
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, state_of
+from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, READS, SNAPSHOTS, state_of
 
 log = logging.getLogger("driftline.worker")
 STEADY = 60.0
@@ -66,7 +66,7 @@ def run(settings: Settings) -> None:
 
 def _look(settings: Settings) -> None:
     """Kafka must be there with our topics. Raises RestartWanted, or UserError for topics that are wrong."""
-    needed = (SNAPSHOTS, CONTROL, FINDINGS, state_of(settings.worker.app_id))
+    needed = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS, DRIFT, READS, state_of(settings.worker.app_id))
     try:
         problems = topics_admin.check(settings.kafka, only=needed)
     except NotThere as why:

@@ -5,10 +5,10 @@ from typing import Any
 
 from pipeline import metrics
 from pipeline.partition import Partition
-from pipeline.topics import CONTROL, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 
-INPUTS = (SNAPSHOTS.name, CONTROL.name)
-GOOD = ("unchanged", "changed", "duplicates", "older")
+INPUTS = (SNAPSHOTS.name, CHANGES.name, CONTROL.name)
+GOOD = ("unchanged", "changed", "duplicates", "older", "changes", "evidence")
 
 
 def elements(partition: Partition) -> int:
@@ -43,5 +43,9 @@ def counted(partitions: Iterable[Partition]) -> None:
             if counts[outcome]:
                 metrics.RECORDS.labels(outcome).inc(counts.pop(outcome))
         for reason, count in counts.items():
-            metrics.FINDINGS.labels(reason).inc(count)
+            word, _, rest = reason.partition(" ")
+            if word == "drift":
+                metrics.DRIFTS.labels(*rest.split()).inc(count)
+            else:
+                metrics.FINDINGS.labels(reason).inc(count)
         counts.clear()

@@ -29,7 +29,7 @@ class Rows:
         self._table = table
         self.heal: dict[tuple[int, bytes], bytes] = {}
         """Rows that a late writer overwrote in the changelog: said again with the next batch."""
-        self.under_way: dict[int, dict[bytes, bytes]] = {}
+        self.under_way: dict[int, dict[bytes, bytes | None]] = {}
         """By partition, rows of the slice that is being made durable: not in the files yet."""
 
     def database(self, partition: int) -> Any:
@@ -74,7 +74,7 @@ class Rows:
 
     def learn(self, entries: Iterable[tuple[int, int, bytes, bytes | None]]) -> None:
         """Entries of the changelog (partition, offset, key, row): of a key's rows the one furthest along wins, not the
-        last. Nothing of ours deletes a row; where an operator did, it is gone (an error would be tried for ever)."""
+        last. A deletion (of a session that is over, or an operator's) always does."""
         writes: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
         getters = {}
         for partition, offset, key, value in entries:

@@ -24,7 +24,7 @@ def run() -> dict[str, Any]:
 
 def unchanged() -> dict[str, Any]:
     """A sweep in which nothing, and one in which everything, differs from the one before."""
-    store: dict[bytes, bytes] = {}
+    store: dict[bytes, bytes | None] = {}
     partition = Partition(0, store.get, load())
     offset, said = 0, 0
 

@@ -51,7 +51,7 @@ def rows() -> dict[bytes, bytes]:
     """The state rows of one key, as the core writes them."""
     one = Partition(0, lambda _: None, load())
     one.snapshots(wire.join([snapshot(HOLE, START)]), 1)
-    return one.take().rows
+    return {key: row for key, row in one.take().rows.items() if row}
 
 
 def copies(size: int) -> Iterator[tuple[int, bytes, bytes]]:
@@ -100,8 +100,8 @@ def _cost(folder: Path, size: int) -> float:
         for home, value in values.items():
             partitions[home].snapshots(value, round_ + 1)
             batch = WriteBatch(raw_mode=True)
-            for key, row in partitions[home].take().rows.items():
-                batch.put(key, row)
+            for key, new in partitions[home].take().rows.items():
+                batch.put(key, new or b"")
             stores[home].write(batch)
         times.append((time.thread_time() - began) / count * 1e6)
     unchanged = sum(p.counts["unchanged"] for p in partitions.values())

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.fold import Fold
-from pipeline.model import Control, Finding, Part, Snapshot, Tick
+from pipeline.model import Control, Drift, Finding, Part, Read, Record, Snapshot, Tick
 from pipeline.partition import Partition
 from pipeline.rulebook import Rule, load
 from pipeline.rulebook.proof import cases, document
+from pipeline.topics import DRIFT, FINDINGS, READS
 from tests.core.world import START, UID, World, key, minute, rulebook, tick, value
 
 READ = ("changed", "older", "unchanged", "duplicates", "bad")
@@ -210,12 +211,15 @@ def _json(made: Any) -> bytes:
     return json.dumps(made).encode()  # writes NaN, huge integers and lone surrogates too
 
 
+MODELS: dict[str, type[Record]] = {FINDINGS.name: Finding, DRIFT.name: Drift, READS.name: Read}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(pieces, min_size=1, max_size=4), min_size=1, max_size=4))
 def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
     """Whatever stands in it; and time goes on after it."""
     p = partition()
-    rows: dict[bytes, bytes] = {}
+    rows: dict[bytes, bytes | None] = {}
     p._get = rows.get
     for number, batch in enumerate(batches):
         p.counts.clear()
@@ -226,7 +230,7 @@ def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
         assert sum(p.counts[name] for name in READ) == (1 if whole else there)
         assert p.counts["bad"] == len(work.dead)
         for output in work.outputs:
-            Finding.model_validate_json(output.value)
+            MODELS[output.topic].model_validate_json(output.value)
         rows |= work.rows
     p.control(tick(60 * 24 * 3), len(batches))
     while p.advance():

@@ -10,9 +10,20 @@ import orjson
 
 from pipeline import wire
 from pipeline.fold import Fold
-from pipeline.model import Control, Finding, Part, Snapshot, Tick, Unread, finding_id
+from pipeline.model import (
+    Actor,
+    Change,
+    Control,
+    Drift,
+    Finding,
+    Part,
+    Snapshot,
+    Tick,
+    Unread,
+    finding_id,
+)
 from pipeline.rulebook import Rulebook, load
-from pipeline.topics import CONTROL
+from pipeline.topics import CHANGES, CONTROL
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TYPE = "AWS::KMS::Key"
@@ -104,6 +115,21 @@ def tick(at: float) -> bytes:
     return Control(tick=Tick(source="sweep", watermark=minute(at))).encode()
 
 
+def heard(at: float, source: str = "aws.eventbridge") -> bytes:
+    """Every change event until then has come."""
+    return Control(tick=Tick(source=source, watermark=minute(at))).encode()
+
+
+def change(at: float, who: str = "ann", uid: str = UID, **more: Any) -> Change:
+    """Somebody changed a key at a minute."""
+    given: dict[str, Any] = {
+        "id": f"{who}-{at}-{uid[-1]}", "uid": uid, "type": TYPE, "provider": "aws", "account": "111111111111",
+        "region": "eu-west-1", "service": "kms.amazonaws.com", "action": "PutKey", "kind": "update",
+        "actor": Actor(id=who, type="user"), "occurred_at": minute(at), "outcome": "success",
+    }  # fmt: skip
+    return Change.model_validate(given | more)
+
+
 def value(*snapshots: Snapshot) -> bytes:
     return wire.join([wire.encode_snapshot(snapshot) for snapshot in snapshots])
 
@@ -116,6 +142,17 @@ class World(Fold):
 
     def tick(self, at: float) -> None:
         self.feed(CONTROL.name, tick(at))
+
+    def change(self, *changes: Change) -> None:
+        self.feed(CHANGES.name, wire.join([change.encode() for change in changes]))
+
+    def heard(self, at: float) -> None:
+        self.feed(CONTROL.name, heard(at))
+
+    def drift(self, part: str = "rotation", uid: str = UID) -> Drift:
+        """The newest one of a part."""
+        found = [Drift.model_validate_json(value) for value in self.drifts.values()]
+        return max((d for d in found if (d.part, d.uid) == (part, uid)), key=lambda d: d.at)
 
     def finding(self, rule: str = "t-rotation", uid: str = UID) -> Finding:
         return Finding.model_validate_json(self.findings[finding_id(rule, uid).encode()])

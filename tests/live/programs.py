@@ -100,7 +100,7 @@ class Site:
             offsets.append(message.offset())
 
         for value in values:
-            produce(out, delivered, topic, value, **more)  # type: ignore[arg-type] # None deletes
+            produce(out, delivered, topic, value, **more)
         flush(out, delivery, 30)
         return min(offsets)
 

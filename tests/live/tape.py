@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from pipeline import wire
 from pipeline.fold import Fold
 from pipeline.model import Control, Part, Snapshot, Tick, Unread
-from pipeline.topics import CONTROL, SNAPSHOTS, partition
+from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
 from tests.core.world import TYPE, rulebook
 
 ROUNDS = 25
@@ -37,8 +37,9 @@ class Witness(Fold):
         work = self._partition.take()
         self._rows.update(work.rows)
         for output in work.outputs:
-            self.findings[output.key] = output.value
-            self.all_said.append(output.value)
+            if output.topic == FINDINGS.name:
+                self.findings[output.key] = output.value
+                self.all_said.append(output.value)
 
 
 class Tape:

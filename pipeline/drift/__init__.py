@@ -1,0 +1,1 @@
+"""Drift: which change caused what became different. Pure."""

@@ -1,0 +1,74 @@
+"""The core, for what is heard and not read: change events, and the past of the sessions that made them. Pure."""
+
+from typing import Any
+
+import msgspec
+
+from pipeline import settle
+from pipeline.assess import Options, Step, said
+from pipeline.drift import explain
+from pipeline.drift.history import remembered
+from pipeline.model import Chain, Change, micros
+from pipeline.rulebook import Rulebook
+from pipeline.state import Body, Head, State
+
+MUTATING = ("create", "update", "delete")
+
+
+def change(
+    state: State | None, record: Change, rulebook: Rulebook, options: Options, events: int | None = None
+) -> Step:  # fmt: skip
+    """One audit event about the resource: evidence for what is, or will be, found different. Only successful changes
+    are remembered."""
+    at = micros(record.occurred_at)
+    old = state or State(Head(), Body(_about(record), unseen=True))
+    if record.outcome != "success" or record.kind not in MUTATING:
+        return Step(old, [], False)
+    history = remembered(old.body.history, record)
+    if history is None:
+        return Step(old, [], False)
+    body = msgspec.structs.replace(old.body, history=history, lives=dict(old.body.lives))
+    head = msgspec.structs.replace(old.head, digest=old.head.digest)
+    shown = any(one.since < at <= one.at for one in body.drifts)
+    if not shown and at > max(head.seen_at - settle.LONG, body.changed_at):
+        body.changed_at, body.agreed_at, head.digest = at, 0, b""
+    new = State(head, body, old.due, old.position)
+    now = max(at, head.seen_at, head.said_at)
+    told = explain.told(body, now, events) if body.drifts else []
+    if body.unseen:
+        return Step(new, [], True)
+    findings = said(old.body, new, now, rulebook, options, restate=False) if told else []
+    return Step(new, findings, True, told, [], explain.sessions(told))
+
+
+def chain(
+    state: State, record: Chain, rulebook: Rulebook, options: Options, events: int | None = None
+) -> Step:
+    """The past of a session that changed this resource."""
+    links = [link.model_dump(mode="json", exclude_none=True) for link in record.links]
+    past = {"chain": links} | ({"chain_broken": True} if record.broken else {})
+    history = [
+        msgspec.structs.replace(
+            seen, actor={k: v for k, v in seen.actor.items() if not k.startswith("chain")} | past
+        )
+        if seen.actor.get("session") == record.session
+        else seen
+        for seen in state.body.history
+    ]
+    if history == state.body.history:
+        return Step(state, [], False)
+    body = msgspec.structs.replace(state.body, history=history, lives=dict(state.body.lives))
+    new = State(state.head, body, state.due, state.position)
+    now = max(state.head.seen_at, state.head.said_at)
+    told = explain.told(body, now, events)
+    findings = said(state.body, new, now, rulebook, options, restate=False) if told else []
+    return Step(new, findings, True, told)
+
+
+def _about(record: Change) -> dict[str, Any]:
+    """What a change alone says of its resource."""
+    about: dict[str, Any] = {
+        "uid": record.uid, "type": record.type or "", "provider": record.provider, "account": record.account,
+        "organization": record.organization, "region": record.region, "name": "", "tags": {},
+    }  # fmt: skip
+    return {key: value for key, value in about.items() if value is not None}

@@ -1,0 +1,148 @@
+"""How a session came to be: who took on which role with which credential, across accounts. Pure.
+
+A session is a small state of its own beside the resources'. Who wants to know asks it, and it asks the session that it
+came from; the answer is told again whenever more becomes known."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pipeline import state as rows
+from pipeline.model import Chain, Change, Link, from_micros, micros
+from pipeline.state import NEVER, Position
+
+LIFETIME = 36 * 3_600_000_000
+"""Microseconds that a session is remembered: the longest one is 36 h (GetFederationToken, GetSessionToken)."""
+DEEPEST = 8
+MOST_ASKERS = 500
+PREFIX = "session:"
+
+
+class Session(msgspec.Struct, array_like=True):
+    """What is known of one."""
+
+    link: dict[str, Any] | None = None
+    """Its own link; None: the event was not seen."""
+    parent: str | None = None
+    """The session that it came from; None: a person's or program's own credential."""
+    above: list[dict[str, Any]] = []
+    """The parent's chain."""
+    broken: bool = False
+    """The parent's chain is not known to its end."""
+    askers: list[str] = []
+    expires: int = 0
+
+
+class Told(NamedTuple):
+    session: Session
+    out: list[Chain]
+
+
+def opened(known: Session | None, record: Change) -> Told:
+    """The event that issued its credential."""
+    at, actor = micros(record.occurred_at), record.actor
+    link = Link(
+        session=record.uid.removeprefix(PREFIX), issued_to=actor.id, at=record.occurred_at, change=record.id,
+        role=record.resources[0] if record.resources else None,
+    )  # fmt: skip
+    old = known or Session()
+    new = msgspec.structs.replace(
+        old, link=link.model_dump(mode="json", exclude_none=True), parent=actor.session, broken=actor.session is not None,
+        expires=max(old.expires, at + LIFETIME),
+    )  # fmt: skip
+    out = _answers(record.uid, new)
+    if new.parent and new.askers:
+        out.append(_ask(record.uid, new.parent, record.occurred_at, 1))
+    return Told(new, out)
+
+
+def asked(known: Session | None, record: Chain) -> Told:
+    """Somebody wants to know."""
+    old = known or Session()
+    asker = record.asker or ""
+    first = asker not in old.askers
+    new = msgspec.structs.replace(
+        old, askers=[*old.askers, asker][-MOST_ASKERS:] if first else old.askers,
+        expires=max(old.expires, micros(record.at) + LIFETIME),
+    )  # fmt: skip
+    out = [_answer(record.uid, new, asker)]
+    if new.link and new.parent and not new.above and record.depth < DEEPEST:
+        out.append(_ask(record.uid, new.parent, record.at, record.depth + 1))
+    return Told(new, out)
+
+
+def answered(known: Session | None, record: Chain) -> Told | None:
+    """The session that it came from has told its past; None where that is nothing new."""
+    if known is None or known.parent != record.session:
+        return None
+    above = [link.model_dump(mode="json", exclude_none=True) for link in record.links][:DEEPEST]
+    if (above, record.broken) == (known.above, known.broken):
+        return None
+    new = msgspec.structs.replace(known, above=above, broken=record.broken)
+    return Told(new, _answers(record.uid, new))
+
+
+def question(uid: str, session: str, at: int) -> Chain:
+    """What a resource's state asks. `at` in microseconds."""
+    return _ask(uid, session, from_micros(at), 0)
+
+
+def _ask(asker: str, session: str, at: Any, depth: int) -> Chain:
+    return Chain.model_validate(
+        {"uid": PREFIX + session, "session": session, "asker": asker, "at": at, "depth": depth}
+    )
+
+
+def _answers(uid: str, session: Session) -> list[Chain]:
+    return [_answer(uid, session, asker) for asker in session.askers]
+
+
+def _answer(uid: str, session: Session, asker: str) -> Chain:
+    links = [*([session.link] if session.link else []), *session.above]
+    return Chain.model_validate(
+        {
+            "uid": asker, "session": uid.removeprefix(PREFIX), "links": links,
+            "broken": session.link is None or session.broken, "at": session.link["at"] if session.link else from_micros(0),
+        }
+    )  # fmt: skip
+
+
+_session = msgspec.msgpack.Decoder(Session)
+
+
+class Sessions:
+    """The sessions that live in a partition. `put` keeps a row (key, row, when it is due, uid)."""
+
+    def __init__(
+        self,
+        get: Callable[[bytes], bytes | None],
+        put: Callable[[bytes, bytes | None, int, str], None],
+        tell: Callable[[Chain], None],
+    ) -> None:
+        self._get, self._put, self._tell = get, put, tell
+
+    def take(self, record: Change | Chain, offset: int, place: int) -> None:
+        """A session is opened, asked, or told where it came from."""
+        key = rows.session_key(record.uid)
+        row, position = self._get(key), Position(change=offset, change_place=place)
+        if row and rows.prefix(row)[1] >= position:
+            return
+        known = _session.decode(rows.content(row)) if row else None
+        if isinstance(record, Change):
+            told: Told | None = opened(known, record)
+        else:
+            told = asked(known, record) if record.asker else answered(known, record)
+        if told is None:
+            return
+        due = told.session.expires
+        self._put(key, rows.encode(told.session, due, position), due, record.uid)
+        for message in told.out:
+            self._tell(message)
+
+    def forget(self, uid: str, due: int) -> None:
+        """A session that is over by `due`, unless it was asked for again since."""
+        key = rows.session_key(uid)
+        row = self._get(key)
+        if row and rows.prefix(row)[0] == due:
+            self._put(key, None, NEVER, uid)

@@ -1,0 +1,96 @@
+"""What is said out of a state: findings as whole documents. Pure."""
+
+from typing import Any
+
+import msgspec
+
+from pipeline.model import finding_id, from_micros, rule_uuid
+from pipeline.risk import NONE, risk
+from pipeline.rulebook import BoundRule, RuleSet
+from pipeline.state import Body, Life, State
+
+_SHOWN = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
+          "opened_at", "resolved_at", "reopened", "drift", "actor", "attribution")  # fmt: skip
+
+
+def say(
+    before: Body | None,
+    state: State,
+    at: int,
+    rules: RuleSet,
+    level: str,
+    *,
+    restate: bool,
+    scan: bool = False,
+) -> list[dict[str, Any]]:
+    """The findings that differ from before, or all that stand if it is time to restate them. `level`: what the
+    resource is worth."""
+    body, out = state.body, []
+    moved = before is not None and before.resource != body.resource
+    bounds = {bound.id: bound for bound in rules.rules}
+    for rule in sorted(body.lives):
+        life, old = body.lives[rule], before.lives.get(rule) if before else None
+        changed = old is None or any(getattr(life, k) != getattr(old, k) for k in _SHOWN)
+        if not changed and (life.retired or not (restate or moved)):
+            continue
+        life = body.lives[rule] = msgspec.structs.replace(life)
+        life.revision = max(life.revision + 1, at // 1000)
+        if changed:
+            life.updated_at = at
+        about = bounds.get(rule) or _Gone(rule, life)
+        out.append(_finding(body.resource, about, life, level, at, restated=not changed, scan=scan))
+    return out
+
+
+class _Gone:
+    """What is left to say of a rule that is in the rulebook no more."""
+
+    exposure = privilege = "none"
+    for_seconds = 0
+
+    def __init__(self, rule: str, life: Life) -> None:
+        self.id, self.severity, self.remediation = rule, life.severity, dict[str, Any]()
+        self.ref: dict[str, Any] = {
+            "id": rule, "uuid": rule_uuid(rule), "version": life.rule, "title": rule,
+            "severity": life.severity, "section": "removed",
+        }  # fmt: skip
+
+
+def _finding(
+    resource: dict[str, Any], bound: BoundRule | _Gone, life: Life, level: str, at: int, *, restated: bool,
+    scan: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """The whole statement, as the Finding model has it, without its empty optional fields."""
+    failing = life.status == "open" or life.pending_since is not None
+    finding: dict[str, Any] = {
+        "id": finding_id(bound.id, resource["uid"]),
+        "rule": bound.ref,
+        "resource": resource,
+        "evaluation": life.evaluation,
+        "status": life.status,
+        "reason": life.reason,
+        "detail": life.detail,
+        "evidence": life.evidence,
+        "first_seen": from_micros(life.first_seen),
+        "last_seen": from_micros(at),
+        "reopened": life.reopened,
+        "risk": risk(bound.severity, bound.exposure, bound.privilege, level, life.opened_at, at)
+        if failing
+        else NONE,
+        "remediation": bound.remediation,
+        "links": [],
+        "updated_at": from_micros(life.updated_at),
+        "revision": life.revision,
+        "restated": restated,
+        "retired": life.retired,
+    }
+    if life.drift:
+        finding |= {"drift": life.drift, "attribution": life.attribution}
+        if life.actor:
+            finding["actor"] = life.actor
+    for name in ("evaluated_at", "opened_at", "resolved_at"):
+        if (time := getattr(life, name)) is not None:
+            finding[name] = from_micros(time)
+    if life.pending_since is not None or (scan and bound.for_seconds and life.status == "open"):
+        finding["pending_for"] = bound.for_seconds
+    return finding

@@ -1,0 +1,215 @@
+"""What differs and what does not: order of sets, spellings of policies, what changes by itself, secrets."""
+
+import copy
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.differences import LONGEST, MOST, Hints, diff, policy
+
+GROUP = {
+    "GroupId": "sg-1",
+    "IpPermissions": [
+        {"FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}, {"CidrIp": "0.0.0.0/0"}]},
+        {"FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]},
+    ],
+    "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
+}  # fmt: skip
+SETS = Hints(
+    sets={"group.IpPermissions": (), "group.IpPermissions.IpRanges": ("CidrIp",), "group.Tags": ("Key",)},
+    quiet=frozenset({"group.LastUsed", "group.IpPermissions.Hits"}),
+    policies=frozenset({"policy"}),
+)  # fmt: skip
+
+
+def changed(change: Any) -> list[tuple[str, str]]:
+    after = copy.deepcopy(GROUP)
+    change(after)
+    return [(one["op"], one["path"]) for one in diff("group", GROUP, after, SETS)]
+
+
+def test_nothing() -> None:
+    assert changed(lambda g: None) == []
+
+
+def test_a_field_with_its_values() -> None:
+    after = GROUP | {"GroupId": "sg-2"}
+    assert diff("group", GROUP, after, SETS) == [
+        {"op": "replace", "path": "/group/GroupId", "before": "sg-1", "after": "sg-2"}
+    ]
+
+
+def test_an_element_of_a_set_comes_and_goes() -> None:
+    assert changed(lambda g: g["IpPermissions"].insert(0, {"FromPort": 80})) == [
+        ("add", "/group/IpPermissions/0")
+    ]
+    assert changed(lambda g: g["IpPermissions"].pop(0)) == [("remove", "/group/IpPermissions/0")]
+
+
+def test_an_element_with_a_key_is_the_same_one() -> None:
+    assert changed(lambda g: g["Tags"][1].update(Value="3")) == [("replace", "/group/Tags/1/Value")]
+    assert changed(lambda g: g["Tags"].reverse()) == []
+
+
+def test_two_with_one_key_are_compared_whole() -> None:
+    before = {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}
+    after = {"Tags": [{"Key": "a", "Value": "2"}, {"Key": "a", "Value": "1"}]}
+    assert diff("group", before, after, SETS) == []
+    assert len(diff("group", before, {"Tags": after["Tags"][:1]}, SETS)) == 1
+
+
+def test_what_no_hint_calls_a_set_is_in_order() -> None:
+    assert len(diff("x", [1, 2], [2, 1])) == 2
+    assert [one["op"] for one in diff("x", [1, 2], [1, 2, 3])] == ["add"]
+
+
+def test_what_changes_by_itself() -> None:
+    assert changed(lambda g: g.update(LastUsed="now")) == []
+    assert changed(lambda g: g["IpPermissions"][0].update(Hits=5)) == []
+    assert changed(lambda g: g.update(LastUsed="now", GroupId="2")) == [
+        ("replace", "/group/GroupId")
+    ]
+
+
+def test_true_is_not_one() -> None:
+    assert diff("x", {"a": 1}, {"a": True}) == [
+        {"op": "replace", "path": "/x/a", "before": 1, "after": True}
+    ]
+
+
+def test_a_pointer_is_escaped() -> None:
+    assert diff("x", {}, {"a/b~c": 1}) == [{"op": "add", "path": "/x/a~1b~0c", "after": 1}]
+
+
+def test_null_is_a_value() -> None:
+    assert diff("x", {"a": None}, {}) == [{"op": "remove", "path": "/x/a", "before": None}]
+    assert diff("x", None, {"a": 1}) == [
+        {"op": "replace", "path": "/x", "before": None, "after": {"a": 1}}
+    ]
+
+
+STATEMENT = {
+    "Sid": "1", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "s3:GetObject",
+    "Resource": ["a", "b"], "Condition": {"StringEquals": {"aws:SourceAccount": "222222222222"}},
+}  # fmt: skip
+SPELLINGS = [
+    {"Principal": {"AWS": ["111111111111"]}},
+    {"Action": ["s3:getobject"]},
+    {"Resource": ["b", "a"]},
+    {"Condition": {"StringEquals": {"aws:SourceAccount": ["222222222222"]}}},
+]
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_other_spellings_of_a_policy(spelling: dict[str, Any]) -> None:
+    before, after = {"Statement": [STATEMENT]}, {"Statement": STATEMENT | spelling}
+    assert diff("policy", before, after, SETS) == []
+
+
+def test_a_policy_that_says_something_else() -> None:
+    wider = STATEMENT | {"Action": ["s3:GetObject", "s3:PutObject"]}
+    assert diff("policy", {"Statement": [STATEMENT]}, {"Statement": [wider]}, SETS) == [
+        {"op": "add", "path": "/policy/Statement/0/Action/1", "after": "s3:putobject"}
+    ]
+    star = STATEMENT | {"Principal": "*"}
+    assert diff("policy", {"Statement": [STATEMENT]}, {"Statement": [star]}, SETS)
+    assert diff("policy", None, {"Statement": [star]}, SETS)
+    assert not diff("policy", {"Statement": [STATEMENT | {"Principal": {"AWS": "*"}}]}, {"Statement": [star]}, SETS)  # fmt: skip
+
+
+def test_statements_have_no_order() -> None:
+    other = STATEMENT | {"Sid": "2", "Action": "s3:*"}
+    before, after = {"Statement": [STATEMENT, other]}, {"Statement": [other, STATEMENT]}
+    assert diff("policy", before, after, SETS) == []
+
+
+def test_what_is_no_policy_stays_as_it_is() -> None:
+    values: list[Any] = [None, "text", [], {"Other": 1}, {"Statement": 5}, {"Statement": [7]}]
+    for value in values:
+        policy(value)
+
+
+def mark(hash_: str, key: str = "k1") -> dict[str, Any]:
+    return {"redacted": True, "hash": hash_ * 32, "key_id": key}
+
+
+def test_secrets_are_told_only_as_changed() -> None:
+    found = diff("x", {"password": mark("a")}, {"password": mark("b")})
+    assert found == [
+        {"op": "replace", "path": "/x/password", "before": {"redacted": True}, "after": {"redacted": True}}
+    ]  # fmt: skip
+    assert diff("x", {}, {"password": mark("a")}) == [
+        {"op": "add", "path": "/x/password", "after": {"redacted": True}}
+    ]
+    text = "redacted:12345678:" + "a" * 32
+    assert diff("x", {}, {"password": text})[0]["after"] == {"redacted": True}
+
+
+def test_another_key_of_the_hash_is_no_drift() -> None:
+    assert diff("x", {"a": mark("a", "k1")}, {"a": mark("b", "k2")}) == []
+    texts = [f"redacted:{key * 8}:{key * 32}" for key in "12"]
+    assert diff("x", [{"v": texts[0]}], [{"v": texts[1]}], Hints(sets={"x": ()})) == []
+
+
+def test_what_is_too_much_is_told_short() -> None:
+    assert diff("x", {}, {"a": "y" * (LONGEST + 1)})[0]["after"]["omitted"] is True
+    many = {str(number): number for number in range(MOST + 1)}
+    assert [one["path"] for one in diff("x", {}, many)] == ["/x"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["a", "b", "*", "~/"]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from("abcd"), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+ALL_SETS = Hints(unordered=True)
+
+
+def shuffled(value: Any, random: Random) -> Any:
+    if isinstance(value, dict):
+        keys = list(value)
+        random.shuffle(keys)
+        return {key: shuffled(value[key], random) for key in keys}
+    if isinstance(value, list):
+        items = [shuffled(item, random) for item in value]
+        random.shuffle(items)
+        return items
+    return value
+
+
+@settings(max_examples=500, deadline=None)
+@given(VALUES, st.integers(0, 2**32))
+def test_reordering_is_never_drift(value: Any, seed: int) -> None:
+    assert diff("x", value, shuffled(value, Random(seed)), ALL_SETS) == []
+
+
+@settings(max_examples=500, deadline=None)
+@given(VALUES, VALUES)
+def test_what_is_told_leads_from_one_to_the_other(before: Any, after: Any) -> None:
+    """The places, applied to the first, give the second: nothing is left out, and no place is wrong."""
+    found = diff("x", before, after)
+    document = {"x": copy.deepcopy(before)}
+    for one in sorted(found, key=lambda c: c["op"] == "remove"):
+        if one["op"] != "remove":
+            _put(document, one)
+    for one in reversed([c for c in found if c["op"] == "remove"]):
+        _put(document, one)
+    assert json.dumps(document["x"], sort_keys=True) == json.dumps(after, sort_keys=True)
+
+
+def _put(document: Any, one: dict[str, Any]) -> None:
+    steps = [s.replace("~1", "/").replace("~0", "~") for s in one["path"].split("/")[1:]]
+    holder = document
+    for step in steps[:-1]:
+        holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+    last: Any = int(steps[-1]) if isinstance(holder, list) else steps[-1]
+    if one["op"] == "remove":
+        del holder[last]
+    elif isinstance(holder, list) and one["op"] == "add":
+        holder.insert(last, one["after"])
+    else:
+        holder[last] = one["after"]
