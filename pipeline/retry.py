@@ -16,13 +16,13 @@ from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
 from pipeline.errors import Malformed, UserError
 from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all
 from pipeline.settings import Kafka
-from pipeline.topics import CONTROL, DEADLETTER, FINDINGS, LOOKING, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, DEADLETTER, FINDINGS, LOOKING, SNAPSHOTS
 
 AT_ONCE = 200
 """Letters between two acknowledgements; an origin has up to 4 MB."""
 PATIENCE = 60.0
 COMPACTED = "a newer record of its key has taken its place"
-RETRIED = frozenset({SNAPSHOTS.name, CONTROL.name, FINDINGS.name})
+RETRIED = frozenset({SNAPSHOTS.name, CHANGES.name, CONTROL.name, FINDINGS.name})
 _NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
 
 

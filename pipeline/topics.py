@@ -7,7 +7,9 @@ PARTITIONS = 24
 
 DAY_MS = 86_400_000
 LOOKING = "driftline-look"
-"""The consumer group of who only reads: librdkafka wants a name. Nothing is ever committed in it."""
+"""The consumer group of who only looks: librdkafka wants a name. Nothing is ever committed in it."""
+READERS = "driftline-reads"
+"""The consumer group of the collectors that read single resources again."""
 
 
 @dataclass(frozen=True)

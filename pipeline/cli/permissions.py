@@ -85,11 +85,17 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
     rows = [
         ("collector", topics.SNAPSHOTS, write),
         ("collector", topics.SWEEPS, ("Read", "Write")),
-        ("collector", topics.CONTROL, write),  # for tapes (collect folder)
+        ("collector", topics.CONTROL, write),  # how far events have come; tapes (collect folder)
+        ("collector", topics.CHANGES, write),
+        ("collector", topics.READS, ("Read", "Write")),
+        ("collector", topics.DEADLETTER, write),
         ("clock", topics.CONTROL, ("Read", "Write")),
         ("worker", topics.SNAPSHOTS, ("Read", settled)),  # it compares them before it starts
+        ("worker", topics.CHANGES, ("Read", "Write", settled)),  # states ask each other there
         ("worker", topics.CONTROL, ("Read", settled)),
         ("worker", topics.FINDINGS, ("Write", settled)),
+        ("worker", topics.DRIFT, ("Write", settled)),
+        ("worker", topics.READS, ("Write", settled)),
         ("worker", topics.DEADLETTER, write),
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         ("sink", topics.FINDINGS, read),
@@ -97,6 +103,7 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("operator", topics.SWEEPS, read),
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
         ("operator", topics.SNAPSHOTS, ("Read", "Write")),
+        ("operator", topics.CHANGES, ("Read", "Write")),
         ("operator", topics.CONTROL, ("Read", "Write")),
         ("operator", topics.DEADLETTER, ("Read", "Write")),
         ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it
@@ -105,7 +112,7 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
     for topic in topics.topics_of(app_id):
         out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
         out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
-    groups = {"worker": app_id, "sink": f"driftline-sink-{sink}"}
+    groups = {"worker": app_id, "sink": f"driftline-sink-{sink}", "collector": topics.READERS}
     lookers = ("administrator", "clock", "collector", "operator")
     # librdkafka asks for its coordinator
     out += [Grant(program, "group", topics.LOOKING, ("Describe",)) for program in lookers]
