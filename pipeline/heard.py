@@ -34,7 +34,7 @@ def change(
         body.changed_at, body.agreed_at, head.digest = at, 0, b""
     new = State(head, body, old.due, old.position)
     now = max(at, head.seen_at, head.said_at)
-    told = explain.told(body, now, events) if body.drifts else []
+    told = explain.told(body, now, events, heard=True) if body.drifts else []
     if body.unseen:
         return Step(new, [], True)
     findings = said(old.body, new, now, rulebook, options, restate=False) if told else []
@@ -60,7 +60,7 @@ def chain(
     body = msgspec.structs.replace(state.body, history=history, lives=dict(state.body.lives))
     new = State(state.head, body, state.due, state.position)
     now = max(state.head.seen_at, state.head.said_at)
-    told = explain.told(body, now, events)
+    told = explain.told(body, now, events, heard=True)
     findings = said(state.body, new, now, rulebook, options, restate=False) if told else []
     return Step(new, findings, True, told)
 

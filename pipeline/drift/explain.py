@@ -64,13 +64,16 @@ def kept(drifts: Sequence[Drifted], now: int) -> list[Drifted]:
     return out[::-1]
 
 
-def told(body: Body, at: int, events: int | None) -> list[dict[str, Any]]:
-    """Judges every kept drift anew, and returns the documents of those of which something else is to be said now.
+def told(body: Body, at: int, events: int | None, *, heard: bool = False) -> list[dict[str, Any]]:
+    """Judges the drifts anew that have no cause yet (`heard`: something was, so all of them), and returns the documents of those of which something else is to be said now.
 
     `events`: until when every event has come (micros); None where no events come at all. Changes `body.drifts` and
     the actors of the findings that opened with them."""
     out, drifts = [], []
     for old in body.drifts:
+        if not heard and old.attribution not in ("", "pending"):
+            drifts.append(old)
+            continue
         fitting = [seen for seen in body.history if _fits(old, seen)]
         cause = attribute(fitting, old.part, old.since, old.at, frozenset(old.values))
         attribution = cause.attribution

@@ -21,7 +21,7 @@ def uid(number: int) -> str:
 
 
 def config(number: int, round_: int = 0) -> dict[str, Any]:
-    """A bucket's eight parts. Another round gives another configuration, open or closed to the public."""
+    """A bucket's parts, all of them. Another round gives another configuration, open or closed to the public."""
     chance = random.Random(number)
     owner = {"DisplayName": f"team-{number % 40}", "ID": f"{chance.getrandbits(256):064x}"}
     closed = (number + round_) % 2 == 0
@@ -48,6 +48,8 @@ def config(number: int, round_: int = 0) -> dict[str, Any]:
         "policy": {"Version": "2012-10-17", "Statement": statements},
         "acl": {"Owner": owner, "Grants": [{"Grantee": owner | {"Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]},
         "logging": {"TargetBucket": "bench-logs", "TargetPrefix": f"{number}/"},
+        "ownership": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+        "lifecycle": [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 30}}],
     }  # fmt: skip
 
 
