@@ -1,0 +1,93 @@
+"""Matches become alerts: an alert is a run of matches without a gap longer than the timespan. Pure.
+
+Its id is made from its earliest match, so that the same events give the same alerts in whatever order they come. Times
+in microseconds."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from pipeline.correlate.windows import Hit, Spec, matches
+from pipeline.model.finding import NAMESPACE
+from pipeline.state import NEVER
+
+DAY = 86_400_000_000
+LONGEST, MOST = DAY, 1000
+"""An alert that goes on longer, or has more hits, is continued by another."""
+
+
+class Run(msgspec.Struct, array_like=True):
+    """One alert's stretch of time."""
+
+    id: str
+    begins: int
+    """The earliest hit of its first window."""
+    at: int
+    """Its first match."""
+    last: int
+    """Its last match."""
+    count: int
+    """Hits from the beginning to the last match."""
+    end: tuple[int, str, str] = (0, "", "")
+    """The place of the hit that ends the last match."""
+    continues: str | None = None
+    """The alert that it goes on from."""
+    briefs: list[dict[str, Any]] = []
+    """What is shown: the first hits, and the last."""
+
+
+SHOWN = 50
+"""Hits that an alert shows."""
+
+
+def alert_id(correlation: str, group: str, hit: Hit) -> str:
+    """The one id of the alert whose first match ends with this hit."""
+    return str(uuid.uuid5(NAMESPACE, f"alert\n{correlation}\n{group}\n{hit.at}\n{hit.id}"))
+
+
+def runs(
+    spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int, before: Run | None = None,
+    floor: int = 0, ceiling: int = NEVER,
+) -> list[Run]:  # fmt: skip
+    """The alerts that these hits make, of matches before `ceiling`. Those earlier than `floor` are final: `before` is
+    the last run of them."""
+    out: list[Run] = [before] if before else []
+    done = _until(hits, before.end) if before else 0
+    """Hits before this one are counted."""
+    for match in sorted(matches(spec, hits, known_until), key=lambda m: (m.at, m.last)):
+        if not floor <= match.at < ceiling:
+            continue  # judged when all its hits were still there
+        run = out[-1] if out else None
+        if run is None or match.at - run.last > spec.timespan:
+            out.append(_begun(correlation, group, hits, match.first, match.last, None))
+        elif match.at - run.at > LONGEST or run.count >= MOST:
+            out.append(_begun(correlation, group, hits, done, match.last, run.id))
+        else:
+            out[-1] = _longer(run, hits[done : match.last + 1], hits[match.last])
+        done = match.last + 1
+    return out
+
+
+def _until(hits: Sequence[Hit], end: tuple[int, str, str]) -> int:
+    return next((number for number, hit in enumerate(hits) if hit.place > end), len(hits))
+
+
+def _begun(
+    correlation: str, group: str, hits: Sequence[Hit], first: int, last: int, continues: str | None
+) -> Run:
+    inside = hits[first : last + 1]
+    at, id = hits[last].at, alert_id(correlation, group, hits[last])
+    shown = [hit.brief for hit in inside][:SHOWN]
+    return Run(id, inside[0].at, at, at, len(inside), hits[last].place, continues, shown)
+
+
+def _longer(run: Run, new: Sequence[Hit], last: Hit) -> Run:
+    shown = run.briefs + [hit.brief for hit in new]
+    if len(shown) > SHOWN:  # the beginning tells how it came about, the end what goes on
+        half = SHOWN // 2
+        shown = shown[:half] + shown[-(SHOWN - half) :]
+    return msgspec.structs.replace(
+        run, last=last.at, end=last.place, count=run.count + len(new), briefs=shown
+    )

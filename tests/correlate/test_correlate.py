@@ -1,0 +1,293 @@
+"""Correlations: what matches and what just does not; the same alerts whatever the order, twice, late, after forgetting."""
+
+from collections.abc import Sequence
+from itertools import permutations
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.correlate import Correlation, Group, Hit, Spec, hit, pass_time
+from pipeline.correlate.group import MOST_HITS
+from pipeline.correlate.runs import DAY, MOST, Run, runs
+from pipeline.correlate.windows import COMPARE, matches
+from pipeline.state import NEVER
+
+MINUTE = 60_000_000
+START = 1_800_000_000 * 1_000_000
+
+
+def at(minute: float, rule: str = "a", id: str = "", value: Any = None) -> Hit:
+    return Hit(START + int(minute * MINUTE), id or f"{rule}{minute}", rule, value, {"id": id or f"{rule}{minute}"})  # fmt: skip
+
+
+def spec(kind: Any, *conditions: tuple[str, float], rules: str = "ab", **more: Any) -> Spec:
+    return Spec(kind, tuple(rules), 10 * MINUTE, conditions, **more)
+
+
+def ends(spec: Spec, *hits: Hit, known: float = 1e6) -> list[float]:
+    """The minutes at which matches end."""
+    ordered = sorted(hits, key=lambda one: one.place)
+    until = START + int(known * MINUTE)
+    return [(m.at - START) / MINUTE for m in matches(spec, ordered, until)]
+
+
+def test_a_count_within_the_timespan_and_just_outside() -> None:
+    three = spec("event_count", ("gte", 3))
+    assert ends(three, at(0), at(5), at(10)) == [10]
+    assert ends(three, at(0), at(5), at(10.01)) == []
+    assert ends(three, at(9), at(11), at(18)) == [18]  # no boundary of a clock lies between them
+
+
+def test_two_conditions_are_a_range() -> None:
+    some = spec("event_count", ("gte", 2), ("lt", 3))
+    assert ends(some, at(0), at(1), at(2)) == [1]
+
+
+def test_different_values_count_once_each() -> None:
+    regions = spec("value_count", ("gte", 2))
+    assert ends(regions, at(0, value="x"), at(1, value="x"), at(2, value=None)) == []
+    assert ends(regions, at(0, value="x"), at(1, value="y"), at(12, value="y")) == [1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("value_sum", 60), ("value_avg", 20), ("value_median", 20), ("value_percentile", 20)],
+)
+def test_numbers(kind: str, value: float) -> None:
+    hits = [at(0, value=10), at(1, value="20"), at(2, value=30), at(3, value="none"), at(4, value=True)]  # fmt: skip
+    assert ends(spec(kind, ("eq", value)), *hits)[-1] == 4
+
+
+def test_a_percentile_is_of_the_nearest_rank() -> None:
+    hits = [at(n / 10, value=n) for n in range(1, 11)]
+    assert ends(spec("value_percentile", ("eq", 9), percentile=90), *hits)[-1:] == [1]
+
+
+def test_together_in_any_order() -> None:
+    both = spec("temporal")
+    assert ends(both, at(0, "a"), at(5, "b")) == [5]
+    assert ends(both, at(0, "b"), at(5, "a")) == [5]
+    assert ends(both, at(0, "a"), at(5, "a")) == []
+    assert ends(both, at(0, "a"), at(10.01, "b")) == []
+
+
+def test_an_expression_over_rules() -> None:
+    either = spec("temporal", rules="abc", holds=lambda seen: "a" in seen and bool(seen & {"b", "c"}))  # fmt: skip
+    assert ends(either, at(0, "a"), at(1, "c")) == [1]
+    assert ends(either, at(0, "b"), at(1, "c")) == []
+
+
+def test_in_order_only() -> None:
+    steps = spec("temporal_ordered", rules="abc")
+    assert ends(steps, at(0, "a"), at(1, "b"), at(2, "c")) == [2]
+    assert ends(steps, at(0, "b"), at(1, "a"), at(2, "c")) == []
+    assert ends(steps, at(0, "a"), at(1, "c"), at(2, "b")) == []
+    assert ends(steps, at(0, "a"), at(5, "b"), at(10.01, "c")) == []
+    assert ends(steps, at(0, "a"), at(1, "a"), at(5, "b"), at(10.01, "c")) == [10.01]
+
+
+def test_one_event_is_not_two_steps() -> None:
+    steps = spec("temporal_ordered")
+    assert ends(steps, at(0, "a", "same"), at(0, "b", "same")) == []
+    assert ends(steps, at(0, "b", "one"), at(0, "a", "two")) == [0]  # within one second, who knows
+
+
+def test_absence_is_judged_when_it_is_known() -> None:
+    never = spec("temporal", absent=frozenset("b"))
+    assert ends(never, at(0, "a")) == [0]
+    assert ends(never, at(0, "a"), known=9.9) == []
+    assert ends(never, at(0, "a"), at(10, "b")) == []
+    assert ends(never, at(0, "a"), at(10.01, "b")) == [0]
+    assert ends(never, at(0, "b"), at(1, "a")) == [1]
+
+
+# Alerts
+
+
+class World:
+    """One group, and what was said of its alerts last."""
+
+    def __init__(self, spec: Spec, lateness: float = 5) -> None:
+        self.correlation = Correlation("c", spec, int(lateness * MINUTE))
+        self.group, self.due = Group(), NEVER
+        self.watermark = 0
+        self.alerts: dict[str, dict[str, Any]] = {}
+        self.said = 0
+
+    def hit(self, *hits: Hit) -> None:
+        for one in hits:
+            self._take(hit(self.correlation, "g", self.group, one, self.watermark))
+
+    def until(self, minute: float) -> None:
+        self.watermark = START + int(minute * MINUTE)
+        while self.due <= self.watermark:
+            before = self.due
+            self._take(pass_time(self.correlation, "g", self.group, self.watermark))
+            assert self.due > self.watermark, (before, self.due)
+
+    def _take(self, step: Any) -> None:
+        self.group, self.due = step.group, step.due
+        for alert in step.alerts:
+            old = self.alerts.get(alert["id"])
+            assert old is None or alert["revision"] > old["revision"]
+            self.alerts[alert["id"]] = alert
+            self.said += 1
+
+    def standing(self) -> list[tuple[str, int, int, int]]:
+        """Alerts that are not merged: id, begin, end, hits."""
+        return sorted(
+            (id, alert["run"].begins, alert["run"].last, alert["run"].count)
+            for id, alert in self.alerts.items()
+            if alert["state"] in ("active", "ended")
+        )
+
+
+def test_matches_that_follow_each_other_are_one_alert() -> None:
+    world = World(spec("event_count", ("gte", 2)))
+    world.hit(*[at(n) for n in range(0, 40, 4)])
+    assert len(world.standing()) == 1
+    assert world.said < 6  # not once a hit
+    world.hit(at(60), at(61))
+    world.until(200)
+    assert sorted(count for _, _, _, count in world.standing()) == [2, 10]
+
+
+def test_an_alert_ends_when_nothing_more_can_come() -> None:
+    world = World(spec("event_count", ("gte", 1)))
+    world.hit(at(0))
+    world.until(14)
+    assert [alert["state"] for alert in world.alerts.values()] == ["active"]
+    world.until(15.1)
+    assert [alert["state"] for alert in world.alerts.values()] == ["ended"]
+    assert (world.group.hits, world.group.told, world.due) == ([], {}, NEVER)
+
+
+def test_a_late_hit_joins_two_alerts() -> None:
+    world = World(spec("event_count", ("gte", 1)), lateness=60)
+    world.hit(at(0))
+    world.hit(at(18))
+    first, second = sorted(world.alerts.values(), key=lambda alert: alert["run"].at)
+    world.hit(at(9))
+    assert world.alerts[second["id"]]["merged_into"] == first["id"]
+    world.until(200)
+    assert [count for _, _, _, count in world.standing()] == [3]
+
+
+def test_a_late_hit_that_begins_earlier_gives_the_alert_its_name() -> None:
+    world = World(spec("event_count", ("gte", 1)), lateness=60)
+    world.hit(at(5))
+    old = next(iter(world.alerts))
+    world.hit(at(0))
+    assert world.alerts[old]["state"] == "merged"
+    assert len(world.standing()) == 1
+
+
+def test_what_comes_too_late_is_counted() -> None:
+    world = World(spec("event_count", ("gte", 1)))
+    world.until(100)
+    world.hit(at(94.9))
+    assert (world.group.late, world.alerts) == (1, {})
+    world.hit(at(95))
+    assert len(world.alerts) == 1
+
+
+def test_twice_is_once() -> None:
+    world = World(spec("event_count", ("gte", 2)))
+    world.hit(at(0, id="x"), at(0, id="x"))
+    assert not world.alerts
+
+
+def test_what_goes_on_for_a_day_is_continued() -> None:
+    world = World(spec("event_count", ("gte", 1)), lateness=0)
+    for minute in range(0, 30 * 60, 5):
+        world.hit(at(minute))
+        world.until(minute)
+    first, second = sorted(world.alerts.values(), key=lambda alert: alert["run"].at)
+    assert second["run"].continues == first["id"]
+    assert second["run"].at - first["run"].at > DAY
+
+
+def test_a_flood_is_bounded_and_says_so() -> None:
+    world = World(spec("event_count", ("gte", 1)), lateness=600)
+    for number in range(MOST_HITS + 500):
+        world.hit(at(number / 10_000, id=f"n{number:05d}"))
+    assert len(world.group.hits) <= MOST_HITS
+    assert world.group.capped
+    world.until(2000)
+    runs_ = [alert["run"] for alert in world.alerts.values()]
+    assert sum(run.count for run in runs_) == MOST_HITS + 500
+    assert all(run.count <= MOST for run in runs_)
+
+
+KINDS = [
+    spec("event_count", ("gte", 3)), spec("event_count", ("gte", 2), ("lt", 4)), spec("event_count", ("gte", 1)),
+    spec("value_count", ("gte", 2)), spec("value_sum", ("gt", 4)), spec("value_median", ("gte", 3)), spec("temporal"),
+    spec("temporal", rules="abc"), spec("temporal_ordered", rules="abc"), spec("temporal", absent=frozenset("b")),
+    spec("temporal", rules="abc", absent=frozenset("c")),
+]  # fmt: skip
+HITS = st.lists(
+    st.tuples(st.integers(0, 90), st.sampled_from("abc"), st.integers(1, 5)), max_size=25
+).map(lambda rows: [at(minute, rule, f"{n:02d}", value) for n, (minute, rule, value) in enumerate(rows)])  # fmt: skip
+
+
+def undisturbed(spec: Spec, hits: Sequence[Hit]) -> list[tuple[str, int, int, int]]:
+    ordered = sorted((one for one in hits if one.rule in spec.rules), key=lambda one: one.place)
+    found: list[Run] = runs(spec, "c", "g", ordered, NEVER)
+    return sorted((run.id, run.begins, run.last, run.count) for run in found)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(KINDS), HITS, st.integers(0, 2**32))
+def test_any_order_within_the_lateness_gives_the_same_alerts(
+    spec: Spec, hits: list[Hit], seed: int
+) -> None:
+    """Shuffled, some twice, while time goes on as far as the slowest hit allows."""
+    random = Random(seed)
+    world = World(spec, lateness=random.choice([0, 5, 30]))
+    lateness = world.correlation.lateness
+    waiting = [one for one in hits if one.rule in spec.rules]
+    waiting += [one for one in waiting if random.random() < 0.3]
+    random.shuffle(waiting)
+    waiting.sort(key=lambda one: one.at + random.randint(0, lateness))
+    while waiting:
+        oldest = min(one.at for one in waiting)
+        if random.random() < 0.6:
+            allowed = (oldest + lateness - START) / MINUTE
+            if START + allowed * MINUTE > world.watermark:
+                world.until(allowed)
+        world.hit(waiting.pop(0))
+    world.until(500)
+    assert world.group.late == 0
+    assert world.standing() == undisturbed(spec, hits)
+    assert (world.group.hits, world.group.told, world.due) == ([], {}, NEVER)
+
+
+@settings(max_examples=300, deadline=None)
+@given(HITS)
+def test_a_count_against_counting(hits: list[Hit]) -> None:
+    """The windows found are those that a slow look at every hit finds."""
+    three = spec("event_count", ("gte", 3))
+    ordered = sorted(hits, key=lambda one: one.place)
+    slow = [
+        one.at
+        for n, one in enumerate(ordered)
+        if COMPARE["gte"](sum(one.at - other.at <= three.timespan for other in ordered[: n + 1]), 3)
+    ]
+    assert [match.at for match in matches(three, ordered, NEVER)] == slow
+
+
+@settings(max_examples=300, deadline=None)
+@given(HITS.filter(lambda hits: len(hits) <= 12))
+def test_an_order_against_every_choice(hits: list[Hit]) -> None:
+    steps = spec("temporal_ordered", rules="abc")
+    found = {match.at for match in matches(steps, sorted(hits, key=lambda h: h.place), NEVER)}
+    slow = {
+        c.at
+        for a, b, c in permutations(hits, 3)
+        if (a.rule, b.rule, c.rule) == ("a", "b", "c") and a.at <= b.at <= c.at
+        and c.at - a.at <= steps.timespan
+    }  # fmt: skip
+    assert found == slow
