@@ -121,6 +121,50 @@ class Relation(_Strict):
     type: str | None = None
 
 
+class Touch(_Strict):
+    """Audit events that touch resources of the type, and how such an event names them.
+
+    Names stand without versions: CreateFunction, not CreateFunction20150331."""
+
+    source: str | None = None
+    """The event's source without its domain, where it is another than the row's service."""
+    create: list[str] = Field(default_factory=list)
+    update: list[str] = Field(default_factory=list)
+    delete: list[str] = Field(default_factory=list)
+    parts: list[str] = Field(default_factory=list)
+    """The parts that the updates may change; empty: any."""
+    id: str | None = None
+    """Path over the event: one text, or a list of them; an ARN of the type is the uid itself, anything else fills the
+    one hole of `item` in the uid."""
+    uid: str | None = None
+    """How the uid is made, where that is not by the row's template: holes {id}, {account}, {region}, {partition}, and
+    paths over the event."""
+    named: bool = False
+    """The id is only a name from which no uid can be made: what sweeps have seen is asked."""
+    reach: Literal["account", "region"] | None = None
+    """It touches every resource of the type there: the whole scope is read again."""
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """(kind of change, name) of every event."""
+        for kind in ("create", "update", "delete"):
+            for name in getattr(self, kind):
+                yield kind, name
+
+
+class One(_Strict):
+    """How a single resource is read again, where the list can be narrowed to it; without it the whole scope is listed.
+
+    Params are paths over {id: what fills the holes of `item` in the uid, by path, uid, account, region}."""
+
+    operation: str | None = None
+    """Default: the list's."""
+    items: str | None = None
+    """Path of the item, or a list of them, in the answer; default: the list's."""
+    params: dict[str, str]
+    gone: list[str] = Field(default_factory=list)
+    """Error codes that mean: there is no such resource (besides the row's)."""
+
+
 class Kind(_Strict):
     """A row."""
 
@@ -142,6 +186,8 @@ class Kind(_Strict):
     details: list[Detail] = Field(default_factory=list)
     tags: Tags | None = None
     relations: list[Relation] = Field(default_factory=list)
+    events: list[Touch] = Field(default_factory=list)
+    one: One | None = None
     redact: list[str] = Field(default_factory=list)
     """Paths whose every value is a secret until proven otherwise."""
     gone: list[str] = Field(default_factory=list)
@@ -169,7 +215,7 @@ class Kind(_Strict):
 
 
 PATHS = (
-    "items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item", "only",
+    "items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item", "only", "id",
 )  # fmt: skip
 TEMPLATES = ("uid",)
 

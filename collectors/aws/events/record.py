@@ -1,0 +1,293 @@
+"""One CloudTrail record becomes the changes that it is evidence of: one for each resource that it touches. Pure.
+
+Fields: docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import orjson
+from pydantic import ValidationError
+
+from collectors.aws.events.actor import actor
+from collectors.redact import Redactor
+from collectors.table import Kind, Touch, kinds, text, value
+from pipeline.errors import Malformed
+from pipeline.model import Change, Read, Scope
+
+Record = Mapping[str, Any]
+MOST_BYTES = 200_000
+"""Of the event as it travels; CloudTrail's own limit is 256 kB."""
+_VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
+ISSUING = frozenset(
+    {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken"}
+)  # fmt: skip
+"""Calls of sts that give out the credential of a new session."""
+EVIDENCE = ISSUING | {"ConsoleLogin", "SwitchRole"}
+"""Kept whatever a record says of itself: who came in, and how."""
+
+
+class Resolver(Protocol):
+    """What sweeps have seen, for events that give only a name."""
+
+    def uid(self, type: str, account: str, region: str, name: str) -> str | None:
+        """The uid of the resource of that name; None where none was seen."""
+
+    def region(self, uid: str) -> str | None:
+        """Where a resource is that lives in a region and is listed globally (a bucket)."""
+
+
+class Nothing:
+    """A resolver that has seen nothing."""
+
+    def uid(self, type: str, account: str, region: str, name: str) -> str | None:  # noqa: ARG002
+        return None
+
+    def region(self, uid: str) -> str | None:  # noqa: ARG002
+        return None
+
+
+class Claim(NamedTuple):
+    """A row's word on an event."""
+
+    kind: Kind
+    touch: Touch
+    change: str
+
+
+@cache
+def claims() -> dict[tuple[str, str], list[Claim]]:
+    """Which rows an event concerns: by source and name."""
+    out: dict[tuple[str, str], list[Claim]] = {}
+    for kind in kinds().values():
+        for touch in kind.events:
+            source = touch.source or SOURCES.get(kind.service, kind.service)
+            for change, name in touch.names():
+                out.setdefault((source, name), []).append(Claim(kind, touch, change))
+    return out
+
+
+SOURCES = {
+    "cloudwatch": "monitoring", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "docdb": "rds",
+    "neptune": "rds", "stepfunctions": "states", "efs": "elasticfilesystem", "opensearch": "es", "emr": "elasticmapreduce",
+    "apigatewayv2": "apigateway", "wafv2": "wafv2", "s3control": "s3", "inspector2": "inspector2", "accessanalyzer": "access-analyzer",
+    "account": "account", "events": "events", "macie2": "macie2",
+}  # fmt: skip
+"""CloudTrail's name of a service, where it is not botocore's."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How records are understood. `wanted`: which read-only and data events are kept (a detection names them);
+    `source`: the way that they came by."""
+
+    redactor: Redactor
+    source: str
+    resolver: Resolver
+    wanted: Callable[[Record], bool] = lambda _: False
+
+    def changes(self, record: Any) -> list[Change]:
+        """The changes of one record; none for what is not kept. Raises Malformed for what is no CloudTrail record."""
+        if not isinstance(record, dict) or not isinstance(record.get("eventName"), str):
+            raise Malformed("no CloudTrail record: it has no eventName")
+        if not self._kept(record):
+            return []
+        try:
+            return list(self._changes(record))
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(str(step) for step in problem["loc"])
+            raise Malformed(f"no CloudTrail record: {place}: {problem['msg']}") from None
+
+    def _kept(self, record: Record) -> bool:
+        if record.get("eventCategory") == "Insight" or record.get("eventType") == "AwsCloudTrailInsight":  # fmt: skip
+            return False
+        if record["eventName"] in EVIDENCE or failed(record):
+            return True
+        quiet = record.get("readOnly") in (True, "true") or record.get("managementEvent") in (False, "false")  # fmt: skip
+        return not quiet or self.wanted(record)
+
+    def _changes(self, record: Record) -> Iterator[Change]:
+        found = list(self._touched(record))
+        base = self._base(record)
+        uids = sorted({uid for _, _, uid, _ in found})
+        for claim, region, uid, _ in found:
+            kind = "read" if record.get("readOnly") in (True, "true") else claim.change
+            yield Change.model_validate(
+                base | {"uid": uid, "type": claim.kind.type, "region": region, "kind": kind, "resources": uids,
+                        "parts": claim.touch.parts if kind == "update" else []}
+            )  # fmt: skip
+        if not found:
+            yield Change.model_validate(base | {"uid": f"account:aws:{base['account']}"})
+        if (session := _session(record)) and not failed(record):
+            key, role = session
+            yield Change.model_validate(
+                base | {"uid": f"session:{key}", "kind": "session", "resources": [role] if role else [], "raw": {}, "request": None}
+            )  # fmt: skip
+
+    def _base(self, record: Record) -> dict[str, Any]:
+        raw = self._redacted(record)
+        return {
+            "id": str(record.get("eventID") or ""), "provider": "aws", "account": account(record),
+            "region": str(record.get("awsRegion") or "global"), "service": str(record.get("eventSource") or ""),
+            "action": record["eventName"], "actor": actor(record), "source_ip": _string(record.get("sourceIPAddress")),
+            "user_agent": _string(record.get("userAgent")), "occurred_at": record.get("eventTime"),
+            "outcome": "failure" if failed(record) else "success", "error": _string(record.get("errorCode")),
+            "shared": _string(record.get("sharedEventID")), "deployment": deployment(record), "source": self.source,
+            "request": raw.get("requestParameters"), "raw": raw,
+            "kind": "read" if record.get("readOnly") in (True, "true") else "other",
+        }  # fmt: skip
+
+    def _redacted(self, record: Record) -> dict[str, Any]:
+        keep = dict(record)
+        for name in sorted(("requestParameters", "responseElements", "serviceEventDetails", "additionalEventData"),
+                           key=lambda name: -_size(record.get(name))):  # fmt: skip
+            if _size(keep) <= MOST_BYTES:
+                break
+            if keep.get(name) is not None:
+                keep[name] = {
+                    "omitted": True,
+                    "originalSize": _size(keep[name]),
+                    "reason": "too large",
+                }
+        said = {k: v for k, v in keep.items() if k in ("requestParameters", "responseElements", "serviceEventDetails", "additionalEventData")}  # fmt: skip
+        return keep | self.redactor.config(said)
+
+    def _touched(self, record: Record) -> Iterator[tuple[Claim, str, str, None]]:
+        source = str(record.get("eventSource") or "").partition(".")[0]
+        seen = set()
+        for claim in claims().get((source, bare(record["eventName"])), ()):
+            if claim.touch.reach or claim.touch.id is None:
+                continue
+            for uid in self._uids(claim, record):
+                if (claim.kind.type, uid) not in seen:
+                    seen.add((claim.kind.type, uid))
+                    yield claim, self._region(claim.kind, record, uid), uid, None
+
+    def _region(self, kind: Kind, record: Record, uid: str) -> str:
+        if kind.scope == "regional":
+            return str(record.get("awsRegion") or "global")
+        return self.resolver.region(uid) or "global"
+
+    def _uids(self, claim: Claim, record: Record) -> Iterator[str]:
+        found = value(claim.touch.id or "", record)
+        for one in found if isinstance(found, list) else [found]:
+            if isinstance(one, str) and one and (uid := self._uid(claim, record, one)):
+                yield uid
+
+    def _uid(self, claim: Claim, record: Record, id: str) -> str | None:
+        kind, touch = claim.kind, claim.touch
+        region = str(record.get("awsRegion") or "")
+        if id.startswith("arn:"):
+            return id if fits(kind, id) else None
+        scope = dict(record) | {"id": id, "account": account(record), "region": region, "partition": partition(region)}  # fmt: skip
+        if touch.named:
+            where = region if kind.scope == "regional" else "global"
+            if known := self.resolver.uid(kind.type, account(record), where, id):
+                return known
+        template = touch.uid or _ITEM.sub("{id}", kind.uid)
+        if template.count("{id}") != 1 and touch.uid is None:
+            return None
+        return text(template, scope)
+
+
+_ITEM = re.compile(r"\{item\.[^{}]+\}")
+_ANY = re.compile(r"\\\{[^{}]+\\\}")
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{.+?\\\}", ".+", re.escape(template)), re.DOTALL)
+
+
+def fits(kind: Kind, uid: str) -> bool:
+    """Whether a uid can be one of the type's: of its template's form (any ARN, where the template is only a field)."""
+    return _pattern(kind.uid).fullmatch(uid) is not None
+
+
+def bare(name: str) -> str:
+    """An event's name without its version."""
+    return _VERSION.sub("", name)
+
+
+def account(record: Record) -> str:
+    """The account of the resource: the recipient's."""
+    who = record.get("userIdentity")
+    own = who.get("accountId") if isinstance(who, dict) else None
+    return str(record.get("recipientAccountId") or own or "")
+
+
+def partition(region: str) -> str:
+    """`aws`, or the one that a region's name tells."""
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"  # fmt: skip
+
+
+def failed(record: Record) -> bool:
+    """Whether the call was refused or failed."""
+    if record.get("errorCode") or record.get("errorMessage"):
+        return True
+    response = record.get("responseElements")
+    return isinstance(response, dict) and response.get("ConsoleLogin") == "Failure"
+
+
+def deployment(record: Record) -> str | None:
+    """The stack that the call is part of, where CloudFormation made it and says so."""
+    who = record.get("userIdentity")
+    if not isinstance(who, dict) or "cloudformation.amazonaws.com" not in (who.get("invokedBy"), record.get("userAgent")):  # fmt: skip
+        return None
+    request = record.get("requestParameters")
+    token = request.get("clientRequestToken") if isinstance(request, dict) else None
+    session = who.get("sessionContext")
+    made = session.get("attributes", {}).get("creationDate") if isinstance(session, dict) else None
+    return _string(token) or (f"{who.get('accessKeyId')}/{made}" if made else None)
+
+
+def _session(record: Record) -> tuple[str, str | None] | None:
+    """The credential that the call gave out, and the role that it stands for."""
+    if record["eventName"] not in ISSUING:
+        return None
+    response, request = record.get("responseElements"), record.get("requestParameters")
+    given = response.get("credentials") if isinstance(response, dict) else None
+    key = given.get("accessKeyId") if isinstance(given, dict) else None
+    role = request.get("roleArn") if isinstance(request, dict) else None
+    return (key, _string(role)) if isinstance(key, str) and key else None
+
+
+def _string(found: Any) -> str | None:
+    return found if isinstance(found, str) and found else None
+
+
+def _size(found: Any) -> int:
+    try:
+        return len(orjson.dumps(found))
+    except TypeError:
+        raise Malformed("no CloudTrail record: what it holds is no JSON") from None
+
+
+def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
+    """What is to be read again: every resource that a successful change touched, and every scope that it reaches."""
+    out = {
+        change.uid: Read(
+            uid=change.uid, type=change.type, account=change.account, region=change.region, reason="change",
+            after=change.occurred_at, change=change.id,
+        )
+        for change in changes
+        if change.type and change.outcome == "success" and change.kind in ("create", "update", "delete")
+    }  # fmt: skip
+    source = str(record.get("eventSource") or "").partition(".")[0]
+    for claim in claims().get((source, bare(record["eventName"])), ()) if changes else ():
+        if claim.touch.reach is None or failed(record):
+            continue
+        region = str(record.get("awsRegion")) if claim.kind.scope == "regional" else "global"
+        regions = [region] if claim.touch.reach == "region" or region == "global" else ["*"]
+        for where in regions:
+            scope = Scope(
+                provider="aws", account=account(record), region=where, type=claim.kind.type
+            )
+            out[scope.key] = Read(
+                uid=scope.key, type=scope.type, account=scope.account, region=where, reason="related",
+                after=changes[0].occurred_at, change=changes[0].id,
+            )  # fmt: skip
+    return list(out.values())

@@ -1,0 +1,210 @@
+"""CloudTrail records become changes: whom they name, what they touch, what is kept, and what stays unknown."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.aws.events.actor import actor
+from collectors.aws.events.record import Nothing, Reader, bare, reads
+from collectors.redact import Redactor
+from pipeline import wire
+from pipeline.errors import Malformed
+from pipeline.model import Change
+from tests.collectors.events.samples import ACCOUNT, ASSUMED, OPENED, by_role, event
+
+READER = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())
+GROUP = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:security-group/sg-1"
+
+
+def one(record: dict[str, Any], reader: Reader = READER) -> Change:
+    (change,) = reader.changes(record)
+    assert wire.change(change.encode()) == change
+    return change
+
+
+def test_a_group_is_opened() -> None:
+    change = one(OPENED)
+    assert (change.id, change.uid, change.type) == (OPENED["eventID"], GROUP, "AWS::EC2::SecurityGroup")  # fmt: skip
+    assert (change.kind, change.parts, change.outcome) == ("update", ["group"], "success")
+    assert (change.account, change.region, change.source_ip) == (ACCOUNT, "eu-west-1", "192.0.2.7")
+    assert (change.actor.id, change.actor.tool, change.actor.mfa) == (
+        f"arn:aws:iam::{ACCOUNT}:user/ann",
+        "cli",
+        True,
+    )
+    assert change.request == OPENED["requestParameters"]
+    assert change.raw["eventName"] == "AuthorizeSecurityGroupIngress"
+    (read,) = reads(OPENED, [change])
+    assert (read.uid, read.after, read.reason) == (GROUP, change.occurred_at, "change")
+
+
+def test_a_refused_call_is_evidence_without_a_reading() -> None:
+    record = OPENED | {"errorCode": "Client.UnauthorizedOperation", "responseElements": None}
+    change = one(record)
+    assert (change.outcome, change.error) == ("failure", "Client.UnauthorizedOperation")
+    assert reads(record, [change]) == []
+
+
+def test_one_event_about_several_resources_is_as_many_changes() -> None:
+    tagged = event(
+        "CreateTags", "ec2",
+        requestParameters={"resourcesSet": {"items": [{"resourceId": "sg-1"}, {"resourceId": "sg-2"}, {"resourceId": "rtb-1"}]}},
+    )  # fmt: skip
+    changes = READER.changes(tagged)
+    assert sorted(c.uid for c in changes if c.type == "AWS::EC2::SecurityGroup") == [GROUP, GROUP[:-1] + "2"]  # fmt: skip
+    assert len({c.id for c in changes}) == 1
+    assert all(GROUP in c.resources for c in changes)
+
+
+def test_what_no_row_claims_is_the_accounts() -> None:
+    change = one(event("StartThing", "unheardof"))
+    assert (change.uid, change.type, change.kind) == (f"account:aws:{ACCOUNT}", None, "other")
+
+
+def test_omitted_is_unknown() -> None:
+    left_out = {"omitted": True, "originalSize": 200_000, "reason": "too large"}
+    change = one(OPENED | {"requestParameters": left_out})
+    assert change.type is None
+    assert reads(OPENED, [change]) == []
+
+
+def test_a_reach_asks_for_the_whole_scope() -> None:
+    record = event("PutAccountPublicAccessBlock", "s3", requestParameters={"accountId": ACCOUNT})
+    asked = [read for read in reads(record, READER.changes(record)) if read.type == "AWS::S3::Bucket"]  # fmt: skip
+    assert [read.uid for read in asked] == [f"aws/{ACCOUNT}/global/AWS::S3::Bucket"]
+
+
+def test_a_bucket_keeps_the_region_that_is_known() -> None:
+    class Seen(Nothing):
+        def region(self, uid: str) -> str | None:
+            return "eu-north-1" if uid == "arn:aws:s3:::b" else None
+
+    record = event("PutBucketPolicy", "s3", requestParameters={"bucketName": "b"})
+    assert one(record).region == "global"
+    assert one(record, Reader(Redactor(b"k" * 32), "log", Seen())).region == "eu-north-1"
+
+
+@pytest.mark.parametrize(
+    "more", [{"readOnly": True}, {"managementEvent": False, "eventCategory": "Data"}]
+)
+def test_what_only_reads_is_kept_where_it_is_wanted(more: dict[str, Any]) -> None:
+    record = event("GetObject", "s3", requestParameters={"bucketName": "b", "key": "k"}, **more)
+    assert READER.changes(record) == []
+    wanting = Reader(Redactor(b"k" * 32), "log", Nothing(), lambda r: r["eventName"] == "GetObject")
+    assert one(wanted := record, wanting).action == "GetObject"
+    assert reads(wanted, wanting.changes(wanted)) == []
+
+
+def test_a_session_is_told_of_with_who_took_it() -> None:
+    changes = READER.changes(ASSUMED)
+    session = next(c for c in changes if c.kind == "session")
+    assert session.uid == "session:ASIAIOSFODNN7EXAMPLE"
+    assert session.resources == ["arn:aws:iam::222222222222:role/deploy"]
+    assert session.actor.id == f"arn:aws:iam::{ACCOUNT}:user/ann"
+    assert {c.shared for c in changes} == {"shared-1"}
+    assert not any("secret-token" in c.encode().decode() for c in changes)
+
+
+def test_a_refused_assumption_opens_no_session() -> None:
+    refused = ASSUMED | {"errorCode": "AccessDenied", "responseElements": None}
+    assert [c.kind for c in READER.changes(refused)] == ["read"]
+
+
+def test_a_refused_sign_in_has_failed() -> None:
+    record = event("ConsoleLogin", "signin", responseElements={"ConsoleLogin": "Failure"}, errorMessage="Failed authentication")  # fmt: skip
+    assert one(record).outcome == "failure"
+
+
+def test_insight_events_are_none() -> None:
+    assert READER.changes(event("X", "y", eventCategory="Insight")) == []
+
+
+def test_secrets_are_redacted() -> None:
+    record = event("CreateThing", "unheardof", requestParameters={"masterUserPassword": "hunter2222"})  # fmt: skip
+    text = one(record).encode().decode()
+    assert "hunter2222" not in text
+
+
+def test_what_is_too_large_is_left_out_and_said() -> None:
+    record = event("CreateThing", "unheardof", requestParameters={"a": "x" * 300_000}, responseElements={"b": 1})  # fmt: skip
+    change = one(record)
+    assert change.raw["requestParameters"]["omitted"] is True
+    assert change.raw["responseElements"] == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [("CreateFunction20150331", "CreateFunction"), ("UpdateFunctionCode20150331v2", "UpdateFunctionCode"),
+     ("CreateDistribution2020_05_31", "CreateDistribution"), ("PutBucketPolicy", "PutBucketPolicy")],
+)  # fmt: skip
+def test_versions_are_no_part_of_a_name(name: str, want: str) -> None:
+    assert bare(name) == want
+
+
+@pytest.mark.parametrize(
+    ("identity", "id", "type", "name"),
+    [
+        (by_role("deploy", "ci"), f"arn:aws:iam::{ACCOUNT}:role/deploy", "role", "deploy"),
+        (by_role("deploy", "ci", sourceIdentity="bob"), "bob", "role", "bob"),
+        (by_role("aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_1a", "eve@example.com"),
+         f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_1a", "role", "eve@example.com"),
+        ({"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}, f"arn:aws:iam::{ACCOUNT}:root", "root", None),
+        ({"type": "AWSService", "invokedBy": "autoscaling.amazonaws.com"}, "autoscaling.amazonaws.com", "service", None),
+        ({"type": "AWSAccount", "accountId": "ANONYMOUS_PRINCIPAL", "principalId": ""}, "ANONYMOUS_PRINCIPAL", "anonymous", None),
+        ({"type": "WebIdentityUser", "principalId": "idp:aud:sub", "userName": "repo:x"}, "idp:aud:sub", "federated", "repo:x"),
+        ({"type": "IdentityCenterUser", "accountId": ACCOUNT}, ACCOUNT, "user", None),
+        ({}, "unknown", "unknown", None),
+    ],
+)  # fmt: skip
+def test_who(identity: dict[str, Any], id: str, type: str, name: str | None) -> None:
+    found = actor({"userIdentity": identity})
+    assert (found.id, found.type, found.name) == (id, type, name)
+
+
+def test_a_session_has_its_credential_and_a_user_none() -> None:
+    assert actor({"userIdentity": by_role("deploy", "ci")}).session == "ASIAIOSFODNN7EXAMPLE"
+    assert actor(OPENED).session is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "want"),
+    [("aws-cli/2.31.0 exec-env/x", "cli"), ("APN/1.0 HashiCorp/1.0 Terraform/1.9 (+https://www.terraform.io)", "terraform"),
+     ("cloudformation.amazonaws.com", "cloudformation"), ("console.amazonaws.com", "console"), ("AWS Internal", "console"),
+     ("Mozilla/5.0 (X11)", "console"), ("Boto3/1.40 md/Botocore", "sdk"), ("autoscaling.amazonaws.com", "service"), ("curl/8", "unknown")],
+)  # fmt: skip
+def test_by_what(agent: str, want: str) -> None:
+    assert actor(event("X", "y", userAgent=agent)).tool == want
+
+
+def test_a_stacks_calls_have_it_in_common() -> None:
+    identity = by_role("deploy", "ci") | {"invokedBy": "cloudformation.amazonaws.com"}
+    first, second = (one(OPENED | {"userIdentity": identity, "eventID": id}) for id in ("1", "2"))
+    assert first.deployment
+    assert first.deployment == second.deployment
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(sorted(OPENED)), JSON)
+def test_whatever_stands_in_a_field_is_a_change_or_malformed(field: str, value: Any) -> None:
+    for record in (OPENED, ASSUMED):
+        try:
+            for change in READER.changes(record | {field: value}):
+                wire.change(change.encode())
+        except Malformed:
+            pass
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON)
+def test_whatever_comes_is_a_change_or_malformed(value: Any) -> None:
+    with pytest.raises(Malformed):
+        READER.changes(value)
