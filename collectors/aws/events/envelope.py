@@ -111,7 +111,7 @@ def _notice(document: Mapping[str, Any], found: Contents, depth: int) -> None:
 
 def _bridged(document: Mapping[str, Any], found: Contents) -> None:
     """EventBridge's envelope."""
-    type_, detail = document["detail-type"], document.get("detail")
+    type_, detail = str(document["detail-type"]), document.get("detail")
     if not isinstance(detail, dict):
         raise Malformed("an event of EventBridge without a detail")
     if type_ in API_CALLS:
@@ -127,10 +127,10 @@ def _bridged(document: Mapping[str, Any], found: Contents) -> None:
         _config(detail, found)
     elif type_ in FINDINGS:
         found.findings.append(dict(document))
-    elif document.get("source") == "aws.config" or str(type_).endswith("via CloudTrail"):
-        found.skipped.append(f"{type_}")
+    elif document.get("source") == "aws.config" or type_.endswith("via CloudTrail"):
+        found.skipped.append(type_)
     else:
-        raise Malformed(f"an event of EventBridge that is none of ours: {str(type_)[:100]}")
+        raise Malformed(f"an event of EventBridge that is none of ours: {type_[:100]}")
 
 
 def _record(record: Any, found: Contents) -> None:
@@ -141,8 +141,10 @@ def _record(record: Any, found: Contents) -> None:
         bucket, object_ = stored.get("bucket"), stored.get("object")
         if not isinstance(bucket, dict) or not isinstance(object_, dict):
             raise Malformed("a notification of S3 without bucket and object")
-        if not str(record.get("eventName", "")).removeprefix("s3:").startswith("ObjectCreated:"):
-            found.skipped.append(f"S3's {record.get('eventName')}")
+        if not isinstance(record.get("eventName"), str):
+            raise Malformed("a notification of S3 that does not say what happened")
+        if not record["eventName"].removeprefix("s3:").startswith("ObjectCreated:"):
+            found.skipped.append(f"S3's {record['eventName']}")
             return
         key = object_.get("key")
         _object(bucket.get("name"), unquote_plus(key) if isinstance(key, str) else key, object_.get("versionId"),
