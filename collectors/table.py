@@ -210,6 +210,8 @@ class Kind(_Strict):
             yield service, detail.operation, detail.action
             if detail.each:
                 yield detail.each.service or service, detail.each.operation, detail.each.action
+        if self.one and self.one.operation:
+            yield listing.service or self.service, self.one.operation, None
         if self.tags and self.tags.operation:
             yield self.service, self.tags.operation, self.tags.action
 

@@ -29,7 +29,7 @@ def change(
         return Step(old, [], False)
     body = msgspec.structs.replace(old.body, history=history, lives=dict(old.body.lives))
     head = msgspec.structs.replace(old.head, digest=old.head.digest)
-    shown = any(one.since < at <= one.at for one in body.drifts)
+    shown = any(one.since < at <= one.at - settle.GRAIN for one in body.drifts)
     if not shown and at > max(head.seen_at - settle.LONG, body.changed_at):
         body.changed_at, body.agreed_at, head.digest = at, 0, b""
     new = State(head, body, old.due, old.position)

@@ -39,3 +39,16 @@ SWEEP_UNREAD = Gauge(
     ["account", "region", "type"],
 )
 """Sweep metrics are told by `driftline coverage --serve`: a collector that died tells nothing of itself."""
+
+EVENTS = Counter(
+    "driftline_events",
+    "What came of change events, by the way they came (`queue`: before that is known)",
+    ["source", "outcome"],
+)
+EVENTS_UNTIL = Gauge(
+    "driftline_events_until_seconds",
+    "Up to when every event of a source has come, as a Unix time",
+    ["source"],
+)
+REREADS = Counter("driftline_rereads", "Resources read again, by what came of it", ["outcome"])
+REREADS_WAITING = Gauge("driftline_rereads_waiting", "Resources that wait to be read again")

@@ -82,6 +82,7 @@ class Partition:
 
     def snapshots(self, value: bytes, offset: int) -> None:
         """One record of `snapshots`. What is malformed goes to the dead; raises only NewerState."""
+        offset += 1  # in states: 0 is none, and Kafka's first offset is 0
         try:
             peeks = wire.peek(value)
         except Malformed as why:
@@ -134,6 +135,7 @@ class Partition:
 
     def changes(self, value: bytes, offset: int) -> None:
         """One record of `changes`: one element or many. What is malformed goes to the dead; raises only NewerState."""
+        offset += 1
         try:
             elements = wire.split(value)
         except Malformed as why:

@@ -149,6 +149,31 @@ def _digits(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+class EventQueue(Block):
+    url: str
+    """The queue's address, as SQS gives it."""
+    source: Literal["eventbridge", "log", "config"] = "eventbridge"
+    """What comes by it: events of EventBridge, notices of log files in S3, or AWS Config. It decides how late events may be."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from address("url", self.url)
+
+
+class Events(Block):
+    queues: list[EventQueue] = Field(default_factory=list)
+    """SQS queues that events come by."""
+    lookup: bool = False
+    """Ask CloudTrail's lookup in every account and region: for accounts without a bus or trail."""
+    readers: int = Field(4, ge=1, le=64)
+    """Readers of each queue, side by side."""
+    tell: Seconds = Field(10, gt=0)
+    """Time between two words on how far the events have come."""
+    bind: str = "127.0.0.1"
+    """Where the page answers; nowhere but here by default."""
+    port: int = Field(0, ge=0, le=65_535)
+    """/live and /metrics of `collect events` and `collect reads`; 0: none."""
+
+
 class Aws(Block):
     accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
     """Empty: the caller's own. `[all]`: every account of the organization."""
@@ -164,6 +189,8 @@ class Aws(Block):
     """Calls at the same time, over all accounts."""
     interval: Seconds = Field(6 * 3600, gt=0)
     """Time from one sweep's start to the next."""
+    events: Events = Field(default_factory=Events)
+    """Change events."""
 
     def mistakes(self) -> Iterator[Mistake]:
         if self.interval > HALF_DAY:

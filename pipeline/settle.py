@@ -14,6 +14,8 @@ from pipeline.state import Body
 SECOND = 1_000_000
 LONG = 60 * SECOND
 """After that long a reading is believed whatever it shows."""
+GRAIN = SECOND
+"""An audit event says only in which second it happened: a reading of the same second may be of before it."""
 APART = 10 * SECOND
 """Two readings that agree must be so far from each other."""
 
@@ -50,7 +52,8 @@ def judge(body: Body, merged: Merged, at: int, *, deleted: bool, informed: bool)
             return Reading(True, 0, 0, None)
         return _again(body.replaced_at, body.agreed_at or at, at, believed=False)
     if not since or merged.differences or merged.new or at >= since + LONG:
-        return Reading(True, 0, 0, None)
+        early = since and at < since + GRAIN  # it may show another change than this one
+        return Reading(True, 0, 0, since + GRAIN + GRAIN // 2 if early else None)
     if body.agreed_at and at - body.agreed_at >= APART:
         return Reading(True, 0, 0, None)
     return _again(since, body.agreed_at or at, at, believed=True)
@@ -59,7 +62,7 @@ def judge(body: Body, merged: Merged, at: int, *, deleted: bool, informed: bool)
 def _as_before(body: Body, merged: Merged, at: int) -> bool:
     return (
         bool(body.before)
-        and body.changed_at <= body.replaced_at
+        and body.changed_at + GRAIN <= body.replaced_at
         and at < body.replaced_at + LONG
         and digest(merged.body.config) == body.before
     )

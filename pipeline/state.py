@@ -22,7 +22,7 @@ class NewerState(Exception):
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True, order=True):
-    """The last records that were applied: a redelivered one at or below is skipped."""
+    """The last records that were applied, offsets plus one: a redelivered one at or below is skipped."""
 
     offset: int = 0
     place: int = 0

@@ -36,7 +36,7 @@ COMPACTED = {
 
 # Inputs are neither compacted nor written in transactions: a hole in their offsets would be one by right.
 SNAPSHOTS = Topic("driftline.snapshots", "none: batches of one partition")
-CHANGES = Topic("driftline.changes", "resource uid")
+CHANGES = Topic("driftline.changes", "resource uid, or none: batches of one partition")
 CONTROL = Topic("driftline.control", "none: to every partition")
 SWEEPS = Topic(
     "driftline.sweeps",

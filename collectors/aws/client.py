@@ -248,6 +248,10 @@ class Organization:
         session: Any = self._session  # which client it is, only the row knows
         return session.client(service, region_name=region, config=_config(10))
 
+    def own(self, service: str, region: str | None) -> Any:
+        """A client of the caller's own account, outside of every budget: for queues and the files that they name."""
+        return self._client(service, region or self.region)
+
     @property
     def region(self) -> str:
         """The caller's own region."""

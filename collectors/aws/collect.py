@@ -1,5 +1,6 @@
 """Sweeps: organization, accounts, enabled regions, types; side by side within bounds."""
 
+import contextlib
 import queue
 import re
 import threading
@@ -99,6 +100,21 @@ def sweep(
         if isinstance(record, Sweep):
             headers.append(record)
     return sorted(headers, key=lambda header: header.scope.key)
+
+
+def accounts_of(options: Options, organization: Organization) -> list[Account]:
+    """The accounts that may be entered; the others are left out. Raises UserError."""
+    found = []
+    for account in _accounts(options, organization):
+        with contextlib.suppress(*ERRORS):
+            found.append(organization.enter(account, options.role_name))
+    return found
+
+
+def regions_of(options: Options, organization: Organization, account: Account) -> list[str]:
+    """The regions of an account to look at. Raises ERRORS."""
+    wanted = [region for region in options.regions if region != "all"]
+    return wanted or enabled_regions(account, organization.region)
 
 
 def _accounts(options: Options, organization: Organization) -> list[str]:

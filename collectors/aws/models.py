@@ -10,9 +10,15 @@ from botocore.loaders import Loader
 from collectors.table import kinds
 
 OURS = {
+    "cloudtrail": {"LookupEvents"},
     "ec2": {"DescribeRegions"},
     "organizations": {"DescribeOrganization", "ListAccounts"},
-    "s3": {"HeadBucket"},  # botocore's own, where a bucket has moved
+    "s3": {
+        "GetObject",
+        "HeadBucket",
+        "ListObjectsV2",
+    },  # HeadBucket: botocore's own, where a bucket has moved
+    "sqs": {"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ReceiveMessage"},
     "sts": {"AssumeRole", "GetCallerIdentity"},
 }
 """Operations that are called beside the rows'."""

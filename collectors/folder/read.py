@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import orjson
@@ -136,6 +137,25 @@ def _config(
             raise
         except Exception as why:  # one item's trouble must not stop the others
             told.problems.append(f"{path}: configurationItems[{number}]: {_told(why)}")
+
+
+def config_items(data: bytes) -> Iterator[dict[str, Any]]:
+    """The items of a delivery of AWS Config (gz or not), or the one of an oversized message. Raises Malformed."""
+    if data[:2] == b"\x1f\x8b":
+        data = gzip.decompress(data)
+    try:
+        found = _items(data)
+    except Malformed:
+        one = wire.decode(data, MOST_BYTES)
+        item = one.get("configurationItem", one) if isinstance(one, dict) else None
+        if not isinstance(item, dict) or "resourceType" not in item:
+            raise
+        yield item
+        return
+    for raw in found:
+        item = wire.decode(bytes(raw))
+        if isinstance(item, dict):
+            yield item
 
 
 class _File(msgspec.Struct):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.collect_events import events, reads
 from pipeline.errors import UserError, patient
 from pipeline.settings import Aws, Settings, load_settings
 
@@ -64,8 +65,8 @@ def aws(once: bool, interval: str | None, **given: str | tuple[str, ...] | None)
     settings = load_settings()
     if interval:
         settings.aws = _with_interval(settings.aws, interval)
-    options = _options(settings, given)
-    signal.signal(signal.SIGTERM, _stop)
+    options = options_of(settings, given)
+    signal.signal(signal.SIGTERM, stopped)
     while True:
         began = time.monotonic()
         with nullcontext() if once else patient():
@@ -82,7 +83,7 @@ def aws(once: bool, interval: str | None, **given: str | tuple[str, ...] | None)
         time.sleep(max(0.0, settings.aws.interval - took))
 
 
-def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's arguments
+def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's arguments
     raise KeyboardInterrupt
 
 
@@ -127,20 +128,20 @@ def _sweep(settings: Settings, options: "Options") -> bool:
     return not lacking
 
 
-def _options(settings: Settings, given: dict[str, str | tuple[str, ...] | None]) -> "Options":
+def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None]) -> "Options":
     from collectors.aws.collect import Options, chosen
 
     def text(name: str) -> str | None:
-        value = given[name]
+        value = given.get(name)
         return value if isinstance(value, str) else None
 
     own = settings.aws
     options = Options(
         accounts=_words(text("accounts")) or own.accounts, regions=_words(text("regions")) or own.regions,
-        types=given["types"] or (), profile=text("profile"), role_arn=text("role_arn"),
+        types=given.get("types") or (), profile=text("profile"), role_arn=text("role_arn"),
         role_name=text("role_name") or own.role_name, external_id=text("external_id") or own.external_id,
         requests_per_second=own.requests_per_second, concurrency=own.concurrency,
-        shard=_shard(text("shard") or "0/1"), redactor=_redactor(settings),
+        shard=_shard(text("shard") or "0/1"), redactor=redactor_of(settings),
     )  # fmt: skip
     chosen(options.types)  # an unknown type is told before anything is connected
     return options
@@ -150,7 +151,7 @@ def _words(text: str | None) -> list[str]:
     return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
-def _redactor(settings: Settings) -> "Redactor":
+def redactor_of(settings: Settings) -> "Redactor":
     from collectors.redact import Redactor
 
     key = settings.redaction.key
@@ -192,7 +193,7 @@ def folder(paths: tuple[Path, ...]) -> int:
     from pipeline.report import plain
 
     settings = load_settings()
-    redactor = _redactor(settings)
+    redactor = redactor_of(settings)
     with explained(settings.kafka):
         batches = Batches(settings)
     told = read(paths, batches.raw, batches, None, redactor)
@@ -203,3 +204,7 @@ def folder(paths: tuple[Path, ...]) -> int:
         click.echo(f"not judged: {plain(type_)}: {count}", err=True)
     click.echo(f"streamed {batches.snapshots} snapshots", err=True)
     return 3 if told.problems else 0
+
+
+command.add_command(events)
+command.add_command(reads)

@@ -11,14 +11,16 @@ from pipeline.reference import code, codes, duration, page, table
 from pipeline.topics import APP_ID, TOPICS, Topic
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
-RECORDS = {"sweeps": ("sweep", "sweepuids")}
+RECORDS = {"sweeps": ("sweep", "sweepuids"), "changes": ("change", "chain")}
 PEOPLE = ("operator", "administrator")
 """Not programs of the stream: a person's commands."""
 TELLERS = {
     "driftline_worker_": "worker",
     "driftline_sink_": "sink",
     "driftline_sweep_": "coverage --serve",
-    "driftline_dead_": "worker, sink",
+    "driftline_dead_": "worker, sink, collect",
+    "driftline_events": "collect events",
+    "driftline_rereads": "collect reads",
 }
 
 

@@ -221,7 +221,15 @@ def test_a_reading_that_shows_the_change_is_the_last() -> None:
     alone = Alone()
     alone.snapshot(key(0))
     alone.change(change(1))
-    assert alone.again(key(1.01, rotation=False)) == []
+    assert alone.again(key(1.02, rotation=False)) == []
+
+
+def test_a_reading_within_the_second_of_the_event_is_taken_once_more() -> None:
+    alone = Alone()
+    alone.snapshot(key(0))
+    alone.change(change(1))
+    assert len(alone.again(key(1.01, rotation=False))) == 1
+    assert alone.again(key(1.03, rotation=False)) == []
 
 
 def test_not_found_right_after_a_change_deletes_nothing(world: World) -> None:
@@ -411,6 +419,17 @@ def test_drifts_and_reads_hold_to_their_models() -> None:
         if topic == DRIFT.name:
             assert Drift.model_validate(document).at == minute(1.5)
     assert {topic for topic, _ in said} >= {DRIFT.name, READS.name}
+
+
+def test_the_first_record_of_each_topic_is_none_that_was_applied() -> None:
+    rows: dict[bytes, bytes | None] = {}
+    partition = Partition(0, rows.get, rulebook())
+    partition.changes(change(1, kind="create").encode(), 0)
+    partition.snapshots(value(key(1.1)), 0)
+    assert partition.counts["duplicates"] == 0
+    partition.changes(change(1, kind="create").encode(), 0)
+    partition.snapshots(value(key(1.1)), 0)
+    assert partition.counts["duplicates"] == 2
 
 
 def test_a_restart_remembers_that_events_come() -> None:

@@ -1,0 +1,164 @@
+"""Readers of an SQS queue: a message is deleted only after Kafka has its changes and its wishes to read again.
+
+Several readers side by side, each a thread with a sender of its own. What cannot be understood is buried and deleted;
+what fails for another reason is left, and comes again when its visibility ends."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+from collectors.aws.errors import ERRORS
+from collectors.aws.events.envelope import Object, contents
+from collectors.aws.sources.hear import Hearer
+from collectors.aws.sources.send import Sender
+from pipeline import metrics
+from pipeline.errors import Malformed
+
+log = logging.getLogger("driftline.collect")
+WAIT = 2
+"""Seconds that an empty queue is watched by one call: what ends us waits no longer."""
+VISIBLE_AFTER, EXTEND = 60, 20.0
+"""Seconds that a message is ours, and between two extensions."""
+LATER = 20
+"""Seconds until a message that failed comes again."""
+
+
+class Queue:
+    """A queue, and how far it has been read."""
+
+    def __init__(self, client: Any, url: str, now: Callable[[], float] = time.time) -> None:
+        self._client, self.url, self._now = client, url, now
+        self._lock = threading.Lock()
+        self._held: dict[str, str] = {}
+        """Receipts of the messages under way, by message id."""
+        self._sent: dict[str, float] = {}
+        self.until = 0.0
+        """Seconds since 1970 up to which everything that was sent to the queue is dealt with."""
+
+    def receive(self) -> list[dict[str, Any]]:
+        """Up to ten messages; ours until they are deleted or given back. Raises ERRORS."""
+        asked = self._now()
+        answer = self._client.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT, VisibilityTimeout=VISIBLE_AFTER,
+            AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
+        )  # fmt: skip
+        messages: list[dict[str, Any]] = answer.get("Messages", [])
+        with self._lock:
+            for message in messages:
+                self._held[message["MessageId"]] = message["ReceiptHandle"]
+                sent = message.get("Attributes", {}).get("SentTimestamp")
+                self._sent[message["MessageId"]] = int(sent) / 1000 if sent else asked
+            oldest = min(self._sent.values(), default=None)
+            if oldest is not None:
+                self.until = max(self.until, oldest)
+            elif not messages:
+                self.until = max(self.until, asked)
+        return messages
+
+    def delete(self, messages: Sequence[dict[str, Any]]) -> None:
+        """They are dealt with. One that cannot be deleted comes again, which harms nothing."""
+        if not messages:
+            return
+        entries = [
+            {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+            for number, message in enumerate(messages)
+        ]
+        answer = self._client.delete_message_batch(QueueUrl=self.url, Entries=entries)
+        if answer.get("Failed"):
+            log.warning("messages were not deleted", extra={"count": len(answer["Failed"]), "why": str(answer["Failed"][0])[:300]})  # fmt: skip
+        self._let_go(messages)
+
+    def give_back(self, messages: Sequence[dict[str, Any]], seconds: int) -> None:
+        """They come again after so long."""
+        with contextlib.suppress(*ERRORS):
+            self._visibility([message["ReceiptHandle"] for message in messages], seconds)
+        self._let_go(messages)
+
+    def extend(self) -> None:
+        """What is under way stays ours for longer."""
+        with self._lock:
+            held = list(self._held.values())
+        with contextlib.suppress(*ERRORS):  # it then comes again, which harms nothing
+            self._visibility(held, VISIBLE_AFTER)
+
+    def _visibility(self, receipts: Sequence[str], seconds: int) -> None:
+        for start in range(0, len(receipts), 10):
+            entries = [
+                {"Id": str(n), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+                for n, receipt in enumerate(receipts[start : start + 10])
+            ]
+            self._client.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+
+    def _let_go(self, messages: Sequence[dict[str, Any]]) -> None:
+        with self._lock:
+            for message in messages:
+                self._held.pop(message["MessageId"], None)
+                self._sent.pop(message["MessageId"], None)
+
+
+def read(
+    queue: Queue, sender: Sender, hearer: Hearer, stop: threading.Event, *, once: bool = False,
+    pause: Callable[[float], Any] | None = None,
+) -> None:  # fmt: skip
+    """One reader's loop; `once`: until the queue is empty. Raises OSError where Kafka takes nothing more."""
+    pause = pause or stop.wait
+    wait = 1.0
+    while not stop.is_set():
+        try:
+            messages = queue.receive()
+            wait = 1.0
+        except ERRORS as error:
+            log.warning("the queue does not answer", extra={"queue": queue.url, "why": str(error)[:300]})  # fmt: skip
+            if once:
+                raise
+            pause(wait)
+            wait = min(30.0, wait * 2)
+            continue
+        if not messages and once:
+            return
+        _handle(queue, sender, hearer, messages)
+
+
+def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dict[str, Any]]) -> None:  # fmt: skip
+    done, failed = [], []
+    for message in messages:
+        body = str(message.get("Body", ""))
+        try:
+            heard = hearer.contents(contents(body))
+            for why, what in heard.bad:
+                sender.bury(queue.url, why, what)
+            done.append(message)
+        except Malformed as why:
+            log.warning("poison", extra={"queue": queue.url, "message_id": message["MessageId"], "why": str(why)})  # fmt: skip
+            metrics.EVENTS.labels("queue", "poison").inc()
+            sender.bury(queue.url, str(why), hearer.safe(body))
+            done.append(message)
+        except ERRORS as error:
+            log.warning("left to come again", extra={"queue": queue.url, "message_id": message["MessageId"], "why": str(error)[:300]})  # fmt: skip
+            failed.append(message)
+    try:
+        sender.flush()
+    except OSError:
+        queue.give_back(messages, 0)
+        raise
+    queue.give_back(failed, LATER)
+    try:
+        queue.delete(done)
+    except ERRORS as error:  # they come again, which harms nothing
+        log.warning("messages were not deleted", extra={"queue": queue.url, "why": str(error)[:300]})  # fmt: skip
+
+
+def opener(client: Callable[[str | None], Any]) -> Callable[[Object], Any]:
+    """Fetches objects. `client` gives S3's client of a region."""
+
+    @contextlib.contextmanager
+    def open_(object_: Object) -> Iterator[BinaryIO]:
+        version = {"VersionId": object_.version} if object_.version else {}
+        answer = client(object_.region).get_object(Bucket=object_.bucket, Key=object_.key, **version)  # fmt: skip
+        with contextlib.closing(answer["Body"]) as body:
+            yield body
+
+    return open_

@@ -1,0 +1,312 @@
+"""`driftline collect events` and `reads`: hear of changes, and read again what changed."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import NotThere, UserError
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collectors.aws.collect import Options
+    from collectors.aws.sources.hear import Hearer
+    from collectors.aws.sources.send import Sender
+
+BACKFILL = "s3://"
+END = 5.0
+"""Seconds that readers are given to end what is under way."""
+
+
+def _until_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _at(_: Any, __: Any, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        raise click.BadParameter("no time (write for example 2026-11-01 or 2026-11-01T10:00Z)") from None  # fmt: skip
+    return found if found.tzinfo else found.astimezone()
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Until the queues are empty, then end.")
+@click.option("--backfill", metavar="s3://BUCKET/PREFIX", help="Read log files that lie there already, then end.")  # fmt: skip
+@click.option("--from", "since", metavar="TIME", callback=_at, help="With --backfill: events since then.")  # fmt: skip
+@click.option("--to", "until", metavar="TIME", callback=_at, help="With --backfill: events until then.")  # fmt: skip
+@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
+@click.option("--role-arn", metavar="ARN", help="Take this role first.")
+def events(
+    once: bool, backfill: str | None, since: datetime | None, until: datetime | None, profile: str | None,
+    role_arn: str | None,
+) -> int:  # fmt: skip
+    """Hear of every change in AWS: from the queues and lookups of aws.events. Exit 3: something could not be understood."""
+    from pipeline import log
+    from pipeline.cli.collect import options_of
+
+    settings = load_settings()
+    options = options_of(settings, {"profile": profile, "role_arn": role_arn})
+    if backfill is not None:
+        return _backfill(settings, options, backfill, since, until)
+    own = settings.aws.events
+    if not own.queues and not own.lookup:
+        raise UserError(
+            "aws.events: no source of change events (write queues: [{url: …}], or lookup: true; deploy/aws makes the queues)"
+        )
+    log.start()
+    stop = _until_signal()
+    with _page(settings):
+        return Hearing(settings, options, stop).run(once=once)
+
+
+@contextlib.contextmanager
+def _page(settings: Settings) -> Iterator[None]:
+    from pipeline.health import serve
+
+    own = settings.aws.events
+    if own.port:
+        serve(own.bind, own.port)
+    yield
+
+
+class Hearing:
+    """The sources of one process."""
+
+    def __init__(self, settings: Settings, options: "Options", stop: threading.Event) -> None:
+        from collectors.aws.client import Organization
+
+        self.settings, self.options, self.stop = settings, options, stop
+        self.organization = Organization(
+            options.profile, options.role_arn, options.external_id, options.requests_per_second,
+            options.concurrency, threading.Event(),
+        )  # fmt: skip
+        self.index = index(settings)
+        self._threads: list[threading.Thread] = []
+        self._errors: list[BaseException] = []
+
+    def run(self, *, once: bool) -> int:
+        """Until stopped, or (once) until everything is empty. Raises NotThere where Kafka or AWS does not answer."""
+        from collectors.aws.sources.watermark import Teller
+
+        until: dict[str, Callable[[], float]] = {}
+        self._queues(until, once=once)
+        if self.settings.aws.events.lookup:
+            self._lookups(until, once=once)
+        teller = Teller(self.settings.kafka, until)
+        while any(thread.is_alive() for thread in self._threads):
+            if self._errors or self.stop.is_set():
+                break
+            with self._told():
+                teller.tell()
+            for thread in self._threads:
+                thread.join(0 if not once else 0.1)
+            self.stop.wait(min(self.settings.aws.events.tell, 0.2 if once else 60))
+        ended = time.monotonic() + END
+        self.stop.set()
+        for thread in self._threads:
+            thread.join(max(0.0, ended - time.monotonic()))
+        with self._told():
+            if not self._errors:
+                teller.tell()
+        if self._errors:
+            raise self._errors[0]
+        return 0
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as why:
+            self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
+
+    def hearer(self, source: str, asks: Callable[[Any], bool] | None = None) -> "tuple[Sender, Hearer]":  # fmt: skip
+        """What one thread hears with."""
+        from collectors.aws.events.record import Reader
+        from collectors.aws.sources.hear import Hearer
+        from collectors.aws.sources.queue import opener
+        from collectors.aws.sources.send import Sender
+
+        sender = Sender(self.settings.kafka)
+        reader = Reader(self.options.redactor, source, self.index)
+        open_ = opener(lambda region: self.organization.own("s3", region))
+        return sender, Hearer(sender, reader, self.options.redactor, open_, asks)
+
+    def _queues(self, until: dict[str, Callable[[], float]], *, once: bool) -> None:
+        from collectors.aws.sources.queue import Queue, read
+        from collectors.aws.sources.watermark import drained
+
+        own = self.settings.aws.events
+        by_source: dict[str, list[Queue]] = {}
+        for place in own.queues:
+            queue = Queue(self.organization.own("sqs", _region(place.url)), place.url)
+            by_source.setdefault(place.source, []).append(queue)
+            for number in range(own.readers):
+                sender, hearer = self.hearer(place.source)
+                self._start(f"queue-{number}", read, queue, sender, hearer, self.stop, once=once)
+            self._keep(queue)
+        until |= {source: drained(*queues) for source, queues in by_source.items()}
+
+    def _keep(self, queue: Any) -> None:
+        from collectors.aws.sources.queue import EXTEND
+
+        def extend() -> None:
+            while not self.stop.wait(EXTEND):
+                queue.extend()
+
+        threading.Thread(target=extend, daemon=True, name="extend").start()
+
+    def _lookups(self, until: dict[str, Callable[[], float]], *, once: bool) -> None:
+        from collectors.aws.collect import accounts_of, regions_of
+        from collectors.aws.sources.lookup import Lookup, poll
+        from collectors.aws.sources.watermark import drained
+
+        found = [
+            Lookup(account, region)
+            for account in accounts_of(self.options, self.organization)
+            for region in regions_of(self.options, self.organization, account)
+        ]
+        for lookup in found:
+            sender, hearer = self.hearer("lookup")
+            self._start(f"lookup {lookup.name}", poll, lookup, sender, hearer, self.stop, once=once)
+        until["lookup"] = drained(*found)
+
+    def _start(self, name: str, work: Callable[..., None], *given: Any, **more: Any) -> None:
+        def run() -> None:
+            try:
+                work(*given, **more)
+            except OSError as why:
+                self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
+            except BaseException as why:  # raised again by the main thread
+                self._errors.append(why)
+
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+
+def index(settings: Settings) -> Any:
+    """The names of what sweeps have seen."""
+    from collectors.aws.sources.resolve import Index
+    from collectors.base import known_from
+    from pipeline.kafka import explained, read_compacted
+    from pipeline.topics import SWEEPS
+
+    def load() -> dict[str, set[str]]:
+        with explained(settings.kafka):
+            known, _, _ = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
+        return {key: one.uids for key, one in known.items() if key.count("/") >= 3}
+
+    return Index(load)
+
+
+def _region(url: str) -> str | None:
+    """The region that a queue's address names; None where it names none."""
+    import re
+
+    found = re.search(r"//(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.", url)
+    return (found[1] or found[2]) if found else None
+
+
+def _backfill(
+    settings: Settings, options: "Options", where: str, since: datetime | None, until: datetime | None
+) -> int:  # fmt: skip
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from collectors.aws.errors import ERRORS
+    from collectors.aws.sources import backfill
+    from collectors.aws.sources.hear import Heard
+    from collectors.base import known_from
+    from pipeline.errors import Malformed
+    from pipeline.kafka import explained, read_compacted
+    from pipeline.topics import SWEEPS
+
+    if not where.startswith(BACKFILL) or not where.removeprefix(BACKFILL).partition("/")[0]:
+        raise UserError(f"--backfill {where}: no place in S3 (write for example s3://my-trail/AWSLogs/)")  # fmt: skip
+    bucket, _, prefix = where.removeprefix(BACKFILL).partition("/")
+    hearing = Hearing(settings, options, threading.Event())
+    with explained(settings.kafka):
+        _, headers, _ = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
+
+    def asks(wish: Any) -> bool:
+        """Not what a complete sweep has read since."""
+        header = headers.get(f"aws/{wish.account}/{wish.region}/{wish.type}")
+        swept = header.completed_at if header else None
+        return swept is None or wish.after > swept
+
+    within, local = backfill.within(since, until), threading.local()
+
+    def work(object_: Any) -> Heard:
+        if not hasattr(local, "both"):
+            local.both = hearing.hearer("log", asks)
+        sender, hearer = local.both
+        heard = Heard()
+        try:
+            hearer.object(object_, heard, within)
+        except Malformed as why:
+            heard.bad.append((f"s3://{object_.bucket}/{object_.key}: {why}", b""))
+        for why_, what in heard.bad:
+            sender.bury(f"s3://{object_.bucket}/{object_.key}", why_, what)
+        sender.flush()
+        return heard
+
+    total = Heard()
+    files = 0
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("log files", total=None)
+
+        def told(_: Any, heard: Heard) -> None:
+            nonlocal files
+            files += 1
+            total.events += heard.events
+            total.changes += heard.changes
+            total.bad += [(why, b"") for why, _ in heard.bad]
+            progress.update(bar, advance=1)
+
+        try:
+            found = backfill.objects(hearing.organization.own("s3", None), bucket, prefix, since, until)  # fmt: skip
+            backfill.fill(found, work, told)
+        except ERRORS as error:
+            raise UserError(f"{where}: {error} (does the bucket exist, and may it be read?)") from None  # fmt: skip
+        except OSError as why:
+            raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
+    click.echo(
+        f"{files} log files, {total.events} events, {total.changes} changes, {len(total.bad)} not understood",
+        err=True,
+    )
+    return 3 if total.bad else 0
+
+
+@click.command()
+@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
+@click.option("--role-arn", metavar="ARN", help="Take this role first.")
+def reads(profile: str | None, role_arn: str | None) -> int:
+    """Read again at once what has changed, as the stream asks."""
+    from collectors.aws.again import Again
+    from collectors.aws.rereading import Reading
+    from pipeline import log
+    from pipeline.cli.collect import options_of
+    from pipeline.kafka import explained
+
+    settings = load_settings()
+    options = options_of(settings, {"profile": profile, "role_arn": role_arn})
+    log.start()
+    stop = _until_signal()
+    with _page(settings), explained(settings.kafka):
+        try:
+            Reading(settings, Again(options)).run(stop)
+        except OSError as why:
+            raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
+    return 0

@@ -1,0 +1,187 @@
+"""Changes, from the call to the finding that names who did it: real Kafka, simulated AWS, every program a process."""
+
+import json
+import signal
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from pipeline.kafka import read_all
+from pipeline.local import kafka
+from pipeline.local.process import wait_until
+from pipeline.topics import CHANGES, CONTROL, DEADLETTER, DRIFT
+from tests.audit import Recorder, bus_to_queue, to_bus, user
+from tests.collectors.moto import MASTER, Moto, running
+from tests.live.programs import Site
+
+pytestmark = pytest.mark.live
+
+RULE = "aws-ec2-security-group-no-ssh-from-internet"
+REGION = "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    with running(tmp_path_factory.mktemp("moto"), images=False) as moto:
+        yield moto
+
+
+class Stage:
+    """A site on topics of its own, its queue, and people who call AWS and are recorded."""
+
+    def __init__(self, site: Site, aws: Moto) -> None:
+        self.site, self.aws = site, aws
+        self.sqs = aws.client("sqs")
+        self.queue = bus_to_queue(aws.client("events"), self.sqs)
+        self.events = aws.client("events")
+        self.records: list[dict[str, Any]] = []
+
+    def person(self, name: str, copies: int = 1) -> Any:
+        """EC2 as somebody calls it, every event on the bus so many times."""
+        session = self.aws.session()
+        put = to_bus(self.events)
+
+        def sink(record: dict[str, Any]) -> None:
+            self.records.append(record)
+            for _ in range(copies):
+                put(record)
+
+        Recorder(session, MASTER, user(name, MASTER), sink)
+        return session.client("ec2", region_name=REGION, endpoint_url=self.aws.url)
+
+    def drifts(self) -> list[dict[str, Any]]:
+        """The last word on every drift."""
+        found = [orjson.loads(m.value()) for m in read_all(self.site.kafka, DRIFT.name)]
+        return list({drift["id"]: drift for drift in found}.values())
+
+    def opened(self, uid: str) -> dict[str, Any] | None:
+        """The finding of a group that is open to the world."""
+        return next(
+            (f for f in self.site.findings().values()
+             if f["resource"]["uid"] == uid and f["rule"]["id"] == RULE and f["status"] == "open"),
+            None,
+        )  # fmt: skip
+
+    def empty(self) -> bool:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        got = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)["Attributes"]
+        return all(int(got[name]) == 0 for name in names)
+
+
+@pytest.fixture
+def stage(own: kafka.KafkaServer, aws: Moto, tmp_path: Path) -> Iterator[Stage]:
+    aws.post("reset")
+    more: dict[str, Any] = {"rules": {"builtin": True}, "aws": {"requests_per_second": 500, "regions": [REGION]}}  # fmt: skip
+    with Site(tmp_path, {"bootstrap_servers": own.bootstrap}, **more) as site:
+        site.env |= aws.env | {"DRIFTLINE_REDACTION__KEY": "k" * 32}
+        mine = Stage(site, aws)
+        settings = json.dumps([{"url": mine.queue}])
+        site.env["DRIFTLINE_AWS__EVENTS__QUEUES"] = settings
+        yield mine
+
+
+SSH = [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+
+
+def group(client: Any, name: str) -> tuple[str, str]:
+    """A new security group: its id and uid."""
+    id = client.create_security_group(GroupName=name, Description=name)["GroupId"]
+    return id, f"arn:aws:ec2:{REGION}:{MASTER}:security-group/{id}"
+
+
+def start(stage: Stage) -> tuple[Any, Any]:
+    """A worker, and both collectors: (events, reads)."""
+    worker = stage.site.worker()
+    events = stage.site.launch("collect", "events")
+    reads = stage.site.launch("collect", "reads")
+    wait_until(worker.ready, 60, worker.child, "the worker")
+    return events, reads
+
+
+def test_who_opened_the_group_is_in_the_finding_within_seconds(stage: Stage) -> None:
+    events, _ = start(stage)
+    ann, bob = stage.person("ann", copies=2), stage.person("bob")
+    id, uid = group(ann, "door")
+    wait_until(lambda: any(d["uid"] == uid for d in stage.drifts()), 60, events, "the creation")
+    bob.authorize_security_group_ingress(GroupId=id, IpPermissions=SSH)
+    wait_until(lambda: stage.opened(uid) is not None, 60, events, "the finding")
+    finding = stage.opened(uid)
+    assert finding is not None
+    assert finding["attribution"] == "attributed"
+    assert finding["actor"]["id"] == f"arn:aws:iam::{MASTER}:user/bob"
+    drift = next(d for d in stage.drifts() if d["id"] == finding["drift"])
+    assert (drift["part"], drift["found_by"]) == ("group", "event")
+    assert drift["candidates"][0]["action"] == "AuthorizeSecurityGroupIngress"
+    made = next(d for d in stage.drifts() if d["uid"] == uid and d["part"] == "*")
+    assert made["actor"]["id"] == f"arn:aws:iam::{MASTER}:user/ann"
+
+    bob.revoke_security_group_ingress(GroupId=id, IpPermissions=SSH)
+    wait_until(lambda: stage.opened(uid) is None, 60, events, "the end of the finding")
+    ann.delete_security_group(GroupId=id)
+
+    def deleted() -> bool:
+        mine = [f for f in stage.site.findings().values() if f["resource"]["uid"] == uid]
+        return bool(mine) and all(f["reason"] == "resource_deleted" for f in mine)
+
+    wait_until(deleted, 60, events, "the end of the group")
+    gone = max((d for d in stage.drifts() if d["uid"] == uid and d["part"] == "*"), key=lambda d: d["at"])  # fmt: skip
+    assert gone["changes"][0]["op"] == "remove"
+    assert gone["actor"]["id"] == f"arn:aws:iam::{MASTER}:user/ann"
+    wait_until(stage.empty, 30, events, "the end of the queue")
+    ids = [record["eventID"] for record in stage.records]
+    told = [orjson.loads(m.value()) for m in read_all(stage.site.kafka, CHANGES.name)]
+    assert {one["id"] for batch in told for one in (batch if isinstance(batch, list) else [batch])} >= set(ids)  # fmt: skip
+
+
+def test_a_killed_collector_loses_nothing_and_poison_is_buried(stage: Stage) -> None:
+    worker = stage.site.worker()
+    ann = stage.person("ann")
+    groups = [group(ann, f"g{n}") for n in range(12)]
+    stage.sqs.send_message(QueueUrl=stage.queue, MessageBody="no JSON, password=hunter2222")
+    events, reads = stage.site.launch("collect", "events"), stage.site.launch("collect", "reads")
+    wait_until(worker.ready, 60, worker.child, "the worker")
+    for number, (id, _) in enumerate(groups):
+        ann.authorize_security_group_ingress(GroupId=id, IpPermissions=SSH)
+        if number == 5:
+            events.kill()
+            reads.kill()
+            events = stage.site.launch("collect", "events")
+            reads = stage.site.launch("collect", "reads")
+    wait_until(lambda: all(stage.opened(uid) for _, uid in groups), 150, events, "every finding")
+    for _, uid in groups:
+        finding = stage.opened(uid)
+        assert finding is not None
+        assert finding["actor"]["id"] == f"arn:aws:iam::{MASTER}:user/ann"
+    letters = list(read_all(stage.site.kafka, DEADLETTER.name))
+    assert [dict(m.headers())["stage"] for m in letters] == [b"collect"]
+    assert b"hunter2222" not in (letters[0].value() or b"")
+
+    events.signal(signal.SIGTERM)
+    began = time.monotonic()
+    wait_until(lambda: events.code is not None, 10, None, "the collector's end")
+    assert time.monotonic() - began < 5
+    assert events.code == 0
+    ticks = [orjson.loads(m.value())["tick"] for m in read_all(stage.site.kafka, CONTROL.name)]
+    assert {tick["source"] for tick in ticks} == {"aws.eventbridge"}
+
+
+def test_how_long_it_takes(stage: Stage, record_property: Any) -> None:
+    """From the event on the bus to the finding's record: only shown, not judged (see the bench)."""
+    events, _ = start(stage)
+    ann = stage.person("ann")
+    id, uid = group(ann, "door")
+    wait_until(lambda: any(d["uid"] == uid for d in stage.drifts()), 60, events, "the creation")
+    times = []
+    for _ in range(5):
+        began = time.monotonic()
+        ann.authorize_security_group_ingress(GroupId=id, IpPermissions=SSH)
+        wait_until(lambda: stage.opened(uid) is not None, 60, events, "the finding")
+        times.append(time.monotonic() - began)
+        ann.revoke_security_group_ingress(GroupId=id, IpPermissions=SSH)
+        wait_until(lambda: stage.opened(uid) is None, 60, events, "the end")
+    record_property("seconds", statistics.median(times))
