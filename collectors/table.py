@@ -135,10 +135,7 @@ class Touch(_Strict):
     """The parts that the updates may change; empty: any."""
     id: str | None = None
     """Path over the event: one text, or a list of them; an ARN of the type is the uid itself, anything else fills the
-    one hole of `item` in the uid."""
-    uid: str | None = None
-    """How the uid is made, where that is not by the row's template: holes {id}, {account}, {region}, {partition}, and
-    paths over the event."""
+    row's form, or the one hole of `item` in its uid. None: there is only one such resource in an account or region."""
     named: bool = False
     """The id is only a name from which no uid can be made: what sweeps have seen is asked."""
     reach: Literal["account", "region"] | None = None
@@ -186,6 +183,9 @@ class Kind(_Strict):
     details: list[Detail] = Field(default_factory=list)
     tags: Tags | None = None
     relations: list[Relation] = Field(default_factory=list)
+    form: str | None = None
+    """How its uid looks, where that is only a field of the item: holes {id} (what an event names it by), {tail} (what
+    follows its last / or :), {account}, {region}, {partition}."""
     events: list[Touch] = Field(default_factory=list)
     one: One | None = None
     redact: list[str] = Field(default_factory=list)

@@ -159,7 +159,7 @@ class Reader:
         source = str(record.get("eventSource") or "").partition(".")[0]
         seen = set()
         for claim in claims().get((source, bare(record["eventName"])), ()):
-            if claim.touch.reach or claim.touch.id is None:
+            if claim.touch.reach:
                 continue
             for uid in self._uids(claim, record):
                 if (claim.kind.type, uid) not in seen:
@@ -172,29 +172,40 @@ class Reader:
         return self.resolver.region(uid) or "global"
 
     def _uids(self, claim: Claim, record: Record) -> Iterator[str]:
-        found = value(claim.touch.id or "", record)
+        if claim.touch.id is None:
+            if uid := self._filled(claim.kind, record, ""):
+                yield uid
+            return
+        found = value(claim.touch.id, record)
         for one in found if isinstance(found, list) else [found]:
             if isinstance(one, str) and one and (uid := self._uid(claim, record, one)):
                 yield uid
 
     def _uid(self, claim: Claim, record: Record, id: str) -> str | None:
-        kind, touch = claim.kind, claim.touch
-        region = str(record.get("awsRegion") or "")
         if id.startswith("arn:"):
-            return id if fits(kind, id) else None
-        scope = dict(record) | {"id": id, "account": account(record), "region": region, "partition": partition(region)}  # fmt: skip
-        if touch.named:
-            where = region if kind.scope == "regional" else "global"
-            if known := self.resolver.uid(kind.type, account(record), where, id):
+            return id if fits(claim.kind, id) else None
+        if claim.touch.named:
+            where = str(record.get("awsRegion")) if claim.kind.scope == "regional" else "global"
+            if known := self.resolver.uid(claim.kind.type, account(record), where, id):
                 return known
-        template = touch.uid or _ITEM.sub("{id}", kind.uid)
-        if template.count("{id}") != 1 and touch.uid is None:
-            return None
-        return text(template, scope)
+        return self._filled(claim.kind, record, id)
+
+    def _filled(self, kind: Kind, record: Record, id: str) -> str | None:
+        region = str(record.get("awsRegion") or "")
+        scope = {
+            "id": id, "tail": re.split(r"[/:]", id)[-1], "account": account(record), "region": region,
+            "partition": partition(region),
+        }  # fmt: skip
+        uid = text(form(kind), scope)
+        return uid if uid and uid.startswith("arn:") else None
+
+
+def form(kind: Kind) -> str:
+    """How a type's uid is made from what an event names it by."""
+    return kind.form or _ITEM.sub("{id}", kind.uid)
 
 
 _ITEM = re.compile(r"\{item\.[^{}]+\}")
-_ANY = re.compile(r"\\\{[^{}]+\\\}")
 
 
 @cache
@@ -203,8 +214,8 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 def fits(kind: Kind, uid: str) -> bool:
-    """Whether a uid can be one of the type's: of its template's form (any ARN, where the template is only a field)."""
-    return _pattern(kind.uid).fullmatch(uid) is not None
+    """Whether a uid can be one of the type's: of its form (any ARN, where the row tells none)."""
+    return _pattern(form(kind)).fullmatch(uid) is not None
 
 
 def bare(name: str) -> str:

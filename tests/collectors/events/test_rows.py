@@ -1,0 +1,123 @@
+"""Every row's word on events, held against botocore's models; and what no row claims, with a reason for each."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import jmespath
+import pytest
+import yaml
+
+from collectors.aws.again import taken_apart
+from collectors.aws.events.record import SOURCES, bare, claims, fits, form
+from collectors.table import Kind, kinds, text
+
+READS = re.compile(
+    r"^(Describe|Get|List|BatchGet|BatchDescribe|Search|Query|Scan|Lookup|Check|Test|Validate|Select|Head|Preview|Simulate|Estimate"
+    r"|Count|View|Verify|Detect|Retrieve|Filter|Discover|Decrypt|Encrypt|Generate|Sign|Compare|Evaluate|Poll|Receive|Is|Batch(?:Check|Import)|"
+    r"Assume|Download|Resolve|Diagnose|Predict|Infer)"
+)
+"""Operations that change no configuration."""
+SPELLED = {
+    ("s3", "PutBucketPublicAccessBlock"), ("s3", "DeleteBucketPublicAccessBlock"), ("s3", "PutAccountPublicAccessBlock"),
+    ("s3", "DeleteAccountPublicAccessBlock"), ("ec2", "RestoreAddressToClassic"),
+}  # fmt: skip
+"""Events that are no operation's name."""
+SAME = {name: service for service, name in SOURCES.items() if service not in ("docdb", "neptune", "elbv2", "apigatewayv2", "s3control")}  # fmt: skip
+MORE = {"elasticloadbalancing": ["elb", "elbv2"], "apigateway": ["apigateway", "apigatewayv2"], "s3": ["s3", "s3control"],
+        "es": ["opensearch", "es"], "monitoring": ["cloudwatch"]}  # fmt: skip
+UNCLAIMED = Path(__file__).with_name("unclaimed.yaml")
+SESSION = botocore.session.get_session()
+
+
+@cache
+def model(service: str) -> Any:
+    return SESSION.get_service_model(service)
+
+
+def services(source: str) -> list[str]:
+    """botocore's services behind an event source."""
+    return MORE.get(source, [SAME.get(source, source)])
+
+
+def operations(source: str) -> set[str]:
+    return {bare(name) for service in services(source) for name in model(service).operation_names}
+
+
+ROWS = [pytest.param(kind, id=kind.type) for kind in kinds().values()]
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_rows_events(kind: Kind) -> None:
+    assert kind.events, "no event touches it?"
+    for touch in kind.events:
+        source = touch.source or SOURCES.get(kind.service, kind.service)
+        names = {name for _, name in touch.names()}
+        assert names
+        unknown = {n for n in names if n not in operations(source) and (source, n) not in SPELLED}
+        assert not unknown, f"no operations of {source}: {sorted(unknown)}"
+        assert set(touch.parts) <= {*kind.parts, "tags"}
+        assert not (touch.parts and (touch.create or touch.delete)), "what comes or goes does so whole"  # fmt: skip
+        if touch.id is None and touch.reach is None:
+            assert "{item." not in kind.uid, "an id is needed"
+        if touch.id is not None:
+            jmespath.compile(touch.id)
+            assert re.search(r"requestParameters|responseElements|resources\[", touch.id)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_rows_uid_is_made_and_taken_apart(kind: Kind) -> None:
+    template = form(kind)
+    scope = {"id": "some-id", "tail": "some-id", "account": "111111111111", "region": "eu-west-1", "partition": "aws"}  # fmt: skip
+    uid = text(template, scope)
+    assert uid is not None
+    if template == "{id}":  # only a whole ARN will do
+        assert all(touch.named or touch.reach for touch in kind.events)
+        return
+    assert re.fullmatch(r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:.+", uid)
+    assert fits(kind, uid)
+    assert taken_apart(kind.uid, uid) is not None
+
+
+@pytest.mark.parametrize("kind", [row for row in ROWS if row.values[0].one])
+def test_a_row_that_reads_one(kind: Kind) -> None:
+    one = kind.one
+    assert one is not None
+    service = model(kind.listing.service or kind.service)
+    operation = service.operation_model(one.operation or kind.listing.operation)
+    assert set(one.params) <= set(operation.input_shape.members)
+    assert set(operation.input_shape.required_members) <= set(one.params)
+
+
+def test_no_other_type_claims_the_same_resource_of_an_event() -> None:
+    """Two rows may claim an event, but never as the same uid, unless the id says which of them is meant."""
+    for (source, name), found in claims().items():
+        forms: dict[tuple[str, str | None], set[str]] = {}
+        for claim in found:
+            if claim.touch.reach is None:
+                key = (form(claim.kind), claim.touch.id)
+                forms.setdefault(key, set()).add(claim.kind.type)
+        twice = {key: types for key, types in forms.items() if len(types) > 1}
+        assert not twice, (source, name)
+
+
+def test_every_other_change_is_left_out_for_a_reason() -> None:
+    """A mutating operation of a covered service is claimed by a row, or stands in unclaimed.yaml with its reason; what
+    stands there is real, and claimed by none."""
+    allowed: dict[str, dict[str, list[str]]] = yaml.safe_load(UNCLAIMED.read_text())
+    claimed = {(source, name) for source, name in claims()}
+    sources = {SOURCES.get(kind.service, kind.service) for kind in kinds().values()}
+    missing: dict[str, list[str]] = {}
+    for source in sorted(sources):
+        mutating = {name for name in operations(source) if not READS.match(name)}
+        mine = {name for name in mutating if (source, name) in claimed}
+        listed = {name for names in allowed.get(source, {}).values() for name in names}
+        assert not listed & mine, f"{source}: claimed, and left out: {sorted(listed & mine)}"
+        assert listed <= mutating, f"{source}: no such operation: {sorted(listed - mutating)}"
+        if left := mutating - mine - listed:
+            missing[source] = sorted(left)
+    assert not missing
+    assert not set(allowed) - sources
+    assert all(len(reason.split()) > 2 for found in allowed.values() for reason in found)
