@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.cli.collect_events import events, reads
+from pipeline.cli.collect.events import events, reads
 from pipeline.errors import UserError, patient
 from pipeline.settings import Aws, Settings, load_settings
 
