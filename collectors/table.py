@@ -188,6 +188,10 @@ class Kind(_Strict):
     follows its last / or :), {account}, {region}, {partition}."""
     events: list[Touch] = Field(default_factory=list)
     one: One | None = None
+    quiet: list[str] = Field(default_factory=list)
+    """Paths of the configuration, beginning with a part, that change by themselves: kept, and no drift."""
+    ordered: list[str] = Field(default_factory=list)
+    """Paths of lists whose order means something; the order of every other is no drift."""
     redact: list[str] = Field(default_factory=list)
     """Paths whose every value is a secret until proven otherwise."""
     gone: list[str] = Field(default_factory=list)

@@ -4,7 +4,8 @@ changes by itself, nor a secret that was hashed with another key. Pure."""
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -20,19 +21,25 @@ _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 @dataclass(frozen=True)
 class Hints:
-    """What a type's row says about its configuration. Paths are dotted, begin with the part and go through lists."""
+    """What a type's row says about its configuration. Paths are dotted, begin with the part and go through lists; a `*`
+    is any key of a map."""
 
     quiet: frozenset[str] = frozenset()
     """What changes by itself; with all that is below."""
-    sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Lists without an order, and the fields by which an element is the same one (none: by all of it)."""
+    ordered: frozenset[str] = frozenset()
+    """Lists whose order means something. Every other is a set: clouds promise no order."""
     policies: frozenset[str] = frozenset()
     """Policy documents: many spellings of one meaning."""
-    unordered: bool = False
-    """Every list is a set."""
 
 
 NO_HINTS = Hints()
+KEYS = ("Key", "Name", "Id", "ID", "Sid", "RuleNumber", "Arn", "ARN", "key", "name", "id", "arn")
+"""Fields by which an element of a set is the same one, where all elements have it, and no two the same: of many clouds."""
+
+
+def hints_of(said: Mapping[str, Sequence[str]] | None) -> Hints:
+    """Hints as a row's types file tells them: quiet, ordered, policies."""
+    return Hints(**{name: frozenset(paths) for name, paths in (said or {}).items()})
 
 
 def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[dict[str, Any]]:
@@ -50,6 +57,20 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
     return found
 
 
+@lru_cache(100_000)
+def _among(path: str, names: frozenset[str]) -> bool:
+    """Whether a path is one of the names."""
+    if path in names:
+        return True
+    steps = path.split(".")
+    return any(
+        "*" in name
+        and len(steps) == name.count(".") + 1
+        and all(own in ("*", step) for own, step in zip(name.split("."), steps, strict=True))
+        for name in names
+    )
+
+
 def for_rules(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The places as a rule's expression sees them: with both values, null where there is none."""
     return [{"before": None, "after": None, **change} for change in changes]
@@ -58,11 +79,10 @@ def for_rules(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _walk(
     path: str, at: str, before: Any, after: Any, hints: Hints, found: list[dict[str, Any]]
 ) -> None:
-    if path in hints.quiet or (before == after and _text(before) == _text(after)):
+    if _among(path, hints.quiet) or (before == after and _text(before) == _text(after)):
         return  # Python's own == takes True for 1
-    if path in hints.policies:
-        inside = Hints(sets={f"{path}.Statement": ("Sid",)}, unordered=True)
-        _walk(path, at, policy(before), policy(after), inside, found)
+    if _among(path, hints.policies):
+        _walk(path, at, policy(before), policy(after), NO_HINTS, found)
     elif isinstance(before, dict) and isinstance(after, dict):
         if _marked(before) or _marked(after):
             found.append(_entry(at, before, after))
@@ -71,12 +91,12 @@ def _walk(
             below, there = f"{path}.{key}", f"{at}/{_escaped(key)}"
             if key in before and key in after:
                 _walk(below, there, before[key], after[key], hints, found)
-            elif below not in hints.quiet:
+            elif not _among(below, hints.quiet):
                 missing = key not in before
                 found.append(_one_sided(there, after[key] if missing else before[key], missing))
     elif isinstance(before, list) and isinstance(after, list):
-        unordered = hints.unordered or path in hints.sets
-        (_unordered if unordered else _ordered)(path, at, before, after, hints, found)
+        ordered = _among(path, hints.ordered)
+        (_ordered if ordered else _unordered)(path, at, before, after, hints, found)
     elif _text(before) != _text(after):
         found.append(_entry(at, before, after))
 
@@ -98,8 +118,8 @@ def _unordered(
     path: str, at: str, before: list[Any], after: list[Any], hints: Hints, found: list[dict[str, Any]]
 ) -> None:  # fmt: skip
     """Elements are matched by their keys where these are told and unique, else by all that they are."""
-    fields = hints.sets.get(path, ())
-    old, new = _keyed(before, fields), _keyed(after, fields)
+    field = _key_of([*before, *after])
+    old, new = _keyed(before, field), _keyed(after, field)
     if old is None or new is None:
         old, new = _counted(path, before, hints), _counted(path, after, hints)
     for key in [key for key in old if key not in new]:
@@ -112,17 +132,21 @@ def _unordered(
             found.append(_one_sided(f"{at}/{number}", element, True))
 
 
-def _keyed(elements: list[Any], fields: Sequence[str]) -> dict[Any, tuple[int, Any]] | None:
+def _key_of(elements: Sequence[Any]) -> str | None:
+    """The field that names an element; None where there is no such."""
+    if not elements or not all(isinstance(element, dict) for element in elements):
+        return None
+    return next(
+        (name for name in KEYS if all(element.get(name) is not None for element in elements)), None
+    )
+
+
+def _keyed(elements: list[Any], field: str | None) -> dict[Any, tuple[int, Any]] | None:
     """Elements by their key; None where they have none, or one twice."""
-    out: dict[Any, tuple[int, Any]] = {}
-    for number, element in enumerate(elements):
-        if not fields or not isinstance(element, dict):
-            return None
-        key = tuple(_text(element.get(name)) for name in fields)
-        if key in out or all(element.get(name) is None for name in fields):
-            return None
-        out[key] = (number, element)
-    return out
+    if field is None:
+        return None
+    out = {_text(element[field]): (number, element) for number, element in enumerate(elements)}
+    return out if len(out) == len(elements) else None
 
 
 def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[int, Any]]:
@@ -138,17 +162,17 @@ def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[in
 
 def _plain(path: str, value: Any, hints: Hints) -> Any:
     """A value of one form: equal where nothing differs that counts."""
-    if path in hints.policies:
-        return _plain(path, policy(value), Hints(unordered=True))
+    if _among(path, hints.policies):
+        return _plain(path, policy(value), NO_HINTS)
     if isinstance(value, dict):
         return {
             key: _plain(f"{path}.{key}", item, hints)
             for key, item in value.items()
-            if f"{path}.{key}" not in hints.quiet
+            if not _among(f"{path}.{key}", hints.quiet)
         }
     if isinstance(value, list):
         items = [_plain(path, item, hints) for item in value]
-        return sorted(items, key=_text) if hints.unordered or path in hints.sets else items
+        return items if _among(path, hints.ordered) else sorted(items, key=_text)
     return value
 
 

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.assess import Options
+from pipeline.differences import Hints, hints_of
 from pipeline.rulebook import Rulebook, load
+from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +24,13 @@ def rulebook_and_options(
     Raises UserError with every mistake in them."""
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
-    return rulebook, Options(criticality=settings.criticality)
+    return rulebook, Options(criticality=settings.criticality, hints=hints())
+
+
+@cache
+def hints() -> dict[str, Hints]:
+    """By resource type: what is no drift."""
+    return {type: hints_of(shape.get("hints")) for type, shape in builtin_shapes().items()}
 
 
 def redactor(settings: Settings) -> "Redactor":

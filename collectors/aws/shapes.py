@@ -1,6 +1,7 @@
 """The known paths of every type, from the rows and the service models that botocore carries: rules are checked with them."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -21,8 +22,24 @@ DEEPEST = 12
 
 
 def generate() -> dict[str, Any]:
-    """Type to {"parts": {part: shape}} (pipeline.rulebook.shapes), for every row."""
-    return {type: {"parts": _parts(kind)} for type, kind in sorted(kinds().items())}
+    """Type to {"parts": {part: shape}, "hints": …} (pipeline.rulebook.shapes, pipeline.differences), for every row."""
+    out = {}
+    for type, kind in sorted(kinds().items()):
+        hints = {"quiet": kind.quiet, "ordered": kind.ordered, "policies": list(_documents(kind))}
+        out[type] = {"parts": _parts(kind), "hints": {k: v for k, v in hints.items() if v}}
+    return out
+
+
+def _documents(kind: Kind) -> Iterator[str]:
+    """Where the row decodes JSON: such texts are policies."""
+    if kind.listing.keep:
+        yield from (f"{kind.listing.part}.{name}" for name in kind.listing.decode_at)
+    for detail in kind.details:
+        if detail.decode:
+            yield detail.part
+        yield from (f"{detail.part}.{name}" for name in detail.decode_at)
+        if detail.each and detail.each.decode:
+            yield f"{detail.part}.{detail.each.into}" if detail.each.into else f"{detail.part}.*"
 
 
 @cache

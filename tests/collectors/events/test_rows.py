@@ -13,6 +13,7 @@ import yaml
 from collectors.aws.again import taken_apart
 from collectors.aws.events.record import SOURCES, bare, claims, fits, form
 from collectors.table import Kind, kinds, text
+from pipeline.rulebook.shapes import builtin_shapes
 
 READS = re.compile(
     r"^(Describe|Get|List|BatchGet|BatchDescribe|Search|Query|Scan|Lookup|Check|Test|Validate|Select|Head|Preview|Simulate|Estimate"
@@ -91,6 +92,32 @@ def test_a_row_that_reads_one(kind: Kind) -> None:
     operation = service.operation_model(one.operation or kind.listing.operation)
     assert set(one.params) <= set(operation.input_shape.members)
     assert set(operation.input_shape.required_members) <= set(one.params)
+
+
+def shape_at(shape: Any, steps: list[str]) -> Any:
+    """A shape at a path; None where there is none."""
+    for step in steps:
+        while isinstance(shape, dict) and "list" in shape:
+            shape = shape["list"]
+        if shape == "any":
+            return "any"
+        if not isinstance(shape, dict):
+            return None
+        shape = shape["map"] if "map" in shape else shape["fields"].get(step)
+    return shape
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_what_a_row_calls_quiet_or_ordered_is_there(kind: Kind) -> None:
+    parts = builtin_shapes()[kind.type]["parts"]
+    for path in kind.quiet:
+        part, *steps = path.split(".")
+        assert shape_at(parts[part], steps) is not None, path
+    for path in kind.ordered:
+        part, *steps = path.split(".")
+        found = shape_at(parts[part], steps)
+        assert isinstance(found, dict), path
+        assert "list" in found, path
 
 
 def test_no_other_type_claims_the_same_resource_of_an_event() -> None:
