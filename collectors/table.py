@@ -158,6 +158,8 @@ class One(_Strict):
     items: str | None = None
     """Path of the item, or a list of them, in the answer; default: the list's."""
     params: dict[str, str]
+    action: str | None = None
+    """The IAM action, where it is not service:Operation."""
     gone: list[str] = Field(default_factory=list)
     """Error codes that mean: there is no such resource (besides the row's)."""
 
@@ -215,7 +217,7 @@ class Kind(_Strict):
             if detail.each:
                 yield detail.each.service or service, detail.each.operation, detail.each.action
         if self.one and self.one.operation:
-            yield listing.service or self.service, self.one.operation, None
+            yield listing.service or self.service, self.one.operation, self.one.action
         if self.tags and self.tags.operation:
             yield self.service, self.tags.operation, self.tags.action
 

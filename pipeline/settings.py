@@ -166,6 +166,10 @@ class Events(Block):
     """Ask CloudTrail's lookup in every account and region: for accounts without a bus or trail."""
     readers: int = Field(4, ge=1, le=64)
     """Readers of each queue, side by side."""
+    visibility: Seconds = Field(60, ge=2, le=3600)
+    """So long a message is a reader's own; it is extended while it works. Of a reader that died, it comes again after."""
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence the wishes to read again of a `collect reads` go to the others."""
     tell: Seconds = Field(10, gt=0)
     """Time between two words on how far the events have come."""
     bind: str = "127.0.0.1"

@@ -39,7 +39,9 @@ class Reading:
         self.rereads = Rereads()
         self._ended: queue.Queue[Ended] = queue.Queue()
         self._sender = Sender(settings.kafka)
-        self._consumer = consumer(settings.kafka, READERS, fetch_wait_max_ms=20)
+        session = int(settings.aws.events.session_timeout * 1000)
+        self._consumer = consumer(settings.kafka, READERS, fetch_wait_max_ms=20, session_timeout_ms=session,
+                                  heartbeat_interval_ms=session // 4)  # fmt: skip
         self._committed: dict[int, int] = {}
         self._committed_at = 0.0
 

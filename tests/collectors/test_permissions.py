@@ -6,28 +6,41 @@ from typing import Any
 
 import pytest
 
+from collectors.aws.again import Again
 from collectors.aws.client import Account, Organization, enabled_regions
 from collectors.aws.collect import Options, sweep
 from collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
 from collectors.aws.shapes import service_model
+from collectors.base import Emitted
 from collectors.table import Kind, kinds
-from pipeline.model import Sweep
+from pipeline.model import Snapshot, Sweep
 from tests.collectors.answers import by_hand
 from tests.collectors.moto import Moto, furnish
+from tests.collectors.test_again import wish
 from tests.collectors.test_read import event_of
 
 
 def whole() -> list[Sweep]:
-    """A sweep of everything, where everything is."""
+    """A sweep of everything, where everything is; then one of each type read again."""
     wanted = Options(regions=["us-east-1"], types=ANSWERED, requests_per_second=5_000)
-    return sweep(wanted, {}, lambda _: None)
+    read: dict[str, Snapshot] = {}
+
+    def keep(record: Emitted) -> None:
+        if isinstance(record, Snapshot):
+            read.setdefault(record.type, record)
+
+    headers = sweep(wanted, {}, keep)
+    again = Again(wanted)
+    for snapshot in read.values():
+        again.one(wish(snapshot))
+    return headers
 
 
 def actions_by_event(kind: Kind) -> dict[str, str]:
     """A row's calls as botocore's events name them, and the IAM action of each."""
     out = {}
     for service, operation, action in kind.calls():
-        alone = kind.model_copy(update={"details": [], "complete": [], "tags": None, "listing": kind.listing.model_copy(update={"service": service, "operation": operation, "action": action, "under": None})})  # fmt: skip
+        alone = kind.model_copy(update={"one": None, "details": [], "complete": [], "tags": None, "listing": kind.listing.model_copy(update={"service": service, "operation": operation, "action": action, "under": None})})  # fmt: skip
         out[event_of(service, operation)] = actions_of(alone)[0]
     return out
 

@@ -20,8 +20,6 @@ from pipeline.errors import Malformed
 log = logging.getLogger("driftline.collect")
 WAIT = 2
 """Seconds that an empty queue is watched by one call: what ends us waits no longer."""
-VISIBLE_AFTER, EXTEND = 60, 20.0
-"""Seconds that a message is ours, and between two extensions."""
 LATER = 20
 """Seconds until a message that failed comes again."""
 
@@ -29,8 +27,11 @@ LATER = 20
 class Queue:
     """A queue, and how far it has been read."""
 
-    def __init__(self, client: Any, url: str, now: Callable[[], float] = time.time) -> None:
-        self._client, self.url, self._now = client, url, now
+    def __init__(
+        self, client: Any, url: str, visible_after: int = 60, now: Callable[[], float] = time.time
+    ) -> None:
+        """`visible_after`: seconds that a message is ours, unless they are extended."""
+        self._client, self.url, self._now, self.visible_after = client, url, now, visible_after
         self._lock = threading.Lock()
         self._held: dict[str, str] = {}
         """Receipts of the messages under way, by message id."""
@@ -42,7 +43,7 @@ class Queue:
         """Up to ten messages; ours until they are deleted or given back. Raises ERRORS."""
         asked = self._now()
         answer = self._client.receive_message(
-            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT, VisibilityTimeout=VISIBLE_AFTER,
+            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=WAIT, VisibilityTimeout=self.visible_after,
             AttributeNames=["SentTimestamp", "ApproximateReceiveCount"],
         )  # fmt: skip
         messages: list[dict[str, Any]] = answer.get("Messages", [])
@@ -82,7 +83,7 @@ class Queue:
         with self._lock:
             held = list(self._held.values())
         with contextlib.suppress(*ERRORS):  # it then comes again, which harms nothing
-            self._visibility(held, VISIBLE_AFTER)
+            self._visibility(held, self.visible_after)
 
     def _visibility(self, receipts: Sequence[str], seconds: int) -> None:
         for start in range(0, len(receipts), 10):

@@ -149,7 +149,9 @@ class Hearing:
         own = self.settings.aws.events
         by_source: dict[str, list[Queue]] = {}
         for place in own.queues:
-            queue = Queue(self.organization.own("sqs", _region(place.url)), place.url)
+            queue = Queue(
+                self.organization.own("sqs", _region(place.url)), place.url, int(own.visibility)
+            )
             by_source.setdefault(place.source, []).append(queue)
             for number in range(own.readers):
                 sender, hearer = self.hearer(place.source)
@@ -158,10 +160,8 @@ class Hearing:
         until |= {source: drained(*queues) for source, queues in by_source.items()}
 
     def _keep(self, queue: Any) -> None:
-        from collectors.aws.sources.queue import EXTEND
-
         def extend() -> None:
-            while not self.stop.wait(EXTEND):
+            while not self.stop.wait(queue.visible_after / 3):
                 queue.extend()
 
         threading.Thread(target=extend, daemon=True, name="extend").start()
