@@ -42,6 +42,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("Kafka", lambda: _kafka(settings, short), silent=BROKERS),
             Check("topics", lambda: _topics(settings), "Kafka", BROKERS),
             Check("clock", lambda: doctor_kafka.clock(settings, short), "Kafka", BROKERS),
+            Check("change events", lambda: doctor_kafka.events(settings, short), "Kafka", BROKERS),
             Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CHANGES, CONTROL), short), "Kafka", BROKERS),
             Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS,), short), "Kafka", BROKERS),
             Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from pipeline.clock import SOURCE
 from pipeline.doctor import Line
 from pipeline.kafka import explained, librdkafka
 from pipeline.model import Control
@@ -14,41 +15,78 @@ from pipeline.retry import Origins
 from pipeline.settings import Settings
 from pipeline.topics import CONTROL, Topic
 
+BACKLOG = 2400.0
+"""Seconds that a source may be behind, its own lateness (20 minutes at most) among them."""
 LATE = 300.0
 """Seconds that the oldest waiting record may wait, or the clock be silent, unremarked."""
-TAIL = 50
+TAIL = 400
 """So many of the last control records are looked at for a tick."""
 
 
 def clock(settings: Settings, seconds: float) -> Iterator[Line]:
     """How long ago the last tick was written."""
-    slot, origins = TopicPartition(CONTROL.name, 0), Origins(settings.kafka)
-    try:
-        with explained(settings.kafka):
-            low, high = origins.ends(slot, seconds)
-            last = [
-                m
-                for m in origins.since(slot.topic, 0, max(low, high - TAIL))
-                if _is_tick(m.value())
-            ]
-    finally:
-        origins.close()
     run = "run: driftline clock"
-    if not last:
+    found = _ticks(settings, seconds).get(SOURCE)
+    if found is None:
         yield Line("clock", "warn", "no tick was written lately, or ever", run)
         return
-    age = max(0.0, time.time() - last[-1].timestamp()[1] / 1000)
+    age = found.age
     late = age > max(LATE, 4 * settings.clock.interval)
     text = f"the last tick was written {age:.0f} s ago"
     told = f"{text}: what waits, is restated or becomes stale stands still" if late else text
     yield Line("clock", "fail" if late else "ok", told, run if late else "")
 
 
-def _is_tick(value: bytes | None) -> bool:
+class Told(NamedTuple):
+    """A source's last tick."""
+
+    age: float
+    """Seconds since it was written."""
+    behind: float
+    """Seconds from now back to its watermark."""
+
+
+def _ticks(settings: Settings, seconds: float) -> dict[str, Told]:
+    """The last tick of every source that told one lately."""
+    slot, origins = TopicPartition(CONTROL.name, 0), Origins(settings.kafka)
+    found: dict[str, Told] = {}
     try:
-        return Control.model_validate_json(value or b"").tick is not None
-    except ValueError:
-        return False
+        with explained(settings.kafka):
+            low, high = origins.ends(slot, seconds)
+            for message in origins.since(slot.topic, 0, max(low, high - TAIL)):
+                try:
+                    tick = Control.model_validate_json(message.value() or b"").tick
+                except ValueError:
+                    continue
+                if tick is not None:
+                    now = time.time()
+                    age = max(0.0, now - message.timestamp()[1] / 1000)
+                    found[tick.source] = Told(age, max(0.0, now - tick.watermark.timestamp()))
+    finally:
+        origins.close()
+    return found
+
+
+def events(settings: Settings, seconds: float) -> Iterator[Line]:
+    """Which sources of change events are on, and how late they run."""
+    own, what = settings.aws.events, "change events"
+    wanted = sorted({queue.source for queue in own.queues} | ({"lookup"} if own.lookup else set()))
+    if not wanted:
+        yield Line(what, "ok", "no source is configured: only sweeps find what changed, and nobody is named for it",
+                   "to name them: deploy/aws/README.md, then aws.events.queues")  # fmt: skip
+        return
+    ticks = _ticks(settings, seconds)
+    for source in wanted:
+        told = ticks.get(f"aws.{source}")
+        if told is None or told.age > max(LATE, 4 * own.tell):
+            last = "lately, or ever" if told is None else f"for {told.age:.0f} s"
+            yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause, then names nobody",
+                       "run: driftline collect events")  # fmt: skip
+        elif told.behind > BACKLOG:
+            yield Line(what, "warn", f"{source}: {told.behind / 60:.0f} minutes behind",
+                       "more of: driftline collect events (or raise aws.events.readers)")  # fmt: skip
+        else:
+            yield Line(what, "ok", f"{source}: everything until {told.behind / 60:.0f} minutes ago has come")  # fmt: skip
 
 
 def group(

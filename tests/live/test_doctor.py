@@ -223,7 +223,7 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
         "AWS credentials": "fail", "AWS accounts": "unknown", "AWS permissions": "unknown"}  # fmt: skip
     found = doctor(site, "settings", "kafka", DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS=nowhere[7:])
     assert bad(found) == {"Kafka": "fail"} | dict.fromkeys(
-        ("topics", "clock", "worker", "sink", "sweeps", "dead letters"), "unknown")  # fmt: skip
+        ("topics", "clock", "change events", "worker", "sink", "sweeps", "dead letters"), "unknown")  # fmt: skip
 
 
 def site_url(site: Site) -> str:
