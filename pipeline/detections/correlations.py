@@ -1,0 +1,192 @@
+"""Sigma correlations (specification 2.1.0) as data for pipeline.correlate. Pure.
+
+Beyond the specification: `temporal` with a condition over rule names (`a and (b or c) and not d`), as pySigma has it; a
+negated rule is one that must not follow within the timespan. A range is two conditions."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.correlate.windows import COMPARE, Kind, Spec
+from pipeline.detections.match import Refused
+
+TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
+         "value_median")  # fmt: skip
+KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+MICROS = 1_000_000
+_SPAN = re.compile(r"(\d+)([smhd])")
+_TOKEN = re.compile(r"\s*(\(|\)|and\b|or\b|not\b|[A-Za-z0-9_-]+)")
+Holds = Callable[[frozenset[str]], bool]
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """One correlation."""
+
+    id: str
+    title: str
+    level: str
+    kind: Kind
+    rules: tuple[str, ...]
+    """Ids of rules and correlations, in the order of the file."""
+    group_by: tuple[str, ...]
+    timespan: int
+    """Microseconds."""
+    conditions: tuple[tuple[str, float], ...] = ()
+    counted: str | None = None
+    """The field that value_* types count, or add up."""
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """A group-by name to the field that stands for it in each rule."""
+    generate: bool = True
+    """Whether the rules it refers to still tell for themselves."""
+    expression: str = ""
+    percentile: float = 50
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What the file calls a rule, to its id."""
+    name: str | None = None
+    tags: tuple[str, ...] = ()
+    path: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def spec(self) -> Spec:
+        """What pipeline.correlate looks for."""
+        holds, absent = (
+            expression(self.expression, self.called)
+            if self.expression
+            else (None, frozenset[str]())
+        )
+        return Spec(
+            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent
+        )
+
+
+def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation:
+    """A correlation from its document. Raises Refused with what is wrong and what to write."""
+    block = data["correlation"]
+    if not isinstance(block, dict):
+        raise Refused("correlation: no map (write type, rules, group-by, timespan, condition)")
+    unknown = [key for key in block if key not in KEYS]
+    if unknown:
+        raise Refused(f"correlation: unknown key {unknown[0]!r} (known: {', '.join(KEYS)})")
+    kind, rules = block.get("type"), block.get("rules")
+    if kind not in TYPES:
+        raise Refused(f"type: {kind!r} is none of {', '.join(TYPES)}")
+    rules = [rules] if isinstance(rules, str) else rules
+    if not isinstance(rules, list) or not rules or not all(isinstance(r, str) for r in rules):
+        raise Refused("rules: needs the names or ids of the rules that it correlates")
+    span = _SPAN.fullmatch(str(block.get("timespan", "")))
+    if span is None or not int(span[1]):
+        raise Refused("timespan: is no length of time (write for example 10m, 1h, 2d)")
+    group_by = block.get("group-by", [])
+    group_by = [group_by] if isinstance(group_by, str) else group_by
+    conditions, field_, words, percentile = _condition(kind, block.get("condition"), rules)
+    return Correlation(
+        id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
+        int(span[1]) * UNITS[span[2]] * MICROS, conditions, field_, block.get("aliases") or {},
+        bool(block.get("generate", data.get("generate", True))), words, percentile, {}, data.get("name"),
+        tuple(map(str, data.get("tags") or ())), path,
+        {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
+    )  # fmt: skip
+
+
+def _condition(
+    kind: str, found: Any, rules: list[str]
+) -> tuple[tuple[tuple[str, float], ...], str | None, str, float]:
+    """Comparisons, the field, the expression over rule names, and the percentile."""
+    if kind.startswith("temporal"):
+        if found is None:
+            return (), None, "", 50
+        if not isinstance(found, str):
+            raise Refused(
+                f"condition: {kind} takes an expression over rule names (write for example a and not b)"
+            )
+        names = set(_TOKEN.findall(found)) - {"(", ")", "and", "or", "not"}
+        if kind == "temporal_ordered":
+            raise Refused(
+                "condition: temporal_ordered takes none: the order of `rules` is the condition"
+            )
+        if extra := names - set(rules):
+            raise Refused(f"condition: {', '.join(sorted(extra))} is not among the rules")
+        expression(found, {name: name for name in rules})  # its mistakes are told now
+        return (), None, found, 50
+    if not isinstance(found, dict) or not found:
+        raise Refused(f"condition: {kind} needs a comparison (write for example gte: 10)")
+    comparisons = tuple((op, float(value)) for op, value in found.items() if op in COMPARE)
+    rest = {key: value for key, value in found.items() if key not in COMPARE}
+    field_ = rest.pop("field", None)
+    percentile = float(rest.pop("percentile", 50))
+    if rest:
+        raise Refused(
+            f"condition: unknown {sorted(rest)[0]!r} (known: {', '.join(COMPARE)}, field, percentile)"
+        )
+    if not comparisons:
+        raise Refused("condition: needs a comparison (write for example gte: 10)")
+    if kind != "event_count" and not isinstance(field_, str):
+        raise Refused(f"condition: {kind} needs the field that it looks at (write field: …)")
+    return comparisons, field_, "", percentile
+
+
+def expression(text: str, called: Mapping[str, str]) -> tuple[Holds, frozenset[str]]:
+    """Whether rules seen together are a match, and the rules that must be absent. `called`: names to ids.
+
+    Raises Refused where it cannot be read."""
+    reader = _Reader(text, called)
+    whole = reader.either()
+    if reader.peek():
+        raise Refused(f"condition: {text!r}: {reader.peek()!r} stands where `and` or `or` should")
+    if reader.absent and "or" in reader.tokens:
+        raise Refused("condition: `not` and `or` together are not judged (write two correlations)")
+    if reader.absent >= set(called.values()):
+        raise Refused("condition: something must happen (write a and not b)")
+    return whole, frozenset(reader.absent)
+
+
+class _Reader:
+    """Reads an expression from the left."""
+
+    def __init__(self, text: str, called: Mapping[str, str]) -> None:
+        self.text, self.called, self.absent = text, called, set[str]()
+        self.tokens: list[str] = _TOKEN.findall(text)
+        self._at = 0
+        if "".join(self.tokens) != re.sub(r"\s", "", text):
+            raise Refused(f"condition: {text!r} cannot be read (names, and, or, not, parentheses)")
+
+    def peek(self) -> str:
+        return self.tokens[self._at] if self._at < len(self.tokens) else ""
+
+    def _take(self) -> str:
+        word, self._at = self.peek(), self._at + 1
+        return word
+
+    def either(self) -> Holds:
+        return self._joined("or", self._both, any)
+
+    def _both(self) -> Holds:
+        return self._joined("and", self._atom, all)
+
+    def _joined(self, word: str, read: Callable[[], Holds], join: Callable[[Any], bool]) -> Holds:
+        parts = [read()]
+        while self.peek() == word:
+            self._take()
+            parts.append(read())
+        return parts[0] if len(parts) == 1 else lambda seen: join(part(seen) for part in parts)
+
+    def _atom(self) -> Holds:
+        word = self._take()
+        if word == "(":
+            inner = self.either()
+            if self._take() != ")":
+                raise Refused(f"condition: {self.text!r}: a parenthesis is not closed")
+            return inner
+        if word == "not":
+            self.absent.add(self._id(self._take()))
+            return lambda _: True  # judged by itself: it must not follow
+        id = self._id(word)
+        return lambda seen: id in seen
+
+    def _id(self, word: str) -> str:
+        if word not in self.called:
+            raise Refused(f"condition: {word or 'its end'!r} stands where a rule's name should")
+        return self.called[word]

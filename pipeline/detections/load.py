@@ -1,0 +1,225 @@
+"""Folders of Sigma files: rules, correlations and filters, each mistake with its place. Pure but for reading files."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline.detections.correlations import Correlation, correlation
+from pipeline.detections.match import Refused, View, text_of
+from pipeline.detections.rule import Detection, compiled
+from pipeline.errors import UserError
+from pipeline.rulebook.source import Source, nearest
+
+KNOWN = (
+    "title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "author", "date",
+    "modified", "logsource", "detection", "fields", "falsepositives", "level", "tags", "scope", "correlation", "filter",
+    "custom", "generate", "aliases", "driftline", "simulation", "regression_tests_path",
+)  # fmt: skip
+"""Keys that a document may have: the specification's, what SigmaHQ's tools write, and our own block."""
+ANCHORS = ("eventName", "eventSource", "driftline.type", "driftline.reason")
+"""Fields that an index is kept by, the one that tells rules apart best first."""
+_APART = re.compile(r"^---\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of one document."""
+
+    path: str
+    place: str
+    title: str
+    kind: str
+    """`rule`, `correlation`, `filter`, or `unknown`."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass
+class Detections:
+    """Everything that loaded, with an index over it."""
+
+    rules: dict[str, Detection] = field(default_factory=dict)
+    correlations: dict[str, Correlation] = field(default_factory=dict)
+    told: list[Told] = field(default_factory=list)
+    _index: dict[str, dict[str, list[Detection]]] = field(default_factory=dict)
+    _always: list[Detection] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        return [problem for one in self.told for problem in one.problems]
+
+    def indexed(self) -> "Detections":
+        """Ready to be asked."""
+        self._index, self._always = {name: {} for name in ANCHORS}, []
+        for rule in self.rules.values():
+            name = next((name for name in ANCHORS if name in rule.anchor), None)
+            if name is None:
+                self._always.append(rule)
+                continue
+            for value in rule.anchor[name]:
+                self._index[name].setdefault(value, []).append(rule)
+        return self
+
+    def matching(self, view: View, product: str, service: str) -> list[Detection]:
+        """The rules that match an event of a log source (`aws`, `cloudtrail`)."""
+        candidates = list(self._always)
+        for name, by_value in self._index.items():
+            if by_value:
+                for value in view.values(name):
+                    candidates += by_value.get((text_of(value) or "").lower(), ())
+        out, seen = [], set()
+        for rule in candidates:
+            if rule.id not in seen and concerns(rule.logsource, product, service):
+                seen.add(rule.id)
+                if rule.matches(view):
+                    out.append(rule)
+        return out
+
+
+def concerns(logsource: Mapping[str, str], product: str, service: str) -> bool:
+    """Whether a rule of a log source is about events of this product and service."""
+    return logsource.get("product") == product and logsource.get("service") in (None, service)
+
+
+def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None) -> Detections:
+    """Every document below the paths. What does not load is told, and left out. Raises UserError for a path that is
+    not there."""
+    missing = [f"{path}: there is no such file or folder" for path in paths if not path.exists()]
+    if missing:
+        raise UserError(*missing)
+    found, filters = Detections(), list[tuple[Told, dict[str, Any]]]()
+    for path in _files(paths):
+        for source in _documents(path):
+            _take(source, found, filters, lists or {})
+    _filtered(found, filters, lists or {})
+    _connected(found)
+    return found.indexed()
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_file():
+            yield path
+        else:
+            yield from sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file())  # fmt: skip
+
+
+def _documents(path: Path) -> Iterator[Source]:
+    """A file's documents, each with its own lines."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError):
+        yield Source(path)
+        return
+    start = 0
+    for mark in [*_APART.finditer(text), None]:
+        end = mark.start() if mark else len(text)
+        part = text[start:end]
+        if part.strip():
+            yield Source(path, "\n" * text.count("\n", 0, start) + part)
+        start = mark.end() if mark else end
+
+
+def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
+    data = source.data
+    if not isinstance(data, dict):
+        problems = source.problems or [f"{source.at()}: no Sigma document (it begins with title:)"]
+        found.told.append(Told(str(source.path), source.at(), "", "unknown", tuple(problems)))
+        return
+    kind = next((k for k in ("correlation", "filter") if k in data), "rule")
+    problems = list(source.problems)
+    problems += [
+        f"{source.at(key)}: unknown key {key!r}{nearest(str(key), KNOWN)}" for key in data if key not in KNOWN
+    ]  # fmt: skip
+    title = str(data.get("title", ""))
+    id = str(data.get("id") or data.get("name") or title)
+    told = Told(str(source.path), source.at(), title, kind)
+    if not id:
+        problems.append(f"{source.at()}: it has neither id nor title")
+    elif id in found.rules or id in found.correlations:
+        problems.append(f"{source.at('id')}: {id} stands in another file too (choose another id)")
+    if not problems:
+        try:
+            if kind == "rule":
+                found.rules[id] = replace(compiled(data, lists, str(source.path)), id=id)
+            elif kind == "correlation":
+                found.correlations[id] = correlation(data, id, str(source.path))
+            else:
+                filters.append((told, data))
+        except (Refused, ValueError, KeyError, TypeError, AttributeError) as why:
+            place = source.at(kind if kind != "rule" else "detection")
+            problems.append(f"{place}: {why or type(why).__name__}")
+    found.told.append(replace(told, problems=tuple(problems)))
+
+
+def _named(found: Detections) -> dict[str, str]:
+    """What a rule or correlation may be called by, to its id."""
+    out: dict[str, str] = {}
+    every: list[Detection | Correlation] = [*found.rules.values(), *found.correlations.values()]
+    for one in every:
+        out[one.id] = one.id
+        if one.name:
+            out[one.name] = one.id
+    return out
+
+
+def _filtered(found: Detections, filters: list[tuple[Told, dict[str, Any]]], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
+    """A filter's condition is added to the rules that it names."""
+    named = _named(found)
+    for told, data in filters:
+        block = data["filter"] if isinstance(data["filter"], dict) else {}
+        wanted = block.get("rules", [])
+        condition = {k: v for k, v in block.items() if k != "rules"}
+        problems = []
+        try:
+            own = compiled({"title": told.title, "logsource": data.get("logsource", {}), "detection": condition}, lists)  # fmt: skip
+        except (Refused, ValueError, KeyError, TypeError, AttributeError) as why:
+            problems.append(f"{told.place}: {why}")
+        else:
+            ids = list(found.rules) if wanted == "any" else [named.get(str(one)) for one in wanted]
+            unknown = [str(one) for one, id in zip(wanted, ids, strict=False) if id is None]
+            problems += [f"{told.place}: no rule {one}{nearest(one, named)}" for one in unknown]
+            for id in ids:
+                if id in found.rules:
+                    found.rules[id] = _both(found.rules[id], own)
+        if problems:
+            found.told = [replace(t, problems=tuple(problems)) if t is told or t == told else t for t in found.told]  # fmt: skip
+
+
+def _both(rule: Detection, own: Detection) -> Detection:
+    first, second = rule.matches, own.matches
+    return replace(
+        rule, matches=lambda view: first(view) and second(view), fields=rule.fields | own.fields
+    )
+
+
+def _connected(found: Detections) -> None:
+    """Correlations name what is there, and never themselves by a way round."""
+    named = _named(found)
+    for id, one in list(found.correlations.items()):
+        unknown = [name for name in one.rules if name not in named]
+        round_ = _round(id, found, named)
+        why = [f"{one.path}: correlation {id}: no rule {name}{nearest(name, named)}" for name in unknown]  # fmt: skip
+        if round_:
+            why.append(f"{one.path}: correlation {id} refers to itself (by {' → '.join(round_)})")
+        if why:
+            del found.correlations[id]
+            found.told.append(Told(one.path, one.path, one.title, "correlation", tuple(why)))
+        else:
+            ids = {name: named[name] for name in one.rules}
+            found.correlations[id] = replace(one, rules=tuple(ids[name] for name in one.rules), called=ids)  # fmt: skip
+
+
+def _round(start: str, found: Detections, named: Mapping[str, str]) -> list[str]:
+    def walk(id: str, path: list[str]) -> list[str]:
+        one = found.correlations.get(id)
+        for name in one.rules if one else ():
+            below = named.get(name, "")
+            if below == start:
+                return [*path, start]
+            if below not in path and (way := walk(below, [*path, below])):
+                return way
+        return []
+
+    return walk(start, [start])

@@ -1,0 +1,150 @@
+"""One Sigma rule as a closure, and what an index may know of it. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
+from sigma.exceptions import SigmaError
+from sigma.rule import SigmaRule
+from sigma.types import Placeholder, SigmaString
+
+from pipeline.detections.match import Refused, View, keyword, test
+
+Closure = Callable[[View], bool]
+Anchor = Mapping[str, frozenset[str]]
+"""Fields, and the values (lower case) one of which each must have for the rule to match at all."""
+LISTED = ("informational", "low", "medium", "high", "critical")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A rule, ready to be asked."""
+
+    id: str
+    title: str
+    level: str
+    matches: Closure
+    anchor: Anchor
+    logsource: Mapping[str, str]
+    tags: tuple[str, ...] = ()
+    name: str | None = None
+    """How correlations and filters may call it beside its id."""
+    status: str = ""
+    path: str = ""
+    fields: frozenset[str] = frozenset()
+    """The fields that it looks at."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What else its file says: description, falsepositives, references, and our own block."""
+
+
+def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: str = "") -> Detection:  # fmt: skip
+    """A rule from its YAML's data. `lists`: what placeholders (expand) stand for. Raises Refused with every reason."""
+    try:
+        rule = SigmaRule.from_dict(dict(data))
+        _expanded(rule, lists)
+        trees = [condition.parsed for condition in rule.detection.parsed_condition]
+    except SigmaError as why:
+        raise Refused(str(why)) from None
+    seen: set[str] = set()
+    closures = [_closure(tree, seen) for tree in trees]
+    matches = closures[0] if len(closures) == 1 else _any(closures)
+    source = rule.logsource
+    named = {"category": source.category, "product": source.product, "service": source.service}
+    return Detection(
+        id=str(rule.id or rule.name or ""), title=str(rule.title or ""), level=str(rule.level).lower() if rule.level else "medium",
+        matches=matches, anchor=_either([_anchor(tree) for tree in trees]),
+        logsource={key: value for key, value in named.items() if value},
+        tags=tuple(f"{tag.namespace}.{tag.name}" for tag in rule.tags), name=rule.name,
+        status=str(rule.status).lower() if rule.status else "", path=path, fields=frozenset(seen),
+        about={key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
+    )  # fmt: skip
+
+
+def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
+    """Puts lists in the place of placeholders. Raises Refused for one that there is no list of."""
+    missing: set[str] = set()
+
+    def values(placeholder: Placeholder) -> Iterator[Any]:
+        if placeholder.name not in lists:
+            missing.add(placeholder.name)
+        yield from map(SigmaString, lists.get(placeholder.name, ()))
+
+    def walk(detection: Any) -> None:
+        for item in detection.detection_items:
+            if hasattr(item, "detection_items"):
+                walk(item)
+                continue
+            new = []
+            for value in item.value:
+                if isinstance(value, SigmaString) and value.contains_placeholder():
+                    new += value.replace_placeholders(values)
+                else:
+                    new.append(value)
+            item.value = new
+
+    for detection in rule.detection.detections.values():
+        walk(detection)
+    if missing:
+        raise Refused(f"no list of the name {', '.join(sorted(missing))} (write it in detections.lists)")  # fmt: skip
+
+
+def _closure(tree: Any, seen: set[str]) -> Closure:
+    if isinstance(tree, ConditionAND):
+        return _all([_closure(arg, seen) for arg in tree.args])
+    if isinstance(tree, ConditionOR):
+        return _any([_closure(arg, seen) for arg in tree.args])
+    if isinstance(tree, ConditionNOT):
+        if not tree.args:  # pySigma empties the `not` of nothing
+            return lambda _: True
+        inner = _closure(tree.args[0], seen)
+        return lambda view: not inner(view)
+    if isinstance(tree, ConditionFieldEqualsValueExpression):
+        seen.add(tree.field)
+        own, name = test(tree.value), tree.field
+        return lambda view: own(view, view.values(name))
+    if isinstance(tree, ConditionValueExpression):
+        return keyword(tree.value)
+    raise Refused(f"{type(tree).__name__} is not known here")
+
+
+def _all(closures: list[Closure]) -> Closure:
+    if len(closures) == 2:
+        first, second = closures
+        return lambda view: first(view) and second(view)
+    return lambda view: all(one(view) for one in closures)
+
+
+def _any(closures: list[Closure]) -> Closure:
+    return lambda view: any(one(view) for one in closures)
+
+
+def _anchor(tree: Any) -> Anchor:
+    """What an event must have for the tree to match; empty where that is not known."""
+    if isinstance(tree, ConditionAND):
+        out: dict[str, frozenset[str]] = {}
+        for arg in tree.args:
+            for name, values in _anchor(arg).items():
+                out.setdefault(name, values)
+        return out
+    if isinstance(tree, ConditionOR):
+        return _either([_anchor(arg) for arg in tree.args])
+    if isinstance(tree, ConditionFieldEqualsValueExpression):
+        value = tree.value
+        if isinstance(value, SigmaString) and all(isinstance(part, str) for part in value.s):
+            text = "".join(str(part) for part in value.s)
+            return {tree.field: frozenset({text.lower()})}
+    return {}
+
+
+def _either(anchors: Sequence[Anchor]) -> Anchor:
+    if not anchors:
+        return {}
+    common = set(anchors[0]).intersection(*anchors[1:])
+    return {name: frozenset().union(*(anchor[name] for anchor in anchors)) for name in common}
