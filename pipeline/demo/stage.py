@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from typing import IO
 
 import yaml
 
+from pipeline.demo.audit import bus_to_queue
 from pipeline.demo.estate import REGIONS, TYPES, Estate
 from pipeline.demo.view import View
 from pipeline.errors import UserError
@@ -119,8 +121,14 @@ class Stage:
     def _start_estate(self) -> None:
         self.estate = Estate(self.folder, self.env)
         self.resources = self.estate.build(self.tell)
-        self.env |= self.estate.collector
-        exports = {k: v for k, v in self.env.items() if k.startswith(("AWS_", "DRIFTLINE_CONFIG"))}
+        queue = bus_to_queue(self.estate.client("events"), self.estate.client("sqs"))
+        queues = json.dumps([{"url": queue}])
+        self.env |= self.estate.collector | {"DRIFTLINE_AWS__EVENTS__QUEUES": queues}
+        exports = {
+            k: v
+            for k, v in self.env.items()
+            if k.startswith(("AWS_", "DRIFTLINE_CONFIG", "DRIFTLINE_AWS"))
+        }
         lines = [
             FORGET,
             *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
@@ -169,9 +177,11 @@ class Stage:
         self.launch(name, "worker", more=more)
 
     def collect(self) -> None:
-        """The collector, sweeping again and again."""
+        """The collectors: one sweeps again and again, one hears of changes, one reads again what changed."""
         types = [word for type_ in TYPES for word in ("--type", type_)]
         self.launch("collector", "collect", "aws", "--interval", SWEEP_EVERY, *types)
+        self.launch("events", "collect", "events")
+        self.launch("reads", "collect", "reads")
 
     def died(self) -> str | None:
         """A program that ended although nobody asked it to, with its last lines.

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.demo.audit import Recorder, to_bus, user
 from pipeline.demo.estate import BLOCKED, REGIONS, world
 from pipeline.demo.stage import Check, Stage
 from pipeline.demo.tail import Findings, Sweeps
@@ -13,6 +14,7 @@ from pipeline.demo.truth import BLOCK, RULES, SSH, VERSIONS, Shown, moved, told_
 from pipeline.model import finding_id
 
 POLL, LOOK = 0.1, 0.4
+CULPRIT = "mallory"
 BUCKET = "AWS::S3::Bucket"
 
 
@@ -53,6 +55,8 @@ class Play:
         uid = f"arn:aws:ec2:{REGIONS[0]}:{self.account}:security-group/{self.group}"
         self.ssh, self.ssh_id = (SSH, uid), finding_id(SSH, uid)
         self.ec2 = self.estate.client("ec2", self.account, REGIONS[0])
+        put = to_bus(self.estate.client("events"))
+        Recorder(self.ec2.meta, self.account, user(CULPRIT, self.account), put)
         self.s3 = self.estate.client("s3", self.account)
         self.sweeps = Sweeps(stage.kafka_settings)
 
@@ -101,6 +105,12 @@ class Play:
             and document["result"]["evaluation"] == evaluation
         )
 
+    def named(self, id: str) -> str | None:
+        """Who caused what a finding opened with."""
+        document = self.view.finding(id)
+        actor = (document or {}).get("driftline", {}).get("actor") or {}
+        return actor.get("name")
+
     def changed(self, key: tuple[str, str], status: str) -> str:
         """The truth is another now; the finding's id."""
         self.estate.truth[key] = status
@@ -120,11 +130,14 @@ class Play:
         return f"{bad} faults of {len(RULES)} rules open, {good} good clear"
 
     def opened_to_the_world(self) -> str:
-        """a security group is opened to the world → open"""
+        """a security group is opened to the world → open, and by whom"""
         self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=world(22))
         self.changed(self.ssh, "open")
         took = self.until(lambda: self.stands(self.ssh_id, "open", "failed"), "open")
-        return f"open {took:.1f} s after the change"
+        named = took + self.until(
+            lambda: self.named(self.ssh_id) == CULPRIT, "the name of who did it"
+        )
+        return f"open after {took:.1f} s, by {CULPRIT} known after {named:.1f} s"
 
     def fixed(self) -> str:
         """it is closed again → resolved"""

@@ -76,14 +76,28 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
                                        "owner", "pending_for") if finding.get(k) is not None},
         },
     }  # fmt: skip
+    if finding.get("drift"):
+        out["driftline"] |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
+    if actor := finding.get("actor"):
+        _named(out, actor)
     if resource.get("organization"):
         out["organization"] = {"id": resource["organization"]}
     if resource["type"] in COMPUTE:
         out["host"] = {"name": name}
     if resource["type"] in IDENTITY:
         out["user"] = {"name": name}
-        out["related"]["user"] = [name]
+        out["related"]["user"] = sorted({name, *out["related"].get("user", ())})
     return out
+
+
+def _named(out: dict[str, Any], actor: dict[str, Any]) -> None:
+    """Who caused the drift that the finding opened with."""
+    own = {key: actor[key] for key in ("id", "type", "name", "account", "session", "session_name", "issuer", "tool") if actor.get(key)}  # fmt: skip
+    if chain := actor.get("chain"):
+        own["chain"] = [link["issued_to"] for link in chain]
+    out["driftline"]["actor"] = own
+    out["related"]["entity"] = sorted({*out["related"]["entity"], actor["id"]})
+    out["related"]["user"] = [actor.get("name") or actor["id"]]
 
 
 def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from cfnlint import lint_file  # type: ignore[import-untyped]
 
-from tests.audit import Recorder, to_bus, user
+from pipeline.demo.audit import Recorder, to_bus, user
 from tests.collectors.moto import MASTER, Moto
 from tests.deploy.words import DEPLOY
 

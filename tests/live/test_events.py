@@ -10,11 +10,11 @@ from typing import Any
 import orjson
 import pytest
 
+from pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
 from pipeline.kafka import read_all
 from pipeline.local import kafka
 from pipeline.local.process import wait_until
 from pipeline.topics import CHANGES, CONTROL, DEADLETTER, DRIFT
-from tests.audit import Recorder, bus_to_queue, to_bus, user
 from tests.collectors.moto import MASTER, Moto, running
 from tests.live.programs import Site
 

@@ -79,7 +79,7 @@ def _s3(params: dict[str, Any]) -> dict[str, Any]:
 def _shaped(value: Any, service: str) -> Any:
     """Keys begin small; EC2 wraps lists; secrets are hidden, times are texts."""
     if isinstance(value, dict):
-        return {_small(key): HIDDEN if SECRET.search(key) and isinstance(item, str) else _list(_small(key), _shaped(item, service), service)
+        return {_small(key): HIDDEN if SECRET.search(key) and isinstance(item, str) else _list(_shaped(item, service), service)
                 for key, item in value.items() if item is not None}  # fmt: skip
     if isinstance(value, list | tuple):
         return [_shaped(item, service) for item in value]
@@ -93,7 +93,7 @@ def _shaped(value: Any, service: str) -> Any:
 EC2_IDS = {"resources": ("resourcesSet", "resourceId"), "instanceIds": ("instancesSet", "instanceId")}  # fmt: skip
 
 
-def _list(key: str, value: Any, service: str) -> Any:
+def _list(value: Any, service: str) -> Any:
     if service != "ec2" or not isinstance(value, list):
         return value
     return {"items": value}
@@ -122,7 +122,8 @@ def to_bus(client: Any) -> Sink:
     def put(record: dict[str, Any]) -> None:
         detail = json.dumps(ec2_sets(record))
         answer = client.put_events(Entries=[{"Source": f"aws.{record['eventSource'].partition('.')[0]}", "DetailType": "AWS API Call via CloudTrail", "Detail": detail}])  # fmt: skip
-        assert not answer["FailedEntryCount"], answer
+        if answer["FailedEntryCount"]:
+            raise RuntimeError(f"the bus refuses an event: {answer}")
 
     return put
 
