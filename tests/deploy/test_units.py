@@ -37,7 +37,15 @@ def environment(keys: dict[str, list[str]]) -> dict[str, str]:
 
 def test_every_program_that_runs_on_has_a_unit() -> None:
     started = {" ".join(shlex.split(read(unit)["ExecStart"][0])[1:3]) for unit in UNITS}
-    assert started == {"worker", "clock", "collect aws", "sink elasticsearch", "coverage --serve"}
+    assert started == {
+        "worker",
+        "clock",
+        "collect aws",
+        "collect events",
+        "collect reads",
+        "sink elasticsearch",
+        "coverage --serve",
+    }
 
 
 @every_unit
