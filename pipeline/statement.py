@@ -9,8 +9,10 @@ from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.state import Body, Life, State
 
-_SHOWN = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
-          "opened_at", "resolved_at", "reopened", "drift", "actor", "attribution")  # fmt: skip
+_CHANGED = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
+            "opened_at", "resolved_at", "reopened")  # fmt: skip
+_NAMED = ("drift", "actor", "attribution")
+"""Who caused it may be known later than that it is so: said at once, but no change of the finding."""
 
 
 def say(
@@ -30,15 +32,20 @@ def say(
     bounds = {bound.id: bound for bound in rules.rules}
     for rule in sorted(body.lives):
         life, old = body.lives[rule], before.lives.get(rule) if before else None
-        changed = old is None or any(getattr(life, k) != getattr(old, k) for k in _SHOWN)
-        if not changed and (life.retired or not (restate or moved)):
+        changed = old is None or any(getattr(life, k) != getattr(old, k) for k in _CHANGED)
+        named = old is not None and any(getattr(life, k) != getattr(old, k) for k in _NAMED)
+        if not (changed or named) and (life.retired or not (restate or moved)):
             continue
         life = body.lives[rule] = msgspec.structs.replace(life)
         life.revision = max(life.revision + 1, at // 1000)
         if changed:
             life.updated_at = at
         about = bounds.get(rule) or _Gone(rule, life)
-        out.append(_finding(body.resource, about, life, level, at, restated=not changed, scan=scan))
+        out.append(
+            _finding(
+                body.resource, about, life, level, at, restated=not (changed or named), scan=scan
+            )
+        )
     return out
 
 

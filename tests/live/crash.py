@@ -28,7 +28,16 @@ from pipeline.kafka import Delivery, consumer, flush, produce, producer, read_al
 from pipeline.local import kafka
 from pipeline.local.process import Child
 from pipeline.settings import Kafka
-from pipeline.topics import CONTROL, DEADLETTER, FINDINGS, PARTITIONS, SNAPSHOTS, STATE
+from pipeline.topics import (
+    CHANGES,
+    CONTROL,
+    DEADLETTER,
+    DRIFT,
+    FINDINGS,
+    PARTITIONS,
+    SNAPSHOTS,
+    STATE,
+)
 from tests.core.world import write_rules
 from tests.live.tape import Tape
 
@@ -152,7 +161,11 @@ class Arena:
 
     def lag(self) -> int:
         """Records that no worker has acknowledged yet."""
-        slots = [TopicPartition(t.name, n) for t in (SNAPSHOTS, CONTROL) for n in range(PARTITIONS)]
+        slots = [
+            TopicPartition(t.name, n)
+            for t in (SNAPSHOTS, CHANGES, CONTROL)
+            for n in range(PARTITIONS)
+        ]
         ends = self._ends(slots)
         reader = consumer(self.kafka, APP)
         try:
@@ -207,6 +220,8 @@ def verify(arena: Arena) -> dict[str, int]:
         for message in read_all(arena.kafka, DEADLETTER.name)
     }
     files, wrong = compare_files(arena)
+    causes = newest_causes(arena)
+    right = {id: cause(value) for id, value in undisturbed.drifts.items()}
     for key in [key for key in wanted.keys() & last.keys() if last[key] != wanted[key]][:5]:
         differs = [k for k in wanted[key] if last[key].get(k) != wanted[key][k]]
         print({k: (last[key].get(k), wanted[key][k]) for k in differs}, last[key]["rule"]["id"])
@@ -218,12 +233,31 @@ def verify(arena: Arena) -> dict[str, int]:
         "transitions_invented": len(moved.keys() - expected),
         "files_wrong": wrong,
         "letters_missing": arena.tape.bad - len(letters),
+        "drifts_wrong": sum(causes.get(id) != one for id, one in right.items())
+        + len(causes.keys() - right.keys()),
         "overtaken": sum(revision(latest[key]) < revision(newest[key]) for key in newest),
         "findings": len(wanted),
         "transitions": len(expected),
+        "drifts": len(right),
         "twice": sum(count - 1 for count in moved.values()),
         "files": files,
     }
+
+
+def newest_causes(arena: Arena) -> dict[str, Any]:
+    """The last word on every drift's cause."""
+    newest: dict[str, bytes] = {}
+    for message in read_all(arena.kafka, DRIFT.name):
+        value = message.value() or b""
+        id = str(orjson.loads(value)["id"])
+        if id not in newest or revision(value) >= revision(newest[id]):
+            newest[id] = value
+    return {id: cause(value) for id, value in newest.items()}
+
+
+def cause(value: bytes) -> dict[str, Any]:
+    """A drift without what tells when it was said."""
+    return {k: v for k, v in orjson.loads(value).items() if k not in ("revision", "updated_at")}
 
 
 def revision(value: bytes) -> int:
@@ -361,7 +395,7 @@ def trial(
 
 
 MUST_BE_ZERO = ("findings_missing", "findings_extra", "finals_wrong", "transitions_lost",
-                "transitions_invented", "files_wrong", "letters_missing")  # fmt: skip
+                "transitions_invented", "files_wrong", "letters_missing", "drifts_wrong")  # fmt: skip
 
 
 def main() -> int:

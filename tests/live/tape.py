@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import orjson
+
 from pipeline import wire
 from pipeline.fold import Fold
-from pipeline.model import Control, Part, Snapshot, Tick, Unread
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
+from pipeline.model import Actor, Change, Control, Part, Snapshot, Tick, Unread
+from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, SNAPSHOTS, partition
 from tests.core.world import TYPE, rulebook
 
 ROUNDS = 25
@@ -40,6 +42,8 @@ class Witness(Fold):
             if output.topic == FINDINGS.name:
                 self.findings[output.key] = output.value
                 self.all_said.append(output.value)
+            elif output.topic == DRIFT.name:
+                self.drifts[orjson.loads(output.value)["id"]] = output.value
 
 
 class Tape:
@@ -49,6 +53,7 @@ class Tape:
         self.uids = [f"arn:aws:kms:eu-west-1:111111111111:key/{i:05d}" for i in range(max(n // ROUNDS, 1))]  # fmt: skip
         self.homes = [partition(uid) for uid in self.uids]
         self._seed = seed
+        self._changes: list[Record] = []
         now = datetime.fromtimestamp(time.time() // 3600 * 3600, UTC)
         self._begin = now - timedelta(hours=ROUNDS)
 
@@ -73,6 +78,11 @@ class Tape:
                 if i % 9001 == 17:
                     out.append(Record(SNAPSHOTS.name, self.homes[i], b"{not json", ms))
             out += [self._batch(home, elements, ms) for home, elements in waiting.items()]
+            for (
+                record
+            ) in self._changes:  # before what it changed was read, hours after, or in between
+                out.insert(chance.randrange(max(0, len(out) - 300), len(out) + 1), record)
+            self._changes.clear()
             # A watermark lags, as the clock's does: what it passes was long with the broker.
             tick = Control(tick=Tick(source="sweep", watermark=at - timedelta(minutes=5)))
             out.append(Record(CONTROL.name, None, tick.encode(), ms))
@@ -88,6 +98,7 @@ class Tape:
         }  # fmt: skip
         if draw < 0.01 and there[i]:
             there[i] = False
+            self._change(i, at, "delete", chance)
             return Snapshot(**common, deleted=True, deleted_reason="not_in_sweep")
         there[i] = True
         if draw < 0.03:
@@ -97,12 +108,25 @@ class Tape:
         if draw < 0.08:
             which = chance.randrange(2)
             good[which] = not good[which]
+            self._change(i, at, "update", chance)
         config = {
             "rotation": {"KeyRotationEnabled": good[0]},
             "key": {"Enabled": good[1], "Description": "x" * 400},
         }
         parts = [Part(name=name, captured_at=at) for name in config]
         return Snapshot(**common, config=config, parts=parts)
+
+    def _change(self, i: int, at: datetime, kind: str, chance: random.Random) -> None:
+        """Somebody did it, two seconds before it was read; one of five did it unheard."""
+        if chance.random() < 0.2:
+            return
+        who = chance.choice(("ann", "bob"))
+        change = Change(
+            id=f"{i}-{at:%d%H}", uid=self.uids[i], type=TYPE, provider="aws", account="111111111111", region="eu-west-1",
+            action="PutKey", kind=kind, actor=Actor(id=who, type="user"), occurred_at=at - timedelta(seconds=2), outcome="success",
+        )  # fmt: skip
+        record = Record(CHANGES.name, self.homes[i], change.encode(), int(at.timestamp() * 1000))
+        self._changes += [record] * chance.choice((1, 1, 2))
 
     @staticmethod
     def _batch(home: int, elements: list[bytes], ms: int) -> Record:
