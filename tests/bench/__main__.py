@@ -12,13 +12,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-WHAT = ("micro", "rules", "scan", "stream", "sink", "latency", "scale")
+WHAT = ("micro", "rules", "scan", "stream", "sink", "latency", "events", "scale")
 OUT = Path("bench.json")
 WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ratio_raw": (lambda x: x >= 0.5, "≥ 0.5"),
     "ratio_quix": (lambda x: x >= 1.0, "≥ 1.0"),
     "unchanged_us": (lambda x: x < 30, "< 30"),
     "rules_us": (lambda x: x < 100, "< 100"),
+    "event_p99_ms": (lambda x: x < 1000, "< 1000"),
     "sink_ratio": (lambda x: x >= 0.9, "≥ 0.9"),
     "scan_s": (lambda x: x <= 20, "≤ 20"),
     "scan_mb": (lambda x: x <= 370, "≤ 370"),
@@ -55,6 +56,12 @@ def _lines(found: dict[str, Any]) -> dict[str, Any]:
         "stream": ("worker_per_s", "ratio_raw", "ratio_lean", "ratio_quix"),
     }.items():
         out |= {name: found[part][name] for name in names if name in found.get(part, {})}
+    if "events" in found:
+        out |= {
+            "event_p50_ms": found["events"]["p50_ms"],
+            "event_p99_ms": found["events"]["p99_ms"],
+        }
+        out["events_per_s"] = found["events"]["core_events_per_s"]
     if "sink" in found:
         out["sink_ratio"] = found["sink"]["ratio"]
     return out

@@ -39,7 +39,7 @@ class Line:
         self.elastic = elasticsearch.start(folder / "elasticsearch")
         self.kafka = Kafka(bootstrap_servers=self.broker.bootstrap)
         topics_admin.create(self.kafka)
-        env = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")} | {
+        self.env = env = {k: v for k, v in os.environ.items() if not k.startswith("DRIFTLINE_")} | {
             "PYTHONPATH": str(Path.cwd()), "DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS": self.broker.bootstrap,
             "DRIFTLINE_ELASTICSEARCH__URL": self.elastic.url, "DRIFTLINE_WORKER__STATE_DIR": str(folder / "state"),
             "DRIFTLINE_WORKER__PORT": "0",
