@@ -17,7 +17,11 @@ SECRET = re.compile(r"(?i)password|secret|plaintext")
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 VERSIONED = {"CreateFunction": "CreateFunction20150331", "UpdateFunctionConfiguration": "UpdateFunctionConfiguration20150331v2",
              "AddPermission": "AddPermission20150331v2", "DeleteFunction": "DeleteFunction20150331"}  # fmt: skip
-NAMES = {"PutPublicAccessBlock": "PutBucketPublicAccessBlock", "DeletePublicAccessBlock": "DeleteBucketPublicAccessBlock"}  # fmt: skip
+NAMES = {
+    ("s3", "PutPublicAccessBlock"): "PutBucketPublicAccessBlock", ("s3", "DeletePublicAccessBlock"): "DeleteBucketPublicAccessBlock",
+    ("s3control", "PutPublicAccessBlock"): "PutAccountPublicAccessBlock",
+    ("s3control", "DeletePublicAccessBlock"): "DeleteAccountPublicAccessBlock",
+}  # fmt: skip
 """What CloudTrail calls an operation of S3's by another name."""
 SOURCES = {"s3control": "s3", "elbv2": "elasticloadbalancing", "cloudwatch": "monitoring", "stepfunctions": "states"}  # fmt: skip
 GLOBAL = {"iam", "cloudfront", "route53", "organizations"}
@@ -60,7 +64,7 @@ class Recorder:
         record = {
             "eventVersion": "1.11", "userIdentity": self.identity, "eventTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "eventSource": f"{SOURCES.get(service, service)}.amazonaws.com",
-            "eventName": VERSIONED.get(model.name, NAMES.get(model.name, model.name) if service == "s3" else model.name),
+            "eventName": VERSIONED.get(model.name) or NAMES.get((service, model.name), model.name),
             "awsRegion": "us-east-1" if service in GLOBAL else region, "sourceIPAddress": "192.0.2.7", "userAgent": self.agent,
             "requestParameters": _shaped(request, service) or None, "responseElements": None if data or error else _shaped(answer, service) or None,
             "requestID": uuid.uuid4().hex, "eventID": str(uuid.uuid4()), "readOnly": bool(READ.match(model.name)),

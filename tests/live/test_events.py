@@ -10,11 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
-from pipeline.kafka import read_all
+from collectors.base import known_from
+from pipeline.demo.audit import Recorder, bus_to_queue, to_bus, to_log, user
+from pipeline.kafka import read_all, read_compacted
 from pipeline.local import kafka
 from pipeline.local.process import wait_until
-from pipeline.topics import CHANGES, CONTROL, DEADLETTER, DRIFT
+from pipeline.topics import CHANGES, CONTROL, DEADLETTER, DRIFT, SWEEPS
+from tests.collectors.events.samples import event
 from tests.collectors.moto import MASTER, Moto, running
 from tests.live.programs import Site
 
@@ -134,8 +136,7 @@ def test_who_opened_the_group_is_in_the_finding_within_seconds(stage: Stage) -> 
     assert gone["actor"]["id"] == f"arn:aws:iam::{MASTER}:user/ann"
     wait_until(stage.empty, 30, events, "the end of the queue")
     ids = [record["eventID"] for record in stage.records]
-    told = [orjson.loads(m.value()) for m in read_all(stage.site.kafka, CHANGES.name)]
-    assert {one["id"] for batch in told for one in (batch if isinstance(batch, list) else [batch])} >= set(ids)  # fmt: skip
+    assert changed(stage) >= set(ids)
 
 
 def test_a_killed_collector_loses_nothing_and_poison_is_buried(stage: Stage) -> None:
@@ -168,3 +169,51 @@ def test_a_killed_collector_loses_nothing_and_poison_is_buried(stage: Stage) -> 
     assert events.code == 0
     ticks = [orjson.loads(m.value())["tick"] for m in read_all(stage.site.kafka, CONTROL.name)]
     assert {tick["source"] for tick in ticks} == {"aws.eventbridge"}
+
+
+def test_what_reaches_a_whole_account_is_read_again_as_a_whole(stage: Stage) -> None:
+    reads = stage.site.launch("collect", "reads")
+    stage.aws.client("s3").create_bucket(Bucket="one")
+    blocked = event("PutAccountPublicAccessBlock", "s3", recipientAccountId=MASTER, requestParameters={"accountId": MASTER})  # fmt: skip
+    to_bus(stage.events)(blocked)
+    assert stage.site.run("collect", "events", "--once").code == 0
+    wanted = {f"aws/{MASTER}/global/AWS::S3::Bucket"}
+
+    def swept() -> bool:
+        known, headers, _ = known_from(read_compacted(stage.site.kafka, SWEEPS.name).items())
+        return wanted <= headers.keys() and all(known[key].uids for key in wanted)
+
+    wait_until(swept, 60, reads, "the sweep of the scope")
+
+
+def test_what_happened_before_is_filled_in(stage: Stage) -> None:
+    s3 = stage.aws.client("s3")
+    s3.create_bucket(Bucket="trail")
+    session = stage.aws.session()
+    records: list[dict[str, Any]] = []
+    put = to_log(s3, "trail", MASTER)
+
+    def sink(record: dict[str, Any]) -> None:
+        records.append(record)
+        put(record)
+
+    Recorder(session, MASTER, user("ann", MASTER), sink)
+    ec2 = session.client("ec2", region_name=REGION, endpoint_url=stage.aws.url)
+    for number in range(5):
+        group(ec2, f"old{number}")
+    s3.put_object(Bucket="trail", Key=f"AWSLogs/{MASTER}/CloudTrail/{REGION}/2026/01/01/bad.json.gz", Body=b"nonsense")  # fmt: skip
+    s3.put_object(Bucket="trail", Key=f"AWSLogs/{MASTER}/CloudTrail-Digest/{REGION}/2026/01/01/d.json.gz", Body=b"x")  # fmt: skip
+    before = changed(stage)
+    told = stage.site.run("collect", "events", "--backfill", "s3://trail/AWSLogs/")
+    assert (told.code, "6 log files, 5 events, 5 changes, 1 not understood" in told.out) == (3, True), told.out  # fmt: skip
+    told = stage.site.run("collect", "events", "--backfill", "s3://trail/AWSLogs/", "--from", "2026-11-01")  # fmt: skip
+    assert (told.code, "5 log files" in told.out) == (0, True), told.out
+    assert changed(stage) - before == {record["eventID"] for record in records}
+    assert stage.site.run("collect", "events", "--backfill", "s3://nowhere/").code == 2
+    assert stage.site.run("collect", "events", "--backfill", "nowhere").code == 2
+
+
+def changed(stage: Stage) -> set[str]:
+    """The ids of the changes in Kafka."""
+    told = [orjson.loads(m.value()) for m in read_all(stage.site.kafka, CHANGES.name)]
+    return {one["id"] for batch in told for one in (batch if isinstance(batch, list) else [batch])}
