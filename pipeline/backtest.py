@@ -1,4 +1,5 @@
-"""Recorded events against detections: hits by rule and day. A hit counts once, however often its event was recorded."""
+"""Recorded events against detections: hits by rule and day, alerts by correlation. A hit counts once, however often its
+event was recorded."""
 
 import gzip
 import hashlib
@@ -6,20 +7,36 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
 from pipeline import wire
-from pipeline.detections import Detections, View, load
+from pipeline.correlate import Hit
+from pipeline.correlate.runs import Run, runs
+from pipeline.detections import Detection, Detections, View, load
+from pipeline.detections.correlations import Correlation
+from pipeline.detections.match import text_of
 from pipeline.errors import Malformed
+from pipeline.model import micros
+from pipeline.state import NEVER
 
 MOST_BYTES = 1_000_000_000
 """Of a file, unpacked."""
 UNREADABLE = (OSError, EOFError, zlib.error)
 _loaded: list[Detections] = []
+
+
+class Part(NamedTuple):
+    """A hit as a correlation looks at it."""
+
+    at: int
+    event: str
+    rule: str
+    value: str | None
 
 
 @dataclass
@@ -32,6 +49,8 @@ class Hits:
     seen: set[bytes] = field(default_factory=set)
     """Digests of the events' ids."""
     problems: list[str] = field(default_factory=list)
+    parts: dict[tuple[str, tuple[str, ...]], set[Part]] = field(default_factory=dict)
+    """By correlation and group: what it looks at."""
 
     def counts(self) -> Counter[str]:
         """Hits by rule."""
@@ -57,6 +76,8 @@ def merged(found: Iterable[Hits]) -> Hits:
         total.hits |= one.hits
         total.seen |= one.seen
         total.problems += one.problems
+        for key, parts in one.parts.items():
+            total.parts.setdefault(key, set()).update(parts)
     total.events = len(total.seen)
     return total
 
@@ -72,11 +93,63 @@ def read(path: Path) -> Hits:
             event = str(record.get("eventID") or _digest(record))
             out.seen.add(hashlib.blake2b(event.encode(), digest_size=12).digest())
             day = str(record.get("eventTime", ""))[:10]
-            for rule in _loaded[0].matching(View(record), "aws", "cloudtrail"):
+            view = View(record)
+            for rule in _loaded[0].matching(view, "aws", "cloudtrail"):
                 out.hits.add((rule.id, event, day))
+                _correlated(out, rule, view, event)
     except (*UNREADABLE, Malformed) as why:
         out.problems.append(f"{path}: {why}")
     return out
+
+
+def _correlated(out: Hits, rule: Detection, view: View, event: str) -> None:
+    """Keeps a hit for the correlations that name its rule."""
+    for one in _loaded[0].correlations.values():
+        if rule.id not in one.rules:
+            continue
+        try:
+            at = micros(datetime.fromisoformat(str(view.event.get("eventTime")).replace("Z", "+00:00")))  # fmt: skip
+        except (ValueError, TypeError):
+            return
+        group = tuple(_first(view, one.field_of(name, rule.id, rule.name)) or "" for name in one.group_by)  # fmt: skip
+        value = _first(view, one.counted) if one.counted else None
+        out.parts.setdefault((one.id, group), set()).add(Part(at, event, rule.id, value))
+
+
+def _first(view: View, name: str) -> str | None:
+    return next((text for value in view.values(name) if (text := text_of(value)) is not None), None)
+
+
+def alerts(found: Detections, total: Hits) -> Counter[str]:
+    """Alerts by correlation: runs of matches in each group, those of correlations of correlations too."""
+    parts = {key: set(own) for key, own in total.parts.items()}
+    out: Counter[str] = Counter()
+    left = dict(found.correlations)
+    while left:
+        ready = [id for id, one in left.items() if not any(rule in left for rule in one.rules)]
+        for id in ready:
+            one = left.pop(id)
+            for (_, group), own in sorted((k, v) for k, v in parts.items() if k[0] == id):
+                hits = [Hit(p.at, p.event, p.rule, p.value) for p in sorted(own)]
+                told = runs(one.spec(), id, "\n".join(group), sorted(hits, key=_place), NEVER)
+                out[id] += len(told)
+                _above(found, one, group, told, parts)
+    return out
+
+
+def _place(hit: Hit) -> tuple[int, str, str]:
+    return hit.place
+
+
+def _above(found: Detections, one: Correlation, group: tuple[str, ...], told: Sequence[Run], parts: Any) -> None:  # fmt: skip
+    """Alerts are hits of the correlations that name theirs."""
+    known = dict(zip(one.group_by, group, strict=True))
+    for above in found.correlations.values():
+        if one.id in above.rules:
+            key = tuple(known.get(above.field_of(name, one.id, one.name), "") for name in above.group_by)  # fmt: skip
+            parts.setdefault((above.id, key), set()).update(
+                Part(run.at, run.id, one.id, known.get(above.counted or "")) for run in told
+            )
 
 
 def _digest(record: Any) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
 def command(rules: tuple[Path, ...], logs: tuple[Path, ...], jobs: int | None, form: str) -> int:
     """How often each detection matches recorded events, by day. Exit 3: a file could not be read, or a rule not loaded."""
-    from pipeline.backtest import merged
+    from pipeline.backtest import alerts, merged
     from pipeline.detections import load
     from pipeline.report import plain
 
@@ -43,17 +43,21 @@ def command(rules: tuple[Path, ...], logs: tuple[Path, ...], jobs: int | None, f
     took = time.monotonic() - began
     for problem in total.problems:
         click.echo(plain(problem), err=True)
-    counts, days = total.counts(), total.days()
+    counts, days, told = total.counts(), total.days(), alerts(found, total)
     click.echo(
         f"{total.events} events of {len(files)} files in {took:.1f} s ({total.events / max(took, 1e-9):,.0f} a second);"
-        f" {sum(counts.values())} hits of {len(counts)} of {len(found.rules)} rules", err=True,
+        f" {sum(counts.values())} hits of {len(counts)} of {len(found.rules)} rules, {sum(told.values())} alerts of"
+        f" {len(found.correlations)} correlations", err=True,
     )  # fmt: skip
     if form == "json":
         every = {id: counts.get(id, 0) for id in sorted(found.rules)}
         by_day = {id: dict(sorted(days[id].items())) for id in sorted(days)}
-        click.echo(json.dumps({"events": total.events, "rules": every, "days": by_day}, indent=2))
+        own = {id: told[id] for id in sorted(found.correlations)}
+        click.echo(json.dumps({"events": total.events, "rules": every, "days": by_day, "correlations": own}, indent=2))  # fmt: skip
     else:
         _table(found.rules, counts, days)
+        for id, count in sorted(told.items(), key=lambda pair: (-pair[1], pair[0])):
+            click.echo(plain(f"{count} alerts: {found.correlations[id].title}"))
     return 3 if total.problems or found.problems else 0
 
 

@@ -50,6 +50,11 @@ class Correlation:
     path: str = ""
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    def field_of(self, name: str, rule: str, called: str | None) -> str:
+        """The field that a group-by name stands for in a rule (by its id, or what files call it)."""
+        alias = self.aliases.get(name, {})
+        return str(alias.get(called or "") or alias.get(rule) or name)
+
     def spec(self) -> Spec:
         """What pipeline.correlate looks for."""
         holds, absent = (

@@ -12,9 +12,20 @@ import yaml
 from tests.detections.test_load import OTHER, RULE
 from tests.shells.command import Command
 
+AGAIN: dict[str, Any] = {
+    "title": "Switched off and signed in", "id": "33333333-3333-4333-8333-333333333333", "name": "again",
+    "correlation": {"type": "temporal", "rules": ["logging_off", "sign_in"], "group-by": ["who"], "timespan": "10m",
+                    "aliases": {"who": {"logging_off": "actor", "sign_in": "user"}}},
+}  # fmt: skip
+TWICE: dict[str, Any] = {
+    "title": "At all", "id": "44444444-4444-4444-8444-444444444444",
+    "correlation": {"type": "event_count", "rules": ["again"], "group-by": ["who"], "timespan": "2d", "condition": {"gte": 1}},
+}  # fmt: skip
+
 
 def event(number: int, name: str, day: int = 1) -> dict[str, Any]:
-    return {"eventID": f"e{number}", "eventName": name, "eventSource": "x.amazonaws.com", "eventTime": f"2026-11-0{day}T10:00:00Z"}  # fmt: skip
+    return {"eventID": f"e{number}", "eventName": name, "eventSource": "x.amazonaws.com", "eventTime": f"2026-11-0{day}T10:00:00Z",
+            "actor": f"p{number % 2}", "user": f"p{number % 2}"}  # fmt: skip
 
 
 EVENTS = [event(n, ["StopLogging", "ConsoleLogin", "GetObject"][n % 3], 1 + n % 2) for n in range(60)]  # fmt: skip
@@ -26,6 +37,8 @@ def rules(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "a.yml").write_text(yaml.safe_dump(RULE))
     (folder / "b.yml").write_text(yaml.safe_dump(OTHER))
+    (folder / "c.yml").write_text(yaml.safe_dump(AGAIN))
+    (folder / "d.yml").write_text(yaml.safe_dump(TWICE))
     return folder
 
 
@@ -54,6 +67,7 @@ def test_the_same_bytes_however_the_events_come(tmp_path: Path, rules: Path, dri
     assert found["events"] == 60
     assert found["rules"] == {RULE["id"]: 20, OTHER["id"]: 20}
     assert sum(found["days"][RULE["id"]].values()) == 20
+    assert found["correlations"] == {AGAIN["id"]: 2, TWICE["id"]: 2}
 
 
 def test_a_table(tmp_path: Path, rules: Path, driftline: Command) -> None:
