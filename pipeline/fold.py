@@ -68,6 +68,11 @@ class Fold:
         for value in sorted(self.findings.values(), key=_order):
             yield orjson.loads(value)
 
+    def told_drifts(self) -> list[dict[str, Any]]:
+        """The last word on every drift, by time, resource and part."""
+        found = [orjson.loads(value) for value in self.drifts.values()]
+        return sorted(found, key=lambda drift: (drift["at"], drift["uid"], drift["part"]))
+
     def _take(self) -> None:
         work = self._partition.take()
         self._rows.update(work.rows)

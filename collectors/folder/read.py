@@ -18,6 +18,7 @@ from pipeline.errors import Malformed, UserError
 from pipeline.model import Snapshot
 from pipeline.topics import SNAPSHOTS
 
+UNREADABLE = tape.UNREADABLE
 MOST_BYTES = 2_000_000_000
 """Of one file, unpacked. (One of AWS Config holds a region of an account.)"""
 
@@ -43,7 +44,7 @@ def read(
 
     `known`: the types that some rule is about; None is all."""
     told = Told()
-    for path in _files(paths, told):
+    for path in files(paths, told.problems.append):
         try:
             if tape.is_tape(path):
                 for entry in entries(path, redactor, told.problems.append):
@@ -93,14 +94,15 @@ def _fed(path: Path, entry: tape.Entry, feed: Callable[[str, bytes], None], told
         told.problems.append(f"{path}:{entry.line}: {why}")
 
 
-def _files(paths: Sequence[Path], told: Told) -> Iterable[Path]:
+def files(paths: Sequence[Path], told: Callable[[str], None]) -> Iterable[Path]:
+    """The files of paths and folders, hidden ones left out."""
     for path in paths:
         if path.is_dir():
             inside = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
             found = sorted(inside)
             yield from found
             if not found:
-                told.problems.append(f"{path}: no file in it")
+                told(f"{path}: no file in it")
         else:
             yield path
 

@@ -1,37 +1,64 @@
-"""`driftline replay`: folds a recorded tape, without Kafka and without a cloud."""
+"""`driftline replay`: folds what was recorded, without Kafka and without a cloud."""
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
 from pipeline import report
+from pipeline.errors import UserError
+from pipeline.fold import Fold
 from pipeline.model import SEVERITIES
 from pipeline.settings import load_settings
 from pipeline.shell import redactor, rulebook_and_options
 
+PATH = click.Path(exists=True, path_type=Path)
+
 
 @click.command(name="replay")
-@click.argument("tape", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("tape", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
+@click.option("--tape", "tapes", multiple=True, type=PATH, help="A tape, or a folder of them; may be repeated.")  # fmt: skip
+@click.option("--cloudtrail", "logs", multiple=True, type=PATH, help="CloudTrail's log files, or folders of them; may be repeated.")  # fmt: skip
+@click.option("--snapshots", "snapshots", multiple=True, type=PATH, help="AWS Config files or tapes; may be repeated.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 @click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
-def command(tape: Path, form: str, paths: tuple[Path, ...], fail_on: str) -> int:
-    """Fold TAPE and show every finding's last state."""
-    from collectors.folder.read import entries
-    from pipeline.fold import Fold
-
+def command(
+    tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
+    paths: tuple[Path, ...], fail_on: str,
+) -> int:  # fmt: skip
+    """Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
+    ordered or doubled. Shows every finding's last state, and as JSON every drift with who did it."""
+    if (tape is None) == (not (tapes or logs or snapshots)):
+        raise UserError("replay: one TAPE, or --tape, --cloudtrail, --snapshots (write one or the other)")  # fmt: skip
     settings = load_settings()
     rulebook, options = rulebook_and_options(settings, paths)
     fold = Fold(rulebook, options)
     problems: list[str] = []
-    for entry in entries(tape, redactor(settings), problems.append):
-        fold.feed(entry.topic, entry.value)
+    if tape is not None:
+        from collectors.folder.read import entries
+
+        for entry in entries(tape, redactor(settings), problems.append):
+            fold.feed(entry.topic, entry.value)
+    else:
+        from collectors.folder.past import past
+
+        for topic, value in past(tapes, logs, snapshots, redactor(settings), problems.append):
+            fold.feed(topic, value)
+    return _told(fold, problems, form, fail_on)
+
+
+def _told(fold: Fold, problems: list[str], form: str, fail_on: str) -> int:
     problems = [report.plain(problem) for problem in problems]
     findings = list(fold.documents())
     dead = report.letters(fold.dead)
-    more = {"dead": dead} | ({"problems": problems} if problems else {})
+    more: dict[str, Any] = {"dead": dead}
+    if problems:
+        more["problems"] = problems
+    if fold.drifts:
+        more["drift"] = fold.told_drifts()
     if form == "json":
         click.echo(report.as_json(findings, [], more), nl=False)
     elif form == "csv":
