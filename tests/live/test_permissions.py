@@ -143,7 +143,7 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
         site.cli("doctor", "--only", "kafka", "--format", "json", **user("operator")).out
     )
     states = {line["what"]: line["state"] for line in asked["checks"]}
-    assert states == {"Kafka": "ok", "topics": "ok", "clock": "ok", "worker": "ok", "sink": "warn", "sweeps": "ok",
+    assert states == {"Kafka": "ok", "topics": "ok", "clock": "ok", "change events": "ok", "worker": "ok", "sink": "warn", "sweeps": "ok",
                       "dead letters": "warn"}, asked  # fmt: skip
     assert site.cli("coverage", **user("operator")).code == 0
     assert site.cli("deadletter", "drop", "--all", **user("operator")).out == "1 dropped\n"
