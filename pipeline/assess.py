@@ -153,13 +153,13 @@ def _name_drifts(before: Body | None, state: State, drifts: list[Drifted], ruleb
         for drift in drifts:
             if drift.part in needs.get(rule, ()) or drift.part == explain.WHOLE:
                 life = state.body.lives[rule] = msgspec.structs.replace(
-                    life, drift=drift.id, actor=None, attribution=""
+                    life, drift=drift.id, actor=None, attribution="", known=0
                 )
                 break
         else:
             if life.drift:
                 state.body.lives[rule] = msgspec.structs.replace(
-                    life, drift="", actor=None, attribution=""
+                    life, drift="", actor=None, attribution="", known=0
                 )
 
 

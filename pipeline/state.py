@@ -76,6 +76,8 @@ class Life(msgspec.Struct, array_like=True):
     """Id of the drift that it opened with, where it did."""
     actor: dict[str, Any] | None = None
     attribution: str = ""
+    known: int = 0
+    """How much is known of the actor; part of the revision."""
 
 
 class Seen(msgspec.Struct, array_like=True):

@@ -37,9 +37,10 @@ def say(
         if not (changed or named) and (life.retired or not (restate or moved)):
             continue
         life = body.lives[rule] = msgspec.structs.replace(life)
-        life.revision = max(life.revision + 1, at // 1000)
         if changed:
             life.updated_at = at
+        since = life.updated_at if named and not (changed or restate or moved) else at
+        life.revision = max(life.revision + 1, since // 1000 + life.known)  # see explain._known
         about = bounds.get(rule) or _Gone(rule, life)
         out.append(
             _finding(

@@ -84,17 +84,28 @@ def told(body: Body, at: int, events: int | None, *, heard: bool = False) -> lis
         said = orjson.dumps([attribution, [[c.id, n, c.actor] for c, n in cause.candidates]])
         digest = hashlib.sha256(said).digest()[:8]
         if digest != old.told:
-            revision = max(old.revision + 1, at // 1000)
+            known = _known(attribution, cause)
+            revision = max(old.revision + 1, old.at // 1000 + known)
             new = msgspec.structs.replace(
                 old, attribution=attribution, revision=revision, told=digest
             )
             out.append(_document(body, new, cause, actor, at))
-            _name(body, new, actor)
+            _name(body, new, actor, known)
         else:
             new = old
         drifts.append(new)
     body.drifts = drifts
     return out
+
+
+def _known(attribution: str, cause: Cause) -> int:
+    """How much is known of a cause, below 1000: what is heard later only adds to it.
+
+    The revision is the reading's time in ms and this, never the time of hearing: a worker that was killed may have
+    said more than it kept, and the one after it hears the events in another order. The word that knows most stands."""
+    of_each = [seen.actor for seen, _ in cause.candidates]
+    links = sum(2 * len(actor.get("chain") or ()) + bool(actor.get("chain_broken")) for actor in of_each)  # fmt: skip
+    return min((attribution != "pending") + 4 * len(of_each) + links, 999)
 
 
 def _fits(drift: Drifted, seen: Seen) -> bool:
@@ -104,11 +115,11 @@ def _fits(drift: Drifted, seen: Seen) -> bool:
     return seen.kind == ("create" if drift.changes[0]["op"] == "add" else "delete")
 
 
-def _name(body: Body, drift: Drifted, actor: dict[str, Any] | None) -> None:
+def _name(body: Body, drift: Drifted, actor: dict[str, Any] | None, known: int) -> None:
     for rule, life in body.lives.items():
         if life.drift == drift.id:
             body.lives[rule] = msgspec.structs.replace(
-                life, actor=actor, attribution=drift.attribution
+                life, actor=actor, attribution=drift.attribution, known=known
             )
 
 
