@@ -107,7 +107,7 @@ def _entry(number: int, line: bytes) -> Entry:
         or str(record.get("topic")) not in TOPICS
         or "value" not in record
     ):
-        raise Malformed("not a tape record (needs topic: snapshots or control, and value)")
+        raise Malformed("not a tape record (needs topic: snapshots, changes or control; and value)")
     return Entry(
         number, TOPICS[record["topic"]], orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS)
     )

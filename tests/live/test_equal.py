@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import orjson
@@ -9,33 +10,29 @@ import pytest
 
 from pipeline import tape
 from pipeline.kafka import Delivery, flush, produce, producer, read_compacted
-from pipeline.topics import FINDINGS, PARTITIONS
+from pipeline.topics import CHANGES, FINDINGS, PARTITIONS
 from tests.live.crash import Arena
-from tests.live.tape import Tape
+from tests.live.tape import Record, Tape
 
 pytestmark = pytest.mark.live
 
 
 def test_stream_scan_and_replay_are_equal(tmp_path: Path) -> None:
     script = Tape(250, 3)
-    records = [record for record in script.records() if record.value != b"{not json"]
+    records = at_once([record for record in script.records() if record.value != b"{not json"])
     path = tmp_path / "tape.ndjson"
-    names = {"driftline.snapshots": "snapshots", "driftline.control": "control"}
-    tape.write(path, [(names[r.topic], str(r.at_ms), orjson.loads(r.value)) for r in records])
+    tape.write(path, [(r.topic.removeprefix("driftline."), str(r.at_ms), orjson.loads(r.value)) for r in records])  # fmt: skip
     arena = Arena(tmp_path, script)
     try:
         arena.worker()
         out, delivery = producer(arena.kafka), Delivery()
-        for record in records:
-            numbers = range(PARTITIONS) if record.partition is None else [record.partition]
-            if record.partition is None:  # all before it is read, then the tick, then all after it
-                flush(out, delivery, 30)
-                arena.drained()
-            for number in numbers:
-                produce(out, delivery, record.topic, record.value, partition=number)
-            if record.partition is None:
-                flush(out, delivery, 30)
-                arena.drained()
+        for topic, together in groupby(records, key=lambda record: record.topic):
+            for record in together:  # topics have no common order but by waiting
+                numbers = range(PARTITIONS) if record.partition is None else [record.partition]
+                for number in numbers:
+                    produce(out, delivery, topic, record.value, partition=number)
+            flush(out, delivery, 30)
+            arena.drained()
         arena.finish()
         streamed = read_compacted(arena.kafka, FINDINGS.name)
         told = {}
@@ -52,4 +49,18 @@ def test_stream_scan_and_replay_are_equal(tmp_path: Path) -> None:
     standing = {key: value for key, value in streamed.items() if not orjson.loads(value)["retired"]}
     assert len(streamed) == 30
     assert told["replay"] == streamed
+    opened = {key for key, value in told["scan"].items() if b'"pending_for"' in value}
+    assert opened == {key for key, value in standing.items() if b'"pending_for"' in value}
+    for key in opened:  # a scan cannot wait, and says so
+        assert orjson.loads(told["scan"].pop(key))["status"] == "open"
+        assert orjson.loads(standing.pop(key))["status"] == "clear"
     assert told["scan"] == standing
+
+
+def at_once(records: list[Record]) -> list[Record]:
+    """All changes in the middle of the tape: some are heard early and some late."""
+    changes = [record for record in records if record.topic == CHANGES.name]
+    others = [record for record in records if record.topic != CHANGES.name]
+    middle = len(others) // 2
+    assert changes
+    return others[:middle] + changes + others[middle:]
