@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do at the destination for one finding. `body` is None for a deletion."""
+    """One thing to do at the destination for one document. `body` is None for a deletion."""
 
     name: str
     target: str
@@ -32,9 +32,11 @@ class Sink(Protocol):
     """A destination."""
 
     name: str
+    topics: tuple[str, ...]
+    """What it takes: findings, and perhaps drifts."""
 
-    def render(self, finding: dict[str, Any], now: int) -> list[Action]:
-        """What a finding asks for; pure. `now` in microseconds. Raises ValueError for what cannot be rendered."""
+    def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
+        """What a document of a topic asks for; pure. `now` in microseconds. Raises ValueError for what cannot be rendered."""
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         """Delivers; one receipt an action, in order. Raises Busy."""

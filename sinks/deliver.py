@@ -19,8 +19,9 @@ from pipeline.deadletter import Origin, Share, letter
 from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
+from pipeline.topics import FINDINGS
 from sinks.base import Action, Busy, Receipt, Sink
-from sinks.reader import Reader
+from sinks.reader import Reader, Slot
 
 log = logging.getLogger("driftline.sink")
 BATCH, WITHIN = 1000, 0.05
@@ -55,8 +56,8 @@ class Batch:
     """Some messages, rendered."""
 
     total: int
-    last: dict[int, tuple[int, Any]]
-    """Partition to turn and last message."""
+    last: dict[Slot, tuple[int, Any]]
+    """Topic and partition to turn and last message."""
     items: list[Item] = field(default_factory=list)
     bad: list[tuple[str, Origin, bytes]] = field(default_factory=list)
     """What cannot be rendered, and why."""
@@ -83,7 +84,7 @@ class Deliverer:
         self._share = Share(settings.sink.bad_share)
         self._delivery = Delivery()
         self._dead = dead or producer(settings.kafka)
-        self._turn: Callable[[int], int] = lambda _: 0
+        self._turn: Callable[[Slot], int] = lambda _: 0
 
     def stop(self) -> None:
         """Ends the loop after what is under way, or at once if that waits."""
@@ -91,7 +92,8 @@ class Deliverer:
 
     async def run(self, group: str | None = None) -> None:
         """The loop. Raises TooManyRefused, and OSError where Kafka does not do its part."""
-        reader = Reader(self._settings, group or f"driftline-sink-{self._sink.name}")
+        group = group or f"driftline-sink-{self._sink.name}"
+        reader = Reader(self._settings, group, self._sink.topics)
         self._turn = reader.turn
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None
@@ -134,16 +136,17 @@ class Deliverer:
         for number, message in enumerate(messages):
             if number % BREATH == BREATH - 1:
                 await asyncio.sleep(0)
-            raw, partition = message.value(), message.partition()
-            turn = self._turn(partition)
-            batch.last[partition] = (turn, message)
+            raw, topic, partition = message.value(), message.topic(), message.partition()
+            turn = self._turn((topic, partition))
+            batch.last[topic, partition] = (turn, message)
             if raw is None:
                 continue
-            origin = Origin(message.topic(), partition, message.offset(), -1)
+            origin = Origin(topic, partition, message.offset(), -1)
             try:
-                finding = orjson.loads(raw)
-                actions = self._sink.render(finding, int(self._now() * 1e6))
-                batch.said = to_micros(finding["last_seen"]) or batch.said
+                document = orjson.loads(raw)
+                actions = self._sink.render(topic, document, int(self._now() * 1e6))
+                said = document["last_seen" if topic == FINDINGS.name else "updated_at"]
+                batch.said = to_micros(said) or batch.said
             except (ValueError, KeyError, TypeError, AttributeError) as why:
                 batch.bad.append((f"cannot be rendered: {type(why).__name__}: {why}", origin, raw))
                 continue
@@ -173,7 +176,9 @@ class Deliverer:
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
         """Sends until nothing is left to try; False when stopped. What is no longer ours is left to its new owner."""
         wait = FIRST_WAIT
-        while items := [i for i in items if i.turn == self._turn(i.origin.partition)]:
+        while items := [
+            i for i in items if i.turn == self._turn((i.origin.topic, i.origin.partition))
+        ]:
             again: list[Item] = []
             try:
                 receipts = await self._sink.send([item.action for item in items])
@@ -210,8 +215,13 @@ class Deliverer:
 
     def _bury(self, reason: str, origin: Origin, raw: bytes, refused: set[Origin]) -> None:
         log.error(
-            "a finding was refused",
-            extra={"reason": reason, "partition": origin.partition, "offset": origin.offset},
+            "a document was refused",
+            extra={
+                "reason": reason,
+                "topic": origin.topic,
+                "partition": origin.partition,
+                "offset": origin.offset,
+            },
         )
         produce(self._dead, self._delivery, **letter(self._sink.name, reason, origin, raw))
         metrics.DEAD.labels(self._sink.name).inc()

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from pipeline.settings import Settings
+from pipeline.topics import FINDINGS
 from sinks.base import Action, Busy, Receipt
 
 
@@ -18,14 +19,15 @@ class NdjsonSink:
     """Appends; a receipt is given when the disk has it."""
 
     name = "ndjson"
+    topics: tuple[str, ...] = (FINDINGS.name,)
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def render(self, finding: dict[str, Any], now: int) -> list[Action]:  # noqa: ARG002 - a finding says when it was
+    def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:  # noqa: ARG002 - as sinks do
         """The finding as it is, every revision."""
-        revision = int(finding["revision"])
-        return [Action("append", str(self._path), f"{finding['id']}:{revision}", revision, finding)]
+        id, revision = document["id"], int(document["revision"])
+        return [Action("append", str(self._path), f"{id}:{revision}", revision, document)]
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         """One write and one fsync for all. The findings are sensitive: only the owner reads the file."""

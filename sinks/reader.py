@@ -1,17 +1,19 @@
-"""Findings from Kafka for one sink, and the offsets of what was delivered."""
+"""Findings, and what else a sink takes, from Kafka; and the offsets of what was delivered."""
 
 import contextlib
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.kafka import librdkafka
 from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
 
 log = logging.getLogger("driftline.sink")
+Slot = tuple[str, int]
+"""Topic and partition."""
 QUEUED_KB = 16_384
 """Bound of what librdkafka holds for us."""
 
@@ -22,8 +24,8 @@ class Reader:
     A partition that was taken from us and given again is in another *turn*: what we still held of it is no longer ours.
     Stored offsets are committed every half second, and when a partition goes."""
 
-    def __init__(self, settings: Settings, group: str) -> None:
-        self._turns: Counter[int] = Counter()
+    def __init__(self, settings: Settings, group: str, topics: Sequence[str]) -> None:
+        self._turns: Counter[Slot] = Counter()
         config = librdkafka(
             settings.kafka, group_id=group, auto_offset_reset="earliest", session_timeout_ms=int(settings.sink.session_timeout * 1000),
             heartbeat_interval_ms=int(settings.sink.session_timeout * 250), max_poll_interval_ms=600_000,
@@ -31,7 +33,7 @@ class Reader:
             fetch_wait_max_ms=50, queued_max_messages_kbytes=QUEUED_KB,
         )  # fmt: skip
         self._consumer = Consumer(config | {"on_commit": _committed})
-        self._consumer.subscribe([FINDINGS.name], on_revoke=self._gone, on_lost=self._gone)
+        self._consumer.subscribe(list(topics), on_revoke=self._gone, on_lost=self._gone)
 
     def take(self, most: int, within: float) -> list[Any]:
         """The next messages, at most so many, after at most so many seconds. Raises OSError where Kafka has given us up."""
@@ -43,14 +45,14 @@ class Reader:
                 log.warning("Kafka", extra={"error": error.str()})
         return [message for message in messages if message.error() is None]
 
-    def turn(self, partition: int) -> int:
+    def turn(self, slot: Slot) -> int:
         """Changes when a partition is taken from us."""
-        return self._turns[partition]
+        return self._turns[slot]
 
-    def store(self, last: dict[int, tuple[int, Any]]) -> None:
+    def store(self, last: dict[Slot, tuple[int, Any]]) -> None:
         """The last delivered message of each partition, with the turn that it was read in."""
-        for partition, (turn, message) in last.items():
-            if turn == self._turns[partition]:
+        for slot, (turn, message) in last.items():
+            if turn == self._turns[slot]:
                 with contextlib.suppress(
                     KafkaException
                 ):  # just revoked: the other delivers it again
@@ -73,7 +75,7 @@ class Reader:
         self._consumer.close()
 
     def _gone(self, _: Any, partitions: list[TopicPartition]) -> None:
-        self._turns.update(partition.partition for partition in partitions)
+        self._turns.update((one.topic, one.partition) for one in partitions)
 
 
 def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:

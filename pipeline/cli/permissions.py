@@ -99,6 +99,7 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("worker", topics.DEADLETTER, write),
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         ("sink", topics.FINDINGS, read),
+        ("sink", topics.DRIFT, read),
         ("sink", topics.DEADLETTER, write),
         ("operator", topics.SWEEPS, read),
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
@@ -163,9 +164,10 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
 
 def roles(namespace: str) -> dict[str, Any]:
     """The Elasticsearch roles: the sink that writes, and the person who installs."""
+    from sinks.elasticsearch.drift import stream
     from sinks.elasticsearch.render import ALIAS, history_stream
 
-    latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace)]
+    latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace), stream(namespace)]
     return {
         "driftline_sink": {
             "cluster": ["monitor"],

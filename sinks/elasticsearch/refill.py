@@ -90,7 +90,7 @@ def _last(kafka: Kafka, partitions: list[int]) -> Iterator[bytes]:
 
 def _actions(sink: ElasticsearchSink, raw: bytes) -> list[Action]:
     try:
-        actions = sink.render(orjson.loads(raw), int(time.time() * 1e6))
+        actions = sink.render(FINDINGS.name, orjson.loads(raw), int(time.time() * 1e6))
     except (ValueError, KeyError, TypeError, AttributeError):
         return []  # the sink has written, or will write, a dead letter
     return [action for action in actions if action.target == ALIAS]

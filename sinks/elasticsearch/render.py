@@ -79,7 +79,7 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
     if finding.get("drift"):
         out["driftline"] |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
     if actor := finding.get("actor"):
-        _named(out, actor)
+        out["driftline"]["actor"] = named(out, actor)
     if resource.get("organization"):
         out["organization"] = {"id": resource["organization"]}
     if resource["type"] in COMPUTE:
@@ -90,14 +90,14 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
     return out
 
 
-def _named(out: dict[str, Any], actor: dict[str, Any]) -> None:
-    """Who caused the drift that the finding opened with."""
+def named(out: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
+    """An actor as documents show it; also among a document's related entities and users."""
     own = {key: actor[key] for key in ("id", "type", "name", "account", "session", "session_name", "issuer", "tool") if actor.get(key)}  # fmt: skip
     if chain := actor.get("chain"):
         own["chain"] = [link["issued_to"] for link in chain]
-    out["driftline"]["actor"] = own
     out["related"]["entity"] = sorted({*out["related"]["entity"], actor["id"]})
     out["related"]["user"] = [actor.get("name") or actor["id"]]
+    return own
 
 
 def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 from pipeline.settings import Elasticsearch
+from pipeline.topics import DRIFT, FINDINGS
 from sinks.base import Action, Busy, Receipt
-from sinks.elasticsearch import render
+from sinks.elasticsearch import drift, render
 
 MOST_BYTES = 8_000_000
 """Of a bulk: a whole batch. Measured: smaller ones, and several side by side, cost the node more than they bring."""
@@ -40,9 +41,10 @@ def client(settings: Elasticsearch) -> AsyncElasticsearch:
 
 
 class ElasticsearchSink:
-    """Upserts the latest view with external versions, and appends to the history."""
+    """Upserts the latest view with external versions, and appends to the histories of findings and drifts."""
 
     name = "elasticsearch"
+    topics: tuple[str, ...] = (FINDINGS.name, DRIFT.name)
 
     def __init__(
         self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None
@@ -50,8 +52,10 @@ class ElasticsearchSink:
         self._namespace = settings.namespace
         self._client = connection or client(settings)
 
-    def render(self, finding: dict[str, Any], now: int) -> list[Action]:
-        return render.actions(finding, now, self._namespace)
+    def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
+        if topic == DRIFT.name:
+            return drift.actions(document, now, self._namespace)
+        return render.actions(document, now, self._namespace)
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         """In bulks of up to 8 MB. Raises Busy when not even the first was taken."""

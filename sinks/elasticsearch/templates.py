@@ -6,9 +6,10 @@ import hashlib
 import json
 from typing import Any
 
+from sinks.elasticsearch import drift
 from sinks.elasticsearch.render import ALIAS, DATASET
 
-LATEST, HISTORY = "driftline-latest", "driftline-history"
+LATEST, HISTORY, DRIFTS = "driftline-latest", "driftline-history", "driftline-drift"
 KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
 TEXT = {"type": "text"}
 DATE = {"type": "date"}
@@ -19,6 +20,10 @@ FLAT: dict[str, Any] = {"type": "flattened", "ignore_above": 8191}
 
 def _object(**properties: Any) -> dict[str, Any]:
     return {"properties": properties}
+
+
+ACTOR = _object(id=KEYWORD, type=KEYWORD, name=KEYWORD, account=KEYWORD, session=KEYWORD, session_name=KEYWORD,
+                issuer=KEYWORD, tool=KEYWORD, chain=KEYWORD)  # fmt: skip
 
 
 def mapping() -> dict[str, Any]:
@@ -54,8 +59,7 @@ def mapping() -> dict[str, Any]:
                 retired=BOOL, restated=BOOL, owner=KEYWORD, pending_for=LONG, frameworks=FLAT,
                 first_seen=DATE, last_seen=DATE, opened_at=DATE, resolved_at=DATE, evaluated_at=DATE, updated_at=DATE,
                 drift=KEYWORD, attribution=KEYWORD,
-                actor=_object(id=KEYWORD, type=KEYWORD, name=KEYWORD, account=KEYWORD, session=KEYWORD,
-                              session_name=KEYWORD, issuer=KEYWORD, tool=KEYWORD, chain=KEYWORD),
+                actor=ACTOR,
                 risk=_object(score=LONG, factors={"type": "object", "enabled": False}),
             ),
         },
@@ -73,7 +77,7 @@ def _hash(value: Any) -> str:
 
 def templates() -> dict[str, dict[str, Any]]:
     """By name, each with its own fingerprint in `_meta`."""
-    made = {LATEST: _latest(), HISTORY: _history()}
+    made = {LATEST: _latest(), HISTORY: _history(), DRIFTS: _drifts()}
     return {name: one | {"_meta": {"driftline": _hash(one)}} for name, one in made.items()}
 
 
@@ -101,6 +105,33 @@ def _history() -> dict[str, Any]:
         "template": {
             "settings": {"index": {"auto_expand_replicas": "0-1", "mode": "standard"}},
             "mappings": mapping() | {"_meta": {"driftline": fingerprint()}},
+            "lifecycle": {"data_retention": "90d"},
+        },
+    }
+
+
+def _drift_mapping() -> dict[str, Any]:
+    """Of drifts: what is shared with findings, and their own."""
+    shared = mapping()["properties"]
+    names = ("@timestamp", "message", "ecs", "event", "data_stream", "observer", "organization", "cloud", "resource", "related", "user")  # fmt: skip
+    own = _object(
+        id=KEYWORD, part=KEYWORD, attribution=KEYWORD, baseline=KEYWORD, found_by=KEYWORD, since=DATE, revision=LONG,
+        paths=KEYWORD, ops=KEYWORD, changes={"type": "object", "enabled": False}, actor=ACTOR,
+        candidates=_object(change=KEYWORD, action=KEYWORD, at=DATE, actor=KEYWORD, confidence={"type": "float"}),
+    )  # fmt: skip
+    properties = {name: shared[name] for name in names} | {"driftline": _object(drift=own)}
+    return {"dynamic": False, "date_detection": False, "properties": properties}
+
+
+def _drifts() -> dict[str, Any]:
+    """For the data stream of drifts: every word on each; of one id the highest revision stands."""
+    return {
+        "index_patterns": [f"logs-{drift.DATASET}-*"],
+        "priority": 300,
+        "data_stream": {},
+        "template": {
+            "settings": {"index": {"auto_expand_replicas": "0-1", "mode": "standard"}},
+            "mappings": _drift_mapping(),
             "lifecycle": {"data_retention": "90d"},
         },
     }

@@ -127,9 +127,9 @@ class _Counting(ElasticsearchSink):
     left = 0
     deliverer: Deliverer
 
-    def render(self, finding: dict[str, Any], now: int) -> list[Action]:
+    def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
         self.began = self.began or time.perf_counter()
-        return super().render(finding, now)
+        return super().render(topic, document, now)
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         receipts = await super().send(actions)

@@ -20,7 +20,7 @@ from pipeline.local import elasticsearch
 from pipeline.local.packages import cache
 from pipeline.local.process import answers, wait_until
 from pipeline.settings import Elasticsearch
-from pipeline.topics import SNAPSHOTS
+from pipeline.topics import FINDINGS, SNAPSHOTS
 from sinks.base import Busy
 from sinks.elasticsearch.render import ALIAS
 from sinks.elasticsearch.sink import ElasticsearchSink, client
@@ -88,7 +88,11 @@ def test_the_sink_installs_checks_and_writes_over_tls_with_a_password(
 
     async def write() -> int:
         writer = ElasticsearchSink(Elasticsearch(**node.block()))
-        actions = [a for f in fold.findings.values() for a in writer.render(orjson.loads(f), NOW)]
+        actions = [
+            a
+            for f in fold.findings.values()
+            for a in writer.render(FINDINGS.name, orjson.loads(f), NOW)
+        ]
         assert {receipt.kind for receipt in await writer.send(actions)} == {"done"}
         await writer.close()
         async with client(Elasticsearch(**node.block())) as es:
@@ -130,7 +134,9 @@ async def test_a_running_sink_that_is_refused_waits_and_says_why(node: Node) -> 
         fold.feed(SNAPSHOTS.name, value(key(0)))
         writer = ElasticsearchSink(Elasticsearch(**node.block(**more)))
         try:
-            actions = writer.render(orjson.loads(next(iter(fold.findings.values()))), NOW)
+            actions = writer.render(
+                FINDINGS.name, orjson.loads(next(iter(fold.findings.values()))), NOW
+            )
             with pytest.raises(Busy, match=told):
                 await writer.send(actions)
         finally:

@@ -34,7 +34,7 @@ from pipeline.local.packages import cache
 from pipeline.local.process import free_port, wait_until
 from pipeline.model import Scope
 from pipeline.settings import Elasticsearch, Kafka, load_settings
-from pipeline.topics import SWEEPS, topics_of
+from pipeline.topics import FINDINGS, SWEEPS, topics_of
 from sinks.elasticsearch.render import ALIAS, history_stream
 from sinks.elasticsearch.sink import ElasticsearchSink, client
 from tests.core.world import UID, World, key
@@ -278,7 +278,11 @@ async def _write(node: dict[str, Any]) -> None:
     later.snapshot(key(2, deleted=True))
     sink, names = ElasticsearchSink(own), set[str]()
     for fold in (world, later):
-        actions = [a for f in fold.findings.values() for a in sink.render(orjson.loads(f), 10**16)]
+        actions = [
+            a
+            for f in fold.findings.values()
+            for a in sink.render(FINDINGS.name, orjson.loads(f), 10**16)
+        ]
         assert {receipt.kind for receipt in await sink.send(actions)} == {"done"}
         names |= {action.name for action in actions}
     assert names == {"index", "delete", "create"}

@@ -55,7 +55,8 @@ def test_names_follow_the_settings_and_the_options(
     assert "driftline-sink-ndjson" in driftline("permissions", "kafka", "--sink", "ndjson").out
     monkeypatch.setenv("DRIFTLINE_ELASTICSEARCH__NAMESPACE", "mine")
     roles = json.loads(driftline("permissions", "elasticsearch").out)
-    assert roles["driftline_sink"]["indices"][1]["names"] == ["logs-driftline.findings-mine"]
+    names = roles["driftline_sink"]["indices"][1]["names"]
+    assert names == ["logs-driftline.findings-mine", "logs-driftline.drift-mine"]
     one = json.loads(driftline("permissions", "elasticsearch", "--role", "driftline_install").out)
     assert one == roles["driftline_install"]
 

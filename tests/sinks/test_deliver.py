@@ -43,12 +43,13 @@ class Listing:
     """Takes what it is given, answers as told."""
 
     name = "list"
+    topics: tuple[str, ...] = (FINDINGS.name,)
 
     def __init__(self, *answers: Answer) -> None:
         self.answers, self.sent, self.taken = list(answers), [], []  # type: ignore[var-annotated]
 
-    def render(self, finding: dict[str, Any], now: int) -> list[Action]:
-        id, revision = finding["id"], finding["revision"]
+    def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
+        id, revision = document["id"], document["revision"]
         if id == "bad":
             raise ValueError("not to be rendered")
         return [Action("put", "a", id, revision, {"now": now}), Action("add", "b", f"{id}:{revision}", revision, {})]  # fmt: skip
@@ -232,11 +233,11 @@ def test_it_stops_while_letters_wait() -> None:
 def test_what_is_no_longer_ours_is_left_to_its_new_owner() -> None:
     sink = Listing(busy)
     run = Run(sink)
-    turns = {0: 1, 1: 1}
+    turns = {(FINDINGS.name, 0): 1, (FINDINGS.name, 1): 1}
     run.it._turn = turns.__getitem__
 
     async def hook() -> None:
-        turns[0] = 2
+        turns[FINDINGS.name, 0] = 2
 
     run.hook = hook
     assert run(finding("x"), finding("y"))  # partitions 0 and 1
@@ -246,6 +247,6 @@ def test_what_is_no_longer_ours_is_left_to_its_new_owner() -> None:
 def test_a_batch_knows_the_last_of_each_partition() -> None:
     run = Run(Listing())
     batch = asyncio.run(run.prepare(finding("x"), None, finding("y"), b"{", None))
-    assert {p: m.offset() for p, (_, m) in batch.last.items()} == {0: 4, 1: 3}
+    assert {slot: m.offset() for slot, (_, m) in batch.last.items()} == {(FINDINGS.name, 0): 4, (FINDINGS.name, 1): 3}  # fmt: skip
     assert (batch.total, len(batch.items), len(batch.bad)) == (5, 4, 1)
     assert run.letters.waiting == [], "letters belong to the delivery: a batch may be dropped"

@@ -158,13 +158,13 @@ def test_silence_in_the_middle_leaves_the_receipts_that_are_there() -> None:
 def test_templates_are_versioned_and_only_an_installation_makes_the_view() -> None:
     made = templates()
     versions = [template["_meta"]["driftline"] for template in made.values()]
-    assert len(set(versions)) == 2
+    assert len(set(versions)) == 3
     latest = made["driftline-latest"]
     assert latest["allow_auto_create"] is False
     assert ALIAS in latest["index_patterns"]
     assert latest["template"]["settings"]["index"]["gc_deletes"] == "24h"
-    for template in made.values():
-        assert template["template"]["mappings"]["_meta"]["driftline"] == fingerprint()
+    for name in ("driftline-latest", "driftline-history"):
+        assert made[name]["template"]["mappings"]["_meta"]["driftline"] == fingerprint()
 
 
 def test_a_client_has_what_the_settings_say() -> None:

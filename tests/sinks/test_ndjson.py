@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from pipeline.topics import FINDINGS
 from sinks.base import Action, Busy
 from sinks.ndjson import NdjsonSink
 from tests.sinks.findings import NOW, SPECIAL, findings
@@ -15,7 +16,9 @@ from tests.sinks.findings import NOW, SPECIAL, findings
 
 def send(path: Path, *specials: str) -> list[str]:
     sink = NdjsonSink(path)
-    actions = [a for special in specials for a in sink.render(findings()[special], NOW)]
+    actions = [
+        a for special in specials for a in sink.render(FINDINGS.name, findings()[special], NOW)
+    ]
     return [receipt.kind for receipt in asyncio.run(sink.send(actions))]
 
 
@@ -34,8 +37,8 @@ def test_every_finding_is_a_line(tmp_path: Path) -> None:
 
 def test_every_revision_has_its_own_id() -> None:
     sink = NdjsonSink(Path("x"))
-    one = sink.render(findings()["failed"], NOW)[0]
-    two = sink.render(findings()["resolved"], NOW)[0]
+    one = sink.render(FINDINGS.name, findings()["failed"], NOW)[0]
+    two = sink.render(FINDINGS.name, findings()["resolved"], NOW)[0]
     assert one.target == two.target
     assert one.id != two.id
 

@@ -11,6 +11,7 @@ from pipeline.settings import Settings
 from sinks import deliver
 from sinks.base import Action, Receipt
 from sinks.deliver import Deliverer, TooManyRefused
+from sinks.reader import Slot
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
 
 
@@ -26,11 +27,11 @@ class Reading:
             return []
         return self.batches.pop(0)
 
-    def turn(self, partition: int) -> int:
+    def turn(self, slot: Slot) -> int:
         return 0
 
-    def store(self, last: dict[int, tuple[int, Any]]) -> None:
-        self.stored.append({partition: message.offset() for partition, (_, message) in last.items()})  # fmt: skip
+    def store(self, last: dict[Slot, tuple[int, Any]]) -> None:
+        self.stored.append({slot[1]: message.offset() for slot, (_, message) in last.items()})  # fmt: skip
 
     def stay(self) -> None:
         self.stays += 1
