@@ -19,11 +19,13 @@ class Cause(NamedTuple):
 
 
 def attribute(
-    history: Sequence[Seen], part: str, since: int, at: int, values: frozenset[int]
-) -> Cause:
+    history: Sequence[Seen], part: str, since: int, at: int, values: frozenset[int],
+    shown: frozenset[str] = frozenset(),
+) -> Cause:  # fmt: skip
     """The causes of a drift in `part` that a reading of `at` shows and the one of `since` did not.
 
-    `values`: hashes of the scalars that are new or gone. Candidates are the successful changes in (since, at], the
+    `values`: hashes of the scalars that are new or gone; `shown`: ids of changes that an earlier drift shows: less
+    likely here (what no drift shows yet may only have been read too early). Candidates are the successful changes in (since, at], the
     skew allowed on both sides, that can touch the part. The order in time decides nothing: both of two people who
     touched it may have done it. Two accounts' evidence of one cause counts once."""
     found: dict[str, tuple[Seen, float]] = {}
@@ -35,7 +37,7 @@ def attribute(
         confidence = THIS_PART if seen.parts else ANY_PART
         if values:
             confidence += BY_VALUE * len(values.intersection(seen.values)) / len(values)
-        if not since < seen.at <= at:
+        if seen.at > at or (seen.at <= since and seen.id in shown):
             confidence -= 0.1
         known = found.get(seen.shared or seen.id)
         if known is None or (confidence, seen.id) > (known[1], known[0].id):

@@ -25,10 +25,8 @@ CHECK = 60_000_000
 
 def found(body: Body, merged: Merged, at: int, source: str, *, deleted: bool) -> list[Drifted]:
     """The drifts that a reading of `at` shows. `body`: what was known before it."""
-    since = body.changed_at - 1 if body.changed_at else at
     out = [
-        _drifted(body, one.part, min(one.since, since), at, one.changes, source)
-        for one in merged.differences
+        _drifted(body, one.part, one.since, at, one.changes, source) for one in merged.differences
     ]
     if deleted and body.deleted_at is None and not body.unseen:
         out.append(_drifted(body, WHOLE, _seen_at(body, at), at, [{"op": "remove", "path": ""}], source))  # fmt: skip
@@ -75,7 +73,8 @@ def told(body: Body, at: int, events: int | None, *, heard: bool = False) -> lis
             drifts.append(old)
             continue
         fitting = [seen for seen in body.history if _fits(old, seen)]
-        cause = attribute(fitting, old.part, old.since, old.at, frozenset(old.values))
+        shown = frozenset(seen.id for seen in fitting if _shown(seen, old, body.drifts))
+        cause = attribute(fitting, old.part, old.since, old.at, frozenset(old.values), shown)
         attribution = cause.attribution
         if attribution == "none":
             waiting = events is not None and events < old.at + SKEW
@@ -113,6 +112,14 @@ def _fits(drift: Drifted, seen: Seen) -> bool:
     if drift.part != WHOLE:
         return seen.kind not in ("create", "delete")
     return seen.kind == ("create" if drift.changes[0]["op"] == "add" else "delete")
+
+
+def _shown(seen: Seen, drift: Drifted, drifts: Sequence[Drifted]) -> bool:
+    """Whether an earlier drift shows what the change did."""
+    return any(
+        one.since < seen.at <= one.at < drift.at and (not seen.parts or one.part in seen.parts)
+        for one in drifts
+    )
 
 
 def _name(body: Body, drift: Drifted, actor: dict[str, Any] | None, known: int) -> None:

@@ -33,6 +33,7 @@ class Witness(Fold):
 
     def __init__(self) -> None:
         self.all_said: list[bytes] = []
+        self.all_drifts: list[bytes] = []
         super().__init__(rulebook())
 
     def _take(self) -> None:
@@ -44,6 +45,7 @@ class Witness(Fold):
                 self.all_said.append(output.value)
             elif output.topic == DRIFT.name:
                 self.drifts[orjson.loads(output.value)["id"]] = output.value
+                self.all_drifts.append(output.value)
 
 
 class Tape:
