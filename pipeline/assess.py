@@ -81,7 +81,7 @@ def apply(
         if not reading.believed:
             return _unbelieved(known, reading, reads)
         merged.body.changed_at, merged.body.agreed_at = reading.changed_at, reading.agreed_at
-        drifts = explain.found(known.body, merged, at, snapshot.source, deleted=snapshot.deleted)
+        drifts = explain.found(known, merged, at, snapshot.source, deleted=snapshot.deleted)
         if merged.differences:
             merged.body.before, merged.body.replaced_at = settle.digest(known.body.config), at
     head, body = merged.head, merged.body

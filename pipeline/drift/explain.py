@@ -13,7 +13,7 @@ from pipeline.drift.history import LONGEST, scalars
 from pipeline.model import from_micros
 from pipeline.model.finding import NAMESPACE
 from pipeline.normalise import Merged
-from pipeline.state import Body, Drifted, Seen
+from pipeline.state import Body, Drifted, Seen, State
 
 KEPT, MOST_BYTES = 16, 200_000
 """Drifts that a late event may still complete, and what they may weigh together."""
@@ -23,22 +23,25 @@ CHECK = 60_000_000
 """How often a drift whose event may still come looks again."""
 
 
-def found(body: Body, merged: Merged, at: int, source: str, *, deleted: bool) -> list[Drifted]:
-    """The drifts that a reading of `at` shows. `body`: what was known before it."""
+def found(state: State, merged: Merged, at: int, source: str, *, deleted: bool) -> list[Drifted]:
+    """The drifts that a reading of `at` shows. `state`: what was known before it."""
+    body = state.body
     out = [
         _drifted(body, one.part, one.since, at, one.changes, source) for one in merged.differences
     ]
     if deleted and body.deleted_at is None and not body.unseen:
-        out.append(_drifted(body, WHOLE, _seen_at(body, at), at, [{"op": "remove", "path": ""}], source))  # fmt: skip
+        out.append(_drifted(body, WHOLE, _read_at(state, at), at, [{"op": "remove", "path": ""}], source))  # fmt: skip
     elif merged.new and (
         body.deleted_at is not None or any(s.kind == "create" for s in body.history)
     ):
-        out.append(_drifted(body, WHOLE, _seen_at(body, at), at, [{"op": "add", "path": ""}], source))  # fmt: skip
+        out.append(_drifted(body, WHOLE, _read_at(state, at), at, [{"op": "add", "path": ""}], source))  # fmt: skip
     return out
 
 
-def _seen_at(body: Body, at: int) -> int:
-    return max(body.deleted_at or 0, at - LONGEST)
+def _read_at(state: State, at: int) -> int:
+    """When it was last read as there, or as gone."""
+    gone = state.head.seen_at if state.body.deleted_at is not None else 0
+    return max(at - LONGEST, gone, *state.head.parts.values())
 
 
 def _drifted(

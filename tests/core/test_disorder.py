@@ -45,7 +45,7 @@ def newest(values: Iterable[bytes]) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_word_that_knows_most_stands(seed: int) -> None:
-    tape, chance = Tape(500, seed), random.Random(seed)
+    tape, chance = Tape(1500, seed), random.Random(seed)
     records = [record for record in tape.records() if record.value != b"{not json"]
     whole = fold(records)
     drifts = {id: cause(value) for id, value in whole.drifts.items()}

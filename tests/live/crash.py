@@ -225,6 +225,8 @@ def verify(arena: Arena) -> dict[str, int]:
     for key in [key for key in wanted.keys() & last.keys() if last[key] != wanted[key]][:5]:
         differs = [k for k in wanted[key] if last[key].get(k) != wanted[key][k]]
         print({k: (last[key].get(k), wanted[key][k]) for k in differs}, last[key]["rule"]["id"])
+    for id in [id for id in right.keys() | causes.keys() if causes.get(id) != right.get(id)][:5]:
+        print(causes.get(id), right.get(id))
     return {
         "findings_missing": len(wanted.keys() - last.keys()),
         "findings_extra": len(last.keys() - wanted.keys()),
