@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,7 @@ def test_ctrl_c_ends_it_quickly(silent: Silent, tmp_path: Path) -> None:
     ]
     child = subprocess.Popen(
         command, env=env | {"AWS_ENDPOINT_URL": silent.url}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a suite in the background ignores it
     )  # fmt: skip
     try:
         assert silent.asked.wait(30)
