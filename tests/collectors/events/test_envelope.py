@@ -140,7 +140,10 @@ def log(*found: Any) -> bytes:
     return json.dumps({"Records": list(found)}).encode()
 
 
-@pytest.mark.parametrize("data", [log(OPENED, OPENED), gzip.compress(log(OPENED, OPENED))])
+# By name: gzip writes the second it ran in, and two workers must collect the same tests.
+@pytest.mark.parametrize(
+    "data", [log(OPENED, OPENED), gzip.compress(log(OPENED, OPENED))], ids=["plain", "packed"]
+)
 def test_a_log_file(data: bytes) -> None:
     assert list(records(io.BytesIO(data))) == [OPENED, OPENED]
 
@@ -151,8 +154,10 @@ def test_a_bad_record_does_not_bury_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"x", gzip.compress(log(OPENED))[:-20], gzip.compress(b"{}"), b"\x1f\x8bnonsense"]
-)  # fmt: skip
+    "data",
+    [b"", b"{}", b"x", gzip.compress(log(OPENED))[:-20], gzip.compress(b"{}"), b"\x1f\x8bnonsense"],
+    ids=["empty", "no records", "no json", "cut", "packed without records", "spoiled"],
+)
 def test_what_is_no_log_file(data: bytes) -> None:
     with pytest.raises(Malformed):
         list(records(io.BytesIO(data)))
