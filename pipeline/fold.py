@@ -1,7 +1,7 @@
 """The stream's fold in memory: what `scan` and `replay` drive instead of Kafka, through the same bytes."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -10,27 +10,40 @@ from pipeline.assess import Options
 from pipeline.model import Snapshot
 from pipeline.partition import Dead, Partition
 from pipeline.rulebook import Rulebook
-from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, SNAPSHOTS
+from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, MARK_KEYS, SIGNALS, SNAPSHOTS
+
+if TYPE_CHECKING:
+    from pipeline.detections.watch import Watch
 
 
 class Fold:
     """Folds records one after another and keeps the last statement of every finding.
 
-    keep=False forgets a resource's state when it is folded: for a scan that reads each resource once."""
+    keep=False forgets a resource's state when it is folded: for a scan that reads each resource once. `watch`: what
+    signals and alerts are made by; `lateness` as in pipeline.correlate.partition."""
 
     def __init__(
-        self, rulebook: Rulebook, options: Options | None = None, *, keep: bool = True
+        self,
+        rulebook: Rulebook,
+        options: Options | None = None,
+        *,
+        keep: bool = True,
+        watch: "Watch | None" = None,
+        lateness: int = 0,
     ) -> None:
         self.findings: dict[bytes, bytes] = {}
         """Finding id to its last JSON."""
         self.drifts: dict[str, bytes] = {}
         """Drift id to its last JSON."""
+        self.alerts: dict[bytes, bytes] = {}
+        """Alert id to its last JSON."""
         self.dead: list[Dead] = []
         self.said = 0
         self._rows: dict[bytes, bytes | None] = {}
         self._waiting: set[str] = set()
         self._keep, self._offset = keep, 0
-        self._partition = Partition(0, self._rows.get, rulebook, options)
+        self._partition = Partition(0, self._rows.get, rulebook, options, watch)
+        self._groups = Groups(watch, lateness) if watch else None
 
     @property
     def counts(self) -> dict[str, int]:
@@ -73,6 +86,11 @@ class Fold:
         found = [orjson.loads(value) for value in self.drifts.values()]
         return sorted(found, key=lambda drift: (drift["at"], drift["uid"], drift["part"]))
 
+    def told_alerts(self) -> list[dict[str, Any]]:
+        """The last word on every alert, by time and rule."""
+        found = [orjson.loads(value) for value in self.alerts.values()]
+        return sorted(found, key=lambda alert: (alert["at"], alert["rule"], alert["id"]))
+
     def _take(self) -> None:
         work = self._partition.take()
         self._rows.update(work.rows)
@@ -88,8 +106,46 @@ class Fold:
                 self.drifts[orjson.loads(output.value)["id"]] = output.value
             elif output.topic == CHANGES.name:
                 back.append(output.value)
+            elif output.topic == SIGNALS.name and self._groups and output.key not in MARK_KEYS[1:]:
+                self._groups.feed(output.value)
+        if self._groups:
+            self.alerts, self.dead = self._groups.alerts, self.dead + self._groups.take_dead()
         for value in back:  # what the states ask each other
             self.feed(CHANGES.name, value)
+
+
+class Groups:
+    """The fold of signals, beside."""
+
+    def __init__(self, watch: "Watch", lateness: int) -> None:
+        from pipeline.correlate.partition import Correlating
+
+        self.alerts: dict[bytes, bytes] = {}
+        self._rows: dict[bytes, bytes | None] = {}
+        self._dead: list[Dead] = []
+        self._offset = 0
+        self._fold = Correlating(0, self._rows.get, watch, lateness, sources=1)
+
+    def feed(self, value: bytes) -> None:
+        """One record of `signals`."""
+        self._offset += 1
+        self._fold.apply(SIGNALS.name, value, self._offset)
+        while self._fold.advance():
+            pass
+        work = self._fold.take()
+        self._rows.update(work.rows)
+        self._dead += work.dead
+        for output in work.outputs:
+            if output.topic == ALERTS.name:
+                self.alerts[output.key] = output.value
+        for output in work.outputs:
+            if output.topic == SIGNALS.name and output.key not in MARK_KEYS[1:]:
+                self.feed(output.value)
+
+    def take_dead(self) -> list[Dead]:
+        """What was bad since the last take."""
+        dead, self._dead = self._dead, []
+        return dead
 
 
 def _order(value: bytes) -> tuple[str, str, str]:

@@ -32,9 +32,17 @@ def shapes() -> Iterator[tuple[str, str]]:
 
 def pages() -> Iterator[tuple[str, str]]:
     """docs/, but for what is written by hand."""
-    from pipeline.reference import commands, functions, rules, settings, stream, types
+    from pipeline.reference import (
+        commands,
+        detections,
+        functions,
+        rules,
+        settings,
+        stream,
+        types,
+    )
 
-    for module in (rules, functions, types, settings, stream, commands):
+    for module in (rules, detections, functions, types, settings, stream, commands):
         yield from module.pages()
 
 

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS = Counter(
     "driftline_worker_elements",
-    "Elements of snapshots and changes processed, by what came of them",
+    "Elements of snapshots and changes, or signals, processed, by what came of them",
     ["outcome"],
 )
 FINDINGS = Counter("driftline_worker_findings", "Findings said, by reason", ["reason"])
@@ -13,9 +13,15 @@ DRIFTS = Counter(
     "Drifts said, by what is known of their cause and by the reading that found them (`sweep`: events had missed it)",
     ["attribution", "found_by"],
 )
+SIGNALS = Counter(
+    "driftline_worker_signals", "Matches of detections, for each correlation that looks for them"
+)
+ALERTS = Counter(
+    "driftline_worker_alerts", "Alerts said, by what became of them", ["state", "severity"]
+)
 DEAD = Counter("driftline_dead_letters", "What could not be processed", ["stage"])
 BATCH = Histogram("driftline_worker_batch_seconds", "A batch from first record to acknowledgement")
-PARTITIONS = Gauge("driftline_worker_partitions", "Partitions of snapshots held")
+PARTITIONS = Gauge("driftline_worker_partitions", "Partitions held")
 WATERMARK = Gauge("driftline_worker_watermark_seconds", "The newest tick processed, as a Unix time")
 WAITING = Gauge(
     "driftline_worker_waiting_records",

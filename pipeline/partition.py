@@ -4,25 +4,34 @@ this; it knows no Kafka."""
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from pipeline import assess, heard, wire
 from pipeline import state as rows
 from pipeline.errors import Malformed
-from pipeline.model import Chain, Change, Snapshot, micros, to_micros
-from pipeline.rulebook import Rulebook
+from pipeline.model import Chain, Change, Mark, Snapshot, from_micros, micros, to_micros
+from pipeline.rulebook import Rulebook, RuleSet
 from pipeline.sessions import PREFIX, Sessions, question
-from pipeline.state import NEVER, Head, NewerState, Position, Sources, State
-from pipeline.topics import CHANGES, DRIFT, FINDINGS, READS
+from pipeline.state import NEVER, Head, NewerState, Position, State
+from pipeline.topics import (
+    CHANGES,
+    CONTROL,
+    DRIFT,
+    FINDINGS,
+    MARK_KEYS,
+    READS,
+    SIGNALS,
+    SNAPSHOTS,
+)  # fmt: skip
+from pipeline.watermarks import Watermarks
+
+if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
+    from pipeline.detections.watch import Watch
 
 MOST_ROW = 3_900_000
 """Bytes of a state: it must fit a record of the changelog."""
-SOURCE = "sweep"
-"""The watermark that findings' waits and restatements follow."""
-SILENT = 6 * assess.HOUR
-"""A source of events that is so far behind holds nothing back any more: it was switched off, or is broken."""
 
 
 class Output(NamedTuple):
@@ -46,6 +55,13 @@ class Work(NamedTuple):
     dead: list[Dead]
 
 
+def marks(number: int, level: int, until: int) -> list[Output]:
+    """A Mark for every partition of the signals."""
+    mark = {"mark": number, "level": level, "until": from_micros(until)}
+    value = Mark.model_validate(mark).encode()
+    return [Output(SIGNALS.name, key, value) for key in MARK_KEYS]
+
+
 class Partition:
     """The fold of one partition. `get` reads a row that was taken (and made durable) before."""
 
@@ -55,21 +71,27 @@ class Partition:
         get: Callable[[bytes], bytes | None],
         rulebook: Rulebook,
         options: assess.Options | None = None,
+        watch: "Watch | None" = None,
     ) -> None:
         self.number = number
         self.counts: Counter[str] = Counter()
-        self.watermark = 0
         self.newest = 0
         """The newest `captured_at` seen, microseconds."""
         self._get, self._rulebook, self._options = get, rulebook, options or assess.Options()
+        self._watch = watch
+        self._marked = 0
         self._due: list[tuple[int, str]] = []
         self._control = 0
         self._outputs: list[Output] = []
         self._rows: dict[bytes, bytes | None] = {}
         self._dead: list[Dead] = []
         self._sessions = Sessions(self._row, self._put, self._tell)
-        row = get(rows.SOURCES_KEY)
-        self._sources = rows.decode_sources(row) if row else Sources()
+        self._time = Watermarks(get)
+
+    @property
+    def watermark(self) -> int:
+        """What findings' waits and restatements follow: until when every reading has come."""
+        return self._time.swept
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
         """Rebuilds the list of due states from the rows of the store (heads are enough). Raises NewerState."""
@@ -104,6 +126,11 @@ class Partition:
                 )
         return None
 
+    def apply(self, topic: str, value: bytes, offset: int) -> None:
+        """One record of a topic."""
+        by_topic = {SNAPSHOTS.name: self.snapshots, CHANGES.name: self.changes, CONTROL.name: self.control}  # fmt: skip
+        by_topic[topic](value, offset)
+
     def control(self, value: bytes, offset: int) -> None:
         """One record of `control`: a tick moves the watermark, which never runs back."""
         try:
@@ -112,26 +139,12 @@ class Partition:
             return self._bury(-1, str(why), value)
         self._control = offset
         if record.tick is not None:
-            self._tick(record.tick.source, micros(record.tick.watermark), offset)
+            self._time.tick(record.tick.source, micros(record.tick.watermark))
+            self._rows[rows.SOURCES_KEY] = self._time.row(offset)
         return None
 
-    def _tick(self, source: str, at: int, offset: int) -> None:
-        if source == SOURCE:
-            self.watermark = max(self.watermark, at)
-            return
-        known = self._sources.watermarks
-        self._sources = Sources(known | {source: max(at, known.get(source, 0))})
-        # kept beside the states: after a restart it must not look as if no events came at all
-        self._rows[rows.SOURCES_KEY] = rows.encode(self._sources, NEVER, Position(control=offset))
-
     def _events(self, provider: str) -> int | None:
-        """Until when every event of a provider has come; None where none come."""
-        known = [
-            at
-            for source, at in self._sources.watermarks.items()
-            if source.startswith(f"{provider}.") and at > self.watermark - SILENT
-        ]
-        return min(known) if known else None
+        return self._time.events(provider)
 
     def changes(self, value: bytes, offset: int) -> None:
         """One record of `changes`: one element or many. What is malformed goes to the dead; raises only NewerState."""
@@ -162,6 +175,10 @@ class Partition:
         if state and (state.position.change, state.position.change_place) >= (offset, place):
             self.counts["duplicates"] += 1
             return
+        if self._watch:
+            body = state.body if state else None
+            rules = self._rules(body.resource) if body else None
+            self._signal(self._watch.change(record, body, rules))
         if record.type is None:  # an account's event: no resource remembers it
             self.counts["evidence"] += 1
             return
@@ -205,6 +222,8 @@ class Partition:
             events = self._events(state.body.resource["provider"])
             step = assess.tick(state, until, self._rulebook, self._options, events)
             self._emit(uid, state, step)
+        if self._watch and (mark := min(until, self._time.all_known())) > self._marked:
+            self._mark(mark)
         return False
 
     def open_pending(self, uid: str) -> None:
@@ -304,6 +323,8 @@ class Partition:
         if moved:
             self._rows[rows.body_key(uid)] = body
         self._outputs += said
+        if self._watch:
+            self._signals(step, self._watch)
         for session in step.sessions:
             self._tell(question(uid, session, new.head.seen_at))
         if new.due != NEVER and (before is None or new.due != before.due):
@@ -312,6 +333,29 @@ class Partition:
             self.counts["restated" if finding["restated"] else finding["reason"]] += 1
         for drift in step.drifts:
             self.counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1
+
+    def _signals(self, step: assess.Step, watch: "Watch") -> None:
+        """Of transitions and drifts; restatements never."""
+        body = step.state.body
+        for finding in step.findings:
+            if not finding["restated"]:
+                self._signal(watch.finding(finding, body))
+        for drift in step.drifts:
+            self._signal(watch.drift(drift, body, self._rules(body.resource)))
+
+    def _signal(self, signals: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
+        for key, signal in signals:
+            self.counts["signal"] += 1
+            self._outputs.append(Output(SIGNALS.name, key, orjson.dumps(signal)))
+
+    def _mark(self, until: int) -> None:
+        """Tells every partition of the signals that all of ours until then are sent."""
+        self._marked = until
+        self.counts["mark"] += 1
+        self._outputs += marks(self.number, 0, until)
+
+    def _rules(self, resource: dict[str, Any]) -> RuleSet:
+        return self._rulebook.select(resource["type"], resource["account"], resource["tags"])
 
     def _put(self, key: bytes, row: bytes | None, due: int, uid: str) -> None:
         self._rows[key] = row

@@ -24,7 +24,7 @@ from pipeline.settings_block import (
 from pipeline.settings_block import Seconds as Seconds
 from pipeline.settings_read import PREFIX as PREFIX
 from pipeline.settings_read import Read, read
-from pipeline.topics import APP_ID
+from pipeline.topics import APP_ID, CORRELATE_ID
 
 HALF_DAY = 12 * 3600
 BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
@@ -210,6 +210,24 @@ class Rules(Block):
     """Changes to rules: switch off, another severity, other parameters; later ones win."""
 
 
+class Detections(Block):
+    builtin: bool = True
+    """Whether the detections and correlations that come with Driftline are used."""
+    paths: list[Path] = Field(default_factory=list)
+    """Folders of Sigma rules and correlations of your own."""
+    lists: dict[str, list[str]] = Field(default_factory=dict)
+    """What the placeholders of rules (`expand`) stand for: own networks, accounts, break-glass users."""
+
+
+class Correlate(Block):
+    app_id: str = CORRELATE_ID
+    """The consumer group, and the beginning of the changelog topic's name."""
+    lateness: Seconds = Field(600, ge=0)
+    """How much later than its source's watermark a signal may still change an alert."""
+    port: int = Field(6063, ge=0, le=65_535)
+    """/live, /ready and /metrics, at worker.bind; 0 takes a free one. Its state is in worker.state_dir."""
+
+
 class Redaction(Block):
     key: SecretStr | None = None
     """What secrets' hashes are keyed with, 16 characters or more; every collector needs the same. `collect` does not start without."""
@@ -259,6 +277,8 @@ class Settings(Block):
     elasticsearch: Elasticsearch = Field(default_factory=Elasticsearch)
     aws: Aws = Field(default_factory=Aws)
     rules: Rules = Field(default_factory=Rules)
+    detections: Detections = Field(default_factory=Detections)
+    correlate: Correlate = Field(default_factory=Correlate)
     redaction: Redaction = Field(default_factory=Redaction)
     worker: Worker = Field(default_factory=Worker)
     clock: Clock = Field(default_factory=Clock)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.assess import Options
 from pipeline.differences import Hints, hints_of
-from pipeline.rulebook import Rulebook, load
+from pipeline.errors import UserError
+from pipeline.rulebook import Rulebook, builtin_folder, load
 from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collectors.redact import Redactor
+    from pipeline.detections.watch import Watch
 
 
 def rulebook_and_options(
@@ -25,6 +27,21 @@ def rulebook_and_options(
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, Options(criticality=settings.criticality, hints=hints())
+
+
+def watch(settings: Settings, paths: Sequence[Path] = ()) -> "Watch":
+    """The detections that come with Driftline, the settings' and `paths`', at work.
+
+    Raises UserError with every mistake in them."""
+    from pipeline.detections import load
+    from pipeline.detections.watch import Watch
+
+    own = settings.detections
+    builtin = [builtin_folder() / name for name in ("detections", "correlations")] if own.builtin else []  # fmt: skip
+    found = load([*builtin, *own.paths, *paths], own.lists)
+    if found.problems:
+        raise UserError(*found.problems)
+    return Watch(found)
 
 
 @cache

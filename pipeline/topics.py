@@ -53,7 +53,7 @@ ALERTS = Topic("driftline.alerts", "alert id", cleanup="compact", config=COMPACT
 MEMBERS = Topic("driftline.members", "ticket key")
 TICKETS = Topic("driftline.tickets", "ticket key", cleanup="compact", config=COMPACTED)
 DEADLETTER = Topic("driftline.deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
-APP_ID = "driftline-assess"
+APP_ID, CORRELATE_ID = "driftline-assess", "driftline-correlate"
 STATE = Topic(
     f"{APP_ID}-state-changelog",
     "resource uid, head or body",
@@ -63,8 +63,10 @@ STATE = Topic(
     },  # longer than any restart: a stale late entry is healed before
 )
 
+GROUPS = replace(STATE, name=f"{CORRELATE_ID}-state-changelog", key="correlation, group")
+
 TOPICS: tuple[Topic, ...] = (
-    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE,
+    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE, GROUPS,
 )  # fmt: skip
 
 
@@ -73,9 +75,15 @@ def state_of(app_id: str) -> Topic:
     return replace(STATE, name=f"{app_id}-state-changelog")
 
 
-def topics_of(app_id: str) -> tuple[Topic, ...]:
-    """Every topic, with the changelog of that app id."""
-    return tuple(state_of(app_id) if topic is STATE else topic for topic in TOPICS)
+def topics_of(app_id: str, correlate_id: str = CORRELATE_ID) -> tuple[Topic, ...]:
+    """Every topic, with the changelogs of those app ids."""
+    own = {STATE.name: state_of(app_id), GROUPS.name: groups_of(correlate_id)}
+    return tuple(own.get(topic.name, topic) for topic in TOPICS)
+
+
+def groups_of(app_id: str) -> Topic:
+    """The changelog of a correlator of that app id."""
+    return replace(state_of(app_id), key=GROUPS.key)
 
 
 def murmur2(data: bytes) -> int:
@@ -94,3 +102,16 @@ def murmur2(data: bytes) -> int:
 def partition(uid: str, count: int = PARTITIONS) -> int:
     """Where a resource lives; the same for every producer."""
     return murmur2(uid.encode()) % count
+
+
+def _keys() -> list[bytes]:
+    found: dict[int, bytes] = {}
+    number = 0
+    while len(found) < PARTITIONS:
+        found.setdefault(partition(f"mark-{number}"), f"mark-{number}".encode())
+        number += 1
+    return [found[home] for home in range(PARTITIONS)]
+
+
+MARK_KEYS = _keys()
+"""A key for every partition: what is to reach all of them is sent once with each."""

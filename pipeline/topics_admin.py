@@ -10,7 +10,7 @@ from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type
 from pipeline.errors import NotThere
 from pipeline.kafka import TIMEOUT, admin, explained, reached
 from pipeline.settings import Kafka
-from pipeline.topics import APP_ID, Topic, topics_of
+from pipeline.topics import APP_ID, CORRELATE_ID, Topic, topics_of
 
 SPREAD = 60.0
 """Seconds that a busy broker may take until it lists what it has made."""
@@ -24,13 +24,13 @@ def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str
     return replication, topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
 
 
-def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
+def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[str]:
     """Makes the topics that are missing; one line each. Raises UserError."""
     lines = []
     with explained(kafka):
         client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
-        for topic in topics_of(app_id):
+        for topic in topics_of(app_id, correlate_id):
             if topic.name in known.topics:
                 lines.append(f"{topic.name}: exists")
                 continue
@@ -44,7 +44,7 @@ def create(kafka: Kafka, app_id: str = APP_ID) -> list[str]:
                 lines.append(f"{topic.name}: exists")  # another made it just now
                 continue
             lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
-        names = {topic.name for topic in topics_of(app_id)}
+        names = {topic.name for topic in topics_of(app_id, correlate_id)}
         _everywhere(kafka, set(known.brokers), names)
     return lines
 
@@ -70,12 +70,17 @@ def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
             raise NotThere(f"the topics are made, but the broker {told} does not know them yet (look at its log)")  # fmt: skip
 
 
-def check(kafka: Kafka, only: Sequence[Topic] | None = None, app_id: str = APP_ID) -> list[str]:
+def check(
+    kafka: Kafka,
+    only: Sequence[Topic] | None = None,
+    app_id: str = APP_ID,
+    correlate_id: str = CORRELATE_ID,
+) -> list[str]:
     """What differs from pipeline.topics, each with the next step; empty if nothing does."""
     with explained(kafka):
         client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
-        only = topics_of(app_id) if only is None else only
+        only = topics_of(app_id, correlate_id) if only is None else only
         out = [
             f"{topic.name}: missing (run: driftline topics create)"
             for topic in only

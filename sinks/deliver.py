@@ -19,11 +19,13 @@ from pipeline.deadletter import Origin, Share, letter
 from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
+from pipeline.topics import ALERTS, DRIFT, FINDINGS
 from sinks.base import Action, Busy, Receipt, Sink
 from sinks.reader import Reader, Slot
 
 log = logging.getLogger("driftline.sink")
+SAID = {FINDINGS.name: "last_seen", DRIFT.name: "updated_at", ALERTS.name: "last"}
+"""When a document was said."""
 BATCH, WITHIN = 1000, 0.05
 BREATH = 100
 """Findings rendered before the event loop may do something else."""
@@ -145,7 +147,7 @@ class Deliverer:
             try:
                 document = orjson.loads(raw)
                 actions = self._sink.render(topic, document, int(self._now() * 1e6))
-                said = document["last_seen" if topic == FINDINGS.name else "updated_at"]
+                said = document[SAID[topic]]
                 batch.said = to_micros(said) or batch.said
             except (ValueError, KeyError, TypeError, AttributeError) as why:
                 batch.bad.append((f"cannot be rendered: {type(why).__name__}: {why}", origin, raw))

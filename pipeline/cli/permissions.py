@@ -79,7 +79,9 @@ def aws(
     click.echo(json.dumps(policy, indent=2))
 
 
-def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
+def grants(
+    app_id: str, sink: str = "elasticsearch", correlate_id: str = topics.CORRELATE_ID
+) -> list[Grant]:
     """Every program's needs. Describe comes with Read and Write."""
     read, write, settled = ("Read",), ("Write",), "DescribeConfigs"
     rows = [
@@ -96,10 +98,16 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("worker", topics.FINDINGS, ("Write", settled)),
         ("worker", topics.DRIFT, ("Write", settled)),
         ("worker", topics.READS, ("Write", settled)),
+        ("worker", topics.SIGNALS, ("Write", settled)),
         ("worker", topics.DEADLETTER, write),
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         ("sink", topics.FINDINGS, read),
         ("sink", topics.DRIFT, read),
+        ("sink", topics.ALERTS, read),
+        ("correlator", topics.SIGNALS, ("Read", "Write", settled)),  # alerts are signals of others
+        ("correlator", topics.ALERTS, ("Write", settled)),
+        ("correlator", topics.DEADLETTER, write),
+        ("correlator", topics.groups_of(correlate_id), ("Read", "Write", settled)),
         ("sink", topics.DEADLETTER, write),
         ("operator", topics.SWEEPS, read),
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
@@ -110,10 +118,15 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
         ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it
     ]
     out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]
-    for topic in topics.topics_of(app_id):
+    for topic in topics.topics_of(app_id, correlate_id):
         out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
         out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
-    groups = {"worker": app_id, "sink": f"driftline-sink-{sink}", "collector": topics.READERS}
+    groups = {
+        "worker": app_id,
+        "correlator": correlate_id,
+        "sink": f"driftline-sink-{sink}",
+        "collector": topics.READERS,
+    }
     lookers = ("administrator", "clock", "collector", "operator")
     # librdkafka asks for its coordinator
     out += [Grant(program, "group", topics.LOOKING, ("Describe",)) for program in lookers]
@@ -128,7 +141,8 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
     "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
 @click.option(
-    "--program", help="Only this one: collector, clock, worker, sink, operator, administrator."
+    "--program",
+    help="Only this one: collector, clock, worker, correlator, sink, operator, administrator.",
 )
 @click.option(
     "--principal",
@@ -142,7 +156,7 @@ def grants(app_id: str, sink: str = "elasticsearch") -> list[Grant]:
 def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """The ACLs of each program: as kafka-acls commands, or JSON."""
     settings = load_settings()
-    every = grants(settings.worker.app_id, sink)
+    every = grants(settings.worker.app_id, sink, settings.correlate.app_id)
     wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:
         raise UserError(f"--program {program}: no such program (see --help)")
@@ -164,6 +178,7 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
 
 def roles(namespace: str) -> dict[str, Any]:
     """The Elasticsearch roles: the sink that writes, and the person who installs."""
+    from sinks.elasticsearch.alerts import index
     from sinks.elasticsearch.drift import stream
     from sinks.elasticsearch.render import ALIAS, history_stream
 
@@ -177,11 +192,20 @@ def roles(namespace: str) -> dict[str, Any]:
                     "names": history,
                     "privileges": ["create_doc", "auto_configure", "view_index_metadata"],
                 },
+                {
+                    "names": [index(namespace)],
+                    "privileges": ["write", "auto_configure", "view_index_metadata"],
+                },
             ],
         },
         "driftline_install": {
             "cluster": ["monitor", "manage_index_templates"],
-            "indices": [{"names": latest + history, "privileges": ["manage", "read", "write"]}],
+            "indices": [
+                {
+                    "names": [*latest, *history, index(namespace)],
+                    "privileges": ["manage", "read", "write"],
+                }
+            ],
         },
     }
 

@@ -12,7 +12,7 @@ from pipeline.errors import UserError
 from pipeline.fold import Fold
 from pipeline.model import SEVERITIES
 from pipeline.settings import load_settings
-from pipeline.shell import redactor, rulebook_and_options
+from pipeline.shell import redactor, rulebook_and_options, watch
 
 PATH = click.Path(exists=True, path_type=Path)
 
@@ -22,20 +22,22 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.option("--tape", "tapes", multiple=True, type=PATH, help="A tape, or a folder of them; may be repeated.")  # fmt: skip
 @click.option("--cloudtrail", "logs", multiple=True, type=PATH, help="CloudTrail's log files, or folders of them; may be repeated.")  # fmt: skip
 @click.option("--snapshots", "snapshots", multiple=True, type=PATH, help="AWS Config files or tapes; may be repeated.")  # fmt: skip
+@click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations of your own, beside those of the settings; may be repeated.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 @click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
 def command(
     tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
-    paths: tuple[Path, ...], fail_on: str,
+    paths: tuple[Path, ...], content: tuple[Path, ...], fail_on: str,
 ) -> int:  # fmt: skip
     """Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
-    ordered or doubled. Shows every finding's last state, and as JSON every drift with who did it."""
+    ordered or doubled. Shows every finding's last state, and as JSON every drift with who did it, and every alert."""
     if (tape is None) == (not (tapes or logs or snapshots)):
         raise UserError("replay: one TAPE, or --tape, --cloudtrail, --snapshots (write one or the other)")  # fmt: skip
     settings = load_settings()
     rulebook, options = rulebook_and_options(settings, paths)
-    fold = Fold(rulebook, options)
+    looking = watch(settings, content)
+    fold = Fold(rulebook, options, watch=looking, lateness=int(settings.correlate.lateness * 1e6))
     problems: list[str] = []
     if tape is not None:
         from collectors.folder.read import entries
@@ -45,7 +47,9 @@ def command(
     else:
         from collectors.folder.past import past
 
-        for topic, value in past(tapes, logs, snapshots, redactor(settings), problems.append):
+        for topic, value in past(
+            tapes, logs, snapshots, redactor(settings), problems.append, looking.wants
+        ):
             fold.feed(topic, value)
     return _told(fold, problems, form, fail_on)
 
@@ -59,6 +63,8 @@ def _told(fold: Fold, problems: list[str], form: str, fail_on: str) -> int:
         more["problems"] = problems
     if fold.drifts:
         more["drift"] = fold.told_drifts()
+    if fold.alerts:
+        more["alerts"] = fold.told_alerts()
     if form == "json":
         click.echo(report.as_json(findings, [], more), nl=False)
     elif form == "csv":

@@ -16,7 +16,9 @@ def create() -> None:
     from pipeline import topics_admin
 
     settings = load_settings()
-    for line in topics_admin.create(settings.kafka, settings.worker.app_id):
+    for line in topics_admin.create(
+        settings.kafka, settings.worker.app_id, settings.correlate.app_id
+    ):
         click.echo(line)
 
 
@@ -26,7 +28,9 @@ def check() -> int:
     from pipeline import topics_admin
 
     settings = load_settings()
-    differences = topics_admin.check(settings.kafka, app_id=settings.worker.app_id)
+    differences = topics_admin.check(
+        settings.kafka, app_id=settings.worker.app_id, correlate_id=settings.correlate.app_id
+    )
     for line in differences:
         click.echo(line)
     if not differences:

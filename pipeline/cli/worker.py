@@ -15,9 +15,9 @@ def command(supervise: bool) -> int:
     Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
     state is of a newer version. Neither is mended by another start."""
     settings = load_settings()
-    from pipeline.worker import run
+    from pipeline.worker import job, run
 
     if supervise:
         return run.supervise([sys.executable, "-m", "pipeline", "worker"])
-    run.run(settings)
+    run.run(settings, job.assess(settings))
     return 0

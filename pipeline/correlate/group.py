@@ -16,6 +16,8 @@ from pipeline.correlate.runs import Run, runs
 from pipeline.correlate.windows import Hit, Spec
 from pipeline.state import NEVER
 
+RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
+"""Of two words after the same hits the higher one stands."""
 MOST_HITS = 1000
 """Of a group; of more only the newest are looked at, and the alert says so."""
 
@@ -42,8 +44,8 @@ class Group(msgspec.Struct, array_like=True):
     late: int = 0
     """Hits that came too late, and were only counted."""
     capped: bool = False
-    revision: int = 0
-    """Of what was said last."""
+    seen: int = 0
+    """Hits that were taken in."""
 
 
 class Step(NamedTuple):
@@ -79,7 +81,17 @@ def hit(correlation: Correlation, name: str, group: Group, new: Hit, watermark: 
         return Step(group, [], _due(correlation, group))
     hits = list(group.hits)
     insort(hits, new, key=lambda one: one.place)
-    return _judged(correlation, name, msgspec.structs.replace(group, hits=hits), watermark)
+    group = msgspec.structs.replace(group, hits=hits, seen=group.seen + 1)
+    return _judged(correlation, name, group, watermark)
+
+
+def gone(correlation: Correlation, name: str, group: Group, old: Hit, watermark: int) -> Step:
+    """A hit was none after all. What is final stays as it was."""
+    hits = [one for one in group.hits if not _same(one, old) or one.at < group.floor]
+    if len(hits) == len(group.hits):
+        return Step(group, [], _due(correlation, group))
+    group = msgspec.structs.replace(group, hits=hits, seen=group.seen + 1)
+    return _judged(correlation, name, group, watermark)
 
 
 def pass_time(correlation: Correlation, name: str, group: Group, watermark: int) -> Step:
@@ -106,9 +118,9 @@ def _judged(correlation: Correlation, name: str, group: Group, watermark: int) -
             alerts.append({"id": run.id, "state": state, "run": run, "capped": group.capped})
         told[run.id] = new
     alerts += _overtaken(group.told, found)
-    for revision, alert in enumerate(alerts, group.revision + 1):
-        alert["revision"] = revision
-    group = msgspec.structs.replace(group, told=told, revision=group.revision + len(alerts))
+    for alert in alerts:  # not a count of words: a killed worker may have said more than it kept
+        alert["revision"] = 4 * group.seen + RANK[alert["state"]]
+    group = msgspec.structs.replace(group, told=told)
     kept = _folded(correlation, name, group, floor, known)
     return Step(kept, alerts, _due(correlation, kept))
 
@@ -127,7 +139,8 @@ def _overtaken(told: Mapping[str, Told], found: Sequence[Run]) -> Iterator[dict[
             into = next(
                 (r.id for r in found if r.begins <= old.last and old.begins <= r.last), None
             )
-            yield {"id": id, "state": "merged" if into else "withdrawn", "merged_into": into}
+            state = "merged" if into else "withdrawn"
+            yield {"id": id, "state": state, "merged_into": into, "begins": old.begins, "last": old.last}  # fmt: skip
 
 
 def _folded(correlation: Correlation, name: str, group: Group, floor: int, known: int) -> Group:

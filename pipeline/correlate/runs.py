@@ -42,9 +42,10 @@ SHOWN = 50
 """Hits that an alert shows."""
 
 
-def alert_id(correlation: str, group: str, hit: Hit) -> str:
-    """The one id of the alert whose first match ends with this hit."""
-    return str(uuid.uuid5(NAMESPACE, f"alert\n{correlation}\n{group}\n{hit.at}\n{hit.id}"))
+def alert_id(correlation: str, group: str, at: int, continues: str | None = None) -> str:
+    """The one id of a group's alert whose first match is of that moment. Which of the hits of one moment is heard first
+    does not matter: CloudTrail's times are whole seconds."""
+    return str(uuid.uuid5(NAMESPACE, f"alert\n{correlation}\n{group}\n{at}\n{continues or ''}"))
 
 
 def runs(
@@ -78,7 +79,8 @@ def _begun(
     correlation: str, group: str, hits: Sequence[Hit], first: int, last: int, continues: str | None
 ) -> Run:
     inside = hits[first : last + 1]
-    at, id = hits[last].at, alert_id(correlation, group, hits[last])
+    at = hits[last].at
+    id = alert_id(correlation, group, at, continues)
     shown = [hit.brief for hit in inside][:SHOWN]
     return Run(id, inside[0].at, at, at, len(inside), hits[last].place, continues, shown)
 

@@ -150,7 +150,10 @@ def _ordered(spec: Spec, hits: Sequence[Hit]) -> Iterator[Match]:
                 if hit.at - hits[start].at > spec.timespan:
                     continue
                 if step == ends:
-                    yield Match(hits[start].at, hit.at, start, number)
+                    if hits[start].at == hit.at:  # all of one moment, in whatever order they stand
+                        yield Match(hit.at, hit.at, moment[0], moment[-1])
+                    else:
+                        yield Match(hits[start].at, hit.at, start, number)
                 known = chains[step]
                 if known is None or start >= known[0]:
                     chains[step] = (start, hit.id)

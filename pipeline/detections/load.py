@@ -61,6 +61,15 @@ class Detections:
                 self._index[name].setdefault(value, []).append(rule)
         return self
 
+    def asked_for(self, view: View) -> bool:
+        """Whether a rule names the event, or what sends it. (A rule that names neither asks for nothing.)"""
+        return any(
+            (text_of(value) or "").lower() in by_value
+            for name, by_value in self._index.items()
+            if by_value
+            for value in view.values(name)
+        )
+
     def matching(self, view: View, product: str, service: str) -> list[Detection]:
         """The rules that match an event of a log source (`aws`, `cloudtrail`)."""
         candidates = list(self._always)

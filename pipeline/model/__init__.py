@@ -37,6 +37,7 @@ from pipeline.model.stream import (
     Changed,
     Drift,
     Link,
+    Mark,
     Member,
     Read,
     Signal,
@@ -45,12 +46,12 @@ from pipeline.model.stream import (
 )
 
 RECORDS: tuple[type[Record], ...] = (
-    Snapshot, Sweep, SweepUids, Change, Chain, Control, Read, Finding, Drift, Signal, Alert, Ticket,
+    Snapshot, Sweep, SweepUids, Change, Chain, Control, Read, Finding, Drift, Signal, Mark, Alert, Ticket,
 )  # fmt: skip
 
 __all__ = [
     "RECORDS", "SEVERITIES", "Actor", "Alert", "Candidate", "Chain", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
-    "Finding", "Link", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskFactor",
+    "Finding", "Link", "Mark", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskFactor",
     "RuleRef", "Scope", "Severity", "Signal", "Snapshot", "Status", "Sweep", "SweepUids", "SweepUnread", "Tick",
     "Ticket", "Time", "Tool", "Unread", "UnreadReason", "finding_id", "from_micros", "micros", "rfc3339", "rule_uuid", "to_micros",
 ]  # fmt: skip

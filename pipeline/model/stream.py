@@ -195,27 +195,69 @@ class Ticket(Record):
 
 
 class Signal(Record):
-    """One match of a detection rule."""
+    """One match of a detection, for one correlation and one group of it."""
 
     id: str
     detection: str
+    """Id of the rule that matched, or of the correlation whose alert it is."""
+    correlation: str
+    """Id of the correlation that looks for it; a rule that tells for itself is one of its own."""
     group: str
+    """The values of group-by, one a line."""
+    event: str
+    """Id of the change, transition, drift or alert: it counts once, however often it comes."""
     uid: str | None = None
     at: Time
+    value: Any = None
+    """Of the field that the correlation counts or adds up."""
     fields: dict[str, Any] = Field(default_factory=dict)
+    """What the alert shows of it."""
+    gone: bool = False
+    """It was none after all: an alert that was merged into another, or withdrawn."""
+
+
+class Mark(Record):
+    """Among signals: a partition of the worker, or of the correlator, has sent every signal of until then."""
+
+    mark: int
+    """The partition."""
+    level: int = 0
+    """0: of the worker; n: of the correlator, signals of correlations of that level (1: of rules only)."""
+    until: Time
 
 
 class Alert(Record):
-    """What a detection or correlation tells a person."""
+    """What a detection or correlation tells a person; a later revision replaces it."""
 
     id: str
+    """Made of the correlation, the group, and the event that completed the first match."""
     rule: str
     title: str
     severity: Severity
+    state: Literal["active", "ended", "merged", "withdrawn"]
+    """`merged`: late events have joined it to another; `withdrawn`: they have taken its ground away."""
+    revision: int
+    begins: Time
+    """The first event that belongs to it."""
     at: Time
-    window: str
-    group: str
-    signals: list[str]
-    resources: list[str]
-    findings: list[str]
-    actor: Actor | None = None
+    """When its condition first held."""
+    last: Time
+    group: dict[str, str]
+    """Names of group-by, and their values."""
+    count: int
+    """Events that belong to it."""
+    story: list[dict[str, Any]] = Field(default_factory=list)
+    """What happened, in order: the first and the last events."""
+    resources: list[str] = Field(default_factory=list)
+    findings: list[str] = Field(default_factory=list)
+    actors: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    description: str = ""
+    next: str = ""
+    """What to do first."""
+    false_positives: list[str] = Field(default_factory=list)
+    capped: bool = False
+    """There was more than is looked at: counts are at least so high."""
+    merged_into: str | None = None
+    continues: str | None = None
+    """The alert that it goes on from."""

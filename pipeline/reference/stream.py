@@ -11,11 +11,17 @@ from pipeline.reference import code, codes, duration, page, table
 from pipeline.topics import APP_ID, TOPICS, Topic
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
-RECORDS = {"sweeps": ("sweep", "sweepuids"), "changes": ("change", "chain")}
+RECORDS = {
+    "sweeps": ("sweep", "sweepuids"),
+    "changes": ("change", "chain"),
+    "signals": ("signal", "mark"),
+}
 PEOPLE = ("operator", "administrator")
 """Not programs of the stream: a person's commands."""
 TELLERS = {
-    "driftline_worker_": "worker",
+    "driftline_worker_signals": "worker",
+    "driftline_worker_alerts": "correlate",
+    "driftline_worker_": "worker, correlate",
     "driftline_sink_": "sink",
     "driftline_sweep_": "coverage --serve",
     "driftline_dead_": "worker, sink, collect",
@@ -44,7 +50,7 @@ def topics_page() -> str:
         "`driftline topics create` makes them, `driftline topics check` compares them, `driftline permissions kafka` prints "
         "each program's rights. Every topic has `max.message.bytes=4000000` and as many copies as `kafka.replication` "
         "asks for and there are brokers. Partition counts are fixed: resources live on a partition by their uid. "
-        "Topics that nobody writes are prepared for what comes next. The changelog's name begins with `worker.app_id`."
+        "Topics that nobody writes are prepared for what comes next. The changelogs' names begin with `worker.app_id` and `correlate.app_id`."
     )
     head = ["topic", "key", "partitions", "kept", "settings", "written by", "read by", "record"]
     return page("Topics", "pipeline/topics.py", intro, table(head, rows))
@@ -76,7 +82,7 @@ def metrics_page() -> str:
         labels = codes(metric._labelnames)  # noqa: SLF001 - there is no other way to ask
         rows.append([code(name), family.type, labels, family.documentation, teller])
     intro = (
-        "Prometheus, at `/metrics` of each program that listens: `driftline worker` (`worker.bind`, `worker.port`), "
+        "Prometheus, at `/metrics` of each program that listens: `driftline worker` (`worker.bind`, `worker.port`), `driftline correlate` (`correlate.port`), "
         "`driftline sink NAME` (`sink.bind`, `sink.port`), `driftline coverage --serve PORT`. A page shows every unlabelled name, "
         "also of what another program tells (0 there): choose by job, as the scrape example and the alert rules in "
         "`deploy/prometheus` do. On Linux `process_start_time_seconds` and the other process metrics come with them. "

@@ -13,14 +13,14 @@ from faust.types import TP
 
 from pipeline import metrics
 from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
-from pipeline.partition import Partition, Work
+from pipeline.partition import Work
 from pipeline.settings import Settings
-from pipeline.shell import rulebook_and_options
 from pipeline.state import NewerState
-from pipeline.topics import CHANGES, PARTITIONS, SNAPSHOTS
+from pipeline.topics import PARTITIONS
 from pipeline.worker import signs
 from pipeline.worker.graves import Graves
 from pipeline.worker.guard import Guard, die
+from pipeline.worker.job import Folding, Job
 from pipeline.worker.ledger import Ledger, Then
 from pipeline.worker.store import Rows, catch_up
 
@@ -33,34 +33,33 @@ DUE_AT_ONCE = 100
 MEMORY = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20}
 """Bytes of each partition's database; Faust's own would be 64 MB (three times) and 2 GB."""
 BEAT = 0.5
-PACED = (SNAPSHOTS.name, CHANGES.name)
-"""Time never runs ahead of these."""
 
 
-class Assess:
+class Agent:
     """One worker process."""
 
-    def __init__(self, settings: Settings, faust_app: Any) -> None:
-        self.settings, self.app = settings, faust_app
+    def __init__(self, settings: Settings, faust_app: Any, job: Job) -> None:
+        self.settings, self.app, self.job = settings, faust_app, job
         self.session = settings.worker.session_timeout
-        self.rulebook, self.options = rulebook_and_options(settings)
+        self.paced = tuple(topic.name for topic in job.paced)
+        self.inputs = tuple(topic.name for topic in job.inputs)
         self.table = faust_app.Table(
             "state", key_type=bytes, value_type=bytes, partitions=PARTITIONS, options=MEMORY
         )
         self.rows = Rows(self.table)
         self.guard = Guard(
             settings.kafka,
-            settings.worker.app_id,
+            job.app_id,
             self.session,
             lambda: faust_app.consumer_generation_id,
         )
         self.turn = asyncio.Lock()  # held for the length of a batch
-        self.partitions: dict[int, Partition] = {}
+        self.partitions: dict[int, Folding] = {}
         self.last_at: dict[tuple[str, int], int] = {}
-        """Topic and partition to the Kafka time of its last snapshots or changes, in microseconds."""
+        """Topic and partition to the Kafka time of its last record, in microseconds; of `control` it does not count."""
         changelog = self.table.changelog_topic_name
-        self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session)
-        self.graves = Graves(settings.worker.bad_share, self.ledger.send)
+        self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session, job.name)
+        self.graves = Graves(settings.worker.bad_share, self.ledger.send, job.name)
         self.stopped = threading.Event()
         """Set: a catching up ends, its partitions are given up."""
         self.over = False
@@ -86,7 +85,7 @@ class Assess:
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
-        signs.ready(self.app, self.guard.next)
+        signs.ready(self.app, self.guard.next, self.inputs)
         more = True
         try:
             while more and not (self.turn.locked() or self.over) and self.guard.broken is None:
@@ -136,13 +135,8 @@ class Assess:
     def _apply(self, message: Any) -> None:
         partition = self._partition(message.partition)
         before = signs.elements(partition)
-        value, slot = message.value or b"", (message.topic, message.partition)
-        if message.topic in PACED:
-            apply = partition.snapshots if message.topic == SNAPSHOTS.name else partition.changes
-            apply(value, message.offset)
-            self.last_at[slot] = int(message.timestamp * 1_000_000)
-        else:
-            partition.control(value, message.offset)
+        partition.apply(message.topic, message.value or b"", message.offset)
+        self.last_at[message.topic, message.partition] = int(message.timestamp * 1_000_000)
         self._bury(message, partition, signs.elements(partition) - before)
 
     async def _pass_time(self, numbers: list[int], began: float) -> bool:
@@ -162,7 +156,7 @@ class Assess:
         held = [
             (tp.topic, tp.partition)
             for tp in self.app.consumer.assignment()
-            if tp.topic in signs.INPUTS
+            if tp.topic in self.inputs
         ]
         try:
             await self.guard.look(held, self._facts)
@@ -178,9 +172,9 @@ class Assess:
             "unacked": len(consumer.unacked),
         }
 
-    def _partition(self, number: int) -> Partition:
+    def _partition(self, number: int) -> Folding:
         if number not in self.partitions:
-            partition = Partition(number, self.rows.getter(number), self.rulebook, self.options)
+            partition = self.job.make(number, self.rows.getter(number))
             partition.restore(self.rows.heads(number))
             self.partitions[number] = partition
         return self.partitions[number]
@@ -189,7 +183,7 @@ class Assess:
         """Lets time pass in a partition, but never past what still waits to be read; whether more is due."""
         partition = self.partitions[number]
         limits = []
-        for slot in [(topic, number) for topic in PACED]:
+        for slot in [(topic, number) for topic in self.paced]:
             if slot not in self.guard.next:
                 self.guard.next[slot] = await asyncio.to_thread(self.guard.first, *slot)
             high = self.app.consumer.highwater(TP(*slot))
@@ -221,7 +215,7 @@ class Assess:
         """The loop still turns."""
         return self.awake_at is None or time.monotonic() - self.awake_at < self.session
 
-    def _bury(self, message: Any, partition: Partition, good: int) -> None:
+    def _bury(self, message: Any, partition: Folding, good: int) -> None:
         if self.graves.bury(message, partition.take_dead(), good):
             self.ledger.flush_now()  # so that they can be looked at
             die(

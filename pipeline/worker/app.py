@@ -7,23 +7,24 @@ import faust
 from faust.types import TP
 
 from pipeline.settings import Settings
-from pipeline.topics import CHANGES, CONTROL, PARTITIONS, SNAPSHOTS, state_of
-from pipeline.worker.agent import Assess
+from pipeline.topics import PARTITIONS, state_of
+from pipeline.worker.agent import Agent
 from pipeline.worker.assignor import Assignor
 from pipeline.worker.credentials import credentials
+from pipeline.worker.job import Job
 
 BUFFER = 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
 
 
-def create(settings: Settings) -> tuple[Any, Assess]:
+def create(settings: Settings, job: Job) -> tuple[Any, Agent]:
     """The Faust app and its worker."""
     worker = settings.worker
     _quick_fetches()
-    state_dir = worker.state_dir / worker.app_id
+    state_dir = worker.state_dir / job.app_id
     state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     app = faust.App(
-        worker.app_id,
+        job.app_id,
         broker=[f"aiokafka://{host.strip()}" for host in settings.kafka.bootstrap_servers.split(",")],
         broker_credentials=credentials(settings.kafka),
         store="rocksdb://", datadir=str(state_dir), web_enabled=False,
@@ -33,31 +34,29 @@ def create(settings: Settings) -> tuple[Any, Assess]:
         broker_session_timeout=worker.session_timeout, broker_heartbeat_interval=worker.session_timeout / 4,
         consumer_max_fetch_size=8_000_000, stream_wait_empty=False, PartitionAssignor=Assignor,
     )  # fmt: skip
-    assess = Assess(settings, app)
-    _catch_up_first(app, assess)
-    Assignor.needed = (SNAPSHOTS, CHANGES, CONTROL, state_of(worker.app_id))
+    agent = Agent(settings, app, job)
+    _catch_up_first(app, agent)
+    Assignor.needed = (*job.inputs, state_of(job.app_id))
     Assignor.missing = staticmethod(
-        lambda topics: assess.guard.leave("the brokers do not know our topics", topics=topics)
+        lambda topics: agent.guard.leave("the brokers do not know our topics", topics=topics)
     )
 
     async def judge(stream: Any) -> None:
-        await assess.run(stream)
+        await agent.run(stream)
 
     channel = app.topic(
-        SNAPSHOTS.name,
-        CHANGES.name,
-        CONTROL.name,
+        *(topic.name for topic in job.inputs),
         key_type=bytes,
         value_type=bytes,
         key_serializer="raw",
         value_serializer="raw",
     )
     app.agent(channel)(judge)
-    app.timer(0.5)(assess.idle)
-    app.timer(worker.session_timeout)(assess.look)
-    _end_first(app, assess)
-    app.on_partitions_revoked.connect(lambda *_, **__: assess.revoked(), weak=False)
-    return app, assess
+    app.timer(0.5)(agent.idle)
+    app.timer(worker.session_timeout)(agent.look)
+    _end_first(app, agent)
+    app.on_partitions_revoked.connect(lambda *_, **__: agent.revoked(), weak=False)
+    return app, agent
 
 
 def _quick_fetches() -> None:
@@ -70,7 +69,7 @@ def _quick_fetches() -> None:
     aiokafka.AIOKafkaConsumer.__init__ = quick
 
 
-def _catch_up_first(app: Any, assess: Assess) -> None:
+def _catch_up_first(app: Any, agent: Agent) -> None:
     """Faust's recovery takes about 0.1 ms a row, three minutes for a million resources: ours goes first, and leaves it
     nothing but the seeking. (Private names: see store.)"""
     recovery = app.tables.recovery
@@ -78,21 +77,21 @@ def _catch_up_first(app: Any, assess: Assess) -> None:
 
     async def build_offsets(consumer: Any, tps: set[TP], offsets: Any, title: str) -> None:
         if title == "active" and tps:
-            await assess.catch_up(tps)
+            await agent.catch_up(tps)
             for tp in tps:
-                if (known := assess.rows.known(tp.partition)) >= 0:
+                if (known := agent.rows.known(tp.partition)) >= 0:
                     offsets[tp] = known
         await build(consumer, tps, offsets, title)
 
     recovery._build_offsets = build_offsets  # noqa: SLF001
 
 
-def _end_first(app: Any, assess: Assess) -> None:
+def _end_first(app: Any, agent: Agent) -> None:
     """Faust closes the files as soon as it stops, and sends no signal before."""
     stop = app._stop_consumer  # noqa: SLF001
 
     async def end() -> None:
-        await assess.end()
+        await agent.end()
         await stop()
 
     app._stop_consumer = end  # noqa: SLF001

@@ -23,18 +23,19 @@ class Graves:
         self,
         most: float,
         send: Callable[..., None],
+        stage: str,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._elements, self._records = Share(most), Share(most)
-        self._send, self._now = send, now
+        self._send, self._stage, self._now = send, stage, now
         self._told, self._untold = float("-inf"), 0
 
     def bury(self, message: Any, dead: Sequence[Dead], good: int) -> bool:
         """Writes a letter for each of the dead of one record; True where so many are bad that it must be us."""
         for one in dead:
             origin = Origin(message.topic, message.partition, message.offset, one.place)
-            self._send(**letter("assess", one.reason, origin, one.value))
-            metrics.DEAD.labels("assess").inc()
+            self._send(**letter(self._stage, one.reason, origin, one.value))
+            metrics.DEAD.labels(self._stage).inc()
         if dead:
             self._tell(message, dead)
         whole = sum(one.place < 0 for one in dead)

@@ -14,7 +14,6 @@ from pipeline.deadletter import Origin, letter
 from pipeline.kafka import Delivery, flush, produce, producer
 from pipeline.partition import Work
 from pipeline.settings import Kafka
-from pipeline.topics import SNAPSHOTS
 from pipeline.worker.guard import die
 from pipeline.worker.store import Rows
 
@@ -26,10 +25,12 @@ Then = Callable[[], Awaitable[None]]
 class Ledger:
     """`session`: seconds after which our partitions may be another's; what takes half of them ends the process."""
 
-    def __init__(self, kafka: Kafka, rows: Rows, changelog: str, session: float) -> None:
+    def __init__(
+        self, kafka: Kafka, rows: Rows, changelog: str, session: float, stage: str
+    ) -> None:
         self._producer = producer(kafka, message_timeout_ms=int(session * 500))
         self._delivery = Delivery()
-        self._rows, self._changelog, self._session = rows, changelog, session
+        self._rows, self._changelog, self._session, self._stage = rows, changelog, session, stage
         self._logged: dict[int, list[int]] = {}
         """Partition to the changelog offsets that this slice's rows were given."""
         self._task: asyncio.Task[None] | None = None
@@ -93,9 +94,9 @@ class Ledger:
         metrics.BATCH.observe(time.monotonic() - began)
 
     def _too_large(self, number: int, value: bytes) -> None:
-        metrics.DEAD.labels("assess").inc()
-        origin = Origin(SNAPSHOTS.name, number, -1, -1)
-        self.send(**letter("assess", "an output larger than a record may be", origin, value))
+        metrics.DEAD.labels(self._stage).inc()
+        origin = Origin(self._stage, number, -1, -1)
+        self.send(**letter(self._stage, "an output larger than a record may be", origin, value))
 
     async def _flush(self) -> None:
         try:

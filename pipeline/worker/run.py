@@ -18,17 +18,17 @@ from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
 from pipeline.errors import NotThere, RestartWanted, UserError
 from pipeline.health import serve
 from pipeline.settings import Settings
-from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, READS, SNAPSHOTS, state_of
+from pipeline.worker.job import Job
 
 log = logging.getLogger("driftline.worker")
 STEADY = 60.0
 """A worker that ran this long starts its back-off anew."""
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, job: Job) -> None:
     """Runs a worker in this process, until a signal; never returns."""
     logs.start()
-    _look(settings)
+    _look(settings, job)
     from faust.worker import Worker
 
     from pipeline.worker.app import create
@@ -36,10 +36,10 @@ def run(settings: Settings) -> None:
     os.umask(0o077)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    app, assess = create(settings)
+    app, agent = create(settings, job)
     # not before the loop is set: a store made earlier hangs at SIGTERM
-    assess.table.data.apply_changelog_batch = assess.rows.recover
-    serve(settings.worker.bind, settings.worker.port, lambda: assess.alive)
+    agent.table.data.apply_changelog_batch = agent.rows.recover
+    serve(settings.worker.bind, job.port, lambda: agent.alive)
     gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
     gc.set_threshold(50_000, 20, 100)
     worker = Worker(
@@ -61,14 +61,13 @@ def run(settings: Settings) -> None:
         log.exception("the worker cannot go on")
     finally:
         logging.shutdown()
-        os._exit(code if assess.guard.broken is None else assess.guard.broken)
+        os._exit(code if agent.guard.broken is None else agent.guard.broken)
 
 
-def _look(settings: Settings) -> None:
+def _look(settings: Settings, job: Job) -> None:
     """Kafka must be there with our topics. Raises RestartWanted, or UserError for topics that are wrong."""
-    needed = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS, DRIFT, READS, state_of(settings.worker.app_id))
     try:
-        problems = topics_admin.check(settings.kafka, only=needed)
+        problems = topics_admin.check(settings.kafka, only=job.topics)
     except NotThere as why:
         raise RestartWanted(str(why)) from None
     if wrong := [p for p in problems if " partitions, not " in p]:

@@ -1,30 +1,29 @@
 """What a worker shows of itself: ready or not, what it holds, what waits, what it has counted."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline import metrics
-from pipeline.partition import Partition
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
+from pipeline.worker.job import Folding
 
-INPUTS = (SNAPSHOTS.name, CHANGES.name, CONTROL.name)
-GOOD = ("unchanged", "changed", "duplicates", "older", "changes", "evidence")
+GOOD = ("unchanged", "changed", "duplicates", "older", "changes", "evidence", "signals", "late", "unknown", "marks")  # fmt: skip
 
 
-def elements(partition: Partition) -> int:
+def elements(partition: Folding) -> int:
     """Elements processed and not yet counted()."""
     return sum(partition.counts[outcome] for outcome in GOOD)
 
 
-def ready(app: Any, expected: Mapping[tuple[str, int], int]) -> None:
-    """Ready is who holds partitions whose states are recovered. `expected`: the offset that comes next."""
+def ready(app: Any, expected: Mapping[tuple[str, int], int], inputs: Sequence[str]) -> None:
+    """Ready is who holds partitions whose states are recovered. `expected`: the offset that
+    comes next; `inputs`: topics, the first of which is counted."""
     recovered = app.tables.recovery.completed.is_set() and not app.rebalancing
-    held = [tp for tp in app.consumer.assignment() if tp.topic in INPUTS] if recovered else []
+    held = [tp for tp in app.consumer.assignment() if tp.topic in inputs] if recovered else []
     for tp in held:
         high, at = app.consumer.highwater(tp), expected.get((tp.topic, tp.partition))
         if high is not None and at is not None:
             metrics.WAITING.labels(tp.topic, tp.partition).set(max(0, high - at))
-    metrics.PARTITIONS.set(sum(tp.topic == SNAPSHOTS.name for tp in held))
+    metrics.PARTITIONS.set(sum(tp.topic == inputs[0] for tp in held))
     metrics.READY.set(int(recovered))
 
 
@@ -35,7 +34,7 @@ def revoked() -> None:
     metrics.WAITING.clear()
 
 
-def counted(partitions: Iterable[Partition]) -> None:
+def counted(partitions: Iterable[Folding]) -> None:
     """Moves what partitions have counted into the metrics."""
     for partition in partitions:
         counts = partition.counts
@@ -46,6 +45,12 @@ def counted(partitions: Iterable[Partition]) -> None:
             word, _, rest = reason.partition(" ")
             if word == "drift":
                 metrics.DRIFTS.labels(*rest.split()).inc(count)
+            elif word == "alert":
+                metrics.ALERTS.labels(*rest.split()).inc(count)
+            elif word == "mark":
+                pass  # only time
+            elif word == "signal":
+                metrics.SIGNALS.inc(count)
             else:
                 metrics.FINDINGS.labels(reason).inc(count)
         counts.clear()

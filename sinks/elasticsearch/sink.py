@@ -9,9 +9,9 @@ import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 from pipeline.settings import Elasticsearch
-from pipeline.topics import DRIFT, FINDINGS
+from pipeline.topics import ALERTS, DRIFT, FINDINGS
 from sinks.base import Action, Busy, Receipt
-from sinks.elasticsearch import drift, render
+from sinks.elasticsearch import alerts, drift, render
 
 MOST_BYTES = 8_000_000
 """Of a bulk: a whole batch. Measured: smaller ones, and several side by side, cost the node more than they bring."""
@@ -41,10 +41,10 @@ def client(settings: Elasticsearch) -> AsyncElasticsearch:
 
 
 class ElasticsearchSink:
-    """Upserts the latest view with external versions, and appends to the histories of findings and drifts."""
+    """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are upserted too."""
 
     name = "elasticsearch"
-    topics: tuple[str, ...] = (FINDINGS.name, DRIFT.name)
+    topics: tuple[str, ...] = (FINDINGS.name, DRIFT.name, ALERTS.name)
 
     def __init__(
         self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None
@@ -55,6 +55,8 @@ class ElasticsearchSink:
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
         if topic == DRIFT.name:
             return drift.actions(document, now, self._namespace)
+        if topic == ALERTS.name:
+            return alerts.actions(document, now, self._namespace)
         return render.actions(document, now, self._namespace)
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:

@@ -6,10 +6,15 @@ import hashlib
 import json
 from typing import Any
 
-from sinks.elasticsearch import drift
+from sinks.elasticsearch import alerts, drift
 from sinks.elasticsearch.render import ALIAS, DATASET
 
-LATEST, HISTORY, DRIFTS = "driftline-latest", "driftline-history", "driftline-drift"
+LATEST, HISTORY, DRIFTS, ALERTS = (
+    "driftline-latest",
+    "driftline-history",
+    "driftline-drift",
+    "driftline-alerts",
+)
 KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
 TEXT = {"type": "text"}
 DATE = {"type": "date"}
@@ -77,7 +82,7 @@ def _hash(value: Any) -> str:
 
 def templates() -> dict[str, dict[str, Any]]:
     """By name, each with its own fingerprint in `_meta`."""
-    made = {LATEST: _latest(), HISTORY: _history(), DRIFTS: _drifts()}
+    made = {LATEST: _latest(), HISTORY: _history(), DRIFTS: _drifts(), ALERTS: _alerts()}
     return {name: one | {"_meta": {"driftline": _hash(one)}} for name, one in made.items()}
 
 
@@ -133,5 +138,30 @@ def _drifts() -> dict[str, Any]:
             "settings": {"index": {"auto_expand_replicas": "0-1", "mode": "standard"}},
             "mappings": _drift_mapping(),
             "lifecycle": {"data_retention": "90d"},
+        },
+    }
+
+
+def _alerts() -> dict[str, Any]:
+    """For the index of alerts: one document each."""
+    shared = mapping()["properties"]
+    own = _object(
+        state=KEYWORD, severity=KEYWORD, revision=LONG, count=LONG, group=FLAT, resources=KEYWORD, findings=KEYWORD,
+        actors=KEYWORD, next=TEXT, false_positives=TEXT, capped=BOOL, merged_into=KEYWORD, continues=KEYWORD,
+        story={"type": "object", "enabled": False},
+    )  # fmt: skip
+    names = ("@timestamp", "message", "ecs", "observer", "rule", "related")
+    properties = {name: shared[name] for name in names} | {
+        "event": _object(**shared["event"]["properties"], start=DATE, end=DATE),
+        "threat": _object(technique=_object(id=KEYWORD), tactic=_object(name=KEYWORD)),
+        "source": _object(address=KEYWORD),
+        "driftline": _object(alert=own),
+    }
+    return {
+        "index_patterns": [alerts.index("*")],
+        "priority": 300,
+        "template": {
+            "settings": {"index": {"auto_expand_replicas": "0-1", "number_of_shards": 1}},
+            "mappings": {"dynamic": False, "date_detection": False, "properties": properties},
         },
     }

@@ -185,6 +185,14 @@ def test_a_late_hit_that_begins_earlier_gives_the_alert_its_name() -> None:
     assert len(world.standing()) == 1
 
 
+def test_hits_of_one_moment_give_it_one_name() -> None:
+    """CloudTrail tells whole seconds: which of a second's events is heard first must not matter."""
+    world = World(spec("event_count", ("gte", 1)))
+    for id in "cab":
+        world.hit(at(5, id=id))
+    assert len(world.alerts) == 1
+
+
 def test_what_comes_too_late_is_counted() -> None:
     world = World(spec("event_count", ("gte", 1)))
     world.until(100)

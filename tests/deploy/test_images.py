@@ -23,7 +23,7 @@ every_service = pytest.mark.parametrize("name", OURS)
 
 def test_the_whole_stream_is_there() -> None:
     started = sorted(" ".join(one["command"][:2]) for one in OURS.values())
-    assert started == sorted(["topics create", "sink elasticsearch", "sink elasticsearch", "worker", "worker", "clock", "collect aws", "coverage --serve"])  # fmt: skip
+    assert started == sorted(["topics create", "sink elasticsearch", "sink elasticsearch", "worker", "worker", "correlate", "clock", "collect aws", "coverage --serve"])  # fmt: skip
 
 
 @every_service
@@ -66,9 +66,10 @@ def test_every_secret_is_a_file_that_is_declared_and_given() -> None:
 
 
 def test_each_worker_has_a_state_of_its_own() -> None:
-    folders = [one["volumes"] for one in OURS.values() if one["command"] == ["worker"]]
-    assert len(folders) == 2
-    assert folders[0] != folders[1]
+    folders = [
+        one["volumes"] for one in OURS.values() if one["command"][0] in ("worker", "correlate")
+    ]
+    assert len({volume for (volume,) in folders}) == 3
     for (volume,) in folders:
         name, _, path = volume.partition(":")
         assert path == "/var/lib/driftline"  # worker.state_dir
@@ -92,6 +93,7 @@ def test_health_is_asked_of_what_listens_and_there_alone(name: str, tmp_path: Pa
     serve = one["command"][-1] if "--serve" in one["command"] else ""
     listens = {
         "worker": settings.worker.port,
+        "correlate": settings.correlate.port,
         "sink": settings.sink.port,
         "coverage": int(serve.rpartition(":")[2] or 0),
     }.get(one["command"][0], 0)

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,11 +37,14 @@ from pipeline.topics import (
     PARTITIONS,
     SNAPSHOTS,
     STATE,
+    Topic,
 )
 from tests.core.world import write_rules
 from tests.live.tape import Tape
 
 APP = "driftline-assess"
+CONTENT = Path(__file__).parent / "content"
+"""Detections that look at the tape."""
 SESSION = 6.0
 PATIENCE = 120.0
 
@@ -98,6 +101,8 @@ class Arena:
             "rules": {"builtin": False, "paths": [str(rules)]},
             "worker": {"session_timeout": f"{SESSION}s", "port": 0},
             "clock": {"lateness": "0s"},
+            "correlate": {"port": 0},
+            "detections": {"builtin": False, "paths": [str(CONTENT)]},
         }
         (folder / "driftline.yaml").write_text(yaml.safe_dump(settings))
         (folder / "driftline.yaml").chmod(0o600)
@@ -112,8 +117,8 @@ class Arena:
         self.fed = 0
         self.rate = 1500.0
 
-    def worker(self) -> Slot:
-        slot = Slot(self.folder, str(len(self.slots)), self.env, self.program)
+    def worker(self, *program: str) -> Slot:
+        slot = Slot(self.folder, str(len(self.slots)), self.env, list(program) or self.program)
         self.slots.append(slot)
         return slot
 
@@ -159,15 +164,11 @@ class Arena:
             time.sleep(0.1)
         return time.monotonic() - began
 
-    def lag(self) -> int:
+    def lag(self, group: str = APP, topics: Sequence[Topic] = (SNAPSHOTS, CHANGES, CONTROL)) -> int:
         """Records that no worker has acknowledged yet."""
-        slots = [
-            TopicPartition(t.name, n)
-            for t in (SNAPSHOTS, CHANGES, CONTROL)
-            for n in range(PARTITIONS)
-        ]
+        slots = [TopicPartition(t.name, n) for t in topics for n in range(PARTITIONS)]
         ends = self._ends(slots)
-        reader = consumer(self.kafka, APP)
+        reader = consumer(self.kafka, group)
         try:
             done = reader.committed(slots, 30)
         finally:
@@ -176,10 +177,14 @@ class Arena:
 
     def drained(self) -> None:
         """Waits until every record is acknowledged."""
+        self.until(lambda: not self.lag(), "records are left")
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Waits until something holds."""
         end = time.monotonic() + PATIENCE
-        while self.lag():
+        while not holds():
             if time.monotonic() > end:
-                raise RuntimeError(f"{self.lag()} records are left:\n{self.tails()}")
+                raise RuntimeError(f"{what}:\n{self.tails()}")
             time.sleep(0.2)
 
     def finish(self) -> float:

@@ -154,8 +154,8 @@ def test_nothing_is_there_and_everything_says_so(
     found = told(said)
     assert said.code == 2
     assert {what: line["state"] for what, line in found.items()} == {
-        "settings": "ok", "redaction key": "ok", "rules": "ok", "state folder": "ok",
-        "Kafka": "fail", "topics": "unknown", "clock": "unknown", "change events": "unknown", "worker": "unknown", "sink": "unknown",
+        "settings": "ok", "redaction key": "ok", "rules": "ok", "detections": "warn", "state folder": "ok",
+        "Kafka": "fail", "topics": "unknown", "clock": "unknown", "change events": "unknown", "worker": "unknown", "correlate": "unknown", "sink": "unknown",
         "sweeps": "unknown", "dead letters": "unknown", "Elasticsearch": "fail", "templates": "unknown",
         "AWS credentials": "fail", "AWS accounts": "unknown", "AWS permissions": "unknown",
     }  # fmt: skip
@@ -176,7 +176,7 @@ def test_settings_that_cannot_be_read_are_told_with_all_that_was_not_asked(
     assert said.code == 2
     assert [x["what"] for x in lines if x["state"] == "fail"] == ["settings", "settings"]
     assert {x["what"] for x in lines if x["state"] == "unknown"} == {
-        "Kafka", "topics", "clock", "change events", "worker", "sink", "sweeps", "dead letters"
+        "Kafka", "topics", "clock", "change events", "worker", "correlate", "sink", "sweeps", "dead letters"
     }  # fmt: skip
 
 

@@ -35,12 +35,12 @@ def message(offset: int = 7) -> Any:
 
 def graves(most: float = 0.1) -> tuple[Graves, list[Any]]:
     sent: list[Any] = []
-    return Graves(most, lambda **record: sent.append(record), lambda: 0.0), sent
+    return Graves(most, lambda **record: sent.append(record), "assess", lambda: 0.0), sent
 
 
 def test_a_line_now_and_then_and_never_one_for_each(caplog: pytest.LogCaptureFixture) -> None:
     now, sent = 0.0, []
-    mine = Graves(1, lambda **record: sent.append(record), lambda: now)
+    mine = Graves(1, lambda **record: sent.append(record), "assess", lambda: now)
     element = wire.encode_snapshot(key(1))
     for offset in range(50):
         mine.bury(message(offset), [Dead(4, "why", element)] * 2, 1)

@@ -8,7 +8,7 @@ import pytest
 from pipeline.topics import topics_of
 from tests.shells.command import Command
 
-PROGRAMS = {"administrator", "clock", "collector", "operator", "sink", "worker"}
+PROGRAMS = {"administrator", "clock", "collector", "correlator", "operator", "sink", "worker"}
 
 
 def test_the_commands_and_the_json_say_the_same(driftline: Command) -> None:

@@ -49,6 +49,8 @@ def test_only_the_changelog_goes_by_the_app_id() -> None:
     assert topics_of(APP_ID) == TOPICS
     other = topics_of("second")
     assert [mine for mine in other if mine not in TOPICS] == [state_of("second")]
+    third = topics_of(APP_ID, "third")
+    assert [mine.name for mine in third if mine not in TOPICS] == ["third-state-changelog"]
     assert state_of("second").name == "second-state-changelog"
     assert state_of("second").settings() == STATE.settings()
 

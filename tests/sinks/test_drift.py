@@ -51,23 +51,24 @@ def test_a_future_time_is_now() -> None:
     assert to_micros(drift.document(DRIFTS[0], early, "default")["@timestamp"]) == early
 
 
+def unmapped(value: Any, mapped: dict[str, Any], path: str) -> list[str]:
+    """The places of a document that a mapping does not know."""
+    if mapped.get("enabled") is False or "properties" not in mapped:
+        return []
+    items = value if isinstance(value, list) else [value]
+    return [
+        found
+        for item in items
+        for name, inner in item.items()
+        for found in (
+            unmapped(inner, mapped["properties"][name], f"{path}.{name}")
+            if name in mapped["properties"]
+            else [f"{path}.{name}"]
+        )
+    ]
+
+
 @pytest.mark.parametrize("one", DRIFTS)
 def test_every_field_is_mapped(one: dict[str, Any]) -> None:
     mapping = templates()["driftline-drift"]["template"]["mappings"]
-
-    def unmapped(value: Any, mapped: dict[str, Any], path: str) -> list[str]:
-        if mapped.get("enabled") is False or "properties" not in mapped:
-            return []
-        items = value if isinstance(value, list) else [value]
-        return [
-            found
-            for item in items
-            for name, inner in item.items()
-            for found in (
-                unmapped(inner, mapped["properties"][name], f"{path}.{name}")
-                if name in mapped["properties"]
-                else [f"{path}.{name}"]
-            )
-        ]
-
     assert unmapped(drift.document(one, NOW, "default"), mapping, "") == []

@@ -85,6 +85,7 @@ class Hearing:
 
     def __init__(self, settings: Settings, options: "Options", stop: threading.Event) -> None:
         from collectors.aws.client import Organization
+        from pipeline.shell import watch
 
         self.settings, self.options, self.stop = settings, options, stop
         self.organization = Organization(
@@ -92,6 +93,7 @@ class Hearing:
             options.concurrency, threading.Event(),
         )  # fmt: skip
         self.index = index(settings)
+        self.wanted = watch(settings).wants
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
 
@@ -138,7 +140,7 @@ class Hearing:
         from collectors.aws.sources.send import Sender
 
         sender = Sender(self.settings.kafka)
-        reader = Reader(self.options.redactor, source, self.index)
+        reader = Reader(self.options.redactor, source, self.index, self.wanted)
         open_ = opener(lambda region: self.organization.own("s3", region))
         return sender, Hearer(sender, reader, self.options.redactor, open_, asks)
 

@@ -1,0 +1,23 @@
+"""`driftline correlate`: the second stream processor."""
+
+import sys
+
+import click
+
+from pipeline.settings import load_settings
+
+
+@click.command(name="correlate")
+@click.option("--supervise", is_flag=True, help="Start it again whenever it dies or asks for it.")
+def command(supervise: bool) -> int:
+    """Correlate signals as they stream in: alerts, each with its story.
+
+    Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
+    state is of a newer version. Neither is mended by another start."""
+    settings = load_settings()
+    from pipeline.worker import job, run
+
+    if supervise:
+        return run.supervise([sys.executable, "-m", "pipeline", "correlate"])
+    run.run(settings, job.correlate(settings))
+    return 0

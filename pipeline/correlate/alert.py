@@ -1,0 +1,46 @@
+"""An alert as a document: what happened in order, who, from where, on what, and what to do. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.correlate.runs import Run
+from pipeline.detections.correlations import Correlation
+from pipeline.model import from_micros
+from pipeline.model.finding import SEVERITIES
+
+MOST = 50
+"""Resources, and findings, that an alert names."""
+
+
+def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The Alert. `said`: what pipeline.correlate.group says of it."""
+    own = one.about.get("driftline")
+    out: dict[str, Any] = {
+        "id": said["id"], "rule": one.id, "title": one.title,
+        "severity": one.level if one.level in SEVERITIES else "medium",
+        "state": said["state"], "revision": said["revision"], "tags": list(one.tags),
+        "group": dict(zip(one.group_by, group.split("\n"), strict=False)) if one.group_by else {},
+        "next": own.get("next", "") if isinstance(own, dict) else "",
+        "description": str(one.about.get("description", "")),
+        "false_positives": [str(text) for text in one.about.get("falsepositives") or ()],
+    }  # fmt: skip
+    run: Run | None = said.get("run")
+    if run is None:  # it stands no more
+        times = {"begins": said["begins"], "at": said["begins"], "last": said["last"]}
+        out |= {name: from_micros(at) for name, at in times.items()}
+        out |= {"count": 0, "story": [], "resources": [], "findings": [], "actors": []}
+        if said.get("merged_into"):
+            out["merged_into"] = said["merged_into"]
+        return out
+    out |= {
+        "begins": from_micros(run.begins), "at": from_micros(run.at), "last": from_micros(run.last), "count": run.count,
+        "story": run.briefs, "resources": _each(run, "resource"), "findings": _each(run, "finding"),
+        "actors": _each(run, "who"), "capped": said["capped"],
+    }  # fmt: skip
+    if run.continues:
+        out["continues"] = run.continues
+    return out
+
+
+def _each(run: Run, name: str) -> list[str]:
+    return sorted({brief[name] for brief in run.briefs if brief.get(name)})[:MOST]

@@ -1,0 +1,257 @@
+"""Detections at work: a change, a finding's transition or a drift in, signals out, one for each correlation and group
+that looks for it. Pure.
+
+A rule that tells for itself is a correlation of its own: one match is enough, and further ones within the hour belong to
+the same alert. One of level `informational` is only a part of correlations."""
+
+import itertools
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.detections.correlations import Correlation
+from pipeline.detections.load import Detections
+from pipeline.detections.match import View, text_of
+from pipeline.detections.rule import Detection
+from pipeline.model import Change, from_micros, micros, to_micros
+from pipeline.model.finding import NAMESPACE
+from pipeline.rulebook import RuleSet
+from pipeline.state import Body
+
+HOUR = 3_600_000_000
+MOST_GROUPS = 16
+"""Of one match: a group-by name may stand for a list (the resources related to one)."""
+SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
+"""A provider's audit events, as Sigma's taxonomy names them."""
+OWN = "driftline"
+"""Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that we add to events."""
+GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
+BY_WHOM = ("driftline.actor.id", "driftline.account")
+"""What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
+ORDER = ("informational", "low", "medium", "high", "critical")
+
+
+class Event(NamedTuple):
+    """What detections look at."""
+
+    id: str
+    at: int
+    product: str
+    service: str
+    fields: Mapping[str, Any]
+    uid: str | None
+    brief: dict[str, Any]
+    """What an alert shows of it."""
+
+
+class Watch:
+    """Everything that looks for something."""
+
+    def __init__(self, found: Detections) -> None:
+        self.found = found
+        muted = {rule for one in found.correlations.values() if not one.generate for rule in one.rules}  # fmt: skip
+        self.correlations: dict[str, Correlation] = dict(found.correlations)
+        self.correlations |= {
+            rule.id: alone(rule)
+            for rule in found.rules.values()
+            if rule.id not in muted and rule.level != "informational"
+        }
+        self._lookers: dict[str, list[Correlation]] = {}
+        for one in self.correlations.values():
+            for rule in one.rules:
+                self._lookers.setdefault(rule, []).append(one)
+
+    def __bool__(self) -> bool:
+        return bool(self.correlations)
+
+    def change(
+        self, record: Change, body: Body | None, rules: RuleSet | None
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """An audit event's signals, each with the key of its record. `body`, `rules`: what is known of its resource."""
+        return _keyed(self.signals(of_change(record, body, rules)))
+
+    def finding(
+        self, finding: Mapping[str, Any], body: Body
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Those of a finding's transition."""
+        return _keyed(self.signals(of_finding(finding, body)))
+
+    def drift(
+        self, drift: Mapping[str, Any], body: Body, rules: RuleSet | None
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Those of a drift."""
+        return _keyed(self.signals(of_drift(drift, body, rules)))
+
+    def wants(self, record: Mapping[str, Any]) -> bool:
+        """Whether a rule asks for such an event by its name: then a read-only or data event is worth keeping."""
+        return self.found.asked_for(View(record))
+
+    def signals(self, event: Event) -> Iterator[dict[str, Any]]:
+        """The signals of an event, as Signal documents."""
+        view = View(event.fields)
+        for rule in self.found.matching(view, event.product, event.service):
+            for one in self._lookers.get(rule.id, ()):
+                value = _first(view, one.counted) if one.counted else None
+                for group in groups(one, rule.id, rule.name, view):
+                    brief = event.brief | {"rule": rule.title}
+                    yield signal(one, rule.id, group, event.id, event.at, value, brief, event.uid)
+
+    def above(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Those of an alert: for correlations of correlations."""
+        return _keyed(self._above(alert))
+
+    def _above(self, alert: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        if alert["rule"] not in self.found.correlations:
+            return  # a rule that tells for itself: whoever looks for it has its matches
+        one, at = self.correlations[alert["rule"]], to_micros(alert["at"]) or 0
+        group = alert["group"]
+        for higher in self._lookers.get(one.id, ()):
+            key = tuple(str(group.get(higher.field_of(name, one.id, one.name), "")) for name in higher.group_by)  # fmt: skip
+            brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"], "count": alert["count"]}  # fmt: skip
+            value = group.get(higher.counted or "")
+            uid = next(iter(alert["resources"]), None)
+            new = signal(higher, one.id, key, alert["id"], at, value, brief, uid)
+            yield new | {"gone": True} if alert["state"] in ("merged", "withdrawn") else new
+
+
+def alone(rule: Detection) -> Correlation:
+    """A rule that tells for itself."""
+    own = rule.about.get("driftline")
+    group_by = own.get("group-by") if isinstance(own, dict) else None
+    default = GROUPS.get(rule.logsource.get("service", ""), BY_WHOM) if rule.logsource.get("product") == OWN else BY_WHOM  # fmt: skip
+    return Correlation(
+        rule.id, rule.title, rule.level, "event_count", (rule.id,), tuple(group_by or default), HOUR, (("gte", 1),),
+        called={rule.id: rule.id}, name=rule.name, tags=rule.tags, path=rule.path, about=rule.about,
+    )  # fmt: skip
+
+
+def signal(
+    one: Correlation, rule: str, group: Sequence[str], event: str, at: int, value: Any, brief: dict[str, Any],
+    uid: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """A Signal's document."""
+    name = "\n".join(group)
+    id = uuid.uuid5(NAMESPACE, f"signal\n{one.id}\n{name}\n{rule}\n{event}")
+    out: dict[str, Any] = {
+        "id": str(id), "detection": rule, "correlation": one.id, "group": name, "event": event, "at": from_micros(at),
+        "fields": brief,
+    }  # fmt: skip
+    if uid:
+        out["uid"] = uid
+    if value is not None:
+        out["value"] = value
+    return out
+
+
+def _keyed(signals: Iterator[dict[str, Any]]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """With the key of their records: all of a group's go one way."""
+    for one in signals:
+        yield f"{one['correlation']}\n{one['group']}".encode(), one
+
+
+def groups(one: Correlation, rule: str, called: str | None, view: View) -> list[tuple[str, ...]]:
+    """The groups that a match belongs to: of a list, each element is one; at most 16. None where a field of ours is
+    not there: nobody is not a group."""
+    found = []
+    for name in one.group_by:
+        field = one.field_of(name, rule, called)
+        own = [text for value in view.values(field) if not isinstance(value, list) and (text := text_of(value)) is not None]  # fmt: skip
+        if not own and field.startswith(f"{OWN}."):
+            return []
+        found.append(sorted(set(own)) or [""])
+    return list(itertools.islice(itertools.product(*found), MOST_GROUPS))
+
+
+def _first(view: View, name: str) -> str | None:
+    return next((text for value in view.values(name) if (text := text_of(value)) is not None), None)
+
+
+def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event:
+    """An audit event, with what its resource had open when it happened. `rules`: those of the resource's type."""
+    product, service = SOURCES[record.provider]
+    actor = record.actor.model_dump(mode="json", exclude_none=True)
+    own: dict[str, Any] = {
+        "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
+        "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
+        "source_ip": record.source_ip, "known": body is not None and not body.unseen,
+    }  # fmt: skip
+    if body is not None:
+        own |= posture(body, rules) | {"related": related(body)}
+    brief = {
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": actor["id"], "from": record.source_ip,
+        "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
+        "region": record.region, "failed": record.error if record.outcome == "failure" else None,
+        "open": own.get("open") or None,
+    }  # fmt: skip
+    return Event(
+        record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
+        record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
+    )  # fmt: skip
+
+
+def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
+    """What a resource has open: rules, severities, what that exposes."""
+    found = {rule: life for rule, life in body.lives.items() if life.status == "open"}
+    if not found:
+        return {"open": [], "severities": [], "exposure": []}
+    bounds = [bound for bound in rules.rules if bound.id in found] if rules else []
+    severities = {life.severity for life in found.values()}
+    return {
+        "open": sorted(found),
+        "severities": sorted(severities),
+        "worst": max(severities, key=lambda one: ORDER.index(one) if one in ORDER else 0),
+        "exposure": sorted({bound.exposure for bound in bounds}),
+        "privilege": sorted({bound.privilege for bound in bounds}),
+    }
+
+
+def related(body: Body) -> list[str]:
+    """The uids of what a resource is tied to."""
+    return [uid for one in body.related if isinstance(uid := one.get("uid"), str)]
+
+
+def of_finding(finding: Mapping[str, Any], body: Body) -> Event:
+    """A finding's transition."""
+    resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
+    own = {
+        "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
+        "rule": rule["id"], "severity": rule["severity"], "section": rule.get("section"), "reopened": finding["reopened"],
+        "risk": finding["risk"]["score"], "attribution": finding.get("attribution"), "actor": finding.get("actor"),
+        **_resource(resource), "related": related(body),
+    }  # fmt: skip
+    brief = {
+        "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": (finding.get("actor") or {}).get("id"),
+        "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "finding": finding["id"],
+    }  # fmt: skip
+    id = f"{finding['id']}:{finding['status']}:{at}"
+    return Event(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+
+
+def of_drift(drift: Mapping[str, Any], body: Body, rules: RuleSet | None) -> Event:
+    """A drift, or a new word on it: it counts once."""
+    resource, at = drift["resource"], drift["at"]
+    paths = [change["path"] for change in drift["changes"]]
+    own = {
+        "type": "drift", "part": drift["part"], "paths": paths, "ops": sorted({c["op"] for c in drift["changes"]}),
+        "attribution": drift["attribution"], "found_by": drift["found_by"], "baseline": drift["baseline"],
+        "actor": drift.get("actor"), **_resource(resource), "related": related(body), **posture(body, rules),
+    }  # fmt: skip
+    brief = {
+        "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": (drift.get("actor") or {}).get("id"),
+        "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "drift": drift["id"],
+    }  # fmt: skip
+    return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+
+
+def _resource(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "uid": resource["uid"],
+        "resource_type": resource["type"],
+        "account": resource["account"],
+        "region": resource["region"],
+        "name": resource.get("name"),
+    }
+
+
+def _there(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value is not None}

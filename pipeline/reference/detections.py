@@ -1,0 +1,67 @@
+"""docs/detections.md: what is looked for, out of the rules' and correlations' own files."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from pipeline.reference import code, page, table
+from pipeline.rulebook import builtin_folder
+
+SOURCES = {
+    "management": "change events: calls that change something, and logins",
+    "reads": "change events that only read: forwarding rules leave them out unless told (deploy/aws, `read_events`)",
+    "data": "data events of CloudTrail, such as reading an object: a trail must record them, which costs",
+    "findings": "what is open on the resource, or a finding's transition",
+    "drifts": "drifts, with who made them",
+}
+INTRO = """
+Sigma rules and correlations that come with Driftline (`detections.builtin`). Each proves itself by examples that fire and
+near-misses that stay silent. Those of level informational are only parts of correlations. Yours lie in `detections.paths`, in the
+same form; `driftline detections check` says whether they load. What a rule may ask of our own fields stands under `driftline.`:
+`driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's resource had open.
+"""
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """The page."""
+    rules, correlations = (_read(name) for name in ("detections", "correlations"))
+    body = [
+        f"## Sources\n\n{table(('source', 'what it is'), [(code(k), v) for k, v in SOURCES.items()])}",
+        f"## Detections ({len(rules)})\n\n{table(('detection', 'level', 'sources', 'ATT&CK', 'what'), map(_rule, rules))}",
+        f"## Correlations ({len(correlations)})\n\n{table(('correlation', 'level', 'of', 'within', 'same', 'what'), map(_correlation, correlations))}",
+    ]  # fmt: skip
+    yield (
+        "docs/detections.md",
+        page("Detections", "rules/detections, rules/correlations", INTRO, *body),
+    )
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    folder = builtin_folder() / name
+    return [yaml.safe_load(path.read_text()) for path in sorted(folder.rglob("*.yml"))]
+
+
+def _rule(data: dict[str, Any]) -> tuple[str, ...]:
+    own = data["driftline"]
+    return (
+        code(data["name"]),
+        data["level"],
+        ", ".join(own["sources"]),
+        _techniques(data),
+        data["description"],
+    )
+
+
+def _correlation(data: dict[str, Any]) -> tuple[str, ...]:
+    own = data["correlation"]
+    of = own["condition"] if isinstance(own.get("condition"), str) else ", ".join(own["rules"])
+    return (code(data["name"]), data["level"], f"{own['type']}: {of}", own["timespan"], ", ".join(own["group-by"]), _what(data))  # fmt: skip
+
+
+def _what(data: dict[str, Any]) -> str:
+    return f"**{data['title']}.** {data['description']}"
+
+
+def _techniques(data: dict[str, Any]) -> str:
+    return ", ".join(tag.removeprefix("attack.").upper() for tag in data["tags"] if tag.startswith("attack.t1"))  # fmt: skip

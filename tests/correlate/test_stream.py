@@ -1,0 +1,178 @@
+"""From what is heard and read to the alert: signals, groups, order, doubles, late ones."""
+
+import random
+from typing import Any
+
+import pytest
+
+from pipeline.correlate.partition import Correlating
+from pipeline.detections.watch import Watch
+from pipeline.fold import Fold
+from pipeline.model import Alert, Signal
+from pipeline.settings import Settings
+from pipeline.shell import watch
+from pipeline.topics import ALERTS, CHANGES, CONTROL, SIGNALS
+from tests.core.world import change, heard, key, minute, rulebook, tick, value
+
+LATENESS = 600_000_000
+BOB = "arn:aws:iam::111111111111:user/bob"
+
+
+@pytest.fixture(scope="module")
+def content() -> Watch:
+    return watch(Settings())
+
+
+def event(at: float, service: str, action: str, who: str = "ann", **request: Any) -> bytes:
+    raw = {
+        "eventSource": f"{service}.amazonaws.com", "eventName": action, "requestParameters": request,
+        "userIdentity": {"type": "IAMUser", "userName": who}, "awsRegion": "eu-west-1",
+    }  # fmt: skip
+    return change(at, who, uid="account:aws:111111111111", type=None, id=f"{action}-{at}", action=action, kind="other", raw=raw).encode()  # fmt: skip
+
+
+def story() -> list[bytes]:
+    """Logging goes, a key is made; bob does the second alone."""
+    return [
+        event(1, "cloudtrail", "StopLogging", name="main"),
+        event(20, "iam", "CreateAccessKey", userName="alice"),
+        event(25, "iam", "CreateAccessKey", "bob", userName="alice"),
+    ]
+
+
+def fold(content: Watch, *records: tuple[str, bytes]) -> Fold:
+    world = Fold(rulebook(), watch=content, lateness=LATENESS)
+    for topic, record in records:
+        world.feed(topic, record)
+    assert not world.dead
+    return world
+
+
+def alerts(world: Fold) -> dict[str, list[Alert]]:
+    out: dict[str, list[Alert]] = {}
+    for one in map(Alert.model_validate, world.told_alerts()):
+        out.setdefault(one.title, []).append(one)
+    return out
+
+
+TITLE = "Logging is switched off, then a key is made for somebody"
+
+
+def test_the_story_is_told(content: Watch) -> None:
+    found = alerts(fold(content, *((CHANGES.name, record) for record in story())))
+    (one,) = found[TITLE]
+    assert (one.state, one.severity, one.count, one.actors) == ("active", "critical", 2, ["ann"])
+    assert [step["what"] for step in one.story] == ["StopLogging", "CreateAccessKey"]
+    assert (one.begins, one.at) == (minute(1), minute(20))
+    assert one.group == {"driftline.actor.id": "ann"}
+    assert one.next
+    keys = found["An access key is made for another user"]
+    assert {tuple(alert.actors) for alert in keys} == {("ann",), ("bob",)}
+
+
+def final(world: Fold) -> list[dict[str, Any]]:
+    """What stands, whenever it was said."""
+    gone = ("merged", "withdrawn")
+    return [
+        {k: v for k, v in one.items() if k != "revision"}
+        for one in world.told_alerts()
+        if one["state"] not in gone
+    ]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_order_and_doubles_change_nothing(content: Watch, seed: int) -> None:
+    chance = random.Random(seed)
+    records = [(CHANGES.name, one) for one in story()]
+    end = [(CONTROL.name, tick(60 * 30)), (CONTROL.name, heard(60 * 30))]
+    whole = final(fold(content, *records, *end))
+    shuffled = [*records, *chance.choices(records, k=3)]
+    chance.shuffle(shuffled)
+    assert final(fold(content, *shuffled, *end)) == whole
+    assert {one["state"] for one in whole} == {"ended"}
+
+
+def test_what_comes_too_late_is_counted(content: Watch) -> None:
+    times = [(CONTROL.name, tick(120)), (CONTROL.name, heard(120))]
+    first, second, _ = story()
+    world = fold(content, (CHANGES.name, first), *times, (CHANGES.name, second))
+    assert TITLE not in alerts(world)
+
+
+def test_absence_is_judged_when_time_has_passed(content: Watch) -> None:
+    title = "A trail is switched off, and not on again within the hour"
+    stop, again = (event(at, "cloudtrail", action, name="main") for at, action in ((1, "StopLogging"), (31, "StartLogging")))  # fmt: skip
+    passed = [(CONTROL.name, tick(90)), (CONTROL.name, heard(90))]
+    assert title not in alerts(fold(content, (CHANGES.name, stop)))
+    assert title in alerts(fold(content, (CHANGES.name, stop), *passed))
+    assert title not in alerts(fold(content, (CHANGES.name, stop), (CHANGES.name, again), *passed))
+
+
+def test_transitions_are_signals_and_restatements_are_none(content: Watch) -> None:
+    title = "Something was open for a few minutes only"
+    world = Fold(rulebook(), watch=content, lateness=LATENESS)
+    for at, good in ((0, True), (5, False), (9, True), (800, True), (1600, True)):
+        world.feed("driftline.snapshots", value(key(at, rotation=good)))
+        world.feed(CONTROL.name, tick(at))
+    (one,) = alerts(world)[title]
+    assert (one.count, one.resources) == (2, [key(0).uid])
+    assert one.group["driftline.rule"] == "t-rotation"
+
+
+def test_posture_is_with_the_event(content: Watch) -> None:
+    world = Fold(rulebook(), watch=content, lateness=LATENESS)
+    world.feed("driftline.snapshots", value(key(0, rotation=False)))
+    signals = [
+        signal
+        for _, signal in content.change(change(1, id="e1", raw={"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "x"}}), world._partition._load(key(0).uid).body, None)  # type: ignore[union-attr]
+    ]  # fmt: skip
+    assert {Signal.model_validate(one).fields["open"][0] for one in signals} == {"t-rotation"}
+
+
+def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
+    """Signals in their order, cut anywhere and begun again from what was kept: the same alerts, no double."""
+    outputs: list[bytes] = []
+    source = Fold(rulebook(), watch=content)
+    taken: list[bytes] = []
+    groups = source._groups
+    assert groups
+    feed = groups.feed
+
+    def listening(value: bytes) -> None:
+        taken.append(value)
+        feed(value)
+
+    groups.feed = listening  # type: ignore[method-assign]
+    for record in story():
+        source.feed(CHANGES.name, record)
+    for cut in range(len(taken)):
+        rows: dict[bytes, bytes | None] = {}
+        said: dict[bytes, bytes] = {}
+        for begin, end in ((0, cut + 1), (max(0, cut - 1), len(taken))):
+            fold_ = Correlating(0, rows.get, content, LATENESS)
+            fold_.restore((k, v) for k, v in rows.items() if v and k[:1] == b"h")
+            for offset in range(begin, end):
+                fold_.apply(SIGNALS.name, taken[offset], offset)
+            work = fold_.take()
+            rows.update(work.rows)
+            said |= {o.key: o.value for o in work.outputs if o.topic == ALERTS.name}
+        outputs.append(b"\n".join(sorted(said.values())))
+    assert len(set(outputs)) == 1
+
+
+def test_an_alert_that_was_merged_counts_no_more(content: Watch) -> None:
+    """Denied calls in two goes become one alert when the ones in between come late: one step of the story, not two."""
+    denied = [
+        change(at, "ann", uid="account:aws:111111111111", type=None, id=f"d{n}", kind="other", outcome="failure",
+               raw={"eventName": f"List{n}", "eventSource": "s3.amazonaws.com", "errorCode": "AccessDenied"}).encode()
+        for n, at in enumerate([*(0.1 * n for n in range(20)), *(9 + 0.1 * n for n in range(20))])
+    ]  # fmt: skip
+    names = {one.id: name for name, one in ((one.name, one) for one in content.found.correlations.values())}  # fmt: skip
+    for order in (denied, denied[20:] + denied[:20]):
+        world = fold(content, *((CHANGES.name, one) for one in order))
+        counted = [one for one in world.told_alerts() if names.get(one["rule"]) == "many_calls_denied"]  # fmt: skip
+        assert [one["count"] > 15 for one in counted if one["state"] == "active"] == [True]
+        admin = event(30, "iam", "AttachUserPolicy", userName="x", policyArn="arn:aws:iam::aws:policy/AdministratorAccess")  # fmt: skip
+        world.feed(CHANGES.name, admin)
+        (one,) = alerts(world)["Many calls are denied, then an administrator's policy is attached"]
+        assert (one.state, one.count) == ("active", 2)

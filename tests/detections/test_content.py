@@ -1,0 +1,92 @@
+"""The detections and correlations that come with Driftline: whole, and each proven by its examples."""
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from collectors.aws.events.record import Nothing, Reader
+from collectors.redact import Redactor
+from pipeline.detections import load, proof
+from pipeline.detections.watch import Watch
+from pipeline.rulebook import builtin_folder
+from pipeline.settings import Settings
+from pipeline.shell import watch as of_settings
+
+FOLDERS = [builtin_folder() / "detections", builtin_folder() / "correlations"]
+FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.yml"))
+
+
+def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
+    for path in FILES:
+        yield path, yaml.safe_load(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def content() -> Watch:
+    return of_settings(Settings())
+
+
+def test_every_example_holds(content: Watch) -> None:
+    assert len(content.found.rules) + len(content.found.correlations) == len(FILES)
+    assert list(proof.problems(content)) == []
+
+
+@pytest.mark.parametrize(("path", "data"), list(documents()), ids=lambda one: getattr(one, "stem", ""))  # fmt: skip
+def test_a_file_is_whole(path: Path, data: dict[str, Any]) -> None:
+    assert (data["name"], uuid.UUID(data["id"]).version) == (path.stem, 4)
+    assert all(data[key] for key in ("title", "level", "status", "description", "falsepositives"))
+    assert any(re.fullmatch(r"attack\.t\d{4}(\.\d{3})?", tag) for tag in data["tags"])
+    own = data["driftline"]
+    assert own["next"]
+    assert own["examples"]["fires"]
+    assert len(own["examples"]["silent"]) >= (2 if "correlation" in data else 1)
+    if "detection" in data:
+        assert set(own["sources"]) <= set(proof.SOURCES_KNOWN)
+
+
+def test_names_and_ids_are_one_s_own() -> None:
+    every = [data for _, data in documents()]
+    assert len({data["id"] for data in every}) == len({data["title"] for data in every}) == len(every)  # fmt: skip
+
+
+def test_a_wrong_example_is_told(tmp_path: Path) -> None:
+    text = (FOLDERS[0] / "aws" / "aws_trail_silenced.yml").read_text()
+    (tmp_path / "one.yml").write_text(text.replace("eventName: StartLogging", "eventName: StopLogging"))  # fmt: skip
+    found = list(proof.problems(Watch(load([tmp_path]))))
+    assert found == [f"{tmp_path / 'one.yml'}: it is started: it fires"]
+
+
+def test_what_is_only_a_part_does_not_tell_for_itself(content: Watch) -> None:
+    parts = {rule.id for rule in content.found.rules.values() if rule.level == "informational"}
+    assert parts
+    assert not parts & content.correlations.keys()
+
+
+AUDIT = [pytest.param(data, id=path.stem) for path, data in documents() if data.get("logsource", {}).get("service") == "cloudtrail"]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", AUDIT)
+def test_a_base_event_is_what_the_collector_makes_of_it(
+    content: Watch, data: dict[str, Any]
+) -> None:
+    """Its uid and actor, by which it is grouped, are those that a real record would get; and it is not left out."""
+    base = dict(data["driftline"]["examples"]["base"])
+    own = base.pop("driftline")
+    record = {
+        "eventID": "1",
+        "eventTime": "2026-11-01T00:00:00Z",
+        "recipientAccountId": own["account"],
+        **base,
+    }
+    quiet = set(data["driftline"]["sources"]) & {"reads", "data"}
+    record |= {"readOnly": "reads" in quiet or base["eventName"].startswith("Get"), "managementEvent": "data" not in quiet}  # fmt: skip
+    reader = Reader(Redactor(b"k" * 32), "eventbridge", Nothing(), content.wants)
+    made = [one for one in reader.changes(record) if one.kind != "session"]
+    assert own.get("uid", f"account:aws:{own['account']}") in [one.uid for one in made]
+    if "actor" in own:
+        assert own["actor"]["id"] in [one.actor.id for one in made]
