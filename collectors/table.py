@@ -131,6 +131,8 @@ class Touch(_Strict):
     create: list[str] = Field(default_factory=list)
     update: list[str] = Field(default_factory=list)
     delete: list[str] = Field(default_factory=list)
+    use: list[str] = Field(default_factory=list)
+    """They read or use it and change nothing that is judged: for detections, with what the resource has open."""
     parts: list[str] = Field(default_factory=list)
     """The parts that the updates may change; empty: any."""
     id: str | None = None
@@ -143,7 +145,7 @@ class Touch(_Strict):
 
     def names(self) -> Iterator[tuple[str, str]]:
         """(kind of change, name) of every event."""
-        for kind in ("create", "update", "delete"):
+        for kind in ("create", "update", "delete", "use"):
             for name in getattr(self, kind):
                 yield kind, name
 

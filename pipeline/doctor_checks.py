@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.kafka import explained, reached
 from pipeline.retry import box
 from pipeline.settings import Settings
-from pipeline.topics import CHANGES, CONTROL, FINDINGS, SNAPSHOTS
+from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, SIGNALS, SNAPSHOTS
 
 BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
 ELASTIC = "is Elasticsearch running, and does elasticsearch.url name it?"
@@ -32,11 +32,13 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
     short, own = seconds * 0.8, settings.aws
     group = partial(doctor_kafka.group, settings)
     worker, sink = settings.worker.app_id, "driftline-sink-elasticsearch"
+    home, correlator = settings.worker.state_dir, settings.correlate.app_id
     return {
         "settings": [
             Check("settings", lambda: _settings(settings)),
             Check("rules", lambda: _rules(settings)),
-            Check("state folder", lambda: _state(settings.worker.state_dir, settings.worker.app_id)),
+            Check("detections", lambda: _detections(settings)),
+            Check("state folder", lambda: _state(home, worker)),
         ],
         "kafka": [
             Check("Kafka", lambda: _kafka(settings, short), silent=BROKERS),
@@ -44,7 +46,8 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("clock", lambda: doctor_kafka.clock(settings, short), "Kafka", BROKERS),
             Check("change events", lambda: doctor_kafka.events(settings, short), "Kafka", BROKERS),
             Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CHANGES, CONTROL), short), "Kafka", BROKERS),
-            Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS,), short), "Kafka", BROKERS),
+            Check("correlate", lambda: group("correlate", correlator, (SIGNALS,), short), "Kafka", BROKERS),
+            Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS, ALERTS, DRIFT), short), "Kafka", BROKERS),
             Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),
             Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),
         ],
@@ -79,6 +82,23 @@ def _rules(settings: Settings) -> Iterator[Line]:
     count = len(rulebook.rules)
     step = "" if count else "set rules.builtin, or rules.paths"
     yield Line("rules", "ok" if count else "fail", f"{count} rules, hash {rulebook.hash[:12]}", step)  # fmt: skip
+
+
+def _detections(settings: Settings) -> Iterator[Line]:
+    """What is asked of the stream, and what no configured source can answer."""
+    from pipeline.detections.watch import OWN
+    from pipeline.shell import watch
+
+    found = watch(settings).found
+    rules, correlations = len(found.rules), len(found.correlations)
+    text, what = f"{rules} detections, {correlations} correlations", "detections"
+    own = settings.aws.events
+    if own.queues or own.lookup:
+        yield Line(what, "ok", text)
+        return
+    deaf = sum(rule.logsource.get("product") != OWN for rule in found.rules.values())
+    yield Line(what, "warn" if deaf else "ok", f"{text}; {deaf} of them ask for change events, and no source is configured",
+               "deploy/aws/README.md, then aws.events.queues" if deaf else "")  # fmt: skip
 
 
 def _state(home: Path, app_id: str) -> Iterator[Line]:
@@ -118,7 +138,9 @@ def _topics(settings: Settings) -> Iterator[Line]:
     from pipeline import topics_admin
     from pipeline.topics import TOPICS
 
-    found = topics_admin.check(settings.kafka, app_id=settings.worker.app_id)
+    found = topics_admin.check(
+        settings.kafka, app_id=settings.worker.app_id, correlate_id=settings.correlate.app_id
+    )
     if not found:
         yield Line("topics", "ok", f"{len(TOPICS)} topics as they should be")
     for problem in found:

@@ -50,9 +50,11 @@ def _time(topic: str, document: Any) -> str:
 
 
 def past(
-    tapes: Sequence[Path], logs: Sequence[Path], snapshots: Sequence[Path], redactor: Redactor, told: Told
+    tapes: Sequence[Path], logs: Sequence[Path], snapshots: Sequence[Path], redactor: Redactor, told: Told,
+    wanted: Callable[[Any], bool] = lambda _: False,
 ) -> Gathered:  # fmt: skip
-    """Everything in the files. What cannot be read is told, and left out."""
+    """Everything in the files. What cannot be read is told, and left out. `wanted`: which read-only and data events are
+    kept."""
     out = Gathered()
 
     def fed(topic: str, value: bytes) -> None:
@@ -69,7 +71,7 @@ def past(
         result = read([*tapes, *snapshots], fed, emitted, None, redactor)
         for problem in result.problems:
             told(problem)
-    reader = Reader(redactor, "import", Nothing())
+    reader = Reader(redactor, "import", Nothing(), wanted)
     for path in files(logs, told):
         for change in _changes(path, reader, told):
             out.add(CHANGES.name, change.encode())

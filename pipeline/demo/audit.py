@@ -37,6 +37,10 @@ def user(name: str, account: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+STRANGER = {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
+"""The identity of somebody who did not log in."""
+
+
 class Recorder:
     """Makes an event of every call that a session makes from now on (also of reads that are `wanted`)."""
 

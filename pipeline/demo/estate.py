@@ -53,6 +53,12 @@ def trusting(principal: dict[str, str]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def anybody_reads(bucket: str) -> str:
+    """A bucket's policy that lets the world read its objects."""
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}  # fmt: skip
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 class Estate:
     """The organization while it lives. `truth` is what must be found in it."""
 

@@ -3,7 +3,7 @@
 import os
 
 from pipeline.demo.stage import Stage
-from pipeline.demo.view import ALIAS, HISTORY
+from pipeline.demo.view import ALERTS, ALIAS, HISTORY
 
 
 def how_to_look(stage: Stage) -> str:
@@ -15,6 +15,7 @@ It goes on, a sweep every three seconds, until Ctrl-C here (or: kill {os.getpid(
 Elasticsearch {url}
   curl -s '{url}/{ALIAS}/_search?q=driftline.status:open&size=5&pretty'
   curl -s '{url}/{HISTORY}/_search?sort=event.ingested:desc&size=5&pretty'
+  curl -s '{url}/{ALERTS}/_search?sort=@timestamp:desc&size=5&pretty'
 Kafka         {stage.kafka.bootstrap}
 AWS           {stage.estate.url} (simulated; accounts {", ".join(stage.estate.accounts)})
 Driftline     in another terminal, first:

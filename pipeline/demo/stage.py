@@ -117,6 +117,7 @@ class Stage:
         self.launch("clock", "clock", "--interval", "1s")
         for number in (1, 2):
             self.worker(number)
+        self.launch("correlate", "correlate")
 
     def _start_estate(self) -> None:
         self.estate = Estate(self.folder, self.env)
@@ -144,6 +145,7 @@ class Stage:
             "aws": {"accounts": ["all"], "regions": list(REGIONS), "requests_per_second": 500},
             "redaction": {"key": "only-for-the-demo"},
             "worker": {"state_dir": str(self.folder / "state"), "session_timeout": "6s", "port": 0},
+            "correlate": {"port": 0},
             "clock": {"lateness": "5s"},
         }
         (self.folder / "tmp").mkdir()

@@ -6,15 +6,28 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.demo.audit import Recorder, to_bus, user
-from pipeline.demo.estate import BLOCKED, REGIONS, world
+from pipeline.demo.audit import STRANGER, Recorder, to_bus, user
+from pipeline.demo.estate import BLOCKED, REGIONS, anybody_reads, world
 from pipeline.demo.stage import Check, Stage
 from pipeline.demo.tail import Findings, Sweeps
-from pipeline.demo.truth import BLOCK, RULES, SSH, VERSIONS, Shown, moved, told_twice, wrong
+from pipeline.demo.truth import (
+    BLOCK,
+    PUBLIC,
+    READS,
+    RULES,
+    SSH,
+    VERSIONS,
+    Shown,
+    moved,
+    told_twice,
+    wrong,
+)
 from pipeline.model import finding_id
 
 POLL, LOOK = 0.1, 0.4
 CULPRIT = "mallory"
+READ = 4
+"""So often a stranger reads. (An alert is said again when it has twice as many hits.)"""
 BUCKET = "AWS::S3::Bucket"
 
 
@@ -40,8 +53,8 @@ def steps() -> list[Step]:
     ]
 
 
-NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "bucket deleted",
-         "permission lost", "worker killed", "Elasticsearch stopped")  # fmt: skip
+NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "public bucket read",
+         "bucket deleted", "permission lost", "worker killed", "Elasticsearch stopped")  # fmt: skip
 
 
 class Play:
@@ -55,8 +68,8 @@ class Play:
         uid = f"arn:aws:ec2:{REGIONS[0]}:{self.account}:security-group/{self.group}"
         self.ssh, self.ssh_id = (SSH, uid), finding_id(SSH, uid)
         self.ec2 = self.estate.client("ec2", self.account, REGIONS[0])
-        put = to_bus(self.estate.client("events"))
-        Recorder(self.ec2.meta, self.account, user(CULPRIT, self.account), put)
+        self.put = to_bus(self.estate.client("events"))
+        Recorder(self.ec2.meta, self.account, user(CULPRIT, self.account), self.put)
         self.s3 = self.estate.client("s3", self.account)
         self.sweeps = Sweeps(stage.kafka_settings)
 
@@ -156,6 +169,30 @@ class Play:
         if [d.reopened for d in mine] != [1] or self.view.distinct() != before:
             raise RuntimeError(f"not one document, reopened once, but {mine}")
         return "the same document, reopened once"
+
+    def public_bucket_read(self) -> str:
+        """a bucket is made public, and somebody who did not log in reads it → one alert with its story"""
+        bucket, key = self.estate.bucket(self.account, 6), "customers.csv"
+        id = finding_id(PUBLIC, f"arn:aws:s3:::{bucket}")
+        owner, stranger = (self.estate.client("s3", self.account) for _ in range(2))
+        owner.put_object(Bucket=bucket, Key=key, Body=b"a,b")
+        Recorder(owner.meta, self.account, user(CULPRIT, self.account), self.put)
+        Recorder(stranger.meta, self.account, STRANGER, self.put, frozenset({"GetObject"}))
+        owner.put_bucket_policy(Bucket=bucket, Policy=anybody_reads(bucket))
+        self.until(lambda: self.stands(id, "open", "failed"), "open")
+        for _ in range(READ):
+            stranger.get_object(Bucket=bucket, Key=key)
+        began = time.monotonic()
+
+        def told() -> bool:
+            return [alert["count"] for alert in self.view.alerts(READS)] == [READ]
+
+        self.until(told, f"one alert of {READ} reads")
+        story = self.view.alerts(READS)[0]["story"]
+        took = time.monotonic() - began
+        owner.delete_bucket_policy(Bucket=bucket)
+        self.until(lambda: self.stands(id, "resolved", "passed"), "resolved")
+        return f"alert after {took:.1f} s: {len(story)} reads from {story[0]['from']}"
 
     def bucket_deleted(self) -> str:
         """a bucket is deleted → gone from the latest view, in the history as resource_deleted"""

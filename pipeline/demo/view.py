@@ -9,9 +9,9 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.demo.truth import Shown
-from sinks.elasticsearch import render
+from sinks.elasticsearch import alerts, render
 
-ALIAS, HISTORY = render.ALIAS, render.history_stream("default")
+ALIAS, HISTORY, ALERTS = render.ALIAS, render.history_stream("default"), alerts.index("default")
 FIELDS = ["rule.id", "resource.id", "resource.type", "cloud.account.id", "driftline", "result.evaluation",
           "event.id", "event.ingested", "resource.name"]  # fmt: skip
 TRANSITIONS = ["opened", "fixed", "reopened", "resource_deleted", "unread"]
@@ -69,6 +69,15 @@ class View:
         body = {"size": newest, "sort": [{"event.ingested": "desc"}], "query": query, "_source": FIELDS}  # fmt: skip
         answer = self.ask(f"{HISTORY}/_search", body)
         return [hit["_source"] for hit in answer.get("hits", {}).get("hits", [])]
+
+    def alerts(self, title: str) -> list[dict[str, Any]]:
+        """What stands of a detection's alerts: not those that were merged into another."""
+        self.refresh(ALERTS)
+        answer = self.ask(f"{ALERTS}/_search", {"query": {"bool": {
+            "filter": {"term": {"rule.name": title}}, "must_not": {"term": {"event.action": "merged"}}}}})  # fmt: skip
+        return [
+            hit["_source"]["driftline"]["alert"] for hit in answer.get("hits", {}).get("hits", [])
+        ]
 
     def distinct(self) -> tuple[int, int]:
         """Documents of the latest view, and how many different findings they are."""

@@ -114,7 +114,7 @@ class Reader:
         base = self._base(record)
         uids = sorted({uid for _, _, uid, _ in found})
         for claim, region, uid, _ in found:
-            kind = "read" if record.get("readOnly") in (True, "true") else claim.change
+            kind = base["kind"] if base["kind"] == "read" or claim.change == "use" else claim.change
             yield Change.model_validate(
                 base | {"uid": uid, "type": claim.kind.type, "region": region, "kind": kind, "resources": uids,
                         "parts": claim.touch.parts if kind == "update" else []}

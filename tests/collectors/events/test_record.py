@@ -97,6 +97,16 @@ def test_what_only_reads_is_kept_where_it_is_wanted(more: dict[str, Any]) -> Non
     assert reads(wanted, wanting.changes(wanted)) == []
 
 
+def test_what_uses_a_resource_is_its_and_asks_for_no_reading() -> None:
+    wanting = Reader(Redactor(b"k" * 32), "log", Nothing(), lambda _: True)
+    data = {"managementEvent": False, "eventCategory": "Data"}
+    for name, read_only, kind in (("GetObject", True, "read"), ("PutObject", False, "other")):
+        record = event(name, "s3", requestParameters={"bucketName": "b"}, readOnly=read_only, **data)  # fmt: skip
+        made = one(record, wanting)
+        assert (made.uid, made.type, made.kind) == ("arn:aws:s3:::b", "AWS::S3::Bucket", kind)
+        assert reads(record, [made]) == []
+
+
 def test_a_session_is_told_of_with_who_took_it() -> None:
     changes = READER.changes(ASSUMED)
     session = next(c for c in changes if c.kind == "session")
