@@ -18,7 +18,7 @@ SOURCES = {
 INTRO = """
 Sigma rules and correlations that come with Driftline (`detections.builtin`). Each proves itself by examples that fire and
 near-misses that stay silent. Those of level informational are only parts of correlations. Yours lie in `detections.paths`, in the
-same form; `driftline detections check` says whether they load. What a rule may ask of our own fields stands under `driftline.`:
+same form; `driftline detections check DIR` says whether they load. What a rule may ask of our own fields stands under `driftline.`:
 `driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's resource had open.
 """
 
