@@ -9,14 +9,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline import lifecycle, settle
+from pipeline import exceptions, lifecycle, settle
 from pipeline.differences import NO_HINTS, Hints, for_rules
 from pipeline.drift import explain
+from pipeline.exceptions import Book
 from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge, unread
 from pipeline.risk import criticality
 from pipeline.rulebook import Rulebook, RuleSet
-from pipeline.state import NEVER, Body, Drifted, Hidden, Life, Position, State
+from pipeline.state import ASKED, NEVER, Body, Drifted, Hidden, Life, Position, State
 from pipeline.statement import say
 
 HOUR = 3_600_000_000
@@ -36,6 +37,8 @@ class Options:
     """Tag -> value -> level (lower case)."""
     hints: Mapping[str, Hints] = field(default_factory=dict)
     """By resource type: what is a set, what changes by itself."""
+    exceptions: Book = field(default_factory=Book)
+    """The risks that are accepted."""
 
     def level(self, resource: Mapping[str, Any]) -> str:
         """What a resource is worth."""
@@ -63,14 +66,14 @@ def apply(
     when every change event has come (micros), None where none come at all."""
     at = micros(snapshot.captured_at)
     before = state.body if state and not state.body.unseen else None
-    known = _passed(state, at, rulebook) if state and state.due <= at else state
+    known = _passed(state, at, rulebook, options) if state and state.due <= at else state
     merged = merge(known.head if known else None, known.body if known else None, snapshot,
                    options.hints.get(snapshot.type, NO_HINTS))  # fmt: skip
     if not merged.applied and state is not None:
         return Step(state, [], False)
     reads: list[dict[str, Any]] = []
     drifts: list[Drifted] = []
-    if known is not None:
+    if state is not None and known is not None:
         reading = settle.judge(known.body, merged, at, deleted=snapshot.deleted, informed=bool(snapshot.parts))  # fmt: skip
         if reading.again_at is not None:
             reads.append(
@@ -79,7 +82,7 @@ def apply(
                 )
             )
         if not reading.believed:
-            return _unbelieved(known, reading, reads)
+            return _unbelieved(state, reading, reads)
         merged.body.changed_at, merged.body.agreed_at = reading.changed_at, reading.agreed_at
         drifts = explain.found(known, merged, at, snapshot.source, deleted=snapshot.deleted)
         if merged.differences:
@@ -89,6 +92,8 @@ def apply(
     if merged.differences and rulebook.uses_previous(snapshot.type):
         body.previous = before.config if before else None
         body.changes = for_rules(c for one in merged.differences for c in one.changes)
+    if merged.new:
+        exceptions.made_anew(body, options.exceptions)
     if body.deleted_at is not None:
         _delete(body, at, _select(body, rulebook))
     else:
@@ -104,9 +109,9 @@ def apply(
     restate = before is not None and body.deleted_at is None and at >= _restate_at(new)
     if restate or before is None:
         head.said_at = at
-    new.due = _due(new, rulebook)
-    return Step(new, said(before, new, at, rulebook, options, restate=restate), True, told, reads,
-                explain.sessions(told))  # fmt: skip
+    findings = said(before, new, at, rulebook, options, restate=restate)
+    new.due = _due(new, rulebook, options)
+    return Step(new, findings, True, told, reads, explain.sessions(told))
 
 
 def tick(
@@ -115,15 +120,17 @@ def tick(
     """Time has come to `at`: waits that ran out, events that will not come, and everything said again when it is due."""
     if state.due > at:
         return Step(state, [], False)
-    new = _passed(state, at, rulebook)
+    if state.due == ASKED:  # people's word is about what is known, however far time has come
+        at = max(at, state.head.seen_at, state.head.said_at)
+    new = _passed(state, at, rulebook, options)
     restate = at >= _restate_at(new) and new.body.deleted_at is None
     if restate:
         _judge(new, at, rulebook)
         new.head.said_at = at
     told = explain.told(new.body, at, events) if explain.waiting(new.body) else []
-    new.due = _due(new, rulebook, at)
-    return Step(new, said(state.body, new, at, rulebook, options, restate=restate), True, told, [],
-                explain.sessions(told))  # fmt: skip
+    findings = said(state.body, new, at, rulebook, options, restate=restate)
+    new.due = _due(new, rulebook, options, at)
+    return Step(new, findings, True, told, [], explain.sessions(told))
 
 
 def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
@@ -134,11 +141,11 @@ def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _unbelieved(known: State, reading: settle.Reading, reads: list[dict[str, Any]]) -> Step:
-    """Nothing but that it was read, and when it shall be again."""
-    body = msgspec.structs.replace(known.body, agreed_at=reading.agreed_at)
-    head = msgspec.structs.replace(known.head, digest=b"")
-    return Step(State(head, body, known.due, known.position), [], True, [], reads)
+def _unbelieved(state: State, reading: settle.Reading, reads: list[dict[str, Any]]) -> Step:
+    """Nothing but that it was read, and when it shall be again; what is due comes with the next tick."""
+    body = msgspec.structs.replace(state.body, agreed_at=reading.agreed_at)
+    head = msgspec.structs.replace(state.head, digest=b"")
+    return Step(State(head, body, state.due, state.position), [], True, [], reads)
 
 
 def _name_drifts(before: Body | None, state: State, drifts: list[Drifted], rulebook: Rulebook) -> None:  # fmt: skip
@@ -180,18 +187,25 @@ def _select(body: Body, rulebook: Rulebook) -> RuleSet:
     return rulebook.select(resource["type"], resource["account"], resource["tags"])
 
 
-def _passed(state: State, until: int, rulebook: Rulebook) -> State:
+def _passed(state: State, until: int, rulebook: Rulebook, options: Options) -> State:
     """The state after what time alone does until then, each thing at its own time: whether a tick or a reading
     comes first must make no difference."""
     head, old = state.head, state.body
     body = msgspec.structs.replace(old, lives=dict(old.lives), hidden=dict(old.hidden))
     new = State(msgspec.structs.replace(head), body, position=state.position)
     rules = _select(body, rulebook)
-    while (at := _changes_at(new, rules)) <= until:
+    while (at := _changes_at(new, rules, options)) <= until:
         _elapse(body, at, rules)
         if _grow_stale(new, at):
             _judge(new, at, rulebook)
+        _stand(body, at, rules, options)
     return new
+
+
+def _stand(body: Body, at: int, rules: RuleSet, options: Options) -> None:
+    """What is accepted, and what no more."""
+    hints = options.hints.get(body.resource["type"], NO_HINTS)
+    exceptions.stand(body, at, rules, options.exceptions, hints)
 
 
 def _grow_stale(state: State, at: int) -> bool:
@@ -255,8 +269,9 @@ def _over(body: Body) -> bool:
     return body.deleted_at is not None or all(life.retired for life in body.lives.values())
 
 
-def _changes_at(state: State, rules: RuleSet) -> int:
-    """When time alone next changes a verdict: a wait runs out, a reading becomes too old. NEVER for a dead state."""
+def _changes_at(state: State, rules: RuleSet, options: Options) -> int:
+    """When time alone next changes a finding: a wait runs out, a reading becomes too old, an exception ends. NEVER for
+    a dead state."""
     body = state.body
     if _over(body):
         return NEVER
@@ -264,21 +279,25 @@ def _changes_at(state: State, rules: RuleSet) -> int:
         lifecycle.due(life, bound) for bound in rules.rules if (life := body.lives.get(bound.id))
     ]
     stale = [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
-    return min([NEVER, *waits, *stale])
+    return min([NEVER, *waits, *stale, exceptions.until(body, options.exceptions)])
 
 
-def _due(state: State, rulebook: Rulebook, now: int | None = None) -> int:
+def _due(state: State, rulebook: Rulebook, options: Options, now: int | None = None) -> int:
     """When time next matters. `now`: default the newest reading."""
     body = state.body
     look = (now or state.head.seen_at) + explain.CHECK if explain.waiting(body) else NEVER
     if _over(body):
         return look
-    return min(look, _restate_at(state), _changes_at(state, _select(body, rulebook)))
+    return min(look, _restate_at(state), _changes_at(state, _select(body, rulebook), options))
 
 
 def said(
     before: Body | None, state: State, at: int, rulebook: Rulebook, options: Options, *, restate: bool,
     scan: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    level = options.level(state.body.resource)
-    return say(before, state, at, _select(state.body, rulebook), level, restate=restate, scan=scan)
+    """What is to be said now of a state's findings, exceptions considered; `before`: what was known when last said."""
+    level, rules = options.level(state.body.resource), _select(state.body, rulebook)
+    _stand(state.body, at, rules, options)
+    return say(
+        before, state, at, rules, level, restate=restate, scan=scan, exceptions=options.exceptions
+    )

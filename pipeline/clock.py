@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pipeline.errors import UserError
+from pipeline.exception_store import stored, tell
 from pipeline.kafka import Delivery, explained, flush, produce, producer, read_all
 from pipeline.model import Control, Tick, rfc3339
 from pipeline.settings import Settings
@@ -12,6 +13,8 @@ from pipeline.topics import CONTROL
 
 SOURCE = "sweep"
 TAIL = 30.0
+AGAIN = timedelta(hours=24)
+"""How often the exceptions in force are told anew: what has lost its state learns of them."""
 AHEAD = timedelta(hours=1)
 """More than two machines' clocks differ by."""
 
@@ -42,8 +45,14 @@ def run(
     newest = last_tick(settings)
     out, delivery = producer(settings.kafka), Delivery()
     late = timedelta(seconds=settings.clock.lateness)
+    told = None
     while True:
-        watermark = now() - late
+        moment = now()
+        if told is None or moment > told + AGAIN:
+            told = moment
+            known = stored(settings.kafka).values()
+            tell(out, delivery, [r for r in known if r.ended is None and r.until > moment])
+        watermark = moment - late
         if newest is None or watermark > newest:
             newest = watermark
             value = Control(tick=Tick(source=SOURCE, watermark=watermark)).encode()

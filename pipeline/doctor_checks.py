@@ -4,7 +4,7 @@ import asyncio
 import os
 import shlex
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("correlate", lambda: group("correlate", correlator, (SIGNALS,), short), "Kafka", BROKERS),
             Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS, ALERTS, DRIFT), short), "Kafka", BROKERS),
             Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),
+            Check("exceptions", lambda: _exceptions(settings), "Kafka", "see: driftline exceptions list"),
             Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),
         ],
         "elasticsearch": [
@@ -147,6 +148,16 @@ def _topics(settings: Settings) -> Iterator[Line]:
         text, step = apart(problem)
         broken = ": missing" in text or " partitions, not " in text
         yield Line("topics", "fail" if broken else "warn", text, step)
+
+
+def _exceptions(settings: Settings) -> Iterator[Line]:
+    """How many there are is no trouble; that some end soon is worth knowing."""
+    from pipeline.exception_store import stored
+
+    now = datetime.now(UTC)
+    standing = [r for r in stored(settings.kafka).values() if r.ended is None and r.until > now]
+    soon = sum(record.until <= now + timedelta(days=14) for record in standing)
+    yield Line("exceptions", "ok", f"{len(standing)} in force, {soon} of them end within 14 days")
 
 
 def _sweeps(settings: Settings) -> Iterator[Line]:

@@ -8,7 +8,8 @@ import orjson
 from pipeline import wire
 from pipeline.assess import Options
 from pipeline.model import Snapshot
-from pipeline.partition import Dead, Partition
+from pipeline.output import Dead
+from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook
 from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, MARK_KEYS, SIGNALS, SNAPSHOTS
 
@@ -42,7 +43,7 @@ class Fold:
         self._rows: dict[bytes, bytes | None] = {}
         self._waiting: set[str] = set()
         self._keep, self._offset = keep, 0
-        self._partition = Partition(0, self._rows.get, rulebook, options, watch)
+        self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
         self._groups = Groups(watch, lateness) if watch else None
 
     @property
@@ -90,6 +91,11 @@ class Fold:
         """The last word on every alert, by time and rule."""
         found = [orjson.loads(value) for value in self.alerts.values()]
         return sorted(found, key=lambda alert: (alert["at"], alert["rule"], alert["id"]))
+
+    def _heads(self) -> Iterator[tuple[bytes, bytes]]:
+        for key, row in self._rows.items():
+            if key[:1] == b"h" and row is not None:
+                yield key, row
 
     def _take(self) -> None:
         work = self._partition.take()

@@ -2,16 +2,19 @@
 this; it knows no Kafka."""
 
 import heapq
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from pipeline import assess, heard, wire
 from pipeline import state as rows
+from pipeline.accepting import Accepting
 from pipeline.errors import Malformed
-from pipeline.model import Chain, Change, Mark, Snapshot, from_micros, micros, to_micros
+from pipeline.model import Chain, Change, Snapshot, micros, to_micros
+from pipeline.output import Dead, Output, Work, marks
 from pipeline.rulebook import Rulebook, RuleSet
 from pipeline.sessions import PREFIX, Sessions, question
 from pipeline.state import NEVER, Head, NewerState, Position, State
@@ -20,7 +23,6 @@ from pipeline.topics import (
     CONTROL,
     DRIFT,
     FINDINGS,
-    MARK_KEYS,
     READS,
     SIGNALS,
     SNAPSHOTS,
@@ -34,34 +36,6 @@ MOST_ROW = 3_900_000
 """Bytes of a state: it must fit a record of the changelog."""
 
 
-class Output(NamedTuple):
-    topic: str
-    key: bytes
-    value: bytes
-
-
-class Dead(NamedTuple):
-    """A bad element; place -1 is the record as a whole."""
-
-    place: int
-    reason: str
-    value: bytes
-
-
-class Work(NamedTuple):
-    outputs: list[Output]
-    rows: dict[bytes, bytes | None]
-    """None: gone."""
-    dead: list[Dead]
-
-
-def marks(number: int, level: int, until: int) -> list[Output]:
-    """A Mark for every partition of the signals."""
-    mark = {"mark": number, "level": level, "until": from_micros(until)}
-    value = Mark.model_validate(mark).encode()
-    return [Output(SIGNALS.name, key, value) for key in MARK_KEYS]
-
-
 class Partition:
     """The fold of one partition. `get` reads a row that was taken (and made durable) before."""
 
@@ -72,12 +46,14 @@ class Partition:
         rulebook: Rulebook,
         options: assess.Options | None = None,
         watch: "Watch | None" = None,
+        heads: Callable[[], Iterable[tuple[bytes, bytes]]] = tuple,
     ) -> None:
+        """`heads`: every head's row among them."""
         self.number = number
         self.counts: Counter[str] = Counter()
         self.newest = 0
         """The newest `captured_at` seen, microseconds."""
-        self._get, self._rulebook, self._options = get, rulebook, options or assess.Options()
+        self._get, self._rulebook = get, rulebook
         self._watch = watch
         self._marked = 0
         self._due: list[tuple[int, str]] = []
@@ -87,6 +63,10 @@ class Partition:
         self._dead: list[Dead] = []
         self._sessions = Sessions(self._row, self._put, self._tell)
         self._time = Watermarks(get)
+        self._accepted = Accepting(
+            self._row, self._put, lambda: self._uids(heads()), options or assess.Options()
+        )
+        self._options = self._accepted.options
 
     @property
     def watermark(self) -> int:
@@ -132,9 +112,13 @@ class Partition:
         by_topic[topic](value, offset)
 
     def control(self, value: bytes, offset: int) -> None:
-        """One record of `control`: a tick moves the watermark, which never runs back."""
+        """One record of `control`: a tick moves the watermark, which never runs back; an exception has states looked
+        at again."""
         try:
             record = wire.control(value)
+            if record.exception is not None:
+                self._accepted.tell(record.exception, offset, len(value))
+                self.counts["exception"] += 1
         except Malformed as why:
             return self._bury(-1, str(why), value)
         self._control = offset
@@ -206,6 +190,7 @@ class Partition:
         """Processes up to `most` states that are due at the watermark (or `limit`, if that is lower).
 
         Says whether more are left."""
+        self._accepted.ask(self.watermark)
         until = self.watermark if limit is None else min(self.watermark, limit)
         done = 0
         while self._due and self._due[0][0] <= until:
@@ -238,6 +223,7 @@ class Partition:
 
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
+        self._accepted.ask(self.watermark)
         work = Work(self._outputs, self._rows, self._dead)
         self._outputs, self._rows, self._dead = [], {}, []
         return work
@@ -356,6 +342,11 @@ class Partition:
 
     def _rules(self, resource: dict[str, Any]) -> RuleSet:
         return self._rulebook.select(resource["type"], resource["account"], resource["tags"])
+
+    def _uids(self, heads: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+        """Every resource that has a state, some of them twice."""
+        own = [key for key in self._rows if key[:1] == b"h"]
+        return (key[1:].decode() for key in itertools.chain(own, (key for key, _ in heads)))
 
     def _put(self, key: bytes, row: bytes | None, due: int, uid: str) -> None:
         self._rows[key] = row

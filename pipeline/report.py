@@ -42,6 +42,7 @@ def summary(findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]) -> dict
         "evaluations": dict(sorted(Counter(f["evaluation"] for f in findings).items())),
         "open": sum(by_severity.values()),
         "open_by_severity": {s: by_severity[s] for s in reversed(SEVERITIES)},
+        "suppressed": sum(f["status"] == "suppressed" for f in findings),
         "resources": len({f["resource"]["uid"] for f in findings}),
         "accounts": sorted({f["resource"]["account"] for f in findings}),
         "sweeps": dict(sorted(Counter(s.status for s in sweeps).items())),
@@ -121,7 +122,11 @@ def print_table(
     console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
 ) -> None:
     """What fails or is not known, worst first, then the sums, then what was not read."""
-    bad = [f for f in findings if failing(f) or f["evaluation"] == "unknown"]
+    bad = [
+        f
+        for f in findings
+        if failing(f) or (f["evaluation"] == "unknown" and f["status"] != "suppressed")
+    ]
     bad.sort(key=lambda f: (-f["risk"]["score"], f["resource"]["uid"], f["rule"]["id"]))
     table = Table(box=None, pad_edge=False, expand=False, header_style="bold")
     for name in ("severity", "risk", "state", "account", "region", "resource", "rule"):
@@ -149,8 +154,9 @@ def _print_sums(
     sums = summary(findings, sweeps)
     counts = ", ".join(f"{n} {name}" for name, n in sums["evaluations"].items()) or "none"
     worst = ", ".join(f"{n} {name}" for name, n in sums["open_by_severity"].items() if n) or "none"
+    accepted = f"; suppressed: {sums['suppressed']}" if sums["suppressed"] else ""
     console.print(
-        f"{sums['resources']} resources in {len(sums['accounts'])} account(s); evaluations: {counts}; open: {worst}",
+        f"{sums['resources']} resources in {len(sums['accounts'])} account(s); evaluations: {counts}; open: {worst}{accepted}",
         highlight=False,
     )
     for sweep in sweeps:

@@ -210,6 +210,13 @@ class Rules(Block):
     """Changes to rules: switch off, another severity, other parameters; later ones win."""
 
 
+class Exceptions(Block):
+    paths: list[Path] = Field(default_factory=list)
+    """Folders of exceptions: what `exceptions apply` brings into force, and `scan` goes by."""
+    longest: Seconds = Field(366 * 86_400, gt=0)
+    """How far ahead the end of an exception may lie."""
+
+
 class Detections(Block):
     builtin: bool = True
     """Whether the detections and correlations that come with Driftline are used."""
@@ -277,6 +284,7 @@ class Settings(Block):
     elasticsearch: Elasticsearch = Field(default_factory=Elasticsearch)
     aws: Aws = Field(default_factory=Aws)
     rules: Rules = Field(default_factory=Rules)
+    exceptions: Exceptions = Field(default_factory=Exceptions)
     detections: Detections = Field(default_factory=Detections)
     correlate: Correlate = Field(default_factory=Correlate)
     redaction: Redaction = Field(default_factory=Redaction)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from pipeline.assess import Options
 from pipeline.differences import Hints, hints_of
 from pipeline.errors import UserError
+from pipeline.exception_files import Checker
+from pipeline.exceptions import Book
 from pipeline.rulebook import Rulebook, builtin_folder, load
 from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import Settings
@@ -27,6 +30,20 @@ def rulebook_and_options(
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, Options(criticality=settings.criticality, hints=hints())
+
+
+def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> Book:
+    """The risks that files accept: the settings' and `paths`'. Of a shell without a stream, where nobody applies them.
+
+    Raises UserError with every mistake in them."""
+    own = settings.exceptions
+    if not (own.paths or paths):
+        return Book()
+    checker = Checker(rulebook, datetime.now(UTC), timedelta(seconds=own.longest))
+    found = checker.folders([*own.paths, *paths])
+    if found.problems:
+        raise UserError(*found.problems)
+    return Book(found.records)
 
 
 def watch(settings: Settings, paths: Sequence[Path] = ()) -> "Watch":

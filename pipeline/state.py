@@ -2,14 +2,14 @@
 
 An unchanged snapshot writes only the head. Row layout, both: due (8 bytes, big endian, head only used),
 snapshot offset (8), place in its micro-batch (4), control offset (8), version (1), change offset (8), place in its
-micro-batch (4), msgpack. Version 1 had no place for changes."""
+micro-batch (4), msgpack. Version 1 had no place for changes, version 2 no exceptions."""
 
 import struct
 from typing import Any
 
 import msgspec
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 NEVER = 2**64 - 1
 _PREFIX = struct.Struct(">QQIQB")
 _CHANGE = struct.Struct(">QI")
@@ -78,6 +78,17 @@ class Life(msgspec.Struct, array_like=True):
     attribution: str = ""
     known: int = 0
     """How much is known of the actor; part of the revision."""
+    exception: str = ""
+    """Id of the exception in whose scope it is."""
+    approved_at: int = 0
+    """When that was said last."""
+    accepted: list[list[Any]] = []
+    """What was wrong then: paths and their values (pipeline.exceptions)."""
+    suppressed: bool = False
+    lifted: str = ""
+    """Why it is open in spite of an exception, or since one ended."""
+    refused: str = ""
+    """Id of an exception that was about an earlier resource of this name."""
 
 
 class Seen(msgspec.Struct, array_like=True):
@@ -149,6 +160,13 @@ class Sources(msgspec.Struct, array_like=True):
     """Of each source of change events."""
 
 
+class Accepted(msgspec.Struct, array_like=True):
+    """The exceptions that a partition knows, beside its states."""
+
+    exceptions: list[dict[str, Any]] = []
+    """As their model has them, JSON-ready."""
+
+
 class State(msgspec.Struct):
     head: Head
     body: Body
@@ -160,7 +178,11 @@ _pack = msgspec.msgpack.Encoder().encode
 _head = msgspec.msgpack.Decoder(Head)
 _body = msgspec.msgpack.Decoder(Body)
 _sources = msgspec.msgpack.Decoder(Sources)
+_accepted = msgspec.msgpack.Decoder(Accepted)
 SOURCES_KEY = b"w"
+EXCEPTIONS_KEY = b"x"
+ASKED = 0
+"""A due time: look at this state again, as soon as there is time."""
 
 
 def head_key(uid: str) -> bytes:
@@ -216,6 +238,10 @@ def decode_body(row: bytes) -> Body:
 
 def decode_sources(row: bytes) -> Sources:
     return _sources.decode(content(row))
+
+
+def decode_accepted(row: bytes) -> Accepted:
+    return _accepted.decode(content(row))
 
 
 def newest(old: bytes, new: bytes) -> bytes:

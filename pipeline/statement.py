@@ -4,13 +4,14 @@ from typing import Any
 
 import msgspec
 
+from pipeline.exceptions import Book
 from pipeline.model import finding_id, from_micros, rule_uuid
 from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.state import Body, Life, State
 
 _CHANGED = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
-            "opened_at", "resolved_at", "reopened")  # fmt: skip
+            "opened_at", "resolved_at", "reopened", "suppressed", "lifted", "exception", "approved_at")  # fmt: skip
 _NAMED = ("drift", "actor", "attribution")
 """Who caused it may be known later than that it is so: said at once, but no change of the finding."""
 
@@ -24,6 +25,7 @@ def say(
     *,
     restate: bool,
     scan: bool = False,
+    exceptions: Book,
 ) -> list[dict[str, Any]]:
     """The findings that differ from before, or all that stand if it is time to restate them. `level`: what the
     resource is worth."""
@@ -42,12 +44,18 @@ def say(
         since = life.updated_at if named and not (changed or restate or moved) else at
         life.revision = max(life.revision + 1, since // 1000 + life.known)  # see explain._known
         about = bounds.get(rule) or _Gone(rule, life)
-        out.append(
-            _finding(
-                body.resource, about, life, level, at, restated=not (changed or named), scan=scan
-            )
-        )
+        restated = not (changed or named)
+        finding = _finding(body.resource, about, life, level, at, restated=restated, scan=scan)
+        if (life.suppressed or life.lifted) and (entry := exceptions.get(life.exception)):
+            finding["exception"] = entry.told()
+        out.append(finding)
     return out
+
+
+def _reason(life: Life) -> str:
+    if life.evaluation != "failed":
+        return life.reason
+    return "accepted" if life.suppressed else life.lifted or life.reason
 
 
 class _Gone:
@@ -75,8 +83,8 @@ def _finding(
         "rule": bound.ref,
         "resource": resource,
         "evaluation": life.evaluation,
-        "status": life.status,
-        "reason": life.reason,
+        "status": "suppressed" if life.suppressed else life.status,
+        "reason": _reason(life),
         "detail": life.detail,
         "evidence": life.evidence,
         "first_seen": from_micros(life.first_seen),

@@ -92,6 +92,7 @@ def grants(
         ("collector", topics.READS, ("Read", "Write")),
         ("collector", topics.DEADLETTER, write),
         ("clock", topics.CONTROL, ("Read", "Write")),
+        ("clock", topics.EXCEPTIONS, read),  # told again every day
         ("worker", topics.SNAPSHOTS, ("Read", settled)),  # it compares them before it starts
         ("worker", topics.CHANGES, ("Read", "Write", settled)),  # states ask each other there
         ("worker", topics.CONTROL, ("Read", settled)),
@@ -115,6 +116,7 @@ def grants(
         ("operator", topics.CHANGES, ("Read", "Write")),
         ("operator", topics.CONTROL, ("Read", "Write")),
         ("operator", topics.DEADLETTER, ("Read", "Write")),
+        ("operator", topics.EXCEPTIONS, ("Read", "Write")),
         ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it
     ]
     out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]

@@ -1,6 +1,7 @@
 """`driftline replay`: folds what was recorded, without Kafka and without a cloud."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pipeline.errors import UserError
 from pipeline.fold import Fold
 from pipeline.model import SEVERITIES
 from pipeline.settings import load_settings
-from pipeline.shell import redactor, rulebook_and_options, watch
+from pipeline.shell import accepted, redactor, rulebook_and_options, watch
 
 PATH = click.Path(exists=True, path_type=Path)
 
@@ -25,10 +26,11 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations of your own, beside those of the settings; may be repeated.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 @click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--exceptions", "accepting", multiple=True, type=PATH, help="A folder of accepted risks; may be repeated. Those of the settings stay out of the past.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
 def command(
     tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
-    paths: tuple[Path, ...], content: tuple[Path, ...], fail_on: str,
+    paths: tuple[Path, ...], content: tuple[Path, ...], accepting: tuple[Path, ...], fail_on: str,
 ) -> int:  # fmt: skip
     """Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
     ordered or doubled. Shows every finding's last state, and as JSON every drift with who did it, and every alert."""
@@ -36,6 +38,8 @@ def command(
         raise UserError("replay: one TAPE, or --tape, --cloudtrail, --snapshots (write one or the other)")  # fmt: skip
     settings = load_settings()
     rulebook, options = rulebook_and_options(settings, paths)
+    settings.exceptions.paths = []
+    options = replace(options, exceptions=accepted(settings, rulebook, accepting))
     looking = watch(settings, content)
     fold = Fold(rulebook, options, watch=looking, lateness=int(settings.correlate.lateness * 1e6))
     problems: list[str] = []

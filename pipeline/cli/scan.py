@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ from pipeline import report
 from pipeline.errors import UserError
 from pipeline.model import SEVERITIES, Snapshot, Sweep
 from pipeline.settings import Settings, load_settings
-from pipeline.shell import redactor, rulebook_and_options
+from pipeline.shell import accepted, redactor, rulebook_and_options
 
 
 @click.group(name="scan")
@@ -30,6 +31,7 @@ def reporting(function: Any) -> Any:
         click.option("--type", "types", multiple=True, metavar="TYPE", help="Only resources of this type; may be repeated."),
         click.option("--framework", metavar="ID", help="Only rules of this framework."),
         click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of rules of your own."),
+        click.option("--exceptions", "accepting", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of accepted risks, beside those of the settings."),
         click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True),
         click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here (mode 0600)."),
         click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True, help="Exit 1 from this severity on."),
@@ -49,6 +51,7 @@ class Scan:
         from pipeline.fold import Fold
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
+        options = replace(options, exceptions=accepted(settings, rulebook, given["accepting"]))
         framework: str = given["framework"] or ""
         if framework and not rulebook.only(framework=framework).rules:
             raise UserError(

@@ -19,7 +19,7 @@ from pipeline.correlate.windows import Hit
 from pipeline.detections.watch import Watch
 from pipeline.errors import Malformed
 from pipeline.model import Mark, Signal, micros
-from pipeline.partition import Dead, Output, Work, marks
+from pipeline.output import Dead, Output, Work, marks
 from pipeline.state import NEVER, NewerState, Position
 from pipeline.topics import ALERTS, PARTITIONS, SIGNALS
 from pipeline.watermarks import Watermarks

@@ -155,12 +155,13 @@ class Stage:
 
     def cli(self, *arguments: str) -> None:
         """One of our commands, to its end. Raises RuntimeError with what it said."""
-        child = Child(_ours(*arguments), self.folder / f"{'-'.join(arguments)}.txt", self.env)
+        log = self.folder / f"{'-'.join(arguments[:2])}.txt"
+        child = Child(_ours(*arguments), log, self.env)
         code = child.wait()
         child.kill()
         if code:
             raise RuntimeError(
-                f"driftline {' '.join(arguments)} ended with {code}:\n{child.tail()}"
+                f"driftline {shlex.join(arguments)} ended with {code}:\n{child.tail()}"
             )
 
     def launch(self, name: str, *arguments: str, more: dict[str, str] | None = None) -> None:

@@ -1,13 +1,14 @@
 """The demo's steps: each changes something, and is seen in Elasticsearch or is not."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.demo.audit import STRANGER, Recorder, to_bus, user
 from pipeline.demo.estate import BLOCKED, REGIONS, anybody_reads, world
+from pipeline.demo.patience import Patience
 from pipeline.demo.stage import Check, Stage
 from pipeline.demo.tail import Findings, Sweeps
 from pipeline.demo.truth import (
@@ -24,11 +25,11 @@ from pipeline.demo.truth import (
 )
 from pipeline.model import finding_id
 
-POLL, LOOK = 0.1, 0.4
 CULPRIT = "mallory"
 READ = 4
 """So often a stranger reads. (An alert is said again when it has twice as many hits.)"""
 BUCKET = "AWS::S3::Bucket"
+ACCEPTED = timedelta(seconds=5)
 
 
 @dataclass
@@ -53,15 +54,16 @@ def steps() -> list[Step]:
     ]
 
 
-NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "public bucket read",
+NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "risk accepted", "public bucket read",
          "bucket deleted", "permission lost", "worker killed", "Elasticsearch stopped")  # fmt: skip
 
 
-class Play:
-    """Plays the steps. `watch` is called while we wait; it raises TimeoutError when time is up."""
+class Play(Patience):
+    """Plays the steps."""
 
     def __init__(self, stage: Stage, watch: Check) -> None:
-        self.stage, self.view, self.watch = stage, stage.view, watch
+        super().__init__(watch)
+        self.stage, self.view = stage, stage.view
         self.estate = stage.estate
         self.account = self.estate.accounts[1]
         self.group = self.estate.group(self.account, REGIONS[0], "group-5")
@@ -88,27 +90,6 @@ class Play:
             yield step
             if not step.seen:
                 return
-
-    def until(self, seen: Callable[[], bool], what: str, poll: float = POLL) -> float:
-        """Waits until something is seen; how long it took."""
-        began = time.monotonic()
-        while not seen():
-            self.watch(what)
-            time.sleep(poll)
-        return time.monotonic() - began
-
-    def until_none(self, left: Callable[[], list[str]], what: str) -> None:
-        """Waits until nothing is left that is wrong. Raises TimeoutError with some of what is."""
-        last: list[str] = []
-
-        def right() -> bool:
-            last[:] = left()
-            return not last
-
-        try:
-            self.until(right, what, LOOK)
-        except TimeoutError as why:
-            raise TimeoutError(f"{why}; {len(last)} wrong: {'; '.join(last[:3])}") from None
 
     def stands(self, id: str, status: str, evaluation: str) -> bool:
         document = self.view.finding(id)
@@ -169,6 +150,20 @@ class Play:
         if [d.reopened for d in mine] != [1] or self.view.distinct() != before:
             raise RuntimeError(f"not one document, reopened once, but {mine}")
         return "the same document, reopened once"
+
+    def risk_accepted(self) -> str:
+        """somebody accepts that for a few seconds → suppressed, and open again when these are over"""
+        until = datetime.now(UTC) + ACCEPTED
+        self.stage.cli("exceptions", "add", "--rule", SSH, "--resource", self.ssh[1], "--reason", "a demonstration of an exception",
+                       "--owner", "ann", "--approver", "bea", "--until", until.isoformat())  # fmt: skip
+        began = time.monotonic()
+        self.until(lambda: self.stands(self.ssh_id, "suppressed", "failed"), "suppressed")
+        took = time.monotonic() - began
+        self.until(lambda: self.stands(self.ssh_id, "open", "failed"), "open again")
+        own = (self.view.finding(self.ssh_id) or {})["driftline"]
+        if (own["reason"], own["reopened"]) != ("exception_ended", 1):
+            raise RuntimeError(f"open, but {own['reason']}, reopened {own['reopened']} times")
+        return f"suppressed after {took:.1f} s, ended by itself"
 
     def public_bucket_read(self) -> str:
         """a bucket is made public, and somebody who did not log in reads it → one alert with its story"""

@@ -190,8 +190,10 @@ def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event
 
 
 def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
-    """What a resource has open: rules, severities, what that exposes."""
-    found = {rule: life for rule, life in body.lives.items() if life.status == "open"}
+    """What a resource has open and nobody has accepted: rules, severities, what that exposes."""
+    found = {
+        r: life for r, life in body.lives.items() if life.status == "open" and not life.suppressed
+    }
     if not found:
         return {"open": [], "severities": [], "exposure": []}
     bounds = [bound for bound in rules.rules if bound.id in found] if rules else []
@@ -217,7 +219,7 @@ def of_finding(finding: Mapping[str, Any], body: Body) -> Event:
         "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
         "rule": rule["id"], "severity": rule["severity"], "section": rule.get("section"), "reopened": finding["reopened"],
         "risk": finding["risk"]["score"], "attribution": finding.get("attribution"), "actor": finding.get("actor"),
-        **_resource(resource), "related": related(body),
+        "exception": finding.get("exception"), **_resource(resource), "related": related(body),
     }  # fmt: skip
     brief = {
         "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": (finding.get("actor") or {}).get("id"),

@@ -1,10 +1,12 @@
 """Control records: time and people's decisions, as records to every partition they concern."""
 
-from typing import Any
+import uuid
+from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from pipeline.model.base import Record, Time
+from pipeline.model.finding import NAMESPACE
 
 
 class Tick(Record):
@@ -14,11 +16,53 @@ class Tick(Record):
     watermark: Time
 
 
+class RiskException(Record):
+    """A risk that is accepted for a while: failing findings in its scope are suppressed. A later statement of the same
+    id replaces it, and is a new approval: of what is wrong by then."""
+
+    id: str
+    rule: str | None = None
+    """Id of a rule. Either this or `control` says what may fail."""
+    control: str | None = None
+    """A framework's control, as `framework:control`: all rules that it names."""
+    resource: str = "*"
+    """The uid; a `*` in it stands for any text."""
+    account: str | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+    """Only resources that have all of them."""
+    reason: str
+    owner: str
+    """Who bears the risk."""
+    approver: str
+    """Who accepted it: never whom the change itself is attributed to."""
+    at: Time
+    """When this was said."""
+    until: Time
+    """When it ends by itself."""
+    ended: Time | None = None
+    """When somebody ended it before."""
+    recreated: bool = False
+    """Also for a resource that is made anew under the same uid, where that is written out."""
+    source: Literal["file", "command"] = "command"
+    """Where it is kept: one from a file ends when it is in no file any more."""
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """What it is about: the same scope is the same exception."""
+        tags = (f"{key}={value}" for key, value in sorted(self.tags.items()))
+        return (self.rule or "", self.control or "", self.resource, self.account or "", *tags)
+
+
+def exception_id(scope: tuple[str, ...]) -> str:
+    """The id of an exception that was given none."""
+    return f"ex-{uuid.uuid5(NAMESPACE, chr(10).join(('exception', *scope))).hex[:12]}"
+
+
 class Control(Record):
-    """Exactly one of its fields. Only ticks exist so far; other kinds are passed over unharmed."""
+    """Exactly one of its fields; kinds that this version does not know are passed over unharmed."""
 
     tick: Tick | None = None
-    exception: dict[str, Any] | None = None
+    exception: RiskException | None = None
     baseline: dict[str, Any] | None = None
     rulebook: dict[str, Any] | None = None
 

@@ -88,7 +88,8 @@ class Finding(Record):
     status: Status
     reason: str
     """Why it stands so: opened, reopened, fixed, holds, unread, stale, error, pending,
-    resource_deleted, not_applicable, rule_removed."""
+    resource_deleted, not_applicable, rule_removed; of exceptions: accepted, exception_ended, worse_than_accepted,
+    approver_caused_it."""
     detail: str = ""
     """For `unread` and `error`: which part, which code."""
     evidence: list[Evidence] = Field(default_factory=list)
@@ -112,6 +113,7 @@ class Finding(Record):
     risk: Risk
     owner: str | None = None
     exception: dict[str, Any] | None = None
+    """Of the exception that suppresses it, or would: id, reason, owner, approver, until."""
     remediation: Remediation = Field(default_factory=Remediation)
     links: list[str] = Field(default_factory=list)
     updated_at: Time

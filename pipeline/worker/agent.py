@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -13,7 +14,7 @@ from faust.types import TP
 
 from pipeline import metrics
 from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
-from pipeline.partition import Work
+from pipeline.output import Work
 from pipeline.settings import Settings
 from pipeline.state import NewerState
 from pipeline.topics import PARTITIONS
@@ -174,8 +175,9 @@ class Agent:
 
     def _partition(self, number: int) -> Folding:
         if number not in self.partitions:
-            partition = self.job.make(number, self.rows.getter(number))
-            partition.restore(self.rows.heads(number))
+            heads = partial(self.rows.heads, number)
+            partition = self.job.make(number, self.rows.getter(number), heads)
+            partition.restore(heads())
             self.partitions[number] = partition
         return self.partitions[number]
 

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline import metrics, wire
 from pipeline.deadletter import Origin, Share, letter
 from pipeline.errors import Malformed
-from pipeline.partition import Dead
+from pipeline.output import Dead
 
 log = logging.getLogger("driftline.worker")
 QUIET = 1.0

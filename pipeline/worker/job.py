@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.partition import Dead, Partition, Work
+from pipeline.output import Dead, Work
+from pipeline.partition import Partition
 from pipeline.settings import Settings
 from pipeline.shell import rulebook_and_options, watch
 from pipeline.topics import (
@@ -22,6 +23,8 @@ from pipeline.topics import (
 )
 
 Get = Callable[[bytes], bytes | None]
+Heads = Callable[[], Iterable[tuple[bytes, bytes]]]
+"""Every head's row of a partition."""
 
 
 class Folding(Protocol):
@@ -51,7 +54,7 @@ class Job:
     """Time, where it comes by a topic of its own, never runs ahead of these."""
     outputs: tuple[Topic, ...]
     port: int
-    make: Callable[[int, Get], Folding]
+    make: Callable[[int, Get, Heads], Folding]
 
     @property
     def topics(self) -> tuple[Topic, ...]:
@@ -65,8 +68,8 @@ def assess(settings: Settings) -> Job:
     rulebook, options = rulebook_and_options(settings)
     looking = watch(settings)
 
-    def make(number: int, get: Get) -> Folding:
-        return Partition(number, get, rulebook, options, looking)
+    def make(number: int, get: Get, heads: Heads) -> Folding:
+        return Partition(number, get, rulebook, options, looking, heads)
 
     outputs = (FINDINGS, DRIFT, READS, SIGNALS)
     paced, own = (SNAPSHOTS, CHANGES), settings.worker
@@ -79,7 +82,7 @@ def correlate(settings: Settings) -> Job:
 
     content, own = watch(settings), settings.correlate
 
-    def make(number: int, get: Get) -> Folding:
+    def make(number: int, get: Get, _: Heads) -> Folding:
         return Correlating(number, get, content, int(own.lateness * 1_000_000))
 
     return Job("correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS), own.port, make)

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline import metrics
 from pipeline.deadletter import Origin, letter
 from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.partition import Work
+from pipeline.output import Work
 from pipeline.settings import Kafka
 from pipeline.worker.guard import die
 from pipeline.worker.store import Rows

@@ -46,11 +46,15 @@ class Rows:
         return newest_row
 
     def heads(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Every head's row. Keys are in order: the bodies, by far the most bytes, are not read."""
+        """Every head's row, those that are under way with them. Keys are in order: the bodies, by far the most bytes,
+        are not read."""
+        new = {k: v for k, v in self.under_way.get(partition, {}).items() if k.startswith(HEADS)}
+        yield from ((key, value) for key, value in new.items() if value is not None)
         for key, value in self.database(partition).items(from_key=HEADS):
             if not key.startswith(HEADS):
                 return
-            yield key, value
+            if key not in new:
+                yield key, value
 
     def known(self, partition: int) -> int:
         """The changelog offset up to which the files know everything; -1 for none."""

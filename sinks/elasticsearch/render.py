@@ -78,6 +78,8 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
     }  # fmt: skip
     if finding.get("drift"):
         out["driftline"] |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
+    if exception := finding.get("exception"):
+        out["driftline"]["exception"] = exception
     if actor := finding.get("actor"):
         out["driftline"]["actor"] = named(out, actor)
     if resource.get("organization"):

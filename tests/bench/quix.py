@@ -9,7 +9,8 @@ from typing import Any
 from quixstreams import Application, message_context  # type: ignore[import-not-found]
 from quixstreams.models import Serializer  # type: ignore[import-not-found]
 
-from pipeline.partition import Output, Partition
+from pipeline.output import Output
+from pipeline.partition import Partition
 from pipeline.rulebook import load
 from pipeline.topics import FINDINGS
 

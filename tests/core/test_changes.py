@@ -241,6 +241,15 @@ def test_not_found_right_after_a_change_deletes_nothing(world: World) -> None:
     assert world.finding().reason == "resource_deleted"
 
 
+def test_a_reading_that_is_not_believed_stops_no_wait(world: World) -> None:
+    world.snapshot(key(1, enabled=False))
+    world.change(change(10.9))
+    world.snapshot(gone(11.1))  # not believed; the wait of t-patient ran out just before
+    assert world.brief("t-patient") == ("clear", "failed", "pending")
+    world.tick(12)
+    assert world.brief("t-patient") == ("open", "failed", "opened")
+
+
 def test_not_found_after_a_deletion_is_believed_at_once(world: World) -> None:
     world.snapshot(key(1, rotation=False))
     world.change(change(2, kind="delete"))

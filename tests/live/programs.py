@@ -73,6 +73,12 @@ class Site:
         """A worker with a state folder and a port of its own."""
         return Worker(self, *words, **more)
 
+    def correlator(self, **env: str) -> Child:
+        """A correlator with a state folder and a port of its own."""
+        state = str(self.folder / f"state-{len(self.children)}")
+        port = str(free_port())
+        return self.launch("correlate", DRIFTLINE_WORKER__STATE_DIR=state, DRIFTLINE_CORRELATE__PORT=port, **env)  # fmt: skip
+
     def run(self, *words: str, program: Sequence[str] = OURS, **env: str) -> Told:
         """A program of ours, to its end."""
         done = subprocess.run([*program, *words], env=self.env | env, capture_output=True, text=True,

@@ -113,12 +113,14 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
     assert site.run("sink", "elasticsearch", "--install").code == 0
     assert site.run("clock", "--once").code == 0
     worker = site.worker(state="state-0")
+    site.correlator()
     site.launch("sink", "elasticsearch")
     assert site.run(*collect).code == 0
     wait_until(lambda: bad(doctor(site, "kafka")) == {}, PATIENCE, worker.child, "all is well")
     permissions = f"AWS permissions in {MASTER}"
     unsigned = bad(doctor(site))
     assert unsigned.pop(permissions) == "fail"
+    assert unsigned.pop("detections") == "warn", "no source of change events is set"
     assert {f"{type_} in {MASTER}" for type_ in ("AWS::Lambda::Function", "AWS::EKS::Cluster")} <= unsigned.keys()  # fmt: skip
     assert [line for line in unsigned if not unanswered(line.removesuffix(f" in {MASTER}"))] == []
     unsigned[permissions] = "fail"

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,7 +44,7 @@ from tests.live.programs import Site, Told
 pytestmark = pytest.mark.live
 PATIENCE = 30
 APP = "driftline-assess"
-PROGRAMS = ("administrator", "clock", "collector", "operator", "sink", "worker")
+PROGRAMS = ("administrator", "clock", "collector", "correlator", "operator", "sink", "worker")
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 
 
@@ -131,7 +131,7 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
         batches(record)
     batches.close()
 
-    worker = site.worker(**user("worker"))
+    worker, correlator = site.worker(**user("worker")), site.correlator(**user("correlator"))
     sink = site.launch("sink", "ndjson", **user("sink"))
     out = tmp_path / "out"
     wait_until(lambda: out.exists() and UID in out.read_text(), PATIENCE, sink, f"a finding ({worker.child.tail(3)})")  # fmt: skip
@@ -139,15 +139,28 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
     wait_until(lambda: "1 dead letters" in site.cli("deadletter", "list", **user("operator")).out,
                PATIENCE, sink, "a letter of the sink's")  # fmt: skip
 
-    asked = json.loads(
-        site.cli("doctor", "--only", "kafka", "--format", "json", **user("operator")).out
+    def states() -> dict[str, str]:
+        told = site.cli("doctor", "--only", "kafka", "--format", "json", **user("operator"))
+        return {line["what"]: line["state"] for line in json.loads(told.out)["checks"]}
+
+    wait_until(
+        lambda: states()["correlate"] == "ok",
+        PATIENCE,
+        correlator,
+        "the correlator has read its signals",
     )
-    states = {line["what"]: line["state"] for line in asked["checks"]}
-    assert states == {"Kafka": "ok", "topics": "ok", "clock": "ok", "change events": "ok", "worker": "ok", "sink": "warn", "sweeps": "ok",
-                      "dead letters": "warn"}, asked  # fmt: skip
+    assert states() == {"Kafka": "ok", "topics": "ok", "clock": "ok", "change events": "ok", "worker": "ok", "correlate": "ok",
+                        "sink": "warn", "sweeps": "ok", "exceptions": "ok", "dead letters": "warn"}  # fmt: skip
+    accept = ("exceptions", "add", "--rule", "t-rotation", "--resource", UID, "--reason", "an old machine needs it",
+              "--owner", "bea", "--approver", "carol", "--until", f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}")  # fmt: skip
+    assert site.cli(*accept, **user("operator")).code == 0
+    wait_until(
+        lambda: '"status":"suppressed"' in out.read_text(), PATIENCE, sink, "it is suppressed"
+    )
+    assert ", 1 findings suppressed" in site.cli("exceptions", "list", **user("operator")).out
     assert site.cli("coverage", **user("operator")).code == 0
     assert site.cli("deadletter", "drop", "--all", **user("operator")).out == "1 dropped\n"
-    for child in (worker.child, sink):
+    for child in (worker.child, correlator, sink):
         assert child.stop() < 5
         assert child.code == 0
     _no_further(site)

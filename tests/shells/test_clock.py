@@ -8,6 +8,7 @@ import pytest
 
 from pipeline import clock, wire
 from pipeline.errors import UserError
+from pipeline.model import RiskException
 from pipeline.partition import Partition
 from pipeline.settings import Settings, load_settings
 from pipeline.topics import CONTROL, PARTITIONS
@@ -31,8 +32,14 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *there: bytes | None) -> None:
         self.written: list[tuple[int, datetime]] = []
         self.flushed = 0
+        self.exceptions: list[RiskException] = []
+        self.told: list[list[str]] = []
         monkeypatch.setattr(clock, "read_all", lambda *_: [Message(value) for value in there])
         monkeypatch.setattr(clock, "producer", lambda *_: None)
+        monkeypatch.setattr(clock, "stored", lambda *_: {one.id: one for one in self.exceptions})
+        monkeypatch.setattr(
+            clock, "tell", lambda *told: self.told.append([one.id for one in told[2]])
+        )
         monkeypatch.setattr(clock, "produce", self._produce)
         monkeypatch.setattr(clock, "flush", self._flush)
 
@@ -75,6 +82,26 @@ def after(minutes: float) -> datetime:
 
 def test_every_partition_hears_the_time_less_the_lateness(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Stage(monkeypatch).run(NOON, after(1)) == [after(-2), after(-1)]
+
+
+def test_exceptions_in_force_are_told_again_every_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever lost his state learns of them."""
+    stage = Stage(monkeypatch)
+    given = {
+        "rule": "t-rotation",
+        "reason": "an old machine",
+        "owner": "bea",
+        "approver": "carol",
+        "at": NOON,
+    }
+    stage.exceptions = [
+        RiskException.model_validate(given | {"id": "standing", "until": after(60 * 25)}),
+        RiskException.model_validate(
+            given | {"id": "ended", "until": after(60 * 25), "ended": NOON}
+        ),
+    ]
+    stage.run(NOON, after(1), after(60 * 23), after(60 * 24 + 1), after(60 * 48 + 2))
+    assert stage.told == [["standing"], ["standing"], []]
 
 
 def test_it_never_runs_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,7 +156,7 @@ def test_nothing_is_there_and_everything_says_so(
     assert {what: line["state"] for what, line in found.items()} == {
         "settings": "ok", "redaction key": "ok", "rules": "ok", "detections": "warn", "state folder": "ok",
         "Kafka": "fail", "topics": "unknown", "clock": "unknown", "change events": "unknown", "worker": "unknown", "correlate": "unknown", "sink": "unknown",
-        "sweeps": "unknown", "dead letters": "unknown", "Elasticsearch": "fail", "templates": "unknown",
+        "sweeps": "unknown", "exceptions": "unknown", "dead letters": "unknown", "Elasticsearch": "fail", "templates": "unknown",
         "AWS credentials": "fail", "AWS accounts": "unknown", "AWS permissions": "unknown",
     }  # fmt: skip
     assert "127.0.0.1:1" in found["Kafka"]["detail"]
@@ -176,7 +176,7 @@ def test_settings_that_cannot_be_read_are_told_with_all_that_was_not_asked(
     assert said.code == 2
     assert [x["what"] for x in lines if x["state"] == "fail"] == ["settings", "settings"]
     assert {x["what"] for x in lines if x["state"] == "unknown"} == {
-        "Kafka", "topics", "clock", "change events", "worker", "correlate", "sink", "sweeps", "dead letters"
+        "Kafka", "topics", "clock", "change events", "worker", "correlate", "sink", "sweeps", "exceptions", "dead letters"
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import metrics, wire
 from pipeline.health import serve
-from pipeline.partition import Dead
+from pipeline.output import Dead
 from pipeline.worker.graves import Graves, about
 from tests.core.world import UID, key
 from tests.live.programs import get, samples

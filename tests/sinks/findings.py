@@ -6,7 +6,8 @@ from typing import Any
 
 import orjson
 
-from pipeline.model import finding_id, micros
+from pipeline.model import Control, RiskException, finding_id, micros
+from pipeline.topics import CONTROL
 from tests.core.world import UID, World, denied, gone, key, minute
 
 NOW = micros(minute(60 * 24 * 30))
@@ -26,6 +27,13 @@ def _bad(world: World) -> None:
     world.snapshot(key(0, rotation=False, organization="o-1", tags={"env": "prod", "a": ""}))
 
 
+def _accepted(world: World) -> None:
+    exception = RiskException(
+        id="ex-1", rule="t-rotation", reason="an old machine needs it", owner="bea", approver="carol", at=minute(1), until=minute(600),
+    )  # fmt: skip
+    world.feed(CONTROL.name, Control(exception=exception).encode())
+
+
 def _good(world: World) -> None:
     world.snapshot(key(0))
 
@@ -43,6 +51,7 @@ def _all() -> bytes:
         "resolved": said(_bad, lambda world: world.snapshot(key(1))),
         "retired": said(_bad, lambda world: world.snapshot(gone(1))),
         "restated": said(_bad, lambda world: world.snapshot(key(6 * 60, rotation=False)), lambda world: world.tick(12 * 60)),
+        "suppressed": said(_bad, _accepted),
         "pending": said(lambda world: world.snapshot(key(0, enabled=False)), rule="t-patient"),
         "identity": failed | {"resource": failed["resource"] | person},
         "compute": failed | {"resource": failed["resource"] | machine},

@@ -1,0 +1,269 @@
+"""`driftline exceptions`: risks that are accepted for a while."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import UserError
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.exception_files import Checker, Read
+    from pipeline.exception_store import Use
+    from pipeline.model import RiskException
+
+PATHS = click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path))
+FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+SOON = timedelta(days=14)
+MANY = 100
+"""Findings of one exception that are too many to have been looked at."""
+
+
+@click.group(name="exceptions")
+def command() -> None:
+    """Risks that people accept for a while: failing findings are suppressed, and open again when that ends."""
+
+
+def _checker(settings: Settings, now: datetime) -> "Checker":
+    from pipeline.exception_files import Checker
+    from pipeline.shell import rulebook_and_options
+
+    rulebook, _ = rulebook_and_options(settings)
+    return Checker(rulebook, now, timedelta(seconds=settings.exceptions.longest))
+
+
+def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
+    """The files' exceptions; warnings are told. Raises UserError with every mistake."""
+    from pipeline.report import plain
+
+    paths = paths or settings.exceptions.paths
+    if not paths:
+        raise UserError("no folder of exceptions (name one, or set exceptions.paths)")
+    found = _checker(settings, now).folders(paths)
+    if found.problems:
+        raise UserError(*found.problems)
+    for warning in found.warnings:
+        click.echo(f"warning: {plain(warning)}", err=True)
+    return found
+
+
+@command.command()
+@PATHS
+def check(paths: tuple[Path, ...]) -> None:
+    """Say whether the files' exceptions are right [default: those of exceptions.paths]. Exit 2: some are not."""
+    found = _read(load_settings(), paths, datetime.now(UTC))
+    click.echo(f"{len(found.records)} exceptions; {len(found.warnings)} warnings")
+
+
+@command.command()
+@PATHS
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
+    """Make the files' exceptions the ones in force: new and changed ones begin, those that are in no file any more end.
+
+    What was added by command stays. A changed exception is a new approval, of what is wrong by now."""
+    from pipeline import exception_store
+    from pipeline.exception_files import same
+
+    settings, now = load_settings(), datetime.now(UTC)
+    found = _read(settings, paths, now)
+    known = exception_store.stored(settings.kafka)
+    wanted = {record.id: record for record in found.records}
+    new = [
+        r
+        for r in found.records
+        if r.until > now and (r.id not in known or not same(r, known[r.id]))
+    ]
+    over = [r.model_copy(update={"at": now, "ended": now}) for r in known.values()
+            if r.source == "file" and r.ended is None and r.until > now and r.id not in wanted]  # fmt: skip
+    for record in new:
+        click.echo(f"{'changed' if record.id in known else 'new'}: {_line(record)}")
+    for record in over:
+        click.echo(f"ended: {_line(record)}")
+    click.echo(
+        f"{len(new)} begin or change, {len(over)} end, {len(wanted) - len(new)} are as they were"
+    )
+    if not dry_run:
+        exception_store.say(settings.kafka, [*new, *over])
+
+
+@command.command()
+@click.option("--rule", metavar="ID", help="What may fail: a rule,")
+@click.option("--control", metavar="FRAMEWORK:CONTROL", help="or all rules of a control.")
+@click.option("--resource", metavar="UID", help="Only this resource; * stands for any text.")
+@click.option("--account", metavar="ID", help="Only in this account.")
+@click.option(
+    "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Only with this tag; may be repeated."
+)
+@click.option("--reason", required=True, help="Why the risk is borne.")
+@click.option("--owner", required=True, help="Who bears it.")
+@click.option(
+    "--approver", required=True, help="Who accepted it: somebody else, and not who caused it."
+)
+@click.option("--until", required=True, metavar="DAY", help="The last day, or a time (RFC 3339).")
+@click.option(
+    "--recreated", is_flag=True, help="Also for a resource made anew under the same name."
+)
+def add(tags: tuple[str, ...], **given: Any) -> None:
+    """Accept a risk now. Once more with the same scope: approved anew."""
+    from pipeline import exception_store
+    from pipeline.exception_files import Read
+    from pipeline.report import plain
+
+    settings, now = load_settings(), datetime.now(UTC)
+    data = {name: value for name, value in given.items() if value not in (None, False)}
+    if wrong := [tag for tag in tags if "=" not in tag]:
+        raise UserError(*(f"--tag {tag}: no tag (write KEY=VALUE)" for tag in wrong))
+    if tags:
+        data["tags"] = dict(tag.split("=", 1) for tag in tags)
+    found = Read()
+    _checker(settings, now).checked(
+        data, lambda *name: f"--{name[0]}" if name else "exceptions add", found, "command"
+    )
+    problems = found.problems
+    if not problems and found.records[0].until <= now:
+        problems = [f"--until {given['until']}: it is over (write a day that is still to come)"]
+    if problems:
+        raise UserError(*problems)
+    for warning in found.warnings:
+        click.echo(f"warning: {plain(warning)}", err=True)
+    exception_store.say(settings.kafka, found.records)
+    click.echo(_line(found.records[0]))
+
+
+@command.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+def expire(ids: tuple[str, ...]) -> None:
+    """End exceptions now: what still fails is open again."""
+    from pipeline import exception_store
+    from pipeline.rulebook.source import nearest
+
+    settings, now = load_settings(), datetime.now(UTC)
+    known = exception_store.stored(settings.kafka)
+    if unknown := [id for id in ids if id not in known]:
+        raise UserError(
+            *(f"{id}: there is no such exception{nearest(id, known)}" for id in unknown)
+        )
+    over = [known[id].model_copy(update={"at": now, "ended": now}) for id in dict.fromkeys(ids)
+            if known[id].ended is None and known[id].until > now]  # fmt: skip
+    exception_store.say(settings.kafka, over)
+    for record in over:
+        click.echo(f"ended: {_line(record)}")
+        if record.source == "file":
+            click.echo(f"  it stands in a file: take it out there, or `exceptions apply` begins it anew ({record.id})", err=True)  # fmt: skip
+    if len(over) < len(set(ids)):
+        click.echo(f"{len(set(ids)) - len(over)} had ended already", err=True)
+
+
+@command.command()
+def send() -> None:
+    """Tell the stream of every exception in force again: where its state was lost or begun anew."""
+    from pipeline import exception_store
+
+    settings, now = load_settings(), datetime.now(UTC)
+    standing = [
+        r
+        for r in exception_store.stored(settings.kafka).values()
+        if r.ended is None and r.until > now
+    ]
+    exception_store.say(settings.kafka, standing)
+    click.echo(f"{len(standing)} exceptions sent")
+
+
+@command.command(name="list")
+@FORM
+@click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
+def list_(form: str, every: bool) -> None:
+    """The exceptions, the first to end first: what each suppresses now, and which are unused, too broad or over."""
+    from pipeline import exception_store
+    from pipeline.report import ascii_json, console
+
+    settings, now = load_settings(), datetime.now(UTC)
+    uses = exception_store.uses(settings.kafka)
+    known = sorted(exception_store.stored(settings.kafka).values(), key=lambda r: (r.until, r.id))
+    shown = [row for r in known if (row := _row(r, uses, now))["state"] != "ended" or every]
+    if form == "json":
+        click.echo(ascii_json(shown))
+        return
+    if shown:
+        console(sys.stdout).print(_table(shown))
+    hidden = len(known) - len(shown)
+    more = f"; {hidden} have ended (--all)" if hidden else ""
+    click.echo(
+        f"{len(shown)} exceptions, {sum(row['suppresses'] for row in shown)} findings suppressed{more}"
+    )
+
+
+def _row(record: "RiskException", uses: "Mapping[str, Use]", now: datetime) -> dict[str, Any]:
+    """An exception, with its state (in_force, ends_soon, expired, ended) and what is doubtful about it."""
+    from pipeline.exception_files import wide
+    from pipeline.exception_store import Use
+
+    use = uses.get(record.id, Use())
+    state = "in_force"
+    if record.ended is not None:
+        state = "ended"
+    elif record.until <= now:
+        state = "expired" if record.until > now - SOON else "ended"
+    elif record.until <= now + SOON:
+        state = "ends_soon"
+    notes = []
+    if state in ("in_force", "ends_soon"):
+        if not (use.suppresses or use.overridden):
+            notes.append("unused")
+        if wide(record) or use.suppresses > MANY:
+            notes.append("too_broad")
+    return {
+        "state": state,
+        "notes": notes,
+        **use._asdict(),
+        **record.model_dump(mode="json", exclude_none=True),
+    }
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.report import plain
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "id",
+        "state",
+        "until",
+        "suppresses",
+        "overridden",
+        "what",
+        "where",
+        "owner",
+        "approver",
+    ):
+        table.add_column(
+            name,
+            overflow="fold",
+            justify="right" if name in ("suppresses", "overridden") else "left",
+        )
+    for row in rows:
+        where = " ".join(
+            [row["resource"], row.get("account", ""), *(f"{k}={v}" for k, v in row["tags"].items())]
+        )
+        cells = [row["id"], ", ".join([row["state"], *row["notes"]]), row["until"][:16] + "Z", row["suppresses"], row["overridden"],
+                 row.get("rule") or row.get("control"), where.strip(), row["owner"], row["approver"]]  # fmt: skip
+        table.add_row(*(Text(plain(cell)) for cell in cells))
+    return table
+
+
+def _line(record: "RiskException") -> str:
+    from pipeline.report import plain
+
+    what = record.rule or record.control
+    return plain(
+        f"{record.id}: {what} on {record.resource}, until {record.until:%Y-%m-%d %H:%M}Z, approved by {record.approver}"
+    )

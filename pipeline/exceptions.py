@@ -1,0 +1,254 @@
+"""Risks that are accepted for a while: which failing findings an exception suppresses, and until when. Pure.
+
+A finding lives on below: one that is mended resolves, and one that is worse than what was accepted is open again."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from pipeline.differences import NO_HINTS, Hints, diff
+from pipeline.model import RiskException, from_micros, micros
+from pipeline.rulebook import BoundRule, RuleSet
+from pipeline.state import NEVER, Body, Life
+
+LARGEST = 16_384
+"""Bytes of an accepted value; of a larger one only a digest is kept, and any change of it counts."""
+KEPT = 24 * 3_600_000_000
+"""How long after its end an exception is remembered: an old record of it may come again."""
+
+
+class Entry(NamedTuple):
+    """An exception, ready to be asked."""
+
+    record: RiskException
+    at: int
+    until: int
+    pattern: re.Pattern[str] | None
+    """None: one resource, written out."""
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    def matches(self, uid: str) -> bool:
+        """Whether that may be a resource of its scope, as far as the name says."""
+        return (
+            uid == self.record.resource
+            if self.pattern is None
+            else bool(self.pattern.fullmatch(uid))
+        )
+
+    def covers(self, resource: Mapping[str, Any], at: int) -> bool:
+        """Whether it is in force for a resource at that time."""
+        record = self.record
+        return (
+            record.ended is None
+            and at < self.until
+            and record.account in (None, resource["account"])
+            and self.matches(resource["uid"])
+            and all(resource["tags"].get(key) == value for key, value in record.tags.items())
+        )
+
+    def told(self) -> dict[str, Any]:
+        """As findings carry it."""
+        record = self.record
+        return {"id": record.id, "reason": record.reason, "owner": record.owner, "approver": record.approver,
+                "until": from_micros(self.until)}  # fmt: skip
+
+
+class Book:
+    """All exceptions, by what may fail."""
+
+    def __init__(self, records: Iterable[RiskException] = ()) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._by_rule: dict[str, dict[str, Entry]] = {}
+        self._by_control: dict[str, dict[str, Entry]] = {}
+        for record in records:
+            self.add(record)
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def get(self, id: str) -> Entry | None:
+        return self._entries.get(id)
+
+    def add(self, record: RiskException) -> list[Entry]:
+        """Takes one in. Returns what it was before and is now; nothing where that is known, or older."""
+        new, old = _entry(record), self._entries.get(record.id)
+        if old is not None:
+            if old.at >= new.at:
+                return []
+            for place in (
+                self._by_rule.get(old.record.rule or ""),
+                self._by_control.get(old.record.control or ""),
+            ):
+                if place:
+                    place.pop(old.id, None)
+        self._entries[new.id] = new
+        if record.rule:
+            self._by_rule.setdefault(record.rule, {})[new.id] = new
+        elif record.control:
+            self._by_control.setdefault(record.control, {})[new.id] = new
+        return [new] if old is None else [old, new]
+
+    def kept(self, now: int) -> list[dict[str, Any]]:
+        """Those that are not long over, JSON-ready."""
+        return [
+            entry.record.model_dump(mode="json", exclude_none=True)
+            for entry in self._entries.values()
+            if entry.until + KEPT > now
+        ]
+
+    def best(
+        self, bound: BoundRule, resource: Mapping[str, Any], at: int, refused: str
+    ) -> Entry | None:
+        """Of those in force for a rule on a resource the one that lasts longest."""
+        found = list(self._by_rule.get(bound.id, {}).values())
+        if self._by_control:
+            for framework, controls in bound.ref.get("frameworks", {}).items():
+                for control in controls:
+                    found += self._by_control.get(f"{framework}:{control}", {}).values()
+        fitting = [e for e in found if e.id != refused and e.covers(resource, at)]
+        return max(fitting, key=lambda entry: (entry.until, entry.id), default=None)
+
+
+def _entry(record: RiskException) -> Entry:
+    pattern = None
+    if "*" in record.resource:
+        pattern = re.compile(".*".join(map(re.escape, record.resource.split("*"))), re.DOTALL)
+    return Entry(record, micros(record.at), micros(record.until), pattern)
+
+
+def until(body: Body, book: Book) -> int:
+    """When the next exception of a resource's findings ends by itself."""
+    if not book:
+        return NEVER
+    found = (
+        book.get(life.exception) for life in body.lives.values() if life.suppressed or life.lifted
+    )
+    return min((entry.until for entry in found if entry is not None), default=NEVER)
+
+
+def made_anew(body: Body, book: Book) -> None:
+    """The resource is another one of the same name: what was accepted of the old one alone is not of this one."""
+    for rule, life in body.lives.items():
+        entry = book.get(life.exception) if life.exception else None
+        if entry is not None and entry.pattern is None and not entry.record.recreated:
+            body.lives[rule] = msgspec.structs.replace(
+                life, exception="", accepted=[], suppressed=False, lifted="", refused=entry.id
+            )
+
+
+def stand(body: Body, at: int, rules: RuleSet, book: Book, hints: Hints = NO_HINTS) -> None:
+    """Puts into the lives of a body what the exceptions make of them at that time."""
+    if not book and not any(life.exception for life in body.lives.values()):
+        return
+    for bound in rules.rules:
+        life = body.lives.get(bound.id)
+        if life is not None:
+            body.lives[bound.id] = _stood(life, bound, body, at, book, hints)
+    for rule, life in body.lives.items():
+        if life.suppressed and (life.retired or life.status != "open"):
+            body.lives[rule] = msgspec.structs.replace(life, suppressed=False)
+
+
+def _stood(life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints: Hints) -> Life:
+    if life.retired or life.status != "open":
+        # what was accepted is kept: it may fail again, as before or worse
+        calm = not (life.suppressed or life.lifted)
+        return life if calm else msgspec.structs.replace(life, suppressed=False, lifted="")
+    entry = book.best(bound, body.resource, at, life.refused)
+    if entry is None:
+        if not life.exception:
+            return life
+        lifted = "exception_ended" if life.suppressed or life.lifted else ""
+        return msgspec.structs.replace(
+            life, exception="", approved_at=0, accepted=[], suppressed=False, lifted=lifted
+        )
+    now, accepted = values(bound.evidence, body), life.accepted
+    if (life.exception, life.approved_at) != (entry.id, entry.at):
+        accepted = now
+    lifted = ""
+    if caused_by(entry.record.approver, life.actor):
+        lifted = "approver_caused_it"
+    elif worse(accepted, now, hints, bound, body, at):
+        lifted = "worse_than_accepted"
+    return msgspec.structs.replace(
+        life, exception=entry.id, approved_at=entry.at, accepted=accepted, suppressed=not lifted, lifted=lifted
+    )  # fmt: skip
+
+
+def values(paths: Sequence[tuple[str, ...]], body: Body) -> list[list[Any]]:
+    """What decides, whole (a finding's evidence is trimmed): [path, value] each, or [path, digest, True]."""
+    out = []
+    for path in paths:
+        value = _value({**body.resource, "config": body.config}, path)
+        packed = msgspec.msgpack.encode(value, order="deterministic")
+        if len(packed) > LARGEST:
+            out.append([".".join(path), hashlib.sha256(packed).digest(), True])
+        else:
+            out.append([".".join(path), value])
+    return out
+
+
+def worse(
+    accepted: Sequence[Sequence[Any]], now: Sequence[Sequence[Any]], hints: Hints, bound: BoundRule, body: Body, at: int
+) -> bool:  # fmt: skip
+    """Whether what is wrong now is more, or other, than what was accepted.
+
+    Only that something is gone may be no worse: where the rule would pass if all of it were gone. (A path that only
+    one of the two has is another version's of the rule: it says nothing.)"""
+    before = {one[0]: one for one in accepted}
+    for path, *value in now:
+        old = before.get(path, [])[1:]
+        if not old or old == value:
+            continue
+        if len(old) > 1 or len(value) > 1:
+            return True
+        changes = diff(path.removeprefix("config."), old[0], value[0], hints)
+        if any(change["op"] != "remove" for change in changes):
+            return True
+        if changes and not _passes_without(path, bound, body, at):
+            return True
+    return False
+
+
+def _passes_without(path: str, bound: BoundRule, body: Body, at: int) -> bool:
+    """Whether a rule would pass if there were nothing at that path."""
+    document: dict[str, Any] = {**body.resource, "config": body.config}
+    steps = path.split(".")
+    holder = document
+    for step in steps[:-1]:
+        below = holder.get(step)
+        if not isinstance(below, dict):
+            return False
+        holder[step] = holder = dict(below)
+    value = holder.get(steps[-1])
+    if isinstance(value, list | dict):
+        holder[steps[-1]] = type(value)()
+    else:
+        holder.pop(steps[-1], None)
+    return RuleSet([bound]).judge(document, {}, at)[0].evaluation == "passed"
+
+
+def caused_by(approver: str, actor: Mapping[str, Any] | None) -> bool:
+    """Whether an actor, or whoever took on its role, goes by the name of the approver."""
+    if not actor:
+        return False
+    names = [actor.get(key) for key in ("id", "name", "session_name", "source_identity")]
+    names += [link.get("issued_to") for link in actor.get("chain") or ()]
+    known = {name.casefold() for name in names if name}
+    known |= {name.rsplit("/", 1)[-1] for name in known}
+    wanted = approver.casefold()
+    return wanted in known or wanted.rsplit("/", 1)[-1] in known
+
+
+def _value(document: Any, path: Sequence[str]) -> Any:
+    for step in path:
+        if not isinstance(document, dict):
+            return None
+        document = document.get(step)
+    return document
