@@ -1,6 +1,6 @@
 """The stream's fold in memory: what `scan` and `replay` drive instead of Kafka, through the same bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +21,8 @@ class Fold:
     """Folds records one after another and keeps the last statement of every finding.
 
     keep=False forgets a resource's state when it is folded: for a scan that reads each resource once. `watch`: what
-    signals and alerts are made by; `lateness` as in pipeline.correlate.partition."""
+    signals and alerts are made by; `lateness` as in pipeline.correlate.partition. `told`: called with every finding
+    that is said."""
 
     def __init__(
         self,
@@ -31,6 +32,7 @@ class Fold:
         keep: bool = True,
         watch: "Watch | None" = None,
         lateness: int = 0,
+        told: Callable[[bytes], None] | None = None,
     ) -> None:
         self.findings: dict[bytes, bytes] = {}
         """Finding id to its last JSON."""
@@ -42,7 +44,7 @@ class Fold:
         self.said = 0
         self._rows: dict[bytes, bytes | None] = {}
         self._waiting: set[str] = set()
-        self._keep, self._offset = keep, 0
+        self._keep, self._offset, self._told = keep, 0, told
         self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
         self._groups = Groups(watch, lateness) if watch else None
 
@@ -106,6 +108,8 @@ class Fold:
             if output.topic == FINDINGS.name:
                 self.said += 1
                 self.findings[output.key] = output.value
+                if self._told:
+                    self._told(output.value)
                 if b'"pending_for":' in output.value:
                     self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
             elif output.topic == DRIFT.name:

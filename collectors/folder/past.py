@@ -42,8 +42,10 @@ class Gathered:
 
 def _time(topic: str, document: Any) -> str:
     if isinstance(document, dict):
-        tick = document.get("tick")
-        at = tick.get("watermark") if isinstance(tick, dict) else document.get(TIMES.get(topic, ""))
+        tick, exception = document.get("tick"), document.get("exception")
+        at = document.get(TIMES.get(topic, ""))
+        if topic == CONTROL.name and isinstance(said := tick or exception, dict):
+            at = said.get("watermark" if said is tick else "at")
         if isinstance(at, str):
             return at
     raise Malformed("a record without a time")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,22 +15,92 @@ import click
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from pipeline.backtest import Hits
 
 
 @click.command(name="backtest")
 @click.option(
-    "--detections", "rules", multiple=True, required=True, metavar="DIR", type=click.Path(path_type=Path),
+    "--detections", "rules", multiple=True, metavar="DIR", type=click.Path(path_type=Path),
     help="Sigma rules; may be repeated.",
 )  # fmt: skip
 @click.option(
-    "--cloudtrail", "logs", multiple=True, required=True, metavar="PATH", type=click.Path(path_type=Path),
+    "--cloudtrail", "logs", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
     help="CloudTrail's log files (gz or not), NDJSON, or folders of them; may be repeated.",
 )  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 64), help="Files side by side [default: processors].")  # fmt: skip
+@click.option("--rules", "proposed", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Rules as they might be; may be repeated.")  # fmt: skip
+@click.option("--tape", "tapes", multiple=True, metavar="PATH", type=click.Path(exists=True, path_type=Path), help="Tapes, AWS Config files, or folders of them; may be repeated.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1, 64), help="Log files side by side [default: processors].")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
-def command(rules: tuple[Path, ...], logs: tuple[Path, ...], jobs: int | None, form: str) -> int:
-    """How often each detection matches recorded events, by day. Exit 3: a file could not be read, or a rule not loaded."""
+def command(
+    rules: tuple[Path, ...], logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...], jobs: int | None,
+    form: str,
+) -> int:  # fmt: skip
+    """Detections on recorded events: how often each matches, by day. Or rules on tapes: what would have opened, when, on how
+    many resources, beside what the present version of a rule said.
+
+    Exit 3: a file could not be read, or a rule not loaded."""
+    if rules and logs and not (proposed or tapes):
+        return _detections(rules, logs, jobs, form)
+    if proposed and tapes and not (rules or logs):
+        return _rules(proposed, tapes, form)
+    raise UserError(
+        "backtest: --detections with --cloudtrail, or --rules with --tape (write one pair or the other)"
+    )
+
+
+def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> int:
+    from collectors.folder.past import past
+    from pipeline.backtest_rules import compare, needed
+    from pipeline.report import ascii_json, console, plain
+    from pipeline.rulebook import load
+    from pipeline.settings import load_settings
+    from pipeline.shell import redactor, rulebook_and_options
+
+    settings = load_settings()
+    present, options = rulebook_and_options(settings)
+    new = load(proposed, builtin=False)
+    needed(new, proposed)
+    problems: list[str] = []
+    found = compare(past(tapes, (), (), redactor(settings), problems.append), present, new, options)
+    for problem in problems:
+        click.echo(f"not read: {plain(problem)}", err=True)
+    if form == "json":
+        click.echo(ascii_json({"rules": found, "problems": list(map(plain, problems))}))
+    else:
+        console(sys.stdout).print(_compared(found))
+    return 3 if problems else 0
+
+
+def _compared(found: dict[str, dict[str, Any]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in (
+        "rule",
+        "opened",
+        "resources",
+        "first",
+        "open at end",
+        "unknown",
+        "present",
+        "more",
+        "fewer",
+    ):
+        table.add_column(name, justify="left" if name in ("rule", "first") else "right")
+    for id, one in sorted(found.items(), key=lambda pair: (-pair[1]["opened"], pair[0])):
+        old = one["present"]
+        cells = [id, one["opened"], one["resources"], (one["first"] or "never")[:16], one["open_at_end"], one["unknown_at_end"],
+                 "none" if old is None else old["opened"], one["more"], one["fewer"]]  # fmt: skip
+        table.add_row(*(Text(str(cell)) for cell in cells))
+    return table
+
+
+def _detections(
+    rules: tuple[Path, ...], logs: tuple[Path, ...], jobs: int | None, form: str
+) -> int:
     from pipeline.backtest import alerts, merged
     from pipeline.detections import load
     from pipeline.report import plain

@@ -1,6 +1,5 @@
 """`driftline deadletter`: what could not be processed; look at it, send it again, or let it go."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -206,22 +205,10 @@ def _topic(name: str | None) -> str | None:
 
 def _since(text: str | None) -> float:
     """Milliseconds since 1970."""
-    from pydantic import TypeAdapter, ValidationError
+    from pipeline.when import moment
 
-    from pipeline.settings import Seconds
-
-    if text is None:
-        return 0
-    try:
-        if re.match(r"\d{4}-", text):
-            then = datetime.fromisoformat(text)
-            return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp() * 1000
-        seconds = TypeAdapter(Seconds).validate_python(text)
-    except (ValueError, ValidationError):
-        raise UserError(
-            f"--since {text}: neither a duration nor a time (write for example 2h, or 2026-01-31T08:00:00Z)"
-        ) from None
-    return (datetime.now(UTC).timestamp() - float(seconds)) * 1000
+    found = moment("--since", text, datetime.now(UTC))
+    return found.timestamp() * 1000 if found else 0
 
 
 def _table(letters: "Iterable[Letter]") -> "Table":

@@ -35,26 +35,38 @@ def test_stream_scan_and_replay_are_equal(tmp_path: Path) -> None:
             arena.drained()
         arena.finish()
         streamed = read_compacted(arena.kafka, FINDINGS.name)
-        told = {}
-        for command in (["replay"], ["scan", "folder"]):
-            done = subprocess.run(
-                [sys.executable, "-m", "pipeline", *command, str(path), "--format", "json"],
-                env=arena.env, capture_output=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 1, done.stderr
-            findings = orjson.loads(done.stdout)["findings"]
-            told[command[0]] = {f["id"].encode(): orjson.dumps(f) for f in findings}
+        recorded = tmp_path / "recorded.ndjson.gz"
+        ours(arena.env, "record", recorded, code=0)
+        told = {
+            name: {
+                f["id"].encode(): orjson.dumps(f)
+                for f in orjson.loads(ours(arena.env, *words, "--format", "json"))["findings"]
+            }
+            for name, words in [
+                ("replay", ("replay", path)),
+                ("recorded", ("replay", recorded)),
+                ("scan", ("scan", "folder", path)),
+            ]
+        }
     finally:
         arena.close()
     standing = {key: value for key, value in streamed.items() if not orjson.loads(value)["retired"]}
     assert len(streamed) == 30
     assert told["replay"] == streamed
+    assert told["recorded"] == streamed
     opened = {key for key, value in told["scan"].items() if b'"pending_for"' in value}
     assert opened == {key for key, value in standing.items() if b'"pending_for"' in value}
     for key in opened:  # a scan cannot wait, and says so
         assert orjson.loads(told["scan"].pop(key))["status"] == "open"
         assert orjson.loads(standing.pop(key))["status"] == "clear"
     assert told["scan"] == standing
+
+
+def ours(env: dict[str, str], *words: object, code: int = 1) -> bytes:
+    """What a command of ours says."""
+    done = subprocess.run([sys.executable, "-m", "pipeline", *map(str, words)], env=env, capture_output=True, check=False)  # fmt: skip
+    assert done.returncode == code, done.stderr
+    return done.stdout
 
 
 def at_once(records: list[Record]) -> list[Record]:

@@ -1,0 +1,43 @@
+"""`driftline record`: a tape out of the topics."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from pipeline.settings import load_settings
+
+
+@click.command(name="record")
+@click.argument("tape", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--from", "since", metavar="WHEN", help="Only since then: a duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
+@click.option("--to", "until", metavar="WHEN", help="Only before then.")
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
+def command(tape: Path, since: str | None, until: str | None, force: bool) -> int:
+    """Write what the stream heard (readings, changes, time, exceptions) to TAPE, for `replay` and `backtest`.
+
+    A name that ends with .gz is packed. Mode 0600: configurations are sensitive. Exit 3: some records were none."""
+    from rich.console import Console
+
+    from pipeline import recording
+    from pipeline.errors import UserError
+    from pipeline.when import moment
+
+    settings, now = load_settings(), datetime.now(UTC)
+    first, last = moment("--from", since, now), moment("--to", until, now)
+    if first and last and first >= last:
+        raise UserError(
+            f"--from {since} --to {until}: there is nothing between them (write the earlier one first)"
+        )
+    if tape.exists() and not force:
+        raise UserError(f"{tape}: is there already (choose another name, or --force)")
+    if not tape.absolute().parent.is_dir():
+        raise UserError(f"{tape}: there is no such folder")
+    with Console(stderr=True).status("reading …") as status:
+        count, bad = recording.record(
+            settings.kafka, tape, first, last, lambda read: status.update(f"{read} records read")
+        )
+    click.echo(
+        f"{count} records in {tape}" + (f"; {bad} were none, and are left out" if bad else "")
+    )
+    return 3 if bad else 0

@@ -1,0 +1,109 @@
+"""A tape out of the topics: what the stream heard, in the order of its times in Kafka."""
+
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+from confluent_kafka import TopicPartition
+
+from pipeline import tape, wire
+from pipeline.errors import Malformed, UserError
+from pipeline.kafka import TIMEOUT, consumer, explained, read_all
+from pipeline.model import rfc3339
+from pipeline.settings import Kafka
+from pipeline.topics import CHANGES, CONTROL, LOOKING, SNAPSHOTS
+
+ORDER = (CHANGES, SNAPSHOTS, CONTROL)
+"""Of one moment: what was done, then what was read, then that time has passed."""
+EVERY = 1000
+
+
+def record(
+    kafka: Kafka, path: Path, since: datetime | None, until: datetime | None, told: Callable[[int], None]
+) -> tuple[int, int]:  # fmt: skip
+    """Writes what the topics hold from `since` until before `until` (Kafka's times; None: all), as it is now.
+
+    Says how many records were written and how many are none and were left out; `told` how many were read so far.
+    Control records, which go to every partition, are written once. Raises UserError where nothing is there."""
+    with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
+        # not in memory: a week of an organization is larger
+        base = sqlite3.connect(Path(folder) / "records")
+        base.execute("create table records (at, topic, partition, place, value)")
+        bad = _gather(kafka, base, since, until, told)
+        count = base.execute("select count(*) from records").fetchone()[0]
+        if not count:
+            raise UserError(
+                "there is nothing to record (is anything in the topics, and are --from and --to right?)"
+            )
+        base.execute("create index by_time on records (at, topic, partition, place)")
+        tape.write(path, _sorted(base))
+        base.close()
+    return count, bad
+
+
+def _gather(
+    kafka: Kafka, base: sqlite3.Connection, since: datetime | None, until: datetime | None, told: Callable[[int], None]
+) -> int:  # fmt: skip
+    read = bad = 0
+    for number, topic in enumerate(ORDER):
+        partitions = range(1) if topic is CONTROL else range(topic.partitions)
+        with explained(kafka):
+            for message in read_all(
+                kafka, topic.name, _start(kafka, topic.name, partitions, since)
+            ):
+                at = message.timestamp()[1]
+                read += 1
+                if read % EVERY == 0:
+                    told(read)
+                if until is not None and at >= until.timestamp() * 1000:
+                    continue
+                try:
+                    value = _value(topic.name, message.value() or b"")
+                except Malformed:
+                    bad += 1
+                    continue
+                if value is not None:
+                    base.execute("insert into records values (?, ?, ?, ?, ?)",
+                                 (at, number, message.partition(), message.offset(), value))  # fmt: skip
+    told(read)
+    return bad
+
+
+def _start(kafka: Kafka, topic: str, partitions: range, since: datetime | None) -> dict[int, int]:
+    """Each partition's first offset at or after a time; a partition that has none such is left out."""
+    if since is None:
+        return dict.fromkeys(partitions, 0)
+    reader = consumer(kafka, LOOKING)
+    try:
+        at = int(since.timestamp() * 1000)
+        found = reader.offsets_for_times(
+            [TopicPartition(topic, number, at) for number in partitions], TIMEOUT
+        )
+        return {one.partition: one.offset for one in found if one.offset >= 0}
+    finally:
+        reader.close()
+
+
+def _value(topic: str, value: bytes) -> bytes | None:
+    """A record as a tape has it; None where it is only what states tell each other: a replay says that anew."""
+    if topic == CONTROL.name:
+        wire.decode(value)
+        return value
+    elements = [one for one in wire.split(value) if topic != CHANGES.name or _is_change(one)]
+    return wire.join(elements) if elements else None
+
+
+def _is_change(element: bytes) -> bool:
+    document = wire.decode(element)
+    return isinstance(document, dict) and "action" in document
+
+
+def _sorted(base: sqlite3.Connection) -> Iterator[tuple[str, str, Any]]:
+    rows = base.execute("select at, topic, value from records order by at, topic, partition, place")
+    for at, topic, value in rows:
+        name = ORDER[topic].name.removeprefix("driftline.")
+        yield name, rfc3339(datetime.fromtimestamp(at / 1000, UTC)), orjson.loads(value)

@@ -1,0 +1,26 @@
+"""Times as people write them on a command line."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.errors import UserError
+from pipeline.settings_block import Seconds
+
+_seconds: TypeAdapter[float] = TypeAdapter(Seconds)
+
+
+def moment(option: str, text: str | None, now: datetime) -> datetime | None:
+    """A time (RFC 3339; UTC where it says no zone), or a duration before `now`; None for None. Raises UserError."""
+    if text is None:
+        return None
+    try:
+        if re.match(r"\d{4}-", text):
+            found = datetime.fromisoformat(text)
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return now - timedelta(seconds=_seconds.validate_python(text))
+    except (ValueError, OverflowError, ValidationError):
+        raise UserError(
+            f"{option} {text}: neither a duration nor a time (write for example 2h, or 2026-01-31T08:00:00Z)"
+        ) from None
