@@ -116,10 +116,13 @@ class Book:
 
 
 def _entry(record: RiskException) -> Entry:
-    pattern = None
-    if "*" in record.resource:
-        pattern = re.compile(".*".join(map(re.escape, record.resource.split("*"))), re.DOTALL)
-    return Entry(record, micros(record.at), micros(record.until), pattern)
+    return Entry(record, micros(record.at), micros(record.until), _pattern(record.resource))
+
+
+def _pattern(resource: str) -> re.Pattern[str] | None:
+    if "*" not in resource:
+        return None
+    return re.compile(".*".join(map(re.escape, resource.split("*"))), re.DOTALL)
 
 
 def until(body: Body, book: Book) -> int:
@@ -172,7 +175,7 @@ def _stood(life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints:
     if (life.exception, life.approved_at) != (entry.id, entry.at):
         accepted = now
     lifted = ""
-    if caused_by(entry.record.approver, life.actor):
+    if goes_by(entry.record.approver, life.actor):
         lifted = "approver_caused_it"
     elif worse(accepted, now, hints, bound, body, at):
         lifted = "worse_than_accepted"
@@ -234,16 +237,22 @@ def _passes_without(path: str, bound: BoundRule, body: Body, at: int) -> bool:
     return RuleSet([bound]).judge(document, {}, at)[0].evaluation == "passed"
 
 
-def caused_by(approver: str, actor: Mapping[str, Any] | None) -> bool:
-    """Whether an actor, or whoever took on its role, goes by the name of the approver."""
+def goes_by(name: str, actor: Mapping[str, Any] | None) -> bool:
+    """Whether an actor, or whoever took on its role, goes by a name: its id, or the last word of it."""
     if not actor:
         return False
     names = [actor.get(key) for key in ("id", "name", "session_name", "source_identity")]
     names += [link.get("issued_to") for link in actor.get("chain") or ()]
     known = {name.casefold() for name in names if name}
     known |= {name.rsplit("/", 1)[-1] for name in known}
-    wanted = approver.casefold()
+    wanted = name.casefold()
     return wanted in known or wanted.rsplit("/", 1)[-1] in known
+
+
+def matches(pattern: str, uid: str) -> bool:
+    """Whether a uid fits a pattern, in which * stands for any text."""
+    wanted = _pattern(pattern)
+    return uid == pattern if wanted is None else bool(wanted.fullmatch(uid))
 
 
 def _value(document: Any, path: Sequence[str]) -> Any:

@@ -3,8 +3,9 @@
 import re
 import ssl
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,23 @@ def read_all(
                     waiting.discard(message.partition())
                 elif not error.retriable():
                     raise KafkaException(error)
+    finally:
+        reader.close()
+
+
+def starts(
+    kafka: Kafka, topic: str, partitions: Iterable[int], since: datetime | None
+) -> dict[int, int]:
+    """Each partition's first offset at or after a time; a partition that has none such is left out."""
+    if since is None:
+        return dict.fromkeys(partitions, 0)
+    reader = consumer(kafka, LOOKING)
+    try:
+        at = int(since.timestamp() * 1000)
+        found = reader.offsets_for_times(
+            [TopicPartition(topic, number, at) for number in partitions], TIMEOUT
+        )
+        return {one.partition: one.offset for one in found if one.offset >= 0}
     finally:
         reader.close()
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from confluent_kafka import TopicPartition
 
 from pipeline import tape, wire
 from pipeline.errors import Malformed, UserError
-from pipeline.kafka import TIMEOUT, consumer, explained, read_all
+from pipeline.kafka import explained, read_all, starts
 from pipeline.model import rfc3339
 from pipeline.settings import Kafka
-from pipeline.topics import CHANGES, CONTROL, LOOKING, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 
 ORDER = (CHANGES, SNAPSHOTS, CONTROL)
 """Of one moment: what was done, then what was read, then that time has passed."""
@@ -53,7 +52,7 @@ def _gather(
         partitions = range(1) if topic is CONTROL else range(topic.partitions)
         with explained(kafka):
             for message in read_all(
-                kafka, topic.name, _start(kafka, topic.name, partitions, since)
+                kafka, topic.name, starts(kafka, topic.name, partitions, since)
             ):
                 at = message.timestamp()[1]
                 read += 1
@@ -71,21 +70,6 @@ def _gather(
                                  (at, number, message.partition(), message.offset(), value))  # fmt: skip
     told(read)
     return bad
-
-
-def _start(kafka: Kafka, topic: str, partitions: range, since: datetime | None) -> dict[int, int]:
-    """Each partition's first offset at or after a time; a partition that has none such is left out."""
-    if since is None:
-        return dict.fromkeys(partitions, 0)
-    reader = consumer(kafka, LOOKING)
-    try:
-        at = int(since.timestamp() * 1000)
-        found = reader.offsets_for_times(
-            [TopicPartition(topic, number, at) for number in partitions], TIMEOUT
-        )
-        return {one.partition: one.offset for one in found if one.offset >= 0}
-    finally:
-        reader.close()
 
 
 def _value(topic: str, value: bytes) -> bytes | None:

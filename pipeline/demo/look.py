@@ -21,6 +21,7 @@ AWS           {stage.estate.url} (simulated; accounts {", ".join(stage.estate.ac
 Driftline     in another terminal, first:
   . {stage.folder}/env
   driftline coverage
+  driftline timeline mallory
   driftline doctor
   driftline deadletter list
   driftline scan aws --accounts all --fail-on critical

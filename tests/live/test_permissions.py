@@ -160,6 +160,14 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
     assert ", 1 findings suppressed" in site.cli("exceptions", "list", **user("operator")).out
     assert site.cli("coverage", **user("operator")).code == 0
     assert site.cli("deadletter", "drop", "--all", **user("operator")).out == "1 dropped\n"
+    lived = json.loads(
+        site.cli(
+            "timeline", UID, "--from", "2026-01-01", "--format", "json", **user("operator")
+        ).out
+    )
+    assert {("reading", ""), ("finding", ""), ("exception", "carol")} == {
+        (line["kind"], line["who"]) for line in lived
+    }
     for child in (worker.child, correlator, sink):
         assert child.stop() < 5
         assert child.code == 0

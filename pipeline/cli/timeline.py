@@ -1,0 +1,72 @@
+"""`driftline timeline`: what happened to a resource, or what somebody did, in order."""
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.timeline import Line, Timeline
+
+
+@click.command(name="timeline")
+@click.argument("subject", metavar="UID|ACTOR")
+@click.option("--from", "since", metavar="WHEN", default="7d", show_default=True, help="A duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
+@click.option("--to", "until", metavar="WHEN", help="Only before then.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+def command(subject: str, since: str, until: str | None, form: str) -> int:
+    """Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
+    of a user, role or session), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
+    from pipeline.report import ascii_json, console, plain
+    from pipeline.timeline import Timeline
+    from pipeline.when import moment
+
+    settings, now = load_settings(), datetime.now(UTC)
+    first = moment("--from", since, now)
+    timeline = Timeline(subject, first, moment("--to", until, now))
+    _read(settings, timeline, first)
+    lines = timeline.lines()
+    if form == "json":
+        click.echo(ascii_json([line._asdict() for line in lines]))
+    elif lines:
+        console(sys.stdout).print(_table(lines, subject))
+    if not lines:
+        click.echo(f"nothing is known of {plain(subject)} since then (is it written as in a finding's resource.uid, or an actor's id?)", err=True)  # fmt: skip
+    return 0 if lines else 3
+
+
+def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> None:
+    """Every topic that may tell of it. What is kept by key is read whole: its last word may be old."""
+    from rich.console import Console
+
+    from pipeline.kafka import explained, read_all, starts
+    from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
+
+    with Console(stderr=True).status("reading …") as status, explained(settings.kafka):
+        for topic in (CHANGES, SNAPSHOTS, DRIFT, FINDINGS, EXCEPTIONS, ALERTS):
+            status.update(topic.name)
+            first = None if topic.cleanup == "compact" else since
+            begin = starts(settings.kafka, topic.name, range(topic.partitions), first)
+            for message in read_all(settings.kafka, topic.name, begin):
+                timeline.take(topic.name, message.value() or b"")
+
+
+def _table(lines: "Sequence[Line]", subject: str) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.report import plain
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("at", "kind", "what", "who", "resource"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("at", "kind"))
+    for line in lines:
+        resource = "" if line.resource == subject else line.resource
+        table.add_row(*(Text(plain(cell)) for cell in (f"{line.at[:19]}Z", line.kind, line.what, line.who, resource)))  # fmt: skip
+    return table
