@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline import exceptions, lifecycle, settle
+from pipeline import baselines, exceptions, lifecycle, settle
 from pipeline.differences import NO_HINTS, Hints, for_rules
 from pipeline.drift import explain
 from pipeline.exceptions import Book
@@ -17,6 +17,7 @@ from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge, unread
 from pipeline.risk import criticality
 from pipeline.rulebook import Rulebook, RuleSet
+from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.state import ASKED, NEVER, Body, Drifted, Hidden, Life, Position, State
 from pipeline.statement import say
 
@@ -92,13 +93,14 @@ def apply(
     if merged.differences and rulebook.uses_previous(snapshot.type):
         body.previous = before.config if before else None
         body.changes = for_rules(c for one in merged.differences for c in one.changes)
-    if merged.new:
+    if merged.new and before is not None:
         exceptions.made_anew(body, options.exceptions)
+        baselines.made_anew(body)
     if body.deleted_at is not None:
         _delete(body, at, _select(body, rulebook))
     else:
         _grow_stale(new, at)
-        _judge(new, at, rulebook)
+        _judge(new, at, rulebook, options)
         _name_drifts(known.body if known else None, new, drifts, rulebook)
     body.drifts = explain.kept([*body.drifts, *drifts], at)
     told = explain.told(body, at, events) if body.drifts else []
@@ -125,12 +127,22 @@ def tick(
     new = _passed(state, at, rulebook, options)
     restate = at >= _restate_at(new) and new.body.deleted_at is None
     if restate:
-        _judge(new, at, rulebook)
+        _judge(new, at, rulebook, options)
         new.head.said_at = at
     told = explain.told(new.body, at, events) if explain.waiting(new.body) else []
     findings = said(state.body, new, at, rulebook, options, restate=restate)
     new.due = _due(new, rulebook, options, at)
     return Step(new, findings, True, told, [], explain.sessions(told))
+
+
+def judged_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
+    """A state that people's word has changed: judged by what is known of it. `state.body` is another than before."""
+    at = max(state.head.seen_at, state.head.said_at)
+    before, new = state.body, _passed(state, at, rulebook, options)
+    _judge(new, at, rulebook, options)
+    findings = said(before, new, at, rulebook, options, restate=False)
+    new.due = _due(new, rulebook, options)
+    return Step(new, findings, True)
 
 
 def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
@@ -153,6 +165,11 @@ def _name_drifts(before: Body | None, state: State, drifts: list[Drifted], ruleb
     if not drifts:
         return
     needs = {bound.id: bound.needs for bound in _select(state.body, rulebook).rules}
+    needs |= {
+        id: baselines.parts_of(life.evidence)
+        for id, life in state.body.lives.items()
+        if id in STANDING_IDS
+    }
     for rule, life in state.body.lives.items():
         old = before.lives.get(rule) if before else None
         if life.evaluation != "failed" or (old and old.evaluation == "failed"):
@@ -197,7 +214,7 @@ def _passed(state: State, until: int, rulebook: Rulebook, options: Options) -> S
     while (at := _changes_at(new, rules, options)) <= until:
         _elapse(body, at, rules)
         if _grow_stale(new, at):
-            _judge(new, at, rulebook)
+            _judge(new, at, rulebook, options)
         _stand(body, at, rules, options)
     return new
 
@@ -223,7 +240,7 @@ def _fresh(state: State) -> list[str]:
     return [name for name in state.head.parts if name not in hidden]
 
 
-def _judge(state: State, at: int, rulebook: Rulebook) -> None:
+def _judge(state: State, at: int, rulebook: Rulebook, options: Options) -> None:
     """Puts the lives that the rules give into the state's body."""
     head, body = state.head, state.body
     hidden = unread(body, head.parts)
@@ -231,6 +248,9 @@ def _judge(state: State, at: int, rulebook: Rulebook) -> None:
     document = body.resource | {"config": body.config}
     lives: dict[str, Life] = {}
     verdicts = rules.judge(document, hidden, at, body.previous, body.changes)
+    if body.baselines:
+        hints = options.hints.get(body.resource["type"], NO_HINTS)
+        verdicts += baselines.verdicts(body, hidden, hints)
     for verdict in verdicts:
         bound = verdict.rule
         if verdict.evaluation == "unknown" and "stale" in verdict.detail.split():
@@ -241,12 +261,13 @@ def _judge(state: State, at: int, rulebook: Rulebook) -> None:
             lives[bound.id] = life
     for rule, life in body.lives.items():
         if rule not in lives:
-            lives[rule] = lifecycle.retired(life, "rule_removed", at)
+            reason = "baseline_removed" if rule in STANDING_IDS else "rule_removed"
+            lives[rule] = lifecycle.retired(life, reason, at)
     body.lives = lives
 
 
 def _elapse(body: Body, at: int, rules: RuleSet) -> None:
-    for bound in rules.rules:
+    for bound in rules.every:
         if (life := body.lives.get(bound.id)) and not life.retired:
             body.lives[bound.id] = lifecycle.elapsed(life, bound, at)
 
@@ -276,7 +297,7 @@ def _changes_at(state: State, rules: RuleSet, options: Options) -> int:
     if _over(body):
         return NEVER
     waits = [
-        lifecycle.due(life, bound) for bound in rules.rules if (life := body.lives.get(bound.id))
+        lifecycle.due(life, bound) for bound in rules.every if (life := body.lives.get(bound.id))
     ]
     stale = [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
     return min([NEVER, *waits, *stale, exceptions.until(body, options.exceptions)])

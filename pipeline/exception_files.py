@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pipeline.model import RiskException, exception_id
 from pipeline.rulebook import Rulebook
 from pipeline.rulebook.source import Source, nearest
+from pipeline.rulebook.standing import STANDING_IDS
 
 FIELDS = (
     "id",
@@ -128,7 +129,7 @@ class Checker:
         yield from _kinds(data, at)
 
     def _scope(self, data: Mapping[str, Any], at: At) -> Iterable[str]:
-        known = {rule.id for rule in self.rulebook.rules}
+        known = {rule.id for rule in self.rulebook.rules} | STANDING_IDS.keys()
         if (rule := data.get("rule")) and rule not in known:
             yield f"{at('rule')}: there is no rule {rule!r}{nearest(rule, known)}"
         if control := data.get("control"):

@@ -12,6 +12,7 @@ import msgspec
 from pipeline.differences import NO_HINTS, Hints, diff
 from pipeline.model import RiskException, from_micros, micros
 from pipeline.rulebook import BoundRule, RuleSet
+from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.state import NEVER, Body, Life
 
 LARGEST = 16_384
@@ -149,7 +150,7 @@ def stand(body: Body, at: int, rules: RuleSet, book: Book, hints: Hints = NO_HIN
     """Puts into the lives of a body what the exceptions make of them at that time."""
     if not book and not any(life.exception for life in body.lives.values()):
         return
-    for bound in rules.rules:
+    for bound in rules.every:
         life = body.lives.get(bound.id)
         if life is not None:
             body.lives[bound.id] = _stood(life, bound, body, at, book, hints)
@@ -172,6 +173,8 @@ def _stood(life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints:
             life, exception="", approved_at=0, accepted=[], suppressed=False, lifted=lifted
         )
     now, accepted = values(bound.evidence, body), life.accepted
+    if bound.id in STANDING_IDS:  # of a baseline, what differs is all that counts
+        now = [[one["path"], one["value"]] for one in life.evidence]
     if (life.exception, life.approved_at) != (entry.id, entry.at):
         accepted = now
     lifted = ""
@@ -204,6 +207,8 @@ def worse(
 
     Only that something is gone may be no worse: where the rule would pass if all of it were gone. (A path that only
     one of the two has is another version's of the rule: it says nothing.)"""
+    if bound.id in STANDING_IDS:
+        return any(list(one) not in [list(old) for old in accepted] for one in now)
     before = {one[0]: one for one in accepted}
     for path, *value in now:
         old = before.get(path, [])[1:]

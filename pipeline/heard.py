@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline import settle
+from pipeline import assess, baselines, settle
 from pipeline.assess import Options, Step, said
 from pipeline.drift import explain
 from pipeline.drift.history import remembered
-from pipeline.model import Chain, Change, micros
+from pipeline.model import Baseline, Chain, Change, micros
 from pipeline.rulebook import Rulebook
 from pipeline.state import Body, Head, State
 
@@ -63,6 +63,25 @@ def chain(
     told = explain.told(body, now, events, heard=True)
     findings = said(state.body, new, now, rulebook, options, restate=False) if told else []
     return Step(new, findings, True, told)
+
+
+def baseline(state: State | None, record: Baseline, rulebook: Rulebook, options: Options) -> Step:
+    """What the resource ought to be, by somebody's word; it may come before any reading."""
+    old = state or State(Head(), Body(_named(record), unseen=True))
+    body = baselines.with_(old.body, record)
+    if body is None:
+        return Step(old, [], False)
+    new = State(old.head, body, old.due, old.position)
+    if body.unseen or body.deleted_at is not None:
+        return Step(new, [], True)
+    return assess.judged_anew(new, rulebook, options)
+
+
+def _named(record: Baseline) -> dict[str, Any]:
+    """What a baseline alone says of its resource."""
+    return {
+        "uid": record.uid, "type": record.type or "", "provider": "", "account": "", "region": "", "name": "", "tags": {},
+    }  # fmt: skip
 
 
 def _about(record: Change) -> dict[str, Any]:

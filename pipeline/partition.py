@@ -13,7 +13,7 @@ from pipeline import assess, heard, wire
 from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.errors import Malformed
-from pipeline.model import Chain, Change, Snapshot, micros, to_micros
+from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.rulebook import Rulebook, RuleSet
 from pipeline.sessions import PREFIX, Sessions, question
@@ -122,10 +122,19 @@ class Partition:
         except Malformed as why:
             return self._bury(-1, str(why), value)
         self._control = offset
+        if record.baseline is not None:
+            self._baseline(record.baseline)
         if record.tick is not None:
             self._time.tick(record.tick.source, micros(record.tick.watermark))
             self._rows[rows.SOURCES_KEY] = self._time.row(offset)
         return None
+
+    def _baseline(self, record: Baseline) -> None:
+        state = self._load(record.uid)
+        step = heard.baseline(state, record, self._rulebook, self._options)
+        if step.applied:
+            self.counts["baseline"] += 1
+            self._emit(record.uid, state, step)
 
     def _events(self, provider: str) -> int | None:
         return self._time.events(provider)

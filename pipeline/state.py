@@ -5,6 +5,7 @@ snapshot offset (8), place in its micro-batch (4), control offset (8), version (
 micro-batch (4), msgpack. Version 1 had no place for changes, version 2 no exceptions."""
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -123,6 +124,17 @@ class Drifted(msgspec.Struct, array_like=True):
     """Digest of what was said of its cause."""
 
 
+class Expected(msgspec.Struct, array_like=True):
+    """What the resource ought to be, by one kind of baseline."""
+
+    at: int
+    expect: dict[str, Any]
+    by: str = ""
+    source: str = ""
+    recreated: bool = False
+    revoked: bool = False
+
+
 class Body(msgspec.Struct, array_like=True):
     """The whole knowledge about one resource."""
 
@@ -151,6 +163,8 @@ class Body(msgspec.Struct, array_like=True):
     """When that was."""
     unseen: bool = False
     """Only changes are known; no reading has come yet."""
+    baselines: dict[str, Expected] = {}
+    """By kind."""
 
 
 class Sources(msgspec.Struct, array_like=True):
@@ -179,8 +193,11 @@ _head = msgspec.msgpack.Decoder(Head)
 _body = msgspec.msgpack.Decoder(Body)
 _sources = msgspec.msgpack.Decoder(Sources)
 _accepted = msgspec.msgpack.Decoder(Accepted)
+BODY = b"b"
 SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
+WHOLE_KEY = b"c"
+"""The last row of a batch: all of it is there."""
 ASKED = 0
 """A due time: look at this state again, as soon as there is time."""
 
@@ -190,7 +207,7 @@ def head_key(uid: str) -> bytes:
 
 
 def body_key(uid: str) -> bytes:
-    return b"b" + uid.encode()
+    return BODY + uid.encode()
 
 
 def session_key(uid: str) -> bytes:
@@ -242,6 +259,19 @@ def decode_sources(row: bytes) -> Sources:
 
 def decode_accepted(row: bytes) -> Accepted:
     return _accepted.decode(content(row))
+
+
+WHOLE = encode(Sources(), NEVER, Position())
+
+
+def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
+    """Rows as they must be written. Of a batch that is cut short nothing may be known that says that something else was
+    done: bodies come before the heads that hold their position, and last what a partition knows beside its states."""
+
+    def rank(key: bytes) -> int:
+        return 0 if key[:1] == BODY else 2 if key in (SOURCES_KEY, EXCEPTIONS_KEY) else 1
+
+    return dict(sorted(found.items(), key=lambda pair: rank(pair[0]))) | {WHOLE_KEY: WHOLE}
 
 
 def newest(old: bytes, new: bytes) -> bytes:

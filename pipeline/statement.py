@@ -31,7 +31,7 @@ def say(
     resource is worth."""
     body, out = state.body, []
     moved = before is not None and before.resource != body.resource
-    bounds = {bound.id: bound for bound in rules.rules}
+    bounds = {bound.id: bound for bound in rules.every}
     for rule in sorted(body.lives):
         life, old = body.lives[rule], before.lives.get(rule) if before else None
         changed = old is None or any(getattr(life, k) != getattr(old, k) for k in _CHANGED)

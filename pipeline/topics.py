@@ -52,6 +52,12 @@ EXCEPTIONS = Topic(
     "compact",
     config={"delete.retention.ms": str(7 * DAY_MS)},
 )
+BASELINES = Topic(
+    "driftline.baselines",
+    "kind, resource uid",
+    cleanup="compact",
+    config={"delete.retention.ms": str(7 * DAY_MS)},
+)
 READS = Topic("driftline.reads", "resource uid", 6, retention_ms=DAY_MS)
 FINDINGS = Topic("driftline.findings", "finding id", cleanup="compact", config=COMPACTED)
 DRIFT = Topic("driftline.drift", "resource uid", retention_ms=30 * DAY_MS)
@@ -73,7 +79,7 @@ STATE = Topic(
 GROUPS = replace(STATE, name=f"{CORRELATE_ID}-state-changelog", key="correlation, group")
 
 TOPICS: tuple[Topic, ...] = (
-    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, EXCEPTIONS, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE, GROUPS,
+    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, EXCEPTIONS, BASELINES, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE, GROUPS,
 )  # fmt: skip
 
 

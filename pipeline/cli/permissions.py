@@ -117,6 +117,7 @@ def grants(
         ("operator", topics.CONTROL, ("Read", "Write")),
         ("operator", topics.DEADLETTER, ("Read", "Write")),
         ("operator", topics.EXCEPTIONS, ("Read", "Write")),
+        ("operator", topics.BASELINES, ("Read", "Write")),
         ("operator", topics.DRIFT, read),  # timeline
         ("operator", topics.ALERTS, read),
         ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it

@@ -196,7 +196,7 @@ def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
     }
     if not found:
         return {"open": [], "severities": [], "exposure": []}
-    bounds = [bound for bound in rules.rules if bound.id in found] if rules else []
+    bounds = [bound for bound in rules.every if bound.id in found] if rules else []
     severities = {life.severity for life in found.values()}
     return {
         "open": sorted(found),

@@ -1,7 +1,7 @@
 """The records that travel between collectors, stream and sinks; JSON Schemas are made from them."""
 
 from pipeline.model.base import Record, Time, from_micros, micros, rfc3339, to_micros
-from pipeline.model.control import Control, RiskException, Tick, exception_id
+from pipeline.model.control import Baseline, Control, RiskException, Tick, exception_id
 from pipeline.model.finding import (
     SEVERITIES,
     Evaluation,
@@ -46,11 +46,11 @@ from pipeline.model.stream import (
 )
 
 RECORDS: tuple[type[Record], ...] = (
-    Snapshot, Sweep, SweepUids, Change, Chain, Control, RiskException, Read, Finding, Drift, Signal, Mark, Alert, Ticket,
+    Snapshot, Sweep, SweepUids, Change, Chain, Control, RiskException, Baseline, Read, Finding, Drift, Signal, Mark, Alert, Ticket,
 )  # fmt: skip
 
 __all__ = [
-    "RECORDS", "SEVERITIES", "Actor", "Alert", "Candidate", "Chain", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
+    "RECORDS", "SEVERITIES", "Actor", "Alert", "Baseline", "Candidate", "Chain", "Change", "Changed", "Control", "Drift", "Evaluation", "Evidence",
     "Finding", "Link", "Mark", "Member", "Part", "Read", "Record", "Related", "Remediation", "ResourceRef", "Risk", "RiskException", "RiskFactor",
     "RuleRef", "Scope", "Severity", "Signal", "Snapshot", "Status", "Sweep", "SweepUids", "SweepUnread", "Tick",
     "Ticket", "Time", "Tool", "Unread", "UnreadReason", "exception_id", "finding_id", "from_micros", "micros", "rfc3339", "rule_uuid", "to_micros",

@@ -53,6 +53,30 @@ class RiskException(Record):
         return (self.rule or "", self.control or "", self.resource, self.account or "", *tags)
 
 
+class Baseline(Record):
+    """What a resource ought to be by somebody's word. A later statement of the same kind replaces it."""
+
+    uid: str
+    type: str | None = None
+    kind: Literal["approved", "declared", "recorded"]
+    """`approved` by a person; `declared` by code (a plan); `recorded` in the state of code, which applying overwrites
+    with reality."""
+    expect: dict[str, Any] = Field(default_factory=dict)
+    """JSON Pointers that begin with a part, and the value that stands there."""
+    at: Time
+    by: str
+    """Who approved it, or which program declared it."""
+    reason: str = ""
+    source: str = ""
+    """Where it is kept: a workspace, a file."""
+    serial: int | None = None
+    """Of a state: it only grows."""
+    lineage: str | None = None
+    revoked: Time | None = None
+    recreated: bool = False
+    """Also for a resource that is made anew under the same uid. (What is declared always is.)"""
+
+
 def exception_id(scope: tuple[str, ...]) -> str:
     """The id of an exception that was given none."""
     return f"ex-{uuid.uuid5(NAMESPACE, chr(10).join(('exception', *scope))).hex[:12]}"
@@ -63,7 +87,7 @@ class Control(Record):
 
     tick: Tick | None = None
     exception: RiskException | None = None
-    baseline: dict[str, Any] | None = None
+    baseline: Baseline | None = None
     rulebook: dict[str, Any] | None = None
 
     @model_validator(mode="after")

@@ -16,6 +16,7 @@ from pipeline.rulebook.judge import BoundRule, RuleSet, Verdict
 from pipeline.rulebook.rule import Rule, load_rule
 from pipeline.rulebook.shapes import Shapes, builtin_shapes
 from pipeline.rulebook.source import nearest
+from pipeline.rulebook.standing import STANDING
 
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 
@@ -93,7 +94,9 @@ class Rulebook:
         if key not in self._sets:
             chosen = [o for n, o in self._overrides.get(type, ()) if n in concerned]
             bound = [_bind(rule, chosen) for rule in self._by_type.get(type, ())]
-            self._sets[key] = RuleSet([rule for rule in bound if rule is not None])
+            made = RuleSet([rule for rule in bound if rule is not None])
+            made.every = (*made.rules, *STANDING.values())
+            self._sets[key] = made
         return self._sets[key]
 
     def only(

@@ -61,6 +61,8 @@ class RuleSet:
 
     def __init__(self, rules: Sequence[BoundRule]) -> None:
         self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
+        self.every: tuple[BoundRule, ...] = self.rules
+        """Those that stand in no file with them."""
         self._reads = frozenset[str]().union(*(rule.reads for rule in self.rules))
         self._shared = [rule for rule in self.rules if not rule.params]
         self._needs = frozenset[str]().union(*(rule.needs for rule in self._shared))

@@ -14,6 +14,7 @@ from pipeline.deadletter import Origin, letter
 from pipeline.kafka import Delivery, flush, produce, producer
 from pipeline.output import Work
 from pipeline.settings import Kafka
+from pipeline.state import in_order
 from pipeline.worker.guard import die
 from pipeline.worker.store import Rows
 
@@ -83,6 +84,7 @@ class Ledger:
         for (number, key), row in self._rows.heal.items():
             rows.setdefault(number, {}).setdefault(key, row)
         self._rows.heal.clear()
+        rows = {number: in_order(news) for number, news in rows.items()}
         for number, news in rows.items():
             for key, new in news.items():
                 self.send(self._changelog, new, key=key, partition=number)

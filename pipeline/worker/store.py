@@ -3,7 +3,9 @@
 Inside noack_take a table cannot be written, and Faust's changelog producer gives no order of durability. The private
 names used here are why faust-streaming is pinned."""
 
+import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice
@@ -14,12 +16,17 @@ from rocksdict import WriteBatch
 
 from pipeline.kafka import read_all
 from pipeline.settings import Kafka
-from pipeline.state import head_key, newest
+from pipeline.state import WHOLE_KEY, head_key, newest
 
 OFFSET_KEY: bytes = Store.offset_key
 HEADS = head_key("")
 AT_ONCE = 10_000
 """Rows read before they are written."""
+MOST_BATCH = 64 << 20
+"""Bytes of a batch in one partition: more than a slice can bring."""
+Entry = tuple[int, int, bytes, bytes | None]
+"""Of a changelog: partition, offset, key, row."""
+log = logging.getLogger("driftline.worker")
 
 
 class Rows:
@@ -76,7 +83,7 @@ class Rows:
         messages = (event.message for event in batch)
         self.learn((m.partition, m.offset, m.key, m.value) for m in messages)
 
-    def learn(self, entries: Iterable[tuple[int, int, bytes, bytes | None]]) -> None:
+    def learn(self, entries: Iterable[Entry]) -> None:
         """Entries of the changelog (partition, offset, key, row): of a key's rows the one furthest along wins, not the
         last. A deletion (of a session that is over, or an operator's) always does."""
         writes: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
@@ -106,10 +113,57 @@ def catch_up(
 ) -> None:
     """Reads what the files do not know yet of their changelog, up to its end as it is now, or until stopped."""
     start = {number: rows.known(number) + 1 for number in partitions}
+    tail = Tail(rows.learn, {number for number in start if rows.database(number).get(WHOLE_KEY)})
     with closing(read_all(kafka, changelog, start)) as messages:
         while not stopped.is_set() and (batch := list(islice(messages, AT_ONCE))):
-            rows.learn(
+            tail.take(
                 (m.partition(), m.offset(), m.key(), m.value())
                 for m in batch
                 if m.offset() >= start[m.partition()]  # a topic made anew is Faust's to refuse
             )
+    if not stopped.is_set():
+        for number, offset, count in tail.end():
+            log.warning("a batch was cut short: its records come again", extra={"partition": number, "rows": count})  # fmt: skip
+            rows.write(number, {}, offset)
+
+
+class Tail:
+    """Entries of changelogs on their way into the files: a batch goes there as a whole, or not at all. Its worker may
+    have died in the midst of it; then the records that it came from were not acknowledged."""
+
+    def __init__(self, learn: Callable[[list[Entry]], None], marked: set[int]) -> None:
+        """`marked`: partitions of which the files know that batches have an end (before version 3 they had none)."""
+        self._learn, self._marked = learn, set(marked)
+        self._waiting: dict[int, list[Entry]] = {}
+        self._bytes: Counter[int] = Counter()
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Some more, each partition's in order."""
+        ready: list[Entry] = []
+        for entry in entries:
+            number, _, key, row = entry
+            waiting = self._waiting.setdefault(number, [])
+            waiting.append(entry)
+            self._bytes[number] += len(row or b"")
+            if key == WHOLE_KEY or self._bytes[number] > MOST_BATCH:
+                # a compacted topic has lost all of its marks but one
+                ready += waiting
+                waiting.clear()
+                self._bytes[number] = 0
+            if key == WHOLE_KEY:
+                self._marked.add(number)
+        if ready:
+            self._learn(ready)
+
+    def end(self) -> list[tuple[int, int, int]]:
+        """There are no more. What was cut short is forgotten: partition, last offset, and how many entries."""
+        old = [
+            e for number, some in self._waiting.items() if number not in self._marked for e in some
+        ]
+        if old:
+            self._learn(old)
+        return [
+            (number, some[-1][1], len(some))
+            for number, some in self._waiting.items()
+            if some and number in self._marked
+        ]

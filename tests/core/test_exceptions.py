@@ -11,7 +11,7 @@ from pipeline.fold import Fold
 from pipeline.model import Actor, Control, Finding, RiskException, Snapshot
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load
-from pipeline.state import ASKED, EXCEPTIONS_KEY
+from pipeline.state import ASKED, EXCEPTIONS_KEY, in_order
 from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS
 from tests.core.world import RULE as RULE_TEXT
 from tests.core.world import UID, World, change, gone, key, minute, rulebook, tick, value
@@ -351,6 +351,26 @@ def test_a_crash_between_hearing_and_judging_loses_nothing() -> None:
     assert kept.keep() == []
     kept.fold.apply(SNAPSHOTS.name, value(key(1, rotation=False, uid=OTHER)), 9)
     assert [f["reason"] for f in kept.keep() if f["rule"]["id"] == RULE] == ["accepted"]
+
+
+@pytest.mark.parametrize("cut", range(7))
+def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
+    """The changelog takes rows one by one: a worker may die between any two of them."""
+    kept = Kept()
+    uids = [f"{UID}{number}" for number in range(4)]
+    for number, uid in enumerate(uids):
+        kept.fold.apply(SNAPSHOTS.name, value(key(0, rotation=False, uid=uid)), number)
+    kept.keep()
+    kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)
+    rows = list(in_order(kept.fold.take().rows).items())
+    assert len(rows) == 6
+    kept.rows |= {row: content for row, content in rows[:cut] if content is not None}
+    kept.start()
+    kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)
+    while kept.fold.advance():
+        pass
+    found = kept.keep()
+    assert {f["resource"]["uid"] for f in found if f["reason"] == "accepted"} == set(uids)
 
 
 def test_slices_are_bounded_and_only_what_is_concerned_is_looked_at() -> None:

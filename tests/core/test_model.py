@@ -56,7 +56,7 @@ def test_other_texts_are_no_times() -> None:
 
 def test_a_control_record_has_one_meaning() -> None:
     assert Control.model_validate({"later": {"x": 1}}).tick is None
-    for bad in ({}, {"tick": {"source": "s", "watermark": "2026-01-01T00:00:00Z"}, "baseline": {}}):
+    for bad in ({}, {"tick": {"source": "s", "watermark": "2026-01-01T00:00:00Z"}, "rulebook": {}}):
         with pytest.raises(ValidationError, match="exactly one"):
             Control.model_validate(bad)
 

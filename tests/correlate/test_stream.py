@@ -11,6 +11,7 @@ from pipeline.fold import Fold
 from pipeline.model import Alert, Signal
 from pipeline.settings import Settings
 from pipeline.shell import watch
+from pipeline.state import in_order
 from pipeline.topics import ALERTS, CHANGES, CONTROL, SIGNALS
 from tests.core.world import change, heard, key, minute, rulebook, tick, value
 
@@ -158,6 +159,59 @@ def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
             said |= {o.key: o.value for o in work.outputs if o.topic == ALERTS.name}
         outputs.append(b"\n".join(sorted(said.values())))
     assert len(set(outputs)) == 1
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_batch_that_is_only_half_durable_counts_all(content: Watch, seed: int) -> None:
+    """Time is kept beside the groups: it must not be known before what came ahead of it."""
+    chance, taken = random.Random(seed), list[bytes]()
+    source = Fold(rulebook(), watch=content)
+    groups = source._groups
+    assert groups
+    feed = groups.feed
+
+    def listening(value: bytes) -> None:
+        taken.append(value)
+        feed(value)
+
+    groups.feed = listening  # type: ignore[method-assign]
+    for number in range(40):
+        source.feed(
+            CHANGES.name,
+            event(number * 7, "iam", "CreateAccessKey", f"p{number % 4}", userName="alice"),
+        )
+        if number % 4 == 3:
+            source.feed(CONTROL.name, tick(number * 7 + 6))
+    rows: dict[bytes, bytes | None] = {}
+    said: dict[str, Alert] = {}
+
+    def batch(first: int, last: int, share: float) -> None:
+        fold_ = Correlating(0, rows.get, content, LATENESS, sources=1)
+        fold_.restore((k, v) for k, v in rows.items() if v and k[:1] == b"h")
+        for offset in range(first, last):
+            fold_.apply(SIGNALS.name, taken[offset], offset)
+            while fold_.advance():
+                pass
+        assert not fold_.counts["late"]
+        work = fold_.take()
+        for alert in (
+            Alert.model_validate_json(o.value) for o in work.outputs if o.topic == ALERTS.name
+        ):
+            if alert.id not in said or said[alert.id].revision <= alert.revision:
+                said[alert.id] = alert
+        kept = list(in_order(work.rows).items())
+        rows.update(kept[: round(share * len(kept))])
+
+    at = 0
+    while at < len(taken):
+        last = min(len(taken), at + chance.randint(1, 20))
+        batch(at, last, chance.random())
+        batch(at, last, 1)
+        at = last
+    wanted = {one.id: one for one in map(Alert.model_validate, source.told_alerts())}
+    assert {id: (one.state, one.count, one.last) for id, one in said.items()} == {
+        id: (one.state, one.count, one.last) for id, one in wanted.items()
+    }
 
 
 def test_an_alert_that_was_merged_counts_no_more(content: Watch) -> None:

@@ -224,8 +224,8 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
     assert bad(doctor(site, "aws", AWS_ACCESS_KEY_ID="", AWS_SECRET_ACCESS_KEY="", AWS_CONFIG_FILE="/dev/null")) == {
         "AWS credentials": "fail", "AWS accounts": "unknown", "AWS permissions": "unknown"}  # fmt: skip
     found = doctor(site, "settings", "kafka", DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS=nowhere[7:])
-    assert bad(found) == {"Kafka": "fail"} | dict.fromkeys(
-        ("topics", "clock", "change events", "worker", "sink", "sweeps", "dead letters"), "unknown")  # fmt: skip
+    assert bad(found) == {"Kafka": "fail", "detections": "warn"} | dict.fromkeys(
+        ("topics", "clock", "change events", "worker", "correlate", "sink", "sweeps", "exceptions", "dead letters"), "unknown")  # fmt: skip
 
 
 def site_url(site: Site) -> str:

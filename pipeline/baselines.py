@@ -1,0 +1,117 @@
+"""What a resource ought to be by somebody's word: approved, declared in code, or recorded in its state. Pure.
+
+A baseline is a few places of the configuration (JSON Pointers) with the value that each ought to have. What differs is
+a finding like any other, of a rule that stands in no file."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+import orjson
+
+from pipeline.differences import NO_HINTS, Hints, diff
+from pipeline.model import Baseline, micros
+from pipeline.normalise import EVERYTHING
+from pipeline.rulebook import BoundRule, Verdict
+from pipeline.rulebook.standing import STANDING
+from pipeline.state import Body, Expected, Hidden
+
+SHOWN = 20
+"""Differences told as evidence; of the others only how many."""
+MISSING = object()
+
+
+def with_(body: Body, record: Baseline) -> Body | None:
+    """The body after a baseline was said; None where a later one is known."""
+    known = body.baselines.get(record.kind)
+    at = micros(record.at)
+    if known is not None and known.at >= at:
+        return None
+    said = Expected(
+        at, {} if record.revoked else record.expect, record.by, record.source, record.recreated, record.revoked is not None
+    )  # fmt: skip
+    return msgspec.structs.replace(
+        body, baselines=body.baselines | {record.kind: said}, lives=dict(body.lives)
+    )
+
+
+def made_anew(body: Body) -> None:
+    """The resource is another one of the same name: nobody has approved it."""
+    body.baselines = {
+        kind: one for kind, one in body.baselines.items() if kind != "approved" or one.recreated
+    }
+
+
+def verdicts(
+    body: Body, hidden: Mapping[str, Hidden], hints: Hints = NO_HINTS
+) -> Iterator[Verdict]:
+    """One for each baseline in force."""
+    for kind, one in sorted(body.baselines.items()):
+        if one.revoked or (bound := STANDING.get(kind)) is None:
+            continue
+        yield _verdict(bound, kind, one, body, hidden, hints)
+
+
+def _verdict(
+    bound: BoundRule, kind: str, one: Expected, body: Body, hidden: Mapping[str, Hidden], hints: Hints
+) -> Verdict:  # fmt: skip
+    parts = sorted({steps(pointer)[0] for pointer in one.expect})
+    for part in parts:
+        why = hidden.get(part) or hidden.get(EVERYTHING)
+        if why is not None or part not in body.config:
+            reason, code = (why.reason, why.code) if why else ("never read", "")
+            return Verdict(
+                bound,
+                "unknown",
+                "unread" if why else "not_read",
+                f"{part}: {reason} {code}".strip(),
+            )
+    found = list(differences(one.expect, body.config, hints))
+    if not found:
+        return Verdict(bound, "passed", "", "", [])
+    shown = [
+        {"path": change["path"], "value": {kind: change.get("before"), "now": change.get("after")}}
+        for change in found[:SHOWN]
+    ]
+    if rest := found[SHOWN:]:
+        digest = hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+        shown.append({"path": "…", "value": f"{len(rest)} more ({digest})"})
+    return Verdict(bound, "failed", "", one.source, shown)
+
+
+def differences(
+    expect: Mapping[str, Any], config: Mapping[str, Any], hints: Hints = NO_HINTS
+) -> Iterator[dict[str, Any]]:
+    """Where a configuration is not as expected: as pipeline.differences tells it, `before` what ought to be."""
+    for pointer in sorted(expect):
+        dotted = ".".join(steps(pointer))
+        actual = at(config, pointer)
+        for change in diff(dotted, expect[pointer], None if actual is MISSING else actual, hints):
+            yield change | {"path": pointer + change["path"].removeprefix(f"/{_escaped(dotted)}")}
+
+
+def parts_of(evidence: list[dict[str, Any]]) -> frozenset[str]:
+    """The parts that differ, of a verdict's evidence."""
+    return frozenset(steps(one["path"])[0] for one in evidence if one["path"].startswith("/"))
+
+
+def steps(pointer: str) -> list[str]:
+    """A JSON Pointer's steps."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]] or [""]
+
+
+def at(config: Any, pointer: str) -> Any:
+    """What stands at a pointer; MISSING where nothing does."""
+    for step in steps(pointer):
+        if isinstance(config, list) and step.isdigit() and int(step) < len(config):
+            config = config[int(step)]
+        elif isinstance(config, dict) and step in config:
+            config = config[step]
+        else:
+            return MISSING
+    return config
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
