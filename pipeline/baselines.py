@@ -101,6 +101,11 @@ def steps(pointer: str) -> list[str]:
     return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]] or [""]
 
 
+def pointer(part: str) -> str:
+    """The JSON Pointer of a part."""
+    return f"/{_escaped(part)}"
+
+
 def at(config: Any, pointer: str) -> Any:
     """What stands at a pointer; MISSING where nothing does."""
     for step in steps(pointer):

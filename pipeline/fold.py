@@ -11,6 +11,7 @@ from pipeline.model import Snapshot
 from pipeline.output import Dead
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook
+from pipeline.state import BODY, Body, decode_body
 from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, MARK_KEYS, SIGNALS, SNAPSHOTS
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ class Fold:
         """Every finding's last statement, by account, resource and rule."""
         for value in sorted(self.findings.values(), key=_order):
             yield orjson.loads(value)
+
+    def bodies(self) -> Iterator[Body]:
+        """What is known of every resource."""
+        for key, row in self._rows.items():
+            if key[:1] == BODY and row is not None:
+                yield decode_body(row)
 
     def told_drifts(self) -> list[dict[str, Any]]:
         """The last word on every drift, by time, resource and part."""

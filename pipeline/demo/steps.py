@@ -1,5 +1,6 @@
 """The demo's steps: each changes something, and is seen in Elasticsearch or is not."""
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from pipeline.demo.audit import STRANGER, Recorder, to_bus, user
 from pipeline.demo.estate import BLOCKED, REGIONS, anybody_reads, world
 from pipeline.demo.patience import Patience
+from pipeline.demo.plan import plan, trusts
 from pipeline.demo.stage import Check, Stage
 from pipeline.demo.tail import Findings, Sweeps
 from pipeline.demo.truth import (
@@ -29,6 +31,7 @@ CULPRIT = "mallory"
 READ = 4
 """So often a stranger reads. (An alert is said again when it has twice as many hits.)"""
 BUCKET = "AWS::S3::Bucket"
+DECLARED = "driftline-declared-baseline"
 ACCEPTED = timedelta(seconds=5)
 
 
@@ -54,7 +57,7 @@ def steps() -> list[Step]:
     ]
 
 
-NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "risk accepted", "public bucket read",
+NAMES = ("first sweep", "opened to the world", "fixed", "opened again", "risk accepted", "role widened", "public bucket read",
          "bucket deleted", "permission lost", "worker killed", "Elasticsearch stopped")  # fmt: skip
 
 
@@ -164,6 +167,31 @@ class Play(Patience):
         if (own["reason"], own["reopened"]) != ("exception_ended", 1):
             raise RuntimeError(f"open, but {own['reason']}, reopened {own['reopened']} times")
         return f"suppressed after {took:.1f} s, ended by itself"
+
+    def role_widened(self) -> str:
+        """a role that Terraform declares is widened past it → a finding with who did it, until it is put back"""
+        role = f"arn:aws:iam::{self.account}:role/role-1"
+        id = finding_id(DECLARED, role)
+        iam = self.estate.client("iam", self.account)
+        Recorder(iam.meta, self.account, user(CULPRIT, self.account), self.put)
+        now = iam.get_role(RoleName="role-1")["Role"]["AssumeRolePolicyDocument"]
+        self.stage.cli(
+            "baseline",
+            "declare",
+            "--workspace",
+            "demo",
+            "--plan",
+            str(plan(self.stage.folder, role, now)),
+        )
+        self.until(lambda: self.stands(id, "clear", "passed"), "as declared")
+        wider = {**now, "Statement": [*now["Statement"], trusts("999999999999")]}
+        began = time.monotonic()
+        iam.update_assume_role_policy(RoleName="role-1", PolicyDocument=json.dumps(wider))
+        self.until(lambda: self.stands(id, "open", "failed") and self.named(id) == CULPRIT, "open")
+        took = time.monotonic() - began
+        iam.update_assume_role_policy(RoleName="role-1", PolicyDocument=json.dumps(now))
+        self.until(lambda: self.stands(id, "resolved", "passed"), "put back")
+        return f"not as declared after {took:.1f} s, by {CULPRIT}"
 
     def public_bucket_read(self) -> str:
         """a bucket is made public, and somebody who did not log in reads it → one alert with its story"""

@@ -15,11 +15,12 @@ DEPLOY = ROOT / "deploy"
 PLACE = {
     "PATH": str(ROOT),
     "TAPE": str(ROOT / "README.md"),
+    "plan.json": str(ROOT / "README.md"),
     "DIR": str(ROOT),
     "PORT": "6065",
     "NAME": "elasticsearch",
 }
-"""What stands for words in capitals where the parser wants something that exists."""
+"""What stands for words where the parser wants something that exists."""
 
 
 def parse(words: Sequence[str]) -> None:

@@ -101,7 +101,7 @@ class Arena:
             "rules": {"builtin": False, "paths": [str(rules)]},
             "worker": {"session_timeout": f"{SESSION}s", "port": 0},
             "clock": {"lateness": "0s"},
-            "correlate": {"port": 0},
+            "correlate": {"port": 0, "lateness": "4h"},
             "detections": {"builtin": False, "paths": [str(CONTENT)]},
         }
         (folder / "driftline.yaml").write_text(yaml.safe_dump(settings))

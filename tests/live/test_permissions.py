@@ -160,12 +160,28 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
     assert ", 1 findings suppressed" in site.cli("exceptions", "list", **user("operator")).out
     assert site.cli("coverage", **user("operator")).code == 0
     assert site.cli("deadletter", "drop", "--all", **user("operator")).out == "1 dropped\n"
+    told = site.cli(
+        "baseline", "approve", UID, "--by", "carol", "--reason", "as it is", **user("operator")
+    )
+    assert told.out == "1 resources approved\n"
+    batches = Batches(settings)
+    batches(key(2))
+    batches.close()
+    wait_until(lambda: '"driftline-approved-baseline"' in out.read_text() and '"now":true' in out.read_text(),
+               PATIENCE, sink, "it is not as approved")  # fmt: skip
+    assert (
+        json.loads(site.cli("baseline", "list", "--format", "json", **user("operator")).out)[0][
+            "state"
+        ]
+        == "open"
+    )
+    assert site.cli("baseline", "diff", UID, **user("operator")).code == 1
     lived = json.loads(
         site.cli(
             "timeline", UID, "--from", "2026-01-01", "--format", "json", **user("operator")
         ).out
     )
-    assert {("reading", ""), ("finding", ""), ("exception", "carol")} == {
+    assert {("reading", ""), ("finding", ""), ("drift", ""), ("exception", "carol")} == {
         (line["kind"], line["who"]) for line in lived
     }
     for child in (worker.child, correlator, sink):

@@ -109,7 +109,7 @@ def test_every_step_has_its_words_and_fits() -> None:
 
 
 DETAILS = ("75 faults of 8 rules open, 291 good clear", "open 10.7 s after the change", "resolved 9.6 s after the change",
-           "the same document, reopened once", "suppressed after 10.7 s, ended by itself", "alert after 10.7 s: 4 reads from 192.0.2.7", "6 findings gone, resource_deleted once", "36 unknown, none closed; known again",
+           "the same document, reopened once", "suppressed after 10.7 s, ended by itself", "not as declared after 10.7 s, by mallory", "alert after 10.7 s: 4 reads from 192.0.2.7", "6 findings gone, resource_deleted once", "36 unknown, none closed; known again",
            "at 15 of 99 scopes; none lost or twice", "judged meanwhile, arrived 19.9 s after")  # fmt: skip
 
 

@@ -1,0 +1,279 @@
+"""`driftline baseline`: what resources ought to be; a difference is a finding until it is gone."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import UserError
+from pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.model import Baseline
+    from pipeline.state import Body
+
+KINDS = ("approved", "declared", "recorded")
+FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+
+
+@click.group(name="baseline")
+def command() -> None:
+    """What resources ought to be: as somebody approved them, or as code declares them."""
+
+
+@command.command()
+@click.argument("patterns", nargs=-1, required=True, metavar="UID…")
+@click.option("--by", required=True, metavar="WHO", help="Who approves it.")
+@click.option("--reason", required=True, help="Why it is right so.")
+@click.option("--type", "type_", metavar="TYPE", help="Only resources of this type.")
+@click.option("--account", metavar="ID", help="Only in this account.")
+@click.option("--part", "parts", multiple=True, metavar="NAME", help="Only this part of the configuration; may be repeated.")  # fmt: skip
+@click.option(
+    "--recreated", is_flag=True, help="Also for a resource made anew under the same name."
+)
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write files for `baseline apply` here, and approve nothing yet.")  # fmt: skip
+def approve(
+    patterns: tuple[str, ...], by: str, reason: str, type_: str | None, account: str | None, parts: tuple[str, ...],
+    recreated: bool, output: Path | None,
+) -> int:  # fmt: skip
+    """Approve resources as they were read last (* in UID stands for any text). What is another one later is a finding.
+
+    Exit 3: something of them is not known, and is not approved."""
+    from pipeline import baseline_files, baseline_store
+    from pipeline.exceptions import matches
+    from pipeline.model import Baseline
+    from pipeline.report import plain
+
+    settings, now = load_settings(), datetime.now(UTC)
+    bodies = [
+        body for body in baseline_store.present(settings.kafka, lambda uid: any(matches(p, uid) for p in patterns)).values()
+        if type_ in (None, body.resource["type"]) and account in (None, body.resource["account"])
+    ]  # fmt: skip
+    if not bodies:
+        raise UserError(f"{', '.join(patterns)}: no such resource was read within a week (is it written as in a finding's resource.uid?)")  # fmt: skip
+    lacking = 0
+    records = []
+    for body in sorted(bodies, key=lambda body: str(body.resource["uid"])):
+        uid, expect = body.resource["uid"], _expected(body, parts)
+        if unread := sorted(set(body.hidden) & set(parts or body.hidden)):
+            lacking += 1
+            click.echo(f"not known, not approved: {plain(uid)}: {', '.join(unread)}", err=True)
+        if expect:
+            records.append(Baseline(uid=uid, type=body.resource["type"], kind="approved", expect=expect, at=now, by=by, reason=reason, recreated=recreated))  # fmt: skip
+    if output:
+        for record in records:
+            click.echo(str(baseline_files.write(output, record)))
+    else:
+        baseline_store.say(settings.kafka, records)
+    click.echo(f"{len(records)} resources {'written' if output else 'approved'}")
+    return 3 if lacking else 0
+
+
+def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
+    from pipeline.baselines import pointer
+
+    hidden = set(body.hidden)
+    known = {} if "*" in hidden else {k: v for k, v in body.config.items() if k not in hidden}
+    return {
+        pointer(part): value for part, value in sorted(known.items()) if not parts or part in parts
+    }
+
+
+@command.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
+    """Make the files' baselines the approved ones; those that are in no file any more end. What was approved by command stays."""
+    from pipeline import baseline_files, baseline_store
+    from pipeline.report import plain
+
+    settings, now = load_settings(), datetime.now(UTC)
+    records, problems = baseline_files.read(paths, now)
+    if problems:
+        raise UserError(*problems)
+    known = {
+        b.uid: b for b in baseline_store.stored(settings.kafka).values() if b.kind == "approved"
+    }
+    wanted = {record.uid for record in records}
+    new = [r for r in records if r.uid not in known or not baseline_files.same(r, known[r.uid])]
+    over = [b.model_copy(update={"at": now, "revoked": now}) for b in known.values()
+            if b.source == baseline_files.FROM_FILE and b.revoked is None and b.uid not in wanted]  # fmt: skip
+    for record in new:
+        click.echo(plain(f"{'changed' if record.uid in known else 'new'}: {record.uid}"))
+    for record in over:
+        click.echo(plain(f"ended: {record.uid}"))
+    click.echo(
+        f"{len(new)} begin or change, {len(over)} end, {len(records) - len(new)} are as they were"
+    )
+    if not dry_run:
+        baseline_store.say(settings.kafka, [*new, *over])
+
+
+@command.command()
+@click.option("--plan", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
+              help="What `terraform show -json` says of a plan, or of a state; or a state file itself.")  # fmt: skip
+@click.option("--workspace", required=True, metavar="NAME", help="Whose code it is: what it declared before and does no more, ends.")  # fmt: skip
+@click.option("--ignore", "ignored", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Not compared (lifecycle.ignore_changes is not in a plan); * stands for any text.")  # fmt: skip
+@click.option("--claims", is_flag=True, help="What these resources have and the workspace does not declare (policies of its roles and users) is a difference too.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what is compared, and what is not.")
+@click.option("--force", is_flag=True, help="Take a state that is older, or of another lineage.")
+@FORM
+def declare(
+    plan: Path,
+    workspace: str,
+    ignored: tuple[str, ...],
+    claims: bool,
+    dry_run: bool,
+    force: bool,
+    form: str,
+) -> int:
+    """Take from Terraform what resources ought to be: a plan at the applied commit is `declared`; a state alone is only `recorded`, for
+    applying writes reality into it. Only mapped attributes are compared; the rest is listed."""
+    from collectors.aws.terraform import read
+    from pipeline import baseline_store
+    from pipeline.report import ascii_json, plain
+
+    settings, now = load_settings(), datetime.now(UTC)
+    found = read(plan, workspace, ignored, now, claims=claims)
+    known = baseline_store.stored(settings.kafka) if not dry_run else {}
+    mine = [
+        b
+        for b in known.values()
+        if b.source == workspace and b.kind == found.kind and b.revoked is None
+    ]
+    if not force:
+        _grown(found.serial, found.lineage, mine)
+    wanted = {baseline_store.key(record) for record in found.records}
+    over = [
+        b.model_copy(update={"at": now, "revoked": now})
+        for b in mine
+        if baseline_store.key(b) not in wanted
+    ]
+    if form == "json":
+        click.echo(ascii_json({
+            "kind": found.kind, "declared": {r.uid: r.expect for r in found.records}, "ended": [r.uid for r in over],
+            "not_compared": found.not_compared,
+        }))  # fmt: skip
+    else:
+        for record in found.records:
+            click.echo(plain(f"{found.kind}: {record.uid}: {', '.join(sorted(record.expect))}"))
+        for address, why in sorted(found.not_compared.items()):
+            click.echo(plain(f"not compared: {address}: {why}"))
+        click.echo(f"{len(found.records)} resources {found.kind}, {len(over)} end, {len(found.not_compared)} are not or not wholly compared")  # fmt: skip
+    if not dry_run:
+        baseline_store.say(settings.kafka, [*found.records, *over])
+    return 0
+
+
+def _grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -> None:
+    """A state's serial only grows, and its lineage never changes. Raises UserError."""
+    for known in mine:
+        if lineage and known.lineage and lineage != known.lineage:
+            raise UserError("--plan: the state is of another lineage than the one before (is it the right workspace? else --force)")  # fmt: skip
+        if serial is not None and known.serial is not None and serial < known.serial:
+            raise UserError(f"--plan: the state is older (serial {serial}) than the one before ({known.serial}) (take the newest, or --force)")  # fmt: skip
+
+
+@command.command()
+@click.argument("uids", nargs=-1, required=True, metavar="UID…")
+@click.option(
+    "--kind", type=click.Choice(KINDS), default="approved", show_default=True, help="Of this kind."
+)
+def revoke(uids: tuple[str, ...], kind: str) -> None:
+    """End baselines: their findings end with them."""
+    from pipeline import baseline_store
+    from pipeline.rulebook.source import nearest
+
+    settings, now = load_settings(), datetime.now(UTC)
+    known = {
+        b.uid: b
+        for b in baseline_store.stored(settings.kafka).values()
+        if b.kind == kind and b.revoked is None
+    }
+    if unknown := [uid for uid in uids if uid not in known]:
+        raise UserError(
+            *(f"{uid}: nothing is {kind} of it{nearest(uid, known)}" for uid in unknown)
+        )
+    baseline_store.say(
+        settings.kafka, [known[uid].model_copy(update={"at": now, "revoked": now}) for uid in uids]
+    )
+    click.echo(f"{len(uids)} ended")
+
+
+@command.command(name="list")
+@FORM
+def list_(form: str) -> None:
+    """Every baseline in force: its kind, how the resource stands to it, by whom."""
+    from pipeline import baseline_store
+    from pipeline.report import ascii_json, console
+
+    settings = load_settings()
+    standing = [b for b in baseline_store.stored(settings.kafka).values() if b.revoked is None]
+    states = baseline_store.statuses(settings.kafka)
+    rows = [
+        {"uid": b.uid, "kind": b.kind, "state": states.get(baseline_store.key(b), "not judged"), "by": b.by, "at": b.at.isoformat(),
+         "source": b.source, "reason": b.reason, "places": sorted(b.expect)}
+        for b in sorted(standing, key=lambda b: (b.uid, b.kind))
+    ]  # fmt: skip
+    if form == "json":
+        click.echo(ascii_json(rows))
+    elif rows:
+        console(sys.stdout).print(_table(rows, ("uid", "kind", "state", "by", "source", "at")))
+    else:
+        click.echo("no baselines")
+
+
+@command.command()
+@click.argument("uid")
+@FORM
+def diff(uid: str, form: str) -> int:
+    """What is different between a resource as it was read last and its baselines. Exit 1: something is; 3: it is not known."""
+    from pipeline import baseline_store
+    from pipeline.baselines import differences
+    from pipeline.differences import NO_HINTS
+    from pipeline.report import ascii_json, console
+    from pipeline.shell import hints
+
+    settings = load_settings()
+    mine = [
+        b
+        for b in baseline_store.stored(settings.kafka).values()
+        if b.uid == uid and b.revoked is None
+    ]
+    if not mine:
+        raise UserError(f"{uid}: there is no baseline of it (see: driftline baseline list)")
+    body = baseline_store.present(settings.kafka, lambda one: one == uid).get(uid)
+    if body is None:
+        click.echo(f"{uid}: not read within a week, or gone", err=True)
+        return 3
+    own = hints().get(body.resource["type"], NO_HINTS)
+    rows = [
+        {"kind": b.kind, "op": change["op"], "path": change["path"], "expected": change.get("before"), "now": change.get("after")}
+        for b in sorted(mine, key=lambda b: b.kind) for change in differences(b.expect, body.config, own)
+    ]  # fmt: skip
+    if form == "json":
+        click.echo(ascii_json(rows))
+    elif rows:
+        console(sys.stdout).print(_table(rows, ("kind", "op", "path", "expected", "now")))
+    else:
+        click.echo("no difference")
+    return 1 if rows else 0
+
+
+def _table(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.report import plain
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(row[name])) for name in names))
+    return table

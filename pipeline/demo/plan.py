@@ -1,0 +1,38 @@
+"""What `terraform show -json` would say of the demo's one role."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+def plan(folder: Path, arn: str, trust: dict[str, Any]) -> Path:
+    """A plan at the applied commit, as a file."""
+    values = {
+        "arn": arn,
+        "name": arn.rsplit("/", 1)[-1],
+        "assume_role_policy": json.dumps(trust),
+        "max_session_duration": 3600,
+    }
+    role = {
+        "address": "aws_iam_role.demo",
+        "mode": "managed",
+        "type": "aws_iam_role",
+        "name": "demo",
+        "values": values,
+    }
+    path = folder / "plan.json"
+    path.write_text(
+        json.dumps(
+            {"format_version": "1.2", "planned_values": {"root_module": {"resources": [role]}}}
+        )
+    )
+    return path
+
+
+def trusts(account: str) -> dict[str, Any]:
+    """A statement that lets another account in."""
+    return {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+    }
