@@ -52,7 +52,9 @@ class Watch(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._over.wait(0.02):
+        over = False
+        while not over:
+            over = self._over.wait(0.02)  # and asked once more after that
             code = self.worker.get("/ready")[0]
             if code and self.ready[-1:] != [code]:
                 self.ready.append(code)
@@ -144,6 +146,7 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     assert "starts again" not in log
     # For who comes next: as if nothing had been.
     site.say(STATE.name, None, key=state.head_key(uid), partition=home)
+    site.say(STATE.name, state.WHOLE, key=state.WHOLE_KEY, partition=home)
 
 
 def test_an_unreachable_broker_is_told(site: Site) -> None:
