@@ -3,7 +3,7 @@
 Time comes from the records. The worker, `scan` and `replay` all fold these functions, and those of `heard`."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import msgspec
 from pipeline import baselines, exceptions, lifecycle, settle
 from pipeline.differences import NO_HINTS, Hints, for_rules
 from pipeline.drift import explain
+from pipeline.drift.expected import Expected
 from pipeline.exceptions import Book
 from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge, unread
@@ -38,6 +39,8 @@ class Options:
     """Tag -> value -> level (lower case)."""
     hints: Mapping[str, Hints] = field(default_factory=dict)
     """By resource type: what is a set, what changes by itself."""
+    expected: Sequence[Expected] = ()
+    """Changes that are a matter of course."""
     exceptions: Book = field(default_factory=Book)
     """The risks that are accepted."""
 

@@ -12,6 +12,7 @@ import orjson
 from pipeline import assess, heard, wire
 from pipeline import state as rows
 from pipeline.accepting import Accepting
+from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
@@ -312,6 +313,9 @@ class Partition:
             Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
             for finding in step.findings
         ]
+        for drift in step.drifts:
+            if (planned := expected(drift, self._options.expected)) is not None:
+                drift["expected"] = planned
         said += [Output(DRIFT.name, uid.encode(), orjson.dumps(drift)) for drift in step.drifts]
         said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
         self._rows[rows.head_key(uid)] = head
@@ -336,6 +340,8 @@ class Partition:
             if not finding["restated"]:
                 self._signal(watch.finding(finding, body))
         for drift in step.drifts:
+            if self._options.expected and drift.get("expected") is not False:
+                continue  # a matter of course, or not known yet: there will be another word
             self._signal(watch.drift(drift, body, self._rules(body.resource)))
 
     def _signal(self, signals: Iterable[tuple[bytes, dict[str, Any]]]) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BeforeValidator, Field, SecretStr
 
+from pipeline.drift.expected import Expected
 from pipeline.errors import UserError
 from pipeline.rulebook import Override
 from pipeline.settings_block import (
@@ -217,6 +218,11 @@ class Exceptions(Block):
     """How far ahead the end of an exception may lie."""
 
 
+class Drift(Block):
+    expected: list[Expected] = Field(default_factory=list)
+    """Changes that are a matter of course: drifts that they cause are marked so, and are no signals for detections."""
+
+
 class Detections(Block):
     builtin: bool = True
     """Whether the detections and correlations that come with Driftline are used."""
@@ -285,6 +291,7 @@ class Settings(Block):
     aws: Aws = Field(default_factory=Aws)
     rules: Rules = Field(default_factory=Rules)
     exceptions: Exceptions = Field(default_factory=Exceptions)
+    drift: Drift = Field(default_factory=Drift)
     detections: Detections = Field(default_factory=Detections)
     correlate: Correlate = Field(default_factory=Correlate)
     redaction: Redaction = Field(default_factory=Redaction)

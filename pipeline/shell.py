@@ -29,7 +29,9 @@ def rulebook_and_options(
     Raises UserError with every mistake in them."""
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
-    return rulebook, Options(criticality=settings.criticality, hints=hints())
+    return rulebook, Options(
+        criticality=settings.criticality, hints=hints(), expected=settings.drift.expected
+    )
 
 
 def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> Book:

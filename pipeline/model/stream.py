@@ -148,6 +148,7 @@ class Drift(Record):
     found_by: Literal["sweep", "event", "import"] = "sweep"
     """What kind of reading showed it: `sweep` is what the stream of events had missed."""
     expected: bool | None = None
+    """Whether it was a matter of course (settings drift.expected); None while its cause may still come."""
     change_set: str | None = None
     revision: int = 0
 

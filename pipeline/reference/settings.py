@@ -104,13 +104,15 @@ def _named(annotation: Any) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return "one of " + ", ".join(code(str(arg)) for arg in args)
+    if origin is list and isinstance(args[0], type) and issubclass(args[0], BaseModel):
+        return f"list of maps: {', '.join(args[0].model_fields)}"
     if origin is list:
         return f"list of {_named(args[0])}s"
     if origin is dict:
         return "map"
     if origin is not None and args:  # Annotated
         return _named(args[0])
-    return WORDS.get(annotation, "override" if isinstance(annotation, type) else str(annotation))
+    return WORDS.get(annotation, str(annotation))
 
 
 def _default(field: FieldInfo) -> str:

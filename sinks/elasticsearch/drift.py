@@ -55,6 +55,8 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
             ],
         }},
     }  # fmt: skip
+    if "expected" in drift:
+        out["driftline"]["drift"]["expected"] = drift["expected"]
     if resource.get("organization"):
         out["organization"] = {"id": resource["organization"]}
     if who:

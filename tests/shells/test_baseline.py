@@ -110,7 +110,10 @@ def test_through_files(driftline: Command, store: Store, tmp_path: Path) -> None
     [
         ("[]", "1:1: not a baseline"),
         ('{"uid": "a", "by": "b", "reason": "c", "expect": {"key": 1}}', "no JSON Pointer"),
-        ('{"uid": "a", "by": "b", "reason": "c", "expected": {"/key": 1}}', "did you mean 'expect'"),
+        (
+            '{"uid": "a", "by": "b", "reason": "c", "expected": {"/key": 1}}',
+            "did you mean 'expect'",
+        ),
         ('{"uid": "a", "by": "b", "reason": " ", "expect": {"/key": 1}}', "reason must be text"),
         (
             '{"uid": "a", "by": "b", "reason": "c", "expect": {"/key": 1}, "recreated": 1}',
