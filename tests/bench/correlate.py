@@ -1,0 +1,177 @@
+"""Detections and correlations: events a second through assess with all content, signals a second through correlate, and
+what the correlator's state weighs with many groups.
+
+One process, one core, bytes in to rows out; thread time. Events are CloudTrail's of 1.5 kB: most match nothing, as in
+life; one of twenty is a denied call, a deletion or a key."""
+
+import copy
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipeline import wire
+from pipeline.correlate.partition import Correlating
+from pipeline.detections.load import Detections
+from pipeline.detections.watch import Watch
+from pipeline.model import Actor, Change, Signal
+from pipeline.partition import Partition
+from pipeline.rulebook import load
+from pipeline.settings import Settings
+from pipeline.shell import watch
+from pipeline.topics import SIGNALS
+
+EVENTS, UIDS, MANY = 20_000, 500, 200
+SIGNALS_EACH, LATENESS = 100_000, 600_000_000
+GROUPS = int(os.environ.get("BENCH_GROUPS", "1000000"))
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CALLS = [("s3", "PutBucketTagging")] * 17 + [
+    ("iam", "CreateAccessKey"),
+    ("s3", "DeleteBucket"),
+    ("ec2", "DescribeInstances"),
+]
+
+
+def run() -> dict[str, Any]:
+    """Events and signals a second, and bytes of each group in the state."""
+    own = watch(Settings())
+    more = many(own)
+    return {
+        "detections": len(own.found.rules), "correlations": len(own.found.correlations), "many": len(more.found.rules),
+        "plain_per_s": assess(None), "content_per_s": assess(own), "many_per_s": assess(more),
+        "signals_per_s": signals(own), **memory(),
+    }  # fmt: skip
+
+
+def many(own: Watch) -> Watch:
+    """The content, and copies of its rules under other ids until there are two hundred."""
+    found = copy.copy(own.found)
+    rules = dict(found.rules)
+    for number in range(MANY - len(rules)):
+        rule = list(found.rules.values())[number % len(found.rules)]
+        twin = copy.copy(rule)
+        object.__setattr__(twin, "id", f"{rule.id}-{number}")
+        rules[twin.id] = twin
+    return Watch(
+        Detections(rules=rules, correlations=found.correlations, told=found.told).indexed()
+    )
+
+
+def assess(content: Watch | None) -> float:
+    """Changes of known resources, in micro-batches of a hundred."""
+    store: dict[bytes, bytes | None] = {}
+    partition = Partition(0, store.get, load(), watch=content)
+    values = [
+        wire.join([_change(n + k).encode() for k in range(100)]) for n in range(0, EVENTS, 100)
+    ]
+    began = time.thread_time()
+    for offset, value in enumerate(values):
+        partition.changes(value, offset)
+        store.update(partition.take().rows)
+    return EVENTS / (time.thread_time() - began)
+
+
+def _change(number: int) -> Change:
+    service, action = CALLS[number % len(CALLS)]
+    uid = f"arn:aws:s3:::bench-{number % UIDS:05d}"
+    who = f"user-{number % 97}"
+    return Change(
+        id=str(number), uid=uid, type="AWS::S3::Bucket", provider="aws", account="1", region="eu-west-1", kind="update", action=action,
+        actor=Actor(id=f"arn:aws:iam::1:user/{who}", type="user"), outcome="success", source_ip="192.0.2.7",
+        occurred_at=START + timedelta(seconds=number),
+        raw={"eventName": action, "eventSource": f"{service}.amazonaws.com", "userAgent": "x" * 1200, "awsRegion": "eu-west-1",
+             "userIdentity": {"type": "IAMUser", "userName": who}, "requestParameters": {"bucketName": uid, "userName": "somebody"}},
+    )  # fmt: skip
+
+
+def _signals(content: Watch, count: int, groups: int) -> list[bytes]:
+    one = next(
+        c for c in content.found.correlations.values() if c.kind == "event_count" and c.group_by
+    )
+    return [
+        Signal(
+            id=str(n), detection=one.rules[0], correlation=one.id, group=f"arn:aws:iam::1:user/{n % groups:07d}", event=str(n),
+            at=START + timedelta(milliseconds=n), fields={"at": "2026-01-01T00:00:00.000000Z", "what": "DeleteBucket", "who": "user"},
+        ).encode()
+        for n in range(count)
+    ]  # fmt: skip
+
+
+def signals(content: Watch) -> float:
+    """Signals of ten thousand groups, taken a hundred at a time."""
+    store: dict[bytes, bytes | None] = {}
+    fold = Correlating(0, store.get, content, LATENESS, sources=1)
+    values = _signals(content, SIGNALS_EACH, 10_000)
+    began = time.thread_time()
+    for offset, value in enumerate(values):
+        fold.apply(SIGNALS.name, value, offset)
+        if offset % 100 == 99:
+            store.update(fold.take().rows)
+    return SIGNALS_EACH / (time.thread_time() - began)
+
+
+def memory() -> dict[str, Any]:
+    """A million groups of two hits in a process of its own: bytes of their rows (on disk in life), and what the process
+    itself grows by beside them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.correlate", "memory"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _memory() -> dict[str, Any]:
+    content = watch(Settings())
+    rows: dict[bytes, bytes | None] = {}
+    fold = Correlating(0, rows.get, content, LATENESS, sources=1)
+    gc.collect()
+    before = _resident()
+    kept = 0
+    for begin in range(0, GROUPS, 10_000):
+        for offset, value in enumerate(_batch(content, begin)):
+            fold.apply(SIGNALS.name, value, begin * 2 + offset)
+        for key, row in fold.take().rows.items():
+            kept += len(key) + len(row or b"")
+    gc.collect()
+    after = _resident()
+    return {
+        "groups": GROUPS,
+        "state_bytes_a_group": round(kept / GROUPS),
+        "process_mb": round((after - before) / 1e6),
+    }
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _batch(content: Watch, begin: int) -> list[bytes]:
+    """Two hits for each of ten thousand new groups."""
+    one = next(
+        c for c in content.found.correlations.values() if c.kind == "event_count" and c.group_by
+    )
+    return [
+        Signal(
+            id=f"{n}-{twice}", detection=one.rules[0], correlation=one.id, group=f"arn:aws:iam::1:user/{n:07d}", event=f"{n}-{twice}",
+            at=START + timedelta(milliseconds=n), fields={"at": "2026-01-01T00:00:00.000000Z", "what": "DeleteBucket", "who": "user"},
+        ).encode()
+        for n in range(begin, begin + 10_000) for twice in range(2)
+    ]  # fmt: skip
+
+
+if __name__ == "__main__":
+    import pprint
+
+    if sys.argv[1:] == ["memory"]:
+        print(json.dumps(_memory()))
+    else:
+        pprint.pp(run())
