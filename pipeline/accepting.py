@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+import msgspec
+
 from pipeline import state as rows
 from pipeline.assess import Options
 from pipeline.errors import Malformed
@@ -61,14 +63,14 @@ class Accepting:
             due, old = rows.prefix(head)
             if due in (NEVER, ASKED):  # it is over, or asked already
                 continue
-            position = Position(old.offset, old.place, max(offset, old.control), old.change, old.change_place)  # fmt: skip
+            position = msgspec.structs.replace(old, control=max(offset, old.control))
             row = rows.encode(rows.decode_head(head), ASKED, position)
             self._put(rows.head_key(uid), row, ASKED, uid)
 
     def _concerned(self) -> list[str]:
         new, self._new = self._new, []
-        patterns = [entry for entry in new if entry.pattern is not None]
-        found = {entry.record.resource for entry in new if entry.pattern is None}
+        patterns = [entry for entry in new if not entry.exact]
+        found = {entry.record.resource for entry in new if entry.exact}
         if patterns:
             found |= {uid for uid in self._uids() if any(entry.matches(uid) for entry in patterns)}
         return sorted(found)

@@ -100,7 +100,7 @@ def apply(
         exceptions.made_anew(body, options.exceptions)
         baselines.made_anew(body)
     if body.deleted_at is not None:
-        _delete(body, at, _select(body, rulebook))
+        _delete(body, at, rulebook.of(body.resource))
     else:
         _grow_stale(new, at)
         _judge(new, at, rulebook, options)
@@ -167,7 +167,7 @@ def _name_drifts(before: Body | None, state: State, drifts: list[Drifted], ruleb
     """Gives findings that have just begun to fail the drift that they began with."""
     if not drifts:
         return
-    needs = {bound.id: bound.needs for bound in _select(state.body, rulebook).rules}
+    needs = {bound.id: bound.needs for bound in rulebook.of(state.body.resource).rules}
     needs |= {
         id: baselines.parts_of(life.evidence)
         for id, life in state.body.lives.items()
@@ -202,18 +202,13 @@ def open_pending(state: State, rulebook: Rulebook, options: Options) -> Step:
     return Step(new, said(state.body, new, at, rulebook, options, restate=False, scan=True), True)
 
 
-def _select(body: Body, rulebook: Rulebook) -> RuleSet:
-    resource = body.resource
-    return rulebook.select(resource["type"], resource["account"], resource["tags"])
-
-
 def _passed(state: State, until: int, rulebook: Rulebook, options: Options) -> State:
     """The state after what time alone does until then, each thing at its own time: whether a tick or a reading
     comes first must make no difference."""
     head, old = state.head, state.body
     body = msgspec.structs.replace(old, lives=dict(old.lives), hidden=dict(old.hidden))
     new = State(msgspec.structs.replace(head), body, position=state.position)
-    rules = _select(body, rulebook)
+    rules = rulebook.of(body.resource)
     while (at := _changes_at(new, rules, options)) <= until:
         _elapse(body, at, rules)
         if _grow_stale(new, at):
@@ -247,7 +242,7 @@ def _judge(state: State, at: int, rulebook: Rulebook, options: Options) -> None:
     """Puts the lives that the rules give into the state's body."""
     head, body = state.head, state.body
     hidden = unread(body, head.parts)
-    rules = _select(body, rulebook)
+    rules = rulebook.of(body.resource)
     document = body.resource | {"config": body.config}
     lives: dict[str, Life] = {}
     verdicts = rules.judge(document, hidden, at, body.previous, body.changes)
@@ -312,7 +307,7 @@ def _due(state: State, rulebook: Rulebook, options: Options, now: int | None = N
     look = (now or state.head.seen_at) + explain.CHECK if explain.waiting(body) else NEVER
     if _over(body):
         return look
-    return min(look, _restate_at(state), _changes_at(state, _select(body, rulebook), options))
+    return min(look, _restate_at(state), _changes_at(state, rulebook.of(body.resource), options))
 
 
 def said(
@@ -320,7 +315,7 @@ def said(
     scan: bool = False,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """What is to be said now of a state's findings, exceptions considered; `before`: what was known when last said."""
-    level, rules = options.level(state.body.resource), _select(state.body, rulebook)
+    level, rules = options.level(state.body.resource), rulebook.of(state.body.resource)
     _stand(state.body, at, rules, options)
     return say(
         before, state, at, rules, level, restate=restate, scan=scan, exceptions=options.exceptions

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.model import Baseline
-from pipeline.rulebook.source import Source, nearest
+from pipeline.rulebook.source import Source, files, nearest
 
 FIELDS = ("uid", "type", "by", "reason", "expect", "recreated")
 FROM_FILE = "file"
@@ -21,7 +21,11 @@ def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[str
     records: list[Baseline] = []
     problems: list[str] = []
     places: dict[str, Path] = {}
-    for path in _files(paths, problems):
+
+    def missing(path: Path) -> None:
+        problems.append(f"{path}: there is no such file or folder of baselines (correct the path)")
+
+    for path in files(paths, (".json", ".yaml", ".yml"), missing):
         source = Source(path)
         problems += source.problems
         if source.problems:
@@ -75,22 +79,6 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _files(paths: Sequence[Path], problems: list[str]) -> list[Path]:
-    out: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            problems.append(
-                f"{path}: there is no such file or folder of baselines (correct the path)"
-            )
-        inside = (
-            [path]
-            if path.is_file()
-            else sorted(p for p in path.rglob("*") if p.suffix in (".json", ".yaml", ".yml"))
-        )
-        out |= {one.resolve(): one for one in inside}
-    return list(out.values())
-
-
 def write(folder: Path, record: Baseline) -> Path:
     """One file, always of the same name and the same bytes for the same baseline."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,8 +97,3 @@ def write(folder: Path, record: Baseline) -> Path:
         json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     return path
-
-
-def same(one: Baseline, other: Baseline) -> bool:
-    """Whether they say the same, whenever that was."""
-    return one.model_dump(exclude={"at"}) == other.model_dump(exclude={"at"})

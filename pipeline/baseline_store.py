@@ -1,21 +1,21 @@
 """Where baselines are kept: a compacted topic of their own, and `control`, by which the stream hears of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import orjson
-from pydantic import ValidationError
+from confluent_kafka import Producer
 
+from pipeline import decisions, wire
 from pipeline.assess import Options
+from pipeline.errors import Malformed
 from pipeline.fold import Fold
-from pipeline.kafka import Delivery, explained, flush, produce, producer, read_all, read_compacted
+from pipeline.kafka import Delivery, explained, produce, read_all
 from pipeline.model import Baseline, Control
 from pipeline.rulebook import Rulebook
 from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.settings import Kafka
 from pipeline.state import Body
 from pipeline.topics import BASELINES, CONTROL, FINDINGS, SNAPSHOTS, partition
-
-TAIL = 30.0
 
 
 def key(record: Baseline) -> str:
@@ -24,29 +24,19 @@ def key(record: Baseline) -> str:
 
 def stored(kafka: Kafka) -> dict[str, Baseline]:
     """Every baseline by kind and uid, those that were revoked with them."""
-    found = {}
-    with explained(kafka):
-        for value in read_compacted(kafka, BASELINES.name).values():
-            try:
-                record = Baseline.model_validate_json(value)
-            except ValidationError:
-                continue  # of a version that says more than we can read
-            found[key(record)] = record
-    return found
+    return {key(record): record for record in decisions.stored(kafka, BASELINES, Baseline)}
 
 
 def say(kafka: Kafka, records: Iterable[Baseline]) -> None:
     """Keeps them, and then tells the stream. Raises OSError where Kafka does not take them."""
-    records = list(records)
-    with explained(kafka):
-        out, delivery = producer(kafka), Delivery()
-        for record in records:
-            produce(out, delivery, BASELINES.name, record.encode(), key=key(record).encode())
-        flush(out, delivery, TAIL)
-        for record in records:
-            value = Control(baseline=record).encode()
-            produce(out, delivery, CONTROL.name, value, partition=partition(record.uid))
-        flush(out, delivery, TAIL)
+    decisions.say(kafka, BASELINES, records, key, _tell)
+
+
+def _tell(out: Producer, delivery: Delivery, records: Iterable[Baseline]) -> None:
+    """To the partition of the resource."""
+    for record in records:
+        value = Control(baseline=record).encode()
+        produce(out, delivery, CONTROL.name, value, partition=partition(record.uid))
 
 
 def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
@@ -54,13 +44,21 @@ def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
     fold = Fold(Rulebook([]), Options())
     with explained(kafka):
         for message in read_all(kafka, SNAPSHOTS.name):
-            value = message.value() or b""
-            fold.feed(SNAPSHOTS.name, value)
-    return {
-        body.resource["uid"]: body
-        for body in fold.bodies()
-        if body.deleted_at is None and wanted(body.resource["uid"])
-    }
+            for element in _of(message.value() or b"", wanted):
+                fold.feed(SNAPSHOTS.name, wire.join([element]))
+    return {body.resource["uid"]: body for body in fold.bodies() if body.deleted_at is None}
+
+
+def _of(value: bytes, wanted: Callable[[str], bool]) -> Iterator[bytes]:
+    """The elements of a micro-batch that are of a resource that is wanted."""
+    try:
+        peeks = wire.peek(value)
+    except Malformed:
+        return
+    asked = [number for number, peek in enumerate(peeks) if peek is not None and wanted(peek.uid)]
+    if asked:  # most batches have none, and are not worth the splitting
+        elements = wire.split(value)
+        yield from (elements[number] for number in asked)
 
 
 def statuses(kafka: Kafka) -> dict[str, str]:

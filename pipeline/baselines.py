@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from pipeline.differences import NO_HINTS, Hints, diff
+from pipeline.differences import NO_HINTS, Hints, diff, escaped
 from pipeline.model import Baseline, micros
 from pipeline.normalise import EVERYTHING
 from pipeline.rulebook import BoundRule, Verdict
@@ -88,7 +88,7 @@ def differences(
         dotted = ".".join(steps(pointer))
         actual = at(config, pointer)
         for change in diff(dotted, expect[pointer], None if actual is MISSING else actual, hints):
-            yield change | {"path": pointer + change["path"].removeprefix(f"/{_escaped(dotted)}")}
+            yield change | {"path": pointer + change["path"].removeprefix(f"/{escaped(dotted)}")}
 
 
 def parts_of(evidence: list[dict[str, Any]]) -> frozenset[str]:
@@ -103,7 +103,7 @@ def steps(pointer: str) -> list[str]:
 
 def pointer(part: str) -> str:
     """The JSON Pointer of a part."""
-    return f"/{_escaped(part)}"
+    return f"/{escaped(part)}"
 
 
 def at(config: Any, pointer: str) -> Any:
@@ -116,7 +116,3 @@ def at(config: Any, pointer: str) -> Any:
         else:
             return MISSING
     return config
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")

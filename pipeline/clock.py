@@ -51,7 +51,7 @@ def run(
         if told is None or moment > told + AGAIN:
             told = moment
             known = stored(settings.kafka).values()
-            tell(out, delivery, [r for r in known if r.ended is None and r.until > moment])
+            tell(out, delivery, [r for r in known if r.in_force(moment)])
         watermark = moment - late
         if newest is None or watermark > newest:
             newest = watermark

@@ -51,9 +51,9 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
     found: list[dict[str, Any]] = []
     both = _key_ids(before) & _key_ids(after)
     before, after = _veiled(before, both), _veiled(after, both)
-    _walk(part, f"/{_escaped(part)}", before, after, hints, found)
+    _walk(part, f"/{escaped(part)}", before, after, hints, found)
     if len(found) > MOST:
-        return [_entry(f"/{_escaped(part)}", before, after)]
+        return [_entry(f"/{escaped(part)}", before, after)]
     return found
 
 
@@ -88,7 +88,7 @@ def _walk(
             found.append(_entry(at, before, after))
             return
         for key in sorted(before.keys() | after.keys()):
-            below, there = f"{path}.{key}", f"{at}/{_escaped(key)}"
+            below, there = f"{path}.{key}", f"{at}/{escaped(key)}"
             if key in before and key in after:
                 _walk(below, there, before[key], after[key], hints, found)
             elif not _among(below, hints.quiet):
@@ -299,6 +299,6 @@ def _text(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def _escaped(key: str) -> str:
+def escaped(key: str) -> str:
     """One step of a JSON Pointer (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")

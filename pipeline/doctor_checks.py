@@ -155,7 +155,7 @@ def _exceptions(settings: Settings) -> Iterator[Line]:
     from pipeline.exception_store import stored
 
     now = datetime.now(UTC)
-    standing = [r for r in stored(settings.kafka).values() if r.ended is None and r.until > now]
+    standing = [r for r in stored(settings.kafka).values() if r.in_force(now)]
     soon = sum(record.until <= now + timedelta(days=14) for record in standing)
     yield Line("exceptions", "ok", f"{len(standing)} in force, {soon} of them end within 14 days")
 

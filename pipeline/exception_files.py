@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pipeline.model import RiskException, exception_id
 from pipeline.rulebook import Rulebook
-from pipeline.rulebook.source import Source, nearest
+from pipeline.rulebook.source import Source, files, nearest
 from pipeline.rulebook.standing import STANDING_IDS
 
 FIELDS = (
@@ -55,7 +55,13 @@ class Checker:
     def folders(self, paths: Sequence[Path]) -> Read:
         """The exceptions of every YAML file of the folders (or files): each one, or a list of them."""
         found, places = Read(), dict[str, str]()
-        for path in _files(paths, found.problems):
+
+        def missing(path: Path) -> None:
+            found.problems.append(
+                f"{path}: there is no such file or folder of exceptions (correct exceptions.paths or the path)"
+            )
+
+        for path in files(paths, (".yaml", ".yml"), missing):
             source = Source(path)
             found.problems += source.problems
             if source.problems or source.data is None:
@@ -166,12 +172,6 @@ def wide(record: RiskException) -> bool:
     return set(record.resource) == {"*"} and not record.account and not record.tags
 
 
-def same(one: RiskException, other: RiskException) -> bool:
-    """Whether they say the same, whenever that was."""
-    aside = {"at"}
-    return one.model_dump(exclude=aside) == other.model_dump(exclude=aside)
-
-
 def _people(data: Mapping[str, Any], at: At) -> Iterable[str]:
     if len(data["reason"].strip()) < SHORTEST_REASON:
         yield f"{at('reason')}: reason: too short (say why the risk is borne, and what stands against it)"
@@ -188,22 +188,6 @@ def _time(text: str) -> datetime | None:
     except (ValueError, OverflowError):
         return None
     return found.astimezone(UTC) if found.tzinfo else None
-
-
-def _files(paths: Sequence[Path], problems: list[str]) -> list[Path]:
-    files: dict[Path, Path] = {}
-    for path in paths:
-        if not path.exists():
-            problems.append(
-                f"{path}: there is no such file or folder of exceptions (correct exceptions.paths or the path)"
-            )
-        inside = (
-            [path]
-            if path.is_file()
-            else sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml"))
-        )
-        files |= {one.resolve(): one for one in inside}
-    return list(files.values())
 
 
 def _within(source: Source, number: int | None) -> At:

@@ -5,14 +5,12 @@ from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import Producer
-from pydantic import ValidationError
 
-from pipeline.kafka import Delivery, explained, flush, produce, producer, read_all, read_compacted
+from pipeline import decisions
+from pipeline.kafka import Delivery, explained, produce, read_all
 from pipeline.model import Control, RiskException
 from pipeline.settings import Kafka
 from pipeline.topics import CONTROL, EXCEPTIONS, FINDINGS
-
-TAIL = 30.0
 
 
 class Use(NamedTuple):
@@ -25,27 +23,12 @@ class Use(NamedTuple):
 
 def stored(kafka: Kafka) -> dict[str, RiskException]:
     """Every exception, by id, those that have ended with them."""
-    found = {}
-    with explained(kafka):
-        for value in read_compacted(kafka, EXCEPTIONS.name).values():
-            try:
-                record = RiskException.model_validate_json(value)
-            except ValidationError:
-                continue  # of a version that says more than we can read
-            found[record.id] = record
-    return found
+    return {record.id: record for record in decisions.stored(kafka, EXCEPTIONS, RiskException)}
 
 
 def say(kafka: Kafka, records: Iterable[RiskException]) -> None:
     """Keeps them, and then tells the stream. Raises OSError where Kafka does not take them."""
-    records = list(records)
-    with explained(kafka):
-        out, delivery = producer(kafka), Delivery()
-        for record in records:
-            produce(out, delivery, EXCEPTIONS.name, record.encode(), key=record.id.encode())
-        flush(out, delivery, TAIL)
-        tell(out, delivery, records)
-        flush(out, delivery, TAIL)
+    decisions.say(kafka, EXCEPTIONS, records, lambda record: record.id, tell)
 
 
 def tell(out: Producer, delivery: Delivery, records: Iterable[RiskException]) -> None:

@@ -3,7 +3,6 @@
 A finding lives on below: one that is mended resolves, and one that is worse than what was accepted is open again."""
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,7 +10,9 @@ import msgspec
 
 from pipeline.differences import NO_HINTS, Hints, diff
 from pipeline.model import RiskException, from_micros, micros
+from pipeline.patterns import matches
 from pipeline.rulebook import BoundRule, RuleSet
+from pipeline.rulebook.judge import value_at
 from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.state import NEVER, Body, Life
 
@@ -27,20 +28,19 @@ class Entry(NamedTuple):
     record: RiskException
     at: int
     until: int
-    pattern: re.Pattern[str] | None
-    """None: one resource, written out."""
 
     @property
     def id(self) -> str:
         return self.record.id
 
+    @property
+    def exact(self) -> bool:
+        """It is about one resource, written out."""
+        return "*" not in self.record.resource
+
     def matches(self, uid: str) -> bool:
         """Whether that may be a resource of its scope, as far as the name says."""
-        return (
-            uid == self.record.resource
-            if self.pattern is None
-            else bool(self.pattern.fullmatch(uid))
-        )
+        return matches(self.record.resource, uid)
 
     def covers(self, resource: Mapping[str, Any], at: int) -> bool:
         """Whether it is in force for a resource at that time."""
@@ -117,13 +117,7 @@ class Book:
 
 
 def _entry(record: RiskException) -> Entry:
-    return Entry(record, micros(record.at), micros(record.until), _pattern(record.resource))
-
-
-def _pattern(resource: str) -> re.Pattern[str] | None:
-    if "*" not in resource:
-        return None
-    return re.compile(".*".join(map(re.escape, resource.split("*"))), re.DOTALL)
+    return Entry(record, micros(record.at), micros(record.until))
 
 
 def until(body: Body, book: Book) -> int:
@@ -140,7 +134,7 @@ def made_anew(body: Body, book: Book) -> None:
     """The resource is another one of the same name: what was accepted of the old one alone is not of this one."""
     for rule, life in body.lives.items():
         entry = book.get(life.exception) if life.exception else None
-        if entry is not None and entry.pattern is None and not entry.record.recreated:
+        if entry is not None and entry.exact and not entry.record.recreated:
             body.lives[rule] = msgspec.structs.replace(
                 life, exception="", accepted=[], suppressed=False, lifted="", refused=entry.id
             )
@@ -191,7 +185,7 @@ def values(paths: Sequence[tuple[str, ...]], body: Body) -> list[list[Any]]:
     """What decides, whole (a finding's evidence is trimmed): [path, value] each, or [path, digest, True]."""
     out = []
     for path in paths:
-        value = _value({**body.resource, "config": body.config}, path)
+        value = value_at({**body.resource, "config": body.config}, path)
         packed = msgspec.msgpack.encode(value, order="deterministic")
         if len(packed) > LARGEST:
             out.append([".".join(path), hashlib.sha256(packed).digest(), True])
@@ -252,17 +246,3 @@ def goes_by(name: str, actor: Mapping[str, Any] | None) -> bool:
     known |= {name.rsplit("/", 1)[-1] for name in known}
     wanted = name.casefold()
     return wanted in known or wanted.rsplit("/", 1)[-1] in known
-
-
-def matches(pattern: str, uid: str) -> bool:
-    """Whether a uid fits a pattern, in which * stands for any text."""
-    wanted = _pattern(pattern)
-    return uid == pattern if wanted is None else bool(wanted.fullmatch(uid))
-
-
-def _value(document: Any, path: Sequence[str]) -> Any:
-    for step in path:
-        if not isinstance(document, dict):
-            return None
-        document = document.get(step)
-    return document

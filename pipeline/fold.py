@@ -39,8 +39,6 @@ class Fold:
         """Finding id to its last JSON."""
         self.drifts: dict[str, bytes] = {}
         """Drift id to its last JSON."""
-        self.alerts: dict[bytes, bytes] = {}
-        """Alert id to its last JSON."""
         self.dead: list[Dead] = []
         self.said = 0
         self._rows: dict[bytes, bytes | None] = {}
@@ -48,6 +46,8 @@ class Fold:
         self._keep, self._offset, self._told = keep, 0, told
         self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
         self._groups = Groups(watch, lateness) if watch else None
+        self.alerts: dict[bytes, bytes] = self._groups.alerts if self._groups else {}
+        """Alert id to its last JSON."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -126,7 +126,7 @@ class Fold:
             elif output.topic == SIGNALS.name and self._groups and output.key not in MARK_KEYS[1:]:
                 self._groups.feed(output.value)
         if self._groups:
-            self.alerts, self.dead = self._groups.alerts, self.dead + self._groups.take_dead()
+            self.dead += self._groups.take_dead()
         for value in back:  # what the states ask each other
             self.feed(CHANGES.name, value)
 

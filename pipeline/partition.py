@@ -16,7 +16,7 @@ from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
-from pipeline.rulebook import Rulebook, RuleSet
+from pipeline.rulebook import Rulebook
 from pipeline.sessions import PREFIX, Sessions, question
 from pipeline.state import NEVER, Head, NewerState, Position, State
 from pipeline.topics import (
@@ -171,7 +171,7 @@ class Partition:
             return
         if self._watch:
             body = state.body if state else None
-            rules = self._rules(body.resource) if body else None
+            rules = self._rulebook.of(body.resource) if body else None
             self._signal(self._watch.change(record, body, rules))
         if record.type is None:  # an account's event: no resource remembers it
             self.counts["evidence"] += 1
@@ -342,7 +342,7 @@ class Partition:
         for drift in step.drifts:
             if self._options.expected and drift.get("expected") is not False:
                 continue  # a matter of course, or not known yet: there will be another word
-            self._signal(watch.drift(drift, body, self._rules(body.resource)))
+            self._signal(watch.drift(drift, body, self._rulebook.of(body.resource)))
 
     def _signal(self, signals: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
         for key, signal in signals:
@@ -354,9 +354,6 @@ class Partition:
         self._marked = until
         self.counts["mark"] += 1
         self._outputs += marks(self.number, 0, until)
-
-    def _rules(self, resource: dict[str, Any]) -> RuleSet:
-        return self._rulebook.select(resource["type"], resource["account"], resource["tags"])
 
     def _uids(self, heads: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
         """Every resource that has a state, some of them twice."""

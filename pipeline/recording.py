@@ -14,10 +14,8 @@ from pipeline.errors import Malformed, UserError
 from pipeline.kafka import explained, read_all, starts
 from pipeline.model import rfc3339
 from pipeline.settings import Kafka
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL
 
-ORDER = (CHANGES, SNAPSHOTS, CONTROL)
-"""Of one moment: what was done, then what was read, then that time has passed."""
 EVERY = 1000
 
 
@@ -48,7 +46,7 @@ def _gather(
     kafka: Kafka, base: sqlite3.Connection, since: datetime | None, until: datetime | None, told: Callable[[int], None]
 ) -> int:  # fmt: skip
     read = bad = 0
-    for number, topic in enumerate(ORDER):
+    for number, topic in enumerate(tape.ORDER):
         partitions = range(1) if topic is CONTROL else range(topic.partitions)
         with explained(kafka):
             for message in read_all(
@@ -89,5 +87,5 @@ def _is_change(element: bytes) -> bool:
 def _sorted(base: sqlite3.Connection) -> Iterator[tuple[str, str, Any]]:
     rows = base.execute("select at, topic, value from records order by at, topic, partition, place")
     for at, topic, value in rows:
-        name = ORDER[topic].name.removeprefix("driftline.")
+        name = tape.ORDER[topic].name.removeprefix("driftline.")
         yield name, rfc3339(datetime.fromtimestamp(at / 1000, UTC)), orjson.loads(value)

@@ -113,6 +113,26 @@ def as_csv(findings: Iterable[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
+def texts(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Table:
+    """A table of plain texts. Columns that stand to the right, and that never wrap, by their heads."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in heads:
+        table.add_column(
+            name,
+            overflow="fold",
+            justify="right" if name in right else "left",
+            no_wrap=name in whole,
+        )
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
 def console(out: Any) -> Console:
     """As wide as the terminal; wide enough for a line a finding where there is none."""
     return Console(file=out) if out.isatty() else Console(file=out, width=200)

@@ -34,6 +34,12 @@ def rulebook_and_options(
     )
 
 
+def checker(settings: Settings, now: datetime, rulebook: Rulebook | None = None) -> Checker:
+    """What exceptions are checked against. Raises UserError for rules with mistakes."""
+    rulebook = rulebook or rulebook_and_options(settings)[0]
+    return Checker(rulebook, now, timedelta(seconds=settings.exceptions.longest))
+
+
 def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> Book:
     """The risks that files accept: the settings' and `paths`'. Of a shell without a stream, where nobody applies them.
 
@@ -41,8 +47,7 @@ def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ())
     own = settings.exceptions
     if not (own.paths or paths):
         return Book()
-    checker = Checker(rulebook, datetime.now(UTC), timedelta(seconds=own.longest))
-    found = checker.folders([*own.paths, *paths])
+    found = checker(settings, datetime.now(UTC), rulebook).folders([*own.paths, *paths])
     if found.problems:
         raise UserError(*found.problems)
     return Book(found.records)

@@ -19,6 +19,9 @@ LONGEST = wire.MAX_BYTES + 1000
 UNREADABLE = (OSError, EOFError, zlib.error)
 TOPICS = {"snapshots": SNAPSHOTS.name, "changes": CHANGES.name, "control": CONTROL.name}
 
+ORDER = (CHANGES, SNAPSHOTS, CONTROL)
+"""Of one moment: what was done, then what was read, then that time has passed."""
+
 
 class Entry(NamedTuple):
     line: int

@@ -9,8 +9,9 @@ import orjson
 
 from pipeline import wire
 from pipeline.errors import Malformed
-from pipeline.exceptions import goes_by, matches
+from pipeline.exceptions import goes_by
 from pipeline.model import from_micros, micros
+from pipeline.patterns import matches
 from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
 
 KINDS = ("change", "reading", "drift", "finding", "exception", "alert")

@@ -14,11 +14,11 @@ from collectors.redact import Redactor
 from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.model import Change, Snapshot
+from pipeline.tape import ORDER
 from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 
 Told = Callable[[str], None]
-FIRST = {CHANGES.name: 0, SNAPSHOTS.name: 1, CONTROL.name: 2}
-"""Of one moment: what was done, then what was read, then that time has passed."""
+FIRST = {topic.name: place for place, topic in enumerate(ORDER)}
 TIMES = {CHANGES.name: "occurred_at", SNAPSHOTS.name: "captured_at"}
 
 

@@ -74,11 +74,9 @@ def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> in
 
 
 def _compared(found: dict[str, dict[str, Any]]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
+    from pipeline.report import texts
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
+    heads = (
         "rule",
         "opened",
         "resources",
@@ -88,14 +86,13 @@ def _compared(found: dict[str, dict[str, Any]]) -> "Table":
         "present",
         "more",
         "fewer",
-    ):
-        table.add_column(name, justify="left" if name in ("rule", "first") else "right")
-    for id, one in sorted(found.items(), key=lambda pair: (-pair[1]["opened"], pair[0])):
-        old = one["present"]
-        cells = [id, one["opened"], one["resources"], (one["first"] or "never")[:16], one["open_at_end"], one["unknown_at_end"],
-                 "none" if old is None else old["opened"], one["more"], one["fewer"]]  # fmt: skip
-        table.add_row(*(Text(str(cell)) for cell in cells))
-    return table
+    )
+    rows = (
+        [id, one["opened"], one["resources"], (one["first"] or "never")[:16], one["open_at_end"], one["unknown_at_end"],
+         "none" if one["present"] is None else one["present"]["opened"], one["more"], one["fewer"]]
+        for id, one in sorted(found.items(), key=lambda pair: (-pair[1]["opened"], pair[0]))
+    )  # fmt: skip
+    return texts(heads, rows, right=[name for name in heads if name not in ("rule", "first")])
 
 
 def _detections(

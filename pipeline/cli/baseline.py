@@ -12,8 +12,6 @@ from pipeline.errors import UserError
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from pipeline.model import Baseline
     from pipeline.state import Body
 
@@ -45,8 +43,8 @@ def approve(
 
     Exit 3: something of them is not known, and is not approved."""
     from pipeline import baseline_files, baseline_store
-    from pipeline.exceptions import matches
     from pipeline.model import Baseline
+    from pipeline.patterns import matches
     from pipeline.report import plain
 
     settings, now = load_settings(), datetime.now(UTC)
@@ -90,6 +88,7 @@ def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
 def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
     """Make the files' baselines the approved ones; those that are in no file any more end. What was approved by command stays."""
     from pipeline import baseline_files, baseline_store
+    from pipeline.decisions import same
     from pipeline.report import plain
 
     settings, now = load_settings(), datetime.now(UTC)
@@ -100,7 +99,7 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
         b.uid: b for b in baseline_store.stored(settings.kafka).values() if b.kind == "approved"
     }
     wanted = {record.uid for record in records}
-    new = [r for r in records if r.uid not in known or not baseline_files.same(r, known[r.uid])]
+    new = [r for r in records if r.uid not in known or not same(r, known[r.uid])]
     over = [b.model_copy(update={"at": now, "revoked": now}) for b in known.values()
             if b.source == baseline_files.FROM_FILE and b.revoked is None and b.uid not in wanted]  # fmt: skip
     for record in new:
@@ -210,7 +209,7 @@ def revoke(uids: tuple[str, ...], kind: str) -> None:
 def list_(form: str) -> None:
     """Every baseline in force: its kind, how the resource stands to it, by whom."""
     from pipeline import baseline_store
-    from pipeline.report import ascii_json, console
+    from pipeline.report import ascii_json
 
     settings = load_settings()
     standing = [b for b in baseline_store.stored(settings.kafka).values() if b.revoked is None]
@@ -223,7 +222,7 @@ def list_(form: str) -> None:
     if form == "json":
         click.echo(ascii_json(rows))
     elif rows:
-        console(sys.stdout).print(_table(rows, ("uid", "kind", "state", "by", "source", "at")))
+        _shown(rows, ("uid", "kind", "state", "by", "source", "at"))
     else:
         click.echo("no baselines")
 
@@ -236,7 +235,7 @@ def diff(uid: str, form: str) -> int:
     from pipeline import baseline_store
     from pipeline.baselines import differences
     from pipeline.differences import NO_HINTS
-    from pipeline.report import ascii_json, console
+    from pipeline.report import ascii_json
     from pipeline.shell import hints
 
     settings = load_settings()
@@ -259,21 +258,13 @@ def diff(uid: str, form: str) -> int:
     if form == "json":
         click.echo(ascii_json(rows))
     elif rows:
-        console(sys.stdout).print(_table(rows, ("kind", "op", "path", "expected", "now")))
+        _shown(rows, ("kind", "op", "path", "expected", "now"))
     else:
         click.echo("no difference")
     return 1 if rows else 0
 
 
-def _table(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
+def _shown(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> None:
+    from pipeline.report import console, texts
 
-    from pipeline.report import plain
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in names:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(plain(row[name])) for name in names))
-    return table
+    console(sys.stdout).print(texts(names, ([row[name] for name in names] for row in rows)))

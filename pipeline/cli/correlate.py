@@ -1,10 +1,8 @@
 """`driftline correlate`: the second stream processor."""
 
-import sys
-
 import click
 
-from pipeline.settings import load_settings
+from pipeline.cli.worker import start
 
 
 @click.command(name="correlate")
@@ -14,10 +12,4 @@ def command(supervise: bool) -> int:
 
     Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
     state is of a newer version. Neither is mended by another start."""
-    settings = load_settings()
-    from pipeline.worker import job, run
-
-    if supervise:
-        return run.supervise([sys.executable, "-m", "pipeline", "correlate"])
-    run.run(settings, job.correlate(settings))
-    return 0
+    return start("correlate", "correlate", supervise=supervise)

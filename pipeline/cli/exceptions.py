@@ -14,7 +14,7 @@ from pipeline.settings import Settings, load_settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pipeline.exception_files import Checker, Read
+    from pipeline.exception_files import Read
     from pipeline.exception_store import Use
     from pipeline.model import RiskException
 
@@ -30,22 +30,15 @@ def command() -> None:
     """Risks that people accept for a while: failing findings are suppressed, and open again when that ends."""
 
 
-def _checker(settings: Settings, now: datetime) -> "Checker":
-    from pipeline.exception_files import Checker
-    from pipeline.shell import rulebook_and_options
-
-    rulebook, _ = rulebook_and_options(settings)
-    return Checker(rulebook, now, timedelta(seconds=settings.exceptions.longest))
-
-
 def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
     """The files' exceptions; warnings are told. Raises UserError with every mistake."""
     from pipeline.report import plain
+    from pipeline.shell import checker
 
     paths = paths or settings.exceptions.paths
     if not paths:
         raise UserError("no folder of exceptions (name one, or set exceptions.paths)")
-    found = _checker(settings, now).folders(paths)
+    found = checker(settings, now).folders(paths)
     if found.problems:
         raise UserError(*found.problems)
     for warning in found.warnings:
@@ -69,7 +62,7 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
 
     What was added by command stays. A changed exception is a new approval, of what is wrong by now."""
     from pipeline import exception_store
-    from pipeline.exception_files import same
+    from pipeline.decisions import same
 
     settings, now = load_settings(), datetime.now(UTC)
     found = _read(settings, paths, now)
@@ -81,7 +74,7 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
         if r.until > now and (r.id not in known or not same(r, known[r.id]))
     ]
     over = [r.model_copy(update={"at": now, "ended": now}) for r in known.values()
-            if r.source == "file" and r.ended is None and r.until > now and r.id not in wanted]  # fmt: skip
+            if r.source == "file" and r.in_force(now) and r.id not in wanted]  # fmt: skip
     for record in new:
         click.echo(f"{'changed' if record.id in known else 'new'}: {_line(record)}")
     for record in over:
@@ -115,6 +108,7 @@ def add(tags: tuple[str, ...], **given: Any) -> None:
     from pipeline import exception_store
     from pipeline.exception_files import Read
     from pipeline.report import plain
+    from pipeline.shell import checker
 
     settings, now = load_settings(), datetime.now(UTC)
     data = {name: value for name, value in given.items() if value not in (None, False)}
@@ -123,7 +117,7 @@ def add(tags: tuple[str, ...], **given: Any) -> None:
     if tags:
         data["tags"] = dict(tag.split("=", 1) for tag in tags)
     found = Read()
-    _checker(settings, now).checked(
+    checker(settings, now).checked(
         data, lambda *name: f"--{name[0]}" if name else "exceptions add", found, "command"
     )
     problems = found.problems
@@ -151,7 +145,7 @@ def expire(ids: tuple[str, ...]) -> None:
             *(f"{id}: there is no such exception{nearest(id, known)}" for id in unknown)
         )
     over = [known[id].model_copy(update={"at": now, "ended": now}) for id in dict.fromkeys(ids)
-            if known[id].ended is None and known[id].until > now]  # fmt: skip
+            if known[id].in_force(now)]  # fmt: skip
     exception_store.say(settings.kafka, over)
     for record in over:
         click.echo(f"ended: {_line(record)}")
@@ -167,11 +161,7 @@ def send() -> None:
     from pipeline import exception_store
 
     settings, now = load_settings(), datetime.now(UTC)
-    standing = [
-        r
-        for r in exception_store.stored(settings.kafka).values()
-        if r.ended is None and r.until > now
-    ]
+    standing = [r for r in exception_store.stored(settings.kafka).values() if r.in_force(now)]
     exception_store.say(settings.kafka, standing)
     click.echo(f"{len(standing)} exceptions sent")
 
@@ -228,13 +218,9 @@ def _row(record: "RiskException", uses: "Mapping[str, Use]", now: datetime) -> d
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
+    from pipeline.report import texts
 
-    from pipeline.report import plain
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in (
+    heads = (
         "id",
         "state",
         "until",
@@ -244,20 +230,14 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
         "where",
         "owner",
         "approver",
-    ):
-        table.add_column(
-            name,
-            overflow="fold",
-            justify="right" if name in ("suppresses", "overridden") else "left",
-        )
-    for row in rows:
-        where = " ".join(
-            [row["resource"], row.get("account", ""), *(f"{k}={v}" for k, v in row["tags"].items())]
-        )
-        cells = [row["id"], ", ".join([row["state"], *row["notes"]]), row["until"][:16] + "Z", row["suppresses"], row["overridden"],
-                 row.get("rule") or row.get("control"), where.strip(), row["owner"], row["approver"]]  # fmt: skip
-        table.add_row(*(Text(plain(cell)) for cell in cells))
-    return table
+    )
+    return texts(heads, map(_cells, rows), right=("suppresses", "overridden"))
+
+
+def _cells(row: Mapping[str, Any]) -> list[object]:
+    where = [row["resource"], row.get("account", ""), *(f"{k}={v}" for k, v in row["tags"].items())]
+    return [row["id"], ", ".join([row["state"], *row["notes"]]), row["until"][:16] + "Z", row["suppresses"], row["overridden"],
+            row.get("rule") or row.get("control"), " ".join(where).strip(), row["owner"], row["approver"]]  # fmt: skip
 
 
 def _line(record: "RiskException") -> str:

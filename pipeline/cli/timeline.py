@@ -58,15 +58,16 @@ def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> N
 
 
 def _table(lines: "Sequence[Line]", subject: str) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
+    from pipeline.report import texts
 
-    from pipeline.report import plain
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("at", "kind", "what", "who", "resource"):
-        table.add_column(name, overflow="fold", no_wrap=name in ("at", "kind"))
-    for line in lines:
-        resource = "" if line.resource == subject else line.resource
-        table.add_row(*(Text(plain(cell)) for cell in (f"{line.at[:19]}Z", line.kind, line.what, line.who, resource)))  # fmt: skip
-    return table
+    rows = (
+        (
+            f"{line.at[:19]}Z",
+            line.kind,
+            line.what,
+            line.who,
+            "" if line.resource == subject else line.resource,
+        )
+        for line in lines
+    )
+    return texts(("at", "kind", "what", "who", "resource"), rows, whole=("at", "kind"))

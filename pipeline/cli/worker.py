@@ -14,10 +14,15 @@ def command(supervise: bool) -> int:
 
     Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
     state is of a newer version. Neither is mended by another start."""
+    return start("worker", "assess", supervise=supervise)
+
+
+def start(command: str, stage: str, *, supervise: bool) -> int:
+    """Runs a stage of the stream (of pipeline.worker.job), or a command that does, again and again."""
     settings = load_settings()
     from pipeline.worker import job, run
 
     if supervise:
-        return run.supervise([sys.executable, "-m", "pipeline", "worker"])
-    run.run(settings, job.assess(settings))
+        return run.supervise([sys.executable, "-m", "pipeline", command])
+    run.run(settings, job.STAGES[stage](settings))
     return 0

@@ -1,6 +1,7 @@
 """Control records: time and people's decisions, as records to every partition they concern."""
 
 import uuid
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -45,6 +46,10 @@ class RiskException(Record):
     """Also for a resource that is made anew under the same uid, where that is written out."""
     source: Literal["file", "command"] = "command"
     """Where it is kept: one from a file ends when it is in no file any more."""
+
+    def in_force(self, now: datetime) -> bool:
+        """Whether it has neither ended by itself nor been ended."""
+        return self.ended is None and self.until > now
 
     @property
     def scope(self) -> tuple[str, ...]:

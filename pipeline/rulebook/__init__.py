@@ -99,6 +99,10 @@ class Rulebook:
             self._sets[key] = made
         return self._sets[key]
 
+    def of(self, resource: Mapping[str, Any]) -> RuleSet:
+        """The rules that hold for a resource as findings carry it."""
+        return self.select(resource["type"], resource["account"], resource["tags"])
+
     def only(
         self, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""
     ) -> "Rulebook":

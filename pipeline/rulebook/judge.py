@@ -210,7 +210,7 @@ def evidence(
     seen = {} if seen is None else seen
     for path in paths:
         if path not in seen:
-            seen[path] = {"path": ".".join(path), "value": _shown(_value(resource, path))}
+            seen[path] = {"path": ".".join(path), "value": _shown(value_at(resource, path))}
     return [seen[path] for path in paths]
 
 
@@ -223,7 +223,8 @@ def _shown(value: Any) -> Any:
     return _trimmed(value)
 
 
-def _value(resource: Any, path: Sequence[str]) -> Any:
+def value_at(resource: Any, path: Sequence[str]) -> Any:
+    """What stands at a path of a document; None where nothing does."""
     for step in path:
         if not isinstance(resource, dict):
             return None

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +123,21 @@ def _kind(error: Exception) -> str:
     if isinstance(error, OSError):
         return str(error.strerror)
     return "not text in UTF-8, or too deep, or with characters or numbers that YAML does not allow"
+
+
+def files(
+    paths: Iterable[Path], suffixes: Container[str], missing: Callable[[Path], None]
+) -> list[Path]:
+    """The files of paths and folders that end so, each once; `missing` is told what is not there."""
+    out: dict[Path, Path] = {}  # a folder may be named twice, or lie in another
+    for path in paths:
+        if not path.exists():
+            missing(path)
+        inside = (
+            [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in suffixes)
+        )
+        out |= {one.resolve(): one for one in inside}
+    return list(out.values())
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -86,3 +86,6 @@ def correlate(settings: Settings) -> Job:
         return Correlating(number, get, content, int(own.lateness * 1_000_000))
 
     return Job("correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS), own.port, make)
+
+
+STAGES: dict[str, Callable[[Settings], Job]] = {"assess": assess, "correlate": correlate}

@@ -15,16 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import wire
 from pipeline.correlate.partition import Correlating
 from pipeline.detections.load import Detections
 from pipeline.detections.watch import Watch
 from pipeline.model import Actor, Change, Signal
-from pipeline.partition import Partition
-from pipeline.rulebook import load
 from pipeline.settings import Settings
 from pipeline.shell import watch
 from pipeline.topics import SIGNALS
+from tests.bench.events import through
 
 EVENTS, UIDS, MANY = 20_000, 500, 200
 SIGNALS_EACH, LATENESS = 100_000, 600_000_000
@@ -40,10 +38,10 @@ CALLS = [("s3", "PutBucketTagging")] * 17 + [
 def run() -> dict[str, Any]:
     """Events and signals a second, and bytes of each group in the state."""
     own = watch(Settings())
-    more = many(own)
+    more, changes = many(own), [_change(n) for n in range(EVENTS)]
     return {
         "detections": len(own.found.rules), "correlations": len(own.found.correlations), "many": len(more.found.rules),
-        "plain_per_s": assess(None), "content_per_s": assess(own), "many_per_s": assess(more),
+        "plain_per_s": through(changes), "content_per_s": through(changes, own), "many_per_s": through(changes, more),
         "signals_per_s": signals(own), **memory(),
     }  # fmt: skip
 
@@ -62,20 +60,6 @@ def many(own: Watch) -> Watch:
     )
 
 
-def assess(content: Watch | None) -> float:
-    """Changes of known resources, in micro-batches of a hundred."""
-    store: dict[bytes, bytes | None] = {}
-    partition = Partition(0, store.get, load(), watch=content)
-    values = [
-        wire.join([_change(n + k).encode() for k in range(100)]) for n in range(0, EVENTS, 100)
-    ]
-    began = time.thread_time()
-    for offset, value in enumerate(values):
-        partition.changes(value, offset)
-        store.update(partition.take().rows)
-    return EVENTS / (time.thread_time() - began)
-
-
 def _change(number: int) -> Change:
     service, action = CALLS[number % len(CALLS)]
     uid = f"arn:aws:s3:::bench-{number % UIDS:05d}"
@@ -89,24 +73,22 @@ def _change(number: int) -> Change:
     )  # fmt: skip
 
 
-def _signals(content: Watch, count: int, groups: int) -> list[bytes]:
+def _signal(content: Watch, group: int, event: str, at: int) -> bytes:
+    """One for a correlation that only counts; `at` in milliseconds."""
     one = next(
         c for c in content.found.correlations.values() if c.kind == "event_count" and c.group_by
     )
-    return [
-        Signal(
-            id=str(n), detection=one.rules[0], correlation=one.id, group=f"arn:aws:iam::1:user/{n % groups:07d}", event=str(n),
-            at=START + timedelta(milliseconds=n), fields={"at": "2026-01-01T00:00:00.000000Z", "what": "DeleteBucket", "who": "user"},
-        ).encode()
-        for n in range(count)
-    ]  # fmt: skip
+    return Signal(
+        id=event, detection=one.rules[0], correlation=one.id, group=f"arn:aws:iam::1:user/{group:07d}", event=event,
+        at=START + timedelta(milliseconds=at), fields={"at": "2026-01-01T00:00:00.000000Z", "what": "DeleteBucket", "who": "user"},
+    ).encode()  # fmt: skip
 
 
 def signals(content: Watch) -> float:
     """Signals of ten thousand groups, taken a hundred at a time."""
     store: dict[bytes, bytes | None] = {}
     fold = Correlating(0, store.get, content, LATENESS, sources=1)
-    values = _signals(content, SIGNALS_EACH, 10_000)
+    values = [_signal(content, n % 10_000, str(n), n) for n in range(SIGNALS_EACH)]
     began = time.thread_time()
     for offset, value in enumerate(values):
         fold.apply(SIGNALS.name, value, offset)
@@ -156,16 +138,11 @@ def _resident() -> int:
 
 def _batch(content: Watch, begin: int) -> list[bytes]:
     """Two hits for each of ten thousand new groups."""
-    one = next(
-        c for c in content.found.correlations.values() if c.kind == "event_count" and c.group_by
-    )
     return [
-        Signal(
-            id=f"{n}-{twice}", detection=one.rules[0], correlation=one.id, group=f"arn:aws:iam::1:user/{n:07d}", event=f"{n}-{twice}",
-            at=START + timedelta(milliseconds=n), fields={"at": "2026-01-01T00:00:00.000000Z", "what": "DeleteBucket", "who": "user"},
-        ).encode()
-        for n in range(begin, begin + 10_000) for twice in range(2)
-    ]  # fmt: skip
+        _signal(content, n, f"{n}-{twice}", n)
+        for n in range(begin, begin + 10_000)
+        for twice in range(2)
+    ]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +18,7 @@ from elasticsearch import NotFoundError
 
 from pipeline import wire
 from pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
+from pipeline.detections.watch import Watch
 from pipeline.local.packages import cache
 from pipeline.local.process import Child, wait_until
 from pipeline.model import Actor, Change, finding_id
@@ -46,17 +48,21 @@ def run() -> dict[str, Any]:
 
 
 def core() -> float:
-    """Changes of resources that are known, in micro-batches of a hundred, bytes in to rows out."""
+    """Changes of resources that are known."""
+    return through([_change(n) for n in range(EVENTS)])
+
+
+def through(changes: Sequence[Change], watch: Watch | None = None) -> float:
+    """Events a second through the core, in micro-batches of a hundred, bytes in to rows out."""
     store: dict[bytes, bytes | None] = {}
-    partition = Partition(0, store.get, load())
-    values = [
-        wire.join([_change(n + k).encode() for k in range(100)]) for n in range(0, EVENTS, 100)
-    ]
+    partition = Partition(0, store.get, load(), watch=watch)
+    every = [change.encode() for change in changes]
+    values = [wire.join(every[n : n + 100]) for n in range(0, len(every), 100)]
     began = time.thread_time()
     for offset, value in enumerate(values):
         partition.changes(value, offset)
         store.update(partition.take().rows)
-    return EVENTS / (time.thread_time() - began)
+    return len(changes) / (time.thread_time() - began)
 
 
 def _change(number: int) -> Change:

@@ -7,7 +7,7 @@ import pytest
 from pipeline import baselines
 from pipeline.model import Baseline, Control, RiskException
 from pipeline.topics import CONTROL
-from tests.core.world import UID, World, change, denied, gone, key, minute
+from tests.core.world import UID, World, change, denied, gone, key, minute, watched
 
 APPROVED, DECLARED = "driftline-approved-baseline", "driftline-declared-baseline"
 
@@ -29,12 +29,7 @@ def said(
 
 @pytest.fixture
 def world() -> World:
-    """A key as it was at minute 0, with events that come."""
-    world = World()
-    world.heard(0)
-    world.tick(0)
-    world.snapshot(key(0))
-    return world
+    return watched()
 
 
 def test_what_is_as_approved_is_clear(world: World) -> None:

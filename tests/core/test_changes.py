@@ -20,6 +20,7 @@ from tests.core.world import (
     minute,
     rulebook,
     value,
+    watched,
 )
 
 ROLE = "arn:aws:iam::222222222222:role/deployer"
@@ -27,12 +28,7 @@ ROLE = "arn:aws:iam::222222222222:role/deployer"
 
 @pytest.fixture
 def world() -> World:
-    """A key as it was at minute 0, with events that come."""
-    world = World()
-    world.heard(0)
-    world.tick(0)
-    world.snapshot(key(0))
-    return world
+    return watched()
 
 
 def test_the_change_comes_first(world: World) -> None:

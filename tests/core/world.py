@@ -169,3 +169,12 @@ class World(Fold):
             finding["id"]: {k: v for k, v in finding.items() if k not in said}
             for finding in map(orjson.loads, self.findings.values())
         }
+
+
+def watched() -> World:
+    """A key as it was at minute 0, with events that come."""
+    world = World()
+    world.heard(0)
+    world.tick(0)
+    world.snapshot(key(0))
+    return world

@@ -130,11 +130,9 @@ def test_posture_is_with_the_event(content: Watch) -> None:
     assert {Signal.model_validate(one).fields["open"][0] for one in signals} == {"t-rotation"}
 
 
-def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
-    """Signals in their order, cut anywhere and begun again from what was kept: the same alerts, no double."""
-    outputs: list[bytes] = []
-    source = Fold(rulebook(), watch=content)
-    taken: list[bytes] = []
+def listened(content: Watch) -> tuple[Fold, list[bytes]]:
+    """A fold, and what its correlator will have taken in."""
+    source, taken = Fold(rulebook(), watch=content), list[bytes]()
     groups = source._groups
     assert groups
     feed = groups.feed
@@ -144,6 +142,13 @@ def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
         feed(value)
 
     groups.feed = listening  # type: ignore[method-assign]
+    return source, taken
+
+
+def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
+    """Signals in their order, cut anywhere and begun again from what was kept: the same alerts, no double."""
+    outputs: list[bytes] = []
+    source, taken = listened(content)
     for record in story():
         source.feed(CHANGES.name, record)
     for cut in range(len(taken)):
@@ -164,17 +169,8 @@ def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_a_batch_that_is_only_half_durable_counts_all(content: Watch, seed: int) -> None:
     """Time is kept beside the groups: it must not be known before what came ahead of it."""
-    chance, taken = random.Random(seed), list[bytes]()
-    source = Fold(rulebook(), watch=content)
-    groups = source._groups
-    assert groups
-    feed = groups.feed
-
-    def listening(value: bytes) -> None:
-        taken.append(value)
-        feed(value)
-
-    groups.feed = listening  # type: ignore[method-assign]
+    chance = random.Random(seed)
+    source, taken = listened(content)
     for number in range(40):
         source.feed(
             CHANGES.name,

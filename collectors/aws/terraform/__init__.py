@@ -13,8 +13,10 @@ import yaml
 
 from collectors.aws.terraform.groups import permissions
 from pipeline import wire
+from pipeline.differences import escaped
 from pipeline.errors import Malformed, UserError
 from pipeline.model import Baseline
+from pipeline.patterns import matches
 
 Kind = Literal["declared", "recorded"]
 LARGEST = 200_000_000
@@ -76,9 +78,7 @@ def read(
         for one in resources
         for attribute in ("name",)
     }
-    reader = _Reader(
-        found, owners, {one.type for one in resources}, [_pattern(text) for text in ignored], claims
-    )
+    reader = _Reader(found, owners, {one.type for one in resources}, ignored, claims)
     for one in sorted(resources, key=lambda one: one.address):
         reader.take(one)
     by = "terraform" if found.kind == "declared" else "terraform state"
@@ -155,7 +155,7 @@ class _Reader:
     """Gathers what is expected of each uid: several Terraform resources may say something of one."""
 
     def __init__(
-        self, found: Found, owners: Mapping[tuple[str, str, Any], Any], types: set[str], ignored: Sequence[re.Pattern[str]],
+        self, found: Found, owners: Mapping[tuple[str, str, Any], Any], types: set[str], ignored: Sequence[str],
         claims: bool,
     ) -> None:  # fmt: skip
         self.found, self.owners, self.types, self.ignored, self.claims = (
@@ -250,16 +250,14 @@ class _Reader:
         except Malformed:
             self._not(one, f"{attribute} is no JSON")
             return
-        pointer = pointer.replace(
-            "{name}", str(one.values.get("name", "")).replace("~", "~0").replace("/", "~1")
-        )
+        pointer = pointer.replace("{name}", escaped(str(one.values.get("name", ""))))
         if self.claims and pointer.startswith("/inline_policies/"):
             expect.setdefault("/inline_policies", {})[one.values.get("name", "")] = document
         else:
             expect[pointer] = document
 
     def _ignores(self, one: Resource, attribute: str) -> bool:
-        return any(pattern.fullmatch(f"{one.address}.{attribute}") for pattern in self.ignored)
+        return any(matches(pattern, f"{one.address}.{attribute}") for pattern in self.ignored)
 
     def _not(self, one: Resource, why: str) -> None:
         known = self.found.not_compared.get(one.address)
@@ -274,7 +272,3 @@ def _unknown(type_: str) -> str:
 
 def _secret(one: Resource, attribute: str) -> bool:
     return bool(isinstance(one.sensitive, dict) and one.sensitive.get(attribute))
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))))
