@@ -181,6 +181,13 @@ class Accepted(msgspec.Struct, array_like=True):
     """As their model has them, JSON-ready."""
 
 
+class Whole(msgspec.Struct, array_like=True):
+    """The end of a batch."""
+
+    rows: int
+    """So many entries of the changelog, right before this one, are the batch."""
+
+
 class State(msgspec.Struct):
     head: Head
     body: Body
@@ -193,11 +200,14 @@ _head = msgspec.msgpack.Decoder(Head)
 _body = msgspec.msgpack.Decoder(Body)
 _sources = msgspec.msgpack.Decoder(Sources)
 _accepted = msgspec.msgpack.Decoder(Accepted)
+_whole = msgspec.msgpack.Decoder(Whole)
 BODY = b"b"
 SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
 WHOLE_KEY = b"c"
 """The last row of a batch: all of it is there."""
+MARKED = 3
+"""Since this version of a row batches end with one."""
 ASKED = 0
 """A due time: look at this state again, as soon as there is time."""
 
@@ -261,7 +271,19 @@ def decode_accepted(row: bytes) -> Accepted:
     return _accepted.decode(content(row))
 
 
-WHOLE = encode(Sources(), NEVER, Position())
+def whole(count: int) -> bytes:
+    """The row that ends a batch of so many others."""
+    return encode(Whole(count), NEVER, Position())
+
+
+def batch_size(row: bytes) -> int:
+    """How many rows the batch has that this one ends."""
+    return _whole.decode(content(row)).rows
+
+
+def ends_with_mark(row: bytes | None) -> bool:
+    """Whether a row is of a version whose batches have an end. (A deletion does not say.)"""
+    return row is not None and row[_FIRST - 1] >= MARKED
 
 
 def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
@@ -271,7 +293,8 @@ def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
     def rank(key: bytes) -> int:
         return 0 if key[:1] == BODY else 2 if key in (SOURCES_KEY, EXCEPTIONS_KEY) else 1
 
-    return dict(sorted(found.items(), key=lambda pair: rank(pair[0]))) | {WHOLE_KEY: WHOLE}
+    rows = dict(sorted(found.items(), key=lambda pair: rank(pair[0])))
+    return rows | {WHOLE_KEY: whole(len(rows))}
 
 
 def newest(old: bytes, new: bytes) -> bytes:

@@ -6,7 +6,7 @@ names used here are why faust-streaming is pinned."""
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -16,7 +16,7 @@ from rocksdict import WriteBatch
 
 from pipeline.kafka import read_all
 from pipeline.settings import Kafka
-from pipeline.state import WHOLE_KEY, head_key, newest
+from pipeline.state import WHOLE_KEY, batch_size, ends_with_mark, head_key, newest
 
 OFFSET_KEY: bytes = Store.offset_key
 HEADS = head_key("")
@@ -113,7 +113,7 @@ def catch_up(
 ) -> None:
     """Reads what the files do not know yet of their changelog, up to its end as it is now, or until stopped."""
     start = {number: rows.known(number) + 1 for number in partitions}
-    tail = Tail(rows.learn, {number for number in start if rows.database(number).get(WHOLE_KEY)})
+    tail = Tail(rows.learn)
     with closing(read_all(kafka, changelog, start)) as messages:
         while not stopped.is_set() and (batch := list(islice(messages, AT_ONCE))):
             tail.take(
@@ -129,11 +129,14 @@ def catch_up(
 
 class Tail:
     """Entries of changelogs on their way into the files: a batch goes there as a whole, or not at all. Its worker may
-    have died in the midst of it; then the records that it came from were not acknowledged."""
+    have died in the midst of it; then the records that it came from were not acknowledged, and come again.
 
-    def __init__(self, learn: Callable[[list[Entry]], None], marked: set[int]) -> None:
-        """`marked`: partitions of which the files know that batches have an end (before version 3 they had none)."""
-        self._learn, self._marked = learn, set(marked)
+    What is cut short is the same whenever it is read, also long after others have written more: the entries right before
+    a batch, without a gap. (Before a batch that was whole there is its predecessor's mark, or, where the topic was
+    compacted, the gap that this mark has left.)"""
+
+    def __init__(self, learn: Callable[[list[Entry]], None]) -> None:
+        self._learn = learn
         self._waiting: dict[int, list[Entry]] = {}
         self._bytes: Counter[int] = Counter()
 
@@ -141,29 +144,42 @@ class Tail:
         """Some more, each partition's in order."""
         ready: list[Entry] = []
         for entry in entries:
-            number, _, key, row = entry
+            number, offset, key, row = entry
             waiting = self._waiting.setdefault(number, [])
-            waiting.append(entry)
             self._bytes[number] += len(row or b"")
+            if key == WHOLE_KEY and row is not None:
+                ready += _before(waiting, offset - batch_size(row))
+            waiting.append(entry)
             if key == WHOLE_KEY or self._bytes[number] > MOST_BATCH:
-                # a compacted topic has lost all of its marks but one
                 ready += waiting
                 waiting.clear()
                 self._bytes[number] = 0
-            if key == WHOLE_KEY:
-                self._marked.add(number)
         if ready:
             self._learn(ready)
 
     def end(self) -> list[tuple[int, int, int]]:
         """There are no more. What was cut short is forgotten: partition, last offset, and how many entries."""
-        old = [
-            e for number, some in self._waiting.items() if number not in self._marked for e in some
-        ]
-        if old:
-            self._learn(old)
-        return [
-            (number, some[-1][1], len(some))
-            for number, some in self._waiting.items()
-            if some and number in self._marked
-        ]
+        lost = []
+        for number, waiting in self._waiting.items():
+            good = _unmarked(waiting)
+            if good:
+                self._learn(waiting[:good])
+            if waiting[good:]:
+                lost.append((number, waiting[-1][1], len(waiting) - good))
+        return lost
+
+
+def _before(waiting: list[Entry], begin: int) -> list[Entry]:
+    """Takes out what stands before a batch that begins at an offset; returns what of it counts."""
+    first = next((n for n, entry in enumerate(waiting) if entry[1] >= begin), len(waiting))
+    run = first
+    while run and waiting[run - 1][1] == begin - (first - run) - 1:
+        run -= 1
+    good = waiting[: run + _unmarked(waiting[run:first])]
+    del waiting[:first]
+    return good
+
+
+def _unmarked(entries: Sequence[Entry]) -> int:
+    """How many of the first entries are of a version that marked no ends: these count alone."""
+    return next((n for n, entry in enumerate(entries) if ends_with_mark(entry[3])), len(entries))

@@ -4,84 +4,123 @@ from random import Random
 
 import pytest
 
-from pipeline.state import WHOLE, WHOLE_KEY, in_order
+from pipeline.state import (
+    MARKED,
+    NEVER,
+    WHOLE_KEY,
+    Head,
+    Position,
+    encode,
+    in_order,
+    whole,
+)
 from pipeline.worker import store
 from pipeline.worker.store import Entry, Tail
 
-
-def batches(chance: Random, count: int, partitions: int = 2) -> dict[int, list[list[Entry]]]:
-    """By partition: batches of entries with rising offsets."""
-    out: dict[int, list[list[Entry]]] = {}
-    for number in range(partitions):
-        offset, mine = 0, []
-        for batch in range(count):
-            rows = {
-                b"%s%d" % (kind, chance.randrange(5)): b"%d" % batch
-                for kind in (b"b", b"h")
-                for _ in range(chance.randint(1, 4))
-            }
-            entries = []
-            for key, row in in_order(rows).items():
-                entries.append((number, offset, key, row))
-                offset += 1
-            mine.append(entries)
-        out[number] = mine
-    return out
+ROW = encode(Head(), NEVER, Position())
+OLD = ROW[:28] + bytes([MARKED - 1]) + ROW[29:]
+"""Of a version that marked no ends."""
 
 
-def mixed(chance: Random, queues: dict[int, list[Entry]]) -> list[Entry]:
-    """Each partition's in order, the partitions as they come."""
-    left, out = {number: list(entries) for number, entries in queues.items()}, []
-    while any(left.values()):
-        out.append(
-            left[chance.choice([number for number, entries in left.items() if entries])].pop(0)
-        )
-    return out
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_a_batch_comes_whole_or_not_at_all(seed: int) -> None:
-    chance = Random(seed)
-    whole = batches(chance, 4)
-    cut = {number: chance.randint(0, len(mine[-1]) - 1) for number, mine in whole.items()}
-    there = {
-        number: [e for batch in mine[:-1] for e in batch] + mine[-1][: cut[number]]
-        for number, mine in whole.items()
+def batch(chance: Random, number: int, begin: int) -> list[Entry]:
+    """A batch of entries, its mark the last."""
+    rows: dict[bytes, bytes | None] = {
+        b"%s%d" % (kind, chance.randrange(9)): ROW
+        for kind in (b"b", b"h")
+        for _ in range(chance.randint(1, 4))
     }
+    rows[b"s1"] = None if chance.random() < 0.3 else ROW
+    return [(number, begin + n, key, row) for n, (key, row) in enumerate(in_order(rows).items())]
+
+
+def story(
+    chance: Random, number: int
+) -> tuple[list[Entry], list[Entry], tuple[int, int, int] | None]:
+    """What lies in a partition where writers died now and then, what of it counts, and what is cut short at its end."""
+    there: list[Entry] = []
+    good: list[Entry] = []
+    lost = None
+    for _ in range(6):
+        new = batch(chance, number, len(there))
+        kept = chance.choice([len(new), chance.randint(0, len(new) - 1)])
+        there += new[:kept]
+        good += new if kept == len(new) else []
+        if kept == len(new):
+            lost = None
+        elif kept:  # the next one writes right behind it, and may be cut short too
+            lost = (number, there[-1][1], kept + (lost[2] if lost else 0))
+    return there, good, lost
+
+
+def mixed(chance: Random, queues: list[list[Entry]]) -> list[Entry]:
+    """Each partition's in order, the partitions as they come."""
+    left, out = [list(queue) for queue in queues if queue], []
+    while left:
+        queue = chance.choice(left)
+        out.append(queue.pop(0))
+        left = [queue for queue in left if queue]
+    return out
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_batch_comes_whole_or_not_at_all(seed: int) -> None:
+    """Whether what is cut short is read before others have written more, or long after."""
+    chance = Random(seed)
+    stories = [story(chance, number) for number in range(2)]
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend, set())
-    entries = mixed(chance, there)
+    tail = Tail(learnt.extend)
+    entries = mixed(chance, [there for there, _, _ in stories])
     while entries:
         some = chance.randint(1, 9)
         tail.take(entries[:some])
         entries = entries[some:]
-    lost = tail.end()
-    for number, mine in whole.items():
-        assert [e for e in learnt if e[0] == number] == [e for batch in mine[:-1] for e in batch]
-    assert lost == [
-        (n, there[n][-1][1], cut[n])
-        for n in sorted(cut, key=lambda n: [x[0] for x in lost].index(n) if cut[n] else 9)
-        if cut[n]
-    ]
+    lost = {one[0]: one for one in tail.end()}
+    for number, (_, good, cut) in enumerate(stories):
+        assert [e for e in learnt if e[0] == number] == good
+        assert lost.get(number) == cut
 
 
-@pytest.mark.parametrize("known", [True, False])
-def test_a_changelog_of_before_has_no_marks(known: bool) -> None:
-    """Then all of it counts, unless the files know that batches have an end."""
+def test_rows_of_before_have_no_marks_and_count() -> None:
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend, {3} if known else set())
-    entries: list[Entry] = [(3, 7, b"h1", b"row"), (3, 8, b"b1", b"row")]
-    tail.take(entries)
-    assert tail.end() == ([(3, 8, 2)] if known else [])
-    assert learnt == ([] if known else entries)
+    tail = Tail(learnt.extend)
+    old: list[Entry] = [(3, 7, b"h1", OLD), (3, 8, b"s1", None), (3, 9, b"b1", OLD)]
+    tail.take(old)
+    assert tail.end() == []
+    assert learnt == old
+    learnt.clear()
+    tail = Tail(learnt.extend)
+    torn: list[Entry] = [(3, 10, b"b2", ROW), (3, 11, b"s2", None)]
+    new: list[Entry] = [(3, 12, b"b2", ROW), (3, 13, WHOLE_KEY, whole(1))]
+    tail.take([*old, *torn, *new])
+    assert (learnt, tail.end()) == ([*old, *new], [])
+
+
+def test_the_very_first_batch_may_be_cut_short() -> None:
+    learnt: list[Entry] = []
+    tail = Tail(learnt.extend)
+    tail.take([(0, 0, b"b1", ROW), (0, 1, b"h1", ROW)])
+    assert tail.end() == [(0, 1, 2)]
+    assert learnt == []
+
+
+def test_in_a_compacted_changelog_the_gap_of_a_mark_is_as_good_as_the_mark() -> None:
+    """What is left of old batches counts, what was cut short right before the first whole one does not."""
+    kept: list[Entry] = [(0, 2, b"b1", ROW), (0, 5, b"h1", ROW), (0, 6, b"b4", ROW)]
+    torn: list[Entry] = [(0, 8, b"b2", ROW), (0, 9, b"h2", ROW)]
+    new: list[Entry] = [(0, 10, b"b3", ROW), (0, 11, b"h3", ROW), (0, 12, WHOLE_KEY, whole(2))]
+    learnt: list[Entry] = []
+    tail = Tail(learnt.extend)
+    tail.take([*kept, *torn, *new])
+    assert learnt == [*kept, *new]
 
 
 def test_a_compacted_changelog_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "MOST_BATCH", 1000)
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend, set())
-    tail.take((0, n, b"h%d" % n, b"x" * 100) for n in range(95))
+    tail = Tail(learnt.extend)
+    row = ROW.ljust(100, b"x")
+    tail.take((0, 2 * n, b"h%d" % n, row) for n in range(95))
     assert len(learnt) == 88
-    tail.take([(0, 95, WHOLE_KEY, WHOLE)])
+    tail.take([(0, 190, WHOLE_KEY, whole(0))])
     assert len(learnt) == 96
     assert tail.end() == []

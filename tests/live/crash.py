@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -293,7 +294,12 @@ def compare_files(arena: Arena) -> tuple[int, int]:
     from rocksdict import Options, Rdict
 
     from pipeline.state import newest
-    from pipeline.worker.store import OFFSET_KEY
+    from pipeline.worker.store import OFFSET_KEY, Tail
+
+    def fold(folded: dict[bytes, bytes], entries: list[Any]) -> None:
+        for _, _, key, row in entries:
+            have = folded.get(key)
+            folded[key] = row if have is None else newest(have, row)
 
     history: dict[int, list[Any]] = {n: [] for n in range(PARTITIONS)}
     for message in read_all(arena.kafka, STATE.name):
@@ -306,10 +312,13 @@ def compare_files(arena: Arena) -> tuple[int, int]:
             database.close()
             upto = int(held.pop(OFFSET_KEY, -1))
             folded: dict[bytes, bytes] = {}
-            for message in history[int(path.stem.removeprefix("state-"))]:
-                if message.offset() <= upto:
-                    have = folded.get(message.key())
-                    folded[message.key()] = message.value() if have is None else newest(have, message.value())  # fmt: skip
+            tail = Tail(partial(fold, folded))  # half a batch is none
+            tail.take(
+                (0, m.offset(), m.key(), m.value())
+                for m in history[int(path.stem.removeprefix("state-"))]
+                if m.offset() <= upto
+            )
+            tail.end()
             files += 1
             wrong += held != folded
     return files, wrong

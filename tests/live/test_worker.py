@@ -136,7 +136,7 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     row = bytearray(state.encode(state.Head(), state.NEVER, state.Position()))
     row[28] = state.STATE_VERSION + 1
     site.say(STATE.name, bytes(row), key=state.head_key(uid), partition=home)
-    site.say(STATE.name, state.WHOLE, key=state.WHOLE_KEY, partition=home)
+    site.say(STATE.name, state.whole(1), key=state.WHOLE_KEY, partition=home)
     site.say(CONTROL.name, tick(1), partition=home)
     worker = site.worker("--supervise")
     wait_until(lambda: not worker.child.running, PATIENCE, None, "its end")
@@ -146,7 +146,7 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     assert "starts again" not in log
     # For who comes next: as if nothing had been.
     site.say(STATE.name, None, key=state.head_key(uid), partition=home)
-    site.say(STATE.name, state.WHOLE, key=state.WHOLE_KEY, partition=home)
+    site.say(STATE.name, state.whole(1), key=state.WHOLE_KEY, partition=home)
 
 
 def test_an_unreachable_broker_is_told(site: Site) -> None:
