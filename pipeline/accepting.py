@@ -35,7 +35,9 @@ class Accepting:
         self.options = replace(options, exceptions=self._book)
         """With all that is accepted, now and later."""
         self._row, self._put, self._uids = row, put, uids
-        self._told_at: int | None = None
+        self._told = rows.prefix(stored)[1] if stored else Position()
+        self._fresh = False
+        """Something was told that is not kept yet."""
         self._new: list[Entry] = []
         self._bytes = len(stored or b"")
 
@@ -45,15 +47,16 @@ class Accepting:
             raise Malformed("the exceptions together are too many (end some, or write fewer, wider ones; then: driftline exceptions send)")  # fmt: skip
         self._bytes += size
         self._new += self._book.add(record)
-        self._told_at = offset
+        self._told = max(self._told, Position(control=offset))  # one may come again
+        self._fresh = True
 
     def ask(self, now: int) -> None:
         """Keeps what was told since the last call, and with it that the states are to be looked at which it may be
         about: both are made durable together. What is long over by `now` is left out."""
-        if self._told_at is None:
+        if not self._fresh:
             return
-        offset, self._told_at = self._told_at, None
-        row = rows.encode(Accepted(self._book.kept(now)), NEVER, Position(control=offset))
+        self._fresh = False
+        row = rows.encode(Accepted(self._book.kept(now)), NEVER, self._told)
         self._bytes = len(row)
         self._put(EXCEPTIONS_KEY, row, NEVER, "")
         for uid in self._concerned():
@@ -63,7 +66,7 @@ class Accepting:
             due, old = rows.prefix(head)
             if due in (NEVER, ASKED):  # it is over, or asked already
                 continue
-            position = msgspec.structs.replace(old, control=max(offset, old.control))
+            position = msgspec.structs.replace(old, control=max(self._told.control, old.control))
             row = rows.encode(rows.decode_head(head), ASKED, position)
             self._put(rows.head_key(uid), row, ASKED, uid)
 

@@ -18,13 +18,15 @@ class Watermarks:
     def __init__(self, get: Callable[[bytes], bytes | None]) -> None:
         row = get(rows.SOURCES_KEY)
         self._known = rows.decode_sources(row).watermarks if row else {}
+        self._told = rows.prefix(row)[1] if row else Position()
 
     def tick(self, source: str, at: int) -> None:
         self._known = self._known | {source: max(at, self._known.get(source, 0))}
 
     def row(self, offset: int) -> bytes:
-        """To be kept. `offset`: of the record that told."""
-        return rows.encode(Sources(self._known), NEVER, Position(control=offset))
+        """To be kept. `offset`: of the record that told; one that comes again takes nothing back."""
+        self._told = max(self._told, Position(control=offset))
+        return rows.encode(Sources(self._known), NEVER, self._told)
 
     def least(self, prefix: str, of: int) -> int:
         """The least of so many sources whose names begin so; 0 while one was not heard of."""

@@ -18,6 +18,8 @@ from pipeline.state import NEVER
 
 RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
 """Of two words after the same hits the higher one stands."""
+MOST_KNOWN = 4096
+"""More than the hits of any alert."""
 MOST_HITS = 1000
 """Of a group; of more only the newest are looked at, and the alert says so."""
 
@@ -118,11 +120,19 @@ def _judged(correlation: Correlation, name: str, group: Group, watermark: int) -
             alerts.append({"id": run.id, "state": state, "run": run, "capped": group.capped})
         told[run.id] = new
     alerts += _overtaken(group.told, found)
-    for alert in alerts:  # not a count of words: a killed worker may have said more than it kept
-        alert["revision"] = 4 * group.seen + RANK[alert["state"]]
+    for alert in alerts:
+        alert["revision"] = _revision(group, alert)
     group = msgspec.structs.replace(group, told=told)
     kept = _folded(correlation, name, group, floor, known)
     return Step(kept, alerts, _due(correlation, kept))
+
+
+def _revision(group: Group, alert: Mapping[str, Any]) -> int:
+    """By the hits that were taken in; of the same hits, by how many of them time has made known to belong to it (with
+    absences that is later), and by its state. Not a count of words: a killed worker may have said more than it kept."""
+    run: Run | None = alert.get("run")
+    known = min(run.count, MOST_KNOWN - 2) if run else MOST_KNOWN - 1
+    return 4 * (MOST_KNOWN * group.seen + known) + RANK[alert["state"]]
 
 
 def _worth(run: Run, state: str) -> list[int]:

@@ -11,7 +11,7 @@ from pipeline.fold import Fold
 from pipeline.model import Actor, Control, Finding, RiskException, Snapshot
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load
-from pipeline.state import ASKED, EXCEPTIONS_KEY, in_order
+from pipeline.state import ASKED, EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
 from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS
 from tests.core.world import RULE as RULE_TEXT
 from tests.core.world import UID, World, change, gone, key, minute, rulebook, tick, value
@@ -371,6 +371,22 @@ def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
         pass
     found = kept.keep()
     assert {f["resource"]["uid"] for f in found if f["reason"] == "accepted"} == set(uids)
+
+
+def test_what_is_kept_beside_the_states_never_runs_back() -> None:
+    """Control records that come again, after a restart, are not newer than what they said before."""
+    kept = Kept()
+    records = [tick(0), Control(exception=accepted()).encode(), tick(1), tick(2)]
+    for offset, record in enumerate(records):
+        kept.fold.apply(CONTROL.name, record, offset)
+    kept.keep()
+    before = {row: prefix(kept.rows[row])[1] for row in (SOURCES_KEY, EXCEPTIONS_KEY)}
+    assert [position.control for position in before.values()] == [3, 1]
+    kept.start()
+    for offset in (0, 1, 2):
+        kept.fold.apply(CONTROL.name, records[offset], offset)
+        kept.keep()
+        assert {row: prefix(kept.rows[row])[1] for row in before} == before
 
 
 def test_slices_are_bounded_and_only_what_is_concerned_is_looked_at() -> None:

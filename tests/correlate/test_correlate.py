@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.correlate import Correlation, Group, Hit, Spec, hit, pass_time
@@ -247,8 +247,19 @@ def undisturbed(spec: Spec, hits: Sequence[Hit]) -> list[tuple[str, int, int, in
     return sorted((run.id, run.begins, run.last, run.count) for run in found)
 
 
+LATER_KNOWN = [
+    at(minute, rule, f"{n:02d}", 1)
+    for n, (minute, rule) in enumerate(
+        [(0, "a"), (0, "a"), (6, "a"), (0, "a"), (0, "a"), (0, "a"), (19, "a"), (16, "a"), (16, "a"), (0, "a"), (0, "a"),
+         (0, "a"), (0, "a"), (15, "b"), (22, "a"), (0, "a"), (0, "b")]
+    )
+]  # fmt: skip
+"""Time alone, without another hit, makes more of them known to belong to an alert."""
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(KINDS), HITS, st.integers(0, 2**32))
+@example(spec("temporal", absent=frozenset("c"), rules="abc"), LATER_KNOWN, 229)
 def test_any_order_within_the_lateness_gives_the_same_alerts(
     spec: Spec, hits: list[Hit], seed: int
 ) -> None:
