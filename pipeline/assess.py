@@ -70,7 +70,9 @@ def apply(
     when every change event has come (micros), None where none come at all."""
     at = micros(snapshot.captured_at)
     before = state.body if state and not state.body.unseen else None
-    known = _passed(state, at, rulebook, options) if state and state.due <= at else state
+    known = state
+    if state and (state.due <= at or ruled_otherwise(state, rulebook)):
+        known = _passed(state, at, rulebook, options)
     merged = merge(known.head if known else None, known.body if known else None, snapshot,
                    options.hints.get(snapshot.type, NO_HINTS))  # fmt: skip
     if not merged.applied and state is not None:
@@ -148,6 +150,25 @@ def judged_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
     return Step(new, findings, True)
 
 
+def ruled_otherwise(state: State, rulebook: Rulebook) -> bool:
+    """Whether the state was judged last by other rules than those of now."""
+    body = state.body
+    if body.unseen or body.deleted_at is not None:
+        return False
+    return body.rules != rulebook.type_hash(body.resource["type"])
+
+
+def ruled_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
+    """What is known of a resource, judged by a new rulebook."""
+    if not ruled_otherwise(state, rulebook):
+        return Step(state, [], False)
+    at = max(state.head.seen_at, state.head.said_at)
+    new = _passed(state, at, rulebook, options)
+    findings = said(state.body, new, at, rulebook, options, restate=False)
+    new.due = _due(new, rulebook, options)
+    return Step(new, findings, True)
+
+
 def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
     """A Read's document."""
     return {
@@ -208,6 +229,10 @@ def _passed(state: State, until: int, rulebook: Rulebook, options: Options) -> S
     head, old = state.head, state.body
     body = msgspec.structs.replace(old, lives=dict(old.lives), hidden=dict(old.hidden))
     new = State(msgspec.structs.replace(head), body, position=state.position)
+    if ruled_otherwise(
+        state, rulebook
+    ):  # before anything else: what it finds is no change of the resource
+        _judge(new, max(head.seen_at, head.said_at), rulebook, options, anew=bool(body.rules))
     rules = rulebook.of(body.resource)
     while (at := _changes_at(new, rules, options)) <= until:
         _elapse(body, at, rules)
@@ -238,8 +263,10 @@ def _fresh(state: State) -> list[str]:
     return [name for name in state.head.parts if name not in hidden]
 
 
-def _judge(state: State, at: int, rulebook: Rulebook, options: Options) -> None:
-    """Puts the lives that the rules give into the state's body."""
+def _judge(
+    state: State, at: int, rulebook: Rulebook, options: Options, *, anew: bool = False
+) -> None:
+    """Puts the lives that the rules give into the state's body. `anew`: it is the rules that have changed."""
     head, body = state.head, state.body
     hidden = unread(body, head.parts)
     rules = rulebook.of(body.resource)
@@ -253,7 +280,9 @@ def _judge(state: State, at: int, rulebook: Rulebook, options: Options) -> None:
         bound = verdict.rule
         if verdict.evaluation == "unknown" and "stale" in verdict.detail.split():
             verdict.reason = "stale"
-        life = lifecycle.judged(body.lives.get(bound.id), verdict, at, head.seen_at)
+        old = body.lives.get(bound.id)
+        because = _because(old) if anew else ""
+        life = lifecycle.judged(old, verdict, at, head.seen_at, because)
         if life is not None:
             life.rule, life.severity = bound.ref["version"], bound.severity
             lives[bound.id] = life
@@ -261,7 +290,14 @@ def _judge(state: State, at: int, rulebook: Rulebook, options: Options) -> None:
         if rule not in lives:
             reason = "baseline_removed" if rule in STANDING_IDS else "rule_removed"
             lives[rule] = lifecycle.retired(life, reason, at)
-    body.lives = lives
+    body.lives, body.rules = lives, rulebook.type_hash(body.resource["type"])
+
+
+def _because(old: Life | None) -> str:
+    """Why a finding changes although the resource does not."""
+    if old is None or old.reason == "rule_removed":
+        return "rule_added"
+    return "rule_changed"
 
 
 def _elapse(body: Body, at: int, rules: RuleSet) -> None:

@@ -149,8 +149,8 @@ def stand(body: Body, at: int, rules: RuleSet, book: Book, hints: Hints = NO_HIN
         if life is not None:
             body.lives[bound.id] = _stood(life, bound, body, at, book, hints)
     for rule, life in body.lives.items():
-        if life.suppressed and (life.retired or life.status != "open"):
-            body.lives[rule] = msgspec.structs.replace(life, suppressed=False)
+        if (life.suppressed or life.lifted) and (life.retired or life.status != "open"):
+            body.lives[rule] = msgspec.structs.replace(life, suppressed=False, lifted="")
 
 
 def _stood(life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints: Hints) -> Life:

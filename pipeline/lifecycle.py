@@ -8,8 +8,11 @@ from pipeline.state import NEVER, Life
 SECOND = 1_000_000
 
 
-def judged(life: Life | None, verdict: Verdict, at: int, read_at: int) -> Life | None:
-    """The life after a verdict at record time `at`, standing on a reading of `read_at`.
+def judged(
+    life: Life | None, verdict: Verdict, at: int, read_at: int, because: str = ""
+) -> Life | None:
+    """The life after a verdict at record time `at`, standing on a reading of `read_at`. `because`: what has changed, if
+    not the resource (rule_added, rule_changed).
 
     None where there is no finding: the rule does not apply and never did."""
     rule = verdict.rule
@@ -26,14 +29,18 @@ def judged(life: Life | None, verdict: Verdict, at: int, read_at: int) -> Life |
             new.evidence = life.evidence
         return new
     new.evaluated_at = read_at
-    return _failed(new, rule, at) if verdict.evaluation == "failed" else _passed(new, rule, at)
+    if verdict.evaluation == "failed":
+        return _failed(new, rule, at, because)
+    return _passed(new, rule, at, because)
 
 
-def _failed(life: Life, rule: BoundRule, at: int) -> Life:
+def _failed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
     life.passing_since = None
     if life.status == "open":
         life.reason = _open_reason(life)
         return life
+    if life.pending_since is None:
+        life.because = because
     if rule.for_seconds:
         life.pending_since = at if life.pending_since is None else life.pending_since
         if at < life.pending_since + rule.for_seconds * SECOND:
@@ -43,18 +50,22 @@ def _failed(life: Life, rule: BoundRule, at: int) -> Life:
     return _open(life, at)
 
 
-def _passed(life: Life, rule: BoundRule, at: int) -> Life:
+def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
     life.pending_since = None
     if life.status != "open":
-        life.reason = "fixed" if life.status == "resolved" else "holds"
+        if life.status == "clear":
+            life.because = ""
+        life.reason = (life.because or "fixed") if life.status == "resolved" else "holds"
         return life
+    if life.passing_since is None:
+        life.because = because
     if rule.keep_firing_for:
         life.passing_since = at if life.passing_since is None else life.passing_since
         if at < life.passing_since + rule.keep_firing_for * SECOND:
             life.reason = "keep_firing"
             return life
         at = life.passing_since + rule.keep_firing_for * SECOND
-    return _resolve(life, at, "fixed")
+    return _resolve(life, at, life.because or "fixed")
 
 
 def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
@@ -66,7 +77,7 @@ def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
     if life.passing_since is not None:
         closes = life.passing_since + rule.keep_firing_for * SECOND
         if at >= closes:
-            return _resolve(msgspec.structs.replace(life), closes, "fixed")
+            return _resolve(msgspec.structs.replace(life), closes, life.because or "fixed")
     return life
 
 
@@ -88,7 +99,7 @@ def retired(life: Life, reason: str, at: int) -> Life:
     new = msgspec.structs.replace(life, pending_since=None, passing_since=None)
     if new.status == "open":
         new = _resolve(new, at, reason)
-    new.reason, new.retired, new.detail = reason, True, ""
+    new.reason, new.retired, new.detail, new.because = reason, True, "", ""
     return new
 
 
@@ -106,7 +117,7 @@ def _open(life: Life, at: int) -> Life:
 
 
 def _open_reason(life: Life) -> str:
-    return "reopened" if life.reopened else "opened"
+    return life.because or ("reopened" if life.reopened else "opened")
 
 
 def _resolve(life: Life, at: int, reason: str) -> Life:

@@ -20,6 +20,11 @@ ALERTS = Counter(
     "driftline_worker_alerts", "Alerts said, by what became of them", ["state", "severity"]
 )
 DEAD = Counter("driftline_dead_letters", "What could not be processed", ["stage"])
+RELOADS = Counter(
+    "driftline_worker_reloads",
+    "Rules and detections taken up anew (SIGHUP), or refused",
+    ["result"],
+)
 BATCH = Histogram("driftline_worker_batch_seconds", "A batch from first record to acknowledgement")
 PARTITIONS = Gauge("driftline_worker_partitions", "Partitions held")
 WATERMARK = Gauge("driftline_worker_watermark_seconds", "The newest tick processed, as a Unix time")

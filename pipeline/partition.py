@@ -17,6 +17,7 @@ from pipeline.errors import Malformed
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.rulebook import Rulebook
+from pipeline.ruling import Ruling
 from pipeline.sessions import PREFIX, Sessions, question
 from pipeline.state import NEVER, Head, NewerState, Position, State
 from pipeline.topics import (
@@ -68,6 +69,7 @@ class Partition:
             self._row, self._put, lambda: self._uids(heads()), options or assess.Options()
         )
         self._options = self._accepted.options
+        self._ruling = Ruling(self._row, self._put, lambda: self._uids(heads()), rulebook.hash)
 
     @property
     def watermark(self) -> int:
@@ -201,6 +203,15 @@ class Partition:
 
         Says whether more are left."""
         self._accepted.ask(self.watermark)
+        if judged := self._ruling.next(most):
+            for uid in judged:
+                state = self._load(uid)
+                if (
+                    state
+                    and (step := assess.ruled_anew(state, self._rulebook, self._options)).applied
+                ):
+                    self._emit(uid, state, step)
+            return True
         until = self.watermark if limit is None else min(self.watermark, limit)
         done = 0
         while self._due and self._due[0][0] <= until:

@@ -90,6 +90,8 @@ class Life(msgspec.Struct, array_like=True):
     """Why it is open in spite of an exception, or since one ended."""
     refused: str = ""
     """Id of an exception that was about an earlier resource of this name."""
+    because: str = ""
+    """Why it stands as it does, where the resource is not the reason: rule_added, rule_changed."""
 
 
 class Seen(msgspec.Struct, array_like=True):
@@ -165,6 +167,8 @@ class Body(msgspec.Struct, array_like=True):
     """Only changes are known; no reading has come yet."""
     baselines: dict[str, Expected] = {}
     """By kind."""
+    rules: bytes = b""
+    """Hash of the rules (of its type) that it was judged by last."""
 
 
 class Sources(msgspec.Struct, array_like=True):
@@ -179,6 +183,12 @@ class Accepted(msgspec.Struct, array_like=True):
 
     exceptions: list[dict[str, Any]] = []
     """As their model has them, JSON-ready."""
+
+
+class Judged(msgspec.Struct, array_like=True):
+    """The rules by which every state of a partition has been judged."""
+
+    rulebook: str
 
 
 class Whole(msgspec.Struct, array_like=True):
@@ -200,10 +210,12 @@ _head = msgspec.msgpack.Decoder(Head)
 _body = msgspec.msgpack.Decoder(Body)
 _sources = msgspec.msgpack.Decoder(Sources)
 _accepted = msgspec.msgpack.Decoder(Accepted)
+_judged = msgspec.msgpack.Decoder(Judged)
 _whole = msgspec.msgpack.Decoder(Whole)
 BODY = b"b"
 SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
+RULES_KEY = b"r"
 WHOLE_KEY = b"c"
 """The last row of a batch: all of it is there."""
 MARKED = 3
@@ -271,6 +283,10 @@ def decode_accepted(row: bytes) -> Accepted:
     return _accepted.decode(content(row))
 
 
+def decode_judged(row: bytes) -> Judged:
+    return _judged.decode(content(row))
+
+
 def whole(count: int) -> bytes:
     """The row that ends a batch of so many others."""
     return encode(Whole(count), NEVER, Position())
@@ -291,7 +307,7 @@ def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
     done: bodies come before the heads that hold their position, and last what a partition knows beside its states."""
 
     def rank(key: bytes) -> int:
-        return 0 if key[:1] == BODY else 2 if key in (SOURCES_KEY, EXCEPTIONS_KEY) else 1
+        return 0 if key[:1] == BODY else 2 if key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY) else 1
 
     rows = dict(sorted(found.items(), key=lambda pair: rank(pair[0])))
     return rows | {WHOLE_KEY: whole(len(rows))}

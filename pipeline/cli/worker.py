@@ -12,6 +12,9 @@ from pipeline.settings import load_settings
 def command(supervise: bool) -> int:
     """Judge snapshots as they stream in.
 
+    SIGHUP: settings, rules and detections are read again, and what is known is judged by them; with a mistake in them
+    the old ones stay.
+
     Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
     state is of a newer version. Neither is mended by another start."""
     return start("worker", "assess", supervise=supervise)
@@ -24,5 +27,5 @@ def start(command: str, stage: str, *, supervise: bool) -> int:
 
     if supervise:
         return run.supervise([sys.executable, "-m", "pipeline", command])
-    run.run(settings, job.STAGES[stage](settings))
+    run.run(settings, job.STAGES[stage])
     return 0

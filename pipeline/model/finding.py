@@ -88,7 +88,8 @@ class Finding(Record):
     status: Status
     reason: str
     """Why it stands so: opened, reopened, fixed, holds, unread, stale, error, pending,
-    resource_deleted, not_applicable, rule_removed, baseline_removed; of exceptions: accepted, exception_ended, worse_than_accepted,
+    resource_deleted, not_applicable, baseline_removed; of rules that changed while the resource did not: rule_added,
+    rule_changed, rule_removed; of exceptions: accepted, exception_ended, worse_than_accepted,
     approver_caused_it."""
     detail: str = ""
     """For `unread` and `error`: which part, which code."""

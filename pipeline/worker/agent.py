@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from faust.types import TP
 
 from pipeline import metrics
 from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
+from pipeline.errors import UserError
 from pipeline.output import Work
 from pipeline.settings import Settings
 from pipeline.state import NewerState
@@ -99,6 +100,23 @@ class Agent:
         except Exception as why:
             log.exception("due states failed")
             die("due states failed", error=repr(why))
+
+    async def reload(self, remake: Callable[[], Job]) -> None:
+        """Takes up rules, detections and what else the settings say of judging, as they are now. With a mistake in them
+        the old ones stay."""
+        try:
+            job = await asyncio.to_thread(remake)
+        except UserError as why:
+            metrics.RELOADS.labels("refused").inc()
+            log.error("not reloaded: what was there before stays", extra={"problems": why.problems})  # fmt: skip
+            return
+        async with self.turn:
+            await self._commit(time.monotonic())
+            await self.ledger.settled()
+            self.job = job
+            self.partitions.clear()  # made again out of the files, with the new content
+        metrics.RELOADS.labels("done").inc()
+        log.info("reloaded")
 
     async def _slice(self, stream: Any, waiting: "deque[Any]") -> None:
         """Applies records for a while and has what comes of them made durable, and only then acknowledged."""

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
@@ -17,16 +17,21 @@ from pipeline import topics_admin
 from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
 from pipeline.errors import NotThere, RestartWanted, UserError
 from pipeline.health import serve
-from pipeline.settings import Settings
+from pipeline.settings import Settings, load_settings
 from pipeline.worker.job import Job
+
+if TYPE_CHECKING:  # Faust comes later: a wrong setting must be told before
+    from pipeline.worker.agent import Agent
 
 log = logging.getLogger("driftline.worker")
 STEADY = 60.0
 """A worker that ran this long starts its back-off anew."""
 
 
-def run(settings: Settings, job: Job) -> None:
-    """Runs a worker in this process, until a signal; never returns."""
+def run(settings: Settings, make: Callable[[Settings], Job]) -> None:
+    """Runs a worker in this process, until a signal; never returns. At SIGHUP the settings and what they name are read
+    again, and `make` makes of them what is judged by. Raises UserError for mistakes in them."""
+    job = make(settings)
     logs.start()
     _look(settings, job)
     from faust.worker import Worker
@@ -40,6 +45,7 @@ def run(settings: Settings, job: Job) -> None:
     # not before the loop is set: a store made earlier hangs at SIGTERM
     agent.table.data.apply_changelog_batch = agent.rows.recover
     serve(settings.worker.bind, job.port, lambda: agent.alive)
+    _reload_on_hangup(loop, agent, lambda: make(load_settings()))
     gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
     gc.set_threshold(50_000, 20, 100)
     worker = Worker(
@@ -62,6 +68,19 @@ def run(settings: Settings, job: Job) -> None:
     finally:
         logging.shutdown()
         os._exit(code if agent.guard.broken is None else agent.guard.broken)
+
+
+def _reload_on_hangup(
+    loop: asyncio.AbstractEventLoop, agent: "Agent", remake: Callable[[], Job]
+) -> None:
+    running: set[asyncio.Task[None]] = set()
+
+    def start() -> None:
+        task = loop.create_task(agent.reload(remake))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, start)
 
 
 def _look(settings: Settings, job: Job) -> None:
@@ -101,11 +120,11 @@ def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -
 
     def forward(number: int, _: Any) -> None:
         nonlocal stopping
-        stopping = True
+        stopping = stopping or number != signal.SIGHUP  # that one only has it read its rules again
         if child is not None:
             child.send_signal(number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, forward)
     while True:
         began = time.monotonic()

@@ -186,3 +186,35 @@ def children(child: Child) -> list[int]:
     import psutil
 
     return [c.pid for c in psutil.Process(child.pid).children()]
+
+
+def test_rules_are_taken_up_while_it_runs_and_mistakes_are_not(site: Site) -> None:
+    supervisor = site.worker("--supervise")
+    wait_until(supervisor.ready, PATIENCE, supervisor.child, "the worker")
+    sweep(site, 20, good=False)
+    wait_until(lambda: done([supervisor]) == len(UIDS), PATIENCE, supervisor.child, "the sweep")
+    rule = site.folder / "rules" / "t-rotation.yaml"
+    good = rule.read_text()
+    pid = children(supervisor.child)
+
+    def reloads(result: str) -> float:
+        return supervisor.metrics().get(f'driftline_worker_reloads_total{{result="{result}"}}', 0)
+
+    rule.write_text(good.replace("must: ", "must: no such "))
+    os.kill(supervisor.child.pid, signal.SIGHUP)
+    wait_until(lambda: reloads("refused") == 1, PATIENCE, supervisor.child, "the refusal")
+    (told,) = [line for line in supervisor.log() if "problems" in line]
+    assert "t-rotation.yaml" in told["problems"][0], "the place is told"
+
+    rule.write_text(good.replace("KeyRotationEnabled\n", "KeyRotationEnabled || true\n", 1))
+    os.kill(supervisor.child.pid, signal.SIGHUP)
+    wait_until(lambda: reloads("done") == 1, PATIENCE, supervisor.child, "the new rule")
+    for number in range(PARTITIONS):
+        site.say(CONTROL.name, tick(30), partition=number)
+
+    def changed() -> bool:
+        found = [f for f in site.findings().values() if f["rule"]["id"] == "t-rotation"]
+        return len(found) == len(UIDS) and {f["reason"] for f in found} == {"rule_changed"}
+
+    wait_until(changed, PATIENCE, supervisor.child, "every finding judged by the new rule")
+    assert children(supervisor.child) == pid, "it was not started again"
