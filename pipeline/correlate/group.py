@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from pipeline.correlate import novelty
+from pipeline.correlate.novelty import Memory
 from pipeline.correlate.runs import Run, runs
 from pipeline.correlate.windows import Hit, Spec
 from pipeline.state import NEVER
@@ -48,6 +50,8 @@ class Group(msgspec.Struct, array_like=True):
     capped: bool = False
     seen: int = 0
     """Hits that were taken in."""
+    memory: Memory = Memory()
+    """Of first_seen: what the group has had before."""
 
 
 class Step(NamedTuple):
@@ -81,9 +85,22 @@ def hit(correlation: Correlation, name: str, group: Group, new: Hit, watermark: 
         return Step(late, [], _due(correlation, late))
     if any(_same(old, new) for old in group.hits):
         return Step(group, [], _due(correlation, group))
+    if correlation.spec.kind == "first_seen":
+        return _maybe_new(correlation, name, group, new, watermark)
     hits = list(group.hits)
     insort(hits, new, key=lambda one: one.place)
     group = msgspec.structs.replace(group, hits=hits, seen=group.seen + 1)
+    return _judged(correlation, name, group, watermark)
+
+
+def _maybe_new(correlation: Correlation, name: str, group: Group, new: Hit, watermark: int) -> Step:  # fmt: skip
+    taken = novelty.taken(correlation.spec, group.memory, group.hits, new)
+    group = msgspec.structs.replace(
+        group, memory=taken.memory, hits=taken.hits, capped=group.capped or taken.full
+    )
+    if not taken.moved:
+        return Step(group, [], _due(correlation, group))
+    group = msgspec.structs.replace(group, seen=group.seen + 1)
     return _judged(correlation, name, group, watermark)
 
 
@@ -108,11 +125,11 @@ def _same(old: Hit, new: Hit) -> bool:
 def _judged(correlation: Correlation, name: str, group: Group, watermark: int) -> Step:
     spec, known = correlation.spec, watermark - correlation.lateness
     floor = max(group.floor, watermark - correlation.undecided)
-    found = runs(spec, correlation.id, name, group.hits, known, group.before, group.floor)
+    found = runs(spec, correlation.id, name, group.hits, known, group.before, group.floor, memory=group.memory)  # fmt: skip
     told: dict[str, Told] = {}
     alerts: list[dict[str, Any]] = []
     for number, run in enumerate(found):
-        over = run.last + spec.timespan < floor or (run.last < floor and number < len(found) - 1)
+        over = run.last + spec.gap < floor or (run.last < floor and number < len(found) - 1)
         state = "ended" if over else "active"
         old = group.told.get(run.id)
         new = Told(run.begins, run.last, _digest([_worth(run, state), state, group.capped]))
@@ -160,21 +177,26 @@ def _folded(correlation: Correlation, name: str, group: Group, floor: int, known
         return group
     if len(group.hits) > MOST_HITS:
         floor, capped = max(floor, group.hits[-MOST_HITS].at), True
-    done = runs(spec, correlation.id, name, group.hits, known, group.before, group.floor, floor)
-    before = done[-1] if done and done[-1].last + spec.timespan >= floor else None
-    hits = [one for one in group.hits if one.at >= floor - spec.timespan][-MOST_HITS:]
+    done = runs(spec, correlation.id, name, group.hits, known, group.before, group.floor, floor, group.memory)  # fmt: skip
+    before = done[-1] if done and done[-1].last + spec.gap >= floor else None
+    hits = [one for one in group.hits if one.at >= floor - spec.window][-MOST_HITS:]
+    memory = group.memory
+    if spec.kind == "first_seen":
+        memory, hits = novelty.folded(spec, memory, group.hits, floor)
     over = {run.id for run in done if run is not before}
     told = {id: one for id, one in group.told.items() if id not in over}
     return msgspec.structs.replace(
-        group, hits=hits, before=before, told=told, floor=floor, capped=capped
+        group, hits=hits, before=before, told=told, floor=floor, capped=capped, memory=memory
     )
 
 
 def _due(correlation: Correlation, group: Group) -> int:
     """When the next absence can be judged, the next run ends, or the next hit is forgotten."""
-    span = correlation.spec.timespan
-    ends = [one.at for one in group.hits[:1]] + [one.last for one in group.told.values()]
-    due = min([at + span + correlation.undecided + 1 for at in ends], default=NEVER)
+    spec, span = correlation.spec, correlation.spec.timespan
+    ends = [one.at + spec.window for one in group.hits[:1]]
+    ends += [one.last + spec.gap for one in group.told.values()]
+    ends += novelty.matters(spec, group.memory)
+    due = min([at + correlation.undecided + 1 for at in ends], default=NEVER)
     waiting = [one.at for one in group.hits if one.at > group.floor]
     if correlation.spec.absent and waiting:
         due = min(due, min(waiting) + span + correlation.lateness)

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.correlate.windows import Hit, Spec, matches
+from pipeline.correlate.novelty import Memory, firsts, whole
+from pipeline.correlate.windows import Hit, Match, Spec, matches
 from pipeline.model.finding import NAMESPACE
 from pipeline.state import NEVER
 
@@ -50,18 +51,26 @@ def alert_id(correlation: str, group: str, at: int, continues: str | None = None
 
 def runs(
     spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int, before: Run | None = None,
-    floor: int = 0, ceiling: int = NEVER,
+    floor: int = 0, ceiling: int = NEVER, memory: Memory | None = None,
 ) -> list[Run]:  # fmt: skip
     """The alerts that these hits make, of matches before `ceiling`. Those earlier than `floor` are final: `before` is
-    the last run of them."""
+    the last run of them. `memory`: of first_seen; None: the
+    hits are all there are."""
+    if spec.kind == "first_seen":  # what is not new is no part of an alert
+        if memory is None:
+            memory, hits = whole(spec, hits)
+        hits = list(firsts(spec, memory, hits))
+        found = [Match(hit.at, hit.at, number, number) for number, hit in enumerate(hits)]
+    else:
+        found = list(matches(spec, hits, known_until))
     out: list[Run] = [before] if before else []
     done = _until(hits, before.end) if before else 0
     """Hits before this one are counted."""
-    for match in sorted(matches(spec, hits, known_until), key=lambda m: (m.at, m.last)):
+    for match in sorted(found, key=lambda m: (m.at, m.last)):
         if not floor <= match.at < ceiling:
             continue  # judged when all its hits were still there
         run = out[-1] if out else None
-        if run is None or match.at - run.last > spec.timespan:
+        if run is None or match.at - run.last > spec.gap:
             out.append(_begun(correlation, group, hits, match.first, match.last, None))
         elif match.at - run.at > LONGEST or run.count >= MOST:
             out.append(_begun(correlation, group, hits, done, match.last, run.id))

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
-               "value_percentile", "value_median"]  # fmt: skip
+               "value_percentile", "value_median", "first_seen"]  # fmt: skip
+HOUR = 3_600_000_000
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b, "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b,
     "eq": lambda a, b: a == b, "neq": lambda a, b: a != b,
@@ -53,6 +54,18 @@ class Spec:
     """Of temporal: whether these rules together are a match; None: all of them are needed."""
     absent: frozenset[str] = frozenset()
     """Of temporal: rules that must not follow within the timespan."""
+    learning: int = 0
+    """Of first_seen: so long a group only learns."""
+
+    @property
+    def gap(self) -> int:
+        """Matches no further apart than this are one alert."""
+        return HOUR if self.kind == "first_seen" else self.timespan
+
+    @property
+    def window(self) -> int:
+        """How long before a match its hits may lie."""
+        return 0 if self.kind == "first_seen" else self.timespan
 
 
 class Match(NamedTuple):

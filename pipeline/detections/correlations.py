@@ -1,6 +1,7 @@
 """Sigma correlations (specification 2.1.0) as data for pipeline.correlate. Pure.
 
-Beyond the specification: `temporal` with a condition over rule names (`a and (b or c) and not d`), as pySigma has it; a
+Beyond the specification: `first_seen`, which looks for values of a field that a group has not had within the timespan,
+once it was watched for as long as `learning` says; and `temporal` with a condition over rule names (`a and (b or c) and not d`), as pySigma has it; a
 negated rule is one that must not follow within the timespan. A range is two conditions."""
 
 import re
@@ -12,10 +13,11 @@ from pipeline.correlate.windows import COMPARE, Kind, Spec
 from pipeline.detections.match import Refused
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
-         "value_median")  # fmt: skip
-KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate")
+         "value_median", "first_seen")  # fmt: skip
+KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate", "learning")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MICROS = 1_000_000
+DAY = 86_400 * MICROS
 _SPAN = re.compile(r"(\d+)([smhd])")
 _TOKEN = re.compile(r"\s*(\(|\)|and\b|or\b|not\b|[A-Za-z0-9_-]+)")
 Holds = Callable[[frozenset[str]], bool]
@@ -48,6 +50,8 @@ class Correlation:
     name: str | None = None
     tags: tuple[str, ...] = ()
     path: str = ""
+    learning: int = 0
+    """Of first_seen, microseconds."""
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def field_of(self, name: str, rule: str, called: str | None) -> str:
@@ -63,8 +67,8 @@ class Correlation:
             else (None, frozenset[str]())
         )
         return Spec(
-            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent
-        )
+            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent, self.learning
+        )  # fmt: skip
 
 
 def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation:
@@ -81,19 +85,31 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
     rules = [rules] if isinstance(rules, str) else rules
     if not isinstance(rules, list) or not rules or not all(isinstance(r, str) for r in rules):
         raise Refused("rules: needs the names or ids of the rules that it correlates")
-    span = _SPAN.fullmatch(str(block.get("timespan", "")))
-    if span is None or not int(span[1]):
-        raise Refused("timespan: is no length of time (write for example 10m, 1h, 2d)")
+    timespan, learning = _span(block, "timespan"), 0
+    if kind == "first_seen":
+        learning = _span(block, "learning")
+        if timespan < DAY or learning > timespan:
+            raise Refused("timespan: first_seen remembers for a day at least, and longer than it learns (write for example learning: 7d, timespan: 30d)")  # fmt: skip
+    elif "learning" in block:
+        raise Refused(f"learning: {kind} does not learn (only first_seen does)")
     group_by = block.get("group-by", [])
     group_by = [group_by] if isinstance(group_by, str) else group_by
     conditions, field_, words, percentile = _condition(kind, block.get("condition"), rules)
     return Correlation(
         id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
-        int(span[1]) * UNITS[span[2]] * MICROS, conditions, field_, block.get("aliases") or {},
+        timespan, conditions, field_, block.get("aliases") or {},
         bool(block.get("generate", data.get("generate", True))), words, percentile, {}, data.get("name"),
-        tuple(map(str, data.get("tags") or ())), path,
+        tuple(map(str, data.get("tags") or ())), path, learning,
         {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
     )  # fmt: skip
+
+
+def _span(block: Mapping[str, Any], name: str) -> int:
+    """A length of time, microseconds."""
+    span = _SPAN.fullmatch(str(block.get(name, "")))
+    if span is None or not int(span[1]):
+        raise Refused(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
+    return int(span[1]) * UNITS[span[2]] * MICROS
 
 
 def _condition(
@@ -116,6 +132,10 @@ def _condition(
             raise Refused(f"condition: {', '.join(sorted(extra))} is not among the rules")
         expression(found, {name: name for name in rules})  # its mistakes are told now
         return (), None, found, 50
+    if kind == "first_seen":
+        if not (isinstance(found, dict) and found.keys() == {"field"}):
+            raise Refused("condition: first_seen needs the field whose values may be new, and nothing else (write condition: {field: …})")  # fmt: skip
+        return (), str(found["field"]), "", 50
     if not isinstance(found, dict) or not found:
         raise Refused(f"condition: {kind} needs a comparison (write for example gte: 10)")
     comparisons = tuple((op, float(value)) for op, value in found.items() if op in COMPARE)

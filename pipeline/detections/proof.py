@@ -1,7 +1,7 @@
 """Content proves itself: its examples fire, its near-misses stay silent. Pure.
 
 A rule's examples are small changes to one base event. A correlation's are steps: `like` takes the base event of a rule by
-its name, `at` (minutes) is its time; `times` repeats it, a second apart, `each` makes a field differ each time."""
+its name, `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field differ each time."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ HOURS = 72
 OURS = frozenset({
     "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
     "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
-    "section", "reopened", "risk", "attribution", "name", "part", "paths", "ops", "found_by", "baseline", "actor",
+    "network", "section", "reopened", "risk", "attribution", "name", "part", "paths", "ops", "found_by", "baseline", "actor",
 })  # fmt: skip
 """Fields below `driftline` (pipeline.detections.watch makes them)."""
 SOURCES_KNOWN = ("management", "reads", "data", "findings", "drifts")
@@ -108,6 +108,11 @@ def _fires(id: str, steps: list[dict[str, Any]], watch: Watch) -> bool:
     return False
 
 
+def minutes(text: str) -> int:
+    """Of `5m`, or `3d`."""
+    return int(text[:-1]) * 1440 if text.endswith("d") else int(text.rstrip("m"))
+
+
 def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[Event]:
     named = {rule.name: rule for rule in watch.found.rules.values()}
     for number, step in enumerate(steps):
@@ -116,5 +121,5 @@ def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[Event]:
         for turn in range(step.get("times", 1)):
             more = {"set": {step["each"]: f"each-{turn}"}} if "each" in step else {}
             fields = changed(base, more)
-            at = BEGIN + int(str(step["at"]).rstrip("m")) * 60 * SECOND + turn * SECOND
+            at = BEGIN + minutes(str(step["at"])) * 60 * SECOND + turn * SECOND
             yield Event(f"{number}-{turn}", at, *_source(rule), fields, fields[OWN].get("uid"), {})

@@ -7,6 +7,8 @@ the same alert. One of level `informational` is only a part of correlations."""
 import itertools
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 from pipeline.detections.correlations import Correlation
@@ -175,6 +177,8 @@ def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event
         "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
         "source_ip": record.source_ip, "known": body is not None and not body.unseen,
     }  # fmt: skip
+    if (near := network(record.source_ip)) is not None:
+        own["network"] = near
     if body is not None:
         own |= posture(body, rules) | {"related": related(body)}
     brief = {
@@ -187,6 +191,16 @@ def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event
         record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
         record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def network(address: str | None) -> str | None:
+    """The network an address is of: /24, or /48 of IPv6. None for a service's name, or nothing."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    return str(ip_network(f"{address}/{24 if found.version == 4 else 48}", strict=False))
 
 
 def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:

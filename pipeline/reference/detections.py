@@ -19,7 +19,11 @@ INTRO = """
 Sigma rules and correlations that come with Driftline (`detections.builtin`). Each proves itself by examples that fire and
 near-misses that stay silent. Those of level informational are only parts of correlations. Yours lie in `detections.paths`, in the
 same form; `driftline detections check DIR` says whether they load. What a rule may ask of our own fields stands under `driftline.`:
-`driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's resource had open.
+`driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's resource had open. `driftline.network` is the
+source address's /24 (IPv6: /48).
+
+Beyond Sigma's correlations there is `first_seen`: a value of `condition: {field: …}` that the group has not had for the `timespan`
+is an alert, once the group was watched for as long as `learning` says; one that was silent for the `timespan` learns again.
 """
 
 

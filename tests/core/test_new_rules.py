@@ -40,9 +40,11 @@ class Kept:
         self.start(rulebook)
 
     def start(self, rulebook: Rulebook) -> None:
-        heads = lambda: [(k, v) for k, v in self.rows.items() if k[:1] == b"h"]  # noqa: E731
-        self.fold = Partition(0, self.rows.get, rulebook, Options(), None, heads)
-        self.fold.restore(heads())
+        self.fold = Partition(0, self.rows.get, rulebook, Options(), None, self.heads)
+        self.fold.restore(self.heads())
+
+    def heads(self) -> list[tuple[bytes, bytes]]:
+        return [(key, row) for key, row in self.rows.items() if key[:1] == b"h"]
 
     def read(self, topic: str, record: bytes) -> None:
         self.fold.apply(topic, record, self.offset)

@@ -263,11 +263,108 @@ LATER_KNOWN = [
 def test_any_order_within_the_lateness_gives_the_same_alerts(
     spec: Spec, hits: list[Hit], seed: int
 ) -> None:
-    """Shuffled, some twice, while time goes on as far as the slowest hit allows."""
     random = Random(seed)
     world = World(spec, lateness=random.choice([0, 5, 30]))
+    delivered(world, hits, random)
+    assert world.group.late == 0
+    assert world.standing() == undisturbed(spec, hits)
+    assert (world.group.hits, world.group.told, world.due) == ([], {}, NEVER)
+
+
+def new(timespan: float = 60, learning: float = 10) -> Spec:
+    return Spec("first_seen", ("a",), int(timespan * MINUTE), learning=int(learning * MINUTE))
+
+
+def test_a_value_is_new_once_the_group_is_known() -> None:
+    world = World(new())
+    world.hit(at(0, value="x"), at(9, value="y"))
+    assert world.standing() == [], "it only learns"
+    world.hit(at(12, value="x"), at(13, value="y"), at(14, value="z"), at(15, value="z"))
+    assert [count for *_, count in world.standing()] == [1]
+    world.until(50)
+    assert world.group.hits == []
+    world.hit(at(70, value="z"), at(71, value="y"))
+    assert len(world.standing()) == 1, "an hour ago is not long ago"
+    world.hit(at(130, value="x"))
+    assert len(world.standing()) == 2, "it was away for two hours"
+
+
+def test_what_a_late_hit_makes_known_is_new_no_more() -> None:
+    world = World(new())
+    world.hit(at(0, value="x"), at(14, value="z"))
+    ((id, *_),) = world.standing()
+    world.hit(at(9.5, value="z"))
+    assert world.standing() == []
+    assert world.alerts[id]["state"] == "withdrawn"
+
+
+def test_a_group_that_was_away_learns_again_and_is_forgotten() -> None:
+    world = World(new())
+    world.hit(at(0, value="x"))
+    world.until(66)
+    assert (world.due, world.group) == (NEVER, Group(floor=world.group.floor, seen=1))
+    world = World(new())
+    world.hit(at(0, value="x"), at(70, value="y"))
+    assert world.standing() == []
+
+
+def test_a_group_of_too_many_values_says_so_and_alerts_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pipeline.correlate.novelty.MOST_VALUES", 3)
+    world = World(new())
+    world.hit(*[at(n * 15, value=n) for n in range(3)])
+    assert [count for *_, count in world.standing()] == [2]
+    world.hit(at(50, value="more"))
+    assert [count for *_, count in world.standing()] == [2]
+    assert world.group.capped
+
+
+def new_by_hand(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
+    """Every hit looks at all before it."""
+    out = []
+    ordered = sorted(hits, key=lambda one: one.place)
+    for n, one in enumerate(ordered):
+        before = [other for other in ordered[:n] if other.value == one.value]
+        if before and one.at - before[-1].at <= spec.timespan:
+            continue
+        begins = n
+        while begins and ordered[begins].at - ordered[begins - 1].at <= spec.timespan:
+            begins -= 1
+        if one.at - ordered[begins].at >= spec.learning:
+            out.append(one)
+    return out
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 240), st.sampled_from("vwxyz")), max_size=25).map(
+        lambda rows: [at(minute, "a", f"{n:02d}", value) for n, (minute, value) in enumerate(rows)]
+    ),
+    st.integers(0, 2**32),
+)
+def test_what_is_new_is_so_in_any_order(hits: list[Hit], seed: int) -> None:
+    random, spec = Random(seed), new(timespan=25, learning=10)
+    world = World(spec, lateness=random.choice([0, 5, 30]))
+    delivered(world, hits, random)
+    assert world.group.late == 0
+    expected = new_by_hand(spec, hits)
+    merged: list[list[Hit]] = []
+    for one in expected:
+        if merged and one.at - merged[-1][-1].at <= spec.gap:
+            merged[-1].append(one)
+        else:
+            merged.append([one])
+    assert [
+        (b, last, count) for _, b, last, count in sorted(world.standing(), key=lambda s: s[1])
+    ] == [(some[0].at, some[-1].at, len(some)) for some in merged]
+    assert (world.group.hits, world.group.told, world.due) == ([], {}, NEVER)
+
+
+def delivered(world: World, hits: Sequence[Hit], random: Random) -> None:
+    """Shuffled, some twice, while time goes on as far as the slowest hit allows; then to the end."""
     lateness = world.correlation.lateness
-    waiting = [one for one in hits if one.rule in spec.rules]
+    waiting = [one for one in hits if one.rule in world.correlation.spec.rules]
     waiting += [one for one in waiting if random.random() < 0.3]
     random.shuffle(waiting)
     waiting.sort(key=lambda one: one.at + random.randint(0, lateness))
@@ -279,9 +376,6 @@ def test_any_order_within_the_lateness_gives_the_same_alerts(
                 world.until(allowed)
         world.hit(waiting.pop(0))
     world.until(500)
-    assert world.group.late == 0
-    assert world.standing() == undisturbed(spec, hits)
-    assert (world.group.hits, world.group.told, world.due) == ([], {}, NEVER)
 
 
 @settings(max_examples=300, deadline=None)
