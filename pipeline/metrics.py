@@ -19,6 +19,9 @@ SIGNALS = Counter(
 ALERTS = Counter(
     "driftline_worker_alerts", "Alerts said, by what became of them", ["state", "severity"]
 )
+HELD = Counter(
+    "driftline_worker_alerts_held_back", "Alerts beyond their rule's budget: told as held back"
+)
 DEAD = Counter("driftline_dead_letters", "What could not be processed", ["stage"])
 RELOADS = Counter(
     "driftline_worker_reloads",

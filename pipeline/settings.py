@@ -237,6 +237,8 @@ class Correlate(Block):
     """The consumer group, and the beginning of the changelog topic's name."""
     lateness: Seconds = Field(600, ge=0)
     """How much later than its source's watermark a signal may still change an alert."""
+    budget: int = Field(240, ge=0)
+    """Alerts of one rule an hour; what is beyond is marked `held_back`, and should call nobody. Each partition has its part. 0: any number."""
     port: int = Field(6063, ge=0, le=65_535)
     """/live, /ready and /metrics, at worker.bind; 0 takes a free one. Its state is in worker.state_dir."""
 

@@ -25,6 +25,8 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
         "false_positives": [str(text) for text in one.about.get("falsepositives") or ()],
     }  # fmt: skip
     run: Run | None = said.get("run")
+    if said.get("held_back"):
+        out["held_back"] = True
     if run is None:  # it stands no more
         times = {"begins": said["begins"], "at": said["begins"], "last": said["last"]}
         out |= {name: from_micros(at) for name, at in times.items()}

@@ -32,6 +32,8 @@ class Told(msgspec.Struct, array_like=True):
     begins: int
     last: int
     digest: bytes
+    held: bool = False
+    """It was beyond its rule's budget."""
 
 
 class Group(msgspec.Struct, array_like=True):
@@ -132,7 +134,8 @@ def _judged(correlation: Correlation, name: str, group: Group, watermark: int) -
         over = run.last + spec.gap < floor or (run.last < floor and number < len(found) - 1)
         state = "ended" if over else "active"
         old = group.told.get(run.id)
-        new = Told(run.begins, run.last, _digest([_worth(run, state), state, group.capped]))
+        held = old.held if old else False
+        new = Told(run.begins, run.last, _digest([_worth(run, state), state, group.capped]), held)
         if old is None or old.digest != new.digest:
             alerts.append({"id": run.id, "state": state, "run": run, "capped": group.capped})
         told[run.id] = new

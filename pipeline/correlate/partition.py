@@ -14,6 +14,7 @@ from pipeline import state as rows
 from pipeline import wire
 from pipeline.correlate import alert
 from pipeline.correlate import group as groups
+from pipeline.correlate.budget import Budget
 from pipeline.correlate.group import Group
 from pipeline.correlate.windows import Hit
 from pipeline.detections.watch import Watch
@@ -30,7 +31,7 @@ _group = msgspec.msgpack.Decoder(Group)
 class Correlating:
     """The fold of one partition. `get` reads a row that was taken (and made durable) before; `lateness`: how much later
     than the watermark a signal may come (microseconds); `sources`: partitions of the worker, all of which must have
-    told how far they are."""
+    told how far they are; `budget`: alerts of a rule within an hour that are not held back, 0: all."""
 
     def __init__(
         self,
@@ -39,6 +40,7 @@ class Correlating:
         content: Watch,
         lateness: int,
         sources: int = PARTITIONS,
+        budget: int = 0,
     ) -> None:
         self.number = number
         self.counts: Counter[str] = Counter()
@@ -57,6 +59,7 @@ class Correlating:
         self._dead: list[Dead] = []
         self._marked, self._sources = 0, sources
         self._time = Watermarks(self._get)
+        self._budget = Budget(self._row, self._rows_put, budget)
 
     @property
     def watermark(self) -> int:
@@ -115,7 +118,7 @@ class Correlating:
         take = groups.gone if record.gone else groups.hit
         step = take(one, record.group, group, new, self._known(self._levels[one.id]))
         self.counts["late" if step.group.late > late else "signals"] += 1
-        self._emit(name, step, Position(offset, 0, self._marked))
+        self._emit(name, group, step, Position(offset, 0, self._marked))
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
         """Lets time pass in up to `most` groups that are due at their watermark (or `limit`, if that is lower), the
@@ -148,7 +151,7 @@ class Correlating:
             return False
         step = groups.pass_time(self._by_id[correlation], own, group, until)
         marked = max(self._marked, position.control)
-        self._emit(name, step, Position(position.offset, 0, marked))
+        self._emit(name, group, step, Position(position.offset, 0, marked))
         return True
 
     def take_dead(self) -> list[Dead]:
@@ -171,9 +174,25 @@ class Correlating:
             return Group(), Position()
         return _group.decode(rows.content(row)), rows.prefix(row)[1]
 
-    def _emit(self, name: str, step: groups.Step, position: Position) -> None:
+    def _rows_put(self, key: bytes, row: bytes) -> None:
+        self._rows[key] = row
+
+    def _hold_back(self, rule: str, before: Group, step: groups.Step, position: Position) -> None:
+        """Marks alerts that are beyond their rule's budget, for as long as they are told."""
+        for saying in step.alerts:
+            known, now = before.told.get(saying["id"]), step.group.told.get(saying["id"])
+            if known is not None:
+                saying["held_back"] = known.held
+            elif run := saying.get("run"):
+                saying["held_back"] = not self._budget.spend(rule, run.at, position)
+                self.counts["held"] += saying["held_back"]
+                if now is not None:
+                    now.held = saying["held_back"]
+
+    def _emit(self, name: str, before: Group, step: groups.Step, position: Position) -> None:
         correlation, _, own = name.partition("\n")
         one = self._watch.correlations[correlation]
+        self._hold_back(correlation, before, step, position)
         said = [alert.document(one, own, saying) for saying in step.alerts]
         row = None if step.due == NEVER else rows.encode(step.group, step.due, position)
         self._rows[rows.head_key(name)] = row

@@ -259,6 +259,8 @@ class Alert(Record):
     false_positives: list[str] = Field(default_factory=list)
     capped: bool = False
     """There was more than is looked at: counts are at least so high."""
+    held_back: bool = False
+    """Its rule had more alerts in that hour than its budget: it stands, but should call nobody."""
     merged_into: str | None = None
     continues: str | None = None
     """The alert that it goes on from."""

@@ -15,6 +15,7 @@ from pipeline.topics import (
     CONTROL,
     DRIFT,
     FINDINGS,
+    PARTITIONS,
     READS,
     SIGNALS,
     SNAPSHOTS,
@@ -83,7 +84,8 @@ def correlate(settings: Settings) -> Job:
     content, own = watch(settings), settings.correlate
 
     def make(number: int, get: Get, _: Heads) -> Folding:
-        return Correlating(number, get, content, int(own.lateness * 1_000_000))
+        lateness, budget = int(own.lateness * 1_000_000), -(-own.budget // PARTITIONS)
+        return Correlating(number, get, content, lateness, budget=budget)
 
     return Job("correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS), own.port, make)
 

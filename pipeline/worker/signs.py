@@ -47,6 +47,8 @@ def counted(partitions: Iterable[Folding]) -> None:
                 metrics.DRIFTS.labels(*rest.split()).inc(count)
             elif word == "alert":
                 metrics.ALERTS.labels(*rest.split()).inc(count)
+            elif word == "held":
+                metrics.HELD.inc(count)
             elif word == "mark":
                 pass  # only time
             elif word == "signal":

@@ -45,7 +45,8 @@ def document(alert: dict[str, Any], now: int) -> dict[str, Any]:
             "state": alert["state"], "severity": alert["severity"], "revision": alert["revision"], "count": alert["count"],
             "group": alert["group"], "resources": alert["resources"], "findings": alert["findings"],
             "actors": alert["actors"], "story": alert["story"], "next": alert["next"],
-            "false_positives": alert["false_positives"], "capped": alert.get("capped", False), **about,
+            "false_positives": alert["false_positives"], "capped": alert.get("capped", False),
+            "held_back": alert.get("held_back", False), **about,
         }},
     }  # fmt: skip
     return out
@@ -57,4 +58,5 @@ def _message(alert: dict[str, Any]) -> str:
         return f"{alert['title']}: {alert['state']}"
     who = f" by {', '.join(alert['actors'][:3])}" if alert["actors"] else ""
     what = f" on {', '.join(alert['resources'][:3])}" if alert["resources"] else ""
-    return f"{alert['title']}{who}{what} ({alert['count']} events)"
+    held = ", held back" if alert.get("held_back") else ""
+    return f"{alert['title']}{who}{what} ({alert['count']} events{held})"

@@ -148,7 +148,7 @@ def _alerts() -> dict[str, Any]:
     shared = mapping()["properties"]
     own = _object(
         state=KEYWORD, severity=KEYWORD, revision=LONG, count=LONG, group=FLAT, resources=KEYWORD, findings=KEYWORD,
-        actors=KEYWORD, next=TEXT, false_positives=TEXT, capped=BOOL, merged_into=KEYWORD, continues=KEYWORD,
+        actors=KEYWORD, next=TEXT, false_positives=TEXT, capped=BOOL, held_back=BOOL, merged_into=KEYWORD, continues=KEYWORD,
         story={"type": "object", "enabled": False},
     )  # fmt: skip
     names = ("@timestamp", "message", "ecs", "observer", "rule", "related")

@@ -166,6 +166,37 @@ def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
     assert len(set(outputs)) == 1
 
 
+def test_a_storm_is_told_and_held_back(content: Watch) -> None:
+    """Of seven alerts of one rule within an hour three may call somebody; the others stand all the same, and stay held."""
+    source, taken = listened(content)
+    for number in range(7):
+        source.feed(CHANGES.name, event(number, "iam", "CreateAccessKey", f"p{number}", userName="alice"))  # fmt: skip
+    for more in range(2, 5):  # more of the last one's, and of the first one's
+        for who in (0, 6):
+            source.feed(CHANGES.name, event(6 + more, "iam", "CreateAccessKey", f"p{who}", userName="alice"))  # fmt: skip
+    source.feed(CHANGES.name, event(70, "iam", "CreateAccessKey", "p9", userName="alice"))
+    title = "An access key is made for another user"
+    rows: dict[bytes, bytes | None] = {}
+    said: dict[str, Alert] = {}
+    held = 0
+    for offset, record in enumerate(taken):  # a restart after each
+        fold_ = Correlating(0, rows.get, content, LATENESS, sources=1, budget=3)
+        fold_.apply(SIGNALS.name, record, offset)
+        work = fold_.take()
+        rows.update(work.rows)
+        held += fold_.counts["held"]
+        for one in (Alert.model_validate_json(o.value) for o in work.outputs if o.topic == ALERTS.name):  # fmt: skip
+            if one.title == title:
+                said[one.actors[0]] = one
+    assert [said[f"p{n}"].held_back for n in (0, 1, 2, 3, 4, 5, 6, 9)] == [False] * 3 + [True] * 4 + [False]  # fmt: skip
+    assert said["p6"].count == said["p0"].count > 1, (
+        "their later words are held back, or not, as the first was"
+    )
+    assert held >= 4
+    wanted = {one["id"] for one in source.told_alerts() if one["title"] == title}
+    assert {one.id for one in said.values()} == wanted, "none is lost"
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_a_batch_that_is_only_half_durable_counts_all(content: Watch, seed: int) -> None:
     """Time is kept beside the groups: it must not be known before what came ahead of it."""
