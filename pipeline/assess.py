@@ -103,6 +103,7 @@ def apply(
         baselines.made_anew(body)
     if body.deleted_at is not None:
         _delete(body, at, rulebook.of(body.resource))
+        _name_drifts(known.body if known else None, new, drifts, rulebook)
     else:
         _grow_stale(new, at)
         _judge(new, at, rulebook, options)
@@ -130,7 +131,7 @@ def tick(
     if state.due == ASKED:  # people's word is about what is known, however far time has come
         at = max(at, state.head.seen_at, state.head.said_at)
     new = _passed(state, at, rulebook, options)
-    restate = at >= _restate_at(new) and new.body.deleted_at is None
+    restate = at >= _restate_at(new) and not _over(new.body)
     if restate:
         _judge(new, at, rulebook, options)
         new.head.said_at = at
@@ -236,7 +237,7 @@ def _passed(state: State, until: int, rulebook: Rulebook, options: Options) -> S
     rules = rulebook.of(body.resource)
     while (at := _changes_at(new, rules, options)) <= until:
         _elapse(body, at, rules)
-        if _grow_stale(new, at):
+        if _grow_stale(new, at) or baselines.quiet_until(body) <= at:
             _judge(new, at, rulebook, options)
         _stand(body, at, rules, options)
     return new
@@ -251,6 +252,8 @@ def _stand(body: Body, at: int, rules: RuleSet, options: Options) -> None:
 def _grow_stale(state: State, at: int) -> bool:
     """Hides the parts whose last reading is too old; says whether there were any."""
     head, body = state.head, state.body
+    if body.deleted_at is not None:
+        return False
     old = [name for name in _fresh(state) if head.parts[name] + STALE_AFTER <= at]
     for name in old:
         body.hidden[name] = Hidden("stale", "", head.parts[name] + 1)  # any newer reading lifts it
@@ -268,6 +271,9 @@ def _judge(
 ) -> None:
     """Puts the lives that the rules give into the state's body. `anew`: it is the rules that have changed."""
     head, body = state.head, state.body
+    if body.deleted_at is not None:
+        body.lives |= _standing(body, at, "baseline_removed")
+        return
     hidden = unread(body, head.parts)
     rules = rulebook.of(body.resource)
     document = body.resource | {"config": body.config}
@@ -275,7 +281,7 @@ def _judge(
     verdicts = rules.judge(document, hidden, at, body.previous, body.changes)
     if body.baselines:
         hints = options.hints.get(body.resource["type"], NO_HINTS)
-        verdicts += baselines.verdicts(body, hidden, hints)
+        verdicts += baselines.verdicts(body, hidden, at, hints)
     for verdict in verdicts:
         bound = verdict.rule
         if verdict.evaluation == "unknown" and "stale" in verdict.detail.split():
@@ -309,9 +315,27 @@ def _elapse(body: Body, at: int, rules: RuleSet) -> None:
 def _delete(body: Body, at: int, rules: RuleSet) -> None:
     body.lives = dict(body.lives)
     _elapse(body, at, rules)
-    body.lives = {
-        rule: lifecycle.retired(life, "resource_deleted", at) for rule, life in body.lives.items()
+    lives = {
+        rule: lifecycle.retired(life, "resource_deleted", at)
+        for rule, life in body.lives.items()
+        if rule not in STANDING_IDS
     }
+    body.lives = lives | _standing(body, at, "resource_deleted")
+
+
+def _standing(body: Body, at: int, otherwise: str) -> dict[str, Life]:
+    """Of a deleted resource: what code still says of it, and what nobody says any more."""
+    out: dict[str, Life] = {}
+    for verdict in baselines.verdicts(body, {}, at):
+        old, bound = body.lives.get(verdict.rule.id), verdict.rule
+        life = lifecycle.judged(old, verdict, at, body.deleted_at or at)
+        if life is not None:
+            life.rule, life.severity = bound.ref["version"], bound.severity
+            out[bound.id] = life
+    for rule, life in body.lives.items():
+        if rule in STANDING_IDS and rule not in out:
+            out[rule] = lifecycle.retired(life, otherwise, at)
+    return out
 
 
 def _restate_at(state: State) -> int:
@@ -321,7 +345,7 @@ def _restate_at(state: State) -> int:
 
 def _over(body: Body) -> bool:
     """Nothing can come of time alone any more."""
-    return body.deleted_at is not None or all(life.retired for life in body.lives.values())
+    return all(life.retired for life in body.lives.values())
 
 
 def _changes_at(state: State, rules: RuleSet, options: Options) -> int:
@@ -333,8 +357,9 @@ def _changes_at(state: State, rules: RuleSet, options: Options) -> int:
     waits = [
         lifecycle.due(life, bound) for bound in rules.every if (life := body.lives.get(bound.id))
     ]
-    stale = [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
-    return min([NEVER, *waits, *stale, exceptions.until(body, options.exceptions)])
+    gone = body.deleted_at is not None
+    stale = [] if gone else [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
+    return min([NEVER, *waits, *stale, exceptions.until(body, options.exceptions), baselines.quiet_until(body)])  # fmt: skip
 
 
 def _due(state: State, rulebook: Rulebook, options: Options, now: int | None = None) -> int:

@@ -4,7 +4,7 @@ A baseline is a few places of the configuration (JSON Pointers) with the value t
 a finding like any other, of a rule that stands in no file."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -13,10 +13,15 @@ import orjson
 from pipeline.differences import NO_HINTS, Hints, diff, escaped
 from pipeline.model import Baseline, micros
 from pipeline.normalise import EVERYTHING
+from pipeline.patterns import matches
 from pipeline.rulebook import BoundRule, Verdict
 from pipeline.rulebook.standing import STANDING
-from pipeline.state import Body, Expected, Hidden
+from pipeline.state import NEVER, Body, Expected, Hidden
 
+APPLYING = "applying"
+"""The reason of an unknown: an apply may be under way."""
+APPLY = 30 * 60_000_000
+"""So long after its last change of a resource an apply may still go on. Microseconds."""
 SHOWN = 20
 """Differences told as evidence; of the others only how many."""
 MISSING = object()
@@ -29,7 +34,8 @@ def with_(body: Body, record: Baseline) -> Body | None:
     if known is not None and known.at >= at:
         return None
     said = Expected(
-        at, {} if record.revoked else record.expect, record.by, record.source, record.recreated, record.revoked is not None
+        at, {} if record.revoked else record.expect, record.by, record.source, record.recreated, record.revoked is not None,
+        record.appliers,
     )  # fmt: skip
     return msgspec.structs.replace(
         body, baselines=body.baselines | {record.kind: said}, lives=dict(body.lives)
@@ -44,13 +50,46 @@ def made_anew(body: Body) -> None:
 
 
 def verdicts(
-    body: Body, hidden: Mapping[str, Hidden], hints: Hints = NO_HINTS
+    body: Body, hidden: Mapping[str, Hidden], now: int, hints: Hints = NO_HINTS
 ) -> Iterator[Verdict]:
-    """One for each baseline in force."""
+    """One for each baseline in force, at record time `now`. Of a deleted resource: that code says that it is there."""
     for kind, one in sorted(body.baselines.items()):
         if one.revoked or (bound := STANDING.get(kind)) is None:
             continue
-        yield _verdict(bound, kind, one, body, hidden, hints)
+        if body.deleted_at is not None:
+            if kind == "approved":
+                continue  # nobody said that it must be there
+            verdict = Verdict(bound, "failed", "", one.source, [{"path": "", "value": {kind: "there", "now": "gone"}}])  # fmt: skip
+        else:
+            verdict = _verdict(bound, kind, one, body, hidden, hints)
+        if verdict.evaluation == "failed" and now < applying_until(one, body):
+            verdict = Verdict(bound, "unknown", APPLYING, one.source)
+        yield verdict
+
+
+def applying_until(one: Expected, body: Body) -> int:
+    """Until when an apply may be under way."""
+    if not one.appliers:
+        return 0
+    at = max((seen.at for seen in body.history if _applied(one.appliers, seen.actor)), default=-APPLY)  # fmt: skip
+    return at + APPLY
+
+
+def _applied(appliers: Sequence[str], actor: Mapping[str, Any]) -> bool:
+    names = [actor.get(key) for key in ("id", "issuer", "session_name")]
+    return any(name and matches(pattern, name) for pattern in appliers for name in names)
+
+
+def quiet_until(body: Body) -> int:
+    """When a difference that is not told yet, because of an apply, must be looked at again."""
+    waits = [
+        applying_until(one, body)
+        for kind, one in body.baselines.items()
+        if (bound := STANDING.get(kind))
+        and (life := body.lives.get(bound.id))
+        and life.reason == APPLYING
+    ]
+    return min(waits, default=NEVER)
 
 
 def _verdict(

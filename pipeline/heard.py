@@ -72,7 +72,7 @@ def baseline(state: State | None, record: Baseline, rulebook: Rulebook, options:
     if body is None:
         return Step(old, [], False)
     new = State(old.head, body, old.due, old.position)
-    if body.unseen or body.deleted_at is not None:
+    if body.unseen:
         return Step(new, [], True)
     return assess.judged_anew(new, rulebook, options)
 

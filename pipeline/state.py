@@ -135,6 +135,8 @@ class Expected(msgspec.Struct, array_like=True):
     source: str = ""
     recreated: bool = False
     revoked: bool = False
+    appliers: list[str] = []
+    """Who makes reality as declared (patterns): while one of them works, it may be half done."""
 
 
 class Body(msgspec.Struct, array_like=True):

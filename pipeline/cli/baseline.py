@@ -119,6 +119,7 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
 @click.option("--workspace", required=True, metavar="NAME", help="Whose code it is: what it declared before and does no more, ends.")  # fmt: skip
 @click.option("--ignore", "ignored", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Not compared (lifecycle.ignore_changes is not in a plan); * stands for any text.")  # fmt: skip
 @click.option("--claims", is_flag=True, help="What these resources have and the workspace does not declare (policies of its roles and users) is a difference too.")  # fmt: skip
+@click.option("--applied-by", "appliers", multiple=True, metavar="ACTOR", help="Who applies the code (a role's ARN, * for any text): until half an hour after their last change of a resource a difference is not told.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what is compared, and what is not.")
 @click.option("--force", is_flag=True, help="Take a state that is older, or of another lineage.")
 @FORM
@@ -127,6 +128,7 @@ def declare(
     workspace: str,
     ignored: tuple[str, ...],
     claims: bool,
+    appliers: tuple[str, ...],
     dry_run: bool,
     force: bool,
     form: str,
@@ -139,6 +141,8 @@ def declare(
 
     settings, now = load_settings(), datetime.now(UTC)
     found = read(plan, workspace, ignored, now, claims=claims)
+    for record in found.records:
+        record.appliers = list(appliers)
     known = baseline_store.stored(settings.kafka) if not dry_run else {}
     mine = [
         b

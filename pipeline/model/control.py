@@ -80,6 +80,9 @@ class Baseline(Record):
     revoked: Time | None = None
     recreated: bool = False
     """Also for a resource that is made anew under the same uid. (What is declared always is.)"""
+    appliers: list[str] = Field(default_factory=list)
+    """Of `declared`: the actors that apply the code (* for any text). Until half an hour after their last change of the
+    resource a difference is not told: the apply may be under way, and the new plan not yet declared."""
 
 
 def exception_id(scope: tuple[str, ...]) -> str:

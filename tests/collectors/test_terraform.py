@@ -226,6 +226,44 @@ def test_a_group(tmp_path: Path) -> None:
     )
 
 
+def test_rules_of_their_own_resources_are_joined_where_the_workspace_claims_them(
+    tmp_path: Path,
+) -> None:
+    """Written in three ways, the same group."""
+    blocks = {"arn": GROUP, "id": "sg-1", "ingress": [], "egress": []}
+    group = resource("aws_security_group", "g", blocks)
+    https = {"security_group_id": "sg-1", "from_port": 443, "to_port": 443, "description": "office"}
+    way_in, way_out = "aws_vpc_security_group_ingress_rule", "aws_vpc_security_group_egress_rule"
+    new = [
+        resource(way_in, "a", https | {"ip_protocol": "tcp", "cidr_ipv4": "10.0.0.0/8"}),
+        resource(way_in, "b", https | {"ip_protocol": "tcp", "cidr_ipv6": "::/0", "description": None}),
+        resource(way_in, "c", https | {"ip_protocol": "tcp", "referenced_security_group_id": "sg-8", "description": ""}),
+        resource(way_out, "d", {"security_group_id": "sg-1", "ip_protocol": "-1", "cidr_ipv4": "0.0.0.0/0"}),
+    ]  # fmt: skip
+    single = "aws_security_group_rule"
+    old = [
+        resource(single, "a", https | {"type": "ingress", "protocol": "tcp", "cidr_blocks": ["10.0.0.0/8"]}),
+        resource(single, "b", https | {"type": "ingress", "protocol": "tcp", "ipv6_cidr_blocks": ["::/0"], "description": None}),
+        resource(single, "c", https | {"type": "ingress", "protocol": "tcp", "source_security_group_id": "sg-8", "description": ""}),
+        resource(single, "d", {"security_group_id": "sg-1", "type": "egress", "protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}),
+    ]  # fmt: skip
+    tcp = {"protocol": "tcp", "from_port": 443, "to_port": 443}
+    inline = resource("aws_security_group", "g", blocks | {
+        "ingress": [tcp | {"cidr_blocks": ["10.0.0.0/8"], "description": "office"}, tcp | {"ipv6_cidr_blocks": ["::/0"]}, tcp | {"security_groups": ["sg-8"]}],
+        "egress": [{"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}],
+    })  # fmt: skip
+    wanted = expected(told(tmp_path, plan(inline)))
+    assert len(wanted[GROUP]["/group/IpPermissions"][0]["UserIdGroupPairs"]) == 1
+    for rules in (new, old):
+        found = told(tmp_path, plan(group, *rules), claims=True)
+        assert expected(found) == wanted
+        assert found.not_compared == {}
+    elsewhere = resource(way_in, "x", https | {"security_group_id": "sg-7"})
+    found = told(tmp_path, plan(group, *new, elsewhere), claims=True)
+    assert "sg-7 is not in this workspace" in found.not_compared[f"{way_in}.x"]
+    assert expected(found) == wanted
+
+
 def test_a_state_is_only_recorded(tmp_path: Path) -> None:
     instance: dict[str, Any] = {"index_key": "a", "attributes": {"arn": "arn:aws:kms:eu-west-1:1:key/1", "enable_key_rotation": True, "policy": json.dumps(TRUST)},
                 "sensitive_attributes": [[{"type": "get_attr", "value": "policy"}]]}  # fmt: skip

@@ -141,7 +141,7 @@ def test_one_made_anew_is_not_approved() -> None:
     cases: list[tuple[str, dict[str, Any], str]] = [
         ("approved", {}, "baseline_removed"),
         ("approved", {"recreated": True}, "reopened"),
-        ("declared", {}, "reopened"),
+        ("declared", {}, "opened"),
     ]
     for kind, more, wanted in cases:
         world = World()
@@ -207,3 +207,78 @@ def test_differences(
         for c in baselines.differences(expect, config)
     ]
     assert told == found
+
+
+def test_what_code_declares_and_somebody_deleted_is_a_finding_until_it_is_there_again(
+    world: World,
+) -> None:
+    said(world, kind="declared", source="network")
+    world.change(change(2, kind="delete", action="ScheduleKeyDeletion"))
+    world.snapshot(gone(3))
+    finding = world.finding(DECLARED)
+    assert (finding.status, finding.evaluation, finding.reason) == ("open", "failed", "opened")
+    assert [one.model_dump() for one in finding.evidence] == [{"path": "", "value": {"declared": "there", "now": "gone"}}]  # fmt: skip
+    assert finding.actor
+    assert finding.actor["id"] == "ann"
+    assert world.finding("t-rotation").retired, "what was wrong with it matters no more"
+    world.tick(16 * 60)
+    assert world.finding(DECLARED).restated, "it must not fade out of the view"
+    world.tick(50 * 60)
+    assert world.finding(DECLARED).evaluation == "failed", "no reading can come, and none becomes stale"  # fmt: skip
+    world.snapshot(key(51 * 60))
+    assert world.brief(DECLARED) == ("resolved", "passed", "fixed")
+
+
+def test_what_code_declares_no_more_may_be_gone(world: World) -> None:
+    said(world, kind="declared")
+    world.snapshot(gone(3))
+    said(world, at=4, kind="declared", revoked=minute(4))
+    assert world.brief(DECLARED) == ("resolved", "failed", "baseline_removed")
+    world.tick(16 * 60)
+    assert not world.finding(DECLARED).restated
+
+
+def test_declared_after_it_was_deleted(world: World) -> None:
+    world.snapshot(gone(3))
+    said(world, at=4, kind="declared")
+    assert world.brief(DECLARED) == ("open", "failed", "opened")
+
+
+def test_an_approved_one_may_go(world: World) -> None:
+    said(world)
+    world.snapshot(gone(3))
+    assert world.brief(APPROVED) == ("clear", "passed", "resource_deleted")
+
+
+def test_while_an_apply_runs_nothing_is_told_and_after_it_what_is_still_different(
+    world: World,
+) -> None:
+    said(world, kind="declared", appliers=["dep*"])
+    world.change(change(2, who="deploy"))
+    world.snapshot(key(2.1, rotation=False))
+    assert world.brief(DECLARED) == ("clear", "unknown", "applying")
+    world.tick(31)
+    assert world.brief(DECLARED) == ("clear", "unknown", "applying")
+    world.tick(33)
+    finding = world.finding(DECLARED)
+    assert (finding.status, finding.reason, finding.opened_at) == ("open", "opened", minute(32))
+    world.change(change(40, who="deploy"))
+    world.snapshot(key(40.1))
+    assert world.brief(DECLARED) == ("resolved", "passed", "fixed")
+
+
+def test_the_new_plan_ends_the_silence(world: World) -> None:
+    said(world, kind="declared", appliers=["deploy"])
+    world.change(change(2, who="deploy"))
+    world.snapshot(key(2.1, rotation=False))
+    said(world, at=3, kind="declared", appliers=["deploy"], expect={"/rotation": {"KeyRotationEnabled": False}})  # fmt: skip
+    assert world.brief(DECLARED) == ("clear", "passed", "holds")
+    world.tick(60)
+    assert world.brief(DECLARED) == ("clear", "passed", "holds")
+
+
+def test_another_actor_has_no_such_grace(world: World) -> None:
+    said(world, kind="declared", appliers=["deploy"])
+    world.change(change(2, who="ann"))
+    world.snapshot(key(2.1, rotation=False))
+    assert world.brief(DECLARED) == ("open", "failed", "opened")

@@ -1,7 +1,7 @@
 """What Terraform says resources ought to be: plans and states, by the rows of mapping.yaml."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jmespath  # type: ignore[import-untyped]
 import yaml
 
-from collectors.aws.terraform.groups import permissions
+from collectors.aws.terraform.groups import APART, as_block, permissions
 from pipeline import wire
 from pipeline.differences import escaped
 from pipeline.errors import Malformed, UserError
@@ -21,11 +21,6 @@ from pipeline.patterns import matches
 Kind = Literal["declared", "recorded"]
 LARGEST = 200_000_000
 FILE = Path(__file__).with_name("mapping.yaml")
-RULES_APART = (
-    "aws_security_group_rule",
-    "aws_vpc_security_group_ingress_rule",
-    "aws_vpc_security_group_egress_rule",
-)
 NOTHING: tuple[Any, ...] = (None, "", [], {}, False)
 QUIET = ("id", "arn", "tags", "tags_all", "region", "timeouts")
 """Attributes that are not told as not compared."""
@@ -76,9 +71,9 @@ def read(
     owners = {
         (one.type, attribute, one.values.get(attribute)): one.values.get("arn")
         for one in resources
-        for attribute in ("name",)
+        for attribute in ("name", "id")
     }
-    reader = _Reader(found, owners, {one.type for one in resources}, ignored, claims)
+    reader = _Reader(found, owners, _single_rules(resources), ignored, claims)
     for one in sorted(resources, key=lambda one: one.address):
         reader.take(one)
     by = "terraform" if found.kind == "declared" else "terraform state"
@@ -87,6 +82,16 @@ def read(
             found.records.append(Baseline(uid=uid, type=type_, kind=found.kind, expect=expect, at=now, by=by, source=workspace,
                                           serial=found.serial, lineage=found.lineage))  # fmt: skip
     return found
+
+
+def _single_rules(resources: Iterable[Resource]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Rules of their own resources, by their group's id and their way."""
+    out: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for one in sorted(resources, key=lambda one: one.address):
+        if one.type in APART and (group := one.values.get("security_group_id")):
+            way, block = as_block(one.type, one.values)
+            out.setdefault(group, {}).setdefault(way, []).append(block)
+    return out
 
 
 def _opened(path: Path) -> dict[str, Any]:
@@ -155,13 +160,13 @@ class _Reader:
     """Gathers what is expected of each uid: several Terraform resources may say something of one."""
 
     def __init__(
-        self, found: Found, owners: Mapping[tuple[str, str, Any], Any], types: set[str], ignored: Sequence[str],
-        claims: bool,
+        self, found: Found, owners: Mapping[tuple[str, str, Any], Any],
+        single: Mapping[str, Mapping[str, list[dict[str, Any]]]], ignored: Sequence[str], claims: bool,
     ) -> None:  # fmt: skip
-        self.found, self.owners, self.types, self.ignored, self.claims = (
+        self.found, self.owners, self.single, self.ignored, self.claims = (
             found,
             owners,
-            types,
+            single,
             ignored,
             claims,
         )
@@ -170,7 +175,8 @@ class _Reader:
     def take(self, one: Resource) -> None:
         row = mapping().get(one.type)
         if row is None:
-            return self._not(one, _unknown(one.type))
+            why = self._apart(one) if one.type in APART else _unknown(one.type)
+            return self._not(one, why) if why else None
         uid = self._uid(row, one)
         if uid is None:
             return None
@@ -182,9 +188,9 @@ class _Reader:
             self._document(one, expect, pointer, attribute, told)
         for attribute, pointer in row.get("groups", {}).items():
             told.add(attribute)
-            inline = not self.types & set(RULES_APART) and one.values.get(attribute) is not None
-            if inline and not self._ignores(one, attribute):
-                expect[pointer] = permissions(one.values[attribute], uid)
+            rules = self._rules(one, attribute)
+            if rules is not None and not self._ignores(one, attribute):
+                expect[pointer] = permissions(rules, uid)
         self._lists(row, one, expect, told)
         texts = (row.get("uid", ""), *row.get("of", ())[2:])
         told |= {name for text in texts for name in re.findall(r"[a-z_]+", text)}
@@ -192,6 +198,27 @@ class _Reader:
             name for name, value in one.values.items() if name not in told and value not in NOTHING
         ]
         return self._not(one, f"attributes: {', '.join(sorted(left))}") if left else None
+
+    def _rules(self, one: Resource, way: str) -> list[dict[str, Any]] | None:
+        """A security group's rules of one way, as blocks; None where they are not to be compared."""
+        blocks = one.values.get(way)
+        if not self.single:
+            return blocks
+        # beside rules of their own resources a group's blocks only repeat what is there
+        return (
+            list(self.single.get(one.values.get("id", ""), {}).get(way, []))
+            if self.claims
+            else None
+        )
+
+    def _apart(self, one: Resource) -> str:
+        """Why a single rule is not compared, if so."""
+        group = one.values.get("security_group_id")
+        if not self.claims:
+            return "a rule of its own resource: others may be made elsewhere, so that it is not compared (--claims: these are all)"
+        if ("aws_security_group", "id", group) not in self.owners:
+            return f"its group {group} is not in this workspace, or not made yet"
+        return ""
 
     def _lists(
         self, row: Mapping[str, Any], one: Resource, expect: dict[str, Any], told: set[str]
@@ -265,8 +292,6 @@ class _Reader:
 
 
 def _unknown(type_: str) -> str:
-    if type_ in RULES_APART:
-        return "rules of their own resources: others may be made elsewhere, so that they are not compared"
     return "nothing is known of this type" if type_.startswith("aws_") else "no resource of AWS"
 
 

@@ -5,6 +5,28 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 ANY = "-1"
+APART = {
+    "aws_security_group_rule": "",
+    "aws_vpc_security_group_ingress_rule": "ingress",
+    "aws_vpc_security_group_egress_rule": "egress",
+}
+"""Terraform types of single rules, and which way they go (or say themselves, as `type`)."""
+
+
+def as_block(type_: str, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A single rule's way, and the rule in the form of a group's block."""
+    way = APART[type_] or str(values.get("type"))
+    block = {"description": values.get("description"), "from_port": values.get("from_port"), "to_port": values.get("to_port")}  # fmt: skip
+    if APART[type_]:
+        one = {"cidr_blocks": "cidr_ipv4", "ipv6_cidr_blocks": "cidr_ipv6", "prefix_list_ids": "prefix_list_id",
+               "security_groups": "referenced_security_group_id"}  # fmt: skip
+        lists = {name: [values[single]] for name, single in one.items() if values.get(single)}
+        return way, block | {"protocol": values.get("ip_protocol", ANY)} | lists
+    source = values.get("source_security_group_id")
+    lists = {name: values.get(name) or [] for name in ("cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids")}  # fmt: skip
+    return way, block | {
+        "protocol": values.get("protocol", ANY), "self": values.get("self"), "security_groups": [source] if source else [],
+    } | lists  # fmt: skip
 
 
 def permissions(rules: Iterable[Mapping[str, Any]], group_arn: str) -> list[dict[str, Any]]:
