@@ -4,7 +4,7 @@ MUTATIONS: list[tuple[str, str, str]] = [
     ("cloudtrail/aws-cloudtrail-trail-log-validation", "LogFileValidationEnabled')", "IsMultiRegionTrail')"),
     ("cloudtrail/aws-cloudtrail-trail-logging", "is_true('status.IsLogging') && ", ""),
     ("cloudtrail/aws-cloudtrail-trail-logging", " && is_true('trail.IsMultiRegionTrail')", ""),
-    ("cloudtrail/aws-cloudtrail-trail-logging", "== \"All\"", "!= \"ReadOnly\""),
+    ("cloudtrail/aws-cloudtrail-trail-logging", "in [\"All\", how[0]]", "!= \"ReadOnly\""),
     ("cloudtrail/aws-cloudtrail-trail-logging", "orValue(\"All\")", "orValue(\"ReadOnly\")"),
     ("cloudtrail/aws-cloudtrail-trail-logging", "IncludeManagementEvents.orValue(true)", "IncludeManagementEvents.orValue(false)"),
     ("cloudtrail/aws-cloudtrail-trail-logging", "\"eventCategory\"", "\"readOnly\""),
