@@ -10,10 +10,10 @@ from pipeline.demo.audit import Recorder, to_bus, user
 from tests.collectors.moto import MASTER, Moto
 from tests.deploy.words import DEPLOY
 
-CENTRAL, FORWARDER = DEPLOY / "aws" / "events-central.yaml", DEPLOY / "aws" / "events-forwarder.yaml"  # fmt: skip
+CENTRAL, FORWARDER, DATA = (DEPLOY / "aws" / f"events-{name}.yaml" for name in ("central", "forwarder", "data"))
 
 
-@pytest.mark.parametrize("template", [CENTRAL, FORWARDER])
+@pytest.mark.parametrize("template", [CENTRAL, FORWARDER, DATA])
 def test_cfn_lint_finds_nothing(template: Any) -> None:
     assert [str(match) for match in lint_file(template)] == []
 

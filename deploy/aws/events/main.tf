@@ -42,6 +42,16 @@ variable "trail_bucket" {
   default     = ""
 }
 
+variable "data_event_objects" {
+  description = "Objects of S3 whose reading and writing is heard of, by the beginning of their ARNs (arn:aws:s3:::customer-data/); each event is billed. Needs trail_bucket, and the management account."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for arn in var.data_event_objects : can(regex("^arn:aws[a-z-]*:s3:::[^/]+/", arn))])
+    error_message = "Each must be the ARN of a bucket with a slash behind it, and perhaps a prefix: without the slash other buckets whose names begin alike are meant too."
+  }
+}
+
 variable "call_as" {
   description = "SELF in the management account, DELEGATED_ADMIN in a delegated one."
   type        = string
@@ -98,6 +108,23 @@ resource "aws_cloudformation_stack" "here" {
   parameters = {
     BusArn     = aws_cloudformation_stack.central.outputs["BusArn"]
     ReadEvents = tostring(var.read_events)
+  }
+}
+
+resource "aws_cloudformation_stack" "data" {
+  count         = length(var.data_event_objects) == 0 ? 0 : 1
+  name          = "driftline-events-data"
+  template_body = file("${path.module}/../events-data.yaml")
+  parameters = {
+    TrailBucket  = var.trail_bucket
+    Objects      = join(",", var.data_event_objects)
+    Organization = tostring(var.call_as == "SELF")
+  }
+  lifecycle {
+    precondition {
+      condition     = var.trail_bucket != ""
+      error_message = "Data events come by a trail's log files: name its bucket (trail_bucket)."
+    }
   }
 }
 
