@@ -14,9 +14,8 @@ from pipeline.correlate.windows import Hit, Match, Spec, matches
 from pipeline.model.finding import NAMESPACE
 from pipeline.state import NEVER
 
-DAY = 86_400_000_000
-LONGEST, MOST = DAY, 1000
-"""An alert that goes on longer, or has more hits, is continued by another."""
+MOST = 1000
+"""An alert that has more hits is continued by another."""
 
 
 class Run(msgspec.Struct, array_like=True):
@@ -72,7 +71,7 @@ def runs(
         run = out[-1] if out else None
         if run is None or match.at - run.last > spec.gap:
             out.append(_begun(correlation, group, hits, match.first, match.last, None))
-        elif match.at - run.at > LONGEST or run.count >= MOST:
+        elif match.at - run.at > spec.longest or run.count >= MOST:
             out.append(_begun(correlation, group, hits, done, match.last, run.id))
         else:
             out[-1] = _longer(run, hits[done : match.last + 1], hits[match.last])

@@ -15,6 +15,7 @@ import msgspec
 Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
                "value_percentile", "value_median", "first_seen"]  # fmt: skip
 HOUR = 3_600_000_000
+DAY = 24 * HOUR
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b, "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b,
     "eq": lambda a, b: a == b, "neq": lambda a, b: a != b,
@@ -56,6 +57,8 @@ class Spec:
     """Of temporal: rules that must not follow within the timespan."""
     learning: int = 0
     """Of first_seen: so long a group only learns."""
+    longest: int = DAY
+    """An alert that goes on longer is continued by another."""
 
     @property
     def gap(self) -> int:

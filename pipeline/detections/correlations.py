@@ -52,6 +52,8 @@ class Correlation:
     path: str = ""
     learning: int = 0
     """Of first_seen, microseconds."""
+    longest: int = DAY
+    """An alert that goes on longer is continued by another (`driftline: {longest: …}`)."""
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def field_of(self, name: str, rule: str, called: str | None) -> str:
@@ -67,7 +69,7 @@ class Correlation:
             else (None, frozenset[str]())
         )
         return Spec(
-            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent, self.learning
+            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent, self.learning, self.longest
         )  # fmt: skip
 
 
@@ -99,7 +101,7 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
         id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
         timespan, conditions, field_, block.get("aliases") or {},
         bool(block.get("generate", data.get("generate", True))), words, percentile, {}, data.get("name"),
-        tuple(map(str, data.get("tags") or ())), path, learning,
+        tuple(map(str, data.get("tags") or ())), path, learning, _longest(data.get("driftline")),
         {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
     )  # fmt: skip
 
@@ -110,6 +112,10 @@ def _span(block: Mapping[str, Any], name: str) -> int:
     if span is None or not int(span[1]):
         raise Refused(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
     return int(span[1]) * UNITS[span[2]] * MICROS
+
+
+def _longest(own: Any) -> int:
+    return _span(own, "longest") if isinstance(own, dict) and "longest" in own else DAY
 
 
 def _condition(

@@ -20,7 +20,7 @@ HOURS = 72
 OURS = frozenset({
     "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
     "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
-    "network", "section", "reopened", "risk", "attribution", "name", "part", "paths", "ops", "found_by", "baseline", "actor",
+    "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
 })  # fmt: skip
 """Fields below `driftline` (pipeline.detections.watch makes them)."""
 SOURCES_KNOWN = ("management", "reads", "data", "findings", "drifts")

@@ -250,7 +250,8 @@ def of_drift(drift: Mapping[str, Any], body: Body, rules: RuleSet | None) -> Eve
     own = {
         "type": "drift", "part": drift["part"], "paths": paths, "ops": sorted({c["op"] for c in drift["changes"]}),
         "attribution": drift["attribution"], "found_by": drift["found_by"], "baseline": drift["baseline"],
-        "actor": drift.get("actor"), **_resource(resource), "related": related(body), **posture(body, rules),
+        "actor": drift.get("actor"), "change_set": drift.get("change_set"), **_resource(resource), "related": related(body),
+        **posture(body, rules),
     }  # fmt: skip
     brief = {
         "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": (drift.get("actor") or {}).get("id"),

@@ -150,6 +150,8 @@ class Drift(Record):
     expected: bool | None = None
     """Whether it was a matter of course (settings drift.expected); None while its cause may still come."""
     change_set: str | None = None
+    """What its cause was part of: a deployment, else the session's credential, else the actor. Drifts of one, no more than
+    ten minutes apart and within two hours, are told together (the correlation `change_set`)."""
     revision: int = 0
 
 

@@ -55,8 +55,9 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
             ],
         }},
     }  # fmt: skip
-    if "expected" in drift:
-        out["driftline"]["drift"]["expected"] = drift["expected"]
+    for name in ("expected", "change_set"):
+        if name in drift:
+            out["driftline"]["drift"][name] = drift[name]
     if resource.get("organization"):
         out["organization"] = {"id": resource["organization"]}
     if who:

@@ -122,7 +122,7 @@ def _drift_mapping() -> dict[str, Any]:
     names = ("@timestamp", "message", "ecs", "event", "data_stream", "observer", "organization", "cloud", "resource", "related", "user")  # fmt: skip
     own = _object(
         id=KEYWORD, part=KEYWORD, attribution=KEYWORD, baseline=KEYWORD, found_by=KEYWORD, since=DATE, revision=LONG,
-        paths=KEYWORD, ops=KEYWORD, expected=BOOL, changes={"type": "object", "enabled": False}, actor=ACTOR,
+        paths=KEYWORD, ops=KEYWORD, expected=BOOL, change_set=KEYWORD, changes={"type": "object", "enabled": False}, actor=ACTOR,
         candidates=_object(change=KEYWORD, action=KEYWORD, at=DATE, actor=KEYWORD, confidence={"type": "float"}),
     )  # fmt: skip
     properties = {name: shared[name] for name in names} | {"driftline": _object(drift=own)}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.correlate import Correlation, Group, Hit, Spec, hit, pass_time
 from pipeline.correlate.group import MOST_HITS
-from pipeline.correlate.runs import DAY, MOST, Run, runs
-from pipeline.correlate.windows import COMPARE, matches
+from pipeline.correlate.runs import MOST, Run, runs
+from pipeline.correlate.windows import COMPARE, DAY, matches
 from pipeline.state import NEVER
 
 MINUTE = 60_000_000
@@ -216,6 +216,16 @@ def test_what_goes_on_for_a_day_is_continued() -> None:
     first, second = sorted(world.alerts.values(), key=lambda alert: alert["run"].at)
     assert second["run"].continues == first["id"]
     assert second["run"].at - first["run"].at > DAY
+
+
+def test_what_may_go_on_for_two_hours_is_continued_after_them() -> None:
+    world = World(spec("event_count", ("gte", 2), longest=120 * MINUTE), lateness=0)
+    for minute in range(0, 180, 5):
+        world.hit(at(minute))
+        world.until(minute)
+    first, second = sorted(world.alerts.values(), key=lambda alert: alert["run"].at)
+    assert (second["run"].at - first["run"].at) // MINUTE == 125
+    assert second["run"].continues == first["id"]
 
 
 def test_a_flood_is_bounded_and_says_so() -> None:

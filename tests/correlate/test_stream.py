@@ -8,7 +8,7 @@ import pytest
 from pipeline.correlate.partition import Correlating
 from pipeline.detections.watch import Watch
 from pipeline.fold import Fold
-from pipeline.model import Alert, Signal
+from pipeline.model import Actor, Alert, Signal
 from pipeline.settings import Settings
 from pipeline.shell import watch
 from pipeline.state import in_order
@@ -118,6 +118,25 @@ def test_transitions_are_signals_and_restatements_are_none(content: Watch) -> No
     (one,) = alerts(world)[title]
     assert (one.count, one.resources) == (2, [key(0).uid])
     assert one.group["driftline.rule"] == "t-rotation"
+
+
+def test_what_one_session_changed_is_one_change_set(content: Watch) -> None:
+    """Two keys changed by one session, a third by another; the evidence comes late."""
+    world = Fold(rulebook(), watch=content, lateness=LATENESS)
+    uids = [f"{key(0).uid}{n}" for n in range(3)]
+    world.feed(CONTROL.name, heard(0))
+    world.feed(CONTROL.name, tick(0))
+    for n, uid in enumerate(uids):
+        world.feed("driftline.snapshots", value(key(0, uid=uid)))
+        world.feed("driftline.snapshots", value(key(2 + n, uid=uid, rotation=False)))
+    title = "One session or deployment changed several things"
+    assert title not in alerts(world)
+    for n, uid in enumerate(uids):
+        who = Actor(id="deploy", type="role", session="ASIA2" if n == 2 else "ASIA1")
+        world.feed(CHANGES.name, change(1 + n, uid=uid, actor=who).encode())
+    (one,) = alerts(world)[title]
+    assert (one.count, one.resources, one.severity) == (2, uids[:2], "informational")
+    assert one.group == {"driftline.change_set": "ASIA1"}
 
 
 def test_posture_is_with_the_event(content: Watch) -> None:

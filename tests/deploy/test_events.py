@@ -10,7 +10,9 @@ from pipeline.demo.audit import Recorder, to_bus, user
 from tests.collectors.moto import MASTER, Moto
 from tests.deploy.words import DEPLOY
 
-CENTRAL, FORWARDER, DATA = (DEPLOY / "aws" / f"events-{name}.yaml" for name in ("central", "forwarder", "data"))
+CENTRAL, FORWARDER, DATA = (
+    DEPLOY / "aws" / f"events-{name}.yaml" for name in ("central", "forwarder", "data")
+)
 
 
 @pytest.mark.parametrize("template", [CENTRAL, FORWARDER, DATA])
