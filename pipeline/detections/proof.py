@@ -23,7 +23,16 @@ OURS = frozenset({
     "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
 })  # fmt: skip
 """Fields below `driftline` (pipeline.detections.watch makes them)."""
-SOURCES_KNOWN = ("management", "reads", "data", "findings", "drifts")
+SOURCES_KNOWN = (
+    "management",
+    "reads",
+    "data",
+    "findings",
+    "drifts",
+    "guardduty",
+    "inspector",
+    "securityhub",
+)
 
 
 def problems(watch: Watch) -> Iterator[str]:

@@ -171,6 +171,8 @@ def _first(view: View, name: str) -> str | None:
 def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event:
     """An audit event, with what its resource had open when it happened. `rules`: those of the resource's type."""
     product, service = SOURCES[record.provider]
+    if record.kind == "reported":
+        service = record.service.partition(".")[0]
     actor = record.actor.model_dump(mode="json", exclude_none=True)
     own: dict[str, Any] = {
         "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,

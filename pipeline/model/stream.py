@@ -66,7 +66,8 @@ class Change(Record):
     """The service that was called, as the provider writes it: s3.amazonaws.com."""
     action: str
     """As the provider writes it: PutBucketPolicy."""
-    kind: Literal["create", "update", "delete", "read", "session", "other"] = "other"
+    kind: Literal["create", "update", "delete", "read", "session", "reported", "other"] = "other"
+    """`reported`: no call, but what another service has found (`action`: its kind of finding)."""
     parts: list[str] = Field(default_factory=list)
     """The parts of the configuration that it may have touched; empty: any."""
     actor: Actor

@@ -14,6 +14,9 @@ SOURCES = {
     "data": "data events of CloudTrail, such as reading an object: a trail must record them, which costs",
     "findings": "what is open on the resource, or a finding's transition",
     "drifts": "drifts, with who made them",
+    "guardduty": "findings of GuardDuty, by EventBridge (Sigma: `service: guardduty`)",
+    "inspector": "findings of Inspector (`service: inspector`)",
+    "securityhub": "findings of Security Hub (`service: securityhub`): forward `Security Hub Findings - Imported` too",
 }
 INTRO = """
 Sigma rules and correlations that come with Driftline (`detections.builtin`). Each proves itself by examples that fire and

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from collectors.aws.events import reported
 from collectors.aws.events.record import Nothing, Reader
 from collectors.redact import Redactor
 from pipeline.detections import load, proof
@@ -65,6 +66,19 @@ def test_what_is_only_a_part_does_not_tell_for_itself(content: Watch) -> None:
     parts = {rule.id for rule in content.found.rules.values() if rule.level == "informational"}
     assert parts
     assert not parts & content.correlations.keys()
+
+
+REPORTED = [pytest.param(data, id=path.stem) for path, data in documents() if data.get("logsource", {}).get("service") in ("guardduty", "inspector")]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", REPORTED)
+def test_a_base_finding_is_what_the_collector_makes_of_it(data: dict[str, Any]) -> None:
+    base = dict(data["driftline"]["examples"]["base"])
+    own = base.pop("driftline")
+    type_ = {"guardduty": "GuardDuty Finding", "inspector": "Inspector2 Finding"}[data["logsource"]["service"]]  # fmt: skip
+    document = {"detail-type": type_, "account": own["account"], "region": own["region"], "time": "2026-11-01T00:00:00Z", "detail": base}  # fmt: skip
+    (made,) = reported.changes(document, Redactor(b"k" * 32), "eventbridge")
+    assert (made.uid, made.kind, made.actor.id) == (own["uid"], own["kind"], own["actor"]["id"])
 
 
 AUDIT = [pytest.param(data, id=path.stem) for path, data in documents() if data.get("logsource", {}).get("service") == "cloudtrail"]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from collectors.aws.events import reported
 from collectors.aws.events.envelope import Contents, Object, records
 from collectors.aws.events.record import Reader, reads
 from collectors.aws.sources.send import Sender
@@ -47,6 +48,7 @@ class Hearer:
         """A message. What it holds is with the sender after this, not yet flushed. Raises what fetching raises."""
         heard = Heard()
         self.records(found.records, heard)
+        self._reported(found.findings, heard)
         for item in found.items:
             self._item(item)
         for object_ in found.objects:
@@ -54,7 +56,6 @@ class Hearer:
         for why in found.skipped:
             log.debug("passed over", extra={"why": why})
         metrics.EVENTS.labels(self._reader.source, "skipped").inc(len(found.skipped))
-        metrics.EVENTS.labels(self._reader.source, "finding").inc(len(found.findings))
         return heard
 
     def object(self, object_: Object, heard: Heard, within: Within = lambda _: True) -> None:
@@ -104,6 +105,19 @@ class Hearer:
         self._sender.changes(changes)
         self._sender.reads(wishes.values())
         metrics.EVENTS.labels(self._reader.source, "change").inc(len(changes))
+
+    def _reported(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
+        """Findings of other services, to the sender."""
+        changes: list[Change] = []
+        for document in found:
+            heard.events += 1
+            try:
+                changes += reported.changes(document, self._redactor, self._reader.source)
+            except Malformed as why:
+                heard.bad.append((str(why), _text(document)))
+        heard.changes += len(changes)
+        self._sender.changes(changes)
+        metrics.EVENTS.labels(self._reader.source, "finding").inc(len(changes))
 
     def _item(self, item: dict[str, Any]) -> None:
         """An item of AWS Config: a reading where its mapping is proven; else only a reason to read the resource."""
