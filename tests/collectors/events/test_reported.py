@@ -101,7 +101,7 @@ def test_a_secret_in_a_finding_is_redacted() -> None:
         {},
         {"severity": "x", "id": 1, "type": "t"},
         {"severity": None, "id": 1},
-        {"id": "a", "severity": 5, "type": "t", "resource": []},
+        {"id": "a", "severity": 5, "type": "t", "resource": ["x"]},
     ],
 )
 def test_what_is_no_finding_is_told(detail: dict[str, Any]) -> None:
