@@ -345,11 +345,11 @@ class Partition:
             self.counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1
 
     def _signals(self, step: assess.Step, watch: "Watch") -> None:
-        """Of transitions and drifts; restatements never."""
+        """Of transitions and drifts; a restatement is none, but that something stands."""
         body = step.state.body
         for finding in step.findings:
-            if not finding["restated"]:
-                self._signal(watch.finding(finding, body))
+            tell = watch.standing if finding["restated"] else watch.finding
+            self._signal(tell(finding, body))
         for drift in step.drifts:
             if self._options.expected and drift.get("expected") is not False:
                 continue  # a matter of course, or not known yet: there will be another word

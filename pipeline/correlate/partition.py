@@ -113,7 +113,14 @@ class Correlating:
         if position.offset >= offset:
             self.counts["duplicates"] += 1
             return
-        new = Hit(micros(record.at), record.event, record.detection, record.value, record.fields)
+        new = Hit(
+            micros(record.at),
+            record.event,
+            record.detection,
+            record.value,
+            record.fields,
+            record.state,
+        )
         late = group.late
         take = groups.gone if record.gone else groups.hit
         step = take(one, record.group, group, new, self._known(self._levels[one.id]))

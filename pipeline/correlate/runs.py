@@ -53,8 +53,8 @@ def runs(
     floor: int = 0, ceiling: int = NEVER, memory: Memory | None = None,
 ) -> list[Run]:  # fmt: skip
     """The alerts that these hits make, of matches before `ceiling`. Those earlier than `floor` are final: `before` is
-    the last run of them. `memory`: of first_seen; None: the
-    hits are all there are."""
+    the last run of them. `memory`: of first_seen; None: the hits
+    are all there are."""
     if spec.kind == "first_seen":  # what is not new is no part of an alert
         if memory is None:
             memory, hits = whole(spec, hits)
@@ -70,11 +70,11 @@ def runs(
             continue  # judged when all its hits were still there
         run = out[-1] if out else None
         if run is None or match.at - run.last > spec.gap:
-            out.append(_begun(correlation, group, hits, match.first, match.last, None))
+            out.append(_begun(spec, correlation, group, hits, match.first, match.last, None))
         elif match.at - run.at > spec.longest or run.count >= MOST:
-            out.append(_begun(correlation, group, hits, done, match.last, run.id))
+            out.append(_begun(spec, correlation, group, hits, done, match.last, run.id))
         else:
-            out[-1] = _longer(run, hits[done : match.last + 1], hits[match.last])
+            out[-1] = _longer(run, _events(spec, hits[done : match.last + 1]), hits[match.last])
         done = match.last + 1
     return out
 
@@ -83,10 +83,23 @@ def _until(hits: Sequence[Hit], end: tuple[int, str, str]) -> int:
     return next((number for number, hit in enumerate(hits) if hit.place > end), len(hits))
 
 
+def _events(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
+    """Without what only stands, or ends that."""
+    ends = set(spec.standing.values())
+    return [hit for hit in hits if not hit.state and hit.rule not in ends]
+
+
+def _with_standing(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
+    """Of what is only said again, the last word each."""
+    last = {(hit.rule, hit.value): hit for hit in hits if hit.rule in spec.standing}
+    shown = [*_events(spec, hits), *(hit for hit in last.values() if hit.state)]
+    return sorted(shown, key=lambda hit: hit.place)
+
+
 def _begun(
-    correlation: str, group: str, hits: Sequence[Hit], first: int, last: int, continues: str | None
-) -> Run:
-    inside = hits[first : last + 1]
+    spec: Spec, correlation: str, group: str, hits: Sequence[Hit], first: int, last: int, continues: str | None
+) -> Run:  # fmt: skip
+    inside = _with_standing(spec, hits[first : last + 1]) if spec.standing else hits[first : last + 1]  # fmt: skip
     at = hits[last].at
     id = alert_id(correlation, group, at, continues)
     shown = [hit.brief for hit in inside][:SHOWN]

@@ -5,7 +5,7 @@ Times and lengths in microseconds. A window of length T holds what is at most T 
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from statistics import median
 from typing import Any, Literal, NamedTuple
@@ -16,6 +16,8 @@ Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "va
                "value_percentile", "value_median", "first_seen"]  # fmt: skip
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
+STANDS = 26 * HOUR
+"""What stands is said again every 12 hours; what is not said for so long stands no more."""
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b, "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b,
     "eq": lambda a, b: a == b, "neq": lambda a, b: a != b,
@@ -33,6 +35,8 @@ class Hit(msgspec.Struct, array_like=True):
     """Of the field that value_* conditions count or add up."""
     brief: dict[str, Any] = {}
     """What an alert shows of it."""
+    state: bool = False
+    """No event, only that something still stands: with what happens it makes a match, by itself never."""
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -57,6 +61,9 @@ class Spec:
     """Of temporal: rules that must not follow within the timespan."""
     learning: int = 0
     """Of first_seen: so long a group only learns."""
+    standing: Mapping[str, str] = field(default_factory=dict)
+    """Of temporal: rules that hold from their hit on, for as long as they are said again, until a hit of another rule
+    with the same value."""
     longest: int = DAY
     """An alert that goes on longer is continued by another."""
 
@@ -68,7 +75,9 @@ class Spec:
     @property
     def window(self) -> int:
         """How long before a match its hits may lie."""
-        return 0 if self.kind == "first_seen" else self.timespan
+        if self.kind == "first_seen":
+            return 0
+        return max(self.timespan, STANDS) if self.standing else self.timespan
 
 
 class Match(NamedTuple):
@@ -86,6 +95,8 @@ def matches(spec: Spec, hits: Sequence[Hit], known_until: int) -> Iterator[Match
     """The windows in which it holds. `hits` by place; `known_until`: absence is judged only up to there."""
     if spec.kind == "temporal_ordered":
         return _ordered(spec, hits)
+    if spec.standing:
+        return _beside_standing(spec, hits)
     if spec.kind == "temporal":
         return _together(spec, hits, known_until)
     return _counted(spec, hits)
@@ -135,6 +146,29 @@ def _together(spec: Spec, hits: Sequence[Hit], known_until: int) -> Iterator[Mat
             if ends > known_until or (at < len(forbidden) and forbidden[at] <= ends):
                 continue
         yield Match(hits[begins].at, hits[last].at, begins, last)
+
+
+def _beside_standing(spec: Spec, hits: Sequence[Hit]) -> Iterator[Match]:
+    """Needed rules together, some of which stand: those count for as long as they do, the others within the timespan."""
+    ends = {end: rule for rule, end in spec.standing.items()}
+    holds = spec.holds or (frozenset(spec.rules) - ends.keys()).issubset
+    for last, hit in enumerate(hits):
+        if hit.state or hit.rule in ends:
+            continue
+        over = set[tuple[str, Any]]()
+        seen: dict[str, int] = {}
+        for number in range(last, -1, -1):
+            other = hits[number]
+            age = hit.at - other.at
+            if age > spec.window:
+                break
+            if other.rule in ends:
+                over.add((ends[other.rule], other.value))
+            elif age <= (STANDS if other.rule in spec.standing else spec.timespan) and (other.rule, other.value) not in over:  # fmt: skip
+                seen.setdefault(other.rule, number)
+            if holds(frozenset(seen)):
+                yield Match(hits[number].at, hit.at, number, last)
+                break
 
 
 def _narrowest(

@@ -1,7 +1,8 @@
 """Sigma correlations (specification 2.1.0) as data for pipeline.correlate. Pure.
 
 Beyond the specification: `first_seen`, which looks for values of a field that a group has not had within the timespan,
-once it was watched for as long as `learning` says; and `temporal` with a condition over rule names (`a and (b or c) and not d`), as pySigma has it; a
+once it was watched for as long as `learning` says; `standing`, by which a rule of findings holds for as long as the
+finding is open, and not only within the timespan; and `temporal` with a condition over rule names (`a and (b or c) and not d`), as pySigma has it; a
 negated rule is one that must not follow within the timespan. A range is two conditions."""
 
 import re
@@ -14,7 +15,8 @@ from pipeline.detections.match import Refused
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
          "value_median", "first_seen")  # fmt: skip
-KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate", "learning")
+KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate", "learning",
+        "standing")  # fmt: skip
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MICROS = 1_000_000
 DAY = 86_400 * MICROS
@@ -52,6 +54,8 @@ class Correlation:
     path: str = ""
     learning: int = 0
     """Of first_seen, microseconds."""
+    standing: Mapping[str, str] = field(default_factory=dict)
+    """Of temporal: rules that hold until another rule tells their end, by ids."""
     longest: int = DAY
     """An alert that goes on longer is continued by another (`driftline: {longest: …}`)."""
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -69,7 +73,8 @@ class Correlation:
             else (None, frozenset[str]())
         )
         return Spec(
-            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent, self.learning, self.longest
+            self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent, self.learning,
+            {self.called[rule]: self.called[end] for rule, end in self.standing.items()}, self.longest,
         )  # fmt: skip
 
 
@@ -101,7 +106,7 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
         id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
         timespan, conditions, field_, block.get("aliases") or {},
         bool(block.get("generate", data.get("generate", True))), words, percentile, {}, data.get("name"),
-        tuple(map(str, data.get("tags") or ())), path, learning, _longest(data.get("driftline")),
+        tuple(map(str, data.get("tags") or ())), path, learning, _standing(block, kind, rules), _longest(data.get("driftline")),
         {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
     )  # fmt: skip
 
@@ -112,6 +117,20 @@ def _span(block: Mapping[str, Any], name: str) -> int:
     if span is None or not int(span[1]):
         raise Refused(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
     return int(span[1]) * UNITS[span[2]] * MICROS
+
+
+def _standing(block: Mapping[str, Any], kind: str, rules: list[str]) -> dict[str, str]:
+    found = block.get("standing")
+    if found is None:
+        return {}
+    names = (
+        [str(name) for pair in found.items() for name in pair] if isinstance(found, dict) else []
+    )
+    if kind != "temporal" or not names or not set(names) <= set(rules) or len(set(names)) < len(names):  # fmt: skip
+        raise Refused("standing: maps a rule of a temporal correlation to the one that tells its end, both among its rules")  # fmt: skip
+    if "not " in str(block.get("condition", "")):
+        raise Refused("standing: together with `not` it is not judged (write two correlations)")
+    return {str(rule): str(end) for rule, end in found.items()}
 
 
 def _longest(own: Any) -> int:

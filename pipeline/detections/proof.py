@@ -1,7 +1,7 @@
 """Content proves itself: its examples fire, its near-misses stay silent. Pure.
 
 A rule's examples are small changes to one base event. A correlation's are steps: `like` takes the base event of a rule by
-its name, `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field differ each time."""
+its name (`stands: true`: only that it is said again), `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field differ each time."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -92,11 +92,13 @@ def changed(base: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, An
 def _fires(id: str, steps: list[dict[str, Any]], watch: Watch) -> bool:
     """Whether a correlation, perhaps one of correlations, has an alert by these steps."""
     hits: dict[tuple[str, str], list[Hit]] = {}
-    waiting = [signal for event in _events(steps, watch) for signal in watch.signals(event)]
+    waiting = [
+        signal for event, state in _events(steps, watch) for signal in watch.signals(event, state=state)
+    ]  # fmt: skip
     told: set[str] = set()
     while waiting:
         for signal in waiting:
-            new = Hit(to_micros(signal["at"]) or 0, signal["event"], signal["detection"], signal.get("value"))  # fmt: skip
+            new = Hit(to_micros(signal["at"]) or 0, signal["event"], signal["detection"], signal.get("value"), {}, signal.get("state", False))  # fmt: skip
             hits.setdefault((signal["correlation"], signal["group"]), []).append(new)
         waiting = []
         for (correlation, group), own in hits.items():
@@ -122,7 +124,7 @@ def minutes(text: str) -> int:
     return int(text[:-1]) * 1440 if text.endswith("d") else int(text.rstrip("m"))
 
 
-def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[Event]:
+def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[tuple[Event, bool]]:
     named = {rule.name: rule for rule in watch.found.rules.values()}
     for number, step in enumerate(steps):
         rule = named[step["like"]]
@@ -131,4 +133,13 @@ def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[Event]:
             more = {"set": {step["each"]: f"each-{turn}"}} if "each" in step else {}
             fields = changed(base, more)
             at = BEGIN + minutes(str(step["at"])) * 60 * SECOND + turn * SECOND
-            yield Event(f"{number}-{turn}", at, *_source(rule), fields, fields[OWN].get("uid"), {})
+            finding = f"{fields[OWN].get('rule')} {fields[OWN].get('uid')}"
+            event = Event(
+                f"{number}-{turn}",
+                at,
+                *_source(rule),
+                fields,
+                fields[OWN].get("uid"),
+                {"finding": finding},
+            )
+            yield event, step.get("stands", False)

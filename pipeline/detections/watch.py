@@ -58,6 +58,12 @@ class Watch:
             for rule in found.rules.values()
             if rule.id not in muted and rule.level != "informational"
         }
+        self._stands = {
+            one.id: frozenset(one.called[name] for pair in one.standing.items() for name in pair)
+            for one in found.correlations.values()
+            if one.standing
+        }
+        """By correlation: the rules that stand, and those that end them."""
         self._lookers: dict[str, list[Correlation]] = {}
         for one in self.correlations.values():
             for rule in one.rules:
@@ -78,6 +84,17 @@ class Watch:
         """Those of a finding's transition."""
         return _keyed(self.signals(of_finding(finding, body)))
 
+    def standing(
+        self, finding: Mapping[str, Any], body: Body
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Of a finding that is only said again: for correlations to which it is a state."""
+        if not self._stands:
+            return iter(())
+        event = of_finding(finding, body)
+        at = finding["last_seen"]
+        again = event._replace(id=f"{finding['id']}:stands:{at}", at=to_micros(at) or 0)
+        return _keyed(self.signals(again, state=True))
+
     def drift(
         self, drift: Mapping[str, Any], body: Body, rules: RuleSet | None
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
@@ -88,15 +105,21 @@ class Watch:
         """Whether a rule asks for such an event by its name: then a read-only or data event is worth keeping."""
         return self.found.asked_for(View(record))
 
-    def signals(self, event: Event) -> Iterator[dict[str, Any]]:
-        """The signals of an event, as Signal documents."""
+    def signals(self, event: Event, *, state: bool = False) -> Iterator[dict[str, Any]]:
+        """The signals of an event, as Signal documents. `state`: it is none, something is only said again."""
         view = View(event.fields)
         for rule in self.found.matching(view, event.product, event.service):
             for one in self._lookers.get(rule.id, ()):
+                stands = rule.id in self._stands.get(one.id, ())
+                if state and not stands:
+                    continue
                 value = _first(view, one.counted) if one.counted else None
+                if stands:
+                    value = event.brief.get("finding")
                 for group in groups(one, rule.id, rule.name, view):
                     brief = event.brief | {"rule": rule.title}
-                    yield signal(one, rule.id, group, event.id, event.at, value, brief, event.uid)
+                    new = signal(one, rule.id, group, event.id, event.at, value, brief, event.uid)
+                    yield new | {"state": True} if state else new
 
     def above(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Those of an alert: for correlations of correlations."""

@@ -216,6 +216,8 @@ class Signal(Record):
     """Of the field that the correlation counts or adds up."""
     fields: dict[str, Any] = Field(default_factory=dict)
     """What the alert shows of it."""
+    state: bool = False
+    """No event: what stands (a finding that is open) is only said again, for correlations that name it `standing`."""
     gone: bool = False
     """It was none after all: an alert that was merged into another, or withdrawn."""
 

@@ -5,6 +5,7 @@ from itertools import permutations
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -155,6 +156,29 @@ def test_matches_that_follow_each_other_are_one_alert() -> None:
     assert sorted(count for _, _, _, count in world.standing()) == [2, 10]
 
 
+def test_what_stands_counts_until_it_ends_and_never_by_itself() -> None:
+    stands = spec("temporal", rules="abc", standing={"b": "c"})
+    again = msgspec.structs.replace(at(30, "b", value="x"), state=True)
+    assert ends(stands, at(0, "b", value="x"), at(60, "a")) == [60], "an hour, and not ten minutes"
+    assert ends(stands, at(0, "b", value="x"), at(50, "c", value="x"), at(60, "a")) == []
+    assert ends(stands, at(0, "b", value="x"), at(50, "c", value="y"), at(60, "a")) == [60], (
+        "another's end"
+    )
+    assert ends(stands, at(50, "c", value="x"), at(55, "b", value="x"), at(60, "a")) == [60], (
+        "it began again"
+    )
+    assert ends(stands, again, at(60, "a")) == [60]
+    assert ends(stands, at(25, "a"), again) == [], "that it still stands is no event"
+    assert ends(stands, at(25, "a"), at(30, "b", value="x")) == [30], "that it begins is one"
+    assert ends(stands, at(0, "b", value="x"), at(26 * 60 + 1, "a")) == [], (
+        "nobody said it for a day"
+    )
+    world = World(stands)
+    world.hit(at(0, "b", value="x"), again, at(60, "a"))
+    (alert,) = world.alerts.values()
+    assert [brief["id"] for brief in alert["run"].briefs] == ["b30", "a60"], "its last word is told"
+
+
 def test_an_alert_ends_when_nothing_more_can_come() -> None:
     world = World(spec("event_count", ("gte", 1)))
     world.hit(at(0))
@@ -244,7 +268,7 @@ KINDS = [
     spec("event_count", ("gte", 3)), spec("event_count", ("gte", 2), ("lt", 4)), spec("event_count", ("gte", 1)),
     spec("value_count", ("gte", 2)), spec("value_sum", ("gt", 4)), spec("value_median", ("gte", 3)), spec("temporal"),
     spec("temporal", rules="abc"), spec("temporal_ordered", rules="abc"), spec("temporal", absent=frozenset("b")),
-    spec("temporal", rules="abc", absent=frozenset("c")),
+    spec("temporal", rules="abc", absent=frozenset("c")), spec("temporal", rules="abc", standing={"b": "c"}),
 ]  # fmt: skip
 HITS = st.lists(
     st.tuples(st.integers(0, 90), st.sampled_from("abc"), st.integers(1, 5)), max_size=25
@@ -274,6 +298,10 @@ def test_any_order_within_the_lateness_gives_the_same_alerts(
     spec: Spec, hits: list[Hit], seed: int
 ) -> None:
     random = Random(seed)
+    if spec.standing:
+        hits = [
+            msgspec.structs.replace(one, state=one.rule == "b" and one.value > 3) for one in hits
+        ]
     world = World(spec, lateness=random.choice([0, 5, 30]))
     delivered(world, hits, random)
     assert world.group.late == 0
@@ -385,7 +413,7 @@ def delivered(world: World, hits: Sequence[Hit], random: Random) -> None:
             if START + allowed * MINUTE > world.watermark:
                 world.until(allowed)
         world.hit(waiting.pop(0))
-    world.until(500)
+    world.until(5000)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,6 +1,7 @@
 """From what is heard and read to the alert: signals, groups, order, doubles, late ones."""
 
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,11 +10,12 @@ from pipeline.correlate.partition import Correlating
 from pipeline.detections.watch import Watch
 from pipeline.fold import Fold
 from pipeline.model import Actor, Alert, Signal
+from pipeline.rulebook import load
 from pipeline.settings import Settings
 from pipeline.shell import watch
 from pipeline.state import in_order
 from pipeline.topics import ALERTS, CHANGES, CONTROL, SIGNALS
-from tests.core.world import change, heard, key, minute, rulebook, tick, value
+from tests.core.world import RULE, change, heard, key, minute, rulebook, tick, value
 
 LATENESS = 600_000_000
 BOB = "arn:aws:iam::111111111111:user/bob"
@@ -137,6 +139,32 @@ def test_what_one_session_changed_is_one_change_set(content: Watch) -> None:
     (one,) = alerts(world)[title]
     assert (one.count, one.resources, one.severity) == (2, uids[:2], "informational")
     assert one.group == {"driftline.change_set": "ASIA1"}
+
+
+def test_what_stands_open_in_front_of_which_a_group_is_opened(
+    content: Watch, tmp_path: Path
+) -> None:
+    """The finding opened three days ago, and is only said again since."""
+    (tmp_path / "t-critical.yaml").write_text(RULE.format(
+        id="t-critical", title="A key rotates", severity="critical", part="rotation", must="resource.config.rotation.KeyRotationEnabled",
+        more="", path="config.rotation.KeyRotationEnabled",
+    ))  # fmt: skip
+    group = "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-1"
+    title = "A security group is opened in front of something with a critical finding"
+
+    def opened(at: float) -> bytes:
+        raw = content.found.rules[next(id for id, one in content.found.rules.items() if one.name == "aws_security_group_opened")].about["driftline"]["examples"]["base"]  # fmt: skip
+        return change(at, uid=group, type=None, id=f"open-{at}", kind="update", raw={k: v for k, v in raw.items() if k != "driftline"}).encode()  # fmt: skip
+
+    for fixed in (False, True):
+        world = Fold(load([tmp_path], builtin=False), watch=content, lateness=LATENESS)
+        related = [{"relation": "guarded_by", "uid": group}]
+        for hour in range(0, 73, 6):
+            good = fixed and hour > 66
+            world.feed("driftline.snapshots", value(key(hour * 60, rotation=good, related=related)))
+            world.feed(CONTROL.name, tick(hour * 60))
+        world.feed(CHANGES.name, opened(73 * 60))
+        assert (title in alerts(world)) is not fixed
 
 
 def test_posture_is_with_the_event(content: Watch) -> None:
