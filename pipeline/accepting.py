@@ -6,9 +6,9 @@ from dataclasses import replace
 import msgspec
 
 from pipeline import state as rows
-from pipeline.assess import Options
 from pipeline.errors import Malformed
 from pipeline.exceptions import Book, Entry
+from pipeline.judging import Options
 from pipeline.model import RiskException
 from pipeline.state import ASKED, EXCEPTIONS_KEY, NEVER, Accepted, Position
 

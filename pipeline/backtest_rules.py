@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from pipeline.assess import Options
 from pipeline.errors import UserError
 from pipeline.fold import Fold
+from pipeline.judging import Options
 from pipeline.rulebook import Rulebook
 
 SHOWN = 100

@@ -6,9 +6,9 @@ import orjson
 from confluent_kafka import Producer
 
 from pipeline import decisions, wire
-from pipeline.assess import Options
 from pipeline.errors import Malformed
 from pipeline.fold import Fold
+from pipeline.judging import Options
 from pipeline.kafka import Delivery, explained, produce, read_all
 from pipeline.model import Baseline, Control
 from pipeline.rulebook import Rulebook

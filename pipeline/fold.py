@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from pipeline import wire
-from pipeline.assess import Options
+from pipeline.judging import Options
 from pipeline.model import Snapshot
 from pipeline.output import Dead
 from pipeline.partition import Partition

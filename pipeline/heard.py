@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 
 from pipeline import assess, baselines, settle
-from pipeline.assess import Options, Step, said
+from pipeline.assess import Step, said
 from pipeline.drift import explain
 from pipeline.drift.history import remembered
+from pipeline.judging import Options
 from pipeline.model import Baseline, Chain, Change, micros
 from pipeline.rulebook import Rulebook
 from pipeline.state import Body, Head, State

@@ -14,6 +14,7 @@ from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
+from pipeline.judging import Options
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.rulebook import Rulebook
@@ -46,7 +47,7 @@ class Partition:
         number: int,
         get: Callable[[bytes], bytes | None],
         rulebook: Rulebook,
-        options: assess.Options | None = None,
+        options: Options | None = None,
         watch: "Watch | None" = None,
         heads: Callable[[], Iterable[tuple[bytes, bytes]]] = tuple,
     ) -> None:
@@ -66,7 +67,7 @@ class Partition:
         self._sessions = Sessions(self._row, self._put, self._tell)
         self._time = Watermarks(get)
         self._accepted = Accepting(
-            self._row, self._put, lambda: self._uids(heads()), options or assess.Options()
+            self._row, self._put, lambda: self._uids(heads()), options or Options()
         )
         self._options = self._accepted.options
         self._ruling = Ruling(self._row, self._put, lambda: self._uids(heads()), rulebook.hash)

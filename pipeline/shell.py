@@ -7,11 +7,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.assess import Options
 from pipeline.differences import Hints, hints_of
 from pipeline.errors import UserError
 from pipeline.exception_files import Checker
 from pipeline.exceptions import Book
+from pipeline.judging import Options
 from pipeline.rulebook import Rulebook, builtin_folder, load
 from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import Settings

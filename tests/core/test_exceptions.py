@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.assess import Options
 from pipeline.fold import Fold
+from pipeline.judging import Options
 from pipeline.model import Actor, Control, Finding, RiskException, Snapshot
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load

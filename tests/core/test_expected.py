@@ -7,9 +7,9 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from pipeline.assess import Options
 from pipeline.drift.expected import Expected, Window, expected
 from pipeline.fold import Fold
+from pipeline.judging import Options
 from pipeline.settings import Settings
 from pipeline.shell import watch
 from pipeline.topics import CHANGES, CONTROL

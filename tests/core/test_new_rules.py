@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from pipeline.assess import Options
+from pipeline.judging import Options
 from pipeline.model import finding_id
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load

@@ -391,7 +391,7 @@ def trial(
     workers: int = 2,
 ) -> dict[str, Any]:
     """One disturbed run of about `seconds`; counts as verify() gives, and what happened."""
-    arena = Arena(folder, Tape(n, seed), chaos=0.03 if how == "chaos" else 0)
+    arena = Arena(folder, Tape(n, seed, decided=True), chaos=0.03 if how == "chaos" else 0)
     try:
         began = time.monotonic()
         for _ in range(workers):

@@ -11,7 +11,17 @@ import orjson
 
 from pipeline import wire
 from pipeline.fold import Fold
-from pipeline.model import Actor, Change, Control, Part, Snapshot, Tick, Unread
+from pipeline.model import (
+    Actor,
+    Baseline,
+    Change,
+    Control,
+    Part,
+    RiskException,
+    Snapshot,
+    Tick,
+    Unread,
+)
 from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, SNAPSHOTS, partition
 from tests.core.world import TYPE, rulebook
 
@@ -51,20 +61,22 @@ class Witness(Fold):
 class Tape:
     """About n snapshots in hourly rounds that end now; the same for the same seed within an hour."""
 
-    def __init__(self, n: int, seed: int) -> None:
+    def __init__(self, n: int, seed: int, *, decided: bool = False) -> None:
+        """`decided`: people have accepted risks, and said what ought to be, before it begins."""
         self.uids = [f"arn:aws:kms:eu-west-1:111111111111:key/{i:05d}" for i in range(max(n // ROUNDS, 1))]  # fmt: skip
         self.homes = [partition(uid) for uid in self.uids]
         self._seed = seed
         self._changes: list[Record] = []
         now = datetime.fromtimestamp(time.time() // 3600 * 3600, UTC)
         self._begin = now - timedelta(hours=ROUNDS)
+        self._decided = decided
 
     @cached_property
     def _records(self) -> list[Record]:
         chance = random.Random(self._seed)
         good: list[list[bool]] = [[True, True] for _ in self.uids]
         there = [True] * len(self.uids)
-        out: list[Record] = []
+        out: list[Record] = list(self._decisions()) if self._decided else []
         for number in range(ROUNDS):
             at = self._begin + timedelta(hours=number)
             ms = int(at.timestamp() * 1000)
@@ -89,6 +101,22 @@ class Tape:
             tick = Control(tick=Tick(source="sweep", watermark=at - timedelta(minutes=5)))
             out.append(Record(CONTROL.name, None, tick.encode(), ms))
         return out
+
+    def _decisions(self) -> Iterator[Record]:
+        """A risk accepted for most of the time, one for always, and for every seventh key what is approved or declared."""
+        at, ms = self._begin - timedelta(hours=1), int(self._begin.timestamp() * 1000)
+        for number, pattern in enumerate(("*key/00*1", "*key/*2")):
+            accepted = RiskException(
+                id=f"ex-{number}", rule="t-sticky", resource=pattern, reason="for the test", owner="bea", approver="ann",
+                at=at, until=self._begin + timedelta(hours=17 if number else 900),
+            )  # fmt: skip
+            yield Record(CONTROL.name, None, Control(exception=accepted).encode(), ms)
+        for i in range(0, len(self.uids), 7):
+            ought = Baseline(
+                uid=self.uids[i], type=TYPE, kind="declared" if i % 2 else "approved", at=at, by="carol",
+                expect={"/rotation": {"KeyRotationEnabled": True}}, source="code",
+            )  # fmt: skip
+            yield Record(CONTROL.name, self.homes[i], Control(baseline=ought).encode(), ms)
 
     def _one(
         self, i: int, at: datetime, chance: random.Random, good: list[bool], there: list[bool]
