@@ -41,7 +41,7 @@ from pipeline.topics import (
     Topic,
 )
 from tests.core.world import write_rules
-from tests.live.tape import Tape
+from tests.live.tape import Record, Tape
 
 APP = "driftline-assess"
 CONTENT = Path(__file__).parent / "content"
@@ -123,14 +123,20 @@ class Arena:
         self.slots.append(slot)
         return slot
 
+    def decide(self) -> None:
+        """What people decided is heard before anything is read: which reading it meets must not be chance."""
+        out, delivery = producer(self.kafka), Delivery()
+        for record in self.tape.decisions():
+            say(out, delivery, record)
+        flush(out, delivery, 30)
+        self.until(lambda: self.lag(topics=(CONTROL,)) == 0, "the decisions")
+
     def _feed(self) -> None:
         """At the wanted rate; record times are the tape's, as a collector's would be."""
         out, delivery = producer(self.kafka, delivery_timeout_ms=300_000), Delivery()
         began = time.monotonic()
         for record in self.tape.records():
-            numbers = range(PARTITIONS) if record.partition is None else [record.partition]
-            for number in numbers:
-                produce(out, delivery, record.topic, record.value, partition=number, timestamp=record.at_ms)  # fmt: skip
+            say(out, delivery, record)
             self.fed += record.elements
             out.poll(0)
             while self.fed > self.rate * (time.monotonic() - began):
@@ -206,6 +212,12 @@ class Arena:
             if slot.is_alive():
                 slot.end()
         self.broker.stop()
+
+
+def say(out: Any, delivery: Delivery, record: Record) -> None:
+    """A record of the tape, to its partition or to all."""
+    for number in range(PARTITIONS) if record.partition is None else [record.partition]:
+        produce(out, delivery, record.topic, record.value, partition=number, timestamp=record.at_ms)
 
 
 def verify(arena: Arena) -> dict[str, int]:
@@ -397,6 +409,7 @@ def trial(
         for _ in range(workers):
             arena.worker()
         arena.rate = n / seconds
+        arena.decide()
         arena.feeding.start()
         arena.flowing()
         DISTURB[how](arena, random.Random(seed))

@@ -76,7 +76,7 @@ class Tape:
         chance = random.Random(self._seed)
         good: list[list[bool]] = [[True, True] for _ in self.uids]
         there = [True] * len(self.uids)
-        out: list[Record] = list(self._decisions()) if self._decided else []
+        out: list[Record] = []
         for number in range(ROUNDS):
             at = self._begin + timedelta(hours=number)
             ms = int(at.timestamp() * 1000)
@@ -102,8 +102,10 @@ class Tape:
             out.append(Record(CONTROL.name, None, tick.encode(), ms))
         return out
 
-    def _decisions(self) -> Iterator[Record]:
-        """A risk accepted for most of the time, one for always, and for every seventh key what is approved or declared."""
+    def decisions(self) -> Iterator[Record]:
+        """What people decided before: to be heard before anything else. A risk accepted for most of the time, one for always, and for every seventh key what is approved or declared."""
+        if not self._decided:
+            return
         at, ms = self._begin - timedelta(hours=1), int(self._begin.timestamp() * 1000)
         for number, pattern in enumerate(("*key/00*1", "*key/*2")):
             accepted = RiskException(
@@ -177,7 +179,7 @@ class Tape:
     def undisturbed(self) -> Witness:
         """What a single fold, that nothing disturbs, makes of it."""
         fold = Witness()
-        for record in self._records:
+        for record in (*self.decisions(), *self._records):
             fold.feed(record.topic, record.value)
         return fold
 
