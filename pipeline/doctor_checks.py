@@ -3,11 +3,11 @@
 import asyncio
 import os
 import shlex
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import libversion
 
@@ -18,6 +18,9 @@ from pipeline.kafka import explained, reached
 from pipeline.retry import box
 from pipeline.settings import Settings
 from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, SIGNALS, SNAPSHOTS
+
+if TYPE_CHECKING:
+    from pipeline.detections.rule import Detection
 
 BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
 ELASTIC = "is Elasticsearch running, and does elasticsearch.url name it?"
@@ -96,10 +99,33 @@ def _detections(settings: Settings) -> Iterator[Line]:
     own = settings.aws.events
     if own.queues or own.lookup:
         yield Line(what, "ok", text)
+        yield from _deaf(found.rules.values(), {queue.source for queue in own.queues})
         return
     deaf = sum(rule.logsource.get("product") != OWN for rule in found.rules.values())
     yield Line(what, "warn" if deaf else "ok", f"{text}; {deaf} of them ask for change events, and no source is configured",
                "deploy/aws/README.md, then aws.events.queues" if deaf else "")  # fmt: skip
+
+
+ASKED: Mapping[str, tuple[str, str, str]] = {
+    "data": ("log", "data events (who reads objects)", "deploy/aws/README.md, data_event_objects; then a queue of source log in aws.events.queues"),
+    "guardduty": ("eventbridge", "findings of GuardDuty", "deploy/aws/README.md, then a queue of source eventbridge"),
+    "inspector": ("eventbridge", "findings of Inspector", "deploy/aws/README.md, then a queue of source eventbridge"),
+}  # fmt: skip
+"""What detections may ask for beside changes: the source that it comes by, and what to do."""
+
+
+def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
+    """Detections that cannot fire for want of what they look at."""
+    asking: dict[str, list[str]] = {}
+    for rule in rules:
+        own = rule.about.get("driftline")
+        for source in own.get("sources", ()) if isinstance(own, dict) else ():
+            asking.setdefault(source, []).append(rule.name or rule.id)
+    for source, (way, text, step) in ASKED.items():
+        if source in asking and way not in configured:
+            yield Line("detections", "warn", f"{text} do not come: {', '.join(sorted(asking[source])[:5])} cannot fire", step)  # fmt: skip
+    if reads := sorted(asking.get("reads", ())):
+        yield Line("detections", "ok", f"{', '.join(reads[:5])} ask for calls that only read: they come if they are forwarded (deploy/aws, read_events)")  # fmt: skip
 
 
 def _state(home: Path, app_id: str) -> Iterator[Line]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -207,3 +208,25 @@ def test_a_state_that_others_may_read(doctor: Callable[..., Said], tmp_path: Pat
     (folder / "v1" / "rows").chmod(0o600)
     folder.chmod(0o755)
     assert line()["state"] == "fail"
+
+
+def test_detections_that_cannot_fire_are_named_with_what_they_want() -> None:
+    from pipeline.doctor_checks import _detections
+    from pipeline.settings import Settings
+
+    def lines(**events: Any) -> list[tuple[str, str]]:
+        settings = Settings.model_validate({"aws": {"events": events}})
+        return [(line.state, line.detail) for line in _detections(settings)]
+
+    url = "https://sqs.eu-west-1.amazonaws.com/111111111111/q"
+    everything = lines(
+        queues=[{"url": url, "source": "eventbridge"}, {"url": url + "2", "source": "log"}]
+    )
+    assert [state for state, _ in everything] == ["ok", "ok"]
+    assert "only read" in everything[1][1]
+    bridge = lines(queues=[{"url": url, "source": "eventbridge"}])
+    (wanting,) = [text for state, text in bridge if state == "warn"]
+    assert wanting.startswith("data events (who reads objects) do not come: ")
+    assert "aws_public_bucket_read_by_stranger" in wanting
+    polled = [text for state, text in lines(lookup=True) if state == "warn"]
+    assert [text.split(" do not")[0] for text in polled] == ["data events (who reads objects)", "findings of GuardDuty", "findings of Inspector"]  # fmt: skip
