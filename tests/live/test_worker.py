@@ -3,14 +3,18 @@
 import os
 import signal
 import threading
+import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline import state, wire
 from pipeline.local.kafka import KafkaServer
 from pipeline.local.process import Child, free_port, wait_until
+from pipeline.model import Part, finding_id
 from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
 from tests.core.world import key, tick
 from tests.live.programs import Site, Worker
@@ -218,3 +222,27 @@ def test_rules_are_taken_up_while_it_runs_and_mistakes_are_not(site: Site) -> No
 
     wait_until(changed, PATIENCE, supervisor.child, "every finding judged by the new rule")
     assert children(supervisor.child) == pid, "it was not started again"
+
+
+def test_a_clock_that_is_killed_takes_no_time_away(site: Site) -> None:
+    """A wait ends when it ends, however long nobody told the time; and a clock that begins anew tells none twice."""
+    rule = site.folder / "rules" / "t-patient.yaml"
+    rule.write_text(rule.read_text().replace("for: 10m", "for: 3s"))
+    uid = f"arn:aws:kms:eu-west-1:111111111111:key/{uuid.uuid4()}"
+    worker, clock = site.worker(), site.launch("clock", DRIFTLINE_CLOCK__INTERVAL="1s")
+    wait_until(worker.ready, PATIENCE, worker.child, "the worker")
+    wait_until(lambda: worker.metrics()["driftline_worker_watermark_seconds"] > 0, PATIENCE, clock, "a tick")  # fmt: skip
+    at = datetime.now(UTC)
+    off = key(0, enabled=False, uid=uid).model_copy(update={"captured_at": at, "parts": [Part(name=name, captured_at=at) for name in ("rotation", "key")]})  # fmt: skip
+    site.say(SNAPSHOTS.name, wire.join([wire.encode_snapshot(off)]), partition=partition(uid))
+
+    def told() -> dict[str, Any]:
+        return site.findings().get(finding_id("t-patient", uid), {})
+
+    wait_until(lambda: told().get("reason") == "pending", PATIENCE, worker.child, "the wait")
+    clock.kill()
+    again = site.launch("clock", DRIFTLINE_CLOCK__INTERVAL="1s")
+    wait_until(lambda: told().get("status") == "open", PATIENCE, again, "its end")
+    finding = told()
+    assert datetime.fromisoformat(finding["opened_at"]) - at == timedelta(seconds=3)
+    assert (finding["reason"], finding["reopened"]) == ("opened", 0)
