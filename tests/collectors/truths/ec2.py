@@ -16,7 +16,8 @@ NEVER_PASSED: set[str] = set()
 SSH, RDP = "ec2-security-group-no-ssh-from-internet", "ec2-security-group-no-rdp-from-internet"
 RISKY, CONSOLES = (f"ec2-security-group-no-{what}-from-internet" for what in ("risky-ports", "consoles"))  # fmt: skip
 ONLY_WEB = "ec2-security-group-only-web-from-internet"
-EVERY = {SSH, RDP, RISKY, CONSOLES, ONLY_WEB}
+CIFS = "ec2-security-group-no-cifs-from-internet"
+EVERY = {SSH, RDP, CIFS, RISKY, CONSOLES, ONLY_WEB}
 FLOW, ENDPOINT = "ec2-vpc-flow-logs-enabled", "ec2-vpc-reaches-ec2-privately"
 ADMIN = "ec2-network-acl-no-admin-ports-from-internet"
 WORLD = "0.0.0.0/0"
@@ -78,7 +79,7 @@ def _groups(ec2: Any) -> Truth:
         ("g-none", set(), []),
         ("g-ssh", {SSH, ONLY_WEB}, [rule(22, 22, four=WORLD)]),
         ("g-ssh-by-six", {SSH, ONLY_WEB}, [rule(22, 22, six="::/0")]),
-        ("g-range", {SSH, RISKY, ONLY_WEB}, [rule(0, 1024, four=WORLD)]),
+        ("g-range", {SSH, CIFS, RISKY, ONLY_WEB}, [rule(0, 1024, four=WORLD)]),
         ("g-all-ports", EVERY, [rule(0, 65535, four=WORLD)]),
         ("g-all-protocols", EVERY, [rule(0, 0, "-1", four=WORLD)]),
         ("g-rdp-udp", {RDP, ONLY_WEB}, [rule(3389, 3389, "udp", four=WORLD)]),
@@ -87,8 +88,9 @@ def _groups(ec2: Any) -> Truth:
         ("g-web", set(), [rule(443, 443, four=WORLD), rule(80, 80, six="::/0")]),
         ("g-around-web", {RISKY, ONLY_WEB}, [rule(80, 443, four=WORLD)]),
         ("g-office", set(), [rule(22, 22, four="203.0.113.0/24"), rule(3389, 3389, four="10.0.0.0/8")]),
-        ("g-around", {RISKY, CONSOLES, ONLY_WEB}, [rule(23, 3388, four=WORLD)]),
+        ("g-around", {CIFS, RISKY, CONSOLES, ONLY_WEB}, [rule(23, 3388, four=WORLD)]),
         ("g-ping", set(), [rule(-1, -1, "icmp", four=WORLD)]),
+        ("g-files", {CIFS, RISKY, ONLY_WEB}, [rule(445, 445, six="::/0")]),
         ("g-database", {RISKY, ONLY_WEB}, [rule(5432, 5432, four=WORLD)]),
         ("g-database-inside", set(), [rule(5432, 5432, four="10.0.0.0/8")]),
         ("g-console", {CONSOLES, ONLY_WEB}, [rule(8080, 8080, four=WORLD)]),
