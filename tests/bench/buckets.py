@@ -47,7 +47,7 @@ def config(number: int, round_: int = 0) -> dict[str, Any]:
         "versioning": {"Status": "Enabled"} if number % 3 else {},
         "policy": {"Version": "2012-10-17", "Statement": statements},
         "acl": {"Owner": owner, "Grants": [{"Grantee": owner | {"Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]},
-        "logging": {"TargetBucket": "bench-logs", "TargetPrefix": f"{number}/"},
+        "logging": {"TargetBucket": "bench-logs", "TargetPrefix": f"{number}/{round_ or ''}"},
         "ownership": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
         "lifecycle": [{"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 30}}],
     }  # fmt: skip
