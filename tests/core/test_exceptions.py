@@ -7,14 +7,12 @@ import orjson
 import pytest
 
 from pipeline.fold import Fold
-from pipeline.judging import Options
 from pipeline.model import Actor, Control, Finding, RiskException, Snapshot
-from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load
 from pipeline.state import ASKED, EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS
+from pipeline.topics import CONTROL, SNAPSHOTS
 from tests.core.world import RULE as RULE_TEXT
-from tests.core.world import UID, World, change, gone, key, minute, rulebook, tick, value
+from tests.core.world import UID, Kept, World, change, gone, key, minute, rulebook, tick, value
 
 RULE = "t-rotation"
 OTHER = UID[:-1] + "2"
@@ -308,31 +306,8 @@ def test_long_values_are_compared_whole(lists: Rulebook) -> None:
         assert found[0]["reason"] == reason
 
 
-class Kept:
-    """A partition whose rows can be lost up to the last take."""
-
-    def __init__(self) -> None:
-        self.rows: dict[bytes, bytes] = {}
-        self.start()
-
-    def start(self) -> None:
-        self.fold = Partition(
-            0, self.rows.get, rulebook(), Options(), heads=lambda: list(self.rows.items())
-        )
-        self.fold.restore([(k, v) for k, v in self.rows.items() if k[:1] == b"h"])
-
-    def keep(self) -> list[dict[str, Any]]:
-        work = self.fold.take()
-        for row, content in work.rows.items():
-            if content is None:
-                self.rows.pop(row, None)
-            else:
-                self.rows[row] = content
-        return [orjson.loads(o.value) for o in work.outputs if o.topic == FINDINGS.name]
-
-
 def test_a_crash_between_hearing_and_judging_loses_nothing() -> None:
-    kept = Kept()
+    kept = Kept(rulebook())
     kept.fold.apply(CONTROL.name, tick(0), 0)
     for number in range(5):
         kept.fold.apply(SNAPSHOTS.name, value(key(0, rotation=False, uid=f"{UID}{number}")), number)
@@ -340,12 +315,12 @@ def test_a_crash_between_hearing_and_judging_loses_nothing() -> None:
     kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)
     assert kept.keep() == []  # heard and kept, nothing judged yet
     assert EXCEPTIONS_KEY in kept.rows
-    kept.start()
+    kept.start(rulebook())
     while kept.fold.advance(most=2):
         pass
     found = kept.keep()
     assert [f["reason"] for f in found if f["rule"]["id"] == RULE] == ["accepted"] * 5
-    kept.start()
+    kept.start(rulebook())
     kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)  # delivered again
     assert not kept.fold.advance()
     assert kept.keep() == []
@@ -356,7 +331,7 @@ def test_a_crash_between_hearing_and_judging_loses_nothing() -> None:
 @pytest.mark.parametrize("cut", range(7))
 def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
     """The changelog takes rows one by one: a worker may die between any two of them."""
-    kept = Kept()
+    kept = Kept(rulebook())
     uids = [f"{UID}{number}" for number in range(4)]
     for number, uid in enumerate(uids):
         kept.fold.apply(SNAPSHOTS.name, value(key(0, rotation=False, uid=uid)), number)
@@ -365,7 +340,7 @@ def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
     rows = list(in_order(kept.fold.take().rows).items())
     assert len(rows) == 6
     kept.rows |= {row: content for row, content in rows[:cut] if content is not None}
-    kept.start()
+    kept.start(rulebook())
     kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)
     while kept.fold.advance():
         pass
@@ -375,14 +350,14 @@ def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
 
 def test_what_is_kept_beside_the_states_never_runs_back() -> None:
     """Control records that come again, after a restart, are not newer than what they said before."""
-    kept = Kept()
+    kept = Kept(rulebook())
     records = [tick(0), Control(exception=accepted()).encode(), tick(1), tick(2)]
     for offset, record in enumerate(records):
         kept.fold.apply(CONTROL.name, record, offset)
     kept.keep()
     before = {row: prefix(kept.rows[row])[1] for row in (SOURCES_KEY, EXCEPTIONS_KEY)}
     assert [position.control for position in before.values()] == [3, 1]
-    kept.start()
+    kept.start(rulebook())
     for offset in (0, 1, 2):
         kept.fold.apply(CONTROL.name, records[offset], offset)
         kept.keep()
@@ -390,7 +365,7 @@ def test_what_is_kept_beside_the_states_never_runs_back() -> None:
 
 
 def test_slices_are_bounded_and_only_what_is_concerned_is_looked_at() -> None:
-    kept = Kept()
+    kept = Kept(rulebook())
     for number in range(5):
         kept.fold.apply(SNAPSHOTS.name, value(key(0, rotation=False, uid=f"{UID}{number}")), number)
     kept.keep()
@@ -401,7 +376,7 @@ def test_slices_are_bounded_and_only_what_is_concerned_is_looked_at() -> None:
 
 
 def test_too_many_are_refused_not_swallowed() -> None:
-    kept = Kept()
+    kept = Kept(rulebook())
     big = accepted(reason="x" * 3_600_000)
     kept.fold.apply(CONTROL.name, Control(exception=big).encode(), 1)
     assert "too many" in kept.fold.take_dead()[0].reason

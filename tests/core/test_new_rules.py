@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
-from pipeline.judging import Options
 from pipeline.model import finding_id
-from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load
-from pipeline.state import RULES_KEY, in_order
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS
-from tests.core.world import RULE, RULES, UID, key, tick, value
+from pipeline.state import RULES_KEY
+from pipeline.topics import CONTROL, SNAPSHOTS
+from tests.core.world import RULE, RULES, UID, Kept, key, tick, value
 
 UIDS = [f"{UID}{number}" for number in range(5)]
 
@@ -30,33 +27,20 @@ def book(folder: Path, more: str = "", **musts: str) -> Rulebook:
     return load([folder], builtin=False)
 
 
-class Kept:
-    """A partition and the rows that are durable; it may be started again with another rulebook."""
+class Told(Kept):
+    """One that counts its records, and remembers the last word on every finding."""
 
-    def __init__(self, rulebook: Rulebook) -> None:
-        self.rows: dict[bytes, bytes] = {}
+    def __init__(self, rules: Rulebook) -> None:
         self.findings: dict[str, dict[str, Any]] = {}
         self.offset = 0
-        self.start(rulebook)
-
-    def start(self, rulebook: Rulebook) -> None:
-        self.fold = Partition(0, self.rows.get, rulebook, Options(), None, self.heads)
-        self.fold.restore(self.heads())
-
-    def heads(self) -> list[tuple[bytes, bytes]]:
-        return [(key, row) for key, row in self.rows.items() if key[:1] == b"h"]
+        super().__init__(rules)
 
     def read(self, topic: str, record: bytes) -> None:
         self.fold.apply(topic, record, self.offset)
         self.offset += 1
 
     def keep(self, cut: int | None = None) -> list[dict[str, Any]]:
-        """What is said now. `cut`: only so many rows become durable."""
-        work = self.fold.take()
-        for row, content in list(in_order(work.rows).items())[:cut]:
-            if content is not None:
-                self.rows[row] = content
-        said = [orjson.loads(o.value) for o in work.outputs if o.topic == FINDINGS.name]
+        said = super().keep(cut)
         self.findings |= {one["id"]: one for one in said}
         return said
 
@@ -70,8 +54,8 @@ class Kept:
         return found["status"], found["reason"]
 
 
-def swept(rulebook: Rulebook, at: float = 0, **how: Any) -> Kept:
-    kept = Kept(rulebook)
+def swept(rulebook: Rulebook, at: float = 0, **how: Any) -> Told:
+    kept = Told(rulebook)
     kept.read(CONTROL.name, tick(at))
     for uid in UIDS:
         kept.read(SNAPSHOTS.name, value(key(at, uid=uid, **how)))

@@ -22,8 +22,10 @@ from pipeline.model import (
     Unread,
     finding_id,
 )
+from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load
-from pipeline.topics import CHANGES, CONTROL
+from pipeline.state import in_order
+from pipeline.topics import CHANGES, CONTROL, FINDINGS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TYPE = "AWS::KMS::Key"
@@ -169,6 +171,31 @@ class World(Fold):
             finding["id"]: {k: v for k, v in finding.items() if k not in said}
             for finding in map(orjson.loads, self.findings.values())
         }
+
+
+class Kept:
+    """A partition and the rows that are durable: it may be started again, with another rulebook too."""
+
+    def __init__(self, rules: Rulebook) -> None:
+        self.rows: dict[bytes, bytes] = {}
+        self.start(rules)
+
+    def start(self, rules: Rulebook) -> None:
+        self.fold = Partition(0, self.rows.get, rules, heads=self.heads)
+        self.fold.restore(self.heads())
+
+    def heads(self) -> list[tuple[bytes, bytes]]:
+        return [(key, row) for key, row in self.rows.items() if key[:1] == b"h"]
+
+    def keep(self, cut: int | None = None) -> list[dict[str, Any]]:
+        """The findings said now. `cut`: only so many of the rows become durable."""
+        work = self.fold.take()
+        for row, content in list(in_order(work.rows).items())[:cut]:
+            if content is None:
+                self.rows.pop(row, None)
+            else:
+                self.rows[row] = content
+        return [orjson.loads(o.value) for o in work.outputs if o.topic == FINDINGS.name]
 
 
 def watched() -> World:
