@@ -72,11 +72,10 @@ def apply(
         baselines.made_anew(body)
     if body.deleted_at is not None:
         judging.delete(body, at, rulebook.of(body.resource))
-        _name_drifts(known.body if known else None, new, drifts, rulebook)
     else:
         judging.grow_stale(new, at)
         judging.judge(new, at, rulebook, options)
-        _name_drifts(known.body if known else None, new, drifts, rulebook)
+    _name_drifts(known.body if known else None, new, drifts, rulebook)
     body.drifts = explain.kept([*body.drifts, *drifts], at)
     told = explain.told(body, at, events) if body.drifts else []
     # The next reading may only be compared with one that left nothing open: not with a late one, nor
@@ -113,20 +112,20 @@ def tick(
 def judged_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
     """A state that people's word has changed: judged by what is known of it. `state.body` is another than before."""
     at = max(state.head.seen_at, state.head.said_at)
-    before, new = state.body, judging.passed(state, at, rulebook, options)
+    new = judging.passed(state, at, rulebook, options)
     judging.judge(new, at, rulebook, options)
-    findings = said(before, new, at, rulebook, options, restate=False)
-    new.due = judging.due_at(new, rulebook, options)
-    return Step(new, findings, True)
+    return _moved(state.body, new, at, rulebook, options)
 
 
 def ruled_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
-    """What is known of a resource, judged by a new rulebook."""
-    if not judging.ruled_otherwise(state, rulebook):
-        return Step(state, [], False)
+    """A state that was judged by other rules (judging.ruled_otherwise), judged by those of now."""
     at = max(state.head.seen_at, state.head.said_at)
-    new = judging.passed(state, at, rulebook, options)
-    findings = said(state.body, new, at, rulebook, options, restate=False)
+    return _moved(state.body, judging.passed(state, at, rulebook, options), at, rulebook, options)
+
+
+def _moved(before: Body, new: State, at: int, rulebook: Rulebook, options: Options) -> Step:
+    """What is to be said where nothing was read."""
+    findings = said(before, new, at, rulebook, options, restate=False)
     new.due = judging.due_at(new, rulebook, options)
     return Step(new, findings, True)
 

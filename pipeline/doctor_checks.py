@@ -116,10 +116,11 @@ ASKED: Mapping[str, tuple[str, str, str]] = {
 
 def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
     """Detections that cannot fire for want of what they look at."""
+    from pipeline.detections.correlations import ours
+
     asking: dict[str, list[str]] = {}
     for rule in rules:
-        own = rule.about.get("driftline")
-        for source in own.get("sources", ()) if isinstance(own, dict) else ():
+        for source in ours(rule.about).get("sources", ()):
             asking.setdefault(source, []).append(rule.name or rule.id)
     for source, (way, text, step) in ASKED.items():
         if source in asking and way not in configured:

@@ -1,7 +1,7 @@
 """What is known of one resource, judged; and what time alone does to that. Pure; times in microseconds since 1970."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from pipeline.drift.expected import Expected
 from pipeline.exceptions import Book
 from pipeline.normalise import unread
 from pipeline.risk import criticality
-from pipeline.rulebook import Rulebook, RuleSet
+from pipeline.rulebook import Rulebook, RuleSet, Verdict
 from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.state import NEVER, Body, Hidden, Life, State
 
@@ -81,8 +81,6 @@ def stand(body: Body, at: int, rules: RuleSet, options: Options) -> None:
 def grow_stale(state: State, at: int) -> bool:
     """Hides the parts whose last reading is too old; says whether there were any."""
     head, body = state.head, state.body
-    if body.deleted_at is not None:
-        return False
     old = [name for name in _fresh(state) if head.parts[name] + STALE_AFTER <= at]
     for name in old:
         body.hidden[name] = Hidden("stale", "", head.parts[name] + 1)  # any newer reading lifts it
@@ -91,6 +89,9 @@ def grow_stale(state: State, at: int) -> bool:
 
 
 def _fresh(state: State) -> list[str]:
+    """The parts that may grow stale: none of what is gone."""
+    if state.body.deleted_at is not None:
+        return []
     hidden = unread(state.body, state.head.parts)
     return [name for name in state.head.parts if name not in hidden]
 
@@ -106,26 +107,34 @@ def judge(
     hidden = unread(body, head.parts)
     rules = rulebook.of(body.resource)
     document = body.resource | {"config": body.config}
-    lives: dict[str, Life] = {}
     verdicts = rules.judge(document, hidden, at, body.previous, body.changes)
     if body.baselines:
         hints = options.hints.get(body.resource["type"], NO_HINTS)
         verdicts += baselines.verdicts(body, hidden, at, hints)
     for verdict in verdicts:
-        bound = verdict.rule
         if verdict.evaluation == "unknown" and "stale" in verdict.detail.split():
             verdict.reason = "stale"
-        old = body.lives.get(bound.id)
-        because = _because(old) if anew else ""
-        life = lifecycle.judged(old, verdict, at, head.seen_at, because)
-        if life is not None:
-            life.rule, life.severity = bound.ref["version"], bound.severity
-            lives[bound.id] = life
+    lives = _lives(body, verdicts, at, head.seen_at, anew=anew)
     for rule, life in body.lives.items():
         if rule not in lives:
             reason = "baseline_removed" if rule in STANDING_IDS else "rule_removed"
             lives[rule] = lifecycle.retired(life, reason, at)
     body.lives, body.rules = lives, rulebook.type_hash(body.resource["type"])
+
+
+def _lives(
+    body: Body, verdicts: Iterable[Verdict], at: int, read_at: int, *, anew: bool = False
+) -> dict[str, Life]:
+    """The lives after verdicts that stand on a reading of `read_at`."""
+    out: dict[str, Life] = {}
+    for verdict in verdicts:
+        bound, old = verdict.rule, body.lives.get(verdict.rule.id)
+        because = _because(old) if anew else ""
+        life = lifecycle.judged(old, verdict, at, read_at, because)
+        if life is not None:
+            life.rule, life.severity = bound.ref["version"], bound.severity
+            out[bound.id] = life
+    return out
 
 
 def _because(old: Life | None) -> str:
@@ -154,13 +163,7 @@ def delete(body: Body, at: int, rules: RuleSet) -> None:
 
 def _standing(body: Body, at: int, otherwise: str) -> dict[str, Life]:
     """Of a deleted resource: what code still says of it, and what nobody says any more."""
-    out: dict[str, Life] = {}
-    for verdict in baselines.verdicts(body, {}, at):
-        old, bound = body.lives.get(verdict.rule.id), verdict.rule
-        life = lifecycle.judged(old, verdict, at, body.deleted_at or at)
-        if life is not None:
-            life.rule, life.severity = bound.ref["version"], bound.severity
-            out[bound.id] = life
+    out = _lives(body, baselines.verdicts(body, {}, at), at, body.deleted_at or at)
     for rule, life in body.lives.items():
         if rule in STANDING_IDS and rule not in out:
             out[rule] = lifecycle.retired(life, otherwise, at)
@@ -186,8 +189,7 @@ def _changes_at(state: State, rules: RuleSet, options: Options) -> int:
     waits = [
         lifecycle.due(life, bound) for bound in rules.every if (life := body.lives.get(bound.id))
     ]
-    gone = body.deleted_at is not None
-    stale = [] if gone else [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
+    stale = [state.head.parts[name] + STALE_AFTER for name in _fresh(state)]
     return min([NEVER, *waits, *stale, exceptions.until(body, options.exceptions), baselines.quiet_until(body)])  # fmt: skip
 
 

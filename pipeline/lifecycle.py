@@ -55,7 +55,7 @@ def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
     if life.status != "open":
         if life.status == "clear":
             life.because = ""
-        life.reason = (life.because or "fixed") if life.status == "resolved" else "holds"
+        life.reason = _fixed_reason(life) if life.status == "resolved" else "holds"
         return life
     if life.passing_since is None:
         life.because = because
@@ -65,7 +65,7 @@ def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
             life.reason = "keep_firing"
             return life
         at = life.passing_since + rule.keep_firing_for * SECOND
-    return _resolve(life, at, life.because or "fixed")
+    return _resolve(life, at, _fixed_reason(life))
 
 
 def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
@@ -77,7 +77,7 @@ def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
     if life.passing_since is not None:
         closes = life.passing_since + rule.keep_firing_for * SECOND
         if at >= closes:
-            return _resolve(msgspec.structs.replace(life), closes, life.because or "fixed")
+            return _resolve(msgspec.structs.replace(life), closes, _fixed_reason(life))
     return life
 
 
@@ -118,6 +118,10 @@ def _open(life: Life, at: int) -> Life:
 
 def _open_reason(life: Life) -> str:
     return life.because or ("reopened" if life.reopened else "opened")
+
+
+def _fixed_reason(life: Life) -> str:
+    return life.because or "fixed"
 
 
 def _resolve(life: Life, at: int, reason: str) -> Life:

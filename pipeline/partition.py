@@ -14,7 +14,7 @@ from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
-from pipeline.judging import Options
+from pipeline.judging import Options, ruled_otherwise
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.rulebook import Rulebook
@@ -66,11 +66,10 @@ class Partition:
         self._dead: list[Dead] = []
         self._sessions = Sessions(self._row, self._put, self._tell)
         self._time = Watermarks(get)
-        self._accepted = Accepting(
-            self._row, self._put, lambda: self._uids(heads()), options or Options()
-        )
+        every = lambda: self._uids(heads())  # noqa: E731 - asked anew each time
+        self._accepted = Accepting(self._row, self._put, every, options or Options())
         self._options = self._accepted.options
-        self._ruling = Ruling(self._row, self._put, lambda: self._uids(heads()), rulebook.hash)
+        self._ruling = Ruling(self._row, self._put, every, rulebook.hash)
 
     @property
     def watermark(self) -> int:
@@ -204,14 +203,11 @@ class Partition:
 
         Says whether more are left."""
         self._accepted.ask(self.watermark)
-        if judged := self._ruling.next(most):
-            for uid in judged:
+        if uids := self._ruling.next(most):
+            for uid in uids:
                 state = self._load(uid)
-                if (
-                    state
-                    and (step := assess.ruled_anew(state, self._rulebook, self._options)).applied
-                ):
-                    self._emit(uid, state, step)
+                if state and ruled_otherwise(state, self._rulebook):
+                    self._emit(uid, state, assess.ruled_anew(state, self._rulebook, self._options))
             return True
         until = self.watermark if limit is None else min(self.watermark, limit)
         done = 0

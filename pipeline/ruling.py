@@ -19,7 +19,9 @@ class Ruling:
         self._put, self._uids, self._rulebook = put, uids, rulebook
         stored = row(RULES_KEY)
         known = rows.decode_judged(stored).rulebook if stored else ""
-        self._position = rows.prefix(stored)[1] if stored else Position()
+        position = rows.prefix(stored)[1] if stored else Position()
+        self._told = Position(control=position.control + 1)
+        """Each rulebook's row is further along than the one before: of two the last one counts."""
         self._open = known != rulebook
         self._left: list[str] | None = None
 
@@ -32,11 +34,5 @@ class Ruling:
         taken = [self._left.pop() for _ in range(min(most, len(self._left)))]
         if not taken:
             self._open, self._left = False, None
-            self._put(
-                RULES_KEY, rows.encode(Judged(self._rulebook), NEVER, self._told()), NEVER, ""
-            )
+            self._put(RULES_KEY, rows.encode(Judged(self._rulebook), NEVER, self._told), NEVER, "")
         return taken
-
-    def _told(self) -> Position:
-        """Each rulebook's row is further along than the one before: of two the last one counts."""
-        return Position(control=self._position.control + 1)

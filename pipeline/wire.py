@@ -121,10 +121,11 @@ def fits(part: Any) -> Any:
     return part
 
 
-def _problems(error: ValidationError) -> str:
+def problems(error: ValidationError, most: int = 5) -> str:
+    """What a model says of a document, in a line, each with its place."""
     return "; ".join(
         f"{'.'.join(str(step) for step in problem['loc']) or 'record'}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_input=False)[:5]
+        for problem in error.errors(include_url=False, include_input=False)[:most]
     )
 
 
@@ -133,7 +134,7 @@ def snapshot(data: bytes) -> Snapshot:
     try:
         return Snapshot.model_validate(decode(data))
     except ValidationError as error:
-        raise Malformed(_problems(error)) from None
+        raise Malformed(problems(error)) from None
 
 
 def change(data: bytes) -> Change | Chain:
@@ -144,7 +145,7 @@ def change(data: bytes) -> Change | Chain:
             return Chain.model_validate(value)
         return Change.model_validate(value)
     except ValidationError as error:
-        raise Malformed(_problems(error)) from None
+        raise Malformed(problems(error)) from None
 
 
 def control(data: bytes) -> Control:
@@ -152,7 +153,7 @@ def control(data: bytes) -> Control:
     try:
         return Control.model_validate(decode(data))
     except ValidationError as error:
-        raise Malformed(_problems(error)) from None
+        raise Malformed(problems(error)) from None
 
 
 def split(value: bytes) -> list[bytes]:

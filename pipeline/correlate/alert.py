@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.correlate.runs import Run
-from pipeline.detections.correlations import Correlation
+from pipeline.detections.correlations import Correlation, ours
 from pipeline.model import from_micros
 from pipeline.model.finding import SEVERITIES
 
@@ -14,13 +14,12 @@ MOST = 50
 
 def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """The Alert. `said`: what pipeline.correlate.group says of it."""
-    own = one.about.get("driftline")
     out: dict[str, Any] = {
         "id": said["id"], "rule": one.id, "title": one.title,
         "severity": one.level if one.level in SEVERITIES else "medium",
         "state": said["state"], "revision": said["revision"], "tags": list(one.tags),
         "group": dict(zip(one.group_by, group.split("\n"), strict=False)) if one.group_by else {},
-        "next": own.get("next", "") if isinstance(own, dict) else "",
+        "next": ours(one.about).get("next", ""),
         "description": str(one.about.get("description", "")),
         "false_positives": [str(text) for text in one.about.get("falsepositives") or ()],
     }  # fmt: skip

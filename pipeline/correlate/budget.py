@@ -8,10 +8,10 @@ from collections.abc import Callable
 import msgspec
 
 from pipeline import state as rows
+from pipeline.correlate.windows import HOUR
 from pipeline.state import NEVER, Position
 
 BUDGET_KEY = b"q"
-HOUR = 3_600_000_000
 KEPT = 48
 """Hours of a rule that are remembered."""
 

@@ -239,6 +239,4 @@ def _read(kind: type[R], document: Any) -> R:
     try:
         return kind.model_validate(document)
     except ValidationError as why:
-        problem = why.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in problem["loc"])
-        raise Malformed(f"no signal: {place}: {problem['msg']}") from None
+        raise Malformed(f"no signal: {wire.problems(why, 1)}") from None

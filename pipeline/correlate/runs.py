@@ -83,14 +83,18 @@ def _until(hits: Sequence[Hit], end: tuple[int, str, str]) -> int:
     return next((number for number, hit in enumerate(hits) if hit.place > end), len(hits))
 
 
-def _events(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
+def _events(spec: Spec, hits: Sequence[Hit]) -> Sequence[Hit]:
     """Without what only stands, or ends that."""
+    if not spec.standing:
+        return hits
     ends = set(spec.standing.values())
     return [hit for hit in hits if not hit.state and hit.rule not in ends]
 
 
-def _with_standing(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
+def _with_standing(spec: Spec, hits: Sequence[Hit]) -> Sequence[Hit]:
     """Of what is only said again, the last word each."""
+    if not spec.standing:
+        return hits
     last = {(hit.rule, hit.value): hit for hit in hits if hit.rule in spec.standing}
     shown = [*_events(spec, hits), *(hit for hit in last.values() if hit.state)]
     return sorted(shown, key=lambda hit: hit.place)
@@ -99,7 +103,7 @@ def _with_standing(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
 def _begun(
     spec: Spec, correlation: str, group: str, hits: Sequence[Hit], first: int, last: int, continues: str | None
 ) -> Run:  # fmt: skip
-    inside = _with_standing(spec, hits[first : last + 1]) if spec.standing else hits[first : last + 1]  # fmt: skip
+    inside = _with_standing(spec, hits[first : last + 1])
     at = hits[last].at
     id = alert_id(correlation, group, at, continues)
     shown = [hit.brief for hit in inside][:SHOWN]

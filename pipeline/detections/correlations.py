@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.correlate.windows import COMPARE, Kind, Spec
+from pipeline.correlate.windows import COMPARE, DAY, Kind, Spec
 from pipeline.detections.match import Refused
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
@@ -19,7 +19,6 @@ KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "genera
         "standing")  # fmt: skip
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 MICROS = 1_000_000
-DAY = 86_400 * MICROS
 _SPAN = re.compile(r"(\d+)([smhd])")
 _TOKEN = re.compile(r"\s*(\(|\)|and\b|or\b|not\b|[A-Za-z0-9_-]+)")
 Holds = Callable[[frozenset[str]], bool]
@@ -74,7 +73,7 @@ class Correlation:
         )
         return Spec(
             self.kind, self.rules, self.timespan, self.conditions, self.percentile, holds, absent, self.learning,
-            {self.called[rule]: self.called[end] for rule, end in self.standing.items()}, self.longest,
+            self.standing, self.longest,
         )  # fmt: skip
 
 
@@ -106,7 +105,7 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
         id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
         timespan, conditions, field_, block.get("aliases") or {},
         bool(block.get("generate", data.get("generate", True))), words, percentile, {}, data.get("name"),
-        tuple(map(str, data.get("tags") or ())), path, learning, _standing(block, kind, rules), _longest(data.get("driftline")),
+        tuple(map(str, data.get("tags") or ())), path, learning, _standing(block, kind, rules), _longest(ours(data)),
         {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
     )  # fmt: skip
 
@@ -133,8 +132,14 @@ def _standing(block: Mapping[str, Any], kind: str, rules: list[str]) -> dict[str
     return {str(rule): str(end) for rule, end in found.items()}
 
 
-def _longest(own: Any) -> int:
-    return _span(own, "longest") if isinstance(own, dict) and "longest" in own else DAY
+def ours(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Our own block of a file."""
+    own = about.get("driftline")
+    return own if isinstance(own, dict) else {}
+
+
+def _longest(own: Mapping[str, Any]) -> int:
+    return _span(own, "longest") if "longest" in own else DAY
 
 
 def _condition(

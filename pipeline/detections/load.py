@@ -217,7 +217,8 @@ def _connected(found: Detections) -> None:
             found.told.append(Told(one.path, one.path, one.title, "correlation", tuple(why)))
         else:
             ids = {name: named[name] for name in one.rules}
-            found.correlations[id] = replace(one, rules=tuple(ids[name] for name in one.rules), called=ids)  # fmt: skip
+            standing = {ids[rule]: ids[end] for rule, end in one.standing.items()}
+            found.correlations[id] = replace(one, rules=tuple(ids[name] for name in one.rules), called=ids, standing=standing)  # fmt: skip
 
 
 def _round(start: str, found: Detections, named: Mapping[str, str]) -> list[str]:

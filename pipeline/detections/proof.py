@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.correlate import Hit
 from pipeline.correlate.runs import runs
+from pipeline.detections.correlations import ours
 from pipeline.detections.match import View
 from pipeline.detections.rule import Detection
 from pipeline.detections.watch import OWN, SOURCES, Event, Watch
@@ -68,8 +69,7 @@ def _source(rule: Detection) -> tuple[str, str]:
 
 
 def _examples(about: Mapping[str, Any]) -> Mapping[str, Any]:
-    own = about.get("driftline")
-    found = own.get("examples") if isinstance(own, dict) else None
+    found = ours(about).get("examples")
     return found if isinstance(found, dict) else {}
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
-from pipeline.detections.correlations import Correlation
+from pipeline.detections.correlations import Correlation, ours
 from pipeline.detections.load import Detections
 from pipeline.detections.match import View, text_of
 from pipeline.detections.rule import Detection
@@ -59,7 +59,7 @@ class Watch:
             if rule.id not in muted and rule.level != "informational"
         }
         self._stands = {
-            one.id: frozenset(one.called[name] for pair in one.standing.items() for name in pair)
+            one.id: frozenset([*one.standing, *one.standing.values()])
             for one in found.correlations.values()
             if one.standing
         }
@@ -141,8 +141,7 @@ class Watch:
 
 def alone(rule: Detection) -> Correlation:
     """A rule that tells for itself."""
-    own = rule.about.get("driftline")
-    group_by = own.get("group-by") if isinstance(own, dict) else None
+    group_by = ours(rule.about).get("group-by")
     default = GROUPS.get(rule.logsource.get("service", ""), BY_WHOM) if rule.logsource.get("product") == OWN else BY_WHOM  # fmt: skip
     return Correlation(
         rule.id, rule.title, rule.level, "event_count", (rule.id,), tuple(group_by or default), HOUR, (("gte", 1),),

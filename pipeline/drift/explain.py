@@ -176,7 +176,7 @@ def _document(
         "revision": drift.revision,
     }  # fmt: skip
     if actor is not None:
-        cause_ = cause.candidates[0][0]
+        likeliest, _ = cause.candidates[0]
         document["actor"] = actor
-        document["change_set"] = cause_.deployment or actor.get("session") or actor["id"]
+        document["change_set"] = likeliest.deployment or actor.get("session") or actor["id"]
     return document

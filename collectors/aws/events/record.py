@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from collectors.aws.events.actor import actor
 from collectors.redact import Redactor
 from collectors.table import Kind, Touch, kinds, text, value
+from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.model import Change, Read, Scope
 
@@ -97,9 +98,7 @@ class Reader:
         try:
             return list(self._changes(record))
         except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(step) for step in problem["loc"])
-            raise Malformed(f"no CloudTrail record: {place}: {problem['msg']}") from None
+            raise Malformed(f"no CloudTrail record: {wire.problems(error, 1)}") from None
 
     def _kept(self, record: Record) -> bool:
         if record.get("eventCategory") == "Insight" or record.get("eventType") == "AwsCloudTrailInsight":  # fmt: skip

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from collectors.aws.events.record import MOST_BYTES
 from collectors.redact import Redactor
+from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.model import Actor, Change
 
@@ -30,9 +31,7 @@ def changes(document: Mapping[str, Any], redactor: Redactor, source: str) -> lis
             for one in _BY_TYPE[str(document["detail-type"])](document, document["detail"])
         ]
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(step) for step in problem["loc"])
-        raise Malformed(f"no finding: {place}: {problem['msg']}") from None
+        raise Malformed(f"no finding: {wire.problems(error, 1)}") from None
     except (KeyError, TypeError, ValueError, AttributeError) as why:
         raise Malformed(f"no finding: {type(why).__name__}: {why}") from None
 

@@ -67,14 +67,14 @@ def read(
         serial=data.get("serial"),
         lineage=data.get("lineage"),
     )
-    resources = list(_resources(data, path))
+    resources = sorted(_resources(data, path), key=lambda one: one.address)
     owners = {
         (one.type, attribute, one.values.get(attribute)): one.values.get("arn")
         for one in resources
         for attribute in ("name", "id")
     }
     reader = _Reader(found, owners, _single_rules(resources), ignored, claims)
-    for one in sorted(resources, key=lambda one: one.address):
+    for one in resources:
         reader.take(one)
     by = "terraform" if found.kind == "declared" else "terraform state"
     for uid, (type_, expect) in sorted(reader.expected.items()):
@@ -87,7 +87,7 @@ def read(
 def _single_rules(resources: Iterable[Resource]) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Rules of their own resources, by their group's id and their way."""
     out: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for one in sorted(resources, key=lambda one: one.address):
+    for one in resources:
         if one.type in APART and (group := one.values.get("security_group_id")):
             way, block = as_block(one.type, one.values)
             out.setdefault(group, {}).setdefault(way, []).append(block)
@@ -201,15 +201,12 @@ class _Reader:
 
     def _rules(self, one: Resource, way: str) -> list[dict[str, Any]] | None:
         """A security group's rules of one way, as blocks; None where they are not to be compared."""
-        blocks = one.values.get(way)
         if not self.single:
-            return blocks
+            return one.values.get(way)
+        if not self.claims:
+            return None
         # beside rules of their own resources a group's blocks only repeat what is there
-        return (
-            list(self.single.get(one.values.get("id", ""), {}).get(way, []))
-            if self.claims
-            else None
-        )
+        return self.single.get(one.values.get("id", ""), {}).get(way, [])
 
     def _apart(self, one: Resource) -> str:
         """Why a single rule is not compared, if so."""
