@@ -126,7 +126,9 @@ def _resource(snapshot: Snapshot) -> dict[str, Any]:
         "provider": snapshot.provider,
         "organization": snapshot.organization,
         "account": snapshot.account,
+        "cloud_account": snapshot.cloud_account.model_dump() if snapshot.cloud_account else None,
         "region": snapshot.region,
+        "class": snapshot.class_,
         "name": snapshot.name,
         "tags": snapshot.tags,
     }

@@ -17,7 +17,7 @@ from pipeline.model import SEVERITIES, Sweep
 EXIT_FAILED, EXIT_UNREAD = 1, 3
 COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 COLUMNS = ("severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
-           "title", "reason", "detail", "risk", "last_seen")  # fmt: skip
+           "title", "reason", "cause", "risk", "last_seen")  # fmt: skip
 
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -100,7 +100,7 @@ def _row(finding: dict[str, Any]) -> list[object]:
     return [
         rule["severity"], finding["evaluation"], finding["status"], resource["account"],
         resource["region"], resource["type"], resource["uid"], rule["id"], rule["title"],
-        finding["reason"], finding["detail"], finding["risk"]["score"], finding["last_seen"],
+        finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"],
     ]  # fmt: skip
 
 

@@ -42,6 +42,8 @@ class Head(msgspec.Struct, array_like=True):
     """When every finding was last said."""
     parts: dict[str, int] = {}
     """When each part was last read."""
+    provided: dict[str, int] = {}
+    """The provider's own time of each part, where it gave one."""
 
 
 class Hidden(msgspec.Struct, array_like=True):

@@ -85,7 +85,7 @@ def _finding(
         "evaluation": life.evaluation,
         "status": "suppressed" if life.suppressed else life.status,
         "reason": _reason(life),
-        "detail": life.detail,
+        "cause": life.detail,
         "evidence": life.evidence,
         "first_seen": from_micros(life.first_seen),
         "last_seen": from_micros(at),

@@ -65,6 +65,17 @@ SIGNALS = Topic("driftline.signals", "correlation group")
 ALERTS = Topic("driftline.alerts", "alert id", cleanup="compact", config=COMPACTED)
 MEMBERS = Topic("driftline.members", "ticket key")
 TICKETS = Topic("driftline.tickets", "ticket key", cleanup="compact", config=COMPACTED)
+RESTATEMENTS = Topic("driftline.restatements", "finding id", retention_ms=2 * DAY_MS)
+FEEDBACK = Topic("driftline.feedback", "ticket key, or alert id", retention_ms=30 * DAY_MS)
+TICKET_LINKS = Topic(
+    "driftline.ticket-links", "sink, ticket key", cleanup="compact", config=COMPACTED
+)
+DELIVERED = Topic(
+    "driftline.delivered", "sink, id", cleanup="compact,delete", retention_ms=30 * DAY_MS
+)
+SCORES = Topic(
+    "driftline.scores", "bucket, scope, framework, control", cleanup="compact", config=COMPACTED
+)
 DEADLETTER = Topic("driftline.deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
 APP_ID, CORRELATE_ID = "driftline-assess", "driftline-correlate"
 STATE = Topic(
@@ -79,7 +90,8 @@ STATE = Topic(
 GROUPS = replace(STATE, name=f"{CORRELATE_ID}-state-changelog", key="correlation, group")
 
 TOPICS: tuple[Topic, ...] = (
-    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, EXCEPTIONS, BASELINES, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, DEADLETTER, STATE, GROUPS,
+    SNAPSHOTS, CHANGES, CONTROL, SWEEPS, EXCEPTIONS, BASELINES, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, RESTATEMENTS, FEEDBACK,
+    TICKET_LINKS, DELIVERED, SCORES, DEADLETTER, STATE, GROUPS,
 )  # fmt: skip
 
 

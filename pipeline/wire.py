@@ -25,9 +25,10 @@ MAX_MARKS = 1_000_000
 class PeekPart(msgspec.Struct):
     name: str
     captured_at: str
+    provided_at: str = ""
 
 
-class Peek(msgspec.Struct):
+class Peek(msgspec.Struct, rename={"class_": "class"}):
     """What the short cut for the unchanged needs of a snapshot; the rest stays unparsed bytes."""
 
     uid: str
@@ -41,6 +42,8 @@ class Peek(msgspec.Struct):
     provider: msgspec.Raw = msgspec.Raw(b"")
     organization: msgspec.Raw = msgspec.Raw(b"")
     account: msgspec.Raw = msgspec.Raw(b"")
+    cloud_account: msgspec.Raw = msgspec.Raw(b"")
+    class_: msgspec.Raw = msgspec.Raw(b"")
     region: msgspec.Raw = msgspec.Raw(b"")
     name: msgspec.Raw = msgspec.Raw(b"")
     incarnation: msgspec.Raw = msgspec.Raw(b"")
@@ -55,7 +58,7 @@ class Peek(msgspec.Struct):
             b"\0".join(
                 (
                     rules, self.config, parts, self.tags, self.unread, self.related, self.provider,
-                    self.organization, self.account, self.region, self.name, self.incarnation,
+                    self.organization, self.account, self.cloud_account, self.class_, self.region, self.name, self.incarnation,
                     self.deleted, self.type.encode(),
                 )
             )
@@ -230,7 +233,8 @@ def _peek_one(element: bytes) -> Peek | None:
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Canonical JSON: keys sorted, so that an unchanged resource has unchanged bytes."""
     return orjson.dumps(
-        snapshot.model_dump(mode="json", exclude_none=True) | {"config": snapshot.config},
+        snapshot.model_dump(mode="json", exclude_none=True, by_alias=True)
+        | {"config": snapshot.config},
         option=orjson.OPT_SORT_KEYS,
     )
 

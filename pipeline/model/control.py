@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from pipeline.model.base import Record, Time
 from pipeline.model.finding import NAMESPACE
+from pipeline.model.resource import Scope
 
 
 class Tick(Record):
@@ -74,6 +75,12 @@ class Baseline(Record):
     reason: str = ""
     source: str = ""
     """Where it is kept: a workspace, a file."""
+    address: str = ""
+    """Of `declared`: where in the code, as the tool names it (`module.web.aws_instance.this[0]`)."""
+    repository: str = ""
+    """Of `declared`: where the code is kept, where that was said."""
+    path: str = ""
+    """Of `declared`: the folder or file in that repository."""
     serial: int | None = None
     """Of a state: it only grows."""
     lineage: str | None = None
@@ -90,6 +97,30 @@ def exception_id(scope: tuple[str, ...]) -> str:
     return f"ex-{uuid.uuid5(NAMESPACE, chr(10).join(('exception', *scope))).hex[:12]}"
 
 
+class Swept(Record):
+    """A scope was read: what a complete sweep that began at `started_at` has not seen is there no more."""
+
+    scope: Scope
+    started_at: Time
+    complete: bool
+
+
+class Gone(Record):
+    """An account, a region of it, or one resource is out of what is watched: its findings end."""
+
+    provider: Literal["aws", "azure", "gcp"]
+    account: str
+    region: str | None = None
+    """Only what is in this region of the account."""
+    uid: str | None = None
+    """Only this resource."""
+    reason: Literal["account_gone", "region_disabled", "type_removed", "forgotten"]
+    type: str | None = None
+    """Only resources of this type."""
+    at: Time
+    """What is read later than this is there again."""
+
+
 class Control(Record):
     """Exactly one of its fields; kinds that this version does not know are passed over unharmed."""
 
@@ -97,12 +128,14 @@ class Control(Record):
     exception: RiskException | None = None
     baseline: Baseline | None = None
     rulebook: dict[str, Any] | None = None
+    swept: Swept | None = None
+    gone: Gone | None = None
 
     @model_validator(mode="after")
     def one(self) -> "Control":
-        kinds = [self.tick, self.exception, self.baseline, self.rulebook]
+        kinds = [self.tick, self.exception, self.baseline, self.rulebook, self.swept, self.gone]
         if sum(kind is not None for kind in kinds) + len(self.model_extra or {}) != 1:
             raise ValueError(
-                "a control record has exactly one of tick, exception, baseline, rulebook"
+                "a control record has exactly one of tick, exception, baseline, rulebook, swept, gone"
             )
         return self

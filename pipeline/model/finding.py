@@ -3,9 +3,10 @@
 import uuid
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pipeline.model.base import Record, Time
+from pipeline.model.resource import CloudAccount
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "driftline")
 
@@ -42,6 +43,8 @@ class RuleRef(Record):
     severity: Severity
     section: str
     """The service, as people group findings: `S3`, `IAM`."""
+    family: str | None = None
+    """One name for one question over all clouds: `storage-public`, `admin-port-open`, `key-old`, `mfa-missing`."""
     why: str = ""
     references: list[str] = Field(default_factory=list)
     frameworks: dict[str, list[str]] = Field(default_factory=dict)
@@ -49,12 +52,16 @@ class RuleRef(Record):
 
 
 class ResourceRef(Record):
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
     uid: str
     type: str
     provider: str
     organization: str | None = None
     account: str
+    cloud_account: CloudAccount | None = None
     region: str
+    class_: str | None = Field(None, alias="class")
     name: str
     tags: dict[str, str] = Field(default_factory=dict)
 
@@ -78,6 +85,23 @@ class Risk(Record):
     factors: list[RiskFactor] = Field(default_factory=list)
 
 
+class Owner(Record):
+    """Who answers for a resource."""
+
+    id: str
+    found_by: str
+    """How that is known: tag, workspace, group, account, folder, map, fallback."""
+
+
+class Declared(Record):
+    """Where code declares the resource."""
+
+    workspace: str
+    address: str = ""
+    repository: str = ""
+    path: str = ""
+
+
 class Finding(Record):
     """A whole statement about one rule on one resource; a later revision replaces it."""
 
@@ -91,8 +115,10 @@ class Finding(Record):
     resource_deleted, not_applicable, baseline_removed; of rules that changed while the resource did not: rule_added,
     rule_changed, rule_removed; of exceptions: accepted, exception_ended, worse_than_accepted,
     approver_caused_it."""
-    detail: str = ""
+    cause: str = ""
     """For `unread` and `error`: which part, which code."""
+    sentence: str | None = None
+    """Why it fails, in one sentence with the values that decide."""
     evidence: list[Evidence] = Field(default_factory=list)
     first_seen: Time
     last_seen: Time
@@ -112,7 +138,11 @@ class Finding(Record):
     attribution: str | None = None
     """How sure that is: attributed, ambiguous, pending, unattributed."""
     risk: Risk
-    owner: str | None = None
+    owner: Owner | None = None
+    due_at: Time | None = None
+    """When it should be mended, by severity and settings."""
+    declared: Declared | None = None
+    """Where code declares the resource, if it does."""
     exception: dict[str, Any] | None = None
     """Of the exception that suppresses it, or would: id, reason, owner, approver, until."""
     remediation: Remediation = Field(default_factory=Remediation)

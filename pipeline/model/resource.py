@@ -2,11 +2,30 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from pipeline.model.base import Record, Time
 
 UnreadReason = Literal["denied", "throttled", "failed", "unsupported", "oversize"]
+
+
+class Ancestor(Record):
+    """What an account belongs to: an organizational unit, a management group, a folder, an organization, a tenant."""
+
+    kind: str
+    id: str
+    name: str = ""
+
+
+class CloudAccount(Record):
+    """What owns a resource, with what stands above it. `Snapshot.account` is its id."""
+
+    kind: str
+    """`account`, `subscription`, `tenant`, `project`, `folder` or `organization`."""
+    id: str
+    name: str = ""
+    ancestors: list[Ancestor] = Field(default_factory=list)
+    """The nearest first."""
 
 
 class Part(Record):
@@ -15,6 +34,9 @@ class Part(Record):
     name: str
     captured_at: Time
     """Taken before the call was made: what changed during it is read again."""
+    provided_at: Time | None = None
+    """The provider's own time of what it answered (an updateTime, configurationItemCaptureTime). Where two readings of a
+    part have one, it orders them, else `captured_at` does."""
 
 
 class Unread(Record):
@@ -35,13 +57,20 @@ class Related(Record):
 class Snapshot(Record):
     """A resource's configuration, or a part of it, as read at `captured_at`."""
 
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
     uid: str = Field(min_length=1, max_length=2048)
     type: str = Field(min_length=1, max_length=256)
     provider: Literal["aws", "azure", "gcp"]
     organization: str | None = None
     account: str
+    """Id of the account (AWS), subscription or tenant (Azure), project or organization (Google Cloud)."""
+    cloud_account: CloudAccount | None = None
+    """The same account with its name and ancestors, where the collector knows them."""
     region: str
     """The provider's region, or `global`."""
+    class_: str | None = Field(None, alias="class")
+    """What kind of thing the type is, the same word in every cloud: compute, identity, data, network, …"""
     name: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
     captured_at: Time

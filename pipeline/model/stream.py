@@ -1,13 +1,59 @@
 """Records of the later stages: their places and shapes, so that topics and readers are ready."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from pipeline.model.base import Record, Time
 from pipeline.model.finding import ResourceRef, Severity
 
-Tool = Literal["console", "cli", "terraform", "cloudformation", "sdk", "service", "unknown"]
+KINDS = (
+    "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service", "account",
+    "anonymous", "unknown",
+)  # fmt: skip
+TOOLS = (
+    "console",
+    "cli",
+    "terraform",
+    "pulumi",
+    "cloudformation",
+    "arm",
+    "sdk",
+    "service",
+    "unknown",
+)
+
+
+def _known(*words: str) -> BeforeValidator:
+    """A word that a newer version writes is `unknown` to this one, and no reason to refuse its record."""
+    return BeforeValidator(
+        lambda word: word if word in words or not isinstance(word, str) else "unknown"
+    )
+
+
+ActorKind = Annotated[
+    Literal[
+        "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service",
+        "account", "anonymous", "unknown",
+    ],
+    _known(*KINDS),
+]  # fmt: skip
+Tool = Annotated[
+    Literal["console", "cli", "terraform", "pulumi", "cloudformation", "arm", "sdk", "service", "unknown"],
+    _known(*TOOLS),
+]  # fmt: skip
+
+
+class Person(Record):
+    """Whom a call goes back to, behind roles and sessions: the same for one person whatever role is taken."""
+
+    id: str
+    """Of a directory's user, an IAM user, a service identity: the origin of the chain as far as it is known."""
+    kind: str
+    """`user`, `directory_user`, `federated`, `service`, `workload` or `unknown`."""
+    name: str = ""
+    claimed: str | None = None
+    """What the caller says of itself (a source identity, a session's name) and nobody has checked. It never replaces `id`."""
 
 
 class Link(Record):
@@ -28,7 +74,7 @@ class Actor(Record):
 
     id: str
     """The source identity, else the session's issuer, else the caller's own id."""
-    type: Literal["user", "role", "root", "federated", "service", "account", "anonymous", "unknown"]
+    type: ActorKind
     name: str | None = None
     account: str | None = None
     """The actor's own account."""
@@ -43,6 +89,10 @@ class Actor(Record):
     invoked_by: str | None = None
     """The cloud's own service that called on the actor's behalf."""
     tool: Tool = "unknown"
+    source_ip: str | None = None
+    """Where the call came from."""
+    person: Person | None = None
+    """Who is behind it, where that is known better than `id` says."""
     chain: list[Link] = Field(default_factory=list)
     """How the session came to be, the nearest link first."""
     chain_broken: bool = False
@@ -159,8 +209,11 @@ class Drift(Record):
 class Read(Record):
     """A wish that one resource, or a whole scope, be read again."""
 
+    provider: Literal["aws", "azure", "gcp"] = "aws"
+    scope: bool = False
+    """All of the scope is to be read; `uid` is then its key."""
     uid: str
-    """The resource's; or the key of a scope (provider/account/region/type), then all of it is read."""
+    """The resource's; or the key of a scope (provider/account/region/type)."""
     type: str
     account: str
     region: str
@@ -173,6 +226,15 @@ class Read(Record):
     attempt: int = 0
     change: str | None = None
     """Id of the change that asked."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _older(cls, value: Any) -> Any:
+        """A wish written before there was `scope`: the key of a scope is made of its other fields."""
+        if isinstance(value, dict) and "scope" not in value:
+            key = "/".join(str(value.get(name)) for name in ("account", "region", "type"))
+            return value | {"scope": value.get("uid") == f"{value.get('provider', 'aws')}/{key}"}
+        return value
 
 
 class Member(Record):

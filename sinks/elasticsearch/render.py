@@ -68,12 +68,12 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
         },
         "related": {"entity": [resource["uid"]]},
         "driftline": {
-            "status": finding["status"], "reason": finding["reason"], "detail": finding["detail"],
+            "status": finding["status"], "reason": finding["reason"], "cause": finding.get("cause") or finding.get("detail", ""),
             "severity": rule["severity"], "risk": finding["risk"], "revision": finding["revision"],
             "reopened": finding["reopened"], "retired": finding["retired"], "restated": finding["restated"],
             "frameworks": rule.get("frameworks", {}),
             **{k: finding[k] for k in ("first_seen", "last_seen", "opened_at", "resolved_at", "evaluated_at", "updated_at",
-                                       "owner", "pending_for") if finding.get(k) is not None},
+                                       "pending_for") if finding.get(k) is not None},
         },
     }  # fmt: skip
     if finding.get("drift"):

@@ -60,7 +60,7 @@ def mapping() -> dict[str, Any]:
             "host": _object(name=KEYWORD),
             "user": _object(name=KEYWORD),
             "driftline": _object(
-                status=KEYWORD, reason=KEYWORD, detail=KEYWORD, severity=KEYWORD, revision=LONG, reopened=LONG,
+                status=KEYWORD, reason=KEYWORD, cause=KEYWORD, severity=KEYWORD, revision=LONG, reopened=LONG,
                 retired=BOOL, restated=BOOL, owner=KEYWORD, pending_for=LONG, frameworks=FLAT,
                 first_seen=DATE, last_seen=DATE, opened_at=DATE, resolved_at=DATE, evaluated_at=DATE, updated_at=DATE,
                 drift=KEYWORD, attribution=KEYWORD,

@@ -127,7 +127,7 @@ def test_what_is_unread_is_unknown_and_closes_nothing(world: World) -> None:
     world.snapshot(key(2, rotation=False))
     world.snapshot(denied(3, "rotation"))
     assert world.brief(APPROVED) == ("open", "unknown", "unread")
-    assert "denied" in world.finding(APPROVED).detail
+    assert "denied" in world.finding(APPROVED).cause
     world.snapshot(key(4, rotation=False))
     assert world.brief(APPROVED) == ("open", "failed", "opened")
 

@@ -44,7 +44,7 @@ def test_unknown_neither_opens_nor_closes(world: World) -> None:
     world.snapshot(key(1, rotation=False))
     world.snapshot(denied(2))
     assert world.brief() == ("open", "unknown", "unread")
-    assert "denied" in world.finding().detail
+    assert "denied" in world.finding().cause
     assert world.finding().evaluated_at == minute(1)
     world.snapshot(key(3, rotation=False))
     assert world.brief() == ("open", "failed", "opened")

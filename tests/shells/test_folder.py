@@ -98,7 +98,7 @@ def test_files_and_folders(
     failed = {(f["rule"]["id"], f["resource"]["name"]) for f in found["findings"] if f["evaluation"] == "failed"}  # fmt: skip
     assert ("aws-s3-bucket-tls-only", "full") in failed
     assert ("aws-ec2-security-group-no-ssh-from-internet", "default") in failed
-    unknown = {(f["rule"]["id"], f["detail"]) for f in found["findings"] if f["evaluation"] == "unknown"}  # fmt: skip
+    unknown = {(f["rule"]["id"], f["cause"]) for f in found["findings"] if f["evaluation"] == "unknown"}  # fmt: skip
     assert ("aws-iam-role-trust-not-public", "role: never read") in unknown
 
 
@@ -170,7 +170,7 @@ def test_a_part_that_cannot_be_understood_is_unread(
     said = driftline("scan", "folder", "a.json", "--format", "json")
     found = {f["rule"]["id"]: f for f in whole(said)["findings"]}
     assert found["aws-s3-bucket-policy-not-public"]["evaluation"] == "unknown"
-    assert found["aws-s3-bucket-policy-not-public"]["detail"] == "policy: failed Malformed"
+    assert found["aws-s3-bucket-policy-not-public"]["cause"] == "policy: failed Malformed"
     assert found["aws-s3-bucket-versioning-enabled"]["evaluation"] == "passed"
 
 

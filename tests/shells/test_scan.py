@@ -197,7 +197,7 @@ def test_what_may_not_be_read_is_three_unless_something_fails(
     found = whole(hidden)
     assert hidden.code == 3
     assert [f["evaluation"] for f in found["findings"]] == ["unknown"]
-    assert found["findings"][0]["detail"].startswith("policy: denied")
+    assert found["findings"][0]["cause"].startswith("policy: denied")
     assert found["coverage"][0]["status"] == "partial"
     denied = driftline(*only, "--rule", "aws-kms-key-rotation-enabled")
     assert denied.code == 3

@@ -55,7 +55,7 @@ def _all() -> bytes:
         "pending": said(lambda world: world.snapshot(key(0, enabled=False)), rule="t-patient"),
         "identity": failed | {"resource": failed["resource"] | person},
         "compute": failed | {"resource": failed["resource"] | machine},
-        "hostile": failed | {"resource": failed["resource"] | hostile, "detail": HOSTILE, "owner": HOSTILE,
+        "hostile": failed | {"resource": failed["resource"] | hostile, "cause": HOSTILE, "owner": {"id": HOSTILE, "found_by": HOSTILE},
                              "evidence": [{"path": f"config.{HOSTILE}", "value": {"a": [1, None, HOSTILE]}}]},
     })  # fmt: skip
 
