@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pipeline import wire
+from pipeline.errors import Malformed
 from pipeline.model import Read
 
 Slot = tuple[int, int]
@@ -16,6 +18,20 @@ FIRST_WAIT, LONGEST_WAIT, LONGEST = 1.0, 60.0, 600.0
 """Between tries of a reading that fails, and until it is left to the next sweep."""
 DEBOUNCE = 30.0
 """Seconds between two readings of the same scope."""
+
+
+def wish_of(value: bytes, provider: str) -> Read | None:
+    """A record of the topic `reads` as a wish to this provider; None: it is another's. Raises Malformed.
+
+    The provider is looked at first, so that a wish to a provider that this version does not know is not refused."""
+    try:
+        found = wire.decode(value)
+        asked = found.get("provider", "aws") if isinstance(found, dict) else provider
+        if isinstance(asked, str) and asked != provider:
+            return None
+        return Read.model_validate(found)
+    except (ValueError, Malformed) as why:
+        raise Malformed(f"no wish to read: {str(why).splitlines()[0]}") from None
 
 
 @dataclass
@@ -77,14 +93,13 @@ class Rereads:
         held = []
         while self._heap and self._heap[0][0] <= now and most > 0:
             due, uid = heapq.heappop(self._heap)
-            one = self._waiting.get(uid)
-            if one is None or one.due != due:
+            if (waits := self._waiting.get(uid)) is None or waits.due != due:
                 continue
             if uid in self._under_way:  # it began before this wish: once more when it is back
                 held.append((due, uid))
                 continue
-            self._under_way[uid] = self._waiting.pop(uid)
-            if "/" in uid and not uid.startswith("arn:"):
+            one = self._under_way[uid] = self._waiting.pop(uid)
+            if one.wish.scope:
                 self._scopes[uid] = now
             most -= 1
             yield one

@@ -133,7 +133,7 @@ def _moved(before: Body, new: State, at: int, rulebook: Rulebook, options: Optio
 def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
     """A Read's document."""
     return {
-        "uid": snapshot.uid, "type": snapshot.type, "account": snapshot.account, "region": snapshot.region,
+        "provider": snapshot.provider, "scope": False, "uid": snapshot.uid, "type": snapshot.type, "account": snapshot.account, "region": snapshot.region,
         "reason": "unsettled", "after": from_micros(since), "not_before": from_micros(again_at),
     }  # fmt: skip
 

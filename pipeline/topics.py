@@ -9,7 +9,7 @@ DAY_MS = 86_400_000
 LOOKING = "driftline-look"
 """The consumer group of who only looks: librdkafka wants a name. Nothing is ever committed in it."""
 READERS = "driftline-reads"
-"""The consumer group of the collectors that read single resources again."""
+"""The consumer group of AWS's collectors that read single resources again; see readers()."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,12 @@ def murmur2(data: bytes) -> int:
         h = (h ^ int.from_bytes(data[n - n % 4 :], "little")) * m & mask
     h = (h ^ h >> 13) * m & mask
     return (h ^ h >> 15) & 0x7FFFFFFF
+
+
+def readers(provider: str) -> str:
+    """The consumer group that reads resources of a provider again. Each provider has one: a wish to another is passed
+    over. AWS's is named as it was before there were others, so that its offsets stay."""
+    return READERS if provider == "aws" else f"{READERS}-{provider}"
 
 
 def partition(uid: str, count: int = PARTITIONS) -> int:

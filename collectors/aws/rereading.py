@@ -16,16 +16,17 @@ from collectors.aws.errors import ERRORS, trouble
 from collectors.aws.sources.send import Sender
 from collectors.base import known_from
 from collectors.batches import Batches
-from collectors.rereads import Rereads, Waiting
+from collectors.rereads import Rereads, Waiting, wish_of
 from pipeline import metrics
-from pipeline.errors import UserError
+from pipeline.errors import Malformed, UserError
 from pipeline.kafka import consumer, read_compacted
 from pipeline.model import Read, Snapshot
 from pipeline.settings import Settings
-from pipeline.topics import READERS, READS, SWEEPS
+from pipeline.topics import READS, SWEEPS, readers
 
 log = logging.getLogger("driftline.collect")
 COMMIT = 1.0
+PROVIDER = "aws"
 MOST_WAITING = 20_000
 """Wishes held in memory; more are left in Kafka for a while."""
 Ended = tuple[str, Snapshot | Exception | None]
@@ -40,7 +41,7 @@ class Reading:
         self._ended: queue.Queue[Ended] = queue.Queue()
         self._sender = Sender(settings.kafka)
         session = int(settings.aws.events.session_timeout * 1000)
-        self._consumer = consumer(settings.kafka, READERS, fetch_wait_max_ms=20, session_timeout_ms=session,
+        self._consumer = consumer(settings.kafka, readers(PROVIDER), fetch_wait_max_ms=20, session_timeout_ms=session,
                                   heartbeat_interval_ms=session // 4)  # fmt: skip
         self._committed: dict[int, int] = {}
         self._committed_at = 0.0
@@ -81,23 +82,24 @@ class Reading:
                 continue
             slot = (message.partition(), message.offset())
             try:
-                wish = Read.model_validate_json(message.value() or b"")
-            except ValueError as why:
-                reason = str(why).splitlines()[0]
-                self._sender.bury(READS.name, f"no wish to read: {reason}", message.value() or b"")
+                wish = wish_of(message.value() or b"", PROVIDER)
+            except Malformed as why:
+                self._sender.bury(READS.name, str(why), message.value() or b"")
+                wish = None
+            if wish is None:
                 self.rereads.nothing(slot)
-                continue
-            self.rereads.wish(wish, slot, self._now())
+            else:
+                self.rereads.wish(wish, slot, self._now())
 
     def _read(self, one: Waiting) -> None:
         """In a thread of its own: never raises."""
         wish = one.wish
         try:
-            if wish.uid.startswith("arn:") or "/" not in wish.uid:
-                self._ended.put((wish.uid, self._again.one(wish)))
-            else:
+            if wish.scope:
                 self._scope(wish)
                 self._ended.put((wish.uid, None))
+            else:
+                self._ended.put((wish.uid, self._again.one(wish)))
         except Exception as error:  # told by whoever finishes it
             self._ended.put((wish.uid, error))
 

@@ -1,14 +1,18 @@
 """Wishes to read again: bursts become one, nothing is committed before it is done, what fails is tried again."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.rereads import DEBOUNCE, FIRST_WAIT, LONGEST, Rereads
+from collectors.rereads import DEBOUNCE, FIRST_WAIT, LONGEST, Rereads, wish_of
+from pipeline.errors import Malformed
 from pipeline.model import Read
+from pipeline.topics import READERS, readers
 
 NOW = 1_800_000_000.0
 
@@ -138,3 +142,53 @@ def test_every_wish_is_followed_by_a_reading_before_it_is_committed(seed: int) -
         for committed, (uid, at) in wished.items():
             if committed < rereads.committed()[0]:
                 assert read[uid] >= at
+
+
+UIDS = (
+    "arn:aws:ec2:eu-west-1:1:instance/i-1", "/subscriptions/1/resourcegroups/g/providers/microsoft.storage/storageaccounts/s",
+    "//storage.googleapis.com/projects/_/buckets/b", "aws/1/r/T", "plain",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("uid", UIDS)
+@pytest.mark.parametrize("scope", [True, False])
+def test_a_scope_is_what_says_so_whatever_the_uid_looks_like(uid: str, scope: bool) -> None:
+    rereads = Rereads()
+    rereads.wish(wish(uid, scope=scope), (0, 0), NOW)
+    (one,) = rereads.due(NOW, 1)
+    assert one.wish.scope is scope
+    rereads.done(uid)
+    rereads.wish(wish(uid, scope=scope), (0, 1), NOW + 1)
+    assert due(rereads, NOW + 2) == (
+        [] if scope else [uid]
+    )  # a scope is read at most every DEBOUNCE
+    assert due(rereads, NOW + DEBOUNCE + 1) == ([uid] if scope else [])
+
+
+def test_a_wish_to_another_provider_is_passed_over() -> None:
+    for provider in ("azure", "gcp", "another"):
+        other = json.loads(wish().encode()) | {"provider": provider}
+        assert wish_of(json.dumps(other).encode(), "aws") is None
+    assert wish_of(wish(provider="azure").encode(), "azure") == wish(provider="azure")
+    assert wish_of(wish().encode(), "gcp") is None
+
+
+def test_a_wish_of_the_last_release_is_awss() -> None:
+    old = json.loads(wish("aws/1/r/T").encode())
+    del old["provider"], old["scope"]
+    found = wish_of(json.dumps(old).encode(), "aws")
+    assert found is not None
+    assert (found.provider, found.scope) == ("aws", True)
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"[]", b"1", b"{}", b'{"provider": 1}', b"\xff", b"[" * 5000]
+)
+def test_what_is_no_wish_is_malformed(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        wish_of(value, "aws")
+
+
+def test_every_provider_has_a_group_of_its_own() -> None:
+    assert readers("aws") == READERS == "driftline-reads"
+    assert len({readers(provider) for provider in ("aws", "azure", "gcp")}) == 3

@@ -280,7 +280,7 @@ def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
     """What is to be read again: every resource that a successful change touched, and every scope that it reaches."""
     out = {
         change.uid: Read(
-            uid=change.uid, type=change.type, account=change.account, region=change.region, reason="change",
+            provider="aws", scope=False, uid=change.uid, type=change.type, account=change.account, region=change.region, reason="change",
             after=change.occurred_at, change=change.id,
         )
         for change in changes
@@ -297,7 +297,7 @@ def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
                 provider="aws", account=account(record), region=where, type=claim.kind.type
             )
             out[scope.key] = Read(
-                uid=scope.key, type=scope.type, account=scope.account, region=where, reason="related",
+                provider="aws", scope=True, uid=scope.key, type=scope.type, account=scope.account, region=where, reason="related",
                 after=changes[0].occurred_at, change=changes[0].id,
             )  # fmt: skip
     return list(out.values())

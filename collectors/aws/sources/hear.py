@@ -136,7 +136,7 @@ class Hearer:
         at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))  # fmt: skip
         region = str(item.get("awsRegion")) if kind.scope == "regional" else "global"
         account = str(item.get("awsAccountId") or item.get("accountId"))
-        self._sender.reads([Read(uid=uid, type=type_, account=account, region=region, reason="change", after=at)])  # fmt: skip
+        self._sender.reads([Read(provider="aws", scope=False, uid=uid, type=type_, account=account, region=region, reason="change", after=at)])  # fmt: skip
 
 
 def _text(record: Any) -> bytes:
