@@ -30,12 +30,13 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     bad = [one for one in found.told if one.problems]
     if form == "json":
         rows = [{"path": t.path, "title": t.title, "kind": t.kind, "loads": not t.problems, "problems": list(t.problems)} for t in found.told]  # fmt: skip
-        click.echo(json.dumps({"documents": rows, "loaded": len(rows) - len(bad), "refused": len(bad)}, indent=2))  # fmt: skip
+        click.echo(json.dumps({"documents": rows, "loaded": len(rows) - len(bad), "refused": len(bad), "passed_over": found.others}, indent=2))  # fmt: skip
         return 2 if bad else 0
     for problem in found.problems:
         click.echo(plain(problem), err=True)
     counts = f"{len(found.rules)} rules, {len(found.correlations)} correlations load"
-    click.echo(f"{counts}; {len(bad)} of {len(found.told)} documents do not")
+    others = f"; {found.others} posture rules and frameworks passed over" if found.others else ""
+    click.echo(f"{counts}; {len(bad)} of {len(found.told)} documents do not{others}")
     return 2 if bad else 0
 
 

@@ -18,6 +18,8 @@ KNOWN = (
     "custom", "generate", "aliases", "driftline", "simulation", "regression_tests_path",
 )  # fmt: skip
 """Keys that a document may have: the specification's, what SigmaHQ's tools write, and our own block."""
+OTHERS = ({"id", "type", "must"}, {"id", "controls"})
+"""Keys that tell a posture rule and a framework, which lie in one folder with detections."""
 ANCHORS = ("eventName", "eventSource", "driftline.type", "driftline.reason")
 """Fields that an index is kept by, the one that tells rules apart best first."""
 _APART = re.compile(r"^---\s*$", re.MULTILINE)
@@ -42,6 +44,8 @@ class Detections:
     rules: dict[str, Detection] = field(default_factory=dict)
     correlations: dict[str, Correlation] = field(default_factory=dict)
     told: list[Told] = field(default_factory=list)
+    others: int = 0
+    """Posture rules and frameworks that lay among them."""
     _index: dict[str, dict[str, list[Detection]]] = field(default_factory=dict)
     _always: list[Detection] = field(default_factory=list)
 
@@ -61,29 +65,26 @@ class Detections:
                 self._index[name].setdefault(value, []).append(rule)
         return self
 
-    def asked_for(self, view: View) -> bool:
-        """Whether a rule names the event, or what sends it. (A rule that names neither asks for nothing.)"""
-        return any(
-            (text_of(value) or "").lower() in by_value
-            for name, by_value in self._index.items()
-            if by_value
-            for value in view.values(name)
-        )
+    def may_match(self, view: View, product: str, service: str) -> bool:
+        """Whether a rule may match an event of which not all of our own fields are known."""
+        return any(rule.may_match(view) for rule in self._about(view, product, service))
 
     def matching(self, view: View, product: str, service: str) -> list[Detection]:
         """The rules that match an event of a log source (`aws`, `cloudtrail`)."""
+        return [rule for rule in self._about(view, product, service) if rule.matches(view)]
+
+    def _about(self, view: View, product: str, service: str) -> Iterator[Detection]:
+        """The rules that could match by the names that they ask for."""
         candidates = list(self._always)
         for name, by_value in self._index.items():
             if by_value:
                 for value in view.values(name):
                     candidates += by_value.get((text_of(value) or "").lower(), ())
-        out, seen = [], set()
+        seen: set[str] = set()
         for rule in candidates:
             if rule.id not in seen and concerns(rule.logsource, product, service):
                 seen.add(rule.id)
-                if rule.matches(view):
-                    out.append(rule)
-        return out
+                yield rule
 
 
 def concerns(logsource: Mapping[str, str], product: str, service: str) -> bool:
@@ -92,26 +93,37 @@ def concerns(logsource: Mapping[str, str], product: str, service: str) -> bool:
 
 
 def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None) -> Detections:
-    """Every document below the paths. What does not load is told, and left out. Raises UserError for a path that is
-    not there."""
+    """Every Sigma document below the paths. What does not load is told, and left out; posture rules and frameworks that
+    lie in the same folders are passed over. A file counts once, by however many paths it is named. Raises UserError for
+    a path that is not there."""
     missing = [f"{path}: there is no such file or folder" for path in paths if not path.exists()]
     if missing:
         raise UserError(*missing)
     found, filters = Detections(), list[tuple[Told, dict[str, Any]]]()
     for path in _files(paths):
         for source in _documents(path):
-            _take(source, found, filters, lists or {})
+            if path not in paths and _is_other(source.data):
+                found.others += 1
+            else:
+                _take(source, found, filters, lists or {})
     _filtered(found, filters, lists or {})
     _connected(found)
     return found.indexed()
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    seen: set[Path] = set()
     for path in paths:
-        if path.is_file():
-            yield path
-        else:
-            yield from sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file())  # fmt: skip
+        inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file())  # fmt: skip
+        for one in inside:
+            if (real := one.resolve()) not in seen:
+                seen.add(real)
+                yield one
+
+
+def _is_other(data: Any) -> bool:
+    """Whether a document is no Sigma one, but a posture rule or a framework."""
+    return isinstance(data, dict) and any(keys <= data.keys() for keys in OTHERS)
 
 
 def _documents(path: Path) -> Iterator[Source]:
@@ -199,8 +211,9 @@ def _filtered(found: Detections, filters: list[tuple[Told, dict[str, Any]]], lis
 def _both(rule: Detection, own: Detection) -> Detection:
     first, second = rule.matches, own.matches
     return replace(
-        rule, matches=lambda view: first(view) and second(view), fields=rule.fields | own.fields
-    )
+        rule, matches=lambda view: first(view) and second(view), fields=rule.fields | own.fields,
+        possible=lambda view: rule.may_match(view) and own.may_match(view),
+    )  # fmt: skip
 
 
 def _connected(found: Detections) -> None:

@@ -13,7 +13,7 @@ from sigma.conditions import (
 )
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
-from sigma.types import Placeholder, SigmaString
+from sigma.types import Placeholder, SigmaFieldReference, SigmaString
 
 from pipeline.detections.match import Refused, View, keyword, test
 
@@ -21,6 +21,8 @@ Closure = Callable[[View], bool]
 Anchor = Mapping[str, frozenset[str]]
 """Fields, and the values (lower case) one of which each must have for the rule to match at all."""
 LISTED = ("informational", "low", "medium", "high", "critical")
+OWN = "driftline"
+"""Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that we add to events."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class Detection:
     """The fields that it looks at."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What else its file says: description, falsepositives, references, and our own block."""
+    possible: Closure | None = None
+    """Whether an event may match that has only some of our own fields yet; None: `matches` says."""
+
+    def may_match(self, view: View) -> bool:
+        """Whether an event as its source wrote it matches, whatever the fields that we add later turn out to be."""
+        return (self.possible or self.matches)(view)
 
 
 def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: str = "") -> Detection:  # fmt: skip
@@ -55,6 +63,7 @@ def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: 
     seen: set[str] = set()
     closures = [_closure(tree, seen) for tree in trees]
     matches = closures[0] if len(closures) == 1 else _any(closures)
+    possible = _any([_possible(tree, sure=False) for tree in trees]) if _asks_ours(trees) else None
     source = rule.logsource
     named = {"category": source.category, "product": source.product, "service": source.service}
     return Detection(
@@ -64,6 +73,7 @@ def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: 
         tags=tuple(f"{tag.namespace}.{tag.name}" for tag in rule.tags), name=rule.name,
         status=str(rule.status).lower() if rule.status else "", path=path, fields=frozenset(seen),
         about={key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
+        possible=possible,
     )  # fmt: skip
 
 
@@ -112,6 +122,42 @@ def _closure(tree: Any, seen: set[str]) -> Closure:
     if isinstance(tree, ConditionValueExpression):
         return keyword(tree.value)
     raise Refused(f"{type(tree).__name__} is not known here")
+
+
+def _asks_ours(trees: Sequence[Any]) -> bool:
+    """Whether a condition looks at fields that we add to events."""
+
+    def asks(tree: Any) -> bool:
+        if isinstance(tree, ConditionFieldEqualsValueExpression):
+            return any(name.startswith(f"{OWN}.") for name in _names(tree))
+        return any(asks(arg) for arg in getattr(tree, "args", ()))
+
+    return any(map(asks, trees))
+
+
+def _names(tree: ConditionFieldEqualsValueExpression) -> list[str]:
+    """The fields that a comparison looks at."""
+    other = [tree.value.field] if isinstance(tree.value, SigmaFieldReference) else []
+    return [tree.field, *other]
+
+
+def _possible(tree: Any, *, sure: bool) -> Closure:
+    """Three-valued: a comparison with a field of ours that is not there yet may come out either way. `sure`: whether
+    the tree holds in any case; else whether it may hold."""
+    if isinstance(tree, ConditionAND | ConditionOR):
+        join = _all if isinstance(tree, ConditionAND) else _any
+        return join([_possible(arg, sure=sure) for arg in tree.args])
+    if isinstance(tree, ConditionNOT):
+        if not tree.args:
+            return lambda _: True
+        inner = _possible(tree.args[0], sure=not sure)
+        return lambda view: not inner(view)
+    own = _closure(tree, set())
+    if isinstance(tree, ConditionFieldEqualsValueExpression):
+        ours = [name for name in _names(tree) if name.startswith(f"{OWN}.")]
+        if ours:
+            return lambda view: own(view) if all(map(view.values, ours)) else not sure
+    return own
 
 
 def _all(closures: list[Closure]) -> Closure:

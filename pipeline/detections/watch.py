@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.detections.load import Detections
 from pipeline.detections.match import View, text_of
-from pipeline.detections.rule import Detection
+from pipeline.detections.rule import OWN, Detection
 from pipeline.model import Change, from_micros, micros, to_micros
 from pipeline.model.finding import NAMESPACE
 from pipeline.rulebook import RuleSet
@@ -25,8 +25,6 @@ MOST_GROUPS = 16
 """Of one match: a group-by name may stand for a list (the resources related to one)."""
 SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
 """A provider's audit events, as Sigma's taxonomy names them."""
-OWN = "driftline"
-"""Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that we add to events."""
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
 BY_WHOM = ("driftline.actor.id", "driftline.account")
 """What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
@@ -102,8 +100,10 @@ class Watch:
         return _keyed(self.signals(of_drift(drift, body, rules)))
 
     def wants(self, record: Mapping[str, Any]) -> bool:
-        """Whether a rule asks for such an event by its name: then a read-only or data event is worth keeping."""
-        return self.found.asked_for(View(record))
+        """Whether a rule may match a CloudTrail record: then it is worth keeping, though it only reads or is a data
+        event. Of our own fields only those are known that the record itself tells."""
+        own = {"type": "change", "kind": "read"} if record.get("readOnly") in (True, "true") else {"type": "change"}  # fmt: skip
+        return self.found.may_match(View({**record, OWN: own}), *SOURCES["aws"])
 
     def signals(self, event: Event, *, state: bool = False) -> Iterator[dict[str, Any]]:
         """The signals of an event, as Signal documents. `state`: it is none, something is only said again."""

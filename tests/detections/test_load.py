@@ -171,3 +171,25 @@ def test_check_says_what_loads(tmp_path: Path, driftline: Command) -> None:
     said = driftline("detections", "list", tmp_path)
     assert "Logging is switched off" in said.out
     assert driftline("detections", "check", tmp_path / "nowhere").code == 2
+
+
+def test_a_checkout_s_own_rules_load_without_a_word(driftline: Command) -> None:
+    """The folder holds posture rules and frameworks too."""
+    from pipeline.rulebook import builtin_folder
+
+    rules = builtin_folder()
+    found = load([rules, rules / "detections"])
+    assert found.problems == []
+    assert found.rules.keys() | found.correlations.keys() == {one.id for one in [*load([rules / "detections"]).rules.values(), *found.correlations.values()]}  # fmt: skip
+    assert found.others > 300
+    said = driftline("detections", "check", rules)
+    assert (said.code, said.err) == (0, "")
+    assert "posture rules and frameworks passed over" in said.out
+
+
+def test_another_rule_that_is_named_itself_is_no_detection(tmp_path: Path) -> None:
+    path = tmp_path / "posture.yaml"
+    path.write_text("id: x\ntype: AWS::S3::Bucket\nmust: 'true'\n")
+    (tmp_path / "typo.yaml").write_text("id: x\ntitle: t\nlogsource: {product: aws}\ndetecton: {}\n")  # fmt: skip
+    assert [problem.partition(":")[0] for problem in load([tmp_path]).problems] == [str(tmp_path / "typo.yaml")]  # fmt: skip
+    assert load([path]).problems != []
