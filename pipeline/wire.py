@@ -2,14 +2,17 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 from pydantic import ValidationError
 
-from pipeline.errors import Malformed
+from pipeline.errors import Malformed, RestartWanted, UserError
 from pipeline.model import Chain, Change, Control, Snapshot
 
 MAX_DEPTH = 64
@@ -20,6 +23,34 @@ MAX_BYTES = 4_000_000
 MAX_ELEMENTS = 50_000
 """Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
 MAX_MARKS = 1_000_000
+
+
+HERE = str(Path(__file__).parents[1])
+
+
+@contextmanager
+def one_record(what: str) -> Iterator[None]:
+    """Around (or as decorator of) whatever understands one record: any error inside is that record's, and becomes Malformed
+    with its kind and place. Errors that say nothing about the record pass: another system's, the memory's.
+
+    The reason repeats no value of the record: it may be a secret."""
+    try:
+        yield
+    except (Malformed, UserError, RestartWanted, MemoryError):
+        raise
+    except ValidationError as error:
+        raise Malformed(f"{what}: {problems(error, 1)}") from None
+    except Exception as error:
+        raise Malformed(f"{what}: {_place(error)}") from None
+
+
+def _place(error: Exception) -> str:
+    """An error's kind, and the deepest of our own lines that it came through."""
+    if isinstance(error, KeyError) and error.args and re.fullmatch(r"\w{1,60}", str(error.args[0])):
+        return f"no {error.args[0]!r}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(HERE)]
+    frame = frames[-1]
+    return f"{type(error).__name__} in {frame.filename[len(HERE) + 1 :]}:{frame.lineno}"
 
 
 class PeekPart(msgspec.Struct):
@@ -104,9 +135,14 @@ def depth(data: bytes) -> int:
     return levels
 
 
+def shallow(data: bytes, most: int = MAX_DEPTH) -> None:
+    """Raises Malformed where valid JSON nests deeper."""
+    if data.count(b"{") + data.count(b"[") > most and depth(data) > most:
+        raise Malformed(f"nested deeper than {most}")
+
+
 def _check(value: Any, data: bytes) -> None:
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth(data) > MAX_DEPTH:
-        raise Malformed(f"nested deeper than {MAX_DEPTH}")
+    shallow(data)
     try:
         _pack(value)  # the quickest walk there is: it refuses what 64 bit do not hold
     except OverflowError:
@@ -119,8 +155,7 @@ def fits(part: Any) -> Any:
         data = orjson.dumps(part)
     except TypeError as error:  # a lone surrogate, a huge integer, a thousand levels
         raise Malformed(str(error)) from None
-    if depth(data) > MAX_DEPTH - WRAPPED:
-        raise Malformed(f"nested deeper than {MAX_DEPTH - WRAPPED}")
+    shallow(data, MAX_DEPTH - WRAPPED)
     return part
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+import re2  # type: ignore[import-untyped]
+
 from collectors.aws.client import Account, Organization
 from collectors.aws.collect import HOME, Options, sweep
 from collectors.aws.errors import ERRORS, NotOffered, trouble
@@ -128,17 +130,17 @@ def _candidates(
 
 
 @cache
-def _pattern(template: str) -> tuple[re.Pattern[str], list[str]]:
-    """What takes a uid apart, and the paths of its fields."""
+def _pattern(template: str) -> tuple[Any, list[str]]:
+    """What takes a uid apart (by RE2: a uid may come from an event), and the paths of its fields."""
     pattern, paths = "", []
     for text_, hole in re.findall(r"([^{]*)(?:\{([^{}]+)\})?", template):
-        pattern += re.escape(text_)
+        pattern += re2.escape(text_)
         if hole.startswith("item."):
             paths.append(hole.removeprefix("item."))
             pattern += "(.+)" if template.endswith("{" + hole + "}") else "(.+?)"
         elif hole:
             pattern += "[^:]*"
-    return re.compile(pattern, re.DOTALL), paths
+    return re2.compile(f"(?s){pattern}"), paths
 
 
 def taken_apart(template: str, uid: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 Fields: docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html"""
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import orjson
-from pydantic import ValidationError
+import re2  # type: ignore[import-untyped]
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
 from collectors.aws.events.actor import actor
 from collectors.redact import Redactor
@@ -21,6 +23,8 @@ from pipeline.model import Change, Read, Scope
 Record = Mapping[str, Any]
 MOST_BYTES = 200_000
 """Of the event as it travels; CloudTrail's own limit is 256 kB."""
+MOST_RESOURCES = 2000
+"""Of one event, each of which becomes a change: twice what AWS's calls take."""
 _VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
 ISSUING = frozenset(
     {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken"}
@@ -28,6 +32,11 @@ ISSUING = frozenset(
 """Calls of sts that give out the credential of a new session."""
 EVIDENCE = ISSUING | {"ConsoleLogin", "SwitchRole"}
 """Kept whatever a record says of itself: who came in, and how."""
+
+
+NO_RECORD = "no CloudTrail record"
+TEXTS = ("eventID", "eventSource", "eventTime", "awsRegion", "recipientAccountId")
+"""Fields that say which event it is and where: of another form, they could name something else than AWS meant."""
 
 
 class Resolver(Protocol):
@@ -89,20 +98,19 @@ class Reader:
     resolver: Resolver
     wanted: Callable[[Record], bool] = lambda _: False
 
+    @wire.one_record(NO_RECORD)
     def changes(self, record: Any) -> list[Change]:
         """The changes of one record; none for what is not kept. Raises Malformed for what is no CloudTrail record."""
-        if not isinstance(record, dict) or not isinstance(record.get("eventName"), str):
-            raise Malformed("no CloudTrail record: it has no eventName")
-        if not self._kept(record):
+        if insight(record):
             return []
-        try:
-            return list(self._changes(record))
-        except ValidationError as error:
-            raise Malformed(f"no CloudTrail record: {wire.problems(error, 1)}") from None
+        if not isinstance(record, dict) or not isinstance(record.get("eventName"), str):
+            raise Malformed(f"{NO_RECORD}: it has no eventName")
+        for name in TEXTS:
+            if not isinstance(record.get(name, ""), str | None):
+                raise Malformed(f"{NO_RECORD}: {name} is no text")
+        return list(self._changes(record)) if self._kept(record) else []
 
     def _kept(self, record: Record) -> bool:
-        if record.get("eventCategory") == "Insight" or record.get("eventType") == "AwsCloudTrailInsight":  # fmt: skip
-            return False
         if record["eventName"] in EVIDENCE or failed(record):
             return True
         quiet = record.get("readOnly") in (True, "true") or record.get("managementEvent") in (False, "false")  # fmt: skip
@@ -112,6 +120,8 @@ class Reader:
         found = list(self._touched(record))
         base = self._base(record)
         uids = sorted({uid for _, _, uid, _ in found})
+        if len(uids) > MOST_RESOURCES:
+            raise Malformed(f"{NO_RECORD}: it names more than {MOST_RESOURCES} resources")
         for claim, region, uid, _ in found:
             kind = base["kind"] if base["kind"] == "read" or claim.change == "use" else claim.change
             yield Change.model_validate(
@@ -129,7 +139,7 @@ class Reader:
     def _base(self, record: Record) -> dict[str, Any]:
         raw = self._redacted(record)
         return {
-            "id": str(record.get("eventID") or ""), "provider": "aws", "account": account(record),
+            "id": record.get("eventID") or _digest(record), "provider": "aws", "account": account(record),
             "region": str(record.get("awsRegion") or "global"), "service": str(record.get("eventSource") or ""),
             "action": record["eventName"], "actor": actor(record), "source_ip": _string(record.get("sourceIPAddress")),
             "user_agent": _string(record.get("userAgent")), "occurred_at": record.get("eventTime"),
@@ -152,6 +162,10 @@ class Reader:
                     "reason": "too large",
                 }
         said = {k: v for k, v in keep.items() if k in ("requestParameters", "responseElements", "serviceEventDetails", "additionalEventData")}  # fmt: skip
+        data = _json(keep)
+        if len(data) > 2 * MOST_BYTES:
+            raise Malformed(f"{NO_RECORD}: {len(data)} bytes (known are {MOST_BYTES})")
+        wire.shallow(data, wire.MAX_DEPTH - wire.WRAPPED)
         return keep | self.redactor.config(said)
 
     def _touched(self, record: Record) -> Iterator[tuple[Claim, str, str, None]]:
@@ -175,7 +189,10 @@ class Reader:
             if uid := self._filled(claim.kind, record, ""):
                 yield uid
             return
-        found = value(claim.touch.id, record)
+        try:
+            found = value(claim.touch.id, record)
+        except JMESPathError:  # another form than the documented one: it names nothing
+            return
         for one in found if isinstance(found, list) else [found]:
             if isinstance(one, str) and one and (uid := self._uid(claim, record, one)):
                 yield uid
@@ -204,17 +221,26 @@ def form(kind: Kind) -> str:
     return kind.form or _ITEM.sub("{id}", kind.uid)
 
 
+_HOLE = re.compile(r"\{.+?\}")
 _ITEM = re.compile(r"\{item\.[^{}]+\}")
 
 
 @cache
-def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\\{.+?\\\}", ".+", re.escape(template)), re.DOTALL)
+def _pattern(template: str) -> Any:
+    """By RE2: an event's text may be as long and as odd as a caller likes."""
+    return re2.compile("(?s:.+)".join(map(re2.escape, _HOLE.split(template))))
 
 
 def fits(kind: Kind, uid: str) -> bool:
     """Whether a uid can be one of the type's: of its form (any ARN, where the row tells none)."""
     return _pattern(form(kind)).fullmatch(uid) is not None
+
+
+def insight(record: Any) -> bool:
+    """Whether a record is CloudTrail's word on unusual activity: about calls, and no call itself."""
+    return isinstance(record, dict) and (
+        record.get("eventCategory") == "Insight" or record.get("eventType") == "AwsCloudTrailInsight"
+    )  # fmt: skip
 
 
 def bare(name: str) -> str:
@@ -250,7 +276,8 @@ def deployment(record: Record) -> str | None:
     request = record.get("requestParameters")
     token = request.get("clientRequestToken") if isinstance(request, dict) else None
     session = who.get("sessionContext")
-    made = session.get("attributes", {}).get("creationDate") if isinstance(session, dict) else None
+    attributes = session.get("attributes") if isinstance(session, dict) else None
+    made = attributes.get("creationDate") if isinstance(attributes, dict) else None
     return _string(token) or (f"{who.get('accessKeyId')}/{made}" if made else None)
 
 
@@ -265,17 +292,27 @@ def _session(record: Record) -> tuple[str, str | None] | None:
     return (key, _string(role)) if isinstance(key, str) and key else None
 
 
+def _digest(record: Record) -> str:
+    """The id of an event that has none: the same for the same record."""
+    return hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
 def _string(found: Any) -> str | None:
     return found if isinstance(found, str) and found else None
 
 
-def _size(found: Any) -> int:
+def _json(found: Any) -> bytes:
     try:
-        return len(orjson.dumps(found))
+        return orjson.dumps(found)
     except TypeError:
-        raise Malformed("no CloudTrail record: what it holds is no JSON") from None
+        raise Malformed(f"{NO_RECORD}: what it holds is no JSON") from None
 
 
+def _size(found: Any) -> int:
+    return len(_json(found))
+
+
+@wire.one_record(NO_RECORD)
 def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
     """What is to be read again: every resource that a successful change touched, and every scope that it reaches."""
     out = {
