@@ -79,8 +79,10 @@ def apply(
     body.drifts = explain.kept([*body.drifts, *drifts], at)
     told = explain.told(body, at, events) if body.drifts else []
     # The next reading may only be compared with one that left nothing open: not with a late one, nor
-    # while a part is hidden that it did not itself call unread, nor while a change is still to be shown.
-    settled = body.hidden.keys() <= {item.part for item in snapshot.unread} and not body.changed_at
+    # while a part is hidden that it did not itself call unread, nor while a change is still to be shown, nor with one of
+    # which a part was left out.
+    shown = body.hidden.keys() <= {item.part for item in snapshot.unread}
+    settled = shown and not body.changed_at and not merged.stale
     head.digest = digest if head.seen_at == at and settled else b""
     restate = before is not None and body.deleted_at is None and at >= judging.restate_at(new)
     if restate or before is None:

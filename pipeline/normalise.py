@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.differences import NO_HINTS, Hints, diff
-from pipeline.model import Snapshot, micros
+from pipeline.model import Part, Snapshot, micros
 from pipeline.state import Body, Head, Hidden
 
 EVERYTHING = "*"
@@ -31,6 +31,18 @@ class Merged(NamedTuple):
     """False where the snapshot was older than all that is known."""
     new: bool = False
     """Nothing was known of this incarnation: the resource is new to us, back, or made anew."""
+    stale: bool = False
+    """Some part of the snapshot was older than what is known, and was left out."""
+    proven: bool = False
+    """By the provider's own times every difference is newer than what was known."""
+
+
+def newer(read_at: int, provided: int | None, known_at: int, known_provided: int | None) -> bool:
+    """Whether a reading of a part is newer than the known one: by the provider's own times where both have one (a listing
+    that lags behind is read later, and is older), else by when they were read."""
+    if provided is not None and known_provided is not None and provided != known_provided:
+        return provided > known_provided
+    return read_at > known_at
 
 
 def merge(
@@ -55,25 +67,36 @@ def merge(
         )  # fmt: skip
         return Merged(Head(b"", at, head.said_at, {}), gone, [], True)
     remade = _remade(body, snapshot)
-    if remade and not newest:
+    if remade and (not newest or _lags(head, snapshot)):
         return Merged(head, body, [], False)
     back = body.deleted_at is not None or remade
     new = back or body.unseen
     known = {} if back else head.parts
     times, config = dict(known), {} if back else dict(body.config)
+    provided = {} if back else dict(head.provided)
     found: list[Difference] = []
-    applied = newest
+    applied, late, proven = newest, set[str](), True
     for part in snapshot.parts:
-        read_at = micros(part.captured_at)
-        if part.name in snapshot.config and read_at > times.get(part.name, -1) - newest:
-            after = snapshot.config[part.name]
-            if part.name in config and (
-                changes := diff(part.name, config[part.name], after, hints)
-            ):
-                found.append(Difference(part.name, times[part.name], changes))
-            config[part.name], times[part.name], applied = after, read_at, True
+        if part.name not in snapshot.config:
+            continue
+        read_at, said = micros(part.captured_at), _provided(part)
+        before = times.get(part.name, -1)
+        if not newer(read_at, said, before - newest, provided.get(part.name)):
+            late.add(part.name)
+            continue
+        after = snapshot.config[part.name]
+        if part.name in config and (changes := diff(part.name, config[part.name], after, hints)):
+            found.append(Difference(part.name, before, changes))
+            proven = proven and said is not None and said > provided.get(part.name, said)
+        config[part.name], times[part.name], applied = after, max(read_at, before), True
+        provided.pop(part.name, None)
+        if said is not None:
+            provided[part.name] = said
+    if late and len(late) == len(snapshot.parts):
+        newest = False  # the listing lags behind: its tags do too
     if newest and not new and (changes := _retagged(body, snapshot)):
         found.append(Difference(TAGS, head.seen_at, changes))
+        proven = False
     hidden = _hidden({} if back else body.hidden, snapshot, at, times)
     merged = msgspec.structs.replace(
         body,
@@ -91,8 +114,24 @@ def merge(
         not_before=at - 1 if remade else body.not_before,
     )
     return Merged(
-        Head(b"", max(at, head.seen_at), head.said_at, times), merged, found, applied, new
+        Head(b"", max(at, head.seen_at), head.said_at, times, provided),
+        merged,
+        found,
+        applied,
+        new,
+        bool(late),
+        proven,
     )
+
+
+def _lags(head: Head, snapshot: Snapshot) -> bool:
+    """By the provider's own times it is older than what is known."""
+    said = ((_provided(part), head.provided.get(part.name)) for part in snapshot.parts)
+    return any(new is not None and old is not None and new < old for new, old in said)
+
+
+def _provided(part: Part) -> int | None:
+    return micros(part.provided_at) if part.provided_at else None
 
 
 def _retagged(body: Body, snapshot: Snapshot) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
 from pipeline.judging import Options, ruled_otherwise
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
+from pipeline.normalise import newer
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.rulebook import Rulebook
 from pipeline.ruling import Ruling
@@ -274,13 +275,9 @@ class Partition:
         at = to_micros(peek.captured_at)
         if at is None or at < head.seen_at or at >= due:
             return False
-        times = head.parts
-        for part in peek.parts:
-            read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
-            if read_at is None or read_at < times.get(part.name, 0):
-                return False
-            times[part.name] = read_at
-        head = Head(head.digest, at, head.said_at, times)
+        if not _read(head, peek, at):
+            return False
+        head.seen_at = at
         position = Position(offset, place, position.control, position.change, position.change_place)
         self._rows[key] = rows.encode(head, due, position)
         self.newest = max(self.newest, at)
@@ -380,3 +377,23 @@ class Partition:
     def _bury(self, place: int, reason: str, value: bytes) -> None:
         self.counts["bad"] += 1
         self._dead.append(Dead(place, reason[:500], value))
+
+
+def _read(head: Head, peek: wire.Peek, at: int) -> bool:
+    """Puts the times of a reading's parts into the head; False where one of them is older than what is known."""
+    times, provided = head.parts, head.provided
+    for part in peek.parts:
+        read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
+        if read_at is None:
+            return False
+        known_at, said = times.get(part.name, 0), None
+        if part.provided_at and (said := to_micros(part.provided_at)) is None:
+            return False
+        if not newer(read_at, said, known_at - 1, provided.get(part.name)):
+            return False
+        times[part.name] = max(read_at, known_at)
+        if said is not None:
+            provided[part.name] = said
+        elif provided:
+            provided.pop(part.name, None)
+    return True

@@ -45,7 +45,7 @@ def judge(body: Body, merged: Merged, at: int, *, deleted: bool, informed: bool)
         if not since or ended or at >= since + LONG:
             return Reading(True, 0, 0, None)
         return _again(since, body.agreed_at or at, at, believed=False)
-    if merged.differences and _as_before(body, merged, at):
+    if merged.differences and not merged.proven and _as_before(body, merged, at):
         # The state of before the last difference, and no event says that anybody put it back: most likely an answer
         # of a server that lags behind.
         if body.agreed_at and at - body.agreed_at >= APART:

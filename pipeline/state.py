@@ -2,7 +2,8 @@
 
 An unchanged snapshot writes only the head. Row layout, both: due (8 bytes, big endian, head only used),
 snapshot offset (8), place in its micro-batch (4), control offset (8), version (1), change offset (8), place in its
-micro-batch (4), msgpack. Version 1 had no place for changes, version 2 no exceptions."""
+micro-batch (4), msgpack. Version 1 had no place for changes, version 2 no exceptions, version 3 no provider times and
+no scopes in heads."""
 
 import struct
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 NEVER = 2**64 - 1
 _PREFIX = struct.Struct(">QQIQB")
 _CHANGE = struct.Struct(">QI")
