@@ -17,7 +17,16 @@ from pipeline.errors import UserError
 from pipeline.kafka import explained, reached
 from pipeline.retry import box
 from pipeline.settings import Settings
-from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, SIGNALS, SNAPSHOTS
+from pipeline.topics import (
+    ALERTS,
+    CHANGES,
+    CONTROL,
+    DRIFT,
+    FINDINGS,
+    SIGNALS,
+    SNAPSHOTS,
+    group_id,
+)
 
 if TYPE_CHECKING:
     from pipeline.detections.rule import Detection
@@ -34,7 +43,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
 
     short, own = seconds * 0.8, settings.aws
     group = partial(doctor_kafka.group, settings)
-    worker, sink = settings.worker.app_id, "driftline-sink-elasticsearch"
+    worker, sink = settings.worker.app_id, group_id("sink-elasticsearch")
     home, correlator = settings.worker.state_dir, settings.correlate.app_id
     return {
         "settings": [

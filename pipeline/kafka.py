@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import NotThere, UserError
 from pipeline.settings import Kafka
-from pipeline.topics import LOOKING
+from pipeline.topics import looking
 
 TIMEOUT, LOOK = 10.0, 0.5
 AWAY = {
@@ -170,7 +170,7 @@ def read_all(
     """Every message up to the end as it is now, partitions mixed. `start`: the partitions, each with its first offset;
     None for all from the oldest."""
     reader = consumer(
-        kafka, LOOKING, enable_partition_eof=True, fetch_wait_max_ms=50
+        kafka, looking(), enable_partition_eof=True, fetch_wait_max_ms=50
     )  # the end is told by an empty fetch
     try:
         known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
@@ -198,7 +198,7 @@ def starts(
     """Each partition's first offset at or after a time; a partition that has none such is left out."""
     if since is None:
         return dict.fromkeys(partitions, 0)
-    reader = consumer(kafka, LOOKING)
+    reader = consumer(kafka, looking())
     try:
         at = int(since.timestamp() * 1000)
         found = reader.offsets_for_times(

@@ -87,5 +87,5 @@ def _is_change(element: bytes) -> bool:
 def _sorted(base: sqlite3.Connection) -> Iterator[tuple[str, str, Any]]:
     rows = base.execute("select at, topic, value from records order by at, topic, partition, place")
     for at, topic, value in rows:
-        name = tape.ORDER[topic].name.removeprefix("driftline.")
+        name = tape.ORDER[topic].own
         yield name, rfc3339(datetime.fromtimestamp(at / 1000, UTC)), orjson.loads(value)

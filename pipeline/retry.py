@@ -16,13 +16,13 @@ from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
 from pipeline.errors import Malformed, UserError
 from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all
 from pipeline.settings import Kafka
-from pipeline.topics import CHANGES, CONTROL, DEADLETTER, FINDINGS, LOOKING, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, DEADLETTER, FINDINGS, SNAPSHOTS, looking
 
 AT_ONCE = 200
 """Letters between two acknowledgements; an origin has up to 4 MB."""
 PATIENCE = 60.0
 COMPACTED = "a newer record of its key has taken its place"
-RETRIED = frozenset({SNAPSHOTS.name, CHANGES.name, CONTROL.name, FINDINGS.name})
+RETRIED = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS)
 _NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
 
 
@@ -81,7 +81,7 @@ class Origins:
     """Reads records where they lie."""
 
     def __init__(self, kafka: Kafka) -> None:
-        self._reader = consumer(kafka, LOOKING, enable_partition_eof=True)
+        self._reader = consumer(kafka, looking(), enable_partition_eof=True)
 
     def close(self) -> None:
         self._reader.close()
@@ -160,7 +160,7 @@ def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes]
     origin = letter.origin
     if origin is None or origin.offset < 0:
         return Done(letter, "refused", "it does not say where it is from (the next sweep reads the resource again)")  # fmt: skip
-    if origin.topic not in RETRIED:
+    if origin.topic not in [topic.name for topic in RETRIED]:
         return Done(letter, "refused", f"{origin.topic} is no topic to send to again")
     try:
         message = read(origin)

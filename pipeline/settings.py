@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from pipeline.drift.expected import Expected
 from pipeline.errors import UserError
 from pipeline.rulebook import Override
+from pipeline.rulebook.source import nearest
 from pipeline.settings_block import (
     Block,
     Mistake,
@@ -25,9 +26,10 @@ from pipeline.settings_block import (
 from pipeline.settings_block import Seconds as Seconds
 from pipeline.settings_read import PREFIX as PREFIX
 from pipeline.settings_read import Read, read
-from pipeline.topics import APP_ID, CORRELATE_ID
+from pipeline.topics import APP_ID, CORRELATE_ID, DEFAULT_PREFIX, TOPICS, group_id, use_prefix
 
 HALF_DAY = 12 * 3600
+SHORTEST_RETENTION = 3600
 BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
@@ -75,6 +77,10 @@ class Kafka(Block):
     key_password_file: Path | None = None
     replication: int = Field(3, ge=1)
     """Copies of each topic; never more than there are brokers."""
+    topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """What the names of topics begin with, and those of consumer groups: several deployments can share a cluster."""
+    retention: dict[str, Seconds] = Field(default_factory=dict)
+    """How long records of a topic are kept, by its name without the prefix. Only of topics that expire; see docs/topics.md."""
 
     @property
     def encrypted(self) -> bool:
@@ -83,6 +89,7 @@ class Kafka(Block):
     def mistakes(self) -> Iterator[Mistake]:
         if not all(BROKER.fullmatch(one.strip()) for one in self.bootstrap_servers.split(",")):
             yield Mistake(("bootstrap_servers",), "is no list of host:port (write for example a:9092,b:9092)")  # fmt: skip
+        yield from self._retention()
         yield from self._sasl()
         if self.encrypted:
             yield from authorities("ca_file", self.ca_file)
@@ -91,6 +98,14 @@ class Kafka(Block):
         for name in ("ca_file", "certificate_file", "key_file"):
             if getattr(self, name) is not None:
                 yield Mistake((name, "security_protocol"), "is of no use without TLS (write security_protocol: SSL or SASL_SSL)")  # fmt: skip
+
+    def _retention(self) -> Iterator[Mistake]:
+        expire = [topic.own for topic in TOPICS if topic.expires]
+        for name, seconds in self.retention.items():
+            if name not in expire:
+                yield Mistake(("retention",), f"{name} is not a topic that expires{nearest(name, expire)}")  # fmt: skip
+            elif seconds < SHORTEST_RETENTION:
+                yield Mistake(("retention",), f"{name}: less than 1h (a consumer that restarts must find its records)")  # fmt: skip
 
     def _sasl(self) -> Iterator[Mistake]:
         mechanism, sasl = self.sasl_mechanism, self.security_protocol.startswith("SASL")
@@ -309,6 +324,15 @@ class Settings(Block):
     )
     """What tags say about a resource's worth: tag, value, level (all lower case)."""
 
+    @model_validator(mode="after")
+    def _own_groups(self) -> "Settings":
+        """Consumer groups and changelogs of another prefix are others too, unless they are named."""
+        if (prefix := self.kafka.topic_prefix) != DEFAULT_PREFIX:
+            for block, name in ((self.worker, "assess"), (self.correlate, "correlate")):
+                if "app_id" not in block.model_fields_set:
+                    block.app_id = group_id(name, prefix)
+        return self
+
 
 def examine(path: Path | None = None, env: Mapping[str, str] | None = None) -> Read[Settings]:
     """The settings as far as they are good, with every mistake."""
@@ -324,6 +348,7 @@ def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None
     found = examine(path, env)
     if found.problems:
         raise UserError(*found.problems)
+    use_prefix(found.settings.kafka.topic_prefix)
     return found.settings
 
 

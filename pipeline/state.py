@@ -261,6 +261,11 @@ def prefix(row: bytes) -> tuple[int, Position]:
     return int.from_bytes(row[:8], "big"), _position(row)
 
 
+def version(row: bytes) -> int | None:
+    """The version of the state that a row is of; None for what is no row."""
+    return row[_FIRST - 1] if len(row) >= _FIRST else None
+
+
 def _position(row: bytes) -> Position:
     _, offset, place, control, version = _PREFIX.unpack_from(row)
     change = (0, 0) if version == 1 else _CHANGE.unpack_from(row, _FIRST)

@@ -17,7 +17,7 @@ HEADER = {"driftline": "tape", "version": 1}
 LONGEST = wire.MAX_BYTES + 1000
 """A line: the largest record, and what stands around it."""
 UNREADABLE = (OSError, EOFError, zlib.error)
-TOPICS = {"snapshots": SNAPSHOTS.name, "changes": CHANGES.name, "control": CONTROL.name}
+TOPICS = {topic.own: topic for topic in (SNAPSHOTS, CHANGES, CONTROL)}
 
 ORDER = (CHANGES, SNAPSHOTS, CONTROL)
 """Of one moment: what was done, then what was read, then that time has passed."""
@@ -112,5 +112,7 @@ def _entry(number: int, line: bytes) -> Entry:
     ):
         raise Malformed("not a tape record (needs topic: snapshots, changes or control; and value)")
     return Entry(
-        number, TOPICS[record["topic"]], orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS)
+        number,
+        TOPICS[record["topic"]].name,
+        orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS),
     )

@@ -1,4 +1,7 @@
-"""Every topic: what it is keyed by, how many partitions, how it is cleaned, how long it is kept."""
+"""Every topic: what it is keyed by, how many partitions, how it is cleaned, how long it is kept.
+
+A process belongs to one deployment: `use_prefix` is called once, when its settings are loaded, and names every topic and
+consumer group from then on."""
 
 from dataclasses import dataclass, field, replace
 
@@ -6,25 +9,67 @@ PARTITIONS = 24
 """Changing it means a new app id and a full sweep: resources live on `partition(uid)`."""
 
 DAY_MS = 86_400_000
-LOOKING = "driftline-look"
-"""The consumer group of who only looks: librdkafka wants a name. Nothing is ever committed in it."""
-READERS = "driftline-reads"
-"""The consumer group of AWS's collectors that read single resources again; see readers()."""
+DEFAULT_PREFIX = "driftline."
+_prefix = DEFAULT_PREFIX
+
+
+def use_prefix(prefix: str) -> None:
+    """What the names of this process's topics and consumer groups begin with."""
+    global _prefix
+    _prefix = prefix
+
+
+def in_use() -> str:
+    """The prefix in use."""
+    return _prefix
+
+
+def group_id(name: str, prefix: str | None = None) -> str:
+    """A consumer group of the deployment with that prefix (default: the one in use): `driftline-sink-ndjson`."""
+    return f"{(prefix or _prefix).rstrip('.-_')}-{name}"
+
+
+def short(topic: str) -> str:
+    """A topic's name without the prefix in use."""
+    return topic.removeprefix(_prefix)
+
+
+def looking() -> str:
+    """The consumer group of who only looks: librdkafka wants a name. Nothing is ever committed in it."""
+    return group_id("look")
+
+
+def readers(provider: str) -> str:
+    """The consumer group of a provider's collectors that read single resources again: each passes over the wishes of the
+    others. AWS's has the name from before there were others, so that its offsets stay."""
+    return group_id("reads" if provider == "aws" else f"reads-{provider}")
 
 
 @dataclass(frozen=True)
 class Topic:
-    name: str
+    own: str
+    """Its name after the prefix; of a changelog, which is named after an app id, the whole name."""
     key: str
     partitions: int = PARTITIONS
     cleanup: str = "delete"
     retention_ms: int = 7 * DAY_MS
-    config: dict[str, str] = field(default_factory=dict)
+    config: dict[str, str] = field(default_factory=dict, hash=False)
+    prefixed: bool = True
+
+    @property
+    def name(self) -> str:
+        """As Kafka knows it."""
+        return _prefix + self.own if self.prefixed else self.own
+
+    @property
+    def expires(self) -> bool:
+        """Whether records are deleted by age."""
+        return "delete" in self.cleanup
 
     def settings(self) -> dict[str, str]:
         """The topic's settings as the broker names them."""
         own = {"cleanup.policy": self.cleanup, "max.message.bytes": "4000000", **self.config}
-        if "delete" in self.cleanup:
+        if self.expires:
             own["retention.ms"] = str(self.retention_ms)
         return own
 
@@ -35,48 +80,42 @@ COMPACTED = {
 }
 
 # Inputs are neither compacted nor written in transactions: a hole in their offsets would be one by right.
-SNAPSHOTS = Topic("driftline.snapshots", "none: batches of one partition")
-CHANGES = Topic("driftline.changes", "resource uid, or none: batches of one partition")
-CONTROL = Topic("driftline.control", "none: to every partition")
+SNAPSHOTS = Topic("snapshots", "none: batches of one partition")
+CHANGES = Topic("changes", "resource uid, or none: batches of one partition")
+CONTROL = Topic("control", "none: to every partition")
 SWEEPS = Topic(
-    "driftline.sweeps",
+    "sweeps",
     "scope, scope#page",
     1,
     "compact",
     config={"delete.retention.ms": str(7 * DAY_MS)},
 )
 EXCEPTIONS = Topic(
-    "driftline.exceptions",
+    "exceptions",
     "exception id",
     1,
     "compact",
     config={"delete.retention.ms": str(7 * DAY_MS)},
 )
 BASELINES = Topic(
-    "driftline.baselines",
+    "baselines",
     "kind, resource uid",
     cleanup="compact",
     config={"delete.retention.ms": str(7 * DAY_MS)},
 )
-READS = Topic("driftline.reads", "resource uid", 6, retention_ms=DAY_MS)
-FINDINGS = Topic("driftline.findings", "finding id", cleanup="compact", config=COMPACTED)
-DRIFT = Topic("driftline.drift", "resource uid", retention_ms=30 * DAY_MS)
-SIGNALS = Topic("driftline.signals", "correlation group")
-ALERTS = Topic("driftline.alerts", "alert id", cleanup="compact", config=COMPACTED)
-MEMBERS = Topic("driftline.members", "ticket key")
-TICKETS = Topic("driftline.tickets", "ticket key", cleanup="compact", config=COMPACTED)
-RESTATEMENTS = Topic("driftline.restatements", "finding id", retention_ms=2 * DAY_MS)
-FEEDBACK = Topic("driftline.feedback", "ticket key, or alert id", retention_ms=30 * DAY_MS)
-TICKET_LINKS = Topic(
-    "driftline.ticket-links", "sink, ticket key", cleanup="compact", config=COMPACTED
-)
-DELIVERED = Topic(
-    "driftline.delivered", "sink, id", cleanup="compact,delete", retention_ms=30 * DAY_MS
-)
-SCORES = Topic(
-    "driftline.scores", "bucket, scope, framework, control", cleanup="compact", config=COMPACTED
-)
-DEADLETTER = Topic("driftline.deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
+READS = Topic("reads", "resource uid", 6, retention_ms=DAY_MS)
+FINDINGS = Topic("findings", "finding id", cleanup="compact", config=COMPACTED)
+DRIFT = Topic("drift", "resource uid", retention_ms=30 * DAY_MS)
+SIGNALS = Topic("signals", "correlation group")
+ALERTS = Topic("alerts", "alert id", cleanup="compact", config=COMPACTED)
+MEMBERS = Topic("members", "ticket key")
+TICKETS = Topic("tickets", "ticket key", cleanup="compact", config=COMPACTED)
+RESTATEMENTS = Topic("restatements", "finding id", retention_ms=2 * DAY_MS)
+FEEDBACK = Topic("feedback", "ticket key, or alert id", retention_ms=30 * DAY_MS)
+TICKET_LINKS = Topic("ticket-links", "sink, ticket key", cleanup="compact", config=COMPACTED)
+DELIVERED = Topic("delivered", "sink, id", cleanup="compact,delete", retention_ms=30 * DAY_MS)
+SCORES = Topic("scores", "bucket, scope, framework, control", cleanup="compact", config=COMPACTED)
+DEADLETTER = Topic("deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
 APP_ID, CORRELATE_ID = "driftline-assess", "driftline-correlate"
 STATE = Topic(
     f"{APP_ID}-state-changelog",
@@ -85,9 +124,10 @@ STATE = Topic(
     config={
         "min.compaction.lag.ms": str(DAY_MS // 24)
     },  # longer than any restart: a stale late entry is healed before
+    prefixed=False,
 )
 
-GROUPS = replace(STATE, name=f"{CORRELATE_ID}-state-changelog", key="correlation, group")
+GROUPS = replace(STATE, own=f"{CORRELATE_ID}-state-changelog", key="correlation, group")
 
 TOPICS: tuple[Topic, ...] = (
     SNAPSHOTS, CHANGES, CONTROL, SWEEPS, EXCEPTIONS, BASELINES, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, RESTATEMENTS, FEEDBACK,
@@ -97,7 +137,7 @@ TOPICS: tuple[Topic, ...] = (
 
 def state_of(app_id: str) -> Topic:
     """The changelog of a worker of that app id."""
-    return replace(STATE, name=f"{app_id}-state-changelog")
+    return replace(STATE, own=f"{app_id}-state-changelog")
 
 
 def topics_of(app_id: str, correlate_id: str = CORRELATE_ID) -> tuple[Topic, ...]:
@@ -122,12 +162,6 @@ def murmur2(data: bytes) -> int:
         h = (h ^ int.from_bytes(data[n - n % 4 :], "little")) * m & mask
     h = (h ^ h >> 13) * m & mask
     return (h ^ h >> 15) & 0x7FFFFFFF
-
-
-def readers(provider: str) -> str:
-    """The consumer group that reads resources of a provider again. Each provider has one: a wish to another is passed
-    over. AWS's is named as it was before there were others, so that its offsets stay."""
-    return READERS if provider == "aws" else f"{READERS}-{provider}"
 
 
 def partition(uid: str, count: int = PARTITIONS) -> int:

@@ -1,11 +1,17 @@
 """Makes and compares topics as pipeline.topics says."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
 
 from pipeline.errors import NotThere
 from pipeline.kafka import TIMEOUT, admin, explained, reached
@@ -21,7 +27,10 @@ PATIENCE, ENOUGH = 30.0, 8
 def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
     """Replication and settings: three copies, two of them in step, where there are brokers for it."""
     replication = min(kafka.replication, brokers)
-    return replication, topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
+    config = topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
+    if topic.prefixed and (seconds := kafka.retention.get(topic.own)) is not None:
+        config["retention.ms"] = str(int(seconds * 1000))
+    return replication, config
 
 
 def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[str]:
@@ -70,6 +79,17 @@ def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
             raise NotThere(f"the topics are made, but the broker {told} does not know them yet (look at its log)")  # fmt: skip
 
 
+class Difference(NamedTuple):
+    """What is not as pipeline.topics says."""
+
+    topic: Topic
+    text: str
+    """What differs, with the next step by hand."""
+    setting: tuple[str, str] | None = None
+    """A broker's setting and the value wanted, where it can be changed while the topic is in use."""
+    missing: bool = False
+
+
 def check(
     kafka: Kafka,
     only: Sequence[Topic] | None = None,
@@ -77,16 +97,21 @@ def check(
     correlate_id: str = CORRELATE_ID,
 ) -> list[str]:
     """What differs from pipeline.topics, each with the next step; empty if nothing does."""
+    topics = topics_of(app_id, correlate_id) if only is None else only
+    return [found.text for found in compare(kafka, topics)]
+
+
+def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
+    """What differs from pipeline.topics. Raises UserError where Kafka cannot be asked."""
     with explained(kafka):
         client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
-        only = topics_of(app_id, correlate_id) if only is None else only
         out = [
-            f"{topic.name}: missing (run: driftline topics create)"
-            for topic in only
+            Difference(topic, f"{topic.name}: missing (run: driftline topics create)", missing=True)
+            for topic in topics
             if topic.name not in known.topics
         ]
-        there = [topic for topic in only if topic.name in known.topics]
+        there = [topic for topic in topics if topic.name in known.topics]
         resources = {t.name: ConfigResource(ResourceType.TOPIC, t.name) for t in there}
         configs = client.describe_configs(list(resources.values())) if there else {}
         for topic in there:
@@ -96,27 +121,52 @@ def check(
     return out
 
 
+def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
+    """Sets what can be set while the topics are in use; a line for each topic. Raises UserError."""
+    entries: dict[str, list[ConfigEntry]] = {}
+    for one in differences:
+        if one.setting is not None:
+            name, value = one.setting
+            entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            entries.setdefault(one.topic.name, []).append(entry)
+    resources = [
+        ConfigResource(ResourceType.TOPIC, topic, incremental_configs=found)
+        for topic, found in entries.items()
+    ]
+    with explained(kafka):
+        done = reached(kafka).incremental_alter_configs(resources) if resources else {}
+        for future in done.values():
+            future.result(TIMEOUT)
+    return [
+        f"{topic}: " + ", ".join(f"{entry.name} set to {entry.value}" for entry in found)
+        for topic, found in entries.items()
+    ]
+
+
 def _differences(
     topic: Topic, kafka: Kafka, brokers: int, found: dict[int, Any], settings: dict[str, Any]
-) -> list[str]:
+) -> list[Difference]:
     out = []
     replication, config = wanted(topic, kafka, brokers)
     if len(found) != topic.partitions:
-        out.append(
+        text = (
             f"{topic.name}: {len(found)} partitions, not {topic.partitions} (resources would live elsewhere:"
             " make the topic anew, and set another worker.app_id)"
         )
+        out.append(Difference(topic, text))
     copies = min((len(p.replicas) for p in found.values()), default=0)
     if copies < replication:
-        out.append(
+        text = (
             f"{topic.name}: {copies} copies, not {replication} (give each of its partitions {replication}: make a"
             " plan for kafka-reassign-partitions)"
         )
+        out.append(Difference(topic, text))
     for name, value in config.items():
         have = settings[name].value if name in settings else None
         if have != value:
-            out.append(
+            text = (
                 f"{topic.name}: {name} is {have}, not {value} (run: kafka-configs --bootstrap-server"
                 f" {kafka.bootstrap_servers} --alter --topic {topic.name} --add-config {name}={value})"
             )
+            out.append(Difference(topic, text, (name, value)))
     return out

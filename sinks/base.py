@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from pipeline.topics import Topic
+
 
 @dataclass(frozen=True)
 class Action:
@@ -32,7 +34,7 @@ class Sink(Protocol):
     """A destination."""
 
     name: str
-    topics: tuple[str, ...]
+    topics: tuple[Topic, ...]
     """What it takes: findings, and perhaps drifts."""
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:

@@ -19,12 +19,12 @@ from pipeline.deadletter import Origin, Share, letter
 from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
-from pipeline.topics import ALERTS, DRIFT, FINDINGS
+from pipeline.topics import ALERTS, DRIFT, FINDINGS, group_id, short
 from sinks.base import Action, Busy, Receipt, Sink
 from sinks.reader import Reader, Slot
 
 log = logging.getLogger("driftline.sink")
-SAID = {FINDINGS.name: "last_seen", DRIFT.name: "updated_at", ALERTS.name: "last"}
+SAID = {FINDINGS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}
 """When a document was said."""
 BATCH, WITHIN = 1000, 0.05
 BREATH = 100
@@ -94,8 +94,8 @@ class Deliverer:
 
     async def run(self, group: str | None = None) -> None:
         """The loop. Raises TooManyRefused, and OSError where Kafka does not do its part."""
-        group = group or f"driftline-sink-{self._sink.name}"
-        reader = Reader(self._settings, group, self._sink.topics)
+        group = group or group_id(f"sink-{self._sink.name}")
+        reader = Reader(self._settings, group, [topic.name for topic in self._sink.topics])
         self._turn = reader.turn
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None
@@ -147,7 +147,7 @@ class Deliverer:
             try:
                 document = orjson.loads(raw)
                 actions = self._sink.render(topic, document, int(self._now() * 1e6))
-                said = document[SAID[topic]]
+                said = document[SAID[short(topic)]]
                 batch.said = to_micros(said) or batch.said
             except (ValueError, KeyError, TypeError, AttributeError) as why:
                 batch.bad.append((f"cannot be rendered: {type(why).__name__}: {why}", origin, raw))

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
+from pipeline.topics import FINDINGS, Topic
 from sinks.base import Action, Busy, Receipt
 
 
@@ -19,7 +19,7 @@ class NdjsonSink:
     """Appends; a receipt is given when the disk has it."""
 
     name = "ndjson"
-    topics: tuple[str, ...] = (FINDINGS.name,)
+    topics: tuple[Topic, ...] = (FINDINGS,)
 
     def __init__(self, path: Path) -> None:
         self._path = path

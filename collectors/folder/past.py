@@ -15,11 +15,11 @@ from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.model import Change, Snapshot
 from pipeline.tape import ORDER
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS, short
 
 Told = Callable[[str], None]
-FIRST = {topic.name: place for place, topic in enumerate(ORDER)}
-TIMES = {CHANGES.name: "occurred_at", SNAPSHOTS.name: "captured_at"}
+FIRST = {topic.own: place for place, topic in enumerate(ORDER)}
+TIMES = {CHANGES.own: "occurred_at", SNAPSHOTS.own: "captured_at"}
 
 
 class Gathered:
@@ -33,7 +33,7 @@ class Gathered:
         document = wire.decode(element)
         at = _time(topic, document)
         digest = hashlib.blake2b(topic.encode() + element, digest_size=16).digest()
-        self._records[digest] = (at, FIRST[topic], str(document.get("uid", "")), topic, element)
+        self._records[digest] = (at, FIRST[short(topic)], str(document.get("uid", "")), topic, element)
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         for *_, topic, element in sorted(self._records.values()):
@@ -43,7 +43,7 @@ class Gathered:
 def _time(topic: str, document: Any) -> str:
     if isinstance(document, dict):
         tick, exception = document.get("tick"), document.get("exception")
-        at = document.get(TIMES.get(topic, ""))
+        at = document.get(TIMES.get(short(topic), ""))
         if topic == CONTROL.name and isinstance(said := tick or exception, dict):
             at = said.get("watermark" if said is tick else "at")
         if isinstance(at, str):

@@ -106,9 +106,9 @@ def _follow(settings: Settings, stopping: threading.Event) -> "Iterator[Any]":
     from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
     from pipeline.kafka import TIMEOUT, consumer
-    from pipeline.topics import LOOKING, SWEEPS
+    from pipeline.topics import SWEEPS, looking
 
-    reader = consumer(settings.kafka, LOOKING, enable_partition_eof=True)
+    reader = consumer(settings.kafka, looking(), enable_partition_eof=True)
     told, whole = 0.0, False
     try:
         known = reader.list_topics(SWEEPS.name, TIMEOUT).topics[SWEEPS.name]

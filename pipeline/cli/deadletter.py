@@ -193,13 +193,13 @@ def _chosen(letters: "Iterable[Letter]", ids: tuple[str, ...]) -> "list[Letter]"
 
 def _topic(name: str | None) -> str | None:
     from pipeline.rulebook.source import nearest
-    from pipeline.topics import TOPICS
+    from pipeline.topics import TOPICS, in_use
 
     names = [topic.name for topic in TOPICS]
     if name is None or name in names:
         return name
-    if f"driftline.{name}" in names:
-        return f"driftline.{name}"
+    if (full := f"{in_use()}{name}") in names:
+        return full
     raise UserError(f"--topic {name}: no such topic{nearest(name, names)}")
 
 
@@ -216,6 +216,7 @@ def _table(letters: "Iterable[Letter]") -> "Table":
     from rich.text import Text
 
     from pipeline.report import plain
+    from pipeline.topics import short
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "at", "stage", "origin", "bytes", "times", "reason"):
@@ -230,7 +231,7 @@ def _table(letters: "Iterable[Letter]") -> "Table":
         where = "not said"
         if origin:
             place = "" if origin.place < 0 else f"#{origin.place}"
-            where = f"{origin.topic.removeprefix('driftline.')}[{origin.partition}]@{origin.offset}{place}"
+            where = f"{short(origin.topic)}[{origin.partition}]@{origin.offset}{place}"
         size = "" if letter.size is None else str(letter.size)
         cells = [letter.id, letter.at[:19], letter.stage, where, size, str(letter.times), letter.reason]  # fmt: skip
         out.add_row(*(Text(plain(cell)[:500]) for cell in cells))

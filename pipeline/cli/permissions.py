@@ -129,12 +129,12 @@ def grants(
     groups = {
         "worker": app_id,
         "correlator": correlate_id,
-        "sink": f"driftline-sink-{sink}",
-        "collector": topics.READERS,
+        "sink": topics.group_id(f"sink-{sink}"),
+        "collector": topics.readers("aws"),
     }
     lookers = ("administrator", "clock", "collector", "operator")
     # librdkafka asks for its coordinator
-    out += [Grant(program, "group", topics.LOOKING, ("Describe",)) for program in lookers]
+    out += [Grant(program, "group", topics.looking(), ("Describe",)) for program in lookers]
     for program, name in groups.items():
         out.append(Grant(program, "group", name, read))
         out.append(Grant("operator", "group", name, ("Describe",)))  # doctor tells how far they are

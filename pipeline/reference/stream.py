@@ -62,7 +62,7 @@ def _who(topic: Topic, operation: str) -> str:
 
 
 def _records(topic: Topic) -> list[str]:
-    name = topic.name.removeprefix("driftline.")
+    name = topic.own
     names = RECORDS.get(name, (name.rstrip("s"), name))
     return [one for one in dict.fromkeys(names) if (SCHEMAS / f"{one}.json").exists()]
 

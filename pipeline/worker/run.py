@@ -17,7 +17,7 @@ from pipeline import topics_admin
 from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
 from pipeline.errors import NotThere, RestartWanted, UserError
 from pipeline.health import serve
-from pipeline.settings import Settings, load_settings
+from pipeline.settings import Settings, examine
 from pipeline.worker.job import Job
 
 if TYPE_CHECKING:  # Faust comes later: a wrong setting must be told before
@@ -45,7 +45,7 @@ def run(settings: Settings, make: Callable[[Settings], Job]) -> None:
     # not before the loop is set: a store made earlier hangs at SIGTERM
     agent.table.data.apply_changelog_batch = agent.rows.recover
     serve(settings.worker.bind, job.port, lambda: agent.alive)
-    _reload_on_hangup(loop, agent, lambda: make(load_settings()))
+    _reload_on_hangup(loop, agent, lambda: make(_same_deployment(settings)))
     gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
     gc.set_threshold(50_000, 20, 100)
     worker = Worker(
@@ -81,6 +81,16 @@ def _reload_on_hangup(
         task.add_done_callback(running.discard)
 
     loop.add_signal_handler(signal.SIGHUP, start)
+
+
+def _same_deployment(settings: Settings) -> Settings:
+    """The settings as they are now. Raises UserError where they name another deployment's topics."""
+    read = examine()
+    if read.problems:
+        raise UserError(*read.problems)
+    if read.settings.kafka.topic_prefix != settings.kafka.topic_prefix:
+        raise UserError("kafka.topic_prefix has changed: a running worker keeps its topics (restart it)")  # fmt: skip
+    return read.settings
 
 
 def _look(settings: Settings, job: Job) -> None:

@@ -13,7 +13,7 @@ from elasticsearch import AsyncElasticsearch
 from pipeline.errors import UserError
 from pipeline.kafka import TIMEOUT, consumer, read_all
 from pipeline.settings import Kafka, Settings
-from pipeline.topics import FINDINGS, LOOKING
+from pipeline.topics import FINDINGS, looking
 from sinks.base import Action, Busy, Receipt
 from sinks.elasticsearch.render import ALIAS
 from sinks.elasticsearch.sink import ElasticsearchSink
@@ -64,7 +64,7 @@ async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Coun
 
 def _partitions(kafka: Kafka) -> list[int]:
     """The topic's partitions that hold anything; none where it does not exist yet."""
-    reader = consumer(kafka, LOOKING)
+    reader = consumer(kafka, looking())
     try:
         known = reader.list_topics(FINDINGS.name, TIMEOUT).topics[FINDINGS.name]
         if known.error is None:

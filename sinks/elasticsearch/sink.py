@@ -9,7 +9,7 @@ import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 from pipeline.settings import Elasticsearch
-from pipeline.topics import ALERTS, DRIFT, FINDINGS
+from pipeline.topics import ALERTS, DRIFT, FINDINGS, Topic
 from sinks.base import Action, Busy, Receipt
 from sinks.elasticsearch import alerts, drift, render
 
@@ -44,7 +44,7 @@ class ElasticsearchSink:
     """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are upserted too."""
 
     name = "elasticsearch"
-    topics: tuple[str, ...] = (FINDINGS.name, DRIFT.name, ALERTS.name)
+    topics: tuple[Topic, ...] = (FINDINGS, DRIFT, ALERTS)
 
     def __init__(
         self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None

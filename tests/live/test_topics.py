@@ -17,7 +17,7 @@ from pipeline.topics import FINDINGS, PARTITIONS, Topic, state_of, topics_of
 from tests.live.programs import Site
 
 pytestmark = pytest.mark.live
-ODD = Topic("driftline.test.odd", "nothing", 2, "compact", config={"delete.retention.ms": "1000"})
+ODD = Topic("test.odd", "nothing", 2, "compact", config={"delete.retention.ms": "1000"})
 
 
 def test_topics_are_made_once_and_every_difference_is_told(broker: kafka.KafkaServer) -> None:

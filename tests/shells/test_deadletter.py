@@ -346,7 +346,7 @@ def test_retry_says_by_its_exit_code_what_stays(broker: Broker) -> None:
 
 
 def test_every_retried_topic_is_one_of_ours() -> None:
-    assert {topic.name for topic in TOPICS} >= retry.RETRIED
+    assert all(topic in TOPICS for topic in retry.RETRIED)
 
 
 @pytest.mark.parametrize(("most", "good", "bad", "over"), [

@@ -1,19 +1,31 @@
 """The page of topics: what must be true of it, and what a cluster of each size gets."""
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from pipeline.settings import Kafka
+from pipeline import topics
+from pipeline.cli.permissions import grants
+from pipeline.errors import UserError
+from pipeline.settings import Kafka, load_settings
 from pipeline.topics import (
     APP_ID,
     CONTROL,
+    DEFAULT_PREFIX,
+    DRIFT,
     PARTITIONS,
     SNAPSHOTS,
     STATE,
     TOPICS,
+    group_id,
     murmur2,
     partition,
+    short,
     state_of,
     topics_of,
+    use_prefix,
 )  # fmt: skip
 from pipeline.topics_admin import wanted
 
@@ -63,3 +75,68 @@ def test_only_the_changelog_goes_by_the_app_id() -> None:
 def test_the_partitioner_is_kafkas(key: str, expected: int) -> None:
     assert murmur2(key.encode()) == expected & 0x7FFFFFFF
     assert partition(key) == (expected & 0x7FFFFFFF) % PARTITIONS
+
+
+@pytest.fixture
+def default_prefix() -> Iterator[None]:
+    yield
+    use_prefix(DEFAULT_PREFIX)
+
+
+@pytest.mark.usefixtures("default_prefix")
+def test_a_prefix_names_every_topic_and_group_of_a_deployment(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text("kafka: {topic_prefix: acme-prod.}\n")
+    settings = load_settings(path, {})
+    assert {topic.name for topic in TOPICS if topic.prefixed} == {
+        f"acme-prod.{topic.own}" for topic in TOPICS if topic.prefixed
+    }
+    assert (settings.worker.app_id, settings.correlate.app_id) == ("acme-prod-assess", "acme-prod-correlate")  # fmt: skip
+    assert group_id("sink-ndjson") == "acme-prod-sink-ndjson"
+    assert short("acme-prod.findings") == "findings"
+    named = [topic.name for topic in topics_of(settings.worker.app_id, settings.correlate.app_id)]
+    assert [name for name in named if "driftline" in name] == []
+    rights = grants(settings.worker.app_id, correlate_id=settings.correlate.app_id)
+    assert [grant.name for grant in rights if "driftline" in grant.name] == []
+
+
+@pytest.mark.usefixtures("default_prefix")
+def test_an_app_id_that_is_named_stays(tmp_path: Path) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text("kafka: {topic_prefix: acme.}\nworker: {app_id: mine}\n")
+    assert load_settings(path, {}).worker.app_id == "mine"
+
+
+def test_retention_is_a_setting_of_topics_that_expire(tmp_path: Path) -> None:
+    kafka = Kafka(retention={"drift": 3600 * 24 * 90})
+    assert wanted(DRIFT, kafka, 3)[1]["retention.ms"] == str(90 * 86_400_000)
+    assert wanted(SNAPSHOTS, kafka, 3)[1]["retention.ms"] == str(7 * 86_400_000)
+    path = tmp_path / "driftline.yaml"
+    path.write_text("kafka: {retention: {findings: 7d, snapshots: 5m, snapshot: 1d}}\n")
+    with pytest.raises(UserError) as told:
+        load_settings(path, {})
+    text = "\n".join(told.value.problems)
+    assert "findings is not a topic that expires" in text
+    assert "snapshots: less than 1h" in text
+    assert "did you mean 'snapshots'" in text
+
+
+def test_no_module_takes_a_topics_name_before_the_settings_are_loaded() -> None:
+    own = {name for name, value in vars(topics).items() if isinstance(value, topics.Topic)}
+    found = [
+        f"{path}:{node.lineno}"
+        for folder in ("pipeline", "collectors", "sinks")
+        for path in Path(folder).rglob("*.py")
+        for node in _at_import(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "name"
+        and isinstance(node.value, ast.Name) and node.value.id in own
+    ]  # fmt: skip
+    assert found == []
+
+
+def _at_import(node: ast.AST) -> Iterator[ast.AST]:
+    """What of a module runs when it is imported."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _at_import(child)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
+from pipeline.topics import FINDINGS, Topic
 from sinks.base import Action, Busy, Receipt
 from sinks.deliver import FIRST_WAIT, LONGEST_WAIT, Batch, Deliverer, TooManyRefused
 
@@ -43,7 +43,7 @@ class Listing:
     """Takes what it is given, answers as told."""
 
     name = "list"
-    topics: tuple[str, ...] = (FINDINGS.name,)
+    topics: tuple[Topic, ...] = (FINDINGS,)
 
     def __init__(self, *answers: Answer) -> None:
         self.answers, self.sent, self.taken = list(answers), [], []  # type: ignore[var-annotated]

@@ -1,0 +1,132 @@
+"""What an installation written by an older version needs: topics, state, and the destination's templates."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from confluent_kafka import TopicPartition
+
+from pipeline import state, topics_admin
+from pipeline.errors import UserError
+from pipeline.kafka import TIMEOUT, consumer, explained, read_all
+from pipeline.settings import Kafka, Settings
+from pipeline.topics import Topic, groups_of, looking, state_of, topics_of
+
+NEWEST = 50
+"""Records of each partition of a changelog that are looked at, from its end."""
+Mark = Literal["current", "pending", "blocked"]
+
+
+class Step(NamedTuple):
+    """One thing, and whether it is as this version needs it."""
+
+    what: str
+    mark: Mark
+    """`pending`: `upgrade --apply` does it; `blocked`: somebody has to do something first."""
+    text: str
+
+
+def check(settings: Settings) -> list[Step]:
+    """What is to be done. Raises UserError where Kafka cannot be asked."""
+    return [*_topics(settings), *_states(settings), *_elasticsearch(settings)]
+
+
+def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
+    """Does what can be done while everything runs, told line by line; what is left then. Raises UserError."""
+    if blocked := [step for step in check(settings) if step.mark == "blocked"]:
+        return blocked
+    topics = _wanted(settings)
+    found = topics_admin.compare(settings.kafka, topics)
+    if any(one.missing for one in found):
+        for line in topics_admin.create(
+            settings.kafka, settings.worker.app_id, settings.correlate.app_id
+        ):
+            if not line.endswith(": exists"):
+                tell(line)
+    for line in topics_admin.alter(settings.kafka, found):
+        tell(line)
+    if any(step.mark == "pending" for step in _elasticsearch(settings)):
+        from sinks.elasticsearch import install
+
+        asyncio.run(install(settings, tell))
+    return [step for step in check(settings) if step.mark != "current"]
+
+
+def _wanted(settings: Settings) -> tuple[Topic, ...]:
+    return topics_of(settings.worker.app_id, settings.correlate.app_id)
+
+
+def _topics(settings: Settings) -> Iterator[Step]:
+    topics = _wanted(settings)
+    found = topics_admin.compare(settings.kafka, topics)
+    for one in found:
+        if one.missing:
+            yield Step("topics", "pending", f"{one.topic.name} is missing")
+        elif one.setting is not None:
+            name, value = one.setting
+            yield Step("topics", "pending", f"{one.topic.name}: {name} is to be {value}")
+        else:
+            yield Step("topics", "blocked", one.text)
+    if not found:
+        yield Step("topics", "current", f"{len(topics)} topics")
+
+
+def _states(settings: Settings) -> Iterator[Step]:
+    """Rows are brought to the present version one by one, when they next change: there is nothing to apply."""
+    for what, topic in (
+        ("state of the worker", state_of(settings.worker.app_id)),
+        ("state of the correlator", groups_of(settings.correlate.app_id)),
+    ):
+        versions = _versions(settings.kafka, topic)
+        newest = max(versions, default=0)
+        if newest > state.STATE_VERSION:
+            text = f"{topic.name} was written by a newer Driftline (version {newest}, this one knows {state.STATE_VERSION}): install that one"
+            yield Step(what, "blocked", text)
+        elif not versions:
+            yield Step(what, "current", "empty")
+        else:
+            old = sorted(one for one in versions if one < state.STATE_VERSION)
+            more = (
+                f"; rows of version {', '.join(map(str, old))} are read as they are" if old else ""
+            )
+            yield Step(what, "current", f"version {newest}{more}")
+
+
+def _versions(kafka: Kafka, topic: Topic) -> set[int]:
+    """The versions of the newest rows of a changelog; empty where there are none."""
+    with explained(kafka):
+        reader = consumer(kafka, looking())
+        try:
+            known = reader.list_topics(topic.name, TIMEOUT).topics[topic.name]
+            start = {}
+            for number in known.partitions if known.error is None else ():
+                slot = TopicPartition(topic.name, number)
+                low, high = reader.get_watermark_offsets(slot, TIMEOUT)
+                if high > low:
+                    start[number] = max(low, high - NEWEST)
+        finally:
+            reader.close()
+        if not start:
+            return set()
+        rows = (message.value() for message in read_all(kafka, topic.name, start))
+        return {version for row in rows if row and (version := state.version(row)) is not None}
+
+
+def _elasticsearch(settings: Settings) -> Iterator[Step]:
+    if "elasticsearch" not in settings.model_fields_set:
+        yield Step("Elasticsearch", "current", "not in the settings: not looked at")
+        return
+    from sinks.elasticsearch import check as look
+    from sinks.elasticsearch import explained as explain
+
+    try:
+        problem = asyncio.run(look(settings))
+    except Exception as error:
+        text = explain(error, settings)
+        if text is None:
+            raise
+        raise UserError(text) from None
+    if problem is None:
+        yield Step("Elasticsearch", "current", "templates and index")
+    else:
+        yield Step("Elasticsearch", "pending", problem)
