@@ -124,23 +124,32 @@ def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
 def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
     """Sets what can be set while the topics are in use; a line for each topic. Raises UserError."""
     entries: dict[str, list[ConfigEntry]] = {}
-    for one in differences:
-        if one.setting is not None:
-            name, value = one.setting
-            entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-            entries.setdefault(one.topic.name, []).append(entry)
+    found = [one for one in differences if one.setting is not None]
+    for one in found:
+        name, value = one.setting or ("", "")
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        entries.setdefault(one.topic.name, []).append(entry)
     resources = [
-        ConfigResource(ResourceType.TOPIC, topic, incremental_configs=found)
-        for topic, found in entries.items()
+        ConfigResource(ResourceType.TOPIC, topic, incremental_configs=said)
+        for topic, said in entries.items()
     ]
     with explained(kafka):
-        done = reached(kafka).incremental_alter_configs(resources) if resources else {}
+        client = reached(kafka)  # held: without it nobody answers the futures
+        done = client.incremental_alter_configs(resources) if resources else {}
         for future in done.values():
-            future.result(TIMEOUT)
+            future.result(PATIENCE)
+    _until_set(kafka, [one.topic for one in found])
     return [
-        f"{topic}: " + ", ".join(f"{entry.name} set to {entry.value}" for entry in found)
-        for topic, found in entries.items()
+        f"{topic}: " + ", ".join(f"{entry.name} set to {entry.value}" for entry in said)
+        for topic, said in entries.items()
     ]
+
+
+def _until_set(kafka: Kafka, topics: Sequence[Topic]) -> None:
+    """Waits until brokers answer with the new settings: they hear of them from the controller, in their own time."""
+    end = time.monotonic() + PATIENCE
+    while any(one.setting for one in compare(kafka, topics)) and time.monotonic() < end:
+        time.sleep(0.1)
 
 
 def _differences(

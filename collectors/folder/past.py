@@ -33,7 +33,13 @@ class Gathered:
         document = wire.decode(element)
         at = _time(topic, document)
         digest = hashlib.blake2b(topic.encode() + element, digest_size=16).digest()
-        self._records[digest] = (at, FIRST[short(topic)], str(document.get("uid", "")), topic, element)
+        self._records[digest] = (
+            at,
+            FIRST[short(topic)],
+            str(document.get("uid", "")),
+            topic,
+            element,
+        )
 
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         for *_, topic, element in sorted(self._records.values()):
