@@ -99,7 +99,7 @@ def _rules(settings: Settings) -> Iterator[Line]:
 
 def _detections(settings: Settings) -> Iterator[Line]:
     """What is asked of the stream, and what no configured source can answer."""
-    from pipeline.detections.watch import OWN
+    from pipeline.detections.rule import OWN
     from pipeline.shell import watch
 
     found = watch(settings).found

@@ -11,8 +11,8 @@ from pipeline.correlate import Hit
 from pipeline.correlate.runs import runs
 from pipeline.detections.correlations import ours
 from pipeline.detections.match import View
-from pipeline.detections.rule import Detection
-from pipeline.detections.watch import OWN, SOURCES, Event, Watch
+from pipeline.detections.rule import OWN, Detection
+from pipeline.detections.watch import SOURCES, Event, Watch
 from pipeline.model import from_micros, to_micros
 
 BEGIN, SECOND = 1_700_000_000_000_000, 1_000_000
