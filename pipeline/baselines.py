@@ -16,6 +16,7 @@ from pipeline.normalise import EVERYTHING
 from pipeline.patterns import matches
 from pipeline.rulebook import BoundRule, Verdict
 from pipeline.rulebook.standing import STANDING
+from pipeline.spellings import parsed, same
 from pipeline.state import NEVER, Body, Expected, Hidden
 
 APPLYING = "applying"
@@ -125,8 +126,13 @@ def differences(
     """Where a configuration is not as expected: as pipeline.differences tells it, `before` what ought to be."""
     for pointer in sorted(expect):
         dotted = ".".join(steps(pointer))
-        actual = at(config, pointer)
-        for change in diff(dotted, expect[pointer], None if actual is MISSING else actual, hints):
+        ought, actual = expect[pointer], at(config, pointer)
+        actual = None if actual is MISSING else actual
+        if same(ought, actual):
+            continue
+        if isinstance(ought, str) != isinstance(actual, str):
+            ought, actual = parsed(ought), parsed(actual)
+        for change in diff(dotted, ought, actual, hints):
             yield change | {"path": pointer + change["path"].removeprefix(f"/{escaped(dotted)}")}
 
 

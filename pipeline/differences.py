@@ -10,13 +10,14 @@ from typing import Any
 
 import orjson
 
+from pipeline.spellings import is_permission, permission, policy
+
 MOST = 200
 """Places told of one part; beyond it the part as a whole."""
 LONGEST = 16_384
 """Bytes of a value's JSON; of a longer one only its size is told."""
 REDACTED = {"redacted": True}
 _TEXT_MARK = re.compile(r"redacted:([0-9a-f]{8}):[0-9a-f]{32}")
-_LISTS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,17 @@ def _unordered(
     """Elements are matched by their keys where these are told and unique, else by all that they are."""
     field = _key_of([*before, *after])
     old, new = _keyed(before, field), _keyed(after, field)
+    keyed = old is not None and new is not None
     if old is None or new is None:
         old, new = _counted(path, before, hints), _counted(path, after, hints)
     for key in [key for key in old if key not in new]:
         number, element = old[key]
         found.append(_one_sided(f"{at}/{number}", element, False))
     for key, (number, element) in new.items():
-        if key in old:
-            _walk(path, f"{at}/{number}", old[key][1], element, hints, found)
-        else:
+        if key not in old:
             found.append(_one_sided(f"{at}/{number}", element, True))
+        elif keyed:  # else they are the same in all that counts
+            _walk(path, f"{at}/{number}", old[key][1], element, hints, found)
 
 
 def _key_of(elements: Sequence[Any]) -> str | None:
@@ -164,6 +166,8 @@ def _plain(path: str, value: Any, hints: Hints) -> Any:
     """A value of one form: equal where nothing differs that counts."""
     if _among(path, hints.policies):
         return _plain(path, policy(value), NO_HINTS)
+    if is_permission(value):
+        return permission(value)
     if isinstance(value, dict):
         return {
             key: _plain(f"{path}.{key}", item, hints)
@@ -174,68 +178,6 @@ def _plain(path: str, value: Any, hints: Hints) -> Any:
         items = [_plain(path, item, hints) for item in value]
         return items if _among(path, hints.ordered) else sorted(items, key=_text)
     return value
-
-
-def policy(document: Any) -> Any:
-    """A policy document of one form: what may be one or a list is a sorted list, an account is its number, actions are
-    lower case, `"*"` is everybody in every spelling. Anything else comes back as it is."""
-    if not isinstance(document, dict) or "Statement" not in document:
-        return document
-    statements = document["Statement"]
-    return document | {
-        "Statement": [
-            _statement(one) for one in (statements if isinstance(statements, list) else [statements])
-        ]
-    }  # fmt: skip
-
-
-def _statement(statement: Any) -> Any:
-    if not isinstance(statement, dict):
-        return statement
-    out = dict(statement)
-    for name in _LISTS:
-        if name in out:
-            out[name] = _listed(out[name], lower=name.endswith("Action"))
-    for name in ("Principal", "NotPrincipal"):
-        if name in out:
-            out[name] = _principal(out[name])
-    if isinstance(condition := out.get("Condition"), dict):
-        out["Condition"] = {
-            operator: {key: _listed(value) for key, value in keys.items()}
-            if isinstance(keys, dict)
-            else keys
-            for operator, keys in condition.items()
-        }
-        if not condition:
-            del out["Condition"]
-    return out
-
-
-def _principal(principal: Any) -> Any:
-    if not isinstance(principal, dict):
-        principal = {"AWS": principal}
-    return {
-        kind: _listed(
-            [_account(one) for one in (value if isinstance(value, list) else [value])]
-            if kind == "AWS"
-            else value
-        )
-        for kind, value in principal.items()
-    }
-
-
-def _account(principal: Any) -> Any:
-    if isinstance(principal, str) and principal.startswith("arn:") and principal.endswith(":root"):
-        return principal.split(":")[4]
-    return principal
-
-
-def _listed(value: Any, *, lower: bool = False) -> list[Any]:
-    items = value if isinstance(value, list) else [value]
-    texts = {
-        (item.lower() if lower else item) if isinstance(item, str) else _text(item).decode() for item in items
-    }  # fmt: skip
-    return sorted(texts)
 
 
 def _one_sided(at: str, value: Any, added: bool) -> dict[str, Any]:

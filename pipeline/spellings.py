@@ -1,0 +1,186 @@
+"""Two spellings of one value: policy documents of IAM, rules of security groups, empty and absent, numbers and documents
+as text. Pure: what two spellings have in common is what they are compared by."""
+
+import ipaddress
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+NOTHING: tuple[Any, ...] = (None, "", [], {})
+ANY = "-1"
+PROTOCOLS = {
+    "all": ANY, "any": ANY, "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "gre": "47", "esp": "50", "ah": "51",
+    "ospf": "89", "vrrp": "112", "l2tp": "115", "sctp": "132", "igmp": "2", "ipip": "4", "ipv4": "4", "ipv6": "41",
+}  # fmt: skip
+"""A protocol as EC2 answers it: a name for four of them, else IANA's number."""
+PORTED = ("tcp", "udp", "6", "17")
+TYPED = ("icmp", "icmpv6")
+"""Their ports are a type and a code; -1 is every one."""
+_LISTS = ("Action", "NotAction", "Resource", "NotResource")
+_RANGES = (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId"), ("UserIdGroupPairs", "GroupId"))  # fmt: skip
+
+
+def nothing(value: Any) -> bool:
+    """Whether a value says that there is none: null, an empty text, list or map. 0 and false say something."""
+    return any(type(value) is type(none) and value == none for none in NOTHING)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values say the same though their types differ: both nothing, or a number, true or false as text."""
+    if nothing(one) and nothing(other):
+        return True
+    if isinstance(one, dict | list) or isinstance(other, dict | list) or one is None or other is None:  # fmt: skip
+        return False
+    if isinstance(one, str) == isinstance(other, str):
+        return bool(type(one) is type(other) and one == other) or (
+            {type(one), type(other)} == {int, float} and one == other
+        )
+    return scalar(one) == scalar(other)
+
+
+def scalar(value: Any) -> str:
+    """A scalar as text; 3.0 is 3."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def parsed(value: Any) -> Any:
+    """The document that a text holds; anything else comes back as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return value
+    return value
+
+
+def policy(document: Any) -> Any:
+    """A policy document of one form: what may be one or a list is a sorted list, an account is its number, actions and
+    names of condition keys are lower case, `"*"` is everybody in every spelling, an empty Sid or Id is none, no Version
+    is the oldest. Anything else comes back as it is."""
+    document = parsed(document)
+    if not isinstance(document, dict) or "Statement" not in document:
+        return document
+    statements = document["Statement"]
+    out = {"Version": "2008-10-17"} | {
+        key: value for key, value in document.items() if key != "Id" or value
+    }
+    return out | {
+        "Statement": [
+            _statement(one) for one in (statements if isinstance(statements, list) else [statements])
+        ]
+    }  # fmt: skip
+
+
+def _statement(statement: Any) -> Any:
+    if not isinstance(statement, dict):
+        return statement
+    out = dict(statement)
+    if not out.get("Sid", True):
+        del out["Sid"]
+    for name in _LISTS:
+        if name in out:
+            out[name] = _listed(out[name], lower=name.endswith("Action"))
+    for name in ("Principal", "NotPrincipal"):
+        if name in out:
+            out[name] = _principal(out[name])
+    if isinstance(condition := out.get("Condition"), dict):
+        out["Condition"] = {operator: _keys(keys) for operator, keys in condition.items()}
+    if "Condition" in out and out["Condition"] in (None, {}):
+        del out["Condition"]
+    return out
+
+
+def _keys(keys: Any) -> Any:
+    """A condition's keys; two that differ in case only are left as they stand."""
+    if not isinstance(keys, dict):
+        return keys
+    lower = {key.lower() for key in keys}
+    return {
+        key.lower() if len(lower) == len(keys) else key: _listed(value)
+        for key, value in keys.items()
+    }
+
+
+def _principal(principal: Any) -> Any:
+    if not isinstance(principal, dict):
+        principal = {"AWS": principal}
+    return {
+        kind: _listed(
+            [_account(one) for one in (value if isinstance(value, list) else [value])]
+            if kind == "AWS"
+            else value
+        )
+        for kind, value in principal.items()
+    }
+
+
+def _account(principal: Any) -> Any:
+    if isinstance(principal, str) and principal.startswith("arn:") and principal.endswith(":root"):
+        return principal.split(":")[4]
+    return principal
+
+
+def _listed(value: Any, *, lower: bool = False) -> list[Any]:
+    items = value if isinstance(value, list) else [value]
+    return sorted({(item.lower() if lower else item) if isinstance(item, str) else _text(item) for item in items})  # fmt: skip
+
+
+def is_permission(value: Any) -> bool:
+    """Whether this is one of EC2's IpPermissions."""
+    return (
+        isinstance(value, dict)
+        and "IpProtocol" in value
+        and all(isinstance(one, dict) for name, _ in _RANGES for one in value.get(name) or ())
+    )
+
+
+def permission(value: Mapping[str, Any]) -> dict[str, Any]:
+    """One of EC2's IpPermissions of one form. A group is its id, which is unique: its account, its network and the state
+    of a peering say no more."""
+    protocol, ports = ports_of(value.get("IpProtocol"), value.get("FromPort"), value.get("ToPort"))
+    out: dict[str, Any] = {"IpProtocol": protocol, "ports": ports}
+    for name, key in _RANGES:
+        out[name] = sorted(
+            [network(_named(one, key)), str(one.get("Description") or "")]
+            for one in value.get(name) or ()
+        )
+    return out
+
+
+def _named(one: Mapping[str, Any], key: str) -> str:
+    return str(one.get(key) or f"{one.get('UserId')}/{one.get('GroupName')}")
+
+
+def ports_of(protocol: Any, first: Any, last: Any) -> tuple[str, list[int] | None]:
+    """A protocol as EC2 answers it, and its ports: none where it has none."""
+    text = str(ANY if protocol is None else scalar(protocol)).strip().lower()
+    text = PROTOCOLS.get(text, text)
+    if text in TYPED:
+        return text, [_int(-1 if first is None else first), _int(-1 if last is None else last)]
+    if text in PORTED and (first is not None or last is not None):
+        return text, [_int(first), _int(last)]
+    return text, None
+
+
+def _int(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return -1
+
+
+@lru_cache(10_000)
+def network(cidr: str) -> str:
+    """A range of addresses as its network; another text as it is."""
+    try:
+        return str(ipaddress.ip_network(cidr, strict=False)) if "/" in cidr else cidr
+    except ValueError:
+        return cidr
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
