@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from pipeline.spellings import is_permission, permission, policy
+from pipeline.spellings import is_permission, permission
+from pipeline.spellings import policy as policy
 
 MOST = 200
 """Places told of one part; beyond it the part as a whole."""
