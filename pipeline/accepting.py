@@ -7,7 +7,7 @@ import msgspec
 
 from pipeline import state as rows
 from pipeline.errors import Malformed
-from pipeline.exceptions import Book, Entry
+from pipeline.exception_book import Book, Entry
 from pipeline.judging import Options
 from pipeline.model import RiskException
 from pipeline.state import ASKED, EXCEPTIONS_KEY, NEVER, Accepted, Position

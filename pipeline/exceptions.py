@@ -3,14 +3,13 @@
 A finding lives on below: one that is mended resolves, and one that is worse than what was accepted is open again."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from pipeline.differences import NO_HINTS, Hints, diff
-from pipeline.model import RiskException, from_micros, micros
-from pipeline.patterns import matches
+from pipeline.exception_book import Book
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.rulebook.judge import value_at
 from pipeline.rulebook.standing import STANDING_IDS
@@ -18,106 +17,6 @@ from pipeline.state import NEVER, Body, Life
 
 LARGEST = 16_384
 """Bytes of an accepted value; of a larger one only a digest is kept, and any change of it counts."""
-KEPT = 24 * 3_600_000_000
-"""How long after its end an exception is remembered: an old record of it may come again."""
-
-
-class Entry(NamedTuple):
-    """An exception, ready to be asked."""
-
-    record: RiskException
-    at: int
-    until: int
-
-    @property
-    def id(self) -> str:
-        return self.record.id
-
-    @property
-    def exact(self) -> bool:
-        """It is about one resource, written out."""
-        return "*" not in self.record.resource
-
-    def matches(self, uid: str) -> bool:
-        """Whether that may be a resource of its scope, as far as the name says."""
-        return matches(self.record.resource, uid)
-
-    def covers(self, resource: Mapping[str, Any], at: int) -> bool:
-        """Whether it is in force for a resource at that time."""
-        record = self.record
-        return (
-            record.ended is None
-            and at < self.until
-            and record.account in (None, resource["account"])
-            and self.matches(resource["uid"])
-            and all(resource["tags"].get(key) == value for key, value in record.tags.items())
-        )
-
-    def told(self) -> dict[str, Any]:
-        """As findings carry it."""
-        record = self.record
-        return {"id": record.id, "reason": record.reason, "owner": record.owner, "approver": record.approver,
-                "until": from_micros(self.until)}  # fmt: skip
-
-
-class Book:
-    """All exceptions, by what may fail."""
-
-    def __init__(self, records: Iterable[RiskException] = ()) -> None:
-        self._entries: dict[str, Entry] = {}
-        self._by_rule: dict[str, dict[str, Entry]] = {}
-        self._by_control: dict[str, dict[str, Entry]] = {}
-        for record in records:
-            self.add(record)
-
-    def __bool__(self) -> bool:
-        return bool(self._entries)
-
-    def get(self, id: str) -> Entry | None:
-        return self._entries.get(id)
-
-    def add(self, record: RiskException) -> list[Entry]:
-        """Takes one in. Returns what it was before and is now; nothing where that is known, or older."""
-        new, old = _entry(record), self._entries.get(record.id)
-        if old is not None:
-            if old.at >= new.at:
-                return []
-            for place in (
-                self._by_rule.get(old.record.rule or ""),
-                self._by_control.get(old.record.control or ""),
-            ):
-                if place:
-                    place.pop(old.id, None)
-        self._entries[new.id] = new
-        if record.rule:
-            self._by_rule.setdefault(record.rule, {})[new.id] = new
-        elif record.control:
-            self._by_control.setdefault(record.control, {})[new.id] = new
-        return [new] if old is None else [old, new]
-
-    def kept(self, now: int) -> list[dict[str, Any]]:
-        """Those that are not long over, JSON-ready."""
-        return [
-            entry.record.model_dump(mode="json", exclude_none=True)
-            for entry in self._entries.values()
-            if entry.until + KEPT > now
-        ]
-
-    def best(
-        self, bound: BoundRule, resource: Mapping[str, Any], at: int, refused: str
-    ) -> Entry | None:
-        """Of those in force for a rule on a resource the one that lasts longest."""
-        found = list(self._by_rule.get(bound.id, {}).values())
-        if self._by_control:
-            for framework, controls in bound.ref.get("frameworks", {}).items():
-                for control in controls:
-                    found += self._by_control.get(f"{framework}:{control}", {}).values()
-        fitting = [e for e in found if e.id != refused and e.covers(resource, at)]
-        return max(fitting, key=lambda entry: (entry.until, entry.id), default=None)
-
-
-def _entry(record: RiskException) -> Entry:
-    return Entry(record, micros(record.at), micros(record.until))
 
 
 def until(body: Body, book: Book) -> int:

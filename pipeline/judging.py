@@ -11,7 +11,7 @@ from pipeline import baselines, exceptions, lifecycle
 from pipeline.differences import NO_HINTS, Hints
 from pipeline.drift import explain
 from pipeline.drift.expected import Expected
-from pipeline.exceptions import Book
+from pipeline.exception_book import Book
 from pipeline.normalise import unread
 from pipeline.risk import criticality
 from pipeline.rulebook import Rulebook, RuleSet, Verdict

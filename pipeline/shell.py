@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.differences import Hints, hints_of
 from pipeline.errors import UserError
+from pipeline.exception_book import Book
 from pipeline.exception_files import Checker
-from pipeline.exceptions import Book
 from pipeline.judging import Options
 from pipeline.rulebook import Rulebook, builtin_folder, load
 from pipeline.rulebook.shapes import builtin_shapes

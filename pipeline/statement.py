@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.exceptions import Book
+from pipeline.exception_book import Book
 from pipeline.model import finding_id, from_micros, rule_uuid
 from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
