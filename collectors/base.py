@@ -7,12 +7,22 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from pipeline.model import Scope, Snapshot, Sweep, SweepUids, SweepUnread, Unread, UnreadReason
+from pipeline.model import (
+    Gone,
+    Scope,
+    Snapshot,
+    Sweep,
+    SweepUids,
+    SweepUnread,
+    Swept,
+    Unread,
+    UnreadReason,
+)  # fmt: skip
 
 PAGE = 5000
 """Uids in one record: a hundred thousand ARNs in one would be 8 MB."""
 
-Emitted = Snapshot | Sweep | SweepUids
+Emitted = Snapshot | Sweep | SweepUids | Swept | Gone
 Emit = Callable[[Emitted], None]
 Progress = Callable[[str], None]
 Status = Literal["complete", "partial", "denied"]
@@ -26,6 +36,10 @@ class Known:
     completed_at: datetime | None = None
     pages: set[int] = field(default_factory=set)
     """The numbers of the records that hold the uids."""
+    organization: str | None = None
+    """The organization whose list named the account."""
+    swept_at: datetime | None = None
+    """When the last sweep of it began, complete or not."""
 
 
 @dataclass
@@ -36,6 +50,8 @@ class Reading:
     id: str
     started_at: datetime
     known: Known
+    organization: str | None = None
+    """Whose list named the account."""
     read: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     """Listed, but not found a moment later: neither read nor called gone (a list may run ahead of the rest)."""
@@ -65,7 +81,7 @@ class Reading:
         return "partial" if self.unread else "complete"
 
     def end(self, finished_at: datetime) -> Iterator[Emitted]:
-        """What to say at the end: deletions or restatements, then the uids, then the header, last.
+        """What to say at the end: deletions or restatements, the uids, that a list was whole, and the header, last.
 
         A list that was whole says what is gone, even where some part of a resource was unread: one bucket
         whose policy may never be read must not keep every other deleted one alive."""
@@ -80,6 +96,8 @@ class Reading:
         first = free_pages(self.known.pages, len(pages))
         for number, page in enumerate(pages, first):
             yield SweepUids(scope=self.scope, id=self.id, page=number, uids=page)
+        if self.trouble is None:
+            yield Swept(scope=self.scope, started_at=self.started_at, complete=True)
         complete = self.status == "complete"
         yield Sweep(
             scope=self.scope,
@@ -91,6 +109,7 @@ class Reading:
             count=len(now_known),
             pages=len(pages),
             completed_at=self.started_at if complete else self.known.completed_at,
+            organization=self.organization or self.known.organization,
             unread=[
                 SweepUnread(part=part, reason=reason, code=code, count=count)
                 for (part, reason, code), count in sorted(self.unread.items())
@@ -123,6 +142,18 @@ class Reading:
         )
 
 
+def covers(gone: Gone, scope_key: str) -> bool:
+    """Whether a scope (by its key) is out of what is watched."""
+    steps = scope_key.split("/", 3)
+    return (
+        len(steps) == 4
+        and (steps[0], steps[1]) == (gone.provider, gone.account)
+        and gone.region in (None, steps[2])
+        and gone.type in (None, steps[3])
+        and gone.uid is None
+    )
+
+
 def free_pages(taken: set[int], count: int) -> int:
     """Where `count` new pages begin so that none that still counts is written over before the header is."""
     return 0 if not taken or min(taken) >= count else max(taken) + 1
@@ -152,7 +183,9 @@ def known_from(
                 scope.pages.add(int(number))
             else:
                 headers[number] = header = Sweep.model_validate_json(value)
-                known.setdefault(number, Known()).completed_at = header.completed_at
+                scope = known.setdefault(number, Known())
+                scope.completed_at, scope.swept_at = header.completed_at, header.started_at
+                scope.organization = header.organization
         except (ValidationError, ValueError) as error:
             reason = str(error).splitlines()[0]
             problems.append(f"driftline.sweeps, key {key[:200]!r}: not a sweep ({reason})")

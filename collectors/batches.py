@@ -1,16 +1,16 @@
 """What a collector emits, to Kafka: snapshots in micro-batches of one partition, a scope's header when all is safe."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from collectors.base import Emitted, Known, page_key
+from collectors.base import Emitted, Known, covers, page_key
 from pipeline import wire
 from pipeline.errors import NotThere
 from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.model import Snapshot, Sweep, SweepUids
+from pipeline.model import Control, Gone, Snapshot, Sweep, SweepUids, Swept
 from pipeline.settings import Settings
-from pipeline.topics import SNAPSHOTS, SWEEPS, partition
+from pipeline.topics import CONTROL, SNAPSHOTS, SWEEPS, partition
 
 MOST_BYTES, OLDEST = 500_000, 0.2
 HEADERS, HEADERS_OLDEST = 100, 1.0
@@ -40,6 +40,7 @@ class Batches:
         self._since: dict[int, float] = {}
         self._pages: dict[str, list[SweepUids]] = {}
         self._headers: list[Sweep] = []
+        self._told: list[Swept | Gone] = []
         self._headers_since = 0.0
         self.snapshots = 0
 
@@ -49,6 +50,8 @@ class Batches:
             self._put(partition(record.uid), wire.encode_snapshot(record))
         elif isinstance(record, SweepUids):
             self._pages.setdefault(record.scope.key, []).append(record)
+        elif isinstance(record, Swept | Gone):
+            self._told.append(record)
         else:
             self._headers_since = self._headers_since if self._headers else self._now()
             self._headers.append(record)
@@ -70,7 +73,7 @@ class Batches:
     def close(self) -> None:
         """Everything is with the brokers after this."""
         self._flush()
-        if self._headers:
+        if self._headers or self._told:
             self._write_headers()
             self._flush()  # the old pages' ends too, else what is gone is told again
 
@@ -102,9 +105,11 @@ class Batches:
             self._produce(SNAPSHOTS.name, wire.join(elements), partition=number)
 
     def _write_headers(self) -> None:
-        """The uids, then the headers, each only when all before is safe: a header claims what it counts."""
+        """The uids, then the headers, then the word to the stream, each only when all before is safe: a header claims
+        what it counts, and what a sweep has read must be there before it says that it has seen the rest no more."""
         self._flush()
         headers, self._headers = self._headers, []
+        told, self._told = self._told, []
         written: dict[str, set[int]] = {}
         for header in headers:
             key = header.scope.key
@@ -116,10 +121,27 @@ class Batches:
         for header in headers:
             self._produce(SWEEPS.name, header.encode(), key=header.scope.key.encode())
         self._flush()
+        self._tell(told)
         for key, pages_now in written.items():
             known = self._known.get(key)
             for old in sorted(known.pages - pages_now) if known else ():
                 self._produce(SWEEPS.name, None, key=page_key(key, old).encode())
+
+    def _tell(self, told: Sequence[Swept | Gone]) -> None:
+        """To every partition of `control`; the headers of what is gone end after that."""
+        for one in told:
+            word = Control(swept=one) if isinstance(one, Swept) else Control(gone=one)
+            for number in range(CONTROL.partitions):
+                self._produce(CONTROL.name, word.encode(), partition=number)
+        ended = [one for one in told if isinstance(one, Gone)]
+        if not ended:
+            return
+        self._flush()
+        for key, known in self._known.items():
+            if any(covers(one, key) for one in ended):
+                for page in sorted(known.pages):
+                    self._produce(SWEEPS.name, None, key=page_key(key, page).encode())
+                self._produce(SWEEPS.name, None, key=key.encode())
 
     def _flush(self) -> None:
         for number in list(self._open):

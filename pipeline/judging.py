@@ -151,19 +151,23 @@ def _elapse(body: Body, at: int, rules: RuleSet) -> None:
 
 
 def delete(body: Body, at: int, rules: RuleSet) -> None:
+    """Ends what is said of a resource that is gone, with `body.ended` as the reason, or because it was deleted."""
+    reason = body.ended or "resource_deleted"
     body.lives = dict(body.lives)
     _elapse(body, at, rules)
     lives = {
-        rule: lifecycle.retired(life, "resource_deleted", at)
+        rule: lifecycle.retired(life, reason, at)
         for rule, life in body.lives.items()
         if rule not in STANDING_IDS
     }
-    body.lives = lives | _standing(body, at, "resource_deleted")
+    body.lives = lives | _standing(body, at, reason)
 
 
 def _standing(body: Body, at: int, otherwise: str) -> dict[str, Life]:
-    """Of a deleted resource: what code still says of it, and what nobody says any more."""
-    out = _lives(body, baselines.verdicts(body, {}, at), at, body.deleted_at or at)
+    """Of a deleted resource: what code still says of it, and what nobody says any more. Of one that is out of what is
+    watched nobody says anything."""
+    verdicts = [] if body.ended else baselines.verdicts(body, {}, at)
+    out = _lives(body, verdicts, at, body.deleted_at or at)
     for rule, life in body.lives.items():
         if rule in STANDING_IDS and rule not in out:
             out[rule] = lifecycle.retired(life, otherwise, at)

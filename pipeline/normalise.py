@@ -63,7 +63,7 @@ def merge(
     if snapshot.deleted:
         gone = msgspec.structs.replace(
             body, config={}, hidden={}, deleted_at=at, previous=None, changes=[], related=[], not_before=at,
-            unseen=False,
+            unseen=False, ended="",
         )  # fmt: skip
         return Merged(Head(b"", at, head.said_at, {}), gone, [], True)
     remade = _remade(body, snapshot)
@@ -106,6 +106,7 @@ def merge(
         incarnation=snapshot.incarnation or (None if back else body.incarnation),
         deleted_at=None,
         unseen=False,
+        ended="",
         previous=None if back else body.previous,
         changes=[] if back else body.changes,
         related=[related.model_dump(exclude_none=True) for related in snapshot.related]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline import assess, heard, wire
+from pipeline import assess, ghosts, heard, wire
 from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
@@ -18,6 +18,8 @@ from pipeline.judging import Options, ruled_otherwise
 from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.normalise import newer
 from pipeline.output import Dead, Output, Work, marks
+from pipeline.retiring import Ghost, Retiring
+from pipeline.retiring import marks as belongs
 from pipeline.rulebook import Rulebook
 from pipeline.ruling import Ruling
 from pipeline.sessions import PREFIX, Sessions, question
@@ -71,6 +73,9 @@ class Partition:
         self._accepted = Accepting(self._row, self._put, every, options or Options())
         self._options = self._accepted.options
         self._ruling = Ruling(self._row, self._put, every, rulebook.hash)
+        self._retiring = Retiring(
+            self._row, self._put, lambda: itertools.chain(self._own_heads(), heads())
+        )
 
     @property
     def watermark(self) -> int:
@@ -110,14 +115,19 @@ class Partition:
                 )
         return None
 
-    def apply(self, topic: str, value: bytes, offset: int) -> None:
-        """One record of a topic."""
-        by_topic = {SNAPSHOTS.name: self.snapshots, CHANGES.name: self.changes, CONTROL.name: self.control}  # fmt: skip
-        by_topic[topic](value, offset)
+    def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:
+        """One record of a topic. `broker_time`: when the broker took it, microseconds; None: not known, as of a tape."""
+        if topic == CONTROL.name:
+            return self.control(value, offset, broker_time)
+        return (
+            self.snapshots(value, offset)
+            if topic == SNAPSHOTS.name
+            else self.changes(value, offset)
+        )
 
-    def control(self, value: bytes, offset: int) -> None:
+    def control(self, value: bytes, offset: int, broker_time: int | None = None) -> None:
         """One record of `control`: a tick moves the watermark, which never runs back; an exception has states looked
-        at again."""
+        at again; what was swept, or is gone, ends states."""
         try:
             record = wire.control(value)
             if record.exception is not None:
@@ -128,6 +138,10 @@ class Partition:
         self._control = offset
         if record.baseline is not None:
             self._baseline(record.baseline)
+        if record.swept is not None:
+            self._retiring.swept(record.swept, offset, broker_time or 0)
+        if record.gone is not None:
+            self._retiring.gone(record.gone, offset, broker_time or 0)
         if record.tick is not None:
             self._time.tick(record.tick.source, micros(record.tick.watermark))
             self._rows[rows.SOURCES_KEY] = self._time.row(offset)
@@ -226,9 +240,36 @@ class Partition:
             events = self._events(state.body.resource["provider"])
             step = assess.tick(state, until, self._rulebook, self._options, events)
             self._emit(uid, state, step)
+        if (found := self._retiring.next(until, most)) is not None:
+            for ghost in found:
+                self._end(ghost)
+            return True
         if self._watch and (mark := min(until, self._time.all_known())) > self._marked:
             self._mark(mark)
         return False
+
+    def _end(self, ghost: Ghost) -> None:
+        """Looks at a state that may have ended."""
+        state = self._load(ghost.uid)
+        if state is None:
+            return
+        events = self._events(state.body.resource["provider"])
+        step = ghosts.ended(state, ghost.words, self._rulebook, self._options, events)
+        if step is not None:
+            self._emit(ghost.uid, state, step)
+        elif not state.head.scope:  # of an earlier version: the next walk need not ask its body
+            self._put(
+                rows.head_key(ghost.uid),
+                rows.encode(self._placed(state), state.due, state.position),
+                NEVER,
+                "",
+            )
+
+    @staticmethod
+    def _placed(state: State) -> Head:
+        """The head, with where its resource belongs."""
+        state.head.scope = belongs(state.body)
+        return state.head
 
     def open_pending(self, uid: str) -> None:
         """For a one-shot scan's end: opens what waits (assess.open_pending)."""
@@ -309,7 +350,7 @@ class Partition:
             old.offset, old.place, max(self._control, old.control), old.change, old.change_place
         )
         # all that may fail comes first: a state must never be kept without what it says
-        head = rows.encode(new.head, new.due, position)
+        head = rows.encode(self._placed(new), new.due, position)
         moved = before is None or new.body is not before.body
         body = rows.encode(new.body, new.due, position) if moved else b""
         if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
@@ -362,8 +403,14 @@ class Partition:
 
     def _uids(self, heads: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
         """Every resource that has a state, some of them twice."""
-        own = [key for key in self._rows if key[:1] == b"h"]
+        own = [key for key, _ in self._own_heads()]
         return (key[1:].decode() for key in itertools.chain(own, (key for key, _ in heads)))
+
+    def _own_heads(self) -> list[tuple[bytes, bytes]]:
+        """Those that were not taken yet."""
+        return [
+            (key, row) for key, row in self._rows.items() if key[:1] == b"h" and row is not None
+        ]
 
     def _put(self, key: bytes, row: bytes | None, due: int, uid: str) -> None:
         self._rows[key] = row

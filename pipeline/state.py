@@ -45,6 +45,8 @@ class Head(msgspec.Struct, array_like=True):
     """When each part was last read."""
     provided: dict[str, int] = {}
     """The provider's own time of each part, where it gave one."""
+    scope: bytes = b""
+    """Where its resource belongs (pipeline.retiring.marks)."""
 
 
 class Hidden(msgspec.Struct, array_like=True):
@@ -174,6 +176,9 @@ class Body(msgspec.Struct, array_like=True):
     """By kind."""
     rules: bytes = b""
     """Hash of the rules (of its type) that it was judged by last."""
+    ended: str = ""
+    """Why it is out of what is watched, where nobody says that it was deleted: account_gone, region_disabled,
+    type_removed, forgotten."""
 
 
 class Sources(msgspec.Struct, array_like=True):
@@ -221,6 +226,8 @@ BODY = b"b"
 SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
 RULES_KEY = b"r"
+TOLD = b"g"
+"""Begins the keys of what is told of scopes, accounts and regions, and not yet followed."""
 WHOLE_KEY = b"c"
 """The last row of a batch: all of it is there."""
 MARKED = 3
@@ -235,6 +242,10 @@ def head_key(uid: str) -> bytes:
 
 def body_key(uid: str) -> bytes:
     return BODY + uid.encode()
+
+
+def told_key(number: int) -> bytes:
+    return TOLD + str(number).encode()
 
 
 def session_key(uid: str) -> bytes:
@@ -317,7 +328,8 @@ def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
     done: bodies come before the heads that hold their position, and last what a partition knows beside its states."""
 
     def rank(key: bytes) -> int:
-        return 0 if key[:1] == BODY else 2 if key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY) else 1
+        beside = key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY) or key[:1] == TOLD
+        return 0 if key[:1] == BODY else 2 if beside else 1
 
     rows = dict(sorted(found.items(), key=lambda pair: rank(pair[0])))
     return rows | {WHOLE_KEY: whole(len(rows))}

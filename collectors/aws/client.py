@@ -259,6 +259,11 @@ class Organization:
 
     def accounts(self) -> list[str]:
         """Every active account of the organization. Raises UserError where it may not be listed."""
+        return [account for account, active in self.listed().items() if active]
+
+    def listed(self) -> dict[str, bool]:
+        """Every account of the organization, and whether it is active (not suspended, or about to be closed). Raises
+        UserError where they may not be listed."""
         try:
             pages = self._client("organizations", MANAGED).get_paginator("list_accounts").paginate()
             listed = [account for page in pages for account in page["Accounts"]]
@@ -267,9 +272,8 @@ class Organization:
                 f"the organization's accounts cannot be listed: {error} (use the management or a delegated"
                 " account, or name them: --accounts ID,ID)"
             ) from None
-        return sorted(
-            a["Id"] for a in listed if (a.get("State") or a.get("Status") or "ACTIVE") == "ACTIVE"
-        )
+        states = {a["Id"]: (a.get("State") or a.get("Status") or "ACTIVE") for a in listed}
+        return {id: states[id] == "ACTIVE" for id in sorted(states)}
 
     def organization_id(self) -> str | None:
         """The organization's id; None where there is none or it may not be asked."""

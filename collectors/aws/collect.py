@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from collectors.aws import left
 from collectors.aws.client import Account, Organization, Stopped, enabled_regions
 from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
@@ -95,7 +96,12 @@ def sweep(
     )
     run = _Run(options, rows, organization, known, now, progress, stop)
     headers: list[Sweep] = []
-    for record in run.records(_accounts(options, organization), idle):
+    at, listed = now(), organization.listed() if "all" in options.accounts else {}
+    accounts = _accounts(options, organization, listed)
+    mine = [a for a in left.known_accounts(known) if in_shard(a, options.shard)]
+    for gone in left.accounts(known, listed, run.organization_id, mine, at):
+        emit(gone)
+    for record in run.records(accounts, idle):
         emit(record)
         if isinstance(record, Sweep):
             headers.append(record)
@@ -105,7 +111,8 @@ def sweep(
 def accounts_of(options: Options, organization: Organization) -> list[Account]:
     """The accounts that may be entered; the others are left out. Raises UserError."""
     found = []
-    for account in _accounts(options, organization):
+    listed = organization.listed() if "all" in options.accounts else {}
+    for account in _accounts(options, organization, listed):
         with contextlib.suppress(*ERRORS):
             found.append(organization.enter(account, options.role_name))
     return found
@@ -117,10 +124,12 @@ def regions_of(options: Options, organization: Organization, account: Account) -
     return wanted or enabled_regions(account, organization.region)
 
 
-def _accounts(options: Options, organization: Organization) -> list[str]:
+def _accounts(
+    options: Options, organization: Organization, listed: Mapping[str, bool]
+) -> list[str]:
     wanted = list(options.accounts) or [organization.account]
     if "all" in wanted:
-        wanted = organization.accounts()
+        wanted = [account for account, active in listed.items() if active]
     return [account for account in dict.fromkeys(wanted) if in_shard(account, options.shard)]
 
 
@@ -188,6 +197,9 @@ class _Run:
                     self._unseen(account, kind, region, error)
             return
         once = Once()
+        if not self.options.types:
+            for gone in left.types(self.known, account, kinds(), self.now()):
+                self._put(gone)
         # what is global lists whole accounts: first, beside everything else
         everywhere = self._start(
             entered, [k for k in self.rows if k.scope == "global"], GLOBAL, once
@@ -219,8 +231,12 @@ class _Run:
         wanted = [region for region in self.options.regions if region != "all"]
         if wanted or not regional:
             return wanted
+        at = self.now()
         try:
-            return enabled_regions(account, self.organization.region)
+            enabled = enabled_regions(account, self.organization.region)
+            for gone in left.regions(self.known, account.id, enabled, at):
+                self._put(gone)
+            return enabled
         except Stopped:
             return []
         except ERRORS as error:
@@ -245,7 +261,8 @@ class _Run:
 
     def _reading(self, account: str, kind: Kind, region: str) -> Reading:
         scope = Scope(provider="aws", account=account, region=region, type=kind.type)
-        return Reading(scope, self.id, self.now(), self.known.get(scope.key, Known()))
+        known = self.known.get(scope.key, Known())
+        return Reading(scope, self.id, self.now(), known, self.organization_id)
 
     def _unseen(self, account: str, kind: Kind, region: str, error: Exception) -> None:
         reading = self._reading(account, kind, region)

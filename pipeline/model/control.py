@@ -98,7 +98,8 @@ def exception_id(scope: tuple[str, ...]) -> str:
 
 
 class Swept(Record):
-    """A scope was read: what a complete sweep that began at `started_at` has not seen is there no more."""
+    """A scope was read, and everything read is with the brokers: what a sweep whose list was whole (`complete`) and that
+    began at `started_at` has not seen is there no more. A scope of the region `global` lists its type in every region."""
 
     scope: Scope
     started_at: Time

@@ -127,6 +127,8 @@ class Sweep(Record):
     pages: int = 0
     completed_at: Time | None = None
     """When the last complete sweep of this scope began; carried forward by the incomplete ones."""
+    organization: str | None = None
+    """The organization whose list named the account: only that list can say that it is gone."""
     unread: list[SweepUnread] = Field(default_factory=list)
 
 

@@ -218,7 +218,7 @@ class Read(Record):
     account: str
     region: str
     reason: str
-    """`change`, `unsettled`, `related`."""
+    """`change`, `unsettled`, `related`, `unlisted`: a complete sweep did not list it, and may not have known it yet."""
     after: Time
     """The reading must begin later than this: when the change was made."""
     not_before: Time | None = None

@@ -1,0 +1,340 @@
+"""Resources that no sweep will ever call gone: the worker learns what was swept, and what is out of what is watched."""
+
+from random import Random
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collectors.base import Known, Reading
+from pipeline import wire
+from pipeline.model import Control, Gone, Scope, Snapshot, Sweep, SweepUids, Swept, micros
+from pipeline.partition import Partition
+from pipeline.topics import CHANGES, CONTROL, READS, SNAPSHOTS
+from tests.core.world import (
+    TYPE,
+    UID,
+    Kept,
+    World,
+    change,
+    denied,
+    heard,
+    key,
+    minute,
+    rulebook,
+    tick,
+    value,
+)
+
+ACCOUNT = "111111111111"
+OTHER = f"{UID}other"
+
+
+def swept(at: float, region: str = "eu-west-1", type_: str = TYPE, account: str = ACCOUNT, *, complete: bool = True) -> bytes:  # fmt: skip
+    scope = Scope(provider="aws", account=account, region=region, type=type_)
+    return Control(swept=Swept(scope=scope, started_at=minute(at), complete=complete)).encode()
+
+
+def gone(at: float, reason: str = "account_gone", account: str = ACCOUNT, **more: Any) -> bytes:
+    about = {"provider": "aws", "account": account, "reason": reason, "at": minute(at), **more}
+    return Control(gone=Gone.model_validate(about)).encode()
+
+
+def wishes(kept: Kept, record: bytes, number: int) -> list[dict[str, Any]]:
+    kept.fold.apply(CONTROL.name, record, number)
+    while kept.fold.advance():
+        pass
+    work = kept.fold.take()
+    kept.rows.update({row: content for row, content in work.rows.items() if content is not None})
+    return [orjson.loads(o.value) for o in work.outputs if o.topic == READS.name]
+
+
+def failing(at: float = 0) -> World:
+    world = World()
+    world.tick(at)
+    world.snapshot(key(at, False))
+    world.snapshot(key(at, False, uid=OTHER))
+    assert world.brief()[0] == "open"
+    return world
+
+
+def test_read_only_by_an_event_whose_delete_event_was_lost() -> None:
+    world = World()
+    world.heard(0)
+    world.tick(0)
+    world.change(change(10, kind="create", action="CreateKey"))
+    world.snapshot(key(10.1, False, source="event"))
+    world.tick(60)
+    world.snapshot(key(120, False, uid=OTHER))
+    world.feed(CONTROL.name, swept(120))
+    world.tick(123)
+    assert world.brief()[0::2] == ("resolved", "resource_deleted")
+    assert world.finding().retired
+    assert world.brief(uid=OTHER)[0] == "open"
+
+
+def test_read_by_a_sweep_that_was_killed_before_its_header() -> None:
+    world = failing()  # and no header
+    world.snapshot(key(360, False, uid=OTHER))
+    world.feed(CONTROL.name, swept(360))
+    world.tick(363)
+    assert world.brief()[0::2] == ("resolved", "resource_deleted")
+    assert world.brief(uid=OTHER)[0] == "open"
+
+
+def test_dropped_where_two_writers_of_one_scope_raced() -> None:
+    """A scope is read again beside a sweep, each with a list of its own; the one that ends last drops what the other
+    saw. What was read by one that began later stays, whoever ends last."""
+    scope, known = Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type=TYPE), Known()
+    world = World()
+    world.tick(0)
+    slow, quick = Reading(scope, "a", minute(100), known), Reading(scope, "b", minute(101), known)
+    made = key(101.5, False)
+    world.snapshot(made)
+    quick.saw(made)
+    told = [*quick.end(minute(102)), *slow.end(minute(103))]
+    assert isinstance(told[-1], Sweep)
+    assert told[-1].count == 0, "the resource is dropped from what the collector knows"
+    for record in told:
+        if isinstance(record, Swept):
+            world.feed(CONTROL.name, Control(swept=record).encode())
+    world.tick(110)
+    assert world.brief()[0] == "open"
+    world.feed(CONTROL.name, swept(460))
+    world.tick(463)
+    assert world.brief()[0::2] == ("resolved", "resource_deleted")
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (gone(60), "account_gone"),
+        (gone(60, "region_disabled", region="eu-west-1"), "region_disabled"),
+        (gone(60, "type_removed", type=TYPE), "type_removed"),
+        (gone(60, "forgotten", uid=UID), "forgotten"),
+    ],
+)
+def test_what_is_out_of_what_is_watched_says_so(record: bytes, reason: str) -> None:
+    world = failing()
+    world.feed(CONTROL.name, record)
+    world.tick(63)
+    assert world.brief()[0::2] == ("resolved", reason)
+    assert world.brief(uid=OTHER)[0] == ("open" if reason == "forgotten" else "resolved")
+    assert not world.drifts, "nobody has deleted it, as far as is known"
+    before = world.said
+    world.tick(24 * 60)
+    assert world.said == before + (reason == "forgotten") * 3, "it says nothing more"
+    world.snapshot(key(25 * 60, False))
+    assert world.brief()[0] == "open", "it is there again"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        gone(60, account="222222222222"), gone(60, "region_disabled", region="us-east-1"),
+        gone(60, "type_removed", type="AWS::S3::Bucket"), gone(60, "forgotten", uid="arn:aws:kms:eu-west-1:111111111111:key/x"),
+        gone(0), swept(60, complete=False), swept(60, region="us-east-1"), swept(60, type_="AWS::S3::Bucket"),
+        swept(60, account="222222222222"), swept(0),
+    ],
+)  # fmt: skip
+def test_nothing_else_ends_it(record: bytes) -> None:
+    world = failing()
+    world.feed(CONTROL.name, record)
+    world.tick(63)
+    assert world.brief()[0] == world.brief(uid=OTHER)[0] == "open"
+
+
+def test_a_global_sweep_lists_a_type_wherever_its_resources_lie() -> None:
+    world = failing()
+    world.feed(CONTROL.name, swept(60, region="global"))
+    world.tick(63)
+    assert world.brief()[0::2] == ("resolved", "resource_deleted")
+
+
+def test_what_was_made_while_it_was_swept_stays() -> None:
+    world = failing()
+    world.change(change(61, kind="create", action="CreateKey"))
+    world.feed(CONTROL.name, swept(60))
+    world.tick(63)
+    assert world.brief()[0] == "open"
+
+
+def test_a_denial_is_no_sight_of_it() -> None:
+    """Denied readings since do not keep it alive for ever: the next complete sweep ends it."""
+    world = failing()
+    world.snapshot(denied(61))
+    world.feed(CONTROL.name, swept(360))
+    world.tick(363)
+    assert world.brief()[0::2] == ("resolved", "resource_deleted")
+
+
+def test_what_a_list_may_not_know_yet_is_asked_for_first() -> None:
+    kept = Kept(rulebook())
+    kept.fold.apply(SNAPSHOTS.name, value(key(59, False)), 0)
+    kept.keep()
+    (wish,) = wishes(kept, swept(60), 1)
+    assert (wish["uid"], wish["reason"], wish["provider"], wish["scope"]) == (UID, "unlisted", "aws", False)  # fmt: skip
+    assert kept.fold.take().outputs == []
+    assert wishes(kept, swept(62, region="us-east-1"), 2) == []
+    assert wishes(kept, swept(420), 3) == []
+    world = World()
+    world.snapshot(key(59, False))
+    world.feed(CONTROL.name, swept(60))
+    assert world.brief()[0] == "open"
+    world.feed(CONTROL.name, swept(420))
+    assert world.brief()[0::2] == ("resolved", "resource_deleted")
+
+
+def test_it_waits_for_the_readings_before_it() -> None:
+    """Topics have no common order: the word of a sweep may come before what it read. It counts when time has come to
+    where it was said."""
+    kept = Kept(rulebook())
+    feed = kept.fold.apply
+    feed(CONTROL.name, tick(0), 0)
+    feed(SNAPSHOTS.name, value(key(0, False)), 1)
+    feed(CONTROL.name, swept(60), 2, micros(minute(61)))
+    while kept.fold.advance():
+        pass
+    kept.keep()
+    kept.start(rulebook())  # it is kept, too
+    feed = kept.fold.apply
+    feed(SNAPSHOTS.name, value(key(60, False)), 3)
+    feed(CONTROL.name, tick(62), 4, micros(minute(64)))
+    while kept.fold.advance():
+        pass
+    assert not any(finding["retired"] for finding in kept.keep())
+    feed(CONTROL.name, swept(400), 5, micros(minute(401)))
+    feed(CONTROL.name, tick(400), 6, micros(minute(402)))
+    while kept.fold.advance():
+        pass
+    assert kept.keep() == []
+    kept.start(rulebook())
+    kept.fold.apply(CONTROL.name, tick(402), 7, micros(minute(404)))
+    while kept.fold.advance():
+        pass
+    assert {finding["reason"] for finding in kept.keep()} == {"resource_deleted"}
+    assert not [row for row in kept.rows if row[:1] == b"g"], "what is done with is not kept"
+
+
+def test_a_walk_goes_in_slices_however_many_scopes_were_swept() -> None:
+    rows: dict[bytes, bytes] = {}
+    walked: list[bytes] = []
+
+    def heads() -> Any:
+        for key_ in [key_ for key_ in rows if key_[:1] == b"h"]:
+            walked.append(key_)
+            yield key_, rows[key_]
+
+    fold = Partition(0, rows.get, rulebook(), heads=heads)
+    uids = [f"{UID}{n:05}" for n in range(5000)]
+    for start in range(0, 5000, 500):
+        fold.apply(
+            SNAPSHOTS.name, value(*(key(0, uid=uid) for uid in uids[start : start + 500])), start
+        )
+    rows.update({k: v for k, v in fold.take().rows.items() if v is not None})
+    while fold.advance():
+        pass
+    walked.clear()
+    for number in range(200):
+        fold.apply(
+            CONTROL.name,
+            swept(60, type_=f"AWS::Some::Type{number}"),
+            6000 + number,
+            micros(minute(61)),
+        )
+    fold.apply(CONTROL.name, tick(65), 7000)
+    slices = 1
+    while fold.advance():
+        slices += 1
+    assert len(walked) == 5000, "one walk for all of them"
+    assert slices > 2
+
+
+class Cloud:
+    """Keys that come and go, and who tells of them."""
+
+    def __init__(self, random: Random) -> None:
+        self.random, self.alive = random, dict[str, bool]()
+        self.known = Known()
+        self.records: list[tuple[str, bytes]] = []
+        self.scope = Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type=TYPE)
+
+    def turn(self, at: float, uid: str) -> None:
+        """Somebody makes, changes or deletes a key; the event, or the reading after it, may be lost."""
+        kind = "create" if uid not in self.alive else self.random.choice(["update", "delete"])
+        if kind == "delete":
+            del self.alive[uid]
+        else:
+            self.alive[uid] = self.random.random() < 0.5
+        if self.random.random() < 0.6:
+            event = change(at, uid=uid, kind=kind, action=f"{kind}Key")
+            self.records.append((CHANGES.name, event.encode()))
+        if self.random.random() < 0.6:
+            found = self.read(at + 2, uid) if uid in self.alive else key(at + 2, None, None, uid, deleted=True, deleted_reason="not_found")  # fmt: skip
+            self.records.append(
+                (SNAPSHOTS.name, value(found.model_copy(update={"source": "event"})))
+            )
+
+    def read(self, at: float, uid: str) -> Snapshot:
+        return key(at, self.alive[uid], True, uid)
+
+    def sweep(self, at: float, *, killed: bool = False, races: bool = False) -> None:
+        """A whole sweep; `killed`: before its header. `races`: what it knew is not what the next one knows."""
+        reading = Reading(self.scope, str(at), minute(at), Known(set(self.known.uids)))
+        for uid in sorted(self.alive):
+            found = self.read(at + 0.1, uid)
+            reading.saw(found)
+            self.records.append((SNAPSHOTS.name, value(found)))
+        if killed:
+            return
+        for record in reading.end(minute(at + 1)):
+            if isinstance(record, Snapshot):
+                self.records.append((SNAPSHOTS.name, value(record)))
+            elif isinstance(record, Swept):
+                self.records.append((CONTROL.name, Control(swept=record).encode()))
+            elif isinstance(record, SweepUids) and not races:
+                self.known.uids = set(record.uids)
+
+
+def interleaved(records: list[tuple[str, bytes]], random: Random) -> list[tuple[str, bytes]]:
+    """Changes come earlier or later than readings; what a sweep says comes after what it read."""
+    out = list(records)
+    for place, record in enumerate(records):
+        if record[0] == CHANGES.name and random.random() < 0.5:
+            out.remove(record)
+            out.insert(min(len(out), max(0, place + random.randint(-4, 4))), record)
+    return out
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32))
+def test_after_one_more_complete_sweep_it_is_as_in_the_cloud(seed: int) -> None:
+    random = Random(seed)
+    cloud, at = Cloud(random), 0.0
+    uids = [f"{UID}{letter}" for letter in "abc"]
+    for _ in range(random.randint(2, 14)):
+        at += random.choice([1, 5, 40, 400])
+        if random.random() < 0.6:
+            cloud.turn(at, random.choice(uids))
+        else:
+            cloud.sweep(at, killed=random.random() < 0.3, races=random.random() < 0.5)
+    told = interleaved(cloud.records, random)
+    cloud.records = []
+    cloud.sweep(at + 400)
+    world = World()
+    for topic, record in (
+        *told,
+        *cloud.records,
+        (CONTROL.name, heard(at + 500)),
+        (CONTROL.name, tick(at + 500)),
+    ):
+        world.feed(topic, record)
+    assert not world.dead
+    said = {f["resource"]["uid"]: f for f in world.documents() if f["rule"]["id"] == "t-rotation"}
+    assert {uid for uid, f in said.items() if not f["retired"]} == cloud.alive.keys()
+    assert {
+        uid: f["evaluation"] == "passed" for uid, f in said.items() if not f["retired"]
+    } == cloud.alive
+    assert all(wire.decode(orjson.dumps(f)) for f in said.values())
