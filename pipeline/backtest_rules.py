@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from pipeline.errors import UserError
-from pipeline.fold import Fold
+from pipeline.fold import Fold, Past
 from pipeline.judging import Options
 from pipeline.rulebook import Rulebook
 
@@ -57,7 +57,7 @@ class Witness:
 
 
 def compare(
-    records: Iterable[tuple[str, bytes]], present: Rulebook, proposed: Rulebook, options: Options
+    records: Iterable[Past], present: Rulebook, proposed: Rulebook, options: Options
 ) -> dict[str, dict[str, Any]]:
     """By the id of each proposed rule: what it would have said, what the present rule of that id did (None: there is
     none), and the resources that only one of them opened."""
@@ -65,10 +65,10 @@ def compare(
     both = [rule.id for rule in proposed.rules if rule.id in known]
     new = Witness(proposed, options)
     old = Witness(present.only(both), options) if both else None
-    for topic, value in records:
-        new.fold.feed(topic, value)
+    for record in records:
+        new.fold.feed(record.topic, record.value)
         if old:
-            old.fold.feed(topic, value)
+            old.fold.feed(record.topic, record.value)
     return {
         rule.id: _compared(new.said.get(rule.id, Said()), old.said.get(rule.id, Said()) if old and rule.id in known else None)
         for rule in proposed.rules

@@ -1,14 +1,14 @@
-"""The stream's fold in memory: what `scan` and `replay` drive instead of Kafka, through the same bytes."""
+"""The stream's fold in memory: what `scan`, `replay` and `backtest` drive instead of Kafka, through the same bytes."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from pipeline import wire
 from pipeline.judging import Options
-from pipeline.model import Snapshot
-from pipeline.output import Dead
+from pipeline.model import Snapshot, to_micros
+from pipeline.output import Dead, marks
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook
 from pipeline.state import BODY, Body, decode_body
@@ -16,6 +16,18 @@ from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, MARK_KEYS
 
 if TYPE_CHECKING:
     from pipeline.detections.watch import Watch
+
+
+MINUTE = 60_000_000
+
+
+class Past(NamedTuple):
+    """A record of the past."""
+
+    at: str
+    """The time that it carries, RFC 3339."""
+    topic: str
+    value: bytes
 
 
 class Fold:
@@ -52,6 +64,24 @@ class Fold:
     @property
     def counts(self) -> dict[str, int]:
         return dict(self._partition.counts)
+
+    def take(self, records: Iterable[Past], *, ticks: bool) -> None:
+        """Records in the order of their times. `ticks`: whether time passes by records of control among them; else it
+        passes for signals as the records' own times say: whatever was before has come."""
+        known = 0
+        for record in records:
+            if self._groups and not ticks and (at := to_micros(record.at) or 0) >= known + MINUTE:
+                known = at
+                self._groups.reach(at)
+            self.feed(record.topic, record.value)
+
+    def end(self, last: int = 0) -> list[str]:
+        """Nothing more comes: every alert reaches its last state. `last`: until when things were heard of, where the
+        records that were fed do not say (microseconds). Gives the alerts that were still going on, by id."""
+        if not self._groups:
+            return []
+        own = self._partition
+        return self._groups.end(max(last, own.newest, own.heard, own.watermark))
 
     def feed(self, topic: str, value: bytes) -> None:
         """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks."""
@@ -141,6 +171,8 @@ class Groups:
         self._rows: dict[bytes, bytes | None] = {}
         self._dead: list[Dead] = []
         self._offset = 0
+        self._lateness = lateness
+        self._longest = longest(watch)
         self._fold = Correlating(0, self._rows.get, watch, lateness, sources=1)
 
     def feed(self, value: bytes) -> None:
@@ -159,10 +191,30 @@ class Groups:
             if output.topic == SIGNALS.name and output.key not in MARK_KEYS[1:]:
                 self.feed(output.value)
 
+    def reach(self, at: int) -> None:
+        """Every signal until then has come."""
+        self.feed(marks(0, 0, at)[0].value)
+
+    def end(self, last: int) -> list[str]:
+        """Time passes until nothing can change any more; gives the ids of alerts that were going on at `last`."""
+        self.reach(last + self._lateness)
+        active = [key.decode() for key, value in self.alerts.items() if orjson.loads(value)["state"] == "active"]  # fmt: skip
+        self.reach(last + self._lateness + self._longest)
+        return sorted(active)
+
     def take_dead(self) -> list[Dead]:
         """What was bad since the last take."""
         dead, self._dead = self._dead, []
         return dead
+
+
+def longest(watch: "Watch") -> int:
+    """Within so long after the last signal every alert has ended, those of correlations of correlations too."""
+    from pipeline.correlate.partition import levels
+
+    specs = [one.spec() for one in watch.correlations.values()]
+    each = max((one.gap + one.window + one.timespan for one in specs), default=0)
+    return max(levels(watch).values(), default=1) * (each + MINUTE)
 
 
 def _order(value: bytes) -> tuple[str, str, str]:

@@ -59,6 +59,8 @@ class Partition:
         self.counts: Counter[str] = Counter()
         self.newest = 0
         """The newest `captured_at` seen, microseconds."""
+        self.heard = 0
+        """The newest `occurred_at` heard of, microseconds."""
         self._get, self._rulebook = get, rulebook
         self._watch = watch
         self._marked = 0
@@ -182,6 +184,7 @@ class Partition:
         return None
 
     def _change(self, record: Change, offset: int, place: int) -> None:
+        self.heard = max(self.heard, micros(record.occurred_at))
         state = self._load(record.uid)
         if state and (state.position.change, state.position.change_place) >= (offset, place):
             self.counts["duplicates"] += 1

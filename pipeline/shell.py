@@ -18,6 +18,7 @@ from pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from collectors.redact import Redactor
+    from pipeline.detections import Detections
     from pipeline.detections.watch import Watch
 
 
@@ -53,16 +54,27 @@ def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ())
     return Book(found.records)
 
 
-def watch(settings: Settings, paths: Sequence[Path] = ()) -> "Watch":
-    """The detections that come with Driftline, the settings' and `paths`', at work.
+def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "Detections":
+    """The detections of `paths`, and those that come with Driftline; mistakes are among its problems."""
+    from pipeline.detections import load
+
+    ours = [builtin_folder() / name for name in ("detections", "correlations")] if builtin else []
+    return load([*ours, *paths], settings.detections.lists)
+
+
+def watch(
+    settings: Settings, paths: Sequence[Path] = (), *, builtin: bool | None = None
+) -> "Watch":
+    """The detections that come with Driftline, the settings' and `paths`', at work. `builtin`: instead of what the
+    settings say.
 
     Raises UserError with every mistake in them."""
-    from pipeline.detections import load
     from pipeline.detections.watch import Watch
 
     own = settings.detections
-    builtin = [builtin_folder() / name for name in ("detections", "correlations")] if own.builtin else []  # fmt: skip
-    found = load([*builtin, *own.paths, *paths], own.lists)
+    found = detections(
+        settings, [*own.paths, *paths], builtin=own.builtin if builtin is None else builtin
+    )
     if found.problems:
         raise UserError(*found.problems)
     return Watch(found)

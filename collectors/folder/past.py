@@ -3,21 +3,28 @@
 The same records give the same order, however they are cut into files, shuffled or doubled."""
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.aws.events.envelope import records
-from collectors.aws.events.record import Nothing, Reader
-from collectors.folder.read import UNREADABLE, files, read
+import orjson
+
+from collectors.aws.events.record import Nothing, Reader, failed, issued
+from collectors.folder.logs import records
+from collectors.folder.read import files, read
 from collectors.redact import Redactor
 from pipeline import wire
 from pipeline.errors import Malformed
-from pipeline.model import Change, Snapshot
+from pipeline.fold import Past
+from pipeline.model import Snapshot, micros
 from pipeline.tape import ORDER
 from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS, short
 
 Told = Callable[[str], None]
+Keep = Callable[[Any], bool]
+"""Whether a record of CloudTrail is kept."""
 FIRST = {topic.own: place for place, topic in enumerate(ORDER)}
 TIMES = {CHANGES.own: "occurred_at", SNAPSHOTS.own: "captured_at"}
 
@@ -26,24 +33,95 @@ class Gathered:
     """Records by time, each once."""
 
     def __init__(self) -> None:
-        self._records: dict[bytes, tuple[str, int, str, str, bytes]] = {}
+        self.records: dict[bytes, tuple[str, int, str, str, bytes]] = {}
+        self.events: set[bytes] = set()
+        """Digests of the ids of CloudTrail's records, those with them that are not kept."""
+        self.problems: list[str] = []
+        self.last = 0
+        """The time of the last of them, microseconds."""
+        self._latest = ""
+        self.origins: dict[str, list[bytes]] = {}
+        """Records that gave out a credential and are not kept for themselves, by the credential."""
+        self._used: set[str] = set()
+        """Credentials that what is kept was done with."""
+        self.ticks = False
+        """Whether time passes by records of control among them."""
 
     def add(self, topic: str, element: bytes) -> None:
         """One element. Raises Malformed where it has no time."""
         document = wire.decode(element)
         at = _time(topic, document)
+        self.ticks = self.ticks or (topic == CONTROL.name and "tick" in document)
         digest = hashlib.blake2b(topic.encode() + element, digest_size=16).digest()
-        self._records[digest] = (
+        self.records[digest] = (
             at,
             FIRST[short(topic)],
             str(document.get("uid", "")),
             topic,
             element,
         )
+        if topic == CHANGES.name and (used := (document.get("actor") or {}).get("session")):
+            self._used.add(used)
 
-    def __iter__(self) -> Iterator[tuple[str, bytes]]:
-        for *_, topic, element in sorted(self._records.values()):
-            yield topic, element if topic == CONTROL.name else wire.join([element])
+    def log(self, path: Path, reader: Reader, asked: Keep | None = None) -> None:
+        """One log file. What cannot be read is a problem, with its place. `asked`: of which records a detection may make
+        something; where there are no readings, nothing else can make a difference to a signal."""
+        try:
+            for place, record in records(path):
+                try:
+                    if isinstance(record, Malformed):
+                        raise record
+                    self._see(record)
+                    if asked and isinstance(record.get("eventName"), str) and not asked(record):
+                        self._wait(record)
+                        continue
+                    for change in reader.changes(record):
+                        self.add(CHANGES.name, change.encode())
+                except Malformed as why:
+                    self.problems.append(f"{place}: {why}")
+        except Malformed as why:
+            self.problems.append(str(why))
+
+    def _wait(self, record: dict[str, Any]) -> None:
+        given = issued(record)
+        if given and not failed(record):
+            self.origins.setdefault(given[0], []).append(orjson.dumps(record))
+
+    def follow(self, reader: Reader) -> None:
+        """Takes in where the credentials come from that what is kept was done with, and those with which they were got."""
+        while found := self._used & self.origins.keys():
+            for record in itertools.chain.from_iterable(map(self.origins.pop, sorted(found))):
+                for change in reader.changes(orjson.loads(record)):
+                    self.add(CHANGES.name, change.encode())
+
+    def _see(self, record: dict[str, Any]) -> None:
+        if "eventName" not in record:
+            return
+        id = record.get("eventID") or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+        id = id if isinstance(id, bytes) else str(id).encode(errors="replace")
+        self.events.add(hashlib.blake2b(id, digest_size=12).digest())
+        at = record.get("eventTime")
+        if isinstance(at, str) and at > self._latest:
+            try:
+                self.last = max(self.last, micros(datetime.fromisoformat(at)))
+            except (ValueError, TypeError, OverflowError):  # the record is told where it is read
+                return
+            self._latest = at
+
+    def join(self, other: "Gathered") -> None:
+        """Takes what another has gathered."""
+        self.records |= other.records
+        self.events |= other.events
+        self._used |= other._used  # noqa: SLF001 - another of us
+        for key, records_ in other.origins.items():
+            self.origins.setdefault(key, []).extend(records_)
+        self.problems += other.problems
+        self.last = max(self.last, other.last)
+        self.ticks = self.ticks or other.ticks
+
+    def __iter__(self) -> Iterator[Past]:
+        for at, *_, topic, element in sorted(self.records.values()):
+            yield Past(at, topic, element if topic == CONTROL.name else wire.join([element]))
 
 
 def _time(topic: str, document: Any) -> str:
@@ -57,12 +135,16 @@ def _time(topic: str, document: Any) -> str:
     raise Malformed("a record without a time")
 
 
+def reader_of(redactor: Redactor, wanted: Keep) -> Reader:
+    """Records as the collector understands them. `wanted`: which read-only and data events it keeps."""
+    return Reader(redactor, "import", Nothing(), wanted)
+
+
 def past(
-    tapes: Sequence[Path], logs: Sequence[Path], snapshots: Sequence[Path], redactor: Redactor, told: Told,
-    wanted: Callable[[Any], bool] = lambda _: False,
+    tapes: Sequence[Path], logs: Sequence[Path], snapshots: Sequence[Path], redactor: Redactor, wanted: Keep = lambda _: False
 ) -> Gathered:  # fmt: skip
-    """Everything in the files. What cannot be read is told, and left out. `wanted`: which read-only and data events are
-    kept."""
+    """Everything in the files. What cannot be read is among the problems, and left out. `wanted`: which read-only and
+    data events are kept."""
     out = Gathered()
 
     def fed(topic: str, value: bytes) -> None:
@@ -70,31 +152,14 @@ def past(
             try:
                 out.add(topic, element)
             except Malformed as why:
-                told(str(why))
+                out.problems.append(str(why))
 
     def emitted(snapshot: Snapshot) -> None:
         out.add(SNAPSHOTS.name, wire.encode_snapshot(snapshot))
 
     if tapes or snapshots:
-        result = read([*tapes, *snapshots], fed, emitted, None, redactor)
-        for problem in result.problems:
-            told(problem)
-    reader = Reader(redactor, "import", Nothing(), wanted)
-    for path in files(logs, told):
-        for change in _changes(path, reader, told):
-            out.add(CHANGES.name, change.encode())
+        out.problems += read([*tapes, *snapshots], fed, emitted, None, redactor).problems
+    reader = reader_of(redactor, wanted)
+    for path in files(logs, out.problems.append):
+        out.log(path, reader)
     return out
-
-
-def _changes(path: Path, reader: Reader, told: Told) -> Iterator[Change]:
-    try:
-        with path.open("rb") as file:
-            for number, record in enumerate(records(file)):
-                try:
-                    if isinstance(record, Malformed):
-                        raise record
-                    yield from reader.changes(record)
-                except Malformed as why:
-                    told(f"{path}: Records[{number}]: {why}")
-    except (Malformed, *UNREADABLE) as why:
-        told(f"{path}: {why}")

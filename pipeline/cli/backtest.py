@@ -1,11 +1,10 @@
-"""`driftline backtest`: what detections would have said of the past."""
+"""`driftline backtest`: what detections, or rules, would have said of the past."""
 
-import json
 import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,18 @@ from pipeline.errors import UserError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from pipeline.backtest import Hits
+    from collectors.aws.events.record import Reader
+    from collectors.folder.past import Gathered, Keep
+    from collectors.redact import Redactor
+    from pipeline.detections import Detections
+    from pipeline.detections.watch import Watch
+    from pipeline.settings import Settings
+
+Content = tuple[tuple[Path, ...], bool]
+"""Folders of detections, and whether ours look too."""
+WORTH = 100_000_000
+"""Bytes of log files that a process more is worth: it takes seconds to begin."""
+PATH = click.Path(exists=True, path_type=Path)
 
 
 @click.command(name="backtest")
@@ -25,28 +35,31 @@ if TYPE_CHECKING:
     "--detections", "rules", multiple=True, metavar="DIR", type=click.Path(path_type=Path),
     help="Sigma rules; may be repeated.",
 )  # fmt: skip
+@click.option("--builtin/--no-builtin", "builtin", default=False, show_default=True, help="Whether the detections that come with Driftline look too.")  # fmt: skip
 @click.option(
     "--cloudtrail", "logs", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
     help="CloudTrail's log files (gz or not), NDJSON, or folders of them; may be repeated.",
 )  # fmt: skip
 @click.option("--rules", "proposed", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Rules as they might be; may be repeated.")  # fmt: skip
-@click.option("--tape", "tapes", multiple=True, metavar="PATH", type=click.Path(exists=True, path_type=Path), help="Tapes, AWS Config files, or folders of them; may be repeated.")  # fmt: skip
+@click.option("--tape", "tapes", multiple=True, metavar="PATH", type=PATH, help="Tapes, AWS Config files, or folders of them; may be repeated.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 64), help="Log files side by side [default: processors].")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
 def command(
-    rules: tuple[Path, ...], logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...], jobs: int | None,
-    form: str,
+    rules: tuple[Path, ...], builtin: bool, logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...],
+    jobs: int | None, form: str,
 ) -> int:  # fmt: skip
-    """Detections on recorded events: how often each matches, by day. Or rules on tapes: what would have opened, when, on how
-    many resources, beside what the present version of a rule said.
+    """Detections on recorded events, and tapes: how often each matches, by day, and every alert, as the stream would have
+    told them. Or rules on tapes: what would have opened, when, on how many resources, beside what the present version of
+    a rule said.
 
     Exit 3: a file could not be read, or a rule not loaded."""
-    if rules and logs and not (proposed or tapes):
-        return _detections(rules, logs, jobs, form)
-    if proposed and tapes and not (rules or logs):
+    if (rules or builtin) and (logs or tapes) and not proposed:
+        return _detections(rules, logs, tapes, jobs, form, builtin=builtin)
+    if proposed and tapes and not (rules or builtin or logs):
         return _rules(proposed, tapes, form)
     raise UserError(
-        "backtest: --detections with --cloudtrail, or --rules with --tape (write one pair or the other)"
+        "backtest: --detections (or --builtin) with --cloudtrail or --tape, or --rules with --tape (write one pair or"
+        " the other)"
     )
 
 
@@ -62,8 +75,8 @@ def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> in
     present, options = rulebook_and_options(settings)
     new = load(proposed, builtin=False)
     needed(new, proposed)
-    problems: list[str] = []
-    found = compare(past(tapes, (), (), redactor(settings), problems.append), present, new, options)
+    gathered = past(tapes, (), (), redactor(settings))
+    problems, found = gathered.problems, compare(gathered, present, new, options)
     for problem in problems:
         click.echo(f"not read: {plain(problem)}", err=True)
     if form == "json":
@@ -96,37 +109,49 @@ def _compared(found: dict[str, dict[str, Any]]) -> "Table":
 
 
 def _detections(
-    rules: tuple[Path, ...], logs: tuple[Path, ...], jobs: int | None, form: str
-) -> int:
-    from pipeline.backtest import alerts, merged
-    from pipeline.detections import load
-    from pipeline.report import plain
+    rules: tuple[Path, ...], logs: tuple[Path, ...], tapes: tuple[Path, ...], jobs: int | None, form: str, *, builtin: bool
+) -> int:  # fmt: skip
+    from pipeline.backtest import Tally
+    from pipeline.detections.watch import Watch
+    from pipeline.fold import Fold
+    from pipeline.report import ascii_json, letters, plain
+    from pipeline.report_alerts import standing
+    from pipeline.rulebook import load
+    from pipeline.settings import load_settings
+    from pipeline.shell import detections, rulebook_and_options
 
-    found = load(rules)
-    for problem in found.problems:
-        click.echo(plain(problem), err=True)
+    settings, tally = load_settings(), Tally()
+    found = detections(settings, rules, builtin=builtin)
+    looking = Watch(found)
+    looking.matched = tally.hit
+    judging = rulebook_and_options(settings) if tapes else (load((), builtin=False), None)
+    fold = Fold(*judging, watch=looking, lateness=int(settings.correlate.lateness * 1e6))
     files = list(_files(logs))
     began = time.monotonic()
-    total = merged(_read(files, rules, jobs or os.cpu_count() or 1))
+    past = _gathered(files, tapes, settings, (rules, builtin), looking, jobs)
+    fold.take(past, ticks=past.ticks)
+    still = fold.end(past.last)
     took = time.monotonic() - began
-    for problem in total.problems:
+    problems = [*found.problems, *past.problems, *(one["reason"] for one in letters(fold.dead))]
+    for problem in problems:
         click.echo(plain(problem), err=True)
-    counts, days, told = total.counts(), total.days(), alerts(found, total)
+    counts, days, alerts = tally.counts(), tally.days(), fold.told_alerts()
+    told = Counter(one["rule"] for one in standing(alerts))
+    events = len(past.events)
     click.echo(
-        f"{total.events} events of {len(files)} files in {took:.1f} s ({total.events / max(took, 1e-9):,.0f} a second);"
-        f" {sum(counts.values())} hits of {len(counts)} of {len(found.rules)} rules, {sum(told.values())} alerts of"
-        f" {len(found.correlations)} correlations", err=True,
+        f"{events} events of {len(files)} files in {took:.1f} s ({events / max(took, 1e-9):,.0f} a second);"
+        f" {sum(counts.values())} hits of {len(counts)} of {len(found.rules)} rules; {sum(told.values())} alerts", err=True,
     )  # fmt: skip
     if form == "json":
-        every = {id: counts.get(id, 0) for id in sorted(found.rules)}
-        by_day = {id: dict(sorted(days[id].items())) for id in sorted(days)}
-        own = {id: told[id] for id in sorted(found.correlations)}
-        click.echo(json.dumps({"events": total.events, "rules": every, "days": by_day, "correlations": own}, indent=2))  # fmt: skip
+        click.echo(ascii_json({
+            "events": events, "rules": {id: counts[id] for id in sorted(found.rules)},
+            "days": {id: dict(sorted(days[id].items())) for id in sorted(days)},
+            "correlations": {id: told[id] for id in sorted(found.correlations)},
+            "alerts": alerts, "open_at_end": {"alerts": still}, "problems": list(map(plain, problems)),
+        }))  # fmt: skip
     else:
-        _table(found.rules, counts, days)
-        for id, count in sorted(told.items(), key=lambda pair: (-pair[1], pair[0])):
-            click.echo(plain(f"{count} alerts: {found.correlations[id].title}"))
-    return 3 if total.problems or found.problems else 0
+        _print(found, counts, days, alerts, still)
+    return 3 if problems else 0
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -140,39 +165,72 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _read(files: Sequence[Path], rules: Sequence[Path], jobs: int) -> "Iterator[Hits]":
+def _gathered(
+    files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "Watch", jobs: int | None
+) -> "Gathered":  # fmt: skip
+    """What the files hold. Of log files alone only what detections may match."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from pipeline.backtest import read, ready
+    from collectors.folder.past import past, reader_of
+    from pipeline.shell import redactor
 
+    own = redactor(settings)
+    out = past(tapes, (), (), own, looking.wants)
+    reader, asked = reader_of(own, looking.wants), None if tapes else looking.wants
     console = Console(stderr=True)
+    jobs = jobs or min(os.cpu_count() or 1, 1 + sum(path.stat().st_size for path in files) // WORTH)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("log files", total=len(files))
         if min(jobs, len(files)) <= 1:
-            ready(rules)
             for path in files:
-                yield read(path)
+                out.log(path, reader, asked)
                 progress.advance(bar)
-            return
-        with ProcessPoolExecutor(jobs, initializer=ready, initargs=(rules,)) as pool:
-            for hits in pool.map(read, files, chunksize=4):
-                yield hits
+            out.follow(reader)
+            return out
+        given = (settings, content, own, bool(tapes))
+        with ProcessPoolExecutor(jobs, initializer=_ready, initargs=given) as pool:
+            for found in pool.map(_read, files, chunksize=4):
+                out.join(found)
                 progress.advance(bar)
+    out.follow(reader)
+    return out
 
 
-def _table(rules: Any, counts: Counter[str], days: Any) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+_own: "list[tuple[Reader, Keep | None]]" = []
+"""What a process of the pool reads with: closures do not travel."""
 
-    from pipeline.report import plain
 
-    table = Table(box=None, pad_edge=False)
-    for head, side in (("hits", "right"), ("days", "right"), ("most a day", "right"), ("level", "left"), ("rule", "left")):  # fmt: skip
-        table.add_column(head, justify=side)  # type: ignore[arg-type]
-    for id, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])):
-        own = days[id]
-        title = Text(plain(rules[id].title))
-        table.add_row(str(count), str(len(own)), str(max(own.values())), rules[id].level, title)
-    Console().print(table)
+def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: bool) -> None:
+    from collectors.folder.past import reader_of
+    from pipeline.detections.watch import Watch
+    from pipeline.shell import detections
+
+    wants = Watch(detections(settings, content[0], builtin=content[1])).wants
+    _own[:] = [(reader_of(own, wants), None if whole else wants)]
+
+
+def _read(path: Path) -> "Gathered":
+    from collectors.folder.past import Gathered
+
+    out = Gathered()
+    out.log(path, *_own[0])
+    return out
+
+
+def _print(
+    found: "Detections", counts: Counter[str], days: Mapping[str, Counter[str]], alerts: Sequence[Mapping[str, Any]],
+    still: Sequence[str],
+) -> None:  # fmt: skip
+    from pipeline.report import console, texts
+    from pipeline.report_alerts import print_alerts
+
+    out = console(sys.stdout)
+    rows = (
+        [count, len(days[id]), max(days[id].values()), found.rules[id].level, found.rules[id].title]
+        for id, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    )
+    heads = ("hits", "days", "most a day", "level", "rule")
+    out.print(texts(heads, rows, right=heads[:3]))
+    click.echo()
+    print_alerts(out, alerts, still)

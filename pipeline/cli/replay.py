@@ -8,7 +8,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from pipeline import report
+from pipeline import report, report_alerts
 from pipeline.errors import UserError
 from pipeline.fold import Fold
 from pipeline.model import SEVERITIES
@@ -24,25 +24,29 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.option("--cloudtrail", "logs", multiple=True, type=PATH, help="CloudTrail's log files, or folders of them; may be repeated.")  # fmt: skip
 @click.option("--snapshots", "snapshots", multiple=True, type=PATH, help="AWS Config files or tapes; may be repeated.")  # fmt: skip
 @click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations of your own, beside those of the settings; may be repeated.")  # fmt: skip
+@click.option("--builtin/--no-builtin", "builtin", default=None, help="Whether the detections that come with Driftline look too [default: detections.builtin of the settings].")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
 @click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--exceptions", "accepting", multiple=True, type=PATH, help="A folder of accepted risks; may be repeated. Those of the settings stay out of the past.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
 def command(
     tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
-    paths: tuple[Path, ...], content: tuple[Path, ...], accepting: tuple[Path, ...], fail_on: str,
+    paths: tuple[Path, ...], content: tuple[Path, ...], builtin: bool | None, accepting: tuple[Path, ...], fail_on: str,
 ) -> int:  # fmt: skip
     """Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
-    ordered or doubled. Shows every finding's last state, and as JSON every drift with who did it, and every alert."""
+    ordered or doubled. Shows every finding's last state and every alert, and as JSON every drift with who did it.
+
+    At the end time passes until every alert is over; those that were going on when the records ended are told as such."""
     if (tape is None) == (not (tapes or logs or snapshots)):
         raise UserError("replay: one TAPE, or --tape, --cloudtrail, --snapshots (write one or the other)")  # fmt: skip
     settings = load_settings()
     rulebook, options = rulebook_and_options(settings, paths)
     settings.exceptions.paths = []
     options = replace(options, exceptions=accepted(settings, rulebook, accepting))
-    looking = watch(settings, content)
+    looking = watch(settings, content, builtin=builtin)
     fold = Fold(rulebook, options, watch=looking, lateness=int(settings.correlate.lateness * 1e6))
     problems: list[str] = []
+    last = 0
     if tape is not None:
         from collectors.folder.read import entries
 
@@ -51,33 +55,39 @@ def command(
     else:
         from collectors.folder.past import past
 
-        for topic, value in past(
-            tapes, logs, snapshots, redactor(settings), problems.append, looking.wants
-        ):
-            fold.feed(topic, value)
-    return _told(fold, problems, form, fail_on)
+        found = past(tapes, logs, snapshots, redactor(settings), looking.wants)
+        problems, last = found.problems, found.last
+        fold.take(found, ticks=found.ticks)
+    return _told(fold, fold.end(last), problems, form, fail_on)
 
 
-def _told(fold: Fold, problems: list[str], form: str, fail_on: str) -> int:
+def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on: str) -> int:
     problems = [report.plain(problem) for problem in problems]
     findings = list(fold.documents())
     dead = report.letters(fold.dead)
-    more: dict[str, Any] = {"dead": dead}
-    if problems:
-        more["problems"] = problems
-    if fold.drifts:
-        more["drift"] = fold.told_drifts()
-    if fold.alerts:
-        more["alerts"] = fold.told_alerts()
+    drifts, alerts = fold.told_drifts(), fold.told_alerts()
+    waiting = sorted(one["id"] for one in drifts if one["attribution"] == "pending")
     if form == "json":
+        more = {"dead": dead, "problems": problems, "drift": drifts, "alerts": alerts,
+                "open_at_end": {"alerts": still, "drift": waiting}}  # fmt: skip
         click.echo(report.as_json(findings, [], more), nl=False)
     elif form == "csv":
         click.echo(report.as_csv(findings), nl=False)
     else:
-        report.print_table(Console(), report.standing(findings), [])
+        _tables(findings, alerts, still)
     for problem in problems:
         click.echo(f"not read: {problem}", err=True)
     for letter in dead:
         click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
+    if waiting:
+        click.echo(
+            f"{len(waiting)} drifts still waited for their cause when the records ended", err=True
+        )
     sys.stdout.flush()
     return report.exit_code(report.standing(findings), [], fail_on, unread=bool(dead or problems))
+
+
+def _tables(findings: list[dict[str, Any]], alerts: list[dict[str, Any]], still: list[str]) -> None:
+    report.print_table(Console(), report.standing(findings), [])
+    click.echo()
+    report_alerts.print_alerts(report.console(sys.stdout), alerts, still)

@@ -6,7 +6,7 @@ the same alert. One of level `informational` is only a part of correlations."""
 
 import itertools
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
@@ -49,6 +49,8 @@ class Watch:
 
     def __init__(self, found: Detections) -> None:
         self.found = found
+        self.matched: Callable[[Detection, Event], None] | None = None
+        """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
         muted = {rule for one in found.correlations.values() if not one.generate for rule in one.rules}  # fmt: skip
         self.correlations: dict[str, Correlation] = dict(found.correlations)
         self.correlations |= {
@@ -109,6 +111,8 @@ class Watch:
         """The signals of an event, as Signal documents. `state`: it is none, something is only said again."""
         view = View(event.fields)
         for rule in self.found.matching(view, event.product, event.service):
+            if self.matched and not state:
+                self.matched(rule, event)
             for one in self._lookers.get(rule.id, ()):
                 stands = rule.id in self._stands.get(one.id, ())
                 if state and not stands:
@@ -132,7 +136,7 @@ class Watch:
         group = alert["group"]
         for higher in self._lookers.get(one.id, ()):
             key = tuple(str(group.get(higher.field_of(name, one.id, one.name), "")) for name in higher.group_by)  # fmt: skip
-            brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"], "count": alert["count"]}  # fmt: skip
+            brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"]}  # fmt: skip
             value = group.get(higher.counted or "")
             uid = next(iter(alert["resources"]), None)
             new = signal(higher, one.id, key, alert["id"], at, value, brief, uid)

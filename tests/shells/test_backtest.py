@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pipeline import tape
 from tests.detections.test_load import OTHER, RULE
 from tests.shells.command import Command
 
@@ -88,3 +89,97 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, rules: Path, driftline: Com
     for told in ("bad.json.gz", "half.ndjson:2", "half.ndjson:3", "bad.yml"):
         assert told in said.err
     assert driftline("backtest", "--detections", rules, "--cloudtrail", tmp_path / "no").code == 2
+
+
+READ = RULE | {"title": "Looks around", "id": "55555555-5555-4555-8555-555555555555", "name": "looks", "detection": {"s": {"eventName|startswith": "Describe"}, "condition": "s"}}  # fmt: skip
+AGENT = READ | {"title": "Odd agent", "id": "66666666-6666-4666-8666-666666666666", "name": "agent", "detection": {"s": {"userAgent": "odd"}, "condition": "s"}}  # fmt: skip
+
+
+def test_backtest_and_replay_tell_the_same_alerts(tmp_path: Path, driftline: Command) -> None:
+    """Of detections that look at reads by a pattern, or at no name at all; with everything that JSON always has."""
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.yml").write_text(yaml.safe_dump_all([READ, AGENT]))
+    who = {
+        "type": "IAMUser",
+        "arn": "arn:aws:iam::111111111111:user/ann",
+        "accountId": "111111111111",
+    }
+    records = [
+        event(1, "DescribeInstances") | {"readOnly": True, "userIdentity": who},
+        event(2, "ListRoles") | {"readOnly": True, "userAgent": "odd", "userIdentity": who},
+        event(3, "ListRoles") | {"readOnly": True, "userIdentity": who},
+    ]
+    (tmp_path / "log.json").write_text(json.dumps({"Records": records}))
+    shared = (
+        "--cloudtrail",
+        "log.json",
+        "--detections",
+        "mine",
+        "--format",
+        "json",
+        "--no-builtin",
+    )
+    tested = driftline("backtest", *shared)
+    found = json.loads(tested.out)
+    assert found["rules"] == {READ["id"]: 1, AGENT["id"]: 1}
+    assert found["events"] == 3
+    replayed = json.loads(driftline("replay", *shared).out)
+    assert found["alerts"] == replayed["alerts"]
+    assert [one["rule"] for one in found["alerts"]] == [READ["id"], AGENT["id"]]
+    assert {one["state"] for one in found["alerts"]} == {"ended"}
+    assert [one["story"][0]["what"] for one in found["alerts"]] == ["ListRoles", "DescribeInstances"][::-1]  # fmt: skip
+    assert found["alerts"][0]["group"] == {"driftline.actor.id": who["arn"], "driftline.account": "111111111111"}  # fmt: skip
+    assert found["open_at_end"]["alerts"] == replayed["open_at_end"]["alerts"] == sorted(one["id"] for one in found["alerts"])  # fmt: skip
+    for command in ("backtest", "replay"):
+        table = driftline(command, *shared[:4], "--no-builtin").out
+        assert "2 alerts (2 were going on when the records ended)" in table
+        assert "DescribeInstances" in table
+
+
+def test_json_has_every_list_though_it_is_empty(tmp_path: Path, driftline: Command) -> None:
+    (tmp_path / "log.json").write_text('{"Records": []}')
+    said = json.loads(driftline("replay", "--cloudtrail", "log.json", "--format", "json").out)
+    for name in ("findings", "coverage", "dead", "problems", "drift", "alerts"):
+        assert said[name] == [], name
+    assert said["open_at_end"] == {"alerts": [], "drift": []}
+    said = json.loads(driftline("backtest", "--builtin", "--cloudtrail", "log.json", "--format", "json").out)  # fmt: skip
+    assert (said["alerts"], said["problems"], said["days"]) == ([], [], {})
+    assert len(said["rules"]) > 50
+
+
+def test_ours_look_where_they_are_asked_to(tmp_path: Path, driftline: Command) -> None:
+    """The checkout's own folder, by its name or by the switch, or both."""
+    from pipeline.rulebook import builtin_folder
+
+    record = event(1, "CreateAccessKey") | {"eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "bea"},
+                                            "userIdentity": {"type": "IAMUser", "userName": "ann", "arn": "arn:aws:iam::1:user/ann"}}  # fmt: skip
+    (tmp_path / "log.json").write_text(json.dumps({"Records": [record]}))
+    ways = [("--builtin",), ("--detections", builtin_folder()), ("--builtin", "--detections", builtin_folder())]  # fmt: skip
+    said = [driftline("backtest", *way, "--cloudtrail", "log.json", "--format", "json") for way in ways]  # fmt: skip
+    assert {one.code for one in said} == {0}
+    assert len({one.out for one in said}) == 1
+    assert all(one.err.count("\n") == 1 for one in said)
+    alerts = json.loads(said[0].out)["alerts"]
+    assert "An access key is made for another user" in {one["title"] for one in alerts}
+    replayed = {
+        word: json.loads(driftline("replay", "--cloudtrail", "log.json", "--format", "json", *word).out)["alerts"]
+        for word in ((), ("--builtin",), ("--no-builtin",))
+    }  # fmt: skip
+    assert replayed[()] == replayed["--builtin",] == alerts
+    assert replayed["--no-builtin",] == []
+
+
+def test_detections_look_at_tapes_too(tmp_path: Path, driftline: Command) -> None:
+    """With what a resource has open: the event that touches it is a hit then, and only then."""
+    from tests.shells.test_past import READINGS, RECORDS
+
+    on_open = READ | {"detection": {"s": {"driftline.open": "aws-ec2-security-group-no-ssh-from-internet"}, "condition": "s"}}  # fmt: skip
+    (tmp_path / "r.yml").write_text(yaml.safe_dump(on_open))
+    tape.write(tmp_path / "t.ndjson", [(topic, "", json.loads(data)) for topic, data in READINGS])
+    (tmp_path / "log.json").write_text(json.dumps({"Records": RECORDS}))
+    words = ("--detections", "r.yml", "--cloudtrail", "log.json", "--format", "json")
+    assert json.loads(driftline("backtest", *words).out)["rules"] == {READ["id"]: 0}
+    said = driftline("backtest", *words, "--tape", "t.ndjson")
+    found = json.loads(said.out)
+    assert found["rules"] == {READ["id"]: 1}, said.err
+    assert [one["story"][0]["what"] for one in found["alerts"]] == ["RevokeSecurityGroupIngress"]

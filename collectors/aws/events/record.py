@@ -130,7 +130,7 @@ class Reader:
             )  # fmt: skip
         if not found:
             yield Change.model_validate(base | {"uid": f"account:aws:{base['account']}"})
-        if (session := _session(record)) and not failed(record):
+        if (session := issued(record)) and not failed(record):
             key, role = session
             yield Change.model_validate(
                 base | {"uid": f"session:{key}", "kind": "session", "resources": [role] if role else [], "raw": {}, "request": None}
@@ -281,7 +281,7 @@ def deployment(record: Record) -> str | None:
     return _string(token) or (f"{who.get('accessKeyId')}/{made}" if made else None)
 
 
-def _session(record: Record) -> tuple[str, str | None] | None:
+def issued(record: Record) -> tuple[str, str | None] | None:
     """The credential that the call gave out, and the role that it stands for."""
     if record["eventName"] not in ISSUING:
         return None
