@@ -38,6 +38,8 @@ from pipeline.watermarks import Watermarks
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
     from pipeline.detections.watch import Watch
 
+AT_ONCE = 20
+"""So many heads are looked at for each state that would be judged: that costs about as much."""
 MOST_ROW = 3_900_000
 """Bytes of a state: it must fit a record of the changelog."""
 
@@ -71,13 +73,12 @@ class Partition:
         self._dead: list[Dead] = []
         self._sessions = Sessions(self._row, self._put, self._tell)
         self._time = Watermarks(get)
-        every = lambda: self._uids(heads())  # noqa: E731 - asked anew each time
+        self._restoring: Iterator[tuple[bytes, bytes]] | None = None
+        every = lambda: itertools.chain(self._own_heads(), _heads(heads()))  # noqa: E731 - asked anew each time
         self._accepted = Accepting(self._row, self._put, every, options or Options())
         self._options = self._accepted.options
         self._ruling = Ruling(self._row, self._put, every, rulebook.hash)
-        self._retiring = Retiring(
-            self._row, self._put, lambda: itertools.chain(self._own_heads(), heads())
-        )
+        self._retiring = Retiring(self._row, self._put, every)
 
     @property
     def watermark(self) -> int:
@@ -85,13 +86,20 @@ class Partition:
         return self._time.swept
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
-        """Rebuilds the list of due states from the rows of the store (heads are enough). Raises NewerState."""
-        self._due = [
-            (due, key[1:].decode())
-            for key, row in stored
-            if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER
-        ]
-        heapq.heapify(self._due)
+        """Has the list of due states rebuilt from the rows of the store (heads and sessions are enough), a piece at each
+        `advance`; until it is whole no time passes. Raises nothing; `advance` raises NewerState."""
+        self._due = []
+        self._restoring = iter(stored)
+
+    def _restore(self, most: int) -> None:
+        """Up to so many rows."""
+        restoring, count = self._restoring, 0
+        for key, row in itertools.islice(restoring or (), most):
+            count += 1
+            if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER:
+                heapq.heappush(self._due, (due, key[1:].decode()))
+        if count < most:
+            self._restoring = None
 
     def snapshots(self, value: bytes, offset: int) -> None:
         """One record of `snapshots`. What is malformed goes to the dead; raises only NewerState."""
@@ -219,8 +227,14 @@ class Partition:
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
         """Processes up to `most` states that are due at the watermark (or `limit`, if that is lower).
 
-        Says whether more are left."""
+        Says whether more are left. What goes through all states (after a start, for a new exception, by new rules) goes on
+        by a piece, and time does not pass before its end."""
+        if self._restoring is not None:
+            self._restore(most * AT_ONCE)
+            return True
         self._accepted.ask(self.watermark)
+        if self._accepted.walk(most * AT_ONCE):
+            return True
         if uids := self._ruling.next(most):
             for uid in uids:
                 state = self._load(uid)
@@ -228,17 +242,21 @@ class Partition:
                     self._emit(uid, state, assess.ruled_anew(state, self._rulebook, self._options))
             return True
         until = self.watermark if limit is None else min(self.watermark, limit)
-        done = 0
+        done = looked = 0
         while self._due and self._due[0][0] <= until:
-            if done == most:
+            if done == most or looked == most * AT_ONCE:
                 return True
+            looked += 1
             due, uid = heapq.heappop(self._due)
             if uid.startswith(PREFIX):
                 self._sessions.forget(uid, due)
                 continue
-            state = self._load(uid)
-            if state is None or state.due != due:
+            row = self._row(rows.head_key(uid))
+            if row is None or rows.prefix(row)[0] != due:
                 continue  # an older entry of a state that has moved on
+            state = self._load(uid)
+            if state is None:
+                continue
             done += 1
             events = self._events(state.body.resource["provider"])
             step = assess.tick(state, until, self._rulebook, self._options, events)
@@ -404,11 +422,6 @@ class Partition:
         self.counts["mark"] += 1
         self._outputs += marks(self.number, 0, until)
 
-    def _uids(self, heads: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
-        """Every resource that has a state, some of them twice."""
-        own = [key for key, _ in self._own_heads()]
-        return (key[1:].decode() for key in itertools.chain(own, (key for key, _ in heads)))
-
     def _own_heads(self) -> list[tuple[bytes, bytes]]:
         """Those that were not taken yet."""
         return [
@@ -447,3 +460,7 @@ def _read(head: Head, peek: wire.Peek, at: int) -> bool:
         elif provided:
             provided.pop(part.name, None)
     return True
+
+
+def _heads(stored: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    return (pair for pair in stored if pair[0][:1] == b"h")

@@ -21,6 +21,10 @@ class PatternIndex(Generic[T]):
     def __len__(self) -> int:
         return len(self._patterns)
 
+    def patterns(self) -> list[str]:
+        """Every pattern, once for each key."""
+        return list(self._patterns.values())
+
     def put(self, key: str, pattern: str, value: T) -> None:
         """Keeps a value under a pattern; one of the same key before is replaced."""
         self.drop(key)

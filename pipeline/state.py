@@ -193,6 +193,8 @@ class Accepted(msgspec.Struct, array_like=True):
 
     exceptions: list[dict[str, Any]] = []
     """As their model has them, JSON-ready."""
+    asking: list[str] = []
+    """Patterns of resources whose states are still to be looked at for a new or changed exception."""
 
 
 class Judged(msgspec.Struct, array_like=True):

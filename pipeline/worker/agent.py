@@ -24,14 +24,16 @@ from pipeline.worker.graves import Graves
 from pipeline.worker.guard import Guard, die
 from pipeline.worker.job import Folding, Job
 from pipeline.worker.ledger import Ledger, Then
+from pipeline.worker.pace import Pace
 from pipeline.worker.store import Rows, catch_up
 
 log = logging.getLogger("driftline.worker")
-SLICE, BREATH = 1.0, 0.05
-"""Seconds of work before it is made durable, and before the loop may do something else (heartbeats): a first sweep, or
-a day's restatements, must not look like a worker that sleeps."""
+SLICE, SHORTEST_SLICE, BREATH = 1.0, 0.05, 0.05
+"""Seconds of work before it is made durable, at most and at least, and before the loop may do something else (heartbeats): a
+first sweep, or a day's restatements, must not look like a worker that sleeps."""
 TAKE, WITHIN = 200, 0.02
-DUE_AT_ONCE = 100
+STATES = 1000
+"""The most states that are looked at in one go when time passes."""
 MEMORY = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20}
 """Bytes of each partition's database; Faust's own would be 64 MB (three times) and 2 GB."""
 BEAT = 0.5
@@ -68,6 +70,9 @@ class Agent:
         """The files are about to be closed."""
         self.awake_at: float | None = None
         self.newest_tick = 0
+        self.slice = Pace(SLICE / 8, SHORTEST_SLICE, SLICE, self.session / 4)
+        """Seconds of judging before what came of it is made durable: less where brokers are slow."""
+        self.states = Pace(STATES / 20, 1, STATES, BREATH)
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
@@ -126,7 +131,7 @@ class Agent:
             return
         self._awake()
         done = []
-        while waiting and time.monotonic() - began < SLICE:
+        while waiting and time.monotonic() - began < self.slice.amount:
             event = waiting.popleft()
             if await self.guard.admit([event]):
                 self._apply(event.message)
@@ -146,6 +151,8 @@ class Agent:
 
     async def _commit(self, began: float, then: Then | None = None) -> None:
         await self.ledger.write(self._taken, began, then)
+        if self.ledger.took is not None:  # the slice before
+            self.slice.took(self.ledger.took)
 
     def _taken(self) -> dict[int, Work]:
         signs.counted(self.partitions.values())
@@ -163,7 +170,7 @@ class Agent:
         for number in numbers:
             while await self._advance(number):
                 await asyncio.sleep(0)
-                if time.monotonic() - began > SLICE:
+                if time.monotonic() - began > self.slice.amount:
                     return True
         return False
 
@@ -211,7 +218,9 @@ class Agent:
                 late = int(self.settings.clock.lateness * 1_000_000)
                 limits.append(self.last_at.get(slot, 0) - late)
         limit = min(limits) if limits else None
-        more = partition.advance(limit, DUE_AT_ONCE)
+        before = time.thread_time()
+        more = partition.advance(limit, int(self.states.amount))
+        self.states.took(time.thread_time() - before)
         self.newest_tick = max(self.newest_tick, partition.watermark)
         metrics.WATERMARK.set(self.newest_tick / 1e6)
         return more

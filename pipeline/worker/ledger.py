@@ -35,6 +35,8 @@ class Ledger:
         self._logged: dict[int, list[int]] = {}
         """Partition to the changelog offsets that this slice's rows were given."""
         self._task: asyncio.Task[None] | None = None
+        self.took: float | None = None
+        """Seconds from the beginning of the last slice until it was durable."""
 
     def send(self, topic: str, value: bytes | None, **more: Any) -> None:
         produce(self._producer, self._delivered, topic, value, **more)
@@ -93,7 +95,8 @@ class Ledger:
             self._fence(number, len(news))
             self._rows.write(number, news, max(self._logged[number]))  # 3. files
         self._rows.under_way = {}
-        metrics.BATCH.observe(time.monotonic() - began)
+        self.took = time.monotonic() - began
+        metrics.BATCH.observe(self.took)
 
     def _too_large(self, number: int, value: bytes) -> None:
         metrics.DEAD.labels(self._stage).inc()

@@ -16,10 +16,12 @@ from rocksdict import WriteBatch
 
 from pipeline.kafka import read_all
 from pipeline.settings import Kafka
-from pipeline.state import WHOLE_KEY, batch_size, ends_with_mark, head_key, newest
+from pipeline.state import WHOLE_KEY, batch_size, ends_with_mark, head_key, newest, session_key
 
 OFFSET_KEY: bytes = Store.offset_key
-HEADS = head_key("")
+HEADS, SESSIONS = head_key(""), session_key("")
+PAGE = 1000
+"""Heads read in one go."""
 AT_ONCE = 10_000
 """Rows read before they are written."""
 MOST_BATCH = 64 << 20
@@ -53,15 +55,36 @@ class Rows:
         return newest_row
 
     def heads(self, partition: int) -> Iterator[tuple[bytes, bytes]]:
-        """Every head's row, those that are under way with them. Keys are in order: the bodies, by far the most bytes,
-        are not read."""
-        new = {k: v for k, v in self.under_way.get(partition, {}).items() if k.startswith(HEADS)}
-        yield from ((key, value) for key, value in new.items() if value is not None)
-        for key, value in self.database(partition).items(from_key=HEADS):
-            if not key.startswith(HEADS):
-                return
-            if key not in new:
-                yield key, value
+        """Every head's and session's row, those that are under way with them, by key; the bodies, by far the most bytes,
+        are not read. It may be left for long between two rows: nothing of the files is held open, and a row that is
+        written meanwhile is as it is then."""
+        for prefix in (HEADS, SESSIONS):
+            last = prefix
+            while page := self._page(partition, prefix, last):
+                yield from page
+                last = page[-1][0]
+
+    def _page(self, partition: int, prefix: bytes, last: bytes) -> list[tuple[bytes, bytes]]:
+        """The next rows after a key, in order."""
+        new = self.under_way.get(partition, {})
+        page: list[tuple[bytes, bytes]] = []
+        for key, value in self.database(partition).items(from_key=last):
+            if not key.startswith(prefix):
+                break
+            if key > last and key not in new:
+                page.append((key, value))
+                if len(page) == PAGE:
+                    break
+        end = page[-1][0] if len(page) == PAGE else None
+        page += [
+            (key, row)
+            for key, row in new.items()
+            if row is not None
+            and key.startswith(prefix)
+            and key > last
+            and (end is None or key <= end)
+        ]
+        return sorted(page)
 
     def known(self, partition: int) -> int:
         """The changelog offset up to which the files know everything; -1 for none."""

@@ -9,7 +9,7 @@ import pytest
 from pipeline.fold import Fold
 from pipeline.model import Actor, Control, Finding, RiskException, Snapshot
 from pipeline.rulebook import Rulebook, load
-from pipeline.state import ASKED, EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
+from pipeline.state import ASKED, EXCEPTIONS_KEY, SOURCES_KEY, decode_accepted, in_order, prefix
 from pipeline.topics import CONTROL, SNAPSHOTS
 from tests.core.world import RULE as RULE_TEXT
 from tests.core.world import UID, Kept, World, change, gone, key, minute, rulebook, tick, value
@@ -322,7 +322,8 @@ def test_a_crash_between_hearing_and_judging_loses_nothing() -> None:
     assert [f["reason"] for f in found if f["rule"]["id"] == RULE] == ["accepted"] * 5
     kept.start(rulebook())
     kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)  # delivered again
-    assert not kept.fold.advance()
+    while kept.fold.advance():
+        pass
     assert kept.keep() == []
     kept.fold.apply(SNAPSHOTS.name, value(key(1, rotation=False, uid=OTHER)), 9)
     assert [f["reason"] for f in kept.keep() if f["rule"]["id"] == RULE] == ["accepted"]
@@ -337,6 +338,8 @@ def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
         kept.fold.apply(SNAPSHOTS.name, value(key(0, rotation=False, uid=uid)), number)
     kept.keep()
     kept.fold.apply(CONTROL.name, Control(exception=accepted()).encode(), 1)
+    assert kept.fold.advance(most=1)  # restores
+    assert kept.fold.advance(most=1)  # looks for the states
     rows = list(in_order(kept.fold.take().rows).items())
     assert len(rows) == 6
     kept.rows |= {row: content for row, content in rows[:cut] if content is not None}
@@ -346,6 +349,29 @@ def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
         pass
     found = kept.keep()
     assert {f["resource"]["uid"] for f in found if f["reason"] == "accepted"} == set(uids)
+
+
+@pytest.mark.parametrize("pieces", range(8))
+def test_a_crash_while_states_are_looked_for_leaves_none_out(pieces: int) -> None:
+    """A pattern is looked for a piece at a time; after a restart it is looked for again, from the beginning."""
+    kept = Kept(rulebook())
+    uids = [f"{UID}{number}" for number in range(90)]
+    for number, uid in enumerate(uids):
+        kept.fold.apply(SNAPSHOTS.name, value(key(0, rotation=False, uid=uid)), number)
+    kept.keep()
+    kept.fold.apply(CONTROL.name, Control(exception=accepted(resource=f"{UID}*")).encode(), 1)
+    found: list[dict[str, Any]] = []
+    for _ in range(pieces):
+        assert kept.fold.advance(most=1)
+        found += kept.keep()
+    found += kept.keep()
+    kept.start(rulebook())
+    while kept.fold.advance(most=1):
+        found += kept.keep()
+    found += kept.keep()
+    told = [f["resource"]["uid"] for f in found if f["reason"] == "accepted"]
+    assert sorted(told) == sorted(uids)
+    assert decode_accepted(kept.rows[EXCEPTIONS_KEY]).asking == []
 
 
 def test_what_is_kept_beside_the_states_never_runs_back() -> None:
