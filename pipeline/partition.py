@@ -91,16 +91,6 @@ class Partition:
         self._due = []
         self._restoring = iter(stored)
 
-    def _restore(self, most: int) -> None:
-        """Up to so many rows."""
-        restoring, count = self._restoring, 0
-        for key, row in itertools.islice(restoring or (), most):
-            count += 1
-            if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER:
-                heapq.heappush(self._due, (due, key[1:].decode()))
-        if count < most:
-            self._restoring = None
-
     def snapshots(self, value: bytes, offset: int) -> None:
         """One record of `snapshots`. What is malformed goes to the dead; raises only NewerState."""
         offset += 1  # in states: 0 is none, and Kafka's first offset is 0
@@ -229,19 +219,44 @@ class Partition:
 
         Says whether more are left. What goes through all states (after a start, for a new exception, by new rules) goes on
         by a piece, and time does not pass before its end."""
-        if self._restoring is not None:
-            self._restore(most * AT_ONCE)
-            return True
         self._accepted.ask(self.watermark)
-        if self._accepted.walk(most * AT_ONCE):
-            return True
-        if uids := self._ruling.next(most):
-            for uid in uids:
-                state = self._load(uid)
-                if state and ruled_otherwise(state, self._rulebook):
-                    self._emit(uid, state, assess.ruled_anew(state, self._rulebook, self._options))
+        if self._restore(most * AT_ONCE) or self._accepted.walk(most * AT_ONCE) or self._rule(most):
             return True
         until = self.watermark if limit is None else min(self.watermark, limit)
+        if self._tick(until, most):
+            return True
+        if (found := self._retiring.next(until, most)) is not None:
+            for ghost in found:
+                self._end(ghost)
+            return True
+        if self._watch and (mark := min(until, self._time.all_known())) > self._marked:
+            self._mark(mark)
+        return False
+
+    def _restore(self, most: int) -> bool:
+        """Reads up to `most` rows of the store for the list of due states; False when it is whole."""
+        if self._restoring is None:
+            return False
+        count = 0
+        for key, row in itertools.islice(self._restoring, most):
+            count += 1
+            if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER:
+                heapq.heappush(self._due, (due, key[1:].decode()))
+        if count < most:
+            self._restoring = None
+        return True
+
+    def _rule(self, most: int) -> bool:
+        """Judges up to `most` states by new rules; False when there are none."""
+        uids = self._ruling.next(most)
+        for uid in uids:
+            state = self._load(uid)
+            if state and ruled_otherwise(state, self._rulebook):
+                self._emit(uid, state, assess.ruled_anew(state, self._rulebook, self._options))
+        return bool(uids)
+
+    def _tick(self, until: int, most: int) -> bool:
+        """Has time pass in up to `most` states that are due; False when no more are."""
         done = looked = 0
         while self._due and self._due[0][0] <= until:
             if done == most or looked == most * AT_ONCE:
@@ -254,19 +269,12 @@ class Partition:
             row = self._row(rows.head_key(uid))
             if row is None or rows.prefix(row)[0] != due:
                 continue  # an older entry of a state that has moved on
-            state = self._load(uid)
-            if state is None:
+            if (state := self._load(uid)) is None:
                 continue
             done += 1
             events = self._events(state.body.resource["provider"])
             step = assess.tick(state, until, self._rulebook, self._options, events)
             self._emit(uid, state, step)
-        if (found := self._retiring.next(until, most)) is not None:
-            for ghost in found:
-                self._end(ghost)
-            return True
-        if self._watch and (mark := min(until, self._time.all_known())) > self._marked:
-            self._mark(mark)
         return False
 
     def _end(self, ghost: Ghost) -> None:
