@@ -15,7 +15,7 @@ from pipeline.normalise import merge
 from pipeline.rulebook import Rulebook
 from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.state import ASKED, Body, Drifted, Position, State
-from pipeline.statement import say
+from pipeline.statement import Said, say
 
 
 class Step(NamedTuple):
@@ -29,6 +29,8 @@ class Step(NamedTuple):
     """Wishes to read it again."""
     sessions: list[str] = []  # noqa: RUF012
     """Sessions whose past is asked for."""
+    again: list[dict[str, Any]] = []  # noqa: RUF012
+    """Findings that still stand as they were said last; as documents, but only that is told."""
 
 
 def apply(
@@ -63,6 +65,8 @@ def apply(
         if merged.differences:
             merged.body.before, merged.body.replaced_at = settle.digest(known.body.config), at
     head, body = merged.head, merged.body
+    if known is not None:
+        head.told, head.again_at = known.head.told, known.head.again_at
     new = State(head, body, position=state.position if state else Position())
     if merged.differences and rulebook.uses_previous(snapshot.type):
         body.previous = before.config if before else None
@@ -85,11 +89,12 @@ def apply(
     settled = shown and not body.changed_at and not merged.stale
     head.digest = digest if head.seen_at == at and settled else b""
     restate = before is not None and body.deleted_at is None and at >= judging.restate_at(new)
+    whole = restate and judging.restated_whole(new, at)
     if restate or before is None:
         head.said_at = at
-    findings = said(before, new, at, rulebook, options, restate=restate)
+    findings, again = said(before, new, at, rulebook, options, restate=restate, whole=whole)
     new.due = judging.due_at(new, rulebook, options)
-    return Step(new, findings, True, told, reads, explain.sessions(told))
+    return Step(new, findings, True, told, reads, explain.sessions(told), again)
 
 
 def tick(
@@ -102,13 +107,14 @@ def tick(
         at = max(at, state.head.seen_at, state.head.said_at)
     new = judging.passed(state, at, rulebook, options)
     restate = at >= judging.restate_at(new) and not judging.over(new.body)
+    whole = restate and judging.restated_whole(new, at)
     if restate:
         judging.judge(new, at, rulebook, options)
         new.head.said_at = at
     told = explain.told(new.body, at, events) if explain.waiting(new.body) else []
-    findings = said(state.body, new, at, rulebook, options, restate=restate)
+    findings, again = said(state.body, new, at, rulebook, options, restate=restate, whole=whole)
     new.due = judging.due_at(new, rulebook, options, at)
-    return Step(new, findings, True, told, [], explain.sessions(told))
+    return Step(new, findings, True, told, [], explain.sessions(told), again)
 
 
 def judged_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
@@ -127,7 +133,7 @@ def ruled_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
 
 def _moved(before: Body, new: State, at: int, rulebook: Rulebook, options: Options) -> Step:
     """What is to be said where nothing was read."""
-    findings = said(before, new, at, rulebook, options, restate=False)
+    findings = said(before, new, at, rulebook, options, restate=False).findings
     new.due = judging.due_at(new, rulebook, options)
     return Step(new, findings, True)
 
@@ -183,16 +189,31 @@ def open_pending(state: State, rulebook: Rulebook, options: Options) -> Step:
     body = msgspec.structs.replace(state.body, lives=lives)
     new = State(state.head, body, position=state.position)
     at = state.head.seen_at
-    return Step(new, said(state.body, new, at, rulebook, options, restate=False, scan=True), True)
+    found = said(state.body, new, at, rulebook, options, restate=False, scan=True)
+    return Step(new, found.findings, True)
 
 
 def said(
     before: Body | None, state: State, at: int, rulebook: Rulebook, options: Options, *, restate: bool,
-    scan: bool = False,
-) -> list[dict[str, Any]]:  # fmt: skip
+    whole: bool = False, scan: bool = False,
+) -> Said:  # fmt: skip
     """What is to be said now of a state's findings, exceptions considered; `before`: what was known when last said."""
     level, rules = options.level(state.body.resource), rulebook.of(state.body.resource)
     judging.stand(state.body, at, rules, options)
-    return say(
-        before, state, at, rules, level, restate=restate, scan=scan, exceptions=options.exceptions
-    )
+    found = say(
+        before, state, at, rules, level,
+        restate=restate, whole=whole, scan=scan, exceptions=options.exceptions,
+    )  # fmt: skip
+    if found.again and before is not None and _same(before, state.body):
+        state.body = before  # so that none is written
+    return found
+
+
+def _same(before: Body, body: Body) -> bool:
+    """Whether nothing is known but that it was read once more."""
+    lives = {
+        rule: msgspec.structs.replace(life, evaluated_at=old.evaluated_at)
+        for rule, life in body.lives.items()
+        if (old := before.lives.get(rule))
+    }
+    return len(lives) == len(body.lives) and msgspec.structs.replace(body, lives=lives) == before

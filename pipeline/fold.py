@@ -7,12 +7,22 @@ import orjson
 
 from pipeline import wire
 from pipeline.judging import Options
-from pipeline.model import Snapshot, to_micros
-from pipeline.output import Dead, marks
+from pipeline.model import Snapshot, restated, to_micros
+from pipeline.output import Dead, Output, marks
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook
 from pipeline.state import BODY, Body, decode_body
-from pipeline.topics import ALERTS, CHANGES, CONTROL, DRIFT, FINDINGS, MARK_KEYS, SIGNALS, SNAPSHOTS
+from pipeline.topics import (
+    ALERTS,
+    CHANGES,
+    CONTROL,
+    DRIFT,
+    FINDINGS,
+    MARK_KEYS,
+    RESTATEMENTS,
+    SIGNALS,
+    SNAPSHOTS,
+)
 
 if TYPE_CHECKING:
     from pipeline.detections.watch import Watch
@@ -131,6 +141,15 @@ class Fold:
         found = [orjson.loads(value) for value in self.alerts.values()]
         return sorted(found, key=lambda alert: (alert["at"], alert["rule"], alert["id"]))
 
+    def _restated(self, output: Output) -> None:
+        """Only that it still stands is told: the document is the one that was said, seen later."""
+        self.said += 1
+        finding = orjson.loads(self.findings[output.key])
+        told = orjson.loads(output.value)
+        if finding["revision"] != told["revision"]:
+            raise RuntimeError(f"a restatement of {told['revision']}, {finding['revision']} stands")
+        self.findings[output.key] = orjson.dumps(restated(finding, told["last_seen"]))
+
     def _heads(self) -> Iterator[tuple[bytes, bytes]]:
         for key, row in self._rows.items():
             if key[:1] == b"h" and row is not None:
@@ -149,6 +168,8 @@ class Fold:
                     self._told(output.value)
                 if b'"pending_for":' in output.value:
                     self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
+            elif output.topic == RESTATEMENTS.name:
+                self._restated(output)
             elif output.topic == DRIFT.name:
                 self.drifts[orjson.loads(output.value)["id"]] = output.value
             elif output.topic == CHANGES.name:

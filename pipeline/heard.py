@@ -38,7 +38,7 @@ def change(
     told = explain.told(body, now, events, heard=True) if body.drifts else []
     if body.unseen:
         return Step(new, [], True)
-    findings = said(old.body, new, now, rulebook, options, restate=False) if told else []
+    findings = said(old.body, new, now, rulebook, options, restate=False).findings if told else []
     return Step(new, findings, True, told, [], explain.sessions(told))
 
 
@@ -62,7 +62,7 @@ def chain(
     new = State(state.head, body, state.due, state.position)
     now = max(state.head.seen_at, state.head.said_at)
     told = explain.told(body, now, events, heard=True)
-    findings = said(state.body, new, now, rulebook, options, restate=False) if told else []
+    findings = said(state.body, new, now, rulebook, options, restate=False).findings if told else []
     return Step(new, findings, True, told)
 
 

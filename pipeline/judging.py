@@ -20,9 +20,10 @@ from pipeline.state import NEVER, Body, Hidden, Life, State
 
 HOUR = 3_600_000_000
 RESTATE_AFTER = 12 * HOUR
-"""Kibana's Findings page shows 26 h: every still-true result is said again within 12."""
-SPREAD = HOUR
-"""Restatements are spread over the hour before, by resource, so that a sweep's do not come at once."""
+"""Kibana's Findings page shows 26 h: every still-true result is said again within 12. Each resource has its own place in
+that interval, so that restatements come evenly."""
+WHOLE_EVERY = 14
+"""Of so many restatements one is a whole statement (every seventh day): what was lost, or aged out of a view, is there again."""
 STALE_AFTER = 24 * HOUR
 """A restatement stands on a reading no older than this: a dead collector must not look healthy."""
 
@@ -114,7 +115,7 @@ def judge(
     for verdict in verdicts:
         if verdict.evaluation == "unknown" and "stale" in verdict.detail.split():
             verdict.reason = "stale"
-    lives = _lives(body, verdicts, at, head.seen_at, anew=anew)
+    lives = _lives(body, verdicts, at, head.seen_at, head.parts, anew=anew)
     for rule, life in body.lives.items():
         if rule not in lives:
             reason = "baseline_removed" if rule in STANDING_IDS else "rule_removed"
@@ -123,9 +124,9 @@ def judge(
 
 
 def _lives(
-    body: Body, verdicts: Iterable[Verdict], at: int, read_at: int, *, anew: bool = False
-) -> dict[str, Life]:
-    """The lives after verdicts that stand on a reading of `read_at`."""
+    body: Body, verdicts: Iterable[Verdict], at: int, read_at: int, parts: Mapping[str, int] = {}, *, anew: bool = False,
+) -> dict[str, Life]:  # fmt: skip
+    """The lives after verdicts that stand on a reading of `read_at`. `parts`: when each part was last read."""
     out: dict[str, Life] = {}
     for verdict in verdicts:
         bound, old = verdict.rule, body.lives.get(verdict.rule.id)
@@ -133,6 +134,10 @@ def _lives(
         life = lifecycle.judged(old, verdict, at, read_at, because)
         if life is not None:
             life.rule, life.severity = bound.ref["version"], bound.severity
+            if old is not None and old.evaluation != "unknown" == life.evaluation:
+                # readings that say the same write no life: the parts know until when there were some
+                last = min((parts.get(part, 0) for part in bound.needs), default=0)
+                life.evaluated_at = max(old.evaluated_at or 0, last) or None
             out[bound.id] = life
     return out
 
@@ -175,8 +180,23 @@ def _standing(body: Body, at: int, otherwise: str) -> dict[str, Life]:
 
 
 def restate_at(state: State) -> int:
-    spread = int.from_bytes(hashlib.sha256(state.body.resource["uid"].encode()).digest()[:4], "big")
-    return state.head.said_at + RESTATE_AFTER - spread * SPREAD // 2**32
+    """The resource's next place in time after everything was said last."""
+    place, _ = _place(state.body.resource["uid"])
+    said_at = state.head.said_at
+    return said_at + RESTATE_AFTER - (said_at - place) % RESTATE_AFTER
+
+
+def restated_whole(state: State, at: int) -> bool:
+    """Whether one of the restatements that are due between the last one and `at` is the whole one."""
+    place, turn = _place(state.body.resource["uid"])
+    before, now = ((time - place) // RESTATE_AFTER + turn for time in (state.head.said_at, at))
+    return before // WHOLE_EVERY != now // WHOLE_EVERY
+
+
+def _place(uid: str) -> tuple[int, int]:
+    """By a resource's name: where in the interval it is restated, and which of its restatements are whole."""
+    number = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8], "big")
+    return (number >> 16) % RESTATE_AFTER, (number & 0xFFFF) % WHOLE_EVERY
 
 
 def over(body: Body) -> bool:

@@ -23,13 +23,15 @@ from pipeline.retiring import marks as belongs
 from pipeline.rulebook import Rulebook
 from pipeline.ruling import Ruling
 from pipeline.sessions import PREFIX, Sessions, question
-from pipeline.state import NEVER, Head, NewerState, Position, State
+from pipeline.state import NEVER, NewerState, Position, State
+from pipeline.statement import restatement
 from pipeline.topics import (
     CHANGES,
     CONTROL,
     DRIFT,
     FINDINGS,
     READS,
+    RESTATEMENTS,
     SIGNALS,
     SNAPSHOTS,
 )  # fmt: skip
@@ -388,6 +390,10 @@ class Partition:
             Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
             for finding in step.findings
         ]
+        said += [
+            Output(RESTATEMENTS.name, finding["id"].encode(), restatement(finding))
+            for finding in step.again
+        ]
         for drift in step.drifts:
             if (planned := expected(drift, self._options.expected)) is not None:
                 drift["expected"] = planned
@@ -405,13 +411,15 @@ class Partition:
             heapq.heappush(self._due, (new.due, uid))
         for finding in step.findings:
             self.counts["restated" if finding["restated"] else finding["reason"]] += 1
+        if step.again:
+            self.counts["restated"] += len(step.again)
         for drift in step.drifts:
             self.counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1
 
     def _signals(self, step: assess.Step, watch: "Watch") -> None:
         """Of transitions and drifts; a restatement is none, but that something stands."""
         body = step.state.body
-        for finding in step.findings:
+        for finding in (*step.findings, *step.again):
             tell = watch.standing if finding["restated"] else watch.finding
             self._signal(tell(finding, body))
         for drift in step.drifts:

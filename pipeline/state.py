@@ -47,6 +47,10 @@ class Head(msgspec.Struct, array_like=True):
     """The provider's own time of each part, where it gave one."""
     scope: bytes = b""
     """Where its resource belongs (pipeline.retiring.marks)."""
+    told: bytes = b""
+    """Digest of what the findings said when all of them were said last (pipeline.statement)."""
+    again_at: int = 0
+    """`last_seen` of the newest Restatement; 0: none yet. Later revisions are above it, in milliseconds."""
 
 
 class Hidden(msgspec.Struct, array_like=True):

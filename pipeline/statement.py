@@ -1,19 +1,33 @@
-"""What is said out of a state: findings as whole documents. Pure."""
+"""What is said out of a state: findings as whole documents, or only that they still stand. Pure."""
 
-from typing import Any
+import hashlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import msgspec
+import orjson
 
 from pipeline.exception_book import Book
 from pipeline.model import finding_id, from_micros, rule_uuid
 from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
-from pipeline.state import Body, Life, State
+from pipeline.state import Body, Head, Life, State
 
 _CHANGED = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
             "opened_at", "resolved_at", "reopened", "suppressed", "lifted", "exception", "approved_at")  # fmt: skip
 _NAMED = ("drift", "actor", "attribution")
 """Who caused it may be known later than that it is so: said at once, but no change of the finding."""
+_MOVING = {"last_seen", "evaluated_at", "revision", "restated"}
+"""What alone may differ where a restatement is enough: what is said of time."""
+
+
+class Said(NamedTuple):
+    """What is to be told, by rule id."""
+
+    findings: list[dict[str, Any]]
+    """Whole statements."""
+    again: list[dict[str, Any]]
+    """Findings of which only a restatement is told: their last whole statements still say how they stand."""
 
 
 def say(
@@ -24,12 +38,15 @@ def say(
     level: str,
     *,
     restate: bool,
+    whole: bool = False,
     scan: bool = False,
     exceptions: Book,
-) -> list[dict[str, Any]]:
-    """The findings that differ from before, or all that stand if it is time to restate them. `level`: what the
-    resource is worth."""
-    body, out = state.body, []
+) -> Said:
+    """The findings that differ from before, and all that stand if it is time to restate them; wholly where `whole` asks
+    for it, or where anything in them is other than when all were said last. `level`: what the resource is worth."""
+    body, head = state.body, state.head
+    out: list[dict[str, Any]] = []
+    again: list[dict[str, Any]] = []
     moved = before is not None and before.resource != body.resource
     bounds = {bound.id: bound for bound in rules.every}
     for rule in sorted(body.lives):
@@ -38,18 +55,62 @@ def say(
         named = old is not None and any(getattr(life, k) != getattr(old, k) for k in _NAMED)
         if not (changed or named) and (life.retired or not (restate or moved)):
             continue
-        life = body.lives[rule] = msgspec.structs.replace(life)
-        if changed:
-            life.updated_at = at
-        since = life.updated_at if named and not (changed or restate or moved) else at
-        life.revision = max(life.revision + 1, since // 1000 + life.known)  # see explain._known
+        if changed or named or moved:
+            life = body.lives[rule] = msgspec.structs.replace(life)
+            if changed:
+                life.updated_at = at
+            since = life.updated_at if named and not (changed or restate or moved) else at
+            life.revision = _revision(life, head, since)
         about = bounds.get(rule) or _Gone(rule, life)
-        restated = not (changed or named)
-        finding = _finding(body.resource, about, life, level, at, restated=restated, scan=scan)
+        finding = _finding(
+            body.resource, about, life, level, at, restated=not (changed or named), scan=scan
+        )
         if (life.suppressed or life.lifted) and (entry := exceptions.get(life.exception)):
             finding["exception"] = entry.told()
-        out.append(finding)
-    return out
+        (out if changed or named or moved else again).append(finding)
+    if restate or before is None:
+        told = head.told
+        head.told = _digest([*out, *again])
+        if again and not whole and told == head.told and _above(again, at):
+            head.again_at = at
+        else:
+            out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
+    return Said(out, again)
+
+
+def _revision(life: Life, head: Head, since: int) -> int:
+    """The next one: above every restatement's version (model.Restatement)."""
+    return max(
+        life.revision + 1, since // 1000 + life.known, head.again_at // 1000 + 1
+    )  # see explain._known
+
+
+def _above(again: Iterable[dict[str, Any]], at: int) -> bool:
+    """Whether restatements of now have versions above those that they belong to. A clock that ran ahead may prevent it."""
+    return all(finding["revision"] < at // 1000 for finding in again)
+
+
+def _whole(again: Iterable[dict[str, Any]], state: State, at: int) -> Iterable[dict[str, Any]]:
+    for finding in again:
+        rule = _rule(finding)
+        life = state.body.lives[rule] = msgspec.structs.replace(state.body.lives[rule])
+        life.revision = _revision(life, state.head, at)
+        yield finding | {"revision": life.revision}
+
+
+def _rule(finding: dict[str, Any]) -> str:
+    return str(finding["rule"]["id"])
+
+
+def _digest(findings: Iterable[dict[str, Any]]) -> bytes:
+    """Of what findings say, but for what moves with time alone. (A risk's age in days does, its points do not.)"""
+    said = [
+        {name: value for name, value in finding.items() if name not in _MOVING}
+        | {"risk": finding["risk"]["score"]}
+        for finding in sorted(findings, key=_rule)
+        if not finding["retired"]
+    ]
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()[:8]
 
 
 def _reason(life: Life) -> str:
@@ -110,3 +171,8 @@ def _finding(
     if life.pending_since is not None or (scan and bound.for_seconds and life.status == "open"):
         finding["pending_for"] = bound.for_seconds
     return finding
+
+
+def restatement(finding: dict[str, Any]) -> bytes:
+    """A Restatement of a document, in JSON."""
+    return orjson.dumps({name: finding[name] for name in ("id", "last_seen", "revision")})

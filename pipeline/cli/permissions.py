@@ -97,12 +97,14 @@ def grants(
         ("worker", topics.CHANGES, ("Read", "Write", settled)),  # states ask each other there
         ("worker", topics.CONTROL, ("Read", settled)),
         ("worker", topics.FINDINGS, ("Write", settled)),
+        ("worker", topics.RESTATEMENTS, ("Write", settled)),
         ("worker", topics.DRIFT, ("Write", settled)),
         ("worker", topics.READS, ("Write", settled)),
         ("worker", topics.SIGNALS, ("Write", settled)),
         ("worker", topics.DEADLETTER, write),
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         ("sink", topics.FINDINGS, read),
+        ("sink", topics.RESTATEMENTS, read),
         ("sink", topics.DRIFT, read),
         ("sink", topics.ALERTS, read),
         ("correlator", topics.SIGNALS, ("Read", "Write", settled)),  # alerts are signals of others
@@ -121,6 +123,7 @@ def grants(
         ("operator", topics.DRIFT, read),  # timeline
         ("operator", topics.ALERTS, read),
         ("administrator", topics.FINDINGS, read),  # a changed mapping is filled again from it
+        ("administrator", topics.RESTATEMENTS, read),
     ]
     out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]
     for topic in topics.topics_of(app_id, correlate_id):

@@ -11,12 +11,14 @@ from pipeline.model.finding import (
     Owner,
     Remediation,
     ResourceRef,
+    Restatement,
     Risk,
     RiskFactor,
     RuleRef,
     Severity,
     Status,
     finding_id,
+    restated,
     rule_uuid,
 )
 from pipeline.model.resource import (
@@ -51,7 +53,7 @@ from pipeline.model.stream import (
 )
 
 RECORDS: tuple[type[Record], ...] = (
-    Snapshot, Sweep, SweepUids, Change, Chain, Control, RiskException, Baseline, Read, Finding, Drift, Signal, Mark, Alert, Ticket,
+    Snapshot, Sweep, SweepUids, Change, Chain, Control, RiskException, Baseline, Read, Finding, Restatement, Drift, Signal, Mark, Alert, Ticket,
 )  # fmt: skip
 
 __all__ = [
@@ -83,6 +85,7 @@ __all__ = [
     "Related",
     "Remediation",
     "ResourceRef",
+    "Restatement",
     "Risk",
     "RiskException",
     "RiskFactor",
@@ -106,6 +109,7 @@ __all__ = [
     "finding_id",
     "from_micros",
     "micros",
+    "restated",
     "rfc3339",
     "rule_uuid",
     "to_micros",

@@ -122,9 +122,10 @@ class Finding(Record):
     evidence: list[Evidence] = Field(default_factory=list)
     first_seen: Time
     last_seen: Time
-    """The record time of this statement."""
+    """The record time of this statement. The finding was last seen at the `last_seen` of its newest Restatement, if that
+    is later: a statement itself is up to seven days old while nothing changes."""
     evaluated_at: Time | None = None
-    """When the resource was read that the last real verdict (passed or failed) stands on."""
+    """When the resource was read that the last real verdict (passed or failed) stands on, as of this statement."""
     opened_at: Time | None = None
     resolved_at: Time | None = None
     reopened: int = 0
@@ -154,3 +155,20 @@ class Finding(Record):
     """Nothing changed: said again so that it does not fade. Wakes nobody."""
     retired: bool = False
     """The finding has ended with its resource or rule: gone from every latest view."""
+
+
+class Restatement(Record):
+    """A finding still stands, and its last whole statement still says how. Key of its record: the finding's id.
+
+    Whoever keeps documents with versions writes the merged one with the version `last_seen` in milliseconds: that is above
+    the revision which it belongs to and below every later one."""
+
+    id: str
+    last_seen: Time
+    revision: int
+    """Of the whole statement on `driftline.findings` that this one belongs to; to any other it does not apply."""
+
+
+def restated(finding: dict[str, Any], last_seen: str) -> dict[str, Any]:
+    """The whole statement with what its restatement says."""
+    return finding | {"last_seen": max(finding["last_seen"], last_seen), "restated": True}

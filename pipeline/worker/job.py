@@ -17,6 +17,7 @@ from pipeline.topics import (
     FINDINGS,
     PARTITIONS,
     READS,
+    RESTATEMENTS,
     SIGNALS,
     SNAPSHOTS,
     Topic,
@@ -72,7 +73,7 @@ def assess(settings: Settings) -> Job:
     def make(number: int, get: Get, heads: Heads) -> Folding:
         return Partition(number, get, rulebook, options, looking, heads)
 
-    outputs = (FINDINGS, DRIFT, READS, SIGNALS)
+    outputs = (FINDINGS, RESTATEMENTS, DRIFT, READS, SIGNALS)
     paced, own = (SNAPSHOTS, CHANGES), settings.worker
     return Job("assess", own.app_id, (*paced, CONTROL), paced, outputs, own.port, make)
 

@@ -148,12 +148,13 @@ def test_unchanged_readings_say_nothing(world: World) -> None:
 def test_every_true_result_is_said_again_within_12_hours(world: World) -> None:
     world.snapshot(key(0, rotation=False))
     first = world.finding()
-    world.snapshot(key(6 * 60, rotation=False))
-    world.tick(12 * 60)
+    for hour in range(1, 37):
+        if hour % 6 == 0:
+            world.snapshot(key(hour * 60, rotation=False))
+        world.tick(hour * 60)
+        assert world.finding().last_seen > minute((hour - 12) * 60)
     again = world.finding()
     assert (again.restated, again.status, again.opened_at) == (True, "open", first.opened_at)
-    assert again.revision > first.revision
-    assert again.last_seen == minute(12 * 60)
     assert again.updated_at == first.updated_at
 
 

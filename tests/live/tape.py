@@ -22,7 +22,7 @@ from pipeline.model import (
     Tick,
     Unread,
 )
-from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, SNAPSHOTS, partition
+from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, RESTATEMENTS, SNAPSHOTS, partition
 from tests.core.world import TYPE, rulebook
 
 ROUNDS = 25
@@ -43,6 +43,8 @@ class Witness(Fold):
 
     def __init__(self) -> None:
         self.all_said: list[bytes] = []
+        self.all_again: list[bytes] = []
+        """Restatements."""
         self.all_drifts: list[bytes] = []
         super().__init__(rulebook())
 
@@ -53,6 +55,9 @@ class Witness(Fold):
             if output.topic == FINDINGS.name:
                 self.findings[output.key] = output.value
                 self.all_said.append(output.value)
+            elif output.topic == RESTATEMENTS.name:
+                self._restated(output)
+                self.all_again.append(output.value)
             elif output.topic == DRIFT.name:
                 self.drifts[orjson.loads(output.value)["id"]] = output.value
                 self.all_drifts.append(output.value)
