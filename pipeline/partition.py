@@ -23,7 +23,7 @@ from pipeline.retiring import marks as belongs
 from pipeline.rulebook import Rulebook
 from pipeline.ruling import Ruling
 from pipeline.sessions import PREFIX, Sessions, question
-from pipeline.state import NEVER, NewerState, Position, State
+from pipeline.state import NEVER, Head, NewerState, Position, State
 from pipeline.statement import restatement
 from pipeline.topics import (
     CHANGES,

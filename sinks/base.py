@@ -6,6 +6,9 @@ from typing import Any, Literal, Protocol
 
 from pipeline.topics import Topic
 
+RESTATE = "restate"
+"""The name of an action that only moves a document's time on: it is sent behind all others."""
+
 
 @dataclass(frozen=True)
 class Action:
@@ -35,10 +38,14 @@ class Sink(Protocol):
 
     name: str
     topics: tuple[Topic, ...]
-    """What it takes: findings, and perhaps drifts."""
+    """What it takes: findings, and perhaps their restatements, drifts, alerts."""
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
         """What a document of a topic asks for; pure. `now` in microseconds. Raises ValueError for what cannot be rendered."""
+
+    def forget(self, topic: str, key: str, at: int) -> list[Action]:
+        """What a record without a value asks for: all that was said under its key is over. `at`: Kafka's time of it in
+        milliseconds."""
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         """Delivers; one receipt an action, in order. Raises Busy."""

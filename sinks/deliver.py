@@ -19,12 +19,12 @@ from pipeline.deadletter import Origin, Share, letter
 from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
-from pipeline.topics import ALERTS, DRIFT, FINDINGS, group_id, short
-from sinks.base import Action, Busy, Receipt, Sink
+from pipeline.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, group_id, short
+from sinks.base import RESTATE, Action, Busy, Receipt, Sink
 from sinks.reader import Reader, Slot
 
 log = logging.getLogger("driftline.sink")
-SAID = {FINDINGS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}
+SAID = {FINDINGS.own: "last_seen", RESTATEMENTS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}  # fmt: skip
 """When a document was said."""
 BATCH, WITHIN = 1000, 0.05
 BREATH = 100
@@ -141,9 +141,12 @@ class Deliverer:
             raw, topic, partition = message.value(), message.topic(), message.partition()
             turn = self._turn((topic, partition))
             batch.last[topic, partition] = (turn, message)
-            if raw is None:
-                continue
             origin = Origin(topic, partition, message.offset(), -1)
+            if raw is None:
+                key, (_, at) = (message.key() or b"").decode(errors="replace"), message.timestamp()
+                gone = self._sink.forget(topic, key, at)
+                batch.items += [Item(action, origin, b"", turn) for action in gone]
+                continue
             try:
                 document = orjson.loads(raw)
                 actions = self._sink.render(topic, document, int(self._now() * 1e6))
@@ -249,10 +252,11 @@ def _store(reader: Reader, batch: Batch | None) -> None:
 
 
 def _newest(items: list[Item]) -> list[Item]:
-    """Of several actions on one id at one place only the newest: the others would be refused as old."""
-    last: dict[tuple[str, str], Item] = {}
+    """Of several actions on one id at one place only the newest: the others would be refused as old. A restatement stands
+    beside the statement that it belongs to."""
+    last: dict[tuple[str, str, bool], Item] = {}
     for item in items:
-        key = (item.action.target, item.action.id)
+        key = (item.action.target, item.action.id, item.action.name == RESTATE)
         if key not in last or last[key].action.version <= item.action.version:
             last.pop(key, None)
             last[key] = item

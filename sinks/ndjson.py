@@ -1,6 +1,6 @@
 """a file of findings, one JSON object a line, for whatever ships files (Filebeat, Fluent Bit, Vector, a forwarder).
 
-A delivery may come twice: of the lines of one `id`, the one with the highest `revision` stands. A file that was moved
+Only what happens is written: no restatements, and nothing for a finding that is forgotten. A delivery may come twice: of the lines of one `id`, the one with the highest `revision` stands. A file that was moved
 away (logrotate) is made anew."""
 
 import os
@@ -25,9 +25,15 @@ class NdjsonSink:
         self._path = path
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:  # noqa: ARG002 - as sinks do
-        """The finding as it is, every revision."""
+        """The finding as it is, every revision that changes something."""
         id, revision = document["id"], int(document["revision"])
+        if document.get("restated"):
+            return []
         return [Action("append", str(self._path), f"{id}:{revision}", revision, document)]
+
+    def forget(self, topic: str, key: str, at: int) -> list[Action]:  # noqa: ARG002
+        """A file forgets nothing."""
+        return []
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         """One write and one fsync for all. The findings are sensitive: only the owner reads the file."""

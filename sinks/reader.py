@@ -8,21 +8,26 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from pipeline.kafka import librdkafka
+from pipeline.kafka import TIMEOUT, librdkafka
 from pipeline.settings import Settings
+from pipeline.topics import FINDINGS, RESTATEMENTS
+from sinks.order import Order
 
 log = logging.getLogger("driftline.sink")
 Slot = tuple[str, int]
 """Topic and partition."""
 QUEUED_KB = 16_384
 """Bound of what librdkafka holds for us."""
+MOST_HELD = 5000
+"""Restatements that may wait for statements; above it no more are read."""
 
 
 class Reader:
     """A member of a sink's group. Its methods must not be called side by side.
 
     A partition that was taken from us and given again is in another *turn*: what we still held of it is no longer ours.
-    Stored offsets are committed every half second, and when a partition goes."""
+    Stored offsets are committed every half second, and when a partition goes. Restatements come behind the statements that
+    they belong to (sinks.order)."""
 
     def __init__(self, settings: Settings, group: str, topics: Sequence[str]) -> None:
         self._turns: Counter[Slot] = Counter()
@@ -31,19 +36,46 @@ class Reader:
             heartbeat_interval_ms=int(settings.sink.session_timeout * 250), max_poll_interval_ms=600_000,
             enable_auto_commit=True, auto_commit_interval_ms=500, enable_auto_offset_store=False,
             fetch_wait_max_ms=50, queued_max_messages_kbytes=QUEUED_KB,
+            enable_partition_eof=True,  # that there is nothing more to wait for
         )  # fmt: skip
+        self._order = Order(FINDINGS.name, RESTATEMENTS.name, self._end)
+        self._paused: list[TopicPartition] = []
         self._consumer = Consumer(config | {"on_commit": _committed})
         self._consumer.subscribe(list(topics), on_revoke=self._gone, on_lost=self._gone)
 
     def take(self, most: int, within: float) -> list[Any]:
         """The next messages, at most so many, after at most so many seconds. Raises OSError where Kafka has given us up."""
         messages = self._consumer.consume(most, within)
-        for error in (message.error() for message in messages):
-            if error is not None and error.fatal():
-                raise OSError(error.str())
-            if error is not None and not error.retriable():
-                log.warning("Kafka", extra={"error": error.str()})
-        return [message for message in messages if message.error() is None]
+        for message in messages:
+            if message.error() is not None:
+                self._told(message)
+        found = self._order.pass_on(message for message in messages if message.error() is None)
+        self._bound()
+        return found
+
+    def _told(self, message: Any) -> None:
+        error = message.error()
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+            self._order.reached(message.topic(), message.partition(), message.offset())
+        elif error.fatal():
+            raise OSError(error.str())
+        elif not error.retriable():
+            log.warning("Kafka", extra={"error": error.str()})
+
+    def _end(self, partition: int) -> int:
+        end: int = self._consumer.get_watermark_offsets(TopicPartition(FINDINGS.name, partition), TIMEOUT)[1]  # fmt: skip
+        return end
+
+    def _bound(self) -> None:
+        """No more restatements are read than may wait."""
+        if self._order.held > MOST_HELD:
+            ours = self._consumer.assignment()
+            self._paused = [one for one in ours if one.topic == RESTATEMENTS.name]
+            self._consumer.pause(self._paused)
+        elif self._paused:
+            with contextlib.suppress(KafkaException):  # of what is gone since
+                self._consumer.resume(self._paused)
+            self._paused = []
 
     def turn(self, slot: Slot) -> int:
         """Changes when a partition is taken from us."""
@@ -66,6 +98,8 @@ class Reader:
         early: Any = self._consumer.poll(0)
         if early is not None and early.error() is None:  # of a partition that has just become ours
             self._consumer.seek(TopicPartition(early.topic(), early.partition(), early.offset()))
+        elif early is not None:
+            self._told(early)
         # also what was just revoked: it would come back paused
         with contextlib.suppress(KafkaException):
             self._consumer.resume(assignment + self._consumer.assignment())
@@ -76,6 +110,8 @@ class Reader:
 
     def _gone(self, _: Any, partitions: list[TopicPartition]) -> None:
         self._turns.update((one.topic, one.partition) for one in partitions)
+        for one in partitions:
+            self._order.forget(one.topic, one.partition)
 
 
 def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:

@@ -195,7 +195,7 @@ def roles(namespace: str) -> dict[str, Any]:
         "driftline_sink": {
             "cluster": ["monitor"],
             "indices": [
-                {"names": latest, "privileges": ["write", "view_index_metadata"]},
+                {"names": latest, "privileges": ["read", "write", "view_index_metadata"]},
                 {
                     "names": history,
                     "privileges": ["create_doc", "auto_configure", "view_index_metadata"],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def create(settings: Settings) -> "Sink":
     from sinks.elasticsearch.sink import ElasticsearchSink
 
-    return ElasticsearchSink(settings.elasticsearch)
+    return ElasticsearchSink(settings.elasticsearch, kafka=settings.kafka)
 
 
 async def install(settings: Settings, tell: Callable[[str], None]) -> None:

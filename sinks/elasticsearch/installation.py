@@ -43,6 +43,7 @@ async def check(es: AsyncElasticsearch) -> str | None:
         return f"{ALIAS} is an index, and must be an alias (delete it, then {RUN})"
     if _meta((await es.indices.get(index=index))[index]).get("filling"):
         return f"{index} is not yet filled: an installation is under way or was cut off ({RUN})"
+    await es.mget(index=ALIAS, ids=["none"])  # a role of an earlier version cannot
     for name, wanted in templates().items():
         try:
             found = await es.indices.get_index_template(name=name)

@@ -13,9 +13,10 @@ from elasticsearch import AsyncElasticsearch
 from pipeline.errors import UserError
 from pipeline.kafka import TIMEOUT, consumer, read_all
 from pipeline.settings import Kafka, Settings
-from pipeline.topics import FINDINGS, looking
+from pipeline.topics import FINDINGS, RESTATEMENTS, looking
 from sinks.base import Action, Busy, Receipt
 from sinks.elasticsearch.render import ALIAS
+from sinks.elasticsearch.restate import onto
 from sinks.elasticsearch.sink import ElasticsearchSink
 
 CHUNK = 1000
@@ -44,10 +45,14 @@ async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Coun
     sink = ElasticsearchSink(settings.elasticsearch, es)
     count = Count()
     chunk: list[Action] = []
-    partitions = await asyncio.to_thread(_partitions, settings.kafka)
+    partitions = await asyncio.to_thread(_partitions, settings.kafka, FINDINGS.name)
+    restated = await asyncio.to_thread(_partitions, settings.kafka, RESTATEMENTS.name)
     for first in range(0, len(partitions), TOGETHER):
-        for raw in _last(settings.kafka, partitions[first : first + TOGETHER]):
-            chunk += [replace(action, target=index) for action in _actions(sink, raw)]
+        some = partitions[first : first + TOGETHER]
+        again = _again(settings.kafka, [number for number in some if number in restated])
+        for message in _last(settings.kafka, some):
+            found = _actions(sink, message, again.get(message.key()))
+            chunk += [replace(action, target=index) for action in found]
             if len(chunk) >= CHUNK:
                 await _send(sink, chunk, count)
                 chunk = []
@@ -62,13 +67,13 @@ async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Coun
     return count
 
 
-def _partitions(kafka: Kafka) -> list[int]:
-    """The topic's partitions that hold anything; none where it does not exist yet."""
+def _partitions(kafka: Kafka, topic: str) -> list[int]:
+    """A topic's partitions that hold anything; none where it does not exist yet."""
     reader = consumer(kafka, looking())
     try:
-        known = reader.list_topics(FINDINGS.name, TIMEOUT).topics[FINDINGS.name]
+        known = reader.list_topics(topic, TIMEOUT).topics[topic]
         if known.error is None:
-            slots = [TopicPartition(FINDINGS.name, number) for number in sorted(known.partitions)]
+            slots = [TopicPartition(topic, number) for number in sorted(known.partitions)]
             ends = {slot.partition: reader.get_watermark_offsets(slot, TIMEOUT) for slot in slots}
             return [partition for partition, (low, high) in ends.items() if low < high]
     finally:
@@ -78,22 +83,46 @@ def _partitions(kafka: Kafka) -> list[int]:
     raise KafkaException(known.error)
 
 
-def _last(kafka: Kafka, partitions: list[int]) -> Iterator[bytes]:
-    """The last value of every key of some partitions. Two passes, so that only offsets are held."""
+def _again(kafka: Kafka, partitions: list[int]) -> dict[bytes, tuple[int, str]]:
+    """Of every finding of some partitions its newest restatement: the revision that it belongs to, and its time."""
+    found: dict[bytes, tuple[int, str]] = {}
+    for message in read_all(kafka, RESTATEMENTS.name, dict.fromkeys(partitions, 0)) if partitions else ():  # fmt: skip
+        try:
+            told = orjson.loads(message.value() or b"")
+            one = int(told["revision"]), str(told["last_seen"])
+        except (ValueError, KeyError, TypeError):
+            continue  # the sink has written, or will write, a dead letter
+        found[message.key()] = max(one, found.get(message.key(), one))
+    return found
+
+
+def _last(kafka: Kafka, partitions: list[int]) -> Iterator[Any]:
+    """The last message of every key of some partitions. Two passes, so that only offsets are held."""
     start = dict.fromkeys(partitions, 0)
     last = {m.key(): m.offset() for m in read_all(kafka, FINDINGS.name, start)}
     for message in read_all(kafka, FINDINGS.name, start) if last else ():
         # What was said between the passes counts as well.
-        if message.offset() >= last.get(message.key(), 0) and message.value() is not None:
-            yield message.value()
+        if message.offset() >= last.get(message.key(), 0):
+            yield message
 
 
-def _actions(sink: ElasticsearchSink, raw: bytes) -> list[Action]:
+def _actions(
+    sink: ElasticsearchSink, message: Any, again: tuple[int, str] | None
+) -> Iterator[Action]:
+    """What a statement asks for, seen when it was restated last."""
+    now = int(time.time() * 1e6)
+    if message.value() is None:
+        yield from sink.forget(FINDINGS.name, message.key().decode(), message.timestamp()[1])
+        return
     try:
-        actions = sink.render(FINDINGS.name, orjson.loads(raw), int(time.time() * 1e6))
+        actions = sink.render(FINDINGS.name, orjson.loads(message.value()), now)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return []  # the sink has written, or will write, a dead letter
-    return [action for action in actions if action.target == ALIAS]
+        return  # the sink has written, or will write, a dead letter
+    for action in actions:
+        if action.target != ALIAS:
+            continue
+        fits = again is not None and again[0] == action.version and action.body is not None
+        yield onto(action, again[1], now) if again is not None and fits else action
 
 
 async def _send(sink: ElasticsearchSink, actions: list[Action], count: Count) -> None:

@@ -2,17 +2,21 @@
 
 import base64
 import ssl
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
-from pipeline.settings import Elasticsearch
-from pipeline.topics import ALERTS, DRIFT, FINDINGS, Topic
-from sinks.base import Action, Busy, Receipt
-from sinks.elasticsearch import alerts, drift, render
+from pipeline.settings import Elasticsearch, Kafka
+from pipeline.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS, Topic
+from sinks.base import RESTATE, Action, Busy, Receipt
+from sinks.elasticsearch import alerts, drift, render, restate
+from sinks.elasticsearch.missing import Missing
 
+READ_AT_ONCE = 500
+"""Documents that restatements are merged with."""
 MOST_BYTES = 8_000_000
 """Of a bulk: a whole batch. Measured: smaller ones, and several side by side, cost the node more than they bring."""
 KEPT_OF_ANSWER = ["items.*.status", "items.*.error.type", "items.*.error.reason"]
@@ -41,25 +45,84 @@ def client(settings: Elasticsearch) -> AsyncElasticsearch:
 
 
 class ElasticsearchSink:
-    """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are upserted too."""
+    """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are
+    upserted too. `kafka`: where documents are looked for that are missing; without it they are not."""
 
     name = "elasticsearch"
-    topics: tuple[Topic, ...] = (FINDINGS, DRIFT, ALERTS)
+    topics: tuple[Topic, ...] = (FINDINGS, RESTATEMENTS, DRIFT, ALERTS)
 
     def __init__(
-        self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None
-    ) -> None:
+        self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None, kafka: Kafka | None = None,
+    ) -> None:  # fmt: skip
         self._namespace = settings.namespace
         self._client = connection or client(settings)
+        self._missing = Missing(kafka, self.render, self._written) if kafka else None
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
         if topic == DRIFT.name:
             return drift.actions(document, now, self._namespace)
         if topic == ALERTS.name:
             return alerts.actions(document, now, self._namespace)
+        if topic == RESTATEMENTS.name:
+            return restate.actions(document)
         return render.actions(document, now, self._namespace)
 
+    def forget(self, topic: str, key: str, at: int) -> list[Action]:
+        """The latest document goes, unless it is of the last day: then the finding is back."""
+        if topic != FINDINGS.name:
+            return []
+        return [Action("delete", render.ALIAS, key, at - DAY_MS, None)]
+
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
+        """Restatements behind what they belong to. Raises Busy when nothing was taken."""
+        whole = [action for action in actions if action.name != RESTATE]
+        again = [action for action in actions if action.name == RESTATE]
+        receipts = await self._written(whole) if whole else []
+        if again and any(receipt.kind == "again" for receipt in receipts):
+            more = [Receipt("again", "statements wait")] * len(again)
+        elif again:
+            try:
+                more = await self._merged(again)
+            except Busy as why:
+                if not receipts:
+                    raise
+                more = [Receipt("again", str(why))] * len(again)
+        else:
+            more = []
+        each = {True: iter(more), False: iter(receipts)}
+        return [next(each[action.name == RESTATE]) for action in actions]
+
+    async def _merged(self, again: Sequence[Action]) -> list[Receipt]:
+        """Merges restatements with what is there. A statement that is not there is looked for beside."""
+        receipts: list[Receipt] = []
+        for first in range(0, len(again), READ_AT_ONCE):
+            some = again[first : first + READ_AT_ONCE]
+            now = int(time.time() * 1e6)
+            found = [restate.merged(*both, now) for both in zip(some, await self._there(some), strict=True)]  # fmt: skip
+            writes = [one for one in found if isinstance(one, Action)]
+            written = iter(await self._written(writes) if writes else [])
+            for action, one in zip(some, found, strict=True):
+                if one is None and self._missing:
+                    self._missing.want(action)
+                receipts.append(next(written) if isinstance(one, Action) else one or DONE)
+        if self._missing:
+            self._missing.look()
+        return receipts
+
+    async def _there(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
+        """The documents that actions are about, as `_mget` answers. Raises Busy."""
+        try:
+            answer = await self._client.mget(index=render.ALIAS, ids=[a.id for a in actions])
+        except ApiError as error:
+            raise Busy(_told(error)) from None
+        except TransportError as error:
+            raise Busy(error.message[:300]) from None
+        docs: list[dict[str, Any]] = answer.get("docs") or []
+        if len(docs) != len(actions):
+            raise Busy(f"the answer has {len(docs)} documents for {len(actions)} ids")
+        return docs
+
+    async def _written(self, actions: Sequence[Action]) -> list[Receipt]:
         """In bulks of up to 8 MB. Raises Busy when not even the first was taken."""
         receipts: list[Receipt] = []
         for bulk in bulks(actions):
@@ -91,6 +154,8 @@ class ElasticsearchSink:
         return [classify(item) for item in items]
 
     async def close(self) -> None:
+        if self._missing:
+            await self._missing.close()
         await self._client.close()
 
 

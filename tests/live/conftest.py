@@ -1,9 +1,11 @@
 """Real servers for the live tests: one Kafka and one Elasticsearch a session, started when first asked for."""
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from pipeline.kafka import admin
@@ -15,6 +17,7 @@ from pipeline.topics_admin import create
 
 if TYPE_CHECKING:
     from tests.live.stage import Stage
+    from tests.live.tape import Witness
 
 
 def _broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
@@ -83,6 +86,19 @@ def on(
 @pytest.fixture(scope="session")
 def said() -> list[bytes]:
     """About 1200 statements on 600 findings: opened, resolved, reopened, restated, retired."""
+    return _told().all_said
+
+
+@pytest.fixture(scope="session")
+def again() -> "tuple[list[bytes], dict[str, str]]":
+    """The restatements beside them; and when each standing finding was last seen."""
+    fold = _told()
+    last = (orjson.loads(value) for value in fold.findings.values())
+    return fold.all_again, {one["id"]: one["last_seen"] for one in last if not one["retired"]}
+
+
+@cache
+def _told() -> "Witness":
     from tests.live.tape import Tape
 
-    return Tape(5000, 4).undisturbed().all_said
+    return Tape(5000, 4).undisturbed()

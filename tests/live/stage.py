@@ -17,7 +17,7 @@ from pipeline.local.elasticsearch import ElasticsearchServer
 from pipeline.local.kafka import KafkaServer
 from pipeline.local.process import Child, wait_until
 from pipeline.settings import Settings
-from pipeline.topics import DEADLETTER, FINDINGS
+from pipeline.topics import DEADLETTER, FINDINGS, RESTATEMENTS
 from pipeline.topics_admin import create
 from sinks.elasticsearch import install
 from sinks.elasticsearch.render import ALIAS, history_stream
@@ -57,6 +57,19 @@ class Stage:
             )
         flush(out, delivery, 30)
         self.said += values
+
+    def restate(self, values: list[bytes]) -> None:
+        """Restatements, keyed as the worker keys."""
+        out, delivery = producer(self.settings.kafka), Delivery()
+        for value in values:
+            key = str(orjson.loads(value)["id"]).encode()
+            produce(out, delivery, RESTATEMENTS.name, value, key=key)
+        flush(out, delivery, 30)
+
+    def seen(self) -> dict[str, str]:
+        """Of the node's latest view: id to last_seen."""
+        self.direct.indices.refresh(index=ALIAS, ignore_unavailable=True)
+        return {hit["_id"]: hit["_source"]["driftline"]["last_seen"] for hit in self._all(ALIAS)}
 
     def wanted(self) -> tuple[dict[str, int], set[str]]:
         """The latest view, id to revision; and the ids of the history."""
@@ -149,7 +162,7 @@ def stage(broker: KafkaServer, elastic: ElasticsearchServer, folder: Path) -> It
     )  # fmt: skip
     with proxy.gate(elastic.port) as gate:
         mine = Stage(settings, gate, folder)
-        conftest.without_topics(settings.kafka, [FINDINGS, DEADLETTER])
+        conftest.without_topics(settings.kafka, [FINDINGS, RESTATEMENTS, DEADLETTER])
         create(settings.kafka)
         for index in mine.direct.indices.get(index=f"{ALIAS}*", expand_wildcards="all"):
             mine.direct.indices.delete(index=index)

@@ -240,3 +240,64 @@ def test_a_node_that_was_really_stopped(
     on.arrived()
     assert on.letters() == []
     assert on.sinks[0].stop() < 5
+
+
+def test_restatements_move_times_on_and_nothing_else(
+    on: Stage, said: list[bytes], again: tuple[list[bytes], dict[str, str]]
+) -> None:
+    """Whichever topic lags behind, whatever comes twice, and with a sink that is killed: the times of the view are those
+    of the last word, and its documents those of the last statements."""
+    told, wanted = again
+    assert len(told) > 100
+    half = len(said) // 2
+    on.restate(told[: len(told) // 2])  # of what is nowhere yet
+    first = on.sink()
+    on.say(said[:half])
+    on.arrived()
+    os.killpg(first.pid, signal.SIGKILL)
+    on.restate(told)
+    on.say(said[half:])
+    on.sink()
+    on.arrived()
+    wait_until(lambda: on.seen() == wanted, PATIENCE, on.sinks[-1], "the restatements")
+    on.restate(told[::-1])
+    on.say(said[:half])
+    writes = on.gate.seen
+    on.sinks[-1].stop()
+    on.sink()
+    wait_until(lambda: on.gate.seen > writes, PATIENCE, on.sinks[-1])
+    on.said = said
+    on.arrived()
+    assert on.seen() == wanted
+    assert on.letters() == []
+
+
+def test_a_document_that_somebody_deleted_is_there_again_with_its_restatement(
+    on: Stage, said: list[bytes], again: tuple[list[bytes], dict[str, str]]
+) -> None:
+    told, wanted = again
+    on.say(said)
+    on.sink()
+    on.arrived()
+    last = {orjson.loads(value)["id"]: value for value in told}
+    id = next(
+        id for id, value in last.items() if wanted.get(id) == orjson.loads(value)["last_seen"]
+    )
+    on.direct.delete(index=ALIAS, id=id)
+    on.restate([last[id]])
+    wait_until(lambda: on.seen().get(id) == wanted[id], PATIENCE, on.sinks[-1], "the document")
+    on.arrived()
+
+
+def test_a_finding_that_is_forgotten_leaves_the_view(on: Stage, said: list[bytes]) -> None:
+    first, old = (orjson.loads(value) for value in said[:2])
+    old |= {"revision": 1, "last_seen": "2020-01-01T00:00:00.000000Z"}
+    on.say([orjson.dumps(first), orjson.dumps(old)])
+    out, delivery = producer(on.settings.kafka), Delivery()
+    for id in (first["id"], old["id"]):
+        produce(out, delivery, FINDINGS.name, None, key=id.encode())
+    flush(out, delivery, 30)
+    on.sink()
+    on.kept()
+    wait_until(lambda: set(on.seen()) == {first["id"]}, PATIENCE, on.sinks[-1], "the end of one")
+    assert on.letters() == []

@@ -19,14 +19,26 @@ DONE, AGAIN, NEVER = Receipt("done"), Receipt("again", "full"), Receipt("never",
 class Message:
     """As confluent-kafka gives one."""
 
-    def __init__(self, value: bytes | None, offset: int = 0, partition: int = 0) -> None:
+    def __init__(
+        self, value: bytes | None, offset: int = 0, partition: int = 0, topic: str = FINDINGS.name, key: bytes | None = None,
+    ) -> None:  # fmt: skip
         self._value, self._offset, self._partition = value, offset, partition
+        self._topic, self._key = topic, key
 
     def value(self) -> bytes | None:
         return self._value
 
+    def key(self) -> bytes | None:
+        return self._key
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 1_800_000_000_000
+
+    def error(self) -> None:
+        return None
+
     def topic(self) -> str:
-        return FINDINGS.name
+        return self._topic
 
     def partition(self) -> int:
         return self._partition
@@ -53,6 +65,9 @@ class Listing:
         if id == "bad":
             raise ValueError("not to be rendered")
         return [Action("put", "a", id, revision, {"now": now}), Action("add", "b", f"{id}:{revision}", revision, {})]  # fmt: skip
+
+    def forget(self, topic: str, key: str, at: int) -> list[Action]:
+        return [Action("delete", "a", key, at, None)] if key else []
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         self.sent.append([f"{a.target}/{a.id}" for a in actions])
@@ -130,6 +145,17 @@ def test_in_order_and_once() -> None:
     sink = Listing()
     assert Run(sink)(finding("x"), None, finding("y"))
     assert sink.sent == [["a/x", "b/x:1", "a/y", "b/y:1"]]
+
+
+def test_what_has_no_value_is_over() -> None:
+    sink = Listing()
+    run = Run(sink)
+
+    async def both() -> bool:
+        return await run.it.deliver(await run.it.prepare([Message(None, key=b"x")]))
+
+    assert asyncio.run(both())
+    assert sink.taken == [Action("delete", "a", "x", 1_800_000_000_000, None)]
 
 
 def test_of_several_on_one_id_only_the_newest_and_behind_what_came_before_it() -> None:

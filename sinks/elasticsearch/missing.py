@@ -1,0 +1,128 @@
+"""Documents that are not where a restatement looks for them (refused then, deleted by hand) are written again from the
+topic of findings. Beside the deliveries: versions keep the newer."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaException
+
+from pipeline.errors import UserError
+from pipeline.kafka import read_all
+from pipeline.settings import Kafka
+from pipeline.topics import FINDINGS, partition
+from sinks.base import Action, Busy, Receipt
+from sinks.elasticsearch.render import ALIAS
+from sinks.elasticsearch.restate import onto
+
+log = logging.getLogger("driftline.sink")
+EVERY = 600.0
+"""Seconds between two readings of the topic: what one refused document costs must not grow with their number."""
+MOST = 50_000
+"""Documents looked for at once; others are when they are restated the next time."""
+Render = Callable[[str, dict[str, Any], int], list[Action]]
+Write = Callable[[Sequence[Action]], Awaitable[list[Receipt]]]
+
+
+class Missing:
+    """Looks for missing documents, a few partitions at a time."""
+
+    def __init__(
+        self, kafka: Kafka, render: Render, write: Write, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kafka, self._render, self._write, self._now = kafka, render, write, now
+        self._wanted: dict[str, Action] = {}
+        self._hopeless: dict[str, int] = {}
+        """Finding id to a revision that is refused, or nowhere to be found."""
+        self._task: asyncio.Task[None] | None = None
+        self._looked = float("-inf")
+        self._closing = threading.Event()
+
+    def want(self, restatement: Action) -> None:
+        """The document that a restatement belongs to shall be written."""
+        id, revision = restatement.id, (restatement.body or {})["revision"]
+        known = self._wanted.get(id)
+        if self._hopeless.get(id) == revision or (known and known.version >= restatement.version):
+            return
+        if known or len(self._wanted) < MOST:
+            self._wanted[id] = restatement
+
+    def look(self) -> None:
+        """Begins, if it is time to."""
+        waits = self._task is not None and not self._task.done()
+        if not self._wanted or waits or self._now() - self._looked < EVERY:
+            return
+        self._looked = self._now()
+        wanted, self._wanted = self._wanted, {}
+        self._task = asyncio.ensure_future(self._again(wanted))
+
+    async def done(self) -> None:
+        """Returns when nothing is under way."""
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Ends it; what was not written is when it is restated the next time."""
+        self._closing.set()
+        await self.done()
+
+    async def _again(self, wanted: dict[str, Action]) -> None:
+        try:
+            found = await asyncio.to_thread(self._scan, wanted)
+            if not self._closing.is_set():
+                await self._written(wanted, found)
+        except (KafkaException, UserError, Busy, OSError) as why:
+            log.warning("missing documents were not written; later", extra={"why": str(why)[:300]})
+
+    def _scan(self, wanted: dict[str, Action]) -> dict[str, bytes]:
+        """The last statements on findings that end not with them."""
+        found: dict[str, bytes] = {}
+        places = {partition(id) for id in wanted}
+        for message in read_all(self._kafka, FINDINGS.name, dict.fromkeys(places, 0)):
+            if self._closing.is_set():
+                break
+            id = (message.key() or b"").decode(errors="replace")
+            if id not in wanted:
+                continue
+            if message.value() is None:
+                found.pop(id, None)
+            else:
+                found[id] = message.value()
+        return found
+
+    async def _written(self, wanted: dict[str, Action], found: dict[str, bytes]) -> None:
+        if len(self._hopeless) > MOST:
+            self._hopeless.clear()
+        actions = []
+        for id, restatement in wanted.items():
+            action = self._action(restatement, found[id]) if id in found else None
+            if action is None:
+                self._hopeless[id] = (restatement.body or {})["revision"]
+            else:
+                actions.append(action)
+        receipts = await self._write(actions) if actions else []
+        for action, receipt in zip(actions, receipts, strict=True):
+            if receipt.kind == "never":  # it has a dead letter
+                self._hopeless[action.id] = (wanted[action.id].body or {})["revision"]
+            elif receipt.kind == "again":
+                self.want(wanted[action.id])
+        done = sum(receipt.kind == "done" for receipt in receipts)
+        log.info("missing documents", extra={"looked_for": len(wanted), "written": done})
+
+    def _action(self, restatement: Action, raw: bytes) -> Action | None:
+        """The upsert of a statement, with its restatement if it is of this one."""
+        now = int(time.time() * 1e6)
+        try:
+            finding = orjson.loads(raw)
+            rendered = self._render(FINDINGS.name, finding, now)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # it has a dead letter
+        action = next((a for a in rendered if a.target == ALIAS and a.body is not None), None)
+        told = restatement.body or {}
+        if action is None or action.version != told["revision"]:
+            return action
+        return onto(action, told["last_seen"], now)
