@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from typing import Any
 
 import orjson
@@ -292,6 +293,7 @@ def test_a_document_that_somebody_deleted_is_there_again_with_its_restatement(
 def test_a_finding_that_is_forgotten_leaves_the_view(on: Stage, said: list[bytes]) -> None:
     first, old = (orjson.loads(value) for value in said[:2])
     old |= {"revision": 1, "last_seen": "2020-01-01T00:00:00.000000Z"}
+    first |= {"revision": int(time.time() * 1000)}  # it is back
     on.say([orjson.dumps(first), orjson.dumps(old)])
     out, delivery = producer(on.settings.kafka), Delivery()
     for id in (first["id"], old["id"]):
