@@ -42,9 +42,13 @@ def _gone(state: State, told: Told, rulebook: Rulebook, options: Options) -> Ste
         known.body, config={}, hidden={}, deleted_at=at, previous=None, changes=[], related=[], baselines={},
         not_before=at - 1, unseen=False, changed_at=0, agreed_at=0, ended=told.reason,
     )  # fmt: skip
-    new = State(Head(b"", at, known.head.said_at), body, position=state.position)
+    new = State(
+        Head(b"", at, known.head.said_at, again_at=known.head.again_at),
+        body,
+        position=state.position,
+    )
     judging.delete(body, at, rulebook.of(body.resource))
-    findings = assess.said(state.body, new, at, rulebook, options, restate=False)
+    findings = assess.said(state.body, new, at, rulebook, options, restate=False).findings
     new.due = judging.due_at(new, rulebook, options)
     return Step(new, findings, True)
 
