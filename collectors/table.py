@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import jmespath  # type: ignore[import-untyped]
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import UserError
 from pipeline.rulebook.source import Source, nearest
@@ -135,11 +135,14 @@ class Touch(_Strict):
     """They read or use it and change nothing that is judged: for detections, with what the resource has open."""
     parts: list[str] = Field(default_factory=list)
     """The parts that the updates may change; empty: any."""
-    id: str | None = None
-    """Path over the event: one text, or a list of them; an ARN of the type is the uid itself, anything else fills the
-    row's form, or the one hole of `item` in its uid. None: there is only one such resource in an account or region."""
-    named: bool = False
-    """The id is only a name from which no uid can be made: what sweeps have seen is asked."""
+    id: str | list[str] | None = None
+    """Path over the event: one text, or a list of them, each in any spelling that the row's `named` knows. Of several
+    paths the first counts that names a resource of the type: the answer's first, then the request's. None: there is only
+    one such resource in an account or region."""
+    owner: str | None = None
+    """Path over the event of the account that owns the resource, where the request names one."""
+    seen: bool = False
+    """Several types have the same form of uid: the resource is of this one only where sweeps have seen it."""
     reach: Literal["account", "region"] | None = None
     """It touches every resource of the type there: the whole scope is read again."""
 
@@ -148,6 +151,30 @@ class Touch(_Strict):
         for kind in ("create", "update", "delete", "use"):
             for name in getattr(self, kind):
                 yield kind, name
+
+
+class Named(_Strict):
+    """How events spell the type's names, and which of them AWS keeps in the uid."""
+
+    pattern: str = r"[^\s:/*]+"
+    """Regular expression of an id: of what fills {id} of the row's form."""
+    also: list[str] = Field(default_factory=list)
+    """Spellings beside the uid itself and the bare id, tried in this order: holes {id}, {account}, {region},
+    {partition}, {rest} (anything, left out)."""
+    case: Literal["kept", "lower", "any"] = "kept"
+    """`lower`: AWS keeps the id in lower case, however it was typed. `any`: AWS does not tell them apart, and keeps the
+    spelling of the creation: sweeps know it."""
+    unique: bool = True
+    """An account has only one resource of an id in a region."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+        return pattern
 
 
 class One(_Strict):
@@ -188,8 +215,9 @@ class Kind(_Strict):
     tags: Tags | None = None
     relations: list[Relation] = Field(default_factory=list)
     form: str | None = None
-    """How its uid looks, where that is only a field of the item: holes {id} (what an event names it by), {tail} (what
-    follows its last / or :), {account}, {region}, {partition}."""
+    """How its uid looks, where that is only a field of the item: holes {id} (what an event names it by), {account},
+    {region}, {partition}, and what no event tells: {path} (before a name, with its /), {suffix} (behind one), {uuid}."""
+    named: Named = Field(default_factory=Named)
     events: list[Touch] = Field(default_factory=list)
     one: One | None = None
     quiet: list[str] = Field(default_factory=list)
@@ -225,7 +253,7 @@ class Kind(_Strict):
 
 
 PATHS = (
-    "items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item", "only", "id",
+    "items", "value", "unless", "given", "name", "incarnation", "region", "skip", "item", "only", "id", "owner",
 )  # fmt: skip
 TEMPLATES = ("uid",)
 
@@ -277,6 +305,8 @@ def _bad_paths(
     """Paths and templates of a row that cannot be parsed."""
     if isinstance(value, list):
         for number, item in enumerate(value):
+            if isinstance(item, str) and place and place[-1] == "id":
+                yield from _bad_paths({"id": item}, place[:-1])
             yield from _bad_paths(item, (*place, number))
     if not isinstance(value, dict):
         return

@@ -12,7 +12,7 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from collectors.aws.client import Account, Organization
-from collectors.aws.collect import HOME, Options, sweep
+from collectors.aws.collect import Options, sweep
 from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.plain import plain
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
@@ -72,7 +72,7 @@ class Again:
 
     def _context(self, kind: Kind, wish: Read) -> Context:
         account = self._account(wish.account)
-        home = HOME if account.partition == "aws" else self._organization.region
+        home = self._organization.home
         globally = kind.scope == "global"
         return Context(
             account, None, home if globally else wish.region, GLOBAL if globally else wish.region, "",

@@ -28,6 +28,7 @@ from botocore.exceptions import (
 
 from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.models import SlimLoader
+from collectors.aws.partitions import DEFAULT, home
 from pipeline.errors import NotThere, UserError
 
 CREDENTIALS = (
@@ -37,8 +38,6 @@ CREDENTIALS = (
     TokenRetrievalError,
     NoRegionError,
 )
-MANAGED = "us-east-1"
-"""Where Organizations answers, and where a caller without a region of its own begins."""
 TOKENS = ("NextToken", "nextToken", "NextMarker")
 """Where an answer says that there is more: botocore knows no pages of some operations that have them."""
 
@@ -244,6 +243,11 @@ class Organization:
         self.account, self.caller = str(caller["Account"]), str(caller["Arn"])
         self.partition = self.caller.split(":")[1]
 
+    @property
+    def home(self) -> str:
+        """Where the global services of the caller's partition answer: Organizations, IAM, the list of buckets."""
+        return home(self.partition)
+
     def _client(self, service: str, region: str) -> Any:
         session: Any = self._session  # which client it is, only the row knows
         return session.client(service, region_name=region, config=_config(10))
@@ -254,8 +258,8 @@ class Organization:
 
     @property
     def region(self) -> str:
-        """The caller's own region."""
-        return self._session.region_name or MANAGED
+        """The caller's own region; where none is set, the one that every account of `aws` has."""
+        return self._session.region_name or home(DEFAULT)
 
     def accounts(self) -> list[str]:
         """Every active account of the organization. Raises UserError where it may not be listed."""
@@ -265,7 +269,7 @@ class Organization:
         """Every account of the organization, and whether it is active (not suspended, or about to be closed). Raises
         UserError where they may not be listed."""
         try:
-            pages = self._client("organizations", MANAGED).get_paginator("list_accounts").paginate()
+            pages = self._client("organizations", self.home).get_paginator("list_accounts").paginate()
             listed = [account for page in pages for account in page["Accounts"]]
         except (ClientError, BotoCoreError) as error:
             raise _kind(error)(
@@ -278,7 +282,7 @@ class Organization:
     def organization_id(self) -> str | None:
         """The organization's id; None where there is none or it may not be asked."""
         try:
-            answer = self._client("organizations", MANAGED).describe_organization()
+            answer = self._client("organizations", self.home).describe_organization()
         except ERRORS:
             return None
         return str(answer["Organization"]["Id"])

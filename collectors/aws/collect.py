@@ -22,7 +22,6 @@ from pipeline.errors import UserError
 from pipeline.model import Scope, Snapshot, Sweep
 from pipeline.rulebook.source import nearest
 
-HOME = "us-east-1"
 SOMEWHERE = "*"
 """The region of a denied sweep where not even the account's regions could be asked."""
 AT_ONCE = 8
@@ -275,7 +274,7 @@ class _Run:
 
     def _scope(self, account: Account, kind: Kind, region: str, once: Once) -> None:
         reading = self._reading(account.id, kind, region)
-        home = HOME if account.partition == "aws" else self.organization.region
+        home = self.organization.home
         context = Context(
             account, self.organization_id, home if region == GLOBAL else region, region, self.id,
             self.options.redactor, once, self.now,

@@ -5,8 +5,8 @@ Reads only, and one page of each list."""
 from collections.abc import Iterator, Sequence
 
 from collectors.aws.client import Account, Organization
-from collectors.aws.collect import HOME
 from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.partitions import home
 from collectors.aws.permissions import listing_action
 from collectors.table import Kind, kinds, value
 from pipeline.doctor import Line, side_by_side, worst
@@ -84,7 +84,7 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
     def ask(kind: Kind) -> None:
         at = region
         if kind.scope == "global":
-            at = HOME if account.partition == "aws" else region
+            at = home(account.partition)
         holes = {"item": {}, "account": account.id, "partition": account.partition, "region": at}
         call = kind.listing.under or kind.listing
         params = {name: value(path, holes) for name, path in call.params.items()}

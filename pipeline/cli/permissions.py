@@ -49,8 +49,8 @@ def command() -> None:
     "--partition",
     default="aws",
     show_default=True,
-    type=click.Choice(["aws", "aws-cn", "aws-us-gov"]),
-    help="Where the accounts are.",
+    metavar="NAME",
+    help="Where the accounts are: aws, aws-cn, aws-us-gov, aws-eusc or another that botocore knows.",
 )
 @click.option(
     "--type", "types", multiple=True, metavar="TYPE", help="Only for this type; may be repeated."
@@ -61,8 +61,11 @@ def aws(
 ) -> None:  # fmt: skip
     """The IAM policy of the role that reads an account (DriftlineReader)."""
     from collectors.aws.collect import chosen
+    from collectors.aws.partitions import partitions
     from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
 
+    if partition not in partitions():
+        raise UserError(f"--partition {partition}: no such partition (one of: {', '.join(partitions())})")
     own = load_settings().aws
     if trusted:
         if len(trusted) != 12 or not trusted.isdigit():
