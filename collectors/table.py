@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jmespath  # type: ignore[import-untyped]
+import re2  # type: ignore[import-untyped]
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -146,6 +147,11 @@ class Touch(_Strict):
     reach: Literal["account", "region"] | None = None
     """It touches every resource of the type there: the whole scope is read again."""
 
+    @property
+    def paths(self) -> list[str]:
+        """Where the id stands, one path after the other."""
+        return [self.id] if isinstance(self.id, str) else self.id or []
+
     def names(self) -> Iterator[tuple[str, str]]:
         """(kind of change, name) of every event."""
         for kind in ("create", "update", "delete", "use"):
@@ -164,16 +170,18 @@ class Named(_Strict):
     case: Literal["kept", "lower", "any"] = "kept"
     """`lower`: AWS keeps the id in lower case, however it was typed. `any`: AWS does not tell them apart, and keeps the
     spelling of the creation: sweeps know it."""
+    never: str | None = None
+    """Regular expression of what looks like an id and is the name of something else."""
     unique: bool = True
     """An account has only one resource of an id in a region."""
 
-    @field_validator("pattern")
+    @field_validator("pattern", "never")
     @classmethod
-    def _compiles(cls, pattern: str) -> str:
+    def _compiles(cls, pattern: str | None) -> str | None:
         try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
+            re2.compile(pattern or "")
+        except re2.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression of RE2: {error}") from None
         return pattern
 
 

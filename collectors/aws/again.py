@@ -14,6 +14,7 @@ import re2  # type: ignore[import-untyped]
 from collectors.aws.client import Account, Organization
 from collectors.aws.collect import Options, sweep
 from collectors.aws.errors import ERRORS, NotOffered, trouble
+from collectors.aws.events.names import spelled
 from collectors.aws.plain import plain
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.base import Emit, Known
@@ -52,7 +53,7 @@ class Again:
         at = self._now()
         try:
             context = self._context(kind, wish)
-            found = single(kind, context, wish.uid)
+            found = single(kind, context, wish.uid, wish.name)
         except ERRORS as error:
             why = trouble(error, kind.listing.absent, kind.gone)
             if why.reason == "denied":
@@ -88,32 +89,37 @@ class Again:
             return known[1]
 
 
-def single(kind: Kind, context: Context, uid: str) -> Snapshot | None:
-    """One resource by its row; None where there is none of that uid. Raises ERRORS."""
-    for item, at in _candidates(kind, context, uid):
+def single(kind: Kind, context: Context, uid: str, name: str | None = None) -> Snapshot | None:
+    """One resource by its row; None where there is none of that uid, or of that name. Raises ERRORS."""
+
+    def wanted(found: str) -> bool:
+        told = spelled(kind, found) if name is not None else None
+        return told.id.casefold() == str(name).casefold() if told else found == uid
+
+    for item, at in _candidates(kind, context, uid, name):
         if kind.skip and value(kind.skip, context.holes(item)):
             continue
         named = text(kind.uid, context.holes(item))
-        if named is not None and named != uid:
+        if named is not None and not wanted(named):
             continue
         read = resource(kind, context, item, at)
         if isinstance(read, Vanished):
-            if read.uid == uid:
+            if wanted(read.uid):
                 return None
-        elif read.uid == uid:
+        elif wanted(read.uid):
             return read
     return None
 
 
 def _candidates(
-    kind: Kind, context: Context, uid: str
+    kind: Kind, context: Context, uid: str, name: str | None
 ) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The items among which it is: by the narrowed call, or by the whole list."""
     fields = taken_apart(kind.uid, uid)
     if kind.one is None or fields is None:
         yield from items(kind, context)
         return
-    holes = context.holes(fields) | {"uid": uid, "tail": re.split(r"[/:]", uid)[-1]}
+    holes = context.holes(fields) | {"uid": uid, "tail": name or re.split(r"[/:]", uid)[-1]}
     params = {name: value(path, holes) for name, path in kind.one.params.items()}
     operation = kind.one.operation or kind.listing.operation
     service = kind.listing.service or kind.service

@@ -269,7 +269,9 @@ class Organization:
         """Every account of the organization, and whether it is active (not suspended, or about to be closed). Raises
         UserError where they may not be listed."""
         try:
-            pages = self._client("organizations", self.home).get_paginator("list_accounts").paginate()
+            pages = (
+                self._client("organizations", self.home).get_paginator("list_accounts").paginate()
+            )
             listed = [account for page in pages for account in page["Accounts"]]
         except (ClientError, BotoCoreError) as error:
             raise _kind(error)(

@@ -11,7 +11,9 @@ from typing import Any
 
 import orjson
 
-from collectors.aws.events.record import Nothing, Reader, failed, issued
+from collectors.aws.events.names import Nothing, Resolver
+from collectors.aws.events.record import Reader, failed, issued
+from collectors.aws.sources.resolve import Seen
 from collectors.folder.logs import records
 from collectors.folder.read import files, read
 from collectors.redact import Redactor
@@ -44,6 +46,8 @@ class Gathered:
         """Records that gave out a credential and are not kept for themselves, by the credential."""
         self._used: set[str] = set()
         """Credentials that what is kept was done with."""
+        self._read: dict[tuple[str, str, str], set[str]] = {}
+        """Uids of what was read, by type, account and region."""
         self.ticks = False
         """Whether time passes by records of control among them."""
 
@@ -53,6 +57,10 @@ class Gathered:
         at = _time(topic, document)
         self.ticks = self.ticks or (topic == CONTROL.name and "tick" in document)
         digest = hashlib.blake2b(topic.encode() + element, digest_size=16).digest()
+        if short(topic) == SNAPSHOTS.own:
+            type, account, uid = (str(document.get(name)) for name in ("type", "account", "uid"))
+            for region in {str(document.get("region")), "global"}:
+                self._read.setdefault((type, account, region), set()).add(uid)
         self.records[digest] = (
             at,
             FIRST[short(topic)],
@@ -119,6 +127,10 @@ class Gathered:
         self.last = max(self.last, other.last)
         self.ticks = self.ticks or other.ticks
 
+    def seen(self) -> Seen:
+        """The resources that were read, by the names that events give."""
+        return Seen((*place, uids) for place, uids in self._read.items())
+
     def __iter__(self) -> Iterator[Past]:
         for at, *_, topic, element in sorted(self.records.values()):
             yield Past(at, topic, element if topic == CONTROL.name else wire.join([element]))
@@ -135,9 +147,10 @@ def _time(topic: str, document: Any) -> str:
     raise Malformed("a record without a time")
 
 
-def reader_of(redactor: Redactor, wanted: Keep) -> Reader:
-    """Records as the collector understands them. `wanted`: which read-only and data events it keeps."""
-    return Reader(redactor, "import", Nothing(), wanted)
+def reader_of(redactor: Redactor, wanted: Keep, seen: Resolver | None = None) -> Reader:
+    """Records as the collector understands them. `wanted`: which read-only and data events it keeps; `seen`: what names
+    mean."""
+    return Reader(redactor, "import", seen or Nothing(), wanted)
 
 
 def past(
@@ -159,7 +172,7 @@ def past(
 
     if tapes or snapshots:
         out.problems += read([*tapes, *snapshots], fed, emitted, None, redactor).problems
-    reader = reader_of(redactor, wanted)
+    reader = reader_of(redactor, wanted, out.seen())
     for path in files(logs, out.problems.append):
         out.log(path, reader)
     return out

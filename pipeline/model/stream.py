@@ -214,6 +214,9 @@ class Read(Record):
     """All of the scope is to be read; `uid` is then its key."""
     uid: str
     """The resource's; or the key of a scope (provider/account/region/type)."""
+    name: str | None = None
+    """Only this is known of the resource: it is found by it, and `uid` is what it would be without what only the provider
+    knows (a role's path, a secret's suffix)."""
     type: str
     account: str
     region: str

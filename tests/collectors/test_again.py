@@ -8,7 +8,7 @@ import pytest
 
 from collectors.aws.again import Again, taken_apart
 from collectors.aws.collect import Options, sweep
-from collectors.aws.events.record import form
+from collectors.aws.events.names import form
 from collectors.base import Emitted
 from collectors.redact import Redactor
 from collectors.table import kinds, text

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from collectors.aws.events.record import Nothing, Reader
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader
 from collectors.aws.sources.hear import Hearer
 from collectors.aws.sources.lookup import Lookup
 from collectors.aws.sources.queue import LATER, Queue, read
-from collectors.aws.sources.resolve import Index, names
+from collectors.aws.sources.resolve import Index
 from collectors.aws.sources.watermark import drained
 from collectors.redact import Redactor
 from pipeline.model import Change, Read, Snapshot
-from tests.collectors.events.samples import LOG, OPENED, bridged, item_message, stored
+from tests.collectors.events.samples import ACCOUNT, LOG, OPENED, bridged, item_message, stored
 
 REDACTOR = Redactor(b"k" * 32)
 
@@ -166,24 +167,20 @@ def test_what_is_under_way_stays_ours() -> None:
 
 
 def test_names_of_what_sweeps_have_seen() -> None:
-    role = "arn:aws:iam::1:role/team/deploy"
-    secrets = [f"arn:aws:secretsmanager:r:1:secret:{name}-AbC12d" for name in ("db", "other")]
-    index = Index(lambda: {"aws/1/global/AWS::IAM::Role": {role}, "aws/1/r/AWS::SecretsManager::Secret": set(secrets)})  # fmt: skip
-    assert index.uid("AWS::IAM::Role", "1", "global", "deploy") == role
-    assert index.uid("AWS::IAM::Role", "2", "global", "deploy") is None
-    assert index.uid("AWS::SecretsManager::Secret", "1", "r", "db") == secrets[0]
+    role = f"arn:aws:iam::{ACCOUNT}:role/team/deploy"
+    secrets = [
+        f"arn:aws:secretsmanager:r:{ACCOUNT}:secret:{name}-AbC12d" for name in ("db", "other")
+    ]
+    index = Index(lambda: {f"aws/{ACCOUNT}/global/AWS::IAM::Role": {role}, f"aws/{ACCOUNT}/r/AWS::SecretsManager::Secret": set(secrets)})  # fmt: skip
+    assert index.uid("AWS::IAM::Role", ACCOUNT, "global", "deploy") == role
+    assert index.uid("AWS::IAM::Role", "222222222222", "global", "deploy") is None
+    assert index.uid("AWS::SecretsManager::Secret", ACCOUNT, "r", "db") == secrets[0]
 
 
 def test_a_name_that_two_have_names_nobody() -> None:
-    roles = {"arn:aws:iam::1:role/a/deploy", "arn:aws:iam::1:role/b/deploy"}
-    index = Index(lambda: {"aws/1/global/AWS::IAM::Role": roles})
-    assert index.uid("AWS::IAM::Role", "1", "global", "deploy") is None
-
-
-def test_names_are_the_last_step_with_and_without_a_suffix() -> None:
-    assert "db" in names("arn:aws:secretsmanager:r:1:secret:db-AbC12d")
-    assert "team/db" not in names("arn:aws:iam::1:role/team/db")
-    assert "db" in names("arn:aws:iam::1:role/team/db")
+    roles = {f"arn:aws:iam::{ACCOUNT}:role/{path}/deploy" for path in "ab"}
+    index = Index(lambda: {f"aws/{ACCOUNT}/global/AWS::IAM::Role": roles})
+    assert index.uid("AWS::IAM::Role", ACCOUNT, "global", "deploy") is None
 
 
 # Lookups

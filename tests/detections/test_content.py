@@ -10,8 +10,10 @@ import pytest
 import yaml
 
 from collectors.aws.events import reported
-from collectors.aws.events.record import Nothing, Reader
+from collectors.aws.events.record import Reader
+from collectors.aws.sources.resolve import Seen
 from collectors.redact import Redactor
+from collectors.table import kinds
 from pipeline.detections import load, proof
 from pipeline.detections.watch import Watch
 from pipeline.rulebook import builtin_folder
@@ -99,7 +101,8 @@ def test_a_base_event_is_what_the_collector_makes_of_it(
     }
     quiet = set(data["driftline"]["sources"]) & {"reads", "data"}
     record |= {"readOnly": "reads" in quiet or base["eventName"].startswith("Get"), "managementEvent": "data" not in quiet}  # fmt: skip
-    reader = Reader(Redactor(b"k" * 32), "eventbridge", Nothing(), content.wants)
+    swept = [(type, own["account"], "global", [own.get("uid", "")]) for type in kinds()]
+    reader = Reader(Redactor(b"k" * 32), "eventbridge", Seen(swept), content.wants)
     made = [one for one in reader.changes(record) if one.kind != "session"]
     assert own.get("uid", f"account:aws:{own['account']}") in [one.uid for one in made]
     if "actor" in own:

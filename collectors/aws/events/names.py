@@ -6,16 +6,20 @@ know it either there is no uid."""
 
 import re
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+
+import re2  # type: ignore[import-untyped]
 
 from collectors.aws.partitions import DEFAULT, home, of_region
 from collectors.table import Kind, kinds, text
 
 HOLES = {
     "partition": r"aws[a-z0-9-]*", "account": r"\d{12}", "region": r"[a-z0-9-]+", "rest": r".+",
-    "path": r"(?:[^\s:]+/)?", "uuid": r"[^\s:/]+", "suffix": r"-(?=[^-]*[A-Z0-9])[A-Za-z0-9]{6}",
+    "path": r"(?:[^\s:]+/)?", "uuid": r"[^\s:/]+", "suffix": r"-[A-Za-z0-9]{6}",
 }  # fmt: skip
-"""What holes of forms and spellings stand for. A suffix of small letters alone may as well be a word of the name."""
+"""What holes of forms and spellings stand for, in RE2: an event's text may be as long and as odd as a caller likes."""
+LONGEST = 2048
+"""Of a uid (pipeline.model.Snapshot)."""
 TOLD = frozenset({"id", "account", "region", "partition"})
 """What an event tells; the other holes of a form are known only to AWS."""
 _ITEM = re.compile(r"\{item\.[^{}]+\}")
@@ -72,30 +76,48 @@ def unknown_to_events(type: str) -> bool:
     return not TOLD.issuperset(_HOLE.findall(form(kinds()[type])))
 
 
+def uncertain(kind: Kind) -> bool:
+    """Whether a name alone does not make the type's uid: only what sweeps have seen does."""
+    return unknown_to_events(kind.type) or kind.named.case == "any"
+
+
 @cache
-def _spellings(type: str) -> list[re.Pattern[str]]:
+def _spellings(type: str) -> list[tuple[str, Any]]:
     kind = kinds()[type]
-    return [_compiled(one, kind.named.pattern) for one in (form(kind), *kind.named.also, "{id}")]
+    return [(one, _compiled(one, kind.named.pattern)) for one in (form(kind), *kind.named.also, "{id}")]  # fmt: skip
 
 
-def _compiled(template: str, id: str) -> re.Pattern[str]:
-    out, seen = "", set[str]()
+def _compiled(template: str, id: str) -> Any:
+    out, named = "", set[str]()
     for plain, hole in re.findall(r"([^{]*)(?:\{(\w+)\})?", template):
-        out += re.escape(plain)
-        if hole in TOLD and hole not in seen:
-            seen.add(hole)
+        out += re2.escape(plain)
+        if hole in (*TOLD, "suffix") and hole not in named:
+            named.add(hole)
             out += f"(?P<{hole}>{id if hole == 'id' else HOLES[hole]})"
         elif hole:
             out += HOLES[hole]
-    return re.compile(out, re.DOTALL)
+    return re2.compile(f"(?s){out}")
+
+
+@cache
+def _never(pattern: str) -> Any:
+    return re2.compile(pattern)
 
 
 def spelled(kind: Kind, name: str) -> Spelled | None:
     """A name in one of the type's spellings, taken apart; None for what is none of them."""
-    for number, pattern in enumerate(_spellings(kind.type)):
-        if match := pattern.fullmatch(name):
+    if len(name) > LONGEST:
+        return None
+    arn = name.startswith("arn:")
+    for number, (template, pattern) in enumerate(_spellings(kind.type)):
+        if template.startswith("arn:") == arn and (match := pattern.fullmatch(name)):
             found = match.groupdict()
             id = found.get("id") or ""
+            if kind.named.never and _never(kind.named.never).search(id):
+                return None
+            suffix = (found.get("suffix") or "")[1:]
+            if suffix.isalpha() and suffix.islower():
+                continue  # as well a word of the name: AWS adds letters of both kinds and digits
             return Spelled(
                 id.lower() if kind.named.case == "lower" else id, found.get("account"),
                 found.get("region"), found.get("partition"), number == 0,
@@ -134,8 +156,8 @@ def uid_of(kind: Kind, name: str, where: Where, resolver: Resolver, *, seen: boo
     found = spelled(kind, name)
     if found is None:
         return None
-    asked = seen or unknown_to_events(kind.type) or kind.named.case == "any"
-    if asked:
+    asked = uncertain(kind)
+    if asked or seen:
         region = (found.region or where.region) if kind.scope == "regional" else "global"
         if known := resolver.uid(kind.type, found.account or where.account, region, found.id):
             return known

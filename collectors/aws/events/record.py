@@ -7,18 +7,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import orjson
-import re2  # type: ignore[import-untyped]
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
+from collectors.aws.events import names
 from collectors.aws.events.actor import actor
+from collectors.aws.events.names import Resolver
 from collectors.redact import Redactor
-from collectors.table import Kind, Touch, kinds, text, value
+from collectors.table import Kind, Touch, kinds, value
 from pipeline import wire
 from pipeline.errors import Malformed
-from pipeline.model import Change, Read, Scope
+from pipeline.model import Change
 
 Record = Mapping[str, Any]
 MOST_BYTES = 200_000
@@ -39,26 +40,6 @@ TEXTS = ("eventID", "eventSource", "eventTime", "awsRegion", "recipientAccountId
 """Fields that say which event it is and where: of another form, they could name something else than AWS meant."""
 
 
-class Resolver(Protocol):
-    """What sweeps have seen, for events that give only a name."""
-
-    def uid(self, type: str, account: str, region: str, name: str) -> str | None:
-        """The uid of the resource of that name; None where none was seen."""
-
-    def region(self, uid: str) -> str | None:
-        """Where a resource is that lives in a region and is listed globally (a bucket)."""
-
-
-class Nothing:
-    """A resolver that has seen nothing."""
-
-    def uid(self, type: str, account: str, region: str, name: str) -> str | None:  # noqa: ARG002
-        return None
-
-    def region(self, uid: str) -> str | None:  # noqa: ARG002
-        return None
-
-
 class Claim(NamedTuple):
     """A row's word on an event."""
 
@@ -77,6 +58,12 @@ def claims() -> dict[tuple[str, str], list[Claim]]:
             for change, name in touch.names():
                 out.setdefault((source, name), []).append(Claim(kind, touch, change))
     return out
+
+
+def claimed(record: Record) -> Sequence[Claim]:
+    """The rows' words on a record."""
+    source = str(record.get("eventSource") or "").partition(".")[0]
+    return claims().get((source, bare(record["eventName"])), ())
 
 
 SOURCES = {
@@ -125,7 +112,8 @@ class Reader:
         for claim, region, uid, _ in found:
             kind = base["kind"] if base["kind"] == "read" or claim.change == "use" else claim.change
             yield Change.model_validate(
-                base | {"uid": uid, "type": claim.kind.type, "region": region, "kind": kind, "resources": uids,
+                base | {"uid": uid, "type": claim.kind.type, "account": owner(claim.kind, uid, record), "region": region,
+                        "kind": kind, "resources": uids,
                         "parts": claim.touch.parts if kind == "update" else []}
             )  # fmt: skip
         if not found:
@@ -169,9 +157,8 @@ class Reader:
         return keep | self.redactor.config(said)
 
     def _touched(self, record: Record) -> Iterator[tuple[Claim, str, str, None]]:
-        source = str(record.get("eventSource") or "").partition(".")[0]
         seen = set()
-        for claim in claims().get((source, bare(record["eventName"])), ()):
+        for claim in claimed(record):
             if claim.touch.reach:
                 continue
             for uid in self._uids(claim, record):
@@ -181,59 +168,71 @@ class Reader:
 
     def _region(self, kind: Kind, record: Record, uid: str) -> str:
         if kind.scope == "regional":
-            return str(record.get("awsRegion") or "global")
+            told = names.spelled(kind, uid)
+            return (told and told.region) or str(record.get("awsRegion") or "global")
         return self.resolver.region(uid) or "global"
 
-    def _uids(self, claim: Claim, record: Record) -> Iterator[str]:
+    def _uids(self, claim: Claim, record: Record) -> list[str]:
+        """Of the first path that names resources of the type, those; of one that a type has only once, that."""
+        place = where(claim, record)
         if claim.touch.id is None:
-            if uid := self._filled(claim.kind, record, ""):
-                yield uid
-            return
-        try:
-            found = value(claim.touch.id, record)
-        except JMESPathError:  # another form than the documented one: it names nothing
-            return
-        for one in found if isinstance(found, list) else [found]:
-            if isinstance(one, str) and one and (uid := self._uid(claim, record, one)):
-                yield uid
-
-    def _uid(self, claim: Claim, record: Record, id: str) -> str | None:
-        if id.startswith("arn:"):
-            return id if fits(claim.kind, id) else None
-        if claim.touch.named:
-            where = str(record.get("awsRegion")) if claim.kind.scope == "regional" else "global"
-            if known := self.resolver.uid(claim.kind.type, account(record), where, id):
-                return known
-        return self._filled(claim.kind, record, id)
-
-    def _filled(self, kind: Kind, record: Record, id: str) -> str | None:
-        region = str(record.get("awsRegion") or "")
-        scope = {
-            "id": id, "tail": re.split(r"[/:]", id)[-1], "account": account(record), "region": region,
-            "partition": partition(region),
-        }  # fmt: skip
-        uid = text(form(kind), scope)
-        return uid if uid and uid.startswith("arn:") else None
+            uid = names.filled(claim.kind, names.Spelled("", None, None, None, False), place)
+            return [uid] if uid else []
+        for found in named(claim, record):
+            uids = [
+                names.uid_of(claim.kind, one, place, self.resolver, seen=claim.touch.seen)
+                for one in found
+            ]
+            if some := [uid for uid in uids if uid]:
+                return some
+        return []
 
 
-def form(kind: Kind) -> str:
-    """How a type's uid is made from what an event names it by."""
-    return kind.form or _ITEM.sub("{id}", kind.uid)
+def named(claim: Claim, record: Record) -> Iterator[list[str]]:
+    """What an event calls the resources of a claim, a path at a time."""
+    for path in claim.touch.paths:
+        found = searched(path, record)
+        yield [
+            one
+            for one in (found if isinstance(found, list) else [found])
+            if isinstance(one, str) and one
+        ]
 
 
-_HOLE = re.compile(r"\{.+?\}")
-_ITEM = re.compile(r"\{item\.[^{}]+\}")
+def searched(path: str, record: Record) -> Any:
+    """What a row's path gives of an event; None where the event has another form than the documented one."""
+    try:
+        return value(path, record)
+    except JMESPathError:
+        return None
 
 
-@cache
-def _pattern(template: str) -> Any:
-    """By RE2: an event's text may be as long and as odd as a caller likes."""
-    return re2.compile("(?s:.+)".join(map(re2.escape, _HOLE.split(template))))
+def where(claim: Claim, record: Record) -> names.Where:
+    """Where the resources of a claim are, as far as the event's names do not tell."""
+    region = str(record.get("awsRegion") or "")
+    who = record.get("userIdentity")
+    owner = searched(claim.touch.owner, record) if claim.touch.owner else None
+    return names.Where(
+        owner if isinstance(owner, str) and re.fullmatch(r"\d{12}", owner) else account(record), region,
+        names.partition(region, who.get("arn") if isinstance(who, dict) else None),
+    )  # fmt: skip
 
 
-def fits(kind: Kind, uid: str) -> bool:
-    """Whether a uid can be one of the type's: of its form (any ARN, where the row tells none)."""
-    return _pattern(form(kind)).fullmatch(uid) is not None
+def owner(kind: Kind, uid: str, record: Record) -> str:
+    """The account that a resource belongs to: what its uid says, or the event's own list of resources, or else the one
+    that was told of the event. A caller's copy of an event may be about another account's resource."""
+    told = names.spelled(kind, uid)
+    if told and told.account:
+        return told.account
+    listed = record.get("resources")
+    for one in listed if isinstance(listed, list) else ():
+        if (
+            isinstance(one, dict)
+            and one.get("ARN") == uid
+            and isinstance(one.get("accountId"), str)
+        ):
+            return str(one["accountId"])
+    return account(record)
 
 
 def insight(record: Any) -> bool:
@@ -253,11 +252,6 @@ def account(record: Record) -> str:
     who = record.get("userIdentity")
     own = who.get("accountId") if isinstance(who, dict) else None
     return str(record.get("recipientAccountId") or own or "")
-
-
-def partition(region: str) -> str:
-    """`aws`, or the one that a region's name tells."""
-    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"  # fmt: skip
 
 
 def failed(record: Record) -> bool:
@@ -310,31 +304,3 @@ def _json(found: Any) -> bytes:
 
 def _size(found: Any) -> int:
     return len(_json(found))
-
-
-@wire.one_record(NO_RECORD)
-def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
-    """What is to be read again: every resource that a successful change touched, and every scope that it reaches."""
-    out = {
-        change.uid: Read(
-            provider="aws", scope=False, uid=change.uid, type=change.type, account=change.account, region=change.region, reason="change",
-            after=change.occurred_at, change=change.id,
-        )
-        for change in changes
-        if change.type and change.outcome == "success" and change.kind in ("create", "update", "delete")
-    }  # fmt: skip
-    source = str(record.get("eventSource") or "").partition(".")[0]
-    for claim in claims().get((source, bare(record["eventName"])), ()) if changes else ():
-        if claim.touch.reach is None or failed(record):
-            continue
-        region = str(record.get("awsRegion")) if claim.kind.scope == "regional" else "global"
-        regions = [region] if claim.touch.reach == "region" or region == "global" else ["*"]
-        for where in regions:
-            scope = Scope(
-                provider="aws", account=account(record), region=where, type=claim.kind.type
-            )
-            out[scope.key] = Read(
-                provider="aws", scope=True, uid=scope.key, type=scope.type, account=scope.account, region=where, reason="related",
-                after=changes[0].occurred_at, change=changes[0].id,
-            )  # fmt: skip
-    return list(out.values())

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from collectors.aws.events.names import kept
 from collectors.aws.events.record import MOST_BYTES
 from collectors.redact import Redactor
 from pipeline import wire
@@ -116,8 +117,6 @@ def _inspector(document: Mapping[str, Any], detail: Mapping[str, Any]) -> Iterat
         id, region = str(one["id"]), one.get("region") or base["region"]
         if id.startswith("i-"):
             id = f"arn:{one.get('partition') or 'aws'}:ec2:{region}:{account}:instance/{id}"
-        elif ":function:" in id:
-            id = ":".join(id.split(":")[:7])  # without the version
         elif ":repository/" in id:
             id = id.partition("/sha256:")[0]
         uids.append(id)
@@ -144,7 +143,7 @@ def _security_hub(document: Mapping[str, Any], detail: Mapping[str, Any]) -> Ite
 
 
 def _each(base: dict[str, Any], uids: list[str]) -> Iterator[dict[str, Any]]:
-    found = sorted(set(uids))
+    found = sorted({kept(uid) for uid in uids})
     for uid in found or [f"account:aws:{base['account']}"]:
         yield base | {"uid": uid, "resources": found}
 

@@ -10,7 +10,9 @@ import orjson
 
 from collectors.aws.events import reported
 from collectors.aws.events.envelope import Contents, Object, records
-from collectors.aws.events.record import Reader, reads
+from collectors.aws.events.names import fits, kept
+from collectors.aws.events.record import Reader
+from collectors.aws.events.wishes import reads
 from collectors.aws.sources.send import Sender
 from collectors.folder.config import MAPPINGS, snapshot_of
 from collectors.folder.read import config_items
@@ -131,7 +133,7 @@ class Hearer:
             except (KeyError, TypeError, ValueError, AttributeError) as why:
                 raise Malformed(f"a configuration item: {type(why).__name__}: {why}") from None
         kind, uid = kinds().get(type_), item.get("ARN") or item.get("arn")
-        if kind is None or not isinstance(uid, str):
+        if kind is None or not isinstance(uid, str) or not fits(kind, uid := kept(uid)):
             return
         at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))  # fmt: skip
         region = str(item.get("awsRegion")) if kind.scope == "regional" else "global"

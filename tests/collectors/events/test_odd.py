@@ -10,7 +10,9 @@ from typing import Any
 import orjson
 import pytest
 
-from collectors.aws.events.record import Claim, Nothing, Reader, claims, fits, reads
+from collectors.aws.events.names import Nothing, fits
+from collectors.aws.events.record import Claim, Reader, claims
+from collectors.aws.events.wishes import reads
 from collectors.redact import Redactor
 from collectors.table import kinds
 from pipeline import wire
@@ -28,7 +30,7 @@ def example(source: str, name: str, found: list[Claim]) -> dict[str, Any]:
     record = event(name, source)
     record["userIdentity"] = by_role("team/deploy", "ci")
     for claim in found:
-        for top, below in PATH.findall(claim.touch.id or ""):
+        for top, below in PATH.findall(" ".join(claim.touch.paths)):
             steps = [top, *below.strip(".").split(".")]
             holder = record
             for step in steps[:-1]:

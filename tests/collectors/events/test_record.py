@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.aws.events.actor import actor
-from collectors.aws.events.record import Nothing, Reader, bare, reads
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader, bare
+from collectors.aws.events.wishes import reads
 from collectors.redact import Redactor
 from pipeline import wire
 from pipeline.errors import Malformed

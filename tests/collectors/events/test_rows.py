@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from collectors.aws.again import taken_apart
-from collectors.aws.events.record import SOURCES, bare, claims, fits, form
-from collectors.table import Kind, kinds, text
+from collectors.aws.events.names import fits, form
+from collectors.aws.events.record import SOURCES, bare, claims
+from collectors.table import Kind, kinds
 from pipeline.rulebook.shapes import builtin_shapes
+from tests.collectors.events.spellings import own_uid
 
 READS = re.compile(
     r"^(Describe|Get|List|BatchGet|BatchDescribe|Search|Query|Scan|Lookup|Check|Test|Validate|Select|Head|Preview|Simulate|Estimate"
@@ -64,19 +66,18 @@ def test_a_rows_events(kind: Kind) -> None:
         if touch.id is None and touch.reach is None:
             assert "{item." not in kind.uid, "an id is needed"
         if touch.id is not None:
-            jmespath.compile(touch.id)
-            assert re.search(r"requestParameters|responseElements|resources\[", touch.id)
+            for path in touch.paths:
+                jmespath.compile(path)
+                assert re.search(r"requestParameters|responseElements|resources\[", path)
 
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_rows_uid_is_made_and_taken_apart(kind: Kind) -> None:
     template = form(kind)
-    scope = {"id": "some-id", "tail": "some-id", "account": "111111111111", "region": "eu-west-1", "partition": "aws"}  # fmt: skip
-    uid = text(template, scope)
-    assert uid is not None
-    if template == "{id}":  # only a whole ARN will do
-        assert all(touch.named or touch.reach for touch in kind.events)
+    if template == "{id}":
+        assert all(touch.reach for touch in kind.events)
         return
+    uid = own_uid(kind)
     assert re.fullmatch(r"arn:aws:[a-z0-9-]+:[a-z0-9-]*:(\d{12})?:.+", uid)
     assert fits(kind, uid)
     assert taken_apart(kind.uid, uid) is not None
@@ -123,10 +124,10 @@ def test_what_a_row_calls_quiet_or_ordered_is_there(kind: Kind) -> None:
 def test_no_other_type_claims_the_same_resource_of_an_event() -> None:
     """Two rows may claim an event, but never as the same uid, unless the id says which of them is meant."""
     for (source, name), found in claims().items():
-        forms: dict[tuple[str, str | None], set[str]] = {}
+        forms: dict[tuple[str, str], set[str]] = {}
         for claim in found:
-            if claim.touch.reach is None:
-                key = (form(claim.kind), claim.touch.id)
+            if claim.touch.reach is None and not claim.touch.seen:
+                key = (form(claim.kind) + claim.kind.named.pattern, str(claim.touch.id))
                 forms.setdefault(key, set()).add(claim.kind.type)
         twice = {key: types for key, types in forms.items() if len(types) > 1}
         assert not twice, (source, name)
