@@ -137,10 +137,10 @@ def test_a_log_file_is_read_and_a_config_item_too() -> None:
 
 def test_an_item_of_a_type_without_a_mapping_asks_for_a_reading() -> None:
     item = item_message()
-    item["configurationItem"] |= {"resourceType": "AWS::KMS::Key", "ARN": "arn:aws:kms:eu-west-1:1:key/k"}  # fmt: skip
+    item["configurationItem"] |= {"resourceType": "AWS::KMS::Key", "ARN": "arn:aws:kms:eu-west-1:111111111111:key/k"}  # fmt: skip
     sqs, sent = Sqs(json.dumps(item)), Sent()
     run(sqs, sent)
-    assert [(r.type, r.uid) for r in sent.all_reads] == [("AWS::KMS::Key", "arn:aws:kms:eu-west-1:1:key/k")]  # fmt: skip
+    assert [(r.type, r.uid) for r in sent.all_reads] == [("AWS::KMS::Key", "arn:aws:kms:eu-west-1:111111111111:key/k")]  # fmt: skip
 
 
 def test_a_backlog_says_how_old_it_is() -> None:
