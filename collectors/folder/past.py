@@ -123,6 +123,8 @@ class Gathered:
         self._used |= other._used  # noqa: SLF001 - another of us
         for key, records_ in other.origins.items():
             self.origins.setdefault(key, []).extend(records_)
+        for place, uids in other._read.items():  # noqa: SLF001
+            self._read.setdefault(place, set()).update(uids)
         self.problems += other.problems
         self.last = max(self.last, other.last)
         self.ticks = self.ticks or other.ticks

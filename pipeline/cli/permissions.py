@@ -65,7 +65,9 @@ def aws(
     from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
 
     if partition not in partitions():
-        raise UserError(f"--partition {partition}: no such partition (one of: {', '.join(partitions())})")
+        raise UserError(
+            f"--partition {partition}: no such partition (one of: {', '.join(partitions())})"
+        )
     own = load_settings().aws
     if trusted:
         if len(trusted) != 12 or not trusted.isdigit():

@@ -12,7 +12,8 @@ import orjson
 import pytest
 import yaml
 
-from collectors.aws.events.record import Nothing, Reader
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader
 from collectors.folder.past import Gathered, past, reader_of
 from collectors.redact import Redactor
 from pipeline import tape, wire
