@@ -97,7 +97,9 @@ class Reading:
         for number, page in enumerate(pages, first):
             yield SweepUids(scope=self.scope, id=self.id, page=number, uids=page)
         if self.trouble is None:
-            yield Swept(scope=self.scope, started_at=self.started_at, complete=True)
+            yield Swept(
+                scope=self.scope, started_at=self.started_at, complete=True, ended_at=finished_at
+            )
         complete = self.status == "complete"
         yield Sweep(
             scope=self.scope,

@@ -1,22 +1,29 @@
 """The clock: time as records, to every partition of `control`."""
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+
+from confluent_kafka import Producer
 
 from pipeline.errors import UserError
 from pipeline.exception_store import stored, tell
 from pipeline.kafka import Delivery, explained, flush, produce, producer, read_all
 from pipeline.model import Control, Tick, rfc3339
+from pipeline.model.base import EPOCH
 from pipeline.settings import Settings
 from pipeline.topics import CONTROL
 
+log = logging.getLogger("driftline.clock")
 SOURCE = "sweep"
 TAIL = 30.0
 AGAIN = timedelta(hours=24)
 """How often the exceptions in force are told anew: what has lost its state learns of them."""
 AHEAD = timedelta(hours=1)
 """More than two machines' clocks differ by."""
+ASKED = Control(tick=Tick(source="clock", watermark=EPOCH)).encode()
+"""A tick that says nothing: what the broker makes of it tells the broker's time."""
 
 
 def last_tick(settings: Settings) -> datetime | None:
@@ -33,6 +40,15 @@ def last_tick(settings: Settings) -> datetime | None:
     return newest
 
 
+def brokers_time(out: Producer, delivery: Delivery) -> datetime | None:
+    """What the brokers' clock says now; None where `control` does not carry their time. Raises OSError."""
+    delivery.broker_ms = None
+    produce(out, delivery, CONTROL.name, ASKED, partition=0)
+    flush(out, delivery, TAIL)
+    at = delivery.broker_ms
+    return None if at is None else datetime.fromtimestamp(at / 1000, UTC)
+
+
 def run(
     settings: Settings,
     *,
@@ -40,14 +56,22 @@ def run(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Writes a tick now, then at every interval. Raises OSError where Kafka does not take them, and UserError where
-    the newest tick lies so far ahead that time would stand still and nobody would know."""
+    """Writes a tick now, then at every interval, never ahead of the brokers' clock. Raises OSError where Kafka does not
+    take them, and UserError where the newest tick lies so far ahead that time would stand still and nobody would know
+    (which cannot be where `control` carries the brokers' time: such a tick is refused by the worker, and counts not)."""
     newest = last_tick(settings)
     out, delivery = producer(settings.kafka), Delivery()
     late = timedelta(seconds=settings.clock.lateness)
     told = None
     while True:
-        moment = now()
+        moment, theirs = now(), brokers_time(out, delivery)
+        if theirs is not None:
+            if moment - theirs > late:
+                log.warning("this machine's clock is ahead of the brokers'", extra={"seconds": round((moment - theirs).total_seconds())})  # fmt: skip
+            moment = min(moment, theirs)
+            if newest is not None and newest > moment + AHEAD:
+                log.warning("a tick of a wrong clock is passed over", extra={"tick": rfc3339(newest)})  # fmt: skip
+                newest = None
         if told is None or moment > told + AGAIN:
             told = moment
             known = stored(settings.kafka).values()

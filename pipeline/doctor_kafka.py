@@ -1,7 +1,7 @@
 """What `driftline doctor` asks Kafka about our programs: the last tick, and how far consumer groups are."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -49,7 +49,7 @@ class Told(NamedTuple):
 def _ticks(settings: Settings, seconds: float) -> dict[str, Told]:
     """The last tick of every source that told one lately."""
     slot, origins = TopicPartition(CONTROL.name, 0), Origins(settings.kafka)
-    found: dict[str, Told] = {}
+    readers: dict[str, dict[str, Told | None]] = {}
     try:
         with explained(settings.kafka):
             low, high = origins.ends(slot, seconds)
@@ -61,10 +61,18 @@ def _ticks(settings: Settings, seconds: float) -> dict[str, Told]:
                 if tick is not None:
                     now = time.time()
                     age = max(0.0, now - message.timestamp()[1] / 1000)
-                    found[tick.source] = Told(age, max(0.0, now - tick.watermark.timestamp()))
+                    told = Told(age, max(0.0, now - tick.watermark.timestamp()))
+                    readers.setdefault(tick.source, {})[tick.reader] = None if tick.ended else told
     finally:
         origins.close()
-    return found
+    return {source: last for source, told in readers.items() if (last := _last(told.values()))}
+
+
+def _last(readers: Iterable[Told | None]) -> Told | None:
+    """Of a source's readers that were heard lately the one that is furthest behind, or whoever was heard last."""
+    heard = [told for told in readers if told is not None]
+    lately = [told for told in heard if told.age <= LATE]
+    return max(lately, key=lambda told: told.behind) if lately else min(heard, default=None)
 
 
 def events(settings: Settings, seconds: float) -> Iterator[Line]:

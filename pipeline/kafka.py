@@ -9,7 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_LOG_APPEND_TIME,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import NotThere, UserError
@@ -227,9 +234,14 @@ class Delivery:
 
     def __init__(self) -> None:
         self.failed: list[str] = []
+        self.broker_ms: int | None = None
+        """The broker's time of the last delivery, where the topic's records carry that (LogAppendTime)."""
 
     def __call__(self, error: KafkaError | None, message: Any) -> None:
-        if error is not None:
+        if error is None:
+            kind, at = message.timestamp()
+            self.broker_ms = at if kind == TIMESTAMP_LOG_APPEND_TIME else self.broker_ms
+        else:
             self.failed.append(f"{message.topic()}[{message.partition()}]: {error.str()}")
 
 

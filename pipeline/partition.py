@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline import assess, ghosts, heard, wire
+from pipeline import arrival, assess, ghosts, heard, wire
 from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
@@ -68,6 +68,8 @@ class Partition:
         self._get, self._rulebook = get, rulebook
         self._watch = watch
         self._marked = 0
+        self._latest = NEVER
+        """Up to when the record under way may be dated."""
         self._due: list[tuple[int, str]] = []
         self._control = 0
         self._outputs: list[Output] = []
@@ -117,8 +119,13 @@ class Partition:
                 )
         return None
 
+    def dated(self, topic: str) -> int:
+        """How far the records of a topic have come by their own times, microseconds."""
+        return self.newest if topic == SNAPSHOTS.name else self.heard
+
     def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:
         """One record of a topic. `broker_time`: when the broker took it, microseconds; None: not known, as of a tape."""
+        self._latest = arrival.latest(broker_time)
         if topic == CONTROL.name:
             return self.control(value, offset, broker_time)
         return (
@@ -132,6 +139,7 @@ class Partition:
         at again; what was swept, or is gone, ends states."""
         try:
             record = wire.control(value)
+            arrival.check(record, self._latest)
             if record.exception is not None:
                 self._accepted.tell(record.exception, offset, len(value))
                 self.counts["exception"] += 1
@@ -141,11 +149,13 @@ class Partition:
         if record.baseline is not None:
             self._baseline(record.baseline)
         if record.swept is not None:
-            self._retiring.swept(record.swept, offset, broker_time or 0)
+            ended = record.swept.ended_at
+            ready = micros(ended) if broker_time and ended else broker_time or 0
+            self._retiring.swept(record.swept, offset, ready)
         if record.gone is not None:
             self._retiring.gone(record.gone, offset, broker_time or 0)
         if record.tick is not None:
-            self._time.tick(record.tick.source, micros(record.tick.watermark))
+            self._time.hear(record.tick, self._latest)
             self._rows[rows.SOURCES_KEY] = self._time.row(offset)
         return None
 
@@ -169,6 +179,8 @@ class Partition:
         for place, element in enumerate(elements):
             try:
                 record = wire.change(element)
+                if isinstance(record, Change):
+                    arrival.check(record, self._latest)
                 if record.uid.startswith(PREFIX):
                     self._sessions.take(record, offset, place)
                 elif isinstance(record, Change):
@@ -334,7 +346,9 @@ class Partition:
     def _unchanged(self, peek: wire.Peek, offset: int, place: int) -> bool:
         """The short cut: writes only the head where the reading says what the last one said."""
         key = rows.head_key(peek.uid)
-        row = self._row(key)
+        row, at = self._row(key), to_micros(peek.captured_at)
+        if at is not None and at <= self._latest:
+            self.newest = max(self.newest, at)
         if row is None:
             return False
         due, position = rows.prefix(row)
@@ -344,15 +358,13 @@ class Partition:
         head = rows.decode_head(row)
         if peek.digest(self._rulebook.type_hash(peek.type)) != head.digest:
             return False
-        at = to_micros(peek.captured_at)
-        if at is None or at < head.seen_at or at >= due:
+        if at is None or at < head.seen_at or at >= due or max(at, head.said_at) > self._latest:
             return False
-        if not _read(head, peek, at):
+        if not _read(head, peek, at, self._latest):
             return False
         head.seen_at = at
         position = Position(offset, place, position.control, position.change, position.change_place)
         self._rows[key] = rows.encode(head, due, position)
-        self.newest = max(self.newest, at)
         self.counts["unchanged"] += 1
         return True
 
@@ -363,9 +375,11 @@ class Partition:
         if state and (state.position.offset, state.position.place) >= (offset, place):
             self.counts["duplicates"] += 1
             return
+        arrival.check(snapshot, self._latest)
         digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
         events = self._events(snapshot.provider)
-        step = assess.apply(state, snapshot, digest, self._rulebook, self._options, events)
+        known = arrival.healed(state, self._latest) if state else None
+        step = assess.apply(known, snapshot, digest, self._rulebook, self._options, events)
         old = state.position if state else Position()
         position = Position(offset, place, old.control, old.change, old.change_place)
         self._emit(snapshot.uid, state, step, position)
@@ -458,15 +472,16 @@ class Partition:
         self._dead.append(Dead(place, reason[:500], value))
 
 
-def _read(head: Head, peek: wire.Peek, at: int) -> bool:
-    """Puts the times of a reading's parts into the head; False where one of them is older than what is known."""
+def _read(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:
+    """Puts the times of a reading's parts into the head; False where one of them is older than what is known, or later
+    than it may be."""
     times, provided = head.parts, head.provided
     for part in peek.parts:
         read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
-        if read_at is None:
+        if read_at is None or read_at > latest:
             return False
         known_at, said = times.get(part.name, 0), None
-        if part.provided_at and (said := to_micros(part.provided_at)) is None:
+        if part.provided_at and ((said := to_micros(part.provided_at)) is None or said > latest):
             return False
         if not newer(read_at, said, known_at - 1, provided.get(part.name)):
             return False

@@ -79,6 +79,9 @@ COMPACTED = {
     "delete.retention.ms": str(7 * DAY_MS),
 }
 
+BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
+"""Records carry the broker's time, by which it shows whether who wrote them has a wrong clock."""
+
 # Inputs are neither compacted nor written in transactions: a hole in their offsets would be one by right.
 SNAPSHOTS = Topic("snapshots", "none: batches of one partition")
 CHANGES = Topic("changes", "resource uid, or none: batches of one partition")

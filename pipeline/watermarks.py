@@ -3,12 +3,17 @@
 from collections.abc import Callable
 
 from pipeline import state as rows
+from pipeline.model import Tick, micros
 from pipeline.state import NEVER, Position, Sources
 
 SWEEP = "sweep"
 """The clock's own source: how far readings have come."""
 SILENT = 6 * 3_600_000_000
 """A source of events that is so far behind holds nothing back any more: it was switched off, or is broken."""
+FORGOTTEN = 4 * SILENT
+"""A reader that is so far behind is not kept any more."""
+READER = "@"
+"""Between a source and which of its readers tells: `aws.eventbridge@host-0`. A source has come as far as its last reader."""
 
 
 class Watermarks:
@@ -20,8 +25,36 @@ class Watermarks:
         self._known = rows.decode_sources(row).watermarks if row else {}
         self._told = rows.prefix(row)[1] if row else Position()
 
-    def tick(self, source: str, at: int) -> None:
-        self._known = self._known | {source: max(at, self._known.get(source, 0))}
+    def hear(self, record: Tick, latest: int = NEVER) -> None:
+        """A tick of `control`."""
+        name = f"{record.source}{READER}{record.reader}" if record.reader else record.source
+        if record.ended:
+            self.end(name)
+        else:
+            self.tick(name, micros(record.watermark), latest)
+
+    def tick(self, source: str, at: int, latest: int = NEVER) -> None:
+        """`latest`: up to when a watermark can be right now. One beyond, of before that was checked, counts no more."""
+        if at <= 0:
+            return  # it only asks for the broker's time
+        right = {name: known for name, known in self._known.items() if known <= latest}
+        if READER in source:
+            right.pop(
+                source.partition(READER)[0], None
+            )  # of a version whose readers did not say who they are
+        right[source] = max(at, right.get(source, 0))
+        self._known = {
+            name: known
+            for name, known in right.items()
+            if READER not in name or known > right[source] - FORGOTTEN
+        }
+
+    def end(self, source: str) -> None:
+        """A reader has ended properly: nothing waits for it, if others read its source. The last one may only start anew."""
+        base = source.partition(READER)[0]
+        others = (n for n in self._known if n != source and n.partition(READER)[0] == base)
+        if any(self._known[name] > self.swept - SILENT for name in others):
+            self._known = {name: known for name, known in self._known.items() if name != source}
 
     def row(self, offset: int) -> bytes:
         """To be kept. `offset`: of the record that told; one that comes again takes nothing back."""

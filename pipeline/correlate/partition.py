@@ -10,8 +10,8 @@ import msgspec
 import orjson
 from pydantic import ValidationError
 
+from pipeline import arrival, wire
 from pipeline import state as rows
-from pipeline import wire
 from pipeline.correlate import alert
 from pipeline.correlate import group as groups
 from pipeline.correlate.budget import Budget
@@ -58,6 +58,7 @@ class Correlating:
         self._rows: dict[bytes, bytes | None] = {}
         self._dead: list[Dead] = []
         self._marked, self._sources = 0, sources
+        self._latest = NEVER
         self._time = Watermarks(self._get)
         self._budget = Budget(self._row, self._rows_put, budget)
 
@@ -80,8 +81,14 @@ class Correlating:
         level = self._levels.get(name.partition("\n")[0], 1)
         heapq.heappush(self._due[level], (due, name))
 
-    def apply(self, topic: str, value: bytes, offset: int) -> None:  # noqa: ARG002 - there is one
-        """One record of `signals`. What is malformed goes to the dead; raises only NewerState."""
+    def dated(self, topic: str) -> int:  # noqa: ARG002 - there is one
+        """Nothing waits for these: time comes by the same topic."""
+        return 0
+
+    def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:  # noqa: ARG002 - there is one
+        """One record of `signals`. What is malformed goes to the dead; raises only NewerState. `broker_time`: when the
+        broker took it, microseconds; None: not known."""
+        self._latest = arrival.latest(broker_time)
         try:
             document = wire.decode(value)
             if isinstance(document, dict) and "mark" in document:
@@ -97,9 +104,11 @@ class Correlating:
 
     def _mark(self, document: dict[str, Any], offset: int) -> None:
         record = _read(Mark, document)
+        if micros(record.until) > self._latest:
+            raise Malformed(f"a mark of {record.until}: ahead of the broker's clock")
         self._marked = offset
         self.counts["marks"] += 1
-        self._time.tick(f"{record.level}.{record.mark}", micros(record.until))
+        self._time.tick(f"{record.level}.{record.mark}", micros(record.until), self._latest)
         self._rows[rows.SOURCES_KEY] = self._time.row(offset)
 
     def _signal(self, document: Any, offset: int) -> None:

@@ -16,6 +16,10 @@ class Tick(Record):
 
     source: str
     watermark: Time
+    reader: str = ""
+    """Which of the source's readers tells, where there may be several: the source has come as far as the last of them."""
+    ended: bool = False
+    """This reader has stopped: the others need not wait for it."""
 
 
 class RiskException(Record):
@@ -104,6 +108,8 @@ class Swept(Record):
     scope: Scope
     started_at: Time
     complete: bool
+    ended_at: Time | None = None
+    """When the last of it was read."""
 
 
 class Gone(Record):

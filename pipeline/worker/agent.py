@@ -60,7 +60,7 @@ class Agent:
         self.turn = asyncio.Lock()  # held for the length of a batch
         self.partitions: dict[int, Folding] = {}
         self.last_at: dict[tuple[str, int], int] = {}
-        """Topic and partition to the Kafka time of its last record, in microseconds; of `control` it does not count."""
+        """Topic and partition to how far its records have come, in microseconds; of `control` it does not count."""
         changelog = self.table.changelog_topic_name
         self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session, job.name)
         self.graves = Graves(settings.worker.bad_share, self.ledger.send, job.name)
@@ -161,8 +161,10 @@ class Agent:
     def _apply(self, message: Any) -> None:
         partition = self._partition(message.partition)
         before = signs.elements(partition)
-        partition.apply(message.topic, message.value or b"", message.offset)
-        self.last_at[message.topic, message.partition] = int(message.timestamp * 1_000_000)
+        at = int(message.timestamp * 1_000_000)
+        partition.apply(message.topic, message.value or b"", message.offset, at)
+        # what comes late is as old as what it says, whenever the broker took it
+        self.last_at[message.topic, message.partition] = min(at, partition.dated(message.topic))
         self._bury(message, partition, signs.elements(partition) - before)
 
     async def _pass_time(self, numbers: list[int], began: float) -> bool:

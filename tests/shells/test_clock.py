@@ -41,6 +41,8 @@ class Stage:
             clock, "tell", lambda *told: self.told.append([one.id for one in told[2]])
         )
         monkeypatch.setattr(clock, "produce", self._produce)
+        self.brokers: datetime | None = None
+        monkeypatch.setattr(clock, "brokers_time", lambda *_: self.brokers)
         monkeypatch.setattr(clock, "flush", self._flush)
 
     def _produce(
@@ -123,6 +125,19 @@ def test_a_tick_far_ahead_is_told(monkeypatch: pytest.MonkeyPatch, once: bool) -
     with pytest.raises(UserError, match="2027-01-01T00:00:00"):
         clock.run(own_settings(), once=once, now=lambda: NOON, pause=lambda _: None)
     assert stage.written == []
+
+
+def test_it_never_ticks_ahead_of_the_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch)
+    stage.brokers = NOON
+    assert stage.run(after(60 * 24 * 365), after(-1)) == [after(-2)]
+
+
+def test_a_tick_of_a_wrong_clock_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker has refused it, or does so now."""
+    stage = Stage(monkeypatch, tick(60 * 24 * 365))
+    stage.brokers = after(0.5)
+    assert stage.run(NOON, after(1)) == [after(-2), after(-1.5)]
 
 
 def test_once(monkeypatch: pytest.MonkeyPatch) -> None:

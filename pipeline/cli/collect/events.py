@@ -99,13 +99,19 @@ class Hearing:
 
     def run(self, *, once: bool) -> int:
         """Until stopped, or (once) until everything is empty. Raises NotThere where Kafka or AWS does not answer."""
+        from collectors.aws.sources.watermark import reader_name
+
+        with reader_name() as name:
+            return self._run(name, once=once)
+
+    def _run(self, reader: str, *, once: bool) -> int:
         from collectors.aws.sources.watermark import Teller
 
         until: dict[str, Callable[[], float]] = {}
         self._queues(until, once=once)
         if self.settings.aws.events.lookup:
             self._lookups(until, once=once)
-        teller = Teller(self.settings.kafka, until)
+        teller = Teller(self.settings.kafka, until, reader=reader)
         while any(thread.is_alive() for thread in self._threads):
             if self._errors or self.stop.is_set():
                 break
@@ -121,6 +127,7 @@ class Hearing:
         with self._told():
             if not self._errors:
                 teller.tell()
+                teller.end()
         if self._errors:
             raise self._errors[0]
         return 0
