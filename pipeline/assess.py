@@ -117,12 +117,14 @@ def tick(
     return Step(new, findings, True, told, [], explain.sessions(told), again)
 
 
-def judged_anew(state: State, rulebook: Rulebook, options: Options) -> Step:
-    """A state that people's word has changed: judged by what is known of it. `state.body` is another than before."""
+def judged_anew(
+    state: State, rulebook: Rulebook, options: Options, before: Body | None = None
+) -> Step:
+    """A state that people's word has changed: judged by what is known of it. `state.body` is another than `before`."""
     at = max(state.head.seen_at, state.head.said_at)
     new = judging.passed(state, at, rulebook, options)
     judging.judge(new, at, rulebook, options)
-    return _moved(state.body, new, at, rulebook, options)
+    return _moved(before or state.body, new, at, rulebook, options)
 
 
 def ruled_anew(state: State, rulebook: Rulebook, options: Options) -> Step:

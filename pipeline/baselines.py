@@ -36,11 +36,24 @@ def with_(body: Body, record: Baseline) -> Body | None:
         return None
     said = Expected(
         at, {} if record.revoked else record.expect, record.by, record.source, record.recreated, record.revoked is not None,
-        record.appliers,
+        record.appliers, record.address, record.repository, record.path,
     )  # fmt: skip
     return msgspec.structs.replace(
         body, baselines=body.baselines | {record.kind: said}, lives=dict(body.lives)
     )
+
+
+def declared(body: Body) -> dict[str, str] | None:
+    """Where code declares the resource, as findings tell it; None where none does."""
+    one = body.baselines.get("declared")
+    if one is None or one.revoked:
+        return None
+    return {
+        "workspace": one.source,
+        "address": one.address,
+        "repository": one.repository,
+        "path": one.path,
+    }
 
 
 def made_anew(body: Body) -> None:

@@ -75,7 +75,7 @@ def baseline(state: State | None, record: Baseline, rulebook: Rulebook, options:
     new = State(old.head, body, old.due, old.position)
     if body.unseen:
         return Step(new, [], True)
-    return assess.judged_anew(new, rulebook, options)
+    return assess.judged_anew(new, rulebook, options, old.body)
 
 
 def _named(record: Baseline) -> dict[str, Any]:

@@ -146,6 +146,10 @@ class Expected(msgspec.Struct, array_like=True):
     revoked: bool = False
     appliers: list[str] = []
     """Who makes reality as declared (patterns): while one of them works, it may be half done."""
+    address: str = ""
+    """Where in the code; with its repository and the folder or file in it, where these were said."""
+    repository: str = ""
+    path: str = ""
 
 
 class Body(msgspec.Struct, array_like=True):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
+from pipeline.baselines import declared
 from pipeline.exception_book import Book
 from pipeline.model import finding_id, from_micros, rule_uuid
 from pipeline.risk import NONE, risk
@@ -47,7 +48,8 @@ def say(
     body, head = state.body, state.head
     out: list[dict[str, Any]] = []
     again: list[dict[str, Any]] = []
-    moved = before is not None and before.resource != body.resource
+    code = declared(body)
+    moved = before is not None and (before.resource != body.resource or _declared_anew(before, body))  # fmt: skip
     bounds = {bound.id: bound for bound in rules.every}
     for rule in sorted(body.lives):
         life, old = body.lives[rule], before.lives.get(rule) if before else None
@@ -67,6 +69,8 @@ def say(
         )
         if (life.suppressed or life.lifted) and (entry := exceptions.get(life.exception)):
             finding["exception"] = entry.told()
+        if code is not None:
+            finding["declared"] = code
         (out if changed or named or moved else again).append(finding)
     if restate or before is None:
         told = head.told
@@ -76,6 +80,11 @@ def say(
         else:
             out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
     return Said(out, again)
+
+
+def _declared_anew(before: Body, body: Body) -> bool:
+    """Whether code declares it at another place than before, or no more."""
+    return before.baselines is not body.baselines and declared(before) != declared(body)
 
 
 def _revision(life: Life, head: Head, since: int) -> int:

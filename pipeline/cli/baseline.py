@@ -12,7 +12,6 @@ from pipeline.errors import UserError
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
-    from pipeline.model import Baseline
     from pipeline.state import Body
 
 KINDS = ("approved", "declared", "recorded")
@@ -117,69 +116,43 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
 @click.option("--plan", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
               help="What `terraform show -json` says of a plan, or of a state; or a state file itself.")  # fmt: skip
 @click.option("--workspace", required=True, metavar="NAME", help="Whose code it is: what it declared before and does no more, ends.")  # fmt: skip
+@click.option("--repository", default="", metavar="URL", help="Where the code is kept: findings of what it declares say it.")  # fmt: skip
+@click.option("--path", "folder", default="", metavar="PATH", help="The folder or file in that repository.")  # fmt: skip
 @click.option("--ignore", "ignored", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Not compared (lifecycle.ignore_changes is not in a plan); * stands for any text.")  # fmt: skip
-@click.option("--claims", is_flag=True, help="What these resources have and the workspace does not declare (policies of its roles and users) is a difference too.")  # fmt: skip
+@click.option("--sets", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Set by code, though a plan cannot show it (dynamic blocks, expressions); * stands for any text.")  # fmt: skip
+@click.option("--claims", is_flag=True, help="What these resources have and the workspace does not declare (policies of its roles, users and groups; rules of its security groups) is a difference too.")  # fmt: skip
+@click.option("--partition", default="aws", show_default=True, metavar="NAME", help="Of buckets of which the plan does not say it.")  # fmt: skip
 @click.option("--applied-by", "appliers", multiple=True, metavar="ACTOR", help="Who applies the code (a role's ARN, * for any text): until half an hour after their last change of a resource a difference is not told.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what is compared, and what is not.")
-@click.option("--force", is_flag=True, help="Take a state that is older, or of another lineage.")
+@click.option("--force", is_flag=True, help="Take a state that is older or of another lineage, a plan that is not whole (then nothing ends), or what another workspace declares.")  # fmt: skip
 @FORM
 def declare(
-    plan: Path,
-    workspace: str,
-    ignored: tuple[str, ...],
-    claims: bool,
-    appliers: tuple[str, ...],
-    dry_run: bool,
-    force: bool,
-    form: str,
-) -> int:
+    plan: Path, workspace: str, repository: str, folder: str, ignored: tuple[str, ...], sets: tuple[str, ...], claims: bool,
+    partition: str, appliers: tuple[str, ...], dry_run: bool, force: bool, form: str,
+) -> int:  # fmt: skip
     """Take from Terraform what resources ought to be: a plan at the applied commit is `declared`; a state alone is only `recorded`, for
-    applying writes reality into it. Only mapped attributes are compared; the rest is listed."""
+    applying writes reality into it. Compared is what code sets and mapping.yaml names; the rest is listed, with the reason."""
     from collectors.aws.terraform import read
-    from pipeline import baseline_store
-    from pipeline.report import ascii_json, plain
+    from pipeline import baseline_store, declaring
 
     settings, now = load_settings(), datetime.now(UTC)
-    found = read(plan, workspace, ignored, now, claims=claims)
-    for record in found.records:
-        record.appliers = list(appliers)
-    known = baseline_store.stored(settings.kafka) if not dry_run else {}
-    mine = [
-        b
-        for b in known.values()
-        if b.source == workspace and b.kind == found.kind and b.revoked is None
-    ]
+    found = read(plan, workspace, ignored, now, claims=claims, sets=sets, partition=partition)
     if not force:
-        _grown(found.serial, found.lineage, mine)
-    wanted = {baseline_store.key(record) for record in found.records}
-    over = [
-        b.model_copy(update={"at": now, "revoked": now})
-        for b in mine
-        if baseline_store.key(b) not in wanted
-    ]
-    if form == "json":
-        click.echo(ascii_json({
-            "kind": found.kind, "declared": {r.uid: r.expect for r in found.records}, "ended": [r.uid for r in over],
-            "not_compared": found.not_compared,
-        }))  # fmt: skip
-    else:
-        for record in found.records:
-            click.echo(plain(f"{found.kind}: {record.uid}: {', '.join(sorted(record.expect))}"))
-        for address, why in sorted(found.not_compared.items()):
-            click.echo(plain(f"not compared: {address}: {why}"))
-        click.echo(f"{len(found.records)} resources {found.kind}, {len(over)} end, {len(found.not_compared)} are not or not wholly compared")  # fmt: skip
+        declaring.whole(plan, found.partial)
+    for record in found.records:
+        record.appliers, record.repository, record.path = list(appliers), repository, folder
+    known = baseline_store.stored(settings.kafka) if not dry_run else {}
+    standing = [b for b in known.values() if b.kind == found.kind and b.revoked is None]
+    mine = [b for b in standing if b.source == workspace]
+    if not force:
+        declaring.grown(found.serial, found.lineage, mine)
+        declaring.alone(found, [b for b in standing if b.source != workspace])
+    wanted = {record.uid for record in found.records}
+    over = [] if found.partial else [b.model_copy(update={"at": now, "revoked": now}) for b in mine if b.uid not in wanted]  # fmt: skip
+    declaring.show(found, over, form)
     if not dry_run:
         baseline_store.say(settings.kafka, [*found.records, *over])
     return 0
-
-
-def _grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -> None:
-    """A state's serial only grows, and its lineage never changes. Raises UserError."""
-    for known in mine:
-        if lineage and known.lineage and lineage != known.lineage:
-            raise UserError("--plan: the state is of another lineage than the one before (is it the right workspace? else --force)")  # fmt: skip
-        if serial is not None and known.serial is not None and serial < known.serial:
-            raise UserError(f"--plan: the state is older (serial {serial}) than the one before ({known.serial}) (take the newest, or --force)")  # fmt: skip
 
 
 @command.command()

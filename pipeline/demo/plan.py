@@ -20,10 +20,23 @@ def plan(folder: Path, arn: str, trust: dict[str, Any]) -> Path:
         "name": "demo",
         "values": values,
     }
+    named = {key: role[key] for key in ("address", "mode", "type", "name")}
+    set_ = ("name", "assume_role_policy", "max_session_duration")
+    block = named | {
+        "provider_config_key": "aws",
+        "expressions": {key: {"constant_value": values[key]} for key in set_},
+    }
     path = folder / "plan.json"
     path.write_text(
         json.dumps(
-            {"format_version": "1.2", "planned_values": {"root_module": {"resources": [role]}}}
+            {
+                "format_version": "1.2",
+                "complete": True,
+                "errored": False,
+                "planned_values": {"root_module": {"resources": [role]}},
+                "resource_changes": [named | {"change": {"actions": ["no-op"]}}],
+                "configuration": {"root_module": {"resources": [block]}},
+            }
         )
     )
     return path

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline import baselines
 from pipeline.model import Baseline, Control, RiskException
+from pipeline.state import Expected
 from pipeline.topics import CONTROL
 from tests.core.world import UID, World, change, denied, gone, key, minute, watched
 
@@ -282,3 +284,32 @@ def test_another_actor_has_no_such_grace(world: World) -> None:
     world.change(change(2, who="ann"))
     world.snapshot(key(2.1, rotation=False))
     assert world.brief(DECLARED) == ("open", "failed", "opened")
+
+
+CODE = {"workspace": "prod", "address": "module.keys.aws_kms_key.k[0]", "repository": "https://git.example/infra", "path": "keys/"}  # fmt: skip
+
+
+def test_a_finding_of_what_code_declares_says_where(world: World) -> None:
+    """Every rule's, and again when the place changes or is no more."""
+    world.snapshot(key(2))
+    assert "declared" not in world.finding().model_fields_set
+    more: dict[str, Any] = {
+        "source": "prod",
+        **{name: CODE[name] for name in ("address", "repository", "path")},
+    }
+    said(world, 3, "declared", **more)
+    finding = world.finding()
+    assert (finding.declared.model_dump() if finding.declared else None) == CODE
+    assert (finding.restated, world.finding(DECLARED).declared) == (True, finding.declared)
+    world.snapshot(key(4, rotation=False))
+    assert world.finding().declared == finding.declared
+    said(world, 5, "declared", **more | {"path": "keys/main.tf"})
+    assert (found := world.finding().declared)
+    assert found.path == "keys/main.tf"
+    said(world, 6, "declared", revoked=minute(6), **more)
+    assert world.finding().declared is None
+
+
+def test_a_baseline_of_before_has_no_place_in_the_code() -> None:
+    old = msgspec.msgpack.encode([1, {"/rotation": {}}, "carol", "prod", False, False, []])
+    assert msgspec.msgpack.decode(old, type=Expected).address == ""

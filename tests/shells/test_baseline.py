@@ -183,3 +183,64 @@ def test_declare(driftline: Command, store: Store, tmp_path: Path) -> None:
     assert "1 resources recorded, 1 end" in gone.out
     assert store.records[f"recorded {UID}"].revoked is not None
     assert store.records[f"recorded {OTHER}"].at <= datetime.now(UTC)
+
+
+def plan_of(tmp_path: Path, *arns: str, **more: object) -> Path:
+    """A plan of keys, whole unless `more` says otherwise."""
+    keys = [{"address": f"aws_kms_key.k{n}", "mode": "managed", "type": "aws_kms_key", "name": f"k{n}"} for n in range(len(arns))]  # fmt: skip
+    values = [key | {"values": {"arn": arn, "enable_key_rotation": True}} for key, arn in zip(keys, arns, strict=True)]  # fmt: skip
+    blocks = [key | {"expressions": {"enable_key_rotation": {"constant_value": True}}, "provider_config_key": "aws"} for key in keys]  # fmt: skip
+    changes = [key | {"change": {"actions": ["no-op"]}} for key in keys]
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps({
+        "format_version": "1.2", "planned_values": {"root_module": {"resources": values}}, "resource_changes": changes,
+        "configuration": {"root_module": {"resources": blocks}}, "complete": True, "errored": False, **more,
+    }))  # fmt: skip
+    return path
+
+
+def test_a_plan_that_is_not_whole_ends_nothing(
+    driftline: Command, store: Store, tmp_path: Path
+) -> None:
+    words = ("baseline", "declare", "--workspace", "main", "--plan")
+    assert driftline(*words, plan_of(tmp_path, UID, OTHER)).code == 0
+    for more, why in (({"errored": True}, "errored: true"), ({"complete": False}, "-target")):
+        partial = plan_of(tmp_path, UID, **more)
+        said = driftline(*words, partial)
+        assert (said.code, why in said.err, "--force" in said.err, len(store.said)) == (2, True, True, 2)  # fmt: skip
+        assert driftline(*words, partial, "--dry-run").code == 2
+    forced = driftline(*words, plan_of(tmp_path, UID, complete=False), "--force")
+    assert "1 resources declared, 0 end" in forced.out
+    assert "not whole, so nothing ends: " in forced.out
+    assert store.records[f"declared {OTHER}"].revoked is None
+    ended = driftline(*words, plan_of(tmp_path, UID))
+    assert f"ended: {OTHER}" in ended.out
+    assert store.records[f"declared {OTHER}"].revoked is not None
+
+
+def test_what_another_workspace_declares_is_its_own(
+    driftline: Command, store: Store, tmp_path: Path
+) -> None:
+    words = ("baseline", "declare", "--plan", plan_of(tmp_path, UID), "--workspace")
+    driftline(*words, "one", "--repository", "https://git.example/infra", "--path", "keys")
+    [record] = store.said
+    assert (record.source, record.address, record.repository, record.path) == (
+        "one", "aws_kms_key.k0", "https://git.example/infra", "keys",
+    )  # fmt: skip
+    other = driftline(*words, "two")
+    assert "not compared: aws_kms_key.k0: aws_kms_key.k0 of workspace one is declared" in other.out
+    assert "0 resources declared, 0 end" in other.out
+    assert driftline(*words, "two", "--force").code == 0
+    assert store.records[f"declared {UID}"].source == "two"
+
+
+def test_declare_as_json(driftline: Command, store: Store, tmp_path: Path) -> None:
+    said = driftline(
+        "baseline", "declare", "--plan", plan_of(tmp_path, UID, errored=True), "--workspace", "w", "--dry-run", "--force",
+        "--format", "json",
+    )  # fmt: skip
+    told = json.loads(said.out)
+    assert told["declared"] == {UID: {"/rotation/KeyRotationEnabled": True}}
+    assert told["addresses"] == {UID: ["aws_kms_key.k0"]}
+    assert (told["ended"], told["notes"], told["not_compared"]) == ([], [], {})
+    assert len(told["partial"]) == 1

@@ -1,0 +1,239 @@
+"""What code sets of a resource, by a plan's `configuration`. The values that a plan has of what code does not set were read
+from the cloud, and are nobody's word."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
+from pipeline.spellings import nothing, parsed, policy, ports_of, scalar
+
+UNKNOWN = object()
+PRESENT = object()
+"""A value that is not known, and is not null."""
+_OWN = ("var", "local", "each", "count", "module", "path", "self", "terraform")
+_HARMLESS = ("each.key", "count.index", "path.", "terraform.")
+
+
+class Said(Enum):
+    """Whether code sets a value."""
+
+    SET = "set"
+    UNSET = "unset"
+    UNSURE = "unsure"
+    """An expression of which the plan does not show whether it comes to null."""
+    KEPT = "kept"
+    """Code says another value than the plan keeps: lifecycle.ignore_changes."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module as it is called, or the root."""
+
+    prefix: str = ""
+    parent: "Module | None" = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    single: bool = True
+    """Neither it nor what is around it is called with count or for_each."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A resource's block in the code."""
+
+    expressions: Mapping[str, Any]
+    module: Module
+    provider: str
+    single: bool
+
+
+class Code:
+    """The blocks of a configuration by address, without the keys of instances."""
+
+    def __init__(
+        self, data: Mapping[str, Any], values: Iterable[tuple[str, Mapping[str, Any]]]
+    ) -> None:
+        configuration = data["configuration"] or {}
+        self.providers: Mapping[str, Any] = configuration.get("provider_config") or {}
+        self._inputs = data.get("variables") or {}
+        self._blocks: dict[str, Block] = {}
+        self._values: dict[str, list[Mapping[str, Any]]] = {}
+        for address, one in values:
+            self._values.setdefault(without_keys(address), []).append(one)
+        self._walk(configuration.get("root_module") or {}, Module())
+
+    def _walk(self, own: Mapping[str, Any], module: Module) -> None:
+        module = Module(module.prefix, module.parent, module.arguments, own.get("variables") or {}, module.single)  # fmt: skip
+        for one in own.get("resources") or ():
+            if one.get("mode", "managed") == "managed":
+                single = module.single and not {"count_expression", "for_each_expression"} & one.keys()  # fmt: skip
+                provider = one.get("provider_config_key") or ""
+                self._blocks[module.prefix + one["address"]] = Block(one.get("expressions") or {}, module, provider, single)  # fmt: skip
+        for name, call in (own.get("module_calls") or {}).items():
+            single = module.single and not {"count_expression", "for_each_expression"} & call.keys()
+            below = Module(f"{module.prefix}module.{name}.", module, call.get("expressions") or {}, {}, single)  # fmt: skip
+            self._walk(call.get("module") or {}, below)
+
+    def block(self, address: str) -> Block | None:
+        return self._blocks.get(without_keys(address))
+
+    def single(self) -> set[str]:
+        """The addresses of which there must be exactly one."""
+        return {address for address, block in self._blocks.items() if block.single}
+
+    def said(self, block: Block, path: Path, planned: Any, *, computed: bool) -> Said:
+        """Whether code sets the value at a path. `planned`: what the plan has there. `computed`: what is not set keeps the
+        value that the cloud has; of other attributes a plan has what code says, or their default."""
+        expression = _walked(block.expressions, path)
+        if expression is ABSENT:
+            # dynamic blocks are not in a configuration: but where nothing is computed, only code makes blocks
+            there = path[0] not in block.expressions and len(path) > 1 and not computed and planned is not ABSENT  # fmt: skip
+            return Said.SET if there else Said.UNSET
+        if not isinstance(expression, dict):
+            return Said.SET  # blocks
+        if "constant_value" in expression:
+            constant = at(expression["constant_value"], _rest(block.expressions, path))
+            if constant is None or constant is ABSENT:
+                return Said.UNSET
+            return Said.SET if planned is ABSENT or alike(constant, planned) else Said.KEPT
+        references = _bases(expression.get("references") or ())
+        return self._referred(references, block.module, planned, computed) if references else Said.SET  # fmt: skip
+
+    def _referred(self, references: list[str], module: Module, planned: Any, computed: bool) -> Said:  # fmt: skip
+        found = [self.value(one, module) for one in references]
+        if len(found) == 1 and found[0] not in (UNKNOWN, PRESENT) and planned is not ABSENT:
+            if found[0] is None:
+                return Said.UNSET
+            if alike(found[0], planned):
+                return Said.SET
+            if all(isinstance(parsed(one), dict) for one in (found[0], planned)):
+                return Said.KEPT  # one document is taken as it is
+        if not computed:
+            return Said.SET
+        pairs = zip(references, found, strict=True)
+        return Said.SET if all(_speaks(*pair, planned) for pair in pairs) else Said.UNSURE
+
+    def value(self, reference: str, module: Module) -> Any:
+        """What a reference comes to; UNKNOWN where the plan does not show it."""
+        first, _, rest = reference.partition(".")
+        name, path = _split(rest)
+        if first == "var":
+            return _stepped(self._variable(name, module), path)
+        if first in _OWN or not rest:
+            return UNKNOWN
+        if first == "data":
+            kind, _, rest = rest.partition(".")
+            first = f"data.{kind}"
+            name, path = _split(rest)
+        values = self._values.get(f"{module.prefix}{first}.{name}", [])
+        return _stepped(values[0], path) if len(values) == 1 and path else UNKNOWN
+
+    def _variable(self, name: str, module: Module) -> Any:
+        default = (module.variables.get(name) or {}).get("default", UNKNOWN)
+        if module.parent is None:
+            return self._inputs[name].get("value") if name in self._inputs else default
+        argument = module.arguments.get(name)
+        if argument is None:
+            return default
+        if not isinstance(argument, dict):
+            return UNKNOWN
+        if "constant_value" in argument:
+            value = argument["constant_value"]
+            return UNKNOWN if value is None and default not in (None, UNKNOWN) else value
+        references = _bases(argument.get("references") or ())
+        found = [self.value(one, module.parent) for one in references]
+        if len(found) == 1 and found[0] is not UNKNOWN:
+            return found[0]
+        own = any(one.partition(".")[0] in _OWN for one in references)
+        return UNKNOWN if own else PRESENT
+
+
+def _walked(expressions: Any, path: Path) -> Any:
+    """The expression at a path, or one around it; ABSENT where code has none."""
+    for number, step in enumerate(path):
+        if number and isinstance(expressions, dict) and _leaf(expressions):
+            return expressions
+        expressions = at(expressions, (step,))
+        if expressions is ABSENT:
+            return ABSENT
+    return expressions
+
+
+def _rest(expressions: Any, path: Path) -> Path:
+    """The steps that lead on inside of the expression's value."""
+    for number, step in enumerate(path):
+        if number and isinstance(expressions, dict) and _leaf(expressions):
+            return path[number:]
+        expressions = at(expressions, (step,))
+    return ()
+
+
+def _leaf(node: Mapping[str, Any]) -> bool:
+    return not node or bool({"constant_value", "references"} & node.keys())
+
+
+def _bases(references: Iterable[str]) -> list[str]:
+    """References without those that only lead to another one in the list (`var.a` beside `var.a.b`)."""
+    all_ = list(dict.fromkeys(references))
+    return [one for one in all_ if not any(other != one and re.match(re.escape(one) + r"[.\[]", other) for other in all_)]  # fmt: skip
+
+
+def _split(rest: str) -> tuple[str, Path]:
+    """`name[0].a.b` as the name, and the steps after it; keys of instances count for nothing."""
+    steps = path_of(without_keys(rest) if "." in rest else rest)
+    return (str(steps[0]), steps[1:]) if steps else ("", ())
+
+
+def _stepped(value: Any, path: Path) -> Any:
+    if value is UNKNOWN or value is PRESENT:
+        return value if value is PRESENT and not path else UNKNOWN
+    found = at(value, path)
+    return UNKNOWN if found is ABSENT else found
+
+
+def _speaks(reference: str, value: Any, planned: Any) -> bool:
+    """Whether a reference gives no reason to think that its expression comes to null: what is of another resource does not,
+    nor does a variable whose value is in what is planned."""
+    if reference.startswith(_HARMLESS) or value is PRESENT:
+        return True
+    if value is UNKNOWN:
+        return reference.partition(".")[0] not in _OWN
+    if value is None or isinstance(value, bool):
+        return False
+    if not reference.startswith("var."):
+        return True
+    text = orjson.dumps(None if planned is ABSENT else planned).decode()
+    return any(scalar(one) in text for one in _scalars(value))
+
+
+def _scalars(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from _scalars(one)
+    elif value is not None and value != "":
+        yield value
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Whether a plan's value is the one that code says: Terraform fills in what is left out, and knows sets without order."""
+    return bool(_plain(one) == _plain(other))
+
+
+def _plain(value: Any) -> Any:
+    value = policy(parsed(value))
+    if isinstance(value, dict):
+        if "protocol" in value:  # of a security group's rule
+            protocol, ports = ports_of(value["protocol"], value.get("from_port"), value.get("to_port"))  # fmt: skip
+            value = value | {"protocol": protocol, "from_port": None, "to_port": ports}
+        pairs = ((key, _plain(item)) for key, item in value.items())
+        return {key: item for key, item in pairs if not nothing(item) and item != "false"}
+    if isinstance(value, list):
+        return sorted((_plain(item) for item in value), key=lambda one: orjson.dumps(one, option=orjson.OPT_SORT_KEYS))  # fmt: skip
+    return None if nothing(value) else scalar(value).lower()

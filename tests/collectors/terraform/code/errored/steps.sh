@@ -1,0 +1,2 @@
+apply
+plan -var broken=true

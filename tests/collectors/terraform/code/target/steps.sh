@@ -1,0 +1,2 @@
+apply
+plan -target aws_kms_key.a

@@ -1,0 +1,110 @@
+"""Faults that somebody has shown, each with the smallest input that showed it (case folders beside the repository, or in
+DRIFTLINE_CASES): one function a case, through public commands or the functions that its `right.json` names."""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from collectors.aws.terraform import Found, read
+from pipeline.baselines import differences
+from pipeline.differences import Hints, diff, policy
+from tests.shells.command import Command
+
+FOLDER = Path(os.environ.get("DRIFTLINE_CASES") or Path(__file__).parents[2] / "shared/cases")
+if not FOLDER.is_dir():
+    pytest.skip(f"no cases: {FOLDER} is not there", allow_module_level=True)
+
+Case = Callable[[Path, Command], None]
+CASES: dict[str, Case] = {}
+
+
+def case(number: str) -> Callable[[Case], Case]:
+    def add(function: Case) -> Case:
+        CASES[number] = function
+        return function
+
+    return add
+
+
+@pytest.fixture
+def driftline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """The command line in an empty folder, with nobody's settings."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith(("AWS_", "DRIFTLINE_"))]:
+        monkeypatch.delenv(name)
+    return Command(monkeypatch, capsys)
+
+
+def loaded(path: Path) -> Any:
+    return json.loads(path.read_text("utf-8"))
+
+
+def declared(folder: Path, **more: Any) -> Found:
+    return read(folder / "plan.json", "w", (), datetime(2026, 1, 1, tzinfo=UTC), **more)
+
+
+def against(folder: Path, reality: str, uid: str | None = None, **more: Any) -> list[dict[str, Any]]:  # fmt: skip
+    """How what is read differs from what one resource of the plan is declared as."""
+    [record] = [one for one in declared(folder, **more).records if uid in (None, one.uid)]
+    return list(differences(record.expect, loaded(folder / reality)))
+
+
+@case("05")
+def bucket_in_another_partition(folder: Path, driftline: Command) -> None:
+    said = driftline("baseline", "declare", "--plan", folder / "plan.json", "--workspace", "w", "--dry-run")  # fmt: skip
+    assert said.code == 0
+    assert "declared: arn:aws-us-gov:s3:::example-bucket" in said.out
+    assert "arn:aws:s3" not in said.out
+
+
+@case("07")
+def protocols_without_ports(folder: Path, _: Command) -> None:
+    assert against(folder, "reality.json") == []
+
+
+@case("08")
+def group_of_a_peer(folder: Path, _: Command) -> None:
+    assert against(folder, "reality.json") == []
+
+
+@case("09")
+def groups_of_both_styles(folder: Path, _: Command) -> None:
+    group = "arn:aws:ec2:eu-west-1:123456789012:security-group/sg-1"
+    [change] = against(folder, "reality-opened.json", group)
+    assert (change["op"], change["after"]["FromPort"]) == ("add", 3389)
+    assert against(folder, "reality-as-declared.json", group, claims=True) == []
+    assert "aws_security_group.h" in declared(folder).not_compared
+
+
+@case("10")
+def function_of_an_image(folder: Path, _: Command) -> None:
+    assert against(folder, "reality.json") == []
+
+
+@case("11")
+def spellings_of_a_policy(folder: Path, _: Command) -> None:
+    for pair in loaded(folder / "pairs.json"):
+        assert policy(pair["before"]) == policy(pair["after"])
+        assert diff("policy", pair["before"], pair["after"], Hints(policies=frozenset({"policy"}))) == []  # fmt: skip
+
+
+@case("16")
+def partial_plan(folder: Path, driftline: Command) -> None:
+    words = ("baseline", "declare", "--plan", folder / "plan.json", "--workspace", "w", "--dry-run")
+    said = driftline(*words)
+    assert (said.code, "errored: true" in said.err, "--force" in said.err) == (2, True, True)
+    forced = driftline(*words, "--force")
+    assert (forced.code, "nothing ends" in forced.out) == (0, True)
+
+
+@pytest.mark.parametrize("number", sorted(CASES))
+def test_case(number: str, driftline: Command) -> None:
+    [folder] = FOLDER.glob(f"{number}-*")
+    CASES[number](folder, driftline)
