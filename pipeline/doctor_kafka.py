@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-d
 
 from pipeline.clock import SOURCE
 from pipeline.doctor import Line
-from pipeline.kafka import explained, librdkafka
+from pipeline.kafka import admin, answer, explained
 from pipeline.model import Control
 from pipeline.retry import Origins
 from pipeline.settings import Settings
@@ -102,13 +102,13 @@ def group(
 ) -> Iterator[Line]:
     """How far a program's consumer group is behind, and how many of it run."""
     what, run = program.split()[0], f"run: driftline {program}"
-    client = AdminClient(librdkafka(settings.kafka))
+    client = admin(settings.kafka)
     with explained(settings.kafka):
-        groups = client.list_consumer_groups(request_timeout=seconds).result(seconds).valid
+        groups = answer(client.list_consumer_groups, request_timeout=seconds, seconds=seconds).valid
         if name not in {found.group_id for found in groups}:
             yield Line(what, "warn", f"no group {name}: it has never run", run)
             return
-        about = client.describe_consumer_groups([name])[name].result(seconds)
+        about = answer(client.describe_consumer_groups, [name], seconds=seconds)[name]
         slots = [TopicPartition(t.name, n) for t in topics for n in range(t.partitions)]
         behind, lost = _behind(client, name, slots, seconds)
         members, waiting = len(about.members), sum(behind.values())
@@ -133,13 +133,15 @@ def _behind(
     client: AdminClient, group: str, slots: list[TopicPartition], seconds: float
 ) -> tuple[dict[TopicPartition, int], list[str]]:
     """Records that wait, by partition with the offset that comes next; and where retention took some unread."""
-    asked = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group, slots)])
-    committed = asked[group].result(seconds).topic_partitions
+    wanted = [ConsumerGroupTopicPartitions(group, slots)]
+    asked = answer(client.list_consumer_group_offsets, wanted, seconds=seconds)
+    committed = asked[group].topic_partitions
     specs: tuple[Any, Any] = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
-    ends = [client.list_offsets(dict.fromkeys(slots, spec)) for spec in specs]
+    ends = [
+        answer(client.list_offsets, dict.fromkeys(slots, spec), seconds=seconds) for spec in specs
+    ]
     lows, highs = (
-        {(tp.topic, tp.partition): future.result(seconds).offset for tp, future in found.items()}
-        for found in ends
+        {(tp.topic, tp.partition): told.offset for tp, told in found.items()} for found in ends
     )
     behind: dict[TopicPartition, int] = {}
     lost: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import (
     TIMESTAMP_LOG_APPEND_TIME,
@@ -20,23 +20,15 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import NotThere, UserError
+from pipeline.kafka_retry import TIMEOUT, Retrying, answer, retriable, retrying, to_end
 from pipeline.settings import Kafka
 from pipeline.topics import looking
 
-TIMEOUT, LOOK = 10.0, 0.5
-AWAY = {
-    KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - their public names
-    KafkaError._TRANSPORT,  # noqa: SLF001
-    KafkaError._TIMED_OUT,  # noqa: SLF001
-    KafkaError._RESOLVE,  # noqa: SLF001
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError.NETWORK_EXCEPTION,
-    KafkaError.BROKER_NOT_AVAILABLE,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-}
-"""What a broker that is down, starting or out of reach leads to."""
-
+LOOK = 0.5
+__all__ = [
+    "TIMEOUT", "Delivery", "admin", "answer", "consumer", "explained", "flush", "librdkafka", "produce", "producer", "reached",
+    "read_all", "read_compacted", "retriable", "retrying", "starts", "tls", "to_end",
+]  # fmt: skip
 ISSUER_AWAY = re.compile("could ?n.t connect|failed to connect|could not connect|could ?n.t resolve|could not resolve|timed out|timeout", re.I)  # fmt: skip
 """What a token endpoint that does not answer leads to; it comes as a refused authentication."""
 
@@ -95,13 +87,14 @@ def producer(kafka: Kafka, **more: Any) -> Producer:
 
 
 def consumer(kafka: Kafka, group: str, **more: Any) -> Consumer:
-    """A consumer that commits only when told."""
+    """A consumer that commits only when told, and asks again after errors that pass."""
     defaults = {"group_id": group, "enable_auto_commit": False, "auto_offset_reset": "earliest"}
-    return Consumer(librdkafka(kafka, **(defaults | more)))
+    return cast(Consumer, Retrying(Consumer(librdkafka(kafka, **(defaults | more)))))
 
 
 def admin(kafka: Kafka) -> AdminClient:
-    return AdminClient(librdkafka(kafka))
+    """An admin client that asks again after errors that pass; what it answers later: pipeline.kafka_retry.answer."""
+    return cast(AdminClient, Retrying(AdminClient(librdkafka(kafka))))
 
 
 def reached(kafka: Kafka, seconds: float = TIMEOUT) -> AdminClient:
@@ -125,7 +118,7 @@ def reached(kafka: Kafka, seconds: float = TIMEOUT) -> AdminClient:
                     raise kind(_refusal(kafka, text)) from None
                 raise NotThere(_silence(kafka, [*told, error.args[0]])) from None
         else:
-            return client
+            return cast(AdminClient, Retrying(client))
 
 
 def _refuses(error: KafkaError) -> bool:
@@ -164,7 +157,7 @@ def explained(kafka: Kafka) -> Iterator[None]:
     try:
         yield
     except KafkaException as error:
-        away = error.args[0].code() in AWAY
+        away = retriable(error.args[0])
         if away:
             reached(kafka, 4 * LOOK)  # knows whether silence is a refusal
         kind = NotThere if away else UserError
@@ -175,7 +168,7 @@ def read_all(
     kafka: Kafka, topic: str, start: Mapping[int, int] | None = None
 ) -> Generator[Any, None, None]:
     """Every message up to the end as it is now, partitions mixed. `start`: the partitions, each with its first offset;
-    None for all from the oldest."""
+    None for all from the oldest. Raises KafkaException, also where the brokers fall silent meanwhile."""
     reader = consumer(
         kafka, looking(), enable_partition_eof=True, fetch_wait_max_ms=50
     )  # the end is told by an empty fetch
@@ -184,17 +177,7 @@ def read_all(
         if known.error is not None:  # what is away or missing is told, not waited for
             raise KafkaException(known.error)
         start = dict.fromkeys(known.partitions, 0) if start is None else start
-        reader.assign([TopicPartition(topic, number, first) for number, first in start.items()])
-        waiting = set(start)
-        while waiting:
-            for message in reader.consume(5000, 0.1):  # it waits for all 5000, or so long
-                error = message.error()
-                if error is None:
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    waiting.discard(message.partition())
-                elif not error.retriable():
-                    raise KafkaException(error)
+        yield from to_end(reader, topic, start)
     finally:
         reader.close()
 

@@ -3,7 +3,6 @@
 What is known of a letter may be hostile, so only our own topics are written, and only what its hash vouches for."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
@@ -14,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from pipeline import wire
 from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
 from pipeline.errors import Malformed, UserError
-from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all
+from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all, to_end
 from pipeline.settings import Kafka
 from pipeline.topics import CHANGES, CONTROL, DEADLETTER, FINDINGS, SNAPSHOTS, looking
 
@@ -105,20 +104,8 @@ class Origins:
         return found
 
     def since(self, topic: str, partition: int, offset: int) -> Iterator[Any]:
-        """Messages from an offset to the end as it is now."""
-        self._reader.assign([TopicPartition(topic, partition, offset)])
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            for message in self._reader.consume(500, 1.0):
-                error = message.error()
-                if error is None:
-                    yield message
-                    until = time.monotonic() + PATIENCE
-                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-                    return
-                elif not error.retriable():
-                    raise KafkaException(error)
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"{topic}[{partition}] does not answer"))  # noqa: SLF001 # fmt: skip
+        """Messages from an offset to the end as it is now. Raises KafkaException."""
+        return to_end(self._reader, topic, {partition: offset})
 
 
 class Sender:

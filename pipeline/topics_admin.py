@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from pipeline.errors import NotThere
-from pipeline.kafka import TIMEOUT, admin, explained, reached
+from pipeline.kafka import TIMEOUT, admin, answer, explained, reached
 from pipeline.settings import Kafka
 from pipeline.topics import APP_ID, CORRELATE_ID, Topic, topics_of
 
@@ -46,7 +46,7 @@ def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID)
             replication, config = wanted(topic, kafka, len(known.brokers))
             new = NewTopic(topic.name, topic.partitions, replication, config=config)
             try:
-                client.create_topics([new])[topic.name].result(TIMEOUT)
+                answer(client.create_topics, [new])
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
@@ -113,10 +113,10 @@ def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
         ]
         there = [topic for topic in topics if topic.name in known.topics]
         resources = {t.name: ConfigResource(ResourceType.TOPIC, t.name) for t in there}
-        configs = client.describe_configs(list(resources.values())) if there else {}
+        configs = answer(client.describe_configs, list(resources.values())) if there else {}
         for topic in there:
             found = known.topics[topic.name].partitions
-            settings = configs[resources[topic.name]].result(TIMEOUT)
+            settings = configs[resources[topic.name]]
             out += _differences(topic, kafka, len(known.brokers), found, settings)
     return out
 
@@ -135,9 +135,8 @@ def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
     ]
     with explained(kafka):
         client = reached(kafka)  # held: without it nobody answers the futures
-        done = client.incremental_alter_configs(resources) if resources else {}
-        for future in done.values():
-            future.result(PATIENCE)
+        if resources:
+            answer(client.incremental_alter_configs, resources, seconds=PATIENCE)
     _until_set(kafka, [one.topic for one in found])
     return [
         f"{topic}: " + ", ".join(f"{entry.name} set to {entry.value}" for entry in said)

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from pipeline.kafka import TIMEOUT, librdkafka
+from pipeline.kafka import TIMEOUT, answer, librdkafka, retriable
 from pipeline.settings import Settings
 from pipeline.topics import FINDINGS, RESTATEMENTS
 from sinks.order import Order
@@ -59,11 +59,12 @@ class Reader:
             self._order.reached(message.topic(), message.partition(), message.offset())
         elif error.fatal():
             raise OSError(error.str())
-        elif not error.retriable():
+        elif not retriable(error):
             log.warning("Kafka", extra={"error": error.str()})
 
     def _end(self, partition: int) -> int:
-        end: int = self._consumer.get_watermark_offsets(TopicPartition(FINDINGS.name, partition), TIMEOUT)[1]  # fmt: skip
+        slot = TopicPartition(FINDINGS.name, partition)
+        end: int = answer(self._consumer.get_watermark_offsets, slot, TIMEOUT)[1]
         return end
 
     def _bound(self) -> None:

@@ -22,10 +22,19 @@ from typing import Any
 
 import orjson
 import yaml
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from pipeline import topics_admin
-from pipeline.kafka import Delivery, consumer, flush, produce, producer, read_all, read_compacted
+from pipeline.kafka import (
+    Delivery,
+    consumer,
+    flush,
+    produce,
+    producer,
+    read_all,
+    read_compacted,
+    retrying,
+)
 from pipeline.local import kafka
 from pipeline.local.process import Child
 from pipeline.settings import Kafka
@@ -149,14 +158,11 @@ class Arena:
 
     def _ends(self, slots: list[TopicPartition]) -> list[int]:
         """End offsets, as soon as the broker has them (after a start its leaders come one by one)."""
-        reader, end = consumer(self.kafka, "look"), time.monotonic() + PATIENCE
+        reader = consumer(self.kafka, "look")
         try:
-            while True:
-                try:
-                    return [reader.get_watermark_offsets(tp, 5)[1] for tp in slots]
-                except KafkaException:
-                    if time.monotonic() > end:
-                        raise
+            return retrying(
+                lambda: [reader.get_watermark_offsets(tp, 5)[1] for tp in slots], PATIENCE
+            )
         finally:
             reader.close()
 
@@ -177,7 +183,7 @@ class Arena:
         ends = self._ends(slots)
         reader = consumer(self.kafka, group)
         try:
-            done = reader.committed(slots, 30)
+            done = retrying(lambda: reader.committed(slots, 30), PATIENCE)
         finally:
             reader.close()
         return sum(end - max(tp.offset, 0) for end, tp in zip(ends, done, strict=True))
