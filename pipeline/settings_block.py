@@ -17,6 +17,10 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from pipeline import files
+
+MOST_SECRET = 64_000
+"""Bytes of a file that holds a key or a password."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -88,7 +92,7 @@ def _detail(mistake: Mistake) -> InitErrorDetails:
 def _read(path: Path) -> tuple[str, str]:
     """A file's text, and what is wrong with it."""
     try:
-        text = path.read_text("utf-8").strip()
+        text = files.text(path, MOST_SECRET).strip()
     except OSError as error:
         return "", f"cannot be read: {error.strerror}"
     except ValueError:
@@ -101,6 +105,7 @@ def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
     if path is None:
         return
     try:
+        files.check(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
         yield Mistake((field,), "holds no certificates (write the path of a PEM file)")
@@ -120,6 +125,9 @@ def own_certificate(
     try:
         # never asks at the terminal: an encrypted key without password is refused
         secret = password.get_secret_value() if password else ""
+        for path in (certificate, key):
+            if path is not None:
+                files.check(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, lambda: secret)
     except ssl.SSLError:
         where = "key_file" if key else "certificate_file"

@@ -3,13 +3,14 @@
 import gzip
 import os
 import zlib
+from contextlib import contextmanager
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from pipeline import wire
+from pipeline import files, wire
 from pipeline.errors import Malformed, UserError
 from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 
@@ -82,10 +83,10 @@ def write(path: Path, records: Iterable[tuple[str, str, Any]]) -> int:
     return count
 
 
-def _open(path: Path) -> gzip.GzipFile | Any:
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path, "rb") if zipped else path.open("rb")
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    with files.opened(path) as file:
+        yield files.unpacking(file)
 
 
 def _header(path: Path, line: bytes) -> None:

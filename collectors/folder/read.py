@@ -1,6 +1,5 @@
 """Files as a source: AWS Config snapshots and our own tapes. An account can be judged without credentials."""
 
-import gzip
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from collectors.redact import Redactor
 from collectors.table import kinds
 from pipeline import tape, wire
 from pipeline.errors import Malformed, UserError
+from pipeline.files import opened, unpacked
 from pipeline.model import Snapshot
 from pipeline.topics import SNAPSHOTS
 
@@ -108,13 +108,8 @@ def files(paths: Sequence[Path], told: Callable[[str], None]) -> Iterable[Path]:
 
 
 def _unpacked(path: Path) -> bytes:
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rb") if zipped else path.open("rb") as file:
-        data = file.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise Malformed(f"more than {MOST_BYTES} bytes unpacked")
-    return bytes(data)
+    with opened(path) as file:
+        return unpacked(file, MOST_BYTES)
 
 
 def _config(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline import files
 from pipeline.detections.correlations import Correlation, correlation
 from pipeline.detections.match import Refused, View, text_of
 from pipeline.detections.rule import Detection, compiled
@@ -129,16 +130,17 @@ def _is_other(data: Any) -> bool:
 def _documents(path: Path) -> Iterator[Source]:
     """A file's documents, each with its own lines."""
     try:
-        text = path.read_text("utf-8")
+        text = files.text(path)
     except (OSError, ValueError):
         yield Source(path)
         return
-    start = 0
+    start, line = 0, 1
     for mark in [*_APART.finditer(text), None]:
         end = mark.start() if mark else len(text)
         part = text[start:end]
         if part.strip():
-            yield Source(path, "\n" * text.count("\n", 0, start) + part)
+            yield Source(path, part, first=line)
+        line += text.count("\n", start, mark.end() if mark else end)
         start = mark.end() if mark else end
 
 
@@ -168,10 +170,17 @@ def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[
                 found.correlations[id] = correlation(data, id, str(source.path))
             else:
                 filters.append((told, data))
-        except (Refused, ValueError, KeyError, TypeError, AttributeError) as why:
+        except Exception as why:  # whatever a document raises is that document's mistake
             place = source.at(kind if kind != "rule" else "detection")
-            problems.append(f"{place}: {why or type(why).__name__}")
+            problems.append(f"{place}: {_told(why)}")
     found.told.append(replace(told, problems=tuple(problems)))
+
+
+def _told(why: Exception) -> str:
+    """What a person can mend; of an error that nobody wrote for people, its kind too."""
+    if isinstance(why, Refused):
+        return str(why)
+    return f"{type(why).__name__}: {str(why)[:300]}"
 
 
 def _named(found: Detections) -> dict[str, str]:
@@ -195,8 +204,8 @@ def _filtered(found: Detections, filters: list[tuple[Told, dict[str, Any]]], lis
         problems = []
         try:
             own = compiled({"title": told.title, "logsource": data.get("logsource", {}), "detection": condition}, lists)  # fmt: skip
-        except (Refused, ValueError, KeyError, TypeError, AttributeError) as why:
-            problems.append(f"{told.place}: {why}")
+        except Exception as why:
+            problems.append(f"{told.place}: {_told(why)}")
         else:
             ids = list(found.rules) if wanted == "any" else [named.get(str(one)) for one in wanted]
             unknown = [str(one) for one, id in zip(wanted, ids, strict=False) if id is None]

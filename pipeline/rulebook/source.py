@@ -1,6 +1,10 @@
-"""YAML with places: every error can say file, line and column; nothing is silently changed in kind."""
+"""YAML with places: every error can say file, line and column; nothing is silently changed in kind.
+
+The one way in for YAML that a user, or a stranger's pull request, has written: no aliases (380 bytes of them can stand for a
+gigabyte), no tags that make something else than JSON has, a bounded size and depth."""
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Container, Iterable
 from pathlib import Path
@@ -8,6 +12,9 @@ from typing import Any
 
 import yaml
 
+from pipeline.files import text as read_text
+
+DEEPEST = 64
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
@@ -16,16 +23,22 @@ class Source:
     """A YAML file's data and where each of its values stands."""
 
     def __init__(
-        self, path: Path, text: str | None = None, words: Container[str] | None = None
+        self,
+        path: Path,
+        text: str | None = None,
+        words: Container[str] | None = None,
+        first: int = 1,
     ) -> None:
         """Reads the file. Raises nothing: what is wrong is in `problems`; `data` is None if it could not be read.
 
-        Where it may hold secrets, `words` are the only ones of it that a problem may repeat."""
-        self.path, self.problems, self._words = path, list[str](), words
+        Where it may hold secrets, `words` are the only ones of it that a problem may repeat. `first`: the number of
+        the text's first line, where it is a part of a file."""
+        self.path, self.problems, self._words, self._first = path, list[str](), words, first
         self.places: dict[tuple[str | int, ...], Place] = {}
+        self._seen: set[int] = set()
         self.data: Any = None
         try:
-            text = path.read_text("utf-8") if text is None else text
+            text = read_text(path) if text is None else text
             self._lines = text.splitlines()
             loader = _Loader(text)
             try:
@@ -36,7 +49,7 @@ class Source:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            at = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+            at = f"{mark.line + first}:{mark.column + 1}" if mark else f"{first}:1"
             self.problems.append(f"{path}:{at}: {self._told(error)}")
         except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
             why: object = error if words is None else _kind(error)
@@ -46,7 +59,7 @@ class Source:
         """`path:line:column` of a value, or of the nearest thing around it."""
         while where not in self.places and where:
             where = where[:-1]
-        line, column = self.places.get(where, (1, 1))
+        line, column = self.places.get(where, (self._first, 1))
         return f"{self.path}:{line}:{column}"
 
     def _told(self, error: yaml.MarkedYAMLError) -> str:
@@ -56,15 +69,30 @@ class Source:
         return f"{problem} (write valid YAML 1.2; text with special characters in 'single quotes')"
 
     def _build(self, loader: "_Loader", node: yaml.Node, where: tuple[str | int, ...]) -> Any:
-        self.places[where] = (node.start_mark.line + 1, node.start_mark.column + 1)
+        if id(node) in self._seen:
+            self.problems.append(f"{self.at(*where)}: an alias (*name) is not read (write the value itself)")  # fmt: skip
+            return None
+        self._seen.add(id(node))  # the nodes live as long as the tree
+        self.places[where] = (node.start_mark.line + self._first, node.start_mark.column + 1)
+        if len(where) > DEEPEST:
+            self.problems.append(f"{self.at(*where)}: nested deeper than {DEEPEST}")
+            return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(loader, node, where)
         if isinstance(node, yaml.SequenceNode):
             return [self._build(loader, item, (*where, i)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
             # a block's text begins on the next line
-            self.places[where] = (node.start_mark.line + 2, 1 + self._indent(node))
-        return loader.construct_object(node)
+            self.places[where] = (node.start_mark.line + 1 + self._first, 1 + self._indent(node))
+        return self._scalar(loader.construct_object(node), where)
+
+    def _scalar(self, value: Any, where: tuple[str | int, ...]) -> Any:
+        """A value, if JSON has it: a tag (!!timestamp, !!float .nan) can make what it has not."""
+        whole = isinstance(value, int) and -(2**63) <= value < 2**64
+        if whole or value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):  # fmt: skip
+            return value
+        self.problems.append(f"{self.at(*where)}: neither text, a number of 64 bit, true, false nor null (write text in 'quotes')")  # fmt: skip
+        return None
 
     def _indent(self, node: yaml.ScalarNode) -> int:
         line = node.start_mark.line + 1
@@ -76,17 +104,18 @@ class Source:
     ) -> dict[Any, Any]:
         out: dict[Any, Any] = {}
         for key_node, value_node in node.value:
-            key = loader.construct_object(key_node)
             mark = key_node.start_mark
-            here = f"{self.path}:{mark.line + 1}:{mark.column + 1}"
+            scalar = isinstance(key_node, yaml.ScalarNode)
+            key = loader.construct_object(key_node) if scalar else None
+            here = f"{self.path}:{mark.line + self._first}:{mark.column + 1}"
             if not isinstance(key, str | int):
                 self.problems.append(f"{here}: a key must be text (write a plain word)")
                 continue
             if key in out:
                 named = repr(key) if self._words is None or key in self._words else "a name"
                 self.problems.append(f"{here}: {named} is written twice (keep one of them)")
+            self.places[*where, key] = (mark.line + self._first, mark.column + 1)
             out[key] = self._build(loader, value_node, (*where, key))
-            self.places.setdefault((*where, key), (mark.line + 1, mark.column + 1))
         return out
 
 

@@ -1,0 +1,82 @@
+"""Files that are none, or too much: an error at once, never a wait, never the memory."""
+
+import gzip
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import files
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> dict[str, Path]:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(b" " * (files.MOST_TEXT + 1))
+    (tmp_path / "link").symlink_to("/dev/zero")
+    return {"folder": tmp_path, "pipe": tmp_path / "pipe", "device": Path("/dev/zero"), "link to a device": tmp_path / "link",
+            "large": tmp_path / "large", "absent": tmp_path / "absent"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["folder", "pipe", "device", "link to a device", "large", "absent"]
+)
+@pytest.mark.parametrize("read", [files.data, files.text, files.check])
+def test_what_is_no_file_to_read(odd: dict[str, Path], name: str, read: Any) -> None:
+    with pytest.raises(OSError, match=r".") as told:
+        read(odd[name])
+    assert told.value.strerror
+
+
+def test_a_link_to_a_file_is_a_file(tmp_path: Path) -> None:
+    """As a mounted secret is."""
+    (tmp_path / "a").write_text("käse")
+    (tmp_path / "b").symlink_to("a")
+    assert files.text(tmp_path / "b") == "käse"
+    files.check(tmp_path / "b")
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"abcd", b"abcde", b"x" * 300_000], ids=len)
+def test_packed_or_not(data: bytes) -> None:
+    assert files.unpacked(io.BytesIO(data), 400_000) == data
+    assert files.unpacked(io.BytesIO(gzip.compress(data)), 400_000) == data
+    twice = gzip.compress(data) + gzip.compress(data)
+    assert files.unpacked(io.BytesIO(twice), 800_000) == data * 2
+
+
+def test_lines_of_a_packed_file() -> None:
+    packed = io.BytesIO(gzip.compress(b"one\ntwo\nthree"))
+    assert files.unpacking(packed).readlines() == [b"one\n", b"two\n", b"three"]
+
+
+def bomb(size: int) -> io.BytesIO:
+    out = io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as file:
+        for _ in range(size // 1_000_000):
+            file.write(bytes(1_000_000))
+    return io.BytesIO(out.getvalue())
+
+
+def test_a_bomb_is_left_by_its_size_or_by_its_ratio() -> None:
+    with pytest.raises(files.TooLarge, match="more than 1000 bytes"):
+        files.unpacked(bomb(10_000_000), 1000)
+    with pytest.raises(files.TooLarge, match="times its size"):
+        files.unpacked(bomb(100_000_000), 10**9)
+    assert len(files.unpacked(bomb(10_000_000), 10**9)) == 10_000_000  # small: no harm
+
+
+@pytest.mark.parametrize("spoiled", [b"\x1f\x8bnonsense", gzip.compress(b"x" * 1000)[:-9], gzip.compress(b"x") + b"rest"], ids=["nonsense", "cut", "rest"])  # fmt: skip
+def test_what_cannot_be_unpacked(spoiled: bytes) -> None:
+    with pytest.raises((OSError, EOFError)):
+        files.unpacked(io.BytesIO(spoiled), 10_000)
+
+
+def test_another_archive_is_named() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("a.json", "{}")
+    with pytest.raises(OSError, match="zip archive"):
+        files.unpacked(io.BytesIO(out.getvalue()), 10_000)
