@@ -1,15 +1,19 @@
 """Texts with `*`, which stands for any text, as people write them in scopes. Pure."""
 
-import re
-from functools import lru_cache
-
-
-@lru_cache(4096)  # the same few are asked of every resource, and of every change
-def compiled(pattern: str) -> re.Pattern[str]:
-    """What the whole of a text must fit."""
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
-
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether a text fits a pattern."""
-    return text == pattern if "*" not in pattern else bool(compiled(pattern).fullmatch(text))
+    """Whether the whole of a text fits a pattern. Each piece between two stars is looked for once, behind the one
+    before: however many stars, the text is gone through once."""
+    first, *pieces = pattern.split("*")
+    if not pieces:
+        return text == pattern
+    *between, last = pieces
+    if not text.startswith(first):
+        return False
+    at = len(first)
+    for piece in between:
+        found = text.find(piece, at)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return len(text) - at >= len(last) and text.endswith(last)

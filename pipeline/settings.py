@@ -170,6 +170,8 @@ class EventQueue(Block):
     """The queue's address, as SQS gives it."""
     source: Literal["eventbridge", "log", "config"] = "eventbridge"
     """What comes by it: events of EventBridge, notices of log files in S3, or AWS Config. It decides how late events may be."""
+    buckets: list[str] = Field(default_factory=list)
+    """The only buckets whose files are read when a message names them. Empty: any that may be read."""
 
     def mistakes(self) -> Iterator[Mistake]:
         yield from address("url", self.url)
@@ -180,6 +182,8 @@ class Events(Block):
     """SQS queues that events come by."""
     lookup: bool = False
     """Ask CloudTrail's lookup in every account and region: for accounts without a bus or trail."""
+    administrators: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
+    """Accounts whose events may tell findings of other accounts: delegated administrators of GuardDuty, Inspector or Security Hub."""
     readers: int = Field(4, ge=1, le=64)
     """Readers of each queue, side by side."""
     visibility: Seconds = Field(60, ge=2, le=3600)

@@ -196,10 +196,11 @@ def parts_of(item: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
+@wire.one_record("a configuration item")
 def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
     """One configuration item as a snapshot; None where Config does not record the resource.
 
-    Raises KeyError, TypeError, ValueError, AttributeError or Malformed for a malformed one."""
+    Raises Malformed for a malformed one."""
     status = item.get("configurationItemStatus", "OK")
     item = {"ARN": item.get("arn"), "awsAccountId": item.get("accountId")} | item
     if not isinstance(item["ARN"], str) or status not in DELETED | RECORDED:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import orjson
@@ -21,6 +21,8 @@ from pipeline.topics import SNAPSHOTS
 UNREADABLE = tape.UNREADABLE
 MOST_BYTES = 2_000_000_000
 """Of one file, unpacked. (One of AWS Config holds a region of an account.)"""
+MOST_DELIVERED = 512_000_000
+"""The same, of a file that a notice named: nobody waits for it."""
 
 
 @dataclass
@@ -98,7 +100,7 @@ def files(paths: Sequence[Path], told: Callable[[str], None]) -> Iterable[Path]:
     """The files of paths and folders, hidden ones left out."""
     for path in paths:
         if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+            inside = (p for p in path.rglob("*") if not p.is_dir() and not p.name.startswith("."))
             found = sorted(inside)
             yield from found
             if not found:
@@ -136,23 +138,29 @@ def _config(
             told.problems.append(f"{path}: configurationItems[{number}]: {_told(why)}")
 
 
-def config_items(data: bytes) -> Iterator[dict[str, Any]]:
-    """The items of a delivery of AWS Config (gz or not), or the one of an oversized message. Raises Malformed."""
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
+def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
+    """The items of a delivery of AWS Config (gz or not), or the one of an oversized message; a Malformed in the place of
+    one that is none. Raises Malformed where the file is neither, or cannot be unpacked."""
+    try:
+        data = unpacked(file, MOST_DELIVERED)
+    except tape.UNREADABLE as why:
+        raise Malformed(f"no delivery of AWS Config: {why}") from None
     try:
         found = _items(data)
     except Malformed:
-        one = wire.decode(data, MOST_BYTES)
+        one = wire.decode(data)
         item = one.get("configurationItem", one) if isinstance(one, dict) else None
         if not isinstance(item, dict) or "resourceType" not in item:
             raise
         yield item
         return
-    for raw in found:
-        item = wire.decode(bytes(raw))
-        if isinstance(item, dict):
-            yield item
+    for number, raw in enumerate(found):
+        try:
+            item = wire.decode(bytes(raw))
+        except Malformed as why:
+            yield Malformed(f"configurationItems[{number}]: {why}")
+            continue
+        yield item if isinstance(item, dict) else Malformed(f"configurationItems[{number}]: no JSON object")  # fmt: skip
 
 
 class _File(msgspec.Struct):

@@ -115,7 +115,7 @@ def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     seen: set[Path] = set()
     for path in paths:
-        inside = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml") and p.is_file())  # fmt: skip
+        inside = sorted(p for p in path.rglob("*") if p.suffix in (".yml", ".yaml") and not p.is_dir()) if path.is_dir() else [path]  # fmt: skip
         for one in inside:
             if (real := one.resolve()) not in seen:
                 seen.add(real)

@@ -37,6 +37,12 @@ FLAGS = {
 }
 
 
+LARGEST = 5000
+"""Steps of a compiled pattern. One of a hundred letters has some hundred."""
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
 class Refused(Exception):
     """A value that cannot be compiled, and what to write instead."""
 
@@ -152,7 +158,7 @@ def string(value: SigmaString) -> Callable[[str], bool]:
         re2.escape(part) if isinstance(part, str) else "(?s:.*)" if part is multi else "(?s:.)"
         for part in parts
     )
-    compiled = re2.compile(pattern)
+    compiled = _re2(pattern, str(value))
     return lambda text: compiled.fullmatch(fold(text)) is not None
 
 
@@ -186,14 +192,22 @@ def _exists(value: SigmaExists) -> Test:
     return lambda _, values: bool(values) == wanted
 
 
+def _re2(pattern: str, shown: str) -> Any:
+    """A pattern of RE2: its time is its size times the text's, so the size is bounded too. Raises Refused."""
+    try:
+        compiled = re2.compile(pattern, _QUIET)
+    except re2.error as why:
+        raise Refused(f"{shown[:200]}: {why} (patterns are RE2's: no look-around, no back-references)") from None  # fmt: skip
+    if compiled.programsize > LARGEST:
+        raise Refused(f"{shown[:200]}: a pattern of {compiled.programsize} steps (write one of {LARGEST} at most; lists of values are no pattern)")  # fmt: skip
+    return compiled
+
+
 def _regex(value: SigmaRegularExpression) -> Test:
     """By RE2, which no pattern and no event can make slow; it knows no look-around and no back-references."""
     flags = "".join(sorted(FLAGS[flag] for flag in value.flags))
     text = str(value.regexp)
-    try:
-        compiled = re2.compile(f"(?{flags}){text}" if flags else text)
-    except re2.error as why:
-        raise Refused(f"{text}: {why} (patterns are RE2's: no look-around, no back-references)") from None  # fmt: skip
+    compiled = _re2(f"(?{flags}){text}" if flags else text, text)
     return _any(lambda text: compiled.search(text) is not None)
 
 
@@ -240,7 +254,7 @@ def _reference(value: SigmaFieldReference) -> Test:
             return any(a.startswith(b) for a in mine for b in theirs)
         if ends:
             return any(a.endswith(b) for a in mine for b in theirs)
-        return any(a == b for a in mine for b in theirs)
+        return not set(mine).isdisjoint(theirs)
 
     return check
 

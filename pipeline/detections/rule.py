@@ -1,7 +1,9 @@
 """One Sigma rule as a closure, and what an index may know of it. Pure."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from sigma.conditions import (
@@ -21,6 +23,10 @@ Closure = Callable[[View], bool]
 Anchor = Mapping[str, frozenset[str]]
 """Fields, and the values (lower case) one of which each must have for the rule to match at all."""
 LISTED = ("informational", "low", "medium", "high", "critical")
+MOST_TESTS = 20_000
+"""Of one rule."""
+LONGEST = 20_000
+"""Characters of a rule's conditions."""
 OWN = "driftline"
 """Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that we add to events."""
 
@@ -55,6 +61,7 @@ class Detection:
 def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: str = "") -> Detection:  # fmt: skip
     """A rule from its YAML's data. `lists`: what placeholders (expand) stand for. Raises Refused with every reason."""
     try:
+        _bounded(data)
         rule = SigmaRule.from_dict(dict(data))
         _expanded(rule, lists)
         trees = [condition.parsed for condition in rule.detection.parsed_condition]
@@ -77,6 +84,19 @@ def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: 
     )  # fmt: skip
 
 
+def _bounded(data: Mapping[str, Any]) -> None:
+    """Refuses what would become more tests than any rule needs, before it is taken apart."""
+    detection = data.get("detection")
+    if not isinstance(detection, Mapping):
+        return
+    own = detection.get("condition")
+    texts = [text for text in (own if isinstance(own, list) else [own]) if isinstance(text, str)]
+    if sum(map(len, texts)) > LONGEST:
+        raise Refused(f"condition: more than {LONGEST} characters")
+    if sum(len(re.findall(r"\bof\b", text)) for text in texts) * len(detection) > MOST_TESTS:
+        raise Refused(f"condition: `of` over {len(detection)} selections becomes more than {MOST_TESTS} tests (name fewer)")  # fmt: skip
+
+
 def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
     """Puts lists in the place of placeholders. Raises Refused for one that there is no list of."""
     missing: set[str] = set()
@@ -94,6 +114,8 @@ def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
             new = []
             for value in item.value:
                 if isinstance(value, SigmaString) and value.contains_placeholder():
+                    if prod(len(lists.get(p.name, ())) for p in value.s if isinstance(p, Placeholder)) > MOST_TESTS:  # fmt: skip
+                        raise Refused(f"{value}: its lists make more than {MOST_TESTS} values together")  # fmt: skip
                     new += value.replace_placeholders(values)
                 else:
                     new.append(value)

@@ -105,11 +105,14 @@ class Source:
         out: dict[Any, Any] = {}
         for key_node, value_node in node.value:
             mark = key_node.start_mark
-            scalar = isinstance(key_node, yaml.ScalarNode)
+            scalar = isinstance(key_node, yaml.ScalarNode) and id(key_node) not in self._seen
+            self._seen.add(id(key_node))
             key = loader.construct_object(key_node) if scalar else None
             here = f"{self.path}:{mark.line + self._first}:{mark.column + 1}"
             if not isinstance(key, str | int):
-                self.problems.append(f"{here}: a key must be text (write a plain word)")
+                self.problems.append(
+                    f"{here}: a key must be text (write a plain word, and no alias)"
+                )
                 continue
             if key in out:
                 named = repr(key) if self._words is None or key in self._words else "a name"
@@ -162,9 +165,11 @@ def files(
     for path in paths:
         if not path.exists():
             missing(path)
+            continue
+        found = (p for p in path.rglob("*") if p.suffix in suffixes and not p.is_dir())
         inside = (
-            [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix in suffixes)
-        )
+            sorted(found) if path.is_dir() else [path]
+        )  # what is no file is told when it is read
         out |= {one.resolve(): one for one in inside}
     return list(out.values())
 

@@ -14,6 +14,7 @@ from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
 from collectors.aws.events import names
 from collectors.aws.events.actor import actor
+from collectors.aws.events.logfile import insight
 from collectors.aws.events.names import Resolver
 from collectors.redact import Redactor
 from collectors.table import Kind, Touch, kinds, value
@@ -233,13 +234,6 @@ def owner(kind: Kind, uid: str, record: Record) -> str:
         ):
             return str(one["accountId"])
     return account(record)
-
-
-def insight(record: Any) -> bool:
-    """Whether a record is CloudTrail's word on unusual activity: about calls, and no call itself."""
-    return isinstance(record, dict) and (
-        record.get("eventCategory") == "Insight" or record.get("eventType") == "AwsCloudTrailInsight"
-    )  # fmt: skip
 
 
 def bare(name: str) -> str:

@@ -6,10 +6,8 @@ Shapes: the EventBridge pages of the user guides of GuardDuty, Inspector and Sec
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from collectors.aws.events.names import kept
-from collectors.aws.events.record import MOST_BYTES
+from collectors.aws.events.record import MOST_BYTES, MOST_RESOURCES
 from collectors.redact import Redactor
 from pipeline import wire
 from pipeline.errors import Malformed
@@ -22,19 +20,15 @@ SERVICES = {
 }  # fmt: skip
 
 
+@wire.one_record("a finding")
 def changes(document: Mapping[str, Any], redactor: Redactor, source: str) -> list[Change]:
     """The changes of an event of EventBridge with findings: one for each resource, all of one id.
 
     Raises Malformed."""
-    try:
-        return [
-            Change.model_validate(one | {"source": source, "raw": redactor.config(one["raw"])})
-            for one in _BY_TYPE[str(document["detail-type"])](document, document["detail"])
-        ]
-    except ValidationError as error:
-        raise Malformed(f"no finding: {wire.problems(error, 1)}") from None
-    except (KeyError, TypeError, ValueError, AttributeError) as why:
-        raise Malformed(f"no finding: {type(why).__name__}: {why}") from None
+    return [
+        Change.model_validate(one | {"source": source, "raw": redactor.config(one["raw"])})
+        for one in _BY_TYPE[str(document["detail-type"])](document, document["detail"])
+    ]
 
 
 def _base(document: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +39,7 @@ def _base(document: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]
         "provider": "aws", "account": str(document["account"]), "region": str(document["region"]), "kind": "reported",
         "service": f"{service}.amazonaws.com", "occurred_at": document["time"], "outcome": "success",
         "actor": Actor(id=f"{service}.amazonaws.com", type="service", tool="service"),
-        "raw": dict(raw) if size <= MOST_BYTES else {"omitted": True, "originalSize": size},
+        "raw": wire.fits(dict(raw)) if size <= MOST_BYTES else {"omitted": True, "originalSize": size},
     }  # fmt: skip
 
 
@@ -139,11 +133,20 @@ def _security_hub(document: Mapping[str, Any], detail: Mapping[str, Any]) -> Ite
             "action": str(finding["Title"]), "id": f"securityhub:{finding['Id']}:{label}",
         }  # fmt: skip
         ids = [str(one["Id"]) for one in finding.get("Resources") or ()]
-        yield from _each(base, [id for id in ids if id.startswith("arn:")])
+        own = [
+            id
+            for id in ids
+            if id.startswith("arn:") and id.split(":", 5)[4:5] in ([""], [base["account"]])
+        ]
+        yield from _each(
+            base, own
+        )  # who imports a finding may name any resource: only of its own account
 
 
 def _each(base: dict[str, Any], uids: list[str]) -> Iterator[dict[str, Any]]:
     found = sorted({kept(uid) for uid in uids})
+    if len(found) > MOST_RESOURCES:
+        raise Malformed(f"a finding about more than {MOST_RESOURCES} resources")
     for uid in found or [f"account:aws:{base['account']}"]:
         yield base | {"uid": uid, "resources": found}
 

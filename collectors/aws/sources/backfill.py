@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from collectors.aws.events.envelope import Object, kind_of
+from collectors.aws.events.envelope import Object
+from collectors.aws.events.logfile import kind_of
 from collectors.aws.sources.hear import Heard
 
 _DAY = re.compile(r"/(20\d\d)/(\d\d)/(\d\d)/")
@@ -23,11 +24,19 @@ def objects(client: Any, bucket: str, prefix: str, since: datetime | None, until
     for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for found in page.get("Contents", []):
             key = found["Key"]
-            day = _DAY.search(key)
-            if day and not first <= date(int(day[1]), int(day[2]), int(day[3])) <= last:
+            if (day := _day(key)) and not first <= day <= last:
                 continue
             if kind_of(key) == "log":
                 yield Object(bucket, key)
+
+
+def _day(key: str) -> date | None:
+    """The day that a key names; None where it names none."""
+    found = _DAY.search(key)
+    try:
+        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        return None
 
 
 def fill(found: Iterator[Object], work: Callable[[Object], Heard], told: Callable[[Object, Heard], None]) -> None:  # fmt: skip

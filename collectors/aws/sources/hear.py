@@ -1,16 +1,21 @@
-"""What one message, or one log file, comes to: the same for every source."""
+"""What one message, or one log file, comes to: the same for every source.
 
+Whatever a record raises is that record's trouble: it is told as bad, with a reason, and the next one follows. Only what says
+nothing about the record is raised: AWS, Kafka, the names that are asked for do not answer."""
+
+import io
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
 
-from collectors.aws.events import reported
-from collectors.aws.events.envelope import Contents, Object, records
+from collectors.aws.events import logfile, origin, reported
+from collectors.aws.events.envelope import Object, contents
 from collectors.aws.events.names import fits, kept
+from collectors.aws.events.origin import NOBODY, Forged, Trust
 from collectors.aws.events.record import Reader
 from collectors.aws.events.wishes import reads
 from collectors.aws.sources.send import Sender
@@ -18,7 +23,7 @@ from collectors.folder.config import MAPPINGS, snapshot_of
 from collectors.folder.read import config_items
 from collectors.redact import Redactor
 from collectors.table import kinds
-from pipeline import metrics
+from pipeline import metrics, wire
 from pipeline.errors import Malformed
 from pipeline.model import Change, Read
 
@@ -26,6 +31,10 @@ log = logging.getLogger("driftline.collect")
 Within = Callable[[dict[str, Any]], bool]
 AT_ONCE = 500
 """Events of a file between two handings over: memory stays flat."""
+MOST_PACKED = 128_000_000
+"""Bytes of a file as it lies in S3."""
+MOST_LETTERS = 100
+"""Dead letters of one message or file; the others are counted in one more."""
 
 
 @dataclass
@@ -35,48 +44,69 @@ class Heard:
     events: int = 0
     changes: int = 0
     bad: list[tuple[str, bytes]] = field(default_factory=list)
-    """Why, and what."""
+    """Why, and what; the first MOST_LETTERS."""
+    more: int = 0
+    """Bad ones beyond them."""
+
+    def letters(self) -> Iterator[tuple[str, bytes]]:
+        """What to bury, and why."""
+        yield from self.bad
+        if self.more:
+            yield f"{self.more} more of the same message or file", b""
 
 
 class Hearer:
     """Understands contents and hands them to a sender. `open_` fetches an object; `asks` says whether an event is
-    recent enough that its resource must be read again."""
+    recent enough that its resource must be read again; `trust`, who may tell what."""
 
-    def __init__(self, sender: Sender, reader: Reader, redactor: Redactor, open_: Any, asks: Any = None) -> None:  # fmt: skip
+    def __init__(
+        self, sender: Sender, reader: Reader, redactor: Redactor, open_: Any, asks: Any = None, trust: Trust = NOBODY
+    ) -> None:  # fmt: skip
         self._sender, self._reader, self._redactor, self._open = sender, reader, redactor, open_
-        self._asks = asks or (lambda _: True)
+        self._asks, self._trust = asks or (lambda _: True), trust
 
-    def contents(self, found: Contents) -> Heard:
-        """A message. What it holds is with the sender after this, not yet flushed. Raises what fetching raises."""
+    def message(self, body: str) -> Heard:
+        """A message of a queue. What it holds is with the sender after this, not yet flushed. Raises what fetching
+        raises."""
         heard = Heard()
+        try:
+            found = contents(body, self._trust)
+        except Malformed as why:
+            self._refuse(heard, why, self.safe(body), "queue")
+            return heard
+        for reason, what in found.bad:
+            self._refuse(heard, reason, _text(what))
         self.records(found.records, heard)
         self._reported(found.findings, heard)
-        for item in found.items:
-            self._item(item)
+        self._items(found.items, heard)
         for object_ in found.objects:
             self.object(object_, heard)
-        for why in found.skipped:
-            log.debug("passed over", extra={"why": why})
+        for said in found.skipped:
+            log.debug("passed over", extra={"why": said})
         metrics.EVENTS.labels(self._reader.source, "skipped").inc(len(found.skipped))
         return heard
 
     def object(self, object_: Object, heard: Heard, within: Within = lambda _: True) -> None:
-        """A file in S3; of a log file the records that lie `within`."""
+        """A file in S3; of a log file the records that lie `within`. Raises what fetching raises."""
         with self._open(object_) as file:
+            packed = file.read(
+                MOST_PACKED + 1
+            )  # whole: what breaks off is fetched again, no dead letter
+        try:
+            if len(packed) > MOST_PACKED:
+                raise Malformed(f"more than {MOST_PACKED} bytes")
             if object_.kind == "config":
-                for item in config_items(file.read()):
-                    self._item(item)
+                self._delivery(io.BytesIO(packed), object_.key, heard)
             else:
-                self.file(file, heard, within)
+                self.file(io.BytesIO(packed), object_.key, heard, within)
+        except Malformed as why:
+            self._refuse(heard, Malformed(f"{object_.name}: {why}"), b"")
 
-    def file(self, file: BinaryIO, heard: Heard, within: Within = lambda _: True) -> None:
+    def file(self, file: BinaryIO, key: str, heard: Heard, within: Within = lambda _: True) -> None:
         """A log file of CloudTrail. Raises Malformed where it is none."""
-        some: list[dict[str, Any]] = []
-        for record in records(file):
-            if isinstance(record, Malformed):
-                heard.bad.append((str(record), b""))
-                continue
-            if within(record):
+        some: list[dict[str, Any] | Malformed] = []
+        for _, record in logfile.records(file, key):
+            if isinstance(record, Malformed) or within(record):
                 some.append(record)
             if len(some) >= AT_ONCE:
                 self.records(some, heard)
@@ -85,21 +115,24 @@ class Hearer:
 
     def safe(self, body: str) -> bytes:
         """A body that could not be understood, as it may be kept: all of it hashed where it looks like a secret."""
-        return orjson.dumps(self._redactor.config({"body": body}))
+        return orjson.dumps(self._redactor.config({"body": body.encode(errors="replace").decode()}))
 
-    def records(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
-        """Events, to the sender."""
+    def records(self, found: Iterable[dict[str, Any] | Malformed], heard: Heard) -> None:
+        """Events, to the sender; what a source itself could not understand is bad."""
         changes: list[Change] = []
         wishes: dict[str, Read] = {}
         for record in found:
             heard.events += 1
             try:
+                if isinstance(record, Malformed):
+                    raise record
                 told = self._reader.changes(record)
+                asked = reads(record, told)
             except Malformed as why:
-                heard.bad.append((str(why), _text(record)))
+                self._refuse(heard, why, _text(record))
                 continue
             changes += told
-            for wish in reads(record, told):
+            for wish in asked:
                 if self._asks(wish):
                     old = wishes.get(wish.uid)
                     wishes[wish.uid] = wish if old is None or wish.after > old.after else old
@@ -107,6 +140,15 @@ class Hearer:
         self._sender.changes(changes)
         self._sender.reads(wishes.values())
         metrics.EVENTS.labels(self._reader.source, "change").inc(len(changes))
+
+    def _refuse(self, heard: Heard, why: Malformed, what: bytes, source: str | None = None) -> None:
+        """A record that is not acted on, to be buried."""
+        outcome = "forged" if isinstance(why, Forged) else "poison"
+        metrics.EVENTS.labels(source or self._reader.source, outcome).inc()
+        if len(heard.bad) < MOST_LETTERS:
+            heard.bad.append((str(why), what))
+        else:
+            heard.more += 1
 
     def _reported(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
         """Findings of other services, to the sender."""
@@ -116,29 +158,59 @@ class Hearer:
             try:
                 changes += reported.changes(document, self._redactor, self._reader.source)
             except Malformed as why:
-                heard.bad.append((str(why), _text(document)))
+                self._refuse(heard, why, _text(document))
         heard.changes += len(changes)
         self._sender.changes(changes)
         metrics.EVENTS.labels(self._reader.source, "finding").inc(len(changes))
 
-    def _item(self, item: dict[str, Any]) -> None:
-        """An item of AWS Config: a reading where its mapping is proven; else only a reason to read the resource."""
-        type_ = str(item.get("resourceType"))
-        metrics.EVENTS.labels("config", "item").inc()
-        if type_ in MAPPINGS:
+    def _delivery(self, file: BinaryIO, key: str, heard: Heard) -> None:
+        """A file that AWS Config wrote. Raises Malformed where it is none."""
+        account = origin.account_of(key)
+        for item in config_items(file):
             try:
-                if snapshot := snapshot_of(item, self._redactor):
-                    self._sender.snapshot(snapshot)
-                return
-            except (KeyError, TypeError, ValueError, AttributeError) as why:
-                raise Malformed(f"a configuration item: {type(why).__name__}: {why}") from None
-        kind, uid = kinds().get(type_), item.get("ARN") or item.get("arn")
-        if kind is None or not isinstance(uid, str) or not fits(kind, uid := kept(uid)):
-            return
-        at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))  # fmt: skip
-        region = str(item.get("awsRegion")) if kind.scope == "regional" else "global"
-        account = str(item.get("awsAccountId") or item.get("accountId"))
-        self._sender.reads([Read(provider="aws", scope=False, uid=uid, type=type_, account=account, region=region, reason="change", after=at)])  # fmt: skip
+                if isinstance(item, Malformed):
+                    raise item
+                origin.item(item, account, "a delivery")
+            except Malformed as why:
+                self._refuse(heard, why, _text(item))
+            else:
+                self._items([item], heard)
+
+    def _items(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
+        """Items of AWS Config, to the sender."""
+        for item in found:
+            metrics.EVENTS.labels("config", "item").inc()
+            try:
+                self._item(item)
+            except Malformed as why:
+                self._refuse(heard, why, _text(item))
+
+    def _item(self, item: dict[str, Any]) -> None:
+        """A reading where the item's mapping is proven; else only a reason to read the resource. Raises Malformed."""
+        snapshot, wish = None, None
+        if item.get("resourceType") in MAPPINGS:
+            snapshot = snapshot_of(item, self._redactor)
+        else:
+            wish = _wish(item)
+        if snapshot:
+            if len(wire.encode_snapshot(snapshot)) > wire.MAX_BYTES - 2:
+                raise Malformed(f"a configuration item of more than {wire.MAX_BYTES} bytes")
+            self._sender.snapshot(snapshot)
+        if wish:
+            self._sender.reads([wish])
+
+
+@wire.one_record("a configuration item")
+def _wish(item: dict[str, Any]) -> Read | None:
+    """To read again what an item is about; None for a type that is not known."""
+    type_, uid = item.get("resourceType"), item.get("ARN") or item.get("arn")
+    kind = kinds().get(type_) if isinstance(type_, str) else None
+    if kind is None or not isinstance(uid, str) or not fits(kind, uid := kept(uid)):
+        return None
+    at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
+    region = str(item.get("awsRegion")) if kind.scope == "regional" else "global"
+    account = str(item.get("awsAccountId") or item.get("accountId"))
+    return Read(uid=uid, type=kind.type, provider="aws", scope=False, account=account, region=region, reason="change", after=at)  # fmt: skip
 
 
 def _text(record: Any) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 
 from collectors.aws.client import Account
 from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.events import origin
 from collectors.aws.sources.hear import Heard, Hearer
 from collectors.aws.sources.send import Sender
 from pipeline import metrics, wire
@@ -39,22 +40,19 @@ class Lookup:
     def name(self) -> str:
         return f"{self._account.id} {self.region}"
 
-    def records(self, pause: Callable[[float], Any] = time.sleep) -> Iterator[dict[str, Any]]:
-        """What has come since the last time. Raises ERRORS; `done` was not reached then."""
+    def records(
+        self, pause: Callable[[float], Any] = time.sleep
+    ) -> Iterator[dict[str, Any] | Malformed]:
+        """What has come since the last time; a Malformed in the place of what is no record of this account. Raises
+        ERRORS; the same time is asked for again then."""
         began = self._now()
         params = {"StartTime": self._since - OVERLAP, "EndTime": began, "MaxResults": 50}
         for page in self._account.pages("cloudtrail", self.region, "LookupEvents", params):
             for event in page.get("Events", []):
                 if event.get("EventId") in self._known:
                     continue
-                try:
-                    record = wire.decode(str(event.get("CloudTrailEvent")).encode())
-                except Malformed:
-                    metrics.EVENTS.labels("lookup", "poison").inc()
-                    continue
-                if isinstance(record, dict):
-                    self._known[str(event.get("EventId"))] = None
-                    yield record
+                self._known[str(event.get("EventId"))] = None
+                yield self._record(event)
             pause(GAP)
         while len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
@@ -65,6 +63,15 @@ class Lookup:
                         extra={"scope": self.name, "seconds": round(took)})  # fmt: skip
             metrics.EVENTS.labels("lookup", "cannot keep up").inc()
 
+    def _record(self, event: dict[str, Any]) -> dict[str, Any] | Malformed:
+        try:
+            record = wire.decode(str(event.get("CloudTrailEvent")).encode(errors="replace"))
+            if not isinstance(record, dict):
+                return Malformed("a record that is no JSON object")
+            return origin.owned(record, self._account.id, "a lookup")
+        except Malformed as why:
+            return why
+
 
 def poll(lookup: Lookup, sender: Sender, hearer: Hearer, stop: threading.Event, *, once: bool = False) -> None:  # fmt: skip
     """One scope's loop. Raises OSError where Kafka takes nothing more."""
@@ -72,14 +79,14 @@ def poll(lookup: Lookup, sender: Sender, hearer: Hearer, stop: threading.Event, 
         began = time.monotonic()
         try:
             heard = Heard()
-            some: list[dict[str, Any]] = []
+            some: list[dict[str, Any] | Malformed] = []
             for record in lookup.records(stop.wait):
                 some.append(record)
                 if len(some) == 50:
                     hearer.records(some, heard)
                     some = []
             hearer.records(some, heard)
-            for reason, what in heard.bad:
+            for reason, what in heard.letters():
                 sender.bury("cloudtrail.lookup", reason, what)
             sender.flush()
         except ERRORS as error:

@@ -10,16 +10,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from urllib3.exceptions import HTTPError
+
 from collectors.aws.errors import ERRORS
-from collectors.aws.events.envelope import Object, contents
+from collectors.aws.events.envelope import Object
 from collectors.aws.sources.hear import Hearer
 from collectors.aws.sources.send import Sender
-from pipeline import metrics
-from pipeline.errors import Malformed
 
 log = logging.getLogger("driftline.collect")
 WAIT = 2
 """Seconds that an empty queue is watched by one call: what ends us waits no longer."""
+FETCHING = (*ERRORS, HTTPError)
+"""What fetching a file from S3 may raise."""
 LATER = 20
 """Seconds until a message that failed comes again."""
 
@@ -126,18 +128,13 @@ def read(
 def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dict[str, Any]]) -> None:  # fmt: skip
     done, failed = [], []
     for message in messages:
-        body = str(message.get("Body", ""))
         try:
-            heard = hearer.contents(contents(body))
-            for why, what in heard.bad:
+            heard = hearer.message(str(message.get("Body", "")))
+            for why, what in heard.letters():
+                log.warning("poison", extra={"queue": queue.url, "message_id": message["MessageId"], "why": why})  # fmt: skip
                 sender.bury(queue.url, why, what)
             done.append(message)
-        except Malformed as why:
-            log.warning("poison", extra={"queue": queue.url, "message_id": message["MessageId"], "why": str(why)})  # fmt: skip
-            metrics.EVENTS.labels("queue", "poison").inc()
-            sender.bury(queue.url, str(why), hearer.safe(body))
-            done.append(message)
-        except ERRORS as error:
+        except FETCHING as error:
             log.warning("left to come again", extra={"queue": queue.url, "message_id": message["MessageId"], "why": str(error)[:300]})  # fmt: skip
             failed.append(message)
     try:

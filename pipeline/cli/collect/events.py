@@ -4,7 +4,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -139,8 +139,11 @@ class Hearing:
         except OSError as why:
             self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
 
-    def hearer(self, source: str, asks: Callable[[Any], bool] | None = None) -> "tuple[Sender, Hearer]":  # fmt: skip
-        """What one thread hears with."""
+    def hearer(
+        self, source: str, asks: Callable[[Any], bool] | None = None, buckets: Sequence[str] = ()
+    ) -> "tuple[Sender, Hearer]":  # fmt: skip
+        """What one thread hears with. `buckets`: the only ones whose files it reads; none: any."""
+        from collectors.aws.events.origin import Trust
         from collectors.aws.events.record import Reader
         from collectors.aws.sources.hear import Hearer
         from collectors.aws.sources.queue import opener
@@ -149,7 +152,8 @@ class Hearing:
         sender = Sender(self.settings.kafka)
         reader = Reader(self.options.redactor, source, self.index, self.wanted)
         open_ = opener(lambda region: self.organization.own("s3", region))
-        return sender, Hearer(sender, reader, self.options.redactor, open_, asks)
+        trust = Trust(buckets, self.settings.aws.events.administrators)
+        return sender, Hearer(sender, reader, self.options.redactor, open_, asks, trust)
 
     def _queues(self, until: dict[str, Callable[[], float]], *, once: bool) -> None:
         from collectors.aws.sources.queue import Queue, read
@@ -163,7 +167,7 @@ class Hearing:
             )
             by_source.setdefault(place.source, []).append(queue)
             for number in range(own.readers):
-                sender, hearer = self.hearer(place.source)
+                sender, hearer = self.hearer(place.source, buckets=place.buckets)
                 self._start(f"queue-{number}", read, queue, sender, hearer, self.stop, once=once)
             self._keep(queue)
         until |= {source: drained(*queues) for source, queues in by_source.items()}
@@ -237,7 +241,6 @@ def _backfill(
     from collectors.aws.sources import backfill
     from collectors.aws.sources.hear import Heard
     from collectors.base import known_from
-    from pipeline.errors import Malformed
     from pipeline.kafka import explained, read_compacted
     from pipeline.topics import SWEEPS
 
@@ -261,12 +264,9 @@ def _backfill(
             local.both = hearing.hearer("log", asks)
         sender, hearer = local.both
         heard = Heard()
-        try:
-            hearer.object(object_, heard, within)
-        except Malformed as why:
-            heard.bad.append((f"s3://{object_.bucket}/{object_.key}: {why}", b""))
-        for why_, what in heard.bad:
-            sender.bury(f"s3://{object_.bucket}/{object_.key}", why_, what)
+        hearer.object(object_, heard, within)
+        for why, what in heard.letters():
+            sender.bury(object_.name, why, what)
         sender.flush()
         return heard
 
@@ -281,7 +281,7 @@ def _backfill(
             files += 1
             total.events += heard.events
             total.changes += heard.changes
-            total.bad += [(why, b"") for why, _ in heard.bad]
+            total.more += len(heard.bad) + heard.more
             progress.update(bar, advance=1)
 
         try:
@@ -292,10 +292,10 @@ def _backfill(
         except OSError as why:
             raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
     click.echo(
-        f"{files} log files, {total.events} events, {total.changes} changes, {len(total.bad)} not understood",
+        f"{files} log files, {total.events} events, {total.changes} changes, {total.more} not understood",
         err=True,
     )
-    return 3 if total.bad else 0
+    return 3 if total.more else 0
 
 
 @click.command()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from collectors.aws.events.origin import WRITERS
+
 ACCOUNT = "111111111111"
 
 
@@ -52,10 +54,15 @@ def by_role(role: str, session: str, **context: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def source_of(record: dict[str, Any], type_: str) -> str:
+    """The source that AWS writes."""
+    return f"aws.{WRITERS.get(type_) or str(record.get('eventSource')).partition('.')[0]}"
+
+
 def bridged(record: dict[str, Any], type_: str = "AWS API Call via CloudTrail") -> dict[str, Any]:
     """EventBridge's envelope."""
     return {
-        "version": "0", "id": "e-1", "detail-type": type_, "source": "aws.ec2", "account": ACCOUNT,
+        "version": "0", "id": "e-1", "detail-type": type_, "source": source_of(record, type_), "account": ACCOUNT,
         "time": "2026-11-01T10:00:06Z", "region": "eu-west-1", "resources": [], "detail": record,
     }  # fmt: skip
 

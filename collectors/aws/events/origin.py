@@ -1,0 +1,120 @@
+"""Who can have written what came, and what of it can be checked. Pure.
+
+- **EventBridge.** Whoever may put events on a bus chooses detail-type, detail and source; but only AWS itself writes a source
+  `aws.<service>` (`aws.partner/…` is a partner's), and EventBridge writes the account. So both are checked.
+- **A log file or a delivery of AWS Config.** Whoever may write below a prefix of the bucket. The key names the account, and a
+  record of another account is refused; `buckets` names those that are read at all.
+- **SNS, S3's notices, bare records in a queue.** Whoever the queue's policy lets in; a notice only names a file, which is
+  checked as above. The templates let in one rule and one bucket.
+- **CloudTrail's lookup.** AWS; the account is the one that was asked."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.errors import Malformed
+
+_SOURCE = re.compile(r"aws\.([a-z0-9][a-z0-9-]{0,62})")
+_KEY = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/")
+_ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:(\d{12}):")
+_SHORT = re.compile(r"[\w.:/-]{1,80}")
+WRITERS = {
+    "Object Created": "s3", "Config Configuration Item Change": "config", "GuardDuty Finding": "guardduty",
+    "Inspector2 Finding": "inspector2", "Security Hub Findings - Imported": "securityhub",
+}  # fmt: skip
+"""Detail-type to the one service that writes it."""
+ALSO = {"autoscaling": {"application-autoscaling", "autoscaling-plans"}}
+"""Services whose calls CloudTrail records under another's name."""
+
+
+class Forged(Malformed):
+    """Not from whom it says, as far as that can be seen. Nothing is done because of it."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a user has said of who may tell what."""
+
+    buckets: Collection[str] = ()
+    """The only buckets whose files are read; empty: any."""
+    administrators: Collection[str] = ()
+    """Accounts that tell findings of other accounts: delegated administrators of GuardDuty, Inspector, Security Hub."""
+
+
+NOBODY = Trust()
+
+
+def shown(value: Any) -> str:
+    """A value as a reason may repeat it."""
+    return (
+        value if isinstance(value, str) and _SHORT.fullmatch(value) else f"({type(value).__name__})"
+    )
+
+
+def writer(document: Mapping[str, Any]) -> str:
+    """The service that wrote an event of EventBridge. Raises Forged where AWS did not, or another one must have."""
+    source, type_ = document.get("source"), document.get("detail-type")
+    match = _SOURCE.fullmatch(source) if isinstance(source, str) else None
+    if match is None:
+        raise Forged(f"an event of EventBridge whose source is {shown(source)}: not written by AWS (aws.<service>)")  # fmt: skip
+    service, wanted = match[1], WRITERS.get(str(type_))
+    if wanted is not None and service != wanted:
+        raise Forged(
+            f"an event of EventBridge whose source is {source}: only aws.{wanted} writes {type_}"
+        )
+    return service
+
+
+def called(record: Mapping[str, Any], service: str, account: Any) -> dict[str, Any]:
+    """A record of CloudTrail in an event of EventBridge by a service and account; with its account, where it has none.
+    Raises Forged."""
+    own = str(record.get("eventSource")).partition(".")[0]
+    if own != service and service not in ALSO.get(own, ()):
+        raise Forged(f"an event of EventBridge whose source is aws.{service} with a call of {shown(record.get('eventSource'))}")  # fmt: skip
+    return owned(record, account, "an event of EventBridge")
+
+
+def owned(record: Mapping[str, Any], account: Any, way: str) -> dict[str, Any]:
+    """A record of CloudTrail that came by a way of an account; with its account, where it has none. Raises Forged."""
+    if not isinstance(account, str) or not account:
+        raise Forged(f"{way} without an account")
+    own = record.get("recipientAccountId")
+    if own is None:
+        return {**record, "recipientAccountId": account}
+    if own != account:
+        raise Forged(f"{way} of account {shown(account)} with a record of account {shown(own)}")
+    return dict(record)
+
+
+def told(own: Any, account: Any, trust: Trust, way: str = "an event of EventBridge") -> None:
+    """Whether an account may tell a finding of another. Raises Forged."""
+    if own != account and account not in trust.administrators:
+        raise Forged(
+            f"{way} of account {shown(account)} with a finding of account {shown(own)} (is {shown(account)} a delegated"
+            " administrator? name it in aws.events.administrators)"
+        )
+
+
+def item(found: Mapping[str, Any], account: str | None, way: str) -> None:
+    """Whether an item of AWS Config is about a resource of the account that it names, and of the one that the way
+    names, if it names one. Raises Forged."""
+    own = found.get("awsAccountId") or found.get("accountId")
+    if account is not None and own != account:
+        raise Forged(f"{way} of account {shown(account)} with an item of account {shown(own)}")
+    arn = found.get("ARN") or found.get("arn")
+    match = _ARN.match(arn) if isinstance(arn, str) else None
+    if match and match[1] != own:
+        raise Forged(f"an item of account {shown(own)} about a resource of account {match[1]}")
+
+
+def account_of(key: str) -> str | None:
+    """The account whose folder a file lies in, as CloudTrail and AWS Config write their keys; None where it says none."""
+    match = _KEY.search(key)
+    return match[1] if match else None
+
+
+def bucket(name: str, trust: Trust) -> None:
+    """Whether a bucket's files are read. Raises Forged."""
+    if trust.buckets and name not in trust.buckets:
+        raise Forged(f"a notice of a file in bucket {shown(name)}, which is none of aws.events.queues' buckets")  # fmt: skip
