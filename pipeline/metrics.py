@@ -56,7 +56,7 @@ SWEEP_UNREAD = Gauge(
 
 EVENTS = Counter(
     "driftline_events",
-    "What came of change events, by the way they came (`queue`: before that is known)",
+    "What came of change events, by the way they came (`queue`: before that is known); `forged`: not from whom it says, `poison`: not understood",
     ["source", "outcome"],
 )
 EVENTS_UNTIL = Gauge(

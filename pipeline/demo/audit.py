@@ -152,6 +152,6 @@ def bus_to_queue(events: Any, sqs: Any, name: str = "driftline-events") -> str:
     """A rule on the default bus that sends every call to a queue; the queue's address."""
     url = str(sqs.create_queue(QueueName=name)["QueueUrl"])
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]  # fmt: skip
-    events.put_rule(Name=name, EventPattern=json.dumps({"detail-type": ["AWS API Call via CloudTrail"]}))  # fmt: skip
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [{"prefix": "aws."}], "detail-type": ["AWS API Call via CloudTrail"]}))  # fmt: skip
     events.put_targets(Rule=name, Targets=[{"Id": "queue", "Arn": arn}])
     return url
