@@ -56,6 +56,25 @@ def against(folder: Path, reality: str, uid: str | None = None, **more: Any) -> 
     return list(differences(record.expect, loaded(folder / reality)))
 
 
+def odd_record(folder: Path, driftline: Command) -> None:
+    said = driftline("replay", "--cloudtrail", folder / "log.json", "--format", "json")
+    found = json.loads(said.out)
+    assert (said.code, said.err, found["problems"], found["dead"]) == (0, "", [], [])
+
+
+case("01")(odd_record)
+case("02")(odd_record)
+
+
+@case("03")
+def copy_of_a_trail_bucket(folder: Path, driftline: Command) -> None:
+    said = driftline("backtest", "--detections", folder / "rules", "--cloudtrail", folder / "log", "--format", "json")  # fmt: skip
+    found = json.loads(said.out)
+    assert (said.code, found["events"], list(found["rules"].values()), found["problems"]) == (0, 1, [1], [])  # fmt: skip
+    said = driftline("replay", "--cloudtrail", folder / "log")
+    assert (said.code, said.err) == (0, "")
+
+
 @case("05")
 def bucket_in_another_partition(folder: Path, driftline: Command) -> None:
     said = driftline("baseline", "declare", "--plan", folder / "plan.json", "--workspace", "w", "--dry-run")  # fmt: skip

@@ -1,7 +1,7 @@
 """CloudTrail's log files, wherever they lie: which files are some, and what records they hold. Pure."""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
@@ -22,11 +22,16 @@ DIGEST = frozenset({"digestS3Bucket", "digestStartTime", "logFiles"})
 def kind_of(key: str) -> str | None:
     """What a file is by its key: `log`, `config`, or None for digests, Insight events and whatever else."""
     key = f"/{key}"
-    if "/CloudTrail-Digest/" in key or "/CloudTrail-Insight/" in key:
+    if beside(key):
         return None
     if "/CloudTrail/" in key or "/CloudTrail-NetworkActivity/" in key or key.endswith((".json", ".json.gz")):  # fmt: skip
         return "config" if "/Config/" in key else "log"
     return "config" if "/Config/" in key and not key.endswith("ConfigWritabilityCheckFile") else None  # fmt: skip
+
+
+def beside(key: str) -> bool:
+    """Whether a file is a digest or holds Insight events: what lies beside the logs in a trail's folder."""
+    return any(f"/{folder}/" in f"/{key}" for folder in ("CloudTrail-Digest", "CloudTrail-Insight"))
 
 
 def insight(record: Any) -> bool:
@@ -36,33 +41,36 @@ def insight(record: Any) -> bool:
     )  # fmt: skip
 
 
-def records(file: BinaryIO, key: str = "") -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
-    """The records of a file (gz or not; `Records`, a list, or one a line), by their numbers from 0; a Malformed in the
-    place of one that is none, or is of another account than the `key` says. A digest and Insight events give nothing.
+def records(
+    file: BinaryIO, key: str = "", most: int = MOST_UNPACKED
+) -> Iterator[tuple[str, dict[str, Any] | Malformed]]:
+    """The records of a file (gz or not; `Records`, a list, or one a line), each with its place (`: Records[0]`, `: [0]`,
+    `:1`); a Malformed in the place of one that is none, or is of another account than the `key` says. A digest and
+    Insight events give nothing.
 
-    Raises Malformed where it is no log file, is cut off, or unpacks to more than a log file ever is."""
+    Raises Malformed where it is no log file, is cut off, or unpacks to more than `most` bytes."""
     try:
-        data = unpacked(file, MOST_UNPACKED)
+        data = unpacked(file, most)
     except (OSError, EOFError, zlib.error) as error:
         raise Malformed(f"no log file of CloudTrail, or not whole: {str(error)[:200]}") from None
     account = origin.account_of(key)
-    for number, raw in enumerate(_raws(data)):
+    for place, raw in _raws(data):
         try:
-            record = wire.decode(bytes(raw))
+            record = wire.decode(raw)
             if insight(record):
                 continue
             if not isinstance(record, dict):
                 raise Malformed("a record that is no JSON object")
-            yield number, origin.owned(record, account, "a log file") if account else record
+            yield place, origin.owned(record, account, "a log file") if account else record
         except Malformed as why:
-            yield number, why
+            yield place, why
 
 
 class _Log(msgspec.Struct):
     Records: list[msgspec.Raw]
 
 
-def _raws(data: bytes) -> Iterable[bytes]:
+def _raws(data: bytes) -> Iterable[tuple[str, bytes]]:
     text = data.lstrip()
     if not text:
         raise Malformed("no log file of CloudTrail: empty")
@@ -70,14 +78,15 @@ def _raws(data: bytes) -> Iterable[bytes]:
         raise Malformed("no log file of CloudTrail: too many values for its size")
     try:
         if text[:1] == b"[":
-            return map(bytes, msgspec.json.decode(text, type=list[msgspec.Raw]))
+            found = msgspec.json.decode(text, type=list[msgspec.Raw])
+            return ((f": [{number}]", bytes(raw)) for number, raw in enumerate(found))
         if text[:1] == b"{" and not _lines(text):
-            return _whole(text)
+            return ((f": Records[{number}]", bytes(raw)) for number, raw in enumerate(_whole(text)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"no log file of CloudTrail, or not whole: {str(error)[:200]}") from None
     if text[:1] != b"{":
         raise Malformed("no log file of CloudTrail: neither Records, a list, nor a record a line")
-    return (line for line in text.splitlines() if line.strip())
+    return ((f":{number}", line) for number, line in enumerate(data.splitlines(), 1) if line.strip())  # fmt: skip
 
 
 def _lines(text: bytes) -> bool:
@@ -91,9 +100,9 @@ def _lines(text: bytes) -> bool:
         return False
 
 
-def _whole(text: bytes) -> list[bytes]:
+def _whole(text: bytes) -> Sequence[msgspec.Raw | bytes]:
     try:
-        return [bytes(raw) for raw in msgspec.json.decode(text, type=_Log).Records]
+        return msgspec.json.decode(text, type=_Log).Records
     except msgspec.ValidationError:
         fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
         if "Records" in fields or not (fields >= DIGEST or "eventName" in fields):
