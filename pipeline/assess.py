@@ -31,6 +31,8 @@ class Step(NamedTuple):
     """Sessions whose past is asked for."""
     again: list[dict[str, Any]] = []  # noqa: RUF012
     """Findings that still stand as they were said last; as documents, but only that is told."""
+    ended: list[str] = []  # noqa: RUF012
+    """Rules whose findings are forgotten."""
 
 
 def apply(
@@ -112,9 +114,12 @@ def tick(
         judging.judge(new, at, rulebook, options)
         new.head.said_at = at
     told = explain.told(new.body, at, events) if explain.waiting(new.body) else []
+    ended = judging.forgotten(new.body, at, options)
+    for rule in ended:
+        del new.body.lives[rule]
     findings, again = said(state.body, new, at, rulebook, options, restate=restate, whole=whole)
     new.due = judging.due_at(new, rulebook, options, at)
-    return Step(new, findings, True, told, [], explain.sessions(told), again)
+    return Step(new, findings, True, told, [], explain.sessions(told), again, ended)
 
 
 def judged_anew(

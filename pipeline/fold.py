@@ -161,7 +161,9 @@ class Fold:
         self.dead += work.dead
         back = []
         for output in work.outputs:
-            if output.topic == FINDINGS.name:
+            if not output.value:
+                self.findings.pop(output.key, None)  # it is forgotten
+            elif output.topic == FINDINGS.name:
                 self.said += 1
                 self.findings[output.key] = output.value
                 if self._told:

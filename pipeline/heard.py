@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline import assess, baselines, settle
+from pipeline import assess, baselines, judging, settle
 from pipeline.assess import Step, said
 from pipeline.drift import explain
 from pipeline.drift.history import remembered
@@ -37,6 +37,7 @@ def change(
     now = max(at, head.seen_at, head.said_at)
     told = explain.told(body, now, events, heard=True) if body.drifts else []
     if body.unseen:
+        new.due = judging.forget_at(new, options)
         return Step(new, [], True)
     findings = said(old.body, new, now, rulebook, options, restate=False).findings if told else []
     return Step(new, findings, True, told, [], explain.sessions(told))
@@ -74,6 +75,7 @@ def baseline(state: State | None, record: Baseline, rulebook: Rulebook, options:
         return Step(old, [], False)
     new = State(old.head, body, old.due, old.position)
     if body.unseen:
+        new.due = judging.forget_at(new, options)
         return Step(new, [], True)
     return assess.judged_anew(new, rulebook, options, old.body)
 

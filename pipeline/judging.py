@@ -24,6 +24,8 @@ RESTATE_AFTER = 12 * HOUR
 that interval, so that restatements come evenly."""
 WHOLE_EVERY = 14
 """Of so many restatements one is a whole statement (every seventh day): what was lost, or aged out of a view, is there again."""
+FORGET_AFTER = 30 * 24 * HOUR
+"""What is over is forgotten so long after: every sink has long heard of it."""
 STALE_AFTER = 24 * HOUR
 """A restatement stands on a reading no older than this: a dead collector must not look healthy."""
 
@@ -40,6 +42,8 @@ class Options:
     """Changes that are a matter of course."""
     exceptions: Book = field(default_factory=Book)
     """The risks that are accepted."""
+    forget: int = FORGET_AFTER
+    """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""
 
     def level(self, resource: Mapping[str, Any]) -> str:
         """What a resource is worth."""
@@ -217,10 +221,36 @@ def _changes_at(state: State, rules: RuleSet, options: Options) -> int:
     return min([NEVER, *waits, *stale, exceptions.until(body, options.exceptions), baselines.quiet_until(body)])  # fmt: skip
 
 
+def forgotten(body: Body, at: int, options: Options) -> list[str]:
+    """The rules whose findings ended so long ago that nothing is kept of them."""
+    return [
+        rule
+        for rule, life in body.lives.items()
+        if life.retired and life.updated_at + options.forget <= at
+    ]
+
+
+def forget_at(state: State, options: Options) -> int:
+    """When the state as a whole is forgotten: so long after its resource has ended and nothing more is said of it, or
+    after the last change of one that was never read. NEVER for what is there."""
+    body = state.body
+    if body.deleted_at is not None and over(body):
+        ended = (life.updated_at for life in body.lives.values())
+        return max(body.deleted_at, *ended, 0) + options.forget
+    if body.unseen and not body.baselines:
+        heard = max((seen.at for seen in body.history), default=0)
+        return max(heard, state.head.seen_at) + options.forget
+    return NEVER
+
+
 def due_at(state: State, rulebook: Rulebook, options: Options, now: int | None = None) -> int:
     """When time next matters. `now`: default the newest reading."""
     body = state.body
     look = (now or state.head.seen_at) + explain.CHECK if explain.waiting(body) else NEVER
+    ends = [life.updated_at + options.forget for life in body.lives.values() if life.retired]
+    if body.deleted_at is not None or body.unseen:
+        ends = [forget_at(state, options)]
+    look = min(look, *ends, NEVER)
     if over(body):
         return look
     return min(look, restate_at(state), _changes_at(state, rulebook.of(body.resource), options))

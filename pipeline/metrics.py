@@ -7,6 +7,10 @@ RECORDS = Counter(
     "Elements of snapshots and changes, or signals, processed, by what came of them",
     ["outcome"],
 )
+FORGOTTEN = Counter(
+    "driftline_worker_states_forgotten",
+    "States of which nothing is kept any more, long after their resources ended",
+)
 FINDINGS = Counter("driftline_worker_findings", "Findings said, by reason", ["reason"])
 DRIFTS = Counter(
     "driftline_worker_drifts",

@@ -10,6 +10,7 @@ class Output(NamedTuple):
     topic: str
     key: bytes
     value: bytes
+    """Empty: nothing is kept of this key any more (a tombstone)."""
 
 
 class Dead(NamedTuple):

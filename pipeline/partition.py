@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline import arrival, assess, ghosts, heard, wire
+from pipeline import arrival, assess, ghosts, heard, judging, wire
 from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
 from pipeline.judging import Options, ruled_otherwise
-from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
+from pipeline.model import Baseline, Chain, Change, Snapshot, finding_id, micros, to_micros
 from pipeline.normalise import newer
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.retiring import Ghost, Retiring
@@ -286,10 +286,19 @@ class Partition:
             if (state := self._load(uid)) is None:
                 continue
             done += 1
+            if judging.forget_at(state, self._options) <= until:
+                self._forget(uid, state)
+                continue
             events = self._events(state.body.resource["provider"])
             step = assess.tick(state, until, self._rulebook, self._options, events)
             self._emit(uid, state, step)
         return False
+
+    def _forget(self, uid: str, state: State) -> None:
+        """Nothing is kept of it: neither the state, nor the last word on its findings."""
+        self._rows[rows.head_key(uid)] = self._rows[rows.body_key(uid)] = None
+        self._outputs += tombstones(uid, state.body.lives)
+        self.counts["forgotten states"] += 1
 
     def _end(self, ghost: Ghost) -> None:
         """Looks at a state that may have ended."""
@@ -301,12 +310,9 @@ class Partition:
         if step is not None:
             self._emit(ghost.uid, state, step)
         elif not state.head.scope:  # of an earlier version: the next walk need not ask its body
-            self._put(
-                rows.head_key(ghost.uid),
-                rows.encode(self._placed(state), state.due, state.position),
-                NEVER,
-                "",
-            )
+            due = min(state.due, judging.forget_at(state, self._options))
+            row = rows.encode(self._placed(state), due, state.position)
+            self._put(rows.head_key(ghost.uid), row, due, ghost.uid)
 
     @staticmethod
     def _placed(state: State) -> Head:
@@ -408,6 +414,7 @@ class Partition:
             Output(RESTATEMENTS.name, finding["id"].encode(), restatement(finding))
             for finding in step.again
         ]
+        said += tombstones(uid, step.ended)
         for drift in step.drifts:
             if (planned := expected(drift, self._options.expected)) is not None:
                 drift["expected"] = planned
@@ -470,6 +477,11 @@ class Partition:
     def _bury(self, place: int, reason: str, value: bytes) -> None:
         self.counts["bad"] += 1
         self._dead.append(Dead(place, reason[:500], value))
+
+
+def tombstones(uid: str, rules: Iterable[str]) -> list[Output]:
+    """The end of the last word on findings: the compacted topic keeps nothing of them."""
+    return [Output(FINDINGS.name, finding_id(rule, uid).encode(), b"") for rule in sorted(rules)]
 
 
 def _read(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:

@@ -31,8 +31,9 @@ def rulebook_and_options(
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, Options(
-        criticality=settings.criticality, hints=hints(), expected=settings.drift.expected
-    )
+        criticality=settings.criticality, hints=hints(), expected=settings.drift.expected,
+        forget=int(settings.worker.forget_after * 1_000_000),
+    )  # fmt: skip
 
 
 def checker(settings: Settings, now: datetime, rulebook: Rulebook | None = None) -> Checker:

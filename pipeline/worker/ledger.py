@@ -77,7 +77,7 @@ class Ledger:
                 if len(output.value) > MOST_OUTPUT:
                     self._too_large(number, output.value)
                 else:
-                    self.send(output.topic, output.value, key=output.key)
+                    self.send(output.topic, output.value or None, key=output.key)
         await self._flush()  # 1. outputs, before any state that would let their records be skipped
         self._in_time(began)
         rows: dict[int, dict[bytes, bytes | None]] = {

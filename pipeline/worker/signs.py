@@ -49,6 +49,8 @@ def counted(partitions: Iterable[Folding]) -> None:
                 metrics.ALERTS.labels(*rest.split()).inc(count)
             elif word == "held":
                 metrics.HELD.inc(count)
+            elif reason == "forgotten states":
+                metrics.FORGOTTEN.inc(count)
             elif word == "mark":
                 pass  # only time
             elif word == "signal":
