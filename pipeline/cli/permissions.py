@@ -117,7 +117,7 @@ def grants(
         ("correlator", topics.DEADLETTER, write),
         ("correlator", topics.groups_of(correlate_id), ("Read", "Write", settled)),
         ("sink", topics.DEADLETTER, write),
-        ("operator", topics.SWEEPS, read),
+        ("operator", topics.SWEEPS, ("Read", "Write")),  # forget drops what is kept of them
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
         ("operator", topics.SNAPSHOTS, ("Read", "Write")),
         ("operator", topics.CHANGES, ("Read", "Write")),

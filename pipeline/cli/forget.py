@@ -1,0 +1,78 @@
+"""`driftline forget`: an account, or a resource, is out of what is watched."""
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.errors import UserError
+from pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from pipeline.forgetting import Ends
+
+
+@click.command(name="forget")
+@click.option("--account", metavar="ID", help="Everything of an account (subscription, project).")
+@click.option("--uid", help="One resource, as findings name it.")
+@click.option("--region", help="Of the account only this region (`global` for what has none).")
+@click.option("--type", "type_", metavar="TYPE", help="Of the account only this type.")
+@click.option("--provider", type=click.Choice(["aws", "azure", "gcp"]), default="aws", show_default=True, help="Whose account it is, where no finding tells.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would end.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+def command(
+    account: str | None, uid: str | None, region: str | None, type_: str | None, provider: str, form: str, *, dry_run: bool,
+    yes: bool,
+) -> None:  # fmt: skip
+    """End the findings of an account or a resource that nobody will read any more, with the reason `forgotten`.
+
+    What is read later is there again: stop its sweeps first."""
+    from collectors.base import covers
+    from pipeline import forgetting
+    from pipeline.kafka import explained, read_compacted
+    from pipeline.topics import FINDINGS, SWEEPS
+
+    if (account is None) == (uid is None) and not (account and uid):
+        raise UserError("what is to be forgotten? (--account ID, or --uid UID)")
+    if uid and (region or type_):
+        raise UserError("--region and --type go with --account: --uid names one resource")
+    settings, wanted = load_settings(), forgetting.Wanted(account, uid, region, type_)
+    with explained(settings.kafka):
+        found = forgetting.ends(read_compacted(settings.kafka, FINDINGS.name).values(), wanted)
+    gone = forgetting.words(found, wanted, provider, datetime.now(UTC))
+    if not gone:
+        raise UserError(f"no finding names {uid} (is it written as in a finding's resource.uid? if it has no findings, add --account)")  # fmt: skip
+    _show(found, form)
+    if dry_run:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UserError("nothing was forgotten: nobody can be asked here (add --yes, or --dry-run)")  # fmt: skip
+        click.confirm("forget all this?", abort=True, err=True)
+    with explained(settings.kafka):
+        keys = read_compacted(settings.kafka, SWEEPS.name)
+    swept = [key for key in keys if any(covers(one, _scope(key)) for one in gone)]
+    forgetting.say(settings.kafka, gone, swept)
+    click.echo("told the stream; the findings end as `forgotten` when time has come so far (a few minutes)", err=True)  # fmt: skip
+
+
+def _scope(key: bytes) -> str:
+    """The scope of a key of `sweeps`: the header's own, or that of a page."""
+    name, mark, _ = key.decode(errors="replace").rpartition("#")
+    return name if mark else key.decode(errors="replace")
+
+
+def _show(found: "Ends", form: str) -> None:
+    from pipeline.report import ascii_json, console, texts
+
+    rows = found.rows()
+    names = ("account", "region", "type", "resources", "findings", "open")
+    if form == "json":
+        click.echo(ascii_json(rows))
+    elif rows:
+        cells = (tuple(str(row[name]) for name in names) for row in rows)
+        console(sys.stdout).print(texts(names, cells, whole=names))
+    total = sum(row["resources"] for row in rows)
+    click.echo(f"{total} resources, {sum(row['findings'] for row in rows)} findings would end, {sum(row['open'] for row in rows)} of them open", err=True)  # fmt: skip
