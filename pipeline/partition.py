@@ -40,7 +40,7 @@ from pipeline.watermarks import Watermarks
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
     from pipeline.detections.watch import Watch
 
-AT_ONCE = 10
+AT_ONCE = 100
 """So many heads are looked at for each state that would be judged: that costs about as much."""
 MOST_ROW = 3_900_000
 """Bytes of a state: it must fit a record of the changelog."""

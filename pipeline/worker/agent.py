@@ -32,8 +32,8 @@ SLICE, SHORTEST_SLICE, BREATH = 1.0, 0.05, 0.05
 """Seconds of work before it is made durable, at most and at least, and before the loop may do something else (heartbeats): a
 first sweep, or a day's restatements, must not look like a worker that sleeps."""
 TAKE, WITHIN = 200, 0.02
-STATES = 1000
-"""The most states that are looked at in one go when time passes."""
+STATES, PIECE = 1000, 0.04
+"""The most states that are looked at in one go when time passes, and the seconds of thread time that this may take."""
 MEMORY = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20}
 """Bytes of each partition's database; Faust's own would be 64 MB (three times) and 2 GB."""
 BEAT = 0.5
@@ -72,7 +72,7 @@ class Agent:
         self.newest_tick = 0
         self.slice = Pace(SLICE / 8, SHORTEST_SLICE, SLICE, self.session / 4)
         """Seconds of judging before what came of it is made durable: less where brokers are slow."""
-        self.states = Pace(STATES / 20, 1, STATES, BREATH)
+        self.states = Pace(STATES / 50, 1, STATES, PIECE)
 
     async def run(self, stream: Any) -> None:
         """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""

@@ -12,7 +12,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-WHAT = ("micro", "rules", "scan", "stream", "sink", "latency", "events", "correlate", "scale", "breath")
+WHAT = (
+    "micro",
+    "rules",
+    "scan",
+    "stream",
+    "sink",
+    "latency",
+    "events",
+    "correlate",
+    "scale",
+    "breath",
+)
 OUT = Path("bench.json")
 WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "ratio_raw": (lambda x: x >= 0.5, "≥ 0.5"),

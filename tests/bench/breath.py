@@ -17,7 +17,7 @@ from pipeline.model import Control, RiskException, Tick
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook, load
 from pipeline.topics import CONTROL
-from pipeline.worker.agent import BREATH, STATES
+from pipeline.worker.agent import PIECE, STATES
 from pipeline.worker.pace import Pace
 from pipeline.worker.store import Rows
 from tests.bench.scale import KEY, START, rows, snapshot
@@ -55,7 +55,7 @@ class _Bench:
         files = Rows(table)
         self.partition = Partition(0, store.get, rules, heads=lambda: files.heads(0))
         self.partition.restore(files.heads(0))
-        self.pace = Pace(STATES / 20, 1, STATES, BREATH)
+        self.pace = Pace(STATES / 50, 1, STATES, PIECE)
 
     def advance(self) -> tuple[bool, float]:
         """One piece; whether there is more, and its seconds of thread time."""
