@@ -352,8 +352,11 @@ def test_a_batch_that_is_only_half_durable_loses_nothing(cut: int) -> None:
 
 
 @pytest.mark.parametrize("pieces", range(8))
-def test_a_crash_while_states_are_looked_for_leaves_none_out(pieces: int) -> None:
+def test_a_crash_while_states_are_looked_for_leaves_none_out(
+    pieces: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pattern is looked for a piece at a time; after a restart it is looked for again, from the beginning."""
+    monkeypatch.setattr("pipeline.partition.AT_ONCE", 20)
     kept = Kept(rulebook())
     uids = [f"{UID}{number}" for number in range(90)]
     for number, uid in enumerate(uids):
