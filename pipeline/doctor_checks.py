@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shlex
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime, timedelta
@@ -124,13 +125,23 @@ ASKED: Mapping[str, tuple[str, str, str]] = {
 """What detections may ask for beside changes: the source that it comes by, and what to do."""
 
 
+_READS = re.compile(r"(?:batchget|describe|get|head|list|lookup|query|search)", re.I)
+
+
+def _only_reads(rule: "Detection") -> bool:
+    """Whether a rule names events, and all of them by their names only read."""
+    names = rule.anchor.get("eventName", frozenset[str]())
+    return bool(names) and all(map(_READS.match, names))
+
+
 def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
     """Detections that cannot fire for want of what they look at."""
     from pipeline.detections.correlations import ours
 
     asking: dict[str, list[str]] = {}
     for rule in rules:
-        for source in ours(rule.about).get("sources", ()):
+        own = ours(rule.about).get("sources", ())
+        for source in [*own, "reads"] if _only_reads(rule) and "reads" not in own else own:
             asking.setdefault(source, []).append(rule.name or rule.id)
     for source, (way, text, step) in ASKED.items():
         if source in asking and way not in configured:

@@ -114,6 +114,17 @@ def spellings_of_a_policy(folder: Path, _: Command) -> None:
         assert diff("policy", pair["before"], pair["after"], Hints(policies=frozenset({"policy"}))) == []  # fmt: skip
 
 
+@case("13")
+def detection_of_reads_by_pattern(folder: Path, driftline: Command) -> None:
+    words = ("--cloudtrail", folder / "log.json", "--detections", folder / "rules", "--format", "json", "--no-builtin")  # fmt: skip
+    tested = json.loads(driftline("backtest", *words).out)
+    replayed = json.loads(driftline("replay", *words).out)
+    [rule] = tested["rules"]
+    assert (tested["rules"][rule], tested["of_reads"]) == (1, {rule: 1})
+    assert [one["rule"] for one in tested["alerts"]] == [rule]
+    assert tested["alerts"] == replayed["alerts"]
+
+
 @case("16")
 def partial_plan(folder: Path, driftline: Command) -> None:
     words = ("baseline", "declare", "--plan", folder / "plan.json", "--workspace", "w", "--dry-run")

@@ -142,9 +142,16 @@ def _detections(
         f"{events} events of {len(files)} files in {took:.1f} s ({events / max(took, 1e-9):,.0f} a second);"
         f" {sum(counts.values())} hits of {len(counts)} of {len(found.rules)} rules; {sum(told.values())} alerts", err=True,
     )  # fmt: skip
+    reads = tally.reads()
+    if reads:
+        click.echo(
+            f"{sum(reads.values())} hits of {len(reads)} rules are of calls that only read, or of data events: they come"
+            " where they are forwarded (deploy/aws: read_events, data_event_objects)", err=True,
+        )  # fmt: skip
     if form == "json":
         click.echo(ascii_json({
             "events": events, "rules": {id: counts[id] for id in sorted(found.rules)},
+            "of_reads": dict(sorted(reads.items())),
             "days": {id: dict(sorted(days[id].items())) for id in sorted(days)},
             "correlations": {id: told[id] for id in sorted(found.correlations)},
             "alerts": alerts, "open_at_end": {"alerts": still}, "problems": list(map(plain, problems)),

@@ -122,6 +122,8 @@ def test_backtest_and_replay_tell_the_same_alerts(tmp_path: Path, driftline: Com
     tested = driftline("backtest", *shared)
     found = json.loads(tested.out)
     assert found["rules"] == {READ["id"]: 1, AGENT["id"]: 1}
+    assert found["of_reads"] == found["rules"]
+    assert "2 hits of 2 rules are of calls that only read" in tested.err
     assert found["events"] == 3
     replayed = json.loads(driftline("replay", *shared).out)
     assert found["alerts"] == replayed["alerts"]
