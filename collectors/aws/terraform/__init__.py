@@ -90,8 +90,6 @@ def _all(reader: Reader, resources: Iterable[Resource]) -> None:
             continue  # said with their group
         elif row is None:
             reader.skip(one, "no row of mapping.yaml is of this type" if one.type.startswith("aws_") else "no resource of AWS")  # fmt: skip
-        elif reader.document.code and reader.block(one) is None:
-            reader.skip(one, "it is not in the plan's configuration")
         else:
             _take(reader, groups, principals, row, one)
     for one in parts:
@@ -122,7 +120,8 @@ def _take(reader: Reader, groups: Groups, principals: Principals, row: Mapping[s
             reader.expect(uid, type_, one, pointer, _value(at(one.values, path_of(text)), translated))  # fmt: skip
     for pointer, attribute in row.get("document", {}).items():
         told.add(attribute)
-        if _compared(reader, one, attribute, computed):
+        empty = reader.block(one) is None and nothing(one.values.get(attribute))
+        if not empty and _compared(reader, one, attribute, computed):
             _document(reader, one, uid, type_, pointer, attribute)
     if row.get("groups"):
         told |= {"ingress", "egress"}

@@ -16,6 +16,7 @@ LARGEST = 200_000_000
 SHOW = "(run: terraform show -json PLAN > plan.json)"
 QUIET = (["no-op"], ["read"])
 """Actions that change nothing."""
+NO_BLOCK = "it is not in the plan's configuration"
 TOLD = 5
 """Addresses in a sentence; of others how many."""
 
@@ -85,7 +86,7 @@ def _document(data: Mapping[str, Any]) -> Document:
     code = None
     if "configuration" in data:
         code = Code(data, [(one.address, one.values) for one in known])
-    out = Document("declared", _planned(data, resources), code)
+    out = Document("declared", _planned(data, resources, code), code)
     out.partial = list(_partial(data, out))
     return out
 
@@ -124,7 +125,7 @@ def _of_state(data: Mapping[str, Any]) -> Iterator[Resource]:
             yield Resource(address, one["type"], instance.get("attributes") or {}, marks)
 
 
-def _planned(data: Mapping[str, Any], resources: Iterable[Resource]) -> list[Resource]:
+def _planned(data: Mapping[str, Any], resources: Iterable[Resource], code: Code | None) -> list[Resource]:  # fmt: skip
     """The resources with what the plan says of their changes."""
     changes = {
         one["address"]: one["change"]
@@ -141,7 +142,8 @@ def _planned(data: Mapping[str, Any], resources: Iterable[Resource]) -> list[Res
         out.append(one._replace(
             sensitive=_both(one.sensitive, change.get("after_sensitive")), unknown=change.get("after_unknown"),
             drift=(drift.get("before"), drift.get("after")) if drift else None,
-            changes=bool(change) and change["actions"] not in QUIET, unseen=unseen,
+            changes=bool(change) and change["actions"] not in QUIET,
+            unseen=NO_BLOCK if code and code.block(one.address) is None else unseen,
         ))  # fmt: skip
     return out
 
@@ -172,12 +174,20 @@ def _partial(data: Mapping[str, Any], document: Document) -> Iterator[str]:
     )
     if pending:
         yield f"changes are pending: {told(pending)}: apply them, and plan again"
-    if unseen := [one.address for one in document.resources if one.unseen]:
+    if unseen := [one.address for one in document.resources if one.unseen not in ("", NO_BLOCK)]:
         yield f"it did not look at {told(unseen)}: plan again without -target and -refresh-only"
     if document.code:
-        there = {without_keys(one.address) for one in document.resources}
-        if missing := sorted(document.code.single() - there):
-            yield f"the code has {told(missing)}, and the plan has not: plan again without -target and -refresh-only"
+        yield from _missing(data, document, document.code)
+
+
+def _missing(data: Mapping[str, Any], document: Document, code: Code) -> Iterator[str]:
+    """What code and plan ought to have both. A plan that says itself that it is complete is believed where it looked."""
+    there = {without_keys(one.address) for one in document.resources}
+    missing = sorted(code.single() - there)
+    if missing and not (data.get("complete") and data.get("resource_changes")):
+        yield f"the code has {told(missing)}, and the plan has not: plan again without -target and -refresh-only"
+    if more := [one.address for one in document.resources if one.unseen == NO_BLOCK]:
+        yield f"the plan has {told(more)}, and its configuration has not: plan again, and cut nothing off"
 
 
 def told(addresses: list[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from collectors.aws.terraform.document import Resource
-from collectors.aws.terraform.reader import UNSHOWN, Reader
+from collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
 from pipeline.spellings import network, ports_of
 
 APART = {
@@ -87,8 +87,12 @@ class Groups:
         return why
 
     def _unread(self, rule: Resource) -> str:
-        found = (self.reader.barred(rule, (name,)) for name in rule.values)
-        return next((why for why in found if why), "")
+        """Why a rule's values are not code's word, if so."""
+        for name in rule.values:
+            said = self.reader.barred(rule, (name,)) or self.reader.status(rule, name)
+            if said not in (None, "", UNSET, UNSHOWN):
+                return f"not known, by its {name}: {said}"
+        return ""
 
     def orphans(self) -> None:
         """Tells of the rules whose group is not here."""

@@ -102,14 +102,15 @@ class Reader:
     def expect(self, uid: str, type_: str, one: Resource, pointer: str, value: Any) -> None:
         """Keeps what is expected at a place. Two who say different things of one place: neither is believed."""
         wanted = self.of(uid, type_, one)
-        if pointer in wanted.by and not alike(wanted.expect.get(pointer, ABSENT), value):
-            other = wanted.by[pointer]
+        if other := wanted.by.get(pointer):
+            if pointer in wanted.expect and alike(wanted.expect[pointer], value):
+                return
             wanted.expect.pop(pointer, None)
             self.skip(one, f"{other} says another thing of the same place", pointer)
-            return self.skip_address(other, f"{one.address} says another thing of the same place", pointer)  # fmt: skip
+            self.skip_address(other, f"{one.address} says another thing of the same place", pointer)
+            return
         wanted.by[pointer] = one.address
         wanted.expect[pointer] = value
-        return None
 
     def skip(self, one: Resource, why: str, *what: str) -> None:
         """Tells that a resource, or some of its attributes, are not compared."""
