@@ -8,7 +8,7 @@ import msgspec
 
 from pipeline import baselines, exceptions, judging, lifecycle, settle
 from pipeline.differences import NO_HINTS, for_rules
-from pipeline.drift import explain
+from pipeline.drift import explain, roots
 from pipeline.judging import Options
 from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge
@@ -81,9 +81,9 @@ def apply(
     else:
         judging.grow_stale(new, at)
         judging.judge(new, at, rulebook, options)
-    _name_drifts(known.body if known else None, new, drifts, rulebook)
+    _name_drifts(known.body if known else None, body, drifts, rulebook, at)
     body.drifts = explain.kept([*body.drifts, *drifts], at)
-    told = explain.told(body, at, events) if body.drifts else []
+    told = explain.told(body, at, events, people=options.people) if body.drifts else []
     # The next reading may only be compared with one that left nothing open: not with a late one, nor
     # while a part is hidden that it did not itself call unread, nor while a change is still to be shown, nor with one of
     # which a part was left out.
@@ -113,7 +113,11 @@ def tick(
     if restate:
         judging.judge(new, at, rulebook, options)
         new.head.said_at = at
-    told = explain.told(new.body, at, events) if explain.waiting(new.body) else []
+    told = (
+        explain.told(new.body, at, events, people=options.people)
+        if explain.waiting(new.body)
+        else []
+    )
     ended = judging.forgotten(new.body, at, options)
     for rule in ended:
         del new.body.lives[rule]
@@ -160,31 +164,29 @@ def _unbelieved(state: State, reading: settle.Reading, reads: list[dict[str, Any
     return Step(State(head, body, state.due, state.position), [], True, [], reads)
 
 
-def _name_drifts(before: Body | None, state: State, drifts: list[Drifted], rulebook: Rulebook) -> None:  # fmt: skip
-    """Gives findings that have just begun to fail the drift that they began with."""
+def _name_drifts(
+    before: Body | None, body: Body, drifts: list[Drifted], rulebook: Rulebook, at: int
+) -> None:
+    """Gives findings that have just begun to fail the places of drifts that made them."""
     if not drifts:
         return
-    needs = {bound.id: bound.needs for bound in rulebook.of(state.body.resource).rules}
-    needs |= {
-        id: baselines.parts_of(life.evidence)
-        for id, life in state.body.lives.items()
-        if id in STANDING_IDS
-    }
-    for rule, life in state.body.lives.items():
+    rules = {bound.id: bound for bound in rulebook.of(body.resource).rules}
+    for rule, life in body.lives.items():
         old = before.lives.get(rule) if before else None
         if life.evaluation != "failed" or (old and old.evaluation == "failed"):
             continue
-        for drift in drifts:
-            if drift.part in needs.get(rule, ()) or drift.part == explain.WHOLE:
-                life = state.body.lives[rule] = msgspec.structs.replace(
-                    life, drift=drift.id, actor=None, attribution="", known=0
-                )
-                break
+        if rule in STANDING_IDS:
+            found = roots.of_evidence([one["path"] for one in life.evidence], drifts)
         else:
-            if life.drift:
-                state.body.lives[rule] = msgspec.structs.replace(
-                    life, drift="", actor=None, attribution="", known=0
-                )
+            found = roots.of_rule(rules[rule], body, drifts, at) if rule in rules else []
+        causes: dict[str, list[int]] = {}
+        for drift, number in found:
+            causes.setdefault(drift.id, []).append(number)
+        if causes or life.drift:
+            body.lives[rule] = msgspec.structs.replace(
+                life, drift=next(iter(causes), ""), causes=[[id, n] for id, n in causes.items()], actor=None,
+                attribution="", known=0, suspects=[],
+            )  # fmt: skip
 
 
 def open_pending(state: State, rulebook: Rulebook, options: Options) -> Step:

@@ -3,17 +3,19 @@
 A finding lives on below: one that is mended resolves, and one that is worse than what was accepted is open again."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from pipeline.differences import NO_HINTS, Hints, diff
+from pipeline.differences import NO_HINTS, Hints, diff, policy
 from pipeline.exception_book import Book
+from pipeline.people import NOBODY_MAPPED, People
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.rulebook.judge import value_at
 from pipeline.rulebook.standing import STANDING_IDS
 from pipeline.state import NEVER, Body, Life
+from pipeline.worse import Growth
 
 LARGEST = 16_384
 """Bytes of an accepted value; of a larger one only a digest is kept, and any change of it counts."""
@@ -39,20 +41,24 @@ def made_anew(body: Body, book: Book) -> None:
             )
 
 
-def stand(body: Body, at: int, rules: RuleSet, book: Book, hints: Hints = NO_HINTS) -> None:
+def stand(
+    body: Body, at: int, rules: RuleSet, book: Book, hints: Hints = NO_HINTS, people: People = NOBODY_MAPPED
+) -> None:  # fmt: skip
     """Puts into the lives of a body what the exceptions make of them at that time."""
     if not book and not any(life.exception for life in body.lives.values()):
         return
     for bound in rules.every:
         life = body.lives.get(bound.id)
         if life is not None:
-            body.lives[bound.id] = _stood(life, bound, body, at, book, hints)
+            body.lives[bound.id] = _stood(life, bound, body, at, book, hints, people)
     for rule, life in body.lives.items():
         if (life.suppressed or life.lifted) and (life.retired or life.status != "open"):
             body.lives[rule] = msgspec.structs.replace(life, suppressed=False, lifted="")
 
 
-def _stood(life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints: Hints) -> Life:
+def _stood(
+    life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints: Hints, people: People
+) -> Life:
     if life.retired or life.status != "open":
         # what was accepted is kept: it may fail again, as before or worse
         calm = not (life.suppressed or life.lifted)
@@ -71,13 +77,18 @@ def _stood(life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints:
     if (life.exception, life.approved_at) != (entry.id, entry.at):
         accepted = now
     lifted = ""
-    if goes_by(entry.record.approver, life.actor):
+    if people.goes_by(entry.record.approver, _suspects(life, people)):
         lifted = "approver_caused_it"
     elif worse(accepted, now, hints, bound, body, at):
         lifted = "worse_than_accepted"
     return msgspec.structs.replace(
         life, exception=entry.id, approved_at=entry.at, accepted=accepted, suppressed=not lifted, lifted=lifted
     )  # fmt: skip
+
+
+def _suspects(life: Life, people: People) -> set[str]:
+    """The names of whoever caused what fails, or may have: until it is known who did, all candidates."""
+    return {*life.suspects, *(people.names(life.actor) if life.actor else ())}
 
 
 def values(paths: Sequence[tuple[str, ...]], body: Body) -> list[list[Any]]:
@@ -98,8 +109,9 @@ def worse(
 ) -> bool:  # fmt: skip
     """Whether what is wrong now is more, or other, than what was accepted.
 
-    Only that something is gone may be no worse: where the rule would pass if all of it were gone. (A path that only
-    one of the two has is another version's of the rule: it says nothing.)"""
+    Only that something is gone may be no worse: where the rule would pass if all of it were gone. What is new or
+    different is worse as far as the rule objects to it (pipeline.worse). (A path that only one of the two has is
+    another version's of the rule: it says nothing.)"""
     if bound.id in STANDING_IDS:
         return any(list(one) not in [list(old) for old in accepted] for one in now)
     before = {one[0]: one for one in accepted}
@@ -109,10 +121,15 @@ def worse(
             continue
         if len(old) > 1 or len(value) > 1:
             return True
-        changes = diff(path.removeprefix("config."), old[0], value[0], hints)
-        if any(change["op"] != "remove" for change in changes):
-            return True
-        if changes and not _passes_without(path, bound, body, at):
+        dotted = path.removeprefix("config.")
+        changes = diff(dotted, old[0], value[0], hints)
+        if all(change["op"] == "remove" for change in changes):
+            if changes and not _passes_without(path, bound, body, at):
+                return True
+            continue
+        form = policy if dotted in hints.policies else _itself
+        document = {**body.resource, "config": body.config}
+        if Growth(bound, document, path.split("."), at).grown(form(old[0]), form(value[0])):
             return True
     return False
 
@@ -135,13 +152,5 @@ def _passes_without(path: str, bound: BoundRule, body: Body, at: int) -> bool:
     return RuleSet([bound]).judge(document, {}, at)[0].evaluation == "passed"
 
 
-def goes_by(name: str, actor: Mapping[str, Any] | None) -> bool:
-    """Whether an actor, or whoever took on its role, goes by a name: its id, or the last word of it."""
-    if not actor:
-        return False
-    names = [actor.get(key) for key in ("id", "name", "session_name", "source_identity")]
-    names += [link.get("issued_to") for link in actor.get("chain") or ()]
-    known = {name.casefold() for name in names if name}
-    known |= {name.rsplit("/", 1)[-1] for name in known}
-    wanted = name.casefold()
-    return wanted in known or wanted.rsplit("/", 1)[-1] in known
+def _itself(value: Any) -> Any:
+    return value

@@ -35,7 +35,7 @@ def change(
         body.changed_at, body.agreed_at, head.digest = at, 0, b""
     new = State(head, body, old.due, old.position)
     now = max(at, head.seen_at, head.said_at)
-    told = explain.told(body, now, events, heard=True) if body.drifts else []
+    told = explain.told(body, now, events, heard=True, people=options.people) if body.drifts else []
     if body.unseen:
         new.due = judging.forget_at(new, options)
         return Step(new, [], True)
@@ -62,7 +62,7 @@ def chain(
     body = msgspec.structs.replace(state.body, history=history, lives=dict(state.body.lives))
     new = State(state.head, body, state.due, state.position)
     now = max(state.head.seen_at, state.head.said_at)
-    told = explain.told(body, now, events, heard=True)
+    told = explain.told(body, now, events, heard=True, people=options.people)
     findings = said(state.body, new, now, rulebook, options, restate=False).findings if told else []
     return Step(new, findings, True, told)
 

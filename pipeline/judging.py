@@ -13,6 +13,7 @@ from pipeline.drift import explain
 from pipeline.drift.expected import Expected
 from pipeline.exception_book import Book
 from pipeline.normalise import unread
+from pipeline.people import NOBODY_MAPPED, People
 from pipeline.risk import criticality
 from pipeline.rulebook import Rulebook, RuleSet, Verdict
 from pipeline.rulebook.standing import STANDING_IDS
@@ -44,6 +45,8 @@ class Options:
     """The risks that are accepted."""
     forget: int = FORGET_AFTER
     """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""
+    people: People = NOBODY_MAPPED
+    """The names of one person."""
 
     def level(self, resource: Mapping[str, Any]) -> str:
         """What a resource is worth."""
@@ -80,7 +83,7 @@ def passed(state: State, until: int, rulebook: Rulebook, options: Options) -> St
 def stand(body: Body, at: int, rules: RuleSet, options: Options) -> None:
     """What is accepted, and what no more."""
     hints = options.hints.get(body.resource["type"], NO_HINTS)
-    exceptions.stand(body, at, rules, options.exceptions, hints)
+    exceptions.stand(body, at, rules, options.exceptions, hints, options.people)
 
 
 def grow_stale(state: State, at: int) -> bool:

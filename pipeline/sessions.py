@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
+import orjson
 
 from pipeline import state as rows
-from pipeline.model import Chain, Change, Link, from_micros, micros
+from pipeline.model import Chain, Change, Link, Person, from_micros, micros
+from pipeline.people import NOBODY_MAPPED, UNKNOWN
 from pipeline.state import NEVER, Position
 
 LIFETIME = 36 * 3_600_000_000
@@ -39,22 +41,33 @@ class Told(NamedTuple):
     out: list[Chain]
 
 
-def opened(known: Session | None, record: Change) -> Told:
-    """The event that issued its credential."""
-    at, actor = micros(record.occurred_at), record.actor
+def opened(known: Session | None, record: Change) -> Told | None:
+    """The event that issued its credential; None where another account's copy of it has said more. The chain ends with
+    who is known; whoever is not, and has no session that could be asked, is a link that is missing."""
+    at, actor = micros(record.occurred_at), record.actor.model_dump(mode="json", exclude_none=True)
+    person = NOBODY_MAPPED.person(actor)
     link = Link(
-        session=record.uid.removeprefix(PREFIX), issued_to=actor.id, at=record.occurred_at, change=record.id,
-        role=record.resources[0] if record.resources else None,
+        session=record.uid.removeprefix(PREFIX), issued_to=record.actor.id, at=record.occurred_at, change=record.id,
+        role=record.resources[0] if record.resources else None, person=Person.model_validate(person),
     )  # fmt: skip
+    told, unknown = link.model_dump(mode="json", exclude_none=True), person["kind"] == UNKNOWN
+    parent = record.actor.session if unknown else None
     old = known or Session()
+    if old.link is not None and _says(old.link, old.parent) >= _says(told, parent):
+        return None
     new = msgspec.structs.replace(
-        old, link=link.model_dump(mode="json", exclude_none=True), parent=actor.session, broken=actor.session is not None,
-        expires=max(old.expires, at + LIFETIME),
+        old, link=told, parent=parent, above=[], broken=unknown, expires=max(old.expires, at + LIFETIME)
     )  # fmt: skip
     out = _answers(record.uid, new)
     if new.parent and new.askers:
         out.append(_ask(record.uid, new.parent, record.occurred_at, 1))
     return Told(new, out)
+
+
+def _says(link: dict[str, Any], parent: str | None) -> tuple[bool, bool, str]:
+    """How much a copy of the event says; of two that say as much, always the same one."""
+    known = link.get("person", {}).get("kind", UNKNOWN) != UNKNOWN
+    return known, parent is not None, orjson.dumps(link, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def asked(known: Session | None, record: Chain) -> Told:

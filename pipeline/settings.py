@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from pipeline.drift.expected import Expected
 from pipeline.errors import UserError
+from pipeline.people_files import Known
 from pipeline.rulebook import Override
 from pipeline.rulebook.source import nearest
 from pipeline.settings_block import (
@@ -316,6 +317,8 @@ class Settings(Block):
     rules: Rules = Field(default_factory=Rules)
     exceptions: Exceptions = Field(default_factory=Exceptions)
     drift: Drift = Field(default_factory=Drift)
+    people: list[Known] = Field(default_factory=list)
+    """The names of one person: an approver, a user, a role's session and a directory's user who are the same (see the page *Identity*)."""
     detections: Detections = Field(default_factory=Detections)
     correlate: Correlate = Field(default_factory=Correlate)
     redaction: Redaction = Field(default_factory=Redaction)

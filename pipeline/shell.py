@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.exception_book import Book
 from pipeline.exception_files import Checker
 from pipeline.judging import Options
+from pipeline.people_files import people_of
 from pipeline.rulebook import Rulebook, builtin_folder, load
 from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import Settings
@@ -33,6 +34,7 @@ def rulebook_and_options(
     return rulebook, Options(
         criticality=settings.criticality, hints=hints(), expected=settings.drift.expected,
         forget=int(settings.worker.forget_after * 1_000_000),
+        people=people_of(settings.people),
     )  # fmt: skip
 
 

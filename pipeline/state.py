@@ -101,6 +101,10 @@ class Life(msgspec.Struct, array_like=True):
     """Id of an exception that was about an earlier resource of this name."""
     because: str = ""
     """Why it stands as it does, where the resource is not the reason: rule_added, rule_changed."""
+    causes: list[list[Any]] = []
+    """The drifts that it opened with, and their places that it goes back to: [drift id, [numbers of its changes]]."""
+    suspects: list[str] = []
+    """Names of all who may have caused it, lower case."""
 
 
 class Seen(msgspec.Struct, array_like=True):
@@ -117,6 +121,12 @@ class Seen(msgspec.Struct, array_like=True):
     """Hashes of the scalars in its request."""
     shared: str | None = None
     deployment: str | None = None
+    units: list[list[int]] = []
+    """The same hashes by what belongs together in the request: an element of a list, the fields of a map."""
+    opaque: bool = False
+    """Not all of the request's scalars are known."""
+    differs: bool = False
+    """The event came more than once with different contents; this is the fullest."""
 
 
 class Drifted(msgspec.Struct, array_like=True):

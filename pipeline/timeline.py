@@ -9,9 +9,9 @@ import orjson
 
 from pipeline import wire
 from pipeline.errors import Malformed
-from pipeline.exceptions import goes_by
 from pipeline.model import from_micros, micros
 from pipeline.patterns import matches
+from pipeline.people import NOBODY_MAPPED, People
 from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
 
 KINDS = ("change", "reading", "drift", "finding", "exception", "alert")
@@ -35,13 +35,14 @@ class Line(NamedTuple):
 
 class Timeline:
     """Takes records of the topics, each topic's in its order, and keeps what concerns the subject (a uid, or a name that
-    an actor goes by) in [since, until)."""
+    a person or an actor goes by, in `people` or anywhere) in [since, until)."""
 
     def __init__(
-        self, subject: str, since: datetime | None = None, until: datetime | None = None
-    ) -> None:
-        self.subject = subject
-        self._needle = subject.rsplit("/", 1)[-1].casefold().encode()
+        self, subject: str, since: datetime | None = None, until: datetime | None = None, people: People = NOBODY_MAPPED
+    ) -> None:  # fmt: skip
+        self.subject, self._people = subject, people
+        self._names = people.called(subject)
+        self._needles = [name.rsplit("/", 1)[-1].casefold().encode() for name in self._names]
         self._since = from_micros(micros(since)) if since else ""
         self._until = from_micros(micros(until)) if until else "~"
         self._lines: dict[tuple[str, str], Line] = {}
@@ -55,8 +56,10 @@ class Timeline:
 
     def take(self, topic: str, value: bytes) -> None:
         """A record. What is none, or of another, is passed over."""
-        if topic != EXCEPTIONS.name and self._needle not in value.lower():
-            return  # most are of others, and are not worth the reading
+        if topic != EXCEPTIONS.name:
+            folded = value.lower()
+            if not any(needle in folded for needle in self._needles):
+                return  # most are of others, and are not worth the reading
         try:
             for element in wire.split(value):
                 document = wire.decode(element)
@@ -76,7 +79,15 @@ class Timeline:
         self._lines[line.kind, key] = line
 
     def _concerns(self, uid: str | None, actor: Mapping[str, Any] | None) -> bool:
-        return uid == self.subject or goes_by(self.subject, actor)
+        return uid == self.subject or bool(actor and self._is(self._people.names(actor)))
+
+    def _is(self, known: set[str]) -> bool:
+        """Whether the subject goes by one of these names (lower case)."""
+        return any(self._people.goes_by(name, known) for name in self._names)
+
+    def _called(self, name: str) -> set[str]:
+        """What somebody goes by of whom only a name stands there."""
+        return {one.casefold() for one in (name, name.rsplit("/", 1)[-1], self._people.id_of(name))}
 
     def _reading(self, one: dict[str, Any]) -> None:
         """Only the first, and those that show something else than the one before."""
@@ -143,7 +154,7 @@ class Timeline:
     def _alert(self, one: dict[str, Any]) -> None:
         names = [*one.get("actors", ()), *one.get("group", {}).values()]
         if self.subject not in one.get("resources", ()) and not any(
-            goes_by(self.subject, {"id": name}) for name in names
+            self._is(self._called(name)) for name in names
         ):
             return
         if self._later("alert", one):
@@ -161,8 +172,8 @@ class Timeline:
             )
 
     def _exception(self, one: dict[str, Any]) -> None:
-        if not matches(one["resource"], self.subject) and not goes_by(
-            self.subject, {"id": one["approver"]}
+        if not matches(one["resource"], self.subject) and not self._is(
+            self._called(one["approver"])
         ):
             return
         what = one.get("rule") or one.get("control")
@@ -191,7 +202,13 @@ class Timeline:
 
 
 def _named(actor: Mapping[str, Any] | None) -> str:
-    return str((actor or {}).get("id", ""))
+    """Who it was: the person, where that is known, and as whom."""
+    if not actor:
+        return ""
+    person = actor.get("person") or {}
+    if person.get("kind", "unknown") == "unknown" or person["id"] == actor["id"]:
+        return str(actor["id"])
+    return f"{person['id']} ({actor['id']})"
 
 
 def _time(text: str) -> str:

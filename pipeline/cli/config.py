@@ -20,11 +20,12 @@ def command() -> None:
 
 @command.command()
 def check() -> None:
-    """Tell every mistake in the settings and in the rules they name."""
+    """Tell every mistake in the settings and in the rules and people they name."""
     found = examine()
     for warning in warnings(found):
         click.echo(f"warning: {warning}", err=True)
     count, wrong = _rules(found)
+    wrong += _people(found)
     if found.problems or wrong:
         raise UserError(*found.problems, *wrong)
     click.echo(f"the settings are good; {count} rules")
@@ -49,6 +50,16 @@ def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
             for problem in error.problems
         )
         return 0, [*wrong, *placed]
+
+
+def _people(found: "Read[Settings]") -> list[str]:
+    """What is wrong with the map of people's names, and with its files."""
+    from pipeline.people_files import names_of
+
+    def place(number: int) -> str:
+        return f"{found.place('people', number)}: people.{number}"
+
+    return names_of(found.settings.people, place)[1]
 
 
 def _override(found: "Read[Settings]", match: re.Match[str]) -> str:

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
 def command(subject: str, since: str, until: str | None, form: str) -> int:
     """Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
-    of a user, role or session), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
+    of a person, user, role or session; of a person whom the settings' people name, by every name), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
+    from pipeline.people_files import people_of
     from pipeline.report import ascii_json, console, plain
     from pipeline.timeline import Timeline
     from pipeline.when import moment
 
     settings, now = load_settings(), datetime.now(UTC)
     first = moment("--from", since, now)
-    timeline = Timeline(subject, first, moment("--to", until, now))
+    timeline = Timeline(subject, first, moment("--to", until, now), people_of(settings.people))
     _read(settings, timeline, first)
     lines = timeline.lines()
     if form == "json":

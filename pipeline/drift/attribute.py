@@ -1,49 +1,224 @@
-"""Who caused a drift: the changes that may have, ranked; never a guess. Pure; times in microseconds since 1970."""
+"""Who caused a drift, place by place: the changes that may have; never a guess. Pure; times in microseconds since 1970.
 
-from collections.abc import Sequence
-from typing import NamedTuple
+A place is one of the paths that differ. What its values (before and after) have in common with a request says whether
+that may have made it: of a place that several people may have made, nobody is named."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from pipeline.people import NOBODY_MAPPED, People
+from pipeline.scalars import scalars
 from pipeline.state import Seen
 
 SKEW = 60_000_000
 """How far a service's clock, and the time its answers lag behind, may be off."""
 ANY_PART, THIS_PART, BY_VALUE = 0.5, 0.7, 0.3
 """A change that may touch any part; one that touches this one; the new values stand in its request."""
+Attribution = Literal["attributed", "ambiguous", "unattributed", "pending"]
+NO, MAYBE, YES = 0, 1, 2
+"""What a change explains of a place: nothing; that cannot be told by values; something of it stands in its request."""
+
+
+class Place(NamedTuple):
+    """A path that differs, by the hashes of its scalars."""
+
+    values: frozenset[int]
+    """Before and after; empty where there is nothing to compare (a switch, a secret, what is too long)."""
+    new: frozenset[int]
+    """Only after; of what was taken away, what it was."""
+    since: int
+    at: int
+
+
+class Made(NamedTuple):
+    """What is known of one place's cause."""
+
+    attribution: Attribution
+    by: Seen | None = None
+    """The change that made it, where that is known."""
 
 
 class Cause(NamedTuple):
-    attribution: str
-    """`attributed`, `ambiguous`, or `none`: nothing seen so far can have done it."""
+    attribution: Attribution
     candidates: list[tuple[Seen, float]]
     """The likeliest first, with the confidence in each."""
+    places: list[Made]
+    """Of each place, in the order given."""
+
+
+def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -> Place:
+    """A place of a drift. `own`: what names the resource itself (its id, account, …): it stands in every request."""
+    before, after = scalars(change.get("before")) - own, scalars(change.get("after")) - own
+    if _hidden(change.get("before")) or _hidden(change.get("after")):
+        return Place(frozenset(), frozenset(), since, at)
+    return Place(before | after, (after - before) or (before - after), since, at)
+
+
+def _hidden(value: Any) -> bool:
+    """What a drift tells only the size of."""
+    return isinstance(value, dict) and value.keys() == {"omitted", "size"}
+
+
+def naming(resource: Mapping[str, Any]) -> frozenset[int]:
+    """Hashes of what names a resource."""
+    uid = resource["uid"]
+    return scalars([uid, uid.rsplit("/", 1)[-1], uid.rsplit(":", 1)[-1], resource["account"], resource["region"], resource["name"]])  # fmt: skip
 
 
 def attribute(
-    history: Sequence[Seen], part: str, since: int, at: int, values: frozenset[int],
-    shown: frozenset[str] = frozenset(),
+    history: Sequence[Seen], part: str, since: int, at: int, places: Sequence[Place], others: Sequence[Place] = (),
+    *, elsewhere: Sequence[frozenset[str]] = (), shown: frozenset[str] = frozenset(), waiting: bool = False,
+    complete: bool = False, people: People = NOBODY_MAPPED,
 ) -> Cause:  # fmt: skip
     """The causes of a drift in `part` that a reading of `at` shows and the one of `since` did not.
 
-    `values`: hashes of the scalars that are new or gone; `shown`: ids of changes that an earlier drift shows: less
-    likely here (what no drift shows yet may only have been read too early). Candidates are the successful changes in (since, at], the
-    skew allowed on both sides, that can touch the part. The order in time decides nothing: both of two people who
-    touched it may have done it. Two accounts' evidence of one cause counts once."""
-    found: dict[str, tuple[Seen, float]] = {}
-    for seen in history:
-        if not since - SKEW < seen.at <= at + SKEW:
-            continue
-        if seen.parts and part not in seen.parts:
-            continue
-        confidence = THIS_PART if seen.parts else ANY_PART
-        if values:
-            confidence += BY_VALUE * len(values.intersection(seen.values)) / len(values)
-        if seen.at > at or (seen.at <= since and seen.id in shown):
-            confidence -= 0.1
-        known = found.get(seen.shared or seen.id)
-        if known is None or (confidence, seen.id) > (known[1], known[0].id):
-            found[seen.shared or seen.id] = (seen, round(confidence, 3))
-    ranked = sorted(found.values(), key=lambda pair: (-pair[1], pair[0].at, pair[0].id))
+    `others`: places of other drifts of that part; `elsewhere`: of each place the ids of changes that another drift
+    of it shows; `shown`: ids of changes that an earlier drift shows: less likely here (what no drift shows yet
+    may only have been read too early); `waiting`: events of that time may still come; `complete`: they have all come.
+    Candidates are the successful changes in (since, at], the skew allowed on both sides, that can touch the part. The
+    order in time decides nothing: both of two people who touched it may have done it. Two accounts' evidence of one
+    cause counts once."""
+    found = _candidates(history, part, since, at, people)
+    values = frozenset().union(*(one.values for one in places))
+    ranked = sorted(
+        ((seen, _confidence(seen, values, seen.at > at or (seen.at <= since and seen.id in shown))) for seen in found),
+        key=lambda pair: (-pair[1], pair[0].at, pair[0].id),
+    )  # fmt: skip
+    nobody: Attribution = "pending" if waiting else "unattributed"
     if not ranked:
-        return Cause("none", [])
-    best = [seen.actor["id"] for seen, confidence in ranked if confidence == ranked[0][1]]
-    return Cause("attributed" if len(set(best)) == 1 else "ambiguous", ranked)
+        return Cause(nobody, [], [Made(nobody) for _ in places])
+    everybody = _by_person(found, people)
+    made: list[Made] = [Made(nobody)] * len(places)
+    alone: list[int] = []
+    for number, one in enumerate(places):
+        gone = elsewhere[number] if elsewhere else frozenset()
+        own = _by_person([s for s in found if s.id not in gone], people) if gone else everybody
+        if len(own) > 1:
+            made[number] = _among(own, one, [*places, *others])
+        elif own:
+            alone.append(number)
+            made[number] = _only(own[0], one, [*places, *others])
+    return Cause(
+        together(made := _settled(made, alone, waiting=waiting, complete=complete), people),
+        ranked,
+        made,
+    )
+
+
+def _by_person(found: Sequence[Seen], people: People) -> list[list[Seen]]:
+    out: dict[str, list[Seen]] = {}
+    for seen in sorted(found, key=lambda seen: (seen.at, seen.id)):
+        out.setdefault(people.key(seen.actor, seen.shared or seen.id), []).append(seen)
+    return list(out.values())
+
+
+def _candidates(
+    history: Sequence[Seen], part: str, since: int, at: int, people: People
+) -> list[Seen]:
+    """What may have touched the part in that time; of two accounts' copies of one event the one that names a person."""
+    found: dict[str, Seen] = {}
+    for seen in history:
+        if not since - SKEW < seen.at <= at + SKEW or (seen.parts and part not in seen.parts):
+            continue
+        key = seen.shared or seen.id
+        known = found.get(key)
+        if known is None or _rank(seen, people) > _rank(known, people):
+            found[key] = seen
+    return list(found.values())
+
+
+def _rank(seen: Seen, people: People) -> tuple[Any, ...]:
+    known = people.person(seen.actor)["kind"] != "unknown"
+    return known, bool(seen.actor.get("session")), not seen.opaque, len(seen.values), seen.id
+
+
+def _confidence(seen: Seen, values: frozenset[int], less: bool) -> float:
+    confidence = THIS_PART if seen.parts else ANY_PART
+    if values:
+        confidence += BY_VALUE * len(values.intersection(seen.values)) / len(values)
+    return round(confidence - 0.1 * less, 3)
+
+
+def _only(own: Sequence[Seen], place: Place, places: Sequence[Place]) -> Made:
+    """A place that only one person can have made; for now without the change where nothing of it was asked for."""
+    much, seen = _best(own, place, places)
+    return Made("attributed" if much != NO else "unattributed", seen)
+
+
+def _settled(
+    made: list[Made], alone: Sequence[int], *, waiting: bool, complete: bool
+) -> list[Made]:
+    """Of places that only one person can have made, but where nothing of them was asked for: somebody else may have,
+    whose event has not come. That is known only once every event has."""
+    anything = any(one.attribution == "attributed" for one in made)
+    for number in alone:
+        if made[number].attribution == "unattributed":
+            if complete or not (anything or waiting):
+                made[number] = Made("attributed", made[number].by)
+            else:
+                made[number] = Made("pending" if waiting else "unattributed")
+    return made
+
+
+def _among(persons: Sequence[Sequence[Seen]], place: Place, places: Sequence[Place]) -> Made:
+    """A place that several people may have made: somebody is named only if nobody else explains anything of it."""
+    found = [_best(own, place, places) for own in persons]
+    explaining = [(much, seen) for much, seen in found if much != NO]
+    if len(explaining) != 1 or explaining[0][0] != YES:
+        return Made("ambiguous")
+    seen = explaining[0][1]
+    return Made("attributed", seen) if place.new.intersection(seen.values) else Made("ambiguous")
+
+
+def _best(own: Iterable[Seen], place: Place, places: Sequence[Place]) -> tuple[int, Seen]:
+    """How much one person's changes explain of a place, and the one that explains most: of equals the last."""
+    return max(
+        ((_explains(seen, place, places), seen) for seen in own),
+        key=lambda pair: (
+            pair[0],
+            len(place.new.intersection(pair[1].values)),
+            pair[1].at,
+            pair[1].id,
+        ),
+    )
+
+
+def _explains(seen: Seen, place: Place, places: Sequence[Place]) -> int:
+    if not place.values or not seen.values:
+        return MAYBE
+    if place.values.isdisjoint(seen.values):
+        return MAYBE if seen.opaque else NO
+    return NO if _meant_elsewhere(seen, place, places) else YES
+
+
+def _meant_elsewhere(seen: Seen, place: Place, places: Sequence[Place]) -> bool:
+    """Whether all that a request has in common with a place of several values (`tcp`) belongs to something that the
+    request describes more fully: another place, of which it has the same values and more."""
+    if len(place.new) < 2 or not seen.units:
+        return False
+    for unit in map(frozenset, seen.units):
+        common = unit & place.values
+        if common and not any(
+            common < (unit & other.new)
+            for other in places
+            if other is not place
+            and len(other.new) > 1
+            and other.since - SKEW < seen.at <= other.at + SKEW
+        ):
+            return False
+    return True
+
+
+def together(made: Sequence[Made], people: People) -> Attribution:
+    """Of a whole drift: somebody's only if every place is."""
+    if all(one.by is not None for one in made):
+        keys = {people.key(one.by.actor, one.by.shared or one.by.id) for one in made if one.by}
+        return "attributed" if len(keys) == 1 else "ambiguous"
+    said = {one.attribution for one in made}
+    return (
+        "pending"
+        if "pending" in said
+        else "unattributed"
+        if said == {"unattributed"}
+        else "ambiguous"
+    )

@@ -48,7 +48,7 @@ class Expected(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     actors: list[str] = Field(default_factory=list)
-    """Ids of actors; * stands for any text."""
+    """Ids of actors, or of the persons behind them; * stands for any text. What a caller claims (a source identity, a session's name) is no id."""
     tools: list[Tool] = Field(default_factory=list)
     """What it was done with."""
     accounts: list[str] = Field(default_factory=list)
@@ -64,7 +64,10 @@ class Expected(BaseModel):
         """Whether a change of a drift's candidates is one of them."""
         actor = candidate["actor"]
         return (
-            (not self.actors or any(matches(pattern, actor["id"]) for pattern in self.actors))
+            (
+                not self.actors
+                or any(matches(pattern, id) for pattern in self.actors for id in _ids(actor))
+            )
             and (not self.tools or actor.get("tool", "unknown") in self.tools)
             and self._about(resource)
             and (
@@ -81,13 +84,20 @@ class Expected(BaseModel):
         )
 
 
+def _ids(actor: Mapping[str, Any]) -> list[str]:
+    """Of an actor, and of who is known to be behind it."""
+    person = actor.get("person") or {}
+    return [actor["id"], *([person["id"]] if person.get("kind", "unknown") != "unknown" else [])]
+
+
 def expected(drift: Mapping[str, Any], known: Sequence[Expected]) -> bool | None:
     """Whether a drift was to be expected: every change that may have caused it was. None while it is not known which."""
     if drift["attribution"] == "pending":
         return None
     causes: Iterable[Mapping[str, Any]] = drift["candidates"]
     if drift["attribution"] == "attributed":
-        causes = drift["candidates"][:1]
+        made = {change.get("change") for change in drift.get("changes", ())} - {None}
+        causes = [one for one in causes if one.get("change") in made] or drift["candidates"][:1]
     return bool(causes) and all(
         any(one.fits(cause, drift["resource"]) for one in known) for cause in causes
     )

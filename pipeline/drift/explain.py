@@ -2,23 +2,28 @@
 
 import hashlib
 import uuid
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 
-from pipeline.drift.attribute import SKEW, Cause, attribute
-from pipeline.drift.history import LONGEST, scalars
+from pipeline.drift.attribute import SKEW, Cause, Made, Place, attribute, naming, place, together
+from pipeline.drift.history import LONGEST
 from pipeline.model import from_micros
 from pipeline.model.finding import NAMESPACE
 from pipeline.normalise import Merged
+from pipeline.people import NOBODY_MAPPED, UNKNOWN, People
+from pipeline.scalars import scalars
 from pipeline.state import Body, Drifted, Seen, State
 
 KEPT, MOST_BYTES = 16, 200_000
 """Drifts that a late event may still complete, and what they may weigh together."""
+MOST_SUSPECTS = 256
+"""Names kept of those who may have caused a finding."""
 WHOLE = "*"
 """The part of a drift that is a resource's coming or going."""
+SECOND = 1_000_000
 CHECK = 60_000_000
 """How often a drift whose event may still come looks again."""
 
@@ -65,49 +70,129 @@ def kept(drifts: Sequence[Drifted], now: int) -> list[Drifted]:
     return out[::-1]
 
 
-def told(body: Body, at: int, events: int | None, *, heard: bool = False) -> list[dict[str, Any]]:
+def told(
+    body: Body, at: int, events: int | None, *, heard: bool = False, people: People = NOBODY_MAPPED
+) -> list[dict[str, Any]]:
     """Judges the drifts anew that have no cause yet (`heard`: something was, so all of them), and returns the documents of those of which something else is to be said now.
 
     `events`: until when every event has come (micros); None where no events come at all. Changes `body.drifts` and
     the actors of the findings that opened with them."""
     out, drifts = [], []
+    causes = _Causes(body, events, people)
+    moved: dict[str, Told] = {}
     for old in body.drifts:
         if not heard and old.attribution not in ("", "pending"):
             drifts.append(old)
             continue
-        fitting = [seen for seen in body.history if _fits(old, seen)]
-        shown = frozenset(seen.id for seen in fitting if _shown(seen, old, body.drifts))
-        cause = attribute(fitting, old.part, old.since, old.at, frozenset(old.values), shown)
-        attribution = cause.attribution
-        if attribution == "none":
-            waiting = events is not None and events < old.at + SKEW
-            attribution = "pending" if waiting else "unattributed"
-        actor = cause.candidates[0][0].actor if attribution == "attributed" else None
-        said = orjson.dumps([attribution, [[c.id, n, c.actor] for c, n in cause.candidates]])
+        cause = causes.of(old)
+        actors = [people.person(seen.actor) for seen, _ in cause.candidates]
+        said = orjson.dumps(
+            [cause.attribution, [[c.id, n, c.actor, c.differs] for c, n in cause.candidates], actors,
+             [[one.attribution, one.by and one.by.id] for one in cause.places]]
+        )  # fmt: skip
         digest = hashlib.sha256(said).digest()[:8]
         if digest != old.told:
-            known = _known(attribution, cause)
+            known = _known(cause)
             revision = max(old.revision + 1, old.at // 1000 + known)
-            new = msgspec.structs.replace(
-                old, attribution=attribution, revision=revision, told=digest
+            old = msgspec.structs.replace(
+                old, attribution=cause.attribution, revision=revision, told=digest
             )
-            out.append(_document(body, new, cause, actor, at))
-            _name(body, new, actor, known)
-        else:
-            new = old
-        drifts.append(new)
+            moved[old.id] = Told(cause, known)
+            out.append(_document(body, old, cause, people, at))
+        drifts.append(old)
     body.drifts = drifts
+    if moved:
+        _name(body, moved, causes, people)
     return out
 
 
-def _known(attribution: str, cause: Cause) -> int:
+class _Causes:
+    """The causes of a body's drifts, as far as they are asked for, each found once."""
+
+    def __init__(self, body: Body, events: int | None, people: People) -> None:
+        self._body, self._events, self._people = body, events, people
+        self._drifts, self._own = body.drifts, naming(body.resource)
+        self._places: dict[str, list[Place]] = {}
+        self._found: dict[str, Cause] = {}
+
+    def of(self, drift: Drifted) -> Cause:
+        if drift.id not in self._found:
+            self._found[drift.id] = self._cause(drift)
+        return self._found[drift.id]
+
+    def _cause(self, drift: Drifted) -> Cause:
+        fitting = [seen for seen in self._body.history if _fits(drift, seen)]
+        shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
+        waiting = self._events is not None and self._events < drift.at + SKEW
+        others = (
+            [place for one in self._beside(drift) for place in self._of(one)] if fitting else ()
+        )
+        return attribute(
+            fitting, drift.part, drift.since, drift.at, self._of(drift), others, elsewhere=self._elsewhere(drift, fitting), shown=shown, waiting=waiting, complete=self._events is not None and not waiting, people=self._people,
+        )  # fmt: skip
+
+    def _of(self, drift: Drifted) -> list[Place]:
+        if drift.id not in self._places:
+            self._places[drift.id] = [
+                place(one, drift.since, drift.at, self._own) for one in drift.changes
+            ]
+        return self._places[drift.id]
+
+    def _beside(self, drift: Drifted) -> list[Drifted]:
+        return [one for one in self._drifts if one.part == drift.part and one.id != drift.id]
+
+    def _elsewhere(self, drift: Drifted, fitting: Sequence[Seen]) -> list[frozenset[str]]:
+        """Of each place the changes that another drift of the same place shows: they were made between its readings,
+        and are only by the allowance for clocks near to this one's, whose new value they did not ask for. Two values
+        one after another take two changes, in this order."""
+        near = [
+            s for s in fitting if not _between(drift, s) and drift.since - SKEW < s.at <= drift.at + SKEW
+        ]  # fmt: skip
+        out = [frozenset[str]() for _ in drift.changes]
+        if not near or not any(_between(drift, s) for s in fitting):
+            return out
+        for other in self._beside(drift):
+            earlier, later = other.at <= drift.since, other.since >= drift.at
+            if not (earlier or later):
+                continue
+            shown = [s for s in fitting if _between(other, s)]
+            # an event says only in which second it was: one of the last second may be of after the reading
+            own = [
+                s
+                for s in near
+                if s in shown and (len(shown) == 1 or s.at <= drift.since - SECOND or later)
+            ]
+            for number, one in enumerate(drift.changes if own else ()):
+                if any(
+                    _goes_on(two, one) if earlier else _goes_on(one, two) for two in other.changes
+                ):
+                    new = self._of(drift)[number].new
+                    out[number] |= {s.id for s in own if new.isdisjoint(s.values)}
+        return out
+
+
+def _between(drift: Drifted, seen: Seen) -> bool:
+    """Whether a change was made between the readings that a drift stands between."""
+    return drift.since < seen.at <= drift.at
+
+
+def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
+    """Whether a second change of a place begins with what the first has left there."""
+    if "after" not in one or "before" not in two or one["after"] != two["before"]:
+        return False
+    (above, _, last), (below, _, end) = one["path"].rpartition("/"), two["path"].rpartition("/")
+    return bool(above == below and (last == end or (last.isdigit() and end.isdigit())))
+
+
+def _known(cause: Cause) -> int:
     """How much is known of a cause, below 1000: what is heard later only adds to it.
 
     The revision is the reading's time in ms and this, never the time of hearing: a worker that was killed may have
     said more than it kept, and the one after it hears the events in another order. The word that knows most stands."""
     of_each = [seen.actor for seen, _ in cause.candidates]
     links = sum(2 * len(actor.get("chain") or ()) + bool(actor.get("chain_broken")) for actor in of_each)  # fmt: skip
-    return min((attribution != "pending") + 4 * len(of_each) + links, 999)
+    copies = sum(seen.differs for seen, _ in cause.candidates)
+    return min((cause.attribution != "pending") + 4 * len(of_each) + links + copies, 999)
 
 
 def _fits(drift: Drifted, seen: Seen) -> bool:
@@ -125,12 +210,50 @@ def _shown(seen: Seen, drift: Drifted, drifts: Sequence[Drifted]) -> bool:
     )
 
 
-def _name(body: Body, drift: Drifted, actor: dict[str, Any] | None, known: int) -> None:
+class Told(NamedTuple):
+    """What was just said of a drift."""
+
+    cause: Cause
+    known: int
+
+
+def _name(body: Body, moved: Mapping[str, Told], every: _Causes, people: People) -> None:
+    """Gives the findings that began with a drift who made the places that they go back to."""
+    drifts = {drift.id: drift for drift in body.drifts}
     for rule, life in body.lives.items():
-        if life.drift == drift.id:
-            body.lives[rule] = msgspec.structs.replace(
-                life, actor=actor, attribution=drift.attribution, known=known
-            )
+        causes = life.causes or ([[life.drift, []]] if life.drift else [])
+        if not any(id in moved for id, _ in causes):
+            continue
+        made: list[Made] = []
+        suspects: set[str] = set()
+        known = 0
+        for id, numbers in causes:
+            if id not in drifts:
+                made.append(Made("unattributed"))
+                continue
+            told = moved.get(id)
+            cause = told.cause if told else every.of(drifts[id])
+            known = max(known, told.known if told else _known(cause))
+            made += [cause.places[n] for n in numbers] if numbers else cause.places
+            for seen, _ in cause.candidates:
+                suspects |= people.names(seen.actor)
+        attribution = together(made, people)
+        by = [one.by for one in made if one.by] if attribution == "attributed" else []
+        if by:
+            suspects = set().union(*(people.names(seen.actor) for seen in by))
+        body.lives[rule] = msgspec.structs.replace(
+            life, actor=_actor(max(by, key=_when), people) if by else None, attribution=attribution, known=known,
+            suspects=sorted(suspects)[:MOST_SUSPECTS],
+        )  # fmt: skip
+
+
+def _when(seen: Seen) -> tuple[int, str]:
+    return seen.at, seen.id
+
+
+def _actor(seen: Seen, people: People) -> dict[str, Any]:
+    """An actor as it is told: with who is behind it."""
+    return seen.actor | {"person": people.person(seen.actor)}
 
 
 def waiting(body: Body) -> bool:
@@ -139,22 +262,20 @@ def waiting(body: Body) -> bool:
 
 
 def sessions(documents: Sequence[dict[str, Any]]) -> list[str]:
-    """Sessions whose past is to be asked for: of the actors just named."""
-    out = []
-    for document in documents:
-        actor = document.get("actor") or {}
-        if (
-            (session := actor.get("session"))
-            and not actor.get("chain")
-            and not actor.get("chain_broken")
-        ):
-            out.append(session)
-    return sorted(set(out))
+    """Sessions whose past is to be asked for: of all who may have caused the drifts just told, and are not known."""
+    return sorted(
+        {
+            actor["session"]
+            for document in documents
+            for actor in (one["actor"] for one in document["candidates"])
+            if actor.get("session")
+            and actor["person"]["kind"] == UNKNOWN
+            and not (actor.get("chain") or actor.get("chain_broken"))
+        }
+    )
 
 
-def _document(
-    body: Body, drift: Drifted, cause: Cause, actor: dict[str, Any] | None, at: int
-) -> dict[str, Any]:
+def _document(body: Body, drift: Drifted, cause: Cause, people: People, at: int) -> dict[str, Any]:
     """The drift as its model has it."""
     document: dict[str, Any] = {
         "id": drift.id,
@@ -164,10 +285,13 @@ def _document(
         "at": from_micros(drift.at),
         "since": from_micros(drift.since),
         "updated_at": from_micros(max(at, drift.at)),
-        "changes": drift.changes,
+        "changes": [
+            _changed(change, made, people)
+            for change, made in zip(drift.changes, cause.places, strict=True)
+        ],
         "candidates": [
-            {"change": seen.id, "action": seen.action, "at": from_micros(seen.at), "actor": seen.actor,
-             "confidence": confidence}
+            {"change": seen.id, "action": seen.action, "at": from_micros(seen.at), "actor": _actor(seen, people),
+             "confidence": confidence} | ({"differs": True} if seen.differs else {})
             for seen, confidence in cause.candidates
         ],
         "attribution": drift.attribution,
@@ -175,8 +299,25 @@ def _document(
         "found_by": drift.found_by,
         "revision": drift.revision,
     }  # fmt: skip
-    if actor is not None:
-        likeliest, _ = cause.candidates[0]
-        document["actor"] = actor
-        document["change_set"] = likeliest.deployment or actor.get("session") or actor["id"]
+    by = [made.by for made in cause.places if made.by]
+    if cause.attribution == "attributed" and by:
+        likeliest = max(by, key=_when)
+        actor = document["actor"] = _actor(likeliest, people)
+        document["change_set"] = likeliest.deployment or _set_of(actor)
     return document
+
+
+def _changed(change: Mapping[str, Any], made: Made, people: People) -> dict[str, Any]:
+    """A place, and what is known of who made it."""
+    out = {**change, "attribution": made.attribution}
+    if made.by is not None:
+        out |= {"change": made.by.id, "person": people.person(made.by.actor)}
+    return out
+
+
+def _set_of(actor: Mapping[str, Any]) -> str:
+    """What drifts of one work have in common: the person, whatever sessions it took; of a program the session."""
+    person = actor["person"]
+    if person["kind"] in ("user", "directory_user", "root"):
+        return str(person["id"])
+    return str(actor.get("session") or person["id"])

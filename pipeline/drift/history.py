@@ -1,47 +1,129 @@
 """What a resource remembers of the changes that it was named in. Pure; times in microseconds since 1970."""
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+import orjson
 
 from pipeline.model import Change, micros
+from pipeline.people import UNKNOWN
+from pipeline.scalars import scalars
 from pipeline.state import Seen
 
 MOST, LONGEST = 64, 48 * 3_600_000_000
 """So many, and so long."""
-MOST_VALUES = 96
+MOST_VALUES, MOST_UNITS, DEEPEST = 96, 32, 4
+"""Scalars and units remembered of a request; documents within texts, one in another."""
+_DOCUMENT = ("{", "[", "%7B", "%5B", "%7b", "%5b")
 
 
 def remembered(history: Sequence[Seen], change: Change) -> list[Seen] | None:
-    """The history with a change in its place in time; None where it is there already, or too old to matter."""
-    at = micros(change.occurred_at)
-    if any(seen.id == change.id for seen in history):
-        return None
-    new = Seen(
-        change.id, at, change.action, change.kind, change.actor.model_dump(mode="json", exclude_none=True),
-        change.parts, sorted(scalars(change.request)), change.shared, change.deployment,
-    )  # fmt: skip
+    """The history with a change in its place in time; None where that adds nothing, or is too old to matter.
+
+    One event may come with different contents (a copy that was cut, or two accounts' views): the fullest stands,
+    whichever comes first, and says so."""
+    new = _seen(change)
+    for number, old in enumerate(history):
+        if old.id == new.id:
+            better = _fullest(old, new)
+            return None if better == old else [*history[:number], better, *history[number + 1 :]]
     out = sorted([*history, new], key=lambda seen: (seen.at, seen.id))
     out = [seen for seen in out if seen.at > out[-1].at - LONGEST][-MOST:]
     return out if new in out else None
 
 
-def scalars(value: Any) -> frozenset[int]:
-    """Hashes of the scalars in a document, by which a request is compared with what became different."""
-    found: set[int] = set()
-    for text in _texts(value):
-        if len(found) == MOST_VALUES:
-            break
-        found.add(zlib.crc32(text.encode(errors="replace")))
-    return frozenset(found)
+def _seen(change: Change) -> Seen:
+    request = document(change.request)
+    found = units(request)
+    every = frozenset().union(*found)
+    values = sorted(every)[:MOST_VALUES]
+    whole = len(every) <= MOST_VALUES and len(found) <= MOST_UNITS and not _cut(request)
+    return Seen(
+        change.id, micros(change.occurred_at), change.action, change.kind,
+        change.actor.model_dump(mode="json", exclude_none=True), change.parts, values, change.shared, change.deployment,
+        [sorted(one) for one in found] if whole else [], not whole,
+    )  # fmt: skip
 
 
-def _texts(value: Any) -> Iterator[str]:
+def _cut(request: Any) -> bool:
+    """Whether the request did not travel as a whole."""
+    return isinstance(request, dict) and request.get("omitted") is True
+
+
+def _fullest(old: Seen, new: Seen) -> Seen:
+    """Of two copies of one event the one that says more; marked where they differ in more than how much they say of
+    the actor."""
+    if _said(old) == _said(new):
+        known = old if _weight(old) >= _weight(new) else new
+        return msgspec.structs.replace(
+            known, actor=_with_chain(known.actor, old.actor), differs=old.differs
+        )
+    known = max(old, new, key=_weight)
+    return msgspec.structs.replace(known, actor=_with_chain(known.actor, old.actor), differs=True)
+
+
+def _said(seen: Seen) -> tuple[Any, ...]:
+    """What two copies of one event must have in common."""
+    actor = [
+        seen.actor.get(key)
+        for key in ("issuer", "account", "session", "session_name", "invoked_by", "tool")
+    ]
+    return seen.at, seen.action, seen.kind, seen.parts, seen.values, actor
+
+
+def _weight(seen: Seen) -> tuple[Any, ...]:
+    """How much a copy says; of two that say as much, always the same one."""
+    actor = {key: value for key, value in seen.actor.items() if not key.startswith("chain")}
+    known = (actor.get("person") or {"kind": UNKNOWN})["kind"] != UNKNOWN
+    text = orjson.dumps(
+        [actor, seen.action, seen.kind, seen.at, seen.parts, seen.values],
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return not seen.opaque, known, len(seen.values), len(actor), text
+
+
+def _with_chain(actor: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an event knows nothing of the session's past that was asked for."""
+    past = {
+        key: value for key, value in known.items() if key.startswith("chain") and key not in actor
+    }
+    same = actor.get("session") == known.get("session")
+    return actor | past if past and same else actor
+
+
+def document(value: Any, depth: int = 0) -> Any:
+    """A request with the documents that it holds as text (policies) as what they are."""
     if isinstance(value, dict):
+        return {key: document(item, depth) for key, item in value.items()}
+    if isinstance(value, list):
+        return [document(item, depth) for item in value]
+    if isinstance(value, str) and depth < DEEPEST and value.lstrip().startswith(_DOCUMENT):
+        for text in (value, unquote(value)):
+            try:
+                found = orjson.loads(text)
+            except orjson.JSONDecodeError:
+                continue
+            return document(found, depth + 1) if isinstance(found, dict | list) else value
+    return value
+
+
+def units(value: Any) -> list[frozenset[int]]:
+    """Hashes of a document's scalars, by what belongs together: each element of a list with all below it, and the
+    fields of each map that is not in a list."""
+    out: list[frozenset[int]] = []
+    _gather(value, out)
+    return [one for one in dict.fromkeys(out) if one]
+
+
+def _gather(value: Any, out: list[frozenset[int]]) -> None:
+    if isinstance(value, list):
+        out += [scalars(item) for item in value]
+    elif isinstance(value, dict):
+        out.append(scalars([item for item in value.values() if not isinstance(item, dict | list)]))
         for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)
-    elif value is not None and not isinstance(value, bool):
-        yield str(value).lower()
+            if isinstance(item, dict | list):
+                _gather(item, out)
+    else:
+        out.append(scalars(value))

@@ -50,7 +50,8 @@ class Person(Record):
     id: str
     """Of a directory's user, an IAM user, a service identity: the origin of the chain as far as it is known."""
     kind: str
-    """`user`, `directory_user`, `federated`, `service`, `workload` or `unknown`."""
+    """`user`, `directory_user`, `federated`, `root`, `service`, `workload`; `unknown`: who took the session is not known,
+    and `id` is the session's own (two of one role may be two people, or one)."""
     name: str = ""
     claimed: str | None = None
     """What the caller says of itself (a source identity, a session's name) and nobody has checked. It never replaces `id`."""
@@ -67,13 +68,15 @@ class Link(Record):
     at: Time
     change: str
     """Id of the change (the audit event) that says so."""
+    person: Person | None = None
+    """Who asked for it, where the event says."""
 
 
 class Actor(Record):
     """Who did it, as well as the event says."""
 
     id: str
-    """The source identity, else the session's issuer, else the caller's own id."""
+    """The session's issuer (the role), else the caller's own id."""
     type: ActorKind
     name: str | None = None
     account: str | None = None
@@ -84,6 +87,7 @@ class Actor(Record):
     issuer: str | None = None
     """What the session stands for: the role's ARN."""
     source_identity: str | None = None
+    """What the caller says of itself; see `person.claimed`."""
     mfa: bool | None = None
     """Whether the session was opened with a second factor; None: not said."""
     invoked_by: str | None = None
@@ -165,6 +169,12 @@ class Changed(Record):
     path: str
     before: Any = None
     after: Any = None
+    attribution: Literal["attributed", "ambiguous", "unattributed", "pending"] | None = None
+    """Of this place alone. `attributed`: no other candidate explains anything of it."""
+    change: str | None = None
+    """Id of the change that made it, where it is attributed."""
+    person: Person | None = None
+    """Who made it, where it is attributed."""
 
 
 class Candidate(Record):
@@ -175,6 +185,8 @@ class Candidate(Record):
     at: Time
     actor: Actor
     confidence: float = Field(ge=0, le=1)
+    differs: bool | None = None
+    """Its event came more than once with different contents: this is the fullest."""
 
 
 class Drift(Record):
@@ -194,7 +206,9 @@ class Drift(Record):
     candidates: list[Candidate] = Field(default_factory=list)
     """All that may have caused it, the likeliest first."""
     actor: Actor | None = None
+    """Who made all of the changes: none where two places go back to two people."""
     attribution: Literal["attributed", "ambiguous", "unattributed", "pending"]
+    """`attributed` only where every place goes back to one person; each of `changes` has its own."""
     baseline: Literal["previous", "approved", "declared", "recorded"]
     found_by: Literal["sweep", "event", "import"] = "sweep"
     """What kind of reading showed it: `sweep` is what the stream of events had missed."""

@@ -36,9 +36,9 @@ def test_the_change_comes_first(world: World) -> None:
     world.snapshot(key(1.1, rotation=False))
     drift, finding = world.drift(), world.finding()
     assert (drift.attribution, drift.actor and drift.actor.id) == ("attributed", "ann")
-    assert [c.model_dump(exclude_none=True) for c in drift.changes] == [
-        {"op": "replace", "path": "/rotation/KeyRotationEnabled", "before": True, "after": False}
-    ]
+    (place,) = drift.changes
+    assert (place.op, place.path, place.before, place.after) == ("replace", "/rotation/KeyRotationEnabled", True, False)  # fmt: skip
+    assert (place.attribution, place.change, place.person and place.person.id) == ("attributed", "ann-1-1", "ann")  # fmt: skip
     assert (finding.status, finding.drift, finding.attribution) == ("open", drift.id, "attributed")
     assert finding.actor
     assert finding.actor["id"] == "ann"

@@ -39,7 +39,10 @@ def feed(kept: Kept, records: list[tuple[str, bytes]], first: int) -> list[dict[
 
 
 def without_reading(findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The digest of a reading has changed: the first one is judged, where otherwise it would be recognised."""
+    """The digest of a reading has changed: the first one is judged, where otherwise it would be recognised. And whom
+    the last release named, it named without the person."""
+    for finding in findings:
+        (finding.get("actor") or {}).pop("person", None)
     return [{k: v for k, v in finding.items() if k != "evaluated_at"} for finding in findings]
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.fold import Fold
 from pipeline.model import Actor, Control, RiskException, Snapshot
+from pipeline.people import Names, People
 from pipeline.timeline import Timeline
 from pipeline.topics import (
     ALERTS,
@@ -102,6 +103,14 @@ def test_of_an_actor(records: list[tuple[str, bytes]], name: str) -> None:
         "change",
     ]
     assert not [one for one in found if one[1] == "reading"]
+
+
+def test_of_a_person_by_all_names(records: list[tuple[str, bytes]]) -> None:
+    people = People([Names("ann@example.com", [ANN["id"], "carol"])])
+    by_one, by_other = (told(records, name, people=people) for name in ("ann@example.com", "carol"))
+    assert by_one == by_other == sorted([*told(records, "ann"), *told(records, "carol")], key=by_one.index)  # fmt: skip
+    assert {kind for _, kind, _ in by_one} >= {"change", "drift", "alert", "exception", "finding"}
+    assert told(records, "ann@example.com") == []
 
 
 def test_of_an_approver(records: list[tuple[str, bytes]]) -> None:

@@ -6,11 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.model import Actor, Tool
+from pipeline.model import Actor, Person, Tool
+from pipeline.people import DIRECTORY_ROLE
 
-_SSO_ROLE = re.compile(
-    r":role/(?:aws-reserved/sso\.amazonaws\.com/(?:[a-z0-9-]+/)?)?AWSReservedSSO_"
-)
 _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), tool)  # type: ignore[misc]
     for pattern, tool in (
@@ -50,20 +48,78 @@ def actor(record: Mapping[str, Any]) -> Actor:
     if type == "account" and who.get("accountId") in ("ANONYMOUS_PRINCIPAL", "anonymous"):
         type = "anonymous"
     issued_by = _text(issuer.get("arn"))
-    own = _text(who.get("arn")) or _text(who.get("principalId")) or _text(who.get("userName"))
-    id = source or issued_by or own or invoked or _text(who.get("accountId")) or "unknown"
+    own = _directory_id(who) if who.get("type") == "IdentityCenterUser" else None
+    own = (
+        own or _text(who.get("arn")) or _text(who.get("principalId")) or _text(who.get("userName"))
+    )
+    id = issued_by or own or invoked or _text(who.get("accountId")) or "unknown"
     key = _text(who.get("accessKeyId"))
     principal = _text(who.get("principalId")) or ""
     session_name = principal.partition(":")[2] or None
     name = _text(who.get("userName")) or _text(issuer.get("userName"))
-    if issued_by and _SSO_ROLE.search(issued_by):
-        name = session_name or name  # Identity Center writes the person there
+    person = _person(who, context, type, id, session_name, source)
+    if person.kind == "directory_user":
+        name = person.name or name
     return Actor(
-        id=id, type=type, name=source or name or (session_name if type == "role" else None),
+        id=id, type=type, name=name or (session_name if type == "role" else None),
         account=_text(who.get("accountId")) or _text(issuer.get("accountId")),
         session=key if key and not key.startswith("AKIA") else None, session_name=session_name, issuer=issued_by,
         source_identity=source, mfa=_mfa(context), invoked_by=invoked, tool=tool(record),
+        source_ip=_text(record.get("sourceIPAddress")), person=person,
     )  # fmt: skip
+
+
+def _person(
+    who: Mapping[str, Any], context: Mapping[str, Any], type: str, id: str, session: str | None, source: str | None
+) -> Person:  # fmt: skip
+    """Who is behind the call, by what AWS vouches for; else the session itself, which is `unknown`."""
+    issuer, claim = _map(context.get("sessionIssuer")), source or session
+    role = _text(issuer.get("arn")) or ""
+    if type == "service":
+        return Person(id=id, kind="service")
+    if type == "root":
+        return Person(id=id, kind="root", claimed=source)
+    if session and DIRECTORY_ROLE.search(role):
+        return Person(id=session, kind="directory_user", name=session, claimed=source)
+    if directory := _directory_id(who):
+        kept = source or (session if role else None)
+        return Person(
+            id=directory, kind="directory_user", name=_text(who.get("userName")) or "", claimed=kept
+        )
+    if ":user/" in role:  # a session that a user opened without a role
+        return Person(id=role, kind="user", name=role.rsplit("/", 1)[-1], claimed=claim)
+    if role.endswith(":root"):
+        return Person(id=role, kind="root", claimed=claim)
+    if context.get("ec2RoleDelivery") and session:  # the machine's own: EC2 has opened and named it
+        return Person(id=f"{role}/{session}", kind="workload", name=session, claimed=source)
+    if subject := _subject(who, context):
+        return Person(id=subject, kind="federated", name=subject.rpartition("#")[2], claimed=claim)
+    if type == "user" and (own := _text(who.get("arn"))):
+        return Person(id=own, kind="user", name=_text(who.get("userName")) or "", claimed=source)
+    own = _text(who.get("arn")) or (f"{role}/{session}" if role and session else id)
+    return Person(id=own, kind="unknown", claimed=claim)
+
+
+def _directory_id(who: Mapping[str, Any]) -> str | None:
+    """The user of Identity Center on whose behalf it is done: its store and its id."""
+    behalf = _map(who.get("onBehalfOf"))
+    user, store = _text(behalf.get("userId")), _text(behalf.get("identityStoreArn"))
+    if user is None:
+        return None
+    return f"{store}/user/{user}" if store else user
+
+
+def _subject(who: Mapping[str, Any], context: Mapping[str, Any]) -> str | None:
+    """Whom an identity provider has vouched for: `provider#subject`."""
+    if who.get("type") in ("SAMLUser", "WebIdentityUser"):
+        provider, name = _text(who.get("identityProvider")), _text(who.get("userName"))
+        return f"{provider}#{name}" if provider and name else None
+    web = _map(context.get("webIdFederationData"))
+    provider = _text(web.get("federatedProvider"))
+    for key, value in _map(web.get("attributes")).items():
+        if provider and str(key).rpartition(":")[2] == "sub" and _text(value):
+            return f"{provider}#{value}"
+    return None
 
 
 def _mfa(context: Mapping[str, Any]) -> bool | None:

@@ -159,7 +159,7 @@ def test_versions_are_no_part_of_a_name(name: str, want: str) -> None:
     ("identity", "id", "type", "name"),
     [
         (by_role("deploy", "ci"), f"arn:aws:iam::{ACCOUNT}:role/deploy", "role", "deploy"),
-        (by_role("deploy", "ci", sourceIdentity="bob"), "bob", "role", "bob"),
+        (by_role("deploy", "ci", sourceIdentity="bob"), f"arn:aws:iam::{ACCOUNT}:role/deploy", "role", "deploy"),
         (by_role("aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_1a", "eve@example.com"),
          f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_Admin_1a", "role", "eve@example.com"),
         ({"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "accountId": ACCOUNT}, f"arn:aws:iam::{ACCOUNT}:root", "root", None),

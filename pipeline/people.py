@@ -1,0 +1,175 @@
+"""Who is behind a call: one identity of a person through users, roles, sessions, directories and accounts. Pure.
+
+What a provider vouches for is known: an IAM user, the root user, the user of a directory, the subject of an identity
+provider, a service, and the origin of a chain of sessions. What only the caller says (a source identity, the name of a
+role's session) is a claim: shown, and never an identity."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+UNKNOWN, WORKLOAD, SERVICE = "unknown", "workload", "service"
+OWN_KINDS = {
+    "user": "user",
+    "root": "root",
+    "federated": "federated",
+    "service": "service",
+    "guest": "user",
+}
+"""Types of actors that are somebody themselves, and the kind of person that they are."""
+DIRECTORY_ROLE = re.compile(
+    r":role/aws-reserved/sso\.amazonaws\.com/(?:[a-z0-9-]+/)?AWSReservedSSO_[^/]+$"
+)
+"""Roles of Identity Center, which alone opens their sessions, and names them by its user. (Nobody else can make a role
+below that path; the name alone anybody can give.)"""
+
+
+class Names(NamedTuple):
+    """One person of the map."""
+
+    id: str
+    names: Sequence[str]
+
+
+class People:
+    """Persons by what they are called. `known`: the map that people write (settings `people`)."""
+
+    def __init__(self, known: Iterable[Names] = ()) -> None:
+        self._by_name: dict[str, str] = {}
+        self._spelt: dict[str, list[str]] = {}
+        for one in known:
+            for name in (one.id, *one.names):
+                self._by_name.setdefault(name.casefold(), one.id)
+                self._spelt.setdefault(one.id, []).append(name)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_name)
+
+    def id_of(self, name: str) -> str:
+        """The person's id that goes by a name; the name itself where the map has none."""
+        return self._by_name.get(name.casefold(), name) if self._by_name else name
+
+    def called(self, name: str) -> list[str]:
+        """All names of the person who goes by one; the name alone where the map has none."""
+        id = self._by_name.get(name.casefold())
+        return [
+            name,
+            *(
+                other
+                for other in self._spelt.get(id or "", ())
+                if other.casefold() != name.casefold()
+            ),
+        ]
+
+    def person(self, actor: Mapping[str, Any]) -> dict[str, Any]:
+        """Who is behind an actor (both JSON-ready): the origin of its chain, else what its event says."""
+        own = actor.get("person") or derived(actor)
+        out = dict(own)
+        if own["kind"] == UNKNOWN:
+            origin = _origin(actor)
+            if origin is not None:
+                out = origin | ({"claimed": own["claimed"]} if own.get("claimed") else {})
+        if self._by_name:
+            for name in _called(out, actor):
+                if (id := self._by_name.get(name.casefold())) is not None:
+                    return out | {
+                        "id": id,
+                        "kind": "user" if out["kind"] == UNKNOWN else out["kind"],
+                    }
+        return out
+
+    def key(self, actor: Mapping[str, Any], event: str) -> str:
+        """By what two actors of events are known to be one: the person, else the session; else the event alone."""
+        person = self.person(actor)
+        if person["kind"] != UNKNOWN:
+            return str(person["id"])
+        return f"{person['id']}\n{actor.get('session') or event}"
+
+    def names(self, actor: Mapping[str, Any]) -> set[str]:
+        """All that an actor, or who took on its role, goes by, lower case; claims too."""
+        person = self.person(actor)
+        found = [actor.get(key) for key in ("id", "name", "session_name", "source_identity")]
+        found += [person["id"], person.get("name"), person.get("claimed")]
+        for link in actor.get("chain") or ():
+            found += [
+                link.get("issued_to"),
+                (link.get("person") or {}).get("id"),
+                (link.get("person") or {}).get("name"),
+            ]
+        whole = {name for name in found if name}
+        every = (
+            whole
+            | {name.rsplit("/", 1)[-1] for name in whole}
+            | {self.id_of(name) for name in whole}
+        )
+        return {name.casefold() for name in every}
+
+    def goes_by(self, name: str, known: Iterable[str]) -> bool:
+        """Whether a name, as people write it, is among those of an actor (see `names`): it, the last word of it, or the
+        person who goes by it in the map."""
+        own = {name.casefold(), name.rsplit("/", 1)[-1].casefold(), self.id_of(name).casefold()}
+        return not own.isdisjoint(known)
+
+
+NOBODY_MAPPED = People()
+
+
+def derived(actor: Mapping[str, Any]) -> dict[str, Any]:
+    """Who an actor is that an older version wrote, without its person."""
+    issuer, name = actor.get("issuer") or "", actor.get("session_name")
+    claim = actor.get("source_identity") or name
+    if issuer and DIRECTORY_ROLE.search(issuer) and name:
+        return _said(directory_user(name), actor.get("source_identity"))
+    if ":user/" in issuer:  # a session that a user opened without a role
+        return _said({"id": issuer, "kind": "user", "name": issuer.rsplit("/", 1)[-1]}, claim)
+    kind = OWN_KINDS.get(actor["type"])
+    if kind is not None and not issuer:
+        return {"id": actor["id"], "kind": kind, "name": actor.get("name") or ""}
+    id = issuer or actor["id"]
+    return _said({"id": f"{id}/{name}" if name else id, "kind": UNKNOWN, "name": ""}, claim)
+
+
+def directory_user(name: str) -> dict[str, Any]:
+    """A user of the organization's directory, by the user name that roles' sessions carry."""
+    return {"id": name, "kind": "directory_user", "name": name}
+
+
+def _said(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
+    return person | ({"claimed": claim} if claim else {})
+
+
+def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The nearest link of a chain whose asker is known."""
+    for link in actor.get("chain") or ():
+        person = link.get("person") or _asker(link["issued_to"])
+        if person is None or person["kind"] == UNKNOWN:
+            continue
+        if (
+            person["kind"] == SERVICE
+        ):  # a function, a machine, a task: the service opened it for one of its own
+            id = "/".join(filter(None, (link.get("role"), actor.get("session_name"))))
+            return {
+                "id": id or person["id"],
+                "kind": WORKLOAD,
+                "name": actor.get("session_name") or "",
+            }
+        return {k: v for k, v in person.items() if k != "claimed"}
+    return None
+
+
+def _asker(id: str) -> dict[str, Any] | None:
+    """Of a link that an older version wrote."""
+    if ":user/" in id or id.endswith(":root"):
+        return {
+            "id": id,
+            "kind": "root" if id.endswith(":root") else "user",
+            "name": id.rsplit("/", 1)[-1],
+        }
+    return None
+
+
+def _called(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
+    """The names that the map is asked for: of an unknown person the session's and its role's too. Never a claim."""
+    yield person["id"]
+    if person["kind"] == UNKNOWN:
+        yield actor.get("issuer") or actor["id"]

@@ -1,0 +1,119 @@
+"""The map of one person's names: checked with its places, and used wherever a person is asked for."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import UserError
+from pipeline.people import Names, People
+from pipeline.people_files import people_of
+from pipeline.settings import load_settings
+from tests.shells.test_settings import driftline, problems
+
+ANN = "arn:aws:iam::111111111111:user/ann"
+GOOD = f"people: [{{id: ann@example.com, names: ['{ANN}', ann.smith@directory.example]}}]"
+
+
+def test_names_in_the_settings_are_one_persons() -> None:
+    assert problems(GOOD) == []
+    people = People([Names("ann@example.com", [ANN, "Ann.Smith@directory.example"])])
+    one = people.person({"id": ANN, "type": "user"})
+    role = (
+        "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"
+    )
+    two = people.person(
+        {"id": role, "issuer": role, "type": "role", "session_name": "ann.smith@directory.example"}
+    )
+    assert (one["id"], two["id"], two["kind"]) == (
+        "ann@example.com",
+        "ann@example.com",
+        "directory_user",
+    )
+
+
+def test_a_claim_is_no_name() -> None:
+    people = People([Names("ann@example.com", ["ann", "ann.smith"])])
+    role = "arn:aws:iam::1:role/deploy"
+    actor = {
+        "id": role,
+        "issuer": role,
+        "type": "role",
+        "session_name": "ann",
+        "source_identity": "ann.smith",
+    }
+    assert people.person(actor) == {
+        "id": f"{role}/ann",
+        "kind": "unknown",
+        "name": "",
+        "claimed": "ann.smith",
+    }
+    old = actor | {"id": "ann"}  # the last release took the source identity for the actor's id
+    assert people.person(old)["kind"] == "unknown"
+    forged = actor | {"issuer": "arn:aws:iam::1:role/AWSReservedSSO_Admin_0123456789abcdef"}
+    assert people.person(forged)["kind"] == "unknown"
+
+
+def test_a_role_that_only_one_takes_may_be_named() -> None:
+    role = "arn:aws:iam::1:role/ann-admin"
+    people = People([Names("ann@example.com", [role])])
+    actor = {"id": role, "issuer": role, "type": "role", "session_name": "x", "session": "ASIA1"}
+    assert people.person(actor) == {
+        "id": "ann@example.com",
+        "kind": "user",
+        "name": "",
+        "claimed": "x",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("people: [{id: ann, names: ['arn:aws:iam::*:user/ann']}]", "FILE:1:27: people.0.names: holds a * (names are written out"),
+        ("people: [{names: [a]}]", "FILE:1:10: people.0.id: is missing (write id and names of one person, or file)"),
+        ("people: [{id: a, file: b}]", "people.0.file: and id are two things (write one of them)"),
+        ("people: [{id: a, name: [b]}]", "unknown setting 'people.0.name' (did you mean"),
+        ("people: {id: a}", "people: must be a list"),
+    ],
+)  # fmt: skip
+def test_mistakes_have_their_places(text: str, said: str) -> None:
+    assert any(said in problem for problem in problems(text)), problems(text)
+
+
+FILE = """\
+- id: ann
+  names: [x, "*"]
+- id: bob
+  names: [ANN]
+- {name: carol}
+- dora
+- id: eve
+  names: [1]
+"""
+
+
+def test_a_file_of_them(tmp_path: Path) -> None:
+    (tmp_path / "people.yaml").write_text(FILE)
+    (tmp_path / "driftline.yaml").write_text("people:\n  - id: ann\n    names: [ann]\n  - {file: people.yaml}\n  - {file: gone.yaml}\n")  # fmt: skip
+    code, said = driftline(tmp_path, "config", "check")
+    assert code == 2
+    for told in (
+        "people.yaml:2:14: names.1: holds a *",
+        "people.yaml:3:3: 'ann' is a name of 'ann' too, at driftline.yaml:2:5: people.0",
+        "people.yaml:5:10: unknown field 'name' (did you mean 'names'?)",
+        "people.yaml:5:3: id: must be text, and may not be missing",
+        "people.yaml:6:3: is no person",
+        "people.yaml:8:11: names.0: must be text",
+        "driftline.yaml:5:5: people.2: there is no file gone.yaml",
+    ):
+        assert told in said, said
+    (tmp_path / "people.yaml").write_text("- {id: ann@example.com, names: [ann]}\n")
+    (tmp_path / "driftline.yaml").write_text(f"people: [{{file: {tmp_path / 'people.yaml'}}}]\n")
+    assert driftline(tmp_path, "config", "check")[0] == 0
+    people = people_of(load_settings(tmp_path / "driftline.yaml").people)
+    assert people.id_of("Ann") == "ann@example.com"
+
+
+def test_a_bad_map_stops_what_would_use_it(tmp_path: Path) -> None:
+    (tmp_path / "driftline.yaml").write_text("people: [{file: nowhere.yaml}]\n")
+    with pytest.raises(UserError, match=r"there is no file nowhere\.yaml"):
+        people_of(load_settings(tmp_path / "driftline.yaml").people)
