@@ -112,6 +112,27 @@ class People:
 
 
 NOBODY_MAPPED = People()
+PERSONS = ("user", "directory_user", "federated", "root")
+
+
+def identified(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict[str, Any]:
+    """An actor as detections see it: with who is behind it (`person`), and two more fields.
+
+    `person.distinct` is there only where it is known to be another one than all others of another value: for counting
+    people. `principal` is the person where known, else the role or service: for habits."""
+    person = people.person(actor)
+    if person["kind"] in PERSONS:
+        person = person | {"distinct": person["id"]}
+    elif person["kind"] == WORKLOAD:
+        person = person | {"distinct": actor.get("issuer") or actor["id"]}
+    elif person["kind"] == SERVICE:
+        person = person | {"distinct": person["id"]}
+    principal = (
+        person["id"]
+        if person["kind"] in (*PERSONS, SERVICE)
+        else actor.get("issuer") or actor["id"]
+    )
+    return {**actor, "person": person, "principal": principal}
 
 
 def derived(actor: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def watch(
     )
     if found.problems:
         raise UserError(*found.problems)
-    return Watch(found)
+    return Watch(found, people_of(settings.people))
 
 
 @cache

@@ -1,7 +1,8 @@
 """Content proves itself: its examples fire, its near-misses stay silent. Pure.
 
 A rule's examples are small changes to one base event. A correlation's are steps: `like` takes the base event of a rule by
-its name (`stands: true`: only that it is said again), `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field differ each time."""
+its name (`stands: true`: only that it is said again), `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field (or each of a list) differ each time. Who an actor is
+(`driftline.actor.person`) follows from the actor as in an event, unless an example says it."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from pipeline.detections.match import View
 from pipeline.detections.rule import OWN, Detection
 from pipeline.detections.watch import SOURCES, Event, Watch
 from pipeline.model import from_micros, to_micros
+from pipeline.people import identified
 
 BEGIN, SECOND = 1_700_000_000_000_000, 1_000_000
 HOURS = 72
@@ -21,7 +23,7 @@ HOURS = 72
 OURS = frozenset({
     "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
     "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
-    "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
+    "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor", "subject",
 })  # fmt: skip
 """Fields below `driftline` (pipeline.detections.watch makes them)."""
 SOURCES_KNOWN = (
@@ -119,6 +121,21 @@ def _fires(id: str, steps: list[dict[str, Any]], watch: Watch) -> bool:
     return False
 
 
+def as_watched(own: Mapping[str, Any], watch: Watch) -> dict[str, Any]:
+    """Our fields of an example, with those that follow from others."""
+    out = dict(own)
+    if isinstance(actor := own.get("actor"), dict) and "id" in actor:
+        given = actor.get("person") or {}
+        plain = {"type": "unknown", **{k: v for k, v in actor.items() if k != "person"}}
+        if given.get("id"):
+            plain["person"] = {"kind": "user", **given}
+        found = identified(plain, watch.people)
+        out["actor"] = {**found, "person": found["person"] | given}
+    if ":user/" in str(own.get("uid")):
+        out.setdefault("subject", own["uid"])
+    return out
+
+
 def minutes(text: str) -> int:
     """Of `5m`, or `3d`."""
     return int(text[:-1]) * 1440 if text.endswith("d") else int(text.rstrip("m"))
@@ -130,8 +147,10 @@ def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[tuple[Event, 
         rule = named[step["like"]]
         base = changed(_examples(rule.about)["base"], step)
         for turn in range(step.get("times", 1)):
-            more = {"set": {step["each"]: f"each-{turn}"}} if "each" in step else {}
-            fields = changed(base, more)
+            each = step.get("each", [])
+            names = [each] if isinstance(each, str) else each
+            fields = changed(base, {"set": dict.fromkeys(names, f"each-{turn}")})
+            fields[OWN] = as_watched(fields[OWN], watch)
             at = BEGIN + minutes(str(step["at"])) * 60 * SECOND + turn * SECOND
             finding = f"{fields[OWN].get('rule')} {fields[OWN].get('uid')}"
             event = Event(

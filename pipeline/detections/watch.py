@@ -17,6 +17,7 @@ from pipeline.detections.match import View, text_of
 from pipeline.detections.rule import OWN, Detection
 from pipeline.model import Change, from_micros, micros, to_micros
 from pipeline.model.finding import NAMESPACE
+from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, identified
 from pipeline.rulebook import RuleSet
 from pipeline.state import Body
 
@@ -26,7 +27,7 @@ MOST_GROUPS = 16
 SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
 """A provider's audit events, as Sigma's taxonomy names them."""
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
-BY_WHOM = ("driftline.actor.id", "driftline.account")
+BY_WHOM = ("driftline.actor.person.id", "driftline.account")
 """What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
 ORDER = ("informational", "low", "medium", "high", "critical")
 
@@ -47,8 +48,8 @@ class Event(NamedTuple):
 class Watch:
     """Everything that looks for something."""
 
-    def __init__(self, found: Detections) -> None:
-        self.found = found
+    def __init__(self, found: Detections, people: People = NOBODY_MAPPED) -> None:
+        self.found, self.people = found, people
         self.matched: Callable[[Detection, Event], None] | None = None
         """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
         muted = {rule for one in found.correlations.values() if not one.generate for rule in one.rules}  # fmt: skip
@@ -76,13 +77,13 @@ class Watch:
         self, record: Change, body: Body | None, rules: RuleSet | None
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """An audit event's signals, each with the key of its record. `body`, `rules`: what is known of its resource."""
-        return _keyed(self.signals(of_change(record, body, rules)))
+        return _keyed(self.signals(of_change(record, body, rules, self.people)))
 
     def finding(
         self, finding: Mapping[str, Any], body: Body
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Those of a finding's transition."""
-        return _keyed(self.signals(of_finding(finding, body)))
+        return _keyed(self.signals(of_finding(finding, body, self.people)))
 
     def standing(
         self, finding: Mapping[str, Any], body: Body
@@ -90,7 +91,7 @@ class Watch:
         """Of a finding that is only said again: for correlations to which it is a state."""
         if not self._stands:
             return iter(())
-        event = of_finding(finding, body)
+        event = of_finding(finding, body, self.people)
         at = finding["last_seen"]
         again = event._replace(id=f"{finding['id']}:stands:{at}", at=to_micros(at) or 0)
         return _keyed(self.signals(again, state=True))
@@ -99,7 +100,7 @@ class Watch:
         self, drift: Mapping[str, Any], body: Body, rules: RuleSet | None
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Those of a drift."""
-        return _keyed(self.signals(of_drift(drift, body, rules)))
+        return _keyed(self.signals(of_drift(drift, body, rules, self.people)))
 
     def wants(self, record: Mapping[str, Any]) -> bool:
         """Whether a rule may match a CloudTrail record: then it is worth keeping, though it only reads or is a data
@@ -194,12 +195,14 @@ def _first(view: View, name: str) -> str | None:
     return next((text for value in view.values(name) if (text := text_of(value)) is not None), None)
 
 
-def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event:
+def of_change(
+    record: Change, body: Body | None, rules: RuleSet | None, people: People = NOBODY_MAPPED
+) -> Event:
     """An audit event, with what its resource had open when it happened. `rules`: those of the resource's type."""
     product, service = SOURCES[record.provider]
     if record.kind == "reported":
         service = record.service.partition(".")[0]
-    actor = record.actor.model_dump(mode="json", exclude_none=True)
+    actor = identified(record.actor.model_dump(mode="json", exclude_none=True), people)
     own: dict[str, Any] = {
         "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
         "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
@@ -207,10 +210,12 @@ def of_change(record: Change, body: Body | None, rules: RuleSet | None) -> Event
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
+    if record.type == "AWS::IAM::User":
+        own["subject"] = people.id_of(record.uid)
     if body is not None:
         own |= posture(body, rules) | {"related": related(body)}
     brief = {
-        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": actor["id"], "from": record.source_ip,
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "from": record.source_ip,
         "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
         "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None,
@@ -254,35 +259,50 @@ def related(body: Body) -> list[str]:
     return [uid for one in body.related if isinstance(uid := one.get("uid"), str)]
 
 
-def of_finding(finding: Mapping[str, Any], body: Body) -> Event:
+def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str | None:
+    """Whom an alert names: the person where known, else the acting role."""
+    if not actor:
+        return None
+    person = people.person(actor)
+    return str(person["id"] if person["kind"] != UNKNOWN else actor["id"])
+
+
+def _identified(document: Mapping[str, Any], people: People) -> dict[str, Any] | None:
+    actor = document.get("actor")
+    return identified(actor, people) if actor else None
+
+
+def of_finding(finding: Mapping[str, Any], body: Body, people: People = NOBODY_MAPPED) -> Event:
     """A finding's transition."""
     resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
     own = {
         "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
         "rule": rule["id"], "severity": rule["severity"], "section": rule.get("section"), "reopened": finding["reopened"],
-        "risk": finding["risk"]["score"], "attribution": finding.get("attribution"), "actor": finding.get("actor"),
+        "risk": finding["risk"]["score"], "attribution": finding.get("attribution"), "actor": _identified(finding, people),
         "exception": finding.get("exception"), **_resource(resource), "related": related(body),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": (finding.get("actor") or {}).get("id"),
+        "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": who(finding.get("actor"), people),
         "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "finding": finding["id"],
     }  # fmt: skip
     id = f"{finding['id']}:{finding['status']}:{at}"
     return Event(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
 
 
-def of_drift(drift: Mapping[str, Any], body: Body, rules: RuleSet | None) -> Event:
+def of_drift(
+    drift: Mapping[str, Any], body: Body, rules: RuleSet | None, people: People = NOBODY_MAPPED
+) -> Event:
     """A drift, or a new word on it: it counts once."""
     resource, at = drift["resource"], drift["at"]
     paths = [change["path"] for change in drift["changes"]]
     own = {
         "type": "drift", "part": drift["part"], "paths": paths, "ops": sorted({c["op"] for c in drift["changes"]}),
         "attribution": drift["attribution"], "found_by": drift["found_by"], "baseline": drift["baseline"],
-        "actor": drift.get("actor"), "change_set": drift.get("change_set"), **_resource(resource), "related": related(body),
+        "actor": _identified(drift, people), "change_set": drift.get("change_set"), **_resource(resource), "related": related(body),
         **posture(body, rules),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": (drift.get("actor") or {}).get("id"),
+        "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": who(drift.get("actor"), people),
         "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "drift": drift["id"],
     }  # fmt: skip
     return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip

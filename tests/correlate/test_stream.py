@@ -67,7 +67,7 @@ def test_the_story_is_told(content: Watch) -> None:
     assert (one.state, one.severity, one.count, one.actors) == ("active", "critical", 2, ["ann"])
     assert [step["what"] for step in one.story] == ["StopLogging", "CreateAccessKey"]
     assert (one.begins, one.at) == (minute(1), minute(20))
-    assert one.group == {"driftline.actor.id": "ann"}
+    assert one.group == {"driftline.actor.person.id": "ann"}
     assert one.next
     keys = found["An access key is made for another user"]
     assert {tuple(alert.actors) for alert in keys} == {("ann",), ("bob",)}
