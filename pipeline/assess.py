@@ -83,7 +83,9 @@ def apply(
         judging.judge(new, at, rulebook, options)
     _name_drifts(known.body if known else None, body, drifts, rulebook, at)
     body.drifts = explain.kept([*body.drifts, *drifts], at)
-    told = explain.told(body, at, events, people=options.people) if body.drifts else []
+    # what came next at a place says more of what came before
+    more = bool(drifts) and len(body.drifts) > len(drifts)
+    told = explain.told(body, at, events, heard=more, people=options.people) if body.drifts else []
     # The next reading may only be compared with one that left nothing open: not with a late one, nor
     # while a part is hidden that it did not itself call unread, nor while a change is still to be shown, nor with one of
     # which a part was left out.

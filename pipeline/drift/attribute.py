@@ -177,6 +177,7 @@ def _best(own: Iterable[Seen], place: Place, places: Sequence[Place]) -> tuple[i
         key=lambda pair: (
             pair[0],
             len(place.new.intersection(pair[1].values)),
+            place.since < pair[1].at <= place.at,
             pair[1].at,
             pair[1].id,
         ),

@@ -92,7 +92,7 @@ def told(
         )  # fmt: skip
         digest = hashlib.sha256(said).digest()[:8]
         if digest != old.told:
-            known = _known(cause)
+            known = _known(cause) + causes.beside(old)
             revision = max(old.revision + 1, old.at // 1000 + known)
             old = msgspec.structs.replace(
                 old, attribution=cause.attribution, revision=revision, told=digest
@@ -137,6 +137,10 @@ class _Causes:
                 place(one, drift.since, drift.at, self._own) for one in drift.changes
             ]
         return self._places[drift.id]
+
+    def beside(self, drift: Drifted) -> int:
+        """How many other drifts of its part are known: they too say something of its cause."""
+        return len(self._beside(drift))
 
     def _beside(self, drift: Drifted) -> list[Drifted]:
         return [one for one in self._drifts if one.part == drift.part and one.id != drift.id]
@@ -185,14 +189,14 @@ def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
 
 
 def _known(cause: Cause) -> int:
-    """How much is known of a cause, below 1000: what is heard later only adds to it.
+    """How much is known of a cause, below 1000 (with the drifts beside it, of which there are fewer than 20): what is heard later only adds to it.
 
     The revision is the reading's time in ms and this, never the time of hearing: a worker that was killed may have
     said more than it kept, and the one after it hears the events in another order. The word that knows most stands."""
     of_each = [seen.actor for seen, _ in cause.candidates]
     links = sum(2 * len(actor.get("chain") or ()) + bool(actor.get("chain_broken")) for actor in of_each)  # fmt: skip
     copies = sum(seen.differs for seen, _ in cause.candidates)
-    return min((cause.attribution != "pending") + 4 * len(of_each) + links + copies, 999)
+    return min((cause.attribution != "pending") + 4 * len(of_each) + links + copies, 980)
 
 
 def _fits(drift: Drifted, seen: Seen) -> bool:
@@ -233,7 +237,7 @@ def _name(body: Body, moved: Mapping[str, Told], every: _Causes, people: People)
                 continue
             told = moved.get(id)
             cause = told.cause if told else every.of(drifts[id])
-            known = max(known, told.known if told else _known(cause))
+            known = max(known, told.known if told else _known(cause) + every.beside(drifts[id]))
             made += [cause.places[n] for n in numbers] if numbers else cause.places
             for seen, _ in cause.candidates:
                 suspects |= people.names(seen.actor)
