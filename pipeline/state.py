@@ -345,13 +345,16 @@ def ends_with_mark(row: bytes | None) -> bool:
 
 def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
     """Rows as they must be written. Of a batch that is cut short nothing may be known that says that something else was
-    done: bodies come before the heads that hold their position, and last what a partition knows beside its states."""
+    done: bodies come before the heads that hold their position, those that are gone after them, and last what a partition
+    knows beside its states."""
 
-    def rank(key: bytes) -> int:
-        beside = key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY) or key[:1] == TOLD
-        return 0 if key[:1] == BODY else 2 if beside else 1
+    def rank(pair: tuple[bytes, bytes | None]) -> int:
+        key, row = pair
+        if key[:1] == BODY:
+            return 0 if row is not None else 2
+        return 3 if key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY) or key[:1] == TOLD else 1
 
-    rows = dict(sorted(found.items(), key=lambda pair: rank(pair[0])))
+    rows = dict(sorted(found.items(), key=rank))
     return rows | {WHOLE_KEY: whole(len(rows))}
 
 

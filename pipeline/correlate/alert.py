@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.correlate.names import FIELDS, Names
 from pipeline.correlate.runs import Run
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.model import from_micros
 from pipeline.model.finding import SEVERITIES
-
-MOST = 50
-"""Resources, and findings, that an alert names."""
 
 
 def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,19 +27,16 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
     if run is None:  # it stands no more
         times = {"begins": said["begins"], "at": said["begins"], "last": said["last"]}
         out |= {name: from_micros(at) for name, at in times.items()}
-        out |= {"count": 0, "story": [], "resources": [], "findings": [], "actors": []}
+        out |= {"count": 0, "story": [], "distinct": {}} | {kind: [] for kind in FIELDS.values()}
         if said.get("merged_into"):
             out["merged_into"] = said["merged_into"]
         return out
+    names: Names = said["names"]
     out |= {
         "begins": from_micros(run.begins), "at": from_micros(run.at), "last": from_micros(run.last), "count": run.count,
-        "story": run.briefs, "resources": _each(run, "resource"), "findings": _each(run, "finding"),
-        "actors": _each(run, "who"), "capped": said["capped"],
+        "story": run.briefs, "capped": said["capped"], "distinct": names.counts(),
     }  # fmt: skip
+    out |= {kind: names.listed(kind) for kind in FIELDS.values()}
     if run.continues:
         out["continues"] = run.continues
     return out
-
-
-def _each(run: Run, name: str) -> list[str]:
-    return sorted({brief[name] for brief in run.briefs if brief.get(name)})[:MOST]

@@ -1,29 +1,33 @@
-"""One group of one correlation: a hit, or time, in; alerts out. Pure; times in microseconds.
+"""One group of one correlation while it is at work: hits and time in, what is to be said of its alerts out. Pure; times
+in microseconds.
 
-Everything later than the watermark less the allowed lateness may still change, and is judged anew with every hit. What
-is earlier is final: it is folded into the last run, and forgotten."""
+Everything later than the watermark less the allowed lateness may still change. What is earlier is final: it is folded
+into the last run, and forgotten."""
 
-import hashlib
-from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-import orjson
 
-from pipeline.correlate import novelty
-from pipeline.correlate.novelty import Memory
-from pipeline.correlate.runs import Run, runs
+from pipeline.correlate.names import Names
+from pipeline.correlate.novelty import Habits, Memory
+from pipeline.correlate.runs import Run, Scan, Stretch
 from pipeline.correlate.windows import Hit, Spec
 from pipeline.state import NEVER
 
 RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
 """Of two words after the same hits the higher one stands."""
-MOST_KNOWN = 4096
-"""More than the hits of any alert."""
-MOST_HITS = 1000
-"""Of a group; of more only the newest are looked at, and the alert says so."""
+MOST_KNOWN = 1 << 20
+"""More than the hits of any group."""
+MOST_HITS = 131_072
+"""Of a group, that are held; of more the oldest are made final before their time, and the alert says so."""
+MOST_NEWS = 20
+"""So often is a new resource or action of an alert told at once."""
+MINUTE = 60_000_000
+"""Beyond, no more often than this."""
+BLOCK = 16
+"""Hits in a row of their own; fewer stand in the head."""
 
 
 class Told(msgspec.Struct, array_like=True):
@@ -34,34 +38,13 @@ class Told(msgspec.Struct, array_like=True):
     digest: bytes
     held: bool = False
     """It was beyond its rule's budget."""
-
-
-class Group(msgspec.Struct, array_like=True):
-    """What is kept."""
-
-    hits: list[Hit] = []
-    """By place."""
-    before: Run | None = None
-    """The last run as far as it is final."""
-    told: dict[str, Told] = {}
-    """Alerts that may still go on, or change."""
-    floor: int = 0
-    """What is earlier is final."""
-    late: int = 0
-    """Hits that came too late, and were only counted."""
-    capped: bool = False
-    seen: int = 0
-    """Hits that were taken in."""
-    memory: Memory = Memory()
-    """Of first_seen: what the group has had before."""
-
-
-class Step(NamedTuple):
-    group: Group
-    alerts: list[dict[str, Any]]
-    """What is to be said of each: id, state, revision, and its run or what it was merged into."""
-    due: int
-    """The watermark at which time next matters; NEVER: the group may be forgotten."""
+    named: int = 0
+    """How many resources and actions it had then."""
+    news: int = 0
+    """How often it was said for a new one."""
+    spoke_at: int = 0
+    """The newest hit when that was last, and the watermark."""
+    spoke_known: int = 0
 
 
 @dataclass(frozen=True)
@@ -78,133 +61,265 @@ class Correlation:
         return self.lateness + (self.spec.timespan if self.spec.absent else 0)
 
 
-def hit(correlation: Correlation, name: str, group: Group, new: Hit, watermark: int) -> Step:
-    """One hit of the group `name`. A duplicate changes nothing; one that comes too late is only counted."""
-    if new.at < max(group.floor, watermark - correlation.lateness):
-        if any(_same(old, new) for old in group.hits):
-            return Step(group, [], _due(correlation, group))
-        late = msgspec.structs.replace(group, late=group.late + 1)
-        return Step(late, [], _due(correlation, late))
-    if any(_same(old, new) for old in group.hits):
-        return Step(group, [], _due(correlation, group))
-    if correlation.spec.kind == "first_seen":
-        return _maybe_new(correlation, name, group, new, watermark)
-    hits = list(group.hits)
-    insort(hits, new, key=lambda one: one.place)
-    group = msgspec.structs.replace(group, hits=hits, seen=group.seen + 1)
-    return _judged(correlation, name, group, watermark)
+class Log:
+    """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
+
+    def __init__(self, first: int = 0, next: int = 0) -> None:
+        self.first, self.next = first, next
+        """Numbers of blocks: the first one that may be there, and the one that is being filled."""
+        self.recent: list[tuple[int, msgspec.Raw]] = []
+        """What is in no block yet, with its time."""
+        self.full: dict[int, list[msgspec.Raw]] = {}
+        """Blocks to be written."""
+        self.gone: list[int] = []
+        """Blocks that are needed no more."""
+        self._alive: dict[int, int] = {}
+        self._undone: list[tuple[int, int]] = []
+        """Entries that take another back: until when they are needed, and their blocks."""
+
+    def append(self, hit: Hit, packed: bytes) -> int:
+        """The number of its block."""
+        self.recent.append((hit.at, msgspec.Raw(packed)))
+        block = self.next
+        self.read(hit, block)
+        if len(self.recent) == BLOCK:
+            self.full[block] = [raw for _, raw in self.recent]
+            self.recent, self.next = [], block + 1
+        return block
+
+    def read(self, hit: Hit, block: int) -> None:
+        """An entry is there."""
+        self._alive[block] = self._alive.get(block, 0) + 1
+        if hit.gone:
+            self._undone.append((hit.at, block))
+
+    def forget(self, block: int) -> None:
+        """An entry is needed no more."""
+        self._alive[block] -= 1
+        if not self._alive[block] and block < self.next:
+            del self._alive[block]
+            if self.full.pop(block, None) is None:
+                self.gone.append(block)
+            while self.first < self.next and self.first not in self._alive:
+                self.first += 1
+
+    def cut(self, cut: int) -> None:
+        """What is before a time is held no more."""
+        self.recent = [entry for entry in self.recent if entry[0] >= cut]
+        over = [block for at, block in self._undone if at < cut]
+        self._undone = [entry for entry in self._undone if entry[0] >= cut]
+        for block in over:
+            self.forget(block)
+
+    @property
+    def blocks(self) -> list[int]:
+        """Those that have rows."""
+        return [block for block in self._alive if block < self.next and block not in self.full]
 
 
-def _maybe_new(correlation: Correlation, name: str, group: Group, new: Hit, watermark: int) -> Step:  # fmt: skip
-    taken = novelty.taken(correlation.spec, group.memory, group.hits, new)
-    group = msgspec.structs.replace(
-        group, memory=taken.memory, hits=taken.hits, capped=group.capped or taken.full
-    )
-    if not taken.moved:
-        return Step(group, [], _due(correlation, group))
-    group = msgspec.structs.replace(group, seen=group.seen + 1)
-    return _judged(correlation, name, group, watermark)
+class Group:
+    """One group. `take` and `judge` are all that happens to it; pipeline.correlate.keep reads and writes it."""
 
+    def __init__(self, correlation: Correlation, name: str, floor: int = 0, before: Run | None = None, names: Names | None = None, memory: Memory | None = None) -> None:  # fmt: skip
+        spec = correlation.spec
+        self.correlation, self.floor = correlation, floor
+        self.habits = Habits(spec, memory) if spec.kind == "first_seen" else None
+        self.scan = Scan(spec, correlation.id, name, floor, before, names, self.habits)
+        self.told: dict[str, Told] = {}
+        """Alerts that may still go on, or change."""
+        self.late = self.seen = self.cut = 0
+        """Hits that came too late and were only counted; hits that were taken in; before this none are held."""
+        self.capped = False
+        self.log = Log()
+        self.held: dict[tuple[str, str], tuple[Hit, int]] = {}
+        """By event and rule: each hit, and the block of its entry."""
+        self._news = NEVER
+        """The watermark at which what is new is told."""
 
-def gone(correlation: Correlation, name: str, group: Group, old: Hit, watermark: int) -> Step:
-    """A hit was none after all. What is final stays as it was."""
-    hits = [one for one in group.hits if not _same(one, old) or one.at < group.floor]
-    if len(hits) == len(group.hits):
-        return Step(group, [], _due(correlation, group))
-    group = msgspec.structs.replace(group, hits=hits, seen=group.seen + 1)
-    return _judged(correlation, name, group, watermark)
+    # Hits
 
+    def take(self, new: Hit, watermark: int) -> str:
+        """One hit: `taken`, `duplicate` (of one that says no less), `known` (to first_seen: nothing new), or `late`, which
+        is only counted."""
+        old = self.held.get((new.id, new.rule))
+        if new.at < max(self.floor, watermark - self.correlation.lateness):
+            self.late += old is None
+            return "late" if old is None else "duplicate"
+        if self.habits is not None:
+            return self._maybe_new(new, self.habits)
+        if old is not None:
+            if old[0].at < self.floor or _fullness(new) <= _fullness(old[0]):
+                return "duplicate"
+            self._out(old[0])
+        self._in(new)
+        self.seen += 1
+        return "taken"
 
-def pass_time(correlation: Correlation, name: str, group: Group, watermark: int) -> Step:
-    """The watermark has moved: absences are judged, runs end, what is final is forgotten."""
-    return _judged(correlation, name, group, watermark)
+    def gone(self, old: Hit, watermark: int) -> str:
+        """A hit was none after all. What is final stays as it was."""
+        there, floor = self.held.get((old.id, old.rule)), watermark - self.correlation.undecided
+        if there is None or there[0].at < max(self.floor, floor):
+            return "duplicate"
+        self._out(there[0])
+        self.seen += 1
+        return "taken"
 
+    def _maybe_new(self, new: Hit, habits: Habits) -> str:
+        moved = habits.take(new)
+        again = moved.again or (moved.full and not self.capped)
+        self.capped = self.capped or moved.full
+        for hit in moved.new:
+            self._in(hit)
+        for hit in moved.old:
+            self._out(hit)
+        if moved.again:
+            self.scan.anew()
+        if not (moved.new or moved.old or again):
+            return "known"
+        self.seen += 1
+        return "taken"
 
-def _same(old: Hit, new: Hit) -> bool:
-    return old.id == new.id and old.rule == new.rule
+    def _in(self, hit: Hit) -> None:
+        self.held[hit.id, hit.rule] = (hit, self.log.append(hit, pack(hit)))
+        self.scan.insert(hit)
 
+    def _out(self, hit: Hit) -> None:
+        _, block = self.held.pop((hit.id, hit.rule))
+        self.log.forget(block)
+        undone = msgspec.structs.replace(hit, gone=True, brief={}, value=None)
+        self.log.append(undone, pack(undone))
+        self.scan.remove(hit)
 
-def _judged(correlation: Correlation, name: str, group: Group, watermark: int) -> Step:
-    spec, known = correlation.spec, watermark - correlation.lateness
-    floor = max(group.floor, watermark - correlation.undecided)
-    found = runs(spec, correlation.id, name, group.hits, known, group.before, group.floor, memory=group.memory)  # fmt: skip
-    told: dict[str, Told] = {}
-    alerts: list[dict[str, Any]] = []
-    for number, run in enumerate(found):
-        over = run.last + spec.gap < floor or (run.last < floor and number < len(found) - 1)
-        state = "ended" if over else "active"
-        old = group.told.get(run.id)
-        held = old.held if old else False
-        new = Told(run.begins, run.last, _digest([_worth(run, state), state, group.capped]), held)
-        if old is None or old.digest != new.digest:
-            alerts.append({"id": run.id, "state": state, "run": run, "capped": group.capped})
-        told[run.id] = new
-    alerts += _overtaken(group.told, found)
-    for alert in alerts:
-        alert["revision"] = _revision(group, alert)
-    group = msgspec.structs.replace(group, told=told)
-    kept = _folded(correlation, name, group, floor, known)
-    return Step(kept, alerts, _due(correlation, kept))
+    def read(self, hit: Hit, block: int) -> None:
+        """A hit from the log, in its order."""
+        if hit.at < self.cut:
+            return
+        self.log.read(hit, block)
+        old = self.held.pop((hit.id, hit.rule), None)
+        if old is not None:
+            self.log.forget(old[1])
+            self.scan.remove(old[0])
+        if not hit.gone:
+            self.held[hit.id, hit.rule] = (hit, block)
+            self.scan.insert(hit)
 
+    # Judging
 
-def _revision(group: Group, alert: Mapping[str, Any]) -> int:
-    """By the hits that were taken in; of the same hits, by how many of them time has made known to belong to it (with
-    absences that is later), and by its state. Not a count of words: a killed worker may have said more than it kept."""
-    run: Run | None = alert.get("run")
-    known = min(run.count, MOST_KNOWN - 2) if run else MOST_KNOWN - 1
-    return 4 * (MOST_KNOWN * group.seen + known) + RANK[alert["state"]]
+    def judge(self, watermark: int) -> list[dict[str, Any]]:
+        """What is to be said of each alert: id, state, revision, and its run, or what it was merged into."""
+        spec, scan = self.correlation.spec, self.scan
+        scan.scan(watermark - self.correlation.lateness)
+        floor = max(self.floor, watermark - self.correlation.undecided)
+        told, words = dict[str, Told](), list[dict[str, Any]]()
+        self._news = NEVER
+        for number, run in enumerate(scan.runs):
+            last = run.end[0]
+            over = last + spec.gap < floor or (last < floor and number < len(scan.runs) - 1)
+            state = "ended" if over else "active"
+            told[run.id], says = self._said(run, state, watermark)
+            if says:
+                words.append(self._word(run, state) | {"told": told[run.id], "new": run.id not in self.told})  # fmt: skip
+        words += self._overtaken(told)
+        self.told = told
+        for word in words:
+            word["revision"] = self._revision(word)
+        if floor > self.floor and (
+            floor >= self.floor + min(MINUTE, spec.timespan // 8)
+            or any(one.last + spec.gap < floor for one in told.values())
+            or self.due() <= watermark
+        ):
+            self._fold(floor)
+        if len(scan.line) > MOST_HITS:
+            self._shed()
+        return words
 
+    def _said(self, run: Stretch, state: str, watermark: int) -> tuple[Told, bool]:
+        """What is kept of an alert, and whether it is worth saying again: all of it at its end; before, twice as many
+        hits, or a new resource or action."""
+        old, named = self.told.get(run.id), run.names.told
+        capped = self.capped or run.names.full
+        worth = f"{state} {capped} {self.scan.count(run)} {named}" if state == "ended" else f"{state} {capped} {self.scan.count(run).bit_length()}"  # fmt: skip
+        front = run.end[0]
+        if old is None or (old.digest and old.digest != worth.encode()):
+            news = old.news if old else 0
+            return Told(run.begins, front, worth.encode(), old.held if old else False, named, news, front, watermark), True  # fmt: skip
+        new = msgspec.structs.replace(old, begins=run.begins, last=front, digest=worth.encode())
+        if not old.digest or named <= old.named or state == "ended":
+            new.named = max(named, old.named) if old.digest else named
+            return new, False
+        waited = old.news < MOST_NEWS or front >= old.spoke_at + MINUTE
+        if not waited and watermark < old.spoke_known + MINUTE:
+            self._news = min(self._news, old.spoke_known + MINUTE)
+            return new, False
+        new.named, new.news, new.spoke_at, new.spoke_known = named, old.news + 1, front, watermark
+        return new, True
 
-def _worth(run: Run, state: str) -> list[int]:
-    """What makes an alert worth saying again: all of it at its end; before, twice as many hits."""
-    return [run.count, run.last] if state == "ended" else [run.count.bit_length()]
+    def _word(self, run: Stretch, state: str) -> dict[str, Any]:
+        capped = self.capped or run.names.full
+        return {"id": run.id, "state": state, "run": self.scan.whole(run), "names": run.names, "capped": capped}  # fmt: skip
 
-
-def _overtaken(told: Mapping[str, Told], found: Sequence[Run]) -> Iterator[dict[str, Any]]:
-    """Alerts that are none any more: a late hit has joined them to another, or (with conditions that more hits can
-    undo) taken away their ground."""
-    there = {run.id for run in found}
-    for id, old in told.items():
-        if id not in there:
-            into = next(
-                (r.id for r in found if r.begins <= old.last and old.begins <= r.last), None
-            )
+    def _overtaken(self, told: dict[str, Told]) -> Iterator[dict[str, Any]]:
+        """Alerts that are none any more: a late hit has joined them to another, or (with conditions that more hits can
+        undo) taken away their ground."""
+        for id, old in self.told.items():
+            if id in told:
+                continue
+            into = next((r.id for r in self.scan.runs if r.begins <= old.last and old.begins <= r.end[0]), None)  # fmt: skip
             state = "merged" if into else "withdrawn"
-            yield {"id": id, "state": state, "merged_into": into, "begins": old.begins, "last": old.last}  # fmt: skip
+            yield {"id": id, "state": state, "merged_into": into, "begins": old.begins, "last": old.last, "told": old, "new": False}  # fmt: skip
+
+    def _revision(self, word: dict[str, Any]) -> int:
+        """By the hits that were taken in; of the same hits, by how many of them time has made known to belong to it
+        (with absences that is later), and by its state. Not a count of words: a killed worker may have said more than
+        it kept."""
+        run: Run | None = word.get("run")
+        known = min(run.count, MOST_KNOWN - 2) if run else MOST_KNOWN - 1
+        return 4 * (MOST_KNOWN * self.seen + known) + RANK[word["state"]]
+
+    def _fold(self, floor: int) -> None:
+        """Without what can change no more: hits that are in no window still to be judged, and runs that are over."""
+        self.floor = floor
+        for run in self.scan.settle(floor):
+            self.told.pop(run.id, None)
+        self._cut(floor - self.correlation.spec.window)
+
+    def _shed(self) -> None:
+        """More hits than are held: the older half becomes final."""
+        order = self.scan.line.order
+        middle = order[len(order) // 2][0]
+        self.capped = True
+        self._fold(max(self.floor, middle if order[0][0] < middle else middle + 1))
+        if len(order) > MOST_HITS:
+            self._cut(self.floor)
+
+    def _cut(self, cut: int) -> None:
+        if cut <= self.cut:
+            return
+        self.cut = cut
+        dropped = self.scan.drop(cut)
+        for hit in dropped:
+            self.log.forget(self.held.pop((hit.id, hit.rule))[1])
+        self.log.cut(cut)
+        if self.habits is not None:
+            self.habits.fold(self.floor, dropped)
+
+    def due(self) -> int:
+        """The watermark at which time next matters: the next absence can be judged, the next run ends, the next hit is
+        forgotten. NEVER: the group may be forgotten."""
+        spec, scan, late = self.correlation.spec, self.scan, self.correlation.undecided + 1
+        soon = late + min(MINUTE, spec.timespan // 8)  # there is no hurry to forget
+        ends = [line.order[0][0] + spec.window + soon for line in (scan.line, scan.side) if line.order]  # fmt: skip
+        ends += [one.last + spec.gap + late for one in self.told.values()]
+        if self.habits is not None and (matters := self.habits.matters()) != NEVER:
+            ends.append(matters + late)
+        if (waits := scan.waits()) is not None:
+            ends.append(waits + self.correlation.lateness)
+        return min([self._news, *ends], default=NEVER)
 
 
-def _folded(correlation: Correlation, name: str, group: Group, floor: int, known: int) -> Group:
-    """Without what can change no more: hits that are in no window still to be judged, and runs that are over."""
-    spec, capped = correlation.spec, group.capped
-    if floor == group.floor and len(group.hits) <= MOST_HITS:
-        return group
-    if len(group.hits) > MOST_HITS:
-        floor, capped = max(floor, group.hits[-MOST_HITS].at), True
-    done = runs(spec, correlation.id, name, group.hits, known, group.before, group.floor, floor, group.memory)  # fmt: skip
-    before = done[-1] if done and done[-1].last + spec.gap >= floor else None
-    hits = [one for one in group.hits if one.at >= floor - spec.window][-MOST_HITS:]
-    memory = group.memory
-    if spec.kind == "first_seen":
-        memory, hits = novelty.folded(spec, memory, group.hits, floor)
-    over = {run.id for run in done if run is not before}
-    told = {id: one for id, one in group.told.items() if id not in over}
-    return msgspec.structs.replace(
-        group, hits=hits, before=before, told=told, floor=floor, capped=capped, memory=memory
-    )
+def _fullness(hit: Hit) -> tuple[int, int, bytes]:
+    """Of two words on one event the fuller one counts, in whatever order they come."""
+    return len(hit.brief), -hit.at, pack(hit)
 
 
-def _due(correlation: Correlation, group: Group) -> int:
-    """When the next absence can be judged, the next run ends, or the next hit is forgotten."""
-    spec, span = correlation.spec, correlation.spec.timespan
-    ends = [one.at + spec.window for one in group.hits[:1]]
-    ends += [one.last + spec.gap for one in group.told.values()]
-    ends += novelty.matters(spec, group.memory)
-    due = min([at + correlation.undecided + 1 for at in ends], default=NEVER)
-    waiting = [one.at for one in group.hits if one.at > group.floor]
-    if correlation.spec.absent and waiting:
-        due = min(due, min(waiting) + span + correlation.lateness)
-    return due
-
-
-def _digest(value: Any) -> bytes:
-    return hashlib.sha256(orjson.dumps(value)).digest()[:8]
+pack = msgspec.msgpack.Encoder().encode

@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-import msgspec
 import orjson
 from pydantic import ValidationError
 
 from pipeline import arrival, wire
 from pipeline import state as rows
-from pipeline.correlate import alert
-from pipeline.correlate import group as groups
+from pipeline.correlate import alert, keep
 from pipeline.correlate.budget import Budget
-from pipeline.correlate.group import Group
+from pipeline.correlate.group import Correlation
+from pipeline.correlate.keep import Kept
 from pipeline.correlate.windows import Hit
 from pipeline.detections.watch import Watch
 from pipeline.errors import Malformed
@@ -25,7 +24,15 @@ from pipeline.state import NEVER, NewerState, Position
 from pipeline.topics import ALERTS, PARTITIONS, SIGNALS
 from pipeline.watermarks import Watermarks
 
-_group = msgspec.msgpack.Decoder(Group)
+LIVE_GROUPS, LIVE_HITS = 2000, 200_000
+"""Groups of a partition, and hits of them, that are kept in memory between batches. Others are read when a signal of
+theirs comes."""
+
+
+AGAIN = 4
+"""So many hits are judged again for each that has come. Where late ones would take more, they wait for others."""
+PATIENCE = 120_000_000
+"""Microseconds that they wait at most, by the watermark; a quarter of a timespan that is shorter."""
 
 
 class Correlating:
@@ -46,13 +53,21 @@ class Correlating:
         self.counts: Counter[str] = Counter()
         self._get = get
         self._by_id = {
-            id: groups.Correlation(id, one.spec(), lateness)
-            for id, one in content.correlations.items()
+            id: Correlation(id, one.spec(), lateness) for id, one in content.correlations.items()
         }
         self._watch = content
+        self._patience = patience(content)
         self._levels = levels(content)
         self._top = max(self._levels.values(), default=1)
         self._due: dict[int, list[tuple[int, str]]] = {n: [] for n in range(1, self._top + 1)}
+        self._waiting: dict[str, int] = {}
+        """Of each group that waits: its one entry."""
+        self._live: dict[str, Kept] = {}
+        """Groups in memory, those longest without a signal first."""
+        self._hits = 0
+        """Theirs, together."""
+        self._touched: dict[str, Kept] = {}
+        """Groups that are not as their rows are."""
         self._marks: dict[int, int] = {}
         self._outputs: list[Output] = []
         self._rows: dict[bytes, bytes | None] = {}
@@ -78,8 +93,11 @@ class Correlating:
                 self._wait(due, key[1:].decode())
 
     def _wait(self, due: int, name: str) -> None:
-        level = self._levels.get(name.partition("\n")[0], 1)
-        heapq.heappush(self._due[level], (due, name))
+        """Wakes a group at a time, or before: then it says when indeed."""
+        if due < self._waiting.get(name, NEVER):
+            self._waiting[name] = due
+            level = self._levels.get(name.partition("\n")[0], 1)
+            heapq.heappush(self._due[level], (due, name))
 
     def dated(self, topic: str) -> int:  # noqa: ARG002 - there is one
         """Nothing waits for these: time comes by the same topic."""
@@ -118,8 +136,8 @@ class Correlating:
         if one is None:
             self.counts["unknown"] += 1  # its rule is gone from the content
             return
-        group, position = self._load(name)
-        if position.offset >= offset:
+        kept = self._group(name, one)
+        if kept.position.offset >= offset:
             self.counts["duplicates"] += 1
             return
         new = Hit(
@@ -130,17 +148,22 @@ class Correlating:
             record.fields,
             record.state,
         )
-        late = group.late
-        take = groups.gone if record.gone else groups.hit
-        step = take(one, record.group, group, new, self._known(self._levels[one.id]))
-        self.counts["late" if step.group.late > late else "signals"] += 1
-        self._emit(name, group, step, Position(offset, 0, self._marked))
+        watermark = self._known(self._levels[one.id])
+        came = kept.group.gone(new, watermark) if record.gone else kept.group.take(new, watermark)
+        self.counts["late" if came == "late" else "signals"] += 1
+        if came == "taken":
+            kept.since = kept.since if kept.fresh else watermark
+            kept.fresh += 1
+        kept.position = Position(offset, 0, self._marked)
+        self._touched[name] = kept
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
-        """Lets time pass in up to `most` groups that are due at their watermark (or `limit`, if that is lower), the
-        lower levels first; then tells the correlations above how far they are.
+        """Judges the groups of which signals have come. Then lets time pass in up to `most` groups that are due at their
+        watermark (or `limit`, if that is lower), the lower levels first, and tells the correlations above how far they
+        are.
 
         Says whether more are left."""
+        self._judge_fresh()
         done = 0
         for level, due in self._due.items():
             known = self._known(level)
@@ -155,19 +178,47 @@ class Correlating:
                 self._outputs += marks(self.number, level, until)
         return False
 
+    def _judge_fresh(self) -> None:
+        """Each group has its turn, those with the fewest new signals first: a flood of one keeps nobody waiting."""
+        fresh = sorted((kept.fresh, name) for name, kept in self._touched.items() if kept.fresh)
+        for count, name in fresh:
+            kept, one = self._touched[name], name.partition("\n")[0]
+            known, until = self._known(self._levels[one]), kept.since + self._patience[one]
+            if known < until and kept.group.scan.again > AGAIN * count:
+                self._wait(until, name)
+            else:
+                self._judge(name, kept, known)
+
+    def _judge(self, name: str, kept: Kept, watermark: int) -> None:
+        kept.fresh = 0
+        self._touched[name] = kept
+        try:
+            self._emit(name, kept, kept.group.judge(watermark))
+        except (NewerState, MemoryError):
+            raise
+        except Exception as why:  # one group's trouble must not stop the others
+            self._bury(f"{type(why).__name__}: {why}", name.encode())
+
     def _pass(self, due: int, name: str, until: int) -> bool:
         """Lets time pass in a group, unless it has moved on since."""
-        row = self._row(rows.head_key(name))
-        if row is None or rows.prefix(row)[0] != due:
+        if self._waiting.get(name) != due:
             return False
-        group, position = self._load(name)
-        correlation, _, own = name.partition("\n")
-        if correlation not in self._by_id:
-            self._rows[rows.head_key(name)] = None
+        del self._waiting[name]
+        kept = self._live.get(name)
+        row = None if kept else self._row(rows.head_key(name))
+        now = kept.due if kept else rows.prefix(row)[0] if row is not None else NEVER
+        if now > until:
+            if now != NEVER:
+                self._wait(now, name)
             return False
-        step = groups.pass_time(self._by_id[correlation], own, group, until)
-        marked = max(self._marked, position.control)
-        self._emit(name, group, step, Position(position.offset, 0, marked))
+        one = self._by_id.get(name.partition("\n")[0])
+        if one is None:
+            if row is not None:
+                keep.forget(self._row, self._rows_put, name, row)
+            return False
+        kept = self._group(name, one)
+        kept.position = Position(kept.position.offset, 0, max(self._marked, kept.position.control))
+        self._judge(name, kept, until)
         return True
 
     def take_dead(self) -> list[Dead]:
@@ -177,44 +228,66 @@ class Correlating:
 
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
+        self._judge_fresh()
+        for name, kept in self._touched.items():
+            kept.due = kept.group.due()
+            if kept.fresh:  # it waits for others
+                kept.due = min(kept.due, kept.since + self._patience[kept.group.correlation.id])
+            kept.save(self._rows_put)
+            if kept.due == NEVER:
+                self._leave(name)
+            else:
+                self._wait(kept.due, name)
+                self._hits += kept.weigh()
+        self._touched = {}
+        while len(self._live) > LIVE_GROUPS or (self._hits > LIVE_HITS and len(self._live) > 1):
+            self._leave(next(iter(self._live)))
         work = Work(self._outputs, self._rows, self._dead)
         self._outputs, self._rows, self._dead = [], {}, []
         return work
 
+    def _leave(self, name: str) -> None:
+        kept = self._live.pop(name)
+        self._hits -= kept.weight
+
     def _row(self, key: bytes) -> bytes | None:
         return self._rows[key] if key in self._rows else self._get(key)
 
-    def _load(self, name: str) -> tuple[Group, Position]:
-        row = self._row(rows.head_key(name))
-        if row is None:
-            return Group(), Position()
-        return _group.decode(rows.content(row)), rows.prefix(row)[1]
-
-    def _rows_put(self, key: bytes, row: bytes) -> None:
+    def _rows_put(self, key: bytes, row: bytes | None) -> None:
         self._rows[key] = row
 
-    def _hold_back(self, rule: str, before: Group, step: groups.Step, position: Position) -> None:
-        """Marks alerts that are beyond their rule's budget, for as long as they are told."""
-        for saying in step.alerts:
-            known, now = before.told.get(saying["id"]), step.group.told.get(saying["id"])
-            if known is not None:
-                saying["held_back"] = known.held
-            elif run := saying.get("run"):
-                saying["held_back"] = not self._budget.spend(rule, run.at, position)
-                self.counts["held"] += saying["held_back"]
-                if now is not None:
-                    now.held = saying["held_back"]
+    def _group(self, name: str, one: Correlation) -> Kept:
+        """From memory, or its rows; it is the last to leave."""
+        kept = self._live.pop(name, None)
+        if kept is None:
+            kept = Kept.load(self._row, one, name, self._row(rows.head_key(name)))
+            self._hits += kept.weigh()
+        self._live[name] = kept
+        return kept
 
-    def _emit(self, name: str, before: Group, step: groups.Step, position: Position) -> None:
+    def _hold_back(self, name: str, words: list[dict[str, Any]], position: Position) -> None:
+        """Marks alerts that are beyond their rule's budget, for as long as they are told. One that another has become,
+        because an earlier hit came late, is held back as that was."""
+        correlation, _, own = name.partition("\n")
+        became = {word["merged_into"]: word["told"].held for word in words if word.get("merged_into")}  # fmt: skip
+        for word in words:
+            if word["new"]:
+                held = became.get(word["id"])
+                if held is None:
+                    held = not self._budget.spend(correlation, own, word["run"].at, position)
+                word["told"].held = held
+                self.counts["held"] += held
+            word["held_back"] = word["told"].held
+
+    def _emit(self, name: str, kept: Kept, words: list[dict[str, Any]]) -> None:
         correlation, _, own = name.partition("\n")
         one = self._watch.correlations[correlation]
-        self._hold_back(correlation, before, step, position)
-        said = [alert.document(one, own, saying) for saying in step.alerts]
-        row = None if step.due == NEVER else rows.encode(step.group, step.due, position)
-        self._rows[rows.head_key(name)] = row
-        if step.due != NEVER:
-            self._wait(step.due, name)
-        for document in said:
+        self._hold_back(name, words, kept.position)
+        kept.due = kept.group.due()
+        if kept.due != NEVER:
+            self._wait(kept.due, name)
+        for word in words:
+            document = alert.document(one, own, word)
             self.counts[f"alert {document['state']} {document['severity']}"] += 1
             self._outputs.append(Output(ALERTS.name, document["id"].encode(), orjson.dumps(document)))  # fmt: skip
             for key, signal in self._watch.above(document):
@@ -223,6 +296,15 @@ class Correlating:
     def _bury(self, reason: str, value: bytes) -> None:
         self.counts["bad"] += 1
         self._dead.append(Dead(-1, reason[:500], value))
+
+
+def patience(content: Watch) -> dict[str, int]:
+    """How long the late ones of each correlation may wait: not at all where another looks for its alerts."""
+    above = {rule for id, one in content.correlations.items() for rule in one.rules if rule != id}
+    return {
+        id: 0 if id in above else min(PATIENCE, one.timespan // 4)
+        for id, one in content.correlations.items()
+    }
 
 
 def levels(content: Watch) -> dict[str, int]:

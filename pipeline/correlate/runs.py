@@ -1,25 +1,33 @@
 """Matches become alerts: an alert is a run of matches without a gap longer than the timespan. Pure.
 
-Its id is made from its earliest match, so that the same events give the same alerts in whatever order they come. Times
-in microseconds."""
+Its id is made from its earliest match, so that the same events give the same alerts in whatever order they come. A run of
+1,000 hits is judged no more: it goes on for as long as hits follow one another without such a gap. Times in
+microseconds."""
 
 import uuid
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from pipeline.correlate.novelty import Memory, firsts, whole
-from pipeline.correlate.windows import Hit, Match, Spec, matches
+from pipeline.correlate.judges import judge
+from pipeline.correlate.line import Line
+from pipeline.correlate.names import Names
+from pipeline.correlate.novelty import Habits, Moved
+from pipeline.correlate.windows import Hit, Place, Spec, number
 from pipeline.model.finding import NAMESPACE
-from pipeline.state import NEVER
 
 MOST = 1000
-"""An alert that has more hits is continued by another."""
+"""Hits of an alert that are judged by its condition."""
+SHOWN = 50
+"""Hits that an alert shows."""
+HALF = SHOWN // 2
+BEGIN: Place = (0, "", "")
 
 
 class Run(msgspec.Struct, array_like=True):
-    """One alert's stretch of time."""
+    """One alert's stretch of time, as far as it is final."""
 
     id: str
     begins: int
@@ -30,16 +38,50 @@ class Run(msgspec.Struct, array_like=True):
     """Its last match."""
     count: int
     """Hits from the beginning to the last match."""
-    end: tuple[int, str, str] = (0, "", "")
+    end: Place = BEGIN
     """The place of the hit that ends the last match."""
     continues: str | None = None
     """The alert that it goes on from."""
     briefs: list[dict[str, Any]] = []
     """What is shown: the first hits, and the last."""
+    frozen: bool = False
+    """It is judged no more."""
+    listed: dict[str, list[str]] = {}
+    """Its names of each kind, the first by the alphabet."""
 
 
-SHOWN = 50
-"""Hits that an alert shows."""
+class Stretch:
+    """A run while its hits are held."""
+
+    def __init__(self, run: Run, begin: Place, first: Place, extra: Sequence[Hit] = ()) -> None:
+        self.id, self.begins, self.at, self.continues = run.id, run.begins, run.at, run.continues
+        self.first = first
+        """The place that ends its first match."""
+        self.begin = begin
+        """Its hits begin here, or after what is final of it."""
+        self.end = first
+        """Its last match."""
+        self.ends = [first]
+        """Its matches, while it is judged."""
+        self.frozen: Place | None = None
+        """Since here it is judged no more."""
+        self.final = run
+        """What is final of it: nothing, to begin with."""
+        self.extra = list(extra)
+        """What only stands, and belongs to its beginning."""
+        self.names = Names()
+        self.named: Place | None = None
+        """Up to here the names of its hits are counted."""
+        self.settled: list[bytes] = []
+        """Digests of names that have become final, and are not kept yet."""
+
+    @classmethod
+    def final_only(cls, run: Run, names: Names) -> "Stretch":
+        """One that was begun earlier."""
+        self = cls(run, run.end, run.end)
+        self.ends, self.names = [], names
+        self.frozen = run.end if run.frozen else None
+        return self
 
 
 def alert_id(correlation: str, group: str, at: int, continues: str | None = None) -> str:
@@ -48,73 +90,307 @@ def alert_id(correlation: str, group: str, at: int, continues: str | None = None
     return str(uuid.uuid5(NAMESPACE, f"alert\n{correlation}\n{group}\n{at}\n{continues or ''}"))
 
 
-def runs(
-    spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int, before: Run | None = None,
-    floor: int = 0, ceiling: int = NEVER, memory: Memory | None = None,
-) -> list[Run]:  # fmt: skip
-    """The alerts that these hits make, of matches before `ceiling`. Those earlier than `floor` are final: `before` is
-    the last run of them. `memory`: of first_seen; None: the hits
-    are all there are."""
-    if spec.kind == "first_seen":  # what is not new is no part of an alert
-        if memory is None:
-            memory, hits = whole(spec, hits)
-        hits = list(firsts(spec, memory, hits))
-        found = [Match(hit.at, hit.at, number, number) for number, hit in enumerate(hits)]
-    else:
-        found = list(matches(spec, hits, known_until))
-    out: list[Run] = [before] if before else []
-    done = _until(hits, before.end) if before else 0
-    """Hits before this one are counted."""
-    for match in sorted(found, key=lambda m: (m.at, m.last)):
-        if not floor <= match.at < ceiling:
-            continue  # judged when all its hits were still there
-        run = out[-1] if out else None
-        if run is None or match.at - run.last > spec.gap:
-            out.append(_begun(spec, correlation, group, hits, match.first, match.last, None))
-        elif match.at - run.at > spec.longest or run.count >= MOST:
-            out.append(_begun(spec, correlation, group, hits, done, match.last, run.id))
+class Scan:
+    """The runs of one group. Hits come in any order; `scan` judges those that have come since, and what they change.
+
+    `before`: what is final of the last run, with its `names`; nothing before `floor` is judged again."""
+
+    def __init__(
+        self, spec: Spec, correlation: str, group: str, floor: int = 0, before: Run | None = None,
+        names: Names | None = None, habits: Habits | None = None,
+    ) -> None:  # fmt: skip
+        self.spec, self._correlation, self._group, self._floor = spec, correlation, group, floor
+        self.line, self.side = Line(spec.gap), Line(spec.gap)
+        self._judge = judge(spec, self.line, self.side, habits)
+        self._aside = frozenset(spec.standing.values()) | spec.absent
+        self._growing = spec.growing
+        self._next = 0
+        """Index of the first hit that is not judged."""
+        self._stands: int | None = None
+        """Before which hit the judge stands."""
+        self._dirty: Place | None = None
+        """From here on all is to be judged anew."""
+        self._known = 0
+        """Until when absences are judged."""
+        self._begins: tuple[Stretch | None, int] = (None, 0)
+        """Where the hits of the last run begin, while nothing is put in."""
+        self.runs: list[Stretch] = []
+        if before is not None:
+            self.runs.append(Stretch.final_only(before, names or Names()))
+
+    def is_aside(self, hit: Hit) -> bool:
+        """Whether it is no event of an alert, but bears on it."""
+        return hit.state or hit.rule in self._aside
+
+    def insert(self, hit: Hit) -> None:
+        """One more hit."""
+        if self.spec.numeric:
+            hit.value = number(hit.value)
+        if self.is_aside(hit):
+            self._insert_aside(hit)
+            return
+        place, index = hit.place, self.line.insert(hit)
+        judged = index < self._next
+        if self.spec.kind == "temporal_ordered":  # a moment is judged as a whole
+            place = (hit.at, "", "")
+            judged = judged or (index > 0 and self.line.order[index - 1] > place)
+        if not judged:
+            return
+        self._next += index < self._next
+        run = next((run for run in reversed(self.runs) if run.first < place), None)
+        if run is None or hit.place > run.end:
+            if index < self._next or run is None or run.frozen is None or place < run.frozen:
+                self._again(place)
+            return
+        if run.named is not None and hit.place <= run.named:
+            run.names.add(hit)
+        if not (run.frozen is not None and run.frozen < place) and not (self._growing and run.at < place[0]):  # fmt: skip
+            self._again(place)
+            return
+        self._moved(index)
+        after = self.line.after(run.end)
+        if run.frozen is None and len(self.line) + run.final.count >= MOST and self.count(run) >= MOST:  # fmt: skip
+            run.frozen = run.end
+        elif after == self._next or self.line.order[after][0] > hit.at + self.spec.timespan:
+            return
+        if after < self._next:  # what follows may be a match now, or belong to it
+            self._again(self.line.order[after])
+
+    def _insert_aside(self, hit: Hit) -> None:
+        self.side.insert(hit)
+        if not self.spec.standing:
+            if hit.at <= self._known:
+                self._again((hit.at - self.spec.timespan, "", ""))
+        elif self._next and hit.place < self.line.order[self._next - 1]:
+            self._again(hit.place)
+
+    def _moved(self, index: int) -> None:
+        """A hit was put in that changes no match: the judge goes on where it stood."""
+        if self._stands is not None:
+            self._stands += 1
+            if not self._judge.inserted(index, self._stands):
+                self._stands = None
+
+    def _again(self, place: Place) -> None:
+        self._dirty = place if self._dirty is None else min(place, self._dirty)
+        self._stands = None
+
+    def remove(self, hit: Hit) -> None:
+        """A hit was none. All is judged anew, but for what is final."""
+        if self.is_aside(hit):
+            self.side.remove(hit.place)
+        elif self.line.remove(hit.place) < self._next:
+            self._next -= 1
+        self.anew()
+
+    def anew(self) -> None:
+        """All is judged again, but for what is final."""
+        self._again(BEGIN)
+        for run in self.runs:
+            run.named = None
+
+    def scan(self, known: int) -> None:
+        """Judges what has come; absences as far as they are known."""
+        self._known, self._begins = max(self._known, known), (None, 0)
+        if self._dirty is not None:
+            self._rewind(max(self._dirty, (self._floor, "", "")))
+        line = self.line
+        if self._next < len(line) and line.order[self._next][0] < self._floor:
+            self._next, self._stands = line.index((self._floor,)), None
+        while self._next < len(line):
+            run = self.runs[-1] if self.runs else None
+            if run is not None and run.frozen is not None and self._goes_on(run):
+                continue
+            if self._stands != self._next:
+                self._next = self._judge.rebuild(self._next)
+            taken, found = self._judge.step(self._next, known)
+            self._next += taken
+            self._stands = self._next
+            if not taken:
+                break
+            for begin, end in found:
+                self._match(begin, end)
+        for run in self.runs:
+            if run.named != run.end:
+                self._name(run)
+
+    @property
+    def again(self) -> int:
+        """How many hits that were judged are to be judged again."""
+        return self._next - self.line.index(self._dirty) if self._dirty is not None else 0
+
+    def waits(self) -> int | None:
+        """What is found next can be judged only once so much is known."""
+        return self._judge.waits if self._next < len(self.line) else None
+
+    def _rewind(self, place: Place) -> None:
+        self._dirty, self._stands = None, None
+        while self.runs and not self.runs[-1].final.count and self.runs[-1].first >= place:
+            self.runs.pop()
+        self._next = min(self._next, self.line.index(place))
+        if not self.runs:
+            return
+        run = self.runs[-1]
+        if run.frozen is not None and run.frozen < place:
+            run.end = run.frozen
+            self._next = min(self._next, self.line.after(run.frozen))
         else:
-            out[-1] = _longer(run, _events(spec, hits[done : match.last + 1]), hits[match.last])
-        done = match.last + 1
-    return out
+            del run.ends[bisect_left(run.ends, place) :]
+            run.frozen, run.end = None, run.ends[-1] if run.ends else run.final.end
+
+    def _goes_on(self, run: Stretch) -> bool:
+        """A run that is judged no more takes what follows."""
+        place = self.line.order[self._next]
+        if place[0] - run.end[0] > self.spec.gap:
+            return False
+        index = self.line.reach(place, run.at + self.spec.longest)
+        if index < self._next:
+            return False
+        run.end, self._next, self._stands = self.line.order[index], index + 1, None
+        return True
+
+    def _match(self, begin: Place, end: Place) -> None:
+        run = self.runs[-1] if self.runs else None
+        if run is None or end[0] - run.end[0] > self.spec.gap:
+            run = self._begin(begin, end, None)
+        elif end[0] - run.at > self.spec.longest:
+            run = self._begin(self.line.order[self.line.after(run.end)], end, run.id)
+        elif end > run.end:
+            run.end = end
+            run.ends.append(end)
+        if self._begins[0] is not run:
+            self._begins = (run, self.hits(run)[0])
+        most = run.final.count + len(run.extra) + self._next - self._begins[1]
+        if run.frozen is None and most >= MOST and self.count(run) >= MOST:
+            run.frozen = run.end
+
+    def _begin(self, begin: Place, end: Place, continues: str | None) -> Stretch:
+        extra = self._said_again(begin, end)
+        id = alert_id(self._correlation, self._group, end[0], continues)
+        first = self.line.order[self.line.index(begin)]
+        begins = min([first[0], *(hit.at for hit in extra)])
+        run = Stretch(Run(id, begins, end[0], end[0], 0, continues=continues), first, end, extra)
+        self.runs.append(run)
+        return run
+
+    def _said_again(self, begin: Place, end: Place) -> list[Hit]:
+        """Of what is only said again, the last word each."""
+        last: dict[tuple[str, str], Hit] = {}
+        for line in (self.side, self.line) if self.spec.standing else ():
+            for hit in line.hits[line.index(begin) : line.after(end)]:
+                key = (hit.rule, str(hit.value))
+                if hit.rule in self.spec.standing and (key not in last or last[key].place < hit.place):  # fmt: skip
+                    last[key] = hit
+        return sorted((hit for hit in last.values() if hit.state), key=_place)
+
+    def hits(self, run: Stretch) -> tuple[int, int]:
+        """The indices of its hits that are not final: from, and until before."""
+        begin = self.line.after(run.begin) if run.final.count else self.line.index(run.begin)
+        return begin, max(begin, self.line.after(run.end))
+
+    def count(self, run: Stretch) -> int:
+        """Of all its hits."""
+        begin, end = self.hits(run)
+        return run.final.count + len(run.extra) + end - begin
+
+    def _name(self, run: Stretch) -> None:
+        """Counts the names of the hits that belong to a run since."""
+        begin, end = self.hits(run)
+        if run.named is None or run.named > run.end:
+            run.names.reopen()
+            for hit in run.extra:
+                run.names.add(hit)
+        else:
+            begin = max(begin, self.line.after(run.named))
+        for hit in self.line.hits[begin:end]:
+            run.names.add(hit)
+        run.named = run.end
+
+    def whole(self, run: Stretch) -> Run:
+        """As it is now: final, or yet to change."""
+        return Run(
+            run.id, run.begins, run.at, run.end[0], self.count(run), run.end, run.continues, self._shown(run),
+            run.frozen is not None,
+        )  # fmt: skip
+
+    def _shown(self, run: Stretch) -> list[dict[str, Any]]:
+        """The beginning tells how it came about, the end what goes on."""
+        (begin, end), line, count = self.hits(run), self.line, self.count(run)
+        first = last = run.final.briefs
+        if run.final.count > SHOWN:
+            first, last = first[:HALF], last[HALF:]
+        early = sorted([*run.extra, *line.hits[begin : min(end, begin + SHOWN)]], key=_place)
+        if count <= SHOWN:
+            return first + [hit.brief for hit in early]
+        late = sorted([*run.extra, *line.hits[max(begin, end - SHOWN) : end]], key=_place)
+        if run.final.count <= SHOWN:
+            first = (first + [hit.brief for hit in early])[:HALF]
+        return first + (last + [hit.brief for hit in late])[-HALF:]
+
+    def settle(self, floor: int) -> list[Stretch]:
+        """What is before the floor becomes final. Returns the runs that are over."""
+        self._floor = floor
+        below = [run for run in self.runs if run.first[0] < floor]
+        if not below:
+            return []
+        over, last = below[:-1], below[-1]
+        self._settle(last, floor)
+        if last.final.last + self.spec.gap < floor:
+            over.append(last)
+        self.runs = [run for run in self.runs if run not in over]
+        return over
+
+    def _settle(self, run: Stretch, floor: int) -> None:
+        frozen = run.frozen is not None and run.frozen[0] < floor
+        if frozen:
+            index = self.line.index((floor,)) - 1
+            end = min(run.end, self.line.order[index]) if index >= 0 else run.end
+        else:
+            ends = bisect_left(run.ends, (floor,))
+            end = run.ends[ends - 1] if ends else run.final.end
+        del run.ends[: bisect_left(run.ends, (floor,))]
+        if end <= run.final.end:
+            return
+        goes_on, run.end = run.end, end
+        begin, until = self.hits(run)
+        run.settled += run.names.settle([*run.extra, *self.line.hits[begin:until]])
+        final = self.whole(run)
+        final.frozen, final.listed = frozen, run.names.settled
+        run.final, run.begin, run.extra, run.end = final, end, [], goes_on
+        if frozen:
+            run.frozen = end
+
+    def drop(self, cut: int) -> list[Hit]:
+        """Forgets hits from before a time."""
+        count = self.line.index((cut,))
+        dropped = self.line.drop(count) if count else []
+        self._next = max(0, self._next - count)
+        if self._stands is not None:
+            self._stands -= count
+            if not self._judge.dropped(count) or self._stands < 0:
+                self._stands = None
+        if aside := self.side.index((cut,)):
+            dropped += self.side.drop(aside)
+            if self.spec.standing:
+                self._stands = None
+        return dropped
 
 
-def _until(hits: Sequence[Hit], end: tuple[int, str, str]) -> int:
-    return next((number for number, hit in enumerate(hits) if hit.place > end), len(hits))
+def _place(hit: Hit) -> Place:
+    return hit.place
 
 
-def _events(spec: Spec, hits: Sequence[Hit]) -> Sequence[Hit]:
-    """Without what only stands, or ends that."""
-    if not spec.standing:
-        return hits
-    ends = set(spec.standing.values())
-    return [hit for hit in hits if not hit.state and hit.rule not in ends]
-
-
-def _with_standing(spec: Spec, hits: Sequence[Hit]) -> Sequence[Hit]:
-    """Of what is only said again, the last word each."""
-    if not spec.standing:
-        return hits
-    last = {(hit.rule, hit.value): hit for hit in hits if hit.rule in spec.standing}
-    shown = [*_events(spec, hits), *(hit for hit in last.values() if hit.state)]
-    return sorted(shown, key=lambda hit: hit.place)
-
-
-def _begun(
-    spec: Spec, correlation: str, group: str, hits: Sequence[Hit], first: int, last: int, continues: str | None
-) -> Run:  # fmt: skip
-    inside = _with_standing(spec, hits[first : last + 1])
-    at = hits[last].at
-    id = alert_id(correlation, group, at, continues)
-    shown = [hit.brief for hit in inside][:SHOWN]
-    return Run(id, inside[0].at, at, at, len(inside), hits[last].place, continues, shown)
-
-
-def _longer(run: Run, new: Sequence[Hit], last: Hit) -> Run:
-    shown = run.briefs + [hit.brief for hit in new]
-    if len(shown) > SHOWN:  # the beginning tells how it came about, the end what goes on
-        half = SHOWN // 2
-        shown = shown[:half] + shown[-(SHOWN - half) :]
-    return msgspec.structs.replace(
-        run, last=last.at, end=last.place, count=run.count + len(new), briefs=shown
-    )
+def runs(spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int) -> list[Run]:  # fmt: skip
+    """The alerts that these hits make, if there are no others. Absence is judged up to `known_until`."""
+    habits = Habits(spec) if spec.kind == "first_seen" else None
+    scan = Scan(spec, correlation, group, habits=habits)
+    for hit in hits:
+        moved = habits.take(hit) if habits is not None else Moved([hit], [])
+        for new in moved.new:
+            scan.insert(new)
+        for old in moved.old:
+            scan.remove(old)
+        if moved.again:
+            scan.anew()
+    scan.scan(known_until)
+    return [scan.whole(run) for run in scan.runs]

@@ -1,19 +1,19 @@
-"""Where a correlation's condition holds: over the hits of one group, in event time, windows ending at each hit. Pure.
+"""What a correlation looks for, and the measures of a window of hits. Pure.
 
 Times and lengths in microseconds. A window of length T holds what is at most T before its end."""
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
-from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
                "value_percentile", "value_median", "first_seen"]  # fmt: skip
+Place = tuple[int, str, str]
+"""Where a hit stands in the order of time: time, event, rule."""
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 STANDS = 26 * HOUR
@@ -22,9 +22,11 @@ COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b, "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b,
     "eq": lambda a, b: a == b, "neq": lambda a, b: a != b,
 }  # fmt: skip
+GROWING = ("gt", "gte")
+"""Comparisons of a count that further hits cannot undo."""
 
 
-class Hit(msgspec.Struct, array_like=True):
+class Hit(msgspec.Struct, array_like=True, gc=False):
     """One match of a rule, as a group keeps it."""
 
     at: int
@@ -32,14 +34,16 @@ class Hit(msgspec.Struct, array_like=True):
     """Of the change, transition or drift: the same one counts once, however many resources it touches."""
     rule: str
     value: Any = None
-    """Of the field that value_* conditions count or add up."""
+    """Of the field that value_* conditions count or add up; a list has several."""
     brief: dict[str, Any] = {}
     """What an alert shows of it."""
     state: bool = False
     """No event, only that something still stands: with what happens it makes a match, by itself never."""
+    gone: bool = False
+    """In the log of a group: this hit was none after all."""
 
     @property
-    def place(self) -> tuple[int, str, str]:
+    def place(self) -> Place:
         """Its place in the order of time."""
         return self.at, self.id, self.rule
 
@@ -79,141 +83,52 @@ class Spec:
             return 0
         return max(self.timespan, STANDS) if self.standing else self.timespan
 
+    @property
+    def numeric(self) -> bool:
+        """Whether it looks at numbers."""
+        return self.kind in ("value_sum", "value_avg", "value_median", "value_percentile")
 
-class Match(NamedTuple):
-    """A window in which the condition holds."""
-
-    begins: int
-    at: int
-    first: int
-    """Index of the hit that begins the window."""
-    last: int
-    """Index of the hit that ends it."""
-
-
-def matches(spec: Spec, hits: Sequence[Hit], known_until: int) -> Iterator[Match]:
-    """The windows in which it holds. `hits` by place; `known_until`: absence is judged only up to there."""
-    if spec.kind == "temporal_ordered":
-        return _ordered(spec, hits)
-    if spec.standing:
-        return _beside_standing(spec, hits)
-    if spec.kind == "temporal":
-        return _together(spec, hits, known_until)
-    return _counted(spec, hits)
+    @property
+    def growing(self) -> bool:
+        """Whether further hits can only add matches, and never undo one."""
+        if self.absent or self.standing:
+            return False
+        if self.kind in ("event_count", "value_count"):
+            return all(op in GROWING for op, _ in self.conditions)
+        return self.kind in ("temporal", "temporal_ordered")
 
 
-def _windows(spec: Spec, hits: Sequence[Hit]) -> Iterator[tuple[int, int]]:
-    """(first, last) of each window."""
-    first = 0
-    for last, hit in enumerate(hits):
-        while hit.at - hits[first].at > spec.timespan:
-            first += 1
-        yield first, last
+def values(found: Any) -> Iterator[str]:
+    """The values of a hit, each as text: every element of a list counts."""
+    if isinstance(found, list):
+        for one in found:
+            if one is not None:
+                yield str(one)
+    elif found is not None:
+        yield str(found)
 
 
-def _counted(spec: Spec, hits: Sequence[Hit]) -> Iterator[Match]:
-    measure = _MEASURES[spec.kind](spec)
-    out = 0
-    for first, last in _windows(spec, hits):
-        measure.add(hits[last].value)
-        while out < first:
-            measure.drop(hits[out].value)
-            out += 1
-        value = measure.value()
-        if value is not None and all(COMPARE[op](value, wanted) for op, wanted in spec.conditions):
-            yield Match(hits[first].at, hits[last].at, first, last)
+class Measure(Protocol):
+    """A figure of the values in a window. Numbers are floats already (`number`)."""
+
+    def fill(self, found: list[Any]) -> None:
+        """Into an empty window."""
+
+    def add(self, value: Any) -> None: ...
+    def drop(self, value: Any) -> None: ...
+    def value(self) -> float | None: ...
 
 
-def _together(spec: Spec, hits: Sequence[Hit], known_until: int) -> Iterator[Match]:
-    """Needed rules within one window, in any order; then none of the absent ones until a timespan after its beginning."""
-    needed = frozenset(spec.rules) - spec.absent
-    holds = spec.holds or needed.issubset
-    present = [number for number, hit in enumerate(hits) if hit.rule not in spec.absent]
-    forbidden = [hit.at for hit in hits if hit.rule in spec.absent]
-    seen: Counter[str] = Counter()
-    first = 0
-    for place, last in enumerate(present):
-        seen[hits[last].rule] += 1
-        while hits[last].at - hits[present[first]].at > spec.timespan:
-            seen[hits[present[first]].rule] -= 1
-            first += 1
-        if not holds(frozenset(rule for rule, count in seen.items() if count)):
-            continue
-        begins = _narrowest(hits, present[first : place + 1], holds)
-        if spec.absent:
-            ends = hits[begins].at + spec.timespan
-            at = bisect_left(forbidden, hits[begins].at)
-            if ends > known_until or (at < len(forbidden) and forbidden[at] <= ends):
-                continue
-        yield Match(hits[begins].at, hits[last].at, begins, last)
+class Count:
+    """How many hits."""
 
-
-def _beside_standing(spec: Spec, hits: Sequence[Hit]) -> Iterator[Match]:
-    """Needed rules together, some of which stand: those count for as long as they do, the others within the timespan."""
-    ends = {end: rule for rule, end in spec.standing.items()}
-    holds = spec.holds or (frozenset(spec.rules) - ends.keys()).issubset
-    for last, hit in enumerate(hits):
-        if hit.state or hit.rule in ends:
-            continue
-        over = set[tuple[str, Any]]()
-        seen: dict[str, int] = {}
-        for number in range(last, -1, -1):
-            other = hits[number]
-            age = hit.at - other.at
-            if age > spec.window:
-                break
-            if other.rule in ends:
-                over.add((ends[other.rule], other.value))
-            elif age <= (STANDS if other.rule in spec.standing else spec.timespan) and (other.rule, other.value) not in over:  # fmt: skip
-                seen.setdefault(other.rule, number)
-            if holds(frozenset(seen)):
-                yield Match(hits[number].at, hit.at, number, last)
-                break
-
-
-def _narrowest(
-    hits: Sequence[Hit], window: Sequence[int], holds: Callable[[frozenset[str]], bool]
-) -> int:
-    """Where the shortest window that ends with the same hit, and still holds, begins."""
-    rules: set[str] = set()
-    for number in reversed(window):
-        rules.add(hits[number].rule)
-        if holds(frozenset(rules)):
-            return number
-    return window[0]
-
-
-def _ordered(spec: Spec, hits: Sequence[Hit]) -> Iterator[Match]:
-    """One rule after the other, each by another event. Of each beginning of the sequence the latest start is kept: it
-    is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
-    chains: list[tuple[int, str] | None] = [None] * len(spec.rules)
-    """By step: where the sequence so far began, and the event that it ends with."""
-    ends = len(spec.rules) - 1
-    for _, same in groupby(range(len(hits)), lambda number: hits[number].at):
-        moment = list(same)
-        for step, rule in enumerate(spec.rules):
-            for number in moment:
-                hit, before = hits[number], chains[step - 1] if step else None
-                if hit.rule != rule or (step and (before is None or before[1] == hit.id)):
-                    continue
-                start = before[0] if before else number
-                if hit.at - hits[start].at > spec.timespan:
-                    continue
-                if step == ends:
-                    if hits[start].at == hit.at:  # all of one moment, in whatever order they stand
-                        yield Match(hit.at, hit.at, moment[0], moment[-1])
-                    else:
-                        yield Match(hits[start].at, hit.at, start, number)
-                known = chains[step]
-                if known is None or start >= known[0]:
-                    chains[step] = (start, hit.id)
-
-
-class _Count:
-    def __init__(self, spec: Spec) -> None:  # noqa: ARG002 - all measures are made alike
+    def __init__(self) -> None:
         self._n = 0
 
-    def add(self, value: Any) -> None:  # noqa: ARG002
+    def fill(self, found: list[Any]) -> None:
+        self._n = len(found)
+
+    def add(self, value: Any) -> None:  # noqa: ARG002 - all measures are used alike
         self._n += 1
 
     def drop(self, value: Any) -> None:  # noqa: ARG002
@@ -223,64 +138,124 @@ class _Count:
         return self._n
 
 
-class _Distinct:
-    def __init__(self, spec: Spec) -> None:  # noqa: ARG002
-        self._seen: Counter[str] = Counter()
+class Distinct:
+    """How many different values."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, int] = {}
+
+    def fill(self, found: list[Any]) -> None:
+        self._seen = dict(Counter(one for value in found for one in values(value)))
 
     def add(self, value: Any) -> None:
-        if value is not None:
-            self._seen[str(value)] += 1
+        seen = self._seen
+        for one in (value,) if type(value) is str else values(value):
+            seen[one] = seen.get(one, 0) + 1
 
     def drop(self, value: Any) -> None:
-        if value is not None:
-            self._seen[str(value)] -= 1
-            if not self._seen[str(value)]:
-                del self._seen[str(value)]
+        seen = self._seen
+        for one in (value,) if type(value) is str else values(value):
+            left = seen[one] - 1
+            if left:
+                seen[one] = left
+            else:
+                del seen[one]
 
     def value(self) -> float | None:
         return len(self._seen)
 
 
-class _Numbers:
-    """The numbers in a window, in order of size; what is none is passed over."""
+SHIFT = 1074
+"""Every float is a whole number of 2^-1074."""
 
-    def __init__(self, spec: Spec) -> None:
-        self._numbers: list[float] = []
-        self._kind, self._percentile = spec.kind, spec.percentile
+
+class Sum:
+    """The exact sum of the numbers, or their mean: the same whatever was added and dropped before."""
+
+    def __init__(self, mean: bool) -> None:
+        self._whole, self._rest, self._n, self._mean = 0, 0, 0, mean
+
+    def fill(self, found: list[Any]) -> None:
+        for value in found:
+            self.add(value)
 
     def add(self, value: Any) -> None:
-        if (number := _number(value)) is not None:
-            insort(self._numbers, number)
+        if value is not None:
+            self._n += 1
+            if value.is_integer():
+                self._whole += int(value)
+            else:
+                self._rest += _units(value)
 
     def drop(self, value: Any) -> None:
-        if (number := _number(value)) is not None:
-            del self._numbers[bisect_left(self._numbers, number)]
+        if value is not None:
+            self._n -= 1
+            if value.is_integer():
+                self._whole -= int(value)
+            else:
+                self._rest -= _units(value)
 
     def value(self) -> float | None:
-        numbers = self._numbers
-        if not numbers:
+        if not self._n:
             return None
-        if self._kind == "value_sum":
-            return sum(numbers)
-        if self._kind == "value_avg":
-            return sum(numbers) / len(numbers)
-        if self._kind == "value_median":
-            return float(median(numbers))
-        rank = max(1, -(-len(numbers) * self._percentile // 100))  # nearest rank
-        return numbers[int(rank) - 1]
+        n = self._n if self._mean else 1
+        try:
+            if not self._rest:
+                return self._whole / n
+            return ((self._whole << SHIFT) + self._rest) / (n << SHIFT)
+        except OverflowError:
+            return float("inf") if self._whole > 0 else float("-inf")
 
 
-def _number(value: Any) -> float | None:
+def _units(number: float) -> int:
+    over, under = number.as_integer_ratio()
+    return over << (SHIFT + 1 - under.bit_length())
+
+
+class Ranked:
+    """The number at a percentile (by the nearest rank), or the median."""
+
+    def __init__(self, percentile: float | None) -> None:
+        self._numbers: list[float] = []
+        self._percentile = percentile
+
+    def fill(self, found: list[Any]) -> None:
+        self._numbers = sorted([value for value in found if value is not None])
+
+    def add(self, value: Any) -> None:
+        if value is not None:
+            insort(self._numbers, value)
+
+    def drop(self, value: Any) -> None:
+        if value is not None:
+            del self._numbers[bisect_left(self._numbers, value)]
+
+    def value(self) -> float | None:
+        numbers, n = self._numbers, len(self._numbers)
+        if not n:
+            return None
+        if self._percentile is None:
+            return numbers[n // 2] if n % 2 else (numbers[n // 2 - 1] + numbers[n // 2]) / 2
+        return numbers[int(max(1, -(-n * self._percentile // 100))) - 1]
+
+
+def number(value: Any) -> float | None:
+    """What sums and percentiles look at; None: it is no number."""
     if isinstance(value, bool):
         return None
     try:
-        number = float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if abs(number) < 1e300 else None
+    return found if -1e300 < found < 1e300 else None
 
 
-_MEASURES: Mapping[str, Any] = {
-    "event_count": _Count, "value_count": _Distinct, "value_sum": _Numbers, "value_avg": _Numbers,
-    "value_median": _Numbers, "value_percentile": _Numbers,
-}  # fmt: skip
+def measure(spec: Spec) -> Measure:
+    """What a counting correlation compares, of an empty window."""
+    if spec.kind == "event_count":
+        return Count()
+    if spec.kind == "value_count":
+        return Distinct()
+    if spec.kind in ("value_sum", "value_avg"):
+        return Sum(mean=spec.kind == "value_avg")
+    return Ranked(spec.percentile if spec.kind == "value_percentile" else None)

@@ -333,7 +333,12 @@ class Alert(Record):
     """Events that belong to it."""
     story: list[dict[str, Any]] = Field(default_factory=list)
     """What happened, in order: the first and the last events."""
+    distinct: dict[str, int] = Field(default_factory=dict)
+    """How many different resources, actions, actors, findings, and values of the field that is counted: exact to 10,000
+    of each; there it stays, and `capped` says that there are more."""
     resources: list[str] = Field(default_factory=list)
+    """At most 50, as of each of the following: the first by the alphabet."""
+    actions: list[str] = Field(default_factory=list)
     findings: list[str] = Field(default_factory=list)
     actors: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.correlate.windows import Hit, matches
+from pipeline.correlate.runs import runs
+from pipeline.correlate.windows import Hit
 from pipeline.detections import Detections, View, load
 from pipeline.state import NEVER
 from tests.shells.command import Command
@@ -125,8 +126,8 @@ def test_a_condition_over_names(tmp_path: Path) -> None:
     spec = found.correlations["3"].spec()
     assert spec.absent == frozenset({SIGN_IN})
     off, login = Hit(0, "x", RULE["id"]), Hit(1_000_000, "y", SIGN_IN)
-    assert list(matches(spec, [off], NEVER))
-    assert not list(matches(spec, [off, login], NEVER))
+    assert runs(spec, "3", "", [off], NEVER)
+    assert not runs(spec, "3", "", [off, login], NEVER)
 
 
 @pytest.mark.parametrize(
