@@ -15,6 +15,7 @@ from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipeline.errors import UserError
+from pipeline.model import CLASSES
 from pipeline.rulebook.source import Source, nearest
 
 
@@ -205,6 +206,8 @@ class Kind(_Strict):
     """A row."""
 
     type: str
+    class_: str = Field(alias="class")
+    """What kind of thing it is: one of pipeline.model.CLASSES."""
     service: str
     scope: Literal["regional", "global"] = "regional"
     listing: ListCall = Field(alias="list")
@@ -236,6 +239,13 @@ class Kind(_Strict):
     """Paths whose every value is a secret until proven otherwise."""
     gone: list[str] = Field(default_factory=list)
     """Error codes that mean: the resource vanished between the list and this call."""
+
+    @field_validator("class_")
+    @classmethod
+    def _known(cls, word: str) -> str:
+        if word not in CLASSES:
+            raise ValueError(f"{word!r} is no class (one of: {', '.join(CLASSES)})")
+        return word
 
     @property
     def parts(self) -> list[str]:

@@ -170,7 +170,7 @@ def resource(
     related = ((r, text(r.uid, holes)) for r in kind.relations)
     made = value(kind.incarnation, holes) if kind.incarnation else None
     return Snapshot(
-        uid=uid, type=kind.type, provider="aws", organization=context.organization,
+        uid=uid, type=kind.type, class_=kind.class_, provider="aws", organization=context.organization,
         account=context.account.id, region=region, name=name, tags=context.redactor.tags(tags),
         captured_at=listed_at, config=config, parts=whole.parts, unread=whole.unread, sweep=context.sweep,
         incarnation=None if made is None else str(made),

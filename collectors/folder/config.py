@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import jmespath  # type: ignore[import-untyped]
 
 from collectors.redact import Redactor
+from collectors.table import kinds
 from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.model import Part, Snapshot, Unread, rfc3339
@@ -212,10 +213,10 @@ def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
     found = {} if deleted else parts_of(item)
     config = redactor.config({k: v for k, v in found.items() if not isinstance(v, Unread)})
     return Snapshot(
-        uid=item["ARN"], type=item["resourceType"], provider="aws", account=str(item["awsAccountId"]),
+        uid=item["ARN"], type=item["resourceType"], class_=kinds()[item["resourceType"]].class_, provider="aws", account=str(item["awsAccountId"]),
         region="global" if item["awsRegion"] == "global" or item["resourceType"].startswith("AWS::IAM::") else item["awsRegion"],
         name=str(item.get("resourceName") or item.get("resourceId") or ""),
         tags=redactor.tags({str(k): str(v) for k, v in (item.get("tags") or {}).items()}),
-        captured_at=at, config=config, parts=[Part(name=name, captured_at=at) for name in config],
+        captured_at=at, config=config, parts=[Part(name=name, captured_at=at, provided_at=at) for name in config],
         unread=[part for part in found.values() if isinstance(part, Unread)], source="import", deleted=deleted, deleted_reason="not_found" if deleted else None,
     )  # fmt: skip

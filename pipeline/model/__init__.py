@@ -22,6 +22,7 @@ from pipeline.model.finding import (
     rule_uuid,
 )
 from pipeline.model.resource import (
+    CLASSES,
     Ancestor,
     CloudAccount,
     Part,
@@ -57,6 +58,7 @@ RECORDS: tuple[type[Record], ...] = (
 )  # fmt: skip
 
 __all__ = [
+    "CLASSES",
     "SEVERITIES",
     "Actor",
     "Alert",

@@ -6,6 +6,18 @@ from pydantic import ConfigDict, Field
 
 from pipeline.model.base import Record, Time
 
+CLASSES = {
+    "compute": "what runs code: machines, functions, containers and what they are started from",
+    "data": "storage and databases, images and copies of them",
+    "network": "addresses, paths, what lets through and what shares out",
+    "identity": "who acts: users, roles, groups, service accounts, an account's root",
+    "security": "keys, secrets, certificates, policies, and what guards and watches for attacks",
+    "management": "what records, warns, and sets up an account or an organization",
+    "integration": "queues, topics, streams, interfaces, workflows",
+    "analytics": "jobs and queries over data",
+    "ai": "models and where they are made",
+}
+"""What kinds of things resources are, the same words in every cloud."""
 UnreadReason = Literal["denied", "throttled", "failed", "unsupported", "oversize"]
 
 
@@ -70,7 +82,7 @@ class Snapshot(Record):
     region: str
     """The provider's region, or `global`."""
     class_: str | None = Field(None, alias="class")
-    """What kind of thing the type is, the same word in every cloud: compute, identity, data, network, …"""
+    """What kind of thing the type is: one of CLASSES."""
     name: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
     captured_at: Time

@@ -7,6 +7,7 @@ from collectors.aws.permissions import actions_of
 from collectors.aws.shapes import generate
 from collectors.folder.config import MAPPINGS
 from collectors.table import Detail, Kind, kinds
+from pipeline.model import CLASSES
 from pipeline.reference import anchor, code, codes, page, table
 
 MOST = 40
@@ -18,7 +19,7 @@ def pages() -> Iterator[tuple[str, str]]:
     shapes = generate()
     rows = [kind for _, kind in sorted(kinds().items())]
     overview = [
-        [f"[{kind.type}]({anchor(kind.type)})", kind.scope, str(len(kind.parts)), _config_parts(kind) or "none"]
+        [f"[{kind.type}]({anchor(kind.type)})", kind.class_, kind.scope, str(len(kind.parts)), _config_parts(kind) or "none"]
         for kind in rows
     ]  # fmt: skip
     intro = (
@@ -28,9 +29,12 @@ def pages() -> Iterator[tuple[str, str]]:
         "path whole. *From AWS Config* are the parts that `driftline scan folder PATH` and `driftline collect folder PATH` find in "
         "a snapshot file of AWS Config; the others are not judged from there."
     )
-    head = ["type", "scope", "parts", "from AWS Config"]
+    head = ["type", "class", "scope", "parts", "from AWS Config"]
+    words = table(
+        ["class", "what is of it"], [[code(name), what] for name, what in CLASSES.items()]
+    )
     blocks = [_kind(kind, shapes[kind.type]["parts"]) for kind in rows]
-    yield "docs/types.md", page("Resource types", "collectors/aws/kinds/", intro, table(head, overview), *blocks)  # fmt: skip
+    yield "docs/types.md", page("Resource types", "collectors/aws/kinds/", intro, words, table(head, overview), *blocks)  # fmt: skip
 
 
 def _config_parts(kind: Kind) -> str:
@@ -38,7 +42,7 @@ def _config_parts(kind: Kind) -> str:
 
 
 def _kind(kind: Kind, shapes: dict[str, Any]) -> str:
-    facts = [f"uid {code(kind.uid)}", f"scope {kind.scope}"]
+    facts = [f"class {kind.class_}", f"uid {code(kind.uid)}", f"scope {kind.scope}"]
     if kind.redact:
         facts.append(f"always redacted: {codes(kind.redact)}")
     if kind.listing.drop:

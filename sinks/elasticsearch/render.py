@@ -11,8 +11,6 @@ VENDOR = "Driftline"
 DATASET = "driftline.findings"
 ALIAS = "security_solution-driftline.misconfiguration_latest"
 ECS = "9.2.0"
-COMPUTE = {"AWS::EC2::Instance", "AWS::Lambda::Function"}
-IDENTITY = {"AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::AccountSummary"}
 OUTCOME = {"passed": "success", "failed": "failure", "unknown": "unknown"}
 
 
@@ -84,9 +82,9 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
         out["driftline"]["actor"] = named(out, actor)
     if resource.get("organization"):
         out["organization"] = {"id": resource["organization"]}
-    if resource["type"] in COMPUTE:
+    if resource.get("class") == "compute":
         out["host"] = {"name": name}
-    if resource["type"] in IDENTITY:
+    if resource.get("class") == "identity":
         out["user"] = {"name": name}
         out["related"]["user"] = sorted({name, *out["related"].get("user", ())})
     return out

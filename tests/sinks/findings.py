@@ -41,8 +41,13 @@ def _good(world: World) -> None:
 @cache
 def _all() -> bytes:
     failed = said(_bad)
-    person = {"type": "AWS::IAM::User", "name": "ada", "uid": "arn:aws:iam::111111111111:user/ada"}
-    machine = {"type": "AWS::EC2::Instance", "name": "web-1"}
+    person = {
+        "type": "AWS::IAM::User",
+        "class": "identity",
+        "name": "ada",
+        "uid": "arn:aws:iam::111111111111:user/ada",
+    }
+    machine = {"type": "AWS::EC2::Instance", "class": "compute", "name": "web-1"}
     hostile = {"name": HOSTILE, "tags": {HOSTILE: HOSTILE}}
     return orjson.dumps({
         "failed": failed,
