@@ -7,17 +7,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from pipeline.model import (
-    Gone,
-    Scope,
-    Snapshot,
-    Sweep,
-    SweepUids,
-    SweepUnread,
-    Swept,
-    Unread,
-    UnreadReason,
-)  # fmt: skip
+from pipeline.model import (CloudAccount, Gone, Scope, Snapshot, Sweep, SweepUids, SweepUnread, Swept, Unread, UnreadReason)  # fmt: skip
 
 PAGE = 5000
 """Uids in one record: a hundred thousand ARNs in one would be 8 MB."""
@@ -52,6 +42,9 @@ class Reading:
     known: Known
     organization: str | None = None
     """Whose list named the account."""
+    owner: CloudAccount | None = None
+    class_: str | None = None
+    """Of the type."""
     read: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
     """Listed, but not found a moment later: neither read nor called gone (a list may run ahead of the rest)."""
@@ -129,8 +122,8 @@ class Reading:
     def _bare(self, uid: str) -> Snapshot:
         scope = self.scope
         return Snapshot(
-            uid=uid, type=scope.type, provider=scope.provider, account=scope.account,
-            region=scope.region, captured_at=self.started_at, sweep=self.id,
+            uid=uid, type=scope.type, class_=self.class_, provider=scope.provider, account=scope.account,
+            organization=self.owner.organization if self.owner else None, cloud_account=self.owner, region=scope.region, captured_at=self.started_at, sweep=self.id,
         )  # fmt: skip
 
     def _gone(self, uid: str) -> Snapshot:

@@ -17,7 +17,7 @@ from pipeline.model import SEVERITIES, Sweep
 EXIT_FAILED, EXIT_UNREAD = 1, 3
 COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 COLUMNS = ("severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
-           "title", "reason", "cause", "risk", "last_seen")  # fmt: skip
+           "title", "reason", "cause", "risk", "last_seen", "account_name")  # fmt: skip
 
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -95,12 +95,23 @@ def cell(value: object) -> str:
     return f"'{text}" if text.lstrip()[:1] in FORMULA else text
 
 
+def account_name(finding: dict[str, Any]) -> str:
+    """The account's name; empty where it is not known."""
+    return str((finding["resource"].get("cloud_account") or {}).get("name") or "")
+
+
+def account(finding: dict[str, Any]) -> str:
+    """The account for people: its name, where it is known, and its id."""
+    name, id = account_name(finding), str(finding["resource"]["account"])
+    return f"{name} ({id})" if name else id
+
+
 def _row(finding: dict[str, Any]) -> list[object]:
     rule, resource = finding["rule"], finding["resource"]
     return [
         rule["severity"], finding["evaluation"], finding["status"], resource["account"],
         resource["region"], resource["type"], resource["uid"], rule["id"], rule["title"],
-        finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"],
+        finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"], account_name(finding),
     ]  # fmt: skip
 
 
@@ -156,7 +167,7 @@ def print_table(
         state = "open" if failing(f) else "unknown"
         if failing(f) and f.get("pending_for"):
             state = f"open (would wait {f['pending_for']} s)"
-        cells = [severity, f["risk"]["score"], state, resource["account"], resource["region"],
+        cells = [severity, f["risk"]["score"], state, account(f), resource["region"],
                  resource["name"] or resource["uid"], f["rule"]["id"]]  # fmt: skip
         style = COLORS.get(severity, "") if failing(f) else "dim"
         table.add_row(

@@ -11,6 +11,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
+from collectors.aws.accounts import Accounts, accounts
 from collectors.aws.client import Account, Organization
 from collectors.aws.collect import Options, sweep
 from collectors.aws.errors import ERRORS, NotOffered, trouble
@@ -19,10 +20,13 @@ from collectors.aws.plain import plain
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.base import Emit, Known
 from collectors.table import Kind, kinds, text, value
-from pipeline.model import Read, Snapshot, Unread
+from pipeline.model import CloudAccount, Read, Snapshot, Unread
 
 ANEW = 900.0
 """Seconds after which an account is entered again: a role that was taken away, or given, must show."""
+
+NAMED = 3600.0
+"""Seconds after which the accounts' names are asked for again."""
 
 
 class Again:
@@ -43,6 +47,7 @@ class Again:
         )  # fmt: skip
         self._lock = threading.Lock()
         self._accounts: dict[str, tuple[float, Account]] = {}
+        self._known: tuple[float, Accounts] | None = None
 
     def one(self, wish: Read) -> Snapshot | None:
         """The resource as it is now; a deletion where the provider knows it no more; what is denied as unread. None
@@ -57,12 +62,19 @@ class Again:
         except ERRORS as error:
             why = trouble(error, kind.listing.absent, kind.gone)
             if why.reason == "denied":
-                return _bare(wish, at, unread=[Unread(part="*", reason="denied", code=why.code)])
+                return _bare(
+                    wish,
+                    at,
+                    self._owner(wish.account),
+                    unread=[Unread(part="*", reason="denied", code=why.code)],
+                )
             if isinstance(error, NotOffered) or why.reason not in ("gone", "absent"):
                 raise
             found = None
         if found is None:
-            return _bare(wish, at, deleted=True, deleted_reason="not_found")
+            return _bare(
+                wish, at, self._owner(wish.account), deleted=True, deleted_reason="not_found"
+            )
         return found.model_copy(update={"source": "event", "sweep": None})
 
     def scope(self, wish: Read, known: dict[str, Known], emit: Emit) -> None:
@@ -76,9 +88,15 @@ class Again:
         home = self._organization.home
         globally = kind.scope == "global"
         return Context(
-            account, None, home if globally else wish.region, GLOBAL if globally else wish.region, "",
+            account, self._owner(wish.account), home if globally else wish.region, GLOBAL if globally else wish.region, "",
             self._options.redactor, Once(), self._now,
         )  # fmt: skip
+
+    def _owner(self, id: str) -> CloudAccount:
+        with self._lock:
+            if self._known is None or self._clock() - self._known[0] > NAMED:
+                self._known = (self._clock(), accounts(self._organization))
+            return self._known[1].of(id)
 
     def _account(self, id: str) -> Account:
         with self._lock:
@@ -165,8 +183,8 @@ def taken_apart(template: str, uid: str) -> dict[str, Any] | None:
     return fields
 
 
-def _bare(wish: Read, at: datetime, **more: Any) -> Snapshot:
+def _bare(wish: Read, at: datetime, owner: CloudAccount, **more: Any) -> Snapshot:
     return Snapshot(
-        uid=wish.uid, type=wish.type, provider="aws", account=wish.account, region=wish.region,
+        uid=wish.uid, type=wish.type, class_=kinds()[wish.type].class_, provider="aws", organization=owner.organization, cloud_account=owner, account=wish.account, region=wish.region,
         captured_at=at, source="event", **more,
     )  # fmt: skip

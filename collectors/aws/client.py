@@ -281,13 +281,16 @@ class Organization:
         states = {a["Id"]: (a.get("State") or a.get("Status") or "ACTIVE") for a in listed}
         return {id: states[id] == "ACTIVE" for id in sorted(states)}
 
-    def organization_id(self) -> str | None:
-        """The organization's id; None where there is none or it may not be asked."""
-        try:
-            answer = self._client("organizations", self.home).describe_organization()
-        except ERRORS:
-            return None
+    def describe(self) -> str:
+        """The organization's id. Raises ERRORS where there is none or it may not be asked."""
+        answer = self._client("organizations", self.home).describe_organization()
         return str(answer["Organization"]["Id"])
+
+    def list(self, operation: str, items: str, **params: str) -> Iterator[dict[str, Any]]:
+        """What a list call of Organizations gives, page by page. Raises ERRORS."""
+        client = self._client("organizations", self.home)
+        for page in client.get_paginator(xform_name(operation)).paginate(**params):
+            yield from page[items]
 
     def enter(self, account: str, role: str) -> Account:
         """An account by its role; the caller's own by its own credentials. Raises ERRORS where denied."""

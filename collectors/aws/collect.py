@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from collectors.aws import left
+from collectors.aws.accounts import accounts as accounts_known
 from collectors.aws.client import Account, Organization, Stopped, enabled_regions
 from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
@@ -143,7 +144,10 @@ class _Run:
         self.options, self.rows, self.organization, self.known = options, rows, organization, known
         self.now, self.progress = now, progress
         self.id = str(uuid.uuid4())
-        self.organization_id = organization.organization_id() if "all" in options.accounts else None
+        self.accounts = accounts_known(organization)
+        if self.accounts.missing and "all" in options.accounts:
+            progress(f"names of accounts and organizational units are not read: {self.accounts.missing}")  # fmt: skip
+        self.organization_id = self.accounts.organization if "all" in options.accounts else None
         self._out: queue.Queue[Emitted | BaseException | None] = queue.Queue(2000)
         self._stop = stop
         self._scopes = ThreadPoolExecutor(options.concurrency, "scope")
@@ -261,7 +265,9 @@ class _Run:
     def _reading(self, account: str, kind: Kind, region: str) -> Reading:
         scope = Scope(provider="aws", account=account, region=region, type=kind.type)
         known = self.known.get(scope.key, Known())
-        return Reading(scope, self.id, self.now(), known, self.organization_id)
+        return Reading(
+            scope, self.id, self.now(), known, self.organization_id, self.accounts.of(account), kind.class_
+        )  # fmt: skip
 
     def _unseen(self, account: str, kind: Kind, region: str, error: Exception) -> None:
         reading = self._reading(account, kind, region)
@@ -276,7 +282,7 @@ class _Run:
         reading = self._reading(account.id, kind, region)
         home = self.organization.home
         context = Context(
-            account, self.organization_id, home if region == GLOBAL else region, region, self.id,
+            account, self.accounts.of(account.id), home if region == GLOBAL else region, region, self.id,
             self.options.redactor, once, self.now,
         )  # fmt: skip
         under_way: list[Future[Snapshot | Vanished]] = []

@@ -4,6 +4,7 @@ Reads only, and one page of each list."""
 
 from collections.abc import Iterator, Sequence
 
+from collectors.aws.accounts import accounts as accounts_of
 from collectors.aws.client import Account, Organization
 from collectors.aws.errors import ERRORS, trouble
 from collectors.aws.partitions import home
@@ -52,6 +53,26 @@ def roles(own: Aws, seconds: float) -> Iterator[Line]:
     text = f"role {own.role_name} taken in {len(tried) - len(failed)} of {len(tried)} accounts tried, of {len(others)}"
     yield Line(
         what, "ok" if not failed else "fail", text, "see the accounts above" if failed else ""
+    )
+
+
+def names(own: Aws) -> Iterator[Line]:
+    """Whether accounts and organizational units are known by name."""
+    what, organization = "AWS account names", connected(own)
+    if "all" not in own.accounts:
+        return
+    found = accounts_of(organization)
+    if found.missing:
+        yield Line(
+            what, "warn", f"accounts' and organizational units' names are not read: {found.missing}",
+            "allow it: driftline permissions aws --accounts all",
+        )  # fmt: skip
+        return
+    units = {one.id for account in found.known.values() for one in account.ancestors}
+    yield Line(
+        what,
+        "ok",
+        f"{len(found.known)} accounts in {len(units) - 1} organizational units, with their names",
     )
 
 

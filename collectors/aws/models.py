@@ -12,7 +12,13 @@ from collectors.table import kinds
 OURS = {
     "cloudtrail": {"LookupEvents"},
     "ec2": {"DescribeRegions"},
-    "organizations": {"DescribeOrganization", "ListAccounts"},
+    "organizations": {
+        "DescribeOrganization",
+        "ListAccounts",
+        "ListAccountsForParent",
+        "ListOrganizationalUnitsForParent",
+        "ListRoots",
+    },  # fmt: skip
     "s3": {
         "GetObject",
         "HeadBucket",

@@ -13,7 +13,10 @@ PREFIXES = {
 }
 """Services whose IAM actions begin with another name."""
 SETTING_OUT = ("ec2:DescribeRegions",)
-WALK = ("organizations:DescribeOrganization", "organizations:ListAccounts")
+WALK = (
+    "organizations:DescribeOrganization", "organizations:ListAccounts", "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent", "organizations:ListRoots",
+)  # fmt: skip
 Document = dict[str, Any]
 
 

@@ -12,7 +12,7 @@ from collectors.aws.plain import decoded, plain, size, tags_of
 from collectors.redact import Redactor
 from collectors.table import Detail, Each, Kind, ListCall, Under, text, value
 from pipeline.errors import Malformed
-from pipeline.model import Part, Related, Snapshot, Unread, UnreadReason
+from pipeline.model import CloudAccount, Part, Related, Snapshot, Unread, UnreadReason
 
 MOST_BYTES = 900_000
 GLOBAL = "global"
@@ -30,7 +30,8 @@ class Context(NamedTuple):
     """What a reading of one scope stands in."""
 
     account: Account
-    organization: str | None
+    owner: CloudAccount
+    """The account with its name and what stands above it, as far as that is known."""
     region: str
     """Where the list is called."""
     scope_region: str
@@ -170,8 +171,8 @@ def resource(
     related = ((r, text(r.uid, holes)) for r in kind.relations)
     made = value(kind.incarnation, holes) if kind.incarnation else None
     return Snapshot(
-        uid=uid, type=kind.type, class_=kind.class_, provider="aws", organization=context.organization,
-        account=context.account.id, region=region, name=name, tags=context.redactor.tags(tags),
+        uid=uid, type=kind.type, class_=kind.class_, provider="aws", organization=context.owner.organization,
+        account=context.account.id, cloud_account=context.owner, region=region, name=name, tags=context.redactor.tags(tags),
         captured_at=listed_at, config=config, parts=whole.parts, unread=whole.unread, sweep=context.sweep,
         incarnation=None if made is None else str(made),
         related=[Related(uid=to, relation=r.relation, type=r.type) for r, to in related if to],

@@ -133,6 +133,8 @@ def _detections(
     still = fold.end(past.last)
     took = time.monotonic() - began
     problems = [*found.problems, *past.problems, *(one["reason"] for one in letters(fold.dead))]
+    if not past.events and not past.records:
+        problems.append("nothing was looked at: the files hold no record")
     for problem in problems:
         click.echo(plain(problem), err=True)
     counts, days, alerts = tally.counts(), tally.days(), fold.told_alerts()

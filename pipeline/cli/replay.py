@@ -46,18 +46,21 @@ def command(
     looking = watch(settings, content, builtin=builtin)
     fold = Fold(rulebook, options, watch=looking, lateness=int(settings.correlate.lateness * 1e6))
     problems: list[str] = []
-    last = 0
+    last, looked = 0, False
     if tape is not None:
         from collectors.folder.read import entries
 
         for entry in entries(tape, redactor(settings), problems.append):
             fold.feed(entry.topic, entry.value)
+            looked = True
     else:
         from collectors.folder.past import past
 
         found = past(tapes, logs, snapshots, redactor(settings), looking.wants)
-        problems, last = found.problems, found.last
+        problems, last, looked = found.problems, found.last, bool(found.records or found.events)
         fold.take(found, ticks=found.ticks)
+    if not looked:
+        problems.append("nothing was looked at: the files hold no record")
     return _told(fold, fold.end(last), problems, form, fail_on)
 
 

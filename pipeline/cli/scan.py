@@ -61,6 +61,10 @@ class Scan:
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
+        if not self.types:
+            raise UserError(
+                "no rule is left by --rule, --type and --framework (choose fewer of them)"
+            )
         self._given = given
         path: Path | None = given["output"]
         self._file = (
@@ -73,11 +77,15 @@ class Scan:
         elif isinstance(record, Sweep):
             self.sweeps.append(record)
 
-    def end(self, more: dict[str, Any] | None = None, *, unread: bool = False) -> int:
-        """Writes the report; the exit code."""
+    def end(self, more: dict[str, Any] | None = None, *, unread: bool = False, nothing: str) -> int:
+        """Writes the report; the exit code. `nothing`: why nothing was looked at, where nothing was."""
         given = self._given
         self.fold.open_pending()
-        findings = report.standing(self.fold.documents())
+        every = list(self.fold.documents())
+        findings = report.standing(every)
+        if not every and not self.sweeps:
+            click.echo(f"nothing was looked at: {nothing}", err=True)
+            unread = True
         self.sweeps.sort(key=lambda sweep: sweep.scope.key)
         dead = report.letters(self.fold.dead)
         extra = (more or {}) | ({"dead": dead} if dead else {})
@@ -161,7 +169,9 @@ def aws(
         sweep(
             options, {}, scan.emit, lambda text: status.update(Text(f"read {report.plain(text)}"))
         )
-    return scan.end()
+    return scan.end(
+        nothing="no account is to be read (the organization lists no active one; look at --accounts and aws.accounts)"
+    )
 
 
 @command.command()
@@ -188,4 +198,8 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     for type_, count in sorted(told.not_judged.items()):
         click.echo(f"not judged: {report.plain(type_)}: {count}", err=True)
     more = {"not_judged": told.not_judged, "problems": problems}
-    return scan.end(more, unread=bool(problems))
+    return scan.end(
+        more,
+        unread=bool(problems),
+        nothing="the files hold no resource of a type that a rule judges",
+    )

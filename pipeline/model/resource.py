@@ -39,6 +39,11 @@ class CloudAccount(Record):
     ancestors: list[Ancestor] = Field(default_factory=list)
     """The nearest first."""
 
+    @property
+    def organization(self) -> str | None:
+        """The id of the organization that it is in."""
+        return next((one.id for one in self.ancestors if one.kind == "organization"), None)
+
 
 class Part(Record):
     """One piece of a configuration, read by one call."""

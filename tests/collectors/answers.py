@@ -26,7 +26,7 @@ from collectors.aws.models import SlimLoader
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.redact import Redactor
 from collectors.table import Kind, kinds
-from pipeline.model import Snapshot
+from pipeline.model import CloudAccount, Snapshot
 from tests.collectors.moto import ENV, MASTER, furnish, running
 
 LOADER = SlimLoader()
@@ -114,7 +114,15 @@ def by_hand(type_: str) -> bool:
 
 def context(account: Account, kind: Kind, region: str = "us-east-1") -> Context:
     scope = GLOBAL if kind.scope == "global" else region
-    return Context(account, None, region, scope, "sweep", Redactor(b"k" * 32), Once())
+    return Context(
+        account,
+        CloudAccount(kind="account", id=account.id),
+        region,
+        scope,
+        "sweep",
+        Redactor(b"k" * 32),
+        Once(),
+    )
 
 
 def read_all(account: Account, kind: Kind, region: str = "us-east-1") -> list[Snapshot | Vanished]:

@@ -83,6 +83,9 @@ def aws(once: bool, interval: str | None, **given: str | tuple[str, ...] | None)
         time.sleep(max(0.0, settings.aws.interval - took))
 
 
+NO_ACCOUNT = "nothing was read: no account is to be read (the organization lists no active one, or none is in this --shard)"
+
+
 def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's arguments
     raise KeyboardInterrupt
 
@@ -125,7 +128,9 @@ def _sweep(settings: Settings, options: "Options") -> bool:
         )
     if len(lacking) > 20:
         click.echo(f"  and {len(lacking) - 20} more (driftline coverage shows all)", err=True)
-    return not lacking
+    if not headers:
+        click.echo(NO_ACCOUNT, err=True)
+    return bool(headers) and not lacking
 
 
 def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None]) -> "Options":
