@@ -7,7 +7,18 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from pipeline.model import (CloudAccount, Gone, Scope, Snapshot, Sweep, SweepUids, SweepUnread, Swept, Unread, UnreadReason)  # fmt: skip
+from pipeline.model import (
+    CloudAccount,
+    Gone,
+    Scope,
+    Snapshot,
+    Sweep,
+    SweepUids,
+    SweepUnread,
+    Swept,
+    Unread,
+    UnreadReason,
+)
 
 PAGE = 5000
 """Uids in one record: a hundred thousand ARNs in one would be 8 MB."""

@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader
 from collectors.aws.terraform import Found, read
+from collectors.redact import Redactor
 from pipeline.baselines import differences
 from pipeline.differences import Hints, diff, policy
+from tests.collectors.moto import running
 from tests.shells.command import Command
 
 FOLDER = Path(os.environ.get("DRIFTLINE_CASES") or Path(__file__).parents[2] / "shared/cases")
@@ -114,6 +118,13 @@ def spellings_of_a_policy(folder: Path, _: Command) -> None:
         assert diff("policy", pair["before"], pair["after"], Hints(policies=frozenset({"policy"}))) == []  # fmt: skip
 
 
+@case("12")
+def names_of_a_function(folder: Path, _: Command) -> None:
+    reader = Reader(Redactor(b"k" * 32), "log", Nothing())
+    uids = [one.uid for record in loaded(folder / "log.json")["Records"] for one in reader.changes(record)]  # fmt: skip
+    assert uids == ["arn:aws:lambda:eu-west-1:123456789012:function:f"] * 4
+
+
 @case("13")
 def detection_of_reads_by_pattern(folder: Path, driftline: Command) -> None:
     words = ("--cloudtrail", folder / "log.json", "--detections", folder / "rules", "--format", "json", "--no-builtin")  # fmt: skip
@@ -138,3 +149,20 @@ def partial_plan(folder: Path, driftline: Command) -> None:
 def test_case(number: str, driftline: Command) -> None:
     [folder] = FOLDER.glob(f"{number}-*")
     CASES[number](folder, driftline)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1"])
+def test_case_06(
+    region: str, driftline: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running(tmp_path) as moto:
+        for name, value in moto.env.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", region)
+        client = moto.client("organizations", region)
+        client.create_organization(FeatureSet="ALL")
+        client.create_account(Email="a@example.com", AccountName="a")
+        said = driftline("scan", "aws", "--accounts", "all", "--type", "AWS::S3::Bucket", "--regions", region, "--format", "json")  # fmt: skip
+    assert said.code in (0, 1)
+    assert len({sweep["scope"]["account"] for sweep in json.loads(said.out)["coverage"]}) == 2

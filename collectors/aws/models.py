@@ -18,7 +18,7 @@ OURS = {
         "ListAccountsForParent",
         "ListOrganizationalUnitsForParent",
         "ListRoots",
-    },  # fmt: skip
+    },
     "s3": {
         "GetObject",
         "HeadBucket",

@@ -133,8 +133,6 @@ def _detections(
     still = fold.end(past.last)
     took = time.monotonic() - began
     problems = [*found.problems, *past.problems, *(one["reason"] for one in letters(fold.dead))]
-    if not past.events and not past.records:
-        problems.append("nothing was looked at: the files hold no record")
     for problem in problems:
         click.echo(plain(problem), err=True)
     counts, days, alerts = tally.counts(), tally.days(), fold.told_alerts()
@@ -160,6 +158,9 @@ def _detections(
         }))  # fmt: skip
     else:
         _print(found, counts, days, alerts, still)
+    if not (past.events or past.records):
+        click.echo("nothing was looked at: the files hold no record", err=True)
+        return 3
     return 3 if problems else 0
 
 

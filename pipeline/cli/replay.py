@@ -59,9 +59,10 @@ def command(
         found = past(tapes, logs, snapshots, redactor(settings), looking.wants)
         problems, last, looked = found.problems, found.last, bool(found.records or found.events)
         fold.take(found, ticks=found.ticks)
+    code = _told(fold, fold.end(last), problems, form, fail_on)
     if not looked:
-        problems.append("nothing was looked at: the files hold no record")
-    return _told(fold, fold.end(last), problems, form, fail_on)
+        click.echo("nothing was looked at: the files hold no record", err=True)
+    return code if looked else report.EXIT_UNREAD
 
 
 def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on: str) -> int:

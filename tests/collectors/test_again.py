@@ -47,7 +47,7 @@ def wish(snapshot: Snapshot) -> Read:
 
 def same(snapshot: Snapshot) -> dict[str, Any]:
     """What must not depend on how it was read."""
-    left: dict[str, Any] = snapshot.model_dump(mode="json", exclude={"captured_at", "parts", "source", "sweep", "organization"})  # fmt: skip
+    left: dict[str, Any] = snapshot.model_dump(mode="json", exclude={"captured_at", "parts", "source", "sweep"})  # fmt: skip
     for version in left["config"].get("versions") or []:
         version.pop("CreatedDate", None)  # moto makes it anew each time
     return left

@@ -48,7 +48,7 @@ def test_a_mapped_part_is_what_the_api_gives(type_: str, name: str) -> None:
     assert item is not None
     assert item.config == {part: api.config[part] for part in item.config}
     assert item.unread == []
-    for field in ("uid", "type", "account", "region", "name", "tags", "provider"):
+    for field in ("uid", "type", "account", "region", "name", "tags", "provider", "class_"):
         assert getattr(item, field) == getattr(api, field), field
     assert [part.name for part in item.parts] == list(item.config)
 
