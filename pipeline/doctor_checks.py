@@ -73,7 +73,6 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
         "aws": [
             Check("AWS credentials", lambda: aws.caller(own), silent=AWS),
             Check("AWS accounts", lambda: aws.roles(own, short), "AWS credentials", AWS),
-            Check("AWS account names", lambda: aws.names(own), "AWS credentials", AWS),
             Check("AWS permissions", lambda: aws.permissions(own, short), "AWS credentials", AWS),
         ],
     }  # fmt: skip

@@ -35,6 +35,8 @@ def roles(own: Aws, seconds: float) -> Iterator[Line]:
     what, organization = "AWS accounts", connected(own)
     accounts = wanted(own, organization)
     others = [account for account in accounts if account != organization.account]
+    if "all" in own.accounts:
+        yield _names(organization)
     if not others:
         yield Line(what, "ok", f"only the caller's own, {organization.account}, is read")
         return
@@ -56,23 +58,19 @@ def roles(own: Aws, seconds: float) -> Iterator[Line]:
     )
 
 
-def names(own: Aws) -> Iterator[Line]:
+def _names(organization: Organization) -> Line:
     """Whether accounts and organizational units are known by name."""
-    what, organization = "AWS account names", connected(own)
-    if "all" not in own.accounts:
-        return
-    found = accounts_of(organization)
+    what, found = "AWS account names", accounts_of(organization)
     if found.missing:
-        yield Line(
-            what, "warn", f"accounts' and organizational units' names are not read: {found.missing}",
+        return Line(
+            what, "warn", f"accounts' and organizational units' names are not all read: {found.missing}",
             "allow it: driftline permissions aws --accounts all",
         )  # fmt: skip
-        return
-    units = {one.id for account in found.known.values() for one in account.ancestors}
-    yield Line(
+    above = {one.id for account in found.known.values() for one in account.ancestors}
+    return Line(
         what,
         "ok",
-        f"{len(found.known)} accounts in {len(units) - 1} organizational units, with their names",
+        f"{len(found.known)} accounts, {max(len(above) - 1, 0)} organizational units above them",
     )
 
 
