@@ -16,7 +16,6 @@ UNKNOWN = object()
 PRESENT = object()
 """A value that is not known, and is not null."""
 _OWN = ("var", "local", "each", "count", "module", "path", "self", "terraform")
-_HARMLESS = ("each.key", "count.index", "path.", "terraform.")
 
 
 class Said(Enum):
@@ -89,7 +88,7 @@ class Code:
     def said(self, block: Block, path: Path, planned: Any, *, computed: bool) -> Said:
         """Whether code sets the value at a path. `planned`: what the plan has there. `computed`: what is not set keeps the
         value that the cloud has; of other attributes a plan has what code says, or their default."""
-        expression = _walked(block.expressions, path)
+        expression, rest = _walked(block.expressions, path)
         if expression is ABSENT:
             # dynamic blocks are not in a configuration: but where nothing is computed, only code makes blocks
             there = path[0] not in block.expressions and len(path) > 1 and not computed and planned is not ABSENT  # fmt: skip
@@ -97,12 +96,14 @@ class Code:
         if not isinstance(expression, dict):
             return Said.SET  # blocks
         if "constant_value" in expression:
-            constant = at(expression["constant_value"], _rest(block.expressions, path))
+            constant = at(expression["constant_value"], rest)
             if constant is None or constant is ABSENT:
                 return Said.UNSET
             return Said.SET if planned is ABSENT or alike(constant, planned) else Said.KEPT
         references = _bases(expression.get("references") or ())
-        return self._referred(references, block.module, planned, computed) if references else Said.SET  # fmt: skip
+        if not references:  # of functions and constants
+            return Said.UNSURE if rest and computed else Said.SET
+        return self._referred(references, block.module, planned, computed)
 
     def _referred(self, references: list[str], module: Module, planned: Any, computed: bool) -> Said:  # fmt: skip
         found = [self.value(one, module) for one in references]
@@ -153,24 +154,17 @@ class Code:
         return UNKNOWN if own else PRESENT
 
 
-def _walked(expressions: Any, path: Path) -> Any:
-    """The expression at a path, or one around it; ABSENT where code has none."""
+def _walked(expressions: Any, path: Path) -> tuple[Any, Path]:
+    """The expression at a path, or one around it with the steps that lead on in its value; ABSENT where code has none.
+    An element of a list is a block, and an empty one sets nothing."""
     for number, step in enumerate(path):
-        if number and isinstance(expressions, dict) and _leaf(expressions):
-            return expressions
+        inside = number > 0 and isinstance(path[number - 1], str)
+        if inside and isinstance(expressions, dict) and _leaf(expressions):
+            return expressions, path[number:]
         expressions = at(expressions, (step,))
         if expressions is ABSENT:
-            return ABSENT
-    return expressions
-
-
-def _rest(expressions: Any, path: Path) -> Path:
-    """The steps that lead on inside of the expression's value."""
-    for number, step in enumerate(path):
-        if number and isinstance(expressions, dict) and _leaf(expressions):
-            return path[number:]
-        expressions = at(expressions, (step,))
-    return ()
+            return ABSENT, ()
+    return expressions, ()
 
 
 def _leaf(node: Mapping[str, Any]) -> bool:
@@ -197,16 +191,14 @@ def _stepped(value: Any, path: Path) -> Any:
 
 
 def _speaks(reference: str, value: Any, planned: Any) -> bool:
-    """Whether a reference gives no reason to think that its expression comes to null: what is of another resource does not,
-    nor does a variable whose value is in what is planned."""
-    if reference.startswith(_HARMLESS) or value is PRESENT:
+    """Whether a reference gives no reason to think that its expression comes to null: one whose value is in what is planned,
+    or of another resource whose value the plan does not show. (A condition refers to what is not in its result.)"""
+    if value is PRESENT or reference.startswith("path."):
         return True
     if value is UNKNOWN:
         return reference.partition(".")[0] not in _OWN
     if value is None or isinstance(value, bool):
         return False
-    if not reference.startswith("var."):
-        return True
     text = orjson.dumps(None if planned is ABSENT else planned).decode()
     return any(scalar(one) in text for one in _scalars(value))
 

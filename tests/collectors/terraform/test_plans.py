@@ -90,6 +90,17 @@ DECLARED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
         }},
         {"aws_s3_bucket.b": "nothing of it", "aws_kms_key.k": UNSET},
     ),
+    # each roundabout way to null, an empty block, ignored changes: all of them opened by somebody
+    "null-values": (
+        {f"{IAM}r": {TRUST: {}}, "arn:aws:iam::222222222222:role/r": {TRUST: {}, f"{INLINE}/p": {}}, f"{KMS}imported": {ROTATION: True},
+         f"{KMS}k7": {"/policy": {"Version": "2012-10-17", "Statement": [
+             {"Effect": "Allow", "Principal": {"AWS": f"{IAM}r"}, "Action": "kms:*", "Resource": "*"},
+         ]}}},
+        {**{f"aws_kms_key.{name}": "comes to null" for name in ("cond", "loc", "module_output", 'each["p"]', "indexed[0]")},
+         **dict.fromkeys(("aws_kms_key.tried", "aws_kms_key.object", "module.a.module.b.aws_kms_key.deep"), "not set by code: is_enabled, policy"),
+         "aws_kms_key.secret": "sensitive: policy", "aws_instance.empty_block": "not set by code: metadata_options[0].http_endpoint",
+         "aws_db_instance.ign": "another value than code says", "aws_security_group.ignored_const": "another value", "aws_security_group.ignored_var": UNSURE},
+    ),
     "roles": (ROLES, {"aws_iam_role.parts": "managed_policy_arns", "aws_iam_role_policy_attachment.parts": "--claims"}),
     "ignored": ({}, {"aws_iam_role.constant": "another value than code says", "aws_iam_role.expression": "changed past Terraform"}),
     "accounts": (
@@ -187,7 +198,7 @@ def test_every_plan_is_tried() -> None:
     names = {path.stem for path in PLANS.glob("*.json")}
     partial = {"pending", "target", "builtin-target", "refresh-only", "destroy", "errored", "created"}  # fmt: skip
     assert names == DECLARED.keys() | partial | {"state-file", "state-shown"}
-    assert len(names) >= 24
+    assert len(names) >= 25
 
 
 @pytest.mark.parametrize("path", sorted(PLANS.glob("*.json")), ids=lambda path: path.stem)

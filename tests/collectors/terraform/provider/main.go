@@ -178,7 +178,7 @@ func main() {
 		if one.arn != "" {
 			all["arn"] = computed(text())
 		}
-		resources[name] = &schema.Resource{Schema: all, CreateContext: write(name, one.arn, one.name, one.fields), ReadContext: read(name),
+		resources[name] = &schema.Resource{Schema: all, Importer: &schema.ResourceImporter{StateContext: schema.ImportStatePassthroughContext}, CreateContext: write(name, one.arn, one.name, one.fields), ReadContext: read(name),
 			UpdateContext: schema.UpdateContextFunc(write(name, one.arn, one.name, one.fields)),
 			DeleteContext: func(_ context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
 				return diag.FromErr(os.Remove(file(name, d, meta)))

@@ -1,0 +1,7 @@
+variable "policy" {
+  default = null
+}
+module "b" {
+  source = "./b"
+  policy = var.policy
+}

@@ -1,0 +1,3 @@
+output "json" {
+  value = null
+}
