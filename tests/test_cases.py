@@ -79,6 +79,20 @@ def copy_of_a_trail_bucket(folder: Path, driftline: Command) -> None:
     assert (said.code, said.err) == (0, "")
 
 
+@case("04")
+def two_identity_center_users(folder: Path, _: Command) -> None:
+    reader = Reader(Redactor(b"k" * 32), "log", Nothing())
+    actors = [
+        change.actor
+        for one in loaded(folder / "log.json")["Records"]
+        for change in reader.changes(one)
+    ]
+    store = "arn:aws:identitystore::123456789012:identitystore/d-1234567890"
+    wanted = [f"{store}/user/{user}" for user in ("11111111-aaaa", "22222222-bbbb")]
+    assert [one.id for one in actors] == [one.person.id for one in actors if one.person] == wanted
+    assert {one.person.kind for one in actors if one.person} == {"directory_user"}
+
+
 @case("05")
 def bucket_in_another_partition(folder: Path, driftline: Command) -> None:
     said = driftline("baseline", "declare", "--plan", folder / "plan.json", "--workspace", "w", "--dry-run")  # fmt: skip

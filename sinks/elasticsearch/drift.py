@@ -26,7 +26,10 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
     if at is None:
         raise ValueError(f"at is no time: {drift['at']!r}")
     name, who = resource["name"] or resource["uid"], drift.get("actor")
+    persons = _persons(drift)
     by = f" by {who.get('name') or who['id']}" if who else f" ({drift['attribution']})"
+    if persons and not who:
+        by = f" ({drift['attribution']}; some of it by {', '.join(persons[:3])})"
     out: dict[str, Any] = {
         "@timestamp": from_micros(min(at, now)),
         "ecs": {"version": ECS},
@@ -50,11 +53,14 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
             "changes": drift["changes"], "paths": [change["path"] for change in drift["changes"]],
             "ops": sorted({change["op"] for change in drift["changes"]}),
             "candidates": [
-                {"change": c["change"], "action": c["action"], "at": c["at"], "actor": c["actor"]["id"], "confidence": c["confidence"]}
+                {"change": c["change"], "action": c["action"], "at": c["at"], "actor": c["actor"]["id"],
+                 "person": (c["actor"].get("person") or {}).get("id"), "confidence": c["confidence"]}
                 for c in drift["candidates"]
             ],
         }},
     }  # fmt: skip
+    if persons:
+        out["driftline"]["drift"]["persons"] = persons
     for name in ("expected", "change_set"):
         if name in drift:
             out["driftline"]["drift"][name] = drift[name]
@@ -64,6 +70,11 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
         out["driftline"]["drift"]["actor"] = named(out, who)
         out["user"] = {"name": who.get("name") or who["id"]}
     return out
+
+
+def _persons(drift: dict[str, Any]) -> list[str]:
+    """Who made single places of it."""
+    return sorted({c["person"]["id"] for c in drift["changes"] if c.get("person")})
 
 
 def _type(drift: dict[str, Any]) -> str:

@@ -92,7 +92,9 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
 
 def named(out: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
     """An actor as documents show it; also among a document's related entities and users."""
-    own = {key: actor[key] for key in ("id", "type", "name", "account", "session", "session_name", "issuer", "tool") if actor.get(key)}  # fmt: skip
+    own = {key: actor[key] for key in ("id", "type", "name", "account", "session", "session_name", "issuer", "tool", "source_ip") if actor.get(key)}  # fmt: skip
+    if person := actor.get("person"):
+        own["person"] = {key: person[key] for key in ("id", "kind", "name", "claimed") if person.get(key)}  # fmt: skip
     if chain := actor.get("chain"):
         own["chain"] = [link["issued_to"] for link in chain]
     out["related"]["entity"] = sorted({*out["related"]["entity"], actor["id"]})

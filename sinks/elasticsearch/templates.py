@@ -28,7 +28,8 @@ def _object(**properties: Any) -> dict[str, Any]:
 
 
 ACTOR = _object(id=KEYWORD, type=KEYWORD, name=KEYWORD, account=KEYWORD, session=KEYWORD, session_name=KEYWORD,
-                issuer=KEYWORD, tool=KEYWORD, chain=KEYWORD)  # fmt: skip
+                issuer=KEYWORD, tool=KEYWORD, source_ip=KEYWORD, chain=KEYWORD,
+                person=_object(id=KEYWORD, kind=KEYWORD, name=KEYWORD, claimed=KEYWORD))  # fmt: skip
 
 
 def mapping() -> dict[str, Any]:
@@ -123,7 +124,8 @@ def _drift_mapping() -> dict[str, Any]:
     own = _object(
         id=KEYWORD, part=KEYWORD, attribution=KEYWORD, baseline=KEYWORD, found_by=KEYWORD, since=DATE, revision=LONG,
         paths=KEYWORD, ops=KEYWORD, expected=BOOL, change_set=KEYWORD, changes={"type": "object", "enabled": False}, actor=ACTOR,
-        candidates=_object(change=KEYWORD, action=KEYWORD, at=DATE, actor=KEYWORD, confidence={"type": "float"}),
+        candidates=_object(change=KEYWORD, action=KEYWORD, at=DATE, actor=KEYWORD, person=KEYWORD, confidence={"type": "float"}),
+        persons=KEYWORD,
     )  # fmt: skip
     properties = {name: shared[name] for name in names} | {"driftline": _object(drift=own)}
     return {"dynamic": False, "date_detection": False, "properties": properties}
