@@ -90,6 +90,23 @@ def test_what_is_not_there_is_gone(options: Options) -> None:
     assert not wrong
 
 
+@pytest.mark.live
+def test_what_is_known_by_name_alone_is_found_by_it(options: Options, furnished: Moto) -> None:
+    furnished.client("iam").create_role(
+        RoleName="Deploy", Path="/team/", AssumeRolePolicyDocument="{}"
+    )
+    likely = f"arn:aws:iam::{MASTER}:role/Deploy"
+    wanted = Read(uid=likely, name="Deploy", type="AWS::IAM::Role", account=MASTER, region="global", reason="change", after=datetime.now(UTC))  # fmt: skip
+    read = Again(options).one(wanted)
+    assert read is not None
+    assert (read.uid, read.deleted) == (f"arn:aws:iam::{MASTER}:role/team/Deploy", False)
+    gone = Again(options).one(
+        wanted.model_copy(update={"name": "nobody", "uid": likely[:-6] + "nobody"})
+    )
+    assert gone is not None
+    assert gone.deleted
+
+
 @pytest.mark.parametrize(
     ("template", "uid", "fields"),
     [

@@ -225,10 +225,11 @@ def index(settings: Settings) -> Any:
 
 def _region(url: str) -> str | None:
     """The region that a queue's address names; None where it names none."""
-    import re
+    from urllib.parse import urlsplit
 
-    found = re.search(r"//(?:sqs\.([a-z0-9-]+)|([a-z0-9-]+)\.queue)\.amazonaws\.", url)
-    return (found[1] or found[2]) if found else None
+    from collectors.aws.partitions import of_region
+
+    return next((one for one in (urlsplit(url).hostname or "").split(".") if of_region(one)), None)
 
 
 def _backfill(
@@ -295,7 +296,9 @@ def _backfill(
         f"{files} log files, {total.events} events, {total.changes} changes, {total.more} not understood",
         err=True,
     )
-    return 3 if total.more else 0
+    if not total.events:
+        click.echo(f"nothing was looked at: {where} has no event of that time", err=True)
+    return 3 if total.more or not total.events else 0
 
 
 @click.command()

@@ -24,6 +24,7 @@ from collectors.aws.events.wishes import reads
 from collectors.aws.sources.resolve import Index, Seen
 from collectors.redact import Redactor
 from collectors.table import Kind, kinds
+from pipeline.cli.collect.events import _region
 from tests.collectors.events.samples import ACCOUNT, event
 from tests.collectors.events.spellings import own_id, own_uid, spellings
 from tests.collectors.events.test_rows import model, services
@@ -311,6 +312,16 @@ def test_a_regions_partition(region: str, want: str) -> None:
     found = event("PutBucketPolicy", "s3", awsRegion=region, requestParameters={"bucketName": "b"})
     (change,) = Reader(REDACTOR, "log", Nothing()).changes(found)
     assert change.uid == f"arn:{want}:s3:::b"
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [("sqs.eu-west-1.amazonaws.com", "eu-west-1"), ("eu-west-1.queue.amazonaws.com", "eu-west-1"), ("sqs.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+     ("sqs.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"), ("sqs.us-iso-east-1.c2s.ic.gov", "us-iso-east-1"),
+     ("vpce-0a1b-2c3d.sqs.us-gov-west-1.vpce.amazonaws.com", "us-gov-west-1"), ("localhost:4566", None), ("queue.amazonaws.com", None)],
+)  # fmt: skip
+def test_a_queues_region(host: str, region: str | None) -> None:
+    assert _region(f"https://{host}/111111111111/q") == region
 
 
 def test_a_region_that_nobody_knows_is_of_its_callers_partition() -> None:
