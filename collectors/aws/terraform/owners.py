@@ -1,11 +1,8 @@
 """Of which resource a part is: a policy of a role, a bucket's versioning. By name, in the same account; never by a guess."""
 
 from collections.abc import Iterable
-from functools import cache
 
-from botocore.exceptions import BotoCoreError
-from botocore.session import Session
-
+from collectors.aws.partitions import of_region
 from collectors.aws.terraform.code import Code
 from collectors.aws.terraform.document import Resource
 
@@ -86,7 +83,7 @@ class Owners:
         provider = self._provider(one)
         regions = [one.values.get("region"), self._region(provider)]
         for region in regions:
-            if isinstance(region, str) and (partition := partition_of(region)):
+            if isinstance(region, str) and (partition := of_region(region)):
                 return partition, ""
         for known in (self._partitions.get(provider, set()), set().union(*self._partitions.values())):  # fmt: skip
             if len(known) == 1:
@@ -100,12 +97,3 @@ class Owners:
             return None
         expressions = (self._code.providers.get(provider) or {}).get("expressions") or {}
         return (expressions.get("region") or {}).get("constant_value")
-
-
-@cache
-def partition_of(region: str) -> str | None:
-    """The partition of a region; None of what is no region."""
-    try:
-        return str(Session().get_partition_for_region(region))
-    except BotoCoreError:
-        return None
