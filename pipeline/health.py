@@ -1,47 +1,97 @@
-"""/live, /ready and /metrics, for whoever watches over us. Nothing here changes anything."""
+"""/live, /ready and /metrics, for whoever watches over us. Nothing here changes anything.
 
+One thread for all connections. Whoever connects has little time for a request and for taking the answer, and little room;
+beyond MOST_OPEN connections the oldest is closed, so that a probe is answered whoever else holds connections open."""
+
+import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import generate_latest
 
 from pipeline import metrics
 
 log = logging.getLogger("driftline.health")
+PATIENCE = 5.0
+"""Seconds that a connection may take from its first byte to the last of its answer."""
+LONGEST = 8192
+"""Bytes of a request's line and headers."""
+MOST_OPEN = 64
+REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable",
+           408: "Request Timeout", 431: "Request Header Fields Too Large"}  # fmt: skip
 
 
-class _Handler(BaseHTTPRequestHandler):
-    alive: Callable[[], bool]
+class _Page:
+    def __init__(self, alive: Callable[[], bool]) -> None:
+        self._alive = alive
+        self._open: dict[asyncio.StreamWriter, None] = {}
+        """The oldest first."""
 
-    def do_GET(self) -> None:
-        if self.path == "/metrics":
-            self._answer(200, generate_latest())
-        elif self.path == "/live":
-            live = type(self).alive()
-            self._answer(200 if live else 503, b"live\n" if live else b"the loop stands still\n")
-        elif self.path == "/ready":
+    async def serve(self, listening: socket.socket) -> None:
+        server = await asyncio.start_server(self._connected, sock=listening, limit=LONGEST)
+        async with server:
+            await server.serve_forever()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(self._open) >= MOST_OPEN:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = None
+        writer.transport.set_write_buffer_limits(0)  # drained is sent
+        try:
+            async with asyncio.timeout(PATIENCE):
+                writer.write(await self._answer(reader))
+                await writer.drain()
+            writer.close()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.pop(writer, None)
+            if not writer.is_closing():
+                writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            return _said(431, b"the request is too long\n")
+        words = head.split(b"\r\n", 1)[0].split(b" ")
+        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
+            return _said(400, b"no request of HTTP/1.1\n")
+        if words[0] != b"GET":
+            return _said(405, b"only GET\n")
+        return self._page(words[1].split(b"?")[0])
+
+    def _page(self, path: bytes) -> bytes:
+        if path == b"/metrics":
+            return _said(200, generate_latest())
+        if path == b"/live":
+            live = self._alive()
+            return _said(200 if live else 503, b"live\n" if live else b"the loop stands still\n")
+        if path == b"/ready":
             ready = metrics.READY._value.get() == 1  # noqa: SLF001 - its own value, there is no other way
-            self._answer(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
-        else:
-            self._answer(404, b"there are /live, /ready and /metrics\n")
+            return _said(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+        return _said(404, b"there are /live, /ready and /metrics\n")
 
-    def _answer(self, code: int, body: bytes) -> None:
-        self.send_response(code)
-        self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Not a line for each request."""
+def _said(code: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {code} {REASONS[code]}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
 def serve(bind: str, port: int, alive: Callable[[], bool] = lambda: True) -> int:
-    """Answers in a thread of its own; says on which port (0 took a free one). `alive` decides what /live says."""
-    handler = type("Handler", (_Handler,), {"alive": staticmethod(alive)})
-    server = ThreadingHTTPServer((bind, port), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    log.info("answering", extra={"bind": bind, "port": server.server_port})
-    return server.server_port
+    """Answers in a thread of its own; says on which port (0 took a free one). `alive` decides what /live says. Raises
+    OSError where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    listening = socket.create_server((bind, port), family=family, backlog=MOST_OPEN)
+    own = int(listening.getsockname()[1])
+    loop = asyncio.SelectorEventLoop()  # whatever loop the program itself runs on
+    page = _Page(alive).serve(listening)
+    threading.Thread(
+        target=loop.run_until_complete, args=(page,), daemon=True, name="health"
+    ).start()
+    log.info("answering", extra={"bind": bind, "port": own})
+    return own

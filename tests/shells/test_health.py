@@ -1,11 +1,16 @@
 """What a program answers to whoever watches over it, and what a worker tells of bad records."""
 
+import contextlib
+import select
+import socket
+import threading
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pipeline import metrics, wire
+from pipeline import health, metrics, wire
 from pipeline.health import serve
 from pipeline.output import Dead
 from pipeline.worker.graves import Graves, about
@@ -27,6 +32,83 @@ def test_live_ready_and_metrics() -> None:
     assert samples(get(f"{address}/metrics")[1])["driftline_worker_ready"] == 1
     assert get(f"{address}/nothing")[0] == 404
     assert get(f"{'http://127.0.0.1'}:{serve('127.0.0.1', 0)}/live")[0] == 200
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(health, "PATIENCE", 0.3)
+    monkeypatch.setattr(health, "MOST_OPEN", 8)
+    return serve("127.0.0.1", 0)
+
+
+def held(port: int, data: bytes = b"") -> socket.socket:
+    """A connection that has sent something, and no more."""
+    own = socket.create_connection(("127.0.0.1", port), timeout=10)
+    own.sendall(data)
+    return own
+
+
+def closed(own: socket.socket) -> bytes:
+    """What came until the other side closed."""
+    out = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := own.recv(65536):
+            out += data
+    own.close()
+    return out
+
+
+@pytest.mark.parametrize("data", [b"", b"G", b"GET /metrics HTTP/1.1\r\nA: b\r\n"], ids=["nothing", "one byte", "no end"])  # fmt: skip
+def test_who_sends_too_little_has_little_time(page: int, data: bytes) -> None:
+    assert closed(held(page, data)) == b""
+
+
+def test_who_sends_a_byte_now_and_then_has_no_more(page: int) -> None:
+    own = held(page)
+    began = time.monotonic()
+    with contextlib.suppress(OSError):
+        while time.monotonic() - began < 10:
+            own.sendall(b"G")
+            if select.select([own], [], [], 0.05)[0]:
+                break
+    assert closed(own) == b""
+    assert time.monotonic() - began < 5
+
+
+def test_who_holds_connections_open_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "MOST_OPEN", 8)
+    port = serve("127.0.0.1", 0)  # with all its patience
+    threads = threading.active_count()
+    many = [held(port, b"G") for _ in range(100)]
+    assert get(f"http://127.0.0.1:{port}/live") == (200, "live\n")
+    assert threading.active_count() <= threads
+    assert sum(closed(own) == b"" for own in many[:90]) == 90  # the oldest went, at once
+    for own in many[90:]:
+        own.close()
+
+
+def test_who_never_takes_the_answer_is_left(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "generate_latest", lambda: b"x" * 50_000_000)
+    own = held(page, b"GET /metrics HTTP/1.1\r\n\r\n")
+    deadline = time.monotonic() + 10
+    while get(f"http://127.0.0.1:{page}/live")[0] != 200:
+        assert time.monotonic() < deadline
+    assert len(closed(own)) < 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [(b"GET /live HTTP/1.1\r\n\r\n", 200), (b"GET /live?x=1 HTTP/1.0\r\n\r\n", 200), (b"POST /live HTTP/1.1\r\n\r\n", 405),
+     (b"HEAD /live HTTP/1.1\r\n\r\n", 405), (b"\r\n\r\n", 400), (b"\xff\x00 \xff HTTP/1.1\r\n\r\n", 405), (b"GET /live\r\n\r\n", 400),
+     (b"GET / HTTP/2\r\n\r\n", 400), (b"GET /../x HTTP/1.1\r\n\r\n", 404), (b"GET /" + b"x" * 20_000, 431)],
+)  # fmt: skip
+def test_odd_requests(page: int, data: bytes, code: int) -> None:
+    assert closed(held(page, data)).startswith(f"HTTP/1.1 {code} ".encode())
+
+
+def test_a_port_that_is_taken_is_told(page: int) -> None:
+    with pytest.raises(OSError, match="in use"):
+        serve("127.0.0.1", page)
 
 
 def message(offset: int = 7) -> Any:
