@@ -208,6 +208,9 @@ def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
         if status not in DELETED | RECORDED:
             return None
         raise Malformed("no ARN")
+    for name in ("resourceType", "awsAccountId", "awsRegion", "configurationItemCaptureTime"):
+        if not isinstance(item[name], str):
+            raise Malformed(f"{name} is no text")
     at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
     deleted = status in DELETED
     found = {} if deleted else parts_of(item)

@@ -25,7 +25,7 @@ from collectors.redact import Redactor
 from collectors.table import kinds
 from pipeline import metrics, wire
 from pipeline.errors import Malformed
-from pipeline.model import Change, Read
+from pipeline.model import Change, Read, Snapshot
 
 log = logging.getLogger("driftline.collect")
 Within = Callable[[dict[str, Any]], bool]
@@ -176,41 +176,43 @@ class Hearer:
             else:
                 self._items([item], heard)
 
-    def _items(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
+    def _items(self, items: Iterable[dict[str, Any]], heard: Heard) -> None:
         """Items of AWS Config, to the sender."""
-        for item in found:
+        for item in items:
             metrics.EVENTS.labels("config", "item").inc()
             try:
-                self._item(item)
+                found = self._understood(item)
             except Malformed as why:
                 self._refuse(heard, why, _text(item))
+                continue
+            if isinstance(found, Snapshot):
+                self._sender.snapshot(found)
+            elif found:
+                self._sender.reads([found])
 
-    def _item(self, item: dict[str, Any]) -> None:
+    @wire.one_record("a configuration item")
+    def _understood(self, item: dict[str, Any]) -> Snapshot | Read | None:
         """A reading where the item's mapping is proven; else only a reason to read the resource. Raises Malformed."""
-        snapshot, wish = None, None
-        if item.get("resourceType") in MAPPINGS:
-            snapshot = snapshot_of(item, self._redactor)
-        else:
-            wish = _wish(item)
-        if snapshot:
-            if len(wire.encode_snapshot(snapshot)) > wire.MAX_BYTES - 2:
-                raise Malformed(f"a configuration item of more than {wire.MAX_BYTES} bytes")
-            self._sender.snapshot(snapshot)
-        if wish:
-            self._sender.reads([wish])
+        if item.get("resourceType") not in MAPPINGS:
+            return _wish(item)
+        snapshot = snapshot_of(item, self._redactor)
+        if snapshot and len(wire.encode_snapshot(snapshot)) > wire.MAX_BYTES - 2:
+            raise Malformed(f"a configuration item of more than {wire.MAX_BYTES} bytes")
+        return snapshot
 
 
-@wire.one_record("a configuration item")
 def _wish(item: dict[str, Any]) -> Read | None:
     """To read again what an item is about; None for a type that is not known."""
-    type_, uid = item.get("resourceType"), item.get("ARN") or item.get("arn")
-    kind = kinds().get(type_) if isinstance(type_, str) else None
+    kind, uid = kinds().get(item["resourceType"]), item.get("ARN") or item.get("arn")
     if kind is None or not isinstance(uid, str) or not fits(kind, uid := kept(uid)):
         return None
     at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
-    region = str(item.get("awsRegion")) if kind.scope == "regional" else "global"
-    account = str(item.get("awsAccountId") or item.get("accountId"))
-    return Read(uid=uid, type=kind.type, provider="aws", scope=False, account=account, region=region, reason="change", after=at)  # fmt: skip
+    region = item.get("awsRegion") if kind.scope == "regional" else "global"
+    account = item.get("awsAccountId") or item.get("accountId")
+    return Read.model_validate(
+        {"provider": "aws", "scope": False, "uid": uid, "type": kind.type, "account": account, "region": region, "reason": "change",
+         "after": at}
+    )  # fmt: skip
 
 
 def _text(record: Any) -> bytes:

@@ -131,8 +131,9 @@ def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dic
         try:
             heard = hearer.message(str(message.get("Body", "")))
             for why, what in heard.letters():
-                log.warning("poison", extra={"queue": queue.url, "message_id": message["MessageId"], "why": why})  # fmt: skip
                 sender.bury(queue.url, why, what)
+            if heard.bad:
+                log.warning("poison", extra={"queue": queue.url, "message_id": message["MessageId"], "count": len(heard.bad) + heard.more, "why": heard.bad[0][0]})  # fmt: skip
             done.append(message)
         except FETCHING as error:
             log.warning("left to come again", extra={"queue": queue.url, "message_id": message["MessageId"], "why": str(error)[:300]})  # fmt: skip
