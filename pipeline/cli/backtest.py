@@ -170,7 +170,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         raise UserError(*missing)
     for path in paths:
         if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))  # fmt: skip
+            yield from sorted(p for p in path.rglob("*") if not p.is_dir() and not p.name.startswith("."))  # fmt: skip
         else:
             yield path
 

@@ -150,12 +150,12 @@ def builtin_folder() -> Path:
 
 def rule_files(folder: Path) -> list[Path]:
     """The rule files of a folder, or the one file."""
-    if folder.is_file():
+    if not folder.is_dir():  # what is no file either is told when it is read
         return [folder]
     return sorted(
         path
         for path in folder.rglob("*.yaml")
-        if "frameworks" not in path.relative_to(folder).parts
+        if "frameworks" not in path.relative_to(folder).parts and not path.is_dir()
     )
 
 

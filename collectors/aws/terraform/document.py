@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from collectors.aws.terraform.code import Code
 from collectors.aws.terraform.marks import of_paths, without_keys
-from pipeline import wire
+from pipeline import files, wire
 from pipeline.errors import Malformed, UserError
 
 Kind = Literal["declared", "recorded"]
@@ -62,10 +62,8 @@ def opened(path: Path) -> Document:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > LARGEST:
-        raise UserError(f"{path}: more than {LARGEST} bytes")
     try:
-        text = path.read_bytes()
+        text = files.data(path, LARGEST)
         if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # PowerShell's >
             text = text.decode("utf-16").encode()
         data = wire.decode(text.removeprefix(codecs.BOM_UTF8), LARGEST)
