@@ -106,13 +106,8 @@ def test_a_queues_reader_goes_on_whatever_comes() -> None:
     """Every message is deleted: understood, or its letters are written; and a good one behind them all is heard."""
     some = bodies(25, 1)
     sqs, sent = Sqs(*some, json.dumps(bridged(OPENED | {"eventID": "last"}))), Sent()
-    read(
-        Queue(sqs, "http://queue", now=lambda: 0.0),
-        sent,
-        hearer(sent),
-        threading.Event(),
-        once=True,
-    )  # type: ignore[arg-type]
+    queue = Queue(sqs, "http://queue", now=lambda: 0.0)
+    read(queue, sent, hearer(sent), threading.Event(), once=True)  # type: ignore[arg-type]
     assert len(sqs.deleted) == len(some) + 1
     assert sent.all_changes[-1].id == "last"
     assert sent.buried
