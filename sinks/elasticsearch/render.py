@@ -78,6 +78,8 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
         out["driftline"] |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
     if exception := finding.get("exception"):
         out["driftline"]["exception"] = exception
+    if code := finding.get("declared"):
+        out["driftline"]["declared"] = {key: value for key, value in code.items() if value}
     if actor := finding.get("actor"):
         out["driftline"]["actor"] = named(out, actor)
     if resource.get("organization"):

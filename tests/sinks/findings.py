@@ -60,6 +60,7 @@ def _all() -> bytes:
         "pending": said(lambda world: world.snapshot(key(0, enabled=False)), rule="t-patient"),
         "identity": failed | {"resource": failed["resource"] | person},
         "compute": failed | {"resource": failed["resource"] | machine},
+        "declared": failed | {"declared": {"workspace": "prod", "address": "module.keys.aws_kms_key.k[0]", "repository": "https://git.example/infra", "path": ""}},
         "hostile": failed | {"resource": failed["resource"] | hostile, "cause": HOSTILE, "owner": {"id": HOSTILE, "found_by": HOSTILE},
                              "evidence": [{"path": f"config.{HOSTILE}", "value": {"a": [1, None, HOSTILE]}}]},
     })  # fmt: skip

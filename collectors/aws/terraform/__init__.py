@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from collectors.aws.terraform.document import Kind, Resource, opened
+from collectors.aws.terraform.document import Document, Kind, Resource, as_written, opened
 from collectors.aws.terraform.groups import APART, EXCLUSIVE, Groups
 from collectors.aws.terraform.marks import ABSENT, at, path_of
 from collectors.aws.terraform.owners import Unowned
@@ -59,8 +59,13 @@ def read(
 
     Raises UserError where the file is none of these."""
     document = opened(path)
-    reader = Reader(document, Choices(ignored, sets, claims, partition))
-    _all(reader, document.resources)
+    with as_written(path):
+        reader = Reader(document, Choices(ignored, sets, claims, partition))
+        _all(reader, document.resources)
+        return _found(document, reader, workspace, now)
+
+
+def _found(document: Document, reader: Reader, workspace: str, now: datetime) -> Found:
     found = Found(
         document.kind, not_compared=reader.told(), partial=document.partial, serial=document.serial, lineage=document.lineage
     )  # fmt: skip
@@ -96,9 +101,10 @@ def _all(reader: Reader, resources: Iterable[Resource]) -> None:
         principals.part(one)
     groups.orphans()
     principals.join()
-    compared = {address for wanted in reader.wanted.values() if wanted.expect for address in wanted.addresses}  # fmt: skip
+    told = {address for wanted in reader.wanted.values() if wanted.expect for address in wanted.addresses}  # fmt: skip
+    told |= reader.not_compared.keys()
     for one in resources:
-        if one.address not in compared | reader.not_compared.keys():
+        if one.address not in told:
             reader.skip(one, "code sets nothing of it that is compared")
 
 

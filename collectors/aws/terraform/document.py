@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -54,10 +55,16 @@ class Document:
 
 def opened(path: Path) -> Document:
     """Raises UserError where the file is neither a plan nor a state, or not as Terraform writes one."""
-    data = _json(path)
+    with as_written(path):
+        return _document(_json(path))
+
+
+@contextmanager
+def as_written(path: Path) -> Iterator[None]:
+    """Whatever the form of a file raises is that file's fault: Terraform's output has one form, and this is another."""
     try:
-        return _document(data)
-    except (AttributeError, KeyError, TypeError, ValueError) as why:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as why:
         raise UserError(f"{path}: not as Terraform writes it: {type(why).__name__} {why} {SHOW}") from None  # fmt: skip
 
 
