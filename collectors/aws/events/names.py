@@ -5,13 +5,13 @@ counts (collectors.table.Named). A name from which no uid can be made is asked o
 know it either there is no uid."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import re2  # type: ignore[import-untyped]
 
 from collectors.aws.partitions import DEFAULT, home, of_region
-from collectors.table import Kind, kinds, text
+from collectors.table import Kind, kinds
 
 HOLES = {
     "partition": r"aws[a-z0-9-]*", "account": r"\d{12}", "region": r"[a-z0-9-]+", "rest": r".+",
@@ -106,8 +106,12 @@ def _never(pattern: str) -> Any:
 
 def spelled(kind: Kind, name: str) -> Spelled | None:
     """A name in one of the type's spellings, taken apart; None for what is none of them."""
-    if len(name) > LONGEST:
-        return None
+    return _spelled(kind.type, name) if len(name) <= LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _spelled(type: str, name: str) -> Spelled | None:
+    kind = kinds()[type]
     arn = name.startswith("arn:")
     for number, (template, pattern) in enumerate(_spellings(kind.type)):
         if template.startswith("arn:") == arn and (match := pattern.fullmatch(name)):
@@ -133,22 +137,17 @@ def fits(kind: Kind, uid: str) -> bool:
 
 def filled(kind: Kind, name: Spelled, where: Where) -> str | None:
     """The uid that a name makes with where it was said; None where the form wants more than that."""
-    region = name.region or (where.region if kind.scope == "regional" else home(where.partition))
-    scope = {
-        "id": name.id, "account": name.account or where.account, "region": region,
-        "partition": name.partition or where.partition,
-    }  # fmt: skip
-    return None if unknown_to_events(kind.type) else text(form(kind), scope)
+    return None if unknown_to_events(kind.type) else likely(kind, name, where)
 
 
 def likely(kind: Kind, name: Spelled, where: Where) -> str:
     """The uid without what no event tells: what a reading by name is asked for under."""
-    bare = _HOLE.sub(lambda hole: hole[0] if hole[1] in TOLD else "", form(kind))
-    scope = {
-        "id": name.id, "account": name.account or where.account, "region": name.region or where.region,
+    region = name.region or (where.region if kind.scope == "regional" else home(where.partition))
+    holes = {
+        "id": name.id, "account": name.account or where.account, "region": region,
         "partition": name.partition or where.partition,
     }  # fmt: skip
-    return text(bare, scope) or name.id
+    return _HOLE.sub(lambda hole: holes.get(hole[1], ""), form(kind))
 
 
 def uid_of(kind: Kind, name: str, where: Where, resolver: Resolver, *, seen: bool = False) -> str | None:  # fmt: skip
