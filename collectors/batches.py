@@ -1,7 +1,7 @@
 """What a collector emits, to Kafka: snapshots in micro-batches of one partition, a scope's header when all is safe."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from collectors.base import Emitted, Known, covers, page_key
@@ -129,7 +129,7 @@ class Batches:
 
     def _tell(self, told: Sequence[Swept | Gone]) -> None:
         """To every partition of `control`; the headers of what is gone end after that."""
-        for one in told:
+        for one in [*together(told), *(one for one in told if isinstance(one, Gone))]:
             word = Control(swept=one) if isinstance(one, Swept) else Control(gone=one)
             for number in range(CONTROL.partitions):
                 self._produce(CONTROL.name, word.encode(), partition=number)
@@ -160,3 +160,23 @@ class Batches:
             f"Kafka at {self._where}: {why} (the sweep is given up, no header claims it; look at the brokers and"
             " `driftline topics check`, then start again)"
         )
+
+
+def together(told: Iterable[Swept | Gone]) -> list[Swept]:
+    """What was swept, a word for each region of an account: an organization has a hundred types in each of thousands of
+    regions, and every partition hears all of it."""
+    by_place: dict[tuple[str, str, str, bool], list[Swept]] = {}
+    for one in told:
+        if isinstance(one, Swept):
+            place = (one.scope.provider, one.scope.account, one.scope.region, one.complete)
+            by_place.setdefault(place, []).append(one)
+    return [
+        Swept(
+            scope=words[0].scope.model_copy(update={"type": "*"}),
+            started_at=min(one.started_at for one in words),
+            complete=complete,
+            ended_at=max((one.ended_at for one in words if one.ended_at), default=None),
+            types=sorted({one.scope.type for one in words}),
+        )
+        for (_, _, _, complete), words in by_place.items()
+    ]

@@ -7,6 +7,7 @@ however many scopes were swept, a walk costs the same. It is kept beside the sta
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ SCAN = 2000
 """Heads looked at in one slice."""
 SMALL, EACH = 10_000, 1000
 """A walk over more heads is not begun again before so many microseconds for each of them have passed."""
-PAGE = 25
+PAGE = 8
 """Entries of a row."""
 ENDED = b"-"
 """In place of a head's marks: it has ended already."""
@@ -46,6 +47,8 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     uid: str = ""
     reason: str = ""
     """Why it is gone; empty: it was swept."""
+    types: frozenset[bytes] = frozenset()
+    """Marks of the types that were swept."""
 
     def about(self, resource: dict[str, Any]) -> bool:
         """Whether it is about a resource. The sweep of a global scope lists a type wherever its resources lie."""
@@ -54,6 +57,7 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
             self.provider == resource["provider"]
             and self.account == resource["account"]
             and self.type in ("", resource["type"])
+            and (bool(self.reason) or _mark(resource["type"]) in self.types)
             and (everywhere or self.region == resource["region"])
             and self.uid in ("", resource["uid"])
         )
@@ -73,17 +77,18 @@ class Ghost(NamedTuple):
 _page = msgspec.msgpack.Decoder(Page)
 
 
+@lru_cache(8192)
 def _mark(*words: str) -> bytes:
     return hashlib.blake2b("\n".join(words).encode(), digest_size=4).digest()
 
 
 def marks(body: Body) -> bytes:
-    """What a head says of where its resource belongs: 4 bytes each of account, scope, and global scope."""
+    """What a head says of where its resource belongs: 4 bytes each of account, region in it, and type."""
     if body.deleted_at is not None:
         return ENDED
     one = body.resource
     owner = (one["provider"], one["account"])
-    return _mark(*owner) + _mark(*owner, one["type"], one["region"]) + _mark(*owner, one["type"], GLOBAL)  # fmt: skip
+    return _mark(*owner) + _mark(*owner, one["region"]) + _mark(one["type"])
 
 
 def last_word(state: State) -> int:
@@ -122,9 +127,10 @@ class Retiring:
         """A scope was read. One that was not whole says nothing."""
         if record.complete:
             scope = record.scope
+            types = frozenset(_mark(type) for type in record.types or [scope.type])
             at = micros(record.started_at)
             self._add(
-                Told(at, ready, scope.provider, scope.account, scope.region, scope.type), offset
+                Told(at, ready, scope.provider, scope.account, scope.region, types=types), offset
             )
 
     def gone(self, record: Gone, offset: int, ready: int) -> None:
@@ -205,8 +211,9 @@ class _Wanted:
             elif one.reason:
                 self._accounts.setdefault(_mark(one.provider, one.account), []).append(one)
             else:
-                mark = _mark(one.provider, one.account, one.type, one.region)
-                self._scopes.setdefault(mark, []).append(one)
+                regional = [] if one.region == GLOBAL else [one.region]
+                place = _mark(one.provider, one.account, *regional)
+                self._scopes.setdefault(place, []).append(one)
         self._newest = max((one.at for one in told), default=0)
         self.many = bool(self._scopes or self._accounts)
 
@@ -220,9 +227,10 @@ class _Wanted:
             return []
         if not head.scope:  # written by an earlier version: only the body knows
             return self.told
-        scope = head.scope
+        account, region, type_ = head.scope[:4], head.scope[4:8], head.scope[8:]
+        swept = itertools.chain(self._scopes.get(region, ()), self._scopes.get(account, ()))
         found = itertools.chain(
-            self._scopes.get(scope[4:8], ()), self._scopes.get(scope[8:], ()), self._accounts.get(scope[:4], ()),
+            (one for one in swept if type_ in one.types), self._accounts.get(account, ()),
             self._uids.get(uid, ()) if self._uids else (),
         )  # fmt: skip
         return [one for one in found if head.seen_at < one.at]

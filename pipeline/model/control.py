@@ -110,6 +110,8 @@ class Swept(Record):
     complete: bool
     ended_at: Time | None = None
     """When the last of it was read."""
+    types: list[str] = Field(default_factory=list)
+    """Where several types of one region of an account were read: all of them, and `scope.type` is `*`."""
 
 
 class Gone(Record):
