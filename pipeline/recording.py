@@ -25,12 +25,13 @@ def record(
     """Writes what the topics hold from `since` until before `until` (Kafka's times; None: all), as it is now.
 
     Says how many records were written and how many are none and were left out; `told` how many were read so far.
-    Control records, which go to every partition, are written once. Raises UserError where nothing is there."""
+    Control records that go to every partition are written once. Raises UserError where nothing is there."""
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
         # not in memory: a week of an organization is larger
         base = sqlite3.connect(Path(folder) / "records")
         base.execute("create table records (at, topic, partition, place, value)")
         bad = _gather(kafka, base, since, until, told)
+        _once(base)
         count = base.execute("select count(*) from records").fetchone()[0]
         if not count:
             raise UserError(
@@ -47,11 +48,9 @@ def _gather(
 ) -> int:  # fmt: skip
     read = bad = 0
     for number, topic in enumerate(tape.ORDER):
-        partitions = range(1) if topic is CONTROL else range(topic.partitions)
         with explained(kafka):
-            for message in read_all(
-                kafka, topic.name, starts(kafka, topic.name, partitions, since)
-            ):
+            begin = starts(kafka, topic.name, range(topic.partitions), since)
+            for message in read_all(kafka, topic.name, begin):
                 at = message.timestamp()[1]
                 read += 1
                 if read % EVERY == 0:
@@ -61,13 +60,22 @@ def _gather(
                 try:
                     value = _value(topic.name, message.value() or b"")
                 except Malformed:
-                    bad += 1
+                    bad += topic is not CONTROL or not message.partition()
                     continue
                 if value is not None:
                     base.execute("insert into records values (?, ?, ?, ?, ?)",
                                  (at, number, message.partition(), message.offset(), value))  # fmt: skip
     told(read)
     return bad
+
+
+def _once(base: sqlite3.Connection) -> None:
+    """Of control, what was said to many partitions is kept once, where it was said first. (A baseline goes to one.)"""
+    base.execute(
+        "delete from records where topic = ? and rowid not in (select rowid from (select rowid, row_number()"
+        " over (partition by value order by at, partition, place) as nth from records where topic = ?) where nth = 1)",
+        (tape.ORDER.index(CONTROL), tape.ORDER.index(CONTROL)),
+    )
 
 
 def _value(topic: str, value: bytes) -> bytes | None:

@@ -29,6 +29,10 @@ Keep = Callable[[Any], bool]
 """Whether a record of CloudTrail is kept."""
 FIRST = {topic.own: place for place, topic in enumerate(ORDER)}
 TIMES = {CHANGES.own: "occurred_at", SNAPSHOTS.own: "captured_at"}
+CONTROL_TIMES = {
+    "tick": ("watermark",), "exception": ("at",), "baseline": ("at",), "gone": ("at",), "swept": ("ended_at", "started_at"),
+}  # fmt: skip
+"""Where a kind of control record has its time; of two fields the first that is there."""
 
 
 class Gathered:
@@ -139,13 +143,15 @@ class Gathered:
 
 
 def _time(topic: str, document: Any) -> str:
+    """The time by which a record has its place. Raises Malformed where it has none."""
     if isinstance(document, dict):
-        tick, exception = document.get("tick"), document.get("exception")
-        at = document.get(TIMES.get(short(topic), ""))
-        if topic == CONTROL.name and isinstance(said := tick or exception, dict):
-            at = said.get("watermark" if said is tick else "at")
-        if isinstance(at, str):
-            return at
+        names: tuple[str, ...] = (TIMES.get(short(topic), ""),)
+        if topic == CONTROL.name:
+            kind = next((kind for kind in CONTROL_TIMES if document.get(kind)), "")
+            document, names = document.get(kind), CONTROL_TIMES.get(kind, ())
+        for name in names if isinstance(document, dict) else ():
+            if isinstance(at := document.get(name), str):
+                return at
     raise Malformed("a record without a time")
 
 

@@ -111,6 +111,7 @@ def _compared(found: dict[str, dict[str, Any]]) -> "Table":
 def _detections(
     rules: tuple[Path, ...], logs: tuple[Path, ...], tapes: tuple[Path, ...], jobs: int | None, form: str, *, builtin: bool
 ) -> int:  # fmt: skip
+    import collectors.folder.past  # noqa: F401 - what takes long to import is not what is measured
     from pipeline.backtest import Tally
     from pipeline.detections.watch import Watch
     from pipeline.fold import Fold

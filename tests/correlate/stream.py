@@ -11,6 +11,7 @@ from pipeline import wire
 from pipeline.correlate.partition import Correlating
 from pipeline.detections.watch import Watch
 from pipeline.fold import longest
+from pipeline.model import restated
 from pipeline.output import marks
 from pipeline.partition import Partition
 from pipeline.rulebook import Rulebook
@@ -21,6 +22,7 @@ from pipeline.topics import (
     DRIFT,
     FINDINGS,
     PARTITIONS,
+    RESTATEMENTS,
     SIGNALS,
     murmur2,
     partition,
@@ -106,6 +108,10 @@ class Stream:
                 self._put(self._assess[murmur2(output.key) % PARTITIONS], output.topic, output.value)  # fmt: skip
             elif output.topic == FINDINGS.name:
                 self.findings[output.key] = output.value
+            elif output.topic == RESTATEMENTS.name:
+                stands, said = orjson.loads(self.findings[output.key]), orjson.loads(output.value)
+                if said["revision"] == stands["revision"]:
+                    self.findings[output.key] = orjson.dumps(restated(stands, said["last_seen"]))
             elif output.topic == DRIFT.name:
                 self.drifts[orjson.loads(output.value)["id"]] = output.value
             elif output.topic == ALERTS.name:

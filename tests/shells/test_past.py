@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from collectors.folder.past import past
+from collectors.redact import Redactor
 from pipeline import tape, wire
-from pipeline.model import Drift, Part, Snapshot
+from pipeline.model import Baseline, Control, Drift, Part, RiskException, Scope, Snapshot, Tick
+from pipeline.model.control import Gone, Swept
 from tests.collectors.events.samples import ACCOUNT, OPENED, event
 from tests.core.world import minute, tick
 from tests.shells.command import Command
@@ -101,3 +104,23 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, driftline: Command) -> None
 @pytest.mark.parametrize("name", ["--tape", "--cloudtrail", "--snapshots"])
 def test_a_path_that_is_not_there(driftline: Command, name: str) -> None:
     assert driftline("replay", name, "nowhere").code == 2
+
+
+def test_every_kind_of_control_record_has_its_place(tmp_path: Path) -> None:
+    """By the time that it carries: none is left out of the past."""
+    scope = Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type="AWS::KMS::Key")
+    words = [
+        Control(swept=Swept(scope=scope, started_at=minute(1), complete=True, ended_at=minute(6))),
+        Control(gone=Gone(provider="aws", account="1", reason="account_gone", at=minute(5))),
+        Control(baseline=Baseline(uid="x", kind="approved", by="ann", at=minute(4))),
+        Control(exception=RiskException(id="e", rule="r", reason="x", owner="o", approver="a", at=minute(3), until=minute(9))),
+        Control(swept=Swept(scope=scope, started_at=minute(2), complete=True)),
+        Control(tick=Tick(source="sweep", watermark=minute(1))),
+    ]  # fmt: skip
+    kinds = set(Control.model_fields) - {"rulebook"}
+    assert {kind for word in words for kind in word.model_fields_set} == kinds, "a kind without a time"  # fmt: skip
+    path = tmp_path / "t.tape"
+    tape.write(path, [("control", "", json.loads(word.encode())) for word in words])
+    found = past([path], (), (), Redactor(b"k" * 32))
+    assert found.problems == []
+    assert [wire.control(one.value) for one in found] == words[::-1]

@@ -1,16 +1,21 @@
 """Recording: what is said before Kafka is asked, and how times are written. (That a tape replays to the same bytes is
 tests/live/test_equal.)"""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from pipeline import kafka, recording, tape
 from pipeline.errors import UserError
+from pipeline.model import Baseline, Control, Gone
 from pipeline.recording import _value
-from pipeline.topics import CHANGES, SNAPSHOTS
+from pipeline.settings import Kafka
+from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 from pipeline.when import moment
-from tests.core.world import change, key, value
+from tests.core.world import change, key, minute, tick, value
+from tests.shells.broker import Brokers
 from tests.shells.command import Command
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -56,3 +61,20 @@ def test_what_states_tell_each_other_stays_out() -> None:
     assert _value(CHANGES.name, b"[" + chain + b"]") is None
     assert _value(CHANGES.name, b"[" + chain + b"," + own + b"]") == b"[" + own + b"]"
     assert _value(SNAPSHOTS.name, value(key(0))) == value(key(0))
+
+
+def test_what_goes_to_one_partition_is_recorded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """A baseline goes to its resource's partition; time, and what is gone, to all of them: once each on the tape."""
+    brokers = Brokers()
+    brokers.make()
+    monkeypatch.setattr(kafka, "Consumer", brokers.consumer)
+    monkeypatch.setattr(kafka, "AdminClient", brokers.admin)
+    at = {"at": minute(1)}
+    baseline = Control(baseline=Baseline(uid="x", kind="approved", by="ann", **at)).encode()
+    gone = Control(gone=Gone(provider="aws", account="1", reason="account_gone", **at)).encode()
+    for number, partition in enumerate(brokers.log[CONTROL.name]):
+        partition += [(b"", tick(0)), (b"", gone), *([(b"", baseline)] if number == 7 else []), (b"", b"{")]  # fmt: skip
+    path = tmp_path / "t.ndjson"
+    assert recording.record(Kafka(), path, None, None, lambda _: None) == (3, 1)
+    told = [entry.value for entry in tape.read(path, pytest.fail)]
+    assert sorted(map(json.loads, told), key=str) == sorted(map(json.loads, (tick(0), gone, baseline)), key=str)  # fmt: skip
