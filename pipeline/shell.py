@@ -72,14 +72,19 @@ def watch(
     settings say.
 
     Raises UserError with every mistake in them."""
-    from pipeline.detections.watch import Watch
-
     own = settings.detections
     found = detections(
         settings, [*own.paths, *paths], builtin=own.builtin if builtin is None else builtin
     )
     if found.problems:
         raise UserError(*found.problems)
+    return at_work(settings, found)
+
+
+def at_work(settings: Settings, found: "Detections") -> "Watch":
+    """Detections at work, with the names that the settings say are one person's."""
+    from pipeline.detections.watch import Watch
+
     return Watch(found, people_of(settings.people))
 
 

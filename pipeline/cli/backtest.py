@@ -113,17 +113,16 @@ def _detections(
 ) -> int:  # fmt: skip
     import collectors.folder.past  # noqa: F401 - what takes long to import is not what is measured
     from pipeline.backtest import Tally
-    from pipeline.detections.watch import Watch
     from pipeline.fold import Fold
     from pipeline.report import ascii_json, letters, plain
     from pipeline.report_alerts import standing
     from pipeline.rulebook import load
     from pipeline.settings import load_settings
-    from pipeline.shell import detections, rulebook_and_options
+    from pipeline.shell import at_work, detections, rulebook_and_options
 
     settings, tally = load_settings(), Tally()
     found = detections(settings, rules, builtin=builtin)
-    looking = Watch(found)
+    looking = at_work(settings, found)
     looking.matched = tally.hit
     judging = rulebook_and_options(settings) if tapes else (load((), builtin=False), None)
     fold = Fold(*judging, watch=looking, lateness=int(settings.correlate.lateness * 1e6))
@@ -214,10 +213,9 @@ _own: "list[tuple[Reader, Keep | None]]" = []
 
 def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: bool) -> None:
     from collectors.folder.past import reader_of
-    from pipeline.detections.watch import Watch
-    from pipeline.shell import detections
+    from pipeline.shell import at_work, detections
 
-    wants = Watch(detections(settings, content[0], builtin=content[1])).wants
+    wants = at_work(settings, detections(settings, content[0], builtin=content[1])).wants
     _own[:] = [(reader_of(own, wants), None if whole else wants)]
 
 

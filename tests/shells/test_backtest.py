@@ -130,7 +130,7 @@ def test_backtest_and_replay_tell_the_same_alerts(tmp_path: Path, driftline: Com
     assert [one["rule"] for one in found["alerts"]] == [READ["id"], AGENT["id"]]
     assert {one["state"] for one in found["alerts"]} == {"ended"}
     assert [one["story"][0]["what"] for one in found["alerts"]] == ["ListRoles", "DescribeInstances"][::-1]  # fmt: skip
-    assert found["alerts"][0]["group"] == {"driftline.actor.id": who["arn"], "driftline.account": "111111111111"}  # fmt: skip
+    assert found["alerts"][0]["group"] == {"driftline.actor.person.id": who["arn"], "driftline.account": "111111111111"}  # fmt: skip
     assert found["open_at_end"]["alerts"] == replayed["open_at_end"]["alerts"] == sorted(one["id"] for one in found["alerts"])  # fmt: skip
     for command in ("backtest", "replay"):
         table = driftline(command, *shared[:4], "--no-builtin").out
@@ -185,3 +185,19 @@ def test_detections_look_at_tapes_too(tmp_path: Path, driftline: Command) -> Non
     found = json.loads(said.out)
     assert found["rules"] == {READ["id"]: 1}, said.err
     assert [one["story"][0]["what"] for one in found["alerts"]] == ["RevokeSecurityGroupIngress"]
+
+
+def test_names_of_one_person_are_one_in_the_past_too(tmp_path: Path, driftline: Command) -> None:
+    """As the settings say: backtest groups as replay, and the stream, do."""
+    users = [f"arn:aws:iam::111111111111:user/{name}" for name in ("ann", "ann-admin")]
+    (tmp_path / "driftline.yaml").write_text(yaml.safe_dump({"people": [{"id": "ann@example.com", "names": users}]}))  # fmt: skip
+    (tmp_path / "r.yml").write_text(yaml.safe_dump(AGENT))
+    records = [
+        event(number, "CreateUser") | {"userAgent": "odd", "userIdentity": {"type": "IAMUser", "arn": arn, "accountId": "111111111111"}}
+        for number, arn in enumerate(users)
+    ]  # fmt: skip
+    (tmp_path / "log.json").write_text(json.dumps({"Records": records}))
+    words = ("--cloudtrail", "log.json", "--detections", "r.yml", "--format", "json", "--no-builtin")  # fmt: skip
+    (tested, replayed) = (json.loads(driftline(name, *words).out)["alerts"] for name in ("backtest", "replay"))  # fmt: skip
+    assert tested == replayed
+    assert {one["group"]["driftline.actor.person.id"] for one in tested} == {"ann@example.com"}
