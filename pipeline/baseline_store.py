@@ -1,6 +1,7 @@
 """Where baselines are kept: a compacted topic of their own, and `control`, by which the stream hears of them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import orjson
 from confluent_kafka import Producer
@@ -63,18 +64,23 @@ def _of(value: bytes, wanted: Callable[[str], bool]) -> Iterator[bytes]:
 
 def statuses(kafka: Kafka) -> dict[str, str]:
     """By kind and uid: how the finding stands."""
-    found: dict[str, str] = {}
+    found: dict[bytes, tuple[str, str]] = {}
     with explained(kafka):
         for message in read_all(kafka, FINDINGS.name):
-            value = message.value() or b""
-            if b"-baseline" not in value:
-                continue  # most are of other rules
-            finding = orjson.loads(value)
-            rule = STANDING_IDS.get(finding["rule"]["id"])
-            if rule is not None:
-                found[f"{rule.kind} {finding['resource']['uid']}"] = (
-                    finding["evaluation"]
-                    if finding["status"] in ("clear", "resolved")
-                    else finding["status"]
-                )
-    return found
+            value = message.value()
+            if value is None:  # forgotten
+                found.pop(message.key(), None)
+            elif b"-baseline" in value:  # most are of other rules
+                one = _status(orjson.loads(value))
+                if one is not None:
+                    found[message.key()] = one
+    return dict(found.values())
+
+
+def _status(finding: dict[str, Any]) -> tuple[str, str] | None:
+    rule = STANDING_IDS.get(finding["rule"]["id"])
+    if rule is None:
+        return None
+    good = finding["status"] in ("clear", "resolved")
+    name = f"{rule.kind} {finding['resource']['uid']}"
+    return name, finding["evaluation"] if good else finding["status"]

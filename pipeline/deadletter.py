@@ -29,6 +29,15 @@ class Origin(NamedTuple):
     """In its micro-batch; -1 is the record as a whole."""
 
 
+def letter_id(stage: str, origin: Origin, value: bytes) -> str:
+    """The id of a letter that is about to be written."""
+    return _id([stage, *map(str, origin), hashlib.sha256(value).hexdigest()])
+
+
+def _id(identity: list[str]) -> str:
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+
+
 def letter(stage: str, reason: str, origin: Origin, value: bytes) -> dict[str, Any]:
     """What to produce: arguments of a producer's produce()."""
     headers = {
@@ -148,7 +157,7 @@ def _read(message: Any) -> Letter:
     identity = [headers.get(name, "") for name in named] if origin else [str(n) for n in slot]
     size = headers.get("size", "")
     return Letter(
-        id=hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16],
+        id=_id(identity),
         stage=headers.get("stage", ""), reason=headers.get("reason", ""), origin=origin,
         size=int(size) if size.isascii() and size.isdigit() and len(size) < 19 else None,
         sha256=headers.get("sha256", ""), at=headers.get("at", ""),

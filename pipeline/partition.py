@@ -14,6 +14,7 @@ from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
+from pipeline.fitting import fitted
 from pipeline.judging import Options, ruled_otherwise
 from pipeline.model import Baseline, Chain, Change, Snapshot, finding_id, micros, to_micros
 from pipeline.normalise import newer
@@ -407,7 +408,7 @@ class Partition:
         if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
             raise Malformed(f"a state of {len(body)} bytes: more than {MOST_ROW}")
         said = [
-            Output(FINDINGS.name, finding["id"].encode(), orjson.dumps(finding))
+            Output(FINDINGS.name, finding["id"].encode(), fitted(finding))
             for finding in step.findings
         ]
         said += [
@@ -418,7 +419,7 @@ class Partition:
         for drift in step.drifts:
             if (planned := expected(drift, self._options.expected)) is not None:
                 drift["expected"] = planned
-        said += [Output(DRIFT.name, uid.encode(), orjson.dumps(drift)) for drift in step.drifts]
+        said += [Output(DRIFT.name, uid.encode(), fitted(drift)) for drift in step.drifts]
         said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
         self._rows[rows.head_key(uid)] = head
         if moved:

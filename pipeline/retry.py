@@ -15,7 +15,15 @@ from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
 from pipeline.errors import Malformed, UserError
 from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all, to_end
 from pipeline.settings import Kafka
-from pipeline.topics import CHANGES, CONTROL, DEADLETTER, FINDINGS, SNAPSHOTS, looking
+from pipeline.topics import (
+    CHANGES,
+    CONTROL,
+    DEADLETTER,
+    FINDINGS,
+    RESTATEMENTS,
+    SNAPSHOTS,
+    looking,
+)
 
 AT_ONCE = 200
 """Letters between two acknowledgements; an origin has up to 4 MB."""
@@ -147,6 +155,8 @@ def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes]
     origin = letter.origin
     if origin is None or origin.offset < 0:
         return Done(letter, "refused", "it does not say where it is from (the next sweep reads the resource again)")  # fmt: skip
+    if origin.topic == RESTATEMENTS.name:
+        return Done(letter, "overtaken", "the finding is said again within 12 hours")
     if origin.topic not in [topic.name for topic in RETRIED]:
         return Done(letter, "refused", f"{origin.topic} is no topic to send to again")
     try:

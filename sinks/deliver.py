@@ -8,14 +8,15 @@ import gc
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from pipeline import metrics
-from pipeline.deadletter import Origin, Share, letter
+from pipeline.buried import standing
+from pipeline.deadletter import Origin, Share, letter, letter_id
 from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
@@ -68,7 +69,8 @@ class Batch:
 
 
 class Deliverer:
-    """Delivers findings to one sink until stopped. `chance` gives numbers in 0…1 for jitter."""
+    """Delivers findings to one sink until stopped. `chance` gives numbers in 0…1 for jitter; `written`: the ids of letters
+    that were written before."""
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class Deliverer:
         chance: Callable[[], float] = random.random,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         dead: Any = None,
+        written: Callable[[], Container[str]] | None = None,
     ) -> None:
         self._settings, self._sink = settings, sink
         self._now, self._chance, self._pause = now, chance, pause
@@ -87,6 +90,8 @@ class Deliverer:
         self._delivery = Delivery()
         self._dead = dead or producer(settings.kafka)
         self._turn: Callable[[Slot], int] = lambda _: 0
+        self._written = written or (lambda: standing(settings.kafka))
+        self._known: Container[str] = ()
 
     def stop(self) -> None:
         """Ends the loop after what is under way, or at once if that waits."""
@@ -99,6 +104,7 @@ class Deliverer:
         self._turn = reader.turn
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None
+        self._known = await asyncio.to_thread(self._written)
         garbage = gc.get_threshold()
         gc.set_threshold(GARBAGE, *garbage[1:])
         try:
@@ -228,9 +234,11 @@ class Deliverer:
                 "offset": origin.offset,
             },
         )
+        refused.add(origin)
+        if letter_id(self._sink.name, origin, raw) in self._known:
+            return  # before we stopped for too many
         produce(self._dead, self._delivery, **letter(self._sink.name, reason, origin, raw))
         metrics.DEAD.labels(self._sink.name).inc()
-        refused.add(origin)
 
     async def _letters_written(self) -> bool:
         """Waits until the brokers have every letter; False when told to stop meanwhile. Raises OSError."""

@@ -106,7 +106,7 @@ def grants(
         ("worker", topics.DRIFT, ("Write", settled)),
         ("worker", topics.READS, ("Write", settled)),
         ("worker", topics.SIGNALS, ("Write", settled)),
-        ("worker", topics.DEADLETTER, write),
+        ("worker", topics.DEADLETTER, ("Read", "Write")),  # what was buried before a stop
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         ("sink", topics.FINDINGS, read),
         ("sink", topics.RESTATEMENTS, read),
@@ -114,9 +114,9 @@ def grants(
         ("sink", topics.ALERTS, read),
         ("correlator", topics.SIGNALS, ("Read", "Write", settled)),  # alerts are signals of others
         ("correlator", topics.ALERTS, ("Write", settled)),
-        ("correlator", topics.DEADLETTER, write),
+        ("correlator", topics.DEADLETTER, ("Read", "Write")),
         ("correlator", topics.groups_of(correlate_id), ("Read", "Write", settled)),
-        ("sink", topics.DEADLETTER, write),
+        ("sink", topics.DEADLETTER, ("Read", "Write")),
         ("operator", topics.SWEEPS, ("Read", "Write")),  # forget drops what is kept of them
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
         ("operator", topics.SNAPSHOTS, ("Read", "Write")),

@@ -153,6 +153,8 @@ class Finding(Record):
     revision: int
     restated: bool = False
     """Nothing changed: said again so that it does not fade. Wakes nobody."""
+    truncated: bool | None = None
+    """Long values were cut, so that the statement fits a record."""
     retired: bool = False
     """The finding has ended with its resource or rule: gone from every latest view."""
 

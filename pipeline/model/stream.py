@@ -217,6 +217,8 @@ class Drift(Record):
     change_set: str | None = None
     """What its cause was part of: a deployment, else the session's credential, else the actor. Drifts of one, no more than
     ten minutes apart and within two hours, are told together (the correlation `change_set`)."""
+    truncated: bool | None = None
+    """Long values were cut, so that it fits a record."""
     revision: int = 0
 
 

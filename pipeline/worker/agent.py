@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 from faust.types import TP
 
 from pipeline import metrics
+from pipeline.buried import standing
 from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
 from pipeline.errors import UserError
 from pipeline.output import Work
@@ -277,6 +278,7 @@ class Agent:
         """Brings the files up to their changelogs, before Faust does the same ten times slower."""
         self.stopped.clear()
         async with self.turn:
+            self.graves.known = await asyncio.to_thread(standing, self.settings.kafka)
             numbers = [tp.partition for tp in changelogs]
             job = asyncio.ensure_future(
                 asyncio.to_thread(catch_up, self.rows, self.settings.kafka,

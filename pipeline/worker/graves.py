@@ -2,11 +2,11 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from pipeline import metrics, wire
-from pipeline.deadletter import Origin, Share, letter
+from pipeline.deadletter import Origin, Share, letter, letter_id
 from pipeline.errors import Malformed
 from pipeline.output import Dead
 
@@ -29,13 +29,16 @@ class Graves:
         self._elements, self._records = Share(most), Share(most)
         self._send, self._stage, self._now = send, stage, now
         self._told, self._untold = float("-inf"), 0
+        self.known: Container[str] = ()
+        """Ids of letters that a process before this one has written: they count, and are not written again."""
 
     def bury(self, message: Any, dead: Sequence[Dead], good: int) -> bool:
         """Writes a letter for each of the dead of one record; True where so many are bad that it must be us."""
         for one in dead:
             origin = Origin(message.topic, message.partition, message.offset, one.place)
-            self._send(**letter(self._stage, one.reason, origin, one.value))
-            metrics.DEAD.labels(self._stage).inc()
+            if letter_id(self._stage, origin, one.value) not in self.known:
+                self._send(**letter(self._stage, one.reason, origin, one.value))
+                metrics.DEAD.labels(self._stage).inc()
         if dead:
             self._tell(message, dead)
         whole = sum(one.place < 0 for one in dead)

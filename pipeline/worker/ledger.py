@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline import metrics
 from pipeline.deadletter import Origin, letter
+from pipeline.fitting import MOST
 from pipeline.kafka import Delivery, flush, produce, producer
 from pipeline.output import Work
 from pipeline.settings import Kafka
@@ -19,7 +20,6 @@ from pipeline.worker.guard import die
 from pipeline.worker.store import Rows
 
 log = logging.getLogger("driftline.worker")
-MOST_OUTPUT = 3_900_000
 Then = Callable[[], Awaitable[None]]
 
 
@@ -74,7 +74,7 @@ class Ledger:
         self._logged.clear()
         for number, work in works.items():
             for output in work.outputs:
-                if len(output.value) > MOST_OUTPUT:
+                if len(output.value) > MOST:
                     self._too_large(number, output.value)
                 else:
                     self.send(output.topic, output.value or None, key=output.key)

@@ -1,5 +1,6 @@
 """A finding as Kibana's native Findings page reads it (its latest view), and as history keeps it. Pure."""
 
+from ipaddress import ip_address
 from typing import Any
 
 import orjson
@@ -11,6 +12,8 @@ VENDOR = "Driftline"
 DATASET = "driftline.findings"
 ALIAS = "security_solution-driftline.misconfiguration_latest"
 ECS = "9.2.0"
+SEVERITY = {"informational": 1, "low": 21, "medium": 47, "high": 73, "critical": 99}
+"""As Elastic Security turns the words into numbers."""
 OUTCOME = {"passed": "success", "failed": "failure", "unknown": "unknown"}
 
 
@@ -39,12 +42,13 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
     out: dict[str, Any] = {
         "@timestamp": from_micros(min(seen, now)),
         "ecs": {"version": ECS},
-        "message": f"{rule['title']}: {finding['evaluation']} ({name})",
+        "message": finding.get("sentence") or f"{rule['title']}: {finding['evaluation']} ({name})",
         "event": {
             "id": finding["id"], "kind": "state", "category": ["configuration"], "type": ["info"],
             "outcome": OUTCOME[finding["evaluation"]], "action": finding["reason"],
             "created": finding["updated_at"], "ingested": from_micros(now),
-            "dataset": DATASET, "module": "driftline",
+            "dataset": DATASET, "module": "driftline", "severity": SEVERITY[rule["severity"]],
+            "risk_score": finding["risk"]["score"],
         },
         "data_stream": {"type": "logs", "dataset": DATASET, "namespace": namespace},
         "observer": {"vendor": VENDOR, "product": VENDOR, "type": "cspm"},
@@ -71,9 +75,17 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
             "reopened": finding["reopened"], "retired": finding["retired"], "restated": finding["restated"],
             "frameworks": rule.get("frameworks", {}),
             **{k: finding[k] for k in ("first_seen", "last_seen", "opened_at", "resolved_at", "evaluated_at", "updated_at",
-                                       "pending_for") if finding.get(k) is not None},
+                                       "pending_for", "due_at", "declared", "truncated") if finding.get(k) is not None},
         },
     }  # fmt: skip
+    if rule.get("family"):
+        out["rule"]["family"] = rule["family"]
+    if resource.get("class"):
+        out["driftline"]["class"] = resource["class"]
+    if account := resource.get("cloud_account"):
+        _account(out, account)
+    if owner := finding.get("owner"):  # a keyword from before there was more to say of it
+        out["driftline"] |= {"owner": owner["id"], "owner_found_by": owner["found_by"]}
     if finding.get("drift"):
         out["driftline"] |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
     if exception := finding.get("exception"):
@@ -92,16 +104,41 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
     return out
 
 
+def _account(out: dict[str, Any], account: dict[str, Any]) -> None:
+    """What owns the resource, and what stands above it."""
+    if account.get("name"):
+        out["cloud"]["account"]["name"] = account["name"]
+    above = [
+        {key: one[key] for key in ("kind", "id", "name") if one.get(key)}
+        for one in account.get("ancestors", ())
+    ]
+    out["driftline"]["account"] = {"kind": account["kind"]} | (
+        {"ancestors": above} if above else {}
+    )
+
+
 def named(out: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
-    """An actor as documents show it; also among a document's related entities and users."""
+    """An actor as documents show it; also among a document's related entities, users and addresses."""
     own = {key: actor[key] for key in ("id", "type", "name", "account", "session", "session_name", "issuer", "tool", "source_ip") if actor.get(key)}  # fmt: skip
-    if person := actor.get("person"):
-        own["person"] = {key: person[key] for key in ("id", "kind", "name", "claimed") if person.get(key)}  # fmt: skip
     if chain := actor.get("chain"):
         own["chain"] = [link["issued_to"] for link in chain]
-    out["related"]["entity"] = sorted({*out["related"]["entity"], actor["id"]})
-    out["related"]["user"] = [actor.get("name") or actor["id"]]
+    entities, users = {*out["related"]["entity"], actor["id"]}, {actor.get("name") or actor["id"]}
+    if person := actor.get("person"):
+        own["person"] = {key: person[key] for key in ("id", "kind", "name", "claimed") if person.get(key)}  # fmt: skip
+        entities.add(person["id"])
+        users.add(person.get("name") or person["id"])  # what is only claimed names nobody
+    out["related"] |= {"entity": sorted(entities), "user": sorted(users)}
+    if address := _address(actor.get("source_ip")):
+        out["related"]["ip"] = [address]
     return own
+
+
+def _address(text: str | None) -> str | None:
+    """An address that a field of addresses takes; a cloud's own calls come from names."""
+    try:
+        return str(ip_address(text or ""))
+    except ValueError:
+        return None
 
 
 def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:

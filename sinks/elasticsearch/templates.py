@@ -19,6 +19,7 @@ KEYWORD: dict[str, Any] = {"type": "keyword", "ignore_above": 8191}
 TEXT = {"type": "text"}
 DATE = {"type": "date"}
 LONG = {"type": "long"}
+FLOAT = {"type": "float"}
 BOOL = {"type": "boolean"}
 FLAT: dict[str, Any] = {"type": "flattened", "ignore_above": 8191}
 
@@ -43,7 +44,7 @@ def mapping() -> dict[str, Any]:
             "ecs": _object(version=KEYWORD),
             "event": _object(
                 id=KEYWORD, kind=KEYWORD, category=KEYWORD, type=KEYWORD, outcome=KEYWORD, action=KEYWORD,
-                created=DATE, ingested=DATE, dataset=KEYWORD, module=KEYWORD,
+                created=DATE, ingested=DATE, dataset=KEYWORD, module=KEYWORD, severity=LONG, risk_score=FLOAT,
             ),
             "data_stream": _object(type=KEYWORD, dataset=KEYWORD, namespace=KEYWORD),
             "observer": _object(vendor=KEYWORD, product=KEYWORD, type=KEYWORD),
@@ -55,14 +56,17 @@ def mapping() -> dict[str, Any]:
             "result": _object(evaluation=KEYWORD, evidence=FLAT),
             "rule": _object(
                 uuid=KEYWORD, id=KEYWORD, name=KEYWORD, version=KEYWORD, description=TEXT, rationale=TEXT,
-                section=KEYWORD, reference=KEYWORD, remediation=TEXT, tags=KEYWORD,
+                section=KEYWORD, reference=KEYWORD, remediation=TEXT, tags=KEYWORD, family=KEYWORD,
             ),
             "related": _object(entity=KEYWORD, user=KEYWORD, ip={"type": "ip"}),
             "host": _object(name=KEYWORD),
             "user": _object(name=KEYWORD),
             "driftline": _object(
                 status=KEYWORD, reason=KEYWORD, cause=KEYWORD, severity=KEYWORD, revision=LONG, reopened=LONG,
-                retired=BOOL, restated=BOOL, owner=KEYWORD, pending_for=LONG, frameworks=FLAT,
+                retired=BOOL, restated=BOOL, truncated=BOOL, pending_for=LONG, frameworks=FLAT,
+                owner=KEYWORD, owner_found_by=KEYWORD, due_at=DATE, **{"class": KEYWORD},
+                account=_object(kind=KEYWORD, ancestors=_object(kind=KEYWORD, id=KEYWORD, name=KEYWORD)),
+                declared=_object(workspace=KEYWORD, address=KEYWORD, repository=KEYWORD, path=KEYWORD),
                 first_seen=DATE, last_seen=DATE, opened_at=DATE, resolved_at=DATE, evaluated_at=DATE, updated_at=DATE,
                 drift=KEYWORD, attribution=KEYWORD,
                 actor=ACTOR,

@@ -21,6 +21,7 @@ WHAT = (
     "latency",
     "events",
     "correlate",
+    "restatement",
     "scale",
     "breath",
 )

@@ -46,6 +46,8 @@ class Watched:
         self.rows.update(work.rows)
         self.written.append(set(work.rows))
         for output in work.outputs:
+            if not output.value:
+                continue  # forgotten
             document = orjson.loads(output.value)
             if output.topic == FINDINGS.name:
                 self.whole.append(document)
@@ -84,6 +86,29 @@ def test_one_that_only_stands_is_small_and_writes_no_body() -> None:
     first, *later = world.written
     assert body_key(UID) in first
     assert not any(body_key(UID) in keys for keys in later)
+
+
+def test_that_it_stands_is_told_to_those_to_whom_it_is_a_state() -> None:
+    """A restatement, small or whole, is no transition; but for `standing` it says that something holds on."""
+    told: dict[str, list[str]] = {"standing": [], "finding": [], "drift": []}
+
+    class Watching:
+        def standing(self, finding: dict[str, Any], body: Body) -> list[Any]:
+            assert finding["resource"] == body.resource
+            told["standing"].append(finding["last_seen"])
+            return []
+
+        def finding(self, finding: dict[str, Any], body: Body) -> list[Any]:
+            told["finding"].append(finding["id"])
+            return []
+
+    world = Watched()
+    world.partition = Partition(0, world.rows.get, rulebook(), None, Watching())  # type: ignore[arg-type]
+    world.days(0, 3)
+    assert len(told["finding"]) == 3
+    again = [one["last_seen"] for one in (*world.whole, *world.small) if one.get("restated", True)]
+    assert sorted(told["standing"]) == sorted(again)
+    assert len(told["standing"]) == 3 * 6
 
 
 def test_one_of_fourteen_is_whole_each_at_its_own_turn() -> None:

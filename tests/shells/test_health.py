@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline import health, metrics, wire
+from pipeline.deadletter import Origin, letter_id
 from pipeline.health import serve
 from pipeline.output import Dead
 from pipeline.worker.graves import Graves, about
@@ -133,6 +134,14 @@ def test_a_line_now_and_then_and_never_one_for_each(caplog: pytest.LogCaptureFix
     assert (second.__dict__["offset"], second.__dict__["uid"]) == (99, UID)
     assert second.__dict__["scope"] == "aws/111111111111/eu-west-1/AWS::KMS::Key"
     assert len(sent) == 101
+
+
+def test_what_was_buried_before_a_stop_counts_and_is_not_written_again() -> None:
+    mine, sent = graves(0.5)
+    mine.known = {letter_id("assess", Origin("driftline.snapshots", 3, offset, 4), b"x") for offset in range(90)}  # fmt: skip
+    over = [mine.bury(message(offset), [Dead(4, "why", b"x")], 0) for offset in range(100)]
+    assert over == [False] * 99 + [True]
+    assert len(sent) == 10
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"[]", b"5", b"\xff", b"[" * 100, b'{"uid": 5, "type": {}}'])  # fmt: skip

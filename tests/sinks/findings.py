@@ -48,6 +48,19 @@ def _all() -> bytes:
         "uid": "arn:aws:iam::111111111111:user/ada",
     }
     machine = {"type": "AWS::EC2::Instance", "class": "compute", "name": "web-1"}
+    whole = {
+        "sentence": "rotation is off for key 1", "owner": {"id": "payments", "found_by": "tag"}, "due_at": "2026-01-08T00:00:00.000000Z",
+        "declared": {"workspace": "prod-eu", "address": "module.keys.aws_kms_key.main[0]", "repository": "acme/infra", "path": "keys/main.tf"},
+        "drift": "d-1", "attribution": "attributed",
+        "actor": {"id": "arn:aws:iam::111111111111:role/deploy", "type": "assumed_role", "tool": "terraform", "source_ip": "203.0.113.9",
+                  "person": {"id": "arn:aws:iam::111111111111:user/ada", "kind": "user", "name": "ada", "claimed": "bob"}},
+        "rule": failed["rule"] | {"family": "encryption-key-rotation"},
+        "resource": failed["resource"] | {
+            "class": "key",
+            "cloud_account": {"kind": "account", "id": "111111111111", "name": "payments-prod", "ancestors": [
+                {"kind": "organizational_unit", "id": "ou-1", "name": "Production"}, {"kind": "organization", "id": "o-1"}]},
+        },
+    }  # fmt: skip
     hostile = {"name": HOSTILE, "tags": {HOSTILE: HOSTILE}}
     return orjson.dumps({
         "failed": failed,
@@ -59,6 +72,7 @@ def _all() -> bytes:
         "suppressed": said(_bad, _accepted),
         "pending": said(lambda world: world.snapshot(key(0, enabled=False)), rule="t-patient"),
         "identity": failed | {"resource": failed["resource"] | person},
+        "full": failed | whole,
         "compute": failed | {"resource": failed["resource"] | machine},
         "declared": failed | {"declared": {"workspace": "prod", "address": "module.keys.aws_kms_key.k[0]", "repository": "https://git.example/infra", "path": ""}},
         "hostile": failed | {"resource": failed["resource"] | hostile, "cause": HOSTILE, "owner": {"id": HOSTILE, "found_by": HOSTILE},

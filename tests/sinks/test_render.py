@@ -86,6 +86,26 @@ def test_people_and_machines_are_entities() -> None:
     assert not {"user", "host"} & set(document("failed"))
 
 
+def test_who_it_was_where_from_and_whose_it_is() -> None:
+    body = document("full")
+    assert body["message"] == "rotation is off for key 1"
+    assert body["related"]["ip"] == ["203.0.113.9"]
+    assert body["related"]["user"] == ["ada", "arn:aws:iam::111111111111:role/deploy"]
+    assert "bob" not in body["related"]["user"], "it only says so"
+    assert body["driftline"]["owner"] == "payments"
+    assert body["cloud"]["account"] == {"id": "111111111111", "name": "payments-prod"}
+
+
+@pytest.mark.parametrize(
+    "source", ["cloudformation.amazonaws.com", "AWS Internal", "1.2.3", "", None]
+)
+def test_an_address_that_is_none_is_in_no_field_of_addresses(source: str | None) -> None:
+    actor = findings()["full"]["actor"] | {"source_ip": source}
+    body = document("full", actor=actor)
+    assert "ip" not in body["related"]
+    assert body["driftline"]["actor"].get("source_ip") == (source or None)
+
+
 def test_the_time_is_when_it_was_last_seen_and_never_in_the_future() -> None:
     seen = minute(0)
     assert document("failed")["@timestamp"] == "2026-01-01T00:00:00.000000Z"
@@ -150,9 +170,10 @@ def test_nothing_else_is_mapped_and_the_number_of_fields_is_small() -> None:
 
 def _leaves(value: dict[str, Any], before: str = "") -> Iterator[str]:
     for name, inner in value.items():
-        if isinstance(inner, dict) and inner:
-            yield from _leaves(inner, f"{before}{name}.")
-        else:
+        each = inner if isinstance(inner, list) else [inner]
+        for one in (one for one in each if isinstance(one, dict) and one):
+            yield from _leaves(one, f"{before}{name}.")
+        if not any(isinstance(one, dict) and one for one in each):
             yield before + name
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.deadletter import Origin, letter_id
 from pipeline.settings import Settings
+from pipeline.topics import FINDINGS
 from sinks import deliver
 from sinks.base import Action, Receipt
 from sinks.deliver import Deliverer, TooManyRefused
@@ -59,7 +61,7 @@ def loop(
     monkeypatch.setattr(deliver, "Reader", lambda *_: reading)
     monkeypatch.setattr(deliver, "STAY", 0.01)
     settings = Settings.model_validate({"sink": {"bad_share": share}})
-    return Deliverer(settings, sink, dead=Letters())
+    return Deliverer(settings, sink, dead=Letters(), written=set)
 
 
 async def until(ready: Any) -> None:
@@ -159,3 +161,16 @@ def test_a_reader_that_fails_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(OSError, match="fenced"):
         asyncio.run(asyncio.wait_for(it.run(), 10))
     assert reading.stored == []
+
+
+def test_letters_that_a_stop_left_behind_are_not_written_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = [Message(b"{", n) for n in range(200)]
+    good = Message(b"[", 200)
+    it = loop(monkeypatch, Reading([*bad, good]), Listing())
+    it._dead = letters = Letters()
+    it._written = lambda: {letter_id("list", Origin(FINDINGS.name, 0, n, -1), b"{") for n in range(200)}  # fmt: skip
+    with pytest.raises(TooManyRefused):
+        asyncio.run(asyncio.wait_for(it.run(), 10))
+    assert len(letters.written) == 1, "only the one that is new"
