@@ -75,23 +75,14 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
             "reopened": finding["reopened"], "retired": finding["retired"], "restated": finding["restated"],
             "frameworks": rule.get("frameworks", {}),
             **{k: finding[k] for k in ("first_seen", "last_seen", "opened_at", "resolved_at", "evaluated_at", "updated_at",
-                                       "pending_for", "due_at", "declared", "truncated") if finding.get(k) is not None},
+                                       "pending_for", "due_at", "truncated") if finding.get(k) is not None},
         },
     }  # fmt: skip
+    _more(out["driftline"], finding)
     if rule.get("family"):
         out["rule"]["family"] = rule["family"]
-    if resource.get("class"):
-        out["driftline"]["class"] = resource["class"]
     if account := resource.get("cloud_account"):
         _account(out, account)
-    if owner := finding.get("owner"):  # a keyword from before there was more to say of it
-        out["driftline"] |= {"owner": owner["id"], "owner_found_by": owner["found_by"]}
-    if finding.get("drift"):
-        out["driftline"] |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
-    if exception := finding.get("exception"):
-        out["driftline"]["exception"] = exception
-    if code := finding.get("declared"):
-        out["driftline"]["declared"] = {key: value for key, value in code.items() if value}
     if actor := finding.get("actor"):
         out["driftline"]["actor"] = named(out, actor)
     if resource.get("organization"):
@@ -102,6 +93,20 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
         out["user"] = {"name": name}
         out["related"]["user"] = sorted({name, *out["related"].get("user", ())})
     return out
+
+
+def _more(own: dict[str, Any], finding: dict[str, Any]) -> None:
+    """What not every finding has, among our own fields."""
+    if word := finding["resource"].get("class"):
+        own["class"] = word
+    if owner := finding.get("owner"):  # a keyword from before there was more to say of it
+        own |= {"owner": owner["id"], "owner_found_by": owner["found_by"]}
+    if finding.get("drift"):
+        own |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
+    if exception := finding.get("exception"):
+        own["exception"] = exception
+    if code := finding.get("declared"):
+        own["declared"] = {key: value for key, value in code.items() if value}
 
 
 def _account(out: dict[str, Any], account: dict[str, Any]) -> None:

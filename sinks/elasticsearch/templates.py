@@ -70,7 +70,6 @@ def mapping() -> dict[str, Any]:
                 first_seen=DATE, last_seen=DATE, opened_at=DATE, resolved_at=DATE, evaluated_at=DATE, updated_at=DATE,
                 drift=KEYWORD, attribution=KEYWORD,
                 actor=ACTOR,
-                declared=_object(workspace=KEYWORD, address=KEYWORD, repository=KEYWORD, path=KEYWORD),
                 exception=_object(id=KEYWORD, reason=TEXT, owner=KEYWORD, approver=KEYWORD, until=DATE),
                 risk=_object(score=LONG, factors={"type": "object", "enabled": False}),
             ),
