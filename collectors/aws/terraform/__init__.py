@@ -126,8 +126,7 @@ def _take(reader: Reader, groups: Groups, principals: Principals, row: Mapping[s
             reader.expect(uid, type_, one, pointer, _value(at(one.values, path_of(text)), translated))  # fmt: skip
     for pointer, attribute in row.get("document", {}).items():
         told.add(attribute)
-        empty = reader.block(one) is None and nothing(one.values.get(attribute))
-        if not empty and _compared(reader, one, attribute, computed):
+        if _compared(reader, one, attribute, computed):
             _document(reader, one, uid, type_, pointer, attribute)
     if row.get("groups"):
         told |= {"ingress", "egress"}

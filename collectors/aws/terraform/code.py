@@ -12,6 +12,8 @@ import orjson
 from collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
 from pipeline.spellings import nothing, parsed, policy, ports_of, scalar
 
+SHORT = 4
+"""A text shorter than this may stand in another by chance."""
 UNKNOWN = object()
 PRESENT = object()
 """A value that is not known, and is not null."""
@@ -45,10 +47,13 @@ class Module:
 class Block:
     """A resource's block in the code."""
 
+    code: "Code"
     expressions: Mapping[str, Any]
     module: Module
     provider: str
     single: bool
+    each: Any = UNKNOWN
+    """The map of its for_each, where that is a constant."""
 
 
 class Code:
@@ -72,7 +77,8 @@ class Code:
             if one.get("mode", "managed") == "managed":
                 single = module.single and not {"count_expression", "for_each_expression"} & one.keys()  # fmt: skip
                 provider = one.get("provider_config_key") or ""
-                self._blocks[module.prefix + one["address"]] = Block(one.get("expressions") or {}, module, provider, single)  # fmt: skip
+                each = (one.get("for_each_expression") or {}).get("constant_value", UNKNOWN)
+                self._blocks[module.prefix + one["address"]] = Block(self, one.get("expressions") or {}, module, provider, single, each)  # fmt: skip
         for name, call in (own.get("module_calls") or {}).items():
             single = module.single and not {"count_expression", "for_each_expression"} & call.keys()
             below = Module(f"{module.prefix}module.{name}.", module, call.get("expressions") or {}, {}, single)  # fmt: skip
@@ -85,9 +91,9 @@ class Code:
         """The addresses of which there must be exactly one."""
         return {address for address, block in self._blocks.items() if block.single}
 
-    def said(self, block: Block, path: Path, planned: Any, *, computed: bool) -> Said:
+    def said(self, block: Block, path: Path, planned: Any, *, computed: bool, key: str | int | None = None) -> Said:  # fmt: skip
         """Whether code sets the value at a path. `planned`: what the plan has there. `computed`: what is not set keeps the
-        value that the cloud has; of other attributes a plan has what code says, or their default."""
+        value that the cloud has; of other attributes a plan has what code says, or their default. `key`: the instance's."""
         expression, rest = _walked(block.expressions, path)
         if expression is ABSENT:
             # dynamic blocks are not in a configuration: but where nothing is computed, only code makes blocks
@@ -103,10 +109,15 @@ class Code:
         references = _bases(expression.get("references") or ())
         if not references:  # of functions and constants
             return Said.UNSURE if rest and computed else Said.SET
-        return self._referred(references, block.module, planned, computed)
+        each = UNKNOWN if block.each is UNKNOWN or key is None else at(block.each, (key,))
+        found = [
+            _stepped(each, path_of(one)[2:]) if one.startswith("each.value") else self.value(one, block.module)
+            for one in references
+        ]  # fmt: skip
+        return self._referred(references, found, planned, computed)
 
-    def _referred(self, references: list[str], module: Module, planned: Any, computed: bool) -> Said:  # fmt: skip
-        found = [self.value(one, module) for one in references]
+    def _referred(self, references: list[str], found: list[Any], planned: Any, computed: bool) -> Said:  # fmt: skip
+        """`found`: what the references come to."""
         if len(found) == 1 and found[0] not in (UNKNOWN, PRESENT) and planned is not ABSENT:
             if found[0] is None:
                 return Said.UNSET
@@ -184,6 +195,8 @@ def _split(rest: str) -> tuple[str, Path]:
 
 
 def _stepped(value: Any, path: Path) -> Any:
+    if value is ABSENT:
+        return UNKNOWN
     if value is UNKNOWN or value is PRESENT:
         return value if value is PRESENT and not path else UNKNOWN
     found = at(value, path)
@@ -199,8 +212,9 @@ def _speaks(reference: str, value: Any, planned: Any) -> bool:
         return reference.partition(".")[0] not in _OWN
     if value is None or isinstance(value, bool):
         return False
-    text = orjson.dumps(None if planned is ABSENT else planned).decode()
-    return any(scalar(one) in text for one in _scalars(value))
+    whole = {scalar(one) for one in _scalars(None if planned is ABSENT else parsed(planned))}
+    own = [scalar(one) for one in _scalars(parsed(value))]
+    return any(one in whole or (len(one) >= SHORT and any(one in text for text in whole)) for one in own)  # fmt: skip
 
 
 def _scalars(value: Any) -> Iterable[Any]:

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import orjson
+
 Path = tuple[str | int, ...]
 ABSENT = object()
 _STEP = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
@@ -17,6 +19,15 @@ def path_of(text: str) -> Path:
 def without_keys(address: str) -> str:
     """An instance's address as the code has it, without the keys of count and for_each."""
     return _KEY.sub("", address)
+
+
+def key_of(address: str) -> str | int | None:
+    """The key of an instance; None where it has none."""
+    found = _KEY.findall(address)
+    if not found or not address.endswith(found[-1]):
+        return None
+    key: str | int = orjson.loads(found[-1][1:-1])
+    return key
 
 
 def at(value: Any, path: Path) -> Any:

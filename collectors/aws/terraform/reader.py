@@ -6,7 +6,7 @@ from typing import Any
 
 from collectors.aws.terraform.code import Block, Said, alike
 from collectors.aws.terraform.document import Document, Resource
-from collectors.aws.terraform.marks import ABSENT, Path, at, marked, path_of
+from collectors.aws.terraform.marks import ABSENT, Path, at, key_of, marked, path_of
 from collectors.aws.terraform.owners import Owners
 from pipeline.patterns import matches
 from pipeline.spellings import nothing
@@ -63,7 +63,7 @@ class Reader:
             return None if planned in (ABSENT, None) else ""
         if self._named(self.choices.sets, one, top):
             return "" if planned is not ABSENT else None
-        said = self.document.code.said(block, path, planned, computed=computed)  # type: ignore[union-attr]
+        said = block.code.said(block, path, planned, computed=computed, key=key_of(one.address))
         if said is Said.UNSET:
             return _unset(planned, len(path) > 1 and path[0] not in block.expressions)
         if said is not Said.SET:

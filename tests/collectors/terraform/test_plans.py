@@ -93,11 +93,12 @@ DECLARED: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     # each roundabout way to null, an empty block, ignored changes: all of them opened by somebody
     "null-values": (
         {f"{IAM}r": {TRUST: {}}, "arn:aws:iam::222222222222:role/r": {TRUST: {}, f"{INLINE}/p": {}}, f"{KMS}imported": {ROTATION: True},
+         f"{KMS}k2-q": {"/policy": EMPTY},
          f"{KMS}k7": {"/policy": {"Version": "2012-10-17", "Statement": [
              {"Effect": "Allow", "Principal": {"AWS": f"{IAM}r"}, "Action": "kms:*", "Resource": "*"},
          ]}}},
-        {**{f"aws_kms_key.{name}": "comes to null" for name in ("cond", "loc", "module_output", 'each["p"]', "indexed[0]")},
-         **dict.fromkeys(("aws_kms_key.tried", "aws_kms_key.object", "module.a.module.b.aws_kms_key.deep"), "not set by code: is_enabled, policy"),
+        {**{f"aws_kms_key.{name}": "comes to null" for name in ("cond", "loc", "module_output", "indexed[0]")},
+         **dict.fromkeys(("aws_kms_key.tried", "aws_kms_key.object", 'aws_kms_key.each["p"]', "module.a.module.b.aws_kms_key.deep"), "not set by code: is_enabled, policy"),
          "aws_kms_key.secret": "sensitive: policy", "aws_instance.empty_block": "not set by code: metadata_options[0].http_endpoint",
          "aws_db_instance.ign": "another value than code says", "aws_security_group.ignored_const": "another value", "aws_security_group.ignored_var": UNSURE},
     ),
