@@ -35,28 +35,28 @@ class People:
     """Persons by what they are called. `known`: the map that people write (settings `people`)."""
 
     def __init__(self, known: Iterable[Names] = ()) -> None:
-        self._by_name: dict[str, str] = {}
-        self._spelt: dict[str, list[str]] = {}
+        self.by_name: dict[str, str] = {}
+        self.spelt: dict[str, list[str]] = {}
         for one in known:
             for name in (one.id, *one.names):
-                self._by_name.setdefault(name.casefold(), one.id)
-                self._spelt.setdefault(one.id, []).append(name)
+                self.by_name.setdefault(name.casefold(), one.id)
+                self.spelt.setdefault(one.id, []).append(name)
 
     def __bool__(self) -> bool:
-        return bool(self._by_name)
+        return bool(self.by_name)
 
     def id_of(self, name: str) -> str:
         """The person's id that goes by a name; the name itself where the map has none."""
-        return self._by_name.get(name.casefold(), name) if self._by_name else name
+        return self.by_name.get(name.casefold(), name) if self.by_name else name
 
     def called(self, name: str) -> list[str]:
         """All names of the person who goes by one; the name alone where the map has none."""
-        id = self._by_name.get(name.casefold())
+        id = self.by_name.get(name.casefold())
         return [
             name,
             *(
                 other
-                for other in self._spelt.get(id or "", ())
+                for other in self.spelt.get(id or "", ())
                 if other.casefold() != name.casefold()
             ),
         ]
@@ -69,9 +69,9 @@ class People:
             origin = _origin(actor)
             if origin is not None:
                 out = origin | ({"claimed": own["claimed"]} if own.get("claimed") else {})
-        if self._by_name:
+        if self.by_name:
             for name in _called(out, actor):
-                if (id := self._by_name.get(name.casefold())) is not None:
+                if (id := self.by_name.get(name.casefold())) is not None:
                     return out | {
                         "id": id,
                         "kind": "user" if out["kind"] == UNKNOWN else out["kind"],
@@ -109,6 +109,20 @@ class People:
         person who goes by it in the map."""
         own = {name.casefold(), name.rsplit("/", 1)[-1].casefold(), self.id_of(name).casefold()}
         return not own.isdisjoint(known)
+
+
+class Remembering(People):
+    """The same map for one judgement, which asks for the same few actors again and again."""
+
+    def __init__(self, people: People) -> None:
+        self.by_name, self.spelt = people.by_name, people.spelt
+        self._found: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
+
+    def person(self, actor: Mapping[str, Any]) -> dict[str, Any]:
+        known = self._found.get(id(actor))  # by the object itself, which is kept beside
+        if known is None:
+            known = self._found[id(actor)] = (actor, super().person(actor))
+        return known[1]
 
 
 NOBODY_MAPPED = People()

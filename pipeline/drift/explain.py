@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from pipeline.drift.attribute import SKEW, Cause, Made, Place, attribute, naming, place, together
+from pipeline.drift.attribute import Cause, Made, together
+from pipeline.drift.causes import WHOLE as WHOLE
+from pipeline.drift.causes import Causes
 from pipeline.drift.history import LONGEST
 from pipeline.model import from_micros
 from pipeline.model.finding import NAMESPACE
 from pipeline.normalise import Merged
-from pipeline.people import NOBODY_MAPPED, UNKNOWN, People
+from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, Remembering
 from pipeline.scalars import scalars
 from pipeline.state import Body, Drifted, Seen, State
 
@@ -21,9 +23,6 @@ KEPT, MOST_BYTES = 16, 200_000
 """Drifts that a late event may still complete, and what they may weigh together."""
 MOST_SUSPECTS = 256
 """Names kept of those who may have caused a finding."""
-WHOLE = "*"
-"""The part of a drift that is a resource's coming or going."""
-SECOND = 1_000_000
 CHECK = 60_000_000
 """How often a drift whose event may still come looks again."""
 
@@ -78,7 +77,8 @@ def told(
     `events`: until when every event has come (micros); None where no events come at all. Changes `body.drifts` and
     the actors of the findings that opened with them."""
     out, drifts = [], []
-    causes = _Causes(body, events, people)
+    people = Remembering(people)
+    causes = Causes(body, events, people)
     moved: dict[str, Told] = {}
     for old in body.drifts:
         if not heard and old.attribution not in ("", "pending"):
@@ -106,88 +106,6 @@ def told(
     return out
 
 
-class _Causes:
-    """The causes of a body's drifts, as far as they are asked for, each found once."""
-
-    def __init__(self, body: Body, events: int | None, people: People) -> None:
-        self._body, self._events, self._people = body, events, people
-        self._drifts, self._own = body.drifts, naming(body.resource)
-        self._places: dict[str, list[Place]] = {}
-        self._found: dict[str, Cause] = {}
-
-    def of(self, drift: Drifted) -> Cause:
-        if drift.id not in self._found:
-            self._found[drift.id] = self._cause(drift)
-        return self._found[drift.id]
-
-    def _cause(self, drift: Drifted) -> Cause:
-        fitting = [seen for seen in self._body.history if _fits(drift, seen)]
-        shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
-        waiting = self._events is not None and self._events < drift.at + SKEW
-        others = (
-            [place for one in self._beside(drift) for place in self._of(one)] if fitting else ()
-        )
-        return attribute(
-            fitting, drift.part, drift.since, drift.at, self._of(drift), others, elsewhere=self._elsewhere(drift, fitting), shown=shown, waiting=waiting, complete=self._events is not None and not waiting, people=self._people,
-        )  # fmt: skip
-
-    def _of(self, drift: Drifted) -> list[Place]:
-        if drift.id not in self._places:
-            self._places[drift.id] = [
-                place(one, drift.since, drift.at, self._own) for one in drift.changes
-            ]
-        return self._places[drift.id]
-
-    def beside(self, drift: Drifted) -> int:
-        """How many other drifts of its part are known: they too say something of its cause."""
-        return len(self._beside(drift))
-
-    def _beside(self, drift: Drifted) -> list[Drifted]:
-        return [one for one in self._drifts if one.part == drift.part and one.id != drift.id]
-
-    def _elsewhere(self, drift: Drifted, fitting: Sequence[Seen]) -> list[frozenset[str]]:
-        """Of each place the changes that another drift of the same place shows: they were made between its readings,
-        and are only by the allowance for clocks near to this one's, whose new value they did not ask for. Two values
-        one after another take two changes, in this order."""
-        near = [
-            s for s in fitting if not _between(drift, s) and drift.since - SKEW < s.at <= drift.at + SKEW
-        ]  # fmt: skip
-        out = [frozenset[str]() for _ in drift.changes]
-        if not near or not any(_between(drift, s) for s in fitting):
-            return out
-        for other in self._beside(drift):
-            earlier, later = other.at <= drift.since, other.since >= drift.at
-            if not (earlier or later):
-                continue
-            shown = [s for s in fitting if _between(other, s)]
-            # an event says only in which second it was: one of the last second may be of after the reading
-            own = [
-                s
-                for s in near
-                if s in shown and (len(shown) == 1 or s.at <= drift.since - SECOND or later)
-            ]
-            for number, one in enumerate(drift.changes if own else ()):
-                if any(
-                    _goes_on(two, one) if earlier else _goes_on(one, two) for two in other.changes
-                ):
-                    new = self._of(drift)[number].new
-                    out[number] |= {s.id for s in own if new.isdisjoint(s.values)}
-        return out
-
-
-def _between(drift: Drifted, seen: Seen) -> bool:
-    """Whether a change was made between the readings that a drift stands between."""
-    return drift.since < seen.at <= drift.at
-
-
-def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
-    """Whether a second change of a place begins with what the first has left there."""
-    if "after" not in one or "before" not in two or one["after"] != two["before"]:
-        return False
-    (above, _, last), (below, _, end) = one["path"].rpartition("/"), two["path"].rpartition("/")
-    return bool(above == below and (last == end or (last.isdigit() and end.isdigit())))
-
-
 def _known(cause: Cause) -> int:
     """How much is known of a cause, below 1000 (with the drifts beside it, of which there are fewer than 20): what is heard later only adds to it.
 
@@ -199,21 +117,6 @@ def _known(cause: Cause) -> int:
     return min((cause.attribution != "pending") + 4 * len(of_each) + links + copies, 980)
 
 
-def _fits(drift: Drifted, seen: Seen) -> bool:
-    """What made or ended a resource has changed no part of it, and the other way round."""
-    if drift.part != WHOLE:
-        return seen.kind not in ("create", "delete")
-    return seen.kind == ("create" if drift.changes[0]["op"] == "add" else "delete")
-
-
-def _shown(seen: Seen, drift: Drifted, drifts: Sequence[Drifted]) -> bool:
-    """Whether an earlier drift shows what the change did."""
-    return any(
-        one.since < seen.at <= one.at < drift.at and (not seen.parts or one.part in seen.parts)
-        for one in drifts
-    )
-
-
 class Told(NamedTuple):
     """What was just said of a drift."""
 
@@ -221,7 +124,7 @@ class Told(NamedTuple):
     known: int
 
 
-def _name(body: Body, moved: Mapping[str, Told], every: _Causes, people: People) -> None:
+def _name(body: Body, moved: Mapping[str, Told], every: Causes, people: People) -> None:
     """Gives the findings that began with a drift who made the places that they go back to."""
     drifts = {drift.id: drift for drift in body.drifts}
     for rule, life in body.lives.items():
@@ -229,7 +132,7 @@ def _name(body: Body, moved: Mapping[str, Told], every: _Causes, people: People)
         if not any(id in moved for id, _ in causes):
             continue
         made: list[Made] = []
-        suspects: set[str] = set()
+        candidates: list[Seen] = []
         known = 0
         for id, numbers in causes:
             if id not in drifts:
@@ -239,12 +142,10 @@ def _name(body: Body, moved: Mapping[str, Told], every: _Causes, people: People)
             cause = told.cause if told else every.of(drifts[id])
             known = max(known, told.known if told else _known(cause) + every.beside(drifts[id]))
             made += [cause.places[n] for n in numbers] if numbers else cause.places
-            for seen, _ in cause.candidates:
-                suspects |= people.names(seen.actor)
+            candidates += [seen for seen, _ in cause.candidates]
         attribution = together(made, people)
         by = [one.by for one in made if one.by] if attribution == "attributed" else []
-        if by:
-            suspects = set().union(*(people.names(seen.actor) for seen in by))
+        suspects = set[str]().union(*(people.names(seen.actor) for seen in by or candidates))
         body.lives[rule] = msgspec.structs.replace(
             life, actor=_actor(max(by, key=_when), people) if by else None, attribution=attribution, known=known,
             suspects=sorted(suspects)[:MOST_SUSPECTS],
