@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from pipeline import report
+from pipeline.model import CloudAccount
 from tests.core.world import World, key
 
 NASTY = [
@@ -41,3 +42,17 @@ def test_a_hostile_name_stays_text_where_it_is_shown(text: str) -> None:
         assert cell.isprintable()
         assert cell.lstrip()[:1] not in (*"=+-@\uff1d\uff0b\uff0d\uff20",)
     assert orjson.loads(report.as_json(findings, []))["findings"][0]["resource"]["name"] == text
+
+
+def test_an_accounts_name_stands_beside_its_id_where_it_is_known() -> None:
+    world = World()
+    owner = CloudAccount(kind="account", id="111111111111", name="shop")
+    world.snapshot(key(0, rotation=False).model_copy(update={"cloud_account": owner, "class_": "security"}))  # fmt: skip
+    findings = list(world.documents())
+    assert findings[0]["resource"]["cloud_account"]["name"] == "shop"
+    assert findings[0]["resource"]["class"] == "security"
+    out = io.StringIO()
+    report.print_table(Console(file=out, width=300), findings, [])
+    assert "shop (111111111111)" in out.getvalue()
+    line = next(csv.DictReader(io.StringIO(report.as_csv(findings))))
+    assert (line["account"], line["account_name"]) == ("111111111111", "shop")
