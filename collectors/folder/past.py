@@ -55,8 +55,9 @@ class Gathered:
         self.ticks = False
         """Whether time passes by records of control among them."""
 
+    @wire.one_record("a record")
     def add(self, topic: str, element: bytes) -> None:
-        """One element. Raises Malformed where it has no time."""
+        """One element. Raises Malformed where it has no time, or another form than its topic's."""
         document = wire.decode(element)
         at = _time(topic, document)
         self.ticks = self.ticks or (topic == CONTROL.name and "tick" in document)

@@ -61,31 +61,39 @@ def read(
 
 
 def entries(path: Path, redactor: Redactor, told: Callable[[str], None]) -> Iterator[tape.Entry]:
-    """The records of a tape, redacted as every collector's are: who wrote it may not have done so."""
+    """The records of a tape, redacted as every collector's are: who wrote it may not have done so. What cannot be
+    redacted, for it is no JSON, is told and left out."""
     for entry in tape.read(path, told):
-        if entry.topic == SNAPSHOTS.name:
-            yield entry._replace(value=_redacted(entry.value, redactor))
-        else:
+        if entry.topic != SNAPSHOTS.name:
             yield entry
-
-
-def _redacted(value: bytes, redactor: Redactor) -> bytes:
-    try:
-        elements = [wire.decode(element) for element in wire.split(value)]
-    except Malformed:
-        return value  # no batch; whoever is fed buries it
-    for element in elements:
-        if not isinstance(element, dict):
             continue
-        kind = kinds().get(str(element.get("type")))
-        if "config" in element:
-            whole = {"config": element["config"]}
-            paths = [f"config.{path}" for path in kind.redact] if kind else []
-            element["config"] = redactor.config(whole, paths)["config"]
-        if isinstance(tags := element.get("tags"), dict):
-            texts = {k: v for k, v in tags.items() if isinstance(v, str)}
-            element["tags"] = redactor.config(tags) | redactor.tags(texts)
-    return wire.join([orjson.dumps(element, option=orjson.OPT_SORT_KEYS) for element in elements])
+        elements = []
+        try:
+            for number, element in enumerate(wire.split(entry.value)):
+                try:
+                    elements.append(_redacted(element, redactor))
+                except Malformed as why:
+                    told(f"{path}:{entry.line}: [{number}]: {why}")
+        except Malformed as why:
+            told(f"{path}:{entry.line}: {why}")
+        if elements:
+            yield entry._replace(value=wire.join(elements))
+
+
+@wire.one_record("a record of a tape")
+def _redacted(data: bytes, redactor: Redactor) -> bytes:
+    element = wire.decode(data)
+    if not isinstance(element, dict):
+        return data
+    kind = kinds().get(str(element.get("type")))
+    if "config" in element:
+        whole = {"config": element["config"]}
+        paths = [f"config.{path}" for path in kind.redact] if kind else []
+        element["config"] = redactor.config(whole, paths)["config"]
+    if isinstance(tags := element.get("tags"), dict):
+        texts = {k: v for k, v in tags.items() if isinstance(v, str)}
+        element["tags"] = redactor.config(tags) | redactor.tags(texts)
+    return orjson.dumps(element, option=orjson.OPT_SORT_KEYS)
 
 
 def _fed(path: Path, entry: tape.Entry, feed: Callable[[str, bytes], None], told: Told) -> None:
