@@ -100,7 +100,7 @@ class Hearer:
             else:
                 self.file(io.BytesIO(packed), object_.key, heard, within)
         except Malformed as why:
-            self._refuse(heard, Malformed(f"{object_.name}: {why}"), b"")
+            self._refuse(heard, Malformed(f"{object_.name[:300]}: {why}"), b"")
 
     def file(self, file: BinaryIO, key: str, heard: Heard, within: Within = lambda _: True) -> None:
         """A log file of CloudTrail. Raises Malformed where it is none."""
