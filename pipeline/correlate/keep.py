@@ -15,7 +15,7 @@ from pipeline.correlate.group import Correlation, Group, Log, Told, pack
 from pipeline.correlate.names import DIGEST, Names
 from pipeline.correlate.novelty import SHARDS, Memory
 from pipeline.correlate.runs import Run
-from pipeline.correlate.windows import Hit
+from pipeline.correlate.windows import Hit, Place
 from pipeline.state import BODY, NEVER, Position
 
 NAMES = 128
@@ -45,6 +45,10 @@ class Head(msgspec.Struct, array_like=True):
     """Blocks of names."""
     names: bytes = b""
     """Digests in no block yet."""
+    fresh: int = 0
+    since: int = 0
+    dirty: Place | None = None
+    """How many hits wait to be judged, since which watermark, and from where on."""
     habits: tuple[int, int, list[int], int, int] | None = None
     """Of first_seen: since, until, every; when a value is forgotten next; which shards there are, as bits."""
 
@@ -93,7 +97,7 @@ class Kept:
         return block_key(self.name, kind, number)
 
     @classmethod
-    def load(cls, get: Get, correlation: Correlation, name: str, row: bytes | None) -> "Kept":  # fmt: skip
+    def load(cls, get: Get, correlation: Correlation, name: str, row: bytes | None, watermark: int) -> "Kept":  # fmt: skip
         own = name.partition("\n")[2]
         if row is None:
             return cls(name, Group(correlation, own), Position())
@@ -104,7 +108,7 @@ class Kept:
         digests = b"".join(_names.decode(rows.content(found)) for found in _there(get, name, "n", 0, head.named)) + head.names  # fmt: skip
         width = DIGEST + 1
         final = [digests[at : at + width] for at in range(0, len(digests), width)]
-        names = Names(final, head.before.listed) if head.before else None
+        names = Names(final, head.before.listed, head.before.beyond) if head.before else None
         group = Group(correlation, own, head.floor, head.before, names, _memory(get, name, head))
         if group.habits is not None and head.habits is not None:
             group.habits.forget = head.habits[3]
@@ -122,7 +126,10 @@ class Kept:
             group.read(hit, head.next)
         if group.habits is not None:
             group.habits.known(hit for hit, _ in group.held.values())
+        group.scan.scan(watermark - correlation.lateness)
+        group.scan.judged_before(head.dirty)
         kept = cls(name, group, position, due)
+        kept.fresh, kept.since = head.fresh, head.since
         kept._named, kept._names = head.named, head.names
         kept._run = head.before.id if head.before else ""
         kept._shards = head.habits[4] if head.habits else 0
@@ -145,7 +152,7 @@ class Kept:
         head = Head(
             group.floor, group.cut, group.late, group.capped, group.seen, group.told,
             final if final and final.count else None, group.log.first, group.log.next,
-            [raw for _, raw in group.log.recent], self._named, self._names,
+            [raw for _, raw in group.log.recent], self._named, self._names, self.fresh, self.since, group.scan.dirty if self.fresh else None,
             (habits.since, habits.until, habits.every, habits.forget, self._shards) if habits is not None else None,
         )  # fmt: skip
         put(rows.head_key(self.name), rows.encode(head, due, self.position))

@@ -23,7 +23,7 @@ DIGEST = 8
 class Names:
     """The different names of a run. What is final is kept as digests, the rest as it is: so it can be counted anew."""
 
-    def __init__(self, final: Iterable[bytes] = (), listed: Mapping[str, list[str]] | None = None) -> None:  # fmt: skip
+    def __init__(self, final: Iterable[bytes] = (), listed: Mapping[str, list[str]] | None = None, beyond: bool = False) -> None:  # fmt: skip
         self._final = set(final)
         self._listed = {kind: list((listed or {}).get(kind, ())) for kind in KINDS}
         self._counts = Counter(KINDS[one[0]] for one in self._final)
@@ -31,7 +31,8 @@ class Names:
         self._least: dict[str, list[str]] = {kind: [] for kind in KINDS}
         self._more: Counter[str] = Counter()
         """Of those open, how many are not among the final ones."""
-        self.full = any(self._counts[kind] >= MOST for kind in KINDS)
+        self.beyond = self.full = beyond
+        """There are more than are told apart: among the final ones, or at all."""
 
     def add(self, hit: Hit) -> None:
         """The names of one more hit, which may yet change."""
@@ -65,6 +66,7 @@ class Names:
                 if name in self._open[kind]:
                     self._more[kind] -= 1
                 elif self._counts[kind] + self._more[kind] >= MOST:
+                    self.beyond = self.full = True
                     continue
                 self._final.add(key)
                 self._counts[kind] += 1
@@ -76,6 +78,7 @@ class Names:
         self._open = {kind: set() for kind in KINDS}
         self._least = {kind: [] for kind in KINDS}
         self._more.clear()
+        self.full = self.beyond
 
     def counts(self) -> dict[str, int]:
         """How many there are of each kind; at most 10,000."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import msgspec
 import orjson
 from pydantic import ValidationError
 
@@ -29,10 +30,21 @@ LIVE_GROUPS, LIVE_HITS = 2000, 200_000
 theirs comes."""
 
 
-AGAIN = 4
-"""So many hits are judged again for each that has come. Where late ones would take more, they wait for others."""
+AT_ONCE, AGAIN = 32, 4
+"""So many hits are judged again at once; so many for each that has come. Where a late one would take more, it waits."""
+LATE_KEY = b"l"
 PATIENCE = 120_000_000
 """Microseconds that they wait at most, by the watermark; a quarter of a timespan that is shorter."""
+
+
+class Late(msgspec.Struct, array_like=True):
+    """Groups with late hits that wait to be judged."""
+
+    until: dict[str, int] = {}
+    """The watermark at which they are."""
+
+
+_late = msgspec.msgpack.Decoder(Late)
 
 
 class Correlating:
@@ -75,6 +87,10 @@ class Correlating:
         self._marked, self._sources = 0, sources
         self._latest = NEVER
         self._time = Watermarks(self._get)
+        self._applied = 0
+        late = self._get(LATE_KEY)
+        self._late = _late.decode(rows.content(late)).until if late else {}
+        self._late_moved = False
         self._budget = Budget(self._row, self._rows_put, budget)
 
     @property
@@ -106,7 +122,7 @@ class Correlating:
     def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:  # noqa: ARG002 - there is one
         """One record of `signals`. What is malformed goes to the dead; raises only NewerState. `broker_time`: when the
         broker took it, microseconds; None: not known."""
-        self._latest = arrival.latest(broker_time)
+        self._latest, self._applied = arrival.latest(broker_time), offset + 1
         try:
             document = wire.decode(value)
             if isinstance(document, dict) and "mark" in document:
@@ -128,6 +144,7 @@ class Correlating:
         self.counts["marks"] += 1
         self._time.tick(f"{record.level}.{record.mark}", micros(record.until), self._latest)
         self._rows[rows.SOURCES_KEY] = self._time.row(offset)
+        self._judge_late()
 
     def _signal(self, document: Any, offset: int) -> None:
         record = _read(Signal, document)
@@ -151,19 +168,39 @@ class Correlating:
         watermark = self._known(self._levels[one.id])
         came = kept.group.gone(new, watermark) if record.gone else kept.group.take(new, watermark)
         self.counts["late" if came == "late" else "signals"] += 1
-        if came == "taken":
-            kept.since = kept.since if kept.fresh else watermark
-            kept.fresh += 1
         kept.position = Position(offset, 0, self._marked)
         self._touched[name] = kept
+        if came == "taken":
+            self._judge_or_wait(name, kept, watermark)
+
+    def _judge_or_wait(self, name: str, kept: Kept, watermark: int) -> None:
+        """A hit that came is judged; a late one, by which many others are to be judged again, waits until more of the
+        group have come, or for a while. When, is decided by the records alone: after a kill the same is said again."""
+        kept.since = kept.since if kept.fresh else watermark
+        kept.fresh += 1
+        scan, patience = kept.group.scan, self._patience[kept.group.correlation.id]
+        again = scan.again(scan.dirty)
+        if again <= AT_ONCE or again <= AGAIN * kept.fresh or not patience:
+            self._judge(name, kept, watermark)
+        elif name not in self._late:
+            self._late[name] = kept.since + patience
+            self._late_moved = True
+
+    def _judge_late(self) -> None:
+        """Those that have waited long enough."""
+        for name, until in list(self._late.items()):
+            one = self._by_id.get(name.partition("\n")[0])
+            if one is None:
+                del self._late[name]
+            elif (known := self._known(self._levels[one.id])) >= until:
+                self._judge(name, self._group(name, one), known)
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
-        """Judges the groups of which signals have come. Then lets time pass in up to `most` groups that are due at their
+        """Lets time pass in up to `most` groups that are due at their
         watermark (or `limit`, if that is lower), the lower levels first, and tells the correlations above how far they
         are.
 
         Says whether more are left."""
-        self._judge_fresh()
         done = 0
         for level, due in self._due.items():
             known = self._known(level)
@@ -178,20 +215,10 @@ class Correlating:
                 self._outputs += marks(self.number, level, until)
         return False
 
-    def _judge_fresh(self) -> None:
-        """Each group has its turn, those with the fewest new signals first: a flood of one keeps nobody waiting."""
-        fresh = sorted((kept.fresh, name) for name, kept in self._touched.items() if kept.fresh)
-        for count, name in fresh:
-            kept, one = self._touched[name], name.partition("\n")[0]
-            known, until = self._known(self._levels[one]), kept.since + self._patience[one]
-            if known < until and kept.group.scan.again > AGAIN * count:
-                self._wait(until, name)
-            else:
-                self._judge(name, kept, known)
-
     def _judge(self, name: str, kept: Kept, watermark: int) -> None:
         kept.fresh = 0
         self._touched[name] = kept
+        self._late_moved = self._late.pop(name, None) is not None or self._late_moved
         try:
             self._emit(name, kept, kept.group.judge(watermark))
         except (NewerState, MemoryError):
@@ -228,11 +255,8 @@ class Correlating:
 
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
-        self._judge_fresh()
         for name, kept in self._touched.items():
             kept.due = kept.group.due()
-            if kept.fresh:  # it waits for others
-                kept.due = min(kept.due, kept.since + self._patience[kept.group.correlation.id])
             kept.save(self._rows_put)
             if kept.due == NEVER:
                 self._leave(name)
@@ -240,6 +264,9 @@ class Correlating:
                 self._wait(kept.due, name)
                 self._hits += kept.weigh()
         self._touched = {}
+        if self._late_moved:
+            row = rows.encode(Late(self._late), NEVER, Position(self._applied))
+            self._rows[LATE_KEY], self._late_moved = row, False
         while len(self._live) > LIVE_GROUPS or (self._hits > LIVE_HITS and len(self._live) > 1):
             self._leave(next(iter(self._live)))
         work = Work(self._outputs, self._rows, self._dead)
@@ -260,7 +287,13 @@ class Correlating:
         """From memory, or its rows; it is the last to leave."""
         kept = self._live.pop(name, None)
         if kept is None:
-            kept = Kept.load(self._row, one, name, self._row(rows.head_key(name)))
+            kept = Kept.load(
+                self._row,
+                one,
+                name,
+                self._row(rows.head_key(name)),
+                self._known(self._levels[one.id]),
+            )
             self._hits += kept.weigh()
         self._live[name] = kept
         return kept

@@ -48,6 +48,8 @@ class Run(msgspec.Struct, array_like=True):
     """It is judged no more."""
     listed: dict[str, list[str]] = {}
     """Its names of each kind, the first by the alphabet."""
+    beyond: bool = False
+    """There are more names than are told apart."""
 
 
 class Stretch:
@@ -139,7 +141,8 @@ class Scan:
         self._next += index < self._next
         run = next((run for run in reversed(self.runs) if run.first < place), None)
         if run is None or hit.place > run.end:
-            if index < self._next or run is None or run.frozen is None or place < run.frozen:
+            goes_on = run is not None and run.frozen is not None and run.frozen < place
+            if index < self._next or run is None or not (goes_on and self._reached(run, hit.at)):
                 self._again(place)
             return
         if run.named is not None and hit.place <= run.named:
@@ -215,9 +218,18 @@ class Scan:
                 self._name(run)
 
     @property
-    def again(self) -> int:
-        """How many hits that were judged are to be judged again."""
-        return self._next - self.line.index(self._dirty) if self._dirty is not None else 0
+    def dirty(self) -> Place | None:
+        """From here on all is to be judged again."""
+        return self._dirty
+
+    def again(self, place: Place | None) -> int:
+        """How many hits are to be judged from a place on."""
+        return len(self.line) - self.line.index(place) if place is not None else 0
+
+    def judged_before(self, dirty: Place | None) -> None:
+        """All has been judged, but what comes from a place on is to be judged again."""
+        if dirty is not None:
+            self._again(dirty)
 
     def waits(self) -> int | None:
         """What is found next can be judged only once so much is known."""
@@ -241,13 +253,14 @@ class Scan:
     def _goes_on(self, run: Stretch) -> bool:
         """A run that is judged no more takes what follows."""
         place = self.line.order[self._next]
-        if place[0] - run.end[0] > self.spec.gap:
+        if not self._reached(run, place[0]):
             return False
         index = self.line.reach(place, run.at + self.spec.longest)
-        if index < self._next:
-            return False
         run.end, self._next, self._stands = self.line.order[index], index + 1, None
         return True
+
+    def _reached(self, run: Stretch, at: int) -> bool:
+        return at - run.end[0] <= self.spec.gap and at - run.at <= self.spec.longest
 
     def _match(self, begin: Place, end: Place) -> None:
         run = self.runs[-1] if self.runs else None
@@ -344,7 +357,7 @@ class Scan:
         frozen = run.frozen is not None and run.frozen[0] < floor
         if frozen:
             index = self.line.index((floor,)) - 1
-            end = min(run.end, self.line.order[index]) if index >= 0 else run.end
+            end = min(run.end, self.line.order[index]) if index >= 0 else run.final.end
         else:
             ends = bisect_left(run.ends, (floor,))
             end = run.ends[ends - 1] if ends else run.final.end
@@ -355,7 +368,7 @@ class Scan:
         begin, until = self.hits(run)
         run.settled += run.names.settle([*run.extra, *self.line.hits[begin:until]])
         final = self.whole(run)
-        final.frozen, final.listed = frozen, run.names.settled
+        final.frozen, final.listed, final.beyond = frozen, run.names.settled, run.names.beyond
         run.final, run.begin, run.extra, run.end = final, end, [], goes_on
         if frozen:
             run.frozen = end

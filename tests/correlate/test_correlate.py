@@ -116,14 +116,16 @@ class World:
     def __init__(self, spec: Spec, lateness: float = 5, *, restarts: bool = False) -> None:
         self.correlation = Correlation("c", spec, int(lateness * MINUTE))
         self.rows: dict[bytes, bytes | None] = {}
+        self.watermark = 0
         self.kept = self._load()
         self.restarts = restarts
-        self.watermark = 0
         self.alerts: dict[str, dict[str, Any]] = {}
         self.said = 0
 
     def _load(self) -> Kept:
-        return Kept.load(self.rows.get, self.correlation, "c\ng", self.rows.get(head_key("c\ng")))
+        return Kept.load(
+            self.rows.get, self.correlation, "c\ng", self.rows.get(head_key("c\ng")), self.watermark
+        )
 
     @property
     def group(self) -> Group:
