@@ -24,6 +24,8 @@ from pipeline.state import Body
 HOUR = 3_600_000_000
 MOST_GROUPS = 16
 """Of one match: a group-by name may stand for a list (the resources related to one)."""
+MOST_VALUES = 100
+"""Of one match, that are counted: of a field that is a list."""
 SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
 """A provider's audit events, as Sigma's taxonomy names them."""
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
@@ -118,7 +120,7 @@ class Watch:
                 stands = rule.id in self._stands.get(one.id, ())
                 if state and not stands:
                     continue
-                value = _first(view, one.counted) if one.counted else None
+                value = _counted(view, one) if one.counted else None
                 if stands:
                     value = event.brief.get("finding")
                 for group in groups(one, rule.id, rule.name, view):
@@ -179,20 +181,32 @@ def _keyed(signals: Iterator[dict[str, Any]]) -> Iterator[tuple[bytes, dict[str,
 
 
 def groups(one: Correlation, rule: str, called: str | None, view: View) -> list[tuple[str, ...]]:
-    """The groups that a match belongs to: of a list, each element is one; at most 16. None where a field of ours is
-    not there: nobody is not a group."""
+    """The groups that a match belongs to: of a list, each element is one; at most 16. None where a field is not there,
+    null or empty: what is not known to be the same is no group."""
     found = []
     for name in one.group_by:
-        field = one.field_of(name, rule, called)
-        own = [text for value in view.values(field) if not isinstance(value, list) and (text := text_of(value)) is not None]  # fmt: skip
-        if not own and field.startswith(f"{OWN}."):
+        texts = _texts(view, one.field_of(name, rule, called))
+        own = {text.replace("\n", " ") for text in texts} - {""}  # a group's name has one a line
+        if not own:
             return []
-        found.append(sorted(set(own)) or [""])
+        found.append(sorted(own))
     return list(itertools.islice(itertools.product(*found), MOST_GROUPS))
 
 
-def _first(view: View, name: str) -> str | None:
-    return next((text for value in view.values(name) if (text := text_of(value)) is not None), None)
+def _texts(view: View, name: str) -> Iterator[str]:
+    """The values of a field; every element of a list."""
+    for value in view.values(name):
+        if not isinstance(value, list) and (text := text_of(value)) is not None:
+            yield text
+
+
+def _counted(view: View, one: Correlation) -> str | list[str] | None:
+    """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
+    first."""
+    found = list(dict.fromkeys(_texts(view, one.counted or "")))
+    if one.kind not in ("value_count", "first_seen"):
+        return found[0] if found else None
+    return found[0] if len(found) == 1 else found[:MOST_VALUES] or None
 
 
 def of_change(

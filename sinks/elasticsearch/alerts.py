@@ -44,7 +44,8 @@ def document(alert: dict[str, Any], now: int) -> dict[str, Any]:
         "driftline": {"alert": {
             "state": alert["state"], "severity": alert["severity"], "revision": alert["revision"], "count": alert["count"],
             "group": alert["group"], "resources": alert["resources"], "findings": alert["findings"],
-            "actors": alert["actors"], "story": alert["story"], "next": alert["next"],
+            "actors": alert["actors"], "actions": alert.get("actions", []), "distinct": alert.get("distinct", {}),
+            "story": alert["story"], "next": alert["next"],
             "false_positives": alert["false_positives"], "capped": alert.get("capped", False),
             "held_back": alert.get("held_back", False), **about,
         }},

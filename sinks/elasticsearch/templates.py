@@ -155,7 +155,7 @@ def _alerts() -> dict[str, Any]:
     own = _object(
         state=KEYWORD, severity=KEYWORD, revision=LONG, count=LONG, group=FLAT, resources=KEYWORD, findings=KEYWORD,
         actors=KEYWORD, next=TEXT, false_positives=TEXT, capped=BOOL, held_back=BOOL, merged_into=KEYWORD, continues=KEYWORD,
-        story={"type": "object", "enabled": False},
+        story={"type": "object", "enabled": False}, actions=KEYWORD, distinct=_object(resources=LONG, actions=LONG, actors=LONG, findings=LONG, values=LONG),
     )  # fmt: skip
     names = ("@timestamp", "message", "ecs", "observer", "rule", "related")
     properties = {name: shared[name] for name in names} | {
