@@ -63,13 +63,15 @@ class Code:
         self, data: Mapping[str, Any], values: Iterable[tuple[str, Mapping[str, Any]]]
     ) -> None:
         configuration = data["configuration"] or {}
-        self.providers: Mapping[str, Any] = configuration.get("provider_config") or {}
+        self._providers: Mapping[str, Any] = configuration.get("provider_config") or {}
         self._inputs = data.get("variables") or {}
         self._blocks: dict[str, Block] = {}
         self._values: dict[str, list[Mapping[str, Any]]] = {}
         for address, one in values:
             self._values.setdefault(without_keys(address), []).append(one)
-        self._walk(configuration.get("root_module") or {}, Module())
+        root = configuration.get("root_module") or {}
+        self._root = Module(variables=root.get("variables") or {})
+        self._walk(root, Module())
 
     def _walk(self, own: Mapping[str, Any], module: Module) -> None:
         module = Module(module.prefix, module.parent, module.arguments, own.get("variables") or {}, module.single)  # fmt: skip
@@ -86,6 +88,15 @@ class Code:
 
     def block(self, address: str) -> Block | None:
         return self._blocks.get(without_keys(address))
+
+    def region(self, provider: str) -> Any:
+        """A provider's region; UNKNOWN where the plan does not show it."""
+        own = self._providers.get(provider) or {}
+        region = (own.get("expressions") or {}).get("region") or {}
+        references = _bases(region.get("references") or ())
+        if len(references) == 1 and not own.get("module_address"):
+            return self.value(references[0], self._root)
+        return region.get("constant_value", UNKNOWN)
 
     def single(self) -> set[str]:
         """The addresses of which there must be exactly one."""

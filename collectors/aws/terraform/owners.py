@@ -93,7 +93,4 @@ class Owners:
         return self._partition, f"its partition is not in the plan: taken as {self._partition} (--partition)"  # fmt: skip
 
     def _region(self, provider: str) -> object:
-        if not self._code:
-            return None
-        expressions = (self._code.providers.get(provider) or {}).get("expressions") or {}
-        return (expressions.get("region") or {}).get("constant_value")
+        return self._code.region(provider) if self._code else None

@@ -68,6 +68,8 @@ class Reader:
             return _unset(planned, len(path) > 1 and path[0] not in block.expressions)
         if said is not Said.SET:
             return WHY[said]
+        if planned is ABSENT:
+            return "the plan has no value of it"
         return DRIFTED if self._drifted(one, path) else ""
 
     def barred(self, one: Resource, path: Path) -> str:

@@ -205,6 +205,8 @@ def test_a_bucket_of_another_workspace_is_in_the_partition_of_its_region(
     data["configuration"]["provider_config"]["aws"]["expressions"]["region"]["constant_value"] = region  # fmt: skip
     found = told(tmp_path, data)
     assert (list(expected(found)), found.not_compared) == ([f"arn:{partition}:s3:::b"], {})
+    data["configuration"]["provider_config"]["aws"]["expressions"]["region"] = references("var.region")  # fmt: skip
+    assert list(expected(told(tmp_path, data | {"variables": {"region": {"value": region}}}))) == [f"arn:{partition}:s3:::b"]  # fmt: skip
     block["values"]["region"] = region
     elsewhere = told(tmp_path, plan(block | {"provider": "aws.unknown"}))
     assert list(expected(elsewhere)) == [f"arn:{partition}:s3:::b"]
@@ -283,6 +285,13 @@ def test_pending_changes(tmp_path: Path, actions: list[str]) -> None:
     found = told(tmp_path, plan(key({"enable_key_rotation": True}, change={"actions": actions})))
     assert "aws_kms_key.k" in found.partial[0]
     assert "/".join(actions) in found.partial[0]
+
+
+def test_what_code_sets_and_the_plan_has_no_value_of(tmp_path: Path) -> None:
+    """Cut off, or known only after apply: nothing is expected to be empty by that."""
+    found = told(tmp_path, plan(key({}, expressions={"enable_key_rotation": references("aws_x.y.z")})))  # fmt: skip
+    assert found.records == []
+    assert found.not_compared["aws_kms_key.k"] == "the plan has no value of it: enable_key_rotation"
 
 
 def test_a_resource_whose_code_may_be_absent(tmp_path: Path) -> None:
