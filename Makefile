@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help venv demo test test-fast bench check docs lock clean
+.PHONY: help venv demo test test-fast trials bench check docs lock clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +26,10 @@ test: venv ## Everything, live tests on real parts included
 
 test-fast: venv ## Only what needs no server
 	$(BIN)/python -m pytest tests -m "not live" -n auto
+
+trials: venv ## Long trials with other seeds, outside CI: workers disturbed, odd records at every door
+	$(BIN)/python -m tests.live.crash kill sleep rebalance broker chaos --n 100000
+	DRIFTLINE_FUZZ=50 $(BIN)/python -m pytest -q tests/collectors/events/test_odd.py tests/collectors/test_odd_doors.py
 
 bench: venv ## Measures, side by side; writes bench.json
 	$(BIN)/python -m tests.bench
