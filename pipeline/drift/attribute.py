@@ -84,11 +84,10 @@ def attribute(
         ((seen, _confidence(seen, values, seen.at > at or (seen.at <= since and seen.id in shown))) for seen in found),
         key=lambda pair: (-pair[1], pair[0].at, pair[0].id),
     )  # fmt: skip
-    nobody: Attribution = "pending" if waiting else "unattributed"
     if not ranked:
-        return Cause(nobody, [], [Made(nobody) for _ in places])
+        return nobody(len(places), waiting=waiting)
     everybody = _by_person(found, people)
-    made: list[Made] = [Made(nobody)] * len(places)
+    made = nobody(len(places), waiting=waiting).places
     alone: list[int] = []
     for number, one in enumerate(places):
         gone = elsewhere[number] if elsewhere else frozenset()
@@ -112,13 +111,24 @@ def _by_person(found: Sequence[Seen], people: People) -> list[list[Seen]]:
     return list(out.values())
 
 
+def may(seen: Seen, part: str, since: int, at: int) -> bool:
+    """Whether a change may show between two readings of a part, as far as times and parts say."""
+    return since - SKEW < seen.at <= at + SKEW and (not seen.parts or part in seen.parts)
+
+
+def nobody(places: int, *, waiting: bool) -> Cause:
+    """The cause of so many places where no change may have made them."""
+    said: Attribution = "pending" if waiting else "unattributed"
+    return Cause(said, [], [Made(said)] * places)
+
+
 def _candidates(
     history: Sequence[Seen], part: str, since: int, at: int, people: People
 ) -> list[Seen]:
     """What may have touched the part in that time; of two accounts' copies of one event the one that names a person."""
     found: dict[str, Seen] = {}
     for seen in history:
-        if not since - SKEW < seen.at <= at + SKEW or (seen.parts and part not in seen.parts):
+        if not may(seen, part, since, at):
             continue
         key = seen.shared or seen.id
         known = found.get(key)

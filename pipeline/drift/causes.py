@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.drift.attribute import SKEW, Cause, Place, attribute, naming, place
+from pipeline.drift.attribute import SKEW, Cause, Place, attribute, may, naming, nobody, place
 from pipeline.people import People
 from pipeline.state import Body, Drifted, Seen
 
@@ -17,7 +17,7 @@ class Causes:
 
     def __init__(self, body: Body, events: int | None, people: People) -> None:
         self._body, self._events, self._people = body, events, people
-        self._drifts, self._own = body.drifts, naming(body.resource)
+        self._drifts, self._own = body.drifts, frozenset[int]()
         self._places: dict[str, list[Place]] = {}
         self._found: dict[str, Cause] = {}
 
@@ -27,12 +27,16 @@ class Causes:
         return self._found[drift.id]
 
     def _cause(self, drift: Drifted) -> Cause:
-        fitting = [seen for seen in self._body.history if _fits(drift, seen)]
-        shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
         waiting = self._events is not None and self._events < drift.at + SKEW
-        others = (
-            [place for one in self._beside(drift) for place in self._of(one)] if fitting else ()
-        )
+        fitting = [
+            seen for seen in self._body.history
+            if may(seen, drift.part, drift.since, drift.at) and _fits(drift, seen)
+        ]  # fmt: skip
+        if not fitting:  # most that a sweep finds
+            return nobody(len(drift.changes), waiting=waiting)
+        self._own = self._own or naming(self._body.resource)
+        shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
+        others = [place for one in self._beside(drift) for place in self._of(one)]
         return attribute(
             fitting, drift.part, drift.since, drift.at, self._of(drift), others, elsewhere=self._elsewhere(drift, fitting), shown=shown, waiting=waiting, complete=self._events is not None and not waiting, people=self._people,
         )  # fmt: skip
@@ -55,9 +59,7 @@ class Causes:
         """Of each place the changes that another drift of the same place shows: they were made between its readings,
         and are only by the allowance for clocks near to this one's, whose new value they did not ask for. Two values
         one after another take two changes, in this order."""
-        near = [
-            s for s in fitting if not _between(drift, s) and drift.since - SKEW < s.at <= drift.at + SKEW
-        ]  # fmt: skip
+        near = [s for s in fitting if not _between(drift, s)]
         out = [frozenset[str]() for _ in drift.changes]
         if not near or not any(_between(drift, s) for s in fitting):
             return out
