@@ -282,6 +282,8 @@ class Worker(Block):
     """/live, /ready and /metrics; 0 takes a free one."""
     bad_share: float = Field(0.1, gt=0, le=1)
     """The worker stops when more than this share of a thousand records is bad."""
+    accepted_topics: list[str] = Field(default_factory=list)
+    """Ids of topics that were made anew on purpose: their records are read as what comes after those of the old ones."""
     forget_after: Seconds = Field(30 * 86_400, ge=8 * 86_400)
     """So long after a resource, or a finding of it, has ended nothing is kept of it: neither its state nor the last word in
     `findings`. More than any sink is ever behind; a week is kept of what is said."""

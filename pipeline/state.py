@@ -246,6 +246,8 @@ BODY = b"b"
 SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
 RULES_KEY = b"r"
+ORIGINS_KEY = b"t"
+"""Which topics the partition was made from (pipeline.worker.origins)."""
 TOLD = b"g"
 """Begins the keys of what is told of scopes, accounts and regions, and not yet followed."""
 WHOLE_KEY = b"c"
@@ -352,7 +354,8 @@ def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
         key, row = pair
         if key[:1] == BODY:
             return 0 if row is not None else 2
-        return 3 if key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY) or key[:1] == TOLD else 1
+        beside = key in (SOURCES_KEY, EXCEPTIONS_KEY, RULES_KEY, ORIGINS_KEY) or key[:1] == TOLD
+        return 3 if beside else 1
 
     rows = dict(sorted(found.items(), key=rank))
     return rows | {WHOLE_KEY: whole(len(rows))}

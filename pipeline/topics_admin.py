@@ -1,10 +1,12 @@
 """Makes and compares topics as pipeline.topics says."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+import orjson
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AlterConfigOpType,
     ConfigEntry,
@@ -21,6 +23,7 @@ from pipeline.topics import APP_ID, CORRELATE_ID, Topic, topics_of
 SPREAD = 60.0
 """Seconds that a busy broker may take until it lists what it has made."""
 
+MADE_FROM = "topics.json"
 PATIENCE, ENOUGH = 30.0, 8
 
 
@@ -88,6 +91,47 @@ class Difference(NamedTuple):
     setting: tuple[str, str] | None = None
     """A broker's setting and the value wanted, where it can be changed while the topic is in use."""
     missing: bool = False
+
+
+def ids(kafka: Kafka, topics: Sequence[Topic]) -> dict[str, str]:
+    """Kafka's id of each topic, by its own name; topics that are missing, and brokers that know no ids, are left out."""
+    with explained(kafka):
+        client = reached(kafka)
+        found = client.describe_topics(TopicCollection([topic.name for topic in topics]))
+        out = {}
+        for topic in topics:
+            try:
+                id = str(found[topic.name].result(TIMEOUT).topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+                continue
+            if id.strip("A="):  # all zero: none
+                out[topic.own] = id
+    return out
+
+
+def remember(folder: Path, found: Mapping[str, str]) -> None:
+    """Which topics a state was made from, beside it: for who looks and may not open it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = folder / f".{MADE_FROM}"
+    new.write_bytes(orjson.dumps(found))
+    new.replace(folder / MADE_FROM)
+
+
+def remade(kafka: Kafka, folder: Path) -> list[str]:
+    """Topics that were made anew since the state in a folder was made from them; none where there is none here."""
+    try:
+        known = orjson.loads((folder / MADE_FROM).read_bytes())
+    except (OSError, ValueError):
+        return []
+    topics = [topic for topic in topics_of(folder.name, folder.name) if topic.own in known]
+    return [
+        f"{topic}: made anew since the state in {folder} was made from it (id {known[topic]}, now {id}): the worker there"
+        " refuses it, and says what to do"
+        for topic, id in ids(kafka, topics).items()
+        if known[topic] != id
+    ]
 
 
 def check(

@@ -22,6 +22,8 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNREAD, EXIT_OWN_ERROR, EXIT_RESTART, EXIT_INTERRU
 )
 EXIT_NEWER = 5
 """The state is of a newer Driftline: another start of this one cannot help."""
+EXIT_OTHER_TOPIC = 6
+"""A topic is another than the one that the state was made from: somebody must say which is right."""
 
 
 class LazyGroup(click.Group):

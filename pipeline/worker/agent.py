@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,17 +14,19 @@ from faust.types import TP
 
 from pipeline import metrics
 from pipeline.buried import standing
-from pipeline.cli import EXIT_NEWER, EXIT_OWN_ERROR
+from pipeline.cli import EXIT_NEWER, EXIT_OTHER_TOPIC, EXIT_OWN_ERROR
 from pipeline.errors import UserError
 from pipeline.output import Work
 from pipeline.settings import Settings
-from pipeline.state import NewerState
+from pipeline.state import ORIGINS_KEY, NewerState
 from pipeline.topics import PARTITIONS
+from pipeline.topics_admin import remember
 from pipeline.worker import signs
 from pipeline.worker.graves import Graves
 from pipeline.worker.guard import Guard, die
 from pipeline.worker.job import Folding, Job
 from pipeline.worker.ledger import Ledger, Then
+from pipeline.worker.origins import Origins
 from pipeline.worker.pace import Pace
 from pipeline.worker.store import Rows, catch_up
 
@@ -43,7 +45,9 @@ BEAT = 0.5
 class Agent:
     """One worker process."""
 
-    def __init__(self, settings: Settings, faust_app: Any, job: Job) -> None:
+    def __init__(
+        self, settings: Settings, faust_app: Any, job: Job, ids: Mapping[str, str]
+    ) -> None:
         self.settings, self.app, self.job = settings, faust_app, job
         self.session = settings.worker.session_timeout
         self.paced = tuple(topic.name for topic in job.paced)
@@ -63,6 +67,8 @@ class Agent:
         self.last_at: dict[tuple[str, int], int] = {}
         """Topic and partition to how far its records have come, in microseconds; of `control` it does not count."""
         changelog = self.table.changelog_topic_name
+        self.ids, self.own = ids, {topic.name: topic.own for topic in job.inputs}
+        self.origins = Origins(ids, settings.worker.accepted_topics, changelog)
         self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session, job.name)
         self.graves = Graves(settings.worker.bad_share, self.ledger.send, job.name)
         self.stopped = threading.Event()
@@ -157,13 +163,17 @@ class Agent:
 
     def _taken(self) -> dict[int, Work]:
         signs.counted(self.partitions.values())
-        return {number: partition.take() for number, partition in self.partitions.items()}
+        works = {number: partition.take() for number, partition in self.partitions.items()}
+        for number in works.keys() & self.origins.unsaved.keys():
+            works[number].rows[ORIGINS_KEY] = self.origins.unsaved.pop(number)
+        return works
 
     def _apply(self, message: Any) -> None:
         partition = self._partition(message.partition)
         before = signs.elements(partition)
         at = int(message.timestamp * 1_000_000)
-        partition.apply(message.topic, message.value or b"", message.offset, at)
+        offset = self.origins.place(message.partition, self.own[message.topic], message.offset)
+        partition.apply(message.topic, message.value or b"", offset, at)
         # what comes late is as old as what it says, whenever the broker took it
         self.last_at[message.topic, message.partition] = min(at, partition.dated(message.topic))
         self._bury(message, partition, signs.elements(partition) - before)
@@ -203,11 +213,21 @@ class Agent:
 
     def _partition(self, number: int) -> Folding:
         if number not in self.partitions:
+            self._came_from(number)
             heads = partial(self.rows.heads, number)
             partition = self.job.make(number, self.rows.getter(number), heads)
             partition.restore(heads())
             self.partitions[number] = partition
         return self.partitions[number]
+
+    def _came_from(self, number: int) -> None:
+        """Ends this process where a partition's state was made from other topics than those of now."""
+        if problems := self.origins.learn(number, self.rows.getter(number)(ORIGINS_KEY)):
+            for problem in problems:
+                log.critical(problem)
+            die("the topics are not those that the state was made from", EXIT_OTHER_TOPIC)
+        folder = self.settings.worker.state_dir / self.job.app_id
+        remember(folder, self.ids)
 
     async def _advance(self, number: int) -> bool:
         """Lets time pass in a partition, but never past what still waits to be read; whether more is due."""

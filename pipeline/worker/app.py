@@ -1,5 +1,6 @@
 """The Faust app: group membership, fetching, and recovery of the state files. What is durable when is ours (ledger)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import aiokafka
@@ -17,8 +18,8 @@ BUFFER = 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""
 
 
-def create(settings: Settings, job: Job) -> tuple[Any, Agent]:
-    """The Faust app and its worker."""
+def create(settings: Settings, job: Job, ids: Mapping[str, str]) -> tuple[Any, Agent]:
+    """The Faust app and its worker. `ids`: of its topics, by their own names."""
     worker = settings.worker
     _quick_fetches()
     state_dir = worker.state_dir / job.app_id
@@ -34,7 +35,7 @@ def create(settings: Settings, job: Job) -> tuple[Any, Agent]:
         broker_session_timeout=worker.session_timeout, broker_heartbeat_interval=worker.session_timeout / 4,
         consumer_max_fetch_size=8_000_000, stream_wait_empty=False, PartitionAssignor=Assignor,
     )  # fmt: skip
-    agent = Agent(settings, app, job)
+    agent = Agent(settings, app, job, ids)
     _catch_up_first(app, agent)
     Assignor.needed = (*job.inputs, state_of(job.app_id))
     Assignor.missing = staticmethod(

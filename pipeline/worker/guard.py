@@ -5,13 +5,14 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from pipeline.cli import EXIT_RESTART
-from pipeline.kafka import TIMEOUT, consumer
+from pipeline.cli import EXIT_OTHER_TOPIC, EXIT_RESTART
+from pipeline.kafka import LOOK, TIMEOUT, consumer
 from pipeline.settings import Kafka
 
 log = logging.getLogger("driftline.worker")
@@ -47,7 +48,7 @@ class Guard:
     def first(self, topic: str, partition: int) -> int:
         tp = TopicPartition(topic, partition)
         committed = self._asking.committed([tp], TIMEOUT)[0]
-        low, _ = self._asking.get_watermark_offsets(tp, TIMEOUT)
+        low, high = self._ends(tp, committed.offset)
         if committed.error:
             raise KafkaException(committed.error)
         if 0 <= committed.offset < low:
@@ -56,7 +57,22 @@ class Guard:
                 " move the group to the oldest offset and run a full sweep",
                 4, topic=topic, partition=partition, committed=committed.offset, oldest=low,
             )  # fmt: skip
+        if committed.offset > high:
+            die(
+                f"{topic} holds fewer records than were processed of it: it was made anew, or brokers have lost some. If that"
+                " is as it should be, move the group to its oldest offset, and run a full sweep",
+                EXIT_OTHER_TOPIC, topic=topic, partition=partition, committed=committed.offset, newest=high,
+            )  # fmt: skip
         return int(low if committed.offset < 0 else committed.offset)
+
+    def _ends(self, tp: TopicPartition, wanted: int) -> tuple[int, int]:
+        """Oldest and next offset of a partition. A broker that has just begun to lead may not know the newest at once."""
+        end = time.monotonic() + TIMEOUT
+        while True:
+            low, high = self._asking.get_watermark_offsets(tp, TIMEOUT)
+            if high >= wanted or time.monotonic() > end:
+                return low, high
+            time.sleep(LOOK)
 
     async def admit(self, events: list[Any]) -> list[Any]:
         """The events that are ours to process, after proof that none is missing before them."""

@@ -18,6 +18,7 @@ from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
 from pipeline.errors import NotThere, RestartWanted, UserError
 from pipeline.health import serve
 from pipeline.settings import Settings, examine
+from pipeline.topics import state_of
 from pipeline.worker.job import Job
 
 if TYPE_CHECKING:  # Faust comes later: a wrong setting must be told before
@@ -34,6 +35,7 @@ def run(settings: Settings, make: Callable[[Settings], Job]) -> None:
     job = make(settings)
     logs.start()
     _look(settings, job)
+    found = topics_admin.ids(settings.kafka, (*job.inputs, state_of(job.app_id)))
     from faust.worker import Worker
 
     from pipeline.worker.app import create
@@ -41,7 +43,7 @@ def run(settings: Settings, make: Callable[[Settings], Job]) -> None:
     os.umask(0o077)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    app, agent = create(settings, job)
+    app, agent = create(settings, job, found)
     # not before the loop is set: a store made earlier hangs at SIGTERM
     agent.table.data.apply_changelog_batch = agent.rows.recover
     serve(settings.worker.bind, job.port, lambda: agent.alive)

@@ -64,7 +64,11 @@ def test_starts_again_only_where_that_helps(unit: Path) -> None:
     keys = read(unit)
     assert keys["Restart"] == ["on-failure"]
     assert keys["RestartForceExitStatus"] == [str(cli.EXIT_RESTART)]
-    newer = f" {cli.EXIT_NEWER}" if keys["ExecStart"][0].endswith((" worker", " correlate")) else ""
+    newer = (
+        f" {cli.EXIT_NEWER} {cli.EXIT_OTHER_TOPIC}"
+        if keys["ExecStart"][0].endswith((" worker", " correlate"))
+        else ""
+    )
     assert keys["RestartPreventExitStatus"] == [f"{cli.EXIT_USAGE} {cli.EXIT_OWN_ERROR}{newer}"]
     assert keys["StartLimitIntervalSec"] == ["0"]
     stopped_by_signal = [str(cli.EXIT_INTERRUPTED)] if "collect" in keys["ExecStart"][0] else None

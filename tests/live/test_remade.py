@@ -1,0 +1,80 @@
+"""A topic that is made anew under kept state is refused, not passed over as known; accepted, all of it counts. And clocks."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli import EXIT_OTHER_TOPIC
+from pipeline.kafka import admin, read_all
+from pipeline.local.kafka import KafkaServer
+from pipeline.local.process import wait_until
+from pipeline.model import Control, Tick
+from pipeline.topics import CONTROL, DEADLETTER, SNAPSHOTS, partition
+from pipeline.topics_admin import ids
+from tests.core.world import UID, key, value
+from tests.live.programs import Site
+
+pytestmark = pytest.mark.live
+PATIENCE = 90
+
+
+@pytest.fixture
+def site(own: KafkaServer, tmp_path: Path) -> Iterator[Site]:
+    with Site(tmp_path, {"bootstrap_servers": own.bootstrap}) as mine:
+        yield mine
+
+
+def status(site: Site) -> str:
+    found = [f["status"] for f in site.findings().values() if f["rule"]["id"] == "t-rotation" and f["resource"]["uid"] == UID]  # fmt: skip
+    return found[0] if found else ""
+
+
+def test_a_topic_made_anew_is_refused_until_it_is_accepted(site: Site) -> None:
+    home = partition(UID)
+    for at in (1, 2, 3):  # the offsets of the new topic's records are known
+        site.say(SNAPSHOTS.name, value(key(at, True)), partition=home)
+    worker = site.worker("--supervise", state="state")
+    wait_until(lambda: status(site) == "clear", PATIENCE, worker.child, "the first finding")
+    worker.child.stop()
+    client = admin(site.kafka)
+    client.delete_topics([SNAPSHOTS.name])[SNAPSHOTS.name].result(30)
+    gone = lambda: SNAPSHOTS.name not in client.list_topics(timeout=10).topics  # noqa: E731
+    wait_until(gone, PATIENCE, None, "the topic's end")
+    assert site.cli("topics", "create").code == 0
+    folder = str(site.folder / "state")
+    told = site.cli("topics", "check", DRIFTLINE_WORKER__STATE_DIR=folder)
+    assert told.code == 2
+    assert "snapshots: made anew since the state" in told.out
+    site.say(SNAPSHOTS.name, value(key(4, False)), partition=home)
+
+    refused = site.worker("--supervise", state="state")
+    wait_until(lambda: not refused.child.running, PATIENCE, None, "its end")
+    assert refused.child.code == EXIT_OTHER_TOPIC
+    id = ids(site.kafka, [SNAPSHOTS])["snapshots"]
+    assert f"worker.accepted_topics: [{id}]" in refused.child.log.read_text()
+    assert status(site) == "clear"
+
+    accepted = f'["{id}"]'
+    again = site.worker("--supervise", state="state", DRIFTLINE_WORKER__ACCEPTED_TOPICS=accepted)
+    wait_until(lambda: status(site) == "open", PATIENCE, again.child, "the new topic's reading")
+    again.child.stop()
+    assert site.cli("topics", "check", DRIFTLINE_WORKER__STATE_DIR=folder).code == 0
+    site.say(SNAPSHOTS.name, value(key(5, True)), partition=home)
+    last = site.worker("--supervise", state="elsewhere")  # out of the changelog: it knows it too
+    wait_until(lambda: status(site) == "resolved", PATIENCE, last.child, "the next reading")
+
+
+def test_a_tick_a_year_ahead_is_a_dead_letter_and_the_clock_goes_on(site: Site) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=365)
+    site.say(
+        CONTROL.name, Control(tick=Tick(source="sweep", watermark=ahead)).encode(), partition=0
+    )
+    worker = site.worker("--supervise")
+    letters = lambda: [m.value() for m in read_all(site.kafka, DEADLETTER.name)]  # noqa: E731
+    wait_until(lambda: any(b"ahead of the broker" in one for one in letters()), PATIENCE, worker.child, "a letter")  # fmt: skip
+    assert site.run("clock", "--once").code == 0
+    now = datetime.now(UTC).timestamp()
+    mark = lambda: worker.metrics().get("driftline_worker_watermark_seconds", 0)  # noqa: E731
+    wait_until(lambda: now - 60 < mark() < now + 60, PATIENCE, worker.child, "time")
