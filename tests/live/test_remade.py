@@ -72,9 +72,15 @@ def test_a_tick_a_year_ahead_is_a_dead_letter_and_the_clock_goes_on(site: Site) 
         CONTROL.name, Control(tick=Tick(source="sweep", watermark=ahead)).encode(), partition=0
     )
     worker = site.worker("--supervise")
-    letters = lambda: [m.value() for m in read_all(site.kafka, DEADLETTER.name)]  # noqa: E731
-    wait_until(lambda: any(b"ahead of the broker" in one for one in letters()), PATIENCE, worker.child, "a letter")  # fmt: skip
+
+    def buried() -> bool:
+        return any(b"ahead of the broker" in m.value() for m in read_all(site.kafka, DEADLETTER.name))  # fmt: skip
+
+    wait_until(buried, PATIENCE, worker.child, "a letter")
     assert site.run("clock", "--once").code == 0
     now = datetime.now(UTC).timestamp()
-    mark = lambda: worker.metrics().get("driftline_worker_watermark_seconds", 0)  # noqa: E731
-    wait_until(lambda: now - 60 < mark() < now + 60, PATIENCE, worker.child, "time")
+
+    def on_time() -> bool:
+        return now - 60 < worker.metrics().get("driftline_worker_watermark_seconds", 0) < now + 60
+
+    wait_until(on_time, PATIENCE, worker.child, "time")
