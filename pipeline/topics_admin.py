@@ -125,7 +125,8 @@ def remade(kafka: Kafka, folder: Path) -> list[str]:
         known = orjson.loads((folder / MADE_FROM).read_bytes())
     except (OSError, ValueError):
         return []
-    topics = [topic for topic in topics_of(folder.name, folder.name) if topic.own in known]
+    every = {topic.own: topic for topic in topics_of(folder.name, folder.name)}
+    topics = [topic for own, topic in every.items() if own in known]
     return [
         f"{topic}: made anew since the state in {folder} was made from it (id {known[topic]}, now {id}): the worker there"
         " refuses it, and says what to do"
