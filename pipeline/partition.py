@@ -9,30 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pipeline import arrival, assess, ghosts, heard, judging, wire
+from pipeline import arrival, assess, ghosts, heard, judging, saying, wire
 from pipeline import state as rows
 from pipeline.accepting import Accepting
 from pipeline.drift.expected import expected
 from pipeline.errors import Malformed
-from pipeline.fitting import fitted
 from pipeline.judging import Options, ruled_otherwise
-from pipeline.model import Baseline, Chain, Change, Snapshot, finding_id, micros, to_micros
-from pipeline.normalise import newer
+from pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.retiring import Ghost, Retiring
 from pipeline.retiring import marks as belongs
 from pipeline.rulebook import Rulebook
 from pipeline.ruling import Ruling
 from pipeline.sessions import PREFIX, Sessions, question
+from pipeline.shortcut import read_again
 from pipeline.state import NEVER, Head, NewerState, Position, State
-from pipeline.statement import restatement
 from pipeline.topics import (
     CHANGES,
     CONTROL,
-    DRIFT,
-    FINDINGS,
-    READS,
-    RESTATEMENTS,
     SIGNALS,
     SNAPSHOTS,
 )  # fmt: skip
@@ -298,7 +292,7 @@ class Partition:
     def _forget(self, uid: str, state: State) -> None:
         """Nothing is kept of it: neither the state, nor the last word on its findings."""
         self._rows[rows.head_key(uid)] = self._rows[rows.body_key(uid)] = None
-        self._outputs += tombstones(uid, state.body.lives)
+        self._outputs += saying.tombstones(uid, state.body.lives)
         self.counts["forgotten states"] += 1
 
     def _end(self, ghost: Ghost) -> None:
@@ -362,14 +356,10 @@ class Partition:
         if (position.offset, position.place) >= (offset, place):
             self.counts["duplicates"] += 1
             return True
-        head = rows.decode_head(row)
-        if peek.digest(self._rulebook.type_hash(peek.type)) != head.digest:
+        rules = self._rulebook.type_hash(peek.type)
+        head = read_again(rows.decode_head(row), peek, rules, due, self._latest)
+        if head is None:
             return False
-        if at is None or at < head.seen_at or at >= due or max(at, head.said_at) > self._latest:
-            return False
-        if not _read(head, peek, at, self._latest):
-            return False
-        head.seen_at = at
         position = Position(offset, place, position.control, position.change, position.change_place)
         self._rows[key] = rows.encode(head, due, position)
         self.counts["unchanged"] += 1
@@ -407,47 +397,22 @@ class Partition:
         body = rows.encode(new.body, new.due, position) if moved else b""
         if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
             raise Malformed(f"a state of {len(body)} bytes: more than {MOST_ROW}")
-        said = [
-            Output(FINDINGS.name, finding["id"].encode(), fitted(finding))
-            for finding in step.findings
-        ]
-        said += [
-            Output(RESTATEMENTS.name, finding["id"].encode(), restatement(finding))
-            for finding in step.again
-        ]
-        said += tombstones(uid, step.ended)
         for drift in step.drifts:
             if (planned := expected(drift, self._options.expected)) is not None:
                 drift["expected"] = planned
-        said += [Output(DRIFT.name, uid.encode(), fitted(drift)) for drift in step.drifts]
-        said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
+        said = saying.records(uid, step)
         self._rows[rows.head_key(uid)] = head
         if moved:
             self._rows[rows.body_key(uid)] = body
         self._outputs += said
         if self._watch:
-            self._signals(step, self._watch)
+            planned = bool(self._options.expected)
+            self._signal(saying.signals(step, self._watch, self._rulebook, planned=planned))
         for session in step.sessions:
             self._tell(question(uid, session, new.head.seen_at))
         if new.due != NEVER and (before is None or new.due != before.due):
             heapq.heappush(self._due, (new.due, uid))
-        for finding in step.findings:
-            self.counts["restated" if finding["restated"] else finding["reason"]] += 1
-        if step.again:
-            self.counts["restated"] += len(step.again)
-        for drift in step.drifts:
-            self.counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1
-
-    def _signals(self, step: assess.Step, watch: "Watch") -> None:
-        """Of transitions and drifts; a restatement is none, but that something stands."""
-        body = step.state.body
-        for finding in (*step.findings, *step.again):
-            tell = watch.standing if finding["restated"] else watch.finding
-            self._signal(tell(finding, body))
-        for drift in step.drifts:
-            if self._options.expected and drift.get("expected") is not False:
-                continue  # a matter of course, or not known yet: there will be another word
-            self._signal(watch.drift(drift, body, self._rulebook.of(body.resource)))
+        saying.count(step, self.counts)
 
     def _signal(self, signals: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
         for key, signal in signals:
@@ -478,32 +443,6 @@ class Partition:
     def _bury(self, place: int, reason: str, value: bytes) -> None:
         self.counts["bad"] += 1
         self._dead.append(Dead(place, reason[:500], value))
-
-
-def tombstones(uid: str, rules: Iterable[str]) -> list[Output]:
-    """The end of the last word on findings: the compacted topic keeps nothing of them."""
-    return [Output(FINDINGS.name, finding_id(rule, uid).encode(), b"") for rule in sorted(rules)]
-
-
-def _read(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:
-    """Puts the times of a reading's parts into the head; False where one of them is older than what is known, or later
-    than it may be."""
-    times, provided = head.parts, head.provided
-    for part in peek.parts:
-        read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
-        if read_at is None or read_at > latest:
-            return False
-        known_at, said = times.get(part.name, 0), None
-        if part.provided_at and ((said := to_micros(part.provided_at)) is None or said > latest):
-            return False
-        if not newer(read_at, said, known_at - 1, provided.get(part.name)):
-            return False
-        times[part.name] = max(read_at, known_at)
-        if said is not None:
-            provided[part.name] = said
-        elif provided:
-            provided.pop(part.name, None)
-    return True
 
 
 def _heads(stored: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:

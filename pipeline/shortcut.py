@@ -1,0 +1,41 @@
+"""The short cut: of a reading that says what the last one said only the head is written, and its body is not parsed. Pure."""
+
+from pipeline import wire
+from pipeline.model import to_micros
+from pipeline.normalise import newer
+from pipeline.state import Head
+
+
+def read_again(head: Head, peek: wire.Peek, rules: bytes, due: int, latest: int) -> Head | None:
+    """The head after a reading that differs in nothing; None where that is not sure. `rules`: hash of the type's; `due`:
+    when time next matters; `latest`: up to when a reading may be dated. Microseconds."""
+    if peek.digest(rules) != head.digest:
+        return None
+    at = to_micros(peek.captured_at)
+    if at is None or at < head.seen_at or at >= due or max(at, head.said_at) > latest:
+        return None
+    if not _times(head, peek, at, latest):
+        return None
+    head.seen_at = at
+    return head
+
+
+def _times(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:
+    """Puts the times of a reading's parts into the head; False where one of them is older than what is known, or later
+    than it may be."""
+    times, provided = head.parts, head.provided
+    for part in peek.parts:
+        read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
+        if read_at is None or read_at > latest:
+            return False
+        known_at, said = times.get(part.name, 0), None
+        if part.provided_at and ((said := to_micros(part.provided_at)) is None or said > latest):
+            return False
+        if not newer(read_at, said, known_at - 1, provided.get(part.name)):
+            return False
+        times[part.name] = max(read_at, known_at)
+        if said is not None:
+            provided[part.name] = said
+        elif provided:
+            provided.pop(part.name, None)
+    return True
