@@ -93,17 +93,14 @@ class Fold:
         own = self._partition
         return self._groups.end(max(last, own.newest, own.heard, own.watermark))
 
-    def feed(self, topic: str, value: bytes) -> None:
-        """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks."""
+    def feed(self, topic: str, value: bytes, broker_time: int | None = None) -> None:
+        """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks. `broker_time`: when the
+        broker took it (microseconds), where a tape says so: what is dated ahead of it is dead, as in the stream."""
         self._offset += 1
-        if topic == SNAPSHOTS.name:
-            self._partition.snapshots(value, self._offset)
-        elif topic == CHANGES.name:
-            self._partition.changes(value, self._offset)
-        elif topic == CONTROL.name:
-            self._partition.control(value, self._offset)
-            while self._partition.advance():
-                pass
+        if topic in (SNAPSHOTS.name, CHANGES.name, CONTROL.name):
+            self._partition.apply(topic, value, self._offset, broker_time)
+        while topic == CONTROL.name and self._partition.advance():
+            pass
         self._take()
 
     def snapshot(self, snapshot: Snapshot) -> None:

@@ -94,7 +94,7 @@ def marks(body: Body) -> bytes:
 def last_word(state: State) -> int:
     """When the resource was last known to be there: read, or changed other than deleted."""
     made = (seen.at for seen in state.body.history if seen.kind != "delete")
-    return max(state.head.seen_at, *made, 0)
+    return max(state.head.seen_at, *state.head.parts.values(), *made, 0)
 
 
 def lag(provider: str) -> int:

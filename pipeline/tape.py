@@ -29,6 +29,8 @@ class Entry(NamedTuple):
     topic: str
     """The topic's full name."""
     value: bytes
+    at: str = ""
+    """When the broker took it, where the tape says so."""
 
 
 def is_tape(path: Path) -> bool:
@@ -116,4 +118,5 @@ def _entry(number: int, line: bytes) -> Entry:
         number,
         TOPICS[record["topic"]].name,
         orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS),
+        record["at"] if isinstance(record.get("at"), str) else "",
     )

@@ -49,9 +49,10 @@ def command(
     last, looked = 0, False
     if tape is not None:
         from collectors.folder.read import entries
+        from pipeline.model import to_micros
 
         for entry in entries(tape, redactor(settings), problems.append):
-            fold.feed(entry.topic, entry.value)
+            fold.feed(entry.topic, entry.value, to_micros(entry.at))
             looked = True
     else:
         from collectors.folder.past import past

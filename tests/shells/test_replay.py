@@ -162,3 +162,12 @@ def test_no_bytes_raise_anything_else(tmp_path_factory: Any, data: bytes, head: 
     assert tape.is_tape(path)
     lines = [text for text in data.split(b"\n") if text.strip()]
     assert len(read) + len(problems) == len(lines)
+
+
+def test_a_tape_that_says_when_the_broker_took_it_refuses_what_is_ahead(tmp_path: Path, driftline: Command) -> None:  # fmt: skip
+    path = tmp_path / "t.ndjson"
+    ahead = orjson.loads(value(key(60 * 24 * 365, rotation=False)))
+    tape.write(path, [("snapshots", "2026-01-01T01:00:00.000000Z", ahead)])
+    assert "ahead of the broker's clock" in driftline("replay", path).err
+    tape.write(path, [("snapshots", "", ahead)])
+    assert "ahead of the broker's clock" not in driftline("replay", path).err
