@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from confluent_kafka import (
-    TIMESTAMP_LOG_APPEND_TIME,
     Consumer,
     KafkaError,
     KafkaException,
@@ -223,7 +222,9 @@ class Delivery:
     def __call__(self, error: KafkaError | None, message: Any) -> None:
         if error is None:
             kind, at = message.timestamp()
-            self.broker_ms = at if kind == TIMESTAMP_LOG_APPEND_TIME else self.broker_ms
+            # (librdkafka gives a report the record's flag in place of the kind)
+            own = kind in (TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE)
+            self.broker_ms = self.broker_ms if own else at
         else:
             self.failed.append(f"{message.topic()}[{message.partition()}]: {error.str()}")
 
