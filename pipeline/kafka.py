@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from confluent_kafka import (
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     KafkaError,
     KafkaException,
