@@ -84,7 +84,16 @@ def test_every_service_that_a_row_knows_has_a_source_that_fits() -> None:
     assert SOURCES
 
 
-@pytest.mark.parametrize("account", [OTHER, "", None, 5, [ACCOUNT], {"a": 1}], ids=repr)
+def test_an_envelope_that_a_users_own_rule_has_made_smaller() -> None:
+    """EventBridge writes the account always; an input transformer may leave it out. The record then says it itself."""
+    smaller = {k: v for k, v in bridged(OPENED).items() if k != "account"}
+    assert opened(smaller).records == [OPENED]
+    forged(
+        bridged({k: v for k, v in OPENED.items() if k != "recipientAccountId"}) | {"account": None}
+    )
+
+
+@pytest.mark.parametrize("account", [OTHER, "", 5, [ACCOUNT], {"a": 1}], ids=repr)
 def test_a_call_is_of_the_envelopes_account(account: Any) -> None:
     forged(bridged(OPENED) | {"account": account})
     forged(bridged(OPENED | {"recipientAccountId": account or "x"}))
