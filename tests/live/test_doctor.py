@@ -10,6 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ResourceType,
+)
 from elasticsearch import Elasticsearch
 
 from collectors.aws.permissions import reader_policy
@@ -189,7 +195,16 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
     # Each of the others, one at a time.
     late = int((time.time() - 900) * 1000)
     tick = Control(tick=Tick(source="sweep", watermark=datetime.now(UTC))).encode()
-    site.say(CONTROL.name, *[tick] * 60, partition=0, timestamp=late)
+    record_times(site, "CreateTime")
+
+    def silent() -> bool:
+        """The clock, for a while; the brokers take up the setting when they hear of it."""
+        site.say(CONTROL.name, *[tick] * 60, partition=0, timestamp=late)
+        return bad(doctor(site, "kafka")).get("clock") == "fail"
+
+    wait_until(silent, PATIENCE, worker.child, "a silent clock")
+    record_times(site, "LogAppendTime")
+    wait_until(lambda: "topics" not in bad(doctor(site, "kafka")), PATIENCE, None, "the setting")
     wait_until(
         lambda: bad(doctor(site, "kafka")).get("worker") is None,
         PATIENCE,
@@ -226,6 +241,13 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
     found = doctor(site, "settings", "kafka", DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS=nowhere[7:])
     assert bad(found) == {"Kafka": "fail", "detections": "warn"} | dict.fromkeys(
         ("topics", "clock", "change events", "worker", "correlate", "sink", "sweeps", "exceptions", "dead letters"), "unknown")  # fmt: skip
+
+
+def record_times(site: Site, kind: str) -> None:
+    """Whose times the records of `control` carry."""
+    entry = ConfigEntry("message.timestamp.type", kind, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, CONTROL.name, incremental_configs=[entry])
+    admin(site.kafka).incremental_alter_configs([resource])[resource].result(PATIENCE)
 
 
 def site_url(site: Site) -> str:
