@@ -197,3 +197,16 @@ def test_a_sink_waits_for_a_view_that_is_not_filled(on: Stage) -> None:
     wait_until(lambda: not sink.running, PATIENCE, None, "its end")
     assert sink.code == 2
     assert "not yet filled" in sink.tail()
+
+
+def test_a_new_view_is_as_fresh_as_the_old_one(
+    on: Stage, said: list[bytes], again: tuple[list[bytes], dict[str, str]], changed: Changed
+) -> None:
+    """Statements may be a week old; when they were seen last stands in the restatements."""
+    told, wanted = again
+    on.say(said)
+    on.restate(told)
+    changed(more={"type": "keyword"})
+    on.install()
+    assert on.indices() == ["v2*"]
+    assert on.seen() == wanted

@@ -166,6 +166,11 @@ def test_too_many_refused_is_a_bad_deploy(on: Stage) -> None:
     wait_until(lambda: not sink.running, PATIENCE, None, "its end")
     assert sink.code == 4
     assert "a bad deploy is not a bad record" in sink.tail()
+    letters = len(on.letters())
+    again = on.sink()
+    wait_until(lambda: not again.running, PATIENCE, None, "its end")
+    assert again.code == 4
+    assert len(on.letters()) == letters, "they are there already"
 
 
 def test_it_does_not_start_without_its_templates(on: Stage) -> None:
