@@ -83,9 +83,9 @@ BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
 """Records carry the broker's time, by which it shows whether who wrote them has a wrong clock."""
 
 # Inputs are neither compacted nor written in transactions: a hole in their offsets would be one by right.
-SNAPSHOTS = Topic("snapshots", "none: batches of one partition")
-CHANGES = Topic("changes", "resource uid, or none: batches of one partition")
-CONTROL = Topic("control", "none: to every partition")
+SNAPSHOTS = Topic("snapshots", "none: batches of one partition", config=BROKERS_TIME)
+CHANGES = Topic("changes", "resource uid, or none: batches of one partition", config=BROKERS_TIME)
+CONTROL = Topic("control", "none: to every partition", config=BROKERS_TIME)
 SWEEPS = Topic(
     "sweeps",
     "scope, scope#page",
@@ -109,7 +109,7 @@ BASELINES = Topic(
 READS = Topic("reads", "resource uid", 6, retention_ms=DAY_MS)
 FINDINGS = Topic("findings", "finding id", cleanup="compact", config=COMPACTED)
 DRIFT = Topic("drift", "resource uid", retention_ms=30 * DAY_MS)
-SIGNALS = Topic("signals", "correlation group")
+SIGNALS = Topic("signals", "correlation group", config=BROKERS_TIME)
 ALERTS = Topic("alerts", "alert id", cleanup="compact", config=COMPACTED)
 MEMBERS = Topic("members", "ticket key")
 TICKETS = Topic("tickets", "ticket key", cleanup="compact", config=COMPACTED)

@@ -8,6 +8,7 @@ import pytest
 from pipeline import topics_admin
 from pipeline.settings import Kafka
 from pipeline.state import newest
+from pipeline.topics import CHANGES, CONTROL, SIGNALS, SNAPSHOTS
 from pipeline.worker.origins import BASE, Origins
 
 IDS = {"snapshots": "S1", "control": "C1", "app-state-changelog": "L1"}
@@ -77,3 +78,9 @@ def test_who_looks_sees_it_without_opening_the_state(
     monkeypatch.setattr(topics_admin, "ids", lambda _, topics: {t.own: now[t.own] for t in topics})
     (told,) = topics_admin.remade(Kafka(), folder)
     assert "control: made anew" in told
+
+
+def test_inputs_carry_the_brokers_time() -> None:
+    """By it a wrong clock shows (pipeline.arrival)."""
+    for topic in (SNAPSHOTS, CHANGES, CONTROL, SIGNALS):
+        assert topic.settings()["message.timestamp.type"] == "LogAppendTime"
