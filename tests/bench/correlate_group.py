@@ -20,7 +20,7 @@ from pipeline.topics import ALERTS, SIGNALS
 from tests.correlate.kinds import TYPES, content, mark, signal
 
 SPAN, LATENESS = 600, 600_000_000
-BATCH, MEASURED = 200, 4000
+BATCH, MEASURED = 200, int(os.environ.get("BENCH_SIGNALS", "4000"))
 TAKE_EACH = int(os.environ.get("BENCH_TAKE", str(BATCH)))
 
 
@@ -164,16 +164,26 @@ def run() -> dict[str, Any]:
     }
 
 
+BOOT = """
+import importlib.util, sys
+for name, path in (("tests.correlate.kinds", sys.argv[1]), ("measured", sys.argv[2])):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+print(module.json.dumps({"one group": module.table(list(module.TYPES), 1)}))
+"""
+"""Runs this file with another version's code."""
+
+
 def main(arguments: list[str]) -> None:
-    if arguments[:1] == ["--table"]:
-        print(json.dumps(measured()))
-        return
     found = run()
     before: dict[str, Any] = {}
     if arguments[:1] == ["--against"]:
+        own = Path(__file__).resolve().parents[1]
         done = subprocess.run(
-            [sys.executable, str(Path(__file__).resolve()), "--table"], cwd=arguments[1], capture_output=True,
-            text=True, check=True, env=os.environ | {"PYTHONPATH": arguments[1]},
+            [sys.executable, "-c", BOOT, str(own / "correlate/kinds.py"), str(own / "bench/correlate_group.py")],
+            cwd=arguments[1], capture_output=True, text=True, check=True,
+            env=os.environ | {"PYTHONPATH": arguments[1], "BENCH_SIGNALS": "200"},
         )  # fmt: skip
         before = json.loads(done.stdout)
     for groups, kinds in found["us_a_signal"].items():
