@@ -3,7 +3,7 @@ from the cloud, and are nobody's word."""
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -12,11 +12,13 @@ import orjson
 from collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
 from pipeline.spellings import nothing, parsed, policy, ports_of, scalar
 
-SHORT = 4
-"""A text shorter than this may stand in another by chance."""
+_PLACE = re.compile(r"[:/]")
+"""What ARNs, URLs and ranges of addresses have. Any other value may be one that a condition only asks about (`var.environment
+== "prod" ? … : null`), and stands in what was read by chance, or because somebody put it there."""
 UNKNOWN = object()
 PRESENT = object()
 """A value that is not known, and is not null."""
+_RANGE = re.compile(r"[0-9A-Fa-f.:]{2,45}/\d{1,3}")
 _OWN = ("var", "local", "each", "count", "module", "path", "self", "terraform")
 
 
@@ -111,7 +113,7 @@ class Code:
             there = path[0] not in block.expressions and len(path) > 1 and not computed and planned is not ABSENT  # fmt: skip
             return Said.SET if there else Said.UNSET
         if not isinstance(expression, dict):
-            return Said.SET  # blocks
+            return Said.SET if self._made(block, expression, planned, key) else Said.UNSET
         if "constant_value" in expression:
             constant = at(expression["constant_value"], rest)
             if constant is None or constant is ABSENT:
@@ -136,10 +138,31 @@ class Code:
                 return Said.SET
             if all(isinstance(parsed(one), dict) for one in (found[0], planned)):
                 return Said.KEPT  # one document is taken as it is
+            if not computed and (form := _form(found[0])) and form == _form(planned):
+                return Said.UNSURE
         if not computed:
+            return Said.SET
+        known = [one for one in found if one not in (UNKNOWN, PRESENT, None)]
+        if planned is not ABSENT and any(alike(one, planned) for one in known):
             return Said.SET
         pairs = zip(references, found, strict=True)
         return Said.SET if all(_speaks(*pair, planned) for pair in pairs) else Said.UNSURE
+
+    def _made(self, block: Block, blocks: Any, planned: Any, key: str | int | None) -> bool:
+        """Whether the blocks that a plan has can all be those that code has: none more, and none with another value."""
+        if not isinstance(planned, list) or not isinstance(blocks, list):
+            return True
+        return len(planned) <= len(blocks) and all(
+            any(self._is(replace(block, expressions=one), there, key) for one in blocks) for there in planned
+        )  # fmt: skip
+
+    def _is(self, block: Block, there: Any, key: str | int | None) -> bool:
+        """Whether a planned block can be this one of code."""
+        for name, value in there.items():
+            said = self.said(block, (name,), value, computed=False, key=key)
+            if not (said is Said.SET or (said is Said.UNSET and (nothing(value) or value is False))):  # fmt: skip
+                return False
+        return True
 
     def value(self, reference: str, module: Module) -> Any:
         """What a reference comes to; UNKNOWN where the plan does not show it."""
@@ -215,17 +238,36 @@ def _stepped(value: Any, path: Path) -> Any:
 
 
 def _speaks(reference: str, value: Any, planned: Any) -> bool:
-    """Whether a reference gives no reason to think that its expression comes to null: one whose value is in what is planned,
-    or of another resource whose value the plan does not show. (A condition refers to what is not in its result.)"""
+    """Whether a reference gives no reason to think that its expression comes to null: a place (an ARN, a range of addresses)
+    that is in what is planned; an attribute of another resource that is a value in it, or that the plan does not show.
+    Whatever else a reference comes to may be what a condition asks about, and then says nothing of its result."""
     if value is PRESENT or reference.startswith("path."):
         return True
+    first, *steps = reference.split(".")
     if value is UNKNOWN:
-        return reference.partition(".")[0] not in _OWN
+        return first not in _OWN and len(steps) > (2 if first == "data" else 1)
     if value is None or isinstance(value, bool):
         return False
     whole = {scalar(one) for one in _scalars(None if planned is ABSENT else parsed(planned))}
     own = [scalar(one) for one in _scalars(parsed(value))]
-    return any(one in whole or (len(one) >= SHORT and any(one in text for text in whole)) for one in own)  # fmt: skip
+    made = first not in (*_OWN, "data")
+    return bool(own) and all(
+        (made and one in whole) or (_PLACE.search(one) and any(one in text for text in whole))
+        for one in own
+    )
+
+
+def _form(value: Any) -> str:
+    """What a text, or each of a list, is: an ARN or a range of addresses; "" for anything else. Two of one form that differ
+    are hardly one made of the other."""
+    if isinstance(value, list):
+        forms = {_form(one) for one in value}
+        return f"{forms.pop()}s" if len(forms) == 1 else ""
+    if not isinstance(value, str):
+        return ""
+    if value.startswith("arn:"):
+        return "arn"
+    return "range" if _RANGE.fullmatch(value) else ""
 
 
 def _scalars(value: Any) -> Iterable[Any]:

@@ -22,11 +22,14 @@ def without_keys(address: str) -> str:
 
 
 def key_of(address: str) -> str | int | None:
-    """The key of an instance; None where it has none."""
+    """The key of an instance; None where it has none, or one in an escape that only Terraform's language has."""
     found = _KEY.findall(address)
     if not found or not address.endswith(found[-1]):
         return None
-    key: str | int = orjson.loads(found[-1][1:-1])
+    try:
+        key: str | int = orjson.loads(found[-1][1:-1])
+    except orjson.JSONDecodeError:
+        return None
     return key
 
 

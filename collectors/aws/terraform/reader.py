@@ -14,7 +14,7 @@ from pipeline.spellings import nothing
 UNSET = "not set by code"
 UNSHOWN = "not set by code, or by a dynamic block, which a plan does not show (--sets ADDRESS.ATTRIBUTE says that it is)"
 WHY = {
-    Said.UNSURE: "an expression of which a plan does not show whether it comes to null (--sets ADDRESS.ATTRIBUTE says that it does not)",
+    Said.UNSURE: "an expression of which a plan does not show whether it gives the planned value or comes to null (--sets ADDRESS.ATTRIBUTE: it gives it)",
     Said.KEPT: "the plan keeps another value than code says (ignore_changes?)",
 }
 DRIFTED = "changed past Terraform, and the plan does not change it back (ignore_changes?)"

@@ -118,6 +118,71 @@ def test_a_policy_of_a_data_source_that_the_plan_does_not_keep(tmp_path: Path) -
         assert expected(told(tmp_path, data)) == declared
 
 
+STAGING = {"environment": {"value": "staging"}, "account": {"value": "111111111111"}, "conf": {"value": {"policy": None, "name": "staging"}},
+           "doc": {"value": {"Version": "2012-10-17"}}}  # fmt: skip
+DATA = ("data.aws_iam_policy_document.d.json", "data.aws_iam_policy_document.d")
+ME = ("data.aws_caller_identity.me.account_id", "data.aws_caller_identity.me")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("var.environment",), ("var.account",), ("var.doc",), ("var.conf",), ('var.conf["policy"]', "var.conf"), ("var.environment", *DATA),
+        (*ME, *DATA), ME, ("aws_sns_topic.t",), ("aws_sns_topic.t", *DATA), (*DATA, "data.aws_iam_policy_document.e.json", "data.aws_iam_policy_document.e"),
+    ],
+)  # fmt: skip
+def test_what_a_condition_only_asks_about_declares_nothing(tmp_path: Path, names: tuple[str, ...]) -> None:  # fmt: skip
+    """Code comes to null, somebody has set a policy that has in it whatever code refers to."""
+    theirs = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Sid": "staging", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "arn:aws:kms:eu-west-1:111111111111:staging"},
+        {"Effect": "Allow", "Principal": {"AWS": "111111111111"}, "Action": "kms:*", "Resource": "*"},
+    ]})  # fmt: skip
+    documents = [
+        {"address": "data.aws_iam_policy_document.d", "mode": "data", "type": "aws_iam_policy_document", "name": "d", "values": {"json": WIDE}},
+        {"address": "data.aws_caller_identity.me", "mode": "data", "type": "aws_caller_identity", "name": "me", "values": {"account_id": "111111111111"}},
+    ]  # fmt: skip
+    data = plan(
+        key({"policy": theirs}, expressions={"policy": references(*names)}), variables=STAGING,
+        prior_state={"values": {"root_module": {"resources": documents}}},
+    )  # fmt: skip
+    found = told(tmp_path, data)
+    assert (expected(found), "policy" in found.not_compared["aws_kms_key.k"]) == ({}, True)
+    assert expected(told(tmp_path, data, sets=("*.policy",))) == {KEY: {"/policy": json.loads(theirs)}}  # fmt: skip
+
+
+SSH_BLOCK = {name: {"constant_value": value} for name, value in OPEN.items()}
+OFFICE = OPEN | {"cidr_blocks": ["10.0.0.0/8"], "self": False, "description": ""}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "planned", "declared"),
+    [
+        ([SSH_BLOCK], [OPEN], True),
+        ([SSH_BLOCK, SSH_BLOCK], [OPEN], True),  # a set
+        ([SSH_BLOCK | {"cidr_blocks": references("var.office")}], [OFFICE], True),
+        ([SSH_BLOCK | {"cidr_blocks": references("var.others")}, SSH_BLOCK], [OFFICE, OPEN], True),
+        ([SSH_BLOCK], [OFFICE], False),
+        ([SSH_BLOCK], [OPEN, OFFICE], False),
+        ([SSH_BLOCK], [OPEN | {"self": True}], False),
+        ([SSH_BLOCK | {"cidr_blocks": references("var.office")}], [OPEN], False),
+        ([SSH_BLOCK | {"cidr_blocks": references("var.office")}], [OFFICE, OPEN], False),
+    ],
+)  # fmt: skip
+def test_blocks_that_are_not_those_of_code_declare_nothing(tmp_path: Path, blocks: list[Any], planned: list[Any], declared: bool) -> None:  # fmt: skip
+    """ignore_changes, or a dynamic block beside them."""
+    one = resource("aws_security_group", "g", {"arn": GROUP, "id": "sg-1", "name": "g", "ingress": planned}, "ingress", expressions={"ingress": blocks})  # fmt: skip
+    data = plan(one, variables={"office": {"value": ["10.0.0.0/8"]}, "others": {"value": {"a": "10.0.0.0/8"}}})  # fmt: skip
+    found = told(tmp_path, data)
+    assert (GROUP in expected(found), "ingress" in found.not_compared.get("aws_security_group.g", "")) == (declared, not declared)  # fmt: skip
+
+
+def test_a_key_in_an_escape_of_terraform_is_no_reason_to_refuse_a_plan(tmp_path: Path) -> None:
+    data = plan(key({"enable_key_rotation": True}, expressions={"policy": references("each.value")}))  # fmt: skip
+    for one in (data["planned_values"]["root_module"]["resources"], data["resource_changes"]):
+        one[0]["address"] += '["\\U000e0001"]'
+    assert expected(told(tmp_path, data)) == {KEY: {"/rotation/KeyRotationEnabled": True}}
+
+
 def test_an_unread_rule_makes_its_group_unknown(tmp_path: Path) -> None:
     rule = {"security_group_id": "sg-1", "ip_protocol": "tcp", "from_port": 443, "to_port": 443, "cidr_ipv4": "10.0.0.0/8"}  # fmt: skip
     way = "aws_vpc_security_group_ingress_rule"
