@@ -3,10 +3,10 @@
 A named pipe would be waited for without end, a device read without end, a small archive could fill the memory."""
 
 import errno
-import gzip
 import io
 import os
 import stat
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,6 +14,9 @@ MOST_TEXT = 4_000_000
 """Bytes of a file that people write: settings, rules, exceptions, keys."""
 MOST_RATIO = 500
 """Bytes unpacked for each packed one. Audit logs have some twenty; deflate cannot do more than 1,032."""
+MOST_MEMBERS = 100_000
+"""Archives that were put one after another in a file: an empty one has 20 bytes, and takes as long as a real one."""
+GZIP = 16 + zlib.MAX_WBITS
 UNSUSPECTED = 64_000_000
 """Bytes that may come of any archive, whatever its ratio."""
 OTHERS = {b"PK\x03\x04": "a zip archive", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}  # fmt: skip
@@ -63,8 +66,8 @@ def check(path: Path, most: int = MOST_TEXT) -> None:
 
 
 def unpacking(file: BinaryIO) -> BinaryIO:
-    """What is in a file, gz or not, to be read piece by piece. Reading raises OSError, EOFError or zlib.error where it
-    cannot be unpacked, or unpacks to more than MOST_RATIO times its size."""
+    """What is in a file, gz or not, to be read piece by piece. Reading raises OSError or EOFError where it cannot be
+    unpacked, or unpacks to more than MOST_RATIO times its size."""
     start = b""
     while len(start) < 4 and (more := file.read(4 - len(start))):
         start += more
@@ -102,16 +105,43 @@ class _Joined(io.RawIOBase):
 
 
 class _Gunzipped(io.RawIOBase):
+    """What is in a gzip file of one member or more, with zeros after the last."""
+
     def __init__(self, packed: _Joined) -> None:
-        self._packed, self._file, self._count = packed, gzip.GzipFile(fileobj=packed, mode="rb"), 0
+        self._packed, self._count, self._members = packed, 0, 0
+        self._left, self._member = b"", zlib.decompressobj(wbits=GZIP)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        found = self._file.read1(len(buffer))
+        found = b""
+        while not found and self._ready():
+            try:
+                found = self._member.decompress(self._left, len(buffer))
+            except zlib.error as why:
+                raise OSError(errno.EINVAL, f"is no gzip archive, or a spoiled one: {why}") from None  # fmt: skip
+            self._left = self._member.unconsumed_tail or self._member.unused_data
         buffer[: len(found)] = found
         self._count += len(found)
         if self._count > UNSUSPECTED and self._count > MOST_RATIO * self._packed.count:
             raise TooLarge(f"unpacks to more than {MOST_RATIO} times its size")
         return len(found)
+
+    def _ready(self) -> bool:
+        """Whether there is more to unpack; begins the next member."""
+        if not self._left:
+            self._left = self._packed.read(1 << 16)
+        if not self._member.eof:
+            if not self._left:
+                raise EOFError("the archive is cut off")
+            return True
+        while self._left and not (rest := self._left.lstrip(b"\0")):
+            self._left = self._packed.read(1 << 16)
+        if not self._left:
+            return False
+        self._left, self._member = rest, zlib.decompressobj(wbits=GZIP)
+        self._members += 1
+        if self._members > MOST_MEMBERS:
+            raise TooLarge(f"has more than {MOST_MEMBERS} archives one after another")
+        return True

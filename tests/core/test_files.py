@@ -74,6 +74,28 @@ def test_what_cannot_be_unpacked(spoiled: bytes) -> None:
         files.unpacked(io.BytesIO(spoiled), 10_000)
 
 
+@pytest.mark.parametrize("step", [1, 7, 65_536])
+def test_archives_one_after_another(step: int) -> None:
+    """With zeros after them, as a tape has; read in pieces of any size."""
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(step if size is None or size < 0 else min(size, step))
+
+    parts = [b"", b"one", os.urandom(3000), b"", b"a" * 70_000]
+    packed = b"".join(map(gzip.compress, parts)) + b"\0" * 700
+    assert files.unpacked(Slow(packed), 100_000) == b"".join(parts)
+    for spoiled in (packed + b"x", gzip.compress(b"one") + gzip.compress(b"two")[:9], b"\x1f\x8b", gzip.compress(b"x")[:-8] + b"\0" * 8):  # fmt: skip
+        with pytest.raises((OSError, EOFError)):
+            files.unpacked(Slow(spoiled), 100_000)
+
+
+def test_a_flood_of_empty_archives_is_left() -> None:
+    """Of 128 MB of them each would be begun and ended: minutes for nothing."""
+    with pytest.raises(files.TooLarge, match="one after another"):
+        files.unpacked(io.BytesIO(gzip.compress(b"") * 300_000), 1000)
+
+
 def test_another_archive_is_named() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:

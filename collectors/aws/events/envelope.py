@@ -150,9 +150,10 @@ def _bridged(document: Mapping[str, Any], found: Contents) -> None:
         bucket, object_ = detail.get("bucket"), detail.get("object")
         if not isinstance(bucket, dict) or not isinstance(object_, dict):
             raise Malformed("an event of S3 without bucket and object")
-        _object(bucket.get("name"), object_.get("key"), object_.get("version-id"), document.get("region"), found)  # fmt: skip
+        _object(bucket.get("name"), object_.get("key"), object_.get("version-id"), document.get("region"), found,
+                account=account or "")  # fmt: skip
     elif type_ == "Config Configuration Item Change":
-        _config(detail, found, account)
+        _config(detail, found, account or "")
     elif type_ in FINDINGS:
         _findings(document, detail, found)
     elif service == "config" or type_.endswith("via CloudTrail"):
@@ -214,10 +215,12 @@ def _stored(record: Mapping[str, Any], stored: Mapping[str, Any], found: Content
             record.get("awsRegion"), found)  # fmt: skip
 
 
-def _object(bucket: Any, key: Any, version: Any, region: Any, found: Contents, kind: str | None = None) -> None:  # fmt: skip
+def _object(bucket: Any, key: Any, version: Any, region: Any, found: Contents, kind: str | None = None,
+            account: Any = None) -> None:  # fmt: skip
+    """`account`: of the event of EventBridge that names it, if one does."""
     if not isinstance(bucket, str) or not isinstance(key, str) or not bucket or not key:
         raise Malformed("a notification of S3 without the names of bucket and object")
-    origin.bucket(bucket, found.trust)
+    origin.file(bucket, key, found.trust, account)
     kind = kind or kind_of(key)
     if kind is None:
         found.skipped.append(f"an object that is no log of changes: {key[-100:]}")
@@ -239,11 +242,11 @@ def _config(document: Mapping[str, Any], found: Contents, account: Any = None) -
         bucket, _, key = str(location or "").partition("/")
         if not key:
             raise Malformed("an oversized configuration item without its place")
-        _object(bucket, key, None, None, found, "config")
+        _object(bucket, key, None, None, found, "config", account)
     elif type_ in ("ConfigurationSnapshotDeliveryCompleted", "ConfigurationHistoryDeliveryCompleted"):  # fmt: skip
         if not isinstance(document.get("s3Bucket"), str) or not isinstance(document.get("s3ObjectKey"), str):  # fmt: skip
             raise Malformed(f"{type_} without its place")
-        _object(document["s3Bucket"], document["s3ObjectKey"], None, None, found, "config")
+        _object(document["s3Bucket"], document["s3ObjectKey"], None, None, found, "config", account)
     elif type_ in _IGNORED:
         found.skipped.append(str(type_))
     else:

@@ -1,5 +1,6 @@
 """CloudTrail's log files, wherever they lie: which files are some, and what records they hold. Pure."""
 
+import codecs
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -71,6 +72,7 @@ class _Log(msgspec.Struct):
 
 
 def _raws(data: bytes) -> Iterable[tuple[str, bytes]]:
+    data = data.removeprefix(codecs.BOM_UTF8)
     text = data.lstrip()
     if not text:
         raise Malformed("no log file of CloudTrail: empty")

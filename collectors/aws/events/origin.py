@@ -4,6 +4,8 @@
   `aws.<service>` (`aws.partner/…` is a partner's), and EventBridge writes the account. So both are checked.
 - **A log file or a delivery of AWS Config.** Whoever may write below a prefix of the bucket. The key names the account, and a
   record of another account is refused; `buckets` names those that are read at all.
+  An event of EventBridge that names a file is only as good as the bucket: of buckets that nobody has named, only files of
+  the event's own account are read.
 - **SNS, S3's notices, bare records in a queue.** Whoever the queue's policy lets in; a notice only names a file, which is
   checked as above. The templates let in one rule and one bucket.
 - **CloudTrail's lookup.** AWS; the account is the one that was asked."""
@@ -16,7 +18,7 @@ from typing import Any
 from pipeline.errors import Malformed
 
 _SOURCE = re.compile(r"aws\.([a-z0-9][a-z0-9-]{0,62})")
-_KEY = re.compile(r"(?:^|/)AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})/")
+_KEY = re.compile(r"(?:^|(?<=/))AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})(?=/)")
 _ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:(\d{12}):")
 _SHORT = re.compile(r"[\w.:/-]{1,80}")
 WRITERS = {
@@ -113,12 +115,25 @@ def item(found: Mapping[str, Any], account: str | None, way: str) -> None:
 
 
 def account_of(key: str) -> str | None:
-    """The account whose folder a file lies in, as CloudTrail and AWS Config write their keys; None where it says none."""
-    match = _KEY.search(key)
-    return match[1] if match else None
+    """The account whose folder a file lies in, as CloudTrail and AWS Config write their keys; None where it says none.
+    Raises Forged for a folder of one account in that of another: whoever may write below the one speaks for the other."""
+    found = set(_KEY.findall(key))
+    if len(found) > 1:
+        raise Forged("a file in the folders of several accounts")
+    return found.pop() if found else None
 
 
-def bucket(name: str, trust: Trust) -> None:
-    """Whether a bucket's files are read. Raises Forged."""
-    if trust.buckets and name not in trust.buckets:
-        raise Forged(f"a notice of a file in bucket {shown(name)}, which is none of aws.events.queues' buckets")  # fmt: skip
+def file(bucket: str, key: str, trust: Trust, account: str | None = None) -> None:
+    """Whether a file is read that a notice names; `account`: of the EventBridge event that names it, if one does. Raises
+    Forged.
+
+    Every account has buckets of its own, writes into them what it likes, and AWS tells of it truly: an event of EventBridge
+    is enough only for files about its own account."""
+    if trust.buckets and bucket not in trust.buckets:
+        raise Forged(f"a notice of a file in bucket {shown(bucket)}, which is none of aws.events.queues' buckets")  # fmt: skip
+    own = account_of(key)
+    if account is not None and not trust.buckets and own != account:
+        raise Forged(
+            f"an event of EventBridge of account {shown(account)} about a file of account {shown(own)} in bucket"
+            f" {shown(bucket)} (is it your log bucket? name it in aws.events.queues[].buckets)"
+        )

@@ -42,7 +42,7 @@ def test_an_event_without_its_recipient_has_the_envelopes_account() -> None:
 
 
 CREATED = {
-    "version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": "eu-west-1", "account": "1",
+    "version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": "eu-west-1", "account": "111111111111",
     "detail": {"bucket": {"name": "trail"}, "object": {"key": LOG, "size": 5, "version-id": "v1"}},
 }  # fmt: skip
 

@@ -25,6 +25,7 @@ LINES = f"{json.dumps(OPENED)}\n\n{json.dumps(OPENED)}\n".encode()
 FORMS = {
     "Records": log(OPENED, OPENED), "indented": json.dumps({"Records": [OPENED, OPENED]}, indent=1).encode(),
     "a list": json.dumps([OPENED, OPENED]).encode(), "one a line": LINES,
+    "with a mark": b"\xef\xbb\xbf" + log(OPENED, OPENED), "one a line with a mark": b"\xef\xbb\xbf" + LINES,
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Forged events: whoever may put events on a bus, write into a folder of the bucket, or import findings, cannot speak for others."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -160,6 +161,38 @@ def test_only_the_buckets_that_are_named_are_read(body: Any) -> None:
         return
     assert found.objects == []
     assert [type(why) for why, _ in found.bad] == [Forged]
+
+
+FILES: list[Callable[[str, str], dict[str, Any]]] = [
+    lambda bucket, key: bridged({"bucket": {"name": bucket}, "object": {"key": key}}, "Object Created"),
+    lambda bucket, key: told_by_config("OversizedConfigurationItemChangeNotification", s3DeliverySummary={"s3BucketLocation": f"{bucket}/{key}"}),
+    lambda bucket, key: told_by_config("ConfigurationSnapshotDeliveryCompleted", s3Bucket=bucket, s3ObjectKey=key),
+    lambda bucket, key: told_by_config("ConfigurationHistoryDeliveryCompleted", s3Bucket=bucket, s3ObjectKey=key),
+]  # fmt: skip
+
+
+def told_by_config(type_: str, **more: Any) -> dict[str, Any]:
+    return bridged(item_message(type_, **more), "Config Configuration Item Change")
+
+
+@pytest.mark.parametrize("made", FILES)
+@pytest.mark.parametrize("folder", ["CloudTrail", "Config"])
+def test_whoever_has_a_bucket_tells_only_of_the_own_account(made: Any, folder: str) -> None:
+    """AWS tells truly that somebody has put a file into a bucket of theirs: what is in it is nobody's word but theirs."""
+    own = made("mine", f"AWSLogs/{ACCOUNT}/{folder}/eu-west-1/x.json.gz")
+    assert len(opened(own).objects) == 1
+    for key in (f"AWSLogs/{OTHER}/{folder}/eu-west-1/x.json.gz", f"{folder}/x.json.gz", f"AWSLogs/o-abc/{OTHER}/{folder}/x.json.gz"):  # fmt: skip
+        forged(made("mine", key))
+        assert len(opened(made("trail", key), Trust(buckets=["trail"])).objects) == 1
+        forged(made("mine", key), Trust(buckets=["trail"]))
+    forged({k: v for k, v in own.items() if k != "account"})
+
+
+@pytest.mark.parametrize("made", [stored, lambda key: {"s3Bucket": "trail", "s3ObjectKey": key}])
+def test_a_folder_of_one_account_in_that_of_another(made: Any) -> None:
+    """Whoever may write below the outer folder would speak for the inner account, or the other way round."""
+    found = opened(made(f"AWSLogs/{OTHER}/CloudTrail/AWSLogs/{ACCOUNT}/CloudTrail/x.json.gz"))
+    assert (found.objects, [type(why) for why, _ in found.bad]) == ([], [Forged])
 
 
 def test_a_notice_of_s3_is_by_s3() -> None:
