@@ -25,10 +25,12 @@ def change(
     old = state or State(Head(), Body(_about(record), unseen=True))
     if record.outcome != "success" or record.kind not in MUTATING:
         return Step(old, [], False)
-    history = remembered(old.body.history, record)
+    history = remembered(old.body.history, old.body.forgotten, record)
     if history is None:
         return Step(old, [], False)
-    body = msgspec.structs.replace(old.body, history=history, lives=dict(old.body.lives))
+    body = msgspec.structs.replace(
+        old.body, history=history.changes, forgotten=history.forgotten, lives=dict(old.body.lives)
+    )
     head = msgspec.structs.replace(old.head, digest=old.head.digest)
     shown = any(one.since < at <= one.at - settle.GRAIN for one in body.drifts)
     if not shown and at > max(head.seen_at - settle.LONG, body.changed_at):

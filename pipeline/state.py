@@ -127,6 +127,8 @@ class Seen(msgspec.Struct, array_like=True):
     """Not all of the request's scalars are known."""
     differs: bool = False
     """The event came more than once with different contents; this is the fullest."""
+    earlier: bool = False
+    """It stands for earlier changes of the same actor too, of whose requests nothing is kept: there were too many."""
 
 
 class Drifted(msgspec.Struct, array_like=True):
@@ -197,6 +199,8 @@ class Body(msgspec.Struct, array_like=True):
     ended: str = ""
     """Why it is out of what is watched, where nobody says that it was deleted: account_gone, region_disabled,
     type_removed, forgotten."""
+    forgotten: int = 0
+    """When the newest change was made of which `history` holds nothing any more, not even the actor."""
 
 
 class Sources(msgspec.Struct, array_like=True):

@@ -28,6 +28,8 @@ class Place(NamedTuple):
     """Only after; of what was taken away, what it was."""
     since: int
     at: int
+    given: bool = True
+    """`new` is there now, and was not taken away."""
 
 
 class Made(NamedTuple):
@@ -51,7 +53,8 @@ def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -
     before, after = scalars(change.get("before")) - own, scalars(change.get("after")) - own
     if _hidden(change.get("before")) or _hidden(change.get("after")):
         return Place(frozenset(), frozenset(), since, at)
-    return Place(before | after, (after - before) or (before - after), since, at)
+    given = after - before
+    return Place(before | after, given or (before - after), since, at, bool(given))
 
 
 def _hidden(value: Any) -> bool:
@@ -67,12 +70,12 @@ def naming(resource: Mapping[str, Any]) -> frozenset[int]:
 
 def attribute(
     history: Sequence[Seen], part: str, since: int, at: int, places: Sequence[Place], others: Sequence[Place] = (),
-    *, elsewhere: Sequence[frozenset[str]] = (), shown: frozenset[str] = frozenset(), waiting: bool = False,
+    *, apart: Sequence[Place] = (), elsewhere: Sequence[frozenset[str]] = (), shown: frozenset[str] = frozenset(), waiting: bool = False,
     complete: bool = False, people: People = NOBODY_MAPPED,
 ) -> Cause:  # fmt: skip
     """The causes of a drift in `part` that a reading of `at` shows and the one of `since` did not.
 
-    `others`: places of other drifts of that part; `elsewhere`: of each place the ids of changes that another drift
+    `others`: places of other drifts of that part; `apart`: those of other parts; `elsewhere`: of each place the ids of changes that another drift
     of it shows; `shown`: ids of changes that an earlier drift shows: less likely here (what no drift shows yet
     may only have been read too early); `waiting`: events of that time may still come; `complete`: they have all come.
     Candidates are the successful changes in (since, at], the skew allowed on both sides, that can touch the part. The
@@ -93,7 +96,7 @@ def attribute(
         gone = elsewhere[number] if elsewhere else frozenset()
         own = _by_person([s for s in found if s.id not in gone], people) if gone else everybody
         if len(own) > 1:
-            made[number] = _among(own, one, [*places, *others])
+            made[number] = _among(own, one, [*places, *others], apart)
         elif own:
             alone.append(number)
             made[number] = _only(own[0], one, [*places, *others])
@@ -113,7 +116,8 @@ def _by_person(found: Sequence[Seen], people: People) -> list[list[Seen]]:
 
 def may(seen: Seen, part: str, since: int, at: int) -> bool:
     """Whether a change may show between two readings of a part, as far as times and parts say."""
-    return since - SKEW < seen.at <= at + SKEW and (not seen.parts or part in seen.parts)
+    within = since - SKEW < seen.at and (seen.earlier or seen.at <= at + SKEW)
+    return within and (not seen.parts or part in seen.parts)
 
 
 def nobody(places: int, *, waiting: bool) -> Cause:
@@ -170,13 +174,23 @@ def _settled(
     return made
 
 
-def _among(persons: Sequence[Sequence[Seen]], place: Place, places: Sequence[Place]) -> Made:
-    """A place that several people may have made: somebody is named only if nobody else explains anything of it."""
+def _among(
+    persons: Sequence[Sequence[Seen]], place: Place, places: Sequence[Place], apart: Sequence[Place]
+) -> Made:
+    """A place that several people may have made: somebody is named only if nobody else explains anything of it, and
+    either asked for the whole value that is new, or what everybody else asked for is seen elsewhere. (A request may
+    change what it does not name: a rule is taken away by its id, a policy by its bucket, a grant is given by another
+    name.)"""
     found = [_best(own, place, places) for own in persons]
     explaining = [(much, seen) for much, seen in found if much != NO]
     if len(explaining) != 1 or explaining[0][0] != YES:
         return Made("ambiguous")
     seen = explaining[0][1]
+    if not (place.given and any(place.new.issubset(unit) for unit in seen.units)):
+        everywhere = [one for one in (*places, *apart) if one is not place]
+        rest = [own for own in persons if seen not in own]
+        if not all(_seen_in(other, everywhere) for own in rest for other in own):
+            return Made("ambiguous")
     return Made("attributed", seen) if place.new.intersection(seen.values) else Made("ambiguous")
 
 
@@ -200,6 +214,14 @@ def _explains(seen: Seen, place: Place, places: Sequence[Place]) -> int:
     if place.values.isdisjoint(seen.values):
         return MAYBE if seen.opaque else NO
     return NO if _meant_elsewhere(seen, place, places) else YES
+
+
+def _seen_in(seen: Seen, places: Sequence[Place]) -> bool:
+    """Whether something of a request is seen in places that differ."""
+    return any(
+        not one.values.isdisjoint(seen.values) and one.since - SKEW < seen.at <= one.at + SKEW
+        for one in places
+    )
 
 
 def _meant_elsewhere(seen: Seen, place: Place, places: Sequence[Place]) -> bool:

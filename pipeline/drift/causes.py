@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.drift.attribute import SKEW, Cause, Place, attribute, may, naming, nobody, place
+from pipeline.drift.attribute import SKEW, Cause, Made, Place, attribute, may, naming, nobody, place
 from pipeline.people import People
 from pipeline.state import Body, Drifted, Seen
 
@@ -37,9 +37,16 @@ class Causes:
         self._own = self._own or naming(self._body.resource)
         shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
         others = [place for one in self._beside(drift) for place in self._of(one)]
-        return attribute(
-            fitting, drift.part, drift.since, drift.at, self._of(drift), others, elsewhere=self._elsewhere(drift, fitting), shown=shown, waiting=waiting, complete=self._events is not None and not waiting, people=self._people,
+        apart = [
+            place
+            for one in (self._drifts if len(fitting) > 1 else ())
+            if one.part != drift.part
+            for place in self._of(one)
+        ]
+        cause = attribute(
+            fitting, drift.part, drift.since, drift.at, self._of(drift), others, apart=apart, elsewhere=self._elsewhere(drift, fitting), shown=shown, waiting=waiting, complete=self._events is not None and not waiting, people=self._people,
         )  # fmt: skip
+        return _doubted(cause) if forgotten(self._body, drift) else cause
 
     def _of(self, drift: Drifted) -> list[Place]:
         if drift.id not in self._places:
@@ -59,7 +66,7 @@ class Causes:
         """Of each place the changes that another drift of the same place shows: they were made between its readings,
         and are only by the allowance for clocks near to this one's, whose new value they did not ask for. Two values
         one after another take two changes, in this order."""
-        near = [s for s in fitting if not _between(drift, s)]
+        near = [s for s in fitting if not (_between(drift, s) or s.earlier)]
         out = [frozenset[str]() for _ in drift.changes]
         if not near or not any(_between(drift, s) for s in fitting):
             return out
@@ -94,6 +101,18 @@ def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
         return False
     (above, _, last), (below, _, end) = one["path"].rpartition("/"), two["path"].rpartition("/")
     return bool(above == below and (last == end or (last.isdigit() and end.isdigit())))
+
+
+def forgotten(body: Body, drift: Drifted) -> bool:
+    """Whether a change of its time is remembered no more."""
+    return drift.since - SKEW < body.forgotten
+
+
+def _doubted(cause: Cause) -> Cause:
+    """Somebody else may have made it, of whom nothing is remembered."""
+    places = [Made("ambiguous") if one.attribution == "attributed" else one for one in cause.places]
+    said = "ambiguous" if cause.attribution == "attributed" else cause.attribution
+    return Cause(said, cause.candidates, places)
 
 
 def _fits(drift: Drifted, seen: Seen) -> bool:

@@ -10,7 +10,7 @@ import orjson
 
 from pipeline.drift.attribute import Cause, Made, together
 from pipeline.drift.causes import WHOLE as WHOLE
-from pipeline.drift.causes import Causes
+from pipeline.drift.causes import Causes, forgotten
 from pipeline.drift.history import LONGEST
 from pipeline.model import from_micros
 from pipeline.model.finding import NAMESPACE
@@ -21,8 +21,6 @@ from pipeline.state import Body, Drifted, Seen, State
 
 KEPT, MOST_BYTES = 16, 200_000
 """Drifts that a late event may still complete, and what they may weigh together."""
-MOST_SUSPECTS = 256
-"""Names kept of those who may have caused a finding."""
 CHECK = 60_000_000
 """How often a drift whose event may still come looks again."""
 
@@ -75,13 +73,15 @@ def told(
     """Judges the drifts anew that have no cause yet (`heard`: something was, so all of them), and returns the documents of those of which something else is to be said now.
 
     `events`: until when every event has come (micros); None where no events come at all. Changes `body.drifts` and
-    the actors of the findings that opened with them."""
+    the actors of the findings that opened with them. What was found out stands once changes of its time are
+    forgotten."""
     out, drifts = [], []
     people = Remembering(people)
     causes = Causes(body, events, people)
     moved: dict[str, Told] = {}
     for old in body.drifts:
-        if not heard and old.attribution not in ("", "pending"):
+        done = old.attribution not in ("", "pending")
+        if done and (not heard or forgotten(body, old)):
             drifts.append(old)
             continue
         cause = causes.of(old)
@@ -146,9 +146,19 @@ def _name(body: Body, moved: Mapping[str, Told], every: Causes, people: People) 
         attribution = together(made, people)
         by = [one.by for one in made if one.by] if attribution == "attributed" else []
         suspects = set[str]().union(*(people.names(seen.actor) for seen in by or candidates))
+        if (
+            life.attribution
+            and any(
+                id not in drifts or (id not in moved and forgotten(body, drifts[id]))
+                for id, _ in causes
+            )
+        ):  # what was found out of one of them stands; whoever is heard of now may have caused it too
+            suspects |= {*life.suspects}
+            body.lives[rule] = msgspec.structs.replace(life, suspects=sorted(suspects))
+            continue
         body.lives[rule] = msgspec.structs.replace(
             life, actor=_actor(max(by, key=_when), people) if by else None, attribution=attribution, known=known,
-            suspects=sorted(suspects)[:MOST_SUSPECTS],
+            suspects=sorted(suspects),
         )  # fmt: skip
 
 

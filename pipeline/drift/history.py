@@ -1,7 +1,7 @@
 """What a resource remembers of the changes that it was named in. Pure; times in microseconds since 1970."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -14,24 +14,73 @@ from pipeline.state import Seen
 
 MOST, LONGEST = 64, 48 * 3_600_000_000
 """So many, and so long."""
+MOST_ACTORS = 32
+"""So many actors of earlier changes are remembered when there were more than MOST, without their requests."""
 MOST_VALUES, MOST_UNITS, DEEPEST = 96, 32, 4
 """Scalars and units remembered of a request; documents within texts, one in another."""
 _DOCUMENT = ("{", "[", "%7B", "%5B", "%7b", "%5b")
 
 
-def remembered(history: Sequence[Seen], change: Change) -> list[Seen] | None:
-    """The history with a change in its place in time; None where that adds nothing, or is too old to matter.
+class History(NamedTuple):
+    """The changes that are remembered, by time."""
+
+    changes: list[Seen]
+    forgotten: int
+    """When the newest change was made of which nothing is remembered, not even the actor; 0: there is none."""
+
+
+def remembered(history: Sequence[Seen], forgotten: int, change: Change) -> History | None:
+    """The history with a change in its place in time; None where that adds nothing.
 
     One event may come with different contents (a copy that was cut, or two accounts' views): the fullest stands,
-    whichever comes first, and says so."""
+    whichever comes first, and says so. Of more than MOST the earliest are kept by their actors alone: whoever may have
+    made something stays a candidate for it."""
     new = _seen(change)
     for number, old in enumerate(history):
         if old.id == new.id:
-            better = _fullest(old, new)
-            return None if better == old else [*history[:number], better, *history[number + 1 :]]
-    out = sorted([*history, new], key=lambda seen: (seen.at, seen.id))
-    out = [seen for seen in out if seen.at > out[-1].at - LONGEST][-MOST:]
-    return out if new in out else None
+            better = old if old.earlier else _fullest(old, new)
+            if better == old:
+                return None
+            return History([*history[:number], better, *history[number + 1 :]], forgotten)
+    whole = sorted([new, *(seen for seen in history if not seen.earlier)], key=_when)
+    actors = {_who(seen): seen for seen in history if seen.earlier}
+    for seen in whole[:-MOST]:
+        actors[_who(seen)] = _faded(seen, actors.get(_who(seen)))
+    out = [*sorted(actors.values(), key=_when)[-MOST_ACTORS:], *whole[-MOST:]]
+    out = [seen for seen in out if seen.at > out[-1].at - LONGEST]
+    kept = {seen.id for seen in out}
+    lost = (seen.at for seen in [*actors.values(), *whole[-MOST:]] if seen.id not in kept)
+    found = History(out, max(forgotten, *lost, 0))
+    return None if found == (list(history), forgotten) else found
+
+
+def _when(seen: Seen) -> tuple[int, str]:
+    return seen.at, seen.id
+
+
+def _who(seen: Seen) -> bytes:
+    """Changes of which one may stand for the others: of one actor in one session, and of one kind."""
+    actor = [seen.actor.get(key) for key in ("id", "session", "session_name", "invoked_by")]
+    person = seen.actor.get("person") or {"kind": UNKNOWN}
+    one = seen.actor.get("session") or person["kind"] != UNKNOWN
+    return orjson.dumps(
+        [seen.kind, actor, person.get("id"), None if one else seen.shared or seen.id]
+    )
+
+
+def _faded(seen: Seen, known: Seen | None) -> Seen:
+    """A change without its request; it stands for `known`, an earlier or later one of the same actor, too."""
+    newest = max(seen, known or seen, key=_when)
+    both = [one.actor for one in (seen, known) if one is not None]
+    actor = newest.actor
+    for other in both:
+        actor = _with_chain(actor, other)
+    parts = set(seen.parts) | set((known or seen).parts)
+    every = not seen.parts or (known is not None and not known.parts)
+    return Seen(
+        newest.id, newest.at, newest.action, newest.kind, actor, [] if every else sorted(parts), [], newest.shared,
+        newest.deployment, opaque=True, differs=newest.differs, earlier=True,
+    )  # fmt: skip
 
 
 def _seen(change: Change) -> Seen:
