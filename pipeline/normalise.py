@@ -100,7 +100,7 @@ def merge(
     hidden = _hidden({} if back else body.hidden, snapshot, at, times)
     merged = msgspec.structs.replace(
         body,
-        resource=_resource(snapshot) if newest else body.resource,
+        resource=_described(body, snapshot, unread=denied_only) if newest else body.resource,
         config=config,
         hidden=hidden,
         incarnation=snapshot.incarnation or (None if back else body.incarnation),
@@ -157,6 +157,14 @@ def _remade(body: Body, snapshot: Snapshot) -> bool:
     """Made anew under the same uid: both incarnations are known, and differ."""
     known, new = body.incarnation, snapshot.incarnation
     return known is not None and new is not None and known != new
+
+
+def _described(body: Body, snapshot: Snapshot, *, unread: bool) -> dict[str, Any]:
+    """What findings say of the resource. A reading that was denied does not know its name and tags."""
+    described = _resource(snapshot)
+    if unread and not body.unseen:
+        described |= {key: body.resource[key] for key in ("name", "tags")}
+    return described
 
 
 def _resource(snapshot: Snapshot) -> dict[str, Any]:

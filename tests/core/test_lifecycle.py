@@ -51,6 +51,17 @@ def test_unknown_neither_opens_nor_closes(world: World) -> None:
     assert world.finding().opened_at == minute(1)
 
 
+def test_a_resource_that_may_not_be_read_any_more_keeps_its_name_and_tags(world: World) -> None:
+    named = key(0, rotation=False).model_copy(update={"name": "payments", "tags": {"env": "prod"}})
+    world.snapshot(named)
+    world.snapshot(denied(2).model_copy(update={"name": "", "tags": {}}))
+    finding = world.finding()
+    assert finding.evaluation == "unknown"
+    assert (finding.resource.name, finding.resource.tags) == ("payments", {"env": "prod"})
+    world.snapshot(named.model_copy(update={"captured_at": minute(3), "name": "", "tags": {}, "parts": key(3).parts}))  # fmt: skip
+    assert (world.finding().resource.name, world.finding().resource.tags) == ("", {})
+
+
 def test_one_denied_part_hides_only_its_own_rules(world: World) -> None:
     world.snapshot(key(0, rotation=False))
     world.snapshot(key(1, rotation=None, unread=[{"part": "rotation", "reason": "throttled"}]))
