@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import partition
+from pipeline import saying
 from pipeline.fitting import MOST, fitted
 from pipeline.model import Finding
 from tests.core.world import World, key
@@ -52,7 +52,7 @@ def test_ids_are_never_cut() -> None:
 
 
 def test_the_stream_says_it_rather_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partition, "fitted", lambda document: fitted(document, 500))
+    monkeypatch.setattr(saying, "fitted", lambda document: fitted(document, 500))
     world = World()
     for minute, rotation in ((0, True), (60, False)):
         world.snapshot(key(minute, rotation=rotation))

@@ -154,7 +154,7 @@ def test_ours_look_where_they_are_asked_to(tmp_path: Path, driftline: Command) -
     from pipeline.rulebook import builtin_folder
 
     record = event(1, "CreateAccessKey") | {"eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "bea"},
-                                            "userIdentity": {"type": "IAMUser", "userName": "ann", "arn": "arn:aws:iam::1:user/ann"}}  # fmt: skip
+                                            "userIdentity": {"type": "IAMUser", "userName": "ann", "accountId": "111111111111", "arn": "arn:aws:iam::111111111111:user/ann"}}  # fmt: skip
     (tmp_path / "log.json").write_text(json.dumps({"Records": [record]}))
     ways = [("--builtin",), ("--detections", builtin_folder()), ("--builtin", "--detections", builtin_folder())]  # fmt: skip
     said = [driftline("backtest", *way, "--cloudtrail", "log.json", "--format", "json") for way in ways]  # fmt: skip
