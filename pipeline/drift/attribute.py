@@ -3,6 +3,7 @@
 A place is one of the paths that differ. What its values (before and after) have in common with a request says whether
 that may have made it: of a place that several people may have made, nobody is named."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -15,8 +16,13 @@ SKEW = 60_000_000
 ANY_PART, THIS_PART, BY_VALUE = 0.5, 0.7, 0.3
 """A change that may touch any part; one that touches this one; the new values stand in its request."""
 Attribution = Literal["attributed", "ambiguous", "unattributed", "pending"]
-NO, MAYBE, YES = 0, 1, 2
-"""What a change explains of a place: nothing; that cannot be told by values; something of it stands in its request."""
+TAG = "/tags/"
+NO, OMITS, MAYBE, YES = 0, 1, 2, 3
+"""What a change explains of a place: nothing; it may have taken away what was there by setting the whole without it;
+that cannot be told by values; something of it stands in its request."""
+_ADDS = re.compile("Add|Attach|Authorize|Tag|CreateTags")
+_TAKES = re.compile("Revoke|Detach|Remove|Disassociate|Delete|Untag|Deregister|Unassign")
+"""Calls that name what they add, and what they take away. Any other sets the whole: what it does not name is gone."""
 
 
 class Place(NamedTuple):
@@ -51,6 +57,8 @@ class Cause(NamedTuple):
 def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -> Place:
     """A place of a drift. `own`: what names the resource itself (its id, account, …): it stands in every request."""
     before, after = scalars(change.get("before")) - own, scalars(change.get("after")) - own
+    if change["op"] == "remove" and change["path"].startswith(TAG):  # it is taken away by its key
+        before |= scalars(change["path"].removeprefix(TAG).replace("~1", "/").replace("~0", "~"))
     if _hidden(change.get("before")) or _hidden(change.get("after")):
         return Place(frozenset(), frozenset(), since, at)
     given = after - before
@@ -156,7 +164,7 @@ def _confidence(seen: Seen, values: frozenset[int], less: bool) -> float:
 def _only(own: Sequence[Seen], place: Place, places: Sequence[Place]) -> Made:
     """A place that only one person can have made; for now without the change where nothing of it was asked for."""
     much, seen = _best(own, place, places)
-    return Made("attributed" if much != NO else "unattributed", seen)
+    return Made("attributed" if much > OMITS else "unattributed", seen)
 
 
 def _settled(
@@ -182,11 +190,14 @@ def _among(
     change what it does not name: a rule is taken away by its id, a policy by its bucket, a grant is given by another
     name.)"""
     found = [_best(own, place, places) for own in persons]
-    explaining = [(much, seen) for much, seen in found if much != NO]
+    explaining = [(much, seen) for much, seen in found if much > OMITS]
     if len(explaining) != 1 or explaining[0][0] != YES:
         return Made("ambiguous")
     seen = explaining[0][1]
-    if not (place.given and any(place.new.issubset(unit) for unit in seen.units)):
+    takes = _TAKES.match(seen.action) is not None
+    if place.given is takes or not any(place.new.issubset(unit) for unit in seen.units):
+        if any(much != NO for much, other in found if other is not seen):
+            return Made("ambiguous")
         everywhere = [one for one in (*places, *apart) if one is not place]
         rest = [own for own in persons if seen not in own]
         if not all(_seen_in(other, everywhere) for own in rest for other in own):
@@ -211,9 +222,15 @@ def _best(own: Iterable[Seen], place: Place, places: Sequence[Place]) -> tuple[i
 def _explains(seen: Seen, place: Place, places: Sequence[Place]) -> int:
     if not place.values or not seen.values:
         return MAYBE
+    takes = _TAKES.match(seen.action)
+    known = place.given or takes or _ADDS.match(seen.action)
     if place.values.isdisjoint(seen.values):
-        return MAYBE if seen.opaque else NO
-    return NO if _meant_elsewhere(seen, place, places) else YES
+        return MAYBE if seen.opaque else NO if known else OMITS
+    if not known:
+        return OMITS
+    if _meant_elsewhere(seen, place, places):
+        return NO
+    return YES if place.given or takes else MAYBE
 
 
 def _seen_in(seen: Seen, places: Sequence[Place]) -> bool:

@@ -7,21 +7,23 @@ import pytest
 
 from collectors.aws.events.actor import actor as actor_of
 from pipeline.drift.history import MOST, MOST_ACTORS, remembered
-from pipeline.model import Actor, Control
+from pipeline.model import Actor, Control, Snapshot
 from pipeline.state import Seen
 from pipeline.topics import CHANGES, CONTROL
 from tests.core.test_who import (
     ALICE,
+    GROUP,
     MALLORY,
     NEAR,
     OPEN,
+    TYPE,
     Groups,
     accepted,
     opening,
     session,
     user,
 )
-from tests.core.world import UID, change, minute
+from tests.core.world import UID, change, key, minute
 
 HOUR = 60
 
@@ -108,13 +110,13 @@ def test_of_two_days_without_a_reading_nobody_is_named_alone() -> None:
 def test_each_of_very_many_suspects_is_kept_from_approving() -> None:
     world = Groups()
     for n in range(MOST):
-        key = f"ASIA{n}"
+        name = f"ASIA{n}"
         world.opened(
             1 + n / 100,
-            session("deploy", f"run-{n}", key, sourceIdentity=f"claimed-{n}"),
+            session("deploy", f"run-{n}", name, sourceIdentity=f"claimed-{n}"),
             OPEN,
         )
-        world.feed(CHANGES.name, opening(key, user(f"zoe-{n}"), 1))
+        world.feed(CHANGES.name, opening(name, user(f"zoe-{n}"), 1))
     world.read(5, NEAR, OPEN)
     world.all_heard(20)
     assert world.who() == ("ambiguous", None)
@@ -174,3 +176,55 @@ def test_what_is_remembered_does_not_depend_on_the_order(count: int) -> None:
         again = [*changes, *chance.choices(changes, k=count)]
         chance.shuffle(again)
         assert folded(again) == first
+
+
+def test_a_rule_taken_away_by_its_words_is_told_from_what_others_did() -> None:
+    world = Groups(NEAR, OPEN)
+    asked = {"groupId": "sg-1", "ipPermissions": {"items": [
+        {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipRanges": {"items": [{"cidrIp": "0.0.0.0/0"}]}}
+    ]}}  # fmt: skip
+    world.changed(1, MALLORY, request=asked, action="RevokeSecurityGroupIngress")
+    world.opened(1.5, ALICE, permission(8443, "10.1.0.0/16"))
+    world.changed(
+        1.7, user("bob"), request={"groupId": "sg-1", "description": "x"}, action="ModifyGroup"
+    )
+    world.read(5, NEAR, permission(8443, "10.1.0.0/16"))
+    world.all_heard(20)
+    assert world.by_place() == {
+        22: ("attributed", MALLORY.id),
+        8443: ("attributed", ALICE.id),
+    }
+
+
+@pytest.mark.parametrize("untagged", [True, False])
+def test_a_tag_is_taken_away_by_its_key(untagged: bool) -> None:
+    world = Tagged()
+    world.tagged(0, env="prod", owner="al")
+    if untagged:
+        world.changed(1, MALLORY, parts=["tags"], request={"tagKeys": ["owner"]}, action="UntagResource")  # fmt: skip
+    value = "x" if untagged else "al"
+    more = [{"key": "project", "value": value}]
+    world.changed(1.5, ALICE, parts=["tags"], request={"tags": more}, action="TagResource")
+    world.changed(1.6, user("bob"), parts=["tags"], request={"tagKeys": ["env"]}, action="UntagResource")  # fmt: skip
+    world.tagged(5, project=value)
+    world.all_heard(20)
+    made = {c.path: (c.attribution, c.person.id if c.person else None) for c in world.drift().changes}  # fmt: skip
+    assert made["/tags/project"] == ("attributed", ALICE.id)
+    assert made["/tags/env"] == ("attributed", user("bob").id)
+    assert made["/tags/owner"] == (("attributed", MALLORY.id) if untagged else ("ambiguous", None))
+
+
+class Tagged(Groups):
+    """The same group, by its tags."""
+
+    def tagged(self, at: float, **tags: str) -> None:
+        one = key(at, None, None, GROUP).model_dump() | {"type": TYPE, "tags": tags}
+        group = {"GroupId": "sg-1", "GroupName": "web", "Description": "web", "IpPermissions": []}
+        one |= {"config": {"group": group, "prefix_lists": []}}
+        one["parts"] = [
+            {"name": name, "captured_at": minute(at)} for name in ("group", "prefix_lists")
+        ]
+        self.snapshot(Snapshot.model_validate(one))
+
+    def read(self, at: float, *_: Any, **__: Any) -> None:
+        """Nothing at first."""

@@ -1,0 +1,164 @@
+"""Who did it, where a request sets the whole of something: what it does not name is gone."""
+
+from functools import cache
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader
+from collectors.redact import Redactor
+from pipeline.fold import Fold
+from pipeline.model import Drift, Snapshot
+from pipeline.rulebook import Rulebook, load
+from pipeline.topics import CHANGES, CONTROL
+from tests.collectors.events.samples import ACCOUNT, event
+from tests.core.world import heard, key, minute, tick
+
+BUCKET = "arn:aws:s3:::b1"
+TYPE = "AWS::S3::Bucket"
+READER = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())
+Statement = dict[str, Any]
+
+
+@cache
+def rules() -> Rulebook:
+    return load().only(types=[TYPE])
+
+
+def statement(sid: str, principal: Any, action: str, effect: str = "Allow") -> Statement:
+    return {
+        "Sid": sid,
+        "Effect": effect,
+        "Principal": principal,
+        "Action": action,
+        "Resource": f"{BUCKET}/*",
+    }
+
+
+DENY = statement("tls", "*", "s3:*", "Deny") | {
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}}
+}
+READ = statement("read", {"AWS": "arn:aws:iam::222222222222:root"}, "s3:GetObject")
+WRITE = statement("write", {"AWS": "arn:aws:iam::333333333333:root"}, "s3:PutObject")
+OWN = {"Grantee": {"Type": "CanonicalUser", "ID": "c0ffee"}, "Permission": "FULL_CONTROL"}
+PUBLIC = {
+    "Grantee": {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"},
+    "Permission": "READ",
+}
+
+
+def policy(*statements: Statement) -> dict[str, Any]:
+    return {"policy": {"Version": "2012-10-17", "Statement": list(statements)}}
+
+
+def acl(*grants: dict[str, Any]) -> dict[str, Any]:
+    return {"acl": {"Owner": {"ID": "c0ffee"}, "Grants": [OWN, *grants]}}
+
+
+Told = tuple[str, str, str | None, str | None]
+
+
+class Bucket(Fold):
+    """A bucket, and people who call S3."""
+
+    def __init__(self) -> None:
+        super().__init__(rules())
+        self.feed(CONTROL.name, heard(0))
+        self.feed(CONTROL.name, tick(0))
+
+    def read(self, at: float, config: dict[str, Any], **tags: str) -> None:
+        one = key(at, None, None, BUCKET).model_dump()
+        one |= {"type": TYPE, "name": "b1", "config": config, "tags": tags}
+        one["parts"] = [{"name": name, "captured_at": minute(at)} for name in config]
+        self.snapshot(Snapshot.model_validate(one))
+
+    def called(self, at: float, who: str, name: str, **request: Any) -> None:
+        identity = {
+            "type": "IAMUser", "principalId": f"AIDA{who}", "arn": f"arn:aws:iam::{ACCOUNT}:user/{who}",
+            "accountId": ACCOUNT, "accessKeyId": f"AKIA{who}", "userName": who,
+        }  # fmt: skip
+        record = event(
+            name, "s3", userIdentity=identity, eventID=f"{who}-{at}", eventTime=minute(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            requestParameters={"bucketName": "b1", **request},
+        )  # fmt: skip
+        for change in READER.changes(record):
+            self.feed(CHANGES.name, change.encode())
+
+    def told(self) -> list[Told]:
+        """Of the last drift's places: how it changed, where, attribution, who."""
+        for at in (30, 40):
+            self.feed(CONTROL.name, heard(at))
+            self.feed(CONTROL.name, tick(at))
+        assert not self.dead
+        drift = max(map(Drift.model_validate_json, self.drifts.values()), key=lambda one: one.at)
+        return [
+            (c.op, c.path, c.attribution, c.person.name if c.person else None)
+            for c in drift.changes
+        ]
+
+
+@pytest.mark.parametrize("order", list(permutations("amr")))
+def test_who_left_a_statement_in_has_not_taken_it_away(order: tuple[str, ...]) -> None:
+    world = Bucket()
+    world.read(0, policy(DENY, READ))
+    for what in order:
+        if what == "a":
+            world.called(
+                1, "alice", "PutBucketPolicy", bucketPolicy=policy(DENY, READ, WRITE)["policy"]
+            )
+        elif what == "m":
+            world.called(
+                2, "mallory", "PutBucketPolicy", bucketPolicy=policy(WRITE, READ)["policy"]
+            )
+        else:
+            world.read(5, policy(WRITE, READ))
+    assert {(op, said, who) for op, _, said, who in world.told()} == {
+        ("remove", "ambiguous", None),
+        ("add", "ambiguous", None),
+    }
+
+
+def test_of_a_policy_deleted_nobody_else_is_blamed() -> None:
+    world = Bucket()
+    world.read(0, policy(DENY))
+    world.called(1, "alice", "PutBucketPolicy", bucketPolicy=policy(DENY, READ)["policy"])
+    world.called(2, "mallory", "DeleteBucketPolicy", policy="")
+    world.read(5, {"policy": None})
+    assert world.told() == [("replace", "/policy", "ambiguous", None)]
+
+
+def test_a_canned_grant_is_not_somebody_elses() -> None:
+    world = Bucket()
+    world.read(0, acl())
+    grant = [{"Grantee": {"ID": "c0ffee"}, "Permission": "READ"}]
+    world.called(
+        1,
+        "alice",
+        "PutBucketAcl",
+        AccessControlPolicy={"AccessControlList": {"Grant": grant}},
+    )
+    world.called(2, "mallory", "PutBucketAcl", **{"x-amz-acl": "public-read", "acl": ""})
+    world.read(5, acl(PUBLIC))
+    assert world.told() == [("add", "/acl/Grants/1", "ambiguous", None)]
+
+
+def test_one_alone_is_named_for_all_of_it() -> None:
+    world = Bucket()
+    world.read(0, policy(DENY))
+    world.called(2, "mallory", "PutBucketPolicy", bucketPolicy=policy(READ, WRITE)["policy"])
+    world.read(5, policy(READ, WRITE))
+    told = world.told()
+    assert {(said, who) for _, _, said, who in told} == {("attributed", "mallory")}
+    assert [op for op, *_ in told] == ["remove", "add", "add"]
+
+
+def test_tags_put_as_a_whole() -> None:
+    world = Bucket()
+    world.read(0, acl(), env="prod", owner="al")
+    put = {"TagSet": {"Tag": [{"Key": "env", "Value": "prod"}, {"Key": "team", "Value": "t"}]}}
+    world.called(1, "alice", "PutBucketTagging", Tagging=put)
+    world.called(2, "mallory", "DeleteBucketTagging")
+    world.read(5, acl())
+    assert {one[2:] for one in world.told()} == {("ambiguous", None)}
