@@ -103,6 +103,7 @@ def exit_code(lines: Iterable[Line]) -> int:
 
 def apart(problem: str) -> tuple[str, str]:
     """What is wrong and what to do, of a text that ends with the latter in parentheses."""
+    problem = problem.replace(" try: driftline doctor", "")  # that is where we are
     text, bracket, step = problem.removesuffix(")").rpartition(" (")
     return (text, step) if bracket and problem.endswith(")") else (problem, "")
 

@@ -30,7 +30,10 @@ class Known(Block):
         if self.file is None and not self.id.strip():
             yield Mistake(("id", "file"), "is missing (write id and names of one person, or file)")
         if self.file is not None and (self.id or self.names):
-            yield Mistake(("file", "id", "names"), "and id are two things (write one of them)")
+            yield Mistake(
+                ("file", "id", "names"),
+                "stands beside id or names (write either file, or id and names)",
+            )
         for field, name in (("id", self.id), *(("names", name) for name in self.names)):
             if why := wrong(name) if self.file is None and name else "":
                 yield Mistake((field,), why)

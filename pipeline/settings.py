@@ -22,6 +22,7 @@ from pipeline.settings_block import (
     Mistake,
     address,
     authorities,
+    matching,
     own_certificate,
 )
 from pipeline.settings_block import Seconds as Seconds
@@ -31,6 +32,8 @@ from pipeline.topics import APP_ID, CORRELATE_ID, DEFAULT_PREFIX, TOPICS, group_
 
 HALF_DAY = 12 * 3600
 SHORTEST_RETENTION = 3600
+TopicName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "1 to 100 letters, digits, dots, _ and -, beginning with a letter or digit (write for example acme.)")]  # fmt: skip
+"""What a topic's or a consumer group's name may begin with."""
 BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
@@ -78,7 +81,7 @@ class Kafka(Block):
     key_password_file: Path | None = None
     replication: int = Field(3, ge=1)
     """Copies of each topic; never more than there are brokers."""
-    topic_prefix: str = Field(DEFAULT_PREFIX, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    topic_prefix: TopicName = DEFAULT_PREFIX
     """What the names of topics begin with, and those of consumer groups: several deployments can share a cluster."""
     retention: dict[str, Seconds] = Field(default_factory=dict)
     """How long records of a topic are kept, by its name without the prefix. Only of topics that expire; see docs/topics.md."""
@@ -104,9 +107,9 @@ class Kafka(Block):
         expire = [topic.own for topic in TOPICS if topic.expires]
         for name, seconds in self.retention.items():
             if name not in expire:
-                yield Mistake(("retention",), f"{name} is not a topic that expires{nearest(name, expire)}")  # fmt: skip
+                yield Mistake(("retention",), f"{name} is not a topic that expires{nearest(name.removeprefix(self.topic_prefix), expire)}")  # fmt: skip
             elif seconds < SHORTEST_RETENTION:
-                yield Mistake(("retention",), f"{name}: less than 1h (a consumer that restarts must find its records)")  # fmt: skip
+                yield Mistake(("retention",), f"{name}: less than 1h (write 1h or more: a consumer that restarts must find its records)")  # fmt: skip
 
     def _sasl(self) -> Iterator[Mistake]:
         mechanism, sasl = self.sasl_mechanism, self.security_protocol.startswith("SASL")
@@ -139,7 +142,9 @@ class Elasticsearch(Block):
     api_key_file: Path | None = None
     ca_file: Path | None = None
     """Certificates of the authorities to trust, PEM. Default: the system's."""
-    namespace: str = Field("default", pattern=r"^[a-z0-9_]{1,100}$")
+    namespace: Annotated[
+        str, matching(r"[a-z0-9_]{1,100}", "1 to 100 lower-case letters, digits and _")
+    ] = "default"
     """The data stream's namespace."""
 
     @property
@@ -253,7 +258,7 @@ class Detections(Block):
 
 
 class Correlate(Block):
-    app_id: str = CORRELATE_ID
+    app_id: TopicName = CORRELATE_ID
     """The consumer group, and the beginning of the changelog topic's name."""
     lateness: Seconds = Field(600, ge=0)
     """How much later than its source's watermark a signal may still change an alert."""
@@ -270,7 +275,7 @@ class Redaction(Block):
 
 
 class Worker(Block):
-    app_id: str = APP_ID
+    app_id: TopicName = APP_ID
     """The consumer group, and the beginning of the changelog topic's name."""
     state_dir: Path = Path("/var/lib/driftline")
     """Each worker's own folder, 0700; lost, it is made again from Kafka."""

@@ -4,10 +4,11 @@ import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -15,6 +16,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from pipeline import files
@@ -38,6 +40,29 @@ def _seconds(value: object) -> object:
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 """A number of seconds, or text with a unit: 500ms, 30s, 10m, 6h, 1d."""
+
+
+def is_duration(field: FieldInfo) -> bool:
+    return any(mark in field.metadata for mark in get_args(Seconds)[1:])
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest unit that leaves a whole number: 6h, 30s."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def matching(form: str, words: str) -> AfterValidator:
+    """A text of a form (a regular expression), which the message tells in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(form, value):
+            raise ValueError(f"must be {words}")
+        return value
+
+    return AfterValidator(check)
 
 
 class Mistake(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from pipeline.rulebook.source import Source, nearest
-from pipeline.settings_block import secrets_of
+from pipeline.settings_block import duration, is_duration, secrets_of
 
 PREFIX = "DRIFTLINE_"
 RESERVED = {"CONFIG", "DEBUG", "CACHE"}
@@ -30,11 +30,10 @@ _ADVICE = {
     "dict_type": "must be a block (write names and values below it, indented)",
     "model_type": "must be a block (write names and values below it, indented)",
     "missing": "is missing (write it)",
-    "greater_than": "must be more than {gt:g}",
-    "greater_than_equal": "must be {ge:g} or more",
-    "less_than": "must be less than {lt:g}",
-    "less_than_equal": "must be {le:g} or less",
-    "string_pattern_mismatch": "must be of the form {pattern}",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
 }
 
 
@@ -166,7 +165,17 @@ def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> st
     if advice is None:
         text = str(problem["msg"]).removeprefix("Value error, ")
         return f"{place}: {named}: {text[:1].lower()}{text[1:]}"
-    return f"{place}: {named}: {advice.format(**context)}"
+    return f"{place}: {named}: {advice.format(**_bounds(model, at, context))}"
+
+
+def _bounds(model: type[BaseModel], at: Where, context: Mapping[str, Any]) -> dict[str, str]:
+    """What is between the words of advice, as settings are written: a bound of a duration with its unit."""
+    field = getattr(_model(_annotation(model, at[:-1])), "model_fields", {}).get(at[-1])
+    show = duration if field is not None and is_duration(field) else "{:g}".format
+    return {
+        name: show(value) if isinstance(value, int | float) else str(value)
+        for name, value in context.items()
+    }
 
 
 def _close(value: object, options: list[str]) -> str:

@@ -122,6 +122,9 @@ def _detections(
 
     settings, tally = load_settings(), Tally()
     found = detections(settings, rules, builtin=builtin)
+    if not (found.rules or found.problems):
+        named = ", ".join(map(str, rules))
+        raise UserError(f"--detections {named}: there is no Sigma rule in it (write another folder, or --builtin)")  # fmt: skip
     looking = at_work(settings, found)
     looking.matched = tally.hit
     judging = rulebook_and_options(settings) if tapes else (load((), builtin=False), None)

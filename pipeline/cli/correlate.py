@@ -10,6 +10,7 @@ from pipeline.cli.worker import start
 def command(supervise: bool) -> int:
     """Correlate signals as they stream in: alerts, each with its story.
 
-    Exit 75: it wants to be started again. 4: too many bad records, or retention has passed what was not read; 5: the
-    state is of a newer version. Neither is mended by another start."""
+    Exit 75: start it again. 4: too many bad records, or retention has passed what was not read; 5: the state is of a
+    newer version; 6: a topic was made anew, or is another cluster's. Another start does not mend these: the log says
+    what to do."""
     return start("correlate", "correlate", supervise=supervise)

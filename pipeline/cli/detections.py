@@ -22,7 +22,7 @@ def command() -> None:
 @PATHS
 @FORM
 def check(paths: tuple[Path, ...], form: str) -> int:
-    """Say of each rule, correlation and filter whether it loads, and why not. Exit 2: some do not."""
+    """Say of each rule, correlation and filter whether it loads, and why not. Exit 2: some do not; 3: there is none."""
     from pipeline.detections import load
     from pipeline.report import plain
 
@@ -31,13 +31,15 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     if form == "json":
         rows = [{"path": t.path, "title": t.title, "kind": t.kind, "loads": not t.problems, "problems": list(t.problems)} for t in found.told]  # fmt: skip
         click.echo(json.dumps({"documents": rows, "loaded": len(rows) - len(bad), "refused": len(bad), "passed_over": found.others}, indent=2))  # fmt: skip
-        return 2 if bad else 0
+        return 2 if bad else 0 if found.told else 3
     for problem in found.problems:
         click.echo(plain(problem), err=True)
     counts = f"{len(found.rules)} rules, {len(found.correlations)} correlations load"
     others = f"; {found.others} posture rules and frameworks passed over" if found.others else ""
     click.echo(f"{counts}; {len(bad)} of {len(found.told)} documents do not{others}")
-    return 2 if bad else 0
+    if not found.told:
+        click.echo("nothing was looked at: there is no Sigma document in it", err=True)
+    return 2 if bad else 0 if found.told else 3
 
 
 @command.command(name="list")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import click
 
 from pipeline import topics
+from pipeline.cli.sink import destinations
 from pipeline.errors import UserError
 from pipeline.settings import load_settings
 
@@ -64,16 +65,20 @@ def aws(
     from collectors.aws.partitions import partitions
     from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
 
+    if trusted is None and external_id is not None:
+        raise UserError("--external-id: goes with --trust (add --trust ACCOUNT, or leave it out)")
+    if external_id is not None and not external_id.strip():
+        raise UserError("--external-id: is empty (write the id, or leave the option out)")
     if partition not in partitions():
         raise UserError(
             f"--partition {partition}: no such partition (one of: {', '.join(partitions())})"
         )
     own = load_settings().aws
-    if trusted:
+    if trusted is not None:
         if len(trusted) != 12 or not trusted.isdigit():
             raise UserError(f"--trust {trusted}: no account id (write its twelve digits)")
         policy = trust_policy(trusted, external_id or own.external_id, partition)
-    elif accounts:
+    elif accounts is not None:
         if accounts != "all":
             raise UserError(
                 f"--accounts {accounts}: only all is known here (the reader's policy needs no account)"
@@ -168,11 +173,15 @@ def grants(
 )
 def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """The ACLs of each program: as kafka-acls commands, or JSON."""
-    settings = load_settings()
+    settings, known = load_settings(), destinations()
+    if sink not in known:
+        raise UserError(f"--sink {sink}: no such sink (one of: {', '.join(known)})")
     every = grants(settings.worker.app_id, sink, settings.correlate.app_id)
     wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:
-        raise UserError(f"--program {program}: no such program (see --help)")
+        raise UserError(
+            f"--program {program}: no such program (one of: {', '.join(sorted({grant.program for grant in every}))})"
+        )
     who = {grant: principal.replace("{program}", grant.program) for grant in wanted}
     if form == "json":
         rows = [

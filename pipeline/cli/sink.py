@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import signal
 from importlib import import_module
-from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import Any
 
@@ -15,19 +14,32 @@ from pipeline.errors import RestartWanted, UserError
 from pipeline.settings import Settings, load_settings
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
-HOUSE = {"base", "deliver", "reader"}
+
+
+def destinations() -> list[str]:
+    """The names of all sinks; what sinks share among them has no `create`, and is none."""
+    return sorted(name for name in _modules() if _plug(name) is not None)
+
+
+def _modules() -> set[str]:
+    return {module.name for module in iter_modules(sinks.__path__)}
+
+
+def _plug(name: str) -> Any:
+    plug = import_module(f"sinks.{name}") if name in _modules() else None
+    return plug if hasattr(plug, "create") else None
 
 
 class Sinks(click.Group):
     """Finds the destinations by their files."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
-        return sorted(m.name for m in iter_modules(sinks.__path__) if m.name not in HOUSE)
+        return destinations()
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx) or find_spec(f"sinks.{cmd_name}") is None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        plug = _plug(cmd_name)
+        if plug is None:
             return None
-        plug = import_module(f"sinks.{cmd_name}")
         params: list[click.Parameter] = []
         if hasattr(plug, "install"):
             write = "Write what the destination needs (templates, index), then end; a change of it replaces."

@@ -8,10 +8,10 @@ EXIT_LEFT = 2
 
 
 @click.command()
-@click.option("--check", "mode", flag_value="check", help="Say what is to be done; exit 2 if anything is.")  # fmt: skip
-@click.option("--apply", "mode", flag_value="apply", help="Do it. Everything may go on running.")
-def command(mode: str | None) -> int:
-    """Topics, state and Elasticsearch templates of an older version, brought to this one.
+@click.option("--check", "looks", is_flag=True, help="List what has to be done, and change nothing. Exit 2 if anything has to be done.")  # fmt: skip
+@click.option("--apply", "applies", is_flag=True, help="Do it. All programs can keep running. Exit 2 if anything is left to be done.")  # fmt: skip
+def command(*, looks: bool, applies: bool) -> int:
+    """Bring the topics, state and Elasticsearch templates of an older version to this one.
 
     Upgrade in this order: `driftline upgrade --apply`, then sinks, workers and correlators, then collectors and
     the clock. States are converted one by one as they change; a worker of the old version refuses what the new
@@ -19,10 +19,10 @@ def command(mode: str | None) -> int:
     from pipeline import upgrade
     from pipeline.report import plain
 
-    if mode is None:
-        raise click.UsageError("say --check or --apply")
+    if looks == applies:
+        raise click.UsageError("write one of --check and --apply")
     settings = load_settings()
-    if mode == "check":
+    if looks:
         steps = upgrade.check(settings)
     else:
         steps = upgrade.apply(settings, lambda line: click.echo(plain(line)))
@@ -31,6 +31,6 @@ def command(mode: str | None) -> int:
     left = any(step.mark != "current" for step in steps)
     if not left:
         click.echo("everything is of this version")
-    elif mode == "check" and all(step.mark != "blocked" for step in steps):
+    elif looks and all(step.mark != "blocked" for step in steps):
         click.echo("next: driftline upgrade --apply")
     return EXIT_LEFT if left else 0

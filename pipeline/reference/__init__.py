@@ -38,11 +38,3 @@ def anchor(title: str) -> str:
     """The link to a heading, as Git hosts make it."""
     kept = (sign for sign in title.lower() if sign.isalnum() or sign in " -_")
     return "#" + "".join(kept).replace(" ", "-")
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the largest unit that leaves a whole number: 6h, 30s."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"

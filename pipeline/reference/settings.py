@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from pipeline.reference import code, duration, page, table
-from pipeline.settings import Seconds, Settings
+from pipeline.reference import code, page, table
+from pipeline.settings import Settings
+from pipeline.settings_block import duration, is_duration
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}  # fmt: skip
 
@@ -90,12 +91,8 @@ def _is_union(annotation: Any) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
-def _is_duration(field: FieldInfo) -> bool:
-    return any(mark in field.metadata for mark in get_args(Seconds)[1:])
-
-
 def _type(field: FieldInfo) -> str:
-    return "duration" if _is_duration(field) else _named(field.annotation)
+    return "duration" if is_duration(field) else _named(field.annotation)
 
 
 def _named(annotation: Any) -> str:
@@ -121,7 +118,7 @@ def _default(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None:
         return ""
-    if _is_duration(field):
+    if is_duration(field):
         return duration(value)
     if isinstance(value, dict):
         return "; ".join(f"{tag}: {', '.join(f'{k} {v}' for k, v in m.items())}" for tag, m in value.items())  # fmt: skip

@@ -7,7 +7,8 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from pipeline import metrics
 from pipeline.cli.permissions import grants
-from pipeline.reference import code, codes, duration, page, table
+from pipeline.reference import code, codes, page, table
+from pipeline.settings_block import duration
 from pipeline.topics import APP_ID, TOPICS, Topic
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"

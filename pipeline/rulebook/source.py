@@ -15,6 +15,8 @@ import yaml
 from pipeline.files import text as read_text
 
 DEEPEST = 64
+MOST_NAMES = 20
+"""Of what is known, so many are shown to whom has written something else."""
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
@@ -180,4 +182,5 @@ def nearest(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, names, 1, 0.6)
     if close:
         return f" (did you mean {close[0]!r}?)"
-    return f" (known: {', '.join(names[:20])})" if names else ""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f" (known: {', '.join(names[:MOST_NAMES])}{more})" if names else ""

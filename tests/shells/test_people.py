@@ -70,7 +70,7 @@ def test_a_role_that_only_one_takes_may_be_named() -> None:
     [
         ("people: [{id: ann, names: ['arn:aws:iam::*:user/ann']}]", "FILE:1:27: people.0.names: holds a * (names are written out"),
         ("people: [{names: [a]}]", "FILE:1:10: people.0.id: is missing (write id and names of one person, or file)"),
-        ("people: [{id: a, file: b}]", "people.0.file: and id are two things (write one of them)"),
+        ("people: [{id: a, file: b}]", "people.0.file: stands beside id or names"),
         ("people: [{id: a, name: [b]}]", "unknown setting 'people.0.name' (did you mean"),
         ("people: {id: a}", "people: must be a list"),
     ],

@@ -72,7 +72,7 @@ driftline.yaml:9:8: elasticsearch.url: needs scheme, host and port (write for ex
 driftline.yaml:10:13: elasticsearch.username: needs password or password_file (write one of them)
 driftline.yaml:12:13: aws.interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)
 driftline.yaml:13:12: aws.regions: must be a list (write [one, two])
-driftline.yaml:14:27: worker.session_timeout: must be 6 or more
+driftline.yaml:14:27: worker.session_timeout: must be 6s or more
 driftline.yaml:14:37: worker.port: must be 65535 or less
 driftline.yaml:19:19: clock.interval: is no duration (write for example 30s, 10m or 6h)
 environment DRIFTLINE_KAFFKA__X: unknown setting 'kaffka' (did you mean 'kafka'?)
@@ -131,7 +131,7 @@ def test_good_settings_are_called_good(tmp_path: Path) -> None:
         ("elasticsearch: {api_key: k, username: u, password: p}", {},
          "FILE:1:26: elasticsearch.api_key: and username, password are two ways to say who we are (write one of them)"),
         ("aws: {interval: true}", {}, "FILE:1:17: aws.interval: is no duration (write for example 30s, 10m or 6h)"),
-        ("aws: {interval: 0s}", {}, "FILE:1:17: aws.interval: must be more than 0"),
+        ("aws: {interval: 0s}", {}, "FILE:1:17: aws.interval: must be more than 0s"),
         ("aws: {interval: 12h1m}", {}, "FILE:1:17: aws.interval: is no duration (write for example 30s, 10m or 6h)"),
         ("aws: {interval: 43201}", {},
          "FILE:1:17: aws.interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)"),

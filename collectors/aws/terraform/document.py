@@ -75,7 +75,7 @@ def _json(path: Path) -> dict[str, Any]:
             text = text.decode("utf-16").encode()
         data = wire.decode(text.removeprefix(codecs.BOM_UTF8), LARGEST)
     except (Malformed, OSError, UnicodeError) as why:
-        raise UserError(f"{path}: no JSON: {why} {SHOW}") from None
+        raise UserError(f"{path}: {why} {SHOW}") from None
     if not isinstance(data, dict) or not ({"planned_values", "values", "resources"} & data.keys()):
         raise UserError(f"{path}: neither a plan nor a state {SHOW}")
     return data

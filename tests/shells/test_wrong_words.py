@@ -1,0 +1,80 @@
+"""What a user writes wrongly is told in plain words, with its place and what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.sink import destinations
+from pipeline.errors import UserError
+from pipeline.settings import Settings, load_settings
+from pipeline.settings_block import Block, is_duration
+from tests.shells.command import Command
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("sink order", "No such command 'order'"),
+        ("sink base", "No such command 'base'"),
+        ("permissions kafka --sink order", "--sink order: no such sink (one of: elasticsearch, ndjson)"),
+        ("permissions kafka --program nobody", "(one of: administrator, clock, collector, "),
+        ("permissions aws --external-id x", "--external-id: goes with --trust"),
+        ("permissions aws --trust 123456789012 --external-id=", "--external-id: is empty"),
+        ("permissions aws --trust=", "no account id"),
+        ("upgrade", "write one of --check and --apply"),
+        ("upgrade --check --apply", "write one of --check and --apply"),
+        ("backtest --detections empty --cloudtrail empty", "--detections empty: there is no Sigma rule in it"),
+        ("scan folder empty --rule nope", " more)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word(words: str, told: str, driftline: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    said = driftline(*words.split())
+    assert said.code == 2
+    assert told in said.err + said.out
+
+
+def test_every_sink_can_be_created() -> None:
+    assert destinations() == ["elasticsearch", "ndjson"]
+
+
+def test_a_folder_without_a_detection_is_not_one_whose_detections_load(
+    driftline: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for form in ("text", "json"):
+        assert driftline("detections", "check", "empty", "--format", form).code == 3
+
+
+DURATIONS = [
+    (block, name)
+    for block, field in Settings.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Block)
+    for name, below in field.annotation.model_fields.items()
+    if is_duration(below)
+]
+
+
+@pytest.mark.parametrize(("block", "name"), DURATIONS)
+@pytest.mark.parametrize("value", ["-1", "9999d"])
+def test_the_bound_of_a_duration_has_a_unit(block: str, name: str, value: str, tmp_path: Path) -> None:  # fmt: skip
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"{block}: {{{name}: {value}}}\n")
+    try:
+        load_settings(path, {})
+    except UserError as error:
+        bounds = [one for one in error.problems if ": must be " in one]
+        assert all(one.removesuffix(" or more").removesuffix(" or less")[-1] in "smhd" for one in bounds)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a b", "-x", "é", "a" * 101])
+@pytest.mark.parametrize("setting", ["kafka.topic_prefix", "worker.app_id", "correlate.app_id"])
+def test_the_name_of_a_topic_is_told_in_words(setting: str, name: str, tmp_path: Path) -> None:
+    block, field = setting.split(".")
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f'{block}: {{{field}: "{name}"}}\n')
+    with pytest.raises(UserError) as told:
+        load_settings(path, {})
+    (problem,) = told.value.problems
+    assert f"{path}:1:" in problem
+    assert f"{setting}: must be 1 to 100 letters, digits, dots, _ and -" in problem
