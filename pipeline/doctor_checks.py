@@ -192,7 +192,7 @@ def _topics(settings: Settings) -> Iterator[Line]:
     )
     for app_id in (settings.worker.app_id, settings.correlate.app_id):
         for text in topics_admin.remade(settings.kafka, settings.worker.state_dir / app_id):
-            yield Line("topics", "fail", text, "look at the worker's log")
+            yield Line("topics", "fail", *apart(text))
     if not found:
         yield Line("topics", "ok", f"{len(TOPICS)} topics as they should be")
     for problem in found:

@@ -25,6 +25,10 @@ from pipeline.kafka_retry import TIMEOUT, Retrying, answer, retriable, retrying,
 from pipeline.settings import Kafka
 from pipeline.topics import looking
 
+NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
+DENIED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)  # fmt: skip
 LOOK = 0.5
 __all__ = [
     "TIMEOUT", "Delivery", "admin", "answer", "consumer", "explained", "flush", "librdkafka", "produce", "producer", "reached",
@@ -146,10 +150,16 @@ def _refusal(kafka: Kafka, text: str) -> str:
 
 def _silence(kafka: Kafka, told: list[KafkaError]) -> str:
     why = next((e for e in told if e.code() != KafkaError._ALL_BROKERS_DOWN), told[-1])  # noqa: SLF001 - its public name
-    return (
-        f"Kafka at {kafka.bootstrap_servers}: {why.str()} (is it running, is the"
-        " address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor)"
-    )
+    if why.code() in NOWHERE:
+        step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics check, and is kafka.topic_prefix right?"
+    elif why.code() in DENIED:
+        step = "this user has no right to it; driftline permissions kafka prints what is needed"
+    else:
+        step = (
+            "is it running, is the address right, and do kafka.security_protocol and the credentials fit?"
+            " try: driftline doctor"
+        )
+    return f"Kafka at {kafka.bootstrap_servers}: {why.str()} ({step})"
 
 
 @contextmanager
@@ -245,7 +255,10 @@ def produce(
 def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
     """Waits until everything is with the broker. Raises OSError for what is not."""
     left = producer.flush(seconds)
-    if left or delivered.failed:
-        raise OSError(
-            f"{left} messages not delivered within {seconds:.0f} s; refused: {delivered.failed[:3]}"
-        )
+    problems = []
+    if left:
+        problems.append(f"{left} messages not delivered within {seconds:.0f} s")
+    if delivered.failed:
+        problems.append(f"{len(delivered.failed)} messages refused, the first: {delivered.failed[0]}")  # fmt: skip
+    if problems:
+        raise OSError("; ".join(problems))

@@ -13,7 +13,17 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from pipeline import wire
 from pipeline.deadletter import Box, Letter, Origin, Outcome, acknowledgements
 from pipeline.errors import Malformed, UserError
-from pipeline.kafka import TIMEOUT, Delivery, consumer, flush, produce, producer, read_all, to_end
+from pipeline.kafka import (
+    NOWHERE,
+    TIMEOUT,
+    Delivery,
+    consumer,
+    flush,
+    produce,
+    producer,
+    read_all,
+    to_end,
+)
 from pipeline.settings import Kafka
 from pipeline.topics import (
     CHANGES,
@@ -30,7 +40,6 @@ AT_ONCE = 200
 PATIENCE = 60.0
 COMPACTED = "a newer record of its key has taken its place"
 RETRIED = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS)
-_NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
 
 
 class Done(NamedTuple):
@@ -162,7 +171,7 @@ def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes]
     try:
         message = read(origin)
     except KafkaException as error:
-        if error.args[0].code() not in _NOWHERE:
+        if error.args[0].code() not in NOWHERE:
             raise
         return Done(letter, "refused", f"there is no {origin.topic}[{origin.partition}]")
     if isinstance(message, str):
@@ -231,7 +240,7 @@ def _scanned(
             if key in newest and overtakes(message, newest[key]):
                 newest[key] = message
     except KafkaException as error:
-        if error.args[0].code() not in _NOWHERE:
+        if error.args[0].code() not in NOWHERE:
             raise
     return there, newest, end
 

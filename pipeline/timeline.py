@@ -142,7 +142,8 @@ class Timeline:
         uid = one["resource"]["uid"]
         if one["restated"] or not self._concerns(uid, one.get("actor")):
             return
-        what = f"{one['rule']['id']}: {one['status']} ({one['reason']})"
+        unknown = "unknown, " if one["evaluation"] == "unknown" else ""
+        what = f"{one['rule']['id']}: {unknown}{one['status']} ({one['reason']})"
         # a later revision of the same moment and words only knows more
         self._put(
             f"{one['id']} {one['updated_at']} {what}",

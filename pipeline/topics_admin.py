@@ -128,11 +128,18 @@ def remade(kafka: Kafka, folder: Path) -> list[str]:
     every = {topic.own: topic for topic in topics_of(folder.name, folder.name)}
     topics = [topic for own, topic in every.items() if own in known]
     return [
-        f"{topic}: made anew since the state in {folder} was made from it (id {known[topic]}, now {id}): the worker there"
-        " refuses it, and says what to do"
-        for topic, id in ids(kafka, topics).items()
-        if known[topic] != id
+        f"{every[own].name}: made anew since the state in {folder} was made from it (id {known[own]}, now {id}): the"
+        f" worker there exits with 6 (is kafka.bootstrap_servers right? if it is, {_accepted(own, id)})"
+        for own, id in ids(kafka, topics).items()
+        if known[own] != id
     ]
+
+
+def _accepted(own: str, id: str) -> str:
+    """What to do with a topic that was made anew on purpose."""
+    if own.endswith("-changelog"):
+        return "delete that folder, and run a full sweep"
+    return f"set worker.accepted_topics: [{id}]"
 
 
 def check(

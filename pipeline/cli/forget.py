@@ -35,7 +35,12 @@ def command(
     from pipeline.topics import FINDINGS, SWEEPS
 
     if (account is None) == (uid is None) and not (account and uid):
-        raise UserError("what is to be forgotten? (--account ID, or --uid UID)")
+        raise UserError("what is to be forgotten? (write --account ID, or --uid UID)")
+    given = {"--account": account, "--uid": uid, "--region": region, "--type": type_}
+    if wrong := [name for name, value in given.items() if value is not None and not value.strip()]:
+        raise UserError(f"{wrong[0]}: is empty (write it, or leave the option out)")
+    if wrong := [name for name, value in given.items() if name != "--uid" and "*" in (value or "")]:
+        raise UserError(f"{wrong[0]}: holds a * (write it out: there are no patterns here)")
     if uid and (region or type_):
         raise UserError("--region and --type go with --account: --uid names one resource")
     settings, wanted = load_settings(), forgetting.Wanted(account, uid, region, type_)
@@ -45,6 +50,8 @@ def command(
     if not gone:
         raise UserError(f"no finding names {uid} (is it written as in a finding's resource.uid? if it has no findings, add --account)")  # fmt: skip
     _show(found, form)
+    if not found.resources:
+        click.echo("no finding is of it (is it written right? driftline coverage shows accounts, regions and types)", err=True)  # fmt: skip
     if dry_run:
         return
     if not yes:
@@ -55,7 +62,7 @@ def command(
         keys = read_compacted(settings.kafka, SWEEPS.name)
     swept = [key for key in keys if any(covers(one, _scope(key)) for one in gone)]
     forgetting.say(settings.kafka, gone, swept)
-    click.echo("told the stream; the findings end as `forgotten` when time has come so far (a few minutes)", err=True)  # fmt: skip
+    click.echo("told the stream; the findings end as `forgotten` within minutes, while the clock runs", err=True)  # fmt: skip
 
 
 def _scope(key: bytes) -> str:

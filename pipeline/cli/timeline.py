@@ -38,7 +38,7 @@ def command(subject: str, since: str, until: str | None, form: str) -> int:
     elif lines:
         console(sys.stdout).print(_table(lines, subject))
     if not lines:
-        click.echo(f"nothing is known of {plain(subject)} since then (is it written as in a finding's resource.uid, or an actor's id?)", err=True)  # fmt: skip
+        click.echo(f"nothing is known of {plain(subject)} since {since} (is it written as in a finding's resource.uid, or an actor's id? --from looks further back)", err=True)  # fmt: skip
     return 0 if lines else 3
 
 

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from pipeline.cli.sink import destinations
 from pipeline.errors import UserError
-from pipeline.settings import Settings, load_settings
+from pipeline.kafka import explained
+from pipeline.settings import Kafka, Settings, load_settings
 from pipeline.settings_block import Block, is_duration
 from tests.shells.command import Command
 
@@ -24,6 +26,9 @@ from tests.shells.command import Command
         ("upgrade", "write one of --check and --apply"),
         ("upgrade --check --apply", "write one of --check and --apply"),
         ("backtest --detections empty --cloudtrail empty", "--detections empty: there is no Sigma rule in it"),
+        ("forget --account=", "--account: is empty"),
+        ("forget --account 111111111111 --type=", "--type: is empty"),
+        ("forget --account *", "--account: holds a *"),
         ("scan folder empty --rule nope", " more)"),
     ],
 )  # fmt: skip
@@ -78,3 +83,19 @@ def test_the_name_of_a_topic_is_told_in_words(setting: str, name: str, tmp_path:
     (problem,) = told.value.problems
     assert f"{path}:1:" in problem
     assert f"{setting}: must be 1 to 100 letters, digits, dots, _ and -" in problem
+
+
+@pytest.mark.parametrize(
+    ("code", "step"),
+    [
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, "a topic of acme.* is missing; run: driftline topics check"),
+        (KafkaError._UNKNOWN_PARTITION, "a topic of acme.* is missing; run: driftline topics check"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "driftline permissions kafka"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "driftline permissions kafka"),
+        (KafkaError.TOPIC_EXCEPTION, "is it running"),
+    ],
+)  # fmt: skip
+def test_what_kafka_refuses_has_its_own_next_step(code: int, step: str) -> None:
+    with pytest.raises(UserError) as told, explained(Kafka(topic_prefix="acme.")):
+        raise KafkaException(KafkaError(code))
+    assert step in told.value.problems[0]
