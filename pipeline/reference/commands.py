@@ -10,11 +10,13 @@ from pipeline.reference import code, page, table
 
 EXITS = {
     0: "Done. `scan`, `replay`: nothing failed and everything was read",
-    cli.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something",
-    cli.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `sink NAME --check`: a difference",
-    cli.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `collect`, `coverage`), or not sent again (`deadletter retry`)",
-    cli.EXIT_OWN_ERROR: "Our own error; or a worker or sink that another start does not mend (too many bad records, records lost to retention, a newer state)",
-    cli.EXIT_RESTART: "Start it again: a worker after a rebalance gone wrong, or a system that does not answer, of a command that runs on. Nothing is lost",
+    cli.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something; `baseline diff`: something differs",
+    cli.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: a mistake in a file; `doctor`: something fails",
+    cli.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), is not there to be looked at (`detections check`) or was not sent again (`deadletter retry`)",
+    cli.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate` or `sink` that another start does not mend (too many bad records, records lost to retention)",
+    cli.EXIT_NEWER: "`worker`, `correlate`: the state was written by a newer version ([upgrading](upgrading.md))",
+    cli.EXIT_OTHER_TOPIC: "`worker`, `correlate`: a topic was made anew, or is another cluster's ([operating](operating.md#when-data-is-late-twice-or-missing))",
+    cli.EXIT_RESTART: "Start it again: a `worker` or `correlate` after a failed rebalance, or a system that does not answer, of a command that runs on. Nothing is lost",
     cli.EXIT_INTERRUPTED: "Ctrl-C (and, of `collect`, SIGTERM)",
 }
 

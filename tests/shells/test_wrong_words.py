@@ -1,13 +1,16 @@
 """What a user writes wrongly is told in plain words, with its place and what to write instead."""
 
+import re
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from pipeline import cli
 from pipeline.cli.sink import destinations
 from pipeline.errors import UserError
 from pipeline.kafka import explained
+from pipeline.reference.commands import EXITS, commands
 from pipeline.settings import Kafka, Settings, load_settings
 from pipeline.settings_block import Block, is_duration
 from tests.shells.command import Command
@@ -99,3 +102,14 @@ def test_what_kafka_refuses_has_its_own_next_step(code: int, step: str) -> None:
     with pytest.raises(UserError) as told, explained(Kafka(topic_prefix="acme.")):
         raise KafkaException(KafkaError(code))
     assert step in told.value.problems[0]
+
+
+def test_the_table_of_exit_codes_has_what_commands_say() -> None:
+    said = re.compile(r"[Ee]xits? (?:with )?(\d+)|[.;] (\d+): ")
+    for words, command in commands():
+        texts = [command.help or "", *(getattr(one, "help", None) or "" for one in command.params)]
+        for found in said.finditer(" ".join(" ".join(texts).split())):
+            code = int(found[1] or found[2])
+            assert words[0] in EXITS[code] or code == 0, (words, code)
+    codes = {value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+    assert codes | {0} == set(EXITS)
