@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline import baselines, exceptions, judging, lifecycle, settle
-from pipeline.differences import NO_HINTS, for_rules
+from pipeline.differences import NO_HINTS, Hints, for_rules
 from pipeline.drift import explain, roots
 from pipeline.judging import Options
 from pipeline.model import Snapshot, from_micros, micros
@@ -46,8 +46,8 @@ def apply(
     known = state
     if state and (state.due <= at or judging.ruled_otherwise(state, rulebook)):
         known = judging.passed(state, at, rulebook, options)
-    merged = merge(known.head if known else None, known.body if known else None, snapshot,
-                   options.hints.get(snapshot.type, NO_HINTS))  # fmt: skip
+    hints = options.hints.get(snapshot.type, NO_HINTS)
+    merged = merge(known.head if known else None, known.body if known else None, snapshot, hints)
     if not merged.applied and state is not None:
         return Step(state, [], False)
     reads: list[dict[str, Any]] = []
@@ -81,7 +81,7 @@ def apply(
     else:
         judging.grow_stale(new, at)
         judging.judge(new, at, rulebook, options)
-    _name_drifts(known.body if known else None, body, drifts, rulebook, at)
+    _name_drifts(known.body if known else None, body, drifts, rulebook, hints, at)
     body.drifts = explain.kept([*body.drifts, *drifts], at)
     # what came next at a place says more of what came before
     more = bool(drifts) and len(body.drifts) > len(drifts)
@@ -167,27 +167,43 @@ def _unbelieved(state: State, reading: settle.Reading, reads: list[dict[str, Any
 
 
 def _name_drifts(
-    before: Body | None, body: Body, drifts: list[Drifted], rulebook: Rulebook, at: int
+    before: Body | None,
+    body: Body,
+    drifts: list[Drifted],
+    rulebook: Rulebook,
+    hints: Hints,
+    at: int,
 ) -> None:
-    """Gives findings that have just begun to fail the places of drifts that made them."""
+    """Gives findings that have just begun to fail the places of drifts that made them, and others those that have made
+    them worse."""
     if not drifts:
         return
     rules = {bound.id: bound for bound in rulebook.of(body.resource).rules}
     for rule, life in body.lives.items():
         old = before.lives.get(rule) if before else None
-        if life.evaluation != "failed" or (old and old.evaluation == "failed"):
+        if life.evaluation != "failed":
             continue
+        goes_on = old is not None and old.evaluation == "failed"
+        bound = rules.get(rule)
         if rule in STANDING_IDS:
             found = roots.of_evidence([one["path"] for one in life.evidence], drifts)
+        elif bound is None:
+            found = []
+        elif goes_on:
+            found = roots.worsening(bound, body, drifts, hints, at)
         else:
-            found = roots.of_rule(rules[rule], body, drifts, at) if rule in rules else []
+            found = roots.of_rule(bound, body, drifts, at)
         causes: dict[str, list[int]] = {}
         for drift, number in found:
             causes.setdefault(drift.id, []).append(number)
-        if causes or life.drift:
+        if goes_on:
+            if causes:
+                worsened = [*life.worsened, *([id, n] for id, n in causes.items())]
+                body.lives[rule] = msgspec.structs.replace(life, worsened=worsened[-explain.KEPT :])
+        elif causes or life.drift:
             body.lives[rule] = msgspec.structs.replace(
                 life, drift=next(iter(causes), ""), causes=[[id, n] for id, n in causes.items()], actor=None,
-                attribution="", known=0, suspects=[],
+                attribution="", known=0, suspects=[], worsened=[],
             )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ provider, a service, and the origin of a chain of sessions. What only the caller
 role's session) is a claim: shown, and never an identity."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +23,9 @@ DIRECTORY_ROLE = re.compile(
 )
 """Roles of Identity Center, which alone opens their sessions, and names them by its user. (Nobody else can make a role
 below that path; the name alone anybody can give.)"""
+
+_WORDS = re.compile(r"[<>(),;|]|mailto:")
+"""What stands between names in one text."""
 
 
 class Names(NamedTuple):
@@ -106,9 +110,12 @@ class People:
 
     def goes_by(self, name: str, known: Iterable[str]) -> bool:
         """Whether a name, as people write it, is among those of an actor (see `names`): it, the last word of it, or the
-        person who goes by it in the map."""
-        own = {name.casefold(), name.rsplit("/", 1)[-1].casefold(), self.id_of(name).casefold()}
-        return not own.isdisjoint(known)
+        person who goes by it in the map. `Ann Smith <ann@example.com>` and `ann, bob` are several names."""
+        plain = unicodedata.normalize("NFKC", name)
+        plain = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
+        every = {name, *(word.strip() for word in (plain, *_WORDS.split(plain)))} - {""}
+        own = {form for one in every for form in (one, one.rsplit("/", 1)[-1], self.id_of(one))}
+        return not {one.casefold() for one in own}.isdisjoint(known)
 
 
 class Remembering(People):

@@ -104,7 +104,9 @@ class Life(msgspec.Struct, array_like=True):
     causes: list[list[Any]] = []
     """The drifts that it opened with, and their places that it goes back to: [drift id, [numbers of its changes]]."""
     suspects: list[str] = []
-    """Names of all who may have caused it, lower case."""
+    """Names of all who may have caused it, or made it worse, lower case."""
+    worsened: list[list[Any]] = []
+    """As `causes`: what has made it worse since it began."""
 
 
 class Seen(msgspec.Struct, array_like=True):

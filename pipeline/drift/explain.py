@@ -129,7 +129,7 @@ def _name(body: Body, moved: Mapping[str, Told], every: Causes, people: People) 
     drifts = {drift.id: drift for drift in body.drifts}
     for rule, life in body.lives.items():
         causes = life.causes or ([[life.drift, []]] if life.drift else [])
-        if not any(id in moved for id, _ in causes):
+        if not any(id in moved for id, _ in (*causes, *life.worsened)):
             continue
         made: list[Made] = []
         candidates: list[Seen] = []
@@ -145,12 +145,20 @@ def _name(body: Body, moved: Mapping[str, Told], every: Causes, people: People) 
             candidates += [seen for seen, _ in cause.candidates]
         attribution = together(made, people)
         by = [one.by for one in made if one.by] if attribution == "attributed" else []
-        suspects = set[str]().union(*(people.names(seen.actor) for seen in by or candidates))
+        suspected = by or candidates
+        for id, numbers in life.worsened:
+            if id in drifts:
+                told = moved.get(id)
+                suspected = [
+                    *suspected,
+                    *_may_have(told.cause if told else every.of(drifts[id]), numbers),
+                ]
+        suspects = set[str]().union(*(people.names(seen.actor) for seen in suspected))
         if (
             life.attribution
             and any(
                 id not in drifts or (id not in moved and forgotten(body, drifts[id]))
-                for id, _ in causes
+                for id, _ in (*causes, *life.worsened)
             )
         ):  # what was found out of one of them stands; whoever is heard of now may have caused it too
             suspects |= {*life.suspects}
@@ -160,6 +168,13 @@ def _name(body: Body, moved: Mapping[str, Told], every: Causes, people: People) 
             life, actor=_actor(max(by, key=_when), people) if by else None, attribution=attribution, known=known,
             suspects=sorted(suspects),
         )  # fmt: skip
+
+
+def _may_have(cause: Cause, numbers: Sequence[int]) -> list[Seen]:
+    """Who made places of a drift, or may have."""
+    by = [cause.places[number].by for number in numbers]
+    known = [seen for seen in by if seen is not None]
+    return known if len(known) == len(by) else [seen for seen, _ in cause.candidates]
 
 
 def _when(seen: Seen) -> tuple[int, str]:

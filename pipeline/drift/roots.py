@@ -6,8 +6,11 @@ resource may have a dozen other changes by other people: they are not who caused
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
+from pipeline import exceptions
+from pipeline.differences import Hints
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.rulebook.expression import ELEMENT
 from pipeline.state import Body, Drifted
@@ -21,14 +24,7 @@ Root = tuple[Drifted, int]
 
 def of_rule(bound: BoundRule, body: Body, drifts: Sequence[Drifted], at: int) -> list[Root]:
     """The places that a rule's failing goes back to; none where nothing that it reads has changed."""
-    paths = bound.rule.must.paths | (bound.rule.when.paths if bound.rule.when else frozenset())
-    everything = bound.rule.uses("previous") or bound.rule.uses("changes")
-    read = [
-        (drift, number)
-        for drift in drifts
-        for number, change in enumerate(drift.changes)
-        if drift.part == WHOLE or everything or any(_touches(path, steps(change["path"])) for path in paths)
-    ]  # fmt: skip
+    read = that_it_reads(bound, drifts)
     if not 1 < len(read) <= MOST or any(drift.part == WHOLE for drift, _ in read):
         return read
     rules = RuleSet([bound])
@@ -47,6 +43,38 @@ def of_rule(bound: BoundRule, body: Body, drifts: Sequence[Drifted], at: int) ->
         root for root in read if fails([other for other in read if other is not root]) is not False
     ]
     return enough or read
+
+
+def that_it_reads(bound: BoundRule, drifts: Sequence[Drifted]) -> list[Root]:
+    """The places that a rule reads."""
+    paths = bound.rule.must.paths | (bound.rule.when.paths if bound.rule.when else frozenset())
+    everything = bound.rule.uses("previous") or bound.rule.uses("changes")
+    return [
+        (drift, number)
+        for drift in drifts
+        for number, change in enumerate(drift.changes)
+        if drift.part == WHOLE or everything or any(_touches(path, steps(change["path"])) for path in paths)
+    ]  # fmt: skip
+
+
+def worsening(
+    bound: BoundRule, body: Body, drifts: Sequence[Drifted], hints: Hints, at: int
+) -> list[Root]:
+    """The places of drifts without which there would be less that a failing rule objects to."""
+    read = that_it_reads(bound, drifts)
+    if len(read) > MOST:
+        return read
+    now, out = exceptions.values(bound.evidence, body), []
+    for root in read:
+        without = reverted(body, [root])
+        if without is not None:
+            old = msgspec.structs.replace(body, resource=body.resource, config=without["config"])
+            if not exceptions.worse(
+                exceptions.values(bound.evidence, old), now, hints, bound, body, at
+            ):
+                continue
+        out.append(root)
+    return out
 
 
 def of_evidence(paths: Sequence[str], drifts: Sequence[Drifted]) -> list[Root]:
