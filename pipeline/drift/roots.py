@@ -10,12 +10,12 @@ import msgspec
 import orjson
 
 from pipeline import exceptions
-from pipeline.differences import Hints
+from pipeline.differences import Hints, escaped
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.rulebook.expression import ELEMENT
 from pipeline.state import Body, Drifted
 
-MOST = 16
+MOST = 64
 """Of more places than these nothing is tried: they all count."""
 WHOLE, TAGS = "*", "tags"
 Root = tuple[Drifted, int]
@@ -60,21 +60,45 @@ def that_it_reads(bound: BoundRule, drifts: Sequence[Drifted]) -> list[Root]:
 def worsening(
     bound: BoundRule, body: Body, drifts: Sequence[Drifted], hints: Hints, at: int
 ) -> list[Root]:
-    """The places of drifts without which there would be less that a failing rule objects to."""
+    """The places of drifts without which there would be less that a failing rule objects to. An element of a list is
+    looked at without the others: a long list costs no more."""
     read = that_it_reads(bound, drifts)
     if len(read) > MOST:
         return read
-    now, out = exceptions.values(bound.evidence, body), []
-    for root in read:
-        without = reverted(body, [root])
-        if without is not None:
-            old = msgspec.structs.replace(body, resource=body.resource, config=without["config"])
-            if not exceptions.worse(
-                exceptions.values(bound.evidence, old), now, hints, bound, body, at
-            ):
-                continue
-        out.append(root)
-    return out
+    return [root for root in read if _worsens(bound, body, root, hints, at)]
+
+
+def _worsens(bound: BoundRule, body: Body, root: Root, hints: Hints, at: int) -> bool:
+    drift, number = root
+    if drift.part != TAGS and drift.changes[number]["op"] != "remove":
+        config, change = _narrowed(body.config, drift.changes[number])
+        body = msgspec.structs.replace(body, config=config)
+        root = msgspec.structs.replace(drift, changes=[change]), 0
+    without = reverted(body, [root])
+    if without is None:
+        return True
+    resource = {**body.resource, TAGS: without[TAGS]}
+    old = msgspec.structs.replace(body, config=without["config"], resource=resource)
+    accepted, now = (exceptions.values(bound.evidence, one) for one in (old, body))
+    return exceptions.worse(accepted, now, hints, bound, body, at)
+
+
+def _narrowed(config: Any, change: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A configuration with only those elements of lists that are on the way to a place; and the change there."""
+    way, path = steps(change["path"]), list[str]()
+
+    def narrow(value: Any, left: Sequence[str]) -> Any:
+        if not left:
+            return value
+        below = _below(value, left[0])
+        if isinstance(value, list):
+            path.append("0")
+            return [narrow(below, left[1:])]
+        path.append(left[0])
+        return {**value, left[0]: narrow(below, left[1:])} if isinstance(value, dict) else value
+
+    narrowed = narrow(config, way)
+    return narrowed, {**change, "path": "/" + "/".join(map(escaped, path))}
 
 
 def of_evidence(paths: Sequence[str], drifts: Sequence[Drifted]) -> list[Root]:

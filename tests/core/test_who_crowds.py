@@ -228,3 +228,15 @@ class Tagged(Groups):
 
     def read(self, at: float, *_: Any, **__: Any) -> None:
         """Nothing at first."""
+
+
+def test_who_opened_one_of_many_rules_in_one_reading_is_named() -> None:
+    world = Groups()
+    many = [permission(3000 + n, f"10.{n}.0.0/16") for n in range(40)]
+    pipeline = session("terraform", "run", "ASIAT")
+    for n, rule in enumerate(many):
+        world.opened(1 + n / 100, pipeline, rule)
+    world.opened(1.1, MALLORY, OPEN)
+    world.read(5, NEAR, *many[:20], OPEN, *many[20:])
+    world.all_heard(20)
+    assert world.who() == ("attributed", MALLORY.id)
