@@ -1,10 +1,13 @@
 """Who did it, where a request sets the whole of something: what it does not name is gone."""
 
+from datetime import timedelta
 from functools import cache
 from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from collectors.aws.events.names import Nothing
 from collectors.aws.events.record import Reader
@@ -162,3 +165,78 @@ def test_tags_put_as_a_whole() -> None:
     world.called(2, "mallory", "DeleteBucketTagging")
     world.read(5, acl())
     assert {one[2:] for one in world.told()} == {("ambiguous", None)}
+
+
+PEOPLE = ("ann", "bob", "carl", "dora", "eve")
+STATEMENTS = [
+    statement(f"s{n}", "*" if n % 4 == 0 else {"AWS": f"arn:aws:iam::{222222222220 + n % 3}:root"},
+              ("s3:GetObject", "s3:PutObject", "s3:*")[n % 3], "Allow" if n % 3 else "Deny")
+    for n in range(10)
+]  # fmt: skip
+act = st.tuples(
+    st.sampled_from([0.05, 0.5, 3, 30]), st.sampled_from(PEOPLE), st.sampled_from(["add", "drop", "swap", "delete"]), st.integers(0, 9),
+    st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(act, min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_whoever_is_named_has_put_or_left_out_what_differs(acts: list[Any], chance: Any) -> None:
+    world, now, at = Bucket(), [0, 1], 1.0
+    made: set[tuple[float, str, str, int]] = set()
+    world.read(0, policy(*(STATEMENTS[n] for n in now)))
+    calls: list[tuple[float, str, list[int]]] = []
+    reads: list[tuple[float, list[int]]] = []
+    for wait, who, what, number, look in acts:
+        at += wait
+        new = [] if what == "delete" else list(now)
+        if what in ("drop", "swap") and new:
+            new.pop(number % len(new))
+        if what in ("add", "swap") and number not in new:
+            new.append(number)
+        made |= {(at, who, "add", n) for n in new if n not in now}
+        made |= {(at, who, "remove", n) for n in now if n not in new}
+        now = new
+        calls.append((at, who, now))
+        if look:
+            at += 0.1
+            reads.append((at, now))
+    reads.append((at + 5, now))
+    order: list[Any] = [(None, one) for one in reads]
+    for call in calls:
+        order.insert(chance.randint(0, len(order)), (call[1], call))
+    for who, (when, *_, stood) in order:
+        whole = policy(*(STATEMENTS[n] for n in stood)) if stood else {"policy": None}
+        if who is None:
+            world.read(when, whole)
+        elif stood:
+            world.called(when, who, "PutBucketPolicy", bucketPolicy=whole["policy"])
+        else:
+            world.called(when, who, "DeleteBucketPolicy")
+    for more in (at + 10, at + 30):
+        world.feed(CONTROL.name, heard(more))
+        world.feed(CONTROL.name, tick(more))
+    for drift in map(Drift.model_validate_json, world.drifts.values()):
+        _holds(drift, made)
+
+
+def _holds(drift: Drift, made: set[tuple[float, str, str, int]]) -> None:
+    """Whoever is named has made every statement of the place."""
+    assert drift.since
+    begin, end = drift.since - timedelta(seconds=1), drift.at + timedelta(seconds=1)
+    for one in drift.changes:
+        if one.attribution == "attributed":
+            assert one.person
+            before, after = _sids(one.before), _sids(one.after)
+            wanted = {("add", n) for n in after - before} | {("remove", n) for n in before - after}
+            own = {
+                (op, n)
+                for when, who, op, n in made
+                if who == one.person.name and begin <= minute(when) <= end
+            }
+            assert wanted <= own, (one, made)
+
+
+def _sids(value: Any) -> set[int]:
+    found = value.get("Statement", [value]) if isinstance(value, dict) else []
+    return {int(one["Sid"][1:]) for one in found}
