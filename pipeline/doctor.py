@@ -57,7 +57,7 @@ class _Job(threading.Thread):
             self.needs.join(self.seconds)
             if not self.needs.sound:
                 needed = self.needs.check.what
-                self.lines.append(Line(what, "unknown", f"not asked: needs {needed}", f"first mend: {needed}"))  # fmt: skip
+                self.lines.append(Line(what, "unknown", f"not asked: needs {needed}", f"fix first: {needed}"))  # fmt: skip
                 return
         try:
             for line in self.check.ask():
@@ -151,4 +151,4 @@ def named(checks: Iterable[Check], settings_problems: Iterable[str]) -> Iterator
     """What is told where the settings cannot be read: their mistakes, and that nothing else was asked."""
     yield from (Line("settings", "fail", *apart(problem)) for problem in settings_problems)
     for check in checks:
-        yield Line(check.what, "unknown", "not asked: the settings cannot be read", "first mend: settings")  # fmt: skip
+        yield Line(check.what, "unknown", "not asked: the settings cannot be read", "fix first: settings")  # fmt: skip

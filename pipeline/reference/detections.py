@@ -25,10 +25,10 @@ same form; `driftline detections check DIR` says whether they load. What a rule 
 `driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's resource had open. `driftline.network` is the
 source address's /24 (IPv6: /48).
 
-An event in which a group-by field is missing, null or empty belongs to no group, and is no hit of that correlation; of a list each
-element is a group (at most 16). `value_count` and `first_seen` look at every element of a list. An alert that has 1,000 hits is judged
-no more by its condition: it goes on for as long as hits follow each other within the timespan. A new resource or action in it is
-told at once, its count when it has doubled and at its end.
+An event in which a group-by field is missing, null or empty belongs to no group and is not a hit of that correlation; each
+element of a list is a group (at most 16). `value_count` and `first_seen` look at every element of a list. The condition of an alert with
+1,000 hits is no longer evaluated: the alert continues as long as hits follow each other within the timespan. An alert is written again
+at once for a new resource or action, when its count has doubled, and at its end.
 
 Beyond Sigma's correlations there is `first_seen`: a value of `condition: {field: …}` that the group has not had for the `timespan`
 is an alert, once the group was watched for as long as `learning` says; one that was silent for the `timespan` learns again.

@@ -69,7 +69,7 @@ def test_what_needs_another_is_asked_only_where_that_is_sound(state: State, aske
     first = check("Kafka", Line("Kafka", state, "as it is"))
     *_, last = examine([first, check("topics", good("topics"), needs="Kafka")], 5)
     assert last == (good("topics") if asked else
-                    Line("topics", "unknown", "not asked: needs Kafka", "first mend: Kafka"))  # fmt: skip
+                    Line("topics", "unknown", "not asked: needs Kafka", "fix first: Kafka"))  # fmt: skip
 
 
 def test_a_check_that_breaks_is_told_as_what_it_is() -> None:
@@ -161,7 +161,7 @@ def test_nothing_is_there_and_everything_says_so(
         "AWS credentials": "fail", "AWS accounts": "unknown", "AWS permissions": "unknown",
     }  # fmt: skip
     assert "127.0.0.1:1" in found["Kafka"]["detail"]
-    assert "first mend: Kafka" in found["topics"]["next"]
+    assert "fix first: Kafka" in found["topics"]["next"]
     table = doctor("--only", "settings", "--only", "elasticsearch")
     assert table.code == 2
     assert "Kafka" not in table.out
