@@ -7,7 +7,7 @@ from datetime import datetime
 import msgspec
 
 from pipeline.errors import Malformed
-from pipeline.model import Change, Control, Snapshot, from_micros, micros
+from pipeline.model import Change, Control, Snapshot, Swept, from_micros, micros
 from pipeline.state import NEVER, Head, State
 
 AHEAD = 600_000_000
@@ -31,6 +31,16 @@ def check(record: Snapshot | Change | Control, until: int) -> None:
             )
 
 
+def swept(record: Swept, broker_time: int | None) -> tuple[int, int]:
+    """When a sweep began by the broker's clock, as far as it can be told, and when everything that it read has come. It is
+    told when it has ended: a collector's clock that is ahead of the broker's then was ahead when it began, too, and what
+    was made meanwhile would look older than the list. One that is behind does not make its readings come earlier."""
+    began, ended = micros(record.started_at), micros(record.ended_at or record.started_at)
+    if broker_time is None:
+        return began, 0
+    return began - max(0, ended - broker_time), max(ended, broker_time)
+
+
 def _times(record: Snapshot | Change | Control) -> Iterator[tuple[str, datetime]]:
     if isinstance(record, Snapshot):
         yield "captured_at", record.captured_at
@@ -44,6 +54,8 @@ def _times(record: Snapshot | Change | Control) -> Iterator[tuple[str, datetime]
         yield "tick.watermark", record.tick.watermark
     elif record.swept is not None:
         yield "swept.started_at", record.swept.started_at
+        if record.swept.ended_at is not None:
+            yield "swept.ended_at", record.swept.ended_at
     elif record.gone is not None:
         yield "gone.at", record.gone.at
     elif record.baseline is not None:
@@ -65,6 +77,7 @@ def healed(state: State, until: int) -> State:
     head = Head(
         b"", right(head.seen_at), right(head.said_at), {name: right(at) for name, at in head.parts.items()},
         {name: at for name, at in head.provided.items() if at <= until}, head.scope,
+        again_at=head.again_at,  # revisions stay above what was said, right or not
     )  # fmt: skip
     body = msgspec.structs.replace(
         body, not_before=right(body.not_before), changed_at=right(body.changed_at), agreed_at=right(body.agreed_at),

@@ -144,9 +144,8 @@ class Partition:
         if record.baseline is not None:
             self._baseline(record.baseline)
         if record.swept is not None:
-            ended = record.swept.ended_at
-            ready = micros(ended) if broker_time and ended else broker_time or 0
-            self._retiring.swept(record.swept, offset, ready)
+            began, ready = arrival.swept(record.swept, broker_time)
+            self._retiring.swept(record.swept, offset, began, ready)
         if record.gone is not None:
             self._retiring.gone(record.gone, offset, broker_time or 0)
         if record.tick is not None:

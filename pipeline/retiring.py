@@ -123,14 +123,13 @@ class Retiring:
         self._count = 0
         self._not_before = 0
 
-    def swept(self, record: Swept, offset: int, ready: int) -> None:
-        """A scope was read. One that was not whole says nothing."""
+    def swept(self, record: Swept, offset: int, began: int, ready: int) -> None:
+        """A scope was read since `began`. One that was not whole says nothing."""
         if record.complete:
             scope = record.scope
             types = frozenset(_mark(type) for type in record.types or [scope.type])
-            at = micros(record.started_at)
             self._add(
-                Told(at, ready, scope.provider, scope.account, scope.region, types=types), offset
+                Told(began, ready, scope.provider, scope.account, scope.region, types=types), offset
             )
 
     def gone(self, record: Gone, offset: int, ready: int) -> None:
