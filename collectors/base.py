@@ -62,6 +62,8 @@ class Reading:
     unread: dict[tuple[str, UnreadReason, str], int] = field(default_factory=dict)
     trouble: tuple[UnreadReason, str, str] | None = None
     """Reason, code and words of what kept the list from being whole."""
+    answered: bool = True
+    """Somebody answered. Where nobody did, nothing is said of what is not known to this collector."""
 
     def saw(self, snapshot: Snapshot) -> None:
         """A resource was read, as far as it could be."""
@@ -100,7 +102,7 @@ class Reading:
         first = free_pages(self.known.pages, len(pages))
         for number, page in enumerate(pages, first):
             yield SweepUids(scope=self.scope, id=self.id, page=number, uids=page)
-        if self.trouble is None:
+        if self.trouble is None and self.answered:
             yield Swept(
                 scope=self.scope, started_at=self.started_at, complete=True, ended_at=finished_at
             )

@@ -64,8 +64,9 @@ def say(
             since = life.updated_at if named and not (changed or restate or moved) else at
             life.revision = _revision(life, head, since)
         about = bounds.get(rule) or _Gone(rule, life)
+        seen = at if life.retired else _seen(head, at)
         finding = _finding(
-            body.resource, about, life, level, at, restated=not (changed or named), scan=scan
+            body.resource, about, life, level, seen, restated=not (changed or named), scan=scan
         )
         if (life.suppressed or life.lifted) and (entry := exceptions.get(life.exception)):
             finding["exception"] = entry.told()
@@ -75,8 +76,9 @@ def say(
     if restate or before is None:
         told = head.told
         head.told = _digest([*out, *again])
-        if again and not whole and told == head.told and _above(again, at):
-            head.again_at = at
+        seen = _seen(head, at)
+        if again and not whole and told == head.told and _above(again, seen):
+            head.again_at = seen
         else:
             out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
     return Said(out, again)
@@ -85,6 +87,11 @@ def say(
 def _declared_anew(before: Body, body: Body) -> bool:
     """Whether code declares it at another place than before, or no more."""
     return before.baselines is not body.baselines and declared(before) != declared(body)
+
+
+def _seen(head: Head, at: int) -> int:
+    """Until when a statement of `at` is true: what comes late takes nothing back of what was read, or said, of later."""
+    return max(at, head.said_at, head.seen_at)
 
 
 def _revision(life: Life, head: Head, since: int) -> int:

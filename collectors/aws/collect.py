@@ -294,6 +294,7 @@ class _Run:
         except NotOffered as error:
             if reading.known.uids:  # there was something, so it is
                 self._failed(reading, kind.listing.operation, error)
+            reading.answered = False
         except ERRORS as error:
             self._failed(reading, kind.listing.operation, error)
         except (Stopped, RuntimeError) as error:

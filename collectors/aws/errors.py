@@ -60,7 +60,7 @@ def trouble(
 
     What is not known for sure is `failed`: neither absent nor denied."""
     if isinstance(error, NotOffered):
-        return Trouble("gone", "NotOffered", str(error))
+        return Trouble("unsupported", "NotOffered", str(error))  # says nothing about what is there
     if not isinstance(error, ClientError):
         return Trouble("failed", type(error).__name__, str(error)[:300])
     told = error.response.get("Error", {})

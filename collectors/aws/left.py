@@ -24,9 +24,7 @@ def accounts(
     for account in sorted(set(mine) - set(listed)):
         scopes = [one for (a, _, _), one in _scopes(known) if a == account]
         said = {one.organization for one in scopes if one.organization}
-        times = [time for one in scopes if (time := one.swept_at or one.completed_at)]
-        unclaimed = bool(times) and max(times) < at - UNCLAIMED
-        if said == {organization} or (not said and unclaimed):
+        if said == {organization} or (not said and _unclaimed(scopes, at)):
             yield Gone(provider=AWS, account=account, reason="account_gone", at=at)
 
 
@@ -44,10 +42,19 @@ def regions(
 def types(
     known: Mapping[str, Known], account: str, table: Collection[str], at: datetime
 ) -> Iterator[Gone]:
-    """Types of an account that were swept and that this version reads no more."""
-    swept = {type_ for (a, _, type_), _ in _scopes(known) if a == account}
-    for type_ in sorted(swept - set(table)):
+    """Types of an account that were swept and that this version reads no more, nor another one that still runs."""
+    swept: dict[str, list[Known]] = {}
+    for (a, _, type_), one in _scopes(known):
+        if a == account and type_ not in table:
+            swept.setdefault(type_, []).append(one)
+    for type_ in sorted(type_ for type_, scopes in swept.items() if _unclaimed(scopes, at)):
         yield Gone(provider=AWS, account=account, type=type_, reason="type_removed", at=at)
+
+
+def _unclaimed(scopes: Collection[Known], at: datetime) -> bool:
+    """Whether nobody has swept any of them for so long that nobody will."""
+    times = [time for one in scopes if (time := one.swept_at or one.completed_at)]
+    return bool(times) and max(times) < at - UNCLAIMED
 
 
 def known_accounts(known: Mapping[str, Known]) -> set[str]:

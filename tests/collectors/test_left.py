@@ -78,8 +78,16 @@ def test_a_region_that_is_enabled_no_more_is_gone() -> None:
 
 
 def test_a_type_that_no_row_reads_is_gone() -> None:
-    told = list(left.types(known() | known(type_="AWS::Old::Thing"), A, [QUEUE], NOW))
+    old = known(type_="AWS::Old::Thing", swept_at=OLD)
+    told = list(left.types(known() | old, A, [QUEUE], NOW))
     assert [(gone.type, gone.reason) for gone in told] == [("AWS::Old::Thing", "type_removed")]
+
+
+def test_a_type_that_another_version_still_reads_is_not() -> None:
+    """Two collectors while one is upgraded: the one that does not know the type must not end what the other finds."""
+    of = "AWS::New::Thing"
+    both = known(type_=of, swept_at=OLD) | known(A, "eu-west-1", of, swept_at=NEW)
+    assert list(left.types(both, A, [QUEUE], NOW)) == []
 
 
 def gones(told: Told) -> set[tuple[str, str | None, str | None, str]]:

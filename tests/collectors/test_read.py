@@ -385,7 +385,7 @@ def test_where_a_service_is_not_offered_there_is_nothing(listed: bool) -> None:
     account.listed = listed
     with pytest.raises(EndpointConnectionError if listed else NotOffered) as told:
         read_all(account, kinds()["AWS::Lambda::Function"])
-    assert trouble(told.value).reason == ("failed" if listed else "gone")
+    assert trouble(told.value).reason == ("failed" if listed else "unsupported")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model import Baseline, Control, Part, Tick, micros
+from pipeline import arrival
+from pipeline.model import Baseline, Control, Part, Scope, Swept, Tick, micros
 from pipeline.partition import Partition
+from pipeline.state import Body, Head, State
 from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 from pipeline.watermarks import SILENT, Watermarks
 from tests.core.test_ghosts import gone, swept
@@ -90,6 +92,21 @@ def test_a_reading_of_before_that_is_ahead_blocks_nothing() -> None:
     assert [f["status"] for f in kept.keep() if f["rule"]["id"] == "t-rotation"] == ["open"]
     kept.fold.apply(SNAPSHOTS.name, value(key(61, True)), 4, NOW + 60_000_000)
     assert [f["status"] for f in kept.keep() if f["rule"]["id"] == "t-rotation"] == ["resolved"]
+
+
+def test_healing_keeps_how_far_versions_have_come() -> None:
+    """A sink has a restatement of a wrong time: what is right must be told above that, or it is never seen."""
+    head = Head(seen_at=micros(minute(YEAR)), again_at=micros(minute(YEAR)))
+    healed = arrival.healed(State(head, Body({})), NOW)
+    assert (healed.head.seen_at, healed.head.again_at) == (0, micros(minute(YEAR)))
+
+
+def test_the_end_of_a_sweep_that_is_ahead_is_refused_too() -> None:
+    scope = Scope(provider="aws", account="1", region="r", type="t")
+    word = Swept(scope=scope, started_at=minute(60), complete=True, ended_at=minute(71))
+    one = fold()
+    one.apply(CONTROL.name, Control(swept=word).encode(), 1, NOW)
+    assert "swept.ended_at" in one.take_dead()[0].reason
 
 
 def test_a_watermark_of_before_that_is_ahead_neither_blocks_nor_floods() -> None:

@@ -217,6 +217,47 @@ def test_it_waits_for_the_readings_before_it() -> None:
     assert not [row for row in kept.rows if row[:1] == b"g"], "what is done with is not kept"
 
 
+def ended(began: float, at: float) -> bytes:
+    scope = Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type=TYPE)
+    word = Swept(scope=scope, started_at=minute(began), complete=True, ended_at=minute(at))
+    return Control(swept=word).encode()
+
+
+@pytest.mark.parametrize("ahead", [0, 4, 9, 9.9, 11, 30, 45, 600])
+@pytest.mark.parametrize("long", [1, 5, 40])
+def test_a_collector_s_clock_that_is_ahead_ends_nothing_that_lives(ahead: float, long: float) -> None:  # fmt: skip
+    """Of two keys one is listed, the other is made when the list has passed its place: an event tells of it."""
+    world = World()
+    for record in (value(key(0, False)), value(key(59, False, uid=OTHER))):
+        world.feed(SNAPSHOTS.name, record, micros(minute(60)))
+    made = f"{UID}made"
+    for uid, at in ((UID, 60.5 + ahead), (made, 60.6)):
+        world.feed(SNAPSHOTS.name, value(key(at, False, uid=uid)), micros(minute(60.7)))
+    world.feed(CONTROL.name, ended(60 + ahead, 60 + long + ahead), micros(minute(60.1 + long)))
+    for at in (200, 1000):
+        world.feed(CONTROL.name, tick(at), micros(minute(at + 2)))
+    assert world.brief()[0] == world.brief(uid=made)[0] == "open"
+    assert world.brief(uid=OTHER)[0] == "open", "it is asked for first"
+
+
+@pytest.mark.parametrize("behind", [0, 5, 30, 600])
+def test_a_collector_s_clock_that_is_behind_does_not_make_its_readings_come_earlier(behind: float) -> None:  # fmt: skip
+    kept = Kept(rulebook())
+    records = [
+        (CONTROL.name, tick(98), 100), (SNAPSHOTS.name, value(key(0, False)), 0),
+        (CONTROL.name, ended(700 - behind, 701 - behind), 701.1), (CONTROL.name, tick(720), 722),
+    ]  # fmt: skip
+    for number, (topic, record, at) in enumerate(records):
+        kept.fold.apply(topic, record, number, micros(minute(at)))
+    while kept.fold.advance(micros(minute(699))):
+        pass
+    said = kept.keep()
+    kept.fold.apply(SNAPSHOTS.name, value(key(700.5 - behind, False)), 9, micros(minute(700.6)))
+    while kept.fold.advance():
+        pass
+    assert not any(finding["retired"] for finding in [*said, *kept.keep()])
+
+
 def test_a_walk_goes_in_slices_however_many_scopes_were_swept() -> None:
     rows: dict[bytes, bytes] = {}
     walked: list[bytes] = []

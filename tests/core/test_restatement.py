@@ -13,11 +13,19 @@ from hypothesis import strategies as st
 
 from pipeline import judging
 from pipeline.judging import RESTATE_AFTER, WHOLE_EVERY, Options
-from pipeline.model import Control, Restatement, RiskException, finding_id, micros
+from pipeline.model import (
+    Baseline,
+    Control,
+    Restatement,
+    RiskException,
+    finding_id,
+    from_micros,
+    micros,
+)
 from pipeline.partition import Partition
 from pipeline.state import Body, Head, State, body_key, decode_body, decode_head, head_key
 from pipeline.topics import CONTROL, FINDINGS, RESTATEMENTS, SNAPSHOTS
-from tests.core.world import START, UID, denied, gone, key, minute, rulebook, tick, value
+from tests.core.world import START, TYPE, UID, denied, gone, key, minute, rulebook, tick, value
 
 HOUR = 60
 DAY = 24 * HOUR
@@ -282,3 +290,21 @@ def test_the_newest_word_is_at_most_the_interval_old(rule: str) -> None:
     most = timedelta(hours=12, minutes=30)  # a tick comes every half hour
     assert all(after - before <= most for before, after in pairwise(seen))
     assert minute(3 * DAY) - seen[-1] <= most
+
+
+def test_what_comes_late_does_not_make_it_look_older() -> None:
+    """Declared in code, said again when it was due, and then found deleted since long before: it still stands, and was
+    said to stand later than that."""
+    world = Watched()
+    world.read(0)
+    declared = Baseline(uid=UID, type=TYPE, kind="declared", expect={}, at=minute(1), by="ann")
+    world.feed(CONTROL.name, Control(baseline=declared).encode())
+    for at in range(10, 1500, 10):
+        world.tick(at)
+    world.feed(SNAPSHOTS.name, value(gone(700)))
+    last = world.whole[-4:]
+    (standing,) = [one for one in last if one["rule"]["id"] == "driftline-declared-baseline"]
+    assert standing["status"] == "open"
+    said = max(one["last_seen"] for one in world.small)
+    assert standing["last_seen"] == said
+    assert all(one["last_seen"] == from_micros(micros(minute(700))) for one in last if one["retired"])  # fmt: skip
