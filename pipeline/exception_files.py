@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pipeline.model import RiskException, exception_id
 from pipeline.rulebook import Rulebook
-from pipeline.rulebook.source import Source, files, nearest
+from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source, files, nearest
 from pipeline.rulebook.standing import STANDING_IDS
 
 FIELDS = (
@@ -67,7 +67,11 @@ class Checker:
             if source.problems or source.data is None:
                 continue
             data = source.data if isinstance(source.data, list) else [source.data]
+            before = len(found.problems)
             for number, one in enumerate(data):
+                if len(found.problems) - before > MOST_PROBLEMS:
+                    found.problems.append(f"{source.at(number)}: {MORE}")
+                    break
                 at = _within(source, number if isinstance(source.data, list) else None)
                 record = self.checked(one, at, found, "file")
                 if record is None:

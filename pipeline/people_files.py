@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.errors import UserError
 from pipeline.people import Names, People
-from pipeline.rulebook.source import Source, nearest
+from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source, nearest
 from pipeline.settings_block import Block, Mistake
 
 FIELDS = ("id", "names")
@@ -97,7 +97,11 @@ def _file(path: Path, at: str, problems: list[str]) -> Iterator[tuple[Names, str
     if not isinstance(source.data, list):
         problems.append(f"{source.at()}: is no list of people (write - {{id: …, names: […]}})")
         return
+    before = len(problems)
     for number, one in enumerate(source.data):
+        if len(problems) - before > MOST_PROBLEMS:
+            problems.append(f"{source.at(number)}: {MORE}")
+            return
         mistakes = list(_mistakes(one))
         problems += [f"{source.at(number, *where)}: {why}" for where, why in mistakes]
         if not mistakes:

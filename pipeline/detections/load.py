@@ -23,6 +23,8 @@ OTHERS = ({"id", "type", "must"}, {"id", "controls"})
 """Keys that tell a posture rule and a framework, which lie in one folder with detections."""
 ANCHORS = ("eventName", "eventSource", "driftline.type", "driftline.reason")
 """Fields that an index is kept by, the one that tells rules apart best first."""
+MOST_DOCUMENTS = 2000
+"""Of one file."""
 _APART = re.compile(r"^---\s*$", re.MULTILINE)
 
 
@@ -134,11 +136,17 @@ def _documents(path: Path) -> Iterator[Source]:
     except (OSError, ValueError):
         yield Source(path)
         return
-    start, line = 0, 1
+    start, line, count = 0, 1, 0
     for mark in [*_APART.finditer(text), None]:
         end = mark.start() if mark else len(text)
         part = text[start:end]
         if part.strip():
+            count += 1
+            if count > MOST_DOCUMENTS:
+                rest = Source(path, "", first=line)
+                rest.problems.append(f"{rest.at()}: more than {MOST_DOCUMENTS} documents (make several files of it)")  # fmt: skip
+                yield rest
+                return
             yield Source(path, part, first=line)
         line += text.count("\n", start, mark.end() if mark else end)
         start = mark.end() if mark else end

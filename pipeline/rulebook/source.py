@@ -17,8 +17,19 @@ from pipeline.files import text as read_text
 DEEPEST = 64
 MOST_NAMES = 20
 """Of what is known, so many are shown to whom has written something else."""
+MOST_PROBLEMS = 200
+"""Of one file that are told. A file of four million bytes can have a million."""
+MORE = "what else is wrong with it is not told"
+MOST_VALUES = 1_000_000
+"""Of one file, keys with them."""
+MOST_KEYS = 10_000
+"""Of one mapping."""
 Place = tuple[int, int]
 """Line and column, both from 1."""
+
+
+class _Enough(Exception):
+    """The file has more of something than anybody reads."""
 
 
 class Source:
@@ -47,6 +58,8 @@ class Source:
                 node = loader.get_single_node()
                 if node is not None:
                     self.data = self._build(loader, node, ())
+            except _Enough as enough:
+                self.problems.append(f"{path}:{first}:1: {enough}")
             finally:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
@@ -72,12 +85,14 @@ class Source:
 
     def _build(self, loader: "_Loader", node: yaml.Node, where: tuple[str | int, ...]) -> Any:
         if id(node) in self._seen:
-            self.problems.append(f"{self.at(*where)}: an alias (*name) is not read (write the value itself)")  # fmt: skip
+            self._tell(f"{self.at(*where)}: an alias (*name) is not read (write the value itself)")  # fmt: skip
             return None
         self._seen.add(id(node))  # the nodes live as long as the tree
+        if len(self._seen) > MOST_VALUES:
+            raise _Enough(f"more than {MOST_VALUES} values and keys (make several files of it)")
         self.places[where] = (node.start_mark.line + self._first, node.start_mark.column + 1)
         if len(where) > DEEPEST:
-            self.problems.append(f"{self.at(*where)}: nested deeper than {DEEPEST}")
+            self._tell(f"{self.at(*where)}: nested deeper than {DEEPEST}")
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(loader, node, where)
@@ -88,12 +103,17 @@ class Source:
             self.places[where] = (node.start_mark.line + 1 + self._first, 1 + self._indent(node))
         return self._scalar(loader.construct_object(node), where)
 
+    def _tell(self, problem: str) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise _Enough(MORE)
+
     def _scalar(self, value: Any, where: tuple[str | int, ...]) -> Any:
         """A value, if JSON has it: a tag (!!timestamp, !!float .nan) can make what it has not."""
         whole = isinstance(value, int) and -(2**63) <= value < 2**64
         if whole or value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):  # fmt: skip
             return value
-        self.problems.append(f"{self.at(*where)}: neither text, a number of 64 bit, true, false nor null (write text in 'quotes')")  # fmt: skip
+        self._tell(f"{self.at(*where)}: neither text, a number of 64 bit, true, false nor null (write text in 'quotes')")  # fmt: skip
         return None
 
     def _indent(self, node: yaml.ScalarNode) -> int:
@@ -105,6 +125,8 @@ class Source:
         self, loader: "_Loader", node: yaml.MappingNode, where: tuple[str | int, ...]
     ) -> dict[Any, Any]:
         out: dict[Any, Any] = {}
+        if len(node.value) > MOST_KEYS:
+            raise _Enough(f"a mapping of more than {MOST_KEYS} keys")
         for key_node, value_node in node.value:
             mark = key_node.start_mark
             scalar = isinstance(key_node, yaml.ScalarNode) and id(key_node) not in self._seen
@@ -112,13 +134,11 @@ class Source:
             key = loader.construct_object(key_node) if scalar else None
             here = f"{self.path}:{mark.line + self._first}:{mark.column + 1}"
             if not isinstance(key, str | int):
-                self.problems.append(
-                    f"{here}: a key must be text (write a plain word, and no alias)"
-                )
+                self._tell(f"{here}: a key must be text (write a plain word, and no alias)")
                 continue
             if key in out:
                 named = repr(key) if self._words is None or key in self._words else "a name"
-                self.problems.append(f"{here}: {named} is written twice (keep one of them)")
+                self._tell(f"{here}: {named} is written twice (keep one of them)")
             self.places[*where, key] = (mark.line + self._first, mark.column + 1)
             out[key] = self._build(loader, value_node, (*where, key))
         return out
@@ -147,9 +167,33 @@ def _resolver(tag: str, pattern: str, first: str) -> None:
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
 
 
-_resolver("bool", r"^(?:true|false)$", "tf")
-_resolver("int", r"^-?(?:0|[1-9][0-9]*)$", "-0123456789")
-_resolver("float", r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", "-0123456789")
+_WRITTEN: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "bool": (r"^(?:true|false)$", "tf", lambda text: text == "true"),
+    "int": (r"^-?(?:0|[1-9][0-9]*)$", "-0123456789", int),
+    "float": (r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", "-0123456789", float),
+    "null": (r"^(?:~|null|Null|NULL|)$", "~nN", lambda _: None),
+}
+"""How JSON's values are written, by their tags. YAML's own ways (a number by sixties, of two million digits) can take hours."""
+
+
+def _made(_: Any, node: yaml.Node) -> Any:
+    """What a scalar stands for; for what JSON has not, something that is no value."""
+    pattern, _, make = _WRITTEN.get(node.tag.rpartition(":")[2], ("(?!)", "", None))
+    text = node.value
+    written = isinstance(node, yaml.ScalarNode) and len(text) <= LONGEST_NUMBER and re.search(pattern, text)  # fmt: skip
+    return make(text) if make and written else NO_VALUE
+
+
+LONGEST_NUMBER = 400
+NO_VALUE = object()
+for _tag, (_pattern, _first, _) in _WRITTEN.items():
+    if _tag != "null":
+        _resolver(_tag, _pattern, _first)
+_Loader.yaml_constructors = {
+    "tag:yaml.org,2002:str": yaml.SafeLoader.yaml_constructors["tag:yaml.org,2002:str"],
+    None: _made,
+}
+_Loader.yaml_multi_constructors = {}
 
 
 def _kind(error: Exception) -> str:

@@ -2,12 +2,16 @@
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.rulebook.source import Source
+from pipeline.exception_files import Checker
+from pipeline.people_files import _file
+from pipeline.rulebook import Rulebook
+from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))  # fmt: skip
 REFUSED = {
@@ -15,7 +19,7 @@ REFUSED = {
     "an alias": ("a: &x 1\nb: *x\n", ":2:1: an alias"),
     "an alias in a list": ("a: &x [1]\nb:\n  - 1\n  - *x\n", ":3:3: an alias"),
     "an alias of what is around it": ("&x a: &y [*y]\n", "an alias"),
-    "a merge": ("a: &x {b: 1}\nc: {<<: *x}\n", "merge"),
+    "a merge": ("a: &x {b: 1}\nc: {<<: *x}\n", "a key must be text"),
     "an alias as a key": ("a: &x b\n*x : 1\n", "a key must be"),
     "a mapping as a key": ("? {a: 1}\n: 2\n", "a key must be text"),
     "a timestamp": ("a: !!timestamp 2026-01-01\n", ":1:4: neither text"),
@@ -23,7 +27,13 @@ REFUSED = {
     "bytes": ("a: !!binary aGk=\n", "neither text"),
     "Python": ("a: !!python/object/apply:os.system [ls]\n", None),
     "a large number": ("a: 99999999999999999999\n", "neither text"),
-    "a huge number": (f"a: {'9' * 5000}\n", "cannot be read"),
+    "a huge number": (f"a: {'9' * 5000}\n", "neither text"),
+    "a whole number by sixties": (f"a: !!int \"{'1:' * 600_000}1\"\n", ":1:4: neither text"),
+    "a number by sixties": (f"a: !!float \"{'1:' * 600_000}1\"\n", ":1:4: neither text"),
+    "a number of ones and zeros": (f"a: !!int \"0b{'1' * 600_000}\"\n", ":1:4: neither text"),
+    "a tag without end": (f"a: !<{'x' * 100_000}> b\n", ":1:4: neither text"),
+    "a million keys": ("a: 1\n" * 20_000, "a mapping of more than"),
+    "a million mistakes": ("- !!timestamp 2026-01-01\n" * 20_000, ":1:3: neither text"),
     "70 levels": ("a: " + "[" * 70 + "]" * 70, "nested deeper than 64"),
     "no end of levels": ("a: " + "[" * 100_000, "nesting depth"),
     "text that is none": ("a: \x00\n", None),
@@ -39,9 +49,15 @@ def test_what_is_refused(name: str) -> None:
     if name == "Python":  # a list of texts is a list of texts, whatever its tag says
         assert found.data == {"a": ["ls"]}
         return
-    assert found.problems
+    assert 0 < len(found.problems) <= MOST_PROBLEMS + 1
     assert wanted is None or wanted in found.problems[0]
     assert all(problem.startswith("x.yaml:") and len(problem) < 500 for problem in found.problems)
+
+
+def test_what_json_has_may_bear_its_tag() -> None:
+    found = Source(Path("x.yaml"), 'a: !!int "5"\nb: !!str 5\nc: !!null ""\nd: !!bool true\ne: !!float "1.5"\nf:\ng: ~\nh: 1.0e5\n')  # fmt: skip
+    assert found.problems == []
+    assert found.data == {"a": 5, "b": "5", "c": None, "d": True, "e": 1.5, "f": None, "g": None, "h": "1.0e5"}  # fmt: skip
 
 
 def test_an_anchor_alone_harms_nothing() -> None:
@@ -71,3 +87,14 @@ def test_no_other_loader_of_yaml() -> None:
         if any(f"yaml.{word}" in path.read_text() for word in ("load", "safe_load", "full_load", "unsafe_load"))
     }  # fmt: skip
     assert calls <= {"pipeline/reference/detections.py", "collectors/aws/terraform/__init__.py"}
+
+
+def test_of_a_flood_of_mistakes_only_so_many_are_told(tmp_path: Path) -> None:
+    """In the files of exceptions and of people too."""
+    path = tmp_path / "x.yaml"
+    path.write_text("- x: 1\n" * 5000)
+    found = Checker(Rulebook(()), datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)).folders([path])  # fmt: skip
+    assert (len(found.problems) < 2 * MOST_PROBLEMS, found.problems[-1].endswith(MORE)) == (True, True)  # fmt: skip
+    problems: list[str] = []
+    assert list(_file(path, "people.0", problems)) == []
+    assert (len(problems) < 2 * MOST_PROBLEMS, problems[-1].endswith(MORE)) == (True, True)
