@@ -28,6 +28,7 @@ MOST_BYTES = 200_000
 MOST_RESOURCES = 2000
 """Of one event, each of which becomes a change: twice what AWS's calls take."""
 _VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
+_NAIVE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?")
 ISSUING = frozenset(
     {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken"}
 )  # fmt: skip
@@ -131,7 +132,7 @@ class Reader:
             "id": record.get("eventID") or _digest(record), "provider": "aws", "account": account(record),
             "region": str(record.get("awsRegion") or "global"), "service": str(record.get("eventSource") or ""),
             "action": record["eventName"], "actor": actor(record), "source_ip": _string(record.get("sourceIPAddress")),
-            "user_agent": _string(record.get("userAgent")), "occurred_at": record.get("eventTime"),
+            "user_agent": _string(record.get("userAgent")), "occurred_at": utc(record.get("eventTime")),
             "outcome": "failure" if failed(record) else "success", "error": _string(record.get("errorCode")),
             "shared": _string(record.get("sharedEventID")), "deployment": deployment(record), "source": self.source,
             "request": raw.get("requestParameters"), "raw": raw,
@@ -234,6 +235,11 @@ def owner(kind: Kind, uid: str, record: Record) -> str:
         ):
             return str(one["accountId"])
     return account(record)
+
+
+def utc(time: Any) -> Any:
+    """An event's time: in UTC, as CloudTrail's are, also where whoever has kept it has left that out."""
+    return f"{time}Z" if isinstance(time, str) and _NAIVE.fullmatch(time) else time
 
 
 def bare(name: str) -> str:

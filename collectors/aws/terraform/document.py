@@ -18,6 +18,8 @@ SHOW = "(run: terraform show -json PLAN > plan.json)"
 QUIET = (["no-op"], ["read"])
 """Actions that change nothing."""
 NO_BLOCK = "it is not in the plan's configuration"
+FORMATS = ("0", "1")
+"""Terraform changes nothing that is there in a minor version; 0 was as 1 is."""
 TOLD = 5
 """Addresses in a sentence; of others how many."""
 
@@ -78,6 +80,8 @@ def _json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: {why} {SHOW}") from None
     if not isinstance(data, dict) or not ({"planned_values", "values", "resources"} & data.keys()):
         raise UserError(f"{path}: neither a plan nor a state {SHOW}")
+    if str(data.get("format_version", "1")).partition(".")[0] not in FORMATS:
+        raise UserError(f"{path}: of format_version {data['format_version']}, which is not known (known is 1)")  # fmt: skip
     return data
 
 
@@ -179,6 +183,15 @@ def _partial(data: Mapping[str, Any], document: Document) -> Iterator[str]:
     )
     if pending:
         yield f"changes are pending: {told(pending)}: apply them, and plan again"
+    there = {one.address for one in document.resources}
+    cut = sorted(
+        one["address"]
+        for one in data.get("resource_changes") or ()
+        if one.get("mode", "managed") == "managed" and one["change"]["actions"] == ["no-op"]
+        and "deposed" not in one and one["address"] not in there
+    )  # fmt: skip
+    if cut:
+        yield f"planned_values do not have {told(cut)}: plan again, and cut nothing off"
     if unseen := [one.address for one in document.resources if one.unseen not in ("", NO_BLOCK)]:
         yield f"it did not look at {told(unseen)}: plan again without -target and -refresh-only"
     if document.code:

@@ -1,5 +1,6 @@
 """CloudTrail records become changes: whom they name, what they touch, what is kept, and what stays unknown."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -220,3 +221,11 @@ def test_whatever_stands_in_a_field_is_a_change_or_malformed(field: str, value: 
 def test_whatever_comes_is_a_change_or_malformed(value: Any) -> None:
     with pytest.raises(Malformed):
         READER.changes(value)
+
+
+@pytest.mark.parametrize("text", ["2026-01-02T03:04:05", "2026-01-02 03:04:05", "2026-01-02 03:04:05.000000", "2026-01-02T03:04:05Z", "2026-01-02T05:04:05+02:00"])  # fmt: skip
+def test_a_time_is_in_utc(text: str) -> None:
+    """Exports of other programs leave the zone out."""
+    assert one(OPENED | {"eventTime": text}).occurred_at == datetime(
+        2026, 1, 2, 3, 4, 5, tzinfo=UTC
+    )

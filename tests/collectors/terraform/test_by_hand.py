@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.baselines import differences
+from pipeline.errors import UserError
 from tests.collectors.terraform.hand import expected, plan, resource, told
 
 GROUP = "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-1"
@@ -350,6 +351,21 @@ def test_pending_changes(tmp_path: Path, actions: list[str]) -> None:
     found = told(tmp_path, plan(key({"enable_key_rotation": True}, change={"actions": actions})))
     assert "aws_kms_key.k" in found.partial[0]
     assert "/".join(actions) in found.partial[0]
+
+
+def test_a_plan_of_which_values_were_cut_off_is_not_whole(tmp_path: Path) -> None:
+    """Else all that it does not have would have ended."""
+    cuts: list[Any] = [{}, None, {"root_module": {}}, {"root_module": {"resources": []}}]
+    for cut in cuts:
+        found = told(tmp_path, plan(key({"enable_key_rotation": True})) | {"planned_values": cut})
+        assert any("planned_values do not have aws_kms_key.k" in why for why in found.partial)
+
+
+def test_a_format_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    for version in ("0.2", "1.2", "1.99"):
+        assert expected(told(tmp_path, plan(key({"enable_key_rotation": True}), format_version=version)))  # fmt: skip
+    with pytest.raises(UserError, match=r"format_version 2\.0"):
+        told(tmp_path, plan(key({"enable_key_rotation": True}), format_version="2.0"))
 
 
 def test_what_code_sets_and_the_plan_has_no_value_of(tmp_path: Path) -> None:
