@@ -6,6 +6,7 @@ into the last run, and forgotten."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -55,7 +56,7 @@ class Correlation:
     spec: Spec
     lateness: int
 
-    @property
+    @cached_property
     def undecided(self) -> int:
         """How far behind the watermark a match may still come to be known."""
         return self.lateness + (self.spec.timespan if self.spec.absent else 0)

@@ -18,6 +18,8 @@ from pipeline.correlate.runs import Run
 from pipeline.correlate.windows import Hit, Place
 from pipeline.state import BODY, NEVER, Position
 
+FEW = 16
+"""A group of no more hits is not judged when it is read, but with the hit or the time for which it is read."""
 NAMES = 128
 """Digests in a row."""
 WHOLE = 3
@@ -81,6 +83,10 @@ class Kept:
         self.name, self.group, self.position, self.due = name, group, position, due
         self.fresh, self.since = 0, 0
         """Hits that have come since it was judged, and the watermark when the first of them came."""
+        self.behind = False
+        """What it has read is not judged yet."""
+        self.moved = False
+        """It is not as `due` says."""
         self._named, self._names, self._run = 0, b"", ""
         """Blocks of names, what is in none yet, and the run that they are of."""
         self._shards = 0
@@ -92,6 +98,11 @@ class Kept:
         """By how much it has become heavier."""
         before, self.weight = self.weight, len(self.group.held)
         return self.weight - before
+
+    def catch_up(self, watermark: int) -> None:
+        """Judges what it has read, as it was judged before."""
+        self.group.scan.scan(watermark - self.group.correlation.lateness)
+        self.behind = False
 
     def _key(self, kind: str, number: int) -> bytes:
         return block_key(self.name, kind, number)
@@ -126,10 +137,13 @@ class Kept:
             group.read(hit, head.next)
         if group.habits is not None:
             group.habits.known(hit for hit, _ in group.held.values())
-        group.scan.scan(watermark - correlation.lateness)
-        group.scan.judged_before(head.dirty)
         kept = cls(name, group, position, due)
         kept.fresh, kept.since = head.fresh, head.since
+        if head.fresh or len(group.held) > FEW:
+            kept.catch_up(watermark)
+            group.scan.judged_before(head.dirty)
+        else:
+            kept.behind = True
         kept._named, kept._names = head.named, head.names
         kept._run = head.before.id if head.before else ""
         kept._shards = head.habits[4] if head.habits else 0

@@ -87,6 +87,8 @@ class Correlating:
         self._marked, self._sources = 0, sources
         self._latest = NEVER
         self._time = Watermarks(self._get)
+        self._until: dict[int, int] = {}
+        """By level: `_known`, until the next mark."""
         self._applied = 0
         late = self._get(LATE_KEY)
         self._late = _late.decode(rows.content(late)).until if late else {}
@@ -100,7 +102,9 @@ class Correlating:
 
     def _known(self, level: int) -> int:
         """Until when every signal for correlations of a level has come: those of the levels below included."""
-        return min(self._time.least(f"{below}.", self._sources) for below in range(level))
+        if level not in self._until:
+            self._until[level] = min(self._time.least(f"{n}.", self._sources) for n in range(level))
+        return self._until[level]
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
         """Rebuilds the list of due groups from the rows of the store. Raises NewerState."""
@@ -143,6 +147,7 @@ class Correlating:
         self._marked = offset
         self.counts["marks"] += 1
         self._time.tick(f"{record.level}.{record.mark}", micros(record.until), self._latest)
+        self._until = {}
         self._rows[rows.SOURCES_KEY] = self._time.row(offset)
         self._judge_late()
 
@@ -168,10 +173,12 @@ class Correlating:
         watermark = self._known(self._levels[one.id])
         came = kept.group.gone(new, watermark) if record.gone else kept.group.take(new, watermark)
         self.counts["late" if came == "late" else "signals"] += 1
-        kept.position = Position(offset, 0, self._marked)
+        kept.position, kept.moved = Position(offset, 0, self._marked), True
         self._touched[name] = kept
         if came == "taken":
             self._judge_or_wait(name, kept, watermark)
+        elif kept.behind:
+            kept.catch_up(watermark)
 
     def _judge_or_wait(self, name: str, kept: Kept, watermark: int) -> None:
         """A hit that came is judged; a late one, by which many others are to be judged again, waits until more of the
@@ -216,7 +223,7 @@ class Correlating:
         return False
 
     def _judge(self, name: str, kept: Kept, watermark: int) -> None:
-        kept.fresh = 0
+        kept.fresh, kept.behind, kept.moved = 0, False, True
         self._touched[name] = kept
         self._late_moved = self._late.pop(name, None) is not None or self._late_moved
         try:
@@ -256,7 +263,8 @@ class Correlating:
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
         for name, kept in self._touched.items():
-            kept.due = kept.group.due()
+            if kept.moved:
+                kept.due, kept.moved = kept.group.due(), False
             kept.save(self._rows_put)
             if kept.due == NEVER:
                 self._leave(name)
@@ -316,7 +324,7 @@ class Correlating:
         correlation, _, own = name.partition("\n")
         one = self._watch.correlations[correlation]
         self._hold_back(name, words, kept.position)
-        kept.due = kept.group.due()
+        kept.due, kept.moved = kept.group.due(), False
         if kept.due != NEVER:
             self._wait(kept.due, name)
         for word in words:

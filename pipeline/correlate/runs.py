@@ -104,8 +104,7 @@ class Scan:
         self.spec, self._correlation, self._group, self._floor = spec, correlation, group, floor
         self.line, self.side = Line(spec.gap), Line(spec.gap)
         self._judge = judge(spec, self.line, self.side, habits)
-        self._aside = frozenset(spec.standing.values()) | spec.absent
-        self._growing = spec.growing
+        self._aside, self._growing = spec.aside, spec.growing
         self._next = 0
         """Index of the first hit that is not judged."""
         self._stands: int | None = None

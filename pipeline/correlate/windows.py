@@ -6,6 +6,7 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -71,24 +72,29 @@ class Spec:
     longest: int = DAY
     """An alert that goes on longer is continued by another."""
 
-    @property
+    @cached_property
     def gap(self) -> int:
         """Matches no further apart than this are one alert."""
         return HOUR if self.kind == "first_seen" else self.timespan
 
-    @property
+    @cached_property
     def window(self) -> int:
         """How long before a match its hits may lie."""
         if self.kind == "first_seen":
             return 0
         return max(self.timespan, STANDS) if self.standing else self.timespan
 
-    @property
+    @cached_property
     def numeric(self) -> bool:
         """Whether it looks at numbers."""
         return self.kind in ("value_sum", "value_avg", "value_median", "value_percentile")
 
-    @property
+    @cached_property
+    def aside(self) -> frozenset[str]:
+        """Rules whose hits are no events of an alert, but bear on it."""
+        return frozenset(self.standing.values()) | self.absent
+
+    @cached_property
     def growing(self) -> bool:
         """Whether further hits can only add matches, and never undo one."""
         if self.absent or self.standing:
