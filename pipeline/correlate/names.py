@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.correlate.windows import Hit, values
 
@@ -25,34 +25,39 @@ class Names:
 
     def __init__(self, final: Iterable[bytes] = (), listed: Mapping[str, list[str]] | None = None, beyond: bool = False) -> None:  # fmt: skip
         self._final = set(final)
-        self._listed = {kind: list((listed or {}).get(kind, ())) for kind in KINDS}
-        self._counts = Counter(KINDS[one[0]] for one in self._final)
-        self._open: dict[str, set[str]] = {kind: set() for kind in KINDS}
-        self._least: dict[str, list[str]] = {kind: [] for kind in KINDS}
-        self._more: Counter[str] = Counter()
-        """Of those open, how many are not among the final ones."""
+        self._listed = {kind: list(names) for kind, names in listed.items()} if listed else {}
+        self._counts: dict[str, int] = Counter(KINDS[one[0]] for one in self._final) if final else {}
+        self._open: dict[str, set[str]] = {}
+        self._least: dict[str, list[str]] = {}
+        self._more: dict[str, int] = {}
+        """Of those open, how many are not among the final ones. (Here and above a kind without any is not there.)"""
         self.beyond = self.full = beyond
         """There are more than are told apart: among the final ones, or at all."""
 
-    def add(self, hit: Hit) -> None:
-        """The names of one more hit, which may yet change."""
+    def add(self, hits: Sequence[Hit]) -> None:
+        """The names of more hits, which may yet change."""
+        briefs = [hit.brief for hit in hits]
         for field, kind in FIELDS.items():
-            name = hit.brief.get(field)
-            if name is not None and (name := str(name)) not in self._open[kind]:
-                self._name(kind, name)
-        if hit.value is not None:
-            for name in values(hit.value):
-                if name not in self._open[VALUES]:
-                    self._name(VALUES, name)
+            if names := {str(brief[field]): None for brief in briefs if brief.get(field) is not None}:  # fmt: skip
+                self._name(kind, names)
+        if names := {name: None for hit in hits if hit.value is not None for name in values(hit.value)}:  # fmt: skip
+            self._name(VALUES, names)
 
-    def _name(self, kind: str, name: str) -> None:
-        known = bool(self._final) and digest(kind, name) in self._final
-        if self._counts[kind] + self._more[kind] >= MOST and not known:
-            self.full = True
-        else:
-            self._open[kind].add(name)
-            self._more[kind] += not known
-        _list(self._least[kind], name)
+    def _name(self, kind: str, names: Iterable[str]) -> None:
+        there, least = self._open.setdefault(kind, set()), self._least.setdefault(kind, [])
+        for name in names:
+            if name in there:
+                continue
+            known = bool(self._final) and digest(kind, name) in self._final
+            if self._count(kind) >= MOST and not known:
+                self.full = True
+            else:
+                there.add(name)
+                self._more[kind] = self._more.get(kind, 0) + (not known)
+            _list(least, name)
+
+    def _count(self, kind: str) -> int:
+        return self._counts.get(kind, 0) + self._more.get(kind, 0)
 
     def settle(self, hits: Iterable[Hit]) -> list[bytes]:
         """These hits are final now. Returns what that adds to the final names."""
@@ -60,43 +65,41 @@ class Names:
         for hit in hits:
             for kind, name in _of(hit):
                 key = digest(kind, name)
-                _list(self._listed[kind], name)
+                _list(self._listed.setdefault(kind, []), name)
                 if key in self._final:
                     continue
-                if name in self._open[kind]:
+                if name in self._open.get(kind, ()):
                     self._more[kind] -= 1
-                elif self._counts[kind] + self._more[kind] >= MOST:
+                elif self._count(kind) >= MOST:
                     self.beyond = self.full = True
                     continue
                 self._final.add(key)
-                self._counts[kind] += 1
+                self._counts[kind] = self._counts.get(kind, 0) + 1
                 more.append(key)
         return more
 
     def reopen(self) -> None:
         """What is not final is counted anew."""
-        self._open = {kind: set() for kind in KINDS}
-        self._least = {kind: [] for kind in KINDS}
-        self._more.clear()
+        self._open, self._least, self._more = {}, {}, {}
         self.full = self.beyond
 
     def counts(self) -> dict[str, int]:
         """How many there are of each kind; at most 10,000."""
-        return {kind: n for kind in KINDS if (n := self._counts[kind] + self._more[kind])}
+        return {kind: n for kind in KINDS if (n := self._count(kind))}
 
     def listed(self, kind: str) -> list[str]:
         """The first by the alphabet."""
-        return sorted({*self._listed[kind], *self._least[kind]})[:LISTED]
+        return sorted({*self._listed.get(kind, ()), *self._least.get(kind, ())})[:LISTED]
 
     @property
     def settled(self) -> dict[str, list[str]]:
         """The lists of what is final."""
-        return {kind: names for kind, names in self._listed.items() if names and kind != VALUES}
+        return {kind: self._listed[kind] for kind in FIELDS.values() if kind in self._listed}
 
     @property
     def told(self) -> int:
         """How many there are of which a new one is told."""
-        return sum(self._counts[kind] + self._more[kind] for kind in TOLD)
+        return sum(map(self._count, TOLD))
 
 
 def _of(hit: Hit) -> Iterable[tuple[str, str]]:

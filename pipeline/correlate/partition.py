@@ -2,7 +2,7 @@
 drives this; it knows no Kafka."""
 
 import heapq
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -74,7 +74,7 @@ class Correlating:
         self._due: dict[int, list[tuple[int, str]]] = {n: [] for n in range(1, self._top + 1)}
         self._waiting: dict[str, int] = {}
         """Of each group that waits: its one entry."""
-        self._live: dict[str, Kept] = {}
+        self._live: OrderedDict[str, Kept] = OrderedDict()
         """Groups in memory, those longest without a signal first."""
         self._hits = 0
         """Theirs, together."""

@@ -145,7 +145,7 @@ class Scan:
                 self._again(place)
             return
         if run.named is not None and hit.place <= run.named:
-            run.names.add(hit)
+            run.names.add([hit])
         if not (run.frozen is not None and run.frozen < place) and not (self._growing and run.at < place[0]):  # fmt: skip
             self._again(place)
             return
@@ -310,12 +310,10 @@ class Scan:
         begin, end = self.hits(run)
         if run.named is None or run.named > run.end:
             run.names.reopen()
-            for hit in run.extra:
-                run.names.add(hit)
+            run.names.add(run.extra)
         else:
             begin = max(begin, self.line.after(run.named))
-        for hit in self.line.hits[begin:end]:
-            run.names.add(hit)
+        run.names.add(self.line.hits[begin:end])
         run.named = run.end
 
     def whole(self, run: Stretch) -> Run:
