@@ -94,6 +94,10 @@ class Log:
         if hit.gone:
             self._undone.append((hit.at, block))
 
+    def read_few(self, block: int, count: int) -> None:
+        """So many entries are there, none of which takes another back."""
+        self._alive[block] = count
+
     def forget(self, block: int) -> None:
         """An entry is needed no more."""
         self._alive[block] -= 1
@@ -203,6 +207,20 @@ class Group:
         if not hit.gone:
             self.held[hit.id, hit.rule] = (hit, block)
             self.scan.insert(hit)
+
+    def read_few(self, hits: list[Hit], block: int) -> None:
+        """All that there is, if that is little."""
+        held = {(hit.id, hit.rule): (hit, block) for hit in hits if hit.at >= self.cut}
+        aside, spec = False, self.correlation.spec
+        for hit in hits:
+            aside = aside or hit.gone or hit.state or hit.rule in spec.aside
+        if aside or len(held) != len(hits):
+            for hit in hits:
+                self.read(hit, block)
+            return
+        self.held = held
+        self.log.read_few(block, len(hits))
+        self.scan.fill(hits)
 
     # Judging
 

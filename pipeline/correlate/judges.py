@@ -19,9 +19,9 @@ class Judge(Protocol):
     def rebuild(self, index: int) -> int:
         """Stands before a hit; returns its index, or that of an earlier one of the same moment."""
 
-    def step(self, index: int, known: int) -> tuple[int, Found]:
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:
         """Takes hits until something is found, or all: how many, and what was found. 0: the hit cannot be judged before
-        `waits`."""
+        `waits`. `few`: it may go on and find more."""
 
     def inserted(self, index: int, before: int) -> bool:
         """A hit was put in among those taken; the judge stands before the index `before`. Whether it still does."""
@@ -50,9 +50,10 @@ class Counting:
         self._measure.fill([hit.value for hit in hits[self._first : index]])
         return index
 
-    def step(self, index: int, known: int) -> tuple[int, Found]:  # noqa: ARG002
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
         order, hits, first, span = self._line.order, self._line.hits, self._first, self._spec.timespan  # fmt: skip
         add, drop, figure = self._measure.add, self._measure.drop, self._measure.value
+        found = Found()
         for number in range(index, len(order)):
             place = order[number]
             add(hits[number].value)
@@ -67,10 +68,12 @@ class Counting:
                 if not holds(value, wanted):
                     break
             else:
-                self._first = first
-                return number + 1 - index, [(order[first], place)]
+                found.append((order[first], place))
+                if not few:
+                    self._first = first
+                    return number + 1 - index, found
         self._first = first
-        return len(order) - index, []
+        return len(order) - index, found
 
     def inserted(self, index: int, before: int) -> bool:
         order = self._line.order
@@ -105,7 +108,7 @@ class Together:
             self._latest.setdefault(hits[number].rule, order[number])
         return index
 
-    def step(self, index: int, known: int) -> tuple[int, Found]:
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
         order, latest, span = self._line.order, self._latest, self._spec.timespan
         for number in range(index, len(order)):
             place = order[number]
@@ -179,7 +182,7 @@ class Standing:
         found.pop(key, None)
         found[key] = hit.place
 
-    def step(self, index: int, known: int) -> tuple[int, Found]:  # noqa: ARG002
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
         hits, span = self._line.hits, self._spec.timespan
         for number in range(index, len(hits)):
             hit = hits[number]
@@ -249,7 +252,7 @@ class Ordered:
         self._before = (-1, 0, [])
         return index
 
-    def step(self, index: int, known: int) -> tuple[int, Found]:  # noqa: ARG002
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
         order, end, found = self._line.order, index, Found()
         while end < len(order) and not found:
             begin, at = end, order[end][0]
@@ -311,7 +314,7 @@ class New:
     def rebuild(self, index: int) -> int:
         return index
 
-    def step(self, index: int, known: int) -> tuple[int, Found]:  # noqa: ARG002
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
         place = self._line.order[index]
         learned = place[0] - self._habits.learns(place[0])[0] >= self._spec.learning
         return 1, [(place, place)] if learned else []

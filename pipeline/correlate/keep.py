@@ -20,6 +20,8 @@ from pipeline.state import BODY, NEVER, Position
 
 FEW = 16
 """A group of no more hits is not judged when it is read, but with the hit or the time for which it is read."""
+FIXARRAY = 0x90
+"""What msgpack begins a list with, of less than 16."""
 NAMES = 128
 """Digests in a row."""
 WHOLE = 3
@@ -71,7 +73,6 @@ class Older(msgspec.Struct, array_like=True):
 _head = msgspec.msgpack.Decoder(Head)
 _older = msgspec.msgpack.Decoder(Older)
 _hits = msgspec.msgpack.Decoder(list[Hit])
-_hit = msgspec.msgpack.Decoder(Hit)
 _names = msgspec.msgpack.Decoder(bytes)
 _shard = msgspec.msgpack.Decoder(dict[str, tuple[int, list[int]]])
 
@@ -131,10 +132,13 @@ class Kept:
             if (block := get(block_key(name, "h", number))) is not None:
                 for hit in _hits.decode(rows.content(block)):
                     group.read(hit, number)
-        for raw in head.recent:
-            hit = _hit.decode(raw)
-            group.log.recent.append((hit.at, raw))
-            group.read(hit, head.next)
+        recent = _hits.decode(b"".join((bytes([FIXARRAY | len(head.recent)]), *head.recent)))
+        group.log.recent = [(hit.at, raw) for hit, raw in zip(recent, head.recent, strict=True)]
+        if head.first == head.next and recent:
+            group.read_few(recent, head.next)
+        else:
+            for hit in recent:
+                group.read(hit, head.next)
         if group.habits is not None:
             group.habits.known(hit for hit, _ in group.held.values())
         kept = cls(name, group, position, due)

@@ -1,11 +1,14 @@
 """Hits in the order of time, however they came. Pure."""
 
 from bisect import bisect_left, bisect_right, insort
+from itertools import pairwise
+from operator import attrgetter
 
 from pipeline.correlate.windows import Hit, Place
 
 AFTER = "\U0010ffff"
 """Behind every id."""
+PLACE = attrgetter("at", "id", "rule")
 
 
 class Line:
@@ -23,6 +26,13 @@ class Line:
 
     def __len__(self) -> int:
         return len(self.order)
+
+    def fill(self, hits: list[Hit]) -> None:
+        """The first hits of all, in any order."""
+        self.hits = sorted(hits, key=PLACE)
+        self.order = order = list(map(PLACE, self.hits))
+        if order and order[-1][0] - order[0][0] > self._gap:
+            self._gaps = [a for a, b in pairwise(order) if b[0] - a[0] > self._gap]
 
     def insert(self, hit: Hit) -> int:
         """Its index."""

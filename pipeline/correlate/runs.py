@@ -123,6 +123,13 @@ class Scan:
         """Whether it is no event of an alert, but bears on it."""
         return hit.state or hit.rule in self._aside
 
+    def fill(self, hits: list[Hit]) -> None:
+        """The first hits of all, none of which is aside."""
+        if self.spec.numeric:
+            for hit in hits:
+                hit.value = number(hit.value)
+        self.line.fill(hits)
+
     def insert(self, hit: Hit) -> None:
         """One more hit."""
         if self.spec.numeric:
@@ -199,19 +206,20 @@ class Scan:
         line = self.line
         if self._next < len(line) and line.order[self._next][0] < self._floor:
             self._next, self._stands = line.index((self._floor,)), None
+        few = 2 * (len(line) + len(self.side)) + (self.runs[0].final.count if self.runs else 0) < MOST  # fmt: skip
         while self._next < len(line):
             run = self.runs[-1] if self.runs else None
             if run is not None and run.frozen is not None and self._goes_on(run):
                 continue
             if self._stands != self._next:
                 self._next = self._judge.rebuild(self._next)
-            taken, found = self._judge.step(self._next, known)
+            taken, found = self._judge.step(self._next, known, few)
             self._next += taken
             self._stands = self._next
             if not taken:
                 break
             for begin, end in found:
-                self._match(begin, end)
+                self._match(begin, end, few)
         for run in self.runs:
             if run.named != run.end:
                 self._name(run)
@@ -261,7 +269,8 @@ class Scan:
     def _reached(self, run: Stretch, at: int) -> bool:
         return at - run.end[0] <= self.spec.gap and at - run.at <= self.spec.longest
 
-    def _match(self, begin: Place, end: Place) -> None:
+    def _match(self, begin: Place, end: Place, few: bool) -> None:
+        """`few`: there are not enough hits for a run to be full."""
         run = self.runs[-1] if self.runs else None
         if run is None or end[0] - run.end[0] > self.spec.gap:
             run = self._begin(begin, end, None)
@@ -270,6 +279,8 @@ class Scan:
         elif end > run.end:
             run.end = end
             run.ends.append(end)
+        if few:
+            return
         if self._begins[0] is not run:
             self._begins = (run, self.hits(run)[0])
         most = run.final.count + len(run.extra) + self._next - self._begins[1]
