@@ -26,7 +26,9 @@ class Names:
     def __init__(self, final: Iterable[bytes] = (), listed: Mapping[str, list[str]] | None = None, beyond: bool = False) -> None:  # fmt: skip
         self._final = set(final)
         self._listed = {kind: list(names) for kind, names in listed.items()} if listed else {}
-        self._counts: dict[str, int] = Counter(KINDS[one[0]] for one in self._final) if final else {}
+        self._counts: dict[str, int] = (
+            Counter(KINDS[one[0]] for one in self._final) if final else {}
+        )
         self._open: dict[str, set[str]] = {}
         self._least: dict[str, list[str]] = {}
         self._more: dict[str, int] = {}
@@ -38,7 +40,7 @@ class Names:
         """The names of more hits, which may yet change."""
         briefs = [hit.brief for hit in hits]
         for field, kind in FIELDS.items():
-            if names := {str(brief[field]): None for brief in briefs if brief.get(field) is not None}:  # fmt: skip
+            if names := {str(name): None for brief in briefs if (name := brief.get(field)) is not None}:  # fmt: skip
                 self._name(kind, names)
         if names := {name: None for hit in hits if hit.value is not None for name in values(hit.value)}:  # fmt: skip
             self._name(VALUES, names)
@@ -80,7 +82,8 @@ class Names:
 
     def reopen(self) -> None:
         """What is not final is counted anew."""
-        self._open, self._least, self._more = {}, {}, {}
+        if self._open or self._least:
+            self._open, self._least, self._more = {}, {}, {}
         self.full = self.beyond
 
     def counts(self) -> dict[str, int]:

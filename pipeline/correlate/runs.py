@@ -288,10 +288,10 @@ class Scan:
             run.frozen = run.end
 
     def _begin(self, begin: Place, end: Place, continues: str | None) -> Stretch:
-        extra = self._said_again(begin, end)
+        extra = self._said_again(begin, end) if self.spec.standing else []
         id = alert_id(self._correlation, self._group, end[0], continues)
         first = self.line.order[self.line.index(begin)]
-        begins = min([first[0], *(hit.at for hit in extra)])
+        begins = min([first[0], *(hit.at for hit in extra)]) if extra else first[0]
         run = Stretch(Run(id, begins, end[0], end[0], 0, continues=continues), first, end, extra)
         self.runs.append(run)
         return run
@@ -299,7 +299,7 @@ class Scan:
     def _said_again(self, begin: Place, end: Place) -> list[Hit]:
         """Of what is only said again, the last word each."""
         last: dict[tuple[str, str], Hit] = {}
-        for line in (self.side, self.line) if self.spec.standing else ():
+        for line in (self.side, self.line):
             for hit in line.hits[line.index(begin) : line.after(end)]:
                 key = (hit.rule, str(hit.value))
                 if hit.rule in self.spec.standing and (key not in last or last[key].place < hit.place):  # fmt: skip
