@@ -85,10 +85,13 @@ def _signal(content: Watch, group: int, event: str, at: int) -> bytes:
 
 
 def signals(content: Watch) -> float:
-    """Signals of ten thousand groups, taken a hundred at a time."""
+    """Signals of ten thousand groups, taken a hundred at a time, with the garbage collection of a worker."""
     store: dict[bytes, bytes | None] = {}
     fold = Correlating(0, store.get, content, LATENESS, sources=1)
     values = [_signal(content, n % 10_000, str(n), n) for n in range(SIGNALS_EACH)]
+    gc.collect()
+    gc.freeze()  # and the thresholds: as in a worker (pipeline.worker.run)
+    gc.set_threshold(50_000, 20, 100)
     began = time.thread_time()
     for offset, value in enumerate(values):
         fold.apply(SIGNALS.name, value, offset)
