@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,9 +15,12 @@ from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
 from pipeline.state import Body, Head, Life, State
 
-_CHANGED = ("evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
-            "opened_at", "resolved_at", "reopened", "suppressed", "lifted", "exception", "approved_at")  # fmt: skip
-_NAMED = ("drift", "actor", "attribution")
+_changed = attrgetter(
+    "evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
+    "opened_at", "resolved_at", "reopened", "suppressed", "lifted", "exception", "approved_at",
+)  # fmt: skip
+"""What a change of the finding is a change of."""
+_named = attrgetter("drift", "actor", "attribution")
 """Who caused it may be known later than that it is so: said at once, but no change of the finding."""
 _MOVING = {"last_seen", "evaluated_at", "revision", "restated"}
 """What alone may differ where a restatement is enough: what is said of time."""
@@ -53,8 +57,8 @@ def say(
     bounds = {bound.id: bound for bound in rules.every}
     for rule in sorted(body.lives):
         life, old = body.lives[rule], before.lives.get(rule) if before else None
-        changed = old is None or any(getattr(life, k) != getattr(old, k) for k in _CHANGED)
-        named = old is not None and any(getattr(life, k) != getattr(old, k) for k in _NAMED)
+        changed = old is None or _changed(life) != _changed(old)
+        named = old is not None and _named(life) != _named(old)
         if not (changed or named) and (life.retired or not (restate or moved)):
             continue
         if changed or named or moved:

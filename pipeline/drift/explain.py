@@ -1,7 +1,6 @@
 """What a state tells of its drifts: who caused them, as far as the changes seen so far say. Pure."""
 
 import hashlib
-import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from pipeline.drift.causes import WHOLE as WHOLE
 from pipeline.drift.causes import Causes, forgotten
 from pipeline.drift.history import LONGEST
 from pipeline.model import from_micros
-from pipeline.model.finding import NAMESPACE
+from pipeline.model.finding import named_uuid
 from pipeline.normalise import Merged
 from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, Remembering
 from pipeline.scalars import scalars
@@ -51,7 +50,7 @@ def _drifted(
 ) -> Drifted:
     uid = body.resource["uid"]
     values = scalars([[change.get("before"), change.get("after")] for change in changes])
-    id = str(uuid.uuid5(NAMESPACE, f"drift\n{uid}\n{part}\n{from_micros(at)}"))
+    id = named_uuid(f"drift\n{uid}\n{part}\n{from_micros(at)}")
     return Drifted(id, part, at, since, changes, sorted(values), source)
 
 

@@ -1,5 +1,6 @@
 """Findings: one rule on one resource, for life."""
 
+import hashlib
 import uuid
 from typing import Any, Literal
 
@@ -9,6 +10,10 @@ from pipeline.model.base import Record, Time
 from pipeline.model.resource import CloudAccount
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "driftline")
+_NAMESPACE = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
+_VERSION_5 = 0x5 << 76 | 0b10 << 62
+"""The bits of a UUID that say its version and variant (RFC 9562)."""
+_PLAIN = ~(0xF << 76 | 0b11 << 62)
 
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("informational", "low", "medium", "high", "critical")
@@ -16,13 +21,22 @@ Evaluation = Literal["passed", "failed", "unknown"]
 Status = Literal["clear", "open", "resolved", "suppressed"]
 
 
+def named_uuid(name: str) -> str:
+    """The text of `uuid.uuid5(NAMESPACE, name)`, in a third of its time: a changed reading asks for half a dozen."""
+    digest = _NAMESPACE.copy()
+    digest.update(name.encode())
+    number = int.from_bytes(digest.digest()[:16], "big") & _PLAIN | _VERSION_5
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def finding_id(rule_id: str, uid: str) -> str:
     """The one id of a rule on a resource, in every system that shows it."""
-    return str(uuid.uuid5(NAMESPACE, f"{rule_id}\n{uid}"))
+    return named_uuid(f"{rule_id}\n{uid}")
 
 
 def rule_uuid(rule_id: str) -> str:
-    return str(uuid.uuid5(NAMESPACE, rule_id))
+    return named_uuid(rule_id)
 
 
 class Remediation(Record):
