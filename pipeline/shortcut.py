@@ -28,14 +28,18 @@ def _times(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:
         read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
         if read_at is None or read_at > latest:
             return False
-        known_at, said = times.get(part.name, 0), None
-        if part.provided_at and ((said := to_micros(part.provided_at)) is None or said > latest):
+        known_at = times.get(part.name, 0)
+        if part.provided_at or provided:
+            said = to_micros(part.provided_at) if part.provided_at else None
+            if part.provided_at and (said is None or said > latest):
+                return False
+            if not newer(read_at, said, known_at - 1, provided.get(part.name)):
+                return False
+            if said is not None:
+                provided[part.name] = said
+            else:
+                provided.pop(part.name, None)
+        elif read_at < known_at:
             return False
-        if not newer(read_at, said, known_at - 1, provided.get(part.name)):
-            return False
-        times[part.name] = max(read_at, known_at)
-        if said is not None:
-            provided[part.name] = said
-        elif provided:
-            provided.pop(part.name, None)
+        times[part.name] = read_at if read_at > known_at else known_at
     return True

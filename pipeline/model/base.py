@@ -55,18 +55,11 @@ class Record(BaseModel):
         return self.model_dump_json(exclude_none=True, by_alias=True).encode()
 
 
+@lru_cache(4096)  # what one list told of was read at one time, each resource and its parts
 def to_micros(text: str) -> int | None:
     """Microseconds of our own fixed form (27 characters, UTC); None for any other text."""
     if len(text) != 27 or text[26] != "Z":
         return None
-    if text[19] == "." and text.isascii() and text[20:26].isdigit():
-        second = _parsed(f"{text[:19]}.000000Z")
-        return None if second is None else second + int(text[20:26])
-    return _parsed(text)
-
-
-@lru_cache(4096)  # the parts of one reading are of the same second or two
-def _parsed(text: str) -> int | None:
     try:
         return micros(datetime.fromisoformat(text))
     except ValueError:
