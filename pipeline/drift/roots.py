@@ -11,8 +11,9 @@ import orjson
 
 from pipeline import exceptions
 from pipeline.differences import Hints, escaped
-from pipeline.rulebook import BoundRule, RuleSet
+from pipeline.rulebook import BoundRule
 from pipeline.rulebook.expression import ELEMENT
+from pipeline.rulebook.judge import answer
 from pipeline.state import Body, Drifted
 
 MOST = 64
@@ -27,14 +28,13 @@ def of_rule(bound: BoundRule, body: Body, drifts: Sequence[Drifted], at: int) ->
     read = that_it_reads(bound, drifts)
     if not 1 < len(read) <= MOST or any(drift.part == WHOLE for drift, _ in read):
         return read
-    rules = RuleSet([bound])
 
     def fails(without: Sequence[Root]) -> bool | None:
         document = reverted(body, without)
         if document is None:
             return None
-        answer = rules.judge(document, {}, at, body.previous, body.changes)[0].evaluation
-        return {"failed": True, "passed": False, "not_applicable": False}.get(answer)
+        said = answer(bound, document, at, body.previous, body.changes)
+        return {"failed": True, "passed": False, "not_applicable": False}.get(said)
 
     alone = {(drift.id, number): fails([(drift, number)]) for drift, number in read}
     if False in alone.values():

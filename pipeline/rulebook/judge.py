@@ -15,6 +15,7 @@ EVERYTHING = "*"
 MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
 """Paths of a finding's evidence; characters of a text; bytes of a value that is shown whole."""
 Path = tuple[str, ...]
+Evaluation = Literal["passed", "failed", "unknown", "not_applicable"]
 
 
 class Unread(Protocol):
@@ -49,7 +50,7 @@ class BoundRule:
 @dataclass(slots=True)
 class Verdict:
     rule: BoundRule
-    evaluation: Literal["passed", "failed", "unknown", "not_applicable"]
+    evaluation: Evaluation
     reason: str = ""
     """For unknown: unread, stale, not_read or error."""
     detail: str = ""
@@ -84,13 +85,7 @@ class RuleSet:
         token = CURRENT.set(Current(seen, resource["account"], now, resource["uid"]))
         env = environment()
         # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
-        data = {
-            "resource": _with(resource, self._reads),
-            "params": {},
-            "now": datetime.fromtimestamp(now / 1e6, UTC),
-            "previous": previous,
-            "changes": list(changes),
-        }
+        data = _data(_with(resource, self._reads), {}, now, previous, changes)
         shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
         try:
             answers = self._answers(shared) if self._needs <= known else {}
@@ -127,6 +122,36 @@ class RuleSet:
         return dict(zip((rule.id for rule in self._shared), letters, strict=True))
 
 
+def answer(
+    rule: BoundRule, resource: dict[str, Any], now: int, previous: dict[str, Any] | None = None,
+    changes: Sequence[dict[str, Any]] = (),
+) -> Evaluation:  # fmt: skip
+    """What one rule says of a resource of which nothing is unread; as `RuleSet.judge` does, but without its evidence."""
+    config = resource["config"]
+    if not rule.needs <= config.keys():
+        return "unknown"
+    token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
+    try:
+        data = _data(_with(resource, rule.reads), rule.params, now, previous, changes)
+        return _asked(rule, environment().Activation(data))[0]
+    finally:
+        CURRENT.reset(token)
+
+
+def _data(
+    resource: dict[str, Any], params: Mapping[str, Any], now: int, previous: dict[str, Any] | None,
+    changes: Sequence[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """The variables of an expression."""
+    return {
+        "resource": resource,
+        "params": params,
+        "now": datetime.fromtimestamp(now / 1e6, UTC),
+        "previous": previous,
+        "changes": list(changes),
+    }
+
+
 def _with(resource: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
     """A resource with these parts of its configuration only."""
     config = resource["config"]
@@ -135,6 +160,7 @@ def _with(resource: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
 
 PASSED, FAILED, ELSEWHERE = "1", "0", "-"
 LETTERS = {PASSED, FAILED, ELSEWHERE}
+_LETTER = {"passed": PASSED, "failed": FAILED, "not_applicable": ELSEWHERE}
 
 
 def _together(rules: Sequence[BoundRule]) -> Any:
@@ -173,16 +199,24 @@ def _hidden(rule: BoundRule, config: Mapping[str, Any], unread: Mapping[str, Unr
 def _ask(
     rule: BoundRule, resource: dict[str, Any], activation: Any, seen: dict[Path, dict[str, Any]]
 ) -> Verdict:
+    evaluation, error = _asked(rule, activation)
+    if evaluation == "unknown":
+        return Verdict(rule, "unknown", "error", error)
+    return _told(rule, _LETTER[evaluation], resource, seen)
+
+
+def _asked(rule: BoundRule, activation: Any) -> tuple[Evaluation, str]:
+    """What it says; of `unknown` the error too."""
     if rule.when is not None:
         applies = _eval(rule.when, activation)
         if isinstance(applies, str):
-            return Verdict(rule, "unknown", "error", applies)
+            return "unknown", applies
         if not applies:
-            return Verdict(rule, "not_applicable")
+            return "not_applicable", ""
     holds = _eval(rule.must, activation)
     if isinstance(holds, str):
-        return Verdict(rule, "unknown", "error", holds)
-    return _told(rule, PASSED if holds else FAILED, resource, seen)
+        return "unknown", holds
+    return ("passed" if holds else "failed"), ""
 
 
 def _eval(program: Any, activation: Any) -> bool | str:
