@@ -42,6 +42,7 @@ def change(
         new.due = judging.forget_at(new, options)
         return Step(new, [], True)
     findings = said(old.body, new, now, rulebook, options, restate=False).findings if told else []
+    _wait(new, now)
     return Step(new, findings, True, told, [], explain.sessions(told))
 
 
@@ -66,7 +67,14 @@ def chain(
     now = max(state.head.seen_at, state.head.said_at)
     told = explain.told(body, now, events, heard=True, people=options.people)
     findings = said(state.body, new, now, rulebook, options, restate=False).findings if told else []
+    _wait(new, now)
     return Step(new, findings, True, told)
+
+
+def _wait(state: State, now: int) -> None:
+    """What was heard may have made a drift's cause uncertain until every event has come: then it is looked at again."""
+    if explain.waiting(state.body):
+        state.due = min(state.due, now + explain.CHECK)
 
 
 def baseline(state: State | None, record: Baseline, rulebook: Rulebook, options: Options) -> Step:

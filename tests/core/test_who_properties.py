@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.fold import Fold
@@ -198,6 +198,7 @@ def words(drifts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @settings(max_examples=300, deadline=None)
+@example([(0.2, "ann", "role", "open", 3, True), (0.2, "ann", "user", "close", 3, False)], 0)
 @given(st.lists(step, min_size=1, max_size=7), st.integers(0, 2**32))
 def test_whoever_is_named_has_made_it(steps: list[Step], seed: int) -> None:
     run = told(steps)
