@@ -15,8 +15,8 @@ import pytest
 from tests.rules.test_source import LAUGHS
 from tests.shells.command import Command, Said
 
-SOON = 20
-"""Seconds."""
+SOON = 60
+"""Seconds: on a busy machine the rules alone take some."""
 
 
 @contextmanager
@@ -67,10 +67,20 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 YAML = ("settings", "exceptions", "detections", "rules", "backtest's rules")
 
 
+SIGMA = """\
+title: Anything
+id: 6f0a2f4e-3a51-4d2c-9a0e-0c1d5d0f9b11
+logsource: {product: aws, service: cloudtrail}
+detection: {s: {eventName: StopLogging}, condition: s}
+level: low
+"""
+
+
 def called(driftline: Command, name: str, tmp_path: Path) -> Said:
     for folder in ("rules", "logs"):
         (tmp_path / folder).mkdir()
     (tmp_path / "logs" / "a.json").write_text(json.dumps({"Records": []}))
+    (tmp_path / "rules" / "r.yml").write_text(SIGMA)
     with soon():
         return driftline(*COMMANDS[name])
 
