@@ -1,5 +1,5 @@
 """Faults that somebody has shown, each with the smallest input that showed it (case folders beside the repository, or in
-DRIFTLINE_CASES): one function a case, through public commands or the functions that its `right.json` names."""
+TEST_CASES): one function a case, through public commands or the functions that its `right.json` names."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from pipeline.differences import Hints, diff, policy
 from tests.collectors.moto import running
 from tests.shells.command import Command
 
-FOLDER = Path(os.environ.get("DRIFTLINE_CASES") or Path(__file__).parents[2] / "shared/cases")
+FOLDER = Path(os.environ.get("TEST_CASES") or Path(__file__).parents[2] / "shared/cases")
 if not FOLDER.is_dir():
     pytest.skip(f"no cases: {FOLDER} is not there", allow_module_level=True)
 
