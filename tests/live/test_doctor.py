@@ -247,7 +247,8 @@ def record_times(site: Site, kind: str) -> None:
     """Whose times the records of `control` carry."""
     entry = ConfigEntry("message.timestamp.type", kind, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, CONTROL.name, incremental_configs=[entry])
-    admin(site.kafka).incremental_alter_configs([resource])[resource].result(PATIENCE)
+    client = admin(site.kafka)  # held: without it nobody answers the future
+    client.incremental_alter_configs([resource])[resource].result(PATIENCE)
 
 
 def site_url(site: Site) -> str:

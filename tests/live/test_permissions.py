@@ -327,7 +327,7 @@ async def _write(node: dict[str, Any]) -> None:
     async with client(own) as es:
         limit = {"cluster.max_shards_per_node": 2000}
         attempts: list[Callable[[], Awaitable[Any]]] = [
-            lambda: es.search(index=ALIAS),
+            # the latest view it may read: restatements are merged into it
             lambda: es.search(index=history_stream("default")),
             lambda: es.indices.delete(index=f"{ALIAS}-v1"),
             lambda: es.index(index="logs-other-default", document={}),
