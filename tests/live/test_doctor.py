@@ -194,7 +194,8 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
 
     # Each of the others, one at a time.
     late = int((time.time() - 900) * 1000)
-    tick = Control(tick=Tick(source="sweep", watermark=datetime.now(UTC))).encode()
+    then = datetime.fromtimestamp(late / 1000, UTC)  # no later than its record: it would be refused
+    tick = Control(tick=Tick(source="sweep", watermark=then)).encode()
     record_times(site, "CreateTime")
 
     def silent() -> bool:
