@@ -1,6 +1,6 @@
 """Errors that a person can mend: each says where, what, and what to write or do instead."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 
@@ -26,6 +26,13 @@ class Malformed(Exception):
 
 class RestartWanted(Exception):
     """The process must be started again by its supervisor (exit 75); nothing is lost."""
+
+
+def exclusive(given: Mapping[str, object]) -> None:
+    """Of these options, by their names, at most one is given. Raises UserError where more are."""
+    said = [name for name, value in given.items() if value]
+    if len(said) > 1:
+        raise UserError(f"{' and '.join(said)} exclude each other (leave one of them out)")
 
 
 @contextmanager

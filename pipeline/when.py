@@ -11,6 +11,14 @@ from pipeline.settings_block import Seconds
 _seconds: TypeAdapter[float] = TypeAdapter(Seconds)
 
 
+def in_order(first: datetime | None, last: datetime | None) -> None:
+    """Raises UserError where nothing can lie between --from and --to."""
+    if first and last and first >= last:
+        raise UserError(
+            "--from and --to: there is nothing between them (write the earlier one first)"
+        )
+
+
 def moment(option: str, text: str | None, now: datetime) -> datetime | None:
     """A time (RFC 3339; UTC where it says no zone), or a duration before `now`; None for None. Raises UserError."""
     if text is None:

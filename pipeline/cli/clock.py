@@ -13,9 +13,10 @@ def command(interval: str | None, once: bool) -> None:
     from pydantic import ValidationError
 
     from pipeline import clock
-    from pipeline.errors import RestartWanted, UserError, patient
+    from pipeline.errors import RestartWanted, UserError, exclusive, patient
     from pipeline.settings import Clock
 
+    exclusive({"--once": once, "--interval": interval})
     settings = load_settings()
     if interval:
         try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, exclusive
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def command(
     from pipeline.kafka import explained, read_compacted
     from pipeline.topics import FINDINGS, SWEEPS
 
+    exclusive({"--dry-run": dry_run, "--yes": yes})
     if (account is None) == (uid is None) and not (account and uid):
         raise UserError("what is to be forgotten? (write --account ID, or --uid UID)")
     given = {"--account": account, "--uid": uid, "--region": region, "--type": type_}

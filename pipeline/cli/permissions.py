@@ -8,7 +8,7 @@ import click
 
 from pipeline import topics
 from pipeline.cli.sink import destinations
-from pipeline.errors import UserError
+from pipeline.errors import UserError, exclusive
 from pipeline.settings import load_settings
 
 
@@ -65,6 +65,7 @@ def aws(
     from collectors.aws.partitions import partitions
     from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
 
+    exclusive({"--accounts": accounts, "--trust": trusted})
     if trusted is None and external_id is not None:
         raise UserError("--external-id: goes with --trust (add --trust ACCOUNT, or leave it out)")
     if external_id is not None and not external_id.strip():

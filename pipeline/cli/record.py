@@ -21,14 +21,11 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
 
     from pipeline import recording
     from pipeline.errors import UserError
-    from pipeline.when import moment
+    from pipeline.when import in_order, moment
 
     settings, now = load_settings(), datetime.now(UTC)
     first, last = moment("--from", since, now), moment("--to", until, now)
-    if first and last and first >= last:
-        raise UserError(
-            f"--from {since} --to {until}: there is nothing between them (write the earlier one first)"
-        )
+    in_order(first, last)
     if tape.exists() and not force:
         raise UserError(f"{tape}: is there already (choose another name, or --force)")
     if not tape.absolute().parent.is_dir():

@@ -15,6 +15,7 @@ from rich.text import Text
 from pipeline import report
 from pipeline.errors import UserError
 from pipeline.model import SEVERITIES, Snapshot, Sweep
+from pipeline.rulebook.selection import selected
 from pipeline.settings import Settings, load_settings
 from pipeline.shell import accepted, redactor, rulebook_and_options
 
@@ -52,19 +53,12 @@ class Scan:
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
         options = replace(options, exceptions=accepted(settings, rulebook, given["accepting"]))
-        framework: str = given["framework"] or ""
-        if framework and not rulebook.only(framework=framework).rules:
-            raise UserError(
-                f"--framework {framework}: no rule says anything about its controls yet"
-            )
-        self.rulebook = rulebook.only(given["rules"], given["types"], framework)
+        self.rulebook = selected(rulebook, given["rules"], given["types"], given["framework"] or "")
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
         if not self.types:
-            raise UserError(
-                "no rule is left by --rule, --type and --framework (choose fewer of them)"
-            )
+            raise UserError("there are no rules (look at rules.builtin and rules.paths)")
         self._given = given
         path: Path | None = given["output"]
         self._file = (

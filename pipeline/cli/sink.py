@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import sinks
-from pipeline.errors import RestartWanted, UserError
+from pipeline.errors import RestartWanted, UserError, exclusive
 from pipeline.settings import Settings, load_settings
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
@@ -49,6 +49,7 @@ class Sinks(click.Group):
             params.append(click.Option(["--check", "check_only"], is_flag=True, help=compare))
 
         def callback(install: bool = False, check_only: bool = False) -> int:
+            exclusive({"--install": install, "--check": check_only})
             return run(plug, load_settings(), install=install, check_only=check_only)
 
         about = (plug.__doc__ or "").strip()

@@ -26,11 +26,12 @@ def command(subject: str, since: str, until: str | None, form: str) -> int:
     from pipeline.people_files import people_of
     from pipeline.report import ascii_json, console, plain
     from pipeline.timeline import Timeline
-    from pipeline.when import moment
+    from pipeline.when import in_order, moment
 
     settings, now = load_settings(), datetime.now(UTC)
-    first = moment("--from", since, now)
-    timeline = Timeline(subject, first, moment("--to", until, now), people_of(settings.people))
+    first, last = moment("--from", since, now), moment("--to", until, now)
+    in_order(first, last)
+    timeline = Timeline(subject, first, last, people_of(settings.people))
     _read(settings, timeline, first)
     lines = timeline.lines()
     if form == "json":

@@ -39,6 +39,11 @@ class Override(BaseModel):
     tags: dict[str, str] = Field(default_factory=dict)
     """Only on resources with all these tags; empty is all."""
 
+    @property
+    def limited(self) -> bool:
+        """Whether it is for some accounts or tags only."""
+        return bool(self.accounts or self.tags)
+
     def concerns(self, account: str, tags: Mapping[str, str]) -> bool:
         return (not self.accounts or account in self.accounts) and all(
             tags.get(key) == value for key, value in self.tags.items()
@@ -102,6 +107,14 @@ class Rulebook:
     def of(self, resource: Mapping[str, Any]) -> RuleSet:
         """The rules that hold for a resource as findings carry it."""
         return self.select(resource["type"], resource["account"], resource["tags"])
+
+    def disabled(self, rule: Rule) -> bool:
+        """Whether overrides disable a rule on every resource."""
+        off = False
+        for _, override in self._overrides.get(rule.type, ()):
+            if override.rule == rule.id and (override.enabled or not override.limited):
+                off = not override.enabled
+        return off
 
     def only(
         self, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""

@@ -52,4 +52,4 @@ def test_choices_that_leave_no_rule(driftline: Command, tmp_path: Path) -> None:
     (tmp_path / "snapshot.json").write_text(config())
     said = driftline("scan", "folder", "--rule", "aws-sqs-queue-policy-not-public", "--type", "AWS::S3::Bucket", "snapshot.json")  # fmt: skip
     assert said.code == 2
-    assert "no rule is left" in said.err
+    assert "exclude each other" in said.err

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.collect.events import events, reads
-from pipeline.errors import UserError, patient
+from pipeline.errors import UserError, exclusive, patient
 from pipeline.settings import Aws, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def command() -> None:
 )
 def aws(once: bool, interval: str | None, **given: str | tuple[str, ...] | None) -> int:
     """Sweep AWS and stream every configuration. Exit 3: one sweep (--once) that was not complete."""
+    exclusive({"--once": once, "--interval": interval})
     settings = load_settings()
     if interval:
         settings.aws = _with_interval(settings.aws, interval)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import NotThere, UserError
+from pipeline.errors import NotThere, UserError, exclusive
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -54,7 +54,12 @@ def events(
     """Hear of every change in AWS: from the queues and lookups of aws.events. Exit 3: something could not be understood."""
     from pipeline import log
     from pipeline.cli.collect import options_of
+    from pipeline.when import in_order
 
+    exclusive({"--once": once, "--backfill": backfill})
+    if backfill is None and (since or until):
+        raise UserError("--from and --to go with --backfill (add it, or leave them out)")
+    in_order(since, until)
     settings = load_settings()
     options = options_of(settings, {"profile": profile, "role_arn": role_arn})
     if backfill is not None:
