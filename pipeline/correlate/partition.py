@@ -329,8 +329,9 @@ class Correlating:
             self._wait(kept.due, name)
         for word in words:
             document = alert.document(one, own, word)
-            self.counts[f"alert {document['state']} {document['severity']}"] += 1
-            self._outputs.append(Output(ALERTS.name, document["id"].encode(), orjson.dumps(document)))  # fmt: skip
+            if one.id not in self._watch.parts:
+                self.counts[f"alert {document['state']} {document['severity']}"] += 1
+                self._outputs.append(Output(ALERTS.name, document["id"].encode(), orjson.dumps(document)))  # fmt: skip
             for key, signal in self._watch.above(document):
                 self._outputs.append(Output(SIGNALS.name, key, orjson.dumps(signal)))
 

@@ -38,12 +38,12 @@ class Correlation:
     timespan: int
     """Microseconds."""
     conditions: tuple[tuple[str, float], ...] = ()
-    counted: str | None = None
-    """The field that value_* types count, or add up."""
+    counted: tuple[str, ...] = ()
+    """The fields whose values value_* types count, or add up; of several, their values together."""
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """A group-by name to the field that stands for it in each rule."""
-    generate: bool = True
-    """Whether the rules it refers to still tell for themselves."""
+    generate: bool | None = None
+    """Whether the rules that it refers to still alert by themselves; None: the file does not say (Watch decides)."""
     expression: str = ""
     percentile: float = 50
     called: Mapping[str, str] = field(default_factory=dict)
@@ -104,10 +104,17 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
     return Correlation(
         id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
         timespan, conditions, field_, block.get("aliases") or {},
-        bool(block.get("generate", data.get("generate", True))), words, percentile, {}, data.get("name"),
+        _generate(block, data), words, percentile, {}, data.get("name"),
         tuple(map(str, data.get("tags") or ())), path, learning, _standing(block, kind, rules), _longest(ours(data)),
         {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
     )  # fmt: skip
+
+
+def _generate(block: Mapping[str, Any], data: Mapping[str, Any]) -> bool | None:
+    found = block.get("generate", data.get("generate"))
+    if not (found is None or isinstance(found, bool)):
+        raise Refused("generate: is true or false (true: the rules also alert by themselves)")
+    return found
 
 
 def _span(block: Mapping[str, Any], name: str) -> int:
@@ -144,11 +151,11 @@ def _longest(own: Mapping[str, Any]) -> int:
 
 def _condition(
     kind: str, found: Any, rules: list[str]
-) -> tuple[tuple[tuple[str, float], ...], str | None, str, float]:
-    """Comparisons, the field, the expression over rule names, and the percentile."""
+) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...], str, float]:
+    """Comparisons, the fields, the expression over rule names, and the percentile."""
     if kind.startswith("temporal"):
         if found is None:
-            return (), None, "", 50
+            return (), (), "", 50
         if not isinstance(found, str):
             raise Refused(
                 f"condition: {kind} takes an expression over rule names (write for example a and not b)"
@@ -161,11 +168,11 @@ def _condition(
         if extra := names - set(rules):
             raise Refused(f"condition: {', '.join(sorted(extra))} is not among the rules")
         expression(found, {name: name for name in rules})  # its mistakes are told now
-        return (), None, found, 50
+        return (), (), found, 50
     if kind == "first_seen":
         if not (isinstance(found, dict) and found.keys() == {"field"}):
             raise Refused("condition: first_seen needs the field whose values may be new, and nothing else (write condition: {field: …})")  # fmt: skip
-        return (), str(found["field"]), "", 50
+        return (), (str(found["field"]),), "", 50
     if not isinstance(found, dict) or not found:
         raise Refused(f"condition: {kind} needs a comparison (write for example gte: 10)")
     comparisons = tuple((op, float(value)) for op, value in found.items() if op in COMPARE)
@@ -178,9 +185,17 @@ def _condition(
         )
     if not comparisons:
         raise Refused("condition: needs a comparison (write for example gte: 10)")
-    if kind != "event_count" and not isinstance(field_, str):
+    return comparisons, _fields(kind, field_), "", percentile
+
+
+def _fields(kind: str, found: Any) -> tuple[str, ...]:
+    """The fields that a condition looks at: one, or several of which value_count counts the values together."""
+    if kind == "event_count":
+        return ()
+    fields = found if kind == "value_count" and isinstance(found, list) else [found]
+    if not fields or not all(isinstance(name, str) for name in fields):
         raise Refused(f"condition: {kind} needs the field that it looks at (write field: …)")
-    return comparisons, field_, "", percentile
+    return tuple(fields)
 
 
 def expression(text: str, called: Mapping[str, str]) -> tuple[Holds, frozenset[str]]:

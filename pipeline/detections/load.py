@@ -8,8 +8,9 @@ from typing import Any
 
 from pipeline import files
 from pipeline.detections.correlations import Correlation, correlation
-from pipeline.detections.match import Refused, View, text_of
+from pipeline.detections.match import Refused
 from pipeline.detections.rule import Detection, compiled
+from pipeline.detections.values import View, folded, text_of
 from pipeline.errors import UserError
 from pipeline.rulebook.source import Source, nearest
 
@@ -82,7 +83,7 @@ class Detections:
         for name, by_value in self._index.items():
             if by_value:
                 for value in view.values(name):
-                    candidates += by_value.get((text_of(value) or "").lower(), ())
+                    candidates += by_value.get(folded(text_of(value) or ""), ())
         seen: set[str] = set()
         for rule in candidates:
             if rule.id not in seen and concerns(rule.logsource, product, service):

@@ -1,14 +1,15 @@
-"""What Sigma calls a match: fields of an event, and one value compared with what a rule asks for. Pure.
+"""What Sigma calls a match: the values of a field compared with what a rule asks for. Pure.
 
 Semantics: the Sigma specification 2.1 (modifiers appendix) and the practice of SigmaHQ's rules: case does not matter
-unless a rule says so, any element of a list may match, a whole object may be searched as text."""
+unless a rule says so, and any element of a list may match."""
 
 import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+import operator
+import re
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
 import re2  # type: ignore[import-untyped]
 from sigma.types import (
     SigmaBool,
@@ -28,7 +29,9 @@ from sigma.types import (
     SpecialChars,
 )
 
-Test = Callable[["View", list[Any]], bool]
+from pipeline.detections.values import View, folded, inside, text_of
+
+Test = Callable[[View, list[Any]], bool]
 """Whether the values of a field match; the view is for what looks at other fields."""
 FLAGS = {
     SigmaRegularExpressionFlag.IGNORECASE: "i",
@@ -39,84 +42,16 @@ FLAGS = {
 
 LARGEST = 5000
 """Steps of a compiled pattern. One of a hundred letters has some hundred."""
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "LT": operator.lt, "LTE": operator.le, "GT": operator.gt, "GTE": operator.ge,
+}  # fmt: skip
 _QUIET = re2.Options()
 _QUIET.log_errors = False
 
 
 class Refused(Exception):
     """A value that cannot be compiled, and what to write instead."""
-
-
-class View:
-    """An event as rules see it; what one rule has looked up, the others find."""
-
-    def __init__(self, event: Mapping[str, Any]) -> None:
-        self.event = event
-        self._fields: dict[str, list[Any]] = {}
-        self._words: list[str] | None = None
-
-    def values(self, field: str) -> list[Any]:
-        """What stands at a dotted path, every element of lists on the way; empty where nothing does. A key that itself
-        holds dots counts too."""
-        found = self._fields.get(field)
-        if found is None:
-            found = self._fields[field] = list(_found(self.event, field))
-        return found
-
-    def words(self) -> list[str]:
-        """Every scalar of the event, as text in lower case."""
-        if self._words is None:
-            self._words = [text.lower() for text in _scalars(self.event)]
-        return self._words
-
-
-def _found(holder: Any, field: str) -> Iterator[Any]:
-    if isinstance(holder, list):
-        for item in holder:
-            yield from _found(item, field)
-        return
-    if not isinstance(holder, Mapping):
-        return
-    if field in holder:
-        value = holder[field]
-        if isinstance(value, list):
-            yield from value or [None]
-            if value:
-                yield value  # as a whole, for who looks for text in it
-        else:
-            yield value
-        return
-    first, dot, rest = field.partition(".")
-    while dot:
-        if first in holder:
-            yield from _found(holder[first], rest)
-            return
-        more, dot, rest = rest.partition(".")
-        first = f"{first}.{more}"
-
-
-def _scalars(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from _scalars(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _scalars(item)
-    elif (text := text_of(value)) is not None:
-        yield text
-
-
-def text_of(value: Any) -> str | None:
-    """A value as rules compare it; None for null."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)
-    return orjson.dumps(value, default=str).decode()
 
 
 def test(value: SigmaType) -> Test:
@@ -134,48 +69,59 @@ def _any(holds: Callable[[str], bool]) -> Test:
     return check
 
 
-def string(value: SigmaString) -> Callable[[str], bool]:
-    """A text with wildcards: `*` any, `?` one character. Cased only where the rule says so."""
+def _any_inside(holds: Callable[[str], bool]) -> Test:
+    """What looks into objects too."""
+    return lambda _, values: any(holds(text) for value in values for text in inside(value))
+
+
+def string(value: SigmaString) -> tuple[Callable[[str], bool], bool]:
+    """The comparison with a text with wildcards (`*` any, `?` one character), cased only where the rule says so; and
+    whether the text that it is given is already without its case."""
     cased = isinstance(value, SigmaCasedString)
-    fold = str if cased else str.lower
-    parts = [fold(part) if isinstance(part, str) else part for part in value.s]
+    parts = [part if cased or not isinstance(part, str) else folded(part) for part in value.s]
     if any(not isinstance(part, str | SpecialChars) for part in parts):
         raise Refused(f"{value}: a placeholder without the modifier expand (write |expand, and name the list)")  # fmt: skip
     texts = [part for part in parts if isinstance(part, str)]
+    multi = SpecialChars.WILDCARD_MULTI
     if len(parts) == len(texts):
         whole = "".join(texts)
-        return lambda text: fold(text) == whole
-    multi = SpecialChars.WILDCARD_MULTI
+        return lambda text: text == whole, not cased
     if len(texts) == 1 and SpecialChars.WILDCARD_SINGLE not in parts:
         (own,) = texts
         if parts == [multi, own, multi]:
-            return lambda text: own in fold(text)
+            return lambda text: own in text, not cased
         if parts == [own, multi]:
-            return lambda text: fold(text).startswith(own)
+            return lambda text: text.startswith(own), not cased
         if parts == [multi, own]:
-            return lambda text: fold(text).endswith(own)
+            return lambda text: text.endswith(own), not cased
     pattern = "".join(
         re2.escape(part) if isinstance(part, str) else "(?s:.*)" if part is multi else "(?s:.)"
-        for part in parts
+        for part in value.s
     )
-    compiled = _re2(pattern, str(value))
-    return lambda text: compiled.fullmatch(fold(text)) is not None
+    compiled = _re2(pattern if cased else f"(?i){pattern}", str(value))
+    return lambda text: compiled.fullmatch(text) is not None, False
 
 
 def _string(value: SigmaString) -> Test:
-    return _any(string(value))
+    multi = SpecialChars.WILDCARD_MULTI
+    if value.s and all(part is multi for part in value.s):
+        return lambda _, values: any(one is not None for one in values)
+    holds, fold = string(value)
+    look = _any_inside if value.startswith(multi) and value.endswith(multi) else _any
+    return look((lambda text: holds(folded(text))) if fold else holds)
 
 
 def _number(value: SigmaNumber) -> Test:
-    wanted = float(value.number)
+    """A number, or a text that is the same number as JSON writes it: `443`, not `0443` or `4_43`."""
+    wanted = value.number
+    return lambda _, values: any(number_of(one) == wanted for one in values)
 
-    def holds(text: str) -> bool:
-        try:
-            return float(text) == wanted
-        except ValueError:
-            return False
 
-    return _any(holds)
+def number_of(value: Any) -> int | float | None:
+    """The number that a value is, or that it has as its text. None for anything else, true and false among it."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value) if set(value) & set(".eE") else int(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _bool(value: SigmaBool) -> Test:
@@ -208,55 +154,55 @@ def _regex(value: SigmaRegularExpression) -> Test:
     flags = "".join(sorted(FLAGS[flag] for flag in value.flags))
     text = str(value.regexp)
     compiled = _re2(f"(?{flags}){text}" if flags else text, text)
-    return _any(lambda text: compiled.search(text) is not None)
+    return _any_inside(lambda text: compiled.search(text) is not None)
 
 
 def _cidr(value: SigmaCIDRExpression) -> Test:
     network = ipaddress.ip_network(value.cidr, strict=False)
+    if network.version == 6 and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        network = ipaddress.ip_network((mapped, network.prefixlen - 96)) if mapped else network
 
     def holds(text: str) -> bool:
         try:
-            return ipaddress.ip_address(text) in network
+            address = ipaddress.ip_address(text)
         except ValueError:
             return False
+        return (getattr(address, "ipv4_mapped", None) or address) in network
 
     return _any(holds)
 
 
 def _compare(value: SigmaCompareExpression) -> Test:
-    op, wanted = value.op.name, value.number
-
-    def holds(text: str) -> bool:
-        try:
-            number = float(text)
-        except ValueError:
-            return False
-        limit = float(wanted.number) if isinstance(wanted, SigmaNumber) else float(str(wanted))
-        return {"LT": number < limit, "LTE": number <= limit, "GT": number > limit, "GTE": number >= limit}[op]  # fmt: skip
-
+    wanted = value.number
     if not isinstance(wanted, SigmaNumber):
-        try:
-            float(str(wanted))
-        except ValueError:
-            raise Refused(f"{wanted}: no number to compare with") from None
-    return _any(holds)
+        raise Refused(f"{wanted}: no number to compare with")
+    compare, limit = _COMPARE[value.op.name], wanted.number
+    return lambda _, values: any(
+        (number := number_of(one)) is not None and compare(number, limit) for one in values
+    )
 
 
 def _reference(value: SigmaFieldReference) -> Test:
+    """With another field's values, by the same rules as with a value of the file, as texts without their case;
+    null and what is missing equal nothing."""
     other, begins, ends = value.field, value.starts_with, value.ends_with
 
     def check(view: View, values: list[Any]) -> bool:
-        mine = [text.lower() for one in values if (text := text_of(one)) is not None]
-        theirs = [text.lower() for one in view.values(other) if (text := text_of(one)) is not None]
+        mine, theirs = _folded(values), _folded(view.values(other))
         if begins and ends:
             return any(b in a for a in mine for b in theirs)
         if begins:
             return any(a.startswith(b) for a in mine for b in theirs)
         if ends:
             return any(a.endswith(b) for a in mine for b in theirs)
-        return not set(mine).isdisjoint(theirs)
+        return not mine.isdisjoint(theirs)
 
     return check
+
+
+def _folded(values: list[Any]) -> set[str]:
+    return {folded(text) for one in values if (text := text_of(one)) is not None}
 
 
 def _expansion(value: SigmaExpansion) -> Test:
@@ -271,15 +217,16 @@ _PARTS: Mapping[str, Callable[[datetime], int]] = {
 
 
 def _timestamp(value: SigmaTimestampPart) -> Test:
+    """As the time is written, in its own zone."""
     part, wanted = _PARTS[value.timestamp_part.name], int(value.number)
 
     def holds(text: str) -> bool:
         try:
-            return part(datetime.fromisoformat(text.replace("Z", "+00:00"))) == wanted
+            return part(datetime.fromisoformat(text)) == wanted
         except ValueError:
             return False
 
-    return _any(holds)
+    return lambda _, values: any(isinstance(one, str) and holds(one) for one in values)
 
 
 _TESTS: tuple[tuple[type, Callable[[Any], Test]], ...] = (
@@ -293,15 +240,12 @@ def keyword(value: SigmaType) -> Callable[[View], bool]:
     """A value without a field: searched in every scalar of the event. Raises Refused."""
     if isinstance(value, SigmaString):
         multi = SpecialChars.WILDCARD_MULTI
-        if all(isinstance(part, str) for part in value.s):
-            word = "".join(str(part) for part in value.s).lower()
-            return lambda view: any(word in text for text in view.words())
         around = value
         if not value.startswith(multi):
-            around = SigmaString("*") + around
+            around = multi + around
         if not value.endswith(multi):
-            around = around + SigmaString("*")
-        holds = string(around)
-        return lambda view: any(holds(text) for text in view.words())
+            around = around + multi
+        holds, fold = string(around)
+        return lambda view: any(map(holds, view.folded_words() if fold else view.words()))
     own = test(value)
     return lambda view: own(view, list(view.words()))

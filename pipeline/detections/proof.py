@@ -11,8 +11,8 @@ from typing import Any
 from pipeline.correlate import Hit
 from pipeline.correlate.runs import runs
 from pipeline.detections.correlations import ours
-from pipeline.detections.match import View
 from pipeline.detections.rule import OWN, Detection
+from pipeline.detections.values import View
 from pipeline.detections.watch import SOURCES, Event, Watch
 from pipeline.model import from_micros, to_micros
 from pipeline.people import identified

@@ -15,13 +15,14 @@ from sigma.conditions import (
 )
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
-from sigma.types import Placeholder, SigmaFieldReference, SigmaString
+from sigma.types import Placeholder, SigmaFieldReference, SigmaRegularExpression, SigmaString
 
-from pipeline.detections.match import Refused, View, keyword, test
+from pipeline.detections.match import Refused, keyword, test
+from pipeline.detections.values import View, folded
 
 Closure = Callable[[View], bool]
 Anchor = Mapping[str, frozenset[str]]
-"""Fields, and the values (lower case) one of which each must have for the rule to match at all."""
+"""Fields, and the values (without their case) one of which each must have for the rule to match at all."""
 LISTED = ("informational", "low", "medium", "high", "critical")
 MOST_TESTS = 20_000
 """Of one rule."""
@@ -113,6 +114,11 @@ def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
                 continue
             new = []
             for value in item.value:
+                if (
+                    isinstance(value, SigmaRegularExpression)
+                    and value.regexp.contains_placeholder()
+                ):
+                    raise Refused(f"{value.regexp}: a list does not go into a regular expression (write the list with |expand, without |re)")  # fmt: skip
                 if isinstance(value, SigmaString) and value.contains_placeholder():
                     if prod(len(lists.get(p.name, ())) for p in value.s if isinstance(p, Placeholder)) > MOST_TESTS:  # fmt: skip
                         raise Refused(f"{value}: its lists make more than {MOST_TESTS} values together")  # fmt: skip
@@ -207,7 +213,7 @@ def _anchor(tree: Any) -> Anchor:
         value = tree.value
         if isinstance(value, SigmaString) and all(isinstance(part, str) for part in value.s):
             text = "".join(str(part) for part in value.s)
-            return {tree.field: frozenset({text.lower()})}
+            return {tree.field: frozenset({folded(text)})}
     return {}
 
 

@@ -11,10 +11,12 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
+import orjson
+
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.detections.load import Detections
-from pipeline.detections.match import View, text_of
 from pipeline.detections.rule import OWN, Detection
+from pipeline.detections.values import View, text_of
 from pipeline.model import Change, from_micros, micros, to_micros
 from pipeline.model.finding import NAMESPACE
 from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, identified
@@ -54,12 +56,13 @@ class Watch:
         self.found, self.people = found, people
         self.matched: Callable[[Detection, Event], None] | None = None
         """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
-        muted = {rule for one in found.correlations.values() if not one.generate for rule in one.rules}  # fmt: skip
+        self.parts = _parts(found)
+        """Rules and correlations that do not alert by themselves, since a correlation refers to them."""
         self.correlations: dict[str, Correlation] = dict(found.correlations)
         self.correlations |= {
             rule.id: alone(rule)
             for rule in found.rules.values()
-            if rule.id not in muted and rule.level != "informational"
+            if rule.id not in self.parts and rule.level != "informational"
         }
         self._stands = {
             one.id: frozenset([*one.standing, *one.standing.values()])
@@ -138,12 +141,26 @@ class Watch:
         one, at = self.correlations[alert["rule"]], to_micros(alert["at"]) or 0
         group = alert["group"]
         for higher in self._lookers.get(one.id, ()):
-            key = tuple(str(group.get(higher.field_of(name, one.id, one.name), "")) for name in higher.group_by)  # fmt: skip
+            key = tuple(str(group.get(higher.field_of(name, one.id, one.name)) or "") for name in higher.group_by)  # fmt: skip
+            if not all(key):
+                continue  # it does not say of whom it is: no group
             brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"]}  # fmt: skip
-            value = group.get(higher.counted or "")
+            value = _together(
+                [[text] if (text := group.get(name)) else [] for name in higher.counted]
+            )
             uid = next(iter(alert["resources"]), None)
             new = signal(higher, one.id, key, alert["id"], at, value, brief, uid)
             yield new | {"gone": True} if alert["state"] in ("merged", "withdrawn") else new
+
+
+def _parts(found: Detections) -> frozenset[str]:
+    """What a correlation refers to is only its part, as Sigma has it; unless a correlation says `generate: true`, and none
+    says `generate: false`."""
+    said: dict[str, set[bool | None]] = {}
+    for one in found.correlations.values():
+        for rule in one.rules:
+            said.setdefault(rule, set()).add(one.generate)
+    return frozenset(id for id, words in said.items() if False in words or True not in words)
 
 
 def alone(rule: Detection) -> Correlation:
@@ -196,17 +213,27 @@ def groups(one: Correlation, rule: str, called: str | None, view: View) -> list[
 def _texts(view: View, name: str) -> Iterator[str]:
     """The values of a field; every element of a list."""
     for value in view.values(name):
-        if not isinstance(value, list) and (text := text_of(value)) is not None:
+        if (text := text_of(value)) is not None:
             yield text
 
 
 def _counted(view: View, one: Correlation) -> str | list[str] | None:
     """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
     first."""
-    found = list(dict.fromkeys(_texts(view, one.counted or "")))
+    found = [list(dict.fromkeys(_texts(view, name))) for name in one.counted]
     if one.kind not in ("value_count", "first_seen"):
-        return found[0] if found else None
-    return found[0] if len(found) == 1 else found[:MOST_VALUES] or None
+        return found[0][0] if found and found[0] else None
+    return _together(found)
+
+
+def _together(found: Sequence[Sequence[str]]) -> str | list[str] | None:
+    """The values of one field, or of several together. None where one of them has none."""
+    if len(found) == 1:
+        values = list(found[0][:MOST_VALUES])
+    else:
+        every = itertools.islice(itertools.product(*found), MOST_VALUES)
+        values = [orjson.dumps(one).decode() for one in every] if found else []
+    return values[0] if len(values) == 1 else values or None
 
 
 def of_change(

@@ -30,6 +30,13 @@ element of a list is a group (at most 16). `value_count` and `first_seen` look a
 1,000 hits is no longer evaluated: the alert continues as long as hits follow each other within the timespan. An alert is written again
 at once for a new resource or action, when its count has doubled, and at its end.
 
+As Sigma has it, a rule or correlation that a correlation refers to is only its part and does not alert by itself, unless a correlation
+says `generate: true` of it (and none says `generate: false`). `value_count` with several fields counts their values together.
+
+A list is compared by its elements, never as text. `contains` and regular expressions look into an object: its scalars, and its members
+as JSON writes them (`"fromPort":22`). A number equals the same number, or a text that JSON would write for it. IPv4 addresses in IPv6
+notation (`::ffff:192.0.2.1`) are IPv4 addresses to `cidr`.
+
 Beyond Sigma's correlations there is `first_seen`: a value of `condition: {field: …}` that the group has not had for the `timespan`
 is an alert, once the group was watched for as long as `learning` says; one that was silent for the `timespan` learns again.
 In a `temporal` correlation `standing: {rule: end}` makes a rule of findings hold for as long as the finding is open (it is said again

@@ -43,7 +43,13 @@ def detection(name: str, selection: dict[str, Any], level: str = "informational"
 def correlation(
     name: str, kind: str, rules: list[str], timespan: str, **more: Any
 ) -> dict[str, Any]:
-    block = {"type": kind, "rules": rules, "group-by": BY_WHOM, "timespan": timespan} | more
+    block = {
+        "type": kind,
+        "rules": rules,
+        "group-by": BY_WHOM,
+        "timespan": timespan,
+        "generate": True,
+    } | more
     return {"title": name, "name": name, "level": "high", "correlation": block}  # fmt: skip
 
 

@@ -1,16 +1,19 @@
 """Which groups an event belongs to, and what of it is counted."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from pipeline.detections import load
 from pipeline.detections.correlations import Correlation
-from pipeline.detections.match import View
-from pipeline.detections.watch import MOST_GROUPS, MOST_VALUES, _counted, groups
+from pipeline.detections.values import View
+from pipeline.detections.watch import MOST_GROUPS, MOST_VALUES, Watch, _counted, groups
 
 
 def one(*group_by: str, kind: Any = "value_count") -> Correlation:
-    return Correlation("c", "", "low", kind, ("r",), group_by, 1, counted="v")
+    return Correlation("c", "", "low", kind, ("r",), group_by, 1, counted=("v",))
 
 
 @pytest.mark.parametrize(
@@ -48,3 +51,57 @@ def test_every_element_of_a_list_counts(kind: str) -> None:
 
 def test_of_numbers_the_first_counts() -> None:
     assert _counted(View({"v": [3, 5]}), one(kind="value_sum")) == "3"
+
+
+def test_several_fields_count_together() -> None:
+    several = Correlation("c", "", "low", "value_count", ("r",), ("a",), 1, counted=("u", "v"))
+    assert _counted(View({"u": "x", "v": ["y", "z"]}), several) == ['["x","y"]', '["x","z"]']
+    assert _counted(View({"u": "x", "v": None}), several) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "alone"),
+    [
+        ([], True), ([None], False), ([False], False), ([True], True), ([None, True], True), ([False, True], False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["rule", "correlation"])
+def test_what_a_correlation_refers_to_alerts_where_it_says_generate(
+    said: list[bool | None], alone: bool, kind: str, tmp_path: Path
+) -> None:
+    documents: list[dict[str, Any]] = [
+        {"title": "r", "name": "r", "level": "high", "logsource": {"product": "aws", "service": "cloudtrail"},
+         "detection": {"s": {"a": 1}, "condition": "s"}},
+        {"title": "c", "id": "c", "level": "high", "correlation": {
+            "type": "event_count", "rules": ["r"], "generate": True, "group-by": ["g"], "timespan": "1h", "condition": {"gte": 1}}},
+    ]  # fmt: skip
+    for number, generate in enumerate(said):
+        block: dict[str, Any] = {"type": "event_count", "rules": [kind[0]], "group-by": ["g"], "timespan": "1h", "condition": {"gte": 2}}  # fmt: skip
+        block |= {} if generate is None else {"generate": generate}
+        documents.append({"title": str(number), "id": f"up-{number}", "level": "low", "correlation": block})  # fmt: skip
+    (tmp_path / "all.yml").write_text(yaml.safe_dump_all(documents))
+    found = load([tmp_path])
+    assert found.problems == []
+    assert (kind[0] not in Watch(found).parts) is (alone or (kind == "rule" and False not in said))
+
+
+def test_an_alert_without_the_group_of_a_correlation_above_is_not_its_hit(tmp_path: Path) -> None:
+    (tmp_path / "all.yml").write_text(yaml.safe_dump_all([
+        {"title": "r", "name": "r", "level": "high", "logsource": {"product": "aws", "service": "cloudtrail"},
+         "detection": {"s": {"a": 1}, "condition": "s"}},
+        {"title": "c", "id": "c", "level": "high", "correlation": {
+            "type": "event_count", "rules": ["r"], "group-by": ["g"], "timespan": "1h", "condition": {"gte": 1}}},
+        {"title": "d", "id": "d", "level": "high", "correlation": {
+            "type": "temporal_ordered", "rules": ["c", "r"], "group-by": ["h"], "timespan": "1h"}},
+    ]))  # fmt: skip
+    watch = Watch(load([tmp_path]))
+    told = {
+        "id": "1",
+        "rule": "c",
+        "at": "2026-11-01T00:00:00Z",
+        "state": "active",
+        "resources": [],
+    }
+    assert list(watch.above(told | {"group": {"g": "x"}})) == []
+    assert list(watch.above(told | {"group": {"g": "x", "h": ""}})) == []
+    assert len(list(watch.above(told | {"group": {"h": "y"}}))) == 1

@@ -156,6 +156,9 @@ def test_a_condition_over_names(tmp_path: Path) -> None:
         ({"type": "temporal", "rules": ["logging_off", "sign_in"], "condition": "logging_off sign_in"}, "`and` or `or`"),
         ({"within": "5m"}, "unknown key 'within'"),
         ({"rules": ["3"]}, "refers to itself"),
+        ({"generate": "yes"}, "true or false"),
+        ({"type": "value_count", "condition": {"field": [], "gte": 2}}, "needs the field"),
+        ({"type": "value_sum", "condition": {"field": ["a", "b"], "gte": 2}}, "needs the field"),
     ],
 )  # fmt: skip
 def test_a_correlation_that_is_wrong(tmp_path: Path, block: dict[str, Any], told: str) -> None:

@@ -20,7 +20,7 @@ AGAIN: dict[str, Any] = {
 }  # fmt: skip
 TWICE: dict[str, Any] = {
     "title": "At all", "id": "44444444-4444-4444-8444-444444444444",
-    "correlation": {"type": "event_count", "rules": ["again"], "group-by": ["who"], "timespan": "2d", "condition": {"gte": 1}},
+    "correlation": {"type": "event_count", "rules": ["again"], "generate": True, "group-by": ["who"], "timespan": "2d", "condition": {"gte": 1}},
 }  # fmt: skip
 
 

@@ -1,0 +1,110 @@
+"""An event as rules see it: the values of its fields, and which text of a value is compared. Pure.
+
+A list is its elements, never a text of its own. An object has no text either; `contains` and regular expressions look
+at what is inside it: its scalars, and its members written as JSON (`"fromPort":22`)."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+folded = str.casefold
+"""A text without its case."""
+
+
+class View:
+    """An event as rules see it; what one rule has looked up, the others find."""
+
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self.event = event
+        self._fields: dict[str, list[Any]] = {}
+        self._words: list[str] | None = None
+        self._folded: list[str] | None = None
+
+    def values(self, field: str) -> list[Any]:
+        """The scalars and objects at a dotted path, every element of the lists on the way; None for null and for an empty
+        list; no value where the path leads nowhere. A key may itself contain dots."""
+        found = self._fields.get(field)
+        if found is None:
+            found = self._fields[field] = list(_found(self.event, field))
+        return found
+
+    def words(self) -> list[str]:
+        """Every scalar of the event, as text."""
+        if self._words is None:
+            self._words = list(_scalars(self.event))
+        return self._words
+
+    def folded_words(self) -> list[str]:
+        """Every scalar of the event, as text without its case."""
+        if self._folded is None:
+            self._folded = [folded(text) for text in self.words()]
+        return self._folded
+
+
+def _found(holder: Any, field: str) -> Iterator[Any]:
+    if isinstance(holder, list):
+        for item in holder:
+            yield from _found(item, field)
+        return
+    if not isinstance(holder, Mapping):
+        return
+    if field in holder:
+        yield from _elements(holder[field])
+        return
+    first, dot, rest = field.partition(".")
+    while dot:
+        if first in holder:
+            yield from _found(holder[first], rest)
+        more, dot, rest = rest.partition(".")
+        first = f"{first}.{more}"
+
+
+def _elements(value: Any) -> Iterator[Any]:
+    if not isinstance(value, list):
+        yield value
+    elif not value:
+        yield None
+    for item in value if isinstance(value, list) else ():
+        yield from _elements(item)
+
+
+def _scalars(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from _scalars(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _scalars(item)
+    elif (text := text_of(value)) is not None:
+        yield text
+
+
+def text_of(value: Any) -> str | None:
+    """A scalar as rules compare it; None for null, lists and objects, which have no text."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    return None
+
+
+def inside(value: Any) -> Iterator[str]:
+    """The texts in which `contains` looks: of an object, those of everything in it."""
+    if isinstance(value, Mapping):
+        yield from _scalars(value)
+        yield from _members(value)
+    elif (text := text_of(value)) is not None:
+        yield text
+
+
+def _members(value: Any) -> Iterator[str]:
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(item, Mapping | list):
+            yield from _members(item)
+        else:
+            yield orjson.dumps({key: item}, default=str).decode()[1:-1]
+    for item in value if isinstance(value, list) else ():
+        yield from _members(item)
