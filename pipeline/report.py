@@ -1,4 +1,4 @@
-"""What a one-shot evaluation tells: a table for people, JSON and CSV for programs. Pure but for rich's tables."""
+"""What a one-shot evaluation tells programs: sums, exit code, JSON and CSV. Pure. Tables for people: pipeline.report_table."""
 
 import csv
 import io
@@ -8,16 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from pipeline.model import SEVERITIES, Sweep
 
 EXIT_FAILED, EXIT_UNREAD = 1, 3
-COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 COLUMNS = ("severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
-           "title", "reason", "cause", "risk", "last_seen", "account_name")  # fmt: skip
+           "title", "reason", "cause", "risk", "last_seen", "account_name", "resource_name", "sentence", "first_seen", "frameworks",
+           "remediation_console", "remediation_cli", "remediation_terraform", "finding")  # fmt: skip
 
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -106,12 +103,24 @@ def account(finding: dict[str, Any]) -> str:
     return f"{name} ({id})" if name else id
 
 
+def controls(rule: dict[str, Any]) -> list[str]:
+    """The controls that a finding's rule says something about: `fsbp:EC2.51`."""
+    return sorted(f"{name}:{id}" for name, ids in rule.get("frameworks", {}).items() for id in ids)
+
+
+def sentence(finding: dict[str, Any]) -> str:
+    """Why the finding stands so, in one sentence; of statements from before there were sentences, by the rule's title."""
+    return str(finding.get("sentence") or f"{finding['evaluation']}: {finding['rule']['title']}")
+
+
 def _row(finding: dict[str, Any]) -> list[object]:
-    rule, resource = finding["rule"], finding["resource"]
+    rule, resource, remediation = finding["rule"], finding["resource"], finding["remediation"]
     return [
         rule["severity"], finding["evaluation"], finding["status"], resource["account"],
         resource["region"], resource["type"], resource["uid"], rule["id"], rule["title"],
         finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"], account_name(finding),
+        resource["name"], sentence(finding), finding["first_seen"], " ".join(controls(rule)),
+        *(remediation.get(way, "") for way in ("console", "cli", "terraform")), finding["id"],
     ]  # fmt: skip
 
 
@@ -122,79 +131,3 @@ def as_csv(findings: Iterable[dict[str, Any]]) -> str:
     writer.writerow(COLUMNS)
     writer.writerows([cell(value) for value in _row(finding)] for finding in findings)
     return out.getvalue()
-
-
-def texts(
-    heads: Sequence[str],
-    rows: Iterable[Sequence[object]],
-    right: Sequence[str] = (),
-    whole: Sequence[str] = (),
-) -> Table:
-    """A table of plain texts. Columns that stand to the right, and that never wrap, by their heads."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in heads:
-        table.add_column(
-            name,
-            overflow="fold",
-            justify="right" if name in right else "left",
-            no_wrap=name in whole,
-        )
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    return table
-
-
-def console(out: Any) -> Console:
-    """As wide as the terminal; wide enough for a line a finding where there is none."""
-    return Console(file=out) if out.isatty() else Console(file=out, width=200)
-
-
-def print_table(
-    console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
-) -> None:
-    """What fails or is not known, worst first, then the sums, then what was not read."""
-    bad = [
-        f
-        for f in findings
-        if failing(f) or (f["evaluation"] == "unknown" and f["status"] != "suppressed")
-    ]
-    bad.sort(key=lambda f: (-f["risk"]["score"], f["resource"]["uid"], f["rule"]["id"]))
-    table = Table(box=None, pad_edge=False, expand=False, header_style="bold")
-    for name in ("severity", "risk", "state", "account", "region", "resource", "rule"):
-        table.add_column(name, overflow="fold", justify="right" if name == "risk" else "left")
-    for f in bad:
-        severity, resource = f["rule"]["severity"], f["resource"]
-        state = "open" if failing(f) else "unknown"
-        if failing(f) and f.get("pending_for"):
-            state = f"open (would wait {f['pending_for']} s)"
-        cells = [severity, f["risk"]["score"], state, account(f), resource["region"],
-                 resource["name"] or resource["uid"], f["rule"]["id"]]  # fmt: skip
-        style = COLORS.get(severity, "") if failing(f) else "dim"
-        table.add_row(
-            *(Text(plain(text), style=style if i == 0 else "") for i, text in enumerate(cells))
-        )
-    if bad:
-        console.print(table)
-        console.print()
-    _print_sums(console, findings, sweeps)
-
-
-def _print_sums(
-    console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
-) -> None:
-    sums = summary(findings, sweeps)
-    counts = ", ".join(f"{n} {name}" for name, n in sums["evaluations"].items()) or "none"
-    worst = ", ".join(f"{n} {name}" for name, n in sums["open_by_severity"].items() if n) or "none"
-    accepted = f"; suppressed: {sums['suppressed']}" if sums["suppressed"] else ""
-    console.print(
-        f"{sums['resources']} resources in {len(sums['accounts'])} account(s); evaluations: {counts}; open: {worst}{accepted}",
-        highlight=False,
-    )
-    for sweep in sweeps:
-        if sweep.status != "complete":
-            console.print(
-                Text(
-                    f"{sweep.status}: {plain(sweep.scope.key)}: {plain(sweep.reason or '')}",
-                    style="yellow",
-                )
-            )

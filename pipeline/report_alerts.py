@@ -5,11 +5,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from pipeline.report import texts
+from pipeline.report import plain
+from pipeline.table import COLORS, some
 
 SHOWN = 3
-"""Steps of a story that a line has room for."""
+"""Steps of a story that a row has room for."""
 OVER = ("merged", "withdrawn")
 """States of an alert that stands no more."""
 
@@ -32,14 +34,30 @@ def print_alerts(
 
 
 def _table(alerts: Sequence[Mapping[str, Any]], still: Sequence[str]) -> Table:
-    """One line an alert, by time."""
-    heads = ("from", "to", "severity", "events", "state", "alert", "group", "what happened")
-    rows = (
-        [one["begins"][:19], one["last"][:19], one["severity"], one["count"],
-         "going on" if one["id"] in still else one["state"], one["title"], _group(one["group"]), _story(one["story"])]
-        for one in alerts
-    )  # fmt: skip
-    return texts(heads, rows, right=["events"], whole=["from", "to", "severity", "state"])
+    """A row an alert, by time: what it is; in further lines whose and what happened."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("from", "to"):
+        table.add_column(name, width=10)
+    table.add_column("severity", no_wrap=True)
+    table.add_column("events", justify="right", no_wrap=True)
+    table.add_column("alert", overflow="fold")
+    for one in alerts:
+        state = "going on" if one["id"] in still else one["state"]
+        severity = one["severity"]
+        short = "info" if severity == "informational" else severity
+        table.add_row(
+            _time(one["begins"]), _time(one["last"]), Text(short, style=COLORS.get(severity, "")),
+            f"{one['count']:,}", Text.assemble(
+                plain(one["title"]), (f" ({plain(state)})", "dim"),
+                *(f"\n{plain(line)}" for line in (_group(one["group"]), _story(one["story"])) if line),
+            ),
+        )  # fmt: skip
+    return table
+
+
+def _time(text: str) -> str:
+    """The day; the time in a second line."""
+    return text[:19].replace("T", "\n")
 
 
 def _group(group: Mapping[str, str]) -> str:
@@ -47,6 +65,4 @@ def _group(group: Mapping[str, str]) -> str:
 
 
 def _story(story: Sequence[Mapping[str, Any]]) -> str:
-    steps = [str(step.get("what") or step.get("rule") or "") for step in story]
-    more = [f"and {len(steps) - SHOWN} more"] if len(steps) > SHOWN else []
-    return ", ".join([*steps[:SHOWN], *more])
+    return some([str(step.get("what") or step.get("rule") or "") for step in story], SHOWN)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +44,7 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.option("--rules", "proposed", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Rules as they might be; may be repeated.")  # fmt: skip
 @click.option("--tape", "tapes", multiple=True, metavar="PATH", type=PATH, help="Tapes, AWS Config files, or folders of them; may be repeated.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 64), help="Log files side by side [default: processors].")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+@formats()
 def command(
     rules: tuple[Path, ...], builtin: bool, logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...],
     jobs: int | None, form: str,
@@ -66,10 +67,11 @@ def command(
 def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> int:
     from collectors.folder.past import past
     from pipeline.backtest_rules import compare, needed
-    from pipeline.report import ascii_json, console, plain
+    from pipeline.report import ascii_json, plain
     from pipeline.rulebook import load
     from pipeline.settings import load_settings
     from pipeline.shell import redactor, rulebook_and_options
+    from pipeline.table import console
 
     settings = load_settings()
     present, options = rulebook_and_options(settings)
@@ -87,7 +89,7 @@ def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> in
 
 
 def _compared(found: dict[str, dict[str, Any]]) -> "Table":
-    from pipeline.report import texts
+    from pipeline.table import texts
 
     heads = (
         "rule",
@@ -234,8 +236,8 @@ def _print(
     found: "Detections", counts: Counter[str], days: Mapping[str, Counter[str]], alerts: Sequence[Mapping[str, Any]],
     still: Sequence[str],
 ) -> None:  # fmt: skip
-    from pipeline.report import console, texts
     from pipeline.report_alerts import print_alerts
+    from pipeline.table import console, texts
 
     out = console(sys.stdout)
     rows = (

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from pipeline.state import Body
 
 KINDS = ("approved", "declared", "recorded")
-FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+FORM = formats()
 
 
 @click.group(name="baseline")
@@ -242,6 +243,6 @@ def diff(uid: str, form: str) -> int:
 
 
 def _shown(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> None:
-    from pipeline.report import console, texts
+    from pipeline.table import console, texts
 
     console(sys.stdout).print(texts(names, ([row[name] for name in names] for row in rows)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ EVERY = 5.0
 
 
 @click.command(name="coverage")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@formats()
 @click.option("--account", help="Only this account.")
 @click.option(
     "--lacking", is_flag=True, help="Only what the last sweep did not read whole, or not lately."
@@ -38,7 +37,8 @@ def command(form: str, account: str | None, lacking: bool, serve: str | None) ->
     from collectors.base import known_from
     from collectors.coverage import as_json, rows, table
     from pipeline.kafka import explained, read_compacted
-    from pipeline.report import console, plain
+    from pipeline.report import plain
+    from pipeline.table import console
     from pipeline.topics import SWEEPS
 
     settings = load_settings()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -36,9 +37,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command(name="list")
 @_filters
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@formats()
 @click.option(
     "--limit", default=SHOWN, show_default=True, help="The newest so many in the table; 0: all."
 )
@@ -46,7 +45,8 @@ def list_(form: str, limit: int, **filters: str | None) -> None:
     """The letters that nobody has sent again or dropped; oldest first."""
     import sys
 
-    from pipeline.report import ascii_json, console
+    from pipeline.report import ascii_json
+    from pipeline.table import console
 
     letters = _standing(load_settings(), **filters)
     if form == "json":
@@ -64,9 +64,7 @@ def list_(form: str, limit: int, **filters: str | None) -> None:
 
 @command.command()
 @click.argument("id")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@formats()
 def show(id: str, form: str) -> None:
     """One letter whole: its origin, its reason, and the first 64 kB of what it was."""
     import base64

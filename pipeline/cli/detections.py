@@ -5,12 +5,12 @@ from pathlib import Path
 
 import click
 
+from pipeline.options import formats
+
 PATHS = click.argument(
     "paths", nargs=-1, required=True, metavar="DIR…", type=click.Path(path_type=Path)
 )
-FORM = click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+FORM = formats()
 
 
 @click.group(name="detections")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,9 +17,7 @@ COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magen
 
 
 @click.command(name="doctor")
-@click.option(
-    "--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True
-)
+@formats()
 @click.option(
     "--only",
     multiple=True,
@@ -38,8 +37,9 @@ def command(form: str, only: tuple[str, ...], timeout: float) -> int:
     Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
     from pipeline.doctor import examine, exit_code, named, worst
     from pipeline.doctor_checks import AREAS, checks
-    from pipeline.report import ascii_json, console
+    from pipeline.report import ascii_json
     from pipeline.settings import Settings, load_settings
+    from pipeline.table import console
 
     wanted = only or AREAS
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.model import RiskException
 
 PATHS = click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path))
-FORM = click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+FORM = formats()
 SOON = timedelta(days=14)
 MANY = 100
 """Findings of one exception that are too many to have been looked at."""
@@ -172,7 +173,8 @@ def send() -> None:
 def list_(form: str, every: bool) -> None:
     """The exceptions, the first to end first: what each suppresses now, and which are unused, too broad or over."""
     from pipeline import exception_store
-    from pipeline.report import ascii_json, console
+    from pipeline.report import ascii_json
+    from pipeline.table import console
 
     settings, now = load_settings(), datetime.now(UTC)
     uses = exception_store.uses(settings.kafka)
@@ -218,7 +220,7 @@ def _row(record: "RiskException", uses: "Mapping[str, Use]", now: datetime) -> d
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
-    from pipeline.report import texts
+    from pipeline.table import texts
 
     heads = (
         "id",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.errors import UserError, exclusive
+from pipeline.options import formats
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--provider", type=click.Choice(["aws", "azure", "gcp"]), default="aws", show_default=True, help="Whose account it is, where no finding tells.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+@formats()
 def command(
     account: str | None, uid: str | None, region: str | None, type_: str | None, provider: str, form: str, *, dry_run: bool,
     yes: bool,
@@ -73,7 +74,8 @@ def _scope(key: bytes) -> str:
 
 
 def _show(found: "Ends", form: str) -> None:
-    from pipeline.report import ascii_json, console, texts
+    from pipeline.report import ascii_json
+    from pipeline.table import console, texts
 
     rows = found.rows()
     names = ("account", "region", "type", "resources", "findings", "open")

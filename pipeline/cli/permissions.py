@@ -9,6 +9,7 @@ import click
 from pipeline import topics
 from pipeline.cli.sink import destinations
 from pipeline.errors import UserError, exclusive
+from pipeline.options import formats
 from pipeline.settings import load_settings
 
 
@@ -156,9 +157,7 @@ def grants(
 
 
 @command.command()
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True
-)
+@formats()
 @click.option(
     "--program",
     help="Only this one: collector, clock, worker, correlator, sink, operator, administrator.",

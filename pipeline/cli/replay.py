@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from pipeline import report, report_alerts
 from pipeline.errors import UserError
 from pipeline.fold import Fold
 from pipeline.model import SEVERITIES
+from pipeline.options import formats
+from pipeline.report_findings import print_report
 from pipeline.settings import load_settings
 from pipeline.shell import accepted, redactor, rulebook_and_options, watch
+from pipeline.table import console
 
 PATH = click.Path(exists=True, path_type=Path)
 
@@ -25,7 +27,7 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.option("--snapshots", "snapshots", multiple=True, type=PATH, help="AWS Config files or tapes; may be repeated.")  # fmt: skip
 @click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations of your own, beside those of the settings; may be repeated.")  # fmt: skip
 @click.option("--builtin/--no-builtin", "builtin", default=None, help="Whether the detections that come with Driftline look too [default: detections.builtin of the settings].")  # fmt: skip
-@click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table")
+@formats("csv")
 @click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--exceptions", "accepting", multiple=True, type=PATH, help="A folder of accepted risks; may be repeated. Those of the settings stay out of the past.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
@@ -93,6 +95,7 @@ def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on:
 
 
 def _tables(findings: list[dict[str, Any]], alerts: list[dict[str, Any]], still: list[str]) -> None:
-    report.print_table(Console(), report.standing(findings), [])
-    click.echo()
-    report_alerts.print_alerts(report.console(sys.stdout), alerts, still)
+    out = console(sys.stdout)
+    print_report(out, report.standing(findings), [])
+    out.print()
+    report_alerts.print_alerts(out, alerts, still)

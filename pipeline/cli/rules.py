@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import formats
 from pipeline.rulebook import Rule, Rulebook
 from pipeline.settings import load_settings
 from pipeline.shell import rulebook_and_options
@@ -48,7 +49,7 @@ def _controls(rulebook: Rulebook, framework: str) -> list[dict[str, Any]]:
 
 
 @command.command(name="list")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@formats()
 @click.option(
     "--framework",
     help="Only rules of this framework; the table shows its controls without a rule too.",

@@ -15,9 +15,13 @@ from rich.text import Text
 from pipeline import report
 from pipeline.errors import UserError
 from pipeline.model import SEVERITIES, Snapshot, Sweep
+from pipeline.options import choosing, formats
+from pipeline.report_findings import print_report
+from pipeline.rulebook.narrowing import narrowed, severities, shows, words
 from pipeline.rulebook.selection import selected
 from pipeline.settings import Settings, load_settings
 from pipeline.shell import accepted, redactor, rulebook_and_options
+from pipeline.table import console
 
 
 @click.group(name="scan")
@@ -33,16 +37,12 @@ def reporting(function: Any) -> Any:
         click.option("--framework", metavar="ID", help="Only rules of this framework."),
         click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of rules of your own."),
         click.option("--exceptions", "accepting", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of accepted risks, beside those of the settings."),
-        click.option("--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True),
+        formats("csv"),
         click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here (mode 0600)."),
         click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True, help="Exit 1 from this severity on."),
     ):  # fmt: skip
         function = option(function)
-    return function
-
-
-def words(text: str | None) -> list[str]:
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
+    return choosing(function)
 
 
 class Scan:
@@ -53,7 +53,9 @@ class Scan:
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
         options = replace(options, exceptions=accepted(settings, rulebook, given["accepting"]))
-        self.rulebook = selected(rulebook, given["rules"], given["types"], given["framework"] or "")
+        self._severities = severities(given["severities"])
+        chosen = selected(rulebook, given["rules"], given["types"], given["framework"] or "")
+        self.rulebook = narrowed(chosen, self._severities, words(given["services"]), given["excluded"])  # fmt: skip
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
@@ -76,7 +78,7 @@ class Scan:
         given = self._given
         self.fold.open_pending()
         every = list(self.fold.documents())
-        findings = report.standing(every)
+        findings = [one for one in report.standing(every) if shows(self._severities, one)]
         if not every and not self.sweeps:
             click.echo(f"nothing was looked at: {nothing}", err=True)
             unread = True
@@ -89,7 +91,7 @@ class Scan:
             self._write(report.as_csv(findings))
         else:
             out = io.StringIO() if self._file else sys.stdout
-            report.print_table(report.console(out), findings, self.sweeps)
+            print_report(console(out), findings, self.sweeps)
             self._write(out.getvalue() if isinstance(out, io.StringIO) else "")
         for letter in dead:
             click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.options import formats
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 @click.argument("subject", metavar="UID|ACTOR")
 @click.option("--from", "since", metavar="WHEN", default="7d", show_default=True, help="A duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
 @click.option("--to", "until", metavar="WHEN", help="Only before then.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)  # fmt: skip
+@formats()
 def command(subject: str, since: str, until: str | None, form: str) -> int:
     """Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
     of a person, user, role or session; of a person whom the settings' people name, by every name), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
     from pipeline.people_files import people_of
-    from pipeline.report import ascii_json, console, plain
+    from pipeline.report import ascii_json, plain
+    from pipeline.table import console
     from pipeline.timeline import Timeline
     from pipeline.when import in_order, moment
 
@@ -60,7 +62,7 @@ def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> N
 
 
 def _table(lines: "Sequence[Line]", subject: str) -> "Table":
-    from pipeline.report import texts
+    from pipeline.table import texts
 
     rows = (
         (

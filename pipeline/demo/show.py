@@ -20,7 +20,8 @@ from pipeline.demo.steps import Play, Step, steps
 from pipeline.demo.truth import latency
 from pipeline.demo.view import TRANSITIONS, processed
 from pipeline.local.packages import ELASTICSEARCH, KAFKA
-from pipeline.report import COLORS, plain
+from pipeline.report import plain
+from pipeline.table import COLORS
 
 LOOK_EVERY = 1.0
 DRAW_EVERY = 0.2

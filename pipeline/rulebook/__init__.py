@@ -116,6 +116,11 @@ class Rulebook:
                 off = not override.enabled
         return off
 
+    def severities(self, rule: Rule) -> set[str]:
+        """All that its findings may have: its own, and those that overrides give it."""
+        over = [o.severity for _, o in self._overrides.get(rule.type, ()) if o.rule == rule.id]
+        return {rule.file.severity, *(severity for severity in over if severity)}
+
     def only(
         self, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""
     ) -> "Rulebook":

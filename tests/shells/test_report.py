@@ -5,10 +5,12 @@ import io
 
 import orjson
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from pipeline import report
-from pipeline.model import CloudAccount
+from pipeline.model import CloudAccount, Sweep, Unread
+from pipeline.report_findings import print_report
 from tests.core.world import World, key
 
 NASTY = [
@@ -30,7 +32,7 @@ def test_a_hostile_name_stays_text_where_it_is_shown(text: str) -> None:
     assert not world.dead
     findings = list(world.documents())
     out = io.StringIO()
-    report.print_table(Console(file=out, width=300, force_terminal=True), findings, [])
+    print_report(Console(file=out, width=300, force_terminal=True), findings, [])
     shown = out.getvalue()
     for part in shown.replace("\x1b[", "").split("\n"):  # rich's own colours
         assert part.isprintable(), part
@@ -52,7 +54,39 @@ def test_an_accounts_name_stands_beside_its_id_where_it_is_known() -> None:
     assert findings[0]["resource"]["cloud_account"]["name"] == "shop"
     assert findings[0]["resource"]["class"] == "security"
     out = io.StringIO()
-    report.print_table(Console(file=out, width=300), findings, [])
+    print_report(Console(file=out, width=300), findings, [])
     assert "shop (111111111111)" in out.getvalue()
     line = next(csv.DictReader(io.StringIO(report.as_csv(findings))))
     assert (line["account"], line["account_name"]) == ("111111111111", "shop")
+
+
+SEVERAL = [*NASTY, "a-resource-with-a-very-long-name-" * 4, "短い" * 60]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_report_stays_within_the_width_of_its_console(width: int) -> None:
+    world = World()
+    for number, text in enumerate(SEVERAL):
+        owner = CloudAccount(kind="account", id=f"{number:012}", name=text)
+        reading = key(number, rotation=False)
+        unread = [Unread(part="rotation", reason="denied", code=text)] if number % 2 else []
+        world.snapshot(
+            reading.model_copy(
+                update={"name": text, "region": text, "uid": f"u/{number}/{text}", "cloud_account": owner, "unread": unread}
+            )
+        )  # fmt: skip
+    sweeps = [
+        Sweep.model_validate(
+            {
+                "scope": {"provider": "aws", "account": str(number), "region": "r", "type": text},
+                "id": "i", "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01Z", "status": "denied", "reason": f"Call{number}: {text}",
+            }
+        )
+        for number, text in enumerate(SEVERAL)
+    ]  # fmt: skip
+    out = io.StringIO()
+    print_report(Console(file=out, width=width), list(world.documents()), sweeps)
+    shown = out.getvalue()
+    assert max(cell_len(line) for line in shown.splitlines()) <= width
+    assert all(line.isprintable() for line in shown.splitlines())
+    assert f"Not read whole: {len(SEVERAL)} scopes" in shown

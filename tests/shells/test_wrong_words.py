@@ -50,7 +50,7 @@ def test_a_folder_without_a_detection_is_not_one_whose_detections_load(
     driftline: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()
-    for form in ("text", "json"):
+    for form in ("table", "json"):
         assert driftline("detections", "check", "empty", "--format", form).code == 3
 
 

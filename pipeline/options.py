@@ -1,0 +1,24 @@
+"""Options that several commands have, so that they read and do the same everywhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Any], Any]
+
+
+def formats(*more: str) -> Decorator:
+    """`--format`: a table for people, JSON for programs, and `more`."""
+    return click.option("--format", "form", type=click.Choice(["table", "json", *more]), default="table", show_default=True, help="A table for people, or for programs.")  # fmt: skip
+
+
+def choosing(function: Any) -> Any:
+    """`--severity`, `--service` and `--exclude-rule`."""
+    for option in (
+        click.option("--exclude-rule", "excluded", multiple=True, metavar="ID", help="Not this rule; may be repeated."),
+        click.option("--service", "services", multiple=True, metavar="LIST", help="Only rules on these services: s3,ec2."),
+        click.option("--severity", "severities", multiple=True, metavar="LIST", help="Only these severities: critical,high."),
+    ):  # fmt: skip
+        function = option(function)
+    return function

@@ -1,0 +1,69 @@
+"""Which rules, and which of their findings, somebody asked for by severity, service and rule. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from pipeline.errors import UserError
+from pipeline.model import SEVERITIES
+from pipeline.rulebook import Rule, Rulebook
+from pipeline.rulebook.source import nearest
+
+
+def words(texts: str | Iterable[str] | None) -> list[str]:
+    """The words of comma-separated lists."""
+    texts = [texts] if isinstance(texts, str) else texts or []
+    return [word.strip() for text in texts for word in text.split(",") if word.strip()]
+
+
+def severities(texts: Iterable[str]) -> list[str]:
+    """The severities of comma-separated lists. Raises UserError."""
+    found = [word.lower() for word in words(texts)]
+    wrong = [word for word in found if word not in SEVERITIES]
+    if wrong:
+        raise UserError(*(f"--severity {word}: no severity{nearest(word, SEVERITIES)} (they are {', '.join(SEVERITIES)})" for word in wrong))  # fmt: skip
+    return found
+
+
+def service(name: str) -> str:
+    """A service's name without case, blanks and hyphens: `Route 53` and `route53` are one."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def services_of(type: str, section: str) -> set[str]:
+    """The names that the service of a rule or finding goes by: its section's and its type's."""
+    parts = type.split("::")
+    return {service(section), service(parts[1] if len(parts) > 1 else parts[0].split(".")[0])}
+
+
+def narrowed(
+    rulebook: Rulebook, severity: Sequence[str], services: Sequence[str], excluded: Sequence[str]
+) -> Rulebook:
+    """The rules that may give what was asked for: an override may give a rule another severity, so findings are looked at
+    again (`shows`). Raises UserError for services and rules that are not known."""
+    known = {rule.id: rule for rule in rulebook.rules}
+    named = {name: {service(name)} for name in services}
+    every = {name for rule in known.values() for name in _services(rule)}
+    problems = [f"--exclude-rule {id}: no such rule{nearest(id, known)}" for id in excluded if id not in known]  # fmt: skip
+    problems += [f"--service {name}: no rule is about it{nearest(service(name), every)}" for name, own in named.items() if not own & every]  # fmt: skip
+    if problems:
+        raise UserError(*problems)
+    wanted = {service(name) for name in services}
+    kept = [
+        rule.id for rule in known.values()
+        if rule.id not in excluded
+        and (not wanted or wanted & _services(rule))
+        and (not severity or rulebook.severities(rule) & set(severity))
+    ]  # fmt: skip
+    if not kept:
+        raise UserError("no rule is left by --severity, --service and --exclude-rule (choose fewer of them)")  # fmt: skip
+    return rulebook.only(kept)
+
+
+def shows(severity: Sequence[str], finding: Mapping[str, Any]) -> bool:
+    """Whether a finding has one of these severities; none asks for every one."""
+    return not severity or finding["rule"]["severity"] in severity
+
+
+def _services(rule: Rule) -> set[str]:
+    return services_of(rule.type, rule.file.section)
