@@ -1,4 +1,4 @@
-"""a file of findings, one JSON object a line, for whatever ships files (Filebeat, Fluent Bit, Vector, a forwarder).
+"""Forward to a file, one JSON object a line. For whatever ships files (Filebeat, Fluent Bit, Vector, a forwarder).
 
 Only what happens is written: no restatements, and nothing for a finding that is forgotten. A delivery may come twice: of the lines of one `id`, the one with the highest `revision` stands. A file that was moved
 away (logrotate) is made anew."""

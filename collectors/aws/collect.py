@@ -16,6 +16,7 @@ from collectors.aws.accounts import accounts as accounts_known
 from collectors.aws.client import Account, Organization, Stopped, enabled_regions
 from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
+from collectors.aws.tally import Tally
 from collectors.base import Emit, Emitted, Known, Progress, Reading
 from collectors.redact import Redactor
 from collectors.table import Kind, kinds
@@ -150,11 +151,13 @@ class _Run:
         self.organization_id = self.accounts.organization if "all" in options.accounts else None
         self._out: queue.Queue[Emitted | BaseException | None] = queue.Queue(2000)
         self._stop = stop
+        self._tally = Tally(0)
         self._scopes = ThreadPoolExecutor(options.concurrency, "scope")
         self._resources = ThreadPoolExecutor(options.concurrency, "resource")
 
     def records(self, accounts: Sequence[str], idle: Callable[[], None]) -> Iterator[Emitted]:
         """Everything that the sweep says, in the caller's thread. Ends its threads however it ends."""
+        self._tally = Tally(len(accounts))
         thread = threading.Thread(target=self._all, args=(accounts,), daemon=True)
         thread.start()
         patience = 1.0  # who interrupts does not wait for a call that is under way
@@ -189,6 +192,12 @@ class _Run:
     def _account(self, account: str) -> None:
         """One account, whole. Where it cannot be entered, its sweeps say so."""
         try:
+            self._entered(account)
+        finally:
+            self._tally.left()
+
+    def _entered(self, account: str) -> None:
+        try:
             entered = self.organization.enter(account, self.options.role_name)
         except ERRORS as error:
             why = trouble(error)
@@ -198,23 +207,27 @@ class _Run:
                     GLOBAL if kind.scope == "global" else SOMEWHERE
                 ]:
                     self._unseen(account, kind, region, error)
+            self._tally.entered()
             return
         once = Once()
         if not self.options.types:
             for gone in left.types(self.known, account, kinds(), self.now()):
                 self._put(gone)
         # what is global lists whole accounts: first, beside everything else
-        everywhere = self._start(
-            entered, [k for k in self.rows if k.scope == "global"], GLOBAL, once
-        )
+        everywhere = [kind for kind in self.rows if kind.scope == "global"]
+        self._tally.more(len(everywhere))
+        started_first = self._start(entered, everywhere, GLOBAL, once)
         regional = [kind for kind in self.rows if kind.scope == "regional"]
         before: tuple[str, list[Future[None]]] = ("", [])
-        for region in self._regions(entered, regional):
+        regions = self._regions(entered, regional)
+        self._tally.more(len(regional) * len(regions))
+        self._tally.entered()
+        for region in regions:
             started = self._start(entered, regional, region, once)
             self._await(entered, *before)
             before = (region, started)
         self._await(entered, *before)
-        self._await(entered, GLOBAL, everywhere)
+        self._await(entered, GLOBAL, started_first)
 
     def _start(
         self, account: Account, rows: Sequence[Kind], region: str, once: Once
@@ -309,7 +322,9 @@ class _Run:
             return
         if self._stop.is_set():
             return
-        self.progress(f"{account.id} {region} {kind.type}: {len(reading.read)}")
+        self.progress(
+            f"{self._tally.done()}: {account.id} {region} {kind.type}: {len(reading.read)}"
+        )
         self._end(reading)
 
     def _collect(self, reading: Reading, under_way: list[Future[Snapshot | Vanished]]) -> None:

@@ -49,7 +49,9 @@ def command(
     rules: tuple[Path, ...], builtin: bool, logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...],
     jobs: int | None, form: str,
 ) -> int:  # fmt: skip
-    """Detections on recorded events, and tapes: how often each matches, by day, and every alert, as the stream would have
+    """Try detections or rules on recorded data.
+
+    Detections on recorded events and tapes: how often each matches, by day, and every alert, as the stream would have
     told them. Or rules on tapes: what would have opened, when, on how many resources, beside what the present version of
     a rule said.
 

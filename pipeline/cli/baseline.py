@@ -21,7 +21,7 @@ FORM = formats()
 
 @click.group(name="baseline")
 def command() -> None:
-    """What resources ought to be: as somebody approved them, or as code declares them."""
+    """What resources ought to be. As somebody approved them, or as code declares them."""
 
 
 @command.command()
@@ -39,7 +39,7 @@ def approve(
     patterns: tuple[str, ...], by: str, reason: str, type_: str | None, account: str | None, parts: tuple[str, ...],
     recreated: bool, output: Path | None,
 ) -> int:  # fmt: skip
-    """Approve resources as they were read last (* in UID stands for any text). What is another one later is a finding.
+    """Approve resources as they are now. * in UID stands for any text. What differs later is a finding.
 
     Exit 3: something of them is not known, and is not approved."""
     from pipeline import baseline_files, baseline_store
@@ -86,7 +86,7 @@ def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
-    """Make the files' baselines the approved ones; those that are in no file any more end. What was approved by command stays."""
+    """Approve the baselines in files. Those that are in no file any more end. What was approved by command stays."""
     from pipeline import baseline_files, baseline_store
     from pipeline.decisions import same
     from pipeline.report import plain
@@ -131,7 +131,7 @@ def declare(
     plan: Path, workspace: str, repository: str, folder: str, ignored: tuple[str, ...], sets: tuple[str, ...], claims: bool,
     partition: str, appliers: tuple[str, ...], dry_run: bool, force: bool, form: str,
 ) -> int:  # fmt: skip
-    """Take from Terraform what resources ought to be: a plan at the applied commit is `declared`; a state alone is only `recorded`, for
+    """Take baselines from Terraform plans or states. A plan at the applied commit is `declared`; a state alone is only `recorded`, for
     applying writes reality into it. Compared is what code sets and mapping.yaml names; the rest is listed, with the reason."""
     from collectors.aws.terraform import read
     from pipeline import baseline_store, declaring
@@ -162,7 +162,7 @@ def declare(
     "--kind", type=click.Choice(KINDS), default="approved", show_default=True, help="Of this kind."
 )
 def revoke(uids: tuple[str, ...], kind: str) -> None:
-    """End baselines: their findings end with them."""
+    """End baselines. Their findings end with them."""
     from pipeline import baseline_store
     from pipeline.rulebook.source import nearest
 
@@ -185,7 +185,7 @@ def revoke(uids: tuple[str, ...], kind: str) -> None:
 @command.command(name="list")
 @FORM
 def list_(form: str) -> None:
-    """Every baseline in force: its kind, how the resource stands to it, by whom."""
+    """List the baselines in force. Each with its kind, how the resource stands to it, and by whom it is."""
     from pipeline import baseline_store
     from pipeline.report import ascii_json
 
@@ -209,7 +209,7 @@ def list_(form: str) -> None:
 @click.argument("uid")
 @FORM
 def diff(uid: str, form: str) -> int:
-    """What is different between a resource as it was read last and its baselines. Exit 1: something is; 3: it is not known."""
+    """Show how a resource differs from its baselines. Compared as it was read last. Exit 1: something is; 3: it is not known."""
     from pipeline import baseline_store
     from pipeline.baselines import differences
     from pipeline.differences import NO_HINTS

@@ -9,7 +9,7 @@ from pipeline.settings import load_settings
 @click.option("--interval", metavar="DURATION", help="Between ticks [default: clock.interval].")
 @click.option("--once", is_flag=True, help="One tick, then end.")
 def command(interval: str | None, once: bool) -> None:
-    """Write the time to the stream: waits, restatements and staleness go by it. One is enough."""
+    """Write the time to the stream. Waits, restatements and staleness go by it. One is enough."""
     from pydantic import ValidationError
 
     from pipeline import clock

@@ -20,7 +20,7 @@ def command() -> None:
 
 @command.command()
 def check() -> None:
-    """Tell every mistake in the settings and in the rules and people they name."""
+    """Report every mistake in the settings. Also in the rules and people that they name."""
     found = examine()
     for warning in warnings(found):
         click.echo(f"warning: {warning}", err=True)

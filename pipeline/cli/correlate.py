@@ -8,7 +8,7 @@ from pipeline.cli.worker import start
 @click.command(name="correlate")
 @click.option("--supervise", is_flag=True, help="Start it again whenever it dies or asks for it.")
 def command(supervise: bool) -> int:
-    """Correlate signals as they stream in: alerts, each with its story.
+    """Correlate signals into alerts. As they stream in; each alert has its story.
 
     Exit 75: start it again. 4: too many bad records, or retention has passed what was not read; 5: the state is of a
     newer version; 6: a topic was made anew, or is another cluster's. Another start does not mend these: the log says

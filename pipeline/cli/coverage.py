@@ -31,7 +31,7 @@ EVERY = 5.0
     help="Keep running, and answer /metrics (Prometheus), /live and /ready there [host: 127.0.0.1].",
 )
 def command(form: str, account: str | None, lacking: bool, serve: str | None) -> int:
-    """Last complete sweep of every account, region and type, its age, and what was unread and why.
+    """Show what was read, when, and what was not. Of every account, region and type: the last complete sweep, its age, what was unread and why.
 
     Exit 3 where a last sweep was not complete or is older than a day, or where nothing was ever read."""
     from collectors.base import known_from

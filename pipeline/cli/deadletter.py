@@ -22,7 +22,7 @@ EXIT_KEPT = 3
 
 @click.group(name="deadletter")
 def command() -> None:
-    """What could not be processed: look at it, send it again, or let it go."""
+    """Records that could not be processed. Look at them, send them again, or drop them."""
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,7 +42,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
     "--limit", default=SHOWN, show_default=True, help="The newest so many in the table; 0: all."
 )
 def list_(form: str, limit: int, **filters: str | None) -> None:
-    """The letters that nobody has sent again or dropped; oldest first."""
+    """List the letters still to be looked at. Oldest first; without those sent again or dropped."""
     import sys
 
     from pipeline.report import ascii_json
@@ -66,7 +66,7 @@ def list_(form: str, limit: int, **filters: str | None) -> None:
 @click.argument("id")
 @formats()
 def show(id: str, form: str) -> None:
-    """One letter whole: its origin, its reason, and the first 64 kB of what it was."""
+    """Show one letter whole. Its origin, its reason, and the first 64 kB of what it was."""
     import base64
 
     from pipeline import retry
@@ -95,7 +95,7 @@ def show(id: str, form: str) -> None:
 @click.option("--all", "every", is_flag=True, help="All that the filters leave.")
 @_filters
 def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
-    """Read each origin again and send that one element once more, to the same partition.
+    """Send letters again. Reads each origin again and sends that one element, to the same partition.
 
     A finding that a newer revision has overtaken is not sent. Exit 3: some could not be sent and stay listed."""
     from pipeline import retry
@@ -124,7 +124,7 @@ def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
 @click.option("--all", "every", is_flag=True, help="All that the filters leave.")
 @_filters
 def drop(ids: tuple[str, ...], every: bool, **filters: str | None) -> None:
-    """Let letters go: they are not listed any more. The same record refused once more is listed again."""
+    """Drop letters. They are not listed any more. The same record refused once more is listed again."""
     from pipeline import retry
     from pipeline.kafka import explained
 

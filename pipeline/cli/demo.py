@@ -52,7 +52,7 @@ class Patience:
 )
 @click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
 def command(duration: float, json_file: Path | None, keep: bool) -> int:
-    """Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
+    """Start everything locally and watch findings. Makes changes in a simulated AWS; findings come and go. Exit 0 only if every step was seen."""
     began = time.monotonic()
     patience = Patience(began + max(duration - STOP_TAKES, duration / 2))
     from rich.console import Console

@@ -22,7 +22,7 @@ def command() -> None:
 @PATHS
 @FORM
 def check(paths: tuple[Path, ...], form: str) -> int:
-    """Say of each rule, correlation and filter whether it loads, and why not. Exit 2: some do not; 3: there is none."""
+    """Check rules, correlations and filters. Says of each whether it loads, and why not. Exit 2: some do not; 3: there is none."""
     from pipeline.detections import load
     from pipeline.report import plain
 
@@ -46,7 +46,7 @@ def check(paths: tuple[Path, ...], form: str) -> int:
 @PATHS
 @FORM
 def list_(paths: tuple[Path, ...], form: str) -> int:
-    """The rules and correlations of folders: level, log source, title, id."""
+    """List rules and correlations. Level, log source, title, id."""
     from pipeline.detections import load
     from pipeline.report import plain
 

@@ -32,7 +32,7 @@ COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magen
     help="Seconds that one check may take.",
 )
 def command(form: str, only: tuple[str, ...], timeout: float) -> int:
-    """Settings, Kafka, topics, Elasticsearch, templates, AWS credentials and permissions: what, state, next step.
+    """Check that everything works. Settings, Kafka, topics, Elasticsearch, templates, AWS credentials and permissions: what, state, next step.
 
     Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
     from pipeline.doctor import examine, exit_code, named, worst

@@ -28,7 +28,7 @@ MANY = 100
 
 @click.group(name="exceptions")
 def command() -> None:
-    """Risks that people accept for a while: failing findings are suppressed, and open again when that ends."""
+    """Risks that people accept for a while. Failing findings are suppressed, and open again when that ends."""
 
 
 def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
@@ -50,7 +50,7 @@ def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
 @command.command()
 @PATHS
 def check(paths: tuple[Path, ...]) -> None:
-    """Say whether the files' exceptions are right [default: those of exceptions.paths]. Exit 2: some are not."""
+    """Check the exceptions in files. Those of exceptions.paths by default. Exit 2: some are not."""
     found = _read(load_settings(), paths, datetime.now(UTC))
     click.echo(f"{len(found.records)} exceptions; {len(found.warnings)} warnings")
 
@@ -59,7 +59,7 @@ def check(paths: tuple[Path, ...]) -> None:
 @PATHS
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
-    """Make the files' exceptions the ones in force: new and changed ones begin, those that are in no file any more end.
+    """Put the exceptions of files in force. New and changed ones begin, those that are in no file any more end.
 
     What was added by command stays. A changed exception is a new approval, of what is wrong by now."""
     from pipeline import exception_store
@@ -135,7 +135,7 @@ def add(tags: tuple[str, ...], **given: Any) -> None:
 @command.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
 def expire(ids: tuple[str, ...]) -> None:
-    """End exceptions now: what still fails is open again."""
+    """End exceptions now. What still fails is open again."""
     from pipeline import exception_store
     from pipeline.rulebook.source import nearest
 
@@ -158,7 +158,7 @@ def expire(ids: tuple[str, ...]) -> None:
 
 @command.command()
 def send() -> None:
-    """Tell the stream of every exception in force again: where its state was lost or begun anew."""
+    """Send every exception to the stream again. Where its state was lost or begun anew."""
     from pipeline import exception_store
 
     settings, now = load_settings(), datetime.now(UTC)
@@ -171,7 +171,7 @@ def send() -> None:
 @FORM
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
 def list_(form: str, every: bool) -> None:
-    """The exceptions, the first to end first: what each suppresses now, and which are unused, too broad or over."""
+    """List the exceptions. The first to end first: what each suppresses now, and which are unused, too broad or over."""
     from pipeline import exception_store
     from pipeline.report import ascii_json
     from pipeline.table import console

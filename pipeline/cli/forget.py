@@ -27,7 +27,7 @@ def command(
     account: str | None, uid: str | None, region: str | None, type_: str | None, provider: str, form: str, *, dry_run: bool,
     yes: bool,
 ) -> None:  # fmt: skip
-    """End the findings of an account or a resource that nobody will read any more, with the reason `forgotten`.
+    """End findings of what is read no more. Of an account or a resource, with the reason `forgotten`.
 
     What is read later is there again: stop its sweeps first."""
     from collectors.base import covers

@@ -61,7 +61,7 @@ def aws(
     accounts: str | None, trusted: str | None, external_id: str | None, role_name: str | None, partition: str,
     types: tuple[str, ...],
 ) -> None:  # fmt: skip
-    """The IAM policy of the role that reads an account (DriftlineReader)."""
+    """Print the IAM policy of the reading role. DriftlineReader reads an account."""
     from collectors.aws.collect import chosen
     from collectors.aws.partitions import partitions
     from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
@@ -172,7 +172,7 @@ def grants(
     "--sink", default="elasticsearch", show_default=True, help="Whose group the program sink joins."
 )
 def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
-    """The ACLs of each program: as kafka-acls commands, or JSON."""
+    """Print the ACLs of each program. As kafka-acls commands, or JSON."""
     settings, known = load_settings(), destinations()
     if sink not in known:
         raise UserError(f"--sink {sink}: no such sink (one of: {', '.join(known)})")
@@ -239,6 +239,6 @@ def roles(namespace: str) -> dict[str, Any]:
     help="Only this one, ready for the security API.",
 )
 def elasticsearch(role: str | None) -> None:
-    """The roles of the sink and of its installation."""
+    """Print the roles of the sink. And of its installation."""
     known = roles(load_settings().elasticsearch.namespace)
     click.echo(json.dumps(known[role] if role else known, indent=2))

@@ -14,7 +14,7 @@ from pipeline.settings import load_settings
 @click.option("--to", "until", metavar="WHEN", help="Only before then.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def command(tape: Path, since: str | None, until: str | None, force: bool) -> int:
-    """Write what the stream heard (readings, changes, time, exceptions) to TAPE, for `replay` and `backtest`.
+    """Record the stream to TAPE. Readings, changes, time and exceptions, for `replay` and `backtest`.
 
     A name that ends with .gz is packed. Mode 0600: configurations are sensitive. Exit 3: some records were none."""
     from rich.console import Console

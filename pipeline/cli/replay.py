@@ -35,7 +35,9 @@ def command(
     tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
     paths: tuple[Path, ...], content: tuple[Path, ...], builtin: bool | None, accepting: tuple[Path, ...], fail_on: str,
 ) -> int:  # fmt: skip
-    """Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
+    """Judge recorded data again.
+
+    Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
     ordered or doubled. Shows every finding's last state and every alert, and as JSON every drift with who did it.
 
     At the end time passes until every alert is over; those that were going on when the records ended are told as such."""

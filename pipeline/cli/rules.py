@@ -19,7 +19,7 @@ own = click.option("--rules", "paths", multiple=True, type=click.Path(exists=Tru
 
 @click.group(name="rules")
 def command() -> None:
-    """The rules: list, show, test, begin a new one."""
+    """List, show, test and write rules."""
 
 
 def _rulebook(paths: tuple[Path, ...]) -> Rulebook:
@@ -105,7 +105,7 @@ def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
 @click.argument("id")
 @own
 def show(id: str, paths: tuple[Path, ...]) -> None:
-    """Show one rule as it is written."""
+    """Show one rule. Its file, as it is written."""
     rule = _rulebook(paths).only([id]).rules[0]
     click.echo(f"# {rule.path}\n{rule.path.read_text()}", nl=False)
 
@@ -114,7 +114,7 @@ def show(id: str, paths: tuple[Path, ...]) -> None:
 @click.argument("ids", nargs=-1, metavar="[ID]…")
 @own
 def test(ids: tuple[str, ...], paths: tuple[Path, ...]) -> int:
-    """Run every example and every mutant; exit 1 where one fails or survives."""
+    """Run the examples and mutants of rules. Exit 1 where an example fails or a mutant survives."""
     from pipeline.rulebook.proof import cases, failures, survivors
 
     rules = _rulebook(paths).only(ids).rules
@@ -177,7 +177,7 @@ examples:
     help="Where its file is written.",
 )
 def new(id: str, type_: str, folder: Path) -> None:
-    """Begin a rule: a file that loads and passes its test, to be filled."""
+    """Begin a rule. Writes a file that loads and passes its test, to be filled."""
     from pipeline.rulebook.rule import ID
     from pipeline.rulebook.shapes import builtin_shapes
     from pipeline.rulebook.source import nearest

@@ -180,7 +180,7 @@ def aws(
 )
 @reporting
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
-    """Judge AWS Config snapshot files and tapes, without credentials."""
+    """Judge AWS Config files and tapes. Without credentials."""
     from collectors.folder.read import read
 
     settings = load_settings()

@@ -53,9 +53,7 @@ class Sinks(click.Group):
             return run(plug, load_settings(), install=install, check_only=check_only)
 
         about = (plug.__doc__ or "").strip()
-        return click.Command(
-            cmd_name, callback=callback, params=params, help=f"Forward findings: {about}"
-        )
+        return click.Command(cmd_name, callback=callback, params=params, help=about)
 
 
 @click.group(name="sink", cls=Sinks)

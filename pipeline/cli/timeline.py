@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--to", "until", metavar="WHEN", help="Only before then.")
 @formats()
 def command(subject: str, since: str, until: str | None, form: str) -> int:
-    """Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
+    """Show what happened to a resource, or what somebody did.
+
+    Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
     of a person, user, role or session; of a person whom the settings' people name, by every name), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
     from pipeline.people_files import people_of
     from pipeline.report import ascii_json, plain

@@ -7,7 +7,7 @@ from pipeline.settings import load_settings
 
 @click.group(name="topics")
 def command() -> None:
-    """The topics: make them, or compare them with what they should be."""
+    """Create the topics, or check them."""
 
 
 @command.command()

@@ -11,7 +11,7 @@ EXIT_LEFT = 2
 @click.option("--check", "looks", is_flag=True, help="List what has to be done, and change nothing. Exit 2 if anything has to be done.")  # fmt: skip
 @click.option("--apply", "applies", is_flag=True, help="Do it. All programs can keep running. Exit 2 if anything is left to be done.")  # fmt: skip
 def command(*, looks: bool, applies: bool) -> int:
-    """Bring the topics, state and Elasticsearch templates of an older version to this one.
+    """Upgrade topics, state and templates. Brings those of an older version to this one.
 
     Upgrade in this order: `driftline upgrade --apply`, then sinks, workers and correlators, then collectors and
     the clock. States are converted one by one as they change; a worker of the old version refuses what the new

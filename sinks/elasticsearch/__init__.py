@@ -1,4 +1,4 @@
-"""Elasticsearch: a latest view that Kibana's Findings page reads, and a history of transitions."""
+"""Forward to Elasticsearch. A latest view that Kibana's Findings page reads, and a history of transitions."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -101,3 +102,24 @@ def test_a_reader_that_leaves_is_no_trouble(tmp_path: Path) -> None:
         child.stdout.close()
         assert child.stderr.read() == b""
     assert child.returncode == 0
+
+
+def groups(command: click.Command, name: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of every group of commands."""
+    if isinstance(command, click.Group):
+        yield name
+        for word in command.list_commands(click.Context(command)):
+            found = command.get_command(click.Context(command), word)
+            assert found is not None
+            yield from groups(found, (*name, word))
+
+
+@pytest.mark.parametrize("name", list(groups(cli.main)), ids=" ".join)
+def test_every_command_has_a_whole_line_in_its_groups_help(
+    name: tuple[str, ...], driftline: Command
+) -> None:
+    said = driftline(*name, "--help")
+    assert said.code == 0
+    cut = [line for line in said.out.splitlines() if line.endswith("...")]
+    assert [line for line in cut if not line.startswith("Usage:")] == []
+    assert max(map(len, said.out.splitlines())) <= 80

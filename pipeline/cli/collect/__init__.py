@@ -192,7 +192,7 @@ def _shard(text: str) -> tuple[int, int]:
     "paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(exists=True, path_type=Path)
 )
 def folder(paths: tuple[Path, ...]) -> int:
-    """Stream AWS Config snapshot files and tapes. Exit 3: something could not be read."""
+    """Stream AWS Config files and tapes. Exit 3: something could not be read."""
     from collectors.batches import Batches
     from collectors.folder.read import read
     from pipeline.kafka import explained

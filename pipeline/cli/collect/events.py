@@ -51,7 +51,7 @@ def events(
     once: bool, backfill: str | None, since: datetime | None, until: datetime | None, profile: str | None,
     role_arn: str | None,
 ) -> int:  # fmt: skip
-    """Hear of every change in AWS: from the queues and lookups of aws.events. Exit 3: something could not be understood."""
+    """Stream change events of AWS. From the queues and lookups of aws.events. Exit 3: something could not be understood."""
     from pipeline import log
     from pipeline.cli.collect import options_of
     from pipeline.when import in_order
@@ -310,7 +310,7 @@ def _backfill(
 @click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
 @click.option("--role-arn", metavar="ARN", help="Take this role first.")
 def reads(profile: str | None, role_arn: str | None) -> int:
-    """Read again at once what has changed, as the stream asks."""
+    """Read again what has changed. At once, as the stream asks."""
     from collectors.aws.again import Again
     from collectors.aws.rereading import Reading
     from pipeline import log
