@@ -41,6 +41,8 @@ def narrowed(
 ) -> Rulebook:
     """The rules that may give what was asked for: an override may give a rule another severity, so findings are looked at
     again (`shows`). Raises UserError for services and rules that are not known."""
+    if not (severity or services or excluded):
+        return rulebook
     known = {rule.id: rule for rule in rulebook.rules}
     named = {name: {service(name)} for name in services}
     every = {name for rule in known.values() for name in _services(rule)}
