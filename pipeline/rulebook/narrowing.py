@@ -30,10 +30,11 @@ def service(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def services_of(type: str, section: str) -> set[str]:
-    """The names that the service of a rule or finding goes by: its section's and its type's."""
-    parts = type.split("::")
-    return {service(section), service(parts[1] if len(parts) > 1 else parts[0].split(".")[0])}
+def services_of(id: str, type: str, section: str) -> set[str]:
+    """The names that the service of a rule goes by: its section's, its type's, and that in its id (aws-acm-…)."""
+    parts, words = type.split("::"), id.split("-")
+    own = parts[1] if len(parts) > 1 else parts[0].split(".")[0]
+    return {service(name) for name in (section, own, words[1] if len(words) > 1 else section)}
 
 
 def narrowed(
@@ -68,4 +69,4 @@ def shows(severity: Sequence[str], finding: Mapping[str, Any]) -> bool:
 
 
 def _services(rule: Rule) -> set[str]:
-    return services_of(rule.type, rule.file.section)
+    return services_of(rule.id, rule.type, rule.file.section)
