@@ -17,14 +17,11 @@ def test_severities_and_services_choose_rules() -> None:
 
 
 def test_a_service_goes_by_its_sections_and_its_types_name() -> None:
-    assert services_of("AWS::CertificateManager::Certificate", "ACM") == {
-        "acm",
-        "certificatemanager",
-    }
-    assert services_of("storage.googleapis.com/Bucket", "Cloud Storage") == {
-        "storage",
-        "cloudstorage",
-    }
+    service = "AWS::CertificateManager::Certificate"
+    found = services_of("aws-acm-x", service, "Certificate Manager")
+    assert found == {"acm", "certificatemanager"}
+    found = services_of("own", "storage.googleapis.com/Bucket", "Cloud Storage")
+    assert found == {"storage", "cloudstorage"}
     assert narrowed(BOOK, [], ["route53"], []).rules == narrowed(BOOK, [], ["Route 53"], []).rules
 
 
