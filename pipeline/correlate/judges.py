@@ -90,7 +90,8 @@ class Counting:
 
 
 class Together:
-    """Needed rules within one window, in any order; then none of the absent ones until a timespan after its beginning."""
+    """Needed rules within one window, in any order; then none of the absent ones until a timespan after its beginning:
+    that is judged once all of this time is final."""
 
     def __init__(self, spec: Spec, line: Line, side: Line) -> None:
         self._spec, self._line, self._side = spec, line, side
@@ -112,6 +113,7 @@ class Together:
         order, latest, span = self._line.order, self._latest, self._spec.timespan
         for number in range(index, len(order)):
             place = order[number]
+            before = latest.get(place[2])
             latest[place[2]] = place
             oldest = place[0] - span
             begin = narrowest(self._spec, self._needed, [at for at in latest.values() if at[0] >= oldest])  # fmt: skip
@@ -120,13 +122,21 @@ class Together:
             if not self._spec.absent:
                 return number + 1 - index, [(begin, place)]
             end = begin[0] + span
-            if end > known:
-                self.waits = end
+            if end >= known:
+                self.waits = end + 1
+                self._untake(place[2], before)
                 return number - index, []
             after = self._side.index((begin[0],))
             if after == len(self._side) or self._side.order[after][0] > end:
                 return number + 1 - index, [(begin, place)]
         return len(order) - index, []
+
+    def _untake(self, rule: str, before: Place | None) -> None:
+        """Stands before a hit again: what comes in between must not be judged with it."""
+        if before is None:
+            del self._latest[rule]
+        else:
+            self._latest[rule] = before
 
     def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
         place = self._line.order[index]

@@ -43,7 +43,7 @@ class Moved(NamedTuple):
     old: list[Hit]
     """Hits that are so no more."""
     again: bool = False
-    """It may have begun to learn earlier: all is to be judged anew."""
+    """It began to learn at another time than was thought: all is to be judged anew."""
     full: bool = False
     """The group has too many values."""
 
@@ -87,9 +87,8 @@ class Habits:
             if name not in self.last and name not in self.times and self._full():
                 full = True
                 continue
-            every = _with(self.every, hit.at, self._spec.timespan)
-            again = again or (every[0] == hit.at and every != self.every)
-            self.every = every
+            again = again or self._learns_otherwise(hit.at)
+            self.every = _with(self.every, hit.at, self._spec.timespan)
             self.times[name] = _with(self.times.get(name, []), hit.at, self._spec.timespan)
             self.moved.add(number := shard(name))
             self._shards.setdefault(number, set()).add(name)
@@ -103,6 +102,14 @@ class Habits:
                 if self._put(name, hit):
                     new.append(hit)
         return Moved(new, old, again, full)
+
+    def _learns_otherwise(self, at: int) -> bool:
+        """Whether a hit of this moment changes since when the group learns, as of later ones: it stands in a gap."""
+        place = bisect_left(self.every, at)
+        if place == len(self.every) or self.every[place] == at:
+            return False
+        before = self.every[place - 1] if place else self.until if self.since else None
+        return before is None or self.every[place] - before > self._spec.timespan
 
     def _full(self) -> bool:
         if len(self.last) + len(self.times) < MOST_VALUES:

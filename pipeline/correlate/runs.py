@@ -220,6 +220,8 @@ class Scan:
                 break
             for begin, end in found:
                 self._match(begin, end, few)
+                if not few and self._full_at(end):
+                    break
         for run in self.runs:
             if run.named != run.end:
                 self._name(run)
@@ -275,7 +277,7 @@ class Scan:
         if run is None or end[0] - run.end[0] > self.spec.gap:
             run = self._begin(begin, end, None)
         elif end[0] - run.at > self.spec.longest:
-            run = self._begin(self.line.order[self.line.after(run.end)], end, run.id)
+            run = self._begin(self.line.order[self.line.after(run.end)], end, run)
         elif end > run.end:
             run.end = end
             run.ends.append(end)
@@ -287,8 +289,20 @@ class Scan:
         if run.frozen is None and most >= MOST and self.count(run) >= MOST:
             run.frozen = run.end
 
-    def _begin(self, begin: Place, end: Place, continues: str | None) -> Stretch:
-        extra = self._said_again(begin, end) if self.spec.standing else []
+    def _full_at(self, end: Place) -> bool:
+        """Whether a run is judged no more since this match. What the judge has taken beyond (it takes a moment as a
+        whole) goes on from there."""
+        if self.runs[-1].frozen != end:
+            return False
+        after = self.line.after(end)
+        if after < self._next:
+            self._next, self._stands = after, None
+        return True
+
+    def _begin(self, begin: Place, end: Place, before: Stretch | None) -> Stretch:
+        """`before`: the run that it goes on from."""
+        continues = before.id if before is not None else None
+        extra = self._said_again(begin, end, before) if self.spec.standing else []
         id = alert_id(self._correlation, self._group, end[0], continues)
         first = self.line.order[self.line.index(begin)]
         begins = min([first[0], *(hit.at for hit in extra)]) if extra else first[0]
@@ -296,11 +310,12 @@ class Scan:
         self.runs.append(run)
         return run
 
-    def _said_again(self, begin: Place, end: Place) -> list[Hit]:
-        """Of what is only said again, the last word each."""
+    def _said_again(self, begin: Place, end: Place, before: Stretch | None) -> list[Hit]:
+        """Of what is only said again, the last word each; of a run that goes on from another, since that ended."""
         last: dict[tuple[str, str], Hit] = {}
         for line in (self.side, self.line):
-            for hit in line.hits[line.index(begin) : line.after(end)]:
+            first = line.after(before.end) if before is not None else line.index(begin)
+            for hit in line.hits[first : line.after(end)]:
                 key = (hit.rule, str(hit.value))
                 if hit.rule in self.spec.standing and (key not in last or last[key].place < hit.place):  # fmt: skip
                     last[key] = hit

@@ -169,8 +169,12 @@ class World:
 
     def standing(self) -> list[tuple[str, int, int, int]]:
         """Alerts that are not merged: id, begin, end, hits."""
+        return [one[:4] for one in self.told()]
+
+    def told(self) -> list[tuple[str, int, int, int, list[dict[str, Any]]]]:
+        """The same with what is shown of their hits."""
         return sorted(
-            (id, alert["run"].begins, alert["run"].last, alert["run"].count)
+            (id, alert["run"].begins, alert["run"].last, alert["run"].count, alert["run"].briefs)
             for id, alert in self.alerts.items()
             if alert["state"] in ("active", "ended")
         )
@@ -288,6 +292,10 @@ KINDS = [
     spec("temporal_ordered"), spec("value_sum", ("gt", 4)), spec("value_median", ("gte", 3)), spec("temporal"),
     spec("temporal", rules="abc"), spec("temporal_ordered", rules="abc"), spec("temporal", absent=frozenset("b")),
     spec("temporal", rules="abc", absent=frozenset("c")), spec("temporal", rules="abc", standing={"b": "c"}),
+    spec("temporal", rules="abc", holds=lambda seen: "a" in seen and bool(seen & {"b", "c"})),
+    spec("event_count", ("gte", 2), longest=15 * MINUTE), spec("temporal_ordered", longest=12 * MINUTE),
+    spec("temporal", rules="abc", absent=frozenset("c"), longest=12 * MINUTE),
+    spec("temporal", rules="abc", standing={"b": "c"}, longest=12 * MINUTE),
 ]  # fmt: skip
 HITS = st.lists(
     st.tuples(st.integers(0, 90), st.sampled_from("abc"), st.integers(1, 5)), max_size=25
@@ -296,10 +304,11 @@ HITS = st.lists(
 
 def undisturbed(
     spec: Spec, hits: Sequence[Hit], most: int = MOST
-) -> list[tuple[str, int, int, int]]:
+) -> list[tuple[str, int, int, int, list[dict[str, Any]]]]:
+    """As World.told has them."""
     ordered = sorted((one for one in hits if one.rule in spec.rules), key=lambda one: one.place)
     found = runs(spec, "c", "g", ordered, NEVER, most)
-    return sorted((run.id, run.begins, run.last, run.count) for run in found)
+    return sorted((run.id, run.begins, run.last, run.count, run.briefs) for run in found)
 
 
 LATER_KNOWN = [
@@ -310,14 +319,19 @@ LATER_KNOWN = [
     )
 ]  # fmt: skip
 """Time alone, without another hit, makes more of them known to belong to an alert."""
+BEFORE_ONE_THAT_WAITS = [
+    at(minute, rule, f"{n:02d}", 1)
+    for n, (minute, rule) in enumerate([(0, "a")] * 11 + [(1, "b"), (1, "a")])
+]
+"""A hit comes right before one that cannot be judged yet."""
 
 
-@pytest.mark.xfail(strict=False, reason="rare orders give an alert another id: issue 13, left 2")
 @settings(max_examples=600, deadline=None)
 @given(
     st.sampled_from(KINDS), HITS, st.integers(0, 2**32), st.booleans(), st.sampled_from([3, 6, MOST])
 )  # fmt: skip
 @example(spec("temporal", absent=frozenset("c"), rules="abc"), LATER_KNOWN, 229, False, MOST)
+@example(spec("temporal", absent=frozenset("c"), rules="abc"), BEFORE_ONE_THAT_WAITS, 0, False, 3)
 def test_any_order_within_the_lateness_gives_the_same_alerts(
     spec: Spec, hits: list[Hit], seed: int, restarts: bool, most: int
 ) -> None:
@@ -335,7 +349,7 @@ def _any_order(spec: Spec, hits: list[Hit], random: Random, restarts: bool, most
     world = World(spec, lateness=random.choice([0, 5, 30]), restarts=restarts)
     delivered(world, hits, random)
     assert world.group.late == 0
-    assert world.standing() == undisturbed(spec, hits, most)
+    assert world.told() == undisturbed(spec, hits, most)
     assert (world.empty, world.due) == (True, NEVER)
 
 
@@ -404,15 +418,24 @@ def new_by_hand(spec: Spec, hits: Sequence[Hit]) -> list[Hit]:
     return out
 
 
-@pytest.mark.xfail(strict=False, reason="rare orders of late hits lose an alert: issue 13, left 2")
+def hourly(rows: Sequence[tuple[int, str]]) -> list[Hit]:
+    return [at(60 * hour, "a", f"{n:02d}", value) for n, (hour, value) in enumerate(rows)]
+
+
+GAP_IS_CLOSED = hourly(
+    [(30, "v"), (0, "v"), (35, "v"), (15, "w"), (26, "w"), (29, "v"), *[(0, "v")] * 5, (0, "w"), (26, "v"), (28, "v"),
+     (28, "v")]
+)  # fmt: skip
+"""A late hit closes a gap after which the group seemed to learn again."""
+
+
 @settings(max_examples=400, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 240), st.sampled_from("vwxyz")), max_size=25).map(
-        lambda rows: [at(60 * hour, "a", f"{n:02d}", value) for n, (hour, value) in enumerate(rows)]
-    ),
+    st.lists(st.tuples(st.integers(0, 240), st.sampled_from("vwxyz")), max_size=25).map(hourly),
     st.integers(0, 2**32),
     st.booleans(),
 )
+@example(GAP_IS_CLOSED, 694, False)
 def test_what_is_new_is_so_in_any_order(hits: list[Hit], seed: int, restarts: bool) -> None:
     random, spec = Random(seed), new(timespan=25 * 60, learning=10 * 60)
     world = World(spec, lateness=random.choice([0, 300, 1800]), restarts=restarts)
