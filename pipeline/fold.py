@@ -230,7 +230,7 @@ class Groups:
 
 def longest(watch: "Watch") -> int:
     """Within so long after the last signal every alert has ended, those of correlations of correlations too."""
-    from pipeline.correlate.partition import levels
+    from pipeline.correlate.levels import levels
 
     specs = [one.spec() for one in watch.correlations.values()]
     each = max((one.gap + one.window + one.timespan for one in specs), default=0)

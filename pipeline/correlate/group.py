@@ -61,6 +61,14 @@ class Correlation:
         """How far behind the watermark a match may still come to be known."""
         return self.lateness + (self.spec.timespan if self.spec.absent else 0)
 
+    @cached_property
+    def _stand(self) -> frozenset[str]:
+        return frozenset([*self.spec.standing, *self.spec.standing.values()])
+
+    def heeds(self, rule: str, *, state: bool) -> bool:
+        """Whether a rule's hits bear on it; `state`: those that only say that something stands."""
+        return rule in (self._stand if state else self.spec.rules)
+
 
 class Log:
     """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
@@ -97,6 +105,11 @@ class Log:
     def read_few(self, block: int, count: int) -> None:
         """So many entries are there, none of which takes another back."""
         self._alive[block] = count
+
+    def read_all(self, block: int) -> None:
+        """All its entries were looked at: it goes if none is there."""
+        if block not in self._alive:
+            self.gone.append(block)
 
     def forget(self, block: int) -> None:
         """An entry is needed no more."""
@@ -138,8 +151,6 @@ class Group:
         self.log = Log()
         self.held: dict[tuple[str, str], tuple[Hit, int]] = {}
         """By event and rule: each hit, and the block of its entry."""
-        self._news = NEVER
-        """The watermark at which what is new is told."""
 
     # Hits
 
@@ -166,8 +177,18 @@ class Group:
         if there is None or there[0].at < max(self.floor, floor):
             return "duplicate"
         self._out(there[0])
+        if self.habits is not None:
+            self.habits.lose([there[0]])
         self.seen += 1
         return "taken"
+
+    def take_back(self, new: Hit) -> None:
+        """What came of a hit raised an error: as if it had not come."""
+        there = self.held.get((new.id, new.rule))
+        if there is not None and there[0] is new:
+            self._out(new)
+            if self.habits is not None:
+                self.habits.lose([new])
 
     def _maybe_new(self, new: Hit, habits: Habits) -> str:
         moved = habits.take(new)
@@ -196,8 +217,8 @@ class Group:
         self.scan.remove(hit)
 
     def read(self, hit: Hit, block: int) -> None:
-        """A hit from the log, in its order."""
-        if hit.at < self.cut:
+        """A hit from the log, in its order. One of a rule that the correlation looks for no more counts no more."""
+        if hit.at < self.cut or not self.correlation.heeds(hit.rule, state=hit.state):
             return
         self.log.read(hit, block)
         old = self.held.pop((hit.id, hit.rule), None)
@@ -213,7 +234,7 @@ class Group:
         held = {(hit.id, hit.rule): (hit, block) for hit in hits if hit.at >= self.cut}
         aside, spec = False, self.correlation.spec
         for hit in hits:
-            aside = aside or hit.gone or hit.state or hit.rule in spec.aside
+            aside = aside or hit.gone or hit.state or hit.rule in spec.aside or hit.rule not in spec.rules  # fmt: skip
         if aside or len(held) != len(hits):
             for hit in hits:
                 self.read(hit, block)
@@ -230,7 +251,6 @@ class Group:
         scan.scan(watermark - self.correlation.lateness)
         floor = max(self.floor, watermark - self.correlation.undecided)
         told, words = dict[str, Told](), list[dict[str, Any]]()
-        self._news = NEVER
         for number, run in enumerate(scan.runs):
             last = run.end[0]
             over = last + spec.gap < floor or (last < floor and number < len(scan.runs) - 1)
@@ -268,7 +288,6 @@ class Group:
             return new, False
         waited = old.news < MOST_NEWS or front >= old.spoke_at + MINUTE
         if not waited and watermark < old.spoke_known + MINUTE:
-            self._news = min(self._news, old.spoke_known + MINUTE)
             return new, False
         new.named, new.news, new.spoke_at, new.spoke_known = named, old.news + 1, front, watermark
         return new, True
@@ -333,7 +352,11 @@ class Group:
             ends.append(matters + late)
         if (waits := scan.waits()) is not None:
             ends.append(waits + self.correlation.lateness)
-        return min([self._news, *ends], default=NEVER)
+        for run in scan.runs:  # what is new of it is gathered for a minute
+            one = self.told.get(run.id)
+            if one is not None and one.news >= MOST_NEWS and run.names.told > one.named:
+                ends.append(one.spoke_known + MINUTE)
+        return min(ends, default=NEVER)
 
 
 def _fullness(hit: Hit) -> tuple[int, int, bytes]:

@@ -132,6 +132,7 @@ class Kept:
             if (block := get(block_key(name, "h", number))) is not None:
                 for hit in _hits.decode(rows.content(block)):
                     group.read(hit, number)
+                group.log.read_all(number)
         recent = _hits.decode(b"".join((bytes([FIXARRAY | len(head.recent)]), *head.recent)))
         group.log.recent = [(hit.at, raw) for hit, raw in zip(recent, head.recent, strict=True)]
         if head.first == head.next and recent:

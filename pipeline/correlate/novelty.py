@@ -151,10 +151,7 @@ class Habits:
     def fold(self, floor: int, dropped: Sequence[Hit]) -> None:
         """What is before the floor becomes final; values that were away for too long are forgotten. `dropped`: new hits
         that are so."""
-        for hit in dropped:
-            for name in set(values(hit.value)):
-                for other in [o for o in self._new.get(name, ()) if o.place == hit.place]:
-                    self._out(name, other, [])
+        self.lose(dropped)
         if self.every and self.every[0] < floor:
             self.since, self.until = self.learns(floor - 1)
             self.every = self.every[bisect_left(self.every, floor) :]
@@ -177,6 +174,13 @@ class Habits:
             self.forget = min((at + self._spec.timespan for at in self.last.values()), default=NEVER)  # fmt: skip
         if not self:
             self.since, self.until, self.every = 0, 0, []
+
+    def lose(self, hits: Sequence[Hit]) -> None:
+        """New hits that are held no more."""
+        for hit in hits:
+            for name in set(values(hit.value)):
+                for other in [o for o in self._new.get(name, ()) if o.place == hit.place]:
+                    self._out(name, other, [])
 
     def matters(self) -> int:
         """Once this is final there is something to do."""

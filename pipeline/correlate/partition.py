@@ -2,11 +2,10 @@
 drives this; it knows no Kafka."""
 
 import heapq
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-import msgspec
 import orjson
 from pydantic import ValidationError
 
@@ -16,6 +15,9 @@ from pipeline.correlate import alert, keep
 from pipeline.correlate.budget import Budget
 from pipeline.correlate.group import Correlation
 from pipeline.correlate.keep import Kept
+from pipeline.correlate.late import LATE_KEY, Late, waits
+from pipeline.correlate.levels import levels, patience
+from pipeline.correlate.live import Live
 from pipeline.correlate.windows import Hit
 from pipeline.detections.watch import Watch
 from pipeline.errors import Malformed
@@ -24,27 +26,6 @@ from pipeline.output import Dead, Output, Work, marks
 from pipeline.state import NEVER, NewerState, Position
 from pipeline.topics import ALERTS, PARTITIONS, SIGNALS
 from pipeline.watermarks import Watermarks
-
-LIVE_GROUPS, LIVE_HITS = 2000, 200_000
-"""Groups of a partition, and hits of them, that are kept in memory between batches. Others are read when a signal of
-theirs comes."""
-
-
-AT_ONCE, AGAIN = 32, 4
-"""So many hits are judged again at once; so many for each that has come. Where a late one would take more, it waits."""
-LATE_KEY = b"l"
-PATIENCE = 120_000_000
-"""Microseconds that they wait at most, by the watermark; a quarter of a timespan that is shorter."""
-
-
-class Late(msgspec.Struct, array_like=True):
-    """Groups with late hits that wait to be judged."""
-
-    until: dict[str, int] = {}
-    """The watermark at which they are."""
-
-
-_late = msgspec.msgpack.Decoder(Late)
 
 
 class Correlating:
@@ -74,10 +55,7 @@ class Correlating:
         self._due: dict[int, list[tuple[int, str]]] = {n: [] for n in range(1, self._top + 1)}
         self._waiting: dict[str, int] = {}
         """Of each group that waits: its one entry."""
-        self._live: OrderedDict[str, Kept] = OrderedDict()
-        """Groups in memory, those longest without a signal first."""
-        self._hits = 0
-        """Theirs, together."""
+        self._live = Live()
         self._touched: dict[str, Kept] = {}
         """Groups that are not as their rows are."""
         self._marks: dict[int, int] = {}
@@ -90,9 +68,7 @@ class Correlating:
         self._until: dict[int, int] = {}
         """By level: `_known`, until the next mark."""
         self._applied = 0
-        late = self._get(LATE_KEY)
-        self._late = _late.decode(rows.content(late)).until if late else {}
-        self._late_moved = False
+        self._late = Late(self._get(LATE_KEY))
         self._budget = Budget(self._row, self._rows_put, budget)
 
     @property
@@ -137,11 +113,15 @@ class Correlating:
             self._bury(str(why), value)
         except (NewerState, MemoryError):
             raise
-        except Exception as why:  # one group's trouble must not stop the others
-            self._bury(f"{type(why).__name__}: {why}", value)
+        except Exception as why:  # whatever one record raises is that record's
+            self._bury(_said(why), value)
 
     def _mark(self, document: dict[str, Any], offset: int) -> None:
         record = _read(Mark, document)
+        if not (0 <= record.mark < PARTITIONS and 0 <= record.level < PARTITIONS):
+            raise Malformed(
+                f"a mark of partition {record.mark}, level {record.level}: there is none"
+            )
         if micros(record.until) > self._latest:
             raise Malformed(f"a mark of {record.until}: ahead of the broker's clock")
         self._marked = offset
@@ -155,9 +135,11 @@ class Correlating:
         record = _read(Signal, document)
         name = f"{record.correlation}\n{record.group}"
         one = self._by_id.get(record.correlation)
-        if one is None:
+        if one is None or record.detection not in one.spec.rules:
             self.counts["unknown"] += 1  # its rule is gone from the content
             return
+        if record.state and not one.heeds(record.detection, state=True):
+            raise Malformed(f"state: {record.detection} does not stand in correlation {one.id} (its `standing` does not name it)")  # fmt: skip
         kept = self._group(name, one)
         if kept.position.offset >= offset:
             self.counts["duplicates"] += 1
@@ -170,15 +152,19 @@ class Correlating:
             record.fields,
             record.state,
         )
-        watermark = self._known(self._levels[one.id])
-        came = kept.group.gone(new, watermark) if record.gone else kept.group.take(new, watermark)
-        self.counts["late" if came == "late" else "signals"] += 1
         kept.position, kept.moved = Position(offset, 0, self._marked), True
         self._touched[name] = kept
-        if came == "taken":
-            self._judge_or_wait(name, kept, watermark)
-        elif kept.behind:
-            kept.catch_up(watermark)
+        watermark = self._known(self._levels[one.id])
+        try:
+            came = kept.group.gone(new, watermark) if record.gone else kept.group.take(new, watermark)  # fmt: skip
+            if came == "taken":
+                self._judge_or_wait(name, kept, watermark)
+            elif kept.behind:
+                kept.catch_up(watermark)
+        except Exception:
+            kept.group.take_back(new)
+            raise
+        self.counts["late" if came == "late" else "signals"] += 1
 
     def _judge_or_wait(self, name: str, kept: Kept, watermark: int) -> None:
         """A hit that came is judged; a late one, by which many others are to be judged again, waits until more of the
@@ -186,21 +172,20 @@ class Correlating:
         kept.since = kept.since if kept.fresh else watermark
         kept.fresh += 1
         scan, patience = kept.group.scan, self._patience[kept.group.correlation.id]
-        again = scan.again(scan.dirty)
-        if again <= AT_ONCE or again <= AGAIN * kept.fresh or not patience:
+        if patience and waits(scan.again(scan.dirty), kept.fresh):
+            self._late.wait(name, kept.since + patience)
+        else:
             self._judge(name, kept, watermark)
-        elif name not in self._late:
-            self._late[name] = kept.since + patience
-            self._late_moved = True
 
     def _judge_late(self) -> None:
         """Those that have waited long enough."""
-        for name, until in list(self._late.items()):
+        for name, until in self._late.items():
             one = self._by_id.get(name.partition("\n")[0])
             if one is None:
-                del self._late[name]
+                self._late.end(name)
             elif (known := self._known(self._levels[one.id])) >= until:
-                self._judge(name, self._group(name, one), known)
+                self._late.end(name)
+                self._judge_in_time(name, one, known)
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
         """Lets time pass in up to `most` groups that are due at their
@@ -225,13 +210,20 @@ class Correlating:
     def _judge(self, name: str, kept: Kept, watermark: int) -> None:
         kept.fresh, kept.behind, kept.moved = 0, False, True
         self._touched[name] = kept
-        self._late_moved = self._late.pop(name, None) is not None or self._late_moved
+        self._late.end(name)
+        self._emit(name, kept, kept.group.judge(watermark))
+
+    def _judge_in_time(self, name: str, one: Correlation, watermark: int) -> None:
+        """Lets time pass in a group. Its trouble must not stop the others."""
         try:
-            self._emit(name, kept, kept.group.judge(watermark))
+            kept = self._group(name, one)
+            control = max(self._marked, kept.position.control)
+            kept.position = Position(kept.position.offset, 0, control)
+            self._judge(name, kept, watermark)
         except (NewerState, MemoryError):
             raise
-        except Exception as why:  # one group's trouble must not stop the others
-            self._bury(f"{type(why).__name__}: {why}", name.encode())
+        except Exception as why:
+            self._bury(_said(why), name.encode())
 
     def _pass(self, due: int, name: str, until: int) -> bool:
         """Lets time pass in a group, unless it has moved on since."""
@@ -250,9 +242,7 @@ class Correlating:
             if row is not None:
                 keep.forget(self._row, self._rows_put, name, row)
             return False
-        kept = self._group(name, one)
-        kept.position = Position(kept.position.offset, 0, max(self._marked, kept.position.control))
-        self._judge(name, kept, until)
+        self._judge_in_time(name, one, until)
         return True
 
     def take_dead(self) -> list[Dead]:
@@ -263,27 +253,27 @@ class Correlating:
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
         for name, kept in self._touched.items():
-            if kept.moved:
-                kept.due, kept.moved = kept.group.due(), False
-            kept.save(self._rows_put)
-            if kept.due == NEVER:
-                self._leave(name)
-            else:
-                self._wait(kept.due, name)
-                self._hits += kept.weigh()
+            try:
+                self._save(name, kept)
+            except Exception as why:  # one group's trouble must not stop the others
+                self._live.leave(name)
+                self._bury(_said(why), name.encode())
         self._touched = {}
-        if self._late_moved:
-            row = rows.encode(Late(self._late), NEVER, Position(self._applied))
-            self._rows[LATE_KEY], self._late_moved = row, False
-        while len(self._live) > LIVE_GROUPS or (self._hits > LIVE_HITS and len(self._live) > 1):
-            self._leave(next(iter(self._live)))
+        self._late.save(self._rows_put, self._applied)
+        self._live.shrink()
         work = Work(self._outputs, self._rows, self._dead)
         self._outputs, self._rows, self._dead = [], {}, []
         return work
 
-    def _leave(self, name: str) -> None:
-        kept = self._live.pop(name)
-        self._hits -= kept.weight
+    def _save(self, name: str, kept: Kept) -> None:
+        if kept.moved:
+            kept.due, kept.moved = kept.group.due(), False
+        kept.save(self._rows_put)
+        if kept.due == NEVER:
+            self._live.leave(name)
+        else:
+            self._wait(kept.due, name)
+            self._live.weigh(kept)
 
     def _row(self, key: bytes) -> bytes | None:
         return self._rows[key] if key in self._rows else self._get(key)
@@ -292,18 +282,12 @@ class Correlating:
         self._rows[key] = row
 
     def _group(self, name: str, one: Correlation) -> Kept:
-        """From memory, or its rows; it is the last to leave."""
-        kept = self._live.pop(name, None)
+        """From memory, or its rows."""
+        kept = self._live.used(name)
         if kept is None:
-            kept = Kept.load(
-                self._row,
-                one,
-                name,
-                self._row(rows.head_key(name)),
-                self._known(self._levels[one.id]),
-            )
-            self._hits += kept.weigh()
-        self._live[name] = kept
+            row, watermark = self._row(rows.head_key(name)), self._known(self._levels[one.id])
+            kept = Kept.load(self._row, one, name, row, watermark)
+            self._live.add(name, kept)
         return kept
 
     def _hold_back(self, name: str, words: list[dict[str, Any]], position: Position) -> None:
@@ -340,28 +324,8 @@ class Correlating:
         self._dead.append(Dead(-1, reason[:500], value))
 
 
-def patience(content: Watch) -> dict[str, int]:
-    """How long the late ones of each correlation may wait: not at all where another looks for its alerts."""
-    above = {rule for id, one in content.correlations.items() for rule in one.rules if rule != id}
-    return {
-        id: 0 if id in above else min(PATIENCE, one.timespan // 4)
-        for id, one in content.correlations.items()
-    }
-
-
-def levels(content: Watch) -> dict[str, int]:
-    """How high each correlation stands: 1 over rules, 2 over one of those, and so on."""
-    out: dict[str, int] = {}
-
-    def level(id: str) -> int:
-        if id not in out:
-            below = [rule for rule in content.correlations[id].rules if rule != id and rule in content.found.correlations]  # fmt: skip
-            out[id] = 1 + max(map(level, below), default=0)
-        return out[id]
-
-    for id in content.correlations:
-        level(id)
-    return out
+def _said(why: Exception) -> str:
+    return f"{type(why).__name__}: {why}"
 
 
 R = TypeVar("R", Signal, Mark)

@@ -380,6 +380,14 @@ def test_what_a_late_hit_makes_known_is_new_no_more() -> None:
     assert world.alerts[id]["state"] == "withdrawn"
 
 
+def test_what_was_new_and_was_none_after_all_is_new_no_more() -> None:
+    world = World(new())
+    world.hit(at(0, value="x"), at(14, value="z"))
+    assert world.group.gone(at(14, value="z"), world.watermark) == "taken"
+    world.hit(at(13, value="z"))
+    assert [(begins - START) // MINUTE for _, begins, _, _ in world.standing()] == [13]
+
+
 def test_a_group_that_was_away_learns_again_and_is_forgotten() -> None:
     world = World(new())
     world.hit(at(0, value="x"))
