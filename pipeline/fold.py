@@ -65,7 +65,7 @@ class Fold:
         self.said = 0
         self._rows: dict[bytes, bytes | None] = {}
         self._waiting: set[str] = set()
-        self._keep, self._offset, self._told = keep, 0, told
+        self._keep, self._offset, self._told, self._lateness = keep, 0, told, lateness
         self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
         self._groups = Groups(watch, lateness) if watch else None
         self.alerts: dict[bytes, bytes] = self._groups.alerts if self._groups else {}
@@ -82,7 +82,7 @@ class Fold:
         for record in records:
             if self._groups and not ticks and (at := to_micros(record.at) or 0) >= known + MINUTE:
                 known = at
-                self._groups.reach(at)
+                self._reach(at)
             self.feed(record.topic, record.value)
 
     def end(self, last: int = 0) -> list[str]:
@@ -91,7 +91,17 @@ class Fold:
         if not self._groups:
             return []
         own = self._partition
-        return self._groups.end(max(last, own.newest, own.heard, own.watermark))
+        last = max(last, own.newest, own.heard, own.watermark)
+        own.reach(last + self._lateness)
+        self._take()
+        return self._groups.end(last)
+
+    def _reach(self, at: int) -> None:
+        """Whatever was before has come."""
+        if self._groups:
+            self._partition.reach(at)
+            self._take()
+            self._groups.reach(at)
 
     def feed(self, topic: str, value: bytes, broker_time: int | None = None) -> None:
         """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks. `broker_time`: when the

@@ -20,6 +20,10 @@ DRIFTS = Counter(
 SIGNALS = Counter(
     "driftline_worker_signals", "Matches of detections, for each correlation that looks for them"
 )
+UNFOLLOWED = Counter(
+    "driftline_worker_unfollowed",
+    "Matches that stay with their session although its origin may become known: more than 512 events of it waited",
+)
 ALERTS = Counter(
     "driftline_worker_alerts", "Alerts said, by what became of them", ["state", "severity"]
 )

@@ -21,15 +21,12 @@ from pipeline.retiring import Ghost, Retiring
 from pipeline.retiring import marks as belongs
 from pipeline.rulebook import Rulebook
 from pipeline.ruling import Ruling
-from pipeline.sessions import PREFIX, Sessions, question
+from pipeline.sessions import PARTITIONS_ASK, PREFIX, Sessions, question
 from pipeline.shortcut import read_again
 from pipeline.state import NEVER, Head, NewerState, Position, State
-from pipeline.topics import (
-    CHANGES,
-    CONTROL,
-    SIGNALS,
-    SNAPSHOTS,
-)  # fmt: skip
+from pipeline.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, SNAPSHOTS
+from pipeline.unresolved import PREFIX as FOLLOWED
+from pipeline.unresolved import Unresolved
 from pipeline.watermarks import Watermarks
 
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
@@ -72,6 +69,11 @@ class Partition:
         self._dead: list[Dead] = []
         self._sessions = Sessions(self._row, self._put, self._tell)
         self._time = Watermarks(get)
+        self._unresolved = (
+            Unresolved(watch, MARK_KEYS[number].decode(), self._row, self._put, self._tell, self._reached, self.counts)
+            if watch
+            else None
+        )  # fmt: skip
         self._restoring: Iterator[tuple[bytes, bytes]] | None = None
         every = lambda: itertools.chain(self._own_heads(), _heads(heads()))  # noqa: E731 - asked anew each time
         self._accepted = Accepting(self._row, self._put, every, options or Options())
@@ -179,6 +181,9 @@ class Partition:
                     self._sessions.take(record, offset, place)
                 elif isinstance(record, Change):
                     self._change(record, offset, place)
+                elif record.uid in PARTITIONS_ASK:
+                    if self._unresolved:
+                        self._signal(self._unresolved.answered(record, offset, place))
                 else:
                     self._chain(record, offset, place)
             except Malformed as why:
@@ -195,10 +200,11 @@ class Partition:
         if state and (state.position.change, state.position.change_place) >= (offset, place):
             self.counts["duplicates"] += 1
             return
-        if self._watch:
+        if self._watch and self._unresolved:
             body = state.body if state else None
             rules = self._rulebook.of(body.resource) if body else None
-            self._signal(self._watch.change(record, body, rules))
+            known = self._watch.known_of(body, rules)
+            self._signal(self._unresolved.heard(record, known, offset, place))
         if record.type is None:  # an account's event: no resource remembers it
             self.counts["evidence"] += 1
             return
@@ -238,8 +244,27 @@ class Partition:
                 self._end(ghost)
             return True
         if self._watch and (mark := min(until, self._time.all_known())) > self._marked:
+            if self._settle(mark, most):
+                return True
             self._mark(mark)
         return False
+
+    def reach(self, until: int) -> None:
+        """Every event until then has come, where no ticks say so."""
+        self._marked = max(self._marked, until)
+        while self._settle(until, AT_ONCE):
+            pass
+
+    def _reached(self) -> int:
+        return max(self._marked, self._time.all_known())
+
+    def _settle(self, until: int, most: int) -> bool:
+        """Before a mark: tells what waits no longer for a session's answer. Whether more are left."""
+        if self._unresolved is None:
+            return False
+        signals, more = self._unresolved.settle(until, most)
+        self._signal(signals)
+        return more
 
     def _restore(self, most: int) -> bool:
         """Reads up to `most` rows of the store for the list of due states; False when it is whole."""
@@ -249,7 +274,9 @@ class Partition:
         for key, row in itertools.islice(self._restoring, most):
             count += 1
             if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER:
-                heapq.heappush(self._due, (due, key[1:].decode()))
+                heapq.heappush(self._due, (due, uid := key[1:].decode()))
+                if self._unresolved and uid.startswith(FOLLOWED):
+                    self._unresolved.restored(uid, row)
         if count < most:
             self._restoring = None
         return True
@@ -273,6 +300,10 @@ class Partition:
             due, uid = heapq.heappop(self._due)
             if uid.startswith(PREFIX):
                 self._sessions.forget(uid, due)
+                continue
+            if uid.startswith(FOLLOWED):
+                if self._unresolved:
+                    self._unresolved.forget(uid, due)
                 continue
             row = self._row(rows.head_key(uid))
             if row is None or rows.prefix(row)[0] != due:

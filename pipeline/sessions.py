@@ -13,12 +13,15 @@ from pipeline import state as rows
 from pipeline.model import Chain, Change, Link, Person, from_micros, micros
 from pipeline.people import NOBODY_MAPPED, UNKNOWN
 from pipeline.state import NEVER, Position
+from pipeline.topics import MARK_KEYS
 
 LIFETIME = 36 * 3_600_000_000
 """Microseconds that a session is remembered: the longest one is 36 h (GetFederationToken, GetSessionToken)."""
 DEEPEST = 8
 MOST_ASKERS = 500
 PREFIX = "session:"
+PARTITIONS_ASK = frozenset(key.decode() for key in MARK_KEYS)
+"""Askers that are partitions: for the signals of their events (pipeline.unresolved)."""
 
 
 class Session(msgspec.Struct, array_like=True):
@@ -76,13 +79,21 @@ def asked(known: Session | None, record: Chain) -> Told:
     asker = record.asker or ""
     first = asker not in old.askers
     new = msgspec.structs.replace(
-        old, askers=[*old.askers, asker][-MOST_ASKERS:] if first else old.askers,
+        old, askers=_with(old.askers, asker) if first else old.askers,
         expires=max(old.expires, micros(record.at) + LIFETIME),
     )  # fmt: skip
     out = [_answer(record.uid, new, asker)]
     if new.link and new.parent and not new.above and record.depth < DEEPEST:
         out.append(_ask(record.uid, new.parent, record.at, record.depth + 1))
     return Told(new, out)
+
+
+def _with(askers: list[str], asker: str) -> list[str]:
+    """One more. Of too many the first goes that is a resource: a partition asks for all of its events at once."""
+    every = [*askers, asker]
+    if len(every) > MOST_ASKERS:
+        del every[next(n for n, one in enumerate(every) if one not in PARTITIONS_ASK)]
+    return every
 
 
 def answered(known: Session | None, record: Chain) -> Told | None:

@@ -85,7 +85,8 @@ def at_work(settings: Settings, found: "Detections") -> "Watch":
     """Detections at work, with the names that the settings say are one person's."""
     from pipeline.detections.watch import Watch
 
-    return Watch(found, people_of(settings.people))
+    lateness = int(settings.correlate.lateness * 1_000_000)
+    return Watch(found, people_of(settings.people), lateness)
 
 
 @cache

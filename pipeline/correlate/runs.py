@@ -153,16 +153,22 @@ class Scan:
             return
         if run.named is not None and hit.place <= run.named:
             run.names.add([hit])
+        if self._dirty is not None and self._dirty <= place:
+            return  # the run is judged anew from before; until then it may end with a hit that is gone
         if not (run.frozen is not None and run.frozen < place) and not (self._growing and run.at < place[0]):  # fmt: skip
             self._again(place)
             return
         self._moved(index)
+        self._follows(run, hit)
+
+    def _follows(self, run: Stretch, hit: Hit) -> None:
+        """What comes after a run that has one more hit may be a match now, or belong to it."""
         after = self.line.after(run.end)
         if run.frozen is None and len(self.line) + run.final.count >= MOST and self.count(run) >= MOST:  # fmt: skip
             run.frozen = run.end
         elif after == self._next or self.line.order[after][0] > hit.at + self.spec.timespan:
             return
-        if after < self._next:  # what follows may be a match now, or belong to it
+        if after < self._next:
             self._again(self.line.order[after])
 
     def _insert_aside(self, hit: Hit) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline.detections.correlations import Correlation, ours
-from pipeline.detections.load import Detections
+from pipeline.detections.load import Detections, concerns
 from pipeline.detections.rule import OWN, Detection
 from pipeline.detections.values import View, text_of
 from pipeline.model import Change, from_micros, micros, to_micros
@@ -24,6 +24,10 @@ from pipeline.rulebook import RuleSet
 from pipeline.state import Body
 
 HOUR = 3_600_000_000
+LATENESS = 600_000_000
+"""How late a signal may be where nothing else is said (settings correlate.lateness)."""
+BEHIND = tuple(f"{OWN}.actor.{name}" for name in ("person", "principal", "chain"))
+"""Fields that say who is behind a session."""
 MOST_GROUPS = 16
 """Of one match: a group-by name may stand for a list (the resources related to one)."""
 MOST_VALUES = 100
@@ -50,10 +54,18 @@ class Event(NamedTuple):
 
 
 class Watch:
-    """Everything that looks for something."""
+    """Everything that looks for something. `lateness`: how late a signal may still change an alert, microseconds."""
 
-    def __init__(self, found: Detections, people: People = NOBODY_MAPPED) -> None:
-        self.found, self.people = found, people
+    def __init__(
+        self, found: Detections, people: People = NOBODY_MAPPED, lateness: int = LATENESS
+    ) -> None:
+        self.found, self.people, self.lateness = found, people, lateness
+        self.patience = lateness // 2
+        """So long a first_seen correlation waits to learn who is behind a session."""
+        self._by_person = [
+            rule for rule in found.rules.values() if any(name.startswith(BEHIND) for name in rule.fields)
+        ]  # fmt: skip
+        """Rules that may match only once it is known who is behind a session."""
         self.matched: Callable[[Detection, Event], None] | None = None
         """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
         self.parts = _parts(found)
@@ -78,11 +90,36 @@ class Watch:
     def __bool__(self) -> bool:
         return bool(self.correlations)
 
-    def change(
-        self, record: Change, body: Body | None, rules: RuleSet | None
-    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """An audit event's signals, each with the key of its record. `body`, `rules`: what is known of its resource."""
-        return _keyed(self.signals(of_change(record, body, rules, self.people)))
+    def known_of(self, body: Body | None, rules: RuleSet | None) -> dict[str, Any]:
+        """What is known of an event's resource when it is heard of. `rules`: those of the resource's type."""
+        if body is None:
+            return {"known": False}
+        return {"known": not body.unseen} | posture(body, rules) | {"related": related(body)}
+
+    def event(
+        self, record: Change, known: Mapping[str, Any], past: Mapping[str, Any] | None = None
+    ) -> Event:
+        """An audit event. `known`: of its resource, see `known_of`; `past`: the chain of its actor's session."""
+        return of_change(record, known, self.people, past)
+
+    def told(self, event: Event) -> list[tuple[bytes, dict[str, Any]]]:
+        """The signals of an event, each with the key of its record."""
+        return list(_keyed(self.signals(event)))
+
+    def learns(self, signal: Mapping[str, Any]) -> bool:
+        """Whether a signal is for a correlation that cannot forget it again."""
+        return self.correlations[signal["correlation"]].kind == "first_seen"
+
+    def depends_on_actor(self, event: Event) -> bool:
+        """Whether a rule may match an audit event once more is known of its actor."""
+        if not self._by_person:
+            return False
+        own = {key: value for key, value in event.fields[OWN].items() if key != "actor"}
+        view = View({**event.fields, OWN: own})
+        return any(
+            concerns(rule.logsource, event.product, event.service) and rule.may_match(view)
+            for rule in self._by_person
+        )
 
     def finding(
         self, finding: Mapping[str, Any], body: Body
@@ -237,26 +274,27 @@ def _together(found: Sequence[Sequence[str]]) -> str | list[str] | None:
 
 
 def of_change(
-    record: Change, body: Body | None, rules: RuleSet | None, people: People = NOBODY_MAPPED
-) -> Event:
-    """An audit event, with what its resource had open when it happened. `rules`: those of the resource's type."""
+    record: Change, known: Mapping[str, Any], people: People = NOBODY_MAPPED, past: Mapping[str, Any] | None = None
+) -> Event:  # fmt: skip
+    """An audit event, with what its resource had open when it was heard of (`known`, see Watch.known_of). `past`: `chain` and
+    `chain_broken` of its actor."""
     product, service = SOURCES[record.provider]
     if record.kind == "reported":
         service = record.service.partition(".")[0]
-    actor = identified(record.actor.model_dump(mode="json", exclude_none=True), people)
+    said = record.actor.model_dump(mode="json", exclude_none=True)
+    actor = identified({**said, **(past or {})}, people)
     own: dict[str, Any] = {
         "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
         "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
-        "source_ip": record.source_ip, "known": body is not None and not body.unseen,
+        "source_ip": record.source_ip, **known,
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
     if record.type == "AWS::IAM::User":
         own["subject"] = people.id_of(record.uid)
-    if body is not None:
-        own |= posture(body, rules) | {"related": related(body)}
     brief = {
-        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "from": record.source_ip,
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "as": _taken(actor),
+        "from": record.source_ip,
         "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
         "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None,
@@ -306,6 +344,13 @@ def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str 
         return None
     person = people.person(actor)
     return str(person["id"] if person["kind"] != UNKNOWN else actor["id"])
+
+
+def _taken(actor: Mapping[str, Any]) -> str | None:
+    """The role as which a person acted who is known by the chain of sessions alone."""
+    person = actor["person"]
+    known = bool(actor.get("chain")) and person["kind"] != UNKNOWN and person["id"] != actor["id"]
+    return str(actor["id"]) if known else None
 
 
 def _identified(document: Mapping[str, Any], people: People) -> dict[str, Any] | None:

@@ -55,6 +55,8 @@ def counted(partitions: Iterable[Folding]) -> None:
                 pass  # only time
             elif word == "signal":
                 metrics.SIGNALS.inc(count)
+            elif word == "unfollowed":
+                metrics.UNFOLLOWED.inc(count)
             else:
                 metrics.FINDINGS.labels(reason).inc(count)
         counts.clear()

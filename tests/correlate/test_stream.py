@@ -170,10 +170,10 @@ def test_what_stands_open_in_front_of_which_a_group_is_opened(
 def test_posture_is_with_the_event(content: Watch) -> None:
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     world.feed("driftline.snapshots", value(key(0, rotation=False)))
-    signals = [
-        signal
-        for _, signal in content.change(change(1, id="e1", raw={"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "x"}}), world._partition._load(key(0).uid).body, None)  # type: ignore[union-attr]
-    ]  # fmt: skip
+    raw = {"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "x"}}  # fmt: skip
+    state = world._partition._load(key(0).uid)
+    known = content.known_of(state.body if state else None, None)
+    signals = [signal for _, signal in content.told(content.event(change(1, id="e1", raw=raw), known))]  # fmt: skip
     assert {Signal.model_validate(one).fields["open"][0] for one in signals} == {"t-rotation"}
 
 

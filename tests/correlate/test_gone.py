@@ -1,0 +1,89 @@
+"""A hit that was none after all leaves nothing behind: whatever was judged meanwhile, the alerts are those of the others."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.correlate import Correlation, Group, Hit, Spec
+from tests.correlate.test_correlate import MINUTE, START, at, spec
+
+SPECS: dict[str, Spec] = {
+    "event_count": spec("event_count", ("gte", 3)),
+    "a range": spec("event_count", ("gte", 2), ("lt", 4)),
+    "value_count": spec("value_count", ("gte", 2)),
+    "value_sum": spec("value_sum", ("gte", 6)),
+    "value_avg": spec("value_avg", ("gte", 2)),
+    "temporal": spec("temporal"),
+    "temporal_ordered": spec("temporal_ordered"),
+}
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[tuple[str, Hit]]:
+    """Hits come, some of them again with more to show, some are taken back; now and then all is judged."""
+    out: list[tuple[str, Hit]] = []
+    came: list[Hit] = []
+    for number in range(draw(st.integers(2, 24))):
+        what = draw(st.sampled_from(("take", "take", "take", "gone", "fuller", "judge")))
+        if what == "take" or not came:
+            minute = draw(st.integers(0, 120)) / 2
+            hit = at(minute, draw(st.sampled_from("ab")), f"e{number}", draw(st.integers(0, 4)))
+            came.append(hit)
+            out.append(("take", hit))
+        elif what == "judge":
+            out.append(("judge", came[0]))
+        else:
+            hit = came[draw(st.integers(0, len(came) - 1))]
+            if what == "fuller":
+                hit = Hit(
+                    hit.at,
+                    hit.id,
+                    hit.rule,
+                    draw(st.integers(0, 4)),
+                    hit.brief | {str(n): 1 for n in range(number)},
+                )
+                out.append(("take", hit))
+            else:
+                out.append(("gone", hit))
+    return out
+
+
+def judged(spec: Spec, steps: list[tuple[str, Hit]]) -> list[Any]:
+    group = Group(Correlation("c", spec, 600 * MINUTE), "g")
+    for what, hit in steps:
+        if what == "take":
+            group.take(hit, START)
+        elif what == "gone":
+            group.gone(hit, START)
+        else:
+            group.judge(START)
+    group.judge(START)
+    return [(run.id, run.begins, run.at, run.last, run.count, run.briefs) for run in map(group.scan.whole, group.scan.runs)]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SPECS)
+@given(steps=steps())
+@settings(max_examples=60, deadline=None)
+def test_what_is_gone_was_never_there(kind: str, steps: list[tuple[str, Hit]]) -> None:
+    stands: dict[tuple[str, str], Hit] = {}
+    for what, hit in steps:
+        if what == "gone":
+            stands.pop((hit.id, hit.rule), None)
+        elif what == "take":
+            old = stands.get((hit.id, hit.rule))
+            if old is None or len(hit.brief) > len(old.brief):
+                stands[hit.id, hit.rule] = hit
+    alone = [("take", Hit(h.at, h.id, h.rule, h.value, dict(h.brief))) for h in stands.values()]
+    given_ = [(what, Hit(h.at, h.id, h.rule, h.value, dict(h.brief))) for what, h in steps]
+    assert judged(SPECS[kind], given_) == judged(SPECS[kind], alone)
+
+
+def test_hits_come_where_the_end_of_an_alert_is_gone() -> None:
+    last, more = at(10), [at(9), at(3)]
+    first = [at(n) for n in (0, 1, 2, 4)]
+    steps = [*(("take", hit) for hit in (*first, last)), ("judge", last), ("gone", last)]
+    given_ = [*steps, *(("take", hit) for hit in more)]
+    alone = [("take", hit) for hit in (*first, *more)]
+    assert judged(SPECS["event_count"], given_) == judged(SPECS["event_count"], alone)
