@@ -18,6 +18,11 @@ from pipeline.errors import UserError
 from pipeline.model import CLASSES
 from pipeline.rulebook.source import Source, nearest
 
+NamedCall = tuple[str, str, str | None]
+"""Service, operation, and its IAM action where that is another."""
+EVERYTHING = "*"
+"""Stands for the parts of a resource whose listing is none of them."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -252,22 +257,32 @@ class Kind(_Strict):
         first = [self.listing.part] if self.listing.keep else []
         return first + [detail.part for detail in self.details]
 
-    def calls(self) -> Iterator[tuple[str, str, str | None]]:
-        """Every call that the row makes: service, operation, and its IAM action where that is another."""
+    def calls(self) -> Iterator[NamedCall]:
+        """Every call that the row makes."""
+        for calls in self.calls_by_part().values():
+            yield from calls
         listing = self.listing
-        for call in (listing.under, listing) if listing.under else (listing,):
-            yield call.service or self.service, call.operation, call.action
-        for complete in self.complete:
-            yield complete.service or self.service, complete.operation, complete.action
-        for detail in self.details:
-            service = detail.service or self.service
-            yield service, detail.operation, detail.action
-            if detail.each:
-                yield detail.each.service or service, detail.each.operation, detail.each.action
         if self.one and self.one.operation:
             yield listing.service or self.service, self.one.operation, self.one.action
         if self.tags and self.tags.operation:
             yield self.service, self.tags.operation, self.tags.action
+
+    def calls_by_part(self) -> dict[str, list[NamedCall]]:
+        """The calls that list the resource, and by part those that read it; the part of the listing is read by all that
+        list."""
+        listing = self.listing
+        first = [
+            (call.service or self.service, call.operation, call.action)
+            for call in ((listing.under, listing) if listing.under else (listing,))
+        ]
+        first += [(one.service or self.service, one.operation, one.action) for one in self.complete]
+        out = {listing.part if listing.keep else EVERYTHING: first}
+        for detail in self.details:
+            service = detail.service or self.service
+            out[detail.part] = [(service, detail.operation, detail.action)]
+            if each := detail.each:
+                out[detail.part].append((each.service or service, each.operation, each.action))
+        return out
 
 
 PATHS = (

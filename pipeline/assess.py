@@ -14,6 +14,7 @@ from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge
 from pipeline.rulebook import Rulebook
 from pipeline.rulebook.standing import STANDING_IDS
+from pipeline.sentences import NO_GRANTS
 from pipeline.state import ASKED, Body, Drifted, Position, State
 from pipeline.statement import Said, say
 
@@ -230,6 +231,7 @@ def said(
     found = say(
         before, state, at, rules, level,
         restate=restate, whole=whole, scan=scan, exceptions=options.exceptions,
+        grants=options.grants.get(state.body.resource["type"], NO_GRANTS),
     )  # fmt: skip
     if found.again and before is not None and _same(before, state.body):
         state.body = before  # so that none is written

@@ -39,6 +39,8 @@ class Options:
     """Tag -> value -> level (lower case)."""
     hints: Mapping[str, Hints] = field(default_factory=dict)
     """By resource type: what is a set, what changes by itself."""
+    grants: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """By resource type and part: the provider's actions that reading it needs."""
     expected: Sequence[Expected] = ()
     """Changes that are a matter of course."""
     exceptions: Book = field(default_factory=Book)

@@ -32,7 +32,7 @@ def rulebook_and_options(
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, Options(
-        criticality=settings.criticality, hints=hints(), expected=settings.drift.expected,
+        criticality=settings.criticality, hints=hints(), grants=grants(), expected=settings.drift.expected,
         forget=int(settings.worker.forget_after * 1_000_000),
         people=people_of(settings.people),
     )  # fmt: skip
@@ -93,6 +93,11 @@ def at_work(settings: Settings, found: "Detections") -> "Watch":
 def hints() -> dict[str, Hints]:
     """By resource type: what is no drift."""
     return {type: hints_of(shape.get("hints")) for type, shape in builtin_shapes().items()}
+
+
+def grants() -> dict[str, dict[str, list[str]]]:
+    """By resource type and part: the actions that reading it needs."""
+    return {type: shape.get("actions", {}) for type, shape in builtin_shapes().items()}
 
 
 def redactor(settings: Settings) -> "Redactor":

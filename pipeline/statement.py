@@ -13,6 +13,7 @@ from pipeline.exception_book import Book
 from pipeline.model import finding_id, from_micros, rule_uuid
 from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
+from pipeline.sentences import NO_GRANTS, Grants, Teller
 from pipeline.state import Body, Head, Life, State
 
 _changed = attrgetter(
@@ -46,6 +47,7 @@ def say(
     whole: bool = False,
     scan: bool = False,
     exceptions: Book,
+    grants: Grants = NO_GRANTS,
 ) -> Said:
     """The findings that differ from before, and all that stand if it is time to restate them; wholly where `whole` asks
     for it, or where anything in them is other than when all were said last. `level`: what the resource is worth."""
@@ -85,6 +87,9 @@ def say(
             head.again_at = seen
         else:
             out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
+    tell = Teller(state, at, grants)
+    for finding in out:  # last of all: whether something is to be said never hangs on its words
+        finding["sentence"] = tell.sentence(finding, bounds.get(_rule(finding)))
     return Said(out, again)
 
 

@@ -25,6 +25,14 @@ def actions_of(kind: Kind) -> list[str]:
     return sorted({_named(*call) for call in kind.calls()})
 
 
+def actions_by_part(kind: Kind) -> dict[str, list[str]]:
+    """Part to the IAM actions of the calls that read it; `*` is the whole resource."""
+    out: dict[str, list[str]] = {}
+    for part, calls in kind.calls_by_part().items():
+        out[part] = sorted({_named(*call) for call in calls})
+    return out
+
+
 def listing_action(kind: Kind) -> str:
     """The IAM action of the row's list call."""
     return _named(*next(kind.calls()))

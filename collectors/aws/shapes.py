@@ -8,6 +8,7 @@ from typing import Any
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from collectors.aws.permissions import actions_by_part
 from collectors.table import Complete, Detail, Each, Kind, kinds
 
 SCALARS = {"string": "string", "character": "string", "blob": "string", "integer": "int", "long": "int",
@@ -22,11 +23,14 @@ DEEPEST = 12
 
 
 def generate() -> dict[str, Any]:
-    """Type to {"parts": {part: shape}, "hints": …} (pipeline.rulebook.shapes, pipeline.differences), for every row."""
+    """Type to {"parts": {part: shape}, "hints": …, "actions": {part: those that reading it needs}}
+    (pipeline.rulebook.shapes, pipeline.differences, pipeline.sentences), for every row."""
     out = {}
     for type, kind in sorted(kinds().items()):
         hints = {"quiet": kind.quiet, "ordered": kind.ordered, "policies": list(_documents(kind))}
-        out[type] = {"parts": _parts(kind), "hints": {k: v for k, v in hints.items() if v}}
+        out[type] = {
+            "parts": _parts(kind), "hints": {k: v for k, v in hints.items() if v}, "actions": actions_by_part(kind),
+        }  # fmt: skip
     return out
 
 

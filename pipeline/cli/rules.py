@@ -112,16 +112,28 @@ def show(id: str, paths: tuple[Path, ...]) -> None:
 
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]…")
+@click.option(
+    "--write-sentences",
+    is_flag=True,
+    help="First write the sentences of the failing examples into the files. Read them before you commit.",
+)
 @own
-def test(ids: tuple[str, ...], paths: tuple[Path, ...]) -> int:
+def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -> int:
     """Run the examples and mutants of rules. Exit 1 where an example fails or a mutant survives."""
+    from pipeline.rulebook.pinning import write
     from pipeline.rulebook.proof import cases, failures, survivors
+    from pipeline.rulebook.proof_sentences import unsaid
 
     rules = _rulebook(paths).only(ids).rules
+    if write_sentences:
+        for rule in rules:
+            for told in write(rule):
+                click.echo(told)
+        rules = _rulebook(paths).only(ids).rules
     problems: list[str] = []
     examples = mutants = 0
     for rule in rules:
-        wrong = failures(rule)
+        wrong = failures(rule) + unsaid(rule)
         problems += wrong
         examples += len(cases(rule))
         if not wrong:  # a mutant says nothing where the rule itself is wrong
@@ -148,6 +160,7 @@ privilege: none             # none, read, write, admin: what they could do then
 needs: [{part}]
 must: |
   resource.config.{part} != null
+sentence: "{{resource}} has no {part}"   # why it fails; names of your own are expressions under `values`
 why: Why it matters, in your own words.
 remediation:
   console: ""
@@ -158,7 +171,7 @@ frameworks: {{}}
 examples:
   base: {{config: {{{part}: {{}}}}}}
   passed: [{{name: as it should be}}]
-  failed: [{{name: as it must not be, set: {{config.{part}: null}}}}]
+  failed: [{{name: as it must not be, says: example has no {part}, set: {{config.{part}: null}}}}]
   unknown: [{{name: it may not be read, unread: [{part}]}}]
 """
 

@@ -25,20 +25,26 @@ SAYS = {
     "any_port_open_to_world": ("'group', \"20-21, 23\"", "It does on one of these ports"),
     "other_port_open_to_world": ("'group', \"80, 443\"", "It does on a port that is none of these"),
     "acl_port_open_to_world": ("'acl', 22", "A network ACL does on a port, its rules in their order"),
+    "deciding_statements": ("'policy', \"policy_allows_public\", \"\"", "The statements each of which alone makes a judgement of a policy, as `s3:GetObject to * (Sid)`: its function by name, and that function's second text"),
+    "open_ranges": ("'group', \"22, 8000-8100\"", "The addresses and prefix lists to which a security group is open on these ports (`!22`: on any but these)"),
+    "open_ports": ("'group', \"22, 8000-8100\"", "Those of these ports that are open to the internet, as texts; `all` where every port is"),
+    "acl_open_rules": ("'acl', 22", "The numbers of the rules by which a network ACL lets a large part of the internet in on a port"),
     "is_true": ("'part.Field'", "The path holds true; false where it ends early or holds anything else"),
     "age_days": ("resource.config.part.CreateDate", "Whole days from a time's text to the record's time"),
 }  # fmt: skip
+GIVES = {"BOOL": "bool", "INT": "whole number", "LIST": "list"}
 INTRO = """
 Functions of the rule language beside CEL's own. A path is a text under `resource.config`, its first
 step the part, which must stand in the rule's `needs`; a path that ends early (a policy that is not there) gives false.
 What cannot be judged for sure, such as a condition by a variable of the caller, is an error, and the evaluation unknown.
+Those that give a list are for `values`, the named expressions of a rule's sentence.
 """
 
 
 def pages() -> Iterator[tuple[str, str]]:
     """The page."""
     rows = [
-        (code(f"{name}({SAYS[name][0]})"), "whole number" if FUNCTIONS[name].returns == "INT" else "bool", SAYS[name][1])
+        (code(f"{name}({SAYS[name][0]})"), GIVES[FUNCTIONS[name].returns], SAYS[name][1])
         for name in FUNCTIONS
     ]  # fmt: skip
     yield (

@@ -76,7 +76,7 @@ class Rulebook:
 
     def _hash(self, type: str) -> bytes:
         content = [
-            rule.file.model_dump(mode="json", exclude={"examples"})
+            rule.file.model_dump(mode="json", exclude={"examples", "sentence", "values"})
             | {"frameworks": rule.frameworks}
             for rule in self._by_type[type]
         ]

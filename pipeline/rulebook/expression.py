@@ -1,6 +1,7 @@
 """CEL expressions: compiled, with the parts and paths of the resource that they touch."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -75,6 +76,25 @@ def environment() -> Any:
 
 def compile_text(text: str) -> Expression:
     """Compiles a condition. Raises BadExpression with the place of the first error."""
+    return _compiled(text, _condition)
+
+
+def compile_value(text: str) -> Expression:
+    """Compiles an expression that gives a value of any kind. Raises BadExpression with the place of the first error."""
+    return _compiled(text, _value)
+
+
+def _condition(kind: str) -> str:
+    if kind in ("BOOL", "DYN"):
+        return ""
+    return f"gives {kind.lower()}, not true or false (compare it with something)"
+
+
+def _value(kind: str) -> str:
+    return "may give nothing (end it with .orValue(null))" if kind.startswith("optional") else ""
+
+
+def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
     try:
         program = environment().compile(text)
     except RuntimeError as error:
@@ -83,9 +103,8 @@ def compile_text(text: str) -> Expression:
             raise BadExpression(str(error).splitlines()[0]) from None
         line, column, message = found.groups()
         raise BadExpression(message, int(line), int(column)) from None
-    if program.return_type().name() not in ("BOOL", "DYN"):
-        kind = program.return_type().name().lower()
-        raise BadExpression(f"gives {kind}, not true or false (compare it with something)")
+    if why := wrong(program.return_type().name()):
+        raise BadExpression(why)
     checked = ast.parse(program.serialize())
     touched = Found()
     _walk(checked.expr, {}, touched)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import federation, filesystems, grants, network, policy, rights
+from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons, rights
 
 DAY = 86_400_000_000
 REMEMBERED = 20_000
@@ -77,7 +77,32 @@ def _judgement(judge: Callable[..., bool], of: str = "account") -> Callable[...,
         return known[key]
 
     known: dict[tuple[Any, ...], bool] = {}
+    _JUDGES[call] = judge, of
     return call
+
+
+_JUDGES: dict[Callable[..., bool], tuple[Callable[..., bool], str]] = {}
+"""What a function of the rule language asks, and what else of the resource that is told."""
+
+
+def _deciding(path: str, function: str, more: str) -> list[str]:
+    """The statements that make a judgement of the policy at a path; `more` is that function's second text, or empty."""
+    current = CURRENT.get()
+    judge, of = _JUDGES[FUNCTIONS[function].call]
+    told = [getattr(current, of), *([more] if more else [])]
+    return reasons.deciding(at_path(current.config, path), lambda document: judge(document, *told))
+
+
+def _open_ranges(path: str, ports: str) -> list[str]:
+    return network.open_ranges(*_group(path), ports)
+
+
+def _open_ports(path: str, ports: str) -> list[str]:
+    return network.open_ports(*_group(path), ports)
+
+
+def _open_rules(path: str, port: int) -> list[int]:
+    return network.open_rules(at_path(CURRENT.get().config, path) or {}, port)
 
 
 def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
@@ -156,6 +181,10 @@ FUNCTIONS: dict[str, Function] = {
         _other_port_open_to_world, ("STRING", "STRING"), "BOOL", True
     ),
     "acl_port_open_to_world": Function(_acl_port_open_to_world, ("STRING", "INT"), "BOOL", True),
+    "deciding_statements": Function(_deciding, ("STRING", "STRING", "STRING"), "LIST", True),
+    "open_ranges": Function(_open_ranges, ("STRING", "STRING"), "LIST", True),
+    "open_ports": Function(_open_ports, ("STRING", "STRING"), "LIST", True),
+    "acl_open_rules": Function(_open_rules, ("STRING", "INT"), "LIST", True),
     "is_true": Function(_is_true, ("STRING",), "BOOL", True),
     "age_days": Function(_age_days, ("STRING",), "INT", False),
 }

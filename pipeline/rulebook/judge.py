@@ -45,6 +45,7 @@ class BoundRule:
         self.must = rule.must.program
         self.reads = rule.must.reads | (rule.when.reads if rule.when else frozenset())
         self.evidence = evidence_paths(rule.must.paths)
+        self.sentence = rule.sentence
 
 
 @dataclass(slots=True)

@@ -168,3 +168,44 @@ def _ranges(permission: Mapping[str, Any]) -> list[str]:
     ranges = [r.get("CidrIp") for r in permission.get("IpRanges") or []]
     ranges += [r.get("CidrIpv6") for r in permission.get("Ipv6Ranges") or []]
     return [cidr for cidr in ranges if cidr]
+
+
+def open_ranges(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
+    """The addresses, or prefix lists, to which a group is open on one of the ports (22, 8000-8100; `!22`: any but it)
+    together with the whole internet."""
+    near = [permission for permission, _ in _near(group, ports)]
+    ranges = [cidr for permission in near for cidr in _ranges(permission)]
+    named = [one.get("PrefixListId") for p in near for one in p.get("PrefixListIds") or []]
+    entries = {one["PrefixListId"]: [e["Cidr"] for e in one.get("Entries") or []] for one in lists or []}  # fmt: skip
+    wide = [cidr for cidr in ranges if broad([cidr])]
+    wide += [one for one in named if broad(entries.get(one, []))]
+    return wide or [*ranges, *named]
+
+
+def open_ports(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
+    """Those of the ports that are open to the internet, as 22 or 8000-8100; `all` where every port is."""
+    near = list(_near(group, ports))
+    alone = [span for permission, span in near if _maybe([permission], lists)]
+    spans = alone or [span for _, span in near]
+    if PORTS in spans:
+        return ["all"]
+    return [str(low) if low == high else f"{low}-{high}" for low, high in sorted(set(spans))]
+
+
+def _near(group: Mapping[str, Any], ports: str) -> Iterator[tuple[Mapping[str, Any], Span]]:
+    """The permissions that let in on one of the ports, and the ports that they are for."""
+    wanted = _others(ports[1:]) if ports.startswith("!") else _spans(ports)
+    for permission in group.get("IpPermissions") or []:
+        if (span := _span(permission)) and _meet(span, wanted):
+            yield permission, span
+
+
+def open_rules(acl: Mapping[str, Any], port: int) -> list[int]:
+    """The numbers of a network ACL's rules that let a large part of the internet in on a port."""
+    entries = [entry for entry in acl.get("Entries") or [] if not entry.get("Egress")]
+    denies = [entry for entry in entries if entry.get("RuleAction") == "deny"]
+    return sorted(
+        allow["RuleNumber"]
+        for allow in entries
+        if allow not in denies and acl_open({"Entries": [*denies, allow]}, port)
+    )

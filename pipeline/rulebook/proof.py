@@ -68,12 +68,13 @@ def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
     asked.params = bound.params | example.params
     resource = document(rule, example)
     verdict = RuleSet([asked]).judge(
-        resource, unread, now, example.previous, _changes(example, resource)
+        resource, unread, now, example.previous, changes(example, resource)
     )[0]
     return verdict.evaluation, verdict.detail
 
 
-def _changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
+def changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
+    """What `changes` is for an example with `previous`."""
     out: list[dict[str, Any]] = []
     for part, before in (example.previous or {}).items():
         if part in resource["config"]:

@@ -1,6 +1,7 @@
 """A rule file: read, checked whole, compiled."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pipeline.model.finding import Remediation, Severity, rule_uuid
 from pipeline.rulebook.expression import BadExpression, Expression, compile_text
 from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
+from pipeline.rulebook.sentence import Sentence, compiled
 from pipeline.rulebook.shapes import Shapes, unknown_paths
 from pipeline.rulebook.source import Source, nearest
 
@@ -30,6 +32,8 @@ class Example(_Strict):
     """A small change to the base resource, and what the rule must say then."""
 
     name: str
+    says: str | None = None
+    """Of a failing one: the rule's sentence, word for word."""
     set: dict[str, Any] = Field(default_factory=dict)
     remove: list[str] = Field(default_factory=list)
     unread: list[str] = Field(default_factory=list)
@@ -68,6 +72,10 @@ class RuleFile(_Strict):
     params: dict[str, int | str | bool | list[str]] = Field(default_factory=dict)
     when: str = "true"
     must: str
+    sentence: str | list[str] | None = None
+    """Why it fails, with the values of {names}; of several the first whose names all have a value."""
+    values: dict[str, str] = Field(default_factory=dict)
+    """Expressions for the names in `sentence`."""
     for_: str = Field("0s", alias="for", pattern=DURATION.pattern)
     keep_firing_for: str = Field("0s", pattern=DURATION.pattern)
     why: str
@@ -88,6 +96,7 @@ class Rule:
     must: Expression
     frameworks: dict[str, list[str]]
     """The controls that the file names, and all those that they answer."""
+    sentence: Sentence | None = None
 
     @property
     def id(self) -> str:
@@ -148,10 +157,11 @@ def load_rule(
     ]
     when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
     must = _compiled(source, "must", file.must, problems)
+    sentence = compiled(source, file.sentence, file.values, file.params, problems)
     if must is None or (when is None and file.when.strip() != "true"):
         return None, problems
     known = {} if problems else frameworks.answered(file.frameworks)
-    rule = Rule(file, path, when, must, known)
+    rule = Rule(file, path, when, must, known, sentence)
     problems += _needs(source, rule) + _variables(source, rule) + _paths(source, rule, shapes)
     if rule.when is not None and not file.examples.not_applicable:
         problems.append(
@@ -199,7 +209,13 @@ def _indent_of(source: Source, field: str) -> int:
 def _needs(source: Source, rule: Rule) -> list[str]:
     touched = rule.must.parts | (rule.when.parts if rule.when else frozenset())
     declared = set(rule.file.needs)
+    told = rule.sentence.values if rule.sentence else {}
     problems = [
+        f"{source.at('values', name)}: reads part {part!r}, which `needs` does not name (say only what decides)"
+        for name, expression in told.items()
+        for part in sorted(expression.parts - declared)
+    ]
+    problems += [
         f"{source.at('needs')}: the condition reads part {part!r}, which `needs` does not name (add it:"
         " an unread part must give unknown, never a verdict)"
         for part in sorted(touched - declared)
@@ -214,8 +230,8 @@ def _variables(source: Source, rule: Rule) -> list[str]:
     from pipeline.rulebook import ast
 
     out = []
-    for field, expression in (("when", rule.when), ("must", rule.must)):
-        for node in _nodes(expression.checked.expr) if expression else ():
+    for where, expression in _expressions(rule):
+        for node in _nodes(expression.checked.expr):
             if (
                 ast.kind(node) == "select_expr"
                 and ast.kind(node.select_expr.operand) == "ident_expr"
@@ -223,7 +239,7 @@ def _variables(source: Source, rule: Rule) -> list[str]:
                 name, key = node.select_expr.operand.ident_expr.name, node.select_expr.field
                 if name == "params" and key not in rule.file.params:
                     out.append(
-                        f"{source.at(field)}: unknown parameter {key!r}{nearest(key, rule.file.params)}"
+                        f"{source.at(*where)}: unknown parameter {key!r}{nearest(key, rule.file.params)}"
                     )
     return out
 
@@ -238,10 +254,18 @@ def _nodes(expr: Any) -> Any:
 
 def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[str]:
     out = []
-    for field, expression in (("when", rule.when), ("must", rule.must)):
-        if expression is not None:
-            out += [
-                f"{source.at(field)}: {why}"
-                for why in unknown_paths(rule.type, expression.paths, shapes)
-            ]
+    for where, expression in _expressions(rule):
+        out += [
+            f"{source.at(*where)}: {why}"
+            for why in unknown_paths(rule.type, expression.paths, shapes)
+        ]
     return out
+
+
+def _expressions(rule: Rule) -> Iterator[tuple[tuple[str, ...], Expression]]:
+    """All of a rule's, each with its place in the file."""
+    if rule.when is not None:
+        yield ("when",), rule.when
+    yield ("must",), rule.must
+    for name, expression in (rule.sentence.values if rule.sentence else {}).items():
+        yield ("values", name), expression

@@ -1,0 +1,135 @@
+"""Values as words of a sentence: one short line in which nobody else's text can do anything. Pure."""
+
+import math
+import re
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+LONGEST = 300
+"""Characters of a sentence."""
+HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""A name in a template."""
+REDACTED = "(redacted)"
+_LIMITS = ((80, 3), (56, 3), (40, 2), (28, 2), (20, 1))
+"""Characters of one value and elements of a list, ever fewer until the sentence fits."""
+_DONE = re.compile(r"redacted:[0-9a-f]{8}:[0-9a-f]{32}")
+_LOOSE = re.compile(r"[^\w.:/@*+=,~#%-]")
+"""What a name must not have to stand in a sentence without quotes."""
+_MARKUP = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "'", '"': "'", "\\": "/"})
+
+
+def clean(text: str) -> str:
+    """The text on one line: what is not printed, or steers (control characters, line feeds, bidi), is shown as `\ufffd`,
+    what other programs could take for markup is replaced by what looks like it, a redacted value by a word."""
+    text = _DONE.sub(REDACTED, text[: LONGEST * 2])
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(_printed(char) for char in unicodedata.normalize("NFC", text))
+    return " ".join(text.translate(_MARKUP).replace("](", "] (").split())
+
+
+def _printed(char: str) -> str:
+    if char.isprintable():
+        return "" if unicodedata.category(char) == "Me" else char
+    return " " if char in "\t\n\r" or unicodedata.category(char) == "Zs" else "\ufffd"
+
+
+def quoted(text: str) -> str:
+    """A name as it stands in a sentence: in quotes where it could be taken for a part of it."""
+    text = clean(text) or "unnamed"
+    return f'"{text}"' if _LOOSE.search(text) else text
+
+
+def worded(value: Any, width: int = _LIMITS[0][0], items: int = _LIMITS[0][1]) -> str | None:
+    """A value in words: lists are cut and counted, long texts lose their middle. None for what says nothing (null, an
+    empty text or list) and for what has no words (a map)."""
+    if isinstance(value, list | tuple):
+        return _listed(value, width, items)
+    if isinstance(value, str):
+        return _short(clean(value), width) or None
+    if isinstance(value, dict):
+        return REDACTED if value.get("redacted") is True else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, timedelta):
+        return f"{value.days} days"
+    return None
+
+
+def _number(value: float) -> str | None:
+    if not math.isfinite(value):
+        return None
+    return str(int(value)) if value == int(value) and abs(value) < 1e18 else f"{value:g}"
+
+
+def _short(text: str, width: int) -> str:
+    """At most so many characters; the beginning and the end are kept."""
+    if len(text) <= width:
+        return text
+    tail = width // 3
+    return f"{text[: width - tail - 1]}…{text[len(text) - tail :]}"
+
+
+def _listed(values: Sequence[Any], width: int, items: int) -> str | None:
+    """a, b and 12 more; each only once."""
+    words: dict[str, None] = {}
+    for value in values:
+        if (word := worded(value, width, items)) is None:
+            return None
+        words[word] = None
+    every = list(words)
+    if not every:
+        return None
+    if len(every) > items:
+        shown = every[: max(1, items - 1)]
+        return f"{', '.join(shown)} and {len(every) - len(shown)} more"
+    return " and ".join([", ".join(every[:-1]), every[-1]]) if len(every) > 1 else every[0]
+
+
+def fill(template: str, values: Mapping[str, Any], whole: Collection[str] = ()) -> str | None:
+    """The template with words for its names, at most LONGEST characters; the values of `whole` are not cut. None where a
+    name has no words."""
+    text = ""
+    for width, items in _LIMITS:
+        words = {
+            name: worded(values.get(name), LONGEST if name in whole else width, items)
+            for name in HOLE.findall(template)
+        }
+        if None in words.values():
+            return None
+        # in one pass: what stands in a value is no template
+        text = HOLE.sub(lambda hole: words[hole[1]] or "", template)  # noqa: B023 - used at once
+        if len(text) <= LONGEST:
+            return text
+    return text[: LONGEST - 1] + "…"
+
+
+def standard(resource: Mapping[str, Any]) -> dict[str, str]:
+    """The names that every sentence has: resource, name, id, region, account, type."""
+    uid = str(resource["uid"])
+    id, name = _last(uid), _last(str(resource.get("name") or ""))
+    tag = (resource.get("tags") or {}).get("Name")
+    if name == id and isinstance(tag, str):
+        name = tag
+    whole = quoted(name or id)
+    if name and name not in re.split(r"[:/]", uid) and not id.startswith(name):
+        whole = f"{quoted(id)} ({quoted(name)})"
+    account, called = str(resource["account"]), (resource.get("cloud_account") or {}).get("name")
+    return {
+        "resource": whole, "name": quoted(name or id), "id": quoted(id), "region": quoted(str(resource["region"])),
+        "account": f"{quoted(str(called))} ({quoted(account)})" if called else quoted(account),
+        "type": quoted(str(resource["type"])),
+    }  # fmt: skip
+
+
+STANDARD = ("resource", "name", "id", "region", "account", "type")
+
+
+def _last(name: str) -> str:
+    """The last step of an ARN or URL, else the name as it is."""
+    return re.split(r"[:/]", name)[-1] or name if name.startswith(("arn:", "https:")) else name
