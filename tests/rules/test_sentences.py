@@ -139,7 +139,8 @@ def test_a_long_list_of_long_names_still_fits() -> None:
 
 def test_an_expression_that_errs_costs_only_its_sentence() -> None:
     assert VERSIONING.sentence is not None
-    odd: list[dict[str, Any]] = [{}, *({"versioning": v} for v in (None, [], {"Status": {"a": 1}}))]
+    odd: list[dict[str, Any]] = [{}, {"versioning": None}, {"versioning": []}]
+    odd.append({"versioning": {"Status": {"a": 1}}})
     for config in odd:
         situation = Situation(HERE, config, 0, {})
         said = VERSIONING.sentence.said(situation)
