@@ -156,14 +156,14 @@ def changed(rule: Rule, old: str, new: str) -> tuple[Rule | None, list[str]]:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("is {status}", "is {statuss}", "{statuss} is none of `values`, `params` and resource, name, id, region, account, type"),
+        ("is {status}", "is {stats}", "{stats} is none of `values`, `params` and resource, name, id, region, account, type"),
         ("is {status}", "is off", "no sentence has {status} (remove it)"),
         ("is {status}", "is {status} {", "a brace that is no {name}"),
         ("is {status}", "is {status}.", "ends without a full stop"),
         ("is {status}", "is {status}" + "x" * 200, "longer than 200 characters"),
         ("  status: resource", "  name: resource", "the sentence has 'name' already"),
         ('resource.config.versioning.?Status.orValue(null)', "resource.config.versioning.?Status", "may give nothing (end it with .orValue(null))"),
-        ("versioning.?Status.orValue(null)", "versioning.?Statu.orValue(null)", "config.versioning has no 'Statu'"),
+        ("versioning.?Status.orValue(null)", "versioning.?Stage.orValue(null)", "config.versioning has no 'Statu'"),
         ("versioning.?Status.orValue(null)", "policy", "reads part 'policy', which `needs` does not name"),
         ("versioning.?Status.orValue(null)", "versioning.(", "Syntax error"),
     ],
