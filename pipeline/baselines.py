@@ -110,17 +110,14 @@ def _verdict(
     bound: BoundRule, kind: str, one: Expected, body: Body, hidden: Mapping[str, Hidden], hints: Hints
 ) -> Verdict:  # fmt: skip
     parts = sorted({steps(pointer)[0] for pointer in one.expect})
-    for part in parts:
-        why = hidden.get(part) or hidden.get(EVERYTHING)
-        if why is not None or part not in body.config:
-            reason, code = (why.reason, why.code) if why else ("never read", "")
-            return Verdict(
-                bound,
-                "unknown",
-                "unread" if why else "not_read",
-                f"{part}: {reason} {code}".strip(),
-            )
-    found = list(differences(one.expect, body.config, hints))
+    missing = [part for part in parts if part not in body.config or _why(part, hidden)]
+    known = {where: what for where, what in one.expect.items() if steps(where)[0] not in missing}
+    found = list(differences(known, body.config, hints))
+    if not found and missing:  # a difference elsewhere is one, whatever they say
+        why = _why(missing[0], hidden)
+        reason, code = (why.reason, why.code) if why else ("never read", "")
+        detail = f"{missing[0]}: {reason} {code}".strip()
+        return Verdict(bound, "unknown", "unread" if why else "not_read", detail)
     if not found:
         return Verdict(bound, "passed", "", "", [])
     shown = [
@@ -131,6 +128,11 @@ def _verdict(
         digest = hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
         shown.append({"path": "…", "value": f"{len(rest)} more ({digest})"})
     return Verdict(bound, "failed", "", one.source, shown)
+
+
+def _why(part: str, hidden: Mapping[str, Hidden]) -> Hidden | None:
+    """Why a part is not known; None for one that is, or was never read."""
+    return hidden.get(part) or hidden.get(EVERYTHING)
 
 
 def differences(

@@ -163,7 +163,9 @@ def _described(body: Body, snapshot: Snapshot, *, unread: bool) -> dict[str, Any
     """What findings say of the resource. A reading that was denied does not know its name and tags."""
     described = _resource(snapshot)
     if unread and not body.unseen:
-        described |= {key: body.resource[key] for key in ("name", "tags")}
+        described |= {key: body.resource[key] for key in ("name", TAGS)}
+    if any(item.part == TAGS for item in snapshot.unread) and not body.unseen:
+        described[TAGS] = body.resource[TAGS]
     return described
 
 
@@ -192,6 +194,8 @@ def _hidden(
         known = hidden.get(item.part)
         if at >= (known.at if known else 0):
             hidden[item.part] = Hidden(item.reason, item.code, at)
+    if snapshot.parts and TAGS in hidden and hidden[TAGS].at < at:
+        del hidden[TAGS]  # they come with every reading, and are no part
     return {
         name: item
         for name, item in hidden.items()

@@ -3,6 +3,7 @@
 Message and field numbers are those of cel.expr (checked.proto, syntax.proto); only what is read here is declared,
 the rest is kept as unknown fields."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory
@@ -102,6 +103,13 @@ def children(expr: Any) -> list[Any]:
         c = expr.comprehension_expr
         return [c.iter_range, c.accu_init, c.loop_condition, c.loop_step, c.result]
     return []
+
+
+def every(expr: Any) -> Iterator[Any]:
+    """An expression and all below it."""
+    yield expr
+    for child in children(expr):
+        yield from every(child)
 
 
 def constant(expr: Any) -> Any:

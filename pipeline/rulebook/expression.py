@@ -10,10 +10,10 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
 from pipeline.rulebook import ast
-from pipeline.rulebook.functions import FUNCTIONS
+from pipeline.rulebook.functions import FUNCTIONS, UNREAD, not_read
 
 Path = tuple[str, ...]
-ELEMENT = "[]"
+ELEMENT, TAGS = "[]", "tags"
 
 _AT = re.compile(r"<input>:(\d+):(\d+): (.*)")
 
@@ -40,11 +40,17 @@ class Expression:
     """The variables that it names."""
     reads: frozenset[str]
     """The parts that the expression itself reads, not by a function: what the runtime must be given."""
+    forms: dict[frozenset[str], Any] = field(default_factory=dict, init=False, compare=False)
+    """Its programs by the parts that are unread (unread.py)."""
 
     @property
     def parts(self) -> frozenset[str]:
         """The parts of the configuration that it touches, `has()` and `?.` included."""
         return frozenset(path[1] for path in self.paths if path[0] == "config" and len(path) > 1)
+
+    @property
+    def reads_tags(self) -> bool:
+        return any(path[0] == TAGS for path in self.paths if path)
 
 
 @cache
@@ -58,6 +64,8 @@ def environment() -> Any:
         )
         for name, f in FUNCTIONS.items()
     ]  # fmt: skip
+    raises = cel.Overload(f"{UNREAD}_o", cel.Type.DYN, [cel.Type.STRING], False, not_read)
+    functions.append(cel.FunctionDecl(UNREAD, [raises]))
     return cel.NewEnv(
         variables={
             "resource": words,
@@ -139,10 +147,7 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
     if which == "comprehension_expr":
         c = expr.comprehension_expr
         _walk(c.iter_range, scope, found)
-        inner = scope | {c.iter_var: element_of(c.iter_range, scope), c.accu_var: None}
-        if c.iter_var2:
-            inner[c.iter_var2] = inner[c.iter_var]
-            inner[c.iter_var] = None
+        inner = inner_scope(c, scope)
         for child in (c.accu_init, c.loop_condition, c.loop_step, c.result):
             _walk(child, inner, found)
         return
@@ -210,6 +215,16 @@ def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
     if call.function in ("orValue", "value", "or") and call.HasField("target"):
         return path_of(call.target, scope)
     return None
+
+
+def inner_scope(comprehension: Any, scope: dict[str, Path | None]) -> dict[str, Path | None]:
+    """What the names within a comprehension stand for."""
+    c = comprehension
+    inner = scope | {c.iter_var: element_of(c.iter_range, scope), c.accu_var: None}
+    if c.iter_var2:
+        inner[c.iter_var2] = inner[c.iter_var]
+        inner[c.iter_var] = None
+    return inner
 
 
 def element_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:

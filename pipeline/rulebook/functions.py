@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
@@ -14,6 +14,7 @@ from pipeline.model.base import micros
 from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons, rights
 
 DAY = 86_400_000_000
+LISTS = "prefix_lists"
 REMEMBERED = 20_000
 """Judgements of documents that each function remembers."""
 
@@ -27,6 +28,8 @@ class Current:
     now: int
     uid: str = ""
     memory: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    missed: list[str] = field(default_factory=list)
+    """The parts that an answer would have needed, and that are not in `config`: unread, or never read."""
 
 
 CURRENT: ContextVar[Current] = ContextVar("current")
@@ -38,6 +41,16 @@ class Function(NamedTuple):
     returns: str
     path: bool
     """Whether the first argument is a path under resource.config."""
+
+
+UNREAD = "@unread"
+"""The function that stands for an unread part (unread.py). No rule can write its name."""
+
+
+def not_read(part: str) -> NoReturn:
+    """Says that the answer hangs on a part that is not known."""
+    CURRENT.get().missed.append(part)
+    raise ValueError(f"{part} is not read")
 
 
 def at_path(config: Any, path: str) -> Any:
@@ -120,21 +133,26 @@ def _age_days(text: str) -> int:
 
 
 def _port_open_to_world(path: str, port: int) -> bool:
-    return network.port_open(*_group(path), port)
+    return _group(path, lambda group, lists: network.port_open(group, lists, port))
 
 
 def _any_port_open_to_world(path: str, ports: str) -> bool:
-    return network.any_open(*_group(path), ports)
+    return _group(path, lambda group, lists: network.any_open(group, lists, ports))
 
 
 def _other_port_open_to_world(path: str, ports: str) -> bool:
-    return network.any_open(*_group(path), ports, but=True)
+    return _group(path, lambda group, lists: network.any_open(group, lists, ports, but=True))
 
 
-def _group(path: str) -> tuple[dict[str, Any], Any]:
-    """A security group, and the prefix lists that it names: of another part, which is not there where it was not read."""
+def _group(path: str, judge: Callable[[dict[str, Any], Any], bool]) -> bool:
+    """What a judge says of a security group and the prefix lists that it names, which are a part of their own."""
     config = CURRENT.get().config
-    return at_path(config, path) or {}, config.get("prefix_lists")
+    try:
+        return judge(at_path(config, path) or {}, config.get(LISTS))
+    except network.ListsUnread:
+        if LISTS in config:
+            raise
+        not_read(LISTS)
 
 
 def _acl_port_open_to_world(path: str, port: int) -> bool:

@@ -7,11 +7,13 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from pipeline.rulebook.expression import ELEMENT, environment
+from pipeline.rulebook.expression import ELEMENT, TAGS, environment
 from pipeline.rulebook.functions import CURRENT, Current
 from pipeline.rulebook.rule import Rule, seconds
+from pipeline.rulebook.unread import program
 
 EVERYTHING = "*"
+NOTHING: frozenset[str] = frozenset()
 MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
 """Paths of a finding's evidence; characters of a text; bytes of a value that is shown whole."""
 Path = tuple[str, ...]
@@ -40,9 +42,9 @@ class BoundRule:
             seconds(rule.file.keep_firing_for),
         )
         self.needs = frozenset(rule.file.needs)
+        self.reads_tags = any(e.reads_tags for e in (rule.when, rule.must) if e)
         self.uses_now = rule.uses("now")
-        self.when = rule.when.program if rule.when else None
-        self.must = rule.must.program
+        self.when, self.must = rule.when, rule.must
         self.reads = rule.must.reads | (rule.when.reads if rule.when else frozenset())
         self.evidence = evidence_paths(rule.must.paths)
         self.sentence = rule.sentence
@@ -68,6 +70,7 @@ class RuleSet:
         self._reads = frozenset[str]().union(*(rule.reads for rule in self.rules))
         self._shared = [rule for rule in self.rules if not rule.params]
         self._needs = frozenset[str]().union(*(rule.needs for rule in self._shared))
+        self._tagged = any(rule.reads_tags for rule in self._shared)
         self._together = _together(self._shared)
 
     def judge(
@@ -80,16 +83,18 @@ class RuleSet:
     ) -> list[Verdict]:
         """A verdict of every rule on a resource document. `now` is the record time in microseconds."""
         config = resource["config"]
-        known = config.keys() - unread.keys()
+        known = frozenset(config.keys() - unread.keys())
         # a function may look into a part that its rule does not need: never an unread one's old value
         seen = {part: config[part] for part in known}
-        token = CURRENT.set(Current(seen, resource["account"], now, resource["uid"]))
+        current = Current(seen, resource["account"], now, resource["uid"])
+        token = CURRENT.set(current)
         env = environment()
         # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
         data = _data(_with(resource, self._reads), {}, now, previous, changes)
         shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
         try:
-            answers = self._answers(shared) if self._needs <= known else {}
+            whole = self._needs <= known and not (self._tagged and _tagless(unread))
+            answers = self._answers(shared) if whole else {}
             return [
                 _told(rule, answers[rule.id], resource, shown)
                 if rule.id in answers
@@ -102,9 +107,9 @@ class RuleSet:
                     if rule.params
                     else shared,
                     shown,
+                    current,
+                    unread,
                 )
-                if rule.needs <= known
-                else _hidden(rule, config, unread)
                 for rule in self.rules
             ]
         finally:
@@ -123,18 +128,20 @@ class RuleSet:
         return dict(zip((rule.id for rule in self._shared), letters, strict=True))
 
 
+def _tagless(unread: Mapping[str, Unread]) -> bool:
+    return TAGS in unread or EVERYTHING in unread
+
+
 def answer(
     rule: BoundRule, resource: dict[str, Any], now: int, previous: dict[str, Any] | None = None,
     changes: Sequence[dict[str, Any]] = (),
 ) -> Evaluation:  # fmt: skip
     """What one rule says of a resource of which nothing is unread; as `RuleSet.judge` does, but without its evidence."""
     config = resource["config"]
-    if not rule.needs <= config.keys():
-        return "unknown"
     token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
     try:
         data = _data(_with(resource, rule.reads), rule.params, now, previous, changes)
-        return _asked(rule, environment().Activation(data))[0]
+        return _asked(rule, environment().Activation(data), rule.needs.difference(config))[0]
     finally:
         CURRENT.reset(token)
 
@@ -179,17 +186,20 @@ def _together(rules: Sequence[BoundRule]) -> Any:
 
 
 def _told(
-    rule: BoundRule, letter: str, resource: dict[str, Any], seen: dict[Path, dict[str, Any]]
-) -> Verdict:
+    rule: BoundRule, letter: str, resource: dict[str, Any], seen: dict[Path, dict[str, Any]],
+    hidden: frozenset[str] = NOTHING,
+) -> Verdict:  # fmt: skip
     if letter == ELSEWHERE:
         return Verdict(rule, "not_applicable")
-    shown = evidence(rule.evidence, resource, seen)
+    paths = rule.evidence
+    if hidden:  # what is kept of an unread part is no evidence
+        paths = tuple(path for path in paths if (path[1] if path[0] == "config" else path[0]) not in hidden)  # fmt: skip
+    shown = evidence(paths, resource, seen)
     return Verdict(rule, "passed" if letter == PASSED else "failed", "", "", shown)
 
 
-def _hidden(rule: BoundRule, config: Mapping[str, Any], unread: Mapping[str, Unread]) -> Verdict:
-    """Unknown, without asking, where a needed part is not known: has() would turn it into a verdict."""
-    part = next(p for p in rule.rule.file.needs if p in unread or p not in config)
+def _hangs_on(rule: BoundRule, part: str, unread: Mapping[str, Unread]) -> Verdict:
+    """Unknown, for the answer hangs on a part that is not known."""
     why = unread.get(part) or unread.get(EVERYTHING)
     if why is None:
         return Verdict(rule, "unknown", "not_read", f"{part}: never read")
@@ -198,23 +208,32 @@ def _hidden(rule: BoundRule, config: Mapping[str, Any], unread: Mapping[str, Unr
 
 
 def _ask(
-    rule: BoundRule, resource: dict[str, Any], activation: Any, seen: dict[Path, dict[str, Any]]
-) -> Verdict:
-    evaluation, error = _asked(rule, activation)
-    if evaluation == "unknown":
-        return Verdict(rule, "unknown", "error", error)
-    return _told(rule, _LETTER[evaluation], resource, seen)
+    rule: BoundRule, resource: dict[str, Any], activation: Any, seen: dict[Path, dict[str, Any]],
+    current: Current, unread: Mapping[str, Unread],
+) -> Verdict:  # fmt: skip
+    hidden = rule.needs.difference(current.config)
+    if rule.reads_tags and _tagless(unread):
+        hidden |= {TAGS}
+    current.missed.clear()
+    evaluation, error = _asked(rule, activation, hidden)
+    if evaluation != "unknown":
+        return _told(rule, _LETTER[evaluation], resource, seen, hidden)
+    if current.missed:  # once that is read there may be another answer, or the same error
+        return _hangs_on(rule, current.missed[0], unread)
+    return Verdict(rule, "unknown", "error", error)
 
 
-def _asked(rule: BoundRule, activation: Any) -> tuple[Evaluation, str]:
-    """What it says; of `unknown` the error too."""
+def _asked(
+    rule: BoundRule, activation: Any, hidden: frozenset[str] = NOTHING
+) -> tuple[Evaluation, str]:
+    """What it says where some of its parts are unread; of `unknown` the error too."""
     if rule.when is not None:
-        applies = _eval(rule.when, activation)
+        applies = _eval(program(rule.when, hidden), activation)
         if isinstance(applies, str):
             return "unknown", applies
         if not applies:
             return "not_applicable", ""
-    holds = _eval(rule.must, activation)
+    holds = _eval(program(rule.must, hidden), activation)
     if isinstance(holds, str):
         return "unknown", holds
     return ("passed" if holds else "failed"), ""

@@ -16,6 +16,10 @@ ROUTED = IPv6Network("2000::/3")
 """The addresses of IPv6 that the internet uses."""
 
 
+class ListsUnread(ValueError):
+    """The answer hangs on the entries of a prefix list."""
+
+
 def port_open(group: Mapping[str, Any], lists: Any, port: int) -> bool:
     """Whether a group lets a large part of the internet in on a port, by one of its rules or by all together.
 
@@ -31,7 +35,7 @@ def _reached(permissions: Sequence[Mapping[str, Any]], lists: Any) -> bool:
     if not WORLD.isdisjoint(ranges) or (not _small(ranges) and broad(ranges)):
         return True
     if not entries.keys() >= set(named):
-        raise ValueError("open to a prefix list, whose entries are not read")
+        raise ListsUnread("open to a prefix list, whose entries are not read")
     return False
 
 

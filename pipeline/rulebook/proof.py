@@ -1,7 +1,8 @@
 """A rule proves itself: every example gives what it says, and every mutant of its conditions is noticed by one."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ from pipeline.model.base import micros
 from pipeline.rulebook import ast
 from pipeline.rulebook.expression import Expression, environment
 from pipeline.rulebook.judge import BoundRule, RuleSet
+from pipeline.rulebook.outcomes import can_answer
 from pipeline.rulebook.rule import EXPECTED, Example, Rule
 from pipeline.rulebook.write import unparse
 
@@ -103,9 +105,13 @@ def failures(rule: Rule) -> list[str]:
             out.append(
                 f"{rule.path}: example {case.example.name!r} is unknown by {detail}, not by an unread part"
             )
-    covered = {part for case in cases(rule) for part in case.example.unread}
+    alone = (case.example.unread for case in cases(rule) if case.expected == "unknown")
+    covered = {part for unread in alone if len(unread) == 1 for part in unread}
     missing = sorted(set(rule.file.needs) - covered)
-    return out + [f"{rule.path}: no example has part {part!r} unread" for part in missing]
+    return out + [
+        f"{rule.path}: no example is unknown because part {part!r} alone is unread"
+        for part in missing
+    ]
 
 
 def survivors(rule: Rule) -> tuple[int, list[str]]:
@@ -114,19 +120,31 @@ def survivors(rule: Rule) -> tuple[int, list[str]]:
     allowed = {item.mutant for item in rule.file.equivalent_mutants}
     count, out = 0, []
     for field, expression in (("when", rule.when), ("must", rule.must)):
-        for text, program in mutants(expression) if expression else ():
+        for text, changed in mutants(expression) if expression else ():
             mutant = copy.copy(bound)
-            setattr(mutant, field, program)
+            setattr(mutant, field, changed)
             count += 1
             if text not in allowed and all(
                 ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
             ):
                 out.append(f"{rule.path}: no example notices that {field} became: {text}")
-    return count, out
+    asked = [part for part in rule.file.needs if can_answer(rule.when, rule.must, part)]
+    return count + len(asked), out + _overcautious(rule, asked, allowed)
 
 
-def mutants(expression: Expression) -> Iterator[tuple[str, Any]]:
-    """Every small wrong change of a condition: its text, and its program."""
+def _overcautious(rule: Rule, parts: Sequence[str], allowed: Container[str]) -> list[str]:
+    """The mutants that say unknown whenever a part is unread, be it needed for the answer or not."""
+    told = {p for case in cases(rule) if case.expected != "unknown" for p in case.example.unread}
+    return [
+        f"{rule.path}: no example notices that the rule became: {text}"
+        f" (add one that passes or fails with {part} unread, or the reason under equivalent_mutants)"
+        for part in parts
+        if part not in told and (text := f"unknown where {part} is unread") not in allowed
+    ]
+
+
+def mutants(expression: Expression) -> Iterator[tuple[str, Expression]]:
+    """Every small wrong change of a condition, with its text."""
     seen = {unparse(expression.checked.expr)}
     for number in range(sum(1 for _ in _nodes(expression.checked.expr))):
         for variant in range(3):
@@ -139,7 +157,8 @@ def mutants(expression: Expression) -> Iterator[tuple[str, Any]]:
             if text in seen:
                 continue
             seen.add(text)
-            yield text, environment().deserialize(ast.unparse(checked))
+            program = environment().deserialize(ast.unparse(checked))
+            yield text, replace(expression, checked=checked, program=program)
 
 
 def _nodes(expr: Any) -> Iterator[Any]:
@@ -242,16 +261,10 @@ def _swap_quantifier(comprehension: Any, checked: Any) -> bool:
         plain.CopyFrom(inner.call_expr.args[0])
         inner.CopyFrom(plain)
         return True
-    fresh = max((n.id for n in _every(checked.expr)), default=0) + 1
+    fresh = max((n.id for n in ast.every(checked.expr)), default=0) + 1
     negated = type(inner)(id=fresh)
     negated.call_expr.function = "!_"
     negated.call_expr.args.add().CopyFrom(inner)
     inner.CopyFrom(negated)
     checked.reference_map.add(key=fresh).value.overload_id.append("logical_not")
     return True
-
-
-def _every(expr: Any) -> Iterator[Any]:
-    yield expr
-    for child in ast.children(expr):
-        yield from _every(child)

@@ -134,6 +134,14 @@ def test_what_is_unread_is_unknown_and_closes_nothing(world: World) -> None:
     assert world.brief(APPROVED) == ("open", "failed", "opened")
 
 
+def test_what_is_unread_hides_no_difference_elsewhere(world: World) -> None:
+    said(world, expect={"/key/Enabled": True, "/rotation/KeyRotationEnabled": True})
+    world.snapshot(denied(2, "rotation"))
+    assert world.brief(APPROVED) == ("clear", "unknown", "unread")
+    world.snapshot(key(3, None, enabled=False))
+    assert world.brief(APPROVED) == ("open", "failed", "opened")
+
+
 def test_a_part_that_was_never_read_is_unknown(world: World) -> None:
     said(world, kind="declared", expect={"/policy/Statement": []})
     assert world.brief(DECLARED) == ("clear", "unknown", "not_read")

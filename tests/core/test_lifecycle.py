@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from pipeline.model import Finding, micros
+from pipeline.model import Finding, Unread, micros
 from pipeline.topics import SNAPSHOTS
 from tests.core.world import UID, World, denied, gone, key, minute, value
 
@@ -49,6 +49,18 @@ def test_unknown_neither_opens_nor_closes(world: World) -> None:
     world.snapshot(key(3, rotation=False))
     assert world.brief() == ("open", "failed", "opened")
     assert world.finding().opened_at == minute(1)
+
+
+def test_tags_that_may_not_be_read_are_kept_and_heard_of_again(world: World) -> None:
+    unread = [Unread(part="tags", reason="denied", code="AccessDenied")]
+    world.snapshot(key(0, tags={"env": "prod"}))
+    world.snapshot(key(1, rotation=False, unread=unread))
+    assert world.finding().resource.tags == {"env": "prod"}
+    world.snapshot(key(2, rotation=False, tags={"env": "prod"}))
+    world.snapshot(key(3, rotation=False, tags={"env": "test"}))
+    assert world.finding().resource.tags == {"env": "test"}
+    drift = world.drift("tags")
+    assert [(change.path, change.before, change.after) for change in drift.changes] == [("/tags/env", "prod", "test")]  # fmt: skip
 
 
 def test_a_resource_that_may_not_be_read_any_more_keeps_its_name_and_tags(world: World) -> None:
