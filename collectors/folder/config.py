@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 import jmespath  # type: ignore[import-untyped]
 
+from collectors.aws.partitions import DEFAULT, of_region
+from collectors.folder.account_block import BLOCK, OWN
 from collectors.redact import Redactor
 from collectors.table import kinds
 from pipeline import wire
@@ -101,8 +103,15 @@ def policy(value: dict[str, Any]) -> Any:
     return document(value["policyText"]) or None
 
 
+GROUPS = {
+    name: f"http://acs.amazonaws.com/groups/{name}"
+    for name in ("global/AllUsers", "global/AuthenticatedUsers", "s3/LogDelivery")
+}
+"""Config writes a group of S3's by the last word of its name, in the place of a grantee."""
+
+
 def acl(value: dict[str, Any]) -> Any:
-    """Only of canonical users: how Config names groups is not proven."""
+    """Of canonical users and of S3's own groups."""
     words = {
         "FullControl": "FULL_CONTROL",
         "Read": "READ",
@@ -113,15 +122,19 @@ def acl(value: dict[str, Any]) -> Any:
     grants = []
     for grant in value["grantList"] or []:
         grantee, permission = grant["grantee"], grant["permission"]
-        if not isinstance(grantee, dict) or "id" not in grantee or permission not in words:
+        if permission not in words:
             raise Unmapped
-        grants.append(
-            {
-                "Grantee": _person(grantee) | {"Type": "CanonicalUser"},
-                "Permission": words[permission],
-            }
-        )
+        grants.append({"Grantee": _grantee(grantee), "Permission": words[permission]})
     return {"Owner": _person(value["owner"]), "Grants": grants}
+
+
+def _grantee(value: Any) -> dict[str, Any]:
+    if isinstance(value, dict) and "id" in value:
+        return _person(value) | {"Type": "CanonicalUser"}
+    for name, uri in GROUPS.items():
+        if value == name.partition("/")[2]:
+            return {"Type": "Group", "URI": uri}
+    raise Unmapped
 
 
 def _person(value: dict[str, Any]) -> dict[str, Any]:
@@ -152,19 +165,24 @@ class Mapped(NamedTuple):
 
     path: str
     make: Callable[[Any], Any]
+    beside: tuple[str, ...] = ()
+    """Paths that every item has that Config could read whole: where these are there, nothing at `path` means null."""
 
 
 MORE = "supplementaryConfiguration."
 MAPPINGS: dict[str, dict[str, Mapped]] = {
     "AWS::S3::Bucket": {
         "bucket": Mapped("@", bucket),
-        "public_access_block": Mapped(MORE + "PublicAccessBlockConfiguration", api),
+        "public_access_block": Mapped(
+            MORE + "PublicAccessBlockConfiguration", api, (MORE + "BucketPolicy", MORE + "AccessControlList"),
+        ),
         "encryption": Mapped(MORE + "ServerSideEncryptionConfiguration", encryption),
         "versioning": Mapped(MORE + "BucketVersioningConfiguration", versioning),
         "policy": Mapped(MORE + "BucketPolicy", policy),
         "acl": Mapped(MORE + "AccessControlList", acl),
         "logging": Mapped(MORE + "BucketLoggingConfiguration", logging),
     },
+    BLOCK: {OWN: Mapped("configuration", lambda value: api(value) or None)},
     "AWS::EC2::SecurityGroup": {"group": Mapped("@", group)},
     "AWS::EC2::Volume": {"volume": Mapped("@", volume)},
     "AWS::IAM::Role": {
@@ -175,7 +193,7 @@ MAPPINGS: dict[str, dict[str, Mapped]] = {
         "attached_policies": Mapped("configuration.attachedManagedPolicies", api),
         "inline_policies": Mapped("configuration.userPolicyList", inline),
     },
-}
+}  # fmt: skip
 """Type to part. A role's own part (its trust policy) is not among them: Config leaves out some of its fields."""
 
 
@@ -185,16 +203,26 @@ def parts_of(item: dict[str, Any]) -> dict[str, Any]:
     Raises KeyError, TypeError or Malformed where the item as a whole cannot be."""
     out: dict[str, Any] = {}
     item = item | {"configuration": opened(item["configuration"])}
-    for part, (path, make) in MAPPINGS[item["resourceType"]].items():
+    for part, (path, make, beside) in MAPPINGS[item["resourceType"]].items():
         try:
             value = opened(jmespath.search(path, item))
             if value is not None:
                 out[part] = wire.fits(make(value))
+            elif beside and all(jmespath.search(one, item) is not None for one in beside):
+                out[part] = None
         except Unmapped:
             continue
         except (Malformed, KeyError, TypeError, ValueError, AttributeError, OverflowError):
             out[part] = Unread(part=part, reason="failed", code="Malformed")
     return out
+
+
+def _block(item: dict[str, Any], *, gone: bool) -> dict[str, Any]:
+    """What the item of an account's public access block lacks: an ARN. One that was deleted is one that is not set."""
+    partition = of_region(str(item.get("awsRegion"))) or DEFAULT
+    arn = f"arn:{partition}:s3::{item['awsAccountId']}:public-access-block"
+    own = {"ARN": arn, "resourceName": "public-access-block", "awsRegion": "global"}
+    return own | ({"configuration": {}} if gone else {})
 
 
 @wire.one_record("a configuration item")
@@ -204,6 +232,9 @@ def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
     Raises Malformed for a malformed one."""
     status = item.get("configurationItemStatus", "OK")
     item = {"ARN": item.get("arn"), "awsAccountId": item.get("accountId")} | item
+    if item.get("resourceType") == BLOCK and status in DELETED | RECORDED:
+        item |= _block(item, gone=status in DELETED)
+        status = "OK"
     if not isinstance(item["ARN"], str) or status not in DELETED | RECORDED:
         if status not in DELETED | RECORDED:
             return None

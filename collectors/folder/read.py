@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import msgspec
 import orjson
 
+from collectors.folder.account_block import BLOCK, AccountBlocks
 from collectors.folder.config import MAPPINGS, snapshot_of
 from collectors.redact import Redactor
 from collectors.table import kinds
@@ -46,17 +47,21 @@ def read(
 
     `known`: the types that some rule is about; None is all."""
     told = Told()
+    blocks = AccountBlocks()
     for path in files(paths, told.problems.append):
         try:
             if tape.is_tape(path):
                 for entry in entries(path, redactor, told.problems.append):
                     _fed(path, entry, feed, told)
             else:
-                _config(path, emit, told, known, redactor)
+                _config(path, emit, told, known, redactor, blocks)
         except UserError as why:
             told.problems += why.problems
         except (Malformed, *tape.UNREADABLE) as why:
             told.problems.append(f"{path}: {why}")
+    for snapshot in blocks.joined():
+        if known is None or snapshot.type in known:
+            emit(snapshot)
     return told
 
 
@@ -128,18 +133,22 @@ def _config(
     told: Told,
     known: set[str] | None,
     redactor: Redactor,
+    blocks: AccountBlocks,
 ) -> None:
     for number, raw in enumerate(_items(_unpacked(path))):
         try:
             item = wire.decode(bytes(raw))
             type_ = str(item["resourceType"])
-            if type_ not in MAPPINGS or (known is not None and type_ not in known):
+            wanted = known is None or type_ in known
+            if type_ not in MAPPINGS or not (wanted or type_ == BLOCK):
                 told.not_judged[type_] += 1
             elif (snapshot := snapshot_of(item, redactor)) is None:
                 told.not_judged[f"{type_} (not recorded)"] += 1
             else:
-                emit(snapshot)
-                told.records += 1
+                blocks.see(snapshot)
+                if wanted:
+                    emit(snapshot)
+                    told.records += 1
         except UserError:
             raise
         except Exception as why:  # one item's trouble must not stop the others

@@ -41,6 +41,14 @@ def _bucket(name: str, region: str, created: str, **more: Any) -> dict[str, Any]
     return _item("AWS::S3::Bucket", f"arn:aws:s3:::{name}", region, name, own, extras, more.get("tags", {}))  # fmt: skip
 
 
+def account_block(*switches: bool, **more: Any) -> dict[str, Any]:
+    """The account's: Config gives it no ARN and no name, and writes its configuration as text."""
+    names = ("blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets")
+    text = json.dumps(dict(zip(names, switches, strict=True)))
+    item = _item("AWS::S3::AccountPublicAccessBlock", "", "us-east-1", ACCOUNT, text, {}, {})
+    return {k: v for k, v in item.items() if k not in ("ARN", "resourceName")} | {"availabilityZone": "Not Applicable"} | more  # fmt: skip
+
+
 def _user_or_role(kind: str, id: str, policies: str, attached: Any, inline: Any, tags: Any) -> dict[str, Any]:  # fmt: skip
     name = "full" if attached else "bare"
     configuration = {
@@ -107,6 +115,7 @@ ITEMS: dict[tuple[str, str], dict[str, Any]] = {
             },
         },
     ),
+    ("AWS::S3::AccountPublicAccessBlock", "public-access-block"): account_block(True, True, True, False),
     ("AWS::EC2::SecurityGroup", "default"): _group(),
     ("AWS::EC2::Volume", "vol-d3ebbf8ddc72dcd7d"): _volume(
         "vol-d3ebbf8ddc72dcd7d", 1, "2026-11-24T13:24:55.000Z", [], encrypted=True,
