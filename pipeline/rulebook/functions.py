@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
@@ -32,6 +32,7 @@ class Current:
     """The parts that an answer would have needed, and that are not in `config`: unread, or never read."""
 
 
+Answer = TypeVar("Answer")
 CURRENT: ContextVar[Current] = ContextVar("current")
 
 
@@ -107,11 +108,11 @@ def _deciding(path: str, function: str, more: str) -> list[str]:
 
 
 def _open_ranges(path: str, ports: str) -> list[str]:
-    return network.open_ranges(*_group(path), ports)
+    return _group(path, lambda group, lists: network.open_ranges(group, lists, ports))
 
 
 def _open_ports(path: str, ports: str) -> list[str]:
-    return network.open_ports(*_group(path), ports)
+    return _group(path, lambda group, lists: network.open_ports(group, lists, ports))
 
 
 def _open_rules(path: str, port: int) -> list[int]:
@@ -144,7 +145,7 @@ def _other_port_open_to_world(path: str, ports: str) -> bool:
     return _group(path, lambda group, lists: network.any_open(group, lists, ports, but=True))
 
 
-def _group(path: str, judge: Callable[[dict[str, Any], Any], bool]) -> bool:
+def _group(path: str, judge: Callable[[dict[str, Any], Any], Answer]) -> Answer:
     """What a judge says of a security group and the prefix lists that it names, which are a part of their own."""
     config = CURRENT.get().config
     try:
