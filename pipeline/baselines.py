@@ -14,6 +14,7 @@ from pipeline.differences import NO_HINTS, Hints, diff, escaped
 from pipeline.model import Baseline, micros
 from pipeline.normalise import EVERYTHING
 from pipeline.patterns import matches
+from pipeline.people import vouched
 from pipeline.rulebook import BoundRule, Verdict
 from pipeline.rulebook.standing import STANDING
 from pipeline.spellings import parsed, same
@@ -90,8 +91,8 @@ def applying_until(one: Expected, body: Body) -> int:
 
 
 def _applied(appliers: Sequence[str], actor: Mapping[str, Any]) -> bool:
-    names = [actor.get(key) for key in ("id", "issuer", "session_name")]
-    return any(name and matches(pattern, name) for pattern in appliers for name in names)
+    names = vouched(actor)
+    return any(matches(pattern, name) for pattern in appliers for name in names)
 
 
 def quiet_until(body: Body) -> int:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 UNKNOWN, WORKLOAD, SERVICE = "unknown", "workload", "service"
+CHOSEN = re.compile(r"^(arn:[a-z-]+:sts::\d*:(?:assumed-role/[^/]+|federated-user)/).+$")
+"""The ARN of a session: what follows the role's name the caller has chosen."""
 OWN_KINDS = {
     "user": "user",
     "root": "root",
@@ -156,6 +158,20 @@ def identified(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict
     return {**actor, "person": person, "principal": principal}
 
 
+def vouched(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> set[str]:
+    """The names of an actor that decide in its favour: those that the provider vouches for, and who is known to be behind
+    it. Of a session's ARN not the name that the caller has chosen; a source identity never."""
+    person = people.person(actor)
+    known = person["id"] if person["kind"] != UNKNOWN else None
+    given = {own(str(name)) for name in (actor.get("id"), actor.get("issuer")) if name}
+    return given | ({known} if known else set())
+
+
+def own(id: str) -> str:
+    """An id without what a session's caller has chosen of it."""
+    return CHOSEN.sub(r"\1", id)
+
+
 def derived(actor: Mapping[str, Any]) -> dict[str, Any]:
     """Who an actor is that an older version wrote, without its person."""
     issuer, name = actor.get("issuer") or "", actor.get("session_name")
@@ -182,19 +198,20 @@ def _said(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
 
 def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
     """The nearest link of a chain whose asker is known."""
+    session: str | None = actor.get("session_name") or ""
     for link in actor.get("chain") or ():
         person = link.get("person") or _asker(link["issued_to"])
         if person is None or person["kind"] == UNKNOWN:
+            # its session's own name: that of the next role is chosen by whoever takes it
+            before = CHOSEN.match((person or {}).get("id", ""))
+            session = before[0][before.end(1) :] if before else None
             continue
         if (
             person["kind"] == SERVICE
-        ):  # a function, a machine, a task: the service opened it for one of its own
-            id = "/".join(filter(None, (link.get("role"), actor.get("session_name"))))
-            return {
-                "id": id or person["id"],
-                "kind": WORKLOAD,
-                "name": actor.get("session_name") or "",
-            }
+        ):  # a function, a machine, a task: the service opened and named its session
+            name = link["session"] if session is None else session
+            id = "/".join(filter(None, (link.get("role"), name)))
+            return {"id": id or person["id"], "kind": WORKLOAD, "name": session or ""}
         return {k: v for k, v in person.items() if k != "claimed"}
     return None
 
@@ -211,7 +228,8 @@ def _asker(id: str) -> dict[str, Any] | None:
 
 
 def _called(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
-    """The names that the map is asked for: of an unknown person the session's and its role's too. Never a claim."""
-    yield person["id"]
-    if person["kind"] == UNKNOWN:
-        yield actor.get("issuer") or actor["id"]
+    """The names that the map is asked for: of an unknown person those of the role. Never a claim, and what a session is
+    called is one."""
+    name = person["id"] if person["kind"] != UNKNOWN else actor.get("issuer") or actor["id"]
+    if own(name) == name:
+        yield name

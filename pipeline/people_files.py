@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from pipeline.errors import UserError
-from pipeline.people import Names, People
+from pipeline.people import CHOSEN, Names, People
 from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source, nearest
 from pipeline.settings_block import Block, Mistake
 
@@ -43,6 +43,8 @@ def wrong(name: str) -> str:
     """What is wrong with a name; nothing where it is good."""
     if not name.strip():
         return "is empty (write the name, or leave it out)"
+    if CHOSEN.match(name):
+        return "is a session's name, which whoever takes the role chooses (write the role's ARN, if only this person takes it)"
     if "*" in name:
         return "holds a * (names are written out: a pattern would make several people one)"
     return ""

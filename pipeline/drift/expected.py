@@ -4,13 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.model.stream import Tool
 from pipeline.patterns import matches
+from pipeline.people import vouched
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+VOUCHED: tuple[Tool, ...] = ("cloudformation", "service")
+"""Tools that the provider itself tells of."""
 
 
 class Window(BaseModel):
@@ -50,7 +55,8 @@ class Expected(BaseModel):
     actors: list[str] = Field(default_factory=list)
     """Ids of actors, or of the persons behind them; * stands for any text. What a caller claims (a source identity, a session's name) is no id."""
     tools: list[Tool] = Field(default_factory=list)
-    """What it was done with."""
+    """What it was done with. All but `cloudformation` and `service` are told by the caller's own user agent: they stand only
+    beside `actors`."""
     accounts: list[str] = Field(default_factory=list)
     """Of the resource."""
     types: list[str] = Field(default_factory=list)
@@ -60,13 +66,23 @@ class Expected(BaseModel):
     windows: list[Window] = Field(default_factory=list)
     """When it was done."""
 
+    @model_validator(mode="after")
+    def _claimed(self) -> "Expected":
+        claimed = [tool for tool in self.tools if tool not in VOUCHED]
+        if claimed and not self.actors:
+            raise ValueError(
+                f"tools: {claimed[0]} without actors (the user agent, by which it is known, is chosen by the caller: name the"
+                " actors who work with it)"
+            )
+        return self
+
     def fits(self, candidate: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
         """Whether a change of a drift's candidates is one of them."""
         actor = candidate["actor"]
         return (
             (
                 not self.actors
-                or any(matches(pattern, id) for pattern in self.actors for id in _ids(actor))
+                or any(matches(pattern, id) for pattern in self.actors for id in vouched(actor))
             )
             and (not self.tools or actor.get("tool", "unknown") in self.tools)
             and self._about(resource)
@@ -82,12 +98,6 @@ class Expected(BaseModel):
             and (not self.types or resource["type"] in self.types)
             and all(resource["tags"].get(key) == value for key, value in self.tags.items())
         )
-
-
-def _ids(actor: Mapping[str, Any]) -> list[str]:
-    """Of an actor, and of who is known to be behind it."""
-    person = actor.get("person") or {}
-    return [actor["id"], *([person["id"]] if person.get("kind", "unknown") != "unknown" else [])]
 
 
 def expected(drift: Mapping[str, Any], known: Sequence[Expected]) -> bool | None:

@@ -294,6 +294,16 @@ def test_another_actor_has_no_such_grace(world: World) -> None:
     assert world.brief(DECLARED) == ("open", "failed", "opened")
 
 
+def test_nor_has_who_only_calls_itself_so(world: World) -> None:
+    role = "arn:aws:iam::111111111111:role/web"
+    said(world, kind="declared", appliers=["*deploy*"])
+    for number, more in enumerate(({"issuer": role}, {"id": "arn:aws:sts::111111111111:assumed-role/web/deploy"})):  # fmt: skip
+        who = {"id": role, "type": "role", "session": "ASIA1", "session_name": "deploy", "source_identity": "deploy", **more}  # fmt: skip
+        world.change(change(2 + number, actor=who, id=str(number)))
+    world.snapshot(key(3.1, rotation=False))
+    assert world.brief(DECLARED) == ("open", "failed", "opened")
+
+
 CODE = {"workspace": "prod", "address": "module.keys.aws_kms_key.k[0]", "repository": "https://git.example/infra", "path": "keys/"}  # fmt: skip
 
 

@@ -23,7 +23,7 @@ def cause(
     tool: str = "terraform",
     at: str = "2026-11-28T23:00:00.000000Z",
 ) -> dict[str, Any]:
-    return {"actor": {"id": who, "tool": tool}, "at": at}
+    return {"actor": {"id": who, "type": "role", "tool": tool}, "at": at}
 
 
 def drift(*candidates: dict[str, Any], attribution: str = "attributed") -> dict[str, Any]:
@@ -36,8 +36,9 @@ def drift(*candidates: dict[str, Any], attribution: str = "attributed") -> dict[
         ({}, True),
         ({"actors": ["arn:aws:iam::*:role/deployer"]}, True),
         ({"actors": ["arn:aws:iam::*:role/deploy"]}, False),
-        ({"tools": ["terraform", "cloudformation"]}, True),
-        ({"tools": ["console"]}, False),
+        ({"actors": ["*"], "tools": ["terraform", "cloudformation"]}, True),
+        ({"actors": ["*"], "tools": ["console"]}, False),
+        ({"tools": ["cloudformation"]}, False),
         ({"accounts": ["1"], "types": ["t"], "tags": {"env": "dev"}}, True),
         ({"accounts": ["2"]}, False),
         ({"types": ["u"]}, False),
@@ -49,9 +50,20 @@ def drift(*candidates: dict[str, Any], attribution: str = "attributed") -> dict[
 def test_all_that_is_said_must_hold(said: dict[str, Any], fits: bool) -> None:
     assert expected(drift(cause()), [Expected.model_validate(said)]) is fits
     assert (
-        expected(drift(cause()), [Expected(tools=["console"]), Expected.model_validate(said)])
+        expected(drift(cause()), [Expected(tools=["service"]), Expected.model_validate(said)])
         is fits
     )
+
+
+def test_what_the_caller_says_of_itself_makes_nothing_expected() -> None:
+    session = {"id": "arn:aws:sts::1:assumed-role/web/deployer", "type": "role", "session_name": "deployer", "source_identity": "deployer"}  # fmt: skip
+    for actor in (session, session | {"issuer": "arn:aws:iam::1:role/web", "person": {"id": "arn:aws:sts::1:assumed-role/web/deployer", "kind": "unknown", "claimed": "deployer"}}):  # fmt: skip
+        one = drift(cause() | {"actor": actor})
+        assert expected(one, [Expected(actors=["*deployer"])]) is False
+    roles = drift(cause() | {"actor": session})
+    assert expected(roles, [Expected(actors=["arn:aws:sts::1:assumed-role/web/*"])]) is True
+    with pytest.raises(ValidationError, match="terraform without actors"):
+        Expected.model_validate({"tools": ["cloudformation", "terraform"]})
 
 
 def test_of_several_candidates_every_one() -> None:

@@ -53,6 +53,34 @@ def test_a_claim_is_no_name() -> None:
     assert people.person(forged)["kind"] == "unknown"
 
 
+def test_what_a_session_is_called_names_nobody() -> None:
+    session = "arn:aws:sts::1:assumed-role/deploy/ann"
+    people = People([Names("ann@example.com", [session, "arn:aws:iam::1:role/deploy/ann"])])
+    for actor in (
+        {"id": session, "type": "role"},
+        {"id": "arn:aws:iam::1:role/deploy", "issuer": "arn:aws:iam::1:role/deploy", "type": "role", "session_name": "ann"},
+        {"id": "arn:aws:iam::1:role/deploy", "type": "role", "person": {"id": session, "kind": "unknown"}},
+    ):  # fmt: skip
+        assert people.person(actor)["kind"] == "unknown"
+    assert "which whoever takes the role chooses" in problems(f"people: [{{id: a, names: ['{session}']}}]")[0]  # fmt: skip
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_machine_is_itself_whatever_its_next_session_is_called(named: bool) -> None:
+    """A role of a machine takes on another one, under the name of another machine."""
+    role, other = "arn:aws:iam::1:role/web", "arn:aws:iam::1:role/db"
+    person = {"id": "arn:aws:sts::1:assumed-role/web/i-1", "kind": "unknown"} if named else None
+    chain = [
+        {"session": "ASIA2", "issued_to": role, "role": other} | ({"person": person} if person else {}),
+        {"session": "ASIA1", "issued_to": "ec2.amazonaws.com", "role": role, "person": {"id": "ec2.amazonaws.com", "kind": "service"}},
+    ]  # fmt: skip
+    actor = {"id": other, "issuer": other, "type": "role", "session_name": "i-2", "chain": chain}
+    found = People().person(actor)
+    assert (found["id"], found["kind"]) == (f"{role}/{'i-1' if named else 'ASIA1'}", "workload")
+    first = {"id": role, "issuer": role, "type": "role", "session_name": "i-1", "chain": chain[1:]}
+    assert People().person(first)["id"] == f"{role}/i-1"
+
+
 def test_a_role_that_only_one_takes_may_be_named() -> None:
     role = "arn:aws:iam::1:role/ann-admin"
     people = People([Names("ann@example.com", [role])])

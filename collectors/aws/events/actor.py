@@ -20,6 +20,8 @@ _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
         (r"boto3/|botocore/|aws-sdk-|aws-sdk/|pulumi|aws-cdk", "sdk"),
     )
 )  # fmt: skip
+_VOUCHED = ("cloudformation", "service")
+_SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?|AWS Internal")
 _TYPES = {
     "IAMUser": "user", "Root": "root", "AssumedRole": "role", "Role": "role", "FederatedUser": "federated",
     "SAMLUser": "federated", "WebIdentityUser": "federated", "Directory": "federated", "IdentityCenterUser": "user",
@@ -129,6 +131,12 @@ def _mfa(context: Mapping[str, Any]) -> bool | None:
     return {"true": True, "false": False}.get(str(said).lower())
 
 
+def by_aws(record: Mapping[str, Any]) -> bool:
+    """Whether a service of AWS made the call: it says so where the caller cannot write (the user agent is the caller's)."""
+    written = (_map(record.get("userIdentity")).get("invokedBy"), record.get("sourceIPAddress"))
+    return any(isinstance(one, str) and _SERVICE.fullmatch(one) for one in written)
+
+
 def tool(record: Mapping[str, Any]) -> Tool:
     """By what the call was made, as far as the user agent says."""
     if record.get("sessionCredentialFromConsole") in (True, "true"):
@@ -136,5 +144,5 @@ def tool(record: Mapping[str, Any]) -> Tool:
     agent = _text(record.get("userAgent")) or ""
     for pattern, found in _TOOLS:
         if pattern.search(agent):
-            return found
+            return found if found not in _VOUCHED or by_aws(record) else "unknown"
     return "service" if _map(record.get("userIdentity")).get("invokedBy") else "unknown"

@@ -13,7 +13,7 @@ import orjson
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
 from collectors.aws.events import names
-from collectors.aws.events.actor import actor
+from collectors.aws.events.actor import actor, by_aws
 from collectors.aws.events.logfile import insight
 from collectors.aws.events.names import Resolver
 from collectors.redact import Redactor
@@ -265,7 +265,8 @@ def failed(record: Record) -> bool:
 def deployment(record: Record) -> str | None:
     """The stack that the call is part of, where CloudFormation made it and says so."""
     who = record.get("userIdentity")
-    if not isinstance(who, dict) or "cloudformation.amazonaws.com" not in (who.get("invokedBy"), record.get("userAgent")):  # fmt: skip
+    agents = (who.get("invokedBy"), record.get("userAgent")) if isinstance(who, dict) else ()
+    if not isinstance(who, dict) or "cloudformation.amazonaws.com" not in agents or not by_aws(record):  # fmt: skip
         return None
     request = record.get("requestParameters")
     token = request.get("clientRequestToken") if isinstance(request, dict) else None

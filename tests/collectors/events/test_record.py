@@ -188,7 +188,15 @@ def test_a_session_has_its_credential_and_a_user_none() -> None:
      ("Mozilla/5.0 (X11)", "console"), ("Boto3/1.40 md/Botocore", "sdk"), ("autoscaling.amazonaws.com", "service"), ("curl/8", "unknown")],
 )  # fmt: skip
 def test_by_what(agent: str, want: str) -> None:
-    assert actor(event("X", "y", userAgent=agent)).tool == want
+    own = {"sourceIPAddress": agent} if agent.endswith(".amazonaws.com") else {}
+    assert actor(event("X", "y", userAgent=agent, **own)).tool == want
+
+
+@pytest.mark.parametrize("agent", ["cloudformation.amazonaws.com", "autoscaling.amazonaws.com"])
+def test_an_agent_alone_makes_no_service(agent: str) -> None:
+    forged = event("X", "ec2", userAgent=agent, requestParameters={"clientRequestToken": "t"})
+    assert actor(forged).tool == "unknown"
+    assert one(OPENED | {"userAgent": agent}).deployment is None
 
 
 def test_a_stacks_calls_have_it_in_common() -> None:
