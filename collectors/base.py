@@ -38,7 +38,7 @@ class Known:
     pages: set[int] = field(default_factory=set)
     """The numbers of the records that hold the uids."""
     organization: str | None = None
-    """The organization whose list named the account."""
+    """The organization whose list named the account for the last sweep; None: it was swept by itself."""
     swept_at: datetime | None = None
     """When the last sweep of it began, complete or not."""
 
@@ -117,7 +117,7 @@ class Reading:
             count=len(now_known),
             pages=len(pages),
             completed_at=self.started_at if complete else self.known.completed_at,
-            organization=self.organization or self.known.organization,
+            organization=self.organization,
             unread=[
                 SweepUnread(part=part, reason=reason, code=code, count=count)
                 for (part, reason, code), count in sorted(self.unread.items())

@@ -27,6 +27,11 @@ class Accounts:
     missing: str = ""
     """Why names and units are not known: the call, and the error's code."""
 
+    def named(self, account: str) -> str | None:
+        """The organization whose list names another account than the caller's: who sweeps its own account goes on with
+        that when it leaves."""
+        return self.organization if account in self.known and account != self.caller else None
+
     def of(self, account: str) -> CloudAccount:
         """An account as far as it is known; one that the organization does not have stands alone."""
         if found := self.known.get(account):

@@ -279,7 +279,8 @@ class _Run:
         scope = Scope(provider="aws", account=account, region=region, type=kind.type)
         known = self.known.get(scope.key, Known())
         return Reading(
-            scope, self.id, self.now(), known, self.organization_id, self.accounts.of(account), kind.class_
+            scope, self.id, self.now(), known, self.organization_id or self.accounts.named(account),
+            self.accounts.of(account), kind.class_,
         )  # fmt: skip
 
     def _unseen(self, account: str, kind: Kind, region: str, error: Exception) -> None:

@@ -23,8 +23,10 @@ def accounts(
         return
     for account in sorted(set(mine) - set(listed)):
         scopes = [one for (a, _, _), one in _scopes(known) if a == account]
-        said = {one.organization for one in scopes if one.organization}
-        if said == {organization} or (not said and _unclaimed(scopes, at)):
+        others = [one for one in scopes if one.organization != organization]
+        if any(one.organization for one in others) or (others and not _unclaimed(others, at)):
+            continue  # somebody else sweeps it, or did so a moment ago
+        if scopes:
             yield Gone(provider=AWS, account=account, reason="account_gone", at=at)
 
 

@@ -8,10 +8,11 @@ import orjson
 import pytest
 
 from collectors.aws import left
+from collectors.aws.accounts import Accounts
 from collectors.base import Emitted, Known, Reading, known_from
 from collectors.batches import Batches
 from pipeline.errors import UserError
-from pipeline.model import Gone, Scope, Sweep, Swept
+from pipeline.model import CloudAccount, Gone, Scope, Sweep, Swept
 from pipeline.settings import Settings
 from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS
 from tests.collectors.gate import Answer, Asked, Gate, gate
@@ -199,4 +200,24 @@ def test_headers_remember_whose_list_named_the_account() -> None:
     assert (found[scope.key].organization, found[scope.key].swept_at) == ("o-1", NEW)
     later = list(Reading(scope, "t", NOW, found[scope.key]).end(NOW))[-1]
     assert isinstance(later, Sweep)
-    assert later.organization == "o-1"
+    assert later.organization is None, "this one was by no list"
+
+
+def test_an_account_that_goes_on_by_itself_is_not_gone() -> None:
+    """It leaves the organization, and a collector of its own sweeps it, for now only some of its types."""
+    found = known(organization="o-1", swept_at=NEW, completed_at=NEW)
+    scope = Scope(provider="aws", account=A, region="us-east-1", type=QUEUE)
+    own = list(Reading(scope, "s", NEW, found[scope.key]).end(NEW))[-1]
+    assert isinstance(own, Sweep)
+    after, _, _ = known_from([(scope.key.encode(), own.encode())])
+    both = after | known(region="eu-west-1", organization="o-1", swept_at=OLD, completed_at=OLD)
+    assert list(left.accounts(both, [B], "o-1", [A], NOW)) == []
+    later = list(left.accounts(both, [B], "o-1", [A], NEW + timedelta(days=3)))
+    assert [gone.account for gone in later] == [A], "it has ended too"
+
+
+def test_whose_list_names_an_account() -> None:
+    found = Accounts(B, "o-1", known={A: CloudAccount(kind="account", id=A)})
+    assert found.named(A) == "o-1"
+    assert found.named("333333333333") is None
+    assert Accounts(A, "o-1", known=found.known).named(A) is None
