@@ -26,6 +26,8 @@ SCAN = 2000
 """Heads looked at in one slice."""
 SMALL, EACH = 10_000, 1000
 """A walk over more heads is not begun again before so many microseconds for each of them have passed."""
+MOST_WORDS = 2
+"""That wait of one scope."""
 PAGE = 8
 """Entries of a row."""
 ENDED = b"-"
@@ -49,6 +51,19 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     """Why it is gone; empty: it was swept."""
     types: frozenset[bytes] = frozenset()
     """Marks of the types that were swept."""
+
+    @property
+    def scope(self) -> tuple[Any, ...]:
+        """What it is about: of two words on the same the later one says all that the earlier one does."""
+        return (
+            self.provider,
+            self.account,
+            self.region,
+            self.type,
+            self.uid,
+            self.reason,
+            self.types,
+        )
 
     def about(self, resource: dict[str, Any]) -> bool:
         """Whether it is about a resource. The sweep of a global scope lists a type wherever its resources lie."""
@@ -118,6 +133,7 @@ class Retiring:
             self._told += _page.decode(rows.content(stored)).told
             self._position = max(self._position, rows.prefix(stored)[1])
             self._kept += 1
+        self._learn()
         self._walk: Iterator[tuple[bytes, bytes]] | None = None
         self._wanted = _Wanted([])
         self._count = 0
@@ -142,20 +158,36 @@ class Retiring:
         )  # fmt: skip
 
     def _add(self, told: Told, offset: int) -> None:
+        """Of each scope the word that is ready first is kept, and the newest, which says all that came between: while time
+        stands still sweeps go on."""
         self._position = max(self._position, Position(control=offset))
-        self._told.append(told)
-        self._keep((len(self._told) - 1) // PAGE)
+        places = self._places.setdefault(told.scope, [])
+        if len(places) < MOST_WORDS:
+            places.append(len(self._told))
+            self._told.append(told)
+            self._keep((len(self._told) - 1) // PAGE)
+        elif (told.at, told.ready) > (self._told[places[-1]].at, self._told[places[-1]].ready):
+            self._told[places[-1]] = told
+            self._write(places[-1] // PAGE)
+
+    def _learn(self) -> None:
+        """Where the words of each scope are."""
+        self._places: dict[tuple[Any, ...], list[int]] = {}
+        for number, told in enumerate(self._told):
+            self._places.setdefault(told.scope, []).append(number)
+
+    def _write(self, number: int) -> None:
+        page = Page(self._told[number * PAGE : (number + 1) * PAGE])
+        self._put(rows.told_key(number), rows.encode(page, NEVER, self._position), NEVER, "")
 
     def _keep(self, first: int) -> None:
         """Writes the rows from this page on."""
-        pages = [self._told[n : n + PAGE] for n in range(first * PAGE, len(self._told), PAGE)]
-        for number, page in enumerate(pages, first):
-            self._put(
-                rows.told_key(number), rows.encode(Page(page), NEVER, self._position), NEVER, ""
-            )
-        for number in range(first + len(pages), self._kept):
+        count = -(-len(self._told) // PAGE)
+        for number in range(first, count):
+            self._write(number)
+        for number in range(count, self._kept):
             self._put(rows.told_key(number), None, NEVER, "")
-        self._kept = first + len(pages)
+        self._kept = count
 
     def next(self, until: int, most: int) -> list[Ghost] | None:
         """Up to `most` states to look at, of one slice of a walk; None where there is nothing to do now. `until`: how far
@@ -190,6 +222,7 @@ class Retiring:
         """What this walk was about is done with; what came meanwhile is left."""
         done = set(self._wanted.told)
         self._told = [told for told in self._told if told not in done]
+        self._learn()
         self._keep(0)
         self._walk, self._wanted = None, _Wanted([])
         if self._count > SMALL:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from collectors.base import Known, Reading
 from pipeline.model import Control, Gone, Scope, Snapshot, Sweep, SweepUids, Swept, micros
 from pipeline.partition import Partition
-from pipeline.topics import CHANGES, CONTROL, READS, SNAPSHOTS
+from pipeline.topics import CHANGES, CONTROL, FINDINGS, READS, SNAPSHOTS
 from tests.core.world import (
     TYPE,
     UID,
@@ -290,6 +290,45 @@ def test_a_walk_goes_in_slices_however_many_scopes_were_swept() -> None:
         slices += 1
     assert len(walked) == 5000, "one walk for all of them"
     assert slices > 2
+
+
+def test_while_time_stands_still_sweeps_do_not_pile_up() -> None:
+    rows: dict[bytes, bytes] = {}
+
+    def take(fold: Partition) -> list[dict[str, Any]]:
+        work = fold.take()
+        for row, content in work.rows.items():
+            if content is None:
+                rows.pop(row, None)
+            else:
+                rows[row] = content
+        return [orjson.loads(o.value) for o in work.outputs if o.topic == FINDINGS.name]
+
+    def heads() -> Any:
+        return [pair for pair in rows.items() if pair[0][:1] == b"h"]
+
+    fold = Partition(0, rows.get, rulebook(), heads=heads)
+    fold.apply(SNAPSHOTS.name, value(key(0, False)), 0)
+    fold.apply(CONTROL.name, tick(1), 0)
+    take(fold)
+    for number in range(1, 500):
+        at = 60 * number
+        region = ("eu-west-1", "eu-west-2", "eu-west-3")[number % 3]
+        fold.apply(CONTROL.name, swept(at, region), number, micros(minute(at + 1)))
+        if number % 7 == 0:
+            fold.apply(CONTROL.name, gone(at, account="999999999999"), number, micros(minute(at)))
+        take(fold)
+        if number % 100 == 0:
+            fold = Partition(0, rows.get, rulebook(), heads=heads)
+        while fold.advance():
+            pass
+    told = [row for row in rows if row[:1] == b"g"]
+    assert len(told) == 1, "eight words: two of each scope"
+    fold.apply(CONTROL.name, tick(60 * 600), 1000)
+    while fold.advance():
+        pass
+    assert {one["reason"] for one in take(fold)} == {"resource_deleted"}
+    assert [row for row in rows if row[:1] == b"g"] == []
 
 
 class Cloud:
