@@ -237,14 +237,15 @@ def forgotten(body: Body, at: int, options: Options) -> list[str]:
 
 def forget_at(state: State, options: Options) -> int:
     """When the state as a whole is forgotten: so long after its resource has ended and nothing more is said of it, or
-    after the last change of one that was never read. NEVER for what is there."""
+    after the last change or baseline of one that was never read. NEVER for what is there."""
     body = state.body
     if body.deleted_at is not None and over(body):
         ended = (life.updated_at for life in body.lives.values())
         return max(body.deleted_at, *ended, 0) + options.forget
-    if body.unseen and not body.baselines:
-        heard = max((seen.at for seen in body.history), default=0)
-        return max(heard, state.head.seen_at) + options.forget
+    if body.unseen:
+        heard = [seen.at for seen in body.history]
+        said = [one.at for one in body.baselines.values()]
+        return max(state.head.seen_at, *heard, *said) + options.forget
     return NEVER
 
 

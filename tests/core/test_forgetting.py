@@ -8,7 +8,7 @@ from pipeline.topics import CONTROL
 from tests.bench.forgetting import Years
 from tests.core.test_baselines import said
 from tests.core.test_ghosts import gone as out_of_watch
-from tests.core.world import World, change, gone, key
+from tests.core.world import World, change, gone, key, minute
 
 DAY = 24 * 60
 KEPT = {EXCEPTIONS_KEY, RULES_KEY, SOURCES_KEY, WHOLE_KEY}
@@ -67,6 +67,19 @@ def test_what_was_only_heard_of_is_forgotten() -> None:
     assert len(rows(world)) == 2
     world.change(change(20 * DAY))
     world.tick(40 * DAY)
+    assert len(rows(world)) == 2
+    world.tick(51 * DAY)
+    assert rows(world) == set()
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_a_baseline_of_what_is_never_read_is_forgotten(revoked: bool) -> None:
+    world = World()
+    said(world, kind="declared")
+    world.tick(29 * DAY)
+    assert len(rows(world)) == 2
+    said(world, at=20 * DAY, kind="declared", revoked=minute(20 * DAY) if revoked else None)
+    world.tick(49 * DAY)
     assert len(rows(world)) == 2
     world.tick(51 * DAY)
     assert rows(world) == set()
