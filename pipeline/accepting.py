@@ -49,10 +49,12 @@ class Accepting:
 
     def tell(self, record: RiskException, offset: int, size: int) -> None:
         """One that was said; offset and bytes of the control record. Raises Malformed where there is no room left."""
-        if self._bytes + size > MOST_ROW:
+        if self._bytes + size > MOST_ROW and not self._book.knows(record):
             raise Malformed("the exceptions together are too many (end some, or write fewer, wider ones; then: driftline exceptions send)")  # fmt: skip
-        self._bytes += size
-        for entry in self._book.add(record):
+        entries = self._book.add(record)
+        if entries:  # else it is known, and told again
+            self._bytes += size
+        for entry in entries:
             if entry.exact:
                 self._exact.add(entry.record.resource)
             else:

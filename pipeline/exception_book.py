@@ -67,6 +67,11 @@ class Book:
     def get(self, id: str) -> Entry | None:
         return self._entries.get(id)
 
+    def knows(self, record: RiskException) -> bool:
+        """Whether nothing new is in it: it is told again, or older than what is known."""
+        old = self._entries.get(record.id)
+        return old is not None and old.at >= micros(record.at)
+
     def add(self, record: RiskException) -> list[Entry]:
         """Takes one in. Returns what it was before and is now; nothing where that is known, or older."""
         new, old = _entry(record), self._entries.get(record.id)

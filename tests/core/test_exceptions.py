@@ -404,6 +404,19 @@ def test_slices_are_bounded_and_only_what_is_concerned_is_looked_at() -> None:
     assert asked == [f"h{UID}3".encode()]
 
 
+def test_what_is_told_again_takes_no_room() -> None:
+    """All exceptions in force are told anew every day."""
+    kept = Kept(rulebook())
+    big = accepted(reason="x" * 1_200_000)
+    for offset in range(1, 6):
+        kept.fold.apply(CONTROL.name, Control(exception=big).encode(), offset)
+    assert kept.fold.take_dead() == []
+    kept.fold.take()
+    for offset in range(6, 11):
+        kept.fold.apply(CONTROL.name, Control(exception=big).encode(), offset)
+    assert kept.fold.take_dead() == []
+
+
 def test_too_many_are_refused_not_swallowed() -> None:
     kept = Kept(rulebook())
     big = accepted(reason="x" * 3_600_000)
