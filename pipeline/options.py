@@ -22,3 +22,7 @@ def choosing(function: Any) -> Any:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+store = click.option("--store", type=click.Choice(["elasticsearch", "kafka"]), help="Where to look [default: Elasticsearch where elasticsearch.url is set, else Kafka].")  # fmt: skip
+"""`--store`: which of the places that have findings and alerts is asked."""

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from pipeline.report import plain
 from pipeline.table import COLORS, some
+from pipeline.wanted import LEAST
 
 SHOWN = 3
 """Steps of a story that a row has room for."""
@@ -27,14 +28,16 @@ def print_alerts(
     """Every alert that stands, and how many they are. `still`: ids of those that were going on when the past ended."""
     told = standing(alerts)
     if told:
-        console.print(_table(told, still))
+        console.print(alerts_table(told, still))
         console.print()
     going = f" ({len(still)} were going on when the records ended)" if still else ""
     console.print(f"{len(told)} alerts{going}", highlight=False)
 
 
-def _table(alerts: Sequence[Mapping[str, Any]], still: Sequence[str]) -> Table:
-    """A row an alert, by time: what it is; in further lines whose and what happened."""
+def alerts_table(
+    alerts: Sequence[Mapping[str, Any]], still: Sequence[str], *, ids: bool = False
+) -> Table:
+    """A row an alert: what it is; in further lines whose and what happened. `ids`: with the first characters of its id."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("from", "to"):
         table.add_column(name, width=10)
@@ -42,13 +45,14 @@ def _table(alerts: Sequence[Mapping[str, Any]], still: Sequence[str]) -> Table:
     table.add_column("events", justify="right", no_wrap=True)
     table.add_column("alert", overflow="fold")
     for one in alerts:
+        id = f" {one['id'][:LEAST]}" if ids else ""
         state = "going on" if one["id"] in still else one["state"]
         severity = one["severity"]
         short = "info" if severity == "informational" else severity
         table.add_row(
             _time(one["begins"]), _time(one["last"]), Text(short, style=COLORS.get(severity, "")),
             f"{one['count']:,}", Text.assemble(
-                plain(one["title"]), (f" ({plain(state)})", "dim"),
+                plain(one["title"]), (f" ({plain(state)}){id}", "dim"),
                 *(f"\n{plain(line)}" for line in (_group(one["group"]), _story(one["story"])) if line),
             ),
         )  # fmt: skip

@@ -13,6 +13,7 @@ from pipeline import report
 from pipeline.model import SEVERITIES, Sweep
 from pipeline.report import account, failing, plain, sentence
 from pipeline.table import COLORS, some
+from pipeline.wanted import LEAST
 
 SHOWN, SHOWN_REASONS = 3, 5
 """Rules and reasons that a folded line names."""
@@ -30,8 +31,11 @@ def print_report(
     _print_sweeps(console, [sweep for sweep in sweeps if sweep.status != "complete"])
 
 
-def print_failing(console: Console, findings: Sequence[dict[str, Any]]) -> None:
-    """A row a finding, by severity and risk; whose accounts they are stands in the rows only where there are several."""
+def print_failing(
+    console: Console, findings: Sequence[dict[str, Any]], *, ids: bool = False
+) -> None:
+    """A row a finding, by severity and risk; whose accounts they are stands in the rows only where there are several.
+    `ids`: with the first characters of its id, by which it can be shown."""
     if not findings:
         return
     order = sorted(
@@ -55,7 +59,7 @@ def print_failing(console: Console, findings: Sequence[dict[str, Any]]) -> None:
         table.add_row(
             Text("info" if severity == "informational" else severity, style=COLORS.get(severity, "")),
             _resource(finding["resource"], account(finding) if several else ""),
-            _why(finding),
+            _why(finding, finding["id"][:LEAST] if ids else ""),
         )  # fmt: skip
     console.print(table)
     console.print()
@@ -67,12 +71,12 @@ def _resource(resource: dict[str, Any], owner: str) -> Text:
     return Text.assemble(plain(resource["name"] or resource["uid"]), "\n", (plain(where), "dim"))
 
 
-def _why(finding: dict[str, Any]) -> Text:
-    """The sentence; in a second line the rule's id, for `driftline rules show`."""
+def _why(finding: dict[str, Any], id: str) -> Text:
+    """The sentence; in a second line the rule's id, for `driftline rules show`, and the finding's."""
     text = plain(sentence(finding))
     if finding.get("pending_for"):
         text += f" (In the stream it would open after {finding['pending_for']} s.)"
-    return Text.assemble(text, "\n", (plain(finding["rule"]["id"]), "dim"))
+    return Text.assemble(text, "\n", (plain(f"{id} {finding['rule']['id']}".strip()), "dim"))
 
 
 def _unknown(finding: dict[str, Any]) -> bool:

@@ -199,7 +199,7 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
 
 
 def roles(namespace: str) -> dict[str, Any]:
-    """The Elasticsearch roles: the sink that writes, and the person who installs."""
+    """The Elasticsearch roles: the sink that writes, the person who installs, and whoever reads."""
     from sinks.elasticsearch.alerts import index
     from sinks.elasticsearch.drift import stream
     from sinks.elasticsearch.render import ALIAS, history_stream
@@ -229,16 +229,20 @@ def roles(namespace: str) -> dict[str, Any]:
                 }
             ],
         },
+        "driftline_reader": {
+            "cluster": [],
+            "indices": [{"names": [*latest, *history, index(namespace)], "privileges": ["read"]}],
+        },
     }
 
 
 @command.command()
 @click.option(
     "--role",
-    type=click.Choice(["driftline_sink", "driftline_install"]),
+    type=click.Choice(["driftline_sink", "driftline_install", "driftline_reader"]),
     help="Only this one, ready for the security API.",
 )
 def elasticsearch(role: str | None) -> None:
-    """Print the roles of the sink. And of its installation."""
+    """Print the roles of the sink. Also of its installation, and of whoever reads (`findings`, `alerts`)."""
     known = roles(load_settings().elasticsearch.namespace)
     click.echo(json.dumps(known[role] if role else known, indent=2))

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from pipeline.errors import UserError
 from pipeline.options import formats
 from pipeline.rulebook import Rule, Rulebook
+from pipeline.rulebook.source import nearest
 from pipeline.settings import load_settings
 from pipeline.shell import rulebook_and_options
 
@@ -101,12 +103,21 @@ def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
     click.echo(f"{len(listed)} controls, {ruled} of them with rules")
 
 
+def _named(rulebook: Rulebook, ids: Sequence[str]) -> list[Rule]:
+    """The rules of these ids. Raises UserError for what is none."""
+    known = {rule.id: rule for rule in rulebook.rules}
+    wrong = [f"{id}: no such rule{nearest(id, known)} (driftline rules list shows all)" for id in ids if id not in known]  # fmt: skip
+    if wrong:
+        raise UserError(*wrong)
+    return [known[id] for id in ids]
+
+
 @command.command()
 @click.argument("id")
 @own
 def show(id: str, paths: tuple[Path, ...]) -> None:
     """Show one rule. Its file, as it is written."""
-    rule = _rulebook(paths).only([id]).rules[0]
+    [rule] = _named(_rulebook(paths), [id])
     click.echo(f"# {rule.path}\n{rule.path.read_text()}", nl=False)
 
 
@@ -124,12 +135,13 @@ def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -
     from pipeline.rulebook.proof import cases, failures, survivors
     from pipeline.rulebook.proof_sentences import unsaid
 
-    rules = _rulebook(paths).only(ids).rules
+    whole = _rulebook(paths)
+    rules = _named(whole, ids) if ids else list(whole.rules)
     if write_sentences:
         for rule in rules:
             for told in write(rule):
                 click.echo(told)
-        rules = _rulebook(paths).only(ids).rules
+        rules = _named(_rulebook(paths), [rule.id for rule in rules])
     problems: list[str] = []
     examples = mutants = 0
     for rule in rules:
@@ -193,7 +205,6 @@ def new(id: str, type_: str, folder: Path) -> None:
     """Begin a rule. Writes a file that loads and passes its test, to be filled."""
     from pipeline.rulebook.rule import ID
     from pipeline.rulebook.shapes import builtin_shapes
-    from pipeline.rulebook.source import nearest
 
     if not re.fullmatch(ID, id):
         raise UserError(

@@ -14,6 +14,8 @@ ALIAS = "security_solution-driftline.misconfiguration_latest"
 ECS = "9.2.0"
 SEVERITY = {"informational": 1, "low": 21, "medium": 47, "high": 73, "critical": 99}
 """As Elastic Security turns the words into numbers."""
+REMEDIATION = (("console", "Console"), ("cli", "Command line"), ("terraform", "Terraform"))
+"""The ways to mend a finding, and their titles in the one text that a document has of them."""
 OUTCOME = {"passed": "success", "failed": "failure", "unknown": "unknown"}
 
 
@@ -157,7 +159,6 @@ def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _remediation(remediation: dict[str, Any]) -> str:
-    titles = (("console", "Console"), ("cli", "Command line"), ("terraform", "Terraform"))
     return "\n\n".join(
-        f"{title}:\n{remediation[k].strip()}" for k, title in titles if remediation.get(k)
+        f"{title}:\n{remediation[k].strip()}" for k, title in REMEDIATION if remediation.get(k)
     )

@@ -303,6 +303,10 @@ def test_each_elasticsearch_role_suffices_and_no_further(
         assert told == Told(0, "as it should be\n")
         told = call("driftline_sink", "doctor", "--only", "elasticsearch", "--format", "json")
         assert json.loads(told.out)["state"] == "ok", told.out
+        told = call("driftline_reader", "findings", "list")
+        assert told.code == 3, told.out  # nothing is there yet, and that it may know
+        assert call("driftline_reader", "alerts", "list").code == 3
+        assert call("driftline_sink", "alerts", "list", "--store", "elasticsearch").code == 2
         asyncio.run(_write(node))
 
 

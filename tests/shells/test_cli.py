@@ -12,7 +12,7 @@ from pipeline import cli
 from pipeline.errors import RestartWanted, UserError
 from tests.shells.command import Command
 
-COMMANDS = ["clock", "collect", "config", "coverage", "deadletter", "demo", "doctor", "permissions", "replay", "rules", "scan", "sink", "topics", "worker"]  # fmt: skip
+COMMANDS = ["alerts", "clock", "collect", "config", "coverage", "deadletter", "demo", "doctor", "findings", "permissions", "replay", "rules", "scan", "sink", "topics", "worker"]  # fmt: skip
 
 
 def test_every_command_is_listed_and_explains_itself(driftline: Command) -> None:

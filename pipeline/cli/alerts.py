@@ -1,0 +1,103 @@
+"""`driftline alerts`: what detections and correlations told, out of Elasticsearch, or out of Kafka where there is none."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from pipeline.options import formats, store
+from pipeline.settings import Settings, load_settings
+from pipeline.wanted import WantedAlerts
+
+STATES = ("active", "ended", "merged", "withdrawn")
+
+
+@click.group(name="alerts")
+def command() -> None:
+    """List alerts, or show one."""
+
+
+@command.command(name="list")
+@click.option("--state", "states", multiple=True, type=click.Choice([*STATES, "all"]), default=["active", "ended"], show_default=True, help="May be repeated.")  # fmt: skip
+@click.option("--severity", "severities", multiple=True, metavar="LIST", help="Only these severities: critical,high.")  # fmt: skip
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only of this detection or correlation; may be repeated.")  # fmt: skip
+@click.option("--about", default="", metavar="TEXT", help="Only with this in a resource's uid or an actor's id.")  # fmt: skip
+@click.option("--from", "since", default="7d", show_default=True, metavar="WHEN", help="A duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most so many.")  # fmt: skip
+@store
+@formats()
+def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
+    """List alerts, newest first. Exit 3: there is none."""
+    from pipeline import report
+    from pipeline.report_alerts import alerts_table
+    from pipeline.table import console
+
+    settings = load_settings()
+    found, total = _found(settings, store, _wanted(given), limit)
+    if form == "json":
+        click.echo(report.ascii_json({"total": total, "alerts": found}))
+    else:
+        out = console(sys.stdout)
+        if found:
+            out.print(alerts_table(found, (), ids=True))
+            out.print()
+        more = f" of {total:,} (--limit shows more)" if total > len(found) else ""
+        out.print(f"{len(found):,}{more} alerts", highlight=False)
+    return 0 if found else report.EXIT_UNREAD
+
+
+@command.command()
+@click.argument("id")
+@store
+@formats()
+def show(id: str, store: str | None, form: str) -> int:
+    """Show one alert whole, with its story. ID may be its first eight characters. Exit 3: there is none."""
+    from pipeline import report, stored
+    from pipeline.lookup import from_elasticsearch, one, uses_elasticsearch
+    from pipeline.report_one import print_alert
+    from pipeline.table import console
+
+    settings = load_settings()
+    if uses_elasticsearch(settings, store):
+        from sinks.elasticsearch.lookup import alert_named
+
+        found = from_elasticsearch(settings, alert_named(settings.elasticsearch, id))
+    else:
+        found = stored.alerts(settings.kafka, lambda alert: alert["id"].startswith(id))
+    alert = one("alert", id, found)
+    if alert is None:
+        return report.EXIT_UNREAD
+    if form == "json":
+        click.echo(report.ascii_json(alert))
+    else:
+        print_alert(console(sys.stdout), alert)
+    return 0
+
+
+def _wanted(given: dict[str, Any]) -> WantedAlerts:
+    from pipeline.model import from_micros, micros
+    from pipeline.rulebook.narrowing import severities
+    from pipeline.when import moment
+
+    since = moment("--from", given["since"], datetime.now(UTC))
+    return WantedAlerts(
+        states=() if "all" in given["states"] else given["states"], severities=severities(given["severities"]),
+        rules=given["rules"], about=given["about"], since=from_micros(micros(since)) if since else "",
+    )  # fmt: skip
+
+
+def _found(
+    settings: Settings, store: str | None, wanted: WantedAlerts, limit: int
+) -> tuple[list[dict[str, Any]], int]:
+    from pipeline import stored
+    from pipeline.lookup import from_elasticsearch, uses_elasticsearch
+
+    if uses_elasticsearch(settings, store):
+        from sinks.elasticsearch.lookup import alerts
+
+        found = from_elasticsearch(settings, alerts(settings.elasticsearch, wanted, limit))
+        return found.documents, found.total
+    every = stored.alerts(settings.kafka, wanted.takes)
+    every.sort(key=lambda one: (one["last"], one["id"]), reverse=True)
+    return every[:limit], len(every)

@@ -1,0 +1,110 @@
+"""`driftline findings`: what stands, out of Elasticsearch, or out of Kafka where there is none."""
+
+import sys
+from typing import Any
+
+import click
+
+from pipeline.options import choosing, formats, store
+from pipeline.settings import Settings, load_settings
+from pipeline.shell import rulebook_and_options
+from pipeline.wanted import WantedFindings
+
+STATUSES = ("open", "suppressed", "resolved", "clear")
+
+
+@click.group(name="findings")
+def command() -> None:
+    """List findings, or show one."""
+
+
+@command.command(name="list")
+@click.option("--status", "statuses", multiple=True, type=click.Choice([*STATUSES, "all"]), default=["open"], show_default=True, help="May be repeated.")  # fmt: skip
+@click.option("--account", "accounts", multiple=True, metavar="ID|NAME", help="Only of this account; may be repeated.")  # fmt: skip
+@click.option("--region", "regions", multiple=True, help="Only in this region; may be repeated.")
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only of resources of this type; may be repeated.")  # fmt: skip
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only of this rule; may be repeated.")  # fmt: skip
+@click.option("--resource", default="", metavar="TEXT", help="Only of resources with this in their uid or name.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most so many.")  # fmt: skip
+@choosing
+@store
+@formats("csv")
+def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
+    """List findings, worst first. Exit 3: there is none."""
+    from pipeline import report
+    from pipeline.report_findings import print_failing
+    from pipeline.table import console
+
+    settings = load_settings()
+    found, total = _found(settings, store, _wanted(settings, given), limit)
+    if form == "json":
+        click.echo(report.ascii_json({"total": total, "findings": found}))
+    elif form == "csv":
+        click.echo(report.as_csv(found), nl=False)
+    else:
+        out = console(sys.stdout)
+        print_failing(out, found, ids=True)
+        more = f" of {total:,} (--limit shows more)" if total > len(found) else ""
+        out.print(f"{len(found):,}{more} findings", highlight=False)
+    return 0 if found else report.EXIT_UNREAD
+
+
+@command.command()
+@click.argument("id")
+@store
+@formats()
+def show(id: str, store: str | None, form: str) -> int:
+    """Show one finding whole. ID may be its first eight characters. Exit 3: there is none."""
+    from pipeline import report, stored
+    from pipeline.lookup import from_elasticsearch, one, uses_elasticsearch
+    from pipeline.report_one import print_finding
+    from pipeline.table import console
+
+    settings = load_settings()
+    if uses_elasticsearch(settings, store):
+        from sinks.elasticsearch.lookup import finding_named
+
+        found = from_elasticsearch(settings, finding_named(settings.elasticsearch, id))
+    else:
+        found = stored.findings(settings.kafka, lambda finding: finding["id"].startswith(id))
+    finding = one("finding", id, found)
+    if finding is None:
+        return report.EXIT_UNREAD
+    if form == "json":
+        click.echo(report.ascii_json(finding))
+    else:
+        print_finding(console(sys.stdout), finding)
+    return 0
+
+
+def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
+    """Services and excluded rules by the rules that are known here. Raises UserError."""
+    from pipeline.rulebook.narrowing import narrowed, severities, words
+
+    rules = tuple(given["rules"])
+    services = words(given["services"])
+    if services or given["excluded"]:
+        book = narrowed(rulebook_and_options(settings)[0], [], services, given["excluded"])
+        known = [rule.id for rule in book.rules]
+        rules = tuple(rule for rule in known if not rules or rule in rules)
+    statuses = given["statuses"]
+    return WantedFindings(
+        statuses=() if "all" in statuses else statuses, severities=severities(given["severities"]),
+        accounts=given["accounts"], regions=given["regions"], types=given["types"], rules=rules, resource=given["resource"],
+    )  # fmt: skip
+
+
+def _found(
+    settings: Settings, store: str | None, wanted: WantedFindings, limit: int
+) -> tuple[list[dict[str, Any]], int]:
+    from pipeline import stored
+    from pipeline.lookup import from_elasticsearch, uses_elasticsearch
+    from pipeline.wanted import order
+
+    if uses_elasticsearch(settings, store):
+        from sinks.elasticsearch.lookup import findings
+
+        found = from_elasticsearch(settings, findings(settings.elasticsearch, wanted, limit))
+        return found.documents, found.total
+    every = sorted(stored.findings(settings.kafka, wanted.takes), key=order)
+    return every[:limit], len(every)
