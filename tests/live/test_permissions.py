@@ -306,7 +306,6 @@ def test_each_elasticsearch_role_suffices_and_no_further(
         told = call("driftline_reader", "findings", "list")
         assert told.code == 3, told.out  # nothing is there yet, and that it may know
         assert call("driftline_reader", "alerts", "list").code == 3
-        assert call("driftline_sink", "alerts", "list", "--store", "elasticsearch").code == 2
         asyncio.run(_write(node))
 
 
