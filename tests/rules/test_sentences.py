@@ -163,7 +163,7 @@ def changed(rule: Rule, old: str, new: str) -> tuple[Rule | None, list[str]]:
         ("is {status}", "is {status}" + "x" * 200, "longer than 200 characters"),
         ("  status: resource", "  name: resource", "the sentence has 'name' already"),
         ('resource.config.versioning.?Status.orValue(null)', "resource.config.versioning.?Status", "may give nothing (end it with .orValue(null))"),
-        ("versioning.?Status.orValue(null)", "versioning.?Stage.orValue(null)", "config.versioning has no 'Statu'"),
+        ("versioning.?Status.orValue(null)", "versioning.?Stage.orValue(null)", "config.versioning has no 'Stage'"),
         ("versioning.?Status.orValue(null)", "policy", "reads part 'policy', which `needs` does not name"),
         ("versioning.?Status.orValue(null)", "versioning.(", "Syntax error"),
     ],
