@@ -27,7 +27,7 @@ SAYS = {
     "acl_port_open_to_world": ("'acl', 22", "A network ACL does on a port, its rules in their order"),
     "deciding_statements": ("'policy', \"policy_allows_public\", \"\"", "The statements each of which alone makes a judgement of a policy, as `s3:GetObject to * (Sid)`: its function by name, and that function's second text"),
     "open_ranges": ("'group', \"22, 8000-8100\"", "The addresses and prefix lists to which a security group is open on these ports (`!22`: on any but these)"),
-    "open_ports": ("'group', \"22, 8000-8100\"", "Those of these ports that are open to the internet, as texts; `all` where every port is"),
+    "open_ports": ("'group', \"22, 8000-8100\"", "Those of these ports that are open to the internet, as `port 22`, `ports 80-443` or `every port`"),
     "acl_open_rules": ("'acl', 22", "The numbers of the rules by which a network ACL lets a large part of the internet in on a port"),
     "is_true": ("'part.Field'", "The path holds true; false where it ends early or holds anything else"),
     "age_days": ("resource.config.part.CreateDate", "Whole days from a time's text to the record's time"),

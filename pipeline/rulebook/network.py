@@ -187,13 +187,13 @@ def open_ranges(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
 
 
 def open_ports(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
-    """Those of the ports that are open to the internet, as 22 or 8000-8100; `all` where every port is."""
+    """Those of the ports that are open to the internet, as `port 22` or `ports 8000-8100`; `every port` where all are."""
     near = list(_near(group, ports))
     alone = [span for permission, span in near if _maybe([permission], lists)]
     spans = alone or [span for _, span in near]
     if PORTS in spans:
-        return ["all"]
-    return [str(low) if low == high else f"{low}-{high}" for low, high in sorted(set(spans))]
+        return ["every port"]
+    return [f"port {low}" if low == high else f"ports {low}-{high}" for low, high in sorted(set(spans))]
 
 
 def _near(group: Mapping[str, Any], ports: str) -> Iterator[tuple[Mapping[str, Any], Span]]:
