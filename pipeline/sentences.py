@@ -7,6 +7,8 @@ from typing import Any
 from pipeline.baselines import APPLYING
 from pipeline.normalise import unread
 from pipeline.rulebook import BoundRule
+from pipeline.rulebook.expression import TAGS
+from pipeline.rulebook.judge import EVERYTHING
 from pipeline.rulebook.sentence import Situation
 from pipeline.rulebook.standing import StandingRule
 from pipeline.rulebook.wording import clean, fill, standard, worded
@@ -46,6 +48,7 @@ class Teller:
     def __init__(self, state: State, at: int, grants: Grants) -> None:
         self._state, self._at, self._grants = state, at, grants
         self._known: dict[str, Any] | None = None
+        self._tagless = False
 
     def sentence(self, finding: dict[str, Any], bound: BoundRule | None) -> str:
         """At most 300 characters on one line; for every finding there is one that is true."""
@@ -62,8 +65,17 @@ class Teller:
         body = self._state.body
         if self._known is None:
             hidden = unread(body, self._state.head.parts)
+            self._tagless = TAGS in hidden or EVERYTHING in hidden
             self._known = {part: body.config[part] for part in body.config.keys() - hidden.keys()}
-        return Situation(resource, self._known, self._at, bound.params, body.previous, body.changes)
+        return Situation(
+            resource,
+            self._known,
+            self._at,
+            bound.params,
+            body.previous,
+            body.changes,
+            self._tagless,
+        )
 
     def _generated(self, finding: dict[str, Any]) -> str:
         """Of what needs no rule's own words."""

@@ -193,7 +193,9 @@ def open_ports(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
     spans = alone or [span for _, span in near]
     if PORTS in spans:
         return ["every port"]
-    return [f"port {low}" if low == high else f"ports {low}-{high}" for low, high in sorted(set(spans))]
+    return [
+        f"port {low}" if low == high else f"ports {low}-{high}" for low, high in sorted(set(spans))
+    ]
 
 
 def _near(group: Mapping[str, Any], ports: str) -> Iterator[tuple[Mapping[str, Any], Span]]:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.model.base import micros
+from pipeline.rulebook.expression import TAGS
 from pipeline.rulebook.proof import changes, document
 from pipeline.rulebook.rule import Example, Rule
 from pipeline.rulebook.sentence import Sentence, Situation
@@ -41,7 +42,8 @@ def situation(rule: Rule, example: Example) -> Situation:
     now = micros(datetime.fromisoformat(example.now))
     params = rule.file.params | example.params
     changed = changes(example, resource)
-    return Situation(resource, known, now, params, example.previous, changed)
+    tagless = TAGS in example.unread
+    return Situation(resource, known, now, params, example.previous, changed, tagless)
 
 
 def unsaid(rule: Rule) -> list[str]:
@@ -62,6 +64,8 @@ def unsaid(rule: Rule) -> list[str]:
     found = told(rule)
     for one in found:
         where = f"{rule.path}: example {one.example.name!r}"
+        if one.text is None and one.example.unread:
+            continue  # the general sentence is true of it
         if one.text is None:
             out.append(f"{where}: no sentence has values for all its names (add another one to `sentence`)")  # fmt: skip
         elif one.example.says is None:
@@ -78,6 +82,9 @@ def _constant(rule: Rule, sentence: Sentence, found: list[Told]) -> list[str]:
         for number, template in enumerate(sentence.templates)
         if number not in {one.template for one in found}
     ]
+    found = [one for one in found if one.text is not None]
+    if not found:
+        return out
     if len({one.text for one in found}) < 2 and not _follows_names(rule, sentence, found[0]):
         out.append(
             f"{rule.path}: the sentence is the same for every resource (name {{resource}}, or the value that decides)"

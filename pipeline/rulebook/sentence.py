@@ -1,14 +1,21 @@
 """Why a resource fails a rule, in one sentence with the values that decide: a template and named expressions. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from pipeline.rulebook.expression import BadExpression, Expression, compile_value, environment
+from pipeline.rulebook.expression import (
+    TAGS,
+    BadExpression,
+    Expression,
+    compile_value,
+    environment,
+)
 from pipeline.rulebook.functions import CURRENT, Current
 from pipeline.rulebook.source import Source, nearest
+from pipeline.rulebook.unread import program
 from pipeline.rulebook.wording import HOLE, STANDARD, fill, standard
 
 ROOM = 200
@@ -53,10 +60,11 @@ class Sentence:
                 "resource": {**resource, "config": config}, "params": dict(now.params),
                 "now": datetime.fromtimestamp(now.at / 1e6, UTC), "previous": now.previous, "changes": list(now.changes),
             })  # fmt: skip
-            found = _asked(self._together, activation)
+            hidden = now.hidden(self.values.values())
+            found = None if hidden else _asked(self._together, activation)
             if isinstance(found, list):
                 return dict(zip(self.values, found, strict=True))
-            return {name: _asked(e.program, activation) for name, e in self.values.items()}
+            return {n: _asked(program(e, hidden), activation) for n, e in self.values.items()}
         finally:
             CURRENT.reset(token)
 
@@ -72,12 +80,20 @@ class Situation:
     params: Mapping[str, Any]
     previous: Mapping[str, Any] | None = None
     changes: Sequence[Mapping[str, Any]] = ()
+    tagless: bool = False
+    """Whether the resource's tags are unread."""
+
+    def hidden(self, expressions: Collection[Expression]) -> frozenset[str]:
+        """The unread parts that expressions touch, and `tags`: what is unread gives no value."""
+        touched = frozenset[str]().union(*(one.parts for one in expressions))
+        tags = self.tagless and any(one.reads_tags for one in expressions)
+        return touched.difference(self.config) | ({TAGS} if tags else set())
 
 
-def _asked(program: Any, activation: Any) -> Any:
+def _asked(asked: Any, activation: Any) -> Any:
     """What an expression gives; None where it errs: a sentence must never cost a finding."""
     try:
-        value = program.eval(activation)
+        value = asked.eval(activation)
         return None if value.type().name() == "ERROR" else value.plain_value()
     except Exception:
         return None
