@@ -212,7 +212,7 @@ def test_sentences_are_written_into_the_file_and_nothing_else_of_it_changes(tmp_
             path.write_text(before)
             copy, problems = load_rule(path, builtin_shapes())
             assert copy is not None, problems
-            assert len(list(write(copy))) == len(told(copy))
+            assert len(list(write(copy))) == sum(one.text is not None for one in told(copy))
             assert path.read_text() == text
         again, _ = load_rule(path, builtin_shapes())
         assert again is not None
