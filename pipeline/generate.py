@@ -35,6 +35,7 @@ def pages() -> Iterator[tuple[str, str]]:
     from pipeline.reference import (
         commands,
         detections,
+        escalation,
         functions,
         rules,
         settings,
@@ -42,7 +43,7 @@ def pages() -> Iterator[tuple[str, str]]:
         types,
     )
 
-    for module in (rules, detections, functions, types, settings, stream, commands):
+    for module in (rules, detections, functions, escalation, types, settings, stream, commands):
         yield from module.pages()
 
 

@@ -16,6 +16,9 @@ from collectors.aws.terraform import Found, read
 from collectors.redact import Redactor
 from pipeline.baselines import differences
 from pipeline.differences import Hints, diff, policy
+from pipeline.rulebook import BoundRule
+from pipeline.rulebook import load as rulebook
+from pipeline.rulebook.judge import answer
 from tests.collectors.moto import running
 from tests.shells.command import Command
 
@@ -148,6 +151,23 @@ def detection_of_reads_by_pattern(folder: Path, driftline: Command) -> None:
     assert (tested["rules"][rule], tested["of_reads"]) == (1, {rule: 1})
     assert [one["rule"] for one in tested["alerts"]] == [rule]
     assert tested["alerts"] == replayed["alerts"]
+
+
+@case("14")
+def administrators_in_disguise(folder: Path, _: Command) -> None:
+    rules = {rule.id: rule for rule in rulebook().rules}
+    full, ways = (
+        rules[f"aws-iam-policy-no-{what}"] for what in ("full-admin", "privilege-escalation")
+    )
+    for document in loaded(folder / "documents.json"):
+        held = {"policy": {"AttachmentCount": 1}, "document": document}
+        resource = {
+            "uid": "arn:aws:iam::111111111111:policy/p",
+            "account": "111111111111",
+            "config": held,
+        }
+        said = [answer(BoundRule(rule, "high", {}), resource, 0) for rule in (full, ways)]
+        assert said == ["failed", "not_applicable"]
 
 
 @case("16")

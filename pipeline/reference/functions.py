@@ -13,12 +13,20 @@ SAYS = {
     "policy_gives_others": ("'policy', \"s3:PutBucketPolicy s3:DeleteBucketPolicy\"", "It gives another account one of these actions"),
     "policy_allows_service": ("'policy', \"lambda.amazonaws.com\"", "It lets this AWS service in"),
     "policy_requires_tls": ("'policy'", "It refuses every request without TLS"),
-    "policy_is_admin": ("'document'", "A policy of an identity allows everything on everything"),
-    "policy_escalates": ("'document'", "It lets its holder give himself more rights"),
+    "policy_is_admin": ("'document'", "A policy of an identity allows everything on everything, under no condition that stolen credentials could not fulfil"),
+    "policy_escalates": ("'document'", "It opens a way to every right: one of high severity in [ways to more rights](escalation.md)"),
     "policy_decrypts_everything": ("'document'", "It allows decrypting with every key"),
     "policies_are_admin": ("'inline_policies'", "All policies of a map together allow everything on everything"),
-    "policies_escalate": ("'inline_policies'", "All policies of a map together let their holder give himself more rights"),
+    "policies_escalate": ("'inline_policies'", "All policies of a map together open a way to every right"),
     "policies_decrypt_everything": ("'inline_policies'", "All policies of a map together allow decrypting with every key"),
+    "identity_is_admin": ("'inline_policies attached_policies attached_documents boundary'", "All that these parts of an identity say together allows everything on everything, or all of IAM"),
+    "identity_escalates": ("'inline_policies attached_policies attached_documents boundary'", "It opens a way to every right"),
+    "identity_runs_code": ("'inline_policies attached_policies attached_documents boundary'", "It opens a way to the rights of what exists: one of medium severity in [ways to more rights](escalation.md)"),
+    "identity_decrypts_everything": ("'inline_policies attached_policies attached_documents boundary'", "It allows decrypting with every key"),
+    "admin_by": ("'inline_policies attached_policies attached_documents boundary'", "What makes identity_is_admin true, and which statements; empty where it is false"),
+    "escalates_by": ("'inline_policies attached_policies attached_documents boundary'", "So for identity_escalates"),
+    "runs_code_by": ("'inline_policies attached_policies attached_documents boundary'", "So for identity_runs_code"),
+    "decrypts_by": ("'inline_policies attached_policies attached_documents boundary'", "So for identity_decrypts_everything"),
     "trusts_any_tenant": ("'role.AssumeRolePolicyDocument'", "A role trusts an identity provider that many tenants share, without saying which of them"),
     "trusts_whole_provider": ("'role.AssumeRolePolicyDocument'", "A role trusts every subject of an identity provider"),
     "port_open_to_world": ("'group', 22", "A security group lets a large part of the internet in on a port; prefix lists are judged where the part `prefix_lists` is read"),
@@ -32,12 +40,13 @@ SAYS = {
     "is_true": ("'part.Field'", "The path holds true; false where it ends early or holds anything else"),
     "age_days": ("resource.config.part.CreateDate", "Whole days from a time's text to the record's time"),
 }  # fmt: skip
-GIVES = {"BOOL": "bool", "INT": "whole number", "LIST": "list"}
+GIVES = {"BOOL": "bool", "INT": "whole number", "LIST": "list", "STRING": "text"}
 INTRO = """
 Functions of the rule language beside CEL's own. A path is a text under `resource.config`, its first
 step the part, which must stand in the rule's `needs`; a path that ends early (a policy that is not there) gives false.
+Functions that name several parts of an identity judge them as one.
 What cannot be judged for sure, such as a condition by a variable of the caller, is an error, and the evaluation unknown.
-Those that give a list are for `values`, the named expressions of a rule's sentence.
+Those that give a list or a text are for `values`, the named expressions of a rule's sentence.
 """
 
 

@@ -160,7 +160,7 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
                     raise BadExpression(
                         f"{expr.call_expr.function}() takes its path as a plain text"
                     )
-                found.asked.add(("config", *text.split(".")))
+                found.asked |= {("config", *path.split(".")) for path in text.split()}
             _walk(argument, scope, found)
         found.uses.update({"now"} if expr.call_expr.function == "age_days" else ())
         return

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.rulebook.condition import Condition, conditions
-from pipeline.rulebook.policy import Statement, many, statements
-from pipeline.rulebook.rights import acts
+from pipeline.rulebook.policy import Statement, acts, many, statements
 
 ACTION = "sts:assumerolewithwebidentity"
 SHARED = {

@@ -2,6 +2,7 @@
 handing a large map through CEL costs 115 us, a text 2."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,7 +12,10 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons, rights
+from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons
+from pipeline.rulebook.identity import judges
+from pipeline.rulebook.identity.keys import Holder
+from pipeline.rulebook.identity.subject import Subject, subject
 
 DAY = 86_400_000_000
 LISTS = "prefix_lists"
@@ -41,7 +45,7 @@ class Function(NamedTuple):
     takes: tuple[str, ...]
     returns: str
     path: bool
-    """Whether the first argument is a path under resource.config."""
+    """Whether the first argument is a path under resource.config, or several with spaces between."""
 
 
 UNREAD = "@unread"
@@ -119,6 +123,69 @@ def _open_rules(path: str, port: int) -> list[int]:
     return network.open_rules(at_path(CURRENT.get().config, path) or {}, port)
 
 
+FOLLOWS_HOLDER = re.compile(rb"arn:|username|principalarn|principaltype|tokenissuetime", re.I)
+FOLLOWS_TIME = re.compile(rb"aws:(current|epoch|tokenissue)time", re.I)
+Judge = Callable[[Subject, Holder], str]
+
+
+def _identity(judge: Judge, part: str = "") -> Callable[[str], str]:
+    """A judge of an identity as a function of the names of its parts; `part` is what a single path is taken for."""
+
+    def call(paths: str) -> str:
+        current = CURRENT.get()
+        key = (judge.__module__, judge.__name__, paths, part)
+        if key not in current.memory:
+            current.memory[key] = remembered(paths, current)
+        return str(current.memory[key])
+
+    def remembered(paths: str, current: Current) -> str:
+        """Many identities have the same policies."""
+        named = [part] if part else paths.split()
+        parts = {
+            name: at_path(current.config, path)
+            for name, path in zip(named, paths.split(), strict=True)
+        }
+        text = msgspec.json.encode(parts)
+        holder = Holder(
+            current.account,
+            current.uid if FOLLOWS_HOLDER.search(text) else "",
+            current.now if FOLLOWS_TIME.search(text) else 0,
+        )
+        key = (hashlib.blake2b(text, digest_size=16).digest(), holder)
+        if key not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            found = subject(parts, holder.kind)
+            known[key] = judge(found, holder._replace(others=found.others))
+        return known[key]
+
+    known: dict[tuple[bytes, Holder], str] = {}
+    return call
+
+
+def _whether(call: Callable[[str], str]) -> Callable[[str], bool]:
+    return lambda paths: call(paths) != ""
+
+
+ADMIN, IAM, ESCALATES, RUNS_CODE, DECRYPTS = (
+    judges.is_admin, judges.holds_iam, judges.escalates, judges.runs_code, judges.decrypts_everything,
+)  # fmt: skip
+
+
+def _asks(judge: Judge, part: str = "") -> "Function":
+    call = _whether(_identity(judge, part))
+    if part:
+        _JUDGES[call] = (
+            (lambda document, account: judge(subject({part: document}), Holder(account)) != ""),
+            "account",
+        )
+    return Function(call, ("STRING",), "BOOL", True)
+
+
+def _tells(judge: Judge) -> "Function":
+    return Function(_identity(judge), ("STRING",), "STRING", True)
+
+
 def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
     """Whether one of several policies, by their names, lets anybody in."""
     return any(policy.allows_public(one, account) for one in documents.values() if one is not None)
@@ -178,16 +245,20 @@ FUNCTIONS: dict[str, Function] = {
     "policy_requires_tls": Function(
         _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True
     ),
-    "policy_is_admin": Function(_judgement(policy.is_admin), ("STRING",), "BOOL", True),
-    "policy_escalates": Function(_judgement(rights.escalates), ("STRING",), "BOOL", True),
-    "policy_decrypts_everything": Function(
-        _judgement(rights.decrypts_everything), ("STRING",), "BOOL", True
-    ),
-    "policies_are_admin": Function(_judgement(rights.are_admin), ("STRING",), "BOOL", True),
-    "policies_escalate": Function(_judgement(rights.escalate), ("STRING",), "BOOL", True),
-    "policies_decrypt_everything": Function(
-        _judgement(rights.decrypt_everything), ("STRING",), "BOOL", True
-    ),
+    "policy_is_admin": _asks(ADMIN, "document"),
+    "policy_escalates": _asks(ESCALATES, "document"),
+    "policy_decrypts_everything": _asks(DECRYPTS, "document"),
+    "policies_are_admin": _asks(ADMIN, "inline_policies"),
+    "policies_escalate": _asks(ESCALATES, "inline_policies"),
+    "policies_decrypt_everything": _asks(DECRYPTS, "inline_policies"),
+    "identity_is_admin": _asks(IAM),
+    "identity_escalates": _asks(ESCALATES),
+    "identity_runs_code": _asks(RUNS_CODE),
+    "identity_decrypts_everything": _asks(DECRYPTS),
+    "admin_by": _tells(IAM),
+    "escalates_by": _tells(ESCALATES),
+    "runs_code_by": _tells(RUNS_CODE),
+    "decrypts_by": _tells(DECRYPTS),
     "trusts_any_tenant": Function(
         _judgement(federation.trusts_any_tenant), ("STRING",), "BOOL", True
     ),

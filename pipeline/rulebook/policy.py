@@ -30,6 +30,13 @@ def statements(document: Any, effect: str = "Allow") -> Iterator[Statement]:
             yield statement
 
 
+def acts(statement: Statement, action: str) -> bool:
+    """Whether a statement is about an action (in small letters)."""
+    if "NotAction" in statement:
+        return not any(covers(str(p).lower(), action) for p in many(statement["NotAction"]))
+    return any(covers(str(p).lower(), action) for p in many(statement.get("Action")))
+
+
 def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether anybody at all may do something: an Allow for every principal that nothing fixed narrows."""
     denies, unsure = list(statements(document, "Deny")), False
@@ -72,34 +79,11 @@ def allows_cross_account(document: Any, account: str) -> bool:
     return False
 
 
-def is_admin(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
-    """Whether one statement allows every action on every resource, with no condition. All but some is not all."""
-    return any(
-        any(_every_action(str(action)) for action in many(allow.get("Action")))
-        and any(_every_resource(str(resource)) for resource in many(allow.get("Resource")))
-        and not allow.get("Condition")
-        for allow in statements(document)
-    )
-
-
 def requires_tls(document: Any, bucket: str) -> bool:
     """Whether every request without TLS is denied, to everybody, on a bucket (its ARN) and all of its objects."""
     denies = list(statements(document, "Deny"))
     whole: Statement = {"Action": "s3:*", "Resource": [bucket, f"{bucket}/*"]}
     return _denied(whole, denies, _without_tls)
-
-
-def _every_action(pattern: str) -> bool:
-    return "*" in pattern and pattern.replace("*", "") in ("", ":")
-
-
-def _every_resource(pattern: str) -> bool:
-    """`*`, and ARNs of which nothing is said but the partition."""
-    head, _, rest = pattern.partition(":")
-    partition, _, rest = rest.partition(":")
-    if head != "arn" or "*" not in partition + rest:
-        return pattern != "" and not pattern.strip("*")
-    return not rest.strip("*:") and (not partition.strip("*") or partition.startswith("aws"))
 
 
 def _anybody(statement: Statement) -> bool:

@@ -14,7 +14,6 @@ from pipeline.rulebook.policy import (
     allows_cross_account,
     allows_public,
     covers,
-    is_admin,
     requires_tls,
 )
 
@@ -232,35 +231,6 @@ def test_a_variable_that_the_anonymous_do_not_fill() -> None:
     only = [allow(), deny({"StringNotEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}})]
     assert answer(allows_public, only) is None
     assert answer(allows_cross_account, only) is True
-
-
-ADMIN: list[tuple[str, bool | None, Any]] = [
-    ("everything", True, {"Action": "*", "Resource": "*"}),
-    ("everything in lists", True, {"Action": ["s3:*", "*"], "Resource": [BUCKET, "*"]}),
-    ("every service's everything", True, {"Action": "*:*", "Resource": "*"}),
-    ("many stars", True, {"Action": "**", "Resource": "**"}),
-    ("every ARN", True, {"Action": "*", "Resource": "arn:aws:*:*:*:*"}),
-    ("every ARN of every partition", True, {"Action": "*", "Resource": "arn:*"}),
-    ("everything of a region", False, {"Action": "*", "Resource": "arn:aws:*:eu-west-1:*:*"}),
-    ("everything on a bucket", False, {"Action": "*", "Resource": f"{BUCKET}/*"}),
-    ("every service whose name begins so", False, {"Action": "i*", "Resource": "*"}),
-    ("every call that reads", False, {"Action": "*:Get*", "Resource": "*"}),
-    ("all of IAM", False, {"Action": "iam:*", "Resource": "*"}),
-    ("to pass every role", False, {"Action": ["iam:PassRole", "ec2:*"], "Resource": "*"}),
-    ("all but IAM, as PowerUser", False, {"NotAction": ["iam:*", "organizations:*"], "Resource": "*"}),
-    ("everything on all but a bucket", False, {"Action": "*", "NotResource": BUCKET}),
-    ("with a second factor", False, {"Action": "*", "Resource": "*", "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}}),
-    ("with an empty condition", True, {"Action": "*", "Resource": "*", "Condition": {}}),
-    ("an empty action", False, {"Action": "", "Resource": "*"}),
-    ("an empty resource", False, {"Action": "*", "Resource": ""}),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("admin", "what"), [row[1:] for row in ADMIN], ids=[r[0] for r in ADMIN])
-def test_who_may_do_everything(admin: bool, what: dict[str, Any]) -> None:
-    assert answer(is_admin, [{"Effect": "Allow"} | what]) is admin
-    assert answer(is_admin, {"Effect": "Allow"} | what) is admin
-    assert answer(is_admin, [{"Effect": "Deny"} | what]) is False
 
 
 def test_tls_is_asked_for_the_bucket_and_its_objects() -> None:

@@ -65,7 +65,7 @@ MUTATIONS: list[tuple[str, str, str]] = [
     ("iam/aws-iam-policy-no-privilege-escalation", "AttachmentCount > 0", "PermissionsBoundaryUsageCount == 0"),
     ("iam/aws-iam-policy-no-privilege-escalation", "!policy_escalates", "!policy_decrypts_everything"),
     ("iam/aws-iam-policy-no-decrypt-with-every-key", "!policy_decrypts_everything", "!policy_is_admin"),
-    ("iam/aws-iam-group-no-privilege-escalation", " && !policies_are_admin('inline_policies')", ""),
+    ("iam/aws-iam-group-no-privilege-escalation", "!policies_escalate", "!policies_are_admin"),
     ("iam/aws-iam-role-no-decrypt-with-every-key", "\"/aws-reserved/\"", "\"/aws-service-role/\""),
     ("iam/aws-iam-role-trust-shared-provider-guarded", "!trusts_any_tenant", "!trusts_whole_provider"),
     ("iam/aws-iam-role-trust-provider-subject", "!trusts_whole_provider", "!trusts_any_tenant"),

@@ -1,0 +1,61 @@
+"""docs/escalation.md: the ways from some rights to more that the IAM rules know."""
+
+from collections.abc import Iterator
+
+from pipeline.reference import codes, page, table
+from pipeline.rulebook.identity.ways import Way, ways
+
+SOURCES = {
+    "pathfinding": "pathfinding.cloud: <https://pathfinding.cloud>",
+    "rhino": "Rhino Security Labs: <https://rhinosecuritylabs.com/aws/aws-privilege-escalation-methods-mitigation/>",
+    "bishopfox": "Bishop Fox, iam-vulnerable: <https://github.com/BishopFox/iam-vulnerable>",
+    "hackingthecloud": "Hacking the Cloud: <https://hackingthe.cloud/aws/exploitation/iam_privilege_escalation/>",
+    "hacktricks": "HackTricks Cloud: <https://cloud.hacktricks.wiki/en/pentesting-security/aws-security/aws-privilege-escalation/index.html>",
+    "aws": "the guide of the AWS service",
+}
+INTRO = """
+The ways from some rights to more that the rules about IAM policies, users, groups and roles know
+(`pipeline/rulebook/identity/ways.yaml`).
+
+**What counts.** All policies of an identity are judged together: inline ones, attached ones, those of a user's groups, and
+what a permissions boundary leaves of them. An action counts where an Allow reaches *every* resource of its kind (every user,
+every role, every function), or the identity itself (`user/${aws:username}`, its own ARN or a pattern that covers it), or,
+for an action that makes something, any resource at all. A policy that names some functions or roles is no finding: what they
+hold, it does not say. `iam:PassRole` counts only beside an action of a service that the role may be passed to.
+
+**What is a limit.** A condition counts as a limit if nobody can fulfil it who holds the credentials and nothing else: a second
+factor, a network that is not a large part of the internet, a tag of the resource, another service's doing (`kms:ViaService`),
+one region (for what is not of IAM: none). It is none if every request fulfils it (`aws:SecureTransport`, the account's own
+`aws:PrincipalAccount`, `StringLike: "*"`), if the caller chooses the value (`sts:ExternalId`, `aws:UserAgent`, tags of what is
+made), or if it holds where the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations). A Deny counts where no such
+caller can escape it.
+
+**Severity.** *High*: the rights follow from the policy alone. *Medium*: something must exist that has them; the column says what.
+
+**Not told.** `iam:PassRole` with `datapipeline:CreatePipeline` alone, which some lists have: a pipeline without
+`datapipeline:PutPipelineDefinition` has no role and runs nothing. `iam:DeactivateMFADevice` and `iam:CreateVirtualMFADevice`: they
+weaken a login and give no rights. Secrets that can be read (`secretsmanager:GetSecretValue`), resource policies and KMS grants that can
+be written: whose rights they give, no policy of the identity says. Service control policies are not read: they can only take away.
+"""
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """The page."""
+    blocks = []
+    for severity, rule in (
+        ("high", "no-privilege-escalation"),
+        ("medium", "no-code-as-other-roles"),
+    ):
+        rows = [_row(way) for way in ways() if way.severity == severity]
+        head = ("who has it …", "actions", "what must exist", "published by")
+        blocks += [f"## {severity.capitalize()}: `aws-iam-*-{rule}`", table(head, rows)]
+    sources = "\n".join(f"- {name}: {said}" for name, said in SOURCES.items())
+    yield (
+        "docs/escalation.md",
+        page("Ways to more rights", "pipeline/rulebook/identity/ways.yaml", INTRO, *blocks, "## Sources", sources),
+    )  # fmt: skip
+
+
+def _row(way: Way) -> tuple[str, ...]:
+    actions = [*way.needs, *(["iam:PassRole"] if way.passes else [])]
+    return way.title, codes(actions), way.exists, ", ".join(way.sources)
