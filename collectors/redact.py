@@ -1,65 +1,98 @@
 """Values that look like secrets never leave the collector: a keyed hash takes their place, so that a change still shows.
 
-Three ways to look like one: by its form (a private key, a token, a password in an address), by the name it stands
-under (in a map, a tag, a pair of name and value), or by its place (a row's `redact`)."""
+Three ways to look like one: by its form (a private key, a token, a password in an address), by the name it stands under (in a
+map, a tag, a pair of name and value, a command's option), or by its place (a row's `redact`, collectors.aws.places). Where a
+value is a secret by form or name, the mark says so (`kind`), for rules to judge; by its place alone it says nothing."""
 
 import hashlib
 import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-_WORDS = (
-    r"passw(?:or)?d|passphrase|secret(?!s?[_-]?manager)|api[_-]?key|access[_-]?key|account[_-]?key|shared[_-]?key|"
-    r"private[_-]?key|connection[_-]?string|user[_-]?data"
-)
-# Every repetition is bounded or cannot start anew within itself: a megabyte of text must cost no more than its length.
-_LOOKS = re.compile(
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|"
-    r"(?i:[a-z][a-z0-9+.-]{0,30}://[^/\s:@]{0,200}:(?!\d{1,5}/)[^\s@]{1,200}@)|"
-    r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}|\bglpat-[A-Za-z0-9_-]{20,}|"
-    r"\bxox[abprs]-[A-Za-z0-9-]{10,}|hooks\.slack\.com/services/T\w{5,20}/B|"
-    r"\beyJ[A-Za-z0-9_-]{10,4000}\.eyJ[A-Za-z0-9_-]{10,4000}\.|\bAIza[A-Za-z0-9_-]{35}|\b[rs]k_live_[A-Za-z0-9]{16,}|"
-    r"(?i:(?:"
-    + _WORDS
-    + r"|pwd|token)[\"']?(?:[ \t]{0,3}=[ \t]{0,3}|[ \t]{0,3}:[ \t]{1,3}|\":)[\"']?[^\s;,&\"']{6,})"
-)
-_NAMED = re.compile(
-    _WORDS + r"|(?:^|[_-])(?:pwd|pass|token)(?:$|[_-])|(?:token|pwd|credentials?|authorization)$",
-    re.IGNORECASE,
-)
-_ABOUT = re.compile(
-    r"(?:(?<=[a-z0-9])(?:Id|Arn|ARN|Name|Date|Time|Age|Length|Policy|Status|State|Enabled|Required|Used|Type|Version|"
-    r"Source|Mode|Count|Stage|Region|Present)|"
-    r"[_-](?:id|arn|name|date|time|age|length|policy|status|state|enabled|required|used|type|version|source|mode|"
-    r"count|stage|region|present))s?$"
-)
-"""Names of what is only about a secret: PasswordLastUsed, SecretArn, password_policy."""
+import orjson
+
+from collectors.secrets.names import Named, counts, named
+from collectors.secrets.texts import hinted, option, seen
+from collectors.secrets.values import plausible, unlike_words
+from collectors.secrets.words import words
+
+
+class Places(NamedTuple):
+    """Fields of events that are secrets whatever they hold, by their names in lower case."""
+
+    fields: Mapping[str, frozenset[str] | None]
+    """And the names under which each is one (None: under any)."""
+    maps: frozenset[str]
+    """These where they are maps of texts: their values."""
+
+
 IDENTIFIERS = frozenset({"accesskeyid", "clienttoken", "clientrequesttoken"})
 """Fields of AWS's own answers (in lower case) that look like a secret and are a name."""
-_LABELS = ("key", "name", "tagkey", "parameterkey", "parametername", "optionname")
-_VALUES = ("value", "tagvalue", "parametervalue", "optionvalue")
-_DONE = re.compile(r"redacted:[0-9a-f]{8}:[0-9a-f]{32}")
+LABELS = (
+    "key", "name", "tagkey", "parameterkey", "parametername", "optionname", "outputkey", "variablename", "headername",
+    "header", "variable", "option", "attribute", "property", "field", "id", "path",
+)  # fmt: skip
+HOLDERS = words("holders")
+"""Fields of a name and its value, in lower case."""
+MOST_PAIR = 8
+STRUCTURE = words("structure")
+"""Fields of a map under a secret's name that are not the secret."""
+WRAPPERS = frozenset({"items", "item", "member", "members"})
+"""Names that only hold a list, in the events of some services."""
+NAMED = "named"
+"""Why a value is a secret: by its name alone."""
+_DONE = re.compile(
+    r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::([a-z0-9-]{1,40}(?::[\w.-]{1,60})?))?"
+)
+
+
+class _Key(NamedTuple):
+    """What a name says."""
+
+    said: Named
+    label: int | None
+    """Its place among LABELS."""
+    holder: bool
+    identifier: bool
+    about: bool
+    """In a map under a secret's name: this is not the secret."""
+    counts: bool
+    formed: bool
+    """It has itself a secret's form."""
+
+
+@lru_cache(65_536)
+def _key(name: str) -> _Key:
+    low = name.lower()
+    said = named(name)
+    return _Key(
+        said, LABELS.index(low) if low in LABELS else None, low in HOLDERS, low in IDENTIFIERS,
+        low in STRUCTURE or said is Named.ABOUT, counts(name), seen(name) is not None,
+    )  # fmt: skip
 
 
 class Redactor:
-    """Replaces values by {redacted, hash, key_id}. The key never leaves the collector."""
+    """Replaces values by {redacted, hash, key_id}, and `kind` where one is. The key never leaves the collector."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.key_id = hashlib.sha256(b"driftline key id" + key).hexdigest()[:8]
 
-    def mark(self, value: Any) -> dict[str, Any]:
-        """What stands in a secret's place."""
-        return {"redacted": True, "hash": self._hash(value), "key_id": self.key_id}
+    def mark(self, value: Any, why: str | None = None) -> dict[str, Any]:
+        """What stands in a secret's place. `why`: the form or name by which it is one; None where only its place says so."""
+        mark = {"redacted": True, "hash": self._hash(value), "key_id": self.key_id}
+        return mark | {"kind": why} if why else mark
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
         """Tags are people's free text: what is named or looks like a secret is replaced, as text."""
-        return {
-            self._name(_text(name)): self._text(value) if _secret(name, value) else _text(value)
-            for name, value in tags.items()
-        }
+        out = {}
+        for name, value in tags.items():
+            why = _why(_key(name).said, value)
+            out[self._name(_text(name))] = _text(value) if why is None else self._text(value, why)
+        return out
 
     def config(self, config: Mapping[str, Any], paths: Sequence[str] = ()) -> dict[str, Any]:
         """The configuration with every value below `paths`, and every secret-looking text, replaced."""
@@ -68,50 +101,90 @@ class Redactor:
             self._below(scrubbed, path.split("."))
         return scrubbed
 
+    def event(self, event: Mapping[str, Any], places: Places) -> dict[str, Any]:
+        """An event likewise, with every value of `places` replaced, at any depth and in any case."""
+        scrubbed: dict[str, Any] = self._map(event)
+        self._everywhere(scrubbed, "", places)
+        return scrubbed
+
     def _hash(self, value: Any) -> str:
         # of one form, however its keys are ordered; ASCII, so that a lone surrogate is no trouble
         text = json.dumps(value, sort_keys=True, default=str)
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def _text(self, value: str) -> str:
-        return value if _DONE.fullmatch(value) else f"redacted:{self.key_id}:{self._hash(value)}"
+    def _text(self, value: str, why: str = "") -> str:
+        return f"redacted:{self.key_id}:{self._hash(value)}" + (f":{why}" if why else "")
 
     def _name(self, name: str) -> str:
-        return self._text(name) if _LOOKS.search(name) else name
+        return self._text(name) if _key(name).formed else name
 
-    def _scrub(self, value: Any, *, named: bool = False) -> Any:
-        """A value without secrets. `named`: it stands under a name that says that it is one."""
+    def _scrub(self, value: Any, said: Named = Named.NOTHING) -> Any:
+        """A value without secrets. `said`: what the name above says of it."""
         if isinstance(value, str):
-            found = (named and value and not _DONE.fullmatch(value)) or _LOOKS.search(value)
-            return self.mark(value) if found else value
+            why = _why(said, value)
+            if (
+                value[:1] in ("{", "[")
+                and said <= Named.PERHAPS
+                and (why is not None or hinted(value))
+            ):
+                return self._json(value, why)
+            return value if why is None else self.mark(value, why)
         if isinstance(value, dict):
-            return self._pair(value) or self._map(value)
+            return self._map(value, within=said >= Named.WITHIN)
         if isinstance(value, list):
-            return [self._scrub(item, named=named) for item in value]
+            return self._list(value, said)
+        if said >= Named.WITHIN and isinstance(value, int | float) and not isinstance(value, bool):
+            return self.mark(value, NAMED)
         return value
 
-    def _map(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            self._name(key): item
-            if isinstance(item, str) and key.lower() in IDENTIFIERS
-            else self._scrub(item, named=bool(_NAMED.search(key)) and not _ABOUT.search(key))
-            for key, item in value.items()
-        }
+    def _json(self, text: str, why: str | None) -> Any:
+        """JSON as text with what is secret in it replaced; all of it, where that does not suffice (`why`)."""
+        try:
+            whole = orjson.loads(text)
+            clean = self._scrub(whole)
+            if clean != whole:
+                inner = orjson.dumps(clean).decode()
+                return inner if seen(inner) is None else self.mark(text, why)
+        except (orjson.JSONDecodeError, TypeError, RecursionError):
+            pass
+        return text if why is None else self.mark(text, why)
 
-    def _pair(self, value: dict[str, Any]) -> dict[str, Any] | None:
-        """A name and its value, as tags and environments are listed; None for any other map."""
-        if len(value) > 4:
-            return None
-        low = {key.lower(): key for key in value}
-        label = next((low[name] for name in _LABELS if name in low), None)
-        holder = next((low[name] for name in _VALUES if name in low), None)
-        if label is None or holder is None or not isinstance(value[holder], str):
-            return None
-        if not _secret(str(value[label]), value[holder]):
-            return None
-        return self._map({key: item for key, item in value.items() if key != holder}) | {
-            holder: self._text(value[holder])
-        }
+    def _list(self, items: list[Any], said: Named) -> list[Any]:
+        """A list; in a command the element after `--password` is one."""
+        out, before = [], ""
+        for item in items:
+            if before and isinstance(item, str) and plausible(item):
+                out.append(self.mark(item, f"assigned:{before.lstrip('-')}"))
+            else:
+                out.append(self._scrub(item, said))
+            before = item if isinstance(item, str) and option(item) else ""
+        return out
+
+    def _map(self, value: Mapping[str, Any], *, within: bool = False) -> dict[str, Any]:
+        """`within`: it stands under a secret's name."""
+        if _marked(value):
+            return dict(value)
+        keys = [_key(name) for name in value]
+        holder, told = _pair(value, keys) if 1 < len(keys) <= MOST_PAIR else (None, None)
+        out = {}
+        for key, (name, item) in zip(keys, value.items(), strict=True):
+            said, measures = key.said, key.counts
+            if told is not None and key is holder:
+                said, measures = max(said, told.said), told.counts
+            elif within and said <= Named.PERHAPS and not key.about:
+                said = Named.WITHIN
+            clean: Any
+            if (key.identifier and isinstance(item, str)) or (
+                (measures or key.counts) and isinstance(item, int | float)
+            ):
+                clean = item
+            elif told is not None and key is holder and isinstance(item, str):
+                why = _why(said, item)
+                clean = item if why is None else self._text(item, why)
+            else:
+                clean = self._scrub(item, said)
+            out[self._text(name) if key.formed else name] = clean
+        return out
 
     def _below(self, holder: Any, steps: Sequence[str]) -> None:
         if isinstance(holder, list):
@@ -125,21 +198,123 @@ class Redactor:
             return
         value = holder[steps[0]]
         if isinstance(value, dict) and not _marked(value):
-            holder[steps[0]] = {
-                key: item if _marked(item) else self.mark(item) for key, item in value.items()
+            holder[steps[0]] = {key: self._placed(item) for key, item in value.items()}
+        elif value is not None:
+            holder[steps[0]] = self._placed(value)
+
+    def _placed(self, value: Any) -> dict[str, Any]:
+        """What stands at a secret's place, replaced; what is known of it as a secret is kept."""
+        if _marked(value):
+            return dict(value)
+        done = _DONE.fullmatch(value) if isinstance(value, str) else None
+        return self.mark(done[1], done[3]) if done else self.mark(value)
+
+    def _everywhere(self, value: Any, above: str, places: Places) -> None:
+        if isinstance(value, list):
+            for item in value:
+                self._everywhere(item, above, places)
+        if not isinstance(value, dict) or _marked(value):
+            return
+        for name, item in value.items():
+            low = name.lower()
+            under = places.fields.get(low, frozenset())
+            if under is None or above in under or (low in places.maps and _texts(item)):
+                value[name] = self._hidden(item)
+            else:
+                self._everywhere(item, above if low in WRAPPERS else low, places)
+
+    def _hidden(self, value: Any) -> Any:
+        """An event's value at a secret's place: of a list of names and values, the values."""
+        if isinstance(value, list):
+            return [self._hidden(item) for item in value]
+        if isinstance(value, dict) and not _marked(value):
+            keys = [_key(name) for name in value]
+            holder, told = _pair(value, keys) if len(keys) <= MOST_PAIR else (None, None)
+            whole = told is None and not any(name.lower() in WRAPPERS for name in value)
+            return {
+                name: self._hidden(item)
+                if whole or key is holder or name.lower() in WRAPPERS
+                else item
+                for key, (name, item) in zip(keys, value.items(), strict=True)
             }
-        elif value is not None and not _marked(value):
-            holder[steps[0]] = self.mark(value)
+        return value if value is None else self._placed(value)
+
+
+def hides(name: str, value: Any) -> bool:
+    """Whether something of a value would be replaced."""
+    own = {name: value}
+    return Redactor(b"").config(own) != own
+
+
+def safe(text: str) -> str:
+    """An error's text, as a log may have it."""
+    return text if seen(text) is None else "(its text looks like a secret)"
+
+
+def _pair(value: Mapping[str, Any], keys: Sequence[_Key]) -> tuple[_Key | None, _Key | None]:
+    """Of a name and its value, as tags and environments are listed: the value's field, and what the name says."""
+    holder = next((key for key in keys if key.holder), None)
+    if holder is None:
+        return None, None
+    labels = [
+        (key.label, item)
+        for key, item in zip(keys, value.values(), strict=True)
+        if key.label is not None and isinstance(item, str)
+    ]
+    if not labels:
+        return None, None
+    rank, label = min(labels)
+    if LABELS[rank] == "path":
+        if not any(name.lower() == "op" for name in value):
+            return None, None
+        label = label.rpartition("/")[2]  # of a JSON patch
+    return holder, _key(label)
+
+
+def _why(said: Named, value: str) -> str | None:
+    """Why a text is replaced: a form, NAMED, or empty where that alone does not make it a secret; None where it stays."""
+    if not value or (value.startswith("redacted:") and _DONE.fullmatch(value)):
+        return None
+    found = seen(value)
+    if found is not None and found.real:
+        return found.why
+    if (
+        (said in (Named.SECRET, Named.WITHIN) and plausible(value))
+        or (said is Named.PERHAPS and unlike_words(value))
+    ):  # fmt: skip
+        return NAMED
+    return "" if found is not None or said >= Named.HIDDEN else None
+
+
+def _texts(value: Any) -> bool:
+    """Whether it is a map of texts."""
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(isinstance(one, str) for one in value.values())
+    )
+
+
+def _bytes(value: str) -> bytes:
+    return value.encode(errors="replace")
 
 
 def _text(value: str) -> str:
     """Text that can travel: a lone surrogate, which no JSON may hold, becomes a question mark."""
-    return value if value.isascii() else value.encode(errors="replace").decode()
+    return value if value.isascii() else _bytes(value).decode()
 
 
 def _marked(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"redacted", "hash", "key_id"}
+    """Whether it is a mark of ours already."""
+    return (
+        isinstance(value, dict)
+        and value.get("redacted") is True
+        and value.keys() - {"kind"} == {"redacted", "hash", "key_id"}
+        and _DONE.fullmatch(_spelled(value)) is not None
+    )
 
 
-def _secret(name: str, value: str) -> bool:
-    return bool(value) and bool(_NAMED.search(name) or _LOOKS.search(value))
+def _spelled(mark: Mapping[str, Any]) -> str:
+    """A mark as text."""
+    why = mark.get("kind")
+    return f"redacted:{mark['key_id']}:{mark['hash']}" + (f":{why}" if why is not None else "")

@@ -18,7 +18,8 @@ MOST = 200
 LONGEST = 16_384
 """Bytes of a value's JSON; of a longer one only its size is told."""
 REDACTED = {"redacted": True}
-_TEXT_MARK = re.compile(r"redacted:([0-9a-f]{8}):[0-9a-f]{32}")
+_TEXT_MARK = re.compile(r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::[\w.:-]{1,101})?")
+"""A secret that was replaced in a text, and by what it was recognized: another version may recognize more."""
 
 
 @dataclass(frozen=True)
@@ -210,14 +211,14 @@ def _without_hashes(value: Any) -> Any:
 
 
 def _marked(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() == {"redacted", "hash", "key_id"}
+    return isinstance(value, dict) and value.keys() - {"kind"} == {"redacted", "hash", "key_id"}
 
 
 def _key_ids(value: Any) -> set[str]:
     """With which keys secrets were hashed."""
     if isinstance(value, str):
         mark = _TEXT_MARK.fullmatch(value)
-        return {mark[1]} if mark else set()
+        return {mark[2]} if mark else set()
     if _marked(value):
         return {str(value["key_id"])}
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -225,12 +226,16 @@ def _key_ids(value: Any) -> set[str]:
 
 
 def _veiled(value: Any, keys: set[str]) -> Any:
-    """The value without the hashes of other keys: they tell nothing of a difference."""
+    """The value without the hashes of other keys, and without what secrets were recognized by: neither tells of a
+    difference."""
     if isinstance(value, str):
         mark = _TEXT_MARK.fullmatch(value)
-        return REDACTED if mark and mark[1] not in keys else value
+        if mark is None:
+            return value
+        return mark[1] if mark[2] in keys else REDACTED
     if _marked(value):
-        return value if value["key_id"] in keys else REDACTED
+        known = {name: value[name] for name in ("redacted", "hash", "key_id")}
+        return known if value["key_id"] in keys else REDACTED
     if isinstance(value, dict):
         return {key: _veiled(item, keys) for key, item in value.items()}
     if isinstance(value, list):

@@ -16,6 +16,7 @@ from collectors.aws.errors import ERRORS, trouble
 from collectors.aws.sources.send import Sender
 from collectors.base import known_from
 from collectors.batches import Batches
+from collectors.redact import safe
 from collectors.rereads import Rereads, Waiting, wish_of
 from pipeline import metrics
 from pipeline.errors import Malformed, UserError
@@ -142,7 +143,7 @@ class Reading:
             metrics.REREADS.labels("given up").inc()
             log.warning("left to the next sweep", extra={"uid": uid, "why": code})
         if not expected:
-            log.error("a reading failed", extra={"uid": uid, "why": repr(error)[:500]})
+            log.error("a reading failed", extra={"uid": uid, "why": safe(repr(error))[:500]})
 
     def _commit(self, *, now: bool = False) -> None:
         if not now and self._now() - self._committed_at < COMMIT:

@@ -245,7 +245,8 @@ def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
     at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
     deleted = status in DELETED
     found = {} if deleted else parts_of(item)
-    config = redactor.config({k: v for k, v in found.items() if not isinstance(v, Unread)})
+    whole = {k: v for k, v in found.items() if not isinstance(v, Unread)}
+    config = redactor.config(whole, kinds()[item["resourceType"]].redact)
     return Snapshot(
         uid=item["ARN"], type=item["resourceType"], class_=kinds()[item["resourceType"]].class_, provider="aws", account=str(item["awsAccountId"]),
         region="global" if item["awsRegion"] == "global" or item["resourceType"].startswith("AWS::IAM::") else item["awsRegion"],

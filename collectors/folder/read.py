@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 import msgspec
 import orjson
 
+from collectors.aws.places import places
 from collectors.folder.account_block import BLOCK, AccountBlocks
 from collectors.folder.config import MAPPINGS, snapshot_of
 from collectors.redact import Redactor
@@ -17,7 +18,7 @@ from pipeline import tape, wire
 from pipeline.errors import Malformed, UserError
 from pipeline.files import opened, unpacked
 from pipeline.model import Snapshot
-from pipeline.topics import SNAPSHOTS
+from pipeline.topics import CHANGES, SNAPSHOTS
 
 UNREADABLE = tape.UNREADABLE
 MOST_BYTES = 2_000_000_000
@@ -69,14 +70,14 @@ def entries(path: Path, redactor: Redactor, told: Callable[[str], None]) -> Iter
     """The records of a tape, redacted as every collector's are: who wrote it may not have done so. What cannot be
     redacted, for it is no JSON, is told and left out."""
     for entry in tape.read(path, told):
-        if entry.topic != SNAPSHOTS.name:
+        if entry.topic not in _HIDDEN:
             yield entry
             continue
         elements = []
         try:
             for number, element in enumerate(wire.split(entry.value)):
                 try:
-                    elements.append(_redacted(element, redactor))
+                    elements.append(_HIDDEN[entry.topic](element, redactor))
                 except Malformed as why:
                     told(f"{path}:{entry.line}: [{number}]: {why}")
         except Malformed as why:
@@ -99,6 +100,21 @@ def _redacted(data: bytes, redactor: Redactor) -> bytes:
         texts = {k: v for k, v in tags.items() if isinstance(v, str)}
         element["tags"] = redactor.config(tags) | redactor.tags(texts)
     return orjson.dumps(element, option=orjson.OPT_SORT_KEYS)
+
+
+@wire.one_record("a record of a tape")
+def _redacted_change(data: bytes, redactor: Redactor) -> bytes:
+    element = wire.decode(data)
+    if not isinstance(element, dict):
+        return data
+    for name in ("raw", "request"):
+        if isinstance(element.get(name), dict):
+            element[name] = redactor.event(element[name], places())
+    return orjson.dumps(element, option=orjson.OPT_SORT_KEYS)
+
+
+_HIDDEN = {SNAPSHOTS.name: _redacted, CHANGES.name: _redacted_change}
+"""What a collector redacts, by topic."""
 
 
 def _fed(path: Path, entry: tape.Entry, feed: Callable[[str, bytes], None], told: Told) -> None:

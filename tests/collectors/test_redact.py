@@ -97,7 +97,7 @@ def test_a_hash_is_stable_and_hangs_on_the_key() -> None:
     [one, two] = [ours.config(value), Redactor(KEY).config(value)]
     other = Redactor(b"j" * 32).config(value)
     assert one == two
-    assert one["password"].keys() == {"redacted", "hash", "key_id"}
+    assert one["password"].keys() == {"redacted", "hash", "key_id", "kind"}
     assert one["password"]["hash"] != other["password"]["hash"]
     assert one["password"]["key_id"] != other["password"]["key_id"]
     assert one != ours.config({"password": "hunter23"})

@@ -168,6 +168,18 @@ def test_another_key_of_the_hash_is_no_drift() -> None:
     assert diff("x", [{"v": texts[0]}], [{"v": texts[1]}]) == []
 
 
+def test_by_what_a_secret_was_recognized_is_no_drift() -> None:
+    """A newer collector may recognize more: the hash decides."""
+    known = mark("a") | {"kind": "named"}
+    assert diff("x", {"a": mark("a")}, {"a": known}) == []
+    assert diff("x", {"a": known}, {"a": mark("b")}) != []
+    assert diff("x", {}, {"a": known})[0]["after"] == {"redacted": True}
+    text = "redacted:12345678:" + "a" * 32
+    for kind in (":named", ":assigned:DB_PASSWORD"):
+        assert diff("x", {"a": text}, {"a": text + kind}) == []
+        assert diff("x", {}, {"a": text + kind})[0]["after"] == {"redacted": True}
+
+
 def test_what_is_too_much_is_told_short() -> None:
     assert diff("x", {}, {"a": "y" * (LONGEST + 1)})[0]["after"]["omitted"] is True
     many = {str(number): number for number in range(MOST + 1)}

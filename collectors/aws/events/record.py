@@ -16,6 +16,7 @@ from collectors.aws.events import names
 from collectors.aws.events.actor import actor, by_aws
 from collectors.aws.events.logfile import insight
 from collectors.aws.events.names import Resolver
+from collectors.aws.places import places
 from collectors.redact import Redactor
 from collectors.table import Kind, Touch, kinds, value
 from pipeline import wire
@@ -151,12 +152,11 @@ class Reader:
                     "originalSize": _size(keep[name]),
                     "reason": "too large",
                 }
-        said = {k: v for k, v in keep.items() if k in ("requestParameters", "responseElements", "serviceEventDetails", "additionalEventData")}  # fmt: skip
         data = _json(keep)
         if len(data) > 2 * MOST_BYTES:
             raise Malformed(f"{NO_RECORD}: {len(data)} bytes (known are {MOST_BYTES})")
         wire.shallow(data, wire.MAX_DEPTH - wire.WRAPPED)
-        return keep | self.redactor.config(said)
+        return self.redactor.event(keep, places())
 
     def _touched(self, record: Record) -> Iterator[tuple[Claim, str, str, None]]:
         seen = set()

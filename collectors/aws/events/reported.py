@@ -8,6 +8,7 @@ from typing import Any
 
 from collectors.aws.events.names import kept
 from collectors.aws.events.record import MOST_BYTES, MOST_RESOURCES
+from collectors.aws.places import places
 from collectors.redact import Redactor
 from pipeline import wire
 from pipeline.errors import Malformed
@@ -26,7 +27,7 @@ def changes(document: Mapping[str, Any], redactor: Redactor, source: str) -> lis
 
     Raises Malformed."""
     return [
-        Change.model_validate(one | {"source": source, "raw": redactor.config(one["raw"])})
+        Change.model_validate(one | {"source": source, "raw": redactor.event(one["raw"], places())})
         for one in _BY_TYPE[str(document["detail-type"])](document, document["detail"])
     ]
 

@@ -14,6 +14,7 @@ from collectors.aws.errors import ERRORS, trouble
 from collectors.aws.events import origin
 from collectors.aws.sources.hear import Heard, Hearer
 from collectors.aws.sources.send import Sender
+from collectors.redact import safe
 from pipeline import metrics, wire
 from pipeline.errors import Malformed
 
@@ -91,7 +92,7 @@ def poll(lookup: Lookup, sender: Sender, hearer: Hearer, stop: threading.Event, 
             sender.flush()
         except ERRORS as error:
             why = trouble(error)
-            log.warning("lookup failed", extra={"scope": lookup.name, "why": f"{why.code}: {why.message}"})  # fmt: skip
+            log.warning("lookup failed", extra={"scope": lookup.name, "why": safe(f"{why.code}: {why.message}")})  # fmt: skip
             if once:
                 raise
         if once:

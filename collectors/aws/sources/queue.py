@@ -16,6 +16,7 @@ from collectors.aws.errors import ERRORS
 from collectors.aws.events.envelope import Object
 from collectors.aws.sources.hear import Hearer
 from collectors.aws.sources.send import Sender
+from collectors.redact import safe
 
 log = logging.getLogger("driftline.collect")
 WAIT = 2
@@ -114,7 +115,7 @@ def read(
             messages = queue.receive()
             wait = 1.0
         except ERRORS as error:
-            log.warning("the queue does not answer", extra={"queue": queue.url, "why": str(error)[:300]})  # fmt: skip
+            log.warning("the queue does not answer", extra={"queue": queue.url, "why": safe(str(error))[:300]})  # fmt: skip
             if once:
                 raise
             pause(wait)
@@ -136,7 +137,7 @@ def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dic
                 log.warning("poison", extra={"queue": queue.url, "message_id": message["MessageId"], "count": len(heard.bad) + heard.more, "why": heard.bad[0][0]})  # fmt: skip
             done.append(message)
         except FETCHING as error:
-            log.warning("left to come again", extra={"queue": queue.url, "message_id": message["MessageId"], "why": str(error)[:300]})  # fmt: skip
+            log.warning("left to come again", extra={"queue": queue.url, "message_id": message["MessageId"], "why": safe(str(error))[:300]})  # fmt: skip
             failed.append(message)
     try:
         sender.flush()
@@ -147,7 +148,7 @@ def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dic
     try:
         queue.delete(done)
     except ERRORS as error:  # they come again, which harms nothing
-        log.warning("messages were not deleted", extra={"queue": queue.url, "why": str(error)[:300]})  # fmt: skip
+        log.warning("messages were not deleted", extra={"queue": queue.url, "why": safe(str(error))[:300]})  # fmt: skip
 
 
 def opener(client: Callable[[str | None], Any]) -> Callable[[Object], Any]:

@@ -8,6 +8,7 @@ from collectors.aws.terraform.code import Block, Said, alike
 from collectors.aws.terraform.document import Document, Resource
 from collectors.aws.terraform.marks import ABSENT, Path, at, key_of, marked, path_of
 from collectors.aws.terraform.owners import Owners
+from collectors.redact import hides
 from pipeline.patterns import matches
 from pipeline.spellings import nothing
 
@@ -102,7 +103,11 @@ class Reader:
         return wanted
 
     def expect(self, uid: str, type_: str, one: Resource, pointer: str, value: Any) -> None:
-        """Keeps what is expected at a place. Two who say different things of one place: neither is believed."""
+        """Keeps what is expected at a place. Two who say different things of one place: neither is believed. A value that
+        collectors redact cannot be compared."""
+        if hides(pointer.rpartition("/")[2], value):
+            self.skip(one, "looks like a secret", pointer)
+            return
         wanted = self.of(uid, type_, one)
         if other := wanted.by.get(pointer):
             if pointer in wanted.expect and alike(wanted.expect[pointer], value):

@@ -1,0 +1,118 @@
+"""Secrets within a text: assignments (`DB_PASSWORD=…`, `password: …`), pairs of name and value, options of a command, and what
+is encoded in base64."""
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
+
+from collectors.secrets.forms import LETTERS, SHORTEST, compile_, form, union
+from collectors.secrets.names import Named, named
+from collectors.secrets.values import placeholder, plausible, reference, unlike_words
+
+MOST_UNPACKED = 1 << 20
+SHORTEST_VALUE = 4
+_HINT = (
+    r"(?i)(?:pass|pwd|pw|secret|token|key|cred|jwt|bearer|connection[_-]?string|authorization)"
+    r"[\w.-]*[\\\"']*\s*(?:\]?\s*[=:]|,\s*[\\\"']*value|\n\s*-?\s*[\\\"']*value)"
+)
+_NAME = r"[\w.-]*(?:pass|pwd|pw|secret|token|key|cred|jwt|bearer|string|authorization)[\w.-]*"
+_ASSIGNED = compile_(
+    rf"(?i)({_NAME})[\\\"']*\]?\s*(?::=|=>|[=:])[ \t]*[\\\"']*([^\s;,&\"'\\{{\[(][^\s;,&\"'\\]*)([ \t]+[a-z])?"
+)
+_PAIRED = compile_(
+    rf"(?i)(?:name|key)[\\\"']*\s*[=:]\s*[\\\"']*({_NAME})[\\\"']*\s*,?\s*-?\s*[\\\"']*(?:string)?value[\\\"']*\s*[=:]"
+    r"\s*[\\\"']*([^\s,\"'\\}]+)()"
+)
+_DEFAULT = compile_(
+    rf"(?i)({_NAME})[\"']?:[ \t]*\r?\n(?:[ \t]+\w+:[^\n]*\n){{0,8}}?[ \t]+default(?:value)?:[ \t]*[\"']?([^\s\"']+)()"
+)
+"""A parameter of a template in YAML."""
+_OPTION = re.compile(
+    r"--?(?:[\w.]+-)*(?:passw(?:or)?d|passphrase|pwd|secret|secret-?key|token|api-?key|access-?key|private-?key|credentials?)",
+    re.IGNORECASE,
+)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]{24,}={0,2}\s*")
+_SHOWN = re.compile(r"[\w.-]{1,60}")
+
+
+@cache
+def _hint() -> Any:
+    return compile_(_HINT)
+
+
+@cache
+def _quick() -> Any:
+    return compile_(f"{union()}|(?:{_HINT})")
+
+
+class Seen(NamedTuple):
+    """A secret that a text holds."""
+
+    why: str
+    """A form's id; `assigned:NAME` for a value under a secret's name within the text."""
+    real: bool = True
+    """False for a placeholder."""
+
+
+def seen(text: str, *, deep: bool = True) -> Seen | None:
+    """The first secret in a text. `deep`: also within base64."""
+    if len(text) < SHORTEST or (len(text) < LETTERS and text.isalpha()):
+        return None
+    data = text.encode(errors="replace")
+    found = None
+    if _quick().search(data) is not None:
+        found = form(data)
+        if found and found[1]:
+            return Seen(*found)
+        for name, real in _assigned(data):
+            one = Seen(f"assigned:{name}" if _SHOWN.fullmatch(name) else "assigned", real)
+            if real:
+                return one
+            found = found or one
+    if deep and (inner := decoded(data)) is not None and (below := seen(inner, deep=False)):
+        return below
+    return Seen(*found) if found else None
+
+
+def hinted(text: str) -> bool:
+    """Whether a text has a name that may be a secret's."""
+    return len(text) >= SHORTEST and _hint().search(text.encode(errors="replace")) is not None
+
+
+def option(text: str) -> bool:
+    """Whether it is an option whose value, the next element of a command, is a secret."""
+    return text.startswith("-") and bool(_OPTION.fullmatch(text))
+
+
+def decoded(data: bytes) -> str | None:
+    """The text that base64, perhaps of gzip, stands for; None where it is none."""
+    if len(data) < 24 or not _BASE64.fullmatch(data):
+        return None
+    try:
+        raw = base64.b64decode(b"".join(data.split()), validate=True)
+        if raw[:2] == b"\x1f\x8b":
+            raw = zlib.decompressobj(31).decompress(raw, MOST_UNPACKED)
+        text = raw.decode()
+    except (binascii.Error, zlib.error, ValueError):
+        return None
+    return text if all(c.isprintable() or c in "\r\n\t" for c in text[:200]) else None
+
+
+def _assigned(data: bytes) -> Iterator[tuple[str, bool]]:
+    """Names under which a text gives a secret, and whether the value may be the real one."""
+    for pattern in (_ASSIGNED, _PAIRED, _DEFAULT):
+        for match in pattern.finditer(data):
+            name = match.group(1).decode(errors="replace").lstrip("-")
+            value = match.group(2).decode(errors="replace").rstrip("})]")
+            said = named(name)
+            prose = match.group(3) and value.isalpha() and b"=" not in match.group(0)
+            if len(value) < SHORTEST_VALUE or prose:
+                continue
+            if said is Named.SECRET and not (reference(value) or placeholder(value)):
+                yield name, plausible(value)
+            elif said is Named.PERHAPS and unlike_words(value):
+                yield name, True

@@ -1,0 +1,160 @@
+"""How many secrets of documented forms are recognized, and how few ordinary values: both figures are printed (-s)."""
+
+from typing import Any
+
+import pytest
+
+from collectors.redact import Redactor
+from collectors.secrets.forms import forms as rows
+from tests.collectors.secrets.made import FORMS, Maker, forms
+from tests.collectors.secrets.ordinary import _enumerations, ordinary
+
+OURS = Redactor(b"k" * 32)
+
+
+def hidden(name: str, value: str) -> bool:
+    return OURS.config({"p": {name: value}}) != {"p": {name: value}}
+
+
+def test_secrets_of_documented_forms_are_recognized() -> None:
+    assert len(FORMS) >= 150
+    missed = [(name, text) for name, text in forms() if not hidden("Description", text)]
+    share = 1 - len(missed) / (len(FORMS) * 3)
+    print(f"\nforms: {len(FORMS)}, values: {len(FORMS) * 3}, redacted: {share:.2%}")  # fmt: skip
+    assert share >= 0.99, missed
+
+
+def test_ordinary_values_stay() -> None:
+    values = ordinary()
+    enumerations = frozenset(_enumerations())
+    others = [one for one in values if one not in enumerations]
+    wrong = [(name, text) for name, text in values if hidden(name, text)]
+    own = [one for one in wrong if one not in enumerations]
+    print(f"\nordinary: {len(values)}, redacted: {len(wrong) / len(values):.2%}; without enumerations: {len(others)}, redacted: {len(own) / len(others):.2%}")  # fmt: skip
+    assert len(others) > 5000
+    assert len(wrong) <= 0.01 * len(values), wrong
+    assert len(own) <= 0.01 * len(others), own
+
+
+@pytest.mark.parametrize(
+    "shape", ["{}", "see {} there", "a='{}'", 'x: "{}"\n', "k=1 {}\nmore", "({})"]
+)
+def test_a_form_is_recognized_within_a_text(shape: str) -> None:
+    missed = [name for name, text in forms(1) if not hidden("Description", shape.format(text))]
+    # these are whole texts: a line of a file, a document, base64
+    assert set(missed) <= {
+        "pgpass",
+        "base64 of script",
+        "base64 of json",
+        "json pairs",
+        "docker login",
+        "option password",
+        "escaped json",
+        "netrc",
+        "bcrypt",
+    }
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [row.pattern for row in rows()],
+    ids=[f"{row.id}-{n}" for n, row in enumerate(rows())],
+)
+def test_no_form_matches_an_ordinary_text(pattern: Any) -> None:
+    for text in (b"arn:aws:iam::111111111111:role/app", b"2026-01-01T00:00:00.000Z", b"the quick brown fox jumps", b"10.0.0.0/16",
+                 b"https://app.acme.org:8443/a/b?c=d", b"sha256:" + b"0a" * 32, b"disk-sk-large-instance-name", b"task-definition/app:12",
+                 b"projects/acme/secrets/db", b"i-0123456789abcdef0", b"AIDACKCEVSQ6C2EXAMPLE"):  # fmt: skip
+        assert pattern.search(text) is None
+
+
+PASSWORDS = ["DB_PASSWORD", "dbPassword", "DB_PW", "DB_PASS", "PGPASSWORD", "db.password", "SMTP_PWD", "STRIPE_KEY", "APP_ENCRYPTION_KEY", "signing_key",
+             "JWT_SECRET", "webhookSecret", "GH_TOKEN", "API_KEY", "apikey", "x-api-key", "AWS_SECRET_ACCESS_KEY", "SERVICE_CREDS", "auth-token",
+             "LDAP_BIND_PASSWORD", "SESSION_KEY", "ADMIN_PASSCODE", "clientSecret", "MASTER_KEY", "SLACK_BEARER"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PASSWORDS)
+def test_a_secrets_name_is_enough_in_every_shape(name: str) -> None:
+    secret = Maker(7).password()
+    shapes: list[Any] = [
+        {name: secret}, {name: [secret]}, {"Key": name, "Value": secret}, {"name": name, "value": secret}, {"name": name, "type": "PLAINTEXT", "value": secret},
+        {"OptionName": name, "Value": secret, "Namespace": "aws:elasticbeanstalk:application:environment", "ResourceName": "x"},
+        {"parameterKey": name, "parameterValue": secret}, {"OutputKey": name, "OutputValue": secret}, {"HeaderName": name, "HeaderValue": secret},
+        {"key": name, "stringValue": secret}, {"op": "replace", "path": f"/variables/{name}", "value": secret},
+        {"ParameterName": name, "ParameterValue": secret, "Source": "user", "ApplyType": "static", "IsModifiable": True},
+        {"text": f"export {name}={secret}"}, {"text": f'{name}: "{secret}"'}, {"text": f'{{"a": [{{"{name}": "{secret}"}}]}}'},
+        {"text": f'[{{"name": "{name}", "value": "{secret}"}}]'}, {"command": [f"{name}={secret}"]},
+        {"text": f"- name: {name}\n  value: {secret}\n"},
+    ]  # fmt: skip
+    for shape in shapes:
+        assert secret not in str(OURS.config({"p": shape})), shape
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "Password", "secret", "apiToken", "PIN_PASSCODE", "DB_PASSWORD"]
+)
+def test_numbers_and_maps_under_a_secrets_name(name: str) -> None:
+    for shape in ({name: 73519284}, {name: {"value": "Zq9hunter"}}, {name: {"plain": {"text": "Zq9hunter"}}}, {name: {"Default": "Zq9hunter", "Type": "String"}},
+                  {name: [73519284]}, {"name": name, "value": 73519284}, {name: {"value": 73519284}}, {"key": name, "value": {"x": "Zq9hunter"}}):  # fmt: skip
+        told = str(OURS.config({"p": shape}))
+        assert "73519284" not in told, shape
+        assert "Zq9hunter" not in told, shape
+    kept = {"MinimumPasswordLength": 14, "PasswordReusePrevention": 24, "MaxPasswordAge": 90, "max_tokens": 4096, "ExpirePasswords": True, "AccessTokenValidity": 60,
+            "SECRET_ROTATION_DAYS": 30, "HttpTokens": "required"}  # fmt: skip
+    assert OURS.config({"p": kept}) == {"p": kept}
+
+
+def test_the_element_after_an_option_is_a_secret() -> None:
+    command = [
+        "app",
+        "--db-password",
+        "Zq9hunter",
+        "--port",
+        "8080",
+        "--token",
+        "$TOKEN",
+        "-c",
+        "x",
+    ]
+    told = OURS.config({"p": {"command": command}})["p"]["command"]
+    assert told[2]["kind"] == "assigned:db-password"
+    assert told[:2] + told[3:] == command[:2] + command[3:]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("DB_PASSWORD", "hunter2", "named"), ("STRIPE_KEY", "Zq93kfla02", "named"), ("note", "AK" + "IA" + "ABCDEFGHIJKLMNOP", "aws-access-key-id"),
+        ("cmd", "export DB_PASSWORD=hunter22", "assigned:DB_PASSWORD"), ("UserData", "IyEvYmluL2Jhc2gKZXhwb3J0IERCX1BBU1NXT1JEPWh1bnRlcjIyCg==", "assigned:DB_PASSWORD"),
+        ("UserData", "IyEvYmluL2Jhc2gKZWNobyBoZWxsbyB3b3JsZAo=", None), ("DB_PASSWORD", "arn:aws:secretsmanager:eu-west-1:111111111111:secret:db", None),
+        ("DB_PASSWORD", "{{resolve:secretsmanager:db:SecretString:password}}", None), ("DB_PASSWORD", "{{resolve:ssm-secure:/db/password:1}}", None),
+        ("DB_PASSWORD", "${DB_PASSWORD}", None), ("DB_PASSWORD", "/prod/db/password", None), ("DB_PASSWORD", "changeme", None), ("DB_PASSWORD", "<password>", None),
+        ("DB_PASSWORD", "****", None), ("DB_PASSWORD", "HIDDEN_DUE_TO_SECURITY_REASONS", None), ("PASSWORD_FILE", "/run/secrets/db", None), ("API_TOKEN", "true", None),
+        ("SecretString", "xxxxxxxx", None), ("credential", "prod/registry", None),
+    ],
+)  # fmt: skip
+def test_a_mark_says_whether_a_secret_stands_in_plain_text(
+    name: str, value: str, kind: str | None
+) -> None:
+    told = OURS.config({"p": {name: value}})["p"][name]
+    assert (told.get("kind") if isinstance(told, dict) else None) == kind
+    pair = OURS.config({"p": [{"name": name, "value": value}]}, ["p.value"])["p"][0]["value"]
+    assert pair.get("kind") == kind
+
+
+def test_json_within_a_text_stays_json() -> None:
+    """A policy in an event is still readable where one of its values is redacted."""
+    told = OURS.config({"p": {"policyDocument": '{"Action":"*","password":"Zq9hunter"}'}})["p"][
+        "policyDocument"
+    ]
+    assert '"Action":"*"' in told
+    assert "Zq9hunter" not in told
+    assert OURS.config({"p": {"policyDocument": told}}) == {"p": {"policyDocument": told}}
+
+
+@pytest.mark.parametrize("forged", [
+    {"redacted": True, "hash": "Zq9hunter", "key_id": "Zq9hunter"}, {"redacted": True, "hash": "0" * 32, "key_id": "0" * 8, "kind": "named", "password": "Zq9hunter"},
+    {"redacted": True, "hash": "0" * 32, "key_id": "0" * 8, "kind": "Zq9hunter password=Zq9hunter"},
+])  # fmt: skip
+def test_what_only_resembles_a_mark_is_no_mark(forged: dict[str, Any]) -> None:
+    config = {"f": {"Environment": {"Variables": {"DB_PASSWORD": forged}}}}
+    assert "Zq9hunter" not in str(OURS.config(config, ["f.Environment.Variables"]))
