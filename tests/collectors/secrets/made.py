@@ -184,7 +184,7 @@ FORMS: dict[str, Callable[[Maker], str]] = {
     "1password": lambda m: "ops" + "_eyJ" + m.of(B64, 300),
     "pulumi": lambda m: "pu" + "l-" + m.hex(40),
     "digitalocean": lambda m: "do" + "p_v1_" + m.hex(64),
-    "fly": lambda m: "fo" + "1_" + m.web(43),
+    "fly": lambda m: "f" + "o1_" + m.web(43),
     "netlify": lambda m: "nf" + "p_" + m.an(36),
     "planetscale": lambda m: "pscale" + "_tkn_" + m.web(43),
     "supabase": lambda m: "sb" + "p_" + m.hex(40),
