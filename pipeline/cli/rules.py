@@ -32,7 +32,7 @@ def _about(rule: Rule) -> dict[str, object]:
     f = rule.file
     return {
         "id": f.id, "provider": rule.provider, "resource_type": f.type, "severity": f.severity, "title": f.title,
-        "frameworks": rule.frameworks, "version": f.version, "section": f.section, "needs": f.needs, "params": f.params,
+        "frameworks": rule.frameworks, "version": f.version, "section": f.section, "family": f.family, "needs": f.needs, "params": f.params,
     }  # fmt: skip
 
 
@@ -167,6 +167,7 @@ title: What holds when this passes, as a sentence
 severity: medium            # informational, low, medium, high, critical
 type: {type}
 section: Other              # how people group findings: the service
+family: ""                  # one name for one question over all clouds: rules/families.json has them
 exposure: none              # none, account, organization, internet: who can reach what fails
 privilege: none             # none, read, write, admin: what they could do then
 needs: [{part}]

@@ -45,7 +45,7 @@ def _rule(rule: Rule) -> str:
     file = rule.file
     waits = [("must fail for", file.for_), ("keeps firing for", file.keep_firing_for)]
     facts = [
-        f"severity **{file.severity}**", f"type {code(file.type)}", f"version {file.version}", f"needs {codes(file.needs)}",
+        f"severity **{file.severity}**", f"type {code(file.type)}", f"family {code(file.family)}", f"version {file.version}", f"needs {codes(file.needs)}",
         *(f"{name} {value}" for name, value in waits if value != "0s"),
     ]  # fmt: skip
     if file.params:

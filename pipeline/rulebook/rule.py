@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.model.finding import Remediation, Severity, rule_uuid
 from pipeline.rulebook.expression import BadExpression, Expression, compile_text
+from pipeline.rulebook.families import unknown_family
 from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
 from pipeline.rulebook.sentence import Sentence, compiled
 from pipeline.rulebook.shapes import Shapes, unknown_paths
@@ -66,6 +67,8 @@ class RuleFile(_Strict):
     severity: Severity
     type: str
     section: str = Field(min_length=1)
+    family: str = Field("", pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")
+    """One name for one question over all clouds (families.py); the rules that come with Driftline all have one."""
     exposure: Exposure
     privilege: Privilege
     needs: list[str] = Field(min_length=1)
@@ -119,7 +122,8 @@ class Rule:
     def ref(self, severity: str) -> dict[str, Any]:
         """The rule as findings carry it (RuleRef)."""
         f = self.file
-        return {
+        family = {"family": f.family} if f.family else {}
+        return family | {
             "id": f.id, "uuid": rule_uuid(f.id), "version": f.version, "title": f.title,
             "severity": severity, "section": f.section, "why": f.why.strip(),
             "references": f.references, "frameworks": self.frameworks,
@@ -155,6 +159,8 @@ def load_rule(
         f"{source.at('frameworks', *where)}: {why}"
         for where, why in frameworks.unknown(file.frameworks)
     ]
+    if wrong := unknown_family(file.family):
+        problems.append(f"{source.at('family')}: {wrong}")
     when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
     must = _compiled(source, "must", file.must, problems)
     sentence = compiled(source, file.sentence, file.values, file.params, problems)

@@ -25,7 +25,7 @@ class StandingRule(BoundRule):
         self.params: dict[str, Any] = {}
         self.ref = {
             "id": self.id, "uuid": rule_uuid(self.id), "version": 1, "title": f"A resource is as it was {kind}",
-            "severity": severity, "section": "Baseline", "why": _WHY[kind], "references": [], "frameworks": {},
+            "severity": severity, "section": "Baseline", "family": "baseline-differs", "why": _WHY[kind], "references": [], "frameworks": {},
         }  # fmt: skip
         look, mend = _STEPS[kind]
         self.remediation = {

@@ -9,10 +9,12 @@ from click.testing import CliRunner
 from pipeline.cli.rules import command
 from pipeline.model.finding import SEVERITIES
 from pipeline.rulebook import Rule, load
+from pipeline.rulebook.families import families
 from pipeline.rulebook.frameworks import built_in_frameworks
 from pipeline.rulebook.proof import cases, failures, survivors
 from pipeline.rulebook.rule import load_rule
 from pipeline.rulebook.shapes import builtin_shapes
+from pipeline.rulebook.standing import STANDING
 
 ROOT = Path(__file__).parents[2]
 RULES = load().rules
@@ -47,6 +49,7 @@ def test_the_rule_says_what_a_person_needs(rule: Rule) -> None:
     assert rule.path.stem == rule.id
     assert rule.id.startswith(f"{service.parent.name}-{service.name}-")
     assert rule.provider == "aws"
+    assert rule.file.family in families(), f"{rule.id}: name its family (rules/families.json)"
     assert rule.file.why.strip()
     for name, text in rule.file.remediation.model_dump().items():
         assert text.strip(), name
@@ -112,3 +115,26 @@ def test_unread_parts_are_proven_both_ways() -> None:
     assert ["unknown where account_public_access_block is unread" in s for s in survivors(rule)[1]]
     rule = without(id, "the bucket's switches are enough; the bucket's switches may not be read")
     assert ["'public_access_block' alone is unread" in line for line in failures(rule)] == [True]
+
+
+def test_families_are_questions_that_rules_ask() -> None:
+    asked = {rule.file.family for rule in RULES} | {
+        rule.ref["family"] for rule in STANDING.values()
+    }
+    assert asked == families().keys()
+    for name, question in families().items():
+        assert question.endswith("?"), name
+
+
+def test_a_family_that_is_none_is_told_with_the_nearest() -> None:
+    path = next(rule.path for rule in RULES if rule.file.family == "storage-public")
+    for written, told in (("storage-publik", "did you mean 'storage-public'?"), ("own-things", ""), ('""', "")):  # fmt: skip
+        text = path.read_text().replace("family: storage-public", f"family: {written}")
+        rule, problems = load_rule(path, builtin_shapes(), text)
+        assert (rule is None) == bool(told)
+        assert not told or any(told in problem and "family" in problem for problem in problems)
+
+
+def test_findings_carry_it() -> None:
+    rule = next(rule for rule in RULES if rule.id == "aws-s3-bucket-acl-not-public")
+    assert rule.ref("high")["family"] == "storage-public"
