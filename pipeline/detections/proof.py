@@ -1,17 +1,19 @@
 """Content proves itself: its examples fire, its near-misses stay silent. Pure.
 
-A rule's examples are small changes to one base event. A correlation's are steps: `like` takes the base event of a rule by
+A rule's examples are small changes to one base event; `calls` makes one of each of these event names. Each small change of
+its condition is noticed by one of them. A correlation's are steps: `like` takes the base event of a rule by
 its name (`stands: true`: only that it is said again), `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field (or each of a list) differ each time. Who an actor is
 (`driftline.actor.person`) follows from the actor as in an event, unless an example says it."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pipeline.correlate import Hit
 from pipeline.correlate.runs import runs
-from pipeline.detections.correlations import ours
-from pipeline.detections.rule import OWN, Detection
+from pipeline.detections.correlations import Correlation, ours
+from pipeline.detections.mutants import survivors
+from pipeline.detections.rule import OWN, Detection, closure
 from pipeline.detections.values import View
 from pipeline.detections.watch import SOURCES, Event, Watch
 from pipeline.model import from_micros, to_micros
@@ -20,12 +22,6 @@ from pipeline.people import identified
 BEGIN, SECOND = 1_700_000_000_000_000, 1_000_000
 HOURS = 72
 """So long after the last step time ends: absences are judged."""
-OURS = frozenset({
-    "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
-    "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
-    "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor", "subject",
-})  # fmt: skip
-"""Fields below `driftline` (pipeline.detections.watch makes them)."""
 SOURCES_KNOWN = (
     "management",
     "reads",
@@ -36,38 +32,76 @@ SOURCES_KNOWN = (
     "inspector",
     "securityhub",
 )
+KINDS = ("fires", "silent")
 
 
-def problems(watch: Watch) -> Iterator[str]:
-    """What is wrong with the examples, each with its place."""
+def problems(watch: Watch, ids: Collection[str] | None = None) -> Iterator[str]:
+    """What is wrong with the examples, each with its place. `ids`: only of these rules and correlations."""
     for rule in watch.found.rules.values():
-        yield from (f"{rule.path}: {why}" for why in _rule(rule, watch))
+        if ids is None or rule.id in ids:
+            yield from (f"{rule.path}: {why}" for why in _rule(rule, watch))
     for one in watch.found.correlations.values():
-        for kind in ("fires", "silent"):
-            for example in _examples(one.about).get(kind) or ():
-                fired = _fires(one.id, example["steps"], watch)
-                if fired != (kind == "fires"):
-                    yield f"{one.path}: {example['name']}: it {'fires' if fired else 'stays silent'}"
+        if ids is None or one.id in ids:
+            yield from (f"{one.path}: {why}" for why in _correlation(one, watch))
+
+
+def proven(one: Detection | Correlation) -> bool:
+    """Whether its file has examples."""
+    return bool(_examples(one.about))
+
+
+def events(rule: Detection, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A rule's examples that fire, or those that are silent: the name, and the event. Raises KeyError, TypeError or
+    ValueError for what is no example."""
+    examples = _examples(rule.about)
+    for example in examples.get(kind) or ():
+        calls = example.get("calls")
+        for name in [None] if calls is None else calls:
+            event = changed(examples["base"], example)
+            said = str(example["name"]) if name is None else f"{example['name']} ({name})"
+            yield said, event if name is None else event | {"eventName": name}
 
 
 def _rule(rule: Detection, watch: Watch) -> Iterator[str]:
-    examples = _examples(rule.about)
-    for kind in ("fires", "silent"):
-        for example in examples.get(kind) or ():
-            if rule.matches(View(changed(examples["base"], example))) != (kind == "fires"):
-                yield f"{example['name']}: it {'stays silent' if kind == 'fires' else 'fires'}"
-    if not any(found.id == rule.id for found in watch.found.matching(View(examples.get("base", {})), *_source(rule))):  # fmt: skip
+    if not proven(rule):
+        return
+    views: dict[str, list[View]] = {kind: [] for kind in KINDS}
+    try:
+        for kind in KINDS:
+            for name, event in events(rule, kind):
+                view = View(event)
+                views[kind].append(view)
+                if rule.matches(view) != (kind == "fires"):
+                    yield f"{name}: it {'stays silent' if kind == 'fires' else 'fires'}"
+        base = View(_examples(rule.about)["base"])
+    except (KeyError, TypeError, ValueError, AttributeError) as why:
+        yield f"its examples cannot be read: {type(why).__name__}: {str(why)[:200]} (base: an event; fires and silent: lists of name, set, remove, calls)"
+        return
+    if not views["fires"]:
+        yield "no example fires"
+    if not any(found.id == rule.id for found in watch.found.matching(base, *_source(rule))):
         yield "its own base event does not find it"
     if rule.matches(View({})):
         yield "it matches an event without anything"
-    own = {field.split(".")[1] for field in rule.fields if field.startswith(f"{OWN}.")}
-    for name in sorted(own - OURS):
-        yield f"driftline.{name}: no such field (known: {', '.join(sorted(OURS))})"
+    yield from survivors(rule.trees, closure, views["fires"], views["silent"])
+
+
+def _correlation(one: Correlation, watch: Watch) -> Iterator[str]:
+    for kind in KINDS:
+        for example in _examples(one.about).get(kind) or ():
+            try:
+                fired = _fires(one.id, example["steps"], watch)
+                name = example["name"]
+            except (KeyError, TypeError, ValueError, AttributeError) as why:
+                yield f"its examples cannot be read: {type(why).__name__}: {str(why)[:200]} (fires and silent: lists of name and steps; a step: at, like, the name of a rule with examples)"
+                return
+            if fired != (kind == "fires"):
+                yield f"{name}: it {'fires' if fired else 'stays silent'}"
 
 
 def _source(rule: Detection) -> tuple[str, str]:
     product = rule.logsource.get("product", "aws")
-    return product, rule.logsource.get("service") or SOURCES[product][1]
+    return product, rule.logsource.get("service") or SOURCES.get(product, (product, ""))[1]
 
 
 def _examples(about: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -30,6 +30,13 @@ LONGEST = 20_000
 """Characters of a rule's conditions."""
 OWN = "driftline"
 """Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that we add to events."""
+OWN_FIELDS = frozenset({
+    "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
+    "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
+    "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
+    "subject", "exception", "foreign",
+})  # fmt: skip
+"""Fields below it (pipeline.detections.watch makes them)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,8 @@ class Detection:
     """The fields that it looks at."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What else its file says: description, falsepositives, references, and our own block."""
+    trees: tuple[Any, ...] = ()
+    """Its conditions as pySigma parsed them, without filters."""
     possible: Closure | None = None
     """Whether an event may match that has only some of our own fields yet; None: `matches` says."""
 
@@ -81,8 +90,22 @@ def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: 
         tags=tuple(f"{tag.namespace}.{tag.name}" for tag in rule.tags), name=rule.name,
         status=str(rule.status).lower() if rule.status else "", path=path, fields=frozenset(seen),
         about={key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
-        possible=possible,
+        possible=possible, trees=tuple(trees),
     )  # fmt: skip
+
+
+def comparisons(trees: Sequence[Any]) -> Iterator[ConditionFieldEqualsValueExpression]:
+    """Every comparison of a field in conditions."""
+    for tree in trees:
+        if isinstance(tree, ConditionFieldEqualsValueExpression):
+            yield tree
+        else:
+            yield from comparisons(getattr(tree, "args", ()))
+
+
+def closure(tree: Any) -> Closure:
+    """Whether a parsed condition holds."""
+    return _closure(tree, set())
 
 
 def _bounded(data: Mapping[str, Any]) -> None:
@@ -157,13 +180,13 @@ def _asks_ours(trees: Sequence[Any]) -> bool:
 
     def asks(tree: Any) -> bool:
         if isinstance(tree, ConditionFieldEqualsValueExpression):
-            return any(name.startswith(f"{OWN}.") for name in _names(tree))
+            return any(name.startswith(f"{OWN}.") for name in fields_of(tree))
         return any(asks(arg) for arg in getattr(tree, "args", ()))
 
     return any(map(asks, trees))
 
 
-def _names(tree: ConditionFieldEqualsValueExpression) -> list[str]:
+def fields_of(tree: ConditionFieldEqualsValueExpression) -> list[str]:
     """The fields that a comparison looks at."""
     other = [tree.value.field] if isinstance(tree.value, SigmaFieldReference) else []
     return [tree.field, *other]
@@ -182,7 +205,7 @@ def _possible(tree: Any, *, sure: bool) -> Closure:
         return lambda view: not inner(view)
     own = _closure(tree, set())
     if isinstance(tree, ConditionFieldEqualsValueExpression):
-        ours = [name for name in _names(tree) if name.startswith(f"{OWN}.")]
+        ours = [name for name in fields_of(tree) if name.startswith(f"{OWN}.")]
         if ours:
             return lambda view: own(view) if all(map(view.values, ours)) else not sure
     return own

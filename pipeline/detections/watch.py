@@ -21,6 +21,7 @@ from pipeline.model import Change, from_micros, micros, to_micros
 from pipeline.model.finding import NAMESPACE
 from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, identified
 from pipeline.rulebook import RuleSet
+from pipeline.rulebook.policy import allows_cross_account
 from pipeline.state import Body
 
 HOUR = 3_600_000_000
@@ -37,6 +38,15 @@ SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gc
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
 BY_WHOM = ("driftline.actor.person.id", "driftline.account")
 """What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
+DOCUMENTS = (
+    "assumeRolePolicyDocument",
+    "policyDocument",
+    "policy",
+    "bucketPolicy",
+    "resourcePolicy",
+    "policyText",
+)
+"""Parameters of requests that set a policy."""
 ORDER = ("informational", "low", "medium", "high", "critical")
 
 
@@ -292,6 +302,8 @@ def of_change(
         own["network"] = near
     if record.type == "AWS::IAM::User":
         own["subject"] = people.id_of(record.uid)
+    if (others := foreign(record.raw.get("requestParameters"), record.account)) is not None:
+        own["foreign"] = others
     brief = {
         "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "as": _taken(actor),
         "from": record.source_ip,
@@ -303,6 +315,21 @@ def of_change(
         record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
         record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
     )  # fmt: skip
+
+
+def foreign(parameters: Any, account: str) -> bool | None:
+    """Whether a policy that a request sets lets a principal of another account in, or anybody. None where it sets none, or
+    where that cannot be known."""
+    found = parameters if isinstance(parameters, dict) else {}
+    for name in DOCUMENTS:
+        document = found.get(name)
+        try:
+            document = orjson.loads(document) if isinstance(document, str) else document
+            if isinstance(document, dict):
+                return allows_cross_account(document, account)
+        except ValueError:  # no JSON, or no resource's policy, or one that is not understood
+            continue
+    return None
 
 
 @lru_cache(maxsize=4096)

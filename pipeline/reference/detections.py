@@ -21,9 +21,19 @@ SOURCES = {
 INTRO = """
 Sigma rules and correlations that come with Driftline (`detections.builtin`). Each proves itself by examples that fire and
 near-misses that stay silent. Those of level informational are only parts of correlations. Yours lie in `detections.paths`, in the
-same form; `driftline detections check DIR` says whether they load. What a rule may ask of our own fields stands under `driftline.`:
-`driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's resource had open. `driftline.network` is the
-source address's /24 (IPv6: /48).
+same form. `driftline detections check DIR` says whether they load, and proves them: an example that does not come out as it says
+fails, and so does a small change of the condition that no example notices, and a source, call, field or resource type that no event has.
+`driftline detections forms DIR` lists the forms in which CloudTrail may say the same (flat and nested parameters, one and many, clusters
+and instances, making and deletion, versions), and which of them are in no example.
+
+Of our own fields a rule may ask under `driftline.`: `driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's
+resource had open. `driftline.network` is the source address's /24 (IPv6: /48). `driftline.foreign` says whether a policy that the request
+sets lets a principal of another account in, or anybody; it is missing where that is not known. `driftline.subject` is the user that the event
+is about, as `driftline.actor.person.id` would name it.
+
+Examples are written below `driftline: {examples: …}`: `base` is an event, `fires` and `silent` are lists of `name` with `set` (paths to
+values), `remove`, or `calls` (one example of each of these event names). A correlation's have `steps`: `at` (`5m`, `3d`), `like` (a rule's
+name), and `set`, `times`, `each`.
 
 An event in which a group-by field is missing, null or empty belongs to no group and is not a hit of that correlation; each
 element of a list is a group (at most 16). `value_count` and `first_seen` look at every element of a list. The condition of an alert with

@@ -9,7 +9,7 @@ import yaml
 from pipeline.detections import load
 from pipeline.detections.correlations import Correlation
 from pipeline.detections.values import View
-from pipeline.detections.watch import MOST_GROUPS, MOST_VALUES, Watch, _counted, groups
+from pipeline.detections.watch import MOST_GROUPS, MOST_VALUES, Watch, _counted, foreign, groups
 
 
 def one(*group_by: str, kind: Any = "value_count") -> Correlation:
@@ -105,3 +105,24 @@ def test_an_alert_without_the_group_of_a_correlation_above_is_not_its_hit(tmp_pa
     assert list(watch.above(told | {"group": {"g": "x"}})) == []
     assert list(watch.above(told | {"group": {"g": "x", "h": ""}})) == []
     assert len(list(watch.above(told | {"group": {"h": "y"}}))) == 1
+
+
+TRUST = '{"Statement":[{"Effect":"Allow","Principal":%s,"Action":"sts:AssumeRole"}]}'
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wanted"),
+    [
+        ({"policyDocument": TRUST % '{"AWS":"arn:aws:iam::999999999999:root"}'}, True),
+        ({"assumeRolePolicyDocument": TRUST % '{"AWS":["arn:aws:iam::111111111111:role/a","999999999999"]}'}, True),
+        ({"policyDocument": TRUST % '{"AWS":"*"}'}, True), ({"policyDocument": TRUST % '"*"'}, True),
+        ({"policyDocument": TRUST % '{"AWS":"arn:aws:iam::111111111111:root"}'}, False),
+        ({"policyDocument": TRUST % '{"Service":"ec2.amazonaws.com"}'}, False),
+        ({"policyDocument": TRUST % '{"AWS":"AROAEXAMPLE"}'}, False),
+        ({"bucketPolicy": {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}]}}, True),
+        ({"policyDocument": '{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'}, None),
+        ({"policyDocument": "{"}, None), ({"policyDocument": 5}, None), ({"policyDocument": "[]"}, None), ({}, None), (None, None), ([], None),
+    ],
+)  # fmt: skip
+def test_whether_a_request_lets_others_in(parameters: Any, wanted: bool | None) -> None:
+    assert foreign(parameters, "111111111111") is wanted

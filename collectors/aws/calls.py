@@ -1,0 +1,230 @@
+"""What botocore knows of a call as CloudTrail names it: whether there is such a call, its relatives, and where its
+request may say what. Detections are proven with it (pipeline.detections.calls)."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import botocore.session
+from botocore.loaders import Loader
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from collectors.aws.events.record import SOURCES, bare, claims
+from collectors.aws.shapes import service_model
+
+DEEPEST = 6
+"""Of a parameter that is listed."""
+READS = ("Describe", "List", "Get", "BatchGet", "Head", "Search", "Lookup", "Select", "Scan", "Query", "Simulate", "Check",
+         "Test", "Validate", "Preview", "Estimate", "Wait")  # fmt: skip
+OVERVIEWS = ("Describe", "List", "Head", "Search", "Tag", "Untag")
+"""Calls that show no content, or change only tags: nothing's relatives."""
+SERVICES = {"elasticloadbalancing": ("elb", "elbv2"), "rds": ("rds", "docdb", "neptune"), "s3": ("s3", "s3control"),
+            "apigateway": ("apigateway", "apigatewayv2"), "es": ("es", "opensearch")}  # fmt: skip
+"""CloudTrail's sources that several services of botocore write."""
+OTHER_NAMES = {
+    "s3": {"PutBucketPublicAccessBlock": "PutPublicAccessBlock", "DeleteBucketPublicAccessBlock": "DeletePublicAccessBlock",
+           "GetBucketPublicAccessBlock": "GetPublicAccessBlock", "PutAccountPublicAccessBlock": "PutPublicAccessBlock",
+           "DeleteAccountPublicAccessBlock": "DeletePublicAccessBlock", "GetAccountPublicAccessBlock": "GetPublicAccessBlock",
+           "PutBucketObjectLockConfiguration": "PutObjectLockConfiguration", "PutBucketLifecycle": "PutBucketLifecycleConfiguration",
+           "PutBucketNotification": "PutBucketNotificationConfiguration"},
+}  # fmt: skip
+"""Events that are not named as their operation is."""
+NO_CALLS = {
+    "kms": {"DeleteKey", "RotateKey"}, "secretsmanager": {"RotationStarted", "RotationSucceeded", "RotationFailed"},
+    "signin": {"ConsoleLogin", "GetSigninToken", "SwitchRole", "ExitRole", "RenewRole", "CheckMfa", "UserAuthentication",
+               "CredentialChallenge", "CredentialVerification", "PasswordRecoveryRequested", "PasswordRecoveryCompleted",
+               "EmailUpdated", "PasswordUpdated"},
+    "ec2": {"SharedSnapshotCopyInitiated", "SharedSnapshotVolumeCreated"}, "organizations": {"CreateAccountResult"},
+}  # fmt: skip
+"""Events of services that are no calls."""
+UNLIKE = ("s3", "s3control", "apigateway", "apigatewayv2", "cloudfront", "route53")
+"""Services whose parameters CloudTrail writes otherwise than botocore names them."""
+WITHOUT_MODEL = frozenset(
+    {"sso-directory", "aws-portal", "billingconsole", "payments", "consoleapp"}
+)
+"""Sources of which botocore knows no call."""
+VERSIONED = ("lambda", "cloudfront")
+"""Sources that append the version of the interface to an event's name."""
+_CALL = re.compile(r"(Batch)?([A-Z][a-z]+)(.*)")
+_VARIANT = re.compile(r"(?<=DB)(Cluster|Instance)|V[0-9]$|(Ingress|Egress|Rules?)$")
+_BY_WHAT = re.compile(r"(From|To|By|With)(?=[A-Z]).*$")
+_ENDPOINT = re.compile(r'"endpointPrefix":\s*"([^"]+)"')
+BEGINNING = 4096
+"""Characters of a model, with its metadata in them."""
+_DATE = re.compile(r"/(\d{4}-\d{2}-\d{2})/")
+_EVENTS_OWN = frozenset({"items", "member", "tag", "content"})
+
+
+class Call(NamedTuple):
+    """An operation of botocore."""
+
+    service: str
+    operation: str
+
+
+@cache
+def services(source: str) -> tuple[str, ...]:
+    """botocore's services that CloudTrail calls so (`rds` of `rds.amazonaws.com`); none where it knows none."""
+    if source in SERVICES:
+        return SERVICES[source]
+    names = [source, *(service for service, own in SOURCES.items() if own == source)]
+    known = botocore.session.get_session().get_available_services()
+    found = [name for name in names if name in known]
+    return tuple(dict.fromkeys([*_by_endpoint().get(source, ()), *found]))
+
+
+@cache
+def _by_endpoint() -> dict[str, tuple[str, ...]]:
+    """By the first label of services' addresses, from the beginnings of their models: for a source of another name than its
+    service."""
+    out: dict[str, tuple[str, ...]] = {}
+    for folder in Loader().search_paths:
+        for path in sorted(Path(folder).glob("*/*/service-2.json.gz")):
+            with gzip.open(path, "rt", encoding="utf-8") as text:
+                found = _ENDPOINT.search(text.read(BEGINNING))
+            if found and path.parts[-3] not in out.get(found[1], ()):
+                out[found[1]] = (*out.get(found[1], ()), path.parts[-3])
+    return out
+
+
+@cache
+def names(source: str) -> frozenset[str]:
+    """The events of a source that are known; none where botocore does not know the source."""
+    found = {operation for service in services(source) for operation in service_model(service).operation_names}  # fmt: skip
+    return frozenset(found | OTHER_NAMES.get(source, {}).keys() | NO_CALLS.get(source, set())) if found else frozenset()  # fmt: skip
+
+
+@cache
+def call(source: str, event: str) -> Call | None:
+    """The operation of an event. None where there is none."""
+    operation = OTHER_NAMES.get(source, {}).get(bare(event), bare(event))
+    return next((Call(service, operation) for service in services(source) if operation in service_model(service).operation_names), None)  # fmt: skip
+
+
+def names_resource(source: str, event: str) -> bool:
+    """Whether a row hears of a resource by this event: else `driftline.uid` is the account's."""
+    return (source, bare(event)) in claims()
+
+
+@cache
+def relatives(source: str, event: str) -> tuple[str, ...]:
+    """The calls about the same thing: one and many, of clusters and instances, by versions, and its making, changing and
+    deletion. Of a call that reads: those that read it too."""
+    own = _key(bare(event))
+    if own is None:
+        return ()
+    every = names(source) - NO_CALLS.get(source, set()) - set(OTHER_NAMES.get(source, {}).values())
+    return tuple(sorted(name for name in every if name != bare(event) and _key(name) == own))
+
+
+def _key(event: str) -> tuple[bool, str] | None:
+    """What relatives have in common: whether they read, and the thing."""
+    match = _CALL.fullmatch(event)
+    if match is None or match[2] in OVERVIEWS:
+        return None
+    _, verb, thing = match.groups()
+    reads = verb in READS
+    if verb in ("Restore", "Copy", "Assume") or reads:
+        thing = _BY_WHAT.sub("", thing)
+    thing = _VARIANT.sub("", _VARIANT.sub("", thing))
+    thing = re.sub(r"ies$", "y", thing)
+    return (reads, re.sub(r"(?<!s)s$", "", thing)) if thing else None
+
+
+def versions(source: str, event: str) -> tuple[str, ...]:
+    """What else CloudTrail may append to an event's name: the interface's version."""
+    found = call(source, event)
+    if source not in VERSIONED or found is None:
+        return ()
+    date = _DATE.match(
+        service_model(found.service).operation_model(found.operation).http["requestUri"]
+    )
+    separator = "" if source == "lambda" else "_"
+    return (date[1].replace("-", separator),) if date else ()
+
+
+@cache
+def places(source: str, event: str) -> dict[str, str]:
+    """Where a request says what, below `requestParameters`: by its plain form (`plain`), as CloudTrail writes it."""
+    found = call(source, event)
+    if found is None:
+        return {}
+    model = service_model(found.service)
+    shape = model.operation_model(found.operation).input_shape
+    paths = _leaves(shape, (), frozenset(), model.metadata["protocol"] == "ec2") if shape else ()
+    return {plain(path): path for path in (".".join(steps) for steps in paths)}
+
+
+def _leaves(shape: Shape, above: tuple[str, ...], within: frozenset[str], ec2: bool) -> Iterator[tuple[str, ...]]:  # fmt: skip
+    if isinstance(shape, ListShape):
+        yield from _leaves(shape.member, (*above, "items") if ec2 else above, within, ec2)
+    elif isinstance(shape, StructureShape) and shape.name not in within and len(above) < DEEPEST:
+        for name, member in shape.members.items():
+            step = written(member.serialization.get("name", name) if ec2 else name)
+            yield from _leaves(member, (*above, step), within | {shape.name}, ec2)
+    elif not isinstance(shape, StructureShape | MapShape) or above:
+        yield above
+
+
+def written(member: str) -> str:
+    """How CloudTrail writes a parameter's name: with a small first letter."""
+    return member[:1].lower() + member[1:]
+
+
+def plain(path: str) -> str:
+    """A path without case, list markers and the name of the request: as forms are compared."""
+    steps = [step for step in path.split(".") if step not in _EVENTS_OWN]
+    if steps and steps[0].endswith("Request"):
+        steps = steps[1:]
+    return ".".join(steps).casefold()
+
+
+@cache
+def members(source: str, event: str) -> frozenset[str]:
+    """Every name that CloudTrail may write in a request's parameters. Empty: not known."""
+    found = call(source, event)
+    if found is None or found.service in UNLIKE:
+        return frozenset()
+    model = service_model(found.service)
+    ec2 = model.metadata["protocol"] == "ec2"
+    shape: Any = model.operation_model(found.operation).input_shape
+    return frozenset(_names(shape, frozenset(), ec2)) if shape else frozenset()
+
+
+def _names(shape: Shape, within: frozenset[str], ec2: bool) -> Iterator[str]:
+    if isinstance(shape, ListShape):
+        yield from _names(shape.member, within, ec2)
+    elif isinstance(shape, MapShape):
+        yield from _names(shape.value, within, ec2)
+    elif isinstance(shape, StructureShape) and shape.name not in within:
+        for name, member in shape.members.items():
+            yield written(name)
+            if ec2:  # some requests are written as they are sent
+                sent = str(member.serialization.get("name", name))
+                yield from (
+                    name,
+                    sent,
+                    written(sent),
+                    *(_sets(sent) if isinstance(member, ListShape) else ()),
+                )
+            yield from _names(member, within | {shape.name}, ec2)
+
+
+def _sets(name: str) -> Iterator[str]:
+    """What EC2's events call a list."""
+    one = written(name).removesuffix("Id")
+    yield from (f"{one}Set", f"{one}sSet", f"{one.removesuffix('s')}Set")
+
+
+def sources() -> frozenset[str]:
+    """The sources that are known."""
+    return (
+        WITHOUT_MODEL
+        | frozenset(_by_endpoint())
+        | frozenset(SERVICES)
+        | frozenset(SOURCES.values())
+        | frozenset(botocore.session.get_session().get_available_services())
+    )
