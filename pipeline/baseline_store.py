@@ -29,7 +29,7 @@ def stored(kafka: Kafka) -> dict[str, Baseline]:
 
 
 def say(kafka: Kafka, records: Iterable[Baseline]) -> None:
-    """Keeps them, and then tells the stream. Raises OSError where Kafka does not take them."""
+    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
     decisions.say(kafka, BASELINES, records, key, _tell)
 
 

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from pipeline.kafka import Delivery, explained, flush, produce, producer, read_compacted
 from pipeline.model import Record
 from pipeline.settings import Kafka
-from pipeline.topics import Topic
+from pipeline.topics import CONTROL, Topic
+from pipeline.topics_admin import there
 
 TAIL = 30.0
 R = TypeVar("R", bound=Record)
@@ -32,9 +33,10 @@ def stored(kafka: Kafka, topic: Topic, kind: type[R]) -> Iterator[R]:
 def say(
     kafka: Kafka, topic: Topic, records: Iterable[R], key: Callable[[R], str], tell: Tell[R]
 ) -> None:
-    """Keeps them, and then tells the stream. Raises OSError where Kafka does not take them."""
+    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
     records = list(records)
     with explained(kafka):
+        there(kafka, (topic, CONTROL))  # what is away or missing is told soon
         out, delivery = producer(kafka), Delivery()
         for record in records:
             produce(out, delivery, topic.name, record.encode(), key=key(record).encode())

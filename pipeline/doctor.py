@@ -91,6 +91,18 @@ def examine(checks: Sequence[Check], seconds: float) -> list[Line]:
     return out
 
 
+def folded(lines: Iterable[Line], most: int = 4) -> list[Line]:
+    """For people: one line where several checks say the same, of the first of them."""
+    alike: dict[tuple[State, str, str], list[str]] = {}
+    for line in lines:
+        alike.setdefault((line.state, line.detail, line.next), []).append(line.what)
+    out = []
+    for (state, detail, step), names in alike.items():
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        out.append(Line(", ".join(names[:most]) + more, state, detail, step))
+    return out
+
+
 def worst(lines: Iterable[Line]) -> State:
     """The worst state of all."""
     return max((line.state for line in lines), key=STATES.index, default="ok")

@@ -20,6 +20,10 @@ class NotThere(UserError):
     """Another system does not answer. Perhaps the caller's mistake, perhaps only for now."""
 
 
+class Undelivered(OSError):
+    """Kafka has not taken what was written: it does not answer, or refuses it."""
+
+
 class Malformed(Exception):
     """A record that no version of us can process: it goes to the dead letters with this reason."""
 

@@ -27,7 +27,7 @@ def stored(kafka: Kafka) -> dict[str, RiskException]:
 
 
 def say(kafka: Kafka, records: Iterable[RiskException]) -> None:
-    """Keeps them, and then tells the stream. Raises OSError where Kafka does not take them."""
+    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
     decisions.say(kafka, EXCEPTIONS, records, lambda record: record.id, tell)
 
 

@@ -12,6 +12,7 @@ from pipeline.kafka import Delivery, explained, flush, produce, producer
 from pipeline.model import Control, Gone
 from pipeline.settings import Kafka
 from pipeline.topics import CONTROL, SWEEPS
+from pipeline.topics_admin import there
 
 TAIL = 30.0
 
@@ -79,9 +80,10 @@ def ends(findings: Iterable[bytes], wanted: Wanted) -> Ends:
 
 
 def say(kafka: Kafka, gone: Iterable[Gone], scopes: Iterable[bytes]) -> None:
-    """Tells every partition, and then drops what is kept of their sweeps (keys of `sweeps`). Raises OSError where Kafka
+    """Tells every partition, and then drops what is kept of their sweeps (keys of `sweeps`). Raises UserError where Kafka
     does not take it."""
     with explained(kafka):
+        there(kafka, (CONTROL, SWEEPS))  # what is away or missing is told soon
         out, delivery = producer(kafka), Delivery()
         for one in gone:
             value = Control(gone=one).encode()

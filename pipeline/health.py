@@ -4,7 +4,9 @@ One thread for all connections. Whoever connects has little time for a request a
 beyond MOST_OPEN connections the oldest is closed, so that a probe is answered whoever else holds connections open."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from prometheus_client import generate_latest
 
 from pipeline import metrics
+from pipeline.errors import UserError
 
 log = logging.getLogger("driftline.health")
 PATIENCE = 5.0
@@ -82,11 +85,24 @@ def _said(code: int, body: bytes) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
-def serve(bind: str, port: int, alive: Callable[[], bool] = lambda: True) -> int:
-    """Answers in a thread of its own; says on which port (0 took a free one). `alive` decides what /live says. Raises
-    OSError where the address cannot be had."""
+def listen(bind: str, port: int, setting: str) -> socket.socket:
+    """The socket to answer at: had before anything else begins, answered later. Raises UserError, that names the setting of
+    the port, where the address cannot be had."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    listening = socket.create_server((bind, port), family=family, backlog=MOST_OPEN)
+    try:
+        return socket.create_server((bind, port), family=family, backlog=MOST_OPEN)
+    except OSError as error:
+        where = f"{setting}: {bind}:{port}"
+        if error.errno == errno.EADDRINUSE:
+            step = f"another program listens there, perhaps another one of these; give each its own {setting}"
+            raise UserError(f"{where} is in use ({step})") from None
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise UserError(f"{where}: {why} (choose another address or port)") from None
+
+
+def serve(listening: socket.socket, alive: Callable[[], bool] = lambda: True) -> int:
+    """Answers in a thread of its own; says on which port. `alive` decides what /live says."""
+    bind = listening.getsockname()[0]
     own = int(listening.getsockname()[1])
     loop = asyncio.SelectorEventLoop()  # whatever loop the program itself runs on
     page = _Page(alive).serve(listening)

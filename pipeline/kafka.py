@@ -20,7 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 
-from pipeline.errors import NotThere, UserError
+from pipeline.errors import NotThere, Undelivered, UserError
 from pipeline.kafka_retry import TIMEOUT, Retrying, answer, retriable, retrying, to_end
 from pipeline.settings import Kafka
 from pipeline.topics import looking
@@ -30,6 +30,15 @@ DENIED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 )  # fmt: skip
 LOOK = 0.5
+CALLBACKS = {"error_cb": "error_cb"}
+"""The settings whose names have no dots."""
+AWAY = 8.0
+"""Seconds after which brokers that have not answered are told to be away."""
+STEP = "is it running, is the address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor"
+TRIED = re.compile(
+    r"^\S+/(?:bootstrap|\d+): |Connect to \S+ failed: |^Failed to get [a-z ]+: | \(after \d+ms in state \w+\)"
+)
+"""How librdkafka says which of its connections it means."""
 __all__ = [
     "TIMEOUT", "Delivery", "admin", "answer", "consumer", "explained", "flush", "librdkafka", "produce", "producer", "reached",
     "read_all", "read_compacted", "retriable", "retrying", "starts", "tls", "to_end",
@@ -63,7 +72,7 @@ def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
             # the built-in path of its HTTP client is that of one distribution
             "https.ca.location": _path(kafka.oauth.ca_file) or "probe",
         }
-    config |= {name.replace("_", "."): value for name, value in more.items()}
+    config |= {CALLBACKS.get(name) or name.replace("_", "."): value for name, value in more.items()}
     return {name: value for name, value in config.items() if value is not None}
 
 
@@ -102,7 +111,7 @@ def admin(kafka: Kafka) -> AdminClient:
     return cast(AdminClient, Retrying(AdminClient(librdkafka(kafka))))
 
 
-def reached(kafka: Kafka, seconds: float = TIMEOUT) -> AdminClient:
+def reached(kafka: Kafka, seconds: float = AWAY) -> AdminClient:
     """An admin client that the brokers have answered. Raises NotThere for silence, UserError where they refuse us:
     librdkafka itself tells a refusal only beside, and tries again until the time is up."""
     told: list[KafkaError] = []
@@ -151,15 +160,17 @@ def _refusal(kafka: Kafka, text: str) -> str:
 def _silence(kafka: Kafka, told: list[KafkaError]) -> str:
     why = next((e for e in told if e.code() != KafkaError._ALL_BROKERS_DOWN), told[-1])  # noqa: SLF001 - its public name
     if why.code() in NOWHERE:
-        step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics check, and is kafka.topic_prefix right?"
+        step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics create, or is kafka.topic_prefix another?"
     elif why.code() in DENIED:
         step = "this user has no right to it; driftline permissions kafka prints what is needed"
     else:
-        step = (
-            "is it running, is the address right, and do kafka.security_protocol and the credentials fit?"
-            " try: driftline doctor"
-        )
-    return f"Kafka at {kafka.bootstrap_servers}: {why.str()} ({step})"
+        step = STEP
+    text = TRIED.sub("", why.str())
+    if text in ("Local: Broker transport failure", "Local: Timed out"):
+        text = "no answer"
+    elif why.code() in NOWHERE:
+        text = "unknown topic"
+    return f"Kafka at {kafka.bootstrap_servers}: {text} ({step})"
 
 
 @contextmanager
@@ -171,8 +182,11 @@ def explained(kafka: Kafka) -> Iterator[None]:
         away = retriable(error.args[0])
         if away:
             reached(kafka, 4 * LOOK)  # knows whether silence is a refusal
-        kind = NotThere if away else UserError
+        # a broker that just started may not know its topics yet
+        kind = NotThere if away or error.args[0].code() in NOWHERE else UserError
         raise kind(_silence(kafka, [error.args[0]])) from None
+    except Undelivered as error:
+        raise NotThere(f"Kafka at {kafka.bootstrap_servers}: {error} ({STEP})") from None
 
 
 def read_all(
@@ -253,7 +267,7 @@ def produce(
 
 
 def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
-    """Waits until everything is with the broker. Raises OSError for what is not."""
+    """Waits until everything is with the broker. Raises Undelivered for what is not."""
     left = producer.flush(seconds)
     problems = []
     if left:
@@ -261,4 +275,4 @@ def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
     if delivered.failed:
         problems.append(f"{len(delivered.failed)} messages refused, the first: {delivered.failed[0]}")  # fmt: skip
     if problems:
-        raise OSError("; ".join(problems))
+        raise Undelivered("; ".join(problems))

@@ -41,5 +41,6 @@ def start(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("elastic_transport").setLevel("WARNING")  # a line for each request
+    for chatty in ("elastic_transport", "botocore", "boto3"):  # a line a request, or a credential
+        logging.getLogger(chatty).setLevel("WARNING")
     logging.disable(logging.DEBUG)  # building debug messages costs Faust time on every record

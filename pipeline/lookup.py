@@ -31,7 +31,7 @@ def from_elasticsearch(settings: Settings, asked: Coroutine[Any, Any, T]) -> T:
         told = explained(error, settings)
         if told is None:
             raise
-        raise UserError(told) from None
+        raise told from None
 
 
 def one(noun: str, id: str, found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

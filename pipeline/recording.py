@@ -15,6 +15,7 @@ from pipeline.kafka import explained, read_all, starts
 from pipeline.model import rfc3339
 from pipeline.settings import Kafka
 from pipeline.topics import CHANGES, CONTROL
+from pipeline.topics_admin import there
 
 EVERY = 1000
 
@@ -26,6 +27,7 @@ def record(
 
     Says how many records were written and how many are none and were left out; `told` how many were read so far.
     Control records that go to every partition are written once. Raises UserError where nothing is there."""
+    there(kafka, tape.ORDER)
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
         # not in memory: a week of an organization is larger
         base = sqlite3.connect(Path(folder) / "records")

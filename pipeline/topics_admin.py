@@ -23,6 +23,7 @@ from pipeline.topics import APP_ID, CORRELATE_ID, Topic, topics_of
 SPREAD = 60.0
 """Seconds that a busy broker may take until it lists what it has made."""
 
+CREATE, SHOWN = "run: driftline topics create", 3
 MADE_FROM = "topics.json"
 PATIENCE, ENOUGH = 30.0, 8
 
@@ -36,15 +37,31 @@ def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str
     return replication, config
 
 
-def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[str]:
-    """Makes the topics that are missing; one line each. Raises UserError."""
-    lines = []
+class Made(NamedTuple):
+    """What became of one topic."""
+
+    name: str
+    text: str
+    right: bool = True
+    """Whether it is as pipeline.topics says."""
+
+
+def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[Made]:
+    """Makes the topics that are missing, and says of the others what differs. Raises UserError."""
+    topics, out = topics_of(app_id, correlate_id), []
+    differences: dict[str, list[Difference]] = {}
+    for one in compare(kafka, topics):
+        differences.setdefault(one.topic.name, []).append(one)
     with explained(kafka):
         client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
-        for topic in topics_of(app_id, correlate_id):
+        for topic in topics:
             if topic.name in known.topics:
-                lines.append(f"{topic.name}: exists")
+                wrong = [one for one in differences.get(topic.name, ()) if not one.missing]
+                text = "; ".join(f"{one.cause} ({one.step})" for one in wrong)
+                out.append(
+                    Made(topic.name, f"exists, but {text}" if wrong else "exists", not wrong)
+                )
                 continue
             replication, config = wanted(topic, kafka, len(known.brokers))
             new = NewTopic(topic.name, topic.partitions, replication, config=config)
@@ -53,12 +70,13 @@ def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
-                lines.append(f"{topic.name}: exists")  # another made it just now
+                out.append(Made(topic.name, "exists"))  # another made it just now
                 continue
-            lines.append(f"{topic.name}: made, {topic.partitions} partitions, {replication} copies")
-        names = {topic.name for topic in topics_of(app_id, correlate_id)}
-        _everywhere(kafka, set(known.brokers), names)
-    return lines
+            out.append(
+                Made(topic.name, f"made, {topic.partitions} partitions, {replication} copies")
+            )
+        _everywhere(kafka, set(known.brokers), {topic.name for topic in topics})
+    return out
 
 
 def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
@@ -86,11 +104,24 @@ class Difference(NamedTuple):
     """What is not as pipeline.topics says."""
 
     topic: Topic
-    text: str
-    """What differs, with the next step by hand."""
+    cause: str
+    """What differs; of many topics it may be the same."""
+    step: str
+    """The next step by hand."""
     setting: tuple[str, str] | None = None
     """A broker's setting and the value wanted, where it can be changed while the topic is in use."""
     missing: bool = False
+    partitions: bool = False
+    """Whether it has another number of partitions."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.topic.name}: {self.cause} ({self.step})"
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can work on it."""
+        return self.missing or self.partitions
 
 
 def ids(kafka: Kafka, topics: Sequence[Topic]) -> dict[str, str]:
@@ -108,6 +139,39 @@ def ids(kafka: Kafka, topics: Sequence[Topic]) -> dict[str, str]:
                 continue
             if id.strip("A="):  # all zero: none
                 out[topic.own] = id
+    return out
+
+
+def there(kafka: Kafka, topics: Sequence[Topic]) -> None:
+    """Needs no right but to see them. Raises NotThere where Kafka does not answer or does not know them, in one line: a broker
+    that just started may not know them yet. UserError where it refuses us."""
+    with explained(kafka):
+        known = reached(kafka).list_topics(timeout=TIMEOUT).topics
+    lacking = [_missing(topic) for topic in topics if topic.name not in known]
+    for line in told(lacking, len(topics)):
+        raise NotThere(f"Kafka at {kafka.bootstrap_servers}: {line}")
+
+
+def _missing(topic: Topic) -> Difference:
+    return Difference(topic, "missing", CREATE, missing=True)
+
+
+def told(differences: Iterable[Difference], of: int) -> list[str]:
+    """A line for each cause, of so many topics; with the next step."""
+    by_cause: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_cause.setdefault(one.cause, []).append(one)
+    out = []
+    for cause, alike in by_cause.items():
+        if len(alike) == 1:
+            out.append(alike[0].text)
+            continue
+        names = [one.topic.name for one in alike]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        step = "run: driftline upgrade --apply" if alike[0].setting else alike[0].step
+        out.append(
+            f"{len(names)} of {of} topics: {cause}: {', '.join(names[:SHOWN])}{more} ({step})"
+        )
     return out
 
 
@@ -150,7 +214,7 @@ def check(
 ) -> list[str]:
     """What differs from pipeline.topics, each with the next step; empty if nothing does."""
     topics = topics_of(app_id, correlate_id) if only is None else only
-    return [found.text for found in compare(kafka, topics)]
+    return told(compare(kafka, topics), len(topics))
 
 
 def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
@@ -158,11 +222,7 @@ def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
     with explained(kafka):
         client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
-        out = [
-            Difference(topic, f"{topic.name}: missing (run: driftline topics create)", missing=True)
-            for topic in topics
-            if topic.name not in known.topics
-        ]
+        out = [_missing(topic) for topic in topics if topic.name not in known.topics]
         there = [topic for topic in topics if topic.name in known.topics]
         resources = {t.name: ConfigResource(ResourceType.TOPIC, t.name) for t in there}
         configs = answer(client.describe_configs, list(resources.values())) if there else {}
@@ -209,24 +269,21 @@ def _differences(
     out = []
     replication, config = wanted(topic, kafka, brokers)
     if len(found) != topic.partitions:
-        text = (
-            f"{topic.name}: {len(found)} partitions, not {topic.partitions} (resources would live elsewhere:"
-            " make the topic anew, and set another worker.app_id)"
-        )
-        out.append(Difference(topic, text))
+        cause = f"{len(found)} partitions, not {topic.partitions}"
+        step = "resources would live elsewhere: make the topic anew, and set another worker.app_id"
+        out.append(Difference(topic, cause, step, partitions=True))
     copies = min((len(p.replicas) for p in found.values()), default=0)
     if copies < replication:
-        text = (
-            f"{topic.name}: {copies} copies, not {replication} (give each of its partitions {replication}: make a"
-            " plan for kafka-reassign-partitions)"
+        step = (
+            f"give each of its partitions {replication}: make a plan for kafka-reassign-partitions"
         )
-        out.append(Difference(topic, text))
+        out.append(Difference(topic, f"{copies} copies, not {replication}", step))
     for name, value in config.items():
         have = settings[name].value if name in settings else None
         if have != value:
-            text = (
-                f"{topic.name}: {name} is {have}, not {value} (run: kafka-configs --bootstrap-server"
-                f" {kafka.bootstrap_servers} --alter --topic {topic.name} --add-config {name}={value})"
+            step = (
+                f"run: kafka-configs --bootstrap-server {kafka.bootstrap_servers} --alter --topic {topic.name}"
+                f" --add-config {name}={value}"
             )
-            out.append(Difference(topic, text, (name, value)))
+            out.append(Difference(topic, f"{name} is {have}, not {value}", step, (name, value)))
     return out

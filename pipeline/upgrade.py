@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 from confluent_kafka import TopicPartition
 
 from pipeline import state, topics_admin
-from pipeline.errors import UserError
 from pipeline.kafka import TIMEOUT, consumer, explained, read_all
 from pipeline.settings import Kafka, Settings
 from pipeline.topics import Topic, groups_of, looking, state_of, topics_of
@@ -38,11 +37,11 @@ def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
     topics = _wanted(settings)
     found = topics_admin.compare(settings.kafka, topics)
     if any(one.missing for one in found):
-        for line in topics_admin.create(
+        for made in topics_admin.create(
             settings.kafka, settings.worker.app_id, settings.correlate.app_id
         ):
-            if not line.endswith(": exists"):
-                tell(line)
+            if made.text.startswith("made"):
+                tell(f"{made.name}: {made.text}")
     for line in topics_admin.alter(settings.kafka, found):
         tell(line)
     if any(step.mark == "pending" for step in _elasticsearch(settings)):
@@ -122,10 +121,10 @@ def _elasticsearch(settings: Settings) -> Iterator[Step]:
     try:
         problem = asyncio.run(look(settings))
     except Exception as error:
-        text = explain(error, settings)
-        if text is None:
+        told = explain(error, settings)
+        if told is None:
             raise
-        raise UserError(text) from None
+        raise told from None
     if problem is None:
         yield Step("Elasticsearch", "current", "templates and index")
     else:

@@ -17,6 +17,7 @@ import orjson
 from pipeline import metrics
 from pipeline.buried import standing
 from pipeline.deadletter import Origin, Share, letter, letter_id
+from pipeline.errors import Undelivered
 from pipeline.kafka import Delivery, produce, producer
 from pipeline.model import to_micros
 from pipeline.settings import Settings
@@ -98,7 +99,7 @@ class Deliverer:
         self._stopping.set()
 
     async def run(self, group: str | None = None) -> None:
-        """The loop. Raises TooManyRefused, and OSError where Kafka does not do its part."""
+        """The loop. Raises TooManyRefused, and Undelivered where Kafka does not do its part."""
         group = group or group_id(f"sink-{self._sink.name}")
         reader = Reader(self._settings, group, [topic.name for topic in self._sink.topics])
         self._turn = reader.turn
@@ -165,7 +166,7 @@ class Deliverer:
         return batch
 
     async def deliver(self, batch: Batch) -> bool:
-        """True when every item has its receipt, False when stopped before. Raises TooManyRefused and OSError."""
+        """True when every item has its receipt, False when stopped before. Raises TooManyRefused and Undelivered."""
         refused: set[Origin] = set()
         for reason, origin, raw in batch.bad:
             self._bury(reason, origin, raw, refused)
@@ -241,17 +242,17 @@ class Deliverer:
         metrics.DEAD.labels(self._sink.name).inc()
 
     async def _letters_written(self) -> bool:
-        """Waits until the brokers have every letter; False when told to stop meanwhile. Raises OSError."""
+        """Waits until the brokers have every letter; False when told to stop meanwhile. Raises Undelivered."""
         left = 0
         for _ in range(LETTER_SECONDS):
             left = await asyncio.to_thread(self._dead.flush, 1.0)
             if self._delivery.failed:
-                raise OSError(f"dead letters were refused: {self._delivery.failed[:3]}")
+                raise Undelivered(f"dead letters were refused: {self._delivery.failed[:3]}")
             if not left:
                 return True
             if self._stopping.is_set():
                 return False
-        raise OSError(f"{left} dead letters not delivered within {LETTER_SECONDS} s")
+        raise Undelivered(f"{left} dead letters not delivered within {LETTER_SECONDS} s")
 
 
 def _store(reader: Reader, batch: Batch | None) -> None:

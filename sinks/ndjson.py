@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from pipeline.errors import UserError
+from pipeline.mistakes import place
 from pipeline.settings import Settings
 from pipeline.topics import FINDINGS, Topic
 from sinks.base import Action, Busy, Receipt
@@ -62,4 +64,10 @@ class NdjsonSink:
 
 
 def create(settings: Settings) -> NdjsonSink:
-    return NdjsonSink(settings.ndjson.path)
+    """Raises UserError where the file cannot be written."""
+    path = settings.ndjson.path
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise UserError(f"ndjson.path: {place(error)}") from None
+    return NdjsonSink(path)

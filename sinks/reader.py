@@ -8,7 +8,9 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipeline.errors import Undelivered
 from pipeline.kafka import TIMEOUT, answer, librdkafka, retriable
+from pipeline.kafka_away import Away
 from pipeline.settings import Settings
 from pipeline.topics import FINDINGS, RESTATEMENTS
 from sinks.order import Order
@@ -40,11 +42,14 @@ class Reader:
         )  # fmt: skip
         self._order = Order(FINDINGS.name, RESTATEMENTS.name, self._end)
         self._paused: list[TopicPartition] = []
-        self._consumer = Consumer(config | {"on_commit": _committed})
+        self._consumer = Consumer(
+            config
+            | {"on_commit": _committed, "error_cb": Away(log, settings.kafka.bootstrap_servers)}
+        )
         self._consumer.subscribe(list(topics), on_revoke=self._gone, on_lost=self._gone)
 
     def take(self, most: int, within: float) -> list[Any]:
-        """The next messages, at most so many, after at most so many seconds. Raises OSError where Kafka has given us up."""
+        """The next messages, at most so many, after at most so many seconds. Raises Undelivered where Kafka has given us up."""
         messages = self._consumer.consume(most, within)
         for message in messages:
             if message.error() is not None:
@@ -58,7 +63,7 @@ class Reader:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             self._order.reached(message.topic(), message.partition(), message.offset())
         elif error.fatal():
-            raise OSError(error.str())
+            raise Undelivered(error.str())
         elif not retriable(error):
             log.warning("Kafka", extra={"error": error.str()})
 

@@ -18,26 +18,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     EndpointConnectionError,
-    NoCredentialsError,
-    NoRegionError,
     PaginationError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
 )
 
-from collectors.aws.errors import ERRORS, NotOffered, trouble
+from collectors.aws.errors import ERRORS, NotOffered
+from collectors.aws.mistakes import user_error
 from collectors.aws.models import SlimLoader
 from collectors.aws.partitions import DEFAULT, home
-from pipeline.errors import NotThere, UserError
 
-CREDENTIALS = (
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
-    TokenRetrievalError,
-    NoRegionError,
-)
 TOKENS = ("NextToken", "nextToken", "NextMarker")
 """Where an answer says that there is more: botocore knows no pages of some operations that have them."""
 
@@ -207,11 +195,6 @@ def _token(client: Any, operation: str) -> str | None:
     return next((name for name in TOKENS if name in both), None)
 
 
-def _kind(error: Exception) -> type[UserError]:
-    """Whether AWS only does not answer now, or said what a person has to mend."""
-    return NotThere if trouble(error).reason in ("throttled", "failed") else UserError
-
-
 class Organization:
     """The caller, and the accounts that it may walk."""
 
@@ -229,17 +212,8 @@ class Organization:
             if role_arn:
                 self._session = self._assumed(role_arn)
             caller = self._client("sts", self.region).get_caller_identity()
-        except CREDENTIALS as error:
-            raise UserError(
-                f"AWS credentials: {error} (set AWS_PROFILE or the standard AWS variables, or use --profile)"
-            ) from None
         except ERRORS as error:
-            hint = (
-                "is AWS_ENDPOINT_URL right?"
-                if isinstance(error, EndpointConnectionError)
-                else "try: aws sts get-caller-identity"
-            )
-            raise _kind(error)(f"AWS: {error} ({hint})") from None
+            raise user_error(error) from None
         self.account, self.caller = str(caller["Account"]), str(caller["Arn"])
         self.partition = self.caller.split(":")[1]
 
@@ -274,9 +248,10 @@ class Organization:
             )
             listed = [account for page in pages for account in page["Accounts"]]
         except (ClientError, BotoCoreError) as error:
-            raise _kind(error)(
-                f"the organization's accounts cannot be listed: {error} (use the management or a delegated"
-                " account, or name them: --accounts ID,ID)"
+            raise user_error(
+                error,
+                "the organization's accounts cannot be listed",
+                "use the management or a delegated account, or name them: --accounts ID,ID",
             ) from None
         states = {a["Id"]: (a.get("State") or a.get("Status") or "ACTIVE") for a in listed}
         return {id: states[id] == "ACTIVE" for id in sorted(states)}

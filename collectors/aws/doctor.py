@@ -15,7 +15,7 @@ from pipeline.settings import Aws
 
 ROLES = 25
 """Accounts whose role is tried; an organization may have thousands."""
-AT_ONCE = 8
+AT_ONCE, FEW = 8, 3
 
 
 def connected(own: Aws) -> Organization:
@@ -98,7 +98,7 @@ def wanted(own: Aws, organization: Organization) -> list[str]:
 
 
 def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float) -> Iterator[Line]:
-    good, told = 0, list[Line]()
+    good, failed = 0, list[tuple[Kind, Exception]]()
 
     def ask(kind: Kind) -> None:
         at = region
@@ -117,17 +117,37 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
     for kind, answer in side_by_side(rows, ask, seconds):
         if answer is None:
             good += 1
-            continue
-        told.append(_denied(
-            f"{kind.type} in {account.id}", listing_action(kind), answer,
-            f"allow it: driftline permissions aws --type {kind.type}",
-        ))  # fmt: skip
+        else:
+            failed.append((kind, answer))
+    told = _unlisted(account.id, failed)
     yield from told
     yield Line(
         f"AWS permissions in {account.id}", worst(told),
         f"{good} of {len(rows)} types may be listed in {region} (the calls for each resource's details are not tried)",
         "" if good == len(rows) else "see the types above; the whole policy: driftline permissions aws",
     )  # fmt: skip
+
+
+def _unlisted(account: str, failed: Sequence[tuple[Kind, Exception]]) -> list[Line]:
+    """A line for each type that cannot be listed; one for all where many have the same cause."""
+    by_cause: dict[str, list[tuple[Kind, Exception]]] = {}
+    for kind, error in failed:
+        cause = "no answer" if isinstance(error, TimeoutError) else trouble(error).code
+        by_cause.setdefault(cause, []).append((kind, error))
+    out = []
+    for alike in by_cause.values():
+        if len(alike) > FEW:
+            actions = ", ".join(listing_action(kind) for kind, _ in alike[:FEW])
+            out.append(_denied(
+                f"{len(alike)} types in {account}", f"{actions} and {len(alike) - FEW} more", alike[0][1],
+                "allow them: driftline permissions aws",
+            ))  # fmt: skip
+            continue
+        out += [
+            _denied(f"{kind.type} in {account}", listing_action(kind), error,
+                    f"allow it: driftline permissions aws --type {kind.type}") for kind, error in alike
+        ]  # fmt: skip
+    return out
 
 
 def _denied(what: str, doing: str, error: Exception, step: str) -> Line:

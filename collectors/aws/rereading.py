@@ -19,8 +19,9 @@ from collectors.batches import Batches
 from collectors.redact import safe
 from collectors.rereads import Rereads, Waiting, wish_of
 from pipeline import metrics
-from pipeline.errors import Malformed, UserError
+from pipeline.errors import Malformed, Undelivered, UserError
 from pipeline.kafka import consumer, read_compacted
+from pipeline.kafka_away import Away
 from pipeline.model import Read, Snapshot
 from pipeline.settings import Settings
 from pipeline.topics import READS, SWEEPS, readers
@@ -43,12 +44,12 @@ class Reading:
         self._sender = Sender(settings.kafka)
         session = int(settings.aws.events.session_timeout * 1000)
         self._consumer = consumer(settings.kafka, readers(PROVIDER), fetch_wait_max_ms=20, session_timeout_ms=session,
-                                  heartbeat_interval_ms=session // 4)  # fmt: skip
+                                  heartbeat_interval_ms=session // 4, error_cb=Away(log, settings.kafka.bootstrap_servers))  # fmt: skip
         self._committed: dict[int, int] = {}
         self._committed_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
-        """Until stopped. Raises OSError where Kafka takes nothing more."""
+        """Until stopped. Raises Undelivered where Kafka takes nothing more."""
         most = self._settings.aws.concurrency
         self._consumer.subscribe([READS.name], on_revoke=self._revoked, on_lost=self._revoked)
         pool = ThreadPoolExecutor(most, "reread")
@@ -79,7 +80,7 @@ class Reading:
         for message in messages:
             if (error := message.error()) is not None:
                 if error.fatal():
-                    raise OSError(error.str())
+                    raise Undelivered(error.str())
                 continue
             slot = (message.partition(), message.offset())
             try:

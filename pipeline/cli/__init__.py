@@ -56,6 +56,21 @@ def main(config: Path | None) -> None:
         os.environ["DRIFTLINE_CONFIG"] = str(config)
 
 
+def _unexpected(error: Exception) -> int:
+    """Tells of an exception that no command has caught; its exit code."""
+    from pipeline import mistakes
+
+    if (told := mistakes.told(error)) is not None:
+        click.echo(f"error: {told}", err=True)
+        return EXIT_USAGE
+    click.echo(
+        f"internal error: {type(error).__name__}: {error}\n"
+        "This is a fault of Driftline. DRIFTLINE_DEBUG=1 shows where; please report it.",
+        err=True,
+    )
+    return EXIT_OWN_ERROR
+
+
 def run() -> None:
     """The entry point: exit codes mean something, and a user's mistake shows no stack trace."""
     for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its code
@@ -81,12 +96,7 @@ def run() -> None:
     except Exception as error:
         if os.environ.get("DRIFTLINE_DEBUG"):
             raise
-        click.echo(
-            f"internal error: {type(error).__name__}: {error}\n"
-            "This is a fault of Driftline. DRIFTLINE_DEBUG=1 shows where; please report it.",
-            err=True,
-        )
-        code = EXIT_OWN_ERROR
+        code = _unexpected(error)
     if code == EXIT_INTERRUPTED and threading.active_count() > 1:
         # a thread's call may last half a minute more, and nobody wants its answer
         atexit._run_exitfuncs()  # noqa: SLF001 - what ends our children; Python would wait for threads first

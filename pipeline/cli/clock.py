@@ -1,5 +1,7 @@
 """`driftline clock`: ticks."""
 
+from contextlib import nullcontext
+
 import click
 
 from pipeline.settings import load_settings
@@ -13,8 +15,11 @@ def command(interval: str | None, once: bool) -> None:
     from pydantic import ValidationError
 
     from pipeline import clock
-    from pipeline.errors import RestartWanted, UserError, exclusive, patient
+    from pipeline.errors import UserError, exclusive, patient
+    from pipeline.kafka import explained
     from pipeline.settings import Clock
+    from pipeline.topics import CONTROL, EXCEPTIONS
+    from pipeline.topics_admin import there
 
     exclusive({"--once": once, "--interval": interval})
     settings = load_settings()
@@ -26,8 +31,7 @@ def command(interval: str | None, once: bool) -> None:
         except ValidationError as error:
             message = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise UserError(f"--interval {interval}: {message}") from None
-    try:
-        with patient():
-            clock.run(settings, once=once)
-    except OSError as why:  # the ticks were not taken; later ones say all that they would have said
-        raise RestartWanted(str(why)) from None
+    # where ticks were not taken, later ones say all that they would have said
+    with nullcontext() if once else patient(), explained(settings.kafka):
+        there(settings.kafka, (CONTROL, EXCEPTIONS))
+        clock.run(settings, once=once)

@@ -76,19 +76,19 @@ def _serve(settings: Settings, host: str, port: int) -> int:
     from collectors.coverage import Gauges
     from pipeline import log, metrics
     from pipeline.errors import patient
-    from pipeline.health import serve
+    from pipeline.health import listen, serve
     from pipeline.kafka import explained
+    from pipeline.topics import SWEEPS
+    from pipeline.topics_admin import there
 
     log.start()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    try:
-        serve(host, port)
-    except OSError as error:
-        raise UserError(f"--serve {host}:{port}: {error.strerror} (choose another)") from None
+    serve(listen(host, port, "--serve"))
     gauges = Gauges()
     with patient(), explained(settings.kafka):
+        there(settings.kafka, (SWEEPS,))
         for message in _follow(settings, stopping):
             if message is not None:
                 gauges.record(message.key(), message.value())

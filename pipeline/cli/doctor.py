@@ -35,7 +35,7 @@ def command(form: str, only: tuple[str, ...], timeout: float) -> int:
     """Check that everything works. Settings, Kafka, topics, Elasticsearch, templates, AWS credentials and permissions: what, state, next step.
 
     Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
-    from pipeline.doctor import examine, exit_code, named, worst
+    from pipeline.doctor import examine, exit_code, folded, named, worst
     from pipeline.doctor_checks import AREAS, checks
     from pipeline.report import ascii_json
     from pipeline.settings import Settings, load_settings
@@ -53,7 +53,7 @@ def command(form: str, only: tuple[str, ...], timeout: float) -> int:
         rows = [{"what": x.what, "state": x.state, "detail": x.detail, "next": x.next} for x in lines]  # fmt: skip
         click.echo(ascii_json({"state": worst(lines), "checks": rows}))
     else:
-        console(sys.stdout).print(_table(lines))
+        console(sys.stdout).print(_table(folded(lines)))
     return exit_code(lines)
 
 

@@ -66,6 +66,8 @@ class Scan:
         self._file = (
             _opened(path) if path else None
         )  # a place that cannot be is told before, not after
+        if self._file:
+            click.get_current_context().call_on_close(self._file.close)
 
     def emit(self, record: object) -> None:
         if isinstance(record, Snapshot):

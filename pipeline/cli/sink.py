@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import signal
+import socket
+from contextlib import nullcontext
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -10,7 +12,8 @@ from typing import Any
 import click
 
 import sinks
-from pipeline.errors import RestartWanted, UserError, exclusive
+from pipeline.errors import NotThere, Undelivered, UserError, exclusive, patient
+from pipeline.health import listen
 from pipeline.settings import Settings, load_settings
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
@@ -63,16 +66,21 @@ def command() -> None:
 
 def run(plug: Any, settings: Settings, *, install: bool, check_only: bool) -> int:
     """One sink until a signal; or its installation, or its check."""
-    try:
-        return asyncio.run(_run(plug, settings, install, check_only))
-    except Exception as error:
-        told = plug.explained(error, settings) if hasattr(plug, "explained") else None
-        if told is None:
-            raise
-        raise UserError(told) from None
+    once, own = install or check_only, settings.sink
+    page = listen(own.bind, own.port, "sink.port") if own.port and not once else nullcontext()
+    with nullcontext() if once else patient(), page as listening:
+        try:
+            return asyncio.run(_run(plug, settings, install, check_only, listening))
+        except Exception as error:
+            told = plug.explained(error, settings) if hasattr(plug, "explained") else None
+            if told is None:
+                raise
+            raise told from None
 
 
-async def _run(plug: Any, settings: Settings, install: bool, check_only: bool) -> int:
+async def _run(
+    plug: Any, settings: Settings, install: bool, check_only: bool, listening: socket.socket | None
+) -> int:
     if install:
         await plug.install(settings, click.echo)
         return 0
@@ -82,17 +90,21 @@ async def _run(plug: Any, settings: Settings, install: bool, check_only: bool) -
         return EXIT_DIFFERS if problem else 0
     if problem:
         raise UserError(problem)
-    return await _deliver(plug.create(settings), settings)
+    from pipeline.topics_admin import there
+
+    sink = plug.create(settings)
+    await asyncio.to_thread(there, settings.kafka, sink.topics)
+    return await _deliver(sink, settings, listening)
 
 
-async def _deliver(sink: Any, settings: Settings) -> int:
+async def _deliver(sink: Any, settings: Settings, listening: socket.socket | None) -> int:
     from pipeline import log
     from pipeline.health import serve
     from sinks.deliver import Deliverer, TooManyRefused
 
     log.start()
-    if settings.sink.port:
-        serve(settings.sink.bind, settings.sink.port)
+    if listening is not None:
+        serve(listening)
     deliverer = Deliverer(settings, sink)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +115,6 @@ async def _deliver(sink: Any, settings: Settings) -> int:
     except TooManyRefused as why:
         click.echo(f"error: {why}", err=True)
         return EXIT_REFUSED
-    except OSError as why:  # dead letters could not be written: Kafka is away
-        raise RestartWanted(str(why)) from None
+    except Undelivered as why:  # dead letters could not be written: Kafka is away
+        raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
     return 0

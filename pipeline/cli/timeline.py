@@ -53,9 +53,12 @@ def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> N
 
     from pipeline.kafka import explained, read_all, starts
     from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
+    from pipeline.topics_admin import there
 
+    topics = (CHANGES, SNAPSHOTS, DRIFT, FINDINGS, EXCEPTIONS, ALERTS)
     with Console(stderr=True).status("reading …") as status, explained(settings.kafka):
-        for topic in (CHANGES, SNAPSHOTS, DRIFT, FINDINGS, EXCEPTIONS, ALERTS):
+        there(settings.kafka, topics)
+        for topic in topics:
             status.update(topic.name)
             first = None if topic.cleanup == "compact" else since
             begin = starts(settings.kafka, topic.name, range(topic.partitions), first)

@@ -11,15 +11,15 @@ def command() -> None:
 
 
 @command.command()
-def create() -> None:
-    """Make the topics that are missing."""
+def create() -> int:
+    """Make the topics that are missing, and say of the others what is wrong with them: exit 2 then."""
     from pipeline import topics_admin
 
     settings = load_settings()
-    for line in topics_admin.create(
-        settings.kafka, settings.worker.app_id, settings.correlate.app_id
-    ):
-        click.echo(line)
+    every = topics_admin.create(settings.kafka, settings.worker.app_id, settings.correlate.app_id)
+    for made in every:
+        click.echo(f"{made.name}: {made.text}")
+    return 0 if all(made.right for made in every) else 2
 
 
 @command.command()

@@ -28,5 +28,5 @@ def start(command: str, stage: str, *, supervise: bool) -> int:
 
     if supervise:
         return run.supervise([sys.executable, "-m", "pipeline", command])
-    run.run(settings, job.STAGES[stage])
+    run.run(settings, job.STAGES[stage], command)
     return 0

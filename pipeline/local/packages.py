@@ -50,8 +50,15 @@ def cache() -> Path:
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """One process at a time prepares one thing."""
-    with (cache() / f".{name}.lock").open("w") as lock:
+    """One process at a time prepares one thing. Raises UserError where the cache cannot be written."""
+    folder = cache()
+    try:
+        lock = (folder / f".{name}.lock").open("w")
+    except OSError as error:
+        raise UserError(
+            f"the cache {folder} cannot be written: {error.strerror} (name another folder: DRIFTLINE_CACHE)"
+        ) from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

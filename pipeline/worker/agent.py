@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
 from faust.types import TP
@@ -16,6 +16,7 @@ from pipeline import metrics
 from pipeline.buried import standing
 from pipeline.cli import EXIT_NEWER, EXIT_OTHER_TOPIC, EXIT_OWN_ERROR
 from pipeline.errors import UserError
+from pipeline.mistakes import files
 from pipeline.output import Work
 from pipeline.settings import Settings
 from pipeline.state import ORIGINS_KEY, NewerState
@@ -69,7 +70,8 @@ class Agent:
         changelog = self.table.changelog_topic_name
         self.ids, self.own = ids, {topic.name: topic.own for topic in job.inputs}
         self.origins = Origins(ids, settings.worker.accepted_topics, changelog)
-        self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session, job.name)
+        home = settings.worker.state_dir / job.app_id
+        self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session, job.name, home)
         self.graves = Graves(settings.worker.bad_share, self.ledger.send, job.name)
         self.stopped = threading.Event()
         """Set: a catching up ends, its partitions are given up."""
@@ -94,8 +96,7 @@ class Agent:
             except NewerState as why:
                 die(str(why), EXIT_NEWER)
             except Exception as why:
-                log.exception("a batch failed")
-                die("a batch failed", error=repr(why))
+                self._failed("a batch failed", why)
 
     async def idle(self) -> None:
         """Between batches: what has become due, in slices."""
@@ -110,8 +111,14 @@ class Agent:
         except NewerState as why:
             die(str(why), EXIT_NEWER)
         except Exception as why:
-            log.exception("due states failed")
-            die("due states failed", error=repr(why))
+            self._failed("due states failed", why)
+
+    def _failed(self, what: str, why: Exception) -> NoReturn:
+        """Ends the process: nothing is lost. What is the disk's fault is told as that."""
+        if told := files(why, self.settings.worker.state_dir / self.job.app_id):
+            die(told)
+        log.exception(what)
+        die(what, error=repr(why))
 
     async def reload(self, remake: Callable[[], Job]) -> None:
         """Takes up rules, detections and what else the settings say of judging, as they are now. With a mistake in them

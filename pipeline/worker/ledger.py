@@ -7,12 +7,14 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pipeline import metrics
 from pipeline.deadletter import Origin, letter
 from pipeline.fitting import MOST
 from pipeline.kafka import Delivery, flush, produce, producer
+from pipeline.mistakes import files
 from pipeline.output import Work
 from pipeline.settings import Kafka
 from pipeline.state import in_order
@@ -24,11 +26,13 @@ Then = Callable[[], Awaitable[None]]
 
 
 class Ledger:
-    """`session`: seconds after which our partitions may be another's; what takes half of them ends the process."""
+    """`session`: seconds after which our partitions may be another's; what takes half of them ends the process. `folder`:
+    where the files are."""
 
     def __init__(
-        self, kafka: Kafka, rows: Rows, changelog: str, session: float, stage: str
+        self, kafka: Kafka, rows: Rows, changelog: str, session: float, stage: str, folder: Path
     ) -> None:
+        self._folder = folder
         self._producer = producer(kafka, message_timeout_ms=int(session * 500))
         self._delivery = Delivery()
         self._rows, self._changelog, self._session, self._stage = rows, changelog, session, stage
@@ -67,6 +71,8 @@ class Ledger:
             if then:
                 await then()
         except Exception as why:
+            if told := files(why, self._folder):
+                die(told)
             log.exception("a slice was not written")
             die("a slice was not written", error=repr(why))
 

@@ -5,9 +5,11 @@ import gc
 import logging
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -15,8 +17,9 @@ import uvloop
 from pipeline import log as logs
 from pipeline import topics_admin
 from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
-from pipeline.errors import NotThere, RestartWanted, UserError
-from pipeline.health import serve
+from pipeline.errors import UserError, patient
+from pipeline.health import listen, serve
+from pipeline.mistakes import writable
 from pipeline.settings import Settings, examine
 from pipeline.topics import state_of
 from pipeline.worker.job import Job
@@ -29,16 +32,31 @@ STEADY = 60.0
 """A worker that ran this long starts its back-off anew."""
 
 
-def run(settings: Settings, make: Callable[[Settings], Job]) -> None:
+def run(settings: Settings, make: Callable[[Settings], Job], command: str = "worker") -> None:
     """Runs a worker in this process, until a signal; never returns. At SIGHUP the settings and what they name are read
     again, and `make` makes of them what is judged by. Raises UserError for mistakes in them."""
     job = make(settings)
-    logs.start()
-    _look(settings, job)
+    home = settings.worker.state_dir / job.app_id
+    writable(home, "worker.state_dir")
+    with listen(settings.worker.bind, job.port, f"{command}.port") as listening:
+        logs.start()
+        _look(settings, job)
+        _work(settings, make, job, home, listening)
+
+
+def _work(
+    settings: Settings,
+    make: Callable[[Settings], Job],
+    job: Job,
+    home: Path,
+    listening: socket.socket,
+) -> None:
+    """Never returns."""
     found = topics_admin.ids(settings.kafka, (*job.inputs, state_of(job.app_id)))
     from faust.worker import Worker
 
     from pipeline.worker.app import create
+    from pipeline.worker.store import guard_opening
 
     os.umask(0o077)
     loop = uvloop.new_event_loop()
@@ -46,7 +64,8 @@ def run(settings: Settings, make: Callable[[Settings], Job]) -> None:
     app, agent = create(settings, job, found)
     # not before the loop is set: a store made earlier hangs at SIGTERM
     agent.table.data.apply_changelog_batch = agent.rows.recover
-    serve(settings.worker.bind, job.port, lambda: agent.alive)
+    guard_opening(agent.table.data, home)
+    serve(listening, lambda: agent.alive)
     _reload_on_hangup(loop, agent, lambda: make(_same_deployment(settings)))
     gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
     gc.set_threshold(50_000, 20, 100)
@@ -97,16 +116,11 @@ def _same_deployment(settings: Settings) -> Settings:
 
 def _look(settings: Settings, job: Job) -> None:
     """Kafka must be there with our topics. Raises RestartWanted, or UserError for topics that are wrong."""
-    try:
-        problems = topics_admin.check(settings.kafka, only=job.topics)
-    except NotThere as why:
-        raise RestartWanted(str(why)) from None
-    if wrong := [p for p in problems if " partitions, not " in p]:
+    with patient():
+        topics_admin.there(settings.kafka, job.topics)
+        problems = topics_admin.compare(settings.kafka, job.topics)
+    if wrong := topics_admin.told((one for one in problems if one.partitions), len(job.topics)):
         raise UserError(*wrong)
-    if missing := [
-        p for p in problems if ": missing" in p
-    ]:  # a broker that just started may not know them yet
-        raise RestartWanted("\n".join(missing))
 
 
 _LOGGING: dict[str, Any] = {

@@ -9,14 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from faust.stores.rocksdb import Store
 from rocksdict import WriteBatch
 
 from pipeline.kafka import read_all
+from pipeline.mistakes import files
 from pipeline.settings import Kafka
 from pipeline.state import WHOLE_KEY, batch_size, ends_with_mark, head_key, newest, session_key
+from pipeline.worker.guard import die
 
 OFFSET_KEY: bytes = Store.offset_key
 HEADS, SESSIONS = head_key(""), session_key("")
@@ -29,6 +32,29 @@ MOST_BATCH = 64 << 20
 Entry = tuple[int, int, bytes, bytes | None]
 """Of a changelog: partition, offset, key, row."""
 log = logging.getLogger("driftline.worker")
+
+
+def guard_opening(store: Any, folder: Path) -> None:
+    """What the disk refuses ends the process with one line (nothing is lost); a file that another process holds is waited
+    for by Faust, and told meanwhile."""
+    open_ = store._open_for_partition  # noqa: SLF001 - see above
+
+    def opened(partition: int) -> Any:
+        try:
+            return open_(partition)
+        except Exception as why:
+            told = files(why, folder)
+            if told is None:
+                raise
+            if "lock" not in str(why).lower():
+                die(told)
+            log.warning(
+                "another process holds this state: give each worker its own worker.state_dir",
+                extra={"folder": str(folder), "partition": partition},
+            )
+            raise
+
+    store._open_for_partition = opened  # noqa: SLF001
 
 
 class Rows:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from pipeline.errors import NotThere, UserError
 from pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,8 +34,9 @@ async def check(settings: Settings) -> str | None:
         return await compare(es)
 
 
-def explained(error: Exception, settings: Settings) -> str | None:
-    """What to tell the user about a client's error; None if it is none of the client's."""
+def explained(error: Exception, settings: Settings) -> UserError | None:
+    """What to tell the user about a client's error, NotThere where Elasticsearch may answer later; None if it is none of
+    the client's."""
     from elasticsearch import ApiError, SSLError, TransportError
 
     if not isinstance(error, ApiError | TransportError):
@@ -46,5 +48,9 @@ def explained(error: Exception, settings: Settings) -> str | None:
         look = "correct elasticsearch.username and password, or api_key"
     elif isinstance(error, ApiError) and error.status_code == 403:
         look = "the rights that it needs: driftline permissions elasticsearch"
-    why = error if isinstance(error, ApiError) else error.message[:300]
-    return f"Elasticsearch at {settings.elasticsearch.url}: {why} ({look})"
+    if isinstance(error, ApiError):
+        why, passes = str(error), error.status_code == 429 or error.status_code >= 500
+    else:
+        why, passes = error.message[:300], not isinstance(error, SSLError)
+    kind = NotThere if passes else UserError
+    return kind(f"Elasticsearch at {settings.elasticsearch.url}: {why} ({look})")

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 import pipeline.cli
-from collectors.aws.client import _kind
+from collectors.aws.mistakes import user_error
 from pipeline import kafka
 from pipeline.errors import NotThere, UserError
 
@@ -78,4 +78,4 @@ def test_another_start_does_not_mend_settings(monkeypatch: pytest.MonkeyPatch) -
 def test_a_denial_is_a_persons_and_a_silence_is_not(
     error: Exception, kind: type[Exception]
 ) -> None:
-    assert _kind(error) is kind
+    assert type(user_error(error)) is kind

@@ -107,6 +107,8 @@ class Consumer:
 
     def get_watermark_offsets(self, slot: TopicPartition, _: float) -> tuple[int, int]:
         self._brokers.asked("get_watermark_offsets")
+        if slot.topic not in self._brokers.log:
+            raise KafkaException(KafkaError(KafkaError._UNKNOWN_TOPIC))
         return 0, len(self._brokers.log[slot.topic][slot.partition])
 
     def committed(self, slots: list[TopicPartition], _: float) -> list[Any]:

@@ -12,7 +12,8 @@ import pytest
 
 from pipeline import health, metrics, wire
 from pipeline.deadletter import Origin, letter_id
-from pipeline.health import serve
+from pipeline.errors import UserError
+from pipeline.health import listen, serve
 from pipeline.output import Dead
 from pipeline.worker.graves import Graves, about
 from tests.core.world import UID, key
@@ -21,7 +22,7 @@ from tests.live.programs import get, samples
 
 def test_live_ready_and_metrics() -> None:
     alive = True
-    port = serve("127.0.0.1", 0, lambda: alive)
+    port = serve(listen("127.0.0.1", 0, "port"), lambda: alive)
     address = f"http://127.0.0.1:{port}"
     metrics.READY.set(0)
     assert get(f"{address}/ready") == (503, "not ready\n")
@@ -32,14 +33,14 @@ def test_live_ready_and_metrics() -> None:
     assert get(f"{address}/live")[0] == 503
     assert samples(get(f"{address}/metrics")[1])["driftline_worker_ready"] == 1
     assert get(f"{address}/nothing")[0] == 404
-    assert get(f"{'http://127.0.0.1'}:{serve('127.0.0.1', 0)}/live")[0] == 200
+    assert get(f"{'http://127.0.0.1'}:{serve(listen('127.0.0.1', 0, 'port'))}/live")[0] == 200
 
 
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(health, "PATIENCE", 0.3)
     monkeypatch.setattr(health, "MOST_OPEN", 8)
-    return serve("127.0.0.1", 0)
+    return serve(listen("127.0.0.1", 0, "port"))
 
 
 def held(port: int, data: bytes = b"") -> socket.socket:
@@ -78,7 +79,7 @@ def test_who_sends_a_byte_now_and_then_has_no_more(page: int) -> None:
 
 def test_who_holds_connections_open_keeps_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "MOST_OPEN", 8)
-    port = serve("127.0.0.1", 0)  # with all its patience
+    port = serve(listen("127.0.0.1", 0, "port"))  # with all its patience
     threads = threading.active_count()
     many = [held(port, b"G") for _ in range(100)]
     assert get(f"http://127.0.0.1:{port}/live") == (200, "live\n")
@@ -108,8 +109,12 @@ def test_odd_requests(page: int, data: bytes, code: int) -> None:
 
 
 def test_a_port_that_is_taken_is_told(page: int) -> None:
-    with pytest.raises(OSError, match="in use"):
-        serve("127.0.0.1", page)
+    with pytest.raises(
+        UserError, match=rf"^worker\.port: 127.0.0.1:{page} is in use .* its own worker.port"
+    ):
+        listen("127.0.0.1", page, "worker.port")
+    with pytest.raises(UserError, match=r"^sink\.port: 192\.0\.2\.1:1: .* \(choose another"):
+        listen("192.0.2.1", 1, "sink.port")
 
 
 def message(offset: int = 7) -> Any:

@@ -1,6 +1,7 @@
 """Kafka's errors that pass by themselves end no command: each question to the brokers fails once with each of them. And
 brokers that go away for good are told, not waited for."""
 
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline import deadletter, decisions, doctor_kafka, kafka, kafka_retry, retry, topics_admin
 from pipeline.errors import NotThere, UserError
+from pipeline.kafka_away import Away
 from pipeline.kafka_retry import RETRIABLE, answer, retriable, retrying
 from pipeline.model import RiskException
 from pipeline.settings import Kafka, Settings
@@ -41,8 +43,8 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> Brokers:
 
 
 def created(found: Brokers) -> Any:
-    found.log.pop(SNAPSHOTS.name)
-    return [line for line in topics_admin.create(OURS) if "made" in line]
+    found.log.pop(SNAPSHOTS.name, None)
+    return [line for line in topics_admin.create(OURS) if "made" in line.text]
 
 
 def altered(found: Brokers) -> Any:
@@ -203,3 +205,13 @@ def test_every_client_that_asks_is_made_in_one_place() -> None:
         if CLIENTS.search(path.read_text())
     }
     assert made == {"pipeline/kafka.py", "sinks/reader.py"}, "a sink asks through answer()"
+
+
+def test_who_runs_on_says_now_and_then_that_brokers_are_away(caplog: pytest.LogCaptureFixture) -> None:  # fmt: skip
+    at = [0.0]
+    away = Away(logging.getLogger("driftline.test"), "a:9092", lambda: at[0])
+    with caplog.at_level("WARNING", "driftline.test"):
+        for at[0] in (100.0, 101.0, 159.0, 161.0, 162.0):
+            away(KafkaError(KafkaError._TRANSPORT))
+            away(KafkaError(KafkaError._ALL_BROKERS_DOWN))
+    assert [record.getMessage() for record in caplog.records] == ["Kafka does not answer; trying again"] * 2  # fmt: skip

@@ -91,8 +91,8 @@ def test_the_name_of_a_topic_is_told_in_words(setting: str, name: str, tmp_path:
 @pytest.mark.parametrize(
     ("code", "step"),
     [
-        (KafkaError.UNKNOWN_TOPIC_OR_PART, "a topic of acme.* is missing; run: driftline topics check"),
-        (KafkaError._UNKNOWN_PARTITION, "a topic of acme.* is missing; run: driftline topics check"),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, "a topic of acme.* is missing; run: driftline topics create"),
+        (KafkaError._UNKNOWN_PARTITION, "a topic of acme.* is missing; run: driftline topics create"),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, "driftline permissions kafka"),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, "driftline permissions kafka"),
         (KafkaError.TOPIC_EXCEPTION, "is it running"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline import metrics, wire
 from pipeline.deadletter import Origin, letter
+from pipeline.errors import Undelivered
 from pipeline.kafka import Delivery, flush, produce, producer
 from pipeline.model import Change, Read, Snapshot
 from pipeline.settings import Kafka
@@ -43,11 +44,11 @@ class Sender:
         metrics.DEAD.labels("collect").inc()
 
     def flush(self) -> None:
-        """Everything given is with the brokers after this. Raises OSError where it is not."""
+        """Everything given is with the brokers after this. Raises Undelivered where it is not."""
         failed, self._delivery.failed = self._delivery.failed, []
         flush(self._out, self._delivery, PATIENCE + 5)
         if failed:
-            raise OSError("; ".join(failed[:3]))
+            raise Undelivered("; ".join(failed[:3]))
 
     def _produce(self, topic: str, value: bytes, **more: Any) -> None:
         produce(self._out, self._delivery, topic, value, **more)

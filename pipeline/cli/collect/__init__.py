@@ -197,9 +197,12 @@ def folder(paths: tuple[Path, ...]) -> int:
     from collectors.folder.read import read
     from pipeline.kafka import explained
     from pipeline.report import plain
+    from pipeline.topics import CONTROL, SNAPSHOTS
+    from pipeline.topics_admin import there
 
     settings = load_settings()
     redactor = redactor_of(settings)
+    there(settings.kafka, (SNAPSHOTS, CONTROL))
     with explained(settings.kafka):
         batches = Batches(settings)
     told = read(paths, batches.raw, batches, None, redactor)

@@ -5,12 +5,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import NotThere, UserError, exclusive
+from pipeline.errors import NotThere, Undelivered, UserError, exclusive, patient
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ def events(
     """Stream change events of AWS. From the queues and lookups of aws.events. Exit 3: something could not be understood."""
     from pipeline import log
     from pipeline.cli.collect import options_of
+    from pipeline.topics import CHANGES, CONTROL, DEADLETTER, READS, SNAPSHOTS, SWEEPS
+    from pipeline.topics_admin import there
     from pipeline.when import in_order
 
     exclusive({"--once": once, "--backfill": backfill})
@@ -71,18 +74,18 @@ def events(
         )
     log.start()
     stop = _until_signal()
-    with _page(settings):
+    _page(settings)
+    with nullcontext() if once else patient():
+        there(settings.kafka, (CHANGES, READS, SNAPSHOTS, SWEEPS, CONTROL, DEADLETTER))
         return Hearing(settings, options, stop).run(once=once)
 
 
-@contextlib.contextmanager
-def _page(settings: Settings) -> Iterator[None]:
-    from pipeline.health import serve
+def _page(settings: Settings) -> None:
+    from pipeline.health import listen, serve
 
     own = settings.aws.events
     if own.port:
-        serve(own.bind, own.port)
-    yield
+        serve(listen(own.bind, own.port, "aws.events.port"))
 
 
 class Hearing:
@@ -141,7 +144,7 @@ class Hearing:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except OSError as why:
+        except Undelivered as why:
             self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
 
     def hearer(
@@ -203,7 +206,7 @@ class Hearing:
         def run() -> None:
             try:
                 work(*given, **more)
-            except OSError as why:
+            except Undelivered as why:
                 self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
             except BaseException as why:  # raised again by the main thread
                 self._errors.append(why)
@@ -295,7 +298,7 @@ def _backfill(
             backfill.fill(found, work, told)
         except ERRORS as error:
             raise UserError(f"{where}: {error} (does the bucket exist, and may it be read?)") from None  # fmt: skip
-        except OSError as why:
+        except Undelivered as why:
             raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
     click.echo(
         f"{files} log files, {total.events} events, {total.changes} changes, {total.more} not understood",
@@ -316,14 +319,15 @@ def reads(profile: str | None, role_arn: str | None) -> int:
     from pipeline import log
     from pipeline.cli.collect import options_of
     from pipeline.kafka import explained
+    from pipeline.topics import CONTROL, DEADLETTER, READS, SNAPSHOTS, SWEEPS
+    from pipeline.topics_admin import there
 
     settings = load_settings()
     options = options_of(settings, {"profile": profile, "role_arn": role_arn})
     log.start()
     stop = _until_signal()
-    with _page(settings), explained(settings.kafka):
-        try:
-            Reading(settings, Again(options)).run(stop)
-        except OSError as why:
-            raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
+    _page(settings)
+    with patient(), explained(settings.kafka):
+        there(settings.kafka, (READS, SNAPSHOTS, SWEEPS, CONTROL, DEADLETTER))
+        Reading(settings, Again(options)).run(stop)
     return 0

@@ -1,0 +1,26 @@
+"""What a program that runs on says while brokers are away: librdkafka tries again by itself, for ever and without a word."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from confluent_kafka import KafkaError
+
+EVERY = 60.0
+"""Seconds between two lines."""
+
+
+class Away:
+    """For a client's `error_cb`: a line when no broker answers, and again every minute while that is so."""
+
+    def __init__(
+        self, log: logging.Logger, where: str, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._log, self._where, self._now = log, where, now
+        self._told = float("-inf")
+
+    def __call__(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN or self._now() < self._told + EVERY:  # noqa: SLF001 - its public name
+            return
+        self._told = self._now()
+        self._log.warning("Kafka does not answer; trying again", extra={"brokers": self._where})
