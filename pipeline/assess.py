@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline import baselines, exceptions, judging, lifecycle, settle
+from pipeline.consoles import NO_ROW
 from pipeline.differences import NO_HINTS, Hints, for_rules
 from pipeline.drift import explain, roots
 from pipeline.judging import Options
@@ -14,7 +15,7 @@ from pipeline.model import Snapshot, from_micros, micros
 from pipeline.normalise import merge
 from pipeline.rulebook import Rulebook
 from pipeline.rulebook.standing import STANDING_IDS
-from pipeline.sentences import NO_GRANTS
+from pipeline.sentences import NO_GRANTS, Teller
 from pipeline.state import ASKED, Body, Drifted, Position, State
 from pipeline.statement import Said, say
 
@@ -227,11 +228,12 @@ def said(
 ) -> Said:  # fmt: skip
     """What is to be said now of a state's findings, exceptions considered; `before`: what was known when last said."""
     level, rules = options.level(state.body.resource), rulebook.of(state.body.resource)
+    type = state.body.resource["type"]
     judging.stand(state.body, at, rules, options)
     found = say(
         before, state, at, rules, level,
         restate=restate, whole=whole, scan=scan, exceptions=options.exceptions,
-        grants=options.grants.get(state.body.resource["type"], NO_GRANTS),
+        teller=lambda: Teller(state, at, options.grants.get(type, NO_GRANTS), options.consoles.get(type, NO_ROW)),
     )  # fmt: skip
     if found.again and before is not None and _same(before, state.body):
         state.body = before  # so that none is written

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline import baselines, exceptions, lifecycle
+from pipeline.consoles import Row
 from pipeline.differences import NO_HINTS, Hints
 from pipeline.drift import explain
 from pipeline.drift.expected import Expected
@@ -41,6 +42,8 @@ class Options:
     """By resource type: what is a set, what changes by itself."""
     grants: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
     """By resource type and part: the provider's actions that reading it needs."""
+    consoles: Mapping[str, Row] = field(default_factory=dict)
+    """By resource type: its page in the provider's console, and its names in remediation."""
     expected: Sequence[Expected] = ()
     """Changes that are a matter of course."""
     exceptions: Book = field(default_factory=Book)

@@ -4,7 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline import consoles
 from pipeline.baselines import APPLYING
+from pipeline.consoles import Row
 from pipeline.normalise import unread
 from pipeline.rulebook import BoundRule
 from pipeline.rulebook.expression import TAGS
@@ -43,23 +45,38 @@ _CAUSE = re.compile(r"([^\s:]+): ([a-z]+)(?: (\S+))?$")
 
 
 class Teller:
-    """Of one resource's findings as they are stated."""
+    """What findings of one resource say to people, as they are stated."""
 
-    def __init__(self, state: State, at: int, grants: Grants) -> None:
-        self._state, self._at, self._grants = state, at, grants
+    def __init__(self, state: State, at: int, grants: Grants, row: Row) -> None:
+        self._state, self._at, self._grants, self._row = state, at, grants, row
         self._known: dict[str, Any] | None = None
         self._tagless = False
 
-    def sentence(self, finding: dict[str, Any], bound: BoundRule | None) -> str:
-        """At most 300 characters on one line; for every finding there is one that is true."""
-        own = None
-        if finding["evaluation"] == "failed" and not finding["retired"]:
+    def whole(self, finding: dict[str, Any], bound: BoundRule | None) -> dict[str, Any]:
+        """The finding with its sentence (at most 300 characters on one line; there is always one that is true), a link to
+        its resource's page, and, where it fails, the resource's own names in its remediation."""
+        resource, own = finding["resource"], None
+        if finding["evaluation"] == "failed" and not finding["retired"] and bound is not None:
             if isinstance(bound, StandingRule):
                 own = _differs(bound.kind, finding)
-            elif bound is not None and bound.sentence is not None:
-                told = bound.sentence.said(self._situation(bound, finding["resource"]))
-                own = told[0] if told else None
-        return own or self._generated(finding)
+            else:
+                own = self._own(finding, bound)
+        page = consoles.console_url(self._row, resource) if not finding["retired"] else None
+        return {
+            "id": finding["id"], "sentence": own or self._generated(finding), **finding, "links": [page] if page else [],
+        }  # fmt: skip
+
+    def _own(self, finding: dict[str, Any], bound: BoundRule) -> str | None:
+        """The sentence of a rule, if it has one; also fills its remediation."""
+        told, values = None, dict[str, Any]()
+        if bound.sentence is not None:
+            situation = self._situation(bound, finding["resource"])
+            values = bound.sentence.values_of(situation)
+            told = bound.sentence.said(situation, values)
+        holes = {**self._row.fill, **bound.fill}
+        known = {**bound.params, **values, **consoles.names(finding["resource"])}
+        finding["remediation"] = consoles.filled(finding["remediation"], holes, known)
+        return told[0] if told else None
 
     def _situation(self, bound: BoundRule, resource: dict[str, Any]) -> Situation:
         body = self._state.body

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.consoles import rows
 from pipeline.differences import Hints, hints_of
 from pipeline.errors import UserError
 from pipeline.exception_book import Book
@@ -32,7 +33,8 @@ def rulebook_and_options(
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, Options(
-        criticality=settings.criticality, hints=hints(), grants=grants(), expected=settings.drift.expected,
+        criticality=settings.criticality, hints=hints(), grants=grants(), consoles=rows(),
+        expected=settings.drift.expected,
         forget=int(settings.worker.forget_after * 1_000_000),
         people=people_of(settings.people),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """What is said out of a state: findings as whole documents, or only that they still stand. Pure."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from pipeline.exception_book import Book
 from pipeline.model import finding_id, from_micros, rule_uuid
 from pipeline.risk import NONE, risk
 from pipeline.rulebook import BoundRule, RuleSet
-from pipeline.sentences import NO_GRANTS, Grants, Teller
+from pipeline.sentences import Teller
 from pipeline.state import Body, Head, Life, State
 
 _changed = attrgetter(
@@ -47,7 +47,7 @@ def say(
     whole: bool = False,
     scan: bool = False,
     exceptions: Book,
-    grants: Grants = NO_GRANTS,
+    teller: Callable[[], Teller],
 ) -> Said:
     """The findings that differ from before, and all that stand if it is time to restate them; wholly where `whole` asks
     for it, or where anything in them is other than when all were said last. `level`: what the resource is worth."""
@@ -87,10 +87,10 @@ def say(
             head.again_at = seen
         else:
             out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
-    tell = Teller(state, at, grants)
-    for finding in out:  # last of all: whether something is to be said never hangs on its words
-        finding["sentence"] = tell.sentence(finding, bounds.get(_rule(finding)))
-    return Said(out, again)
+    if not out:
+        return Said(out, again)
+    tell = teller()  # last of all: whether something is to be said never hangs on its words
+    return Said([tell.whole(one, bounds.get(_rule(one))) for one in out], again)
 
 
 def _declared_anew(before: Body, body: Body) -> bool:
@@ -180,7 +180,6 @@ def _finding(
         if failing
         else NONE,
         "remediation": bound.remediation,
-        "links": [],
         "updated_at": from_micros(life.updated_at),
         "revision": life.revision,
         "restated": restated,

@@ -162,6 +162,7 @@ class Finding(Record):
     """Of the exception that suppresses it, or would: id, reason, owner, approver, until."""
     remediation: Remediation = Field(default_factory=Remediation)
     links: list[str] = Field(default_factory=list)
+    """The resource's page in its provider's console."""
     updated_at: Time
     """When status, evaluation or evidence last changed."""
     revision: int

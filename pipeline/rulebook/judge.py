@@ -47,7 +47,7 @@ class BoundRule:
         self.when, self.must = rule.when, rule.must
         self.reads = rule.must.reads | (rule.when.reads if rule.when else frozenset())
         self.evidence = evidence_paths(rule.must.paths)
-        self.sentence = rule.sentence
+        self.sentence, self.fill = rule.sentence, rule.file.fill
 
 
 @dataclass(slots=True)

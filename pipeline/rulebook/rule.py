@@ -78,7 +78,9 @@ class RuleFile(_Strict):
     sentence: str | list[str] | None = None
     """Why it fails, with the values of {names}; of several the first whose names all have a value."""
     values: dict[str, str] = Field(default_factory=dict)
-    """Expressions for the names in `sentence`."""
+    """Expressions for the names in `sentence` and `fill`."""
+    fill: dict[str, str] = Field(default_factory=dict)
+    """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (rules/consoles)."""
     for_: str = Field("0s", alias="for", pattern=DURATION.pattern)
     keep_firing_for: str = Field("0s", pattern=DURATION.pattern)
     why: str
@@ -163,7 +165,10 @@ def load_rule(
         problems.append(f"{source.at('family')}: {wrong}")
     when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
     must = _compiled(source, "must", file.must, problems)
-    sentence = compiled(source, file.sentence, file.values, file.params, problems)
+    sentence = compiled(
+        source, file.sentence, file.values, file.params, problems, file.fill.values()
+    )
+    problems += _fill(source, file)
     if must is None or (when is None and file.when.strip() != "true"):
         return None, problems
     known = {} if problems else frameworks.answered(file.frameworks)
@@ -266,6 +271,20 @@ def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[str]:
             for why in unknown_paths(rule.type, expression.paths, shapes)
         ]
     return out
+
+
+def _fill(source: Source, file: RuleFile) -> list[str]:
+    texts = f"{file.remediation.cli} {file.remediation.terraform}"
+    known = [*file.values, *file.params]
+    return [
+        f"{source.at('fill', hole)}: {name!r} is none of `values` and `params`{nearest(name, known)}"
+        for hole, name in file.fill.items()
+        if name not in known
+    ] + [
+        f"{source.at('fill', hole)}: the remediation has no {hole} (remove it)"
+        for hole in file.fill
+        if hole not in texts
+    ]
 
 
 def _expressions(rule: Rule) -> Iterator[tuple[tuple[str, ...], Expression]]:

@@ -40,9 +40,13 @@ class Sentence:
         every = (f"dyn({one.text}\n)" for one in self.values.values())
         return environment().compile(f"[{', '.join(every)}]")
 
-    def said(self, now: "Situation") -> tuple[str, int] | None:
-        """The sentence and the place of its template; None where no template has all its values."""
-        values = {**now.params, **self.values_of(now), **standard(now.resource)}
+    def said(
+        self, now: "Situation", values: Mapping[str, Any] | None = None
+    ) -> tuple[str, int] | None:
+        """The sentence and the place of its template; None where no template has all its values. `values`: values_of, where
+        they are known."""
+        values = self.values_of(now) if values is None else values
+        values = {**now.params, **values, **standard(now.resource)}
         for place, template in enumerate(self.templates):
             if (text := fill(template, values)) is not None:
                 return text, place
@@ -101,12 +105,13 @@ def _asked(asked: Any, activation: Any) -> Any:
 
 def compiled(
     source: Source, told: str | list[str] | None, values: Mapping[str, str], params: Iterable[str],
-    problems: list[str],
+    problems: list[str], used: Iterable[str] = (),
 ) -> Sentence | None:  # fmt: skip
-    """The sentence of a rule file, or None; what is wrong with it goes to `problems`."""
+    """The sentence of a rule file, or None; what is wrong with it goes to `problems`. `used`: the names that something else
+    of the rule needs."""
     taken = {*STANDARD, *params}
     templates = [told] if isinstance(told, str) else told or []
-    before, expressions = len(problems), dict[str, Expression]()
+    before, expressions, named = len(problems), dict[str, Expression](), set(used)
     for name, text in values.items():
         if name in taken:
             problems.append(f"{source.at('values', name)}: the sentence has {name!r} already (choose another name)")  # fmt: skip
@@ -114,7 +119,6 @@ def compiled(
             expressions[name] = compile_value(text)
         except BadExpression as error:
             problems.append(f"{source.at('values', name)}: {name}: {error}")
-    named = set[str]()
     for number, template in enumerate(templates):
         place = source.at("sentence", number) if isinstance(told, list) else source.at("sentence")
         problems += [

@@ -107,6 +107,8 @@ def _more(own: dict[str, Any], finding: dict[str, Any]) -> None:
         own |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
     if exception := finding.get("exception"):
         own["exception"] = exception
+    if links := finding.get("links"):
+        own["resource"] = {"console_url": links[0]}
     if code := finding.get("declared"):
         own["declared"] = {key: value for key, value in code.items() if value}
 

@@ -66,6 +66,7 @@ def mapping() -> dict[str, Any]:
                 retired=BOOL, restated=BOOL, truncated=BOOL, pending_for=LONG, frameworks=FLAT,
                 owner=KEYWORD, owner_found_by=KEYWORD, due_at=DATE, **{"class": KEYWORD},
                 account=_object(kind=KEYWORD, ancestors=_object(kind=KEYWORD, id=KEYWORD, name=KEYWORD)),
+                resource=_object(console_url=KEYWORD),
                 declared=_object(workspace=KEYWORD, address=KEYWORD, repository=KEYWORD, path=KEYWORD),
                 first_seen=DATE, last_seen=DATE, opened_at=DATE, resolved_at=DATE, evaluated_at=DATE, updated_at=DATE,
                 drift=KEYWORD, attribution=KEYWORD,
