@@ -32,7 +32,7 @@ class Row(NamedTuple):
 
     console: str = ""
     """Path of its page, with {names}; empty where there is none."""
-    fill: Mapping[str, str] = {}  # noqa: RUF012 - never changed
+    fill: Mapping[str, str] = {}
     """Placeholder of remediation to the name of its value."""
     other: frozenset[str] = frozenset()
     """What else may stand there in capitals: the reader's choice, and the provider's own words."""
