@@ -40,6 +40,8 @@ HOLDERS = words("holders")
 MOST_PAIR = 8
 STRUCTURE = words("structure")
 """Fields of a map under a secret's name that are not the secret."""
+REFERRING = frozenset({"SECRETS_MANAGER", "PARAMETER_STORE", "SecureString"})
+"""Types, beside a name and a value, by which the value is a reference or encrypted."""
 WRAPPERS = frozenset({"items", "item", "member", "members"})
 """Names that only hold a list, in the events of some services."""
 NAMED = "named"
@@ -171,6 +173,8 @@ class Redactor:
             said, measures = key.said, key.counts
             if told is not None and key is holder:
                 said, measures = max(said, told.said), told.counts
+                if said > Named.HIDDEN and (value.get("type") or value.get("Type")) in REFERRING:
+                    said = Named.HIDDEN
             elif within and said <= Named.PERHAPS and not key.about:
                 said = Named.WITHIN
             clean: Any

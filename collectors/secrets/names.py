@@ -15,7 +15,10 @@ _NAMED = re.compile(
     r"[a-z](?:Pw|Pwd|Pass|Creds?|Jwt)$",
     re.IGNORECASE,
 )  # fmt: skip
-_CONTAINERS = re.compile(r"user[_-]?data|credentials?$|authorization$", re.IGNORECASE)
+_CONTAINERS = re.compile(
+    r"user[_-]?data|credentials?$|authorization$|connection[_-]?string|^encrypted|ciphertext",
+    re.IGNORECASE,
+)
 """Hidden always, but no secret only because of the name."""
 _ABOUT = re.compile(
     r"(?:(?<=[a-z0-9])(?:Id|Arn|ARN|Name|Date|Time|Age|Length|Policy|Status|State|Enabled|Required|Used|Type|Version|"

@@ -37,6 +37,8 @@ SAYS = {
     "open_ranges": ("'group', \"22, 8000-8100\"", "The addresses and prefix lists to which a security group is open on these ports (`!22`: on any but these)"),
     "open_ports": ("'group', \"22, 8000-8100\"", "Those of these ports that are open to the internet, as `port 22`, `ports 80-443` or `every port`"),
     "acl_open_rules": ("'acl', 22", "The numbers of the rules by which a network ACL lets a large part of the internet in on a port"),
+    "holds_secret": ("'function.Environment'", "A secret stands in plain text there, as redaction recognized by its name or its form; references, placeholders and what is redacted only because of its place are none"),
+    "plain_secrets": ("'function.Environment'", "Those secrets, by the names under which they stand and the forms that they have"),
     "is_true": ("'part.Field'", "The path holds true; false where it ends early or holds anything else"),
     "age_days": ("resource.config.part.CreateDate", "Whole days from a time's text to the record's time"),
 }  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn, TypeVar
 import msgspec
 
 from pipeline.model.base import micros
-from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons
+from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons, secrets
 from pipeline.rulebook.identity import judges
 from pipeline.rulebook.identity.keys import Holder
 from pipeline.rulebook.identity.subject import Subject, subject
@@ -121,6 +121,14 @@ def _open_ports(path: str, ports: str) -> list[str]:
 
 def _open_rules(path: str, port: int) -> list[int]:
     return network.open_rules(at_path(CURRENT.get().config, path) or {}, port)
+
+
+def _holds_secret(path: str) -> bool:
+    return secrets.holds_secret(at_path(CURRENT.get().config, path))
+
+
+def _plain_secrets(path: str) -> list[str]:
+    return secrets.secrets(at_path(CURRENT.get().config, path), path.rpartition(".")[2])
 
 
 FOLLOWS_HOLDER = re.compile(rb"arn:|username|principalarn|principaltype|tokenissuetime", re.I)
@@ -275,6 +283,8 @@ FUNCTIONS: dict[str, Function] = {
     "open_ranges": Function(_open_ranges, ("STRING", "STRING"), "LIST", True),
     "open_ports": Function(_open_ports, ("STRING", "STRING"), "LIST", True),
     "acl_open_rules": Function(_open_rules, ("STRING", "INT"), "LIST", True),
+    "holds_secret": Function(_holds_secret, ("STRING",), "BOOL", True),
+    "plain_secrets": Function(_plain_secrets, ("STRING",), "LIST", True),
     "is_true": Function(_is_true, ("STRING",), "BOOL", True),
     "age_days": Function(_age_days, ("STRING",), "INT", False),
 }
