@@ -108,7 +108,10 @@ class Again:
 
 
 def single(kind: Kind, context: Context, uid: str, name: str | None = None) -> Snapshot | None:
-    """One resource by its row; None where there is none of that uid, or of that name. Raises ERRORS."""
+    """One resource by its row; None where there is none of that uid, or of that name, or where it is another account's: its
+    sweeps do not list it. Raises ERRORS."""
+    if _elsewhere(uid, context.account.id):
+        return None
 
     def wanted(found: str) -> bool:
         told = spelled(kind, found) if name is not None else None
@@ -127,6 +130,12 @@ def single(kind: Kind, context: Context, uid: str, name: str | None = None) -> S
         elif wanted(read.uid):
             return read
     return None
+
+
+def _elsewhere(uid: str, account: str) -> bool:
+    """Whether a uid names an account (`aws`: of all) that is another one."""
+    steps = uid.split(":", 5)
+    return len(steps) == 6 and steps[0] == "arn" and steps[4] not in ("", account)
 
 
 def _candidates(
