@@ -20,8 +20,8 @@ MOST_NAMES = 20
 MOST_PROBLEMS = 200
 """Of one file that are told. A file of four million bytes can have a million."""
 MORE = "what else is wrong with it is not told"
-MOST_VALUES = 1_000_000
-"""Of one file, keys with them."""
+MOST_VALUES = 200_000
+"""Of one file, keys with them: so many take some seconds."""
 MOST_KEYS = 10_000
 """Of one mapping."""
 Place = tuple[int, int]
@@ -55,6 +55,7 @@ class Source:
             self._lines = text.splitlines()
             loader = _Loader(text)
             try:
+                _bounded(text)
                 node = loader.get_single_node()
                 if node is not None:
                     self.data = self._build(loader, node, ())
@@ -88,8 +89,6 @@ class Source:
             self._tell(f"{self.at(*where)}: an alias (*name) is not read (write the value itself)")  # fmt: skip
             return None
         self._seen.add(id(node))  # the nodes live as long as the tree
-        if len(self._seen) > MOST_VALUES:
-            raise _Enough(f"more than {MOST_VALUES} values and keys (make several files of it)")
         self.places[where] = (node.start_mark.line + self._first, node.start_mark.column + 1)
         if len(where) > DEEPEST:
             self._tell(f"{self.at(*where)}: nested deeper than {DEEPEST}")
@@ -150,6 +149,22 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class _Loader(_Base):  # type: ignore[misc]
     """Safe, and of YAML 1.2: only true and false are booleans, only decimal numbers are numbers."""
+
+
+def _bounded(text: str) -> None:
+    """Raises _Enough for more values than are read, before they are made into anything."""
+    if (
+        sum(map(text.count, "\n,:-?[{")) < MOST_VALUES
+    ):  # every value but the first has one before it
+        return
+    loader, count = _Loader(text), 0
+    try:
+        while loader.check_event():
+            count += isinstance(loader.get_event(), yaml.NodeEvent)
+            if count > MOST_VALUES:
+                raise _Enough(f"more than {MOST_VALUES} values and keys (make several files of it)")
+    finally:
+        loader.dispose()
 
 
 _Loader.yaml_implicit_resolvers = {

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.exception_files import Checker
 from pipeline.people_files import _file
-from pipeline.rulebook import Rulebook
+from pipeline.rulebook import Rulebook, source
 from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))  # fmt: skip
@@ -98,3 +98,19 @@ def test_of_a_flood_of_mistakes_only_so_many_are_told(tmp_path: Path) -> None:
     problems: list[str] = []
     assert list(_file(path, "people.0", problems)) == []
     assert (len(problems) < 2 * MOST_PROBLEMS, problems[-1].endswith(MORE)) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "line", ["- a: 1\n", "- [a, b]\n", "- {a: }\n", "- - - a\n", '- ["x\n", y]\n']
+)
+def test_too_many_values_are_refused_before_they_are_made(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(_: object) -> None:
+        raise AssertionError("all of it was made")
+
+    monkeypatch.setattr(source._Loader, "get_single_node", made)
+    (tmp_path / "many.yaml").write_text(line * (3_900_000 // len(line)))
+    found = Source(tmp_path / "many.yaml")
+    assert [problem for problem in found.problems if "more than 200000 values and keys" in problem]
+    assert len(found.problems) == 1
