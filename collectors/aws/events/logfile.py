@@ -1,6 +1,8 @@
 """CloudTrail's log files, wherever they lie: which files are some, and what records they hold. Pure."""
 
 import codecs
+import contextlib
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
@@ -14,6 +16,7 @@ from pipeline.files import unpacked
 
 MOST_UNPACKED = 128_000_000
 """Bytes of an unpacked file: CloudTrail's are some 50 MB at most."""
+MOST_DOCUMENTS = 100_000
 LEAST_VALUE = 12
 """Bytes of a value with its name and comma, in the mean: CloudTrail's have thirty. A file of millions of `1,` would fill the
 memory many times over."""
@@ -67,6 +70,12 @@ def records(
             yield place, why
 
 
+_SOMETHING = re.compile(rb"(?!\xef\xbb\xbf|(?<=\xef)\xbb\xbf|(?<=\xef\xbb)\xbf)\S")
+"""Where a document begins: neither at a space nor in a mark of the byte order."""
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+"""What msgspec says where a document has ended and something follows; the place counts from 1."""
+
+
 class _Log(msgspec.Struct):
     Records: list[msgspec.Raw]
 
@@ -78,17 +87,61 @@ def _raws(data: bytes) -> Iterable[tuple[str, bytes]]:
         raise Malformed("no log file of CloudTrail: empty")
     if max(data.count(b","), data.count(b"\n")) * LEAST_VALUE > max(len(data), 1_000_000):
         raise Malformed("no log file of CloudTrail: too many values for its size")
+    if text[:1] not in b"{[":
+        raise Malformed("no log file of CloudTrail: neither Records, a list, nor a record a line")
     try:
-        if text[:1] == b"[":
-            found = msgspec.json.decode(text, type=list[msgspec.Raw])
-            return ((f": [{number}]", bytes(raw)) for number, raw in enumerate(found))
-        if text[:1] == b"{" and not _lines(text):
-            return ((f": Records[{number}]", bytes(raw)) for number, raw in enumerate(_whole(text)))
+        if text[:1] == b"{" and _lines(text):
+            return _by_line(data)
+        found = [_of(document) for document in _documents(text)]
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"no log file of CloudTrail, or not whole: {str(error)[:200]}") from None
-    if text[:1] != b"{":
-        raise Malformed("no log file of CloudTrail: neither Records, a list, nor a record a line")
-    return ((f":{number}", line) for number, line in enumerate(data.splitlines(), 1) if line.strip())  # fmt: skip
+    if len(found) == 1:
+        return found[0]
+    return (
+        (f": document {number}{place}", raw)
+        for number, raws in enumerate(found, 1)
+        for place, raw in raws
+    )
+
+
+def _documents(text: bytes) -> Iterator[memoryview]:
+    """The JSON documents of a file, one after the other: `zcat a b` makes such. Raises DecodeError."""
+    view, begin, count = memoryview(text), 0, 0
+    while mark := _SOMETHING.search(text, begin):
+        begin, count = mark.start(), count + 1
+        if count > MOST_DOCUMENTS:
+            raise Malformed(
+                f"no log file of CloudTrail: more than {MOST_DOCUMENTS} files put together"
+            )
+        try:
+            msgspec.json.decode(view[begin:], type=msgspec.Raw)
+        except msgspec.DecodeError as error:
+            more = _TRAILING.search(str(error))
+            if more is None:
+                raise
+            yield view[begin : (begin := begin + int(more[1]) - 1)]
+        else:
+            yield view[begin:]
+            return
+
+
+def _of(document: memoryview) -> list[tuple[str, bytes]]:
+    """The records of a document, with their places. Raises DecodeError."""
+    if document[0] == ord("["):
+        found = msgspec.json.decode(document, type=list[msgspec.Raw])
+        return [(f": [{number}]", bytes(raw)) for number, raw in enumerate(found)]
+    return [(f": Records[{number}]", bytes(raw)) for number, raw in enumerate(_whole(document))]
+
+
+def _by_line(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """A record a line; a line may be a whole log file, too."""
+    for number, line in enumerate(data.splitlines(), 1):
+        if b'"Records"' in line[:200]:
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                yield from [(f":{number}{place}", raw) for place, raw in _of(memoryview(line))]
+                continue
+        if line.strip():
+            yield f":{number}", line
 
 
 def _lines(text: bytes) -> bool:
@@ -102,11 +155,11 @@ def _lines(text: bytes) -> bool:
         return False
 
 
-def _whole(text: bytes) -> Sequence[msgspec.Raw | bytes]:
+def _whole(text: memoryview) -> Sequence[msgspec.Raw | bytes]:
     try:
         return msgspec.json.decode(text, type=_Log).Records
     except msgspec.ValidationError:
         fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw]).keys()
         if "Records" in fields or not (fields >= DIGEST or "eventName" in fields):
             raise
-        return [text] if "eventName" in fields else []
+        return [bytes(text)] if "eventName" in fields else []

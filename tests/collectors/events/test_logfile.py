@@ -107,3 +107,32 @@ def test_a_file_tells_only_of_the_account_in_its_key() -> None:
     unsaid = {k: v for k, v in OPENED.items() if k != "recipientAccountId"}
     assert of(log(unsaid), LOG) == [OPENED | {"recipientAccountId": ACCOUNT}]
     assert of(log(OPENED), LOG.replace("AWSLogs/", "AWSLogs/o-0123456789/")) == [OPENED]
+
+
+@pytest.mark.parametrize("between", [b"", b"\n", b" \r\n\t", b"\xef\xbb\xbf"])
+def test_files_that_were_put_together(between: bytes) -> None:
+    """As `zcat a b > c` does, of files of any form."""
+    a, b, c, d = (OPENED | {"eventID": name} for name in "abcd")
+    forms = [
+        json.dumps({"Records": [a, b]}).encode(), json.dumps([c], indent=1).encode(), json.dumps({"Records": []}).encode(),
+        json.dumps(d, indent=2).encode(),
+    ]  # fmt: skip
+    found: list[Any] = []
+    for one in (between.join(forms), gzip.compress(between.join(forms)), b"".join(map(gzip.compress, forms))):  # fmt: skip
+        found = list(records(io.BytesIO(one)))
+        assert [record["eventID"] for _, record in found if not isinstance(record, Malformed)] == list("abcd")  # fmt: skip
+    assert [place for place, _ in found] == [": document 1: Records[0]", ": document 1: Records[1]", ": document 2: [0]", ": document 4: Records[0]"]  # fmt: skip
+
+
+def test_a_line_may_be_a_whole_file() -> None:
+    a, b, c = (OPENED | {"eventID": name} for name in "abc")
+    text = "\n".join(json.dumps(one) for one in (a, {"Records": [b]}, c))
+    found = list(records(io.BytesIO(text.encode())))
+    assert [record["eventID"] for _, record in found if not isinstance(record, Malformed)] == list("abc")  # fmt: skip
+    assert [place for place, _ in found] == [":1", ":2: Records[0]", ":3"]
+
+
+@pytest.mark.parametrize("rest", [b"x", b'{"Records": [', b"}", b"1", b'{"a": 1}', b"[]" * 200_000])
+def test_of_files_put_together_one_that_is_none_is_told(rest: bytes) -> None:
+    with pytest.raises(Malformed, match="no log file of CloudTrail"):
+        list(records(io.BytesIO(json.dumps({"Records": [OPENED]}).encode() + rest)))
