@@ -17,7 +17,10 @@ from typing import Any
 
 from pipeline.errors import Malformed
 
-_SOURCE = re.compile(r"aws\.([a-z0-9][a-z0-9-]{0,62})")
+_SOURCE = re.compile(r"aws\.((?:[a-z0-9][a-z0-9-]{0,62}\.){0,3}[a-z0-9][a-z0-9-]{0,62})")
+"""AWS takes no event from anybody else whose source begins with `aws.`; a partner's has a slash. Services have names of one
+label or more (models.lex, data.iot)."""
+_DOMAIN = re.compile(r"\.amazonaws\.com(\.cn)?$")
 _KEY = re.compile(r"(?:^|(?<=/))AWSLogs/(?:o-[a-z0-9]{1,32}/)?(\d{12})(?=/)")
 _ARN = re.compile(r"arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:(\d{12}):")
 _SHORT = re.compile(r"[\w.:/-]{1,80}")
@@ -71,10 +74,17 @@ def writer(document: Mapping[str, Any]) -> str:
 def called(record: Mapping[str, Any], service: str, account: Any) -> dict[str, Any]:
     """A record of CloudTrail in an event of EventBridge by a service and account; with its account, where it has none.
     Raises Forged."""
-    own = str(record.get("eventSource")).partition(".")[0]
-    if own != service and service not in ALSO.get(own, ()):
+    own = _DOMAIN.sub("", str(record.get("eventSource")))
+    if not (_one(own, service) or service in ALSO.get(own, ())):
         raise Forged(f"an event of EventBridge whose source is aws.{service} with a call of {shown(record.get('eventSource'))}")  # fmt: skip
     return owned(record, account, "an event of EventBridge")
+
+
+def _one(first: str, second: str) -> bool:
+    """Whether two names are one service's: CloudTrail may name a part of it (models.lex), EventBridge the whole (lex), or the
+    other way round."""
+    short, long = sorted((first.split("."), second.split(".")), key=len)
+    return short in (long[-len(short) :], long[: len(short)])
 
 
 def owned(record: Mapping[str, Any], account: Any, way: str) -> dict[str, Any]:

@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import botocore.session
 import pytest
 
 from collectors.aws.events import origin
 from collectors.aws.events.envelope import API_CALLS, FINDINGS, Contents, contents
-from collectors.aws.events.origin import NOBODY, Forged, Trust, account_of
+from collectors.aws.events.origin import NOBODY, Forged, Trust, account_of, writer
 from collectors.aws.events.record import SOURCES, claims
 from pipeline.errors import Malformed
 from tests.collectors.events.samples import (
@@ -52,7 +53,7 @@ def forged(body: Any, trust: Trust = NOBODY) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    "source", ["my.app", "", "ec2", "AWS.ec2", "aws", "aws.", "aws.partner/example.com/1/x", "aws.ec2/x", "awsx.ec2", " aws.ec2", "aws.ec2\n",
+    "source", ["my.app", "", "ec2", "AWS.ec2", "aws", "aws.", "aws.partner/example.com/1/x", "aws.ec2/x", "awsx.ec2", " aws.ec2", "aws.ec2\n", "aws..ec2", "aws.ec2.", "aws.-ec2", "aws.a.b.c.d.e",
                None, 5, ["aws.ec2"], {"prefix": "aws."}],
     ids=repr,
 )  # fmt: skip
@@ -76,6 +77,33 @@ def test_a_call_is_told_by_its_own_service(type_: str) -> None:
     forged(bridged(ASSUMED, type_) | {"source": "aws.ec2"})
     scaled = event("RegisterScalableTarget", "autoscaling")
     assert opened(bridged(scaled) | {"source": "aws.application-autoscaling"}).records == [scaled]
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [("aws.models.lex", "models.lex"), ("aws.lex", "models.lex"), ("aws.models.lex", "lex"), ("aws.data.iot", "data.iot"),
+     ("aws.data.jobs.iot", "iot"), ("aws.participant.connect", "participant.connect"), ("aws.controlplane.payment-cryptography", "payment-cryptography")],
+)  # fmt: skip
+def test_a_service_may_have_a_name_of_several_labels(source: str, calls: str) -> None:
+    record = event("CreateThing", calls)
+    assert opened(bridged(record) | {"source": source}).records == [record]
+    china = record | {"eventSource": f"{calls}.amazonaws.com.cn"}
+    assert opened(bridged(china) | {"source": source}).records == [china]
+
+
+@pytest.mark.parametrize(
+    ("source", "calls"),
+    [("aws.models.lex", "iam"), ("aws.iam.lex", "models.iam"), ("aws.lex", "complex"), ("aws.lex", "models.lexical"), ("aws.iot", "iam")],
+)  # fmt: skip
+def test_whose_name_is_another_is_forged(source: str, calls: str) -> None:
+    forged(bridged(event("CreateThing", calls)) | {"source": source})
+
+
+def test_every_service_of_the_sdk_has_a_source_that_may_be() -> None:
+    session = botocore.session.get_session()
+    for name in session.get_available_services():
+        prefix = session.get_service_model(name).endpoint_prefix
+        assert writer({"source": f"aws.{prefix.lower()}"}) == prefix.lower()
 
 
 def test_every_service_that_a_row_knows_has_a_source_that_fits() -> None:
