@@ -45,6 +45,12 @@ class Read(Generic[M]):
     problems: list[str]
     source: Source
     origins: Mapping[Where, str]
+    kept: Mapping[Where, list[int]]
+    """Of lists that hold something wrong: which elements the settings still have, by their numbers as written."""
+
+    def written(self, *where: str | int) -> Where:
+        """A place in the settings, with elements of lists numbered as they are written."""
+        return _written(self.kept, where)
 
     def place(self, *where: str | int) -> str:
         """`file:line:column` of a setting, or the variables that say it."""
@@ -78,8 +84,8 @@ def read(model: type[M], file: Path, env: Mapping[str, str], *, needed: bool) ->
             origins[where] = variable
             if not given.problems:
                 _put(data, where, given.data)
-    settings, found = _as_far_as_good(model, data)
-    out = Read(settings, problems, source, origins)
+    settings, found, kept = _as_far_as_good(model, data)
+    out = Read(settings, problems, source, origins, kept)
     problems += [_told(model, out, problem, data) for problem in found]
     problems.sort(key=lambda problem: _line(file, problem))
     return out
@@ -110,19 +116,39 @@ def _put(data: dict[Any, Any], where: Where, value: Any) -> None:
     data[where[-1]] = value
 
 
-def _as_far_as_good(model: type[M], data: dict[Any, Any]) -> tuple[M, list[Any]]:
-    """The settings without what is wrong, and all that is. What is wrong only because something else was taken away
-    is left out."""
+def _as_far_as_good(
+    model: type[M], data: dict[Any, Any]
+) -> tuple[M, list[Any], dict[Where, list[int]]]:
+    """The settings without what is wrong, all that is, and which elements of lists are left. What is wrong only because
+    something else was taken away is left out."""
     data = copy.deepcopy(data)
     gone: list[Where] = []
     found: list[Any] = []
+    kept: dict[Where, list[int]] = {}
     while True:
         try:
-            return model.model_validate(data), found
+            return model.model_validate(data), found, kept
         except ValidationError as error:
             new = error.errors(include_url=False, include_input=False)
+            places = [problem["loc"] for problem in new]
+            for problem in new:
+                problem["loc"] = _written(kept, problem["loc"])
             found += [problem for problem in new if not _follows(problem, gone)]
-            gone += [_take(data, at) for at in dict.fromkeys(problem["loc"] for problem in new)]
+            last_first = sorted(dict.fromkeys(places), key=lambda at: [_order(step) for step in at])
+            gone += [_take(data, at, kept) for at in reversed(last_first)]
+
+
+def _order(step: str | int) -> tuple[int, str]:
+    return (step, "") if isinstance(step, int) else (-1, step)
+
+
+def _written(kept: Mapping[Where, list[int]], where: Where) -> Where:
+    out: Where = ()
+    for step in where:
+        numbers = kept.get(out)
+        here = numbers[step] if numbers is not None and isinstance(step, int) and step < len(numbers) else step  # fmt: skip
+        out = (*out, here)
+    return out
 
 
 def _follows(problem: Any, gone: list[Where]) -> bool:
@@ -133,17 +159,25 @@ def _follows(problem: Any, gone: list[Where]) -> bool:
     return any(g[: len(c)] == c or c[: len(g)] == g for g in gone for c in concerned)
 
 
-def _take(data: dict[Any, Any], at: Where) -> Where:
-    """Takes away what stands there, or the nearest thing around it; says what it was."""
-    for length in range(len(at), 0, -1):
-        holder: Any = data
-        for step in at[: length - 1]:
-            holder = holder.get(step) if isinstance(holder, dict) else None
-        if isinstance(holder, dict) and at[length - 1] in holder:
-            del holder[at[length - 1]]
-            return at[:length]
-    data.clear()
-    return ()
+def _take(data: dict[Any, Any], at: Where, kept: dict[Where, list[int]]) -> Where:
+    """Takes away what stands there, or the nearest thing around it: of a list the whole element. Says what it was."""
+    holders: list[Any] = [data]
+    for step in at:
+        holder = holders[-1]
+        if isinstance(holder, list) and isinstance(step, int) and step < len(holder):
+            place = _written(kept, at[: len(holders) - 1])
+            numbers = kept.setdefault(place, list(range(len(holder))))
+            del holder[step]
+            return (*place, numbers.pop(step))
+        if not isinstance(holder, dict) or step not in holder:
+            break
+        holders.append(holder[step])
+    if len(holders) == 1:
+        data.clear()
+        return ()
+    where = at[: len(holders) - 1]
+    del holders[-2][where[-1]]
+    return _written(kept, where)
 
 
 def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> str:

@@ -38,7 +38,7 @@ def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
     rules = found.settings.rules
     there = [path for path in rules.paths if path.exists()]
     wrong = [
-        f"{found.place('rules', 'paths', number)}: rules.paths.{number}: there is no such folder (correct it)"
+        f"{_element(found, 'rules', 'paths', number)}: there is no such folder (correct it)"
         for number, path in enumerate(rules.paths)
         if path not in there
     ]
@@ -57,13 +57,19 @@ def _people(found: "Read[Settings]") -> list[str]:
     from pipeline.people_files import names_of
 
     def place(number: int) -> str:
-        return f"{found.place('people', number)}: people.{number}"
+        return _element(found, "people", number)
 
     return names_of(found.settings.people, place)[1]
 
 
 def _override(found: "Read[Settings]", match: re.Match[str]) -> str:
-    return f"{found.place('rules', 'overrides', int(match[1]))}: rules.overrides.{match[1]}"
+    return _element(found, "rules", "overrides", int(match[1]))
+
+
+def _element(found: "Read[Settings]", *where: str | int) -> str:
+    """Where an element of a list stands, and its name."""
+    written = found.written(*where)
+    return f"{found.place(*written)}: {'.'.join(map(str, written))}"
 
 
 @command.command()

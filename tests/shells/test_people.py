@@ -145,3 +145,17 @@ def test_a_bad_map_stops_what_would_use_it(tmp_path: Path) -> None:
     (tmp_path / "driftline.yaml").write_text("people: [{file: nowhere.yaml}]\n")
     with pytest.raises(UserError, match=r"there is no file nowhere\.yaml"):
         people_of(load_settings(tmp_path / "driftline.yaml").people)
+
+
+def test_a_mistake_in_one_entry_hides_none_in_another(tmp_path: Path) -> None:
+    """Of lists only the wrong element is left out, and the others are named by their own numbers."""
+    (tmp_path / "people.yaml").write_text("- {id: ann, names: [5]}\n")
+    text = (
+        "people: [{names: [z]}, {file: people.yaml}, {id: q, names: ['a*']}, {id: r, names: [dup]}, {id: s, names: [dup]}]\n"
+        "rules: {paths: [5, nope]}\ndrift: {expected: [{tools: [terraform]}, {actors: 5}]}\n"
+    )  # fmt: skip
+    (tmp_path / "driftline.yaml").write_text(text)
+    said = driftline(tmp_path, "config", "check")[1]
+    for part in ("people.0.id: is missing", "people.2.names: holds a *", "people.yaml:1:21: names.0: must be text", "people.4: 'dup' is a name of 'r' too",
+                 "people.3 (a name", "rules.paths.0: must be a path", "rules.paths.1: there is no such folder", "drift.expected.0: tools", "drift.expected.1.actors: must be a list"):  # fmt: skip
+        assert part in said
