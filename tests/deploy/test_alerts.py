@@ -84,7 +84,7 @@ def test_says_what_to_do(rule: dict[str, Any]) -> None:
 def test_every_trouble_has_its_alert() -> None:
     asked = {name for rule in RULES for name in re.findall(r"\w+", rule["expr"])}
     for name in ("driftline_worker_ready", "driftline_worker_watermark_seconds", "driftline_sweep_age_seconds", "driftline_sweep_unread",
-                 "driftline_dead_letters_total", "driftline_sink_behind_seconds", "driftline_sink_retried_total", PROCESS, "up"):  # fmt: skip
+                 "driftline_dead_letters_total", "driftline_events_total", "driftline_sink_behind_seconds", "driftline_sink_retried_total", PROCESS, "up"):  # fmt: skip
         assert name in asked
 
 
