@@ -341,11 +341,12 @@ class _Run:
             ) as error:  # a row that does not fit one answer spoils its own scope only, and says so
                 self._failed(reading, "reading a resource", error)
                 continue
-            if isinstance(got, Vanished):
+            read = got.left if isinstance(got, Vanished) else got
+            if read is None:
                 reading.missed(got.uid)
             else:
-                reading.saw(got)
-                self._put(got)
+                reading.saw(read)
+                self._put(read)
         under_way.clear()
 
     def _end(self, reading: Reading) -> None:

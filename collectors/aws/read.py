@@ -21,9 +21,12 @@ Answer = tuple[Any, Trouble | None, datetime]
 
 
 class Vanished(NamedTuple):
-    """A resource that was listed and not found a moment later."""
+    """A resource that was listed, and of which nothing was found a moment later."""
 
     uid: str
+    left: Snapshot | None = None
+    """What a sweep says of it, for it is still listed: that its parts are unread. None where the call that completes
+    the list did not know it."""
 
 
 class Context(NamedTuple):
@@ -142,7 +145,8 @@ def _asked(
 def resource(
     kind: Kind, context: Context, item: dict[str, Any], listed_at: datetime
 ) -> Snapshot | Vanished:
-    """One resource whole. Raises what is our own fault (a row that does not fit its answers), and ERRORS where the
+    """One resource whole. A call that does not find it hides its own part only: it may have asked for something else,
+    and the list has named it. Raises what is our own fault (a row that does not fit its answers), and ERRORS where the
     call failed that tells the uid."""
     holes = context.holes(item)
     whole = Gathered(kind, context, holes, context.region)
@@ -157,26 +161,27 @@ def resource(
         raise ValueError(f"{kind.type}: the listed item gives no uid by {kind.uid}")
     if why is not None and why.reason == "gone":
         return Vanished(uid)
+    missing = False
     for detail in kind.details:
         got, why, at = _detail(whole, detail)
         if why is None or why.reason == "absent":
             whole.keep(detail.part, got, at)
-        elif why.reason == "gone":
-            return Vanished(uid)
         else:
+            missing = missing or why.reason == "gone"
             whole.hide(detail.part, why.hidden, why.code)
     tags = _tags(whole)
     config = context.redactor.config(whole.config, kind.redact)
     _limit(config, whole)
     related = ((r, text(r.uid, holes)) for r in kind.relations)
     made = value(kind.incarnation, holes) if kind.incarnation else None
-    return Snapshot(
+    read = Snapshot(
         uid=uid, type=kind.type, class_=kind.class_, provider="aws", organization=context.owner.organization,
         account=context.account.id, cloud_account=context.owner, region=region, name=name, tags=context.redactor.tags(tags),
         captured_at=listed_at, config=config, parts=whole.parts, unread=whole.unread, sweep=context.sweep,
         incarnation=None if made is None else str(made),
         related=[Related(uid=to, relation=r.relation, type=r.type) for r, to in related if to],
     )  # fmt: skip
+    return Vanished(uid, read) if missing and not whole.parts else read
 
 
 def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Trouble | None:
@@ -300,7 +305,7 @@ def _tags(whole: Gathered) -> dict[str, str]:
         )
     except ERRORS as error:
         why = trouble(error, row.absent, kind.gone)
-        if why.reason not in ("absent", "gone"):
+        if why.reason != "absent":
             whole.hide("tags", why.hidden, why.code)
         return {}
     return tags_of(value(row.value, answer))

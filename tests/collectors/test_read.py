@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from collectors.aws.errors import NotOffered, trouble
 from collectors.aws.read import Vanished, items, resource
 from collectors.aws.shapes import service_model
-from collectors.table import Kind, kinds
+from collectors.table import Detail, Kind, kinds
 from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, context, read_all, recorded
 
@@ -128,16 +128,28 @@ def test_not_configured_is_null_and_read(type_: str, detail: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind",
-    [k for _, k in sorted(kinds().items()) if k.gone and any(not d.absent for d in k.details)],
+    ("kind", "detail"),
+    [(k, d) for _, k in sorted(kinds().items()) for d in k.details if set(k.gone) - set(d.absent)],
+    ids=lambda one: one.type if isinstance(one, Kind) else one.part,
 )
-def test_what_vanished_is_neither_read_nor_failed(kind: Kind) -> None:
-    detail = next(d for d in kind.details if not d.absent and not d.once)
-    found = broken(
-        kind.type, event_of(detail.service or kind.service, detail.operation), kind.gone[0], 404
-    )
-    assert found
-    assert all(isinstance(one, Vanished) for one in found)
+def test_a_call_that_does_not_find_it_hides_its_part_alone(kind: Kind, detail: Detail) -> None:
+    """The list names it, so it is there: what one call of several does not know takes nothing away."""
+    code = next(code for code in kind.gone if code not in detail.absent)
+    whole = snapshots(read_all(Replayed(recorded(kind.type)), kind))
+    event = event_of(detail.service or kind.service, detail.operation)
+    found = broken(kind.type, event, code, 404)
+    left = [one.left if isinstance(one, Vanished) else one for one in found]
+    assert [one.uid for one in left if one] == [one.uid for one in whole]
+    asked = 0
+    for was, one in zip(whole, found, strict=True):
+        read = one.left if isinstance(one, Vanished) else one
+        assert read is not None
+        hidden = {unread.part: (unread.reason, unread.code) for unread in read.unread}
+        assert set(hidden.values()) <= {("failed", code)}
+        assert {*read.config, *hidden} - {"tags"} == {*was.config}
+        assert isinstance(one, Vanished) == (not read.parts)
+        asked += detail.part in hidden
+    assert asked or detail.given or detail.each
 
 
 def test_denied_tags_are_unread_and_not_empty() -> None:
