@@ -37,6 +37,7 @@ NO_CALLS = {
     "signin": {"ConsoleLogin", "GetSigninToken", "SwitchRole", "ExitRole", "RenewRole", "CheckMfa", "UserAuthentication",
                "CredentialChallenge", "CredentialVerification", "PasswordRecoveryRequested", "PasswordRecoveryCompleted",
                "EmailUpdated", "PasswordUpdated"},
+    "ec2-instance-connect": {"OpenTunnel"},
     "ec2": {"SharedSnapshotCopyInitiated", "SharedSnapshotVolumeCreated"}, "organizations": {"CreateAccountResult"},
 }  # fmt: skip
 """Events of services that are no calls."""

@@ -143,12 +143,17 @@ def _unknown_sources(rule: Detection, knows: Knowledge) -> Iterator[str]:
 
 
 def _unknown_calls(rule: Detection, knows: Knowledge) -> Iterator[str]:
+    seen = ours(rule.about).get("undocumented") or ()
     for one in asked(rule, knows):
         known = {name for source in one.sources for name in knows.names(source)}
         if one.calls or not all(map(knows.names, one.sources)) or not known:
             continue
         text = str(one.comparison.value)
-        yield f"eventName: {', '.join(one.sources)} has no call {text!r}{nearest(text, known)}"
+        if text not in seen:
+            yield (
+                f"eventName: {', '.join(one.sources)} has no call {text!r}{nearest(text, known)}; if you have seen the event, "
+                "list it in driftline: {undocumented: […]}"
+            )
 
 
 def field_problem(rule: Detection, field: str, knows: Knowledge) -> str | None:
@@ -211,7 +216,8 @@ def correlation_problems(one: Correlation, rules: Mapping[str, Detection], knows
             continue
         fields = [one.field_of(name, id, rule.name) for name in one.group_by]
         found = [why for field in fields for why in _group(rule, field, knows)]
-        found += [why for field in one.counted if (why := field_problem(rule, field, knows))]
+        counted = [one.field_of(name, id, rule.name) for name in one.counted]
+        found += [why for field in counted if (why := field_problem(rule, field, knows))]
         for why in found:
             if why not in seen:
                 seen.add(why)

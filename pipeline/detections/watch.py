@@ -170,7 +170,7 @@ class Watch:
                 stands = rule.id in self._stands.get(one.id, ())
                 if state and not stands:
                     continue
-                value = _counted(view, one) if one.counted else None
+                value = _counted(view, one, rule) if one.counted else None
                 if stands:
                     value = event.brief.get("finding")
                 for group in groups(one, rule.id, rule.name, view):
@@ -264,10 +264,11 @@ def _texts(view: View, name: str) -> Iterator[str]:
             yield text
 
 
-def _counted(view: View, one: Correlation) -> str | list[str] | None:
+def _counted(view: View, one: Correlation, rule: Detection) -> str | list[str] | None:
     """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
     first."""
-    found = [list(dict.fromkeys(_texts(view, name))) for name in one.counted]
+    fields = [one.field_of(name, rule.id, rule.name) for name in one.counted]
+    found = [list(dict.fromkeys(_texts(view, field))) for field in fields]
     if one.kind not in ("value_count", "first_seen"):
         return found[0][0] if found and found[0] else None
     return _together(found)

@@ -33,7 +33,7 @@ is about, as `driftline.actor.person.id` would name it.
 
 Examples are written below `driftline: {examples: …}`: `base` is an event, `fires` and `silent` are lists of `name` with `set` (paths to
 values), `remove`, or `calls` (one example of each of these event names). A correlation's have `steps`: `at` (`5m`, `3d`), `like` (a rule's
-name), and `set`, `times`, `each`.
+name), and `set`, `times`, `each`. Events that you have seen and botocore does not know are listed in `driftline: {undocumented: […]}`.
 
 An event in which a group-by field is missing, null or empty belongs to no group and is not a hit of that correlation; each
 element of a list is a group (at most 16). `value_count` and `first_seen` look at every element of a list. The condition of an alert with
@@ -41,7 +41,8 @@ element of a list is a group (at most 16). `value_count` and `first_seen` look a
 at once for a new resource or action, when its count has doubled, and at its end.
 
 As Sigma has it, a rule or correlation that a correlation refers to is only its part and does not alert by itself, unless a correlation
-says `generate: true` of it (and none says `generate: false`). `value_count` with several fields counts their values together.
+says `generate: true` of it (and none says `generate: false`). `value_count` with several fields counts their values together; `aliases` may name the
+counted field too.
 
 A list is compared by its elements, never as text. `contains` and regular expressions look into an object: its scalars, and its members
 as JSON writes them (`"fromPort":22`). A number equals the same number, or a text that JSON would write for it. IPv4 addresses in IPv6

@@ -125,6 +125,19 @@ def test_a_group_of_resources_that_no_type_is_of(tmp_path: Path, driftline: Comm
     )
 
 
+def test_an_event_that_somebody_has_seen_is_no_mistake(tmp_path: Path, driftline: Command) -> None:
+    rule = put(
+        put(
+            RULE, SEL, {"eventSource": "bedrock.amazonaws.com", "eventName": "PutModelEntitlement"}
+        ),
+        "driftline",
+        {},
+    )
+    assert driftline("detections", "check", write(tmp_path, rule)).code == 2
+    rule = put(rule, "driftline", {"undocumented": ["PutModelEntitlement"]})
+    assert driftline("detections", "check", write(tmp_path, rule)).code == 0
+
+
 def test_content_that_comes_with_us_may_be_referred_to(tmp_path: Path, driftline: Command) -> None:
     steps = {"fires": [{"name": "twice", "steps": [{"at": "0m", "like": "aws_trail_silenced", "times": 2}]}]}  # fmt: skip
     one = put(put(COUNT, "correlation/rules", ["aws_trail_silenced"]), "driftline", {"examples": steps})  # fmt: skip

@@ -59,7 +59,7 @@ def test_nothing_is_asked_that_no_event_has(content: Watch) -> None:
     found = [f"{rule.name}: {why}" for rule in content.found.rules.values() for why in events.problems(rule, calls, types)]  # fmt: skip
     found += [f"{one.name}: {why}" for one in content.found.correlations.values() for why in events.correlation_problems(one, content.found.rules, calls)]  # fmt: skip
     found += [f"{rule.name}: {one.comparison.value} is of no source" for rule in content.found.rules.values()
-              if events.is_audit(rule) and rule.name not in ANY_SOURCE for one in events.asked(rule, calls) if not one.calls]  # fmt: skip
+              if events.is_audit(rule) and rule.name not in ANY_SOURCE for one in events.asked(rule, calls) if not one.calls and not one.sources]  # fmt: skip
     assert found == []
 
 

@@ -8,8 +8,11 @@ import yaml
 
 from pipeline.detections import load
 from pipeline.detections.correlations import Correlation
+from pipeline.detections.rule import compiled
 from pipeline.detections.values import View
 from pipeline.detections.watch import MOST_GROUPS, MOST_VALUES, Watch, _counted, foreign, groups
+
+RULE = compiled({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
 
 
 def one(*group_by: str, kind: Any = "value_count") -> Correlation:
@@ -41,7 +44,7 @@ def test_groups_of_a_list_are_bounded() -> None:
 @pytest.mark.parametrize("kind", ["value_count", "first_seen"])
 def test_every_element_of_a_list_counts(kind: str) -> None:
     def counted(value: Any) -> Any:
-        return _counted(View({"v": value}), one(kind=kind))
+        return _counted(View({"v": value}), one(kind=kind), RULE)
 
     assert counted(["x", "y", "x", None]) == ["x", "y"]
     assert counted(["x"]) == counted("x") == "x"
@@ -50,13 +53,13 @@ def test_every_element_of_a_list_counts(kind: str) -> None:
 
 
 def test_of_numbers_the_first_counts() -> None:
-    assert _counted(View({"v": [3, 5]}), one(kind="value_sum")) == "3"
+    assert _counted(View({"v": [3, 5]}), one(kind="value_sum"), RULE) == "3"
 
 
 def test_several_fields_count_together() -> None:
     several = Correlation("c", "", "low", "value_count", ("r",), ("a",), 1, counted=("u", "v"))
-    assert _counted(View({"u": "x", "v": ["y", "z"]}), several) == ['["x","y"]', '["x","z"]']
-    assert _counted(View({"u": "x", "v": None}), several) is None
+    assert _counted(View({"u": "x", "v": ["y", "z"]}), several, RULE) == ['["x","y"]', '["x","z"]']
+    assert _counted(View({"u": "x", "v": None}), several, RULE) is None
 
 
 @pytest.mark.parametrize(
