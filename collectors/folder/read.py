@@ -18,7 +18,7 @@ from pipeline import tape, wire
 from pipeline.errors import Malformed, UserError
 from pipeline.files import opened, unpacked
 from pipeline.model import Snapshot
-from pipeline.topics import CHANGES, SNAPSHOTS
+from pipeline.topics import CHANGES, SNAPSHOTS, short
 
 UNREADABLE = tape.UNREADABLE
 MOST_BYTES = 2_000_000_000
@@ -70,14 +70,15 @@ def entries(path: Path, redactor: Redactor, told: Callable[[str], None]) -> Iter
     """The records of a tape, redacted as every collector's are: who wrote it may not have done so. What cannot be
     redacted, for it is no JSON, is told and left out."""
     for entry in tape.read(path, told):
-        if entry.topic not in _HIDDEN:
+        redacted = _HIDDEN.get(short(entry.topic))
+        if redacted is None:
             yield entry
             continue
         elements = []
         try:
             for number, element in enumerate(wire.split(entry.value)):
                 try:
-                    elements.append(_HIDDEN[entry.topic](element, redactor))
+                    elements.append(redacted(element, redactor))
                 except Malformed as why:
                     told(f"{path}:{entry.line}: [{number}]: {why}")
         except Malformed as why:
@@ -113,8 +114,8 @@ def _redacted_change(data: bytes, redactor: Redactor) -> bytes:
     return orjson.dumps(element, option=orjson.OPT_SORT_KEYS)
 
 
-_HIDDEN = {SNAPSHOTS.name: _redacted, CHANGES.name: _redacted_change}
-"""What a collector redacts, by topic."""
+_HIDDEN = {SNAPSHOTS.own: _redacted, CHANGES.own: _redacted_change}
+"""What a collector redacts, by the topic's own name."""
 
 
 def _fed(path: Path, entry: tape.Entry, feed: Callable[[str, bytes], None], told: Told) -> None:
