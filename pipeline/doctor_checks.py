@@ -190,7 +190,9 @@ def _topics(settings: Settings) -> Iterator[Line]:
     every = topics_of(settings.worker.app_id, settings.correlate.app_id)
     found = topics_admin.compare(settings.kafka, every)
     for app_id in (settings.worker.app_id, settings.correlate.app_id):
-        for text in topics_admin.remade(settings.kafka, settings.worker.state_dir / app_id):
+        for text in topics_admin.remade(
+            settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
+        ):
             yield Line("topics", "fail", *apart(text))
     if not found:
         yield Line("topics", "ok", f"{len(every)} topics as they should be")

@@ -1,7 +1,7 @@
 """Makes and compares topics as pipeline.topics says."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,7 @@ SPREAD = 60.0
 
 CREATE, SHOWN = "run: driftline topics create", 3
 MADE_FROM = "topics.json"
+CHANGELOG = "-changelog"
 PATIENCE, ENOUGH = 30.0, 8
 
 
@@ -183,8 +184,9 @@ def remember(folder: Path, found: Mapping[str, str]) -> None:
     new.replace(folder / MADE_FROM)
 
 
-def remade(kafka: Kafka, folder: Path) -> list[str]:
-    """Topics that were made anew since the state in a folder was made from them; none where there is none here."""
+def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[str]:
+    """Topics that were made anew since the state in a folder was made from them, and whose ids nobody has accepted; none
+    where there is no state here."""
     try:
         known = orjson.loads((folder / MADE_FROM).read_bytes())
     except (OSError, ValueError):
@@ -195,13 +197,13 @@ def remade(kafka: Kafka, folder: Path) -> list[str]:
         f"{every[own].name}: made anew since the state in {folder} was made from it (id {known[own]}, now {id}): the"
         f" worker there exits with 6 (is kafka.bootstrap_servers right? if it is, {_accepted(own, id)})"
         for own, id in ids(kafka, topics).items()
-        if known[own] != id
+        if known[own] != id and (id not in accepted or own.endswith(CHANGELOG))
     ]
 
 
 def _accepted(own: str, id: str) -> str:
     """What to do with a topic that was made anew on purpose."""
-    if own.endswith("-changelog"):
+    if own.endswith(CHANGELOG):
         return "delete that folder, and run a full sweep"
     return f"set worker.accepted_topics: [{id}]"
 
@@ -237,6 +239,8 @@ def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
     """Sets what can be set while the topics are in use; a line for each topic. Raises UserError."""
     entries: dict[str, list[ConfigEntry]] = {}
     found = [one for one in differences if one.setting is not None]
+    if not found:
+        return []
     for one in found:
         name, value = one.setting or ("", "")
         entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
@@ -247,8 +251,7 @@ def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
     ]
     with explained(kafka):
         client = reached(kafka)  # held: without it nobody answers the futures
-        if resources:
-            answer(client.incremental_alter_configs, resources, seconds=PATIENCE)
+        answer(client.incremental_alter_configs, resources, seconds=PATIENCE)
     _until_set(kafka, [one.topic for one in found])
     return [
         f"{topic}: " + ", ".join(f"{entry.name} set to {entry.value}" for entry in said)

@@ -1,7 +1,7 @@
 """What an installation written by an older version needs: topics, state, and the destination's templates."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from confluent_kafka import TopicPartition
@@ -10,9 +10,11 @@ from pipeline import state, topics_admin
 from pipeline.kafka import TIMEOUT, consumer, explained, read_all
 from pipeline.settings import Kafka, Settings
 from pipeline.topics import Topic, groups_of, looking, state_of, topics_of
+from pipeline.topics_admin import Difference
 
 NEWEST = 50
 """Records of each partition of a changelog that are looked at, from its end."""
+ELASTICSEARCH = "Elasticsearch"
 Mark = Literal["current", "pending", "blocked"]
 
 
@@ -27,15 +29,22 @@ class Step(NamedTuple):
 
 def check(settings: Settings) -> list[Step]:
     """What is to be done. Raises UserError where Kafka cannot be asked."""
-    return [*_topics(settings), *_states(settings), *_elasticsearch(settings)]
+    return _steps(settings, topics_admin.compare(settings.kafka, _wanted(settings)))
+
+
+def _steps(settings: Settings, found: Sequence[Difference]) -> list[Step]:
+    """`found`: what differs of the topics."""
+    return [*_topics(settings, found), *_states(settings), *_elasticsearch(settings)]
 
 
 def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
     """Does what can be done while everything runs, told line by line; what is left then. Raises UserError."""
-    if blocked := [step for step in check(settings) if step.mark == "blocked"]:
+    found = topics_admin.compare(settings.kafka, _wanted(settings))
+    steps = _steps(settings, found)
+    if blocked := [step for step in steps if step.mark == "blocked"]:
         return blocked
-    topics = _wanted(settings)
-    found = topics_admin.compare(settings.kafka, topics)
+    if all(step.mark == "current" for step in steps):
+        return []
     if any(one.missing for one in found):
         for made in topics_admin.create(
             settings.kafka, settings.worker.app_id, settings.correlate.app_id
@@ -44,7 +53,7 @@ def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
                 tell(f"{made.name}: {made.text}")
     for line in topics_admin.alter(settings.kafka, found):
         tell(line)
-    if any(step.mark == "pending" for step in _elasticsearch(settings)):
+    if any(step.what == ELASTICSEARCH and step.mark == "pending" for step in steps):
         from sinks.elasticsearch import install
 
         asyncio.run(install(settings, tell))
@@ -55,9 +64,16 @@ def _wanted(settings: Settings) -> tuple[Topic, ...]:
     return topics_of(settings.worker.app_id, settings.correlate.app_id)
 
 
-def _topics(settings: Settings) -> Iterator[Step]:
-    topics = _wanted(settings)
-    found = topics_admin.compare(settings.kafka, topics)
+def _topics(settings: Settings, found: Sequence[Difference]) -> Iterator[Step]:
+    remade = [
+        text
+        for app_id in (settings.worker.app_id, settings.correlate.app_id)
+        for text in topics_admin.remade(
+            settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
+        )
+    ]
+    for text in remade:
+        yield Step("topics", "blocked", text)
     for one in found:
         if one.missing:
             yield Step("topics", "pending", f"{one.topic.name} is missing")
@@ -66,8 +82,8 @@ def _topics(settings: Settings) -> Iterator[Step]:
             yield Step("topics", "pending", f"{one.topic.name}: {name} is to be {value}")
         else:
             yield Step("topics", "blocked", one.text)
-    if not found:
-        yield Step("topics", "current", f"{len(topics)} topics")
+    if not (found or remade):
+        yield Step("topics", "current", f"{len(_wanted(settings))} topics")
 
 
 def _states(settings: Settings) -> Iterator[Step]:
@@ -113,7 +129,7 @@ def _versions(kafka: Kafka, topic: Topic) -> set[int]:
 
 def _elasticsearch(settings: Settings) -> Iterator[Step]:
     if "elasticsearch" not in settings.model_fields_set:
-        yield Step("Elasticsearch", "current", "not in the settings: not looked at")
+        yield Step(ELASTICSEARCH, "current", "not in the settings: not looked at")
         return
     from sinks.elasticsearch import check as look
     from sinks.elasticsearch import explained as explain
@@ -126,6 +142,6 @@ def _elasticsearch(settings: Settings) -> Iterator[Step]:
             raise
         raise told from None
     if problem is None:
-        yield Step("Elasticsearch", "current", "templates and index")
+        yield Step(ELASTICSEARCH, "current", "templates and index")
     else:
-        yield Step("Elasticsearch", "pending", problem)
+        yield Step(ELASTICSEARCH, "pending", problem)

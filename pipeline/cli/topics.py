@@ -32,7 +32,9 @@ def check() -> int:
         settings.kafka, app_id=settings.worker.app_id, correlate_id=settings.correlate.app_id
     )
     for app_id in (settings.worker.app_id, settings.correlate.app_id):
-        differences += topics_admin.remade(settings.kafka, settings.worker.state_dir / app_id)
+        differences += topics_admin.remade(
+            settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
+        )
     for line in differences:
         click.echo(line)
     if not differences:
