@@ -72,6 +72,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
         ],
         "aws": [
             Check("AWS credentials", lambda: aws.caller(own), silent=AWS),
+            *([Check("event queues", lambda: aws.queues(own), "AWS credentials", AWS)] if own.events.queues else []),
             Check("AWS accounts", lambda: aws.roles(own, short), "AWS credentials", AWS),
             Check("AWS permissions", lambda: aws.permissions(own, short), "AWS credentials", AWS),
         ],

