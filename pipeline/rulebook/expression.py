@@ -10,7 +10,7 @@ from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
 from pipeline.rulebook import ast
-from pipeline.rulebook.functions import FUNCTIONS, UNREAD, not_read
+from pipeline.rulebook.functions import FUNCTIONS, UNREAD, guarded, not_read
 
 Path = tuple[str, ...]
 ELEMENT, TAGS = "[]", "tags"
@@ -60,7 +60,7 @@ def environment() -> Any:
     functions = [
         cel.FunctionDecl(
             name,
-            [cel.Overload(f"{name}_o", getattr(cel.Type, f.returns), [getattr(cel.Type, t) for t in f.takes], False, f.call)],
+            [cel.Overload(f"{name}_o", getattr(cel.Type, f.returns), [getattr(cel.Type, t) for t in f.takes], False, guarded(f))],
         )
         for name, f in FUNCTIONS.items()
     ]  # fmt: skip

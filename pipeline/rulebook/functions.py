@@ -34,6 +34,8 @@ class Current:
     memory: dict[tuple[str, ...], Any] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
     """The parts that an answer would have needed, and that are not in `config`: unread, or never read."""
+    odd: list[str] = field(default_factory=list)
+    """What functions could not judge, in plain words with the place."""
 
 
 Answer = TypeVar("Answer")
@@ -48,6 +50,7 @@ class Function(NamedTuple):
     """Whether the first argument is a path under resource.config, or several with spaces between."""
 
 
+FORM = "is not of the form that it should have"
 UNREAD = "@unread"
 """The function that stands for an unread part (unread.py). No rule can write its name."""
 
@@ -55,7 +58,35 @@ UNREAD = "@unread"
 def not_read(part: str) -> NoReturn:
     """Says that the answer hangs on a part that is not known."""
     CURRENT.get().missed.append(part)
-    raise ValueError(f"{part} is not read")
+    raise NotRead(f"{part} is not read")
+
+
+class NotRead(ValueError):
+    """An answer hangs on a part that is not known."""
+
+
+def guarded(function: Function) -> Callable[..., Any]:
+    """A function as rules call it: what goes wrong in it is kept in plain words, for the language tells its own."""
+
+    def call(*args: Any) -> Any:
+        try:
+            return function.call(*args)
+        except NotRead:
+            raise
+        except Exception as error:
+            place = f"config.{args[0]}" if function.path else repr(args[0])
+            CURRENT.get().odd.append(f"{place} {_words(error)}")
+            raise
+
+    return call
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"holds something without {error.args[0]!r}"
+    if isinstance(error, TypeError | AttributeError):
+        return FORM
+    return f"cannot be judged ({str(error)[:200]})"
 
 
 def at_path(config: Any, path: str) -> Any:
@@ -64,7 +95,7 @@ def at_path(config: Any, path: str) -> Any:
         if config is None:
             return None
         if not isinstance(config, dict):
-            raise TypeError(f"{path}: no map at {step}")
+            raise TypeError(f"{path}: no object above {step}")
         config = config.get(step)
     return config
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from pipeline.rulebook import oddities
 from pipeline.rulebook.expression import ELEMENT, TAGS, environment
 from pipeline.rulebook.functions import CURRENT, Current
 from pipeline.rulebook.rule import Rule, seconds
@@ -14,6 +15,7 @@ from pipeline.rulebook.unread import program
 
 EVERYTHING = "*"
 NOTHING: frozenset[str] = frozenset()
+NO_PATHS: frozenset[tuple[str, ...]] = frozenset()
 MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
 """Paths of a finding's evidence; characters of a text; bytes of a value that is shown whole."""
 Path = tuple[str, ...]
@@ -58,6 +60,8 @@ class Verdict:
     """For unknown: unread, stale, not_read or error."""
     detail: str = ""
     evidence: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+    """The rule language's own words, for who writes rules; a finding never carries them."""
 
 
 class RuleSet:
@@ -215,12 +219,15 @@ def _ask(
     if rule.reads_tags and _tagless(unread):
         hidden |= {TAGS}
     current.missed.clear()
+    current.odd.clear()
     evaluation, error = _asked(rule, activation, hidden)
     if evaluation != "unknown":
         return _told(rule, _LETTER[evaluation], resource, seen, hidden)
     if current.missed:  # once that is read there may be another answer, or the same error
         return _hangs_on(rule, current.missed[0], unread)
-    return Verdict(rule, "unknown", "error", error)
+    paths = rule.must.paths | (rule.when.paths if rule.when else NO_PATHS)
+    words = oddities.told(resource["type"], paths, resource["config"], error, current)
+    return Verdict(rule, "unknown", "error", words[:LONGEST], error=error)
 
 
 def _asked(

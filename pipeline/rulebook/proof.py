@@ -72,7 +72,7 @@ def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
     verdict = RuleSet([asked]).judge(
         resource, unread, now, example.previous, changes(example, resource)
     )[0]
-    return verdict.evaluation, verdict.detail
+    return verdict.evaluation, f"{verdict.detail} {verdict.error}".strip()
 
 
 def changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
