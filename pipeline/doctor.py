@@ -14,6 +14,8 @@ from pipeline.errors import UserError
 State = Literal["ok", "warn", "fail", "unknown"]
 STATES: tuple[State, ...] = ("ok", "unknown", "warn", "fail")
 """From the best to the worst."""
+NAMED = 4
+"""Checks that one line names."""
 T = TypeVar("T")
 
 
@@ -25,6 +27,8 @@ class Line:
     state: State
     detail: str
     next: str = ""
+    alike: tuple[str, str] | None = None
+    """Detail and next step of several such lines together; None: their own, where these are the same."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +95,18 @@ def examine(checks: Sequence[Check], seconds: float) -> list[Line]:
     return out
 
 
-def folded(lines: Iterable[Line], most: int = 4) -> list[Line]:
-    """For people: one line where several checks say the same, of the first of them."""
-    alike: dict[tuple[State, str, str], list[str]] = {}
+def folded(lines: Iterable[Line]) -> list[Line]:
+    """For people: one line where several checks say the same, in the place of the first of them."""
+    groups: dict[tuple[State, tuple[str, str]], list[Line]] = {}
     for line in lines:
-        alike.setdefault((line.state, line.detail, line.next), []).append(line.what)
+        groups.setdefault((line.state, line.alike or (line.detail, line.next)), []).append(line)
     out = []
-    for (state, detail, step), names in alike.items():
-        more = f" and {len(names) - most} more" if len(names) > most else ""
-        out.append(Line(", ".join(names[:most]) + more, state, detail, step))
+    for (state, said), alike in groups.items():
+        if len(alike) == 1:
+            out += alike
+            continue
+        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        out.append(Line(", ".join(x.what for x in alike[:NAMED]) + more, state, *said))
     return out
 
 

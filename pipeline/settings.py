@@ -214,7 +214,8 @@ class Aws(Block):
     external_id: str | None = None
     """What the role's trust asks for; named whenever a role is taken."""
     requests_per_second: float = Field(20, gt=0)
-    """The most calls a second in one account, retries included."""
+    """The most calls a second in one account, retries included, beside AWS's own limits by service and region. `scan aws` goes
+    by it only where it is set."""
     concurrency: int = Field(16, ge=1, le=256)
     """Calls at the same time, over all accounts."""
     interval: Seconds = Field(6 * 3600, gt=0)

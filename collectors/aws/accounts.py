@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from collectors.aws.client import Organization
 from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.organization import Organization
 from pipeline.model import Ancestor, CloudAccount
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import re2  # type: ignore[import-untyped]
 
 from collectors.aws.accounts import Accounts, accounts
-from collectors.aws.client import Account, Organization
+from collectors.aws.client import Account
 from collectors.aws.collect import Options, sweep
 from collectors.aws.errors import ERRORS, NotOffered, trouble
 from collectors.aws.events.names import spelled
+from collectors.aws.organization import Organization
 from collectors.aws.plain import plain
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.base import Emit, Known

@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 
 from collectors.aws import left
 from collectors.aws.accounts import accounts as accounts_known
-from collectors.aws.client import Account, Organization, Stopped, enabled_regions
+from collectors.aws.client import Account, enabled_regions
 from collectors.aws.errors import ERRORS, NotOffered, trouble
+from collectors.aws.organization import Organization
+from collectors.aws.pace import Stopped
 from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
 from collectors.aws.tally import Tally
 from collectors.base import Emit, Emitted, Known, Progress, Reading
@@ -43,7 +45,8 @@ class Options:
     role_arn: str | None = None
     role_name: str = "DriftlineReader"
     external_id: str | None = None
-    requests_per_second: float = 20
+    requests_per_second: float | None = 20
+    """Over all calls in one account, beside the limits of each service (collectors.aws.rates); None: only those."""
     concurrency: int = 16
     shard: tuple[int, int] = (0, 1)
     """Which of how many: accounts are shared out by a hash of their id."""

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from collectors.aws import queue_policy
 from collectors.aws.accounts import accounts as accounts_of
-from collectors.aws.client import Account, Organization
+from collectors.aws.client import Account
 from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.organization import Organization
 from collectors.aws.partitions import home
 from collectors.aws.permissions import listing_action
 from collectors.table import Kind, kinds, value
@@ -16,7 +17,7 @@ from pipeline.settings import Aws
 
 ROLES = 25
 """Accounts whose role is tried; an organization may have thousands."""
-AT_ONCE, FEW = 8, 3
+AT_ONCE = 8
 
 
 def connected(own: Aws) -> Organization:
@@ -104,7 +105,7 @@ def wanted(own: Aws, organization: Organization) -> list[str]:
 
 
 def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float) -> Iterator[Line]:
-    good, failed = 0, list[tuple[Kind, Exception]]()
+    good, told = 0, list[Line]()
 
     def ask(kind: Kind) -> None:
         at = region
@@ -123,9 +124,11 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
     for kind, answer in side_by_side(rows, ask, seconds):
         if answer is None:
             good += 1
-        else:
-            failed.append((kind, answer))
-    told = _unlisted(account.id, failed)
+            continue
+        told.append(_denied(
+            f"{kind.type} in {account.id}", listing_action(kind), answer,
+            f"allow it: driftline permissions aws --type {kind.type}",
+        ))  # fmt: skip
     yield from told
     yield Line(
         f"AWS permissions in {account.id}", worst(told),
@@ -134,41 +137,18 @@ def _listed(account: Account, region: str, rows: Sequence[Kind], seconds: float)
     )  # fmt: skip
 
 
-def _unlisted(account: str, failed: Sequence[tuple[Kind, Exception]]) -> list[Line]:
-    """A line for each type that cannot be listed; one for all where many have the same cause."""
-    by_cause: dict[str, list[tuple[Kind, Exception]]] = {}
-    for kind, error in failed:
-        cause = "no answer" if isinstance(error, TimeoutError) else trouble(error).code
-        by_cause.setdefault(cause, []).append((kind, error))
-    out = []
-    for alike in by_cause.values():
-        if len(alike) > FEW:
-            actions = ", ".join(listing_action(kind) for kind, _ in alike[:FEW])
-            out.append(_denied(
-                f"{len(alike)} types in {account}", f"{actions} and {len(alike) - FEW} more", alike[0][1],
-                "allow them: driftline permissions aws",
-            ))  # fmt: skip
-            continue
-        out += [
-            _denied(f"{kind.type} in {account}", listing_action(kind), error,
-                    f"allow it: driftline permissions aws --type {kind.type}") for kind, error in alike
-        ]  # fmt: skip
-    return out
-
-
 def _denied(what: str, doing: str, error: Exception, step: str) -> Line:
     if isinstance(error, TimeoutError):
+        longer = "try again with a longer --timeout"
         return Line(
-            what, "unknown", f"{doing}: no answer in time", "try again with a longer --timeout"
+            what, "unknown", f"{doing}: no answer in time", longer, ("no answer in time", longer)
         )
     if not isinstance(error, ERRORS):
         raise error  # our own fault
     why = trouble(error)
     if why.reason == "denied":
-        return Line(what, "fail", f"{doing} is denied ({why.code})", step)
-    return Line(
-        what,
-        "unknown",
-        f"{doing}: {why.code}: {why.message}",
-        "try again; look at AWS's own health page",
-    )
+        alike = (f"denied ({why.code})", "allow them: driftline permissions aws")
+        return Line(what, "fail", f"{doing} is denied ({why.code})", step, alike)
+    later = "try again; look at AWS's own health page"
+    told = f"{why.code}: {why.message}"
+    return Line(what, "unknown", f"{doing}: {told}", later, (told, later))

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from collectors.aws.client import Organization
 from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.organization import Organization
 from collectors.aws.partitions import of_region
 from pipeline.doctor import Line
 from pipeline.rulebook.condition import conditions

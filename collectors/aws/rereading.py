@@ -11,8 +11,8 @@ from typing import Any
 from confluent_kafka import KafkaException, TopicPartition
 
 from collectors.aws.again import Again
-from collectors.aws.client import Stopped
 from collectors.aws.errors import ERRORS, trouble
+from collectors.aws.pace import Stopped
 from collectors.aws.sources.send import Sender
 from collectors.base import known_from
 from collectors.batches import Batches

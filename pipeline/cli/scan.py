@@ -128,6 +128,12 @@ def _unwritable(path: Path, error: OSError) -> str:
     return f"--output {path}: {error.strerror} (choose another place)"
 
 
+def _budget(settings: Settings) -> float | None:
+    """A scan comes once: it asks as fast as AWS's limits let it, but where the settings say less."""
+    said = "requests_per_second" in settings.aws.model_fields_set
+    return settings.aws.requests_per_second if said else None
+
+
 @command.command()
 @click.option("--regions", metavar="LIST|all", help="Comma-separated [default: every enabled one].")
 @click.option(
@@ -158,7 +164,7 @@ def aws(
         role_arn=role_arn,
         role_name=settings.aws.role_name,
         external_id=settings.aws.external_id,
-        requests_per_second=settings.aws.requests_per_second,
+        requests_per_second=_budget(settings),
         concurrency=settings.aws.concurrency,
         redactor=redactor(settings),
     )

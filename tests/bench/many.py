@@ -13,8 +13,9 @@ import psutil
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
-from collectors.aws.client import Account, Organization
+from collectors.aws.client import Account
 from collectors.aws.collect import Options, sweep
+from collectors.aws.organization import Organization
 from pipeline.model import Snapshot
 from tests.collectors.answers import Raw
 from tests.collectors.moto import ENV

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from collectors.aws.again import Again
-from collectors.aws.client import Account, Organization, enabled_regions
+from collectors.aws.client import Account, enabled_regions
 from collectors.aws.collect import Options, sweep
+from collectors.aws.organization import Organization
 from collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
 from collectors.aws.shapes import service_model
 from collectors.base import Emitted

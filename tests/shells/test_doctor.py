@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.doctor import Check, Line, State, apart, examine, exit_code, side_by_side
+from pipeline.doctor import Check, Line, State, apart, examine, exit_code, folded, side_by_side
 from pipeline.errors import UserError
 from tests.deploy.words import parse
 from tests.shells.command import Command, Said
@@ -230,3 +230,16 @@ def test_detections_that_cannot_fire_are_named_with_what_they_want() -> None:
     assert "aws_public_bucket_read_by_stranger" in wanting
     polled = [text for state, text in lines(lookup=True) if state == "warn"]
     assert [text.split(" do not")[0] for text in polled] == ["data events (who reads objects)", "findings of GuardDuty", "findings of Inspector"]  # fmt: skip
+
+
+def test_what_several_checks_say_alike_is_one_line_for_people() -> None:
+    denied = ("denied (No)", "allow them")
+    lines = [Line(f"check {n}", "unknown", "not asked", "fix first: Kafka") for n in range(6)]
+    lines += [Line("alone", "ok", "fine"), Line("type 1", "fail", "a:List is denied", "allow it", denied),
+              Line("type 2", "fail", "b:List is denied", "allow it too", denied)]  # fmt: skip
+    assert folded(lines) == [
+        Line("check 0, check 1, check 2, check 3 and 2 more", "unknown", "not asked", "fix first: Kafka"),
+        Line("alone", "ok", "fine"),
+        Line("type 1, type 2", "fail", *denied),
+    ]  # fmt: skip
+    assert folded(lines[6:8]) == lines[6:8]

@@ -92,7 +92,7 @@ class Hearing:
     """The sources of one process."""
 
     def __init__(self, settings: Settings, options: "Options", stop: threading.Event) -> None:
-        from collectors.aws.client import Organization
+        from collectors.aws.organization import Organization
         from pipeline.shell import watch
 
         self.settings, self.options, self.stop = settings, options, stop
