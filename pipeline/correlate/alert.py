@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.correlate.names import FIELDS, Names
-from pipeline.correlate.runs import Run
+from pipeline.correlate.stretch import Run
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.model import from_micros
 from pipeline.model.finding import SEVERITIES

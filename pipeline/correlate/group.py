@@ -11,9 +11,11 @@ from typing import Any
 
 import msgspec
 
+from pipeline.correlate.log import Log
 from pipeline.correlate.names import Names
 from pipeline.correlate.novelty import Habits, Memory
-from pipeline.correlate.runs import Run, Scan, Stretch
+from pipeline.correlate.runs import Scan
+from pipeline.correlate.stretch import Run, Stretch
 from pipeline.correlate.windows import Hit, Spec
 from pipeline.state import NEVER
 
@@ -27,11 +29,9 @@ MOST_NEWS = 20
 """So often is a new resource or action of an alert told at once."""
 MINUTE = 60_000_000
 """Beyond, no more often than this."""
-BLOCK = 16
-"""Hits in a row of their own; fewer stand in the head."""
 
 
-class Told(msgspec.Struct, array_like=True):
+class Told(msgspec.Struct, array_like=True, gc=False):
     """An alert as it was said last."""
 
     begins: int
@@ -70,75 +70,24 @@ class Correlation:
         return rule in (self._stand if state else self.spec.rules)
 
 
-class Log:
-    """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
-
-    def __init__(self, first: int = 0, next: int = 0) -> None:
-        self.first, self.next = first, next
-        """Numbers of blocks: the first one that may be there, and the one that is being filled."""
-        self.recent: list[tuple[int, msgspec.Raw]] = []
-        """What is in no block yet, with its time."""
-        self.full: dict[int, list[msgspec.Raw]] = {}
-        """Blocks to be written."""
-        self.gone: list[int] = []
-        """Blocks that are needed no more."""
-        self._alive: dict[int, int] = {}
-        self._undone: list[tuple[int, int]] = []
-        """Entries that take another back: until when they are needed, and their blocks."""
-
-    def append(self, hit: Hit, packed: bytes) -> int:
-        """The number of its block."""
-        self.recent.append((hit.at, msgspec.Raw(packed)))
-        block = self.next
-        self.read(hit, block)
-        if len(self.recent) == BLOCK:
-            self.full[block] = [raw for _, raw in self.recent]
-            self.recent, self.next = [], block + 1
-        return block
-
-    def read(self, hit: Hit, block: int) -> None:
-        """An entry is there."""
-        self._alive[block] = self._alive.get(block, 0) + 1
-        if hit.gone:
-            self._undone.append((hit.at, block))
-
-    def read_few(self, block: int, count: int) -> None:
-        """So many entries are there, none of which takes another back."""
-        self._alive[block] = count
-
-    def read_all(self, block: int) -> None:
-        """All its entries were looked at: it goes if none is there."""
-        if block not in self._alive:
-            self.gone.append(block)
-
-    def forget(self, block: int) -> None:
-        """An entry is needed no more."""
-        self._alive[block] -= 1
-        if not self._alive[block] and block < self.next:
-            del self._alive[block]
-            if self.full.pop(block, None) is None:
-                self.gone.append(block)
-            while self.first < self.next and self.first not in self._alive:
-                self.first += 1
-
-    def cut(self, cut: int) -> None:
-        """What is before a time is held no more."""
-        self.recent = [entry for entry in self.recent if entry[0] >= cut]
-        over = [block for at, block in self._undone if at < cut]
-        self._undone = [entry for entry in self._undone if entry[0] >= cut]
-        for block in over:
-            self.forget(block)
-
-    @property
-    def blocks(self) -> list[int]:
-        """Those that have rows."""
-        return [block for block in self._alive if block < self.next and block not in self.full]
-
-
 class Group:
     """One group. `take` and `judge` are all that happens to it; pipeline.correlate.keep reads and writes it."""
 
-    def __init__(self, correlation: Correlation, name: str, floor: int = 0, before: Run | None = None, names: Names | None = None, memory: Memory | None = None) -> None:  # fmt: skip
+    __slots__ = (
+        "capped",
+        "correlation",
+        "cut",
+        "floor",
+        "habits",
+        "held",
+        "late",
+        "log",
+        "scan",
+        "seen",
+        "told",
+    )
+
+    def __init__(self, correlation: Correlation, name: str, floor: int = 0, before: Run | None = None, names: Names | None = None, memory: Memory | None = None, log: Log | None = None) -> None:  # fmt: skip
         spec = correlation.spec
         self.correlation, self.floor = correlation, floor
         self.habits = Habits(spec, memory) if spec.kind == "first_seen" else None
@@ -148,7 +97,7 @@ class Group:
         self.late = self.seen = self.cut = 0
         """Hits that came too late and were only counted; hits that were taken in; before this none are held."""
         self.capped = False
-        self.log = Log()
+        self.log = log or Log()
         self.held: dict[tuple[str, str], tuple[Hit, int]] = {}
         """By event and rule: each hit, and the block of its entry."""
 
@@ -231,11 +180,13 @@ class Group:
 
     def read_few(self, hits: list[Hit], block: int) -> None:
         """All that there is, if that is little."""
-        held = {(hit.id, hit.rule): (hit, block) for hit in hits if hit.at >= self.cut}
-        aside, spec = False, self.correlation.spec
-        for hit in hits:
-            aside = aside or hit.gone or hit.state or hit.rule in spec.aside or hit.rule not in spec.rules  # fmt: skip
-        if aside or len(held) != len(hits):
+        events = self.correlation.spec.events
+        held = {
+            (hit.id, hit.rule): (hit, block)
+            for hit in hits
+            if hit.at >= self.cut and hit.rule in events and not (hit.gone or hit.state)
+        }
+        if len(held) != len(hits):
             for hit in hits:
                 self.read(hit, block)
             return
@@ -275,26 +226,27 @@ class Group:
     def _said(self, run: Stretch, state: str, watermark: int) -> tuple[Told, bool]:
         """What is kept of an alert, and whether it is worth saying again: all of it at its end; before, twice as many
         hits, or a new resource or action."""
-        old, named = self.told.get(run.id), run.names.told
-        capped = self.capped or run.names.full
-        worth = f"{state} {capped} {self.scan.count(run)} {named}" if state == "ended" else f"{state} {capped} {self.scan.count(run).bit_length()}"  # fmt: skip
+        count, named = self.scan.size(run)
+        old, capped = self.told.get(run.id), self.capped or (run.names is not None and run.names.full)  # fmt: skip
+        worth = f"{state} {capped} {count} {named}" if state == "ended" else f"{state} {capped} {count.bit_length()}"  # fmt: skip
         front = run.end[0]
         if old is None or (old.digest and old.digest != worth.encode()):
             news = old.news if old else 0
             return Told(run.begins, front, worth.encode(), old.held if old else False, named, news, front, watermark), True  # fmt: skip
-        new = msgspec.structs.replace(old, begins=run.begins, last=front, digest=worth.encode())
-        if not old.digest or named <= old.named or state == "ended":
-            new.named = max(named, old.named) if old.digest else named
-            return new, False
+        first, old.begins, old.last, old.digest = not old.digest, run.begins, front, worth.encode()
+        if first or named <= old.named or state == "ended":
+            old.named = named if first else max(named, old.named)
+            return old, False
         waited = old.news < MOST_NEWS or front >= old.spoke_at + MINUTE
         if not waited and watermark < old.spoke_known + MINUTE:
-            return new, False
-        new.named, new.news, new.spoke_at, new.spoke_known = named, old.news + 1, front, watermark
-        return new, True
+            return old, False
+        old.named, old.news, old.spoke_at, old.spoke_known = named, old.news + 1, front, watermark
+        return old, True
 
     def _word(self, run: Stretch, state: str) -> dict[str, Any]:
-        capped = self.capped or run.names.full
-        return {"id": run.id, "state": state, "run": self.scan.whole(run), "names": run.names, "capped": capped}  # fmt: skip
+        names = self.scan.names(run)
+        capped = self.capped or names.full
+        return {"id": run.id, "state": state, "run": self.scan.whole(run), "names": names, "capped": capped}  # fmt: skip
 
     def _overtaken(self, told: dict[str, Told]) -> Iterator[dict[str, Any]]:
         """Alerts that are none any more: a late hit has joined them to another, or (with conditions that more hits can
@@ -345,18 +297,22 @@ class Group:
         """The watermark at which time next matters: the next absence can be judged, the next run ends, the next hit is
         forgotten. NEVER: the group may be forgotten."""
         spec, scan, late = self.correlation.spec, self.scan, self.correlation.undecided + 1
-        soon = late + min(MINUTE, spec.timespan // 8)  # there is no hurry to forget
-        ends = [line.order[0][0] + spec.window + soon for line in (scan.line, scan.side) if line.order]  # fmt: skip
-        ends += [one.last + spec.gap + late for one in self.told.values()]
+        soon = spec.window + late + min(MINUTE, spec.timespan // 8)  # there is no hurry to forget
+        due = NEVER
+        for line in (scan.line, scan.side):
+            if line.order:
+                due = min(due, line.order[0][0] + soon)
+        for one in self.told.values():
+            due = min(due, one.last + spec.gap + late)
         if self.habits is not None and (matters := self.habits.matters()) != NEVER:
-            ends.append(matters + late)
+            due = min(due, matters + late)
         if (waits := scan.waits()) is not None:
-            ends.append(waits + self.correlation.lateness)
+            due = min(due, waits + self.correlation.lateness)
         for run in scan.runs:  # what is new of it is gathered for a minute
-            one = self.told.get(run.id)
-            if one is not None and one.news >= MOST_NEWS and run.names.told > one.named:
-                ends.append(one.spoke_known + MINUTE)
-        return min(ends, default=NEVER)
+            told = self.told.get(run.id)
+            if told is not None and told.news >= MOST_NEWS and scan.size(run)[1] > told.named:
+                due = min(due, told.spoke_known + MINUTE)
+        return due
 
 
 def _fullness(hit: Hit) -> tuple[int, int, bytes]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pipeline.correlate.line import Line
 from pipeline.correlate.novelty import Habits
-from pipeline.correlate.windows import COMPARE, STANDS, Hit, Place, Spec, measure, values
+from pipeline.correlate.windows import STANDS, Hit, Place, Spec, measure, values
 
 Found = list[tuple[Place, Place]]
 """Windows in which the condition holds: the place where each begins, and of the hit that ends it."""
@@ -36,12 +36,13 @@ class Judge(Protocol):
 class Counting:
     """Counts, values and numbers in a window."""
 
-    waits: int | None = None
+    __slots__ = ("_conditions", "_first", "_line", "_measure", "_spec", "waits")
 
     def __init__(self, spec: Spec, line: Line) -> None:
         self._spec, self._line, self._first = spec, line, 0
         self._measure = measure(spec)
-        self._conditions = [(COMPARE[op], wanted) for op, wanted in spec.conditions]
+        self._conditions = spec.comparisons
+        self.waits: int | None = None
 
     def rebuild(self, index: int) -> int:
         order, hits = self._line.order, self._line.hits
@@ -157,7 +158,7 @@ class Standing:
         self._ends = {end: rule for rule, end in spec.standing.items()}
         self._needed = frozenset(spec.rules) - self._ends.keys()
         self._latest: dict[str, Place] = {}
-        self._stand: dict[str, dict[Any, Place]] = {}
+        self._stand: dict[str, dict[Any, Place]] = {rule: {} for rule in spec.standing}
         """By rule and value: what stands, the latest last."""
         self._next = 0
         """Of the side: the first that is not taken."""
@@ -238,7 +239,7 @@ class Ordered:
         self._spec, self._line = spec, line
         self._steps = {rule: [n for n, own in enumerate(spec.rules) if own == rule] for rule in spec.rules}  # fmt: skip
         self._ends = spec.rules[-1:]
-        self._chains: list[tuple[Place, str] | None] = []
+        self._chains: list[tuple[Place, str] | None] = [None] * len(spec.rules)
         """By step: where the sequence so far began, and the event that it ends with."""
         self._before: tuple[int, int, list[tuple[Place, str] | None]] = (-1, 0, [])
         """The last moment that was taken, the line's version then, and what was known before it."""

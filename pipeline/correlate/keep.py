@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from pipeline import state as rows
-from pipeline.correlate.group import Correlation, Group, Log, Told, pack
+from pipeline.correlate.group import Correlation, Group, Told, pack
+from pipeline.correlate.log import Log
 from pipeline.correlate.names import DIGEST, Names
-from pipeline.correlate.novelty import SHARDS, Memory
-from pipeline.correlate.runs import Run
+from pipeline.correlate.novelty import SHARDS, Habits, Memory
+from pipeline.correlate.stretch import Run
 from pipeline.correlate.windows import Hit, Place
 from pipeline.state import BODY, NEVER, Position
 
@@ -80,6 +81,22 @@ _shard = msgspec.msgpack.Decoder(dict[str, tuple[int, list[int]]])
 class Kept:
     """A group, and what of it has rows."""
 
+    __slots__ = (
+        "_named",
+        "_names",
+        "_run",
+        "_shards",
+        "behind",
+        "due",
+        "fresh",
+        "group",
+        "moved",
+        "name",
+        "position",
+        "since",
+        "weight",
+    )
+
     def __init__(self, name: str, group: Group, position: Position, due: int = NEVER) -> None:
         self.name, self.group, self.position, self.due = name, group, position, due
         self.fresh, self.since = 0, 0
@@ -100,6 +117,12 @@ class Kept:
         before, self.weight = self.weight, len(self.group.held)
         return self.weight - before
 
+    @property
+    def light(self) -> bool:
+        """It is read at once: all of it stands in its head."""
+        group = self.group
+        return len(group.held) <= FEW and group.log.first == group.log.next and group.habits is None
+
     def catch_up(self, watermark: int) -> None:
         """Judges what it has read, as it was judged before."""
         self.group.scan.scan(watermark - self.group.correlation.lateness)
@@ -117,24 +140,22 @@ class Kept:
         if (rows.version(row) or 0) <= WHOLE:
             return cls(name, _migrated(correlation, own, row), position, due)
         head = _head.decode(rows.content(row))
-        digests = b"".join(_names.decode(rows.content(found)) for found in _there(get, name, "n", 0, head.named)) + head.names  # fmt: skip
-        width = DIGEST + 1
-        final = [digests[at : at + width] for at in range(0, len(digests), width)]
-        names = Names(final, head.before.listed, head.before.beyond) if head.before else None
-        group = Group(correlation, own, head.floor, head.before, names, _memory(get, name, head))
+        names = _final_names(get, name, head, head.before) if head.before else None
+        memory = _memory(get, name, head) if head.habits is not None else None
+        log = Log(head.first, head.next)
+        group = Group(correlation, own, head.floor, head.before, names, memory, log)
         if group.habits is not None and head.habits is not None:
             group.habits.forget = head.habits[3]
             group.habits.moved = set()
         group.late, group.capped, group.seen = head.late, head.capped, head.seen
         group.told, group.cut = head.told, head.cut
-        group.log = Log(head.first, head.next)
         for number in range(head.first, head.next):
             if (block := get(block_key(name, "h", number))) is not None:
                 for hit in _hits.decode(rows.content(block)):
                     group.read(hit, number)
-                group.log.read_all(number)
+                log.read_all(number)
         recent = _hits.decode(b"".join((bytes([FIXARRAY | len(head.recent)]), *head.recent)))
-        group.log.recent = [(hit.at, raw) for hit, raw in zip(recent, head.recent, strict=True)]
+        log.recent, log.times = head.recent, [hit.at for hit in recent]
         if head.first == head.next and recent:
             group.read_few(recent, head.next)
         else:
@@ -166,12 +187,13 @@ class Kept:
             put(self._key("h", number), None)
         group.log.full, group.log.gone = {}, []
         self._save_names(put)
-        self._save_shards(put)
-        habits, final = group.habits, group.scan.runs[0].final if group.scan.runs else None
+        if (habits := group.habits) is not None:
+            self._save_shards(habits, put)
+        final = group.scan.runs[0].final if group.scan.runs else None
         head = Head(
             group.floor, group.cut, group.late, group.capped, group.seen, group.told,
             final if final and final.count else None, group.log.first, group.log.next,
-            [raw for _, raw in group.log.recent], self._named, self._names, self.fresh, self.since, group.scan.dirty if self.fresh else None,
+            group.log.recent, self._named, self._names, self.fresh, self.since, group.scan.dirty if self.fresh else None,
             (habits.since, habits.until, habits.every, habits.forget, self._shards) if habits is not None else None,
         )  # fmt: skip
         put(rows.head_key(self.name), rows.encode(head, due, self.position))
@@ -195,9 +217,8 @@ class Kept:
             put(self._key("n", self._named), self._row(self._names[:size]))
             self._named, self._names = self._named + 1, self._names[size:]
 
-    def _save_shards(self, put: Put) -> None:
-        habits = self.group.habits
-        for number, found in habits.shards().items() if habits is not None else ():
+    def _save_shards(self, habits: Habits, put: Put) -> None:
+        for number, found in habits.shards().items():
             put(self._key("v", number), self._row(found) if found else None)
             self._shards = self._shards | 1 << number if found else self._shards & ~(1 << number)
 
@@ -232,6 +253,13 @@ def forget(get: Get, put: Put, name: str, row: bytes) -> None:
         for number in numbers:
             if get(block_key(name, kind, number)) is not None:
                 put(block_key(name, kind, number), None)
+
+
+def _final_names(get: Get, name: str, head: Head, before: Run) -> Names:
+    digests = b"".join(_names.decode(rows.content(found)) for found in _there(get, name, "n", 0, head.named)) + head.names  # fmt: skip
+    width = DIGEST + 1
+    final = [digests[at : at + width] for at in range(0, len(digests), width)]
+    return Names(final, before.listed, before.beyond)
 
 
 def _there(get: Get, name: str, kind: str, first: int, end: int) -> Iterator[bytes]:

@@ -15,6 +15,8 @@ class Line:
     """Hits by their place. It also knows where there are gaps longer than `gap`, so that a stretch without one is found
     at once."""
 
+    __slots__ = ("_gap", "_gaps", "hits", "order", "version")
+
     def __init__(self, gap: int) -> None:
         self.order: list[Place] = []
         self.hits: list[Hit] = []
@@ -29,8 +31,10 @@ class Line:
 
     def fill(self, hits: list[Hit]) -> None:
         """The first hits of all, in any order."""
-        self.hits = sorted(hits, key=PLACE)
-        self.order = order = list(map(PLACE, self.hits))
+        order = list(map(PLACE, hits))
+        self.order = sorted(order)
+        self.hits = hits.copy() if self.order == order else sorted(hits, key=PLACE)
+        order = self.order
         if order and order[-1][0] - order[0][0] > self._gap:
             self._gaps = [a for a, b in pairwise(order) if b[0] - a[0] > self._gap]
 

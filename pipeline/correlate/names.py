@@ -13,6 +13,7 @@ VALUES = "values"
 KINDS = (*FIELDS.values(), VALUES)
 TOLD = ("resources", "actions")
 """A new one of these is told at once."""
+TOLD_FIELDS = tuple(field for field, kind in FIELDS.items() if kind in TOLD)
 LISTED = 50
 """Of each kind, that an alert lists: the first ones by the alphabet, whenever they came."""
 MOST = 10_000
@@ -22,6 +23,8 @@ DIGEST = 8
 
 class Names:
     """The different names of a run. What is final is kept as digests, the rest as it is: so it can be counted anew."""
+
+    __slots__ = ("_counts", "_final", "_least", "_listed", "_more", "_open", "beyond", "full")
 
     def __init__(self, final: Iterable[bytes] = (), listed: Mapping[str, list[str]] | None = None, beyond: bool = False) -> None:  # fmt: skip
         self._final = set(final)
@@ -40,10 +43,10 @@ class Names:
         """The names of more hits, which may yet change."""
         briefs = [hit.brief for hit in hits]
         for field, kind in FIELDS.items():
-            if names := {str(name): None for brief in briefs if (name := brief.get(field)) is not None}:  # fmt: skip
-                self._name(kind, names)
-        if names := {name: None for hit in hits if hit.value is not None for name in values(hit.value)}:  # fmt: skip
-            self._name(VALUES, names)
+            if names := [name for brief in briefs if (name := brief.get(field)) is not None]:
+                self._name(kind, dict.fromkeys(map(str, names)))
+        if names := [name for hit in hits if hit.value is not None for name in values(hit.value)]:
+            self._name(VALUES, dict.fromkeys(names))
 
     def _name(self, kind: str, names: Iterable[str]) -> None:
         there, least = self._open.setdefault(kind, set()), self._least.setdefault(kind, [])
@@ -92,7 +95,8 @@ class Names:
 
     def listed(self, kind: str) -> list[str]:
         """The first by the alphabet."""
-        return sorted({*self._listed.get(kind, ()), *self._least.get(kind, ())})[:LISTED]
+        final, more = self._listed.get(kind, ()), self._least.get(kind, ())
+        return sorted({*final, *more})[:LISTED] if final else list(more)
 
     @property
     def settled(self) -> dict[str, list[str]]:
@@ -103,6 +107,15 @@ class Names:
     def told(self) -> int:
         """How many there are of which a new one is told."""
         return sum(map(self._count, TOLD))
+
+
+def news(hits: Sequence[Hit]) -> int:
+    """How many names there are in a few hits of which a new one is told."""
+    briefs, count = [hit.brief for hit in hits], 0
+    for field in TOLD_FIELDS:
+        names = [name for brief in briefs if (name := brief.get(field)) is not None]
+        count += min(len(set(map(str, names))), MOST)
+    return count
 
 
 def _of(hit: Hit) -> Iterable[tuple[str, str]]:

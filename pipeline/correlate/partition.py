@@ -4,12 +4,11 @@ drives this; it knows no Kafka."""
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
-from pydantic import ValidationError
 
-from pipeline import arrival, wire
+from pipeline import arrival
 from pipeline import state as rows
 from pipeline.correlate import alert, keep
 from pipeline.correlate.budget import Budget
@@ -18,10 +17,10 @@ from pipeline.correlate.keep import Kept
 from pipeline.correlate.late import LATE_KEY, Late, waits
 from pipeline.correlate.levels import levels, patience
 from pipeline.correlate.live import Live
-from pipeline.correlate.windows import Hit
+from pipeline.correlate.read import Incoming, read
 from pipeline.detections.watch import Watch
 from pipeline.errors import Malformed
-from pipeline.model import Mark, Signal, micros
+from pipeline.model import Mark, micros
 from pipeline.output import Dead, Output, Work, marks
 from pipeline.state import NEVER, NewerState, Position
 from pipeline.topics import ALERTS, PARTITIONS, SIGNALS
@@ -104,11 +103,11 @@ class Correlating:
         broker took it, microseconds; None: not known."""
         self._latest, self._applied = arrival.latest(broker_time), offset + 1
         try:
-            document = wire.decode(value)
-            if isinstance(document, dict) and "mark" in document:
-                self._mark(document, offset + 1)
+            record = read(value)
+            if isinstance(record, Mark):
+                self._mark(record, offset + 1)
             else:
-                self._signal(document, offset + 1)
+                self._signal(record, offset + 1)
         except Malformed as why:
             self._bury(str(why), value)
         except (NewerState, MemoryError):
@@ -116,8 +115,7 @@ class Correlating:
         except Exception as why:  # whatever one record raises is that record's
             self._bury(_said(why), value)
 
-    def _mark(self, document: dict[str, Any], offset: int) -> None:
-        record = _read(Mark, document)
+    def _mark(self, record: Mark, offset: int) -> None:
         if not (0 <= record.mark < PARTITIONS and 0 <= record.level < PARTITIONS):
             raise Malformed(
                 f"a mark of partition {record.mark}, level {record.level}: there is none"
@@ -131,27 +129,18 @@ class Correlating:
         self._rows[rows.SOURCES_KEY] = self._time.row(offset)
         self._judge_late()
 
-    def _signal(self, document: Any, offset: int) -> None:
-        record = _read(Signal, document)
-        name = f"{record.correlation}\n{record.group}"
-        one = self._by_id.get(record.correlation)
-        if one is None or record.detection not in one.spec.rules:
+    def _signal(self, record: Incoming, offset: int) -> None:
+        new, one = record.hit, self._by_id.get(record.correlation)
+        if one is None or new.rule not in one.spec.rules:
             self.counts["unknown"] += 1  # its rule is gone from the content
             return
-        if record.state and not one.heeds(record.detection, state=True):
-            raise Malformed(f"state: {record.detection} does not stand in correlation {one.id} (its `standing` does not name it)")  # fmt: skip
+        if new.state and not one.heeds(new.rule, state=True):
+            raise Malformed(f"state: {new.rule} does not stand in correlation {one.id} (its `standing` does not name it)")  # fmt: skip
+        name = f"{record.correlation}\n{record.group}"
         kept = self._group(name, one)
         if kept.position.offset >= offset:
             self.counts["duplicates"] += 1
             return
-        new = Hit(
-            micros(record.at),
-            record.event,
-            record.detection,
-            record.value,
-            record.fields,
-            record.state,
-        )
         kept.position, kept.moved = Position(offset, 0, self._marked), True
         self._touched[name] = kept
         watermark = self._known(self._levels[one.id])
@@ -269,10 +258,11 @@ class Correlating:
         if kept.moved:
             kept.due, kept.moved = kept.group.due(), False
         kept.save(self._rows_put)
-        if kept.due == NEVER:
+        if kept.due != NEVER:
+            self._wait(kept.due, name)
+        if kept.due == NEVER or kept.light:
             self._live.leave(name)
         else:
-            self._wait(kept.due, name)
             self._live.weigh(kept)
 
     def _row(self, key: bytes) -> bytes | None:
@@ -305,12 +295,14 @@ class Correlating:
             word["held_back"] = word["told"].held
 
     def _emit(self, name: str, kept: Kept, words: list[dict[str, Any]]) -> None:
-        correlation, _, own = name.partition("\n")
-        one = self._watch.correlations[correlation]
-        self._hold_back(name, words, kept.position)
         kept.due, kept.moved = kept.group.due(), False
         if kept.due != NEVER:
             self._wait(kept.due, name)
+        if not words:
+            return
+        correlation, _, own = name.partition("\n")
+        one = self._watch.correlations[correlation]
+        self._hold_back(name, words, kept.position)
         for word in words:
             document = alert.document(one, own, word)
             if one.id not in self._watch.parts:
@@ -326,14 +318,3 @@ class Correlating:
 
 def _said(why: Exception) -> str:
     return f"{type(why).__name__}: {why}"
-
-
-R = TypeVar("R", Signal, Mark)
-
-
-def _read(kind: type[R], document: Any) -> R:
-    """Raises Malformed."""
-    try:
-        return kind.model_validate(document)
-    except ValidationError as why:
-        raise Malformed(f"no signal: {wire.problems(why, 1)}") from None

@@ -4,98 +4,46 @@ Its id is made from its earliest match, so that the same events give the same al
 1,000 hits is judged no more: it goes on for as long as hits follow one another without such a gap. Times in
 microseconds."""
 
-import uuid
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from pipeline.correlate.judges import judge
-from pipeline.correlate.line import Line
-from pipeline.correlate.names import Names
+from pipeline.correlate.judges import Found, judge
+from pipeline.correlate.line import PLACE, Line
+from pipeline.correlate.names import Names, news
 from pipeline.correlate.novelty import Habits, Moved
+from pipeline.correlate.stretch import BEGIN, SHOWN, Run, Stretch, alert_id
 from pipeline.correlate.windows import Hit, Place, Spec, number
-from pipeline.model.finding import NAMESPACE
 
 MOST = 1000
 """Hits of an alert that are judged by its condition."""
-SHOWN = 50
-"""Hits that an alert shows."""
 HALF = SHOWN // 2
-BEGIN: Place = (0, "", "")
-
-
-class Run(msgspec.Struct, array_like=True):
-    """One alert's stretch of time, as far as it is final."""
-
-    id: str
-    begins: int
-    """The earliest hit of its first window."""
-    at: int
-    """Its first match."""
-    last: int
-    """Its last match."""
-    count: int
-    """Hits from the beginning to the last match."""
-    end: Place = BEGIN
-    """The place of the hit that ends the last match."""
-    continues: str | None = None
-    """The alert that it goes on from."""
-    briefs: list[dict[str, Any]] = []
-    """What is shown: the first hits, and the last."""
-    frozen: bool = False
-    """It is judged no more."""
-    listed: dict[str, list[str]] = {}
-    """Its names of each kind, the first by the alphabet."""
-    beyond: bool = False
-    """There are more names than are told apart."""
-
-
-class Stretch:
-    """A run while its hits are held."""
-
-    def __init__(self, run: Run, begin: Place, first: Place, extra: Sequence[Hit] = ()) -> None:
-        self.id, self.begins, self.at, self.continues = run.id, run.begins, run.at, run.continues
-        self.first = first
-        """The place that ends its first match."""
-        self.begin = begin
-        """Its hits begin here, or after what is final of it."""
-        self.end = first
-        """Its last match."""
-        self.ends = [first]
-        """Its matches, while it is judged."""
-        self.frozen: Place | None = None
-        """Since here it is judged no more."""
-        self.final = run
-        """What is final of it: nothing, to begin with."""
-        self.extra = list(extra)
-        """What only stands, and belongs to its beginning."""
-        self.names = Names()
-        self.named: Place | None = None
-        """Up to here the names of its hits are counted."""
-        self.settled: list[bytes] = []
-        """Digests of names that have become final, and are not kept yet."""
-
-    @classmethod
-    def final_only(cls, run: Run, names: Names) -> "Stretch":
-        """One that was begun earlier."""
-        self = cls(run, run.end, run.end)
-        self.ends, self.names = [], names
-        self.frozen = run.end if run.frozen else None
-        return self
-
-
-def alert_id(correlation: str, group: str, at: int, continues: str | None = None) -> str:
-    """The one id of a group's alert whose first match is of that moment. Which of the hits of one moment is heard first
-    does not matter: CloudTrail's times are whole seconds."""
-    return str(uuid.uuid5(NAMESPACE, f"alert\n{correlation}\n{group}\n{at}\n{continues or ''}"))
+FEW = 16
+"""The names of so few hits are counted whenever they are asked for."""
 
 
 class Scan:
     """The runs of one group. Hits come in any order; `scan` judges those that have come since, and what they change.
 
     `before`: what is final of the last run, with its `names`; nothing before `floor` is judged again."""
+
+    __slots__ = (
+        "_aside",
+        "_begins",
+        "_correlation",
+        "_dirty",
+        "_floor",
+        "_group",
+        "_growing",
+        "_judge",
+        "_known",
+        "_next",
+        "_stands",
+        "line",
+        "runs",
+        "side",
+        "spec",
+    )
 
     def __init__(
         self, spec: Spec, correlation: str, group: str, floor: int = 0, before: Run | None = None,
@@ -107,7 +55,7 @@ class Scan:
         self._aside, self._growing = spec.aside, spec.growing
         self._next = 0
         """Index of the first hit that is not judged."""
-        self._stands: int | None = None
+        self._stands: int | None = 0
         """Before which hit the judge stands."""
         self._dirty: Place | None = None
         """From here on all is to be judged anew."""
@@ -151,7 +99,7 @@ class Scan:
             if index < self._next or run is None or not (goes_on and self._reached(run, hit.at)):
                 self._again(place)
             return
-        if run.named is not None and hit.place <= run.named:
+        if run.names is not None and run.named is not None and hit.place <= run.named:
             run.names.add([hit])
         if self._dirty is not None and self._dirty <= place:
             return  # the run is judged anew from before; until then it may end with a hit that is gone
@@ -224,13 +172,16 @@ class Scan:
             self._stands = self._next
             if not taken:
                 break
+            if few:
+                self._matches(found)
+                continue
             for begin, end in found:
-                self._match(begin, end, few)
-                if not few and self._full_at(end):
+                self._match(begin, end)
+                if self._full_at(end):
                     break
         for run in self.runs:
-            if run.named != run.end:
-                self._name(run)
+            if run.named is not None and run.named != run.end:
+                self.names(run)
 
     @property
     def dirty(self) -> Place | None:
@@ -277,23 +228,31 @@ class Scan:
     def _reached(self, run: Stretch, at: int) -> bool:
         return at - run.end[0] <= self.spec.gap and at - run.at <= self.spec.longest
 
-    def _match(self, begin: Place, end: Place, few: bool) -> None:
-        """`few`: there are not enough hits for a run to be full."""
+    def _matches(self, found: Found) -> None:
+        """Of so few hits that no run can be full."""
+        gap, longest = self.spec.gap, self.spec.longest
         run = self.runs[-1] if self.runs else None
-        if run is None or end[0] - run.end[0] > self.spec.gap:
-            run = self._begin(begin, end, None)
-        elif end[0] - run.at > self.spec.longest:
-            run = self._begin(self.line.order[self.line.after(run.end)], end, run)
-        elif end > run.end:
-            run.end = end
-            run.ends.append(end)
-        if few:
-            return
+        for begin, end in found:
+            if run is None or end[0] - run.end[0] > gap or end[0] - run.at > longest:
+                run = self._begun(run, begin, end)
+            elif end > run.end:
+                run.end = end
+                run.ends.append(end)
+
+    def _match(self, begin: Place, end: Place) -> None:
+        self._matches([(begin, end)])
+        run = self.runs[-1]
         if self._begins[0] is not run:
             self._begins = (run, self.hits(run)[0])
         most = run.final.count + len(run.extra) + self._next - self._begins[1]
         if run.frozen is None and most >= MOST and self.count(run) >= MOST:
             run.frozen = run.end
+
+    def _begun(self, before: Stretch | None, begin: Place, end: Place) -> Stretch:
+        """Another run, because a match is too far from the last one, or that has lasted too long."""
+        if before is None or end[0] - before.end[0] > self.spec.gap:
+            return self._begin(begin, end, None)
+        return self._begin(self.line.order[self.line.after(before.end)], end, before)
 
     def _full_at(self, end: Place) -> bool:
         """Whether a run is judged no more since this match. What the judge has taken beyond (it takes a moment as a
@@ -312,7 +271,8 @@ class Scan:
         id = alert_id(self._correlation, self._group, end[0], continues)
         first = self.line.order[self.line.index(begin)]
         begins = min([first[0], *(hit.at for hit in extra)]) if extra else first[0]
-        run = Stretch(Run(id, begins, end[0], end[0], 0, continues=continues), first, end, extra)
+        run = Stretch(id, begins, end[0], continues, first, end)
+        run.extra = extra
         self.runs.append(run)
         return run
 
@@ -325,7 +285,7 @@ class Scan:
                 key = (hit.rule, str(hit.value))
                 if hit.rule in self.spec.standing and (key not in last or last[key].place < hit.place):  # fmt: skip
                     last[key] = hit
-        return sorted((hit for hit in last.values() if hit.state), key=_place)
+        return sorted((hit for hit in last.values() if hit.state), key=PLACE)
 
     def hits(self, run: Stretch) -> tuple[int, int]:
         """The indices of its hits that are not final: from, and until before."""
@@ -337,8 +297,12 @@ class Scan:
         begin, end = self.hits(run)
         return run.final.count + len(run.extra) + end - begin
 
-    def _name(self, run: Stretch) -> None:
-        """Counts the names of the hits that belong to a run since."""
+    def names(self, run: Stretch) -> Names:
+        """The names of all its hits: those that have come to it since are counted too."""
+        if run.names is None:
+            run.names = Names()
+        if run.named == run.end:
+            return run.names
         begin, end = self.hits(run)
         if run.named is None or run.named > run.end:
             run.names.reopen()
@@ -347,26 +311,37 @@ class Scan:
             begin = max(begin, self.line.after(run.named))
         run.names.add(self.line.hits[begin:end])
         run.named = run.end
+        return run.names
+
+    def size(self, run: Stretch) -> tuple[int, int]:
+        """How many hits it has, and how many names of which a new one is told."""
+        begin, end = self.hits(run)
+        count = run.final.count + len(run.extra) + end - begin
+        if run.named is None and count <= FEW and not run.final.count:
+            return count, news([*run.extra, *self.line.hits[begin:end]])
+        return count, self.names(run).told
 
     def whole(self, run: Stretch) -> Run:
         """As it is now: final, or yet to change."""
+        begin, end = self.hits(run)
+        count = run.final.count + len(run.extra) + end - begin
         return Run(
-            run.id, run.begins, run.at, run.end[0], self.count(run), run.end, run.continues, self._shown(run),
+            run.id, run.begins, run.at, run.end[0], count, run.end, run.continues, self._shown(run, begin, end, count),
             run.frozen is not None,
         )  # fmt: skip
 
-    def _shown(self, run: Stretch) -> list[dict[str, Any]]:
+    def _shown(self, run: Stretch, begin: int, end: int, count: int) -> list[dict[str, Any]]:
         """The beginning tells how it came about, the end what goes on."""
-        (begin, end), line, count = self.hits(run), self.line, self.count(run)
-        first = last = run.final.briefs
+        first, hits = run.final.briefs, self.line.hits
+        if count <= SHOWN:
+            return first + [hit.brief for hit in _with(run.extra, hits[begin:end])]
+        last = first
         if run.final.count > SHOWN:
             first, last = first[:HALF], last[HALF:]
-        early = sorted([*run.extra, *line.hits[begin : min(end, begin + SHOWN)]], key=_place)
-        if count <= SHOWN:
-            return first + [hit.brief for hit in early]
-        late = sorted([*run.extra, *line.hits[max(begin, end - SHOWN) : end]], key=_place)
-        if run.final.count <= SHOWN:
+        else:
+            early = _with(run.extra, hits[begin : min(end, begin + SHOWN)])
             first = (first + [hit.brief for hit in early])[:HALF]
+        late = _with(run.extra, hits[max(begin, end - SHOWN) : end])
         return first + (last + [hit.brief for hit in late])[-HALF:]
 
     def settle(self, floor: int) -> list[Stretch]:
@@ -393,12 +368,13 @@ class Scan:
         del run.ends[: bisect_left(run.ends, (floor,))]
         if end <= run.final.end:
             return
-        goes_on, run.end = run.end, end
+        names, goes_on = self.names(run), run.end
+        run.end = end
         begin, until = self.hits(run)
-        run.settled += run.names.settle([*run.extra, *self.line.hits[begin:until]])
+        run.settled += names.settle([*run.extra, *self.line.hits[begin:until]])
         final = self.whole(run)
-        final.frozen, final.listed, final.beyond = frozen, run.names.settled, run.names.beyond
-        run.final, run.begin, run.extra, run.end = final, end, [], goes_on
+        final.frozen, final.listed, final.beyond = frozen, names.settled, names.beyond
+        run.final, run.begin, run.extra, run.end = final, end, (), goes_on
         if frozen:
             run.frozen = end
 
@@ -418,8 +394,9 @@ class Scan:
         return dropped
 
 
-def _place(hit: Hit) -> Place:
-    return hit.place
+def _with(extra: Sequence[Hit], hits: list[Hit]) -> list[Hit]:
+    """In the order of time; `hits` are so."""
+    return sorted([*extra, *hits], key=PLACE) if extra else hits
 
 
 def runs(spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int) -> list[Run]:  # fmt: skip

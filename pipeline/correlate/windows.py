@@ -73,6 +73,11 @@ class Spec:
     """An alert that goes on longer is continued by another."""
 
     @cached_property
+    def comparisons(self) -> list[tuple[Callable[[float, float], bool], float]]:
+        """The conditions, as they are compared."""
+        return [(COMPARE[op], wanted) for op, wanted in self.conditions]
+
+    @cached_property
     def gap(self) -> int:
         """Matches no further apart than this are one alert."""
         return HOUR if self.kind == "first_seen" else self.timespan
@@ -93,6 +98,11 @@ class Spec:
     def aside(self) -> frozenset[str]:
         """Rules whose hits are no events of an alert, but bear on it."""
         return frozenset(self.standing.values()) | self.absent
+
+    @cached_property
+    def events(self) -> frozenset[str]:
+        """Rules whose hits are events of an alert."""
+        return frozenset(self.rules) - self.aside
 
     @cached_property
     def growing(self) -> bool:
@@ -128,6 +138,8 @@ class Measure(Protocol):
 class Count:
     """How many hits."""
 
+    __slots__ = "_n"
+
     def __init__(self) -> None:
         self._n = 0
 
@@ -146,6 +158,8 @@ class Count:
 
 class Distinct:
     """How many different values."""
+
+    __slots__ = "_seen"
 
     def __init__(self) -> None:
         self._seen: dict[str, int] = {}

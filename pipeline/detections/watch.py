@@ -5,7 +5,6 @@ A rule that tells for itself is a correlation of its own: one match is enough, a
 the same alert. One of level `informational` is only a part of correlations."""
 
 import itertools
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
@@ -18,7 +17,7 @@ from pipeline.detections.load import Detections, concerns
 from pipeline.detections.rule import OWN, Detection
 from pipeline.detections.values import View, text_of
 from pipeline.model import Change, from_micros, micros, to_micros
-from pipeline.model.finding import NAMESPACE
+from pipeline.model.finding import named_uuid
 from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, identified
 from pipeline.rulebook import RuleSet
 from pipeline.rulebook.policy import allows_cross_account
@@ -226,9 +225,9 @@ def signal(
 ) -> dict[str, Any]:  # fmt: skip
     """A Signal's document."""
     name = "\n".join(group)
-    id = uuid.uuid5(NAMESPACE, f"signal\n{one.id}\n{name}\n{rule}\n{event}")
+    id = named_uuid(f"signal\n{one.id}\n{name}\n{rule}\n{event}")
     out: dict[str, Any] = {
-        "id": str(id), "detection": rule, "correlation": one.id, "group": name, "event": event, "at": from_micros(at),
+        "id": id, "detection": rule, "correlation": one.id, "group": name, "event": event, "at": from_micros(at),
         "fields": brief,
     }  # fmt: skip
     if uid:

@@ -11,7 +11,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def rfc3339(time: datetime) -> str:
     """2026-11-24T12:00:00.000000Z: of fixed length, so that text order is time order."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def micros(time: datetime) -> int:
@@ -24,7 +24,7 @@ def micros(time: datetime) -> int:
 def from_micros(value: int) -> str:
     """The RFC 3339 text of microseconds since 1970."""
     seconds, rest = divmod(value, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{rest:06d}Z"
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:06d}Z"
 
 
 def _utc(time: datetime) -> datetime:

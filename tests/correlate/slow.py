@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.correlate.runs import SHOWN, Run, alert_id
+from pipeline.correlate.stretch import SHOWN, Run, alert_id
 from pipeline.correlate.windows import COMPARE, STANDS, Hit, Spec
 
 

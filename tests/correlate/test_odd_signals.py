@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.correlate import keep
+from pipeline.correlate import read as reading
 from pipeline.correlate.partition import Correlating
 from pipeline.correlate.runs import Scan
 from pipeline.detections.watch import Watch
+from pipeline.errors import Malformed
 from pipeline.output import Work
 from pipeline.topics import ALERTS, SIGNALS
 from tests.correlate.kinds import IDS, TYPES, content, correlation, mark, signal
@@ -111,6 +113,37 @@ def test_no_signal_stops_the_others(kind: str, odd: list[dict[str, Any]], data: 
 
     assert told(world) == told(alone)
     assert not [value for value in world.dead if value in quiet]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.fixed_dictionaries({}, optional=ODD), st.sets(st.sampled_from(["id", "at", "value", "fields", "gone"]), max_size=1))  # fmt: skip
+def test_what_is_read_at_once_is_what_the_model_reads(
+    odd: dict[str, Any], without: set[str]
+) -> None:
+    whole = orjson.loads(signal("value_count", "g", 1, 1)) | odd
+    record = orjson.dumps({name: one for name, one in whole.items() if name not in without})
+    read: list[Any] = []
+    for way in (reading.read, reading._by_model):
+        try:
+            read.append(way(record))
+        except Malformed as why:
+            read.append(str(why))
+    assert read[0] == read[1]
+
+
+def test_numbers_that_64_bit_do_not_hold_and_depths_are_refused() -> None:
+    base = signal("value_count", "g", 1, 1)
+    for odd in (
+        b"1" * 30,
+        b"[" * 70 + b"]" * 70,
+        b'"\\ud800"',
+        b"NaN",
+        b'{"a":' + b"9" * 40 + b"}",
+    ):
+        record = base.replace(b'"value":"1"', b'"value":' + odd)
+        assert record != base
+        with pytest.raises(Malformed):
+            reading.read(record)
 
 
 def test_what_does_not_stand_cannot_be_said_to() -> None:
