@@ -31,7 +31,7 @@ def forms(rule: Detection, knows: Knowledge) -> Iterator[Form]:
     if not is_audit(rule):
         return
     examples = [event for kind in proof.KINDS for _, event in proof.events(rule, kind)]
-    named = {(source, name) for one in asked(rule, knows) if _by_name(one.comparison) for source, name in one.calls}  # fmt: skip
+    named = {call for one in asked(rule, knows) for call in one.calls if _by_name(one.comparison, call[1])}  # fmt: skip
     shown = {str(event.get("eventName")) for event in examples}
     looked = {_alike(path) for path in _parameters(rule, knows)}
     said = {knows.plain(path) for event in examples for path in _paths(event.get(PARAMETERS))}
@@ -50,9 +50,9 @@ def forms(rule: Detection, knows: Knowledge) -> Iterator[Form]:
                 yield Form(call, "place", written, plain in said)
 
 
-def _by_name(comparison: Any) -> bool:
-    """Whether it means one call, whatever its version: not a pattern of many."""
-    return str(comparison.value).count("*") <= 1 and not str(comparison.value).startswith("*")
+def _by_name(comparison: Any, name: str) -> bool:
+    """Whether a comparison names a call, with or without its version: no pattern of many."""
+    return str(comparison.value).removesuffix("*").startswith(name)
 
 
 def _is_shown(name: str, source: str, shown: set[str], knows: Knowledge) -> bool:

@@ -20,8 +20,8 @@ KNOWN = (
     "custom", "generate", "aliases", "driftline", "simulation", "regression_tests_path",
 )  # fmt: skip
 """Keys that a document may have: the specification's, what SigmaHQ's tools write, and our own block."""
-OTHERS = ({"id", "type", "must"}, {"id", "controls"})
-"""Keys that tell a posture rule and a framework, which lie in one folder with detections."""
+OTHERS = ({"id", "type", "must"}, {"id", "controls"}, {"everywhere", "types"})
+"""Keys that tell a posture rule, a framework and a table of consoles, which lie in one folder with detections."""
 ANCHORS = ("eventName", "eventSource", "driftline.type", "driftline.reason")
 """Fields that an index is kept by, the one that tells rules apart best first."""
 MOST_DOCUMENTS = 2000
