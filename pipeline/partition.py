@@ -422,22 +422,24 @@ class Partition:
             old.offset, old.place, max(self._control, old.control), old.change, old.change_place
         )
         # all that may fail comes first: a state must never be kept without what it says
+        for drift in step.drifts:
+            if (planned := expected(drift, self._options.expected)) is not None:
+                drift["expected"] = planned
+        signals = []
+        if self._watch:
+            course, old_body = bool(self._options.expected), before.body if before else None
+            signals = list(saying.signals(old_body, step, self._watch, self._rulebook, planned=course))  # fmt: skip
         head = rows.encode(self._placed(new), new.due, position)
         moved = before is None or new.body is not before.body
         body = rows.encode(new.body, new.due, position) if moved else b""
         if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
             raise Malformed(f"a state of {len(body)} bytes: more than {MOST_ROW}")
-        for drift in step.drifts:
-            if (planned := expected(drift, self._options.expected)) is not None:
-                drift["expected"] = planned
         said = saying.records(uid, step)
         self._rows[rows.head_key(uid)] = head
         if moved:
             self._rows[rows.body_key(uid)] = body
         self._outputs += said
-        if self._watch:
-            planned = bool(self._options.expected)
-            self._signal(saying.signals(step, self._watch, self._rulebook, planned=planned))
+        self._signal(signals)
         for session in step.sessions:
             self._tell(question(uid, session, new.head.seen_at))
         if new.due != NEVER and (before is None or new.due != before.due):

@@ -1,16 +1,19 @@
 """What a step has to say, as records: findings, drifts, wishes to read again, and signals of them. Pure."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import orjson
 
 from pipeline.assess import Step
 from pipeline.fitting import fitted
-from pipeline.model import finding_id
+from pipeline.model import finding_id, from_micros
 from pipeline.output import Output
 from pipeline.rulebook import Rulebook
+from pipeline.state import Body
 from pipeline.statement import restatement
 from pipeline.topics import DRIFT, FINDINGS, READS, RESTATEMENTS
 
@@ -38,19 +41,75 @@ def tombstones(uid: str, rules: Iterable[str]) -> list[Output]:
     return [Output(FINDINGS.name, finding_id(rule, uid).encode(), b"") for rule in sorted(rules)]
 
 
+Keyed = tuple[bytes, dict[str, Any]]
+
+
 def signals(
-    step: Step, watch: "Watch", rulebook: Rulebook, *, planned: bool
-) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """Of transitions and drifts; a restatement is none, but that something stands. `planned`: some changes are a matter of
-    course, and a drift is a signal only where it is known to be none of them."""
+    before: Body | None, step: Step, watch: "Watch", rulebook: Rulebook, *, planned: bool
+) -> Iterator[Keyed]:
+    """Of transitions and drifts; a restatement is none, but that something stands. What was told of the same transition or
+    drift before more was known of its cause, and holds no more, is taken back: so `step.state` keeps what was told of
+    drifts. `before`: what was known then. `planned`: some changes are a matter of course, and a drift is a signal only where
+    it is known to be none of them."""
     body = step.state.body
     for finding in (*step.findings, *step.again):
-        tell = watch.standing if finding["restated"] else watch.finding
-        yield from tell(finding, body)
+        if finding["restated"]:
+            yield from watch.standing(finding, body)
+            continue
+        told = list(watch.finding(finding, body))
+        if before is not None and (old := _as_told(finding, before)) is not None:
+            now = {signal["id"]: signal["fields"] for _, signal in told}
+            yield from (
+                (key, signal | {"gone": True})
+                for key, signal in watch.finding(old, before)
+                if not _outdoes(now.get(signal["id"]), signal["fields"])
+            )
+        yield from told
     for drift in step.drifts:
-        if planned and drift.get("expected") is not False:
-            continue  # a matter of course, or not known yet: there will be another word
-        yield from watch.drift(drift, body, rulebook.of(body.resource))
+        course = planned and drift.get("expected") is not False
+        # where it is a matter of course, or not known yet, there will be another word
+        told = [] if course else list(watch.drift(drift, body, rulebook.of(body.resource)))
+        yield from _taken_back(drift, body, watch, told)
+        yield from told
+
+
+def _as_told(finding: dict[str, Any], before: Body) -> dict[str, Any] | None:
+    """A finding as it was told of the same transition; None where this is the first word on it."""
+    life = before.lives.get(finding["rule"]["id"])
+    if life is None or from_micros(life.updated_at) != finding["updated_at"]:
+        return None
+    if ("suppressed" if life.suppressed else life.status) != finding["status"]:
+        return None
+    old = {key: finding[key] for key in finding if key not in ("drift", "attribution", "actor")}
+    cause = {"drift": life.drift, "attribution": life.attribution, "actor": life.actor}
+    return old | {key: value for key, value in cause.items() if life.drift and value is not None}
+
+
+def _outdoes(new: dict[str, Any] | None, old: dict[str, Any]) -> bool:
+    """Whether one word on a match replaces another by itself, in whatever order they come: the fuller one counts."""
+    return new is not None and (new == old or len(new) > len(old))
+
+
+def _taken_back(
+    drift: dict[str, Any], body: Body, watch: "Watch", told: list[Keyed]
+) -> Iterator[Keyed]:
+    """Signals of a drift that were told and hold no more, or not as they were told; those that do are kept with it."""
+    now = {(one["correlation"], one["group"], one["detection"]): one["fields"] for _, one in told}
+    for number, kept in enumerate(body.drifts):
+        if kept.id != drift["id"]:
+            continue
+        stands = [[*names, *_mark(fields)] for names, fields in now.items()]
+        body.drifts[number] = msgspec.structs.replace(kept, signals=stands)
+        for correlation, group, rule, size, digest in kept.signals:
+            fields = now.get((correlation, group, rule))
+            if fields is None or (_mark(fields)[1] != digest and len(fields) <= int(size)):
+                yield from watch.taken_back(correlation, group, rule, drift["id"], kept.at)
+
+
+def _mark(fields: dict[str, Any]) -> tuple[str, str]:
+    """By what a signal's fields are known again: how many, and a digest."""
+    data = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+    return str(len(fields)), hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
 def count(step: Step, counts: Counter[str]) -> None:

@@ -147,6 +147,8 @@ class Drifted(msgspec.Struct, array_like=True):
     revision: int = 0
     told: bytes = b""
     """Digest of what was said of its cause."""
+    signals: list[list[str]] = []
+    """Those that stand of it: correlation, group and rule of each, and a mark of its fields (pipeline.saying)."""
 
 
 class Expected(msgspec.Struct, array_like=True):

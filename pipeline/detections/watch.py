@@ -177,6 +177,14 @@ class Watch:
                     new = signal(one, rule.id, group, event.id, event.at, value, brief, event.uid)
                     yield new | {"state": True} if state else new
 
+    def taken_back(
+        self, correlation: str, group: str, rule: str, event: str, at: int
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """That a signal was none after all; nothing where its correlation is gone from the content."""
+        if (one := self.correlations.get(correlation)) is not None:
+            found = signal(one, rule, group.split("\n"), event, at, None, {}, None)
+            yield from _keyed(iter([found | {"gone": True}]))
+
     def above(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Those of an alert: for correlations of correlations."""
         return _keyed(self._above(alert))
@@ -373,8 +381,10 @@ def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str 
     return str(person["id"] if person["kind"] != UNKNOWN else actor["id"])
 
 
-def _taken(actor: Mapping[str, Any]) -> str | None:
+def _taken(actor: Mapping[str, Any] | None) -> str | None:
     """The role as which a person acted who is known by the chain of sessions alone."""
+    if actor is None:
+        return None
     person = actor["person"]
     known = bool(actor.get("chain")) and person["kind"] != UNKNOWN and person["id"] != actor["id"]
     return str(actor["id"]) if known else None
@@ -395,7 +405,7 @@ def of_finding(finding: Mapping[str, Any], body: Body, people: People = NOBODY_M
         "exception": finding.get("exception"), **_resource(resource), "related": related(body),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": who(finding.get("actor"), people),
+        "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": who(finding.get("actor"), people), "as": _taken(own.get("actor")),
         "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "finding": finding["id"],
     }  # fmt: skip
     id = f"{finding['id']}:{finding['status']}:{at}"
@@ -415,7 +425,7 @@ def of_drift(
         **posture(body, rules),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": who(drift.get("actor"), people),
+        "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": who(drift.get("actor"), people), "as": _taken(own.get("actor")),
         "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "drift": drift["id"],
     }  # fmt: skip
     return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
