@@ -328,9 +328,7 @@ def of_change(
 def foreign(parameters: Any, account: str) -> bool | None:
     """Whether a policy that a request sets lets a principal of another account in, or anybody. None where it sets none, or
     where that cannot be known."""
-    found = parameters if isinstance(parameters, dict) else {}
-    for name in DOCUMENTS:
-        document = found.get(name)
+    for document in _documents(parameters if isinstance(parameters, dict) else {}):
         try:
             document = orjson.loads(document) if isinstance(document, str) else document
             if isinstance(document, dict):
@@ -338,6 +336,15 @@ def foreign(parameters: Any, account: str) -> bool | None:
         except ValueError:  # no JSON, or no resource's policy, or one that is not understood
             continue
     return None
+
+
+def _documents(parameters: Mapping[str, Any]) -> Iterator[Any]:
+    """The policies that a request may set."""
+    yield from (parameters[name] for name in DOCUMENTS if name in parameters)
+    if isinstance(attributes := parameters.get("attributes"), dict):
+        yield attributes.get("Policy")
+    if parameters.get("attributeName") == "Policy":
+        yield parameters.get("attributeValue")
 
 
 @lru_cache(maxsize=4096)

@@ -122,6 +122,8 @@ TRUST = '{"Statement":[{"Effect":"Allow","Principal":%s,"Action":"sts:AssumeRole
         ({"policyDocument": TRUST % '{"AWS":"arn:aws:iam::111111111111:root"}'}, False),
         ({"policyDocument": TRUST % '{"Service":"ec2.amazonaws.com"}'}, False),
         ({"policyDocument": TRUST % '{"AWS":"AROAEXAMPLE"}'}, False),
+        ({"attributes": {"Policy": TRUST % '{"AWS":"999999999999"}'}}, True), ({"attributes": {}}, None),
+        ({"attributeName": "Policy", "attributeValue": TRUST % '"*"'}, True), ({"attributeName": "Other", "attributeValue": TRUST % '"*"'}, None),
         ({"bucketPolicy": {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}]}}, True),
         ({"policyDocument": '{"Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'}, None),
         ({"policyDocument": "{"}, None), ({"policyDocument": 5}, None), ({"policyDocument": "[]"}, None), ({}, None), (None, None), ([], None),
