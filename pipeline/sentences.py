@@ -49,22 +49,24 @@ class Teller:
 
     def __init__(self, state: State, at: int, grants: Grants, row: Row) -> None:
         self._state, self._at, self._grants, self._row = state, at, grants, row
+        resource = state.body.resource
+        self._names = standard(resource)
+        page = consoles.console_url(row, resource) if state.body.deleted_at is None else None
+        self._links = [page] if page else []
         self._known: dict[str, Any] | None = None
         self._tagless = False
 
     def whole(self, finding: dict[str, Any], bound: BoundRule | None) -> dict[str, Any]:
         """The finding with its sentence (at most 300 characters on one line; there is always one that is true), a link to
         its resource's page, and, where it fails, the resource's own names in its remediation."""
-        resource, own = finding["resource"], None
+        own = None
         if finding["evaluation"] == "failed" and not finding["retired"] and bound is not None:
             if isinstance(bound, StandingRule):
-                own = _differs(bound.kind, finding)
+                own = _differs(bound.kind, finding, self._names)
             else:
                 own = self._own(finding, bound)
-        page = consoles.console_url(self._row, resource) if not finding["retired"] else None
-        return {
-            "id": finding["id"], "sentence": own or self._generated(finding), **finding, "links": [page] if page else [],
-        }  # fmt: skip
+        told = own or self._generated(finding)
+        return {"id": finding["id"], "sentence": told, **finding, "links": self._links}
 
     def _own(self, finding: dict[str, Any], bound: BoundRule) -> str | None:
         """The sentence of a rule, if it has one; also fills its remediation."""
@@ -72,7 +74,7 @@ class Teller:
         if bound.sentence is not None:
             situation = self._situation(bound, finding["resource"])
             values = bound.sentence.values_of(situation)
-            told = bound.sentence.said(situation, values)
+            told = bound.sentence.said(situation, values, self._names)
         holes = {**self._row.fill, **bound.fill}
         known = {**bound.params, **values, **consoles.names(finding["resource"])}
         finding["remediation"] = consoles.filled(finding["remediation"], holes, known)
@@ -107,7 +109,7 @@ class Teller:
             told = "passed again for {resource}"
         else:
             told = TOLD.get(evaluation, TOLD["failed"])
-        names = standard(finding["resource"]) | names
+        names = self._names | names
         return fill(f"{{title}}: {told}", names, {"title"}) or clean(names["title"])
 
     def _unknown(self, finding: dict[str, Any], names: dict[str, Any]) -> str:
@@ -128,9 +130,9 @@ class Teller:
         return told
 
 
-def _differs(kind: str, finding: dict[str, Any]) -> str | None:
+def _differs(kind: str, finding: dict[str, Any], own: dict[str, str]) -> str | None:
     """Of a baseline: the first place that differs, and that there are others."""
-    names: dict[str, Any] = standard(finding["resource"]) | {"kind": kind}
+    names: dict[str, Any] = own | {"kind": kind}
     evidence = finding["evidence"]
     if not evidence or not isinstance(evidence[0]["value"], dict):
         return None

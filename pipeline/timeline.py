@@ -143,10 +143,11 @@ class Timeline:
         if one["restated"] or not self._concerns(uid, one.get("actor")):
             return
         unknown = "unknown, " if one["evaluation"] == "unknown" else ""
-        what = f"{one['rule']['id']}: {unknown}{one['status']} ({one['reason']})"
-        # a later revision of the same moment and words only knows more
+        state = f"{one['rule']['id']}: {unknown}{one['status']} ({one['reason']})"
+        what = f"{sentence}; {state}" if (sentence := one.get("sentence")) else state
+        # a later revision of the same moment and state only knows more
         self._put(
-            f"{one['id']} {one['updated_at']} {what}",
+            f"{one['id']} {one['updated_at']} {state}",
             Line(
                 _time(one["updated_at"]), "finding", what, _named(one.get("actor")), uid, one["id"]
             ),

@@ -412,11 +412,21 @@ def of_finding(finding: Mapping[str, Any], body: Body, people: People = NOBODY_M
         "exception": finding.get("exception"), **_resource(resource), "related": related(body),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"{rule['title']}: {finding['reason']}", "who": who(finding.get("actor"), people), "as": _taken(own.get("actor")),
-        "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "finding": finding["id"],
+        "at": at, "what": _said(finding), "who": who(finding.get("actor"), people), "as": _taken(own.get("actor")),
+        "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
+        "region": resource["region"], "finding": finding["id"],
     }  # fmt: skip
     id = f"{finding['id']}:{finding['status']}:{at}"
     return Event(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+
+
+def _said(finding: Mapping[str, Any]) -> str:
+    """Its sentence, and what became of it; the rule's title where it is only said again."""
+    return f"{finding.get('sentence') or finding['rule']['title']} ({finding['reason']})"
+
+
+def _account_name(resource: Mapping[str, Any]) -> str | None:
+    return (resource.get("cloud_account") or {}).get("name") or None
 
 
 def of_drift(
@@ -433,7 +443,8 @@ def of_drift(
     }  # fmt: skip
     brief = {
         "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": who(drift.get("actor"), people), "as": _taken(own.get("actor")),
-        "resource": resource["uid"], "account": resource["account"], "region": resource["region"], "drift": drift["id"],
+        "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
+        "region": resource["region"], "drift": drift["id"],
     }  # fmt: skip
     return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
 

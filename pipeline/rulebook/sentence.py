@@ -41,12 +41,15 @@ class Sentence:
         return environment().compile(f"[{', '.join(every)}]")
 
     def said(
-        self, now: "Situation", values: Mapping[str, Any] | None = None
+        self,
+        now: "Situation",
+        values: Mapping[str, Any] | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> tuple[str, int] | None:
-        """The sentence and the place of its template; None where no template has all its values. `values`: values_of, where
-        they are known."""
+        """The sentence and the place of its template; None where no template has all its values. `values`, `names`: values_of
+        and the resource's standard names, where they are known."""
         values = self.values_of(now) if values is None else values
-        values = {**now.params, **values, **standard(now.resource)}
+        values = {**now.params, **values, **(names or standard(now.resource))}
         for place, template in enumerate(self.templates):
             if (text := fill(template, values)) is not None:
                 return text, place
