@@ -80,7 +80,7 @@ class RuleFile(_Strict):
     values: dict[str, str] = Field(default_factory=dict)
     """Expressions for the names in `sentence` and `fill`."""
     fill: dict[str, str] = Field(default_factory=dict)
-    """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (rules/consoles)."""
+    """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (pipeline/consoles)."""
     for_: str = Field("0s", alias="for", pattern=DURATION.pattern)
     keep_firing_for: str = Field("0s", pattern=DURATION.pattern)
     why: str

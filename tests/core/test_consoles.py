@@ -118,7 +118,7 @@ def test_a_filled_word_is_one_word_to_a_shell(name: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 def test_every_placeholder_is_filled_or_the_readers_choice(rule: Rule) -> None:
-    """`words` of rules/consoles are AWS's own, in capitals."""
+    """`words` of pipeline/consoles are AWS's own, in capitals."""
     row, remediation = rows()[rule.type], rule.file.remediation
     for text in (remediation.cli, remediation.terraform):
         words = set(PLACEHOLDER.findall(text))

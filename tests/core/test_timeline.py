@@ -74,22 +74,22 @@ def told(records: list[tuple[str, bytes]], subject: str, **more: Any) -> list[tu
 def test_of_a_resource(records: list[tuple[str, bytes]]) -> None:
     assert told(records, UID) == [
         ("00:00:00", "reading", "read (by sweep)"),
-        ("00:00:00", "finding", "t-rotation: clear (holds)"),
-        ("00:00:00", "finding", "t-sticky: clear (holds)"),
-        ("00:00:00", "finding", "t-patient: clear (holds)"),
+        ("00:00:00", "finding", "t-rotation: passed for 1; t-rotation: clear (holds)"),
+        ("00:00:00", "finding", "t-sticky: passed for 1; t-sticky: clear (holds)"),
+        ("00:00:00", "finding", "t-patient: passed for 1; t-patient: clear (holds)"),
         ("00:02:00", "change", "PutKey (from 192.0.2.1)"),
         ("00:02:00", "alert", "keys changed: active, 2 hits (high)"),
         ("00:02:06", "reading", "read: it is different (by sweep)"),
         ("00:02:06", "drift", "replace /rotation/KeyRotationEnabled (attributed)"),
-        ("00:02:06", "finding", "t-rotation: open (opened)"),
-        ("00:02:06", "finding", "t-rotation: suppressed (accepted)"),
+        ("00:02:06", "finding", "t-rotation: failed for 1; t-rotation: open (opened)"),
+        ("00:02:06", "finding", "t-rotation: failed for 1; t-rotation: suppressed (accepted)"),
         ("00:02:30", "change", "PutKey (refused: AccessDenied)"),
         ("00:03:00", "exception", "t-rotation: accepted until 2026-01-01T10:00Z, for bea"),
         ("01:00:00", "reading", "gone (by sweep)"),
         ("01:00:00", "drift", "remove * (pending)"),
-        ("01:00:00", "finding", "t-rotation: resolved (resource_deleted)"),
-        ("01:00:00", "finding", "t-sticky: clear (resource_deleted)"),
-        ("01:00:00", "finding", "t-patient: clear (resource_deleted)"),
+        ("01:00:00", "finding", "t-rotation: no longer checked for 1 (the resource was deleted); t-rotation: resolved (resource_deleted)"),
+        ("01:00:00", "finding", "t-sticky: no longer checked for 1 (the resource was deleted); t-sticky: clear (resource_deleted)"),
+        ("01:00:00", "finding", "t-patient: no longer checked for 1 (the resource was deleted); t-patient: clear (resource_deleted)"),
     ]  # fmt: skip
 
 

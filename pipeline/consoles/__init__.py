@@ -1,5 +1,5 @@
 """A resource's page in its provider's console, and remediation with the resource's own names in it. Pure; rows of data say
-both, by type (rules/consoles/*.yml)."""
+both, by type (the provider's file beside this one)."""
 
 import re
 import shlex
@@ -45,9 +45,9 @@ NO_ROW = Row()
 def rows() -> dict[str, Row]:
     """Every type's, from the rows that come with Driftline. Raises ValueError for a file that is none."""
     out: dict[str, Row] = {}
-    folder = files("rules") / "consoles"
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
-        source = Source(Path(str(file)))
+    folder = Path(str(files("pipeline.consoles")))
+    for file in sorted(folder.glob("*.yaml")):
+        source = Source(file)
         if source.problems:
             raise ValueError("; ".join(source.problems))
         everywhere = source.data["everywhere"]
