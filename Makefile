@@ -13,8 +13,7 @@ venv: .venv/.done ## Build .venv with everything that demo, tests and bench need
 .venv/.done: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Driftline needs Python 3.11 or newer: make PYTHON=python3.11 venv")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python .ci/install.py
 	@touch $@
 
 demo: venv ## Real Kafka, real Elasticsearch, a simulated AWS organization: the whole way, before your eyes

@@ -32,3 +32,15 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
         raise UserError(
             f"{option} {text}: neither a duration nor a time (write for example 2h, or 2026-01-31T08:00:00Z)"
         ) from None
+
+
+def ahead(option: str, text: str, now: datetime) -> datetime:
+    """So long after `now`. Raises UserError where it is no duration, or none at all."""
+    try:
+        seconds = _seconds.validate_python(text)
+        found = now + timedelta(seconds=seconds)
+    except (ValueError, OverflowError, ValidationError):
+        raise UserError(f"{option} {text}: no duration (write for example 12h, or 30d)") from None
+    if seconds <= 0:
+        raise UserError(f"{option} {text}: is over at once (write for example 12h, or 30d)")
+    return found

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
     from pipeline.demo.stage import Stage
 
+BUSY = 1.5
+"""So many times slower than an idle machine, and it is said."""
 STOP_TAKES = 2.0
 """Seconds of --duration kept for the end."""
 
 
-class Patience:
+class Told:
     """Asked while something is waited for: raises KeyboardInterrupt once we were told to stop, TimeoutError when
-    time is up. The signal itself raises nothing: it may come at any moment, also while we end."""
+    --duration is over. The signal itself raises nothing: it may come at any moment, also while we end."""
 
     def __init__(self, until: float) -> None:
         self.until, self.stopped = until, False
@@ -33,30 +35,25 @@ class Patience:
         if self.stopped:
             raise KeyboardInterrupt
         if time.monotonic() > self.until:
-            raise TimeoutError(f"not seen in time: {what}")
+            raise TimeoutError(f"not seen within --duration: {what}")
 
 
 @click.command(name="demo")
-@click.option(
-    "--duration",
-    type=click.FloatRange(1),
-    default=240,
-    show_default=True,
-    help="At most so many seconds; it ends when every step was seen.",
-)
+@click.option("--duration", type=click.FloatRange(1), help="At most so many seconds [default: as long as each step has time; a busy machine gets more].")  # fmt: skip
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write what was seen here.",
 )
-@click.option("--keep", is_flag=True, help="Leave it running at the end, until Ctrl-C.")
-def command(duration: float, json_file: Path | None, keep: bool) -> int:
-    """Start everything locally and watch findings. Makes changes in a simulated AWS; findings come and go. Exit 0 only if every step was seen."""
+@click.option("--keep", is_flag=True, help="Leave it running at the end, and after a step that was not seen, until Ctrl-C.")  # fmt: skip
+def command(duration: float | None, json_file: Path | None, keep: bool) -> int:
+    """Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
     began = time.monotonic()
-    patience = Patience(began + max(duration - STOP_TAKES, duration / 2))
+    told = Told(began + max(duration - STOP_TAKES, duration / 2) if duration else float("inf"))
     from rich.console import Console
 
+    from pipeline.demo.probe import Probe
     from pipeline.demo.stage import Stage, needed, own_environment
 
     needed()
@@ -66,54 +63,72 @@ def command(duration: float, json_file: Path | None, keep: bool) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=100)
+    probe = Probe()
     stage = Stage(
         lambda text: console.print(
             f"{time.monotonic() - began:5.1f} s  {text}", highlight=False, soft_wrap=True
-        )
+        ),
+        probe,
     )
     gently = False
     try:
-        ok = _play(stage, console, patience, began, json_file)
-        if keep and ok:
-            _keep(stage, console, patience)
+        probe.start()
+        ok = _play(stage, console, told, began, json_file)
+        if keep:
+            _keep(stage, console, told, ok=ok)
+        elif not ok:
+            _say(console, f"logs: {stage.keep_logs()} (the next time with --keep, and everything goes on running)")  # fmt: skip
         gently = ok  # else there may be no time left
         return 0 if ok else 1
     finally:
+        probe.stop()
         stage.stop(gently=gently)
 
 
+def _say(console: "Console", text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
 def _play(
-    stage: "Stage", console: "Console", patience: Patience, began: float, json_file: Path | None
+    stage: "Stage", console: "Console", told: Told, began: float, json_file: Path | None
 ) -> bool:
     """Starts and plays; whether every step was seen. Shows and writes what was seen in any case."""
     from pipeline.demo.show import Show, table
 
-    show = Show(stage, console, patience, began)
+    if stage.probe.slower > BUSY:
+        stage.tell(f"this machine is busy: {stage.probe.slower:.0f} times slower than an idle one, so limits are longer")  # fmt: skip
+    show = Show(stage, console, told, began)
     try:
-        stage.start(patience)
+        stage.start(told)
         ok = show.play()
     except (TimeoutError, RuntimeError) as why:  # before the first step
         ok, show.error = False, f"the demo did not start: {why}"
     took = time.monotonic() - began
     console.print()
     console.print(table(show.steps))
-    show.error = show.error or next((s.detail for s in show.steps if s.seconds and not s.seen), "")
-    if show.error:
-        console.print(f"\n{show.error}", highlight=False, soft_wrap=True, markup=False)
+    failed = next((step for step in show.steps if step.run and not step.seen), None)
+    if failed is not None:
+        show.error = f"{failed.name}: {failed.detail}"
+        _say(console, f"\nexpected: {failed.what}\n{failed.detail}")
+    elif show.error:
+        _say(console, f"\n{show.error}")
     said = "every step was seen" if ok else "not every step was seen"
-    console.print(f"\n{said}, {took:.0f} s", highlight=False)
+    _say(console, f"\n{said}, {took:.0f} s")
     if json_file:
         show.save(json_file, ok, took)
     return ok
 
 
-def _keep(stage: "Stage", console: "Console", patience: Patience) -> None:
-    """Says how to look, then waits for a signal, or for a program that dies. Raises KeyboardInterrupt at the signal."""
+def _keep(stage: "Stage", console: "Console", told: Told, *, ok: bool) -> None:
+    """Says how to look, then waits for a signal, or (where all went well) for a program that dies. Raises
+    KeyboardInterrupt at the signal."""
     from pipeline.demo.look import how_to_look
 
-    patience.until = float("inf")
-    console.print(how_to_look(stage), highlight=False, soft_wrap=True, markup=False)
-    while (died := stage.died()) is None:
-        patience("the end")
+    told.until = float("inf")
+    _say(console, f"\neverything is kept in {stage.folder} until Ctrl-C: what each program says is there in *.txt")  # fmt: skip
+    if stage.whole:
+        _say(console, how_to_look(stage))
+    while not ok or (died := stage.died()) is None:
+        told("the end")
         time.sleep(0.2)
     raise RuntimeError(died)

@@ -100,25 +100,35 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
 @click.option(
     "--approver", required=True, help="Who accepted it: somebody else, and not who caused it."
 )
-@click.option("--until", required=True, metavar="DAY", help="The last day, or a time (RFC 3339).")
+@click.option("--until", metavar="DAY", help="The last day, or a time (RFC 3339);")
+@click.option("--for", "lasting", metavar="DURATION", help="or so long from now on: 12h, 30d.")
 @click.option(
     "--recreated", is_flag=True, help="Also for a resource made anew under the same name."
 )
-def add(tags: tuple[str, ...], **given: Any) -> None:
+def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
     """Accept a risk now. Once more with the same scope: approved anew."""
     from pipeline import exception_store
     from pipeline.exception_files import Read
     from pipeline.report import plain
-    from pipeline.shell import checker
+    from pipeline.shell import checker, rulebook_and_options
+    from pipeline.when import ahead
 
-    settings, now = load_settings(), datetime.now(UTC)
+    if (lasting is None) == (given["until"] is None):
+        raise UserError(
+            "exceptions add: until when? (write --until DAY, or --for DURATION; not both)"
+        )
+    settings = load_settings()
+    rulebook = rulebook_and_options(settings)[0]
+    now = datetime.now(UTC)  # after all that takes long: an end is counted from here
+    if lasting is not None:
+        given["until"] = ahead("--for", lasting, now).isoformat()
     data = {name: value for name, value in given.items() if value not in (None, False)}
     if wrong := [tag for tag in tags if "=" not in tag]:
         raise UserError(*(f"--tag {tag}: no tag (write KEY=VALUE)" for tag in wrong))
     if tags:
         data["tags"] = dict(tag.split("=", 1) for tag in tags)
     found = Read()
-    checker(settings, now).checked(
+    checker(settings, now, rulebook).checked(
         data, lambda *name: f"--{name[0]}" if name else "exceptions add", found, "command"
     )
     problems = found.problems

@@ -62,11 +62,11 @@ def anybody_reads(bucket: str) -> str:
 class Estate:
     """The organization while it lives. `truth` is what must be found in it."""
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, env: dict[str, str], clock: Callable[[], float]) -> None:
         self.port = free_port()
         command = [sys.executable, "-P", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]  # fmt: skip
         self.child = Child(command, folder / "moto.txt", env)
-        wait_until(lambda: answers(self.port), 60, self.child, "the simulated AWS")
+        wait_until(lambda: answers(self.port), 60, self.child, "the simulated AWS", clock)
         self.management = "123456789012"
         self.accounts = [self.management]
         self.truth: Statuses = {}
@@ -91,7 +91,7 @@ class Estate:
                 endpoint_url=self.url,
                 **self._keys[account or self.management],
                 config=Config(
-                    inject_host_prefix=False, retries={"max_attempts": 2}, read_timeout=20
+                    inject_host_prefix=False, retries={"max_attempts": 2}, read_timeout=300
                 ),
             )  # type: ignore[call-overload]
 

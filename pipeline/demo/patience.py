@@ -1,36 +1,57 @@
-"""Waiting for what is to be seen, with somebody who says when it is enough."""
+"""Waiting for what is to be seen, with a limit for each step, and somebody who says when it is enough."""
 
 import time
 from collections.abc import Callable
 
+from pipeline.demo.probe import Probe
 from pipeline.demo.stage import Check
 
 POLL, LOOK = 0.1, 0.4
 
 
+class NotSeen(TimeoutError):
+    """What was waited for did not come in time."""
+
+
 class Patience:
-    """`watch` is called while we wait; it raises TimeoutError when time is up."""
+    """`watch` is called while we wait; it raises where nobody waits any more. A step's limit is in seconds of an idle machine
+    (see Probe)."""
 
-    def __init__(self, watch: Check) -> None:
-        self.watch = watch
+    def __init__(self, watch: Check, probe: Probe) -> None:
+        self.watch, self.probe = watch, probe
+        self._until = float("inf")
+        self._limit = 0.0
 
-    def until(self, seen: Callable[[], bool], what: str, poll: float = POLL) -> float:
-        """Waits until something is seen; how long it took."""
+    def begin(self, limit: float) -> None:
+        """A step begins, and has so long."""
+        self._limit, self._until = limit, self.probe.now() + limit
+
+    def until(
+        self, seen: Callable[[], bool], what: str, poll: float = POLL, now: Callable[[], str] = str
+    ) -> float:
+        """Waits until something is seen; how long it took. `now` tells what is seen instead. Raises NotSeen."""
         began = time.monotonic()
         while not seen():
-            self.watch(what)
+            try:
+                self.watch(what)
+            except TimeoutError as why:  # --duration is over
+                raise NotSeen(_told(str(why), now())) from None
+            if self.probe.now() > self._until:
+                limit = f"{self._limit:.0f} s of an idle machine, {time.monotonic() - began:.0f} s of this one"
+                raise NotSeen(_told(f"not seen within its limit ({limit}): {what}", now()))
             time.sleep(poll)
         return time.monotonic() - began
 
     def until_none(self, left: Callable[[], list[str]], what: str) -> None:
-        """Waits until nothing is left that is wrong. Raises TimeoutError with some of what is."""
+        """Waits until nothing is left that is wrong. Raises NotSeen with some of what is."""
         last: list[str] = []
 
         def right() -> bool:
             last[:] = left()
             return not last
 
-        try:
-            self.until(right, what, LOOK)
-        except TimeoutError as why:
-            raise TimeoutError(f"{why}; {len(last)} wrong: {'; '.join(last[:3])}") from None
+        self.until(right, what, LOOK, lambda: f"{len(last)} wrong: {', '.join(last[:3])}")
+
+
+def _told(text: str, seen: str) -> str:
+    return f"{text}; seen: {seen}" if seen else text

@@ -140,7 +140,7 @@ class Show:
 
 def line(step: Step) -> str:
     """A step that is over, as a line of text."""
-    mark = "seen" if step.seen else "NOT SEEN"
+    mark = "seen" if step.seen else "NOT SEEN" if step.run else "not run"
     return f"{mark:<9}{step.seconds or 0:5.1f} s  {step.name:<22} {plain(step.detail if step.seen else first(step.detail))}"
 
 
@@ -161,11 +161,11 @@ def table(steps: Sequence[Step], what: str = "") -> Table:
     """The steps; `what` the one under way waits for. Nothing wraps."""
     out = grid(("step", "", "seconds", ""), "seconds", 3)
     for step in steps:
-        began = step.seconds is not None
+        began = step.run
         if step.seen:
             mark, detail = Text("seen", style="green"), cell(step.detail)
         elif not began:
-            mark, detail = Text("" if what else "not seen", style="dim"), Text("")
+            mark, detail = Text("" if what else "not run", style="dim"), Text("")
         elif what:
             mark, detail = Text("…", style="yellow"), cell(f"waiting for: {what}", "italic")
         else:

@@ -20,6 +20,7 @@ import yaml
 
 from pipeline.demo.audit import bus_to_queue
 from pipeline.demo.estate import REGIONS, TYPES, Estate
+from pipeline.demo.probe import Probe
 from pipeline.demo.view import View
 from pipeline.errors import UserError
 from pipeline.local import elasticsearch, kafka, packages
@@ -27,6 +28,10 @@ from pipeline.local.process import Child, end_all, free_port, leave_no, left_no
 from pipeline.settings import Kafka
 
 SWEEP_EVERY = "3s"
+COMMAND = 60.0
+"""Seconds of an idle machine that one of our commands may take."""
+KEPT = 3
+"""Folders of logs that are kept of demos that failed."""
 AGAIN = 75
 FORGET = (
     r"for name in $(env | sed -n -e 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(DRIFTLINE_[A-Z0-9_]*\)=.*/\1/p'); "
@@ -60,8 +65,8 @@ def needed() -> None:
 class Stage:
     """Started by start(), ended by stop(); what it wrote is gone then, and also when we are killed."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self.tell = tell
+    def __init__(self, tell: Callable[[str], None], probe: Probe) -> None:
+        self.tell, self.probe = tell, probe
         self.folder, self._owner = _folder()
         self.children: dict[str, Child] = {}
         self.ports: dict[str, int] = {}
@@ -69,6 +74,8 @@ class Stage:
         self.kafka: kafka.KafkaServer
         self.elastic: elasticsearch.ElasticsearchServer
         self.elastic_rests = False
+        self.whole = False
+        """Whether all of it was started."""
         self.resources = 0
         self._kafka_port, self._elastic_port = free_port(), free_port()
         self.kafka_settings = Kafka(bootstrap_servers=f"127.0.0.1:{self._kafka_port}")
@@ -93,6 +100,7 @@ class Stage:
         finally:
             pool.shutdown(wait=False)
         self.launch("sink", "sink", "elasticsearch")
+        self.whole = True
 
     @staticmethod
     def _await(ways: list[Future[None]], check: Check) -> None:
@@ -105,13 +113,18 @@ class Stage:
 
     def _start_elastic(self) -> None:
         self.elastic = elasticsearch.start(
-            self.folder / "elasticsearch", self._elastic_port, progress=self.tell
+            self.folder / "elasticsearch",
+            self._elastic_port,
+            progress=self.tell,
+            clock=self.probe.now,
         )
         self.cli("sink", "elasticsearch", "--install")
         self.tell(f"Elasticsearch {packages.ELASTICSEARCH} at {self.elastic.url}")
 
     def _start_kafka(self) -> None:
-        self.kafka = kafka.start(self.folder / "kafka", self._kafka_port, progress=self.tell)
+        self.kafka = kafka.start(
+            self.folder / "kafka", self._kafka_port, progress=self.tell, clock=self.probe.now
+        )
         self.cli("topics", "create")
         self.tell(f"Kafka {packages.KAFKA} at {self.kafka.bootstrap}")
         self.launch("clock", "clock", "--interval", "1s")
@@ -120,7 +133,7 @@ class Stage:
         self.launch("correlate", "correlate")
 
     def _start_estate(self) -> None:
-        self.estate = Estate(self.folder, self.env)
+        self.estate = Estate(self.folder, self.env, self.probe.now)
         self.resources = self.estate.build(self.tell)
         queue = bus_to_queue(self.estate.client("events"), self.estate.client("sqs"))
         queues = json.dumps([{"url": queue}])
@@ -144,25 +157,35 @@ class Stage:
             "elasticsearch": {"url": self.view.url},
             "aws": {"accounts": ["all"], "regions": list(REGIONS), "requests_per_second": 500},
             "redaction": {"key": "only-for-the-demo"},
-            "worker": {"state_dir": str(self.folder / "state"), "session_timeout": "6s", "port": 0},
+            "worker": {
+                "state_dir": str(self.folder / "state"),
+                "session_timeout": f"{self._by_load(6, 90)}s",
+                "port": 0,
+            },
             "correlate": {"port": 0},
-            "clock": {"lateness": "5s"},
+            "clock": {"lateness": f"{self._by_load(5, 60)}s"},
         }
         (self.folder / "tmp").mkdir()
         path = self.folder / "driftline.yaml"
         path.write_text(yaml.safe_dump(settings))
         path.chmod(0o600)
 
+    def _by_load(self, idle: int, most: int) -> int:
+        """Seconds that a machine as busy as this one needs in the place of so many."""
+        return min(most, round(idle * self.probe.slower))
+
     def cli(self, *arguments: str) -> None:
-        """One of our commands, to its end. Raises RuntimeError with what it said."""
+        """One of our commands, to its end. Raises RuntimeError with what it said, or where it does not end."""
         log = self.folder / f"{'-'.join(arguments[:2])}.txt"
         child = Child(_ours(*arguments), log, self.env)
-        code = child.wait()
+        until = self.probe.now() + COMMAND
+        while child.running and self.probe.now() < until:
+            time.sleep(0.05)
+        code = child.code
         child.kill()
-        if code:
-            raise RuntimeError(
-                f"driftline {shlex.join(arguments)} ended with {code}:\n{child.tail()}"
-            )
+        if code != 0:
+            said = "did not end in time" if code is None else f"ended with {code}"
+            raise RuntimeError(f"driftline {shlex.join(arguments)} {said}:\n{child.tail()}")
 
     def launch(self, name: str, *arguments: str, more: dict[str, str] | None = None) -> None:
         """One of our programs, kept running."""
@@ -202,6 +225,18 @@ class Stage:
             if not child.running:
                 return f"{name} ended with {child.code}:\n{child.tail()}"
         return None
+
+    def keep_logs(self) -> Path:
+        """Copies what every program said to a folder that stays; those of the last failures are kept."""
+        home = packages.cache()
+        kept = home / f"failed-demo-{time.strftime('%Y%m%d-%H%M%S')}"
+        kept.mkdir(mode=0o700, exist_ok=True)
+        for log in (*self.folder.glob("*.txt"), *self.folder.glob("*/*.txt")):
+            with contextlib.suppress(OSError):
+                shutil.copyfile(log, kept / log.name)
+        for old in sorted(home.glob("failed-demo-*"))[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+        return kept
 
     def stop(self, *, gently: bool) -> None:
         """Ends everything, ours first and gently where there is time, and takes the folder away."""

@@ -5,9 +5,10 @@ import pwd
 import shutil
 import ssl
 import subprocess
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -63,8 +64,10 @@ def start(
     settings: Mapping[str, str] | None = None,
     secure: tuple[Path, Path, str] | None = None,
     progress: Progress = quiet,
+    clock: Callable[[], float] = time.monotonic,
 ) -> ElasticsearchServer:
-    """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError.
+    """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError. `clock`: by which
+    it may take START_SECONDS.
 
     `secure`: files of a certificate and its key, for TLS, and the password of the user elastic."""
     home = elasticsearch_home(progress)
@@ -109,7 +112,7 @@ def start(
     log = folder / "elasticsearch.txt"
     child = Child([str(home / "bin" / "elasticsearch")], log, env, user)
     server = ElasticsearchServer(folder, port, child, tls=secure is not None)
-    wait_until(server.healthy, START_SECONDS, child, "Elasticsearch")
+    wait_until(server.healthy, START_SECONDS, child, "Elasticsearch", clock)
     return server
 
 

@@ -1,7 +1,8 @@
 """One real Kafka broker (KRaft) on loopback."""
 
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.local.packages import Progress, java, kafka_classpath, quiet
@@ -44,8 +45,10 @@ def start(
     properties: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     progress: Progress = quiet,
+    clock: Callable[[], float] = time.monotonic,
 ) -> KafkaServer:
-    """Starts a broker with its data in `folder`; returns when it answers. Raises RuntimeError with its log."""
+    """Starts a broker with its data in `folder`; returns when it answers. Raises RuntimeError with its log. `clock`: by which
+    it may take START_SECONDS."""
     folder.mkdir(parents=True, exist_ok=True)
     port, controller = port or free_port(), free_port()
     config = folder / "server.properties"
@@ -85,5 +88,5 @@ def start(
         if code:
             raise RuntimeError(f"Kafka could not format {data}:\n{formatting.tail()}")
     child = Child([*command, "kafka.Kafka", str(config)], log, own)
-    wait_until(lambda: answers(port), START_SECONDS, child, "Kafka")
+    wait_until(lambda: answers(port), START_SECONDS, child, "Kafka", clock)
     return KafkaServer(folder, port, child)

@@ -115,6 +115,11 @@ def _brought(what: str, progress: Progress) -> Path:
     )
     child = Child([sys.executable, "-P", "-m", "pipeline.local.packages", what], log, env)
     try:
+        while child.running:
+            with contextlib.suppress(TimeoutError):
+                child.wait(EVERY)
+            if child.running and (size := _size(home.with_name(f"{home.name}.new"))):
+                progress(f"{SAID[what]}: {size / 1e6:.0f} MB are here")
         code = child.wait()
         if code and not home.exists():
             if code < 0:
@@ -129,6 +134,17 @@ def _brought(what: str, progress: Progress) -> Path:
     return home
 
 
+def _size(folder: Path) -> int:
+    """Bytes of what is there; it is being written."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
+
+
+EVERY = 5.0
+"""Seconds between two words on how far it is."""
 SAID = {
     "java": "preparing the Java runtime",
     "kafka": f"fetching Apache Kafka {KAFKA} (45 MB)",

@@ -186,14 +186,18 @@ class Child:
 
 
 def wait_until(
-    ready: Callable[[], bool], seconds: float, child: Child | None = None, what: str = "it"
+    ready: Callable[[], bool],
+    seconds: float,
+    child: Child | None = None,
+    what: str = "it",
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Polls until `ready`. Raises RuntimeError with the end of the child's log when it died or took too long."""
-    end = time.monotonic() + seconds
+    """Polls until `ready`. Raises RuntimeError with the end of the child's log when it died or took too long, by `clock`."""
+    end = clock() + seconds
     while not ready():
         if child is not None and not child.running:
             raise RuntimeError(f"{what} ended with {child.code}; its log ends:\n{child.tail()}")
-        if time.monotonic() > end:
+        if clock() > end:
             log = f"; its log ends:\n{child.tail()}" if child else ""
             raise RuntimeError(f"{what} was not ready within {seconds:.0f} s{log}")
         time.sleep(0.05)

@@ -16,9 +16,11 @@ from rich.console import Console
 from pipeline.cli import demo
 from pipeline.demo import stage
 from pipeline.demo.estate import BUCKETS, GROUPS, KEYS, REGIONS, ROLES, USERS, VOLUMES
+from pipeline.demo.patience import NotSeen, Patience
+from pipeline.demo.probe import LAST, UNIT, Probe
 from pipeline.demo.show import Rate, line, severities, table, transitions
 from pipeline.demo.stage import own_environment
-from pipeline.demo.steps import NAMES, Step, steps
+from pipeline.demo.steps import LIMITS, NAMES, Play, Step, method, steps
 from pipeline.demo.truth import BLOCK, RULES, SSH, Shown, latency, moved, told_twice, wrong
 from pipeline.errors import UserError
 from pipeline.rulebook import builtin_folder, rule_files
@@ -135,7 +137,7 @@ def test_what_was_not_seen_is_named_and_a_long_reason_cut() -> None:
     assert "NOT SEEN" in first
     assert "240.0" in first
     assert "not seen in" in first
-    assert "not seen" in second
+    assert "not run" in second
     assert line(played[0]).split("  ")[0] == "NOT SEEN 240.0 s"
 
 
@@ -207,19 +209,75 @@ def test_without_the_extra_a_person_is_told_what_to_install(
 def test_a_signal_is_heard_at_the_next_question_and_time_has_an_end() -> None:
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}  # fmt: skip
     try:
-        patience = demo.Patience(time.monotonic() + 60)
+        patience = demo.Told(time.monotonic() + 60)
         patience("anything")
         for number in kept:
             patience.stopped = False
             signal.raise_signal(number)
             with pytest.raises(KeyboardInterrupt):
                 patience("anything")
-        late = demo.Patience(time.monotonic() - 1)
-        with pytest.raises(TimeoutError, match="not seen in time: resolved"):
+        late = demo.Told(time.monotonic() - 1)
+        with pytest.raises(TimeoutError, match="not seen within --duration: resolved"):
             late("resolved")
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def test_a_limit_is_in_seconds_of_an_idle_machine() -> None:
+    """Ten times slower is ten times longer, from when that is measured."""
+    at, cost = [0.0], [UNIT]
+
+    def work() -> None:
+        at[0] += cost[0]
+
+    probe = Probe(work, lambda: at[0])
+    probe.measure()
+    assert probe.slower == pytest.approx(1)
+    at[0] += 10
+    assert probe.now() == pytest.approx(10 + UNIT)
+    cost[0] = 10 * UNIT
+    probe.measure()
+    assert probe.slower == pytest.approx(10)
+    before = probe.now()
+    at[0] += 100
+    assert probe.now() == pytest.approx(before + 10)
+    cost[0] = UNIT
+    for _ in range(LAST):
+        probe.measure()
+    assert probe.slower == pytest.approx(1)
+
+
+def test_a_step_that_is_over_its_limit_says_what_was_there_instead() -> None:
+    at = [0.0]
+    probe = Probe(lambda: None, lambda: at[0])
+
+    def watch(_: str) -> None:
+        at[0] += 1
+
+    patience = Patience(watch, probe)
+    patience.begin(5)
+    with pytest.raises(
+        NotSeen, match=r"its limit \(5 s of an idle machine, .* open; seen: resolved, passed"
+    ):
+        patience.until(lambda: False, "open", 0, lambda: "resolved, passed")
+    patience.begin(5)
+    with pytest.raises(NotSeen, match=r"seen: 4 wrong: a, b, c$"):
+        patience.until_none(lambda: ["a", "b", "c", "d"], "nothing wrong")
+    assert patience.until(lambda: True, "at once") < 5
+
+
+def test_a_step_that_was_not_run_is_not_called_unseen() -> None:
+    failed, after = Step("fixed", "", False, 3.0, "why"), Step("opened again", "")
+    assert "NOT SEEN" in line(failed)
+    assert "not run" in line(after)
+    assert (failed.run, after.run) == (True, False)
+    assert after.as_dict()["run"] is False
+
+
+def test_every_step_has_a_limit_and_a_method() -> None:
+    assert list(LIMITS) == list(NAMES)
+    assert all(hasattr(Play, method(name)) for name in NAMES)
 
 
 def test_a_duration_that_is_none_is_a_usage_error() -> None:

@@ -271,3 +271,17 @@ def test_without_a_stream(driftline: Command, here: Path, how: str) -> None:
     quiet = driftline(*words, *given)
     assert quiet.code == 0, "what is accepted fails no pipeline"
     assert "too broad" not in quiet.out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("", "until when?"), ("--until 2027-01-01 --for 3d", "not both"), ("--for soon", "--for soon: no duration"),
+        ("--for 0s", "--for 0s: is over at once"), ("--for 9999d", "days ahead"),
+    ],
+)  # fmt: skip
+def test_an_end_is_a_day_or_so_long_from_now(driftline: Command, words: str, told: str) -> None:
+    add = "exceptions add --rule aws-s3-bucket-tls-only --resource x --reason everybody-may-read --owner ann --approver bea"
+    said = driftline(*add.split(), *words.split())
+    assert said.code == 2
+    assert told in said.err

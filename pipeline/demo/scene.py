@@ -1,0 +1,75 @@
+"""What every step of the demo looks at and acts with."""
+
+from pipeline.demo.audit import Recorder, to_bus, user
+from pipeline.demo.estate import REGIONS
+from pipeline.demo.patience import Patience
+from pipeline.demo.stage import Check, Stage
+from pipeline.demo.tail import Sweeps
+from pipeline.demo.truth import BLOCK, SSH, told_twice, wrong
+from pipeline.model import finding_id
+
+CULPRIT = "mallory"
+
+
+class Scene(Patience):
+    """The organization, as its administrators change it, and what Elasticsearch shows of it."""
+
+    def __init__(self, stage: Stage, watch: Check) -> None:
+        super().__init__(watch, stage.probe)
+        self.stage, self.view = stage, stage.view
+        self.estate = stage.estate
+        self.account = self.estate.accounts[1]
+        self.group = self.estate.group(self.account, REGIONS[0], "group-5")
+        uid = f"arn:aws:ec2:{REGIONS[0]}:{self.account}:security-group/{self.group}"
+        self.ssh, self.ssh_id = (SSH, uid), finding_id(SSH, uid)
+        self.ec2 = self.estate.client("ec2", self.account, REGIONS[0])
+        self.put = to_bus(self.estate.client("events"))
+        Recorder(self.ec2.meta, self.account, user(CULPRIT, self.account), self.put)
+        self.s3 = self.estate.client("s3", self.account)
+        self.sweeps = Sweeps(stage.kafka_settings)
+
+    def stands(self, id: str, status: str, evaluation: str) -> bool:
+        document = self.view.finding(id)
+        return bool(
+            document
+            and document["driftline"]["status"] == status
+            and document["result"]["evaluation"] == evaluation
+        )
+
+    def named(self, id: str) -> str | None:
+        """Who caused what a finding opened with."""
+        document = self.view.finding(id)
+        actor = (document or {}).get("driftline", {}).get("actor") or {}
+        return actor.get("name")
+
+    def changed(self, key: tuple[str, str], status: str) -> str:
+        """The truth is another now; the finding's id."""
+        self.estate.truth[key] = status
+        return finding_id(*key)
+
+    def bucket(self, account: str, number: int, rule: str = BLOCK) -> tuple[str, str]:
+        return rule, f"arn:aws:s3:::{self.estate.bucket(account, number)}"
+
+    def standing(self, id: str) -> str:
+        """How a finding stands now, for who waits for something else."""
+        document = self.view.finding(id)
+        if document is None:
+            return f"no document {id}"
+        own = document["driftline"]
+        return f"{document['rule']['id']} {own['status']} ({own['reason']}), {document['result']['evaluation']}"
+
+    def until_stands(self, id: str, status: str, evaluation: str, what: str) -> float:
+        """Waits until a finding stands so; how long it took. Raises NotSeen."""
+        return self.until(
+            lambda: self.stands(id, status, evaluation), what, now=lambda: self.standing(id)
+        )
+
+    def whole(self) -> None:
+        """Waits until all findings are as they must be. Raises RuntimeError where one opened or ended twice, or is there in two
+        documents."""
+        self.until_none(lambda: wrong(self.estate.truth, self.view.documents()), "all as it must be")  # fmt: skip
+        if twice := told_twice(self.view.history()):
+            raise RuntimeError(f"told twice: {'; '.join(twice[:3])}")
+        count, ids = self.view.distinct()
+        if count != ids:
+            raise RuntimeError(f"{count} documents of {ids} findings")
