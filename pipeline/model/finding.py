@@ -135,7 +135,8 @@ class Finding(Record):
     first_seen: Time
     last_seen: Time
     """The record time of this statement. The finding was last seen at the `last_seen` of its newest Restatement, if that
-    is later: a statement itself is up to seven days old while nothing changes."""
+    is later: a statement itself is up to seven days old while nothing changes. With it, at most 12 hours behind the last sweep
+    that saw the resource; while that is more than 24 hours ago the finding is told as `unknown` (see `evaluated_at`)."""
     evaluated_at: Time | None = None
     """When the resource was read that the last real verdict (passed or failed) stands on, as of this statement."""
     opened_at: Time | None = None
