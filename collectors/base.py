@@ -65,12 +65,16 @@ class Reading:
     answered: bool = True
     """Somebody answered. Where nobody did, nothing is said of what is not known to this collector."""
 
-    def saw(self, snapshot: Snapshot) -> None:
-        """A resource was read, as far as it could be."""
+    def saw(self, snapshot: Snapshot) -> Snapshot:
+        """A resource was read, as far as it could be. Returns what to say of it."""
         self.read.add(snapshot.uid)
         for item in snapshot.unread:
             key = (item.part, item.reason, item.code)
             self.unread[key] = self.unread.get(key, 0) + 1
+        listed_before = self.known.completed_at is not None or bool(self.known.uids)
+        if listed_before and snapshot.uid not in self.known.uids:
+            return snapshot.model_copy(update={"appeared": True})
+        return snapshot
 
     def missed(self, uid: str) -> None:
         """A resource was listed and then not found."""

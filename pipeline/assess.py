@@ -35,6 +35,8 @@ class Step(NamedTuple):
     """Findings that still stand as they were said last; as documents, but only that is told."""
     ended: list[str] = []  # noqa: RUF012
     """Rules whose findings are forgotten."""
+    first_reading: bool = False
+    """Nothing was known of the resource before, and nothing says that it is new: what fails may have failed for long."""
 
 
 def apply(
@@ -100,7 +102,10 @@ def apply(
         head.said_at = at
     findings, again = said(before, new, at, rulebook, options, restate=restate, whole=whole)
     new.due = judging.due_at(new, rulebook, options)
-    return Step(new, findings, True, told, reads, explain.sessions(told), again)
+    first = before is None and not snapshot.appeared and not (state and state.body.history)
+    return Step(
+        new, findings, True, told, reads, explain.sessions(told), again, first_reading=first
+    )
 
 
 def tick(

@@ -13,6 +13,11 @@ from pipeline.report import account, controls, plain, sentence
 from pipeline.table import COLORS
 
 Row = tuple[str, object]
+STEP = (
+    ("who", "by"), ("as", "as"), ("from", "from"), ("with", "with"), ("resource", "on"),
+    ("account_name", "in account"), ("account", "account"), ("region", "region"), ("failed", "failed:"),
+)  # fmt: skip
+"""What a step of a story says beside what happened, and the words before it."""
 VALUE = 400
 """Characters of a value that are shown."""
 WAYS = (("console", "In the console"), ("cli", "Command line"), ("terraform", "Terraform"))
@@ -51,7 +56,7 @@ def print_finding(console: Console, one: Mapping[str, Any]) -> None:
 
 def print_alert(console: Console, one: Mapping[str, Any]) -> None:
     """What happened; then what to do, whose and on what, and the story."""
-    _head(console, one["severity"], one["state"], str(one["title"]))
+    _head(console, one["severity"], one["state"], str(one.get("sentence") or one["title"]))
     _rows(console, [
         ("What", one.get("description", "")),
         ("First do", one.get("next", "")),
@@ -82,7 +87,7 @@ def _story(story: Iterable[Mapping[str, Any]]) -> Table:
     table.add_column("what", overflow="fold")
     for step in story:
         what = str(step.get("what") or step.get("rule") or "")
-        more = [f"{word} {step[key]}" for key, word in (("who", "by"), ("resource", "on"), ("from", "from")) if step.get(key)]  # fmt: skip
+        more = [f"{word} {step[key]}" for key, word in STEP if step.get(key)]
         table.add_row(
             plain(str(step.get("at", ""))[:19]),
             Text.assemble(plain(what), *(("\n" + plain(text), "dim") for text in more)),

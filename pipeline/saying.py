@@ -56,7 +56,7 @@ def signals(
         if finding["restated"]:
             yield from watch.standing(finding, body)
             continue
-        told = list(watch.finding(finding, body))
+        told = list(watch.finding(finding, body, first_reading=step.first_reading))
         if before is not None and (old := _as_told(finding, before)) is not None:
             now = {signal["id"]: signal["fields"] for _, signal in told}
             yield from (

@@ -348,8 +348,7 @@ class _Run:
             if read is None:
                 reading.missed(got.uid)
             else:
-                reading.saw(read)
-                self._put(read)
+                self._put(reading.saw(read))
         under_way.clear()
 
     def _end(self, reading: Reading) -> None:

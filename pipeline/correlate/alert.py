@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.correlate.names import FIELDS, Names
 from pipeline.correlate.stretch import Run
+from pipeline.correlate.telling import sentence
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.model import from_micros
 from pipeline.model.finding import SEVERITIES
@@ -30,7 +31,7 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
         out |= {"count": 0, "story": [], "distinct": {}} | {kind: [] for kind in FIELDS.values()}
         if said.get("merged_into"):
             out["merged_into"] = said["merged_into"]
-        return out
+        return out | {"sentence": sentence(out)}
     names: Names = said["names"]
     out |= {
         "begins": from_micros(run.begins), "at": from_micros(run.at), "last": from_micros(run.last), "count": run.count,
@@ -39,4 +40,4 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
     out |= {kind: names.listed(kind) for kind in FIELDS.values()}
     if run.continues:
         out["continues"] = run.continues
-    return out
+    return out | {"sentence": sentence(out)}

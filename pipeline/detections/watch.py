@@ -103,7 +103,9 @@ class Watch:
         """What is known of an event's resource when it is heard of. `rules`: those of the resource's type."""
         if body is None:
             return {"known": False}
-        return {"known": not body.unseen} | posture(body, rules) | {"related": related(body)}
+        name = (body.resource.get("cloud_account") or {}).get("name")
+        known = {"known": not body.unseen} | posture(body, rules) | {"related": related(body)}
+        return known | ({"account_name": name} if name else {})
 
     def event(
         self, record: Change, known: Mapping[str, Any], past: Mapping[str, Any] | None = None
@@ -131,10 +133,11 @@ class Watch:
         )
 
     def finding(
-        self, finding: Mapping[str, Any], body: Body
+        self, finding: Mapping[str, Any], body: Body, *, first_reading: bool = False
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Those of a finding's transition."""
-        return _keyed(self.signals(of_finding(finding, body, self.people)))
+        """Those of a finding's transition. `first_reading`: it may have been so for long."""
+        event = of_finding(finding, body, self.people, first_reading=first_reading)
+        return _keyed(self.signals(event))
 
     def standing(
         self, finding: Mapping[str, Any], body: Body
@@ -198,13 +201,23 @@ class Watch:
             key = tuple(str(group.get(higher.field_of(name, one.id, one.name)) or "") for name in higher.group_by)  # fmt: skip
             if not all(key):
                 continue  # it does not say of whom it is: no group
-            brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"]}  # fmt: skip
+            brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"]} | _of_group(group)
             value = _together(
                 [[text] if (text := group.get(name)) else [] for name in higher.counted]
             )
             uid = next(iter(alert["resources"]), None)
             new = signal(higher, one.id, key, alert["id"], at, value, brief, uid)
             yield new | {"gone": True} if alert["state"] in ("merged", "withdrawn") else new
+
+
+def _of_group(group: Mapping[str, str]) -> dict[str, str]:
+    """What an alert's group says of whom and what it is: the same whatever else becomes known of it."""
+    names = {
+        "who": "driftline.actor.person.id",
+        "resource": "driftline.uid",
+        "account": "driftline.account",
+    }
+    return {key: group[name] for key, name in names.items() if group.get(name)}
 
 
 def _parts(found: Detections) -> frozenset[str]:
@@ -316,7 +329,7 @@ def of_change(
         "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "as": _taken(actor),
         "from": record.source_ip,
         "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
-        "region": record.region, "failed": record.error if record.outcome == "failure" else None,
+        "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None,
     }  # fmt: skip
     return Event(
@@ -402,19 +415,24 @@ def _identified(document: Mapping[str, Any], people: People) -> dict[str, Any] |
     return identified(actor, people) if actor else None
 
 
-def of_finding(finding: Mapping[str, Any], body: Body, people: People = NOBODY_MAPPED) -> Event:
-    """A finding's transition."""
+def of_finding(
+    finding: Mapping[str, Any],
+    body: Body,
+    people: People = NOBODY_MAPPED,
+    *,
+    first_reading: bool = False,
+) -> Event:
+    """A finding's transition. `first_reading`: the resource was read for the first time, and nothing says that it is new."""
     resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
     own = {
         "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
         "rule": rule["id"], "severity": rule["severity"], "section": rule.get("section"), "reopened": finding["reopened"],
         "risk": finding["risk"]["score"], "attribution": finding.get("attribution"), "actor": _identified(finding, people),
         "exception": finding.get("exception"), **_resource(resource), "related": related(body),
+        "first_reading": first_reading,
     }  # fmt: skip
     brief = {
-        "at": at, "what": _said(finding), "who": who(finding.get("actor"), people), "as": _taken(own.get("actor")),
-        "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
-        "region": resource["region"], "finding": finding["id"],
+        "at": at, "what": _said(finding), **_by(own["actor"], people), **_where(resource), "finding": finding["id"],
     }  # fmt: skip
     id = f"{finding['id']}:{finding['status']}:{at}"
     return Event(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
@@ -442,11 +460,29 @@ def of_drift(
         **posture(body, rules),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"changed: {', '.join(paths[:3])}", "who": who(drift.get("actor"), people), "as": _taken(own.get("actor")),
-        "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
-        "region": resource["region"], "drift": drift["id"],
+        "at": at, "what": f"changed: {', '.join(paths[:3])}", **_by(own["actor"], people), **_where(resource),
+        "drift": drift["id"],
     }  # fmt: skip
     return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+
+
+def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
+    """Who caused it (identified), as which role, from where and by which tool, as an alert shows it."""
+    known = actor or {}
+    return {
+        "who": who(actor, people),
+        "as": _taken(actor),
+        "from": known.get("source_ip"),
+        "with": known.get("tool"),
+    }
+
+
+def _where(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What it is about, as an alert shows it."""
+    return {
+        "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
+        "region": resource["region"],
+    }  # fmt: skip
 
 
 def _resource(resource: Mapping[str, Any]) -> dict[str, Any]:

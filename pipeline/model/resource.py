@@ -102,6 +102,8 @@ class Snapshot(Record):
     """Differs when the resource was made anew under the same uid."""
     source: Literal["sweep", "event", "import"] = "sweep"
     sweep: str | None = None
+    appeared: bool = False
+    """The last sweep of its scope knew what is there, and not this: it is new. False: it may have been there for long."""
     deleted: bool = False
     deleted_reason: str | None = None
 

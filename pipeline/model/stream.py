@@ -333,6 +333,8 @@ class Alert(Record):
     """Names of group-by, and their values."""
     count: int
     """Events that belong to it."""
+    sentence: str = ""
+    """What happened, by whom, from where, on what and in which account, as far as it is known."""
     story: list[dict[str, Any]] = Field(default_factory=list)
     """What happened, in order: the first and the last events."""
     distinct: dict[str, int] = Field(default_factory=dict)

@@ -30,7 +30,7 @@ def document(alert: dict[str, Any], now: int) -> dict[str, Any]:
     out: dict[str, Any] = {
         "@timestamp": from_micros(min(last, now)),
         "ecs": {"version": ECS},
-        "message": _message(alert),
+        "message": alert.get("sentence") or alert["title"],
         "event": {
             "id": alert["id"], "kind": "alert", "category": ["configuration", "threat"], "type": ["indicator"],
             "outcome": "unknown", "action": alert["state"], "created": alert["at"], "ingested": from_micros(now),
@@ -51,13 +51,3 @@ def document(alert: dict[str, Any], now: int) -> dict[str, Any]:
         }},
     }  # fmt: skip
     return out
-
-
-def _message(alert: dict[str, Any]) -> str:
-    """In a line, for a list of alerts."""
-    if alert["state"] in ("merged", "withdrawn"):
-        return f"{alert['title']}: {alert['state']}"
-    who = f" by {', '.join(alert['actors'][:3])}" if alert["actors"] else ""
-    what = f" on {', '.join(alert['resources'][:3])}" if alert["resources"] else ""
-    held = ", held back" if alert.get("held_back") else ""
-    return f"{alert['title']}{who}{what} ({alert['count']} events{held})"

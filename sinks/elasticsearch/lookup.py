@@ -186,7 +186,7 @@ def alert(document: dict[str, Any]) -> dict[str, Any]:
     own = dict(document["driftline"]["alert"])
     techniques = [f"attack.{id.lower()}" for id in threat["technique"]["id"]]
     return own | {
-        "id": event["id"], "rule": rule["id"], "title": rule["name"], "description": rule["description"],
+        "id": event["id"], "rule": rule["id"], "title": rule["name"], "description": rule["description"], "sentence": document["message"],
         "begins": event["start"], "at": event["created"], "last": event["end"],
         "tags": [*(f"attack.{name}" for name in threat["tactic"]["name"]), *techniques],
     }  # fmt: skip

@@ -9,8 +9,8 @@ import pytest
 from pipeline.correlate.partition import Correlating
 from pipeline.detections.watch import Watch
 from pipeline.fold import Fold
-from pipeline.model import Actor, Alert, Signal
-from pipeline.rulebook import load
+from pipeline.model import Actor, Alert, Change, Signal, Snapshot
+from pipeline.rulebook import Rulebook, load
 from pipeline.settings import Settings
 from pipeline.shell import watch
 from pipeline.state import in_order
@@ -112,14 +112,45 @@ def test_absence_is_judged_when_time_has_passed(content: Watch) -> None:
 
 
 def test_transitions_are_signals_and_restatements_are_none(content: Watch) -> None:
-    title = "Something was open for a few minutes only"
+    title = "A resource was open for a few minutes only"
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     for at, good in ((0, True), (5, False), (9, True), (800, True), (1600, True)):
         world.feed("driftline.snapshots", value(key(at, rotation=good)))
         world.feed(CONTROL.name, tick(at))
     (one,) = alerts(world)[title]
-    assert (one.count, one.resources) == (2, [key(0).uid])
-    assert one.group["driftline.rule"] == "t-rotation"
+    assert (one.count, one.resources) == (1, [key(0).uid])
+    assert one.group == {"driftline.uid": key(0).uid}
+    assert one.sentence == f"{title}, on {key(0).uid}, 1 event"
+
+
+def critical(tmp_path: Path) -> Rulebook:
+    """A rule of severity critical, on keys."""
+    (tmp_path / "t-critical.yaml").write_text(RULE.format(
+        id="t-critical", title="A key rotates", severity="critical", part="rotation", must="resource.config.rotation.KeyRotationEnabled",
+        more="", path="config.rotation.KeyRotationEnabled",
+    ))  # fmt: skip
+    return load([tmp_path], [], builtin=False)
+
+
+OPENS = "A critical finding opens"
+
+
+def test_what_was_so_at_the_first_reading_alerts_nobody(content: Watch, tmp_path: Path) -> None:
+    book = critical(tmp_path)
+
+    def told(*records: Snapshot | Change) -> bool:
+        fold = Fold(book, watch=content, lateness=LATENESS)
+        for one in records:
+            topic = "driftline.snapshots" if isinstance(one, Snapshot) else CHANGES.name
+            fold.feed(topic, value(one) if isinstance(one, Snapshot) else one.encode())
+        return OPENS in alerts(fold)
+
+    assert not told(key(0, rotation=False))
+    assert not told(key(0, rotation=False), key(60, rotation=False))
+    assert told(key(0), key(60, rotation=False))  # it has become so
+    assert told(key(0, rotation=False).model_copy(update={"appeared": True}))  # it is new
+    assert told(change(0), key(1, rotation=False))  # somebody has just changed it
+    assert told(key(0, rotation=False), key(60), key(120, rotation=False))  # and so it is again
 
 
 def test_what_one_session_changed_is_one_change_set(content: Watch) -> None:

@@ -54,6 +54,31 @@ def test_a_file_is_whole(path: Path, data: dict[str, Any]) -> None:
         assert set(own["sources"]) <= set(proof.SOURCES_KNOWN)
 
 
+CLAIMS = {
+    r"\b[Oo]ne (?:person|actor|session)\b|\b(?:same|by one) (?:person|actor)\b": (
+        "actor",
+        "subject",
+        "user",
+        "change_set",
+    ),
+    r"\b(?:one|same) (?:resource|bucket|user)\b|\bof one resource\b": ("uid", "user"),
+    r"\bof one account\b|\b[Ii]n one account\b": ("account",),
+    r"\bone address\b": ("sourceIPAddress",),
+}
+"""What a correlation's words say its events have in common, and the group-by fields that make it so."""
+
+
+def test_events_of_a_correlation_have_in_common_what_its_words_say(content: Watch) -> None:
+    wrong = []
+    for one in content.found.correlations.values():
+        text = f"{one.title}. {one.about['description']}"
+        for pattern, names in CLAIMS.items():
+            by = " ".join(one.group_by)
+            if re.search(pattern, text) and not any(name in by for name in names):
+                wrong.append(f"{one.name}: {re.search(pattern, text)[0]!r} by {by}")  # type: ignore[index]
+    assert wrong == []
+
+
 def test_nothing_is_asked_that_no_event_has(content: Watch) -> None:
     types = set(builtin_shapes())
     found = [f"{rule.name}: {why}" for rule in content.found.rules.values() for why in events.problems(rule, calls, types)]  # fmt: skip
