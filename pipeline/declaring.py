@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.errors import UserError
+from pipeline.plural import number_of
 
 if TYPE_CHECKING:
     from collectors.aws.terraform import Found
@@ -61,4 +62,4 @@ def show(found: "Found", over: "Iterable[Baseline]", form: str) -> None:
         click.echo(plain(f"ended: {uid}"))
     for address, why in sorted(found.not_compared.items()):
         click.echo(plain(f"not compared: {address}: {why}"))
-    click.echo(f"{len(found.records)} resources {found.kind}, {len(ended)} end, {len(found.not_compared)} are not or not wholly compared")  # fmt: skip
+    click.echo(f"{number_of(len(found.records), 'resource')} {found.kind}, {number_of(len(ended), 'ends', 'end')}, {number_of(len(found.not_compared), 'is', 'are')} not or not wholly compared")  # fmt: skip

@@ -16,6 +16,7 @@ from pipeline import doctor_kafka
 from pipeline.doctor import Check, Line, apart
 from pipeline.errors import UserError
 from pipeline.kafka import explained, reached
+from pipeline.plural import number_of
 from pipeline.retry import box
 from pipeline.settings import Settings
 from pipeline.topics import (
@@ -97,7 +98,7 @@ def _rules(settings: Settings) -> Iterator[Line]:
     rulebook, _ = rulebook_and_options(settings)
     count = len(rulebook.rules)
     step = "" if count else "set rules.builtin, or rules.paths"
-    yield Line("rules", "ok" if count else "fail", f"{count} rules, hash {rulebook.hash[:12]}", step)  # fmt: skip
+    yield Line("rules", "ok" if count else "fail", f"{number_of(count, 'rule')}, hash {rulebook.hash[:12]}", step)  # fmt: skip
 
 
 def _detections(settings: Settings) -> Iterator[Line]:
@@ -107,7 +108,10 @@ def _detections(settings: Settings) -> Iterator[Line]:
 
     found = watch(settings).found
     rules, correlations = len(found.rules), len(found.correlations)
-    text, what = f"{rules} detections, {correlations} correlations", "detections"
+    text, what = (
+        f"{number_of(rules, 'detection')}, {number_of(correlations, 'correlation')}",
+        "detections",
+    )
     own = settings.aws.events
     if own.queues or own.lookup:
         yield Line(what, "ok", text)
@@ -228,7 +232,9 @@ def _sweeps(settings: Settings) -> Iterator[Line]:
         yield Line("sweeps", "warn", f"{lacking} of {len(found)} scopes not read whole, or not within a day",
                    "see: driftline coverage --lacking")  # fmt: skip
     else:
-        yield Line("sweeps", "ok", f"{len(found)} scopes, each read whole within a day")
+        yield Line(
+            "sweeps", "ok", f"{number_of(len(found), 'scope')}, each read whole within a day"
+        )
 
 
 def _letters(settings: Settings) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from pipeline.clock import SOURCE
 from pipeline.doctor import Line
 from pipeline.kafka import admin, answer, explained
 from pipeline.model import Control
+from pipeline.plural import number_of
 from pipeline.retry import Origins
 from pipeline.settings import Settings
 from pipeline.topics import CONTROL, Topic
@@ -91,10 +92,10 @@ def events(settings: Settings, seconds: float) -> Iterator[Line]:
             yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause, then names nobody",
                        "run: driftline collect events")  # fmt: skip
         elif told.behind > BACKLOG:
-            yield Line(what, "warn", f"{source}: {told.behind / 60:.0f} minutes behind",
+            yield Line(what, "warn", f"{source}: {number_of(round(told.behind / 60), 'minute')} behind",
                        "more of: driftline collect events (or raise aws.events.readers)")  # fmt: skip
         else:
-            yield Line(what, "ok", f"{source}: everything until {told.behind / 60:.0f} minutes ago has come")  # fmt: skip
+            yield Line(what, "ok", f"{source}: everything until {number_of(round(told.behind / 60), 'minute')} ago has come")  # fmt: skip
 
 
 def group(
@@ -119,12 +120,17 @@ def group(
                    "choose a longer retention, move the group to the oldest offset, then: driftline collect aws --once")  # fmt: skip
     state = f"{members} running, {about.state.name.lower().replace('_', ' ')}"
     if not members:
-        yield Line(what, "fail" if waiting else "warn", f"none runs; {waiting} records wait", run)
+        yield Line(
+            what,
+            "fail" if waiting else "warn",
+            f"none runs; {number_of(waiting, 'record waits', 'records wait')}",
+            run,
+        )
     elif not waiting:
         yield Line(what, "ok", f"{name} is up to date ({state})")
     else:
         late = age > LATE
-        text = f"{waiting} records wait, the oldest looked at for {age:.0f} s ({state})"
+        text = f"{number_of(waiting, 'record waits', 'records wait')}, the oldest looked at for {age:.0f} s ({state})"
         step = f"look at its log and /metrics, or start more: driftline {program}" if late else ""
         yield Line(what, "warn" if late else "ok", text, step)
 

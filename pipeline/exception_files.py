@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.model import RiskException, exception_id
+from pipeline.plural import number_of
 from pipeline.rulebook import Rulebook
 from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source, files, nearest
 from pipeline.rulebook.standing import STANDING_IDS
@@ -106,7 +107,7 @@ class Checker:
             )
         elif until > self.now + self.longest + timedelta(days=1):
             found.problems.append(
-                f"{at('until')}: until: more than {self.longest.days} days ahead (exceptions end; write an earlier day, and look again then)"
+                f"{at('until')}: until: more than {number_of(self.longest.days, 'day')} ahead (exceptions end; write an earlier day, and look again then)"
             )
         if until is None or len(found.problems) > before:
             return None

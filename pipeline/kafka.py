@@ -22,6 +22,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.errors import NotThere, Undelivered, UserError
 from pipeline.kafka_retry import TIMEOUT, Retrying, answer, retriable, retrying, to_end
+from pipeline.plural import number_of
 from pipeline.settings import Kafka
 from pipeline.topics import looking
 
@@ -271,8 +272,8 @@ def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
     left = producer.flush(seconds)
     problems = []
     if left:
-        problems.append(f"{left} messages not delivered within {seconds:.0f} s")
+        problems.append(f"{number_of(left, 'message')} not delivered within {seconds:.0f} s")
     if delivered.failed:
-        problems.append(f"{len(delivered.failed)} messages refused, the first: {delivered.failed[0]}")  # fmt: skip
+        problems.append(f"{number_of(len(delivered.failed), 'message')} refused, the first: {delivered.failed[0]}")  # fmt: skip
     if problems:
         raise Undelivered("; ".join(problems))

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
 
+from pipeline.plural import number_of
+
 TIMEOUT = 10.0
 """Seconds that one answer may take, and that a call is tried again for."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
@@ -126,5 +128,5 @@ def to_end(reader: Any, topic: str, start: Mapping[int, int]) -> Iterator[Any]:
             heard = time.monotonic()
         if waiting and time.monotonic() - heard > SILENCE:
             left = ", ".join(map(str, sorted(waiting)[:5]))
-            why = f"{topic}: nothing came for {SILENCE:.0f} s, and {len(waiting)} partitions are not read to their end ({left})"
+            why = f"{topic}: nothing came for {SILENCE:.0f} s, and {number_of(len(waiting), 'partition is', 'partitions are')} not read to the end ({left})"
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, why))  # noqa: SLF001

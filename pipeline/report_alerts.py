@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.plural import number_of
 from pipeline.report import plain
 from pipeline.table import COLORS, some
 from pipeline.wanted import LEAST
@@ -31,7 +32,7 @@ def print_alerts(
         console.print(alerts_table(told, still))
         console.print()
     going = f" ({len(still)} were going on when the records ended)" if still else ""
-    console.print(f"{len(told)} alerts{going}", highlight=False)
+    console.print(f"{number_of(len(told), 'alert')}{going}", highlight=False)
 
 
 def alerts_table(

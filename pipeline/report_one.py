@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.plural import number_of
 from pipeline.report import account, controls, plain, sentence
 from pipeline.table import COLORS
 
@@ -126,7 +127,7 @@ def _value(value: object) -> str:
 def _times(one: Mapping[str, Any]) -> list[Row]:
     names = (("first_seen", "First seen"), ("opened_at", "Opened"), ("resolved_at", "Resolved"), ("last_seen", "Last seen"), ("due_at", "Due"))  # fmt: skip
     rows: list[Row] = [(title, one.get(name) or "") for name, title in names]
-    return [*rows, ("Reopened", f"{one['reopened']} times" if one["reopened"] else "")]
+    return [*rows, ("Reopened", number_of(one["reopened"], "time") if one["reopened"] else "")]
 
 
 def _actor(one: Mapping[str, Any]) -> str:

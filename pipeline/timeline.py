@@ -12,6 +12,7 @@ from pipeline.errors import Malformed
 from pipeline.model import from_micros, micros
 from pipeline.patterns import matches
 from pipeline.people import NOBODY_MAPPED, People
+from pipeline.plural import number_of
 from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
 
 KINDS = ("change", "reading", "drift", "finding", "exception", "alert")
@@ -160,7 +161,7 @@ class Timeline:
         ):
             return
         if self._later("alert", one):
-            what = f"{one['title']}: {one['state']}, {one['count']} hits ({one['severity']})"
+            what = f"{one['title']}: {one['state']}, {number_of(one['count'], 'hit')} ({one['severity']})"
             self._put(
                 one["id"],
                 Line(

@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 
 from pipeline.errors import NotThere
 from pipeline.kafka import TIMEOUT, admin, answer, explained, reached
+from pipeline.plural import number_of
 from pipeline.settings import Kafka
 from pipeline.topics import APP_ID, CORRELATE_ID, Topic, topics_of
 
@@ -74,7 +75,10 @@ def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID)
                 out.append(Made(topic.name, "exists"))  # another made it just now
                 continue
             out.append(
-                Made(topic.name, f"made, {topic.partitions} partitions, {replication} copies")
+                Made(
+                    topic.name,
+                    f"made, {number_of(topic.partitions, 'partition')}, {number_of(replication, 'copy', 'copies')}",
+                )
             )
         _everywhere(kafka, set(known.brokers), {topic.name for topic in topics})
     return out
@@ -272,7 +276,7 @@ def _differences(
     out = []
     replication, config = wanted(topic, kafka, brokers)
     if len(found) != topic.partitions:
-        cause = f"{len(found)} partitions, not {topic.partitions}"
+        cause = f"{number_of(len(found), 'partition')}, not {topic.partitions}"
         step = "resources would live elsewhere: make the topic anew, and set another worker.app_id"
         out.append(Difference(topic, cause, step, partitions=True))
     copies = min((len(p.replicas) for p in found.values()), default=0)
@@ -280,7 +284,9 @@ def _differences(
         step = (
             f"give each of its partitions {replication}: make a plan for kafka-reassign-partitions"
         )
-        out.append(Difference(topic, f"{copies} copies, not {replication}", step))
+        out.append(
+            Difference(topic, f"{number_of(copies, 'copy', 'copies')}, not {replication}", step)
+        )
     for name, value in config.items():
         have = settings[name].value if name in settings else None
         if have != value:

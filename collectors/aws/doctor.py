@@ -13,6 +13,7 @@ from collectors.aws.partitions import home
 from collectors.aws.permissions import listing_action
 from collectors.table import Kind, kinds, value
 from pipeline.doctor import Line, side_by_side, worst
+from pipeline.plural import number_of
 from pipeline.settings import Aws
 
 ROLES = 25
@@ -77,7 +78,7 @@ def _names(organization: Organization) -> Line:
     return Line(
         what,
         "ok",
-        f"{len(found.known)} accounts, {max(len(above) - 1, 0)} organizational units above them",
+        f"{number_of(len(found.known), 'account')}, {number_of(max(len(above) - 1, 0), 'organizational unit')} above them",
     )
 
 

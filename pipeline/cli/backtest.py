@@ -13,6 +13,7 @@ import click
 
 from pipeline.errors import UserError
 from pipeline.options import formats
+from pipeline.plural import number_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -146,13 +147,13 @@ def _detections(
     told = Counter(one["rule"] for one in standing(alerts))
     events = len(past.events)
     click.echo(
-        f"{events} events of {len(files)} files in {took:.1f} s ({events / max(took, 1e-9):,.0f} a second);"
-        f" {sum(counts.values())} hits of {len(counts)} of {len(found.rules)} rules; {sum(told.values())} alerts", err=True,
+        f"{number_of(events, 'event')} of {number_of(len(files), 'file')} in {took:.1f} s ({events / max(took, 1e-9):,.0f} a second);"
+        f" {number_of(sum(counts.values()), 'hit')} of {len(counts)} of {len(found.rules)} rules; {number_of(sum(told.values()), 'alert')}", err=True,
     )  # fmt: skip
     reads = tally.reads()
     if reads:
         click.echo(
-            f"{sum(reads.values())} hits of {len(reads)} rules are of calls that only read, or of data events: they come"
+            f"{number_of(sum(reads.values()), 'hit')} of {number_of(len(reads), 'rule')} are of calls that only read, or of data events: they come"
             " where they are forwarded (deploy/aws: read_events, data_event_objects)", err=True,
         )  # fmt: skip
     if form == "json":

@@ -10,6 +10,7 @@ import click
 
 from pipeline.errors import UserError
 from pipeline.options import formats
+from pipeline.plural import number_of
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def approve(
             click.echo(str(baseline_files.write(output, record)))
     else:
         baseline_store.say(settings.kafka, records)
-    click.echo(f"{len(records)} resources {'written' if output else 'approved'}")
+    click.echo(f"{number_of(len(records), 'resource')} {'written' if output else 'approved'}")
     return 3 if lacking else 0
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.errors import UserError
+from pipeline.plural import number_of
 from pipeline.settings import Settings, examine, load_settings, shown
 from pipeline.settings_warnings import warnings
 
@@ -28,7 +29,7 @@ def check() -> None:
     wrong += _people(found)
     if found.problems or wrong:
         raise UserError(*found.problems, *wrong)
-    click.echo(f"the settings are good; {count} rules")
+    click.echo(f"the settings are good; {number_of(count, 'rule')}")
 
 
 def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:

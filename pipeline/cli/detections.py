@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.options import formats
+from pipeline.plural import number_of
 
 if TYPE_CHECKING:
     from pipeline.detections import Detection, Detections
@@ -57,7 +58,7 @@ def check(paths: tuple[Path, ...], form: str) -> int:
         click.echo(plain(problem), err=True)
     kinds = Counter(one.kind for one in mine if not one.problems)
     others = f"; {found.others} posture rules and frameworks passed over" if found.others else ""
-    click.echo(f"{kinds['rule']} rules, {kinds['correlation']} correlations load; {len(bad)} of {len(mine)} documents do not{others}")  # fmt: skip
+    click.echo(f"{number_of(kinds['rule'], 'rule')}, {number_of(kinds['correlation'], 'correlation')} load; {len(bad)} of {len(mine)} documents do not{others}")  # fmt: skip
     if wrong:
         click.echo(f"{len(wrong)} of those that load fail")
     if unproven:
@@ -132,7 +133,7 @@ def forms(paths: tuple[Path, ...], form: str) -> int:
             click.echo(
                 plain(f"{mark:<8} {row['rule']}  {row['call']}  {row['what']}  {row['written']}")
             )
-        click.echo(f"{len(rows)} forms, {len(missing)} of them in no example")
+        click.echo(f"{number_of(len(rows), 'form')}, {len(missing)} of them in no example")
     return 2 if missing else 0 if rows else 3
 
 

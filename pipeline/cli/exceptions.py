@@ -10,6 +10,7 @@ import click
 
 from pipeline.errors import UserError
 from pipeline.options import formats
+from pipeline.plural import number_of
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
 def check(paths: tuple[Path, ...]) -> None:
     """Check the exceptions in files. Those of exceptions.paths by default. Exit 2: some are not."""
     found = _read(load_settings(), paths, datetime.now(UTC))
-    click.echo(f"{len(found.records)} exceptions; {len(found.warnings)} warnings")
+    click.echo(
+        f"{number_of(len(found.records), 'exception')}; {number_of(len(found.warnings), 'warning')}"
+    )
 
 
 @command.command()
@@ -174,7 +177,7 @@ def send() -> None:
     settings, now = load_settings(), datetime.now(UTC)
     standing = [r for r in exception_store.stored(settings.kafka).values() if r.in_force(now)]
     exception_store.say(settings.kafka, standing)
-    click.echo(f"{len(standing)} exceptions sent")
+    click.echo(f"{number_of(len(standing), 'exception')} sent")
 
 
 @command.command(name="list")
@@ -198,7 +201,7 @@ def list_(form: str, every: bool) -> None:
     hidden = len(known) - len(shown)
     more = f"; {hidden} have ended (--all)" if hidden else ""
     click.echo(
-        f"{len(shown)} exceptions, {sum(row['suppresses'] for row in shown)} findings suppressed{more}"
+        f"{number_of(len(shown), 'exception')}, {number_of(sum(row['suppresses'] for row in shown), 'finding')} suppressed{more}"
     )
 
 

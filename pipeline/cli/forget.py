@@ -8,6 +8,7 @@ import click
 
 from pipeline.errors import UserError, exclusive
 from pipeline.options import formats
+from pipeline.plural import number_of
 from pipeline.settings import load_settings
 
 if TYPE_CHECKING:
@@ -85,4 +86,4 @@ def _show(found: "Ends", form: str) -> None:
         cells = (tuple(str(row[name]) for name in names) for row in rows)
         console(sys.stdout).print(texts(names, cells, whole=names))
     total = sum(row["resources"] for row in rows)
-    click.echo(f"{total} resources, {sum(row['findings'] for row in rows)} findings would end, {sum(row['open'] for row in rows)} of them open", err=True)  # fmt: skip
+    click.echo(f"{number_of(total, 'resource')}, {number_of(sum(row['findings'] for row in rows), 'finding')} would end, {sum(row['open'] for row in rows)} of them open", err=True)  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.plural import number_of
 from pipeline.settings import load_settings
 
 
@@ -32,9 +33,14 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
         raise UserError(f"{tape}: there is no such folder")
     with Console(stderr=True).status("reading …") as status:
         count, bad = recording.record(
-            settings.kafka, tape, first, last, lambda read: status.update(f"{read} records read")
+            settings.kafka,
+            tape,
+            first,
+            last,
+            lambda read: status.update(f"{number_of(read, 'record')} read"),
         )
     click.echo(
-        f"{count} records in {tape}" + (f"; {bad} were none, and are left out" if bad else "")
+        f"{number_of(count, 'record')} in {tape}"
+        + (f"; {bad} were none, and are left out" if bad else "")
     )
     return 3 if bad else 0

@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.fold import Fold
 from pipeline.model import SEVERITIES
 from pipeline.options import formats
+from pipeline.plural import number_of
 from pipeline.report_findings import print_report
 from pipeline.settings import load_settings
 from pipeline.shell import accepted, redactor, rulebook_and_options, watch
@@ -90,7 +91,8 @@ def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on:
         click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
     if waiting:
         click.echo(
-            f"{len(waiting)} drifts still waited for their cause when the records ended", err=True
+            f"{number_of(len(waiting), 'drift')} still waited for a cause when the records ended",
+            err=True,
         )
     sys.stdout.flush()
     return report.exit_code(report.standing(findings), [], fail_on, unread=bool(dead or problems))

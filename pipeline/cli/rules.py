@@ -10,6 +10,7 @@ import click
 
 from pipeline.errors import UserError
 from pipeline.options import formats
+from pipeline.plural import number_of
 from pipeline.rulebook import Rule, Rulebook
 from pipeline.rulebook.source import nearest
 from pipeline.settings import load_settings
@@ -86,8 +87,8 @@ def list_(
         if framework:
             click.echo()
         click.echo(
-            f"{len(chosen.rules)} rules"
-            + (f", {len(without)} controls without a rule" if framework else "")
+            number_of(len(chosen.rules), "rule")
+            + (f", {number_of(len(without), 'control')} without a rule" if framework else "")
         )
 
 
@@ -100,7 +101,7 @@ def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
         for rule in one["rules"]:
             click.echo(f"{'':<13} - {rule}")
     ruled = sum(bool(one["rules"]) for one in listed)
-    click.echo(f"{len(listed)} controls, {ruled} of them with rules")
+    click.echo(f"{number_of(len(listed), 'control')}, {ruled} of them with rules")
 
 
 def _named(rulebook: Rulebook, ids: Sequence[str]) -> list[Rule]:
@@ -155,7 +156,7 @@ def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -
     for problem in problems:
         click.echo(problem)
     click.echo(
-        f"{len(rules)} rules, {examples} examples, {mutants} mutants; {len(problems)} problems"
+        f"{number_of(len(rules), 'rule')}, {number_of(examples, 'example')}, {number_of(mutants, 'mutant')}; {number_of(len(problems), 'problem')}"
     )
     return 1 if problems else 0
 

@@ -12,6 +12,7 @@ from elasticsearch import AsyncElasticsearch
 
 from pipeline.errors import UserError
 from pipeline.kafka import TIMEOUT, consumer, read_all
+from pipeline.plural import number_of
 from pipeline.settings import Kafka, Settings
 from pipeline.topics import FINDINGS, RESTATEMENTS, looking
 from sinks.base import Action, Busy, Receipt
@@ -36,7 +37,7 @@ class Count:
 
     def __str__(self) -> str:
         more = f", {self.refused} REFUSED (the first: {self.why})" if self.refused else ""
-        return f"{self.written} findings, {self.ended} ended ones{more}"
+        return f"{number_of(self.written, 'finding')}, {number_of(self.ended, 'ended one')}{more}"
 
 
 async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Count:

@@ -59,7 +59,7 @@ def write(folder: Path, *documents: Any) -> Path:
 def test_what_is_proven_passes(tmp_path: Path, driftline: Command) -> None:
     said = driftline("detections", "check", write(tmp_path, RULE, COUNT))
     assert (said.code, said.err) == (0, "")
-    assert said.out.startswith("1 rules, 1 correlations load; 0 of 2 documents do not")
+    assert said.out.startswith("1 rule, 1 correlation load; 0 of 2 documents do not")
 
 
 SEL, EXAMPLES = "detection/sel", "driftline/examples"
@@ -143,7 +143,7 @@ def test_content_that_comes_with_us_may_be_referred_to(tmp_path: Path, driftline
     one = put(put(COUNT, "correlation/rules", ["aws_trail_silenced"]), "driftline", {"examples": steps})  # fmt: skip
     said = driftline("detections", "check", write(tmp_path, one))
     assert (said.code, said.err) == (0, "")
-    assert "0 rules, 1 correlations load; 0 of 1" in said.out
+    assert "0 rules, 1 correlation load; 0 of 1" in said.out
 
 
 def test_what_has_no_examples_is_counted(tmp_path: Path, driftline: Command) -> None:

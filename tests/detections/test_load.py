@@ -174,7 +174,7 @@ def test_check_says_what_loads(tmp_path: Path, driftline: Command) -> None:
     loaded(tmp_path, RULE, COUNT)
     said = driftline("detections", "check", tmp_path)
     assert said.code == 0
-    assert "1 rules, 1 correlations load; 0 of 2" in said.out
+    assert "1 rule, 1 correlation load; 0 of 2" in said.out
     (tmp_path / "bad.yml").write_text("title: x\ndetecton: {}\n")
     said = driftline("detections", "check", tmp_path, "--format", "json")
     told = json.loads(said.out)

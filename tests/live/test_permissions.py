@@ -157,13 +157,13 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
     wait_until(
         lambda: '"status":"suppressed"' in out.read_text(), PATIENCE, sink, "it is suppressed"
     )
-    assert ", 1 findings suppressed" in site.cli("exceptions", "list", **user("operator")).out
+    assert ", 1 finding suppressed" in site.cli("exceptions", "list", **user("operator")).out
     assert site.cli("coverage", **user("operator")).code == 0
     assert site.cli("deadletter", "drop", "--all", **user("operator")).out == "1 dropped\n"
     told = site.cli(
         "baseline", "approve", UID, "--by", "carol", "--reason", "as it is", **user("operator")
     )
-    assert told.out == "1 resources approved\n"
+    assert told.out == "1 resource approved\n"
     batches = Batches(settings)
     batches(key(2))
     batches.close()

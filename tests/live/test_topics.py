@@ -91,7 +91,7 @@ def test_three_brokers_keep_three_copies_and_bear_the_loss_of_one(tmp_path: Path
             lines = told.out.splitlines()
             assert {line.split(":")[0] for line in lines} == {state}, told.out
             assert lines[0].startswith(f"{state}: 3 partitions, not {PARTITIONS} (")
-            assert lines[1].startswith(f"{state}: 1 copies, not 3 (give each of its partitions 3:")
+            assert lines[1].startswith(f"{state}: 1 copy, not 3 (give each of its partitions 3:")
             refused = site.run("worker", DRIFTLINE_WORKER__STATE_DIR=str(tmp_path / "state"))
             assert (refused.code, refused.out) == (2, f"error: {lines[0]}\n")
             brokers[-1].kill()

@@ -51,7 +51,7 @@ def store(monkeypatch: pytest.MonkeyPatch, driftline: Command) -> Store:
 
 def test_approve_what_was_read(driftline: Command, store: Store) -> None:
     said = driftline("baseline", "approve", UID, *WHY)
-    assert (said.code, said.out) == (0, "1 resources approved\n")
+    assert (said.code, said.out) == (0, "1 resource approved\n")
     [record] = store.said
     assert (record.uid, record.kind, record.by, record.reason) == (
         UID,
@@ -173,14 +173,14 @@ def test_declare(driftline: Command, store: Store, tmp_path: Path) -> None:
     assert (json.loads(dry.out)["kind"], store.said) == ("recorded", [])
     said = driftline(*words, plan(tmp_path, 3))
     assert f"recorded: {UID}: /key/Enabled, /rotation/KeyRotationEnabled" in said.out
-    assert "1 resources recorded, 0 end, 0 are not or not wholly compared" in said.out
+    assert "1 resource recorded, 0 end, 0 are not or not wholly compared" in said.out
     older = driftline(*words, plan(tmp_path, 2))
     assert (older.code, "older (serial 2)" in older.err) == (2, True)
     other = driftline(*words, plan(tmp_path, 4, "m"))
     assert (other.code, "another lineage" in other.err) == (2, True)
     assert driftline(*words, plan(tmp_path, 2), "--force").code == 0
     gone = driftline(*words, plan(tmp_path, 5, arn=OTHER))
-    assert "1 resources recorded, 1 end" in gone.out
+    assert "1 resource recorded, 1 ends" in gone.out
     assert store.records[f"recorded {UID}"].revoked is not None
     assert store.records[f"recorded {OTHER}"].at <= datetime.now(UTC)
 
@@ -210,7 +210,7 @@ def test_a_plan_that_is_not_whole_ends_nothing(
         assert (said.code, why in said.err, "--force" in said.err, len(store.said)) == (2, True, True, 2)  # fmt: skip
         assert driftline(*words, partial, "--dry-run").code == 2
     forced = driftline(*words, plan_of(tmp_path, UID, complete=False), "--force")
-    assert "1 resources declared, 0 end" in forced.out
+    assert "1 resource declared, 0 end" in forced.out
     assert "not whole, so nothing ends: " in forced.out
     assert store.records[f"declared {OTHER}"].revoked is None
     ended = driftline(*words, plan_of(tmp_path, UID))

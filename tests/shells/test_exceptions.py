@@ -198,7 +198,7 @@ def test_add_list_and_expire(driftline: Command, here: Path, store: Store) -> No
     assert "had ended already" in driftline("exceptions", "expire", record.id).err
     unknown = driftline("exceptions", "expire", f"{other}x")
     assert (unknown.code, f"did you mean '{other}'" in unknown.err) == (2, True)
-    assert driftline("exceptions", "send").out == "1 exceptions sent\n"
+    assert driftline("exceptions", "send").out == "1 exception sent\n"
 
 
 @pytest.mark.parametrize(

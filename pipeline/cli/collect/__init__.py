@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.collect.events import events, reads
 from pipeline.errors import UserError, exclusive, patient
+from pipeline.plural import number_of
 from pipeline.settings import Aws, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _sweep(settings: Settings, options: "Options") -> bool:
         batches.close()
     lacking = [header for header in headers if header.status != "complete"]
     click.echo(
-        f"swept {len(headers)} scopes, {batches.snapshots} snapshots in {time.monotonic() - began:.1f} s;"
+        f"swept {number_of(len(headers), 'scope')}, {number_of(batches.snapshots, 'snapshot')} in {time.monotonic() - began:.1f} s;"
         f" {len(lacking)} not complete", err=True,
     )  # fmt: skip
     for header in lacking[:20]:
@@ -211,7 +212,7 @@ def folder(paths: tuple[Path, ...]) -> int:
         click.echo(f"not read: {plain(problem)}", err=True)
     for type_, count in sorted(told.not_judged.items()):
         click.echo(f"not judged: {plain(type_)}: {count}", err=True)
-    click.echo(f"streamed {batches.snapshots} snapshots", err=True)
+    click.echo(f"streamed {number_of(batches.snapshots, 'snapshot')}", err=True)
     return 3 if told.problems else 0
 
 

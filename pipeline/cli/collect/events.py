@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import NotThere, Undelivered, UserError, exclusive, patient
+from pipeline.plural import number_of
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ def _backfill(
         except Undelivered as why:
             raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
     click.echo(
-        f"{files} log files, {total.events} events, {total.changes} changes, {total.more} not understood",
+        f"{number_of(files, 'log file')}, {number_of(total.events, 'event')}, {number_of(total.changes, 'change')}, {total.more} not understood",
         err=True,
     )
     if not total.events:
