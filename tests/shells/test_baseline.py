@@ -130,7 +130,10 @@ def test_mistakes_in_files(
     assert (said.code, problem in said.err, store.said) == (2, True, []), said.err
 
 
-def test_list_diff_and_revoke(driftline: Command, store: Store) -> None:
+def test_list_diff_and_revoke(
+    driftline: Command, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     driftline("baseline", "approve", UID, *WHY)
     assert driftline("baseline", "diff", UID).out == "no difference\n"
     store.fold.snapshot(key(1, rotation=False))

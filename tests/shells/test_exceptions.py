@@ -166,7 +166,10 @@ ADD = ("exceptions", "add", "--rule", "t-rotation", "--resource", UID, "--reason
        "--owner", "bea", "--approver", "carol")  # fmt: skip
 
 
-def test_add_list_and_expire(driftline: Command, here: Path, store: Store) -> None:
+def test_add_list_and_expire(
+    driftline: Command, here: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     said = driftline(*ADD, "--until", SOON, "--tag", "env=dev", "--account", "111111111111")
     assert said.code == 0, said.err
     [record] = store.said
@@ -266,7 +269,7 @@ def test_without_a_stream(driftline: Command, here: Path, how: str) -> None:
     assert (found["1", "t-rotation"], found["2", "t-rotation"]) == ("suppressed", "open")
     assert json.loads(said.out)["summary"]["suppressed"] == 1
     table = driftline(*words, *given)
-    assert "suppressed: 1" in table.out
+    assert "Suppressed: 1." in table.out
     write(here, GOOD.replace(UID, "'*'"))
     quiet = driftline(*words, *given)
     assert quiet.code == 0, "what is accepted fails no pipeline"
