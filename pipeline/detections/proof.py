@@ -165,6 +165,7 @@ def as_watched(own: Mapping[str, Any], watch: Watch) -> dict[str, Any]:
             plain["person"] = {"kind": "user", **given}
         found = identified(plain, watch.people)
         out["actor"] = {**found, "person": found["person"] | given}
+    out.setdefault("target", own.get("uid"))
     if ":user/" in str(own.get("uid")):
         out.setdefault("subject", own["uid"])
     return out

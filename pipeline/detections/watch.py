@@ -37,6 +37,8 @@ SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gc
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
 BY_WHOM = ("driftline.actor.person.id", "driftline.account")
 """What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
+LONGEST_TARGET = 300
+"""Characters of a request that tell what it is about."""
 DOCUMENTS = (
     "assumeRolePolicyDocument",
     "policyDocument",
@@ -323,6 +325,7 @@ def of_change(
         own["network"] = near
     if record.type == "AWS::IAM::User":
         own["subject"] = people.id_of(record.uid)
+    own["target"] = record.uid if record.type else target(record)
     if (others := foreign(record.raw.get("requestParameters"), record.account)) is not None:
         own["foreign"] = others
     brief = {
@@ -336,6 +339,12 @@ def of_change(
         record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
         record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
     )  # fmt: skip
+
+
+def target(record: Change) -> str:
+    """What a call that touches no resource of a known type is about, as far as its request says: for counting."""
+    said = orjson.dumps(record.raw.get("requestParameters"), option=orjson.OPT_SORT_KEYS).decode()
+    return f"{record.uid} {said[:LONGEST_TARGET]}"
 
 
 def foreign(parameters: Any, account: str) -> bool | None:

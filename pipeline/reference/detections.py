@@ -28,7 +28,8 @@ and instances, making and deletion, versions), and which of them are in no examp
 
 Of our own fields a rule may ask under `driftline.`: `driftline.open`, `severities`, `worst`, `exposure` and `privilege` are what the event's
 resource had open. `driftline.network` is the source address's /24 (IPv6: /48). `driftline.foreign` says whether a policy that the request
-sets lets a principal of another account in, or anybody; it is missing where that is not known. `driftline.subject` is the user that the event
+sets lets a principal of another account in, or anybody; it is missing where that is not known. `driftline.target` is the resource's uid, or for a
+call about no resource of a known type what its request says, for counting. `driftline.subject` is the user that the event
 is about, as `driftline.actor.person.id` would name it. `driftline.first_reading` says of a finding that opens that its resource was
 read for the first time and that nothing says that it is new: it may have been so for long, and the built-in rules do not alert.
 

@@ -6,11 +6,22 @@ from typing import Any
 import pytest
 import yaml
 
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader
+from collectors.redact import Redactor
 from pipeline.detections import load
 from pipeline.detections.correlations import Correlation
 from pipeline.detections.rule import compiled
 from pipeline.detections.values import View
-from pipeline.detections.watch import MOST_GROUPS, MOST_VALUES, Watch, _counted, foreign, groups
+from pipeline.detections.watch import (
+    MOST_GROUPS,
+    MOST_VALUES,
+    Watch,
+    _counted,
+    foreign,
+    groups,
+    of_change,
+)
 
 RULE = compiled({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
 
@@ -131,3 +142,16 @@ TRUST = '{"Statement":[{"Effect":"Allow","Principal":%s,"Action":"sts:AssumeRole
 )  # fmt: skip
 def test_whether_a_request_lets_others_in(parameters: Any, wanted: bool | None) -> None:
     assert foreign(parameters, "111111111111") is wanted
+
+
+def test_what_a_call_is_about_without_a_resource() -> None:
+    """Ten recovery points are ten, though Driftline reads none."""
+    said = {"eventVersion": "1.08", "eventSource": "backup.amazonaws.com", "eventName": "DeleteRecoveryPoint", "awsRegion": "eu-west-1",
+            "eventTime": "2026-11-01T00:00:00Z", "recipientAccountId": "111111111111", "userIdentity": {"type": "Root"}}  # fmt: skip
+    reader = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())
+    found = set()
+    for number in (1, 2, 2):
+        record = said | {"eventID": str(number), "requestParameters": {"recoveryPointArn": f"arn:aws:backup:::{number}"}}  # fmt: skip
+        (change,) = reader.changes(record)
+        found.add(of_change(change, {}).fields["driftline"]["target"])
+    assert len(found) == 2
