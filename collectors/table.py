@@ -109,6 +109,8 @@ class Detail(Call):
     given: str | None = None
     """Asked only where this path of the item has a value; the part is null elsewhere."""
     each: Each | None = None
+    joined: Literal["attached_documents", "group_policies"] | None = None
+    """How collectors.aws.joins makes the part of the account's answer, asked for once, and of what was read before."""
 
 
 class Tags(_Strict):

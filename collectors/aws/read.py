@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from collectors.aws.client import Account
 from collectors.aws.errors import ERRORS, Trouble, trouble
+from collectors.aws.joins import JOINS, policies
 from collectors.aws.plain import decoded, plain, size, tags_of
 from collectors.redact import Redactor
 from collectors.table import Detail, Each, Kind, ListCall, Under, text, value
@@ -225,10 +226,21 @@ def _detail(whole: Gathered, detail: Detail) -> Answer:
     context, kind = whole.context, whole.kind
     if detail.given and not value(detail.given, whole.holes):
         return None, None, context.now()
+    if detail.joined:
+        return _joined(whole, detail, detail.joined)
     if detail.once:
         where = whole.region if detail.once == "region" else GLOBAL
         return context.once.get((kind.type, detail.part, where), lambda: _ask(whole, detail))
     return _ask(whole, detail)
+
+
+def _joined(whole: Gathered, detail: Detail, join: str) -> Answer:
+    def asked() -> Answer:
+        got, why, at = _ask(whole, detail)
+        return (policies(got) if why is None else None), why, at
+
+    known, why, at = whole.context.once.get(("joined", detail.operation, GLOBAL), asked)
+    return (JOINS[join](known, whole.config) if why is None else None), why, at
 
 
 def _ask(whole: Gathered, detail: Detail) -> Answer:

@@ -87,7 +87,7 @@ def _completed(complete: Complete, service: str) -> dict[str, Any]:
 
 
 def _detail(kind: Kind, detail: Detail) -> Any:
-    if detail.decode:
+    if detail.decode or detail.joined:
         return "any"
     service = detail.service or kind.service
     shape = _decoded(

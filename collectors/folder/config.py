@@ -156,6 +156,13 @@ def volume(item: dict[str, Any]) -> Any:
     return api(opened(item["configuration"]))
 
 
+def no_groups(value: list[str]) -> Any:
+    """Config names a user's groups and says nothing of their policies."""
+    if value:
+        raise Unmapped
+    return {}
+
+
 def inline(value: list[dict[str, Any]]) -> Any:
     return {policy["policyName"]: document(policy["policyDocument"]) for policy in value}
 
@@ -188,10 +195,13 @@ MAPPINGS: dict[str, dict[str, Mapped]] = {
     "AWS::IAM::Role": {
         "attached_policies": Mapped("configuration.attachedManagedPolicies", api),
         "inline_policies": Mapped("configuration.rolePolicyList", inline),
+        "boundary": Mapped("configuration.permissionsBoundary", api, ("configuration.attachedManagedPolicies",)),
     },
     "AWS::IAM::User": {
         "attached_policies": Mapped("configuration.attachedManagedPolicies", api),
         "inline_policies": Mapped("configuration.userPolicyList", inline),
+        "boundary": Mapped("configuration.permissionsBoundary", api, ("configuration.attachedManagedPolicies",)),
+        "group_policies": Mapped("configuration.groupList", no_groups),
     },
 }  # fmt: skip
 """Type to part. A role's own part (its trust policy) is not among them: Config leaves out some of its fields."""

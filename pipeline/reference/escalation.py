@@ -47,7 +47,7 @@ def pages() -> Iterator[tuple[str, str]]:
         ("medium", "no-code-as-other-roles"),
     ):
         rows = [_row(way) for way in ways() if way.severity == severity]
-        head = ("who has it …", "actions", "what must exist", "published by")
+        head = ("who holds it can …", "actions", "what must exist", "published by")
         blocks += [f"## {severity.capitalize()}: `aws-iam-*-{rule}`", table(head, rows)]
     sources = "\n".join(f"- {name}: {said}" for name, said in SOURCES.items())
     yield (

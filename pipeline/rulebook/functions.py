@@ -15,7 +15,7 @@ from pipeline.model.base import micros
 from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons, secrets
 from pipeline.rulebook.identity import judges
 from pipeline.rulebook.identity.keys import Holder
-from pipeline.rulebook.identity.subject import Subject, subject
+from pipeline.rulebook.identity.subject import PolicyNotRead, Subject, subject
 
 DAY = 86_400_000_000
 LISTS = "prefix_lists"
@@ -164,25 +164,30 @@ def _plain_secrets(path: str) -> list[str]:
 
 FOLLOWS_HOLDER = re.compile(rb"arn:|username|principalarn|principaltype|tokenissuetime", re.I)
 FOLLOWS_TIME = re.compile(rb"aws:(current|epoch|tokenissue)time", re.I)
-Judge = Callable[[Subject, Holder], str]
+Judge = Callable[[Subject, Holder], judges.Answer | None]
 
 
-def _identity(judge: Judge, part: str = "") -> Callable[[str], str]:
+def _identity(judge: Judge, part: str = "") -> Callable[[str], judges.Answer | None]:
     """A judge of an identity as a function of the names of its parts; `part` is what a single path is taken for."""
 
-    def call(paths: str) -> str:
+    def call(paths: str) -> judges.Answer | None:
         current = CURRENT.get()
         key = (judge.__module__, judge.__name__, paths, part)
         if key not in current.memory:
-            current.memory[key] = remembered(paths, current)
-        return str(current.memory[key])
+            try:
+                current.memory[key] = remembered(paths, current)
+            except PolicyNotRead as why:
+                not_read(why.part)
+        found: judges.Answer | None = current.memory[key]
+        return found
 
-    def remembered(paths: str, current: Current) -> str:
+    def remembered(paths: str, current: Current) -> judges.Answer | None:
         """Many identities have the same policies."""
         named = [part] if part else paths.split()
         parts = {
             name: at_path(current.config, path)
             for name, path in zip(named, paths.split(), strict=True)
+            if path.split(".")[0] in current.config
         }
         text = msgspec.json.encode(parts)
         holder = Holder(
@@ -190,39 +195,58 @@ def _identity(judge: Judge, part: str = "") -> Callable[[str], str]:
             current.uid if FOLLOWS_HOLDER.search(text) else "",
             current.now if FOLLOWS_TIME.search(text) else 0,
         )
-        key = (hashlib.blake2b(text, digest_size=16).digest(), holder)
+        key = (hashlib.blake2b(text, digest_size=16).digest(), paths, holder)
         if key not in known:
             if len(known) >= REMEMBERED:
                 known.clear()
-            found = subject(parts, holder.kind)
+            found = subject(parts, holder.kind, named)
             known[key] = judge(found, holder._replace(others=found.others))
         return known[key]
 
-    known: dict[tuple[bytes, Holder], str] = {}
+    known: dict[tuple[bytes, str, Holder], judges.Answer | None] = {}
     return call
 
 
-def _whether(call: Callable[[str], str]) -> Callable[[str], bool]:
-    return lambda paths: call(paths) != ""
+QUESTIONS = {
+    "is_admin": _identity(judges.holds_iam),
+    "escalates": _identity(judges.escalates),
+    "runs_code": _identity(judges.runs_code),
+    "decrypts_everything": _identity(judges.decrypts_everything),
+}
+"""What is asked of an identity, by the end of the function's name."""
 
 
-ADMIN, IAM, ESCALATES, RUNS_CODE, DECRYPTS = (
-    judges.is_admin, judges.holds_iam, judges.escalates, judges.runs_code, judges.decrypts_everything,
-)  # fmt: skip
+def _asks(question: str) -> "Function":
+    return Function(lambda paths: QUESTIONS[question](paths) is not None, ("STRING",), "BOOL", True)
 
 
-def _asks(judge: Judge, part: str = "") -> "Function":
-    call = _whether(_identity(judge, part))
-    if part:
-        _JUDGES[call] = (
-            (lambda document, account: judge(subject({part: document}), Holder(account)) != ""),
-            "account",
-        )
-    return Function(call, ("STRING",), "BOOL", True)
+def _of_documents(judge: Judge, part: str) -> "Function":
+    """A judge of one path's documents, which are taken for a part."""
+    call = _identity(judge, part)
+
+    def asked(path: str) -> bool:
+        return call(path) is not None
+
+    def alone(document: Any, account: str) -> bool:
+        return judge(subject({part: document}), Holder(account)) is not None
+
+    _JUDGES[asked] = alone, "account"
+    return Function(asked, ("STRING",), "BOOL", True)
 
 
-def _tells(judge: Judge) -> "Function":
-    return Function(_identity(judge), ("STRING",), "STRING", True)
+def _identity_way(paths: str, question: str) -> str:
+    found = QUESTIONS[question](paths)
+    return found.what if found else ""
+
+
+def _identity_actions(paths: str, question: str) -> list[str]:
+    found = QUESTIONS[question](paths)
+    return list(found.actions) if found else []
+
+
+def _identity_statements(paths: str, question: str) -> list[str]:
+    found = QUESTIONS[question](paths)
+    return list(found.places) if found else []
 
 
 def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
@@ -284,20 +308,16 @@ FUNCTIONS: dict[str, Function] = {
     "policy_requires_tls": Function(
         _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True
     ),
-    "policy_is_admin": _asks(ADMIN, "document"),
-    "policy_escalates": _asks(ESCALATES, "document"),
-    "policy_decrypts_everything": _asks(DECRYPTS, "document"),
-    "policies_are_admin": _asks(ADMIN, "inline_policies"),
-    "policies_escalate": _asks(ESCALATES, "inline_policies"),
-    "policies_decrypt_everything": _asks(DECRYPTS, "inline_policies"),
-    "identity_is_admin": _asks(IAM),
-    "identity_escalates": _asks(ESCALATES),
-    "identity_runs_code": _asks(RUNS_CODE),
-    "identity_decrypts_everything": _asks(DECRYPTS),
-    "admin_by": _tells(IAM),
-    "escalates_by": _tells(ESCALATES),
-    "runs_code_by": _tells(RUNS_CODE),
-    "decrypts_by": _tells(DECRYPTS),
+    "policy_is_admin": _of_documents(judges.is_admin, "document"),
+    "policy_escalates": _of_documents(judges.escalates, "document"),
+    "policy_decrypts_everything": _of_documents(judges.decrypts_everything, "document"),
+    "policies_are_admin": _of_documents(judges.is_admin, "inline_policies"),
+    "policies_escalate": _of_documents(judges.escalates, "inline_policies"),
+    "policies_decrypt_everything": _of_documents(judges.decrypts_everything, "inline_policies"),
+    **{f"identity_{question}": _asks(question) for question in QUESTIONS},
+    "identity_way": Function(_identity_way, ("STRING", "STRING"), "STRING", True),
+    "identity_actions": Function(_identity_actions, ("STRING", "STRING"), "LIST", True),
+    "identity_statements": Function(_identity_statements, ("STRING", "STRING"), "LIST", True),
     "trusts_any_tenant": Function(
         _judgement(federation.trusts_any_tenant), ("STRING",), "BOOL", True
     ),

@@ -49,13 +49,19 @@ def account_block(*switches: bool, **more: Any) -> dict[str, Any]:
     return {k: v for k, v in item.items() if k not in ("ARN", "resourceName")} | {"availabilityZone": "Not Applicable"} | more  # fmt: skip
 
 
+BOUNDARY = {
+    kind: {"permissionsBoundaryType": type_, "permissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/reads"}
+    for kind, type_ in (("user", "Policy"), ("role", "PermissionsBoundaryPolicy"))
+}  # fmt: skip
+
+
 def _user_or_role(kind: str, id: str, policies: str, attached: Any, inline: Any, tags: Any) -> dict[str, Any]:  # fmt: skip
     name = "full" if attached else "bare"
     configuration = {
         "path": "/", f"{kind}Name": name, f"{kind}Id": id, "arn": f"arn:aws:iam::{ACCOUNT}:{kind}/{name}", "createDate": "2026-11-24T13:24:51.000Z",
-        "attachedManagedPolicies": attached, policies: inline, "permissionsBoundary": None,
+        "attachedManagedPolicies": attached, policies: inline, "permissionsBoundary": BOUNDARY[kind] if attached else None,
         "tags": [{"key": k, "value": v} for k, v in tags.items()],
-    }  # fmt: skip
+    } | ({"groupList": ["people"] if attached else []} if kind == "user" else {})  # fmt: skip
     type_ = f"AWS::IAM::{kind.capitalize()}"
     item = _item(type_, str(configuration["arn"]), "global", name, configuration, {}, tags)
     return item | {"resourceId": id}

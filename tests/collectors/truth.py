@@ -119,18 +119,18 @@ def people(moto: Moto) -> Truth:
     first = iam.create_access_key(**second)["AccessKey"]["AccessKeyId"]
     iam.update_access_key(**second, AccessKeyId=first, Status="Inactive")
     iam.create_access_key(**second)
-    direct, admin = "no-direct-policies", "no-direct-admin"
-    iam.put_user_policy(**make("inline-admin", direct, admin), PolicyName="x", PolicyDocument=ALLOW_ALL)  # fmt: skip
+    direct, admin = "no-direct-policies", ("no-direct-admin", "no-privilege-escalation")
+    iam.put_user_policy(**make("inline-admin", direct, *admin), PolicyName="x", PolicyDocument=ALLOW_ALL)  # fmt: skip
     iam.put_user_policy(**make("inline-reader", direct), PolicyName="x", PolicyDocument=document({"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}))  # fmt: skip
-    iam.put_user_policy(**make("inline-power", direct), PolicyName="x", PolicyDocument=document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}))  # fmt: skip
+    iam.put_user_policy(**make("inline-power", direct, "no-privilege-escalation"), PolicyName="x", PolicyDocument=document({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}))  # fmt: skip
     managed = "arn:aws:iam::aws:policy"
     iam.attach_user_policy(
-        **make("managed-admin", direct, admin), PolicyArn=f"{managed}/AdministratorAccess"
+        **make("managed-admin", direct, *admin), PolicyArn=f"{managed}/AdministratorAccess"
     )
     iam.attach_user_policy(**make("managed-reader", direct), PolicyArn=f"{managed}/ReadOnlyAccess")
     iam.create_group(GroupName="admins")
     iam.attach_group_policy(GroupName="admins", PolicyArn=f"{managed}/AdministratorAccess")
-    iam.add_user_to_group(GroupName="admins", **make("by-group"))
+    iam.add_user_to_group(GroupName="admins", **make("by-group", *admin))
     iam.update_account_password_policy(MinimumPasswordLength=14, PasswordReusePrevention=5)
     # moto's root user has no device and no key
     return truth | {"account": {"iam-password-policy-strong", "iam-root-mfa-enabled"}}

@@ -9,7 +9,7 @@ import yaml
 from pipeline.rulebook.identity import judges, managed
 from pipeline.rulebook.identity.allowed import Allowed
 from pipeline.rulebook.identity.keys import Holder
-from pipeline.rulebook.identity.subject import Subject, subject
+from pipeline.rulebook.identity.subject import PolicyNotRead, Subject, subject
 from pipeline.rulebook.identity.ways import opened, ways
 from tests.rules.managed import PATH, made
 
@@ -263,7 +263,9 @@ def test_every_way_is_told_by_its_example_and_not_by_less(way: Any) -> None:
 def test_a_way_is_told_with_its_statements() -> None:
     parts = {"inline_policies": {"one": {"Statement": allow("lambda:UpdateFunctionCode")}}}
     assert judges.runs_code(subject(parts), ROLE) == (
-        "replaces the code of any function (lambda:UpdateFunctionCode by statement 1 of inline policy one)"
+        "replace the code of any function",
+        ("lambda:UpdateFunctionCode",),
+        ("statement 1 of inline policy one",),
     )
 
 
@@ -316,6 +318,18 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert judges.is_admin(subject(unread | admin), USER)  # whatever else there is
     with pytest.raises(ValueError, match="boundary"):
         judges.is_admin(subject(admin | {"boundary": {"PermissionsBoundaryArn": CUSTOMERS}}), USER)
+    for part in ("inline_policies", "attached_policies", "group_policies"):
+        with pytest.raises(PolicyNotRead) as why:
+            judges.is_admin(subject({}, "user", [part]), USER)
+        assert why.value.part == part
+        assert judges.is_admin(
+            subject({"document": {"Statement": allow("*")}}, "user", [part]), USER
+        )
+    with pytest.raises(PolicyNotRead, match="group g was not read"):
+        judges.is_admin(subject({"group_policies": {"g": None}}), USER)
+    with pytest.raises(PolicyNotRead, match="boundary was not read"):
+        judges.is_admin(subject(admin, "user", ["boundary"]), USER)
+    assert not judges.is_admin(subject({}, "user", ["boundary", "attached_documents"]), USER)
     none = {"boundary": {"PermissionsBoundaryArn": CUSTOMERS}}
     assert not judges.is_admin(subject(none), USER)  # there is nothing to bound
 
@@ -324,7 +338,8 @@ def test_a_boundary_takes_away() -> None:
     def bounded(*statements: Any) -> dict[str, Any]:
         return {
             "inline_policies": {"a": {"Statement": allow("*")}},
-            "boundary": {"PermissionsBoundaryArn": CUSTOMERS, "document": {"Statement": list(statements)}},
+            "boundary": {"PermissionsBoundaryArn": CUSTOMERS},
+            "attached_documents": {CUSTOMERS: {"Statement": list(statements)}},
         }  # fmt: skip
 
     assert not judges.is_admin(subject(bounded(allow("s3:*"))), USER)
@@ -335,7 +350,7 @@ def test_a_boundary_takes_away() -> None:
     aws = bounded() | {"boundary": {"PermissionsBoundaryArn": AWS + "PowerUserAccess"}}
     assert not judges.holds_iam(subject(aws), USER)
     assert judges.runs_code(subject(aws), USER)
-    with_unread = bounded(allow("s3:*")) | parts([CUSTOMERS], attached_documents={})
+    with_unread = bounded(allow("s3:*")) | parts([CUSTOMERS + "2"])
     assert not judges.escalates(subject(with_unread), USER)  # the boundary allows none of it
 
 
@@ -365,4 +380,11 @@ def test_patterns_of_actions_are_added_up_so_far() -> None:
 
 def test_the_statement_is_named_where_several_make_an_administrator() -> None:
     said = judges.is_admin(of([allow("s3:*"), allow("iam:*"), all_but("iam:*")]), SOMEBODY)
-    assert "statement 2" in said or "statement 3" in said
+    assert said is not None
+    assert said.places == ("statement 1", "statement 2", "statement 3")
+    said = judges.is_admin(of([allow("s3:*"), allow("*")]), SOMEBODY)
+    assert said is not None
+    assert said.places == ("statement 2",)
+    itself = judges.escalates(of(allow("iam:PutUserPolicy", USER.arn)), USER)
+    assert itself is not None
+    assert itself.what == "write a policy into itself"

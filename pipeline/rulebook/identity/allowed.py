@@ -200,6 +200,16 @@ class Allowed:
             for place in (None, *sorted(left_out))
         )
 
+    def only(self, one: Grant) -> "Allowed":
+        """One Allow alone."""
+        alone = Allowed({}, self.holder)
+        alone.allows = [one]
+        return alone
+
+    def broad(self, one: Grant) -> bool:
+        """Whether an Allow is about all that no statement names, under no limit."""
+        return self._lies(one, None) and self.can_hold(one, Request("*"))
+
     def _lies(self, one: Grant, place: str | None) -> bool:
         """Whether a statement is about all that no statement names (None), or about all of a pattern."""
         if one.not_resources is not None:

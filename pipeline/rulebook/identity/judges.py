@@ -6,18 +6,31 @@ unknown. A permissions boundary that was not read leaves everything unknown that
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 import msgspec
 
 from pipeline.rulebook.identity import ways
-from pipeline.rulebook.identity.allowed import Allowed, Grant
-from pipeline.rulebook.identity.keys import Holder, Request
-from pipeline.rulebook.identity.subject import Subject
-from pipeline.rulebook.identity.universe import whole
+from pipeline.rulebook.identity.allowed import Allowed
+from pipeline.rulebook.identity.keys import Holder
+from pipeline.rulebook.identity.subject import PolicyNotRead, Subject
 
 DECRYPTS = ("kms:decrypt", "kms:reencryptfrom")
 EVERY_KEY = "kms:{region}:{account}:key/*"
-IAM_ONLY = ("iam:*",)
+
+
+class Answer(NamedTuple):
+    """Yes, and why."""
+
+    what: str
+    """Follows "who holds the policies can"."""
+    actions: tuple[str, ...]
+    places: tuple[str, ...]
+    """The statements that allow it."""
+
+
+Layers = Sequence[Allowed]
+"""An identity's policies, and what bounds them: what counts is allowed by all."""
 
 
 @cache
@@ -27,79 +40,84 @@ def services() -> tuple[str, ...]:
     return ("iam", *(one for one in known if one != "iam"))
 
 
-def is_admin(subject: Subject, holder: Holder) -> str:
-    """By which statements everything is allowed on everything; "" where it is not. All but some is not all, unless what is
+def is_admin(subject: Subject, holder: Holder) -> Answer | None:
+    """By which statements everything is allowed on everything; None where it is not. All but some is not all, unless what is
     left out is nothing that AWS has; denials count where they take every way of IAM's to more rights."""
 
-    def asked(layers: Sequence[Allowed]) -> str:
+    def asked(layers: Layers) -> Answer | None:
         if not all(layer.everything(services()) for layer in layers):
-            return ""
+            return None
         if any(one.denies for one in layers) and not _rules_itself(layers):
-            return ""
-        return f"every action on every resource ({_places(layers[0])})"
+            return None
+        return Answer("do everything on every resource", ("*",), _places(layers[0], services()))
 
     return _judged(subject, holder, asked)
 
 
-def holds_iam(subject: Subject, holder: Holder) -> str:
+def holds_iam(subject: Subject, holder: Holder) -> Answer | None:
     """is_admin, or all of IAM: who may write that has the rest too."""
 
-    def asked(layers: Sequence[Allowed]) -> str:
+    def asked(layers: Layers) -> Answer | None:
         if all(layer.everything(("iam",)) for layer in layers) and _rules_itself(layers):
-            return f"every action of IAM on every resource ({_places(layers[0])})"
-        return ""
+            return Answer("do everything in IAM", ("iam:*",), _places(layers[0], ("iam",)))
+        return None
 
     return is_admin(subject, holder) or _judged(subject, holder, asked)
 
 
-def escalates(subject: Subject, holder: Holder) -> str:
-    """By which way it leads to every right; "" where by none."""
+def escalates(subject: Subject, holder: Holder) -> Answer | None:
+    """By which way it leads to every right; None where by none."""
     return _judged(subject, holder, lambda layers: _way(layers, "high"))
 
 
-def runs_code(subject: Subject, holder: Holder) -> str:
-    """By which way it acts with the rights of what already runs; "" where by none."""
+def runs_code(subject: Subject, holder: Holder) -> Answer | None:
+    """By which way it acts with the rights of what already runs; None where by none."""
     return _judged(subject, holder, lambda layers: _way(layers, "medium"))
 
 
-def decrypts_everything(subject: Subject, holder: Holder) -> str:
-    """By which statement it decrypts with every key of the account, in one region at least; "" where by none."""
+def decrypts_everything(subject: Subject, holder: Holder) -> Answer | None:
+    """By which statement it decrypts with every key of the account, in one region at least; None where by none."""
 
-    def asked(layers: Sequence[Allowed]) -> str:
+    def asked(layers: Layers) -> Answer | None:
         for action in DECRYPTS:
             by = [layer.on(action, EVERY_KEY) for layer in layers]
             if by[0] is not None and all(by):
-                return f"decrypts with every key ({action} by {by[0].place})"
-        return ""
+                return Answer("decrypt with every key", (action,), (by[0].place,))
+        return None
 
     return _judged(subject, holder, asked)
 
 
-def _way(layers: Sequence[Allowed], severity: ways.Severity) -> str:
+def _way(layers: Layers, severity: ways.Severity) -> Answer | None:
     found = ways.first(layers, severity)
-    return found.text if found else ""
+    if found is None:
+        return None
+    places = dict.fromkeys(one.place for one in found.by)
+    return Answer(found.what, found.actions, tuple(places))
 
 
-def _judged(subject: Subject, holder: Holder, asked: Callable[[Sequence[Allowed]], str]) -> str:
+def _judged(
+    subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]
+) -> Answer | None:
     layers = [Allowed(subject.documents, holder)]
     said = asked(layers)
     if said and subject.boundary is not None:
         if subject.boundary_unread:
-            raise ValueError(f"the boundary {subject.boundary_unread} was not read")
+            raise PolicyNotRead(subject.boundary_unread)
         said = asked([*layers, Allowed(subject.boundary, holder)])
     elif not said and subject.unread and not _bounded(subject, holder, asked):
-        raise ValueError(f"the policy {subject.unread[0]} was not read")
+        raise PolicyNotRead(subject.unread[0])
     return said
 
 
-def _bounded(subject: Subject, holder: Holder, asked: Callable[[Sequence[Allowed]], str]) -> bool:
+def _bounded(subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]) -> bool:
     """Whether the boundary allows none of it, whatever the policies say."""
     if subject.boundary is None or subject.boundary_unread:
         return False
     return not asked([Allowed(subject.boundary, holder)])
 
 
-def _rules_itself(layers: Sequence[Allowed]) -> bool:
+def _rules_itself(layers: Layers) -> bool:
     """Whether denials leave some way of IAM's own."""
     return any(
         all(need.startswith("iam:") for need in one.way.needs) and not one.way.passes
@@ -107,13 +125,7 @@ def _rules_itself(layers: Sequence[Allowed]) -> bool:
     )
 
 
-def _places(layer: Allowed) -> str:
-    asked = Request("*")
-    broad = [one.place for one in layer.allows if _broad(one) and layer.can_hold(one, asked)]
-    return ", ".join(broad[:3]) or "by several statements"
-
-
-def _broad(one: Grant) -> bool:
-    """Whether a statement is about all of some service's actions."""
-    left_out = [] if one.not_actions is None else [one.not_actions]
-    return whole("iam", one.actions, left_out)
+def _places(layer: Allowed, asked: Sequence[str]) -> tuple[str, ...]:
+    """The statement that allows all of these services alone, else all that are about every resource."""
+    alone = [one.place for one in layer.allows if layer.only(one).everything(asked)]
+    return tuple(alone or (one.place for one in layer.allows if layer.broad(one)))

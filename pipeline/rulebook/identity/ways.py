@@ -1,6 +1,6 @@
 """The rows of ways.yaml: from some rights to more. Which of them policies open."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -23,7 +23,7 @@ class Way(BaseModel):
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")
     title: str
-    """Follows "who has it"."""
+    """Follows "who holds the policy can"."""
     severity: Severity
     code: bool = False
     needs: dict[str, str] = Field(min_length=1)
@@ -34,18 +34,26 @@ class Way(BaseModel):
     example: dict[str, Any]
 
 
+ITSELF = {"user": "itself", "role": "itself", "group": "its own group", "policy": "its own policy"}
+
+
 class Open(NamedTuple):
     """A way that policies open, by which statements."""
 
     way: Way
     by: tuple[Grant, ...]
+    own: bool = False
+    """On the identity itself only."""
 
     @property
-    def text(self) -> str:
-        """As part of a sentence: it `replaces the code of any function (lambda:UpdateFunctionCode by statement 1 of …)`."""
-        actions = [*self.way.needs, *(["iam:PassRole"] if self.way.passes else [])]
-        places = dict.fromkeys(one.place for one in self.by)
-        return f"{self.way.title} ({', '.join(actions)} by {', '.join(places)})"
+    def what(self) -> str:
+        """Follows "who holds the policy can"."""
+        before, _, after = self.way.title.rpartition(f"any {self.way.own}")
+        return f"{before}{ITSELF[self.way.own]}{after}" if self.own else self.way.title
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        return (*self.way.needs, *(["iam:PassRole"] if self.way.passes else []))
 
 
 @cache
@@ -59,29 +67,29 @@ def ways() -> tuple[Way, ...]:
 
 def first(layers: Sequence[Allowed], severity: Severity) -> Open | None:
     """The first way of a severity that is open in every layer: an identity's policies, and what bounds them."""
-    for way in ways():
-        if way.severity == severity and (by := _open(way, layers)):
-            return Open(way, by)
-    return None
+    return next((found for found in _opened(layers) if found.way.severity == severity), None)
 
 
 def opened(layers: Sequence[Allowed]) -> list[Open]:
     """All ways that are open."""
-    return [Open(way, by) for way in ways() if (by := _open(way, layers))]
+    return list(_opened(layers))
 
 
-def _open(way: Way, layers: Sequence[Allowed]) -> tuple[Grant, ...]:
-    """The statements of the first layer that open a way, if all layers leave it open."""
-    kinds = [{action.lower(): target for action, target in way.needs.items()}]
-    if way.own:
-        own = layers[0].own(way.own)
-        kinds += [dict.fromkeys(kinds[0], target) for target in own]
-    services = way.passes or [""]
-    for needs in kinds:
-        for service in services:
-            if service:
-                needs = {PASS: EVERY_ROLE} | needs
-            by = [[layer.on(action, target, service) for action, target in needs.items()] for layer in layers]  # fmt: skip
-            if all(all(found) for found in by):
-                return tuple(one for one in by[0] if one is not None)
+def _opened(layers: Sequence[Allowed]) -> Iterator[Open]:
+    for way in ways():
+        every = {action.lower(): target for action, target in way.needs.items()}
+        itself = [dict.fromkeys(every, arn) for arn in layers[0].own(way.own)] if way.own else []
+        for own, needs in [(False, every), *((True, needs) for needs in itself)]:
+            if by := _by(way, needs, layers):
+                yield Open(way, by, own)
+                break
+
+
+def _by(way: Way, needs: Mapping[str, str], layers: Sequence[Allowed]) -> tuple[Grant, ...]:
+    """The statements of the first layer that allow what a way needs, if all layers leave it open."""
+    for service in way.passes or [""]:
+        asked = {PASS: EVERY_ROLE, **needs} if service else needs
+        by = [[layer.on(*one, service) for one in asked.items()] for layer in layers]
+        if all(all(found) for found in by):
+            return tuple(one for one in by[0] if one is not None)
     return ()

@@ -20,6 +20,8 @@ def furnish(moto: Any) -> None:
     iam.put_group_policy(GroupName="people", PolicyName="own", PolicyDocument=READS)
     arn = iam.create_policy(PolicyName="reads", PolicyDocument=READS)["Policy"]["Arn"]
     iam.attach_group_policy(GroupName="people", PolicyArn=arn)
+    # a user's boundary is written into the recording by hand: the simulated AWS has none
+    iam.put_role_permissions_boundary(RoleName="full", PermissionsBoundary=arn)
     iam.create_open_id_connect_provider(Url="https://bare.example.com")
     iam.create_open_id_connect_provider(
         Url="https://token.actions.githubusercontent.com",

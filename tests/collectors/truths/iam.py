@@ -31,8 +31,13 @@ def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
 
 RIGHTS: dict[str, tuple[set[str], list[dict[str, Any]]]] = {
     "all": ({"admin", "decrypt"}, [allow("*")]),
-    "passes": ({"escalate"}, [allow("iam:PassRole")]),
-    "passes-own": ({"escalate"}, [allow("iam:PassRole", f"arn:aws:iam::{MASTER}:role/*")]),
+    "passes": (set(), [allow("iam:PassRole")]),
+    "passes-and-starts": ({"escalate"}, [allow("iam:PassRole", f"arn:aws:iam::{MASTER}:role/*"), allow("ec2:RunInstances")]),
+    "runs": ({"code"}, [allow("lambda:UpdateFunctionCode")]),
+    "runs-one": (set(), [allow("lambda:UpdateFunctionCode", f"arn:aws:lambda:eu-west-1:{MASTER}:function:f")]),
+    "all-over-tls": ({"admin", "decrypt"}, [allow("*", Condition={"Bool": {"aws:SecureTransport": "true"}})]),
+    "all-with-mfa": (set(), [allow("*", Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}})]),
+    "writes-itself": ({"escalate-user"}, [allow("iam:PutUserPolicy", "arn:aws:iam::*:user/${aws:username}")]),
     "takes": ({"escalate"}, [allow(["s3:*", "sts:Assume*"])]),
     "all-but-iam": ({"escalate", "decrypt"}, [{"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}]),
     "decrypts": ({"decrypt"}, [allow("kms:Decrypt")]),
@@ -46,14 +51,15 @@ RIGHTS: dict[str, tuple[set[str], list[dict[str, Any]]]] = {
     "encrypts": (set(), [allow(["kms:Encrypt", "kms:GenerateDataKey*"])]),
 }  # fmt: skip
 """What statements lead to."""
-WHOLE = {"takes", "all-but-iam", "decrypts-region", "walled"}
+WHOLE = {"takes", "all-but-iam", "decrypts-region", "walled", "all-with-mfa"}
 """Those that take in all that a service can."""
 
 
 def build(moto: Moto) -> Truth:
     truth = people(moto) | policies(moto)
+    truth["admins"] = {"iam-group-no-privilege-escalation"}
     truth["inline-admin"] |= {"iam-user-no-decrypt-with-every-key"}
-    truth["inline-power"] |= {"iam-user-no-decrypt-with-every-key", "iam-user-no-privilege-escalation"}  # fmt: skip
+    truth["inline-power"] |= {"iam-user-no-decrypt-with-every-key"}
     iam = moto.client("iam")
     iam.create_user(UserName="two-keys")
     for _ in range(2):
@@ -82,7 +88,7 @@ def build(moto: Moto) -> Truth:
 
 def rights(iam: Any) -> Truth:
     """The same statements as a policy that a role holds, and written into a user, a group and a role."""
-    truth: Truth = {}
+    truth: Truth = {"holder": {"iam-role-no-privilege-escalation"}}
     iam.create_role(RoleName="holder", AssumeRolePolicyDocument=TRUST)
     for name, (leads, statements) in RIGHTS.items():
         text = document(*statements)
@@ -100,17 +106,42 @@ def rights(iam: Any) -> Truth:
         whole = {"iam-policy-no-whole-service"} if name in WHOLE else set()
         for letter, kind in (("u", "user"), ("g", "group"), ("i", "role"), ("a", "policy")):
             broken = {f"iam-{kind}-no-decrypt-with-every-key"} if "decrypt" in leads else set()
-            if "escalate" in leads or ("admin" in leads and kind in ("group", "role")):
+            if "escalate" in leads or ("admin" in leads and kind != "policy"):
                 broken |= {f"iam-{kind}-no-privilege-escalation"}
+            if "escalate-user" in leads and kind != "role":
+                broken |= {f"iam-{kind}-no-privilege-escalation"}
+            if "code" in leads:
+                broken |= {f"iam-{kind}-no-code-as-other-roles"}
             truth[f"{letter}-{name}"] = broken | (whole if kind == "policy" else set())
         truth[f"u-{name}"] |= {"iam-user-no-direct-policies"}
         truth[f"s-{name}"] = set()
         truth[f"n-{name}"] = set()
         if "admin" in leads:
             truth[f"u-{name}"] |= {"iam-user-no-direct-admin"}
+            truth[f"i-{name}"] |= {"iam-role-workload-not-admin"}
             truth[f"a-{name}"] |= {"iam-policy-no-full-admin"}
             truth[f"n-{name}"] |= {"iam-policy-no-full-admin"}
-    return truth
+    return truth | together(iam)
+
+
+def together(iam: Any) -> Truth:
+    """Users whose rights come from policies of the customer, from groups, and from several together."""
+    direct, way = "iam-user-no-direct-policies", "iam-user-no-privilege-escalation"
+    for name, policy in (("by-customer", "a-all"), ("by-halves", "a-passes")):
+        iam.create_user(UserName=name)
+        iam.attach_user_policy(UserName=name, PolicyArn=f"arn:aws:iam::{MASTER}:policy/{policy}")
+    iam.create_group(GroupName="starters")
+    iam.put_group_policy(GroupName="starters", PolicyName="x", PolicyDocument=document(allow("ec2:RunInstances")))  # fmt: skip
+    iam.add_user_to_group(GroupName="starters", UserName="by-halves")
+    iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=TRUST)
+    iam.attach_role_policy(RoleName="bounded", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")  # fmt: skip
+    iam.put_role_permissions_boundary(RoleName="bounded", PermissionsBoundary=f"arn:aws:iam::{MASTER}:policy/a-encrypts")  # fmt: skip
+    return {
+        "by-customer": {direct, way, "iam-user-no-direct-admin"},
+        "by-halves": {direct, way},
+        "starters": set(),
+        "bounded": set(),
+    }
 
 
 def federated(iam: Any) -> Truth:
