@@ -10,6 +10,7 @@ import orjson
 
 from pipeline import wire
 from pipeline.fold import Fold
+from pipeline.judging import Options
 from pipeline.model import (
     Actor,
     Change,
@@ -139,8 +140,8 @@ def value(*snapshots: Snapshot) -> bytes:
 class World(Fold):
     """A fold with short words."""
 
-    def __init__(self) -> None:
-        super().__init__(rulebook())
+    def __init__(self, options: Options | None = None) -> None:
+        super().__init__(rulebook(), options or Options())
 
     def tick(self, at: float) -> None:
         self.feed(CONTROL.name, tick(at))

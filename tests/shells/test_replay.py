@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import tape, wire
+from pipeline.consoles import rows
 from pipeline.errors import UserError
+from pipeline.judging import Options
 from pipeline.model import Finding, finding_id
+from pipeline.shell import grants
 from tests.core.world import UID, World, denied, gone, key, tick, value, write_rules
 from tests.shells.command import Command, Said
 
@@ -36,7 +39,9 @@ STORY = [
 
 
 def told() -> dict[str, bytes]:
-    world = World()
+    world = World(
+        Options(grants=grants(), consoles=rows())
+    )  # what types say, as every shell has it
     for topic, record in STORY:
         world.feed(f"driftline.{topic}", record)
     return {f["id"]: orjson.dumps(f) for f in world.documents()}
