@@ -220,7 +220,7 @@ def _without_tls(deny: Statement) -> bool:
     return (
         "NotPrincipal" not in deny
         and _anybody(deny)
-        and all(_tells_tls(condition) for condition in conditions(deny))
+        and all(_tells_tls(one) or _holds_without_tls(one) for one in conditions(deny))
     )
 
 
@@ -231,6 +231,28 @@ def _tells_tls(condition: Condition) -> bool:
         and condition.key == "aws:securetransport"
         and values == {"false"}
     )
+
+
+def _holds_without_tls(condition: Condition) -> bool:
+    """Whether it holds for every request without TLS: such a request has no TLS version, and whether it came by TLS every
+    request says; IfExists, ForAllValues and what is negated hold where a key is absent."""
+    quantifier, _, operator = condition.operator.rpartition(":")
+    plain = operator.removesuffix("ifexists")
+    values = {str(value).lower() for value in condition.values}
+    if operator == "null":
+        return values == {TELLS_TLS[condition.key]} if condition.key in TELLS_TLS else False
+    lenient = plain != operator or quantifier == "forallvalues"
+    if condition.key == "s3:tlsversion":
+        return lenient or (quantifier != "foranyvalue" and "not" in plain)
+    return (
+        lenient
+        and plain in ("stringlike", "arnlike")
+        and any(v and not v.strip("*") for v in values)
+    )
+
+
+TELLS_TLS = {"s3:tlsversion": "true", "aws:securetransport": "false"}
+"""Keys, and what Null says of them where a request came without TLS."""
 
 
 def covers(pattern: str, text: str) -> bool:

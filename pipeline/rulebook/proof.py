@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pipeline.differences import diff, for_rules
 from pipeline.model.base import micros
-from pipeline.rulebook import ast
+from pipeline.rulebook import ast, proof_params
 from pipeline.rulebook.expression import Expression, environment
 from pipeline.rulebook.judge import BoundRule, RuleSet
 from pipeline.rulebook.outcomes import can_answer
@@ -34,7 +34,8 @@ class Case(NamedTuple):
 
 def cases(rule: Rule) -> list[Case]:
     examples = rule.file.examples
-    return [Case(name, example) for name in EXPECTED for example in getattr(examples, name)]
+    single = [Case(name, example) for name in EXPECTED for example in getattr(examples, name)]
+    return single + [Case(*one) for table in examples.tables for one in proof_params.spread(table)]
 
 
 def document(rule: Rule, example: Example) -> dict[str, Any]:
@@ -128,6 +129,13 @@ def survivors(rule: Rule) -> tuple[int, list[str]]:
                 ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
             ):
                 out.append(f"{rule.path}: no example notices that {field} became: {text}")
+    for text, params in proof_params.changed(rule):
+        mutant = BoundRule(rule, rule.file.severity, params)
+        count += 1
+        if text not in allowed and all(
+            ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
+        ):
+            out.append(f"{rule.path}: no example notices that {text}")
     asked = [part for part in rule.file.needs if can_answer(rule.when, rule.must, part)]
     return count + len(asked), out + _overcautious(rule, asked, allowed)
 

@@ -43,12 +43,27 @@ class Example(_Strict):
     now: str = "2026-01-01T00:00:00Z"
 
 
+class Table(_Strict):
+    """Examples that differ in some values only: one for each row. {0}, {1} … stand for a row's cells.
+
+    Where a parameter is a long list, the rows are another list, transcribed from elsewhere: they prove the parameter."""
+
+    name: str
+    rows: list[Any] = Field(min_length=1)
+    gives: Expected
+    set: dict[str, Any]
+    params: dict[str, Any] = Field(default_factory=dict)
+    turns: str = ""
+    """The day from which on it gives that; the second before it passes."""
+
+
 class Examples(_Strict):
     base: dict[str, Any]
     passed: list[Example] = Field(min_length=1)
     failed: list[Example] = Field(min_length=1)
     unknown: list[Example] = Field(min_length=1)
     not_applicable: list[Example] = Field(default_factory=list)
+    tables: list[Table] = Field(default_factory=list)
 
 
 class Equivalent(_Strict):
