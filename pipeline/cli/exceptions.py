@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline import report
 from pipeline.errors import UserError
 from pipeline.options import formats
 from pipeline.plural import number_of
@@ -50,12 +51,16 @@ def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
 
 @command.command()
 @PATHS
-def check(paths: tuple[Path, ...]) -> None:
-    """Check the exceptions in files. Those of exceptions.paths by default. Exit 2: some are not."""
+def check(paths: tuple[Path, ...]) -> int:
+    """Check the exceptions in files, by default exceptions.paths. Exit 2: some are wrong; 3: there are none."""
     found = _read(load_settings(), paths, datetime.now(UTC))
     click.echo(
         f"{number_of(len(found.records), 'exception')}; {number_of(len(found.warnings), 'warning')}"
     )
+    if found.records:
+        return 0
+    click.echo("nothing was looked at: the files hold no exception", err=True)
+    return report.EXIT_UNREAD
 
 
 @command.command()

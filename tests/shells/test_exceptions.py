@@ -288,3 +288,10 @@ def test_an_end_is_a_day_or_so_long_from_now(driftline: Command, words: str, tol
     said = driftline(*add.split(), *words.split())
     assert said.code == 2
     assert told in said.err
+
+
+def test_a_folder_without_exceptions_is_no_clean_check(driftline: Command, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    said = driftline("exceptions", "check", "none")
+    assert said.code == 3
+    assert "nothing was looked at" in said.err
