@@ -26,6 +26,9 @@ from pipeline.state import NEVER, NewerState, Position
 from pipeline.topics import ALERTS, PARTITIONS, SIGNALS
 from pipeline.watermarks import Watermarks
 
+AT_HAND = 8
+"""Groups that are written only at the end of a batch, if they stand in their heads."""
+
 
 class Correlating:
     """The fold of one partition. `get` reads a row that was taken (and made durable) before; `lateness`: how much later
@@ -56,7 +59,9 @@ class Correlating:
         """Of each group that waits: its one entry."""
         self._live = Live()
         self._touched: dict[str, Kept] = {}
-        """Groups that are not as their rows are."""
+        """The last groups that are not as their rows are."""
+        self._heavy: dict[str, Kept] = {}
+        """Others that are not, and do not stand in their heads."""
         self._marks: dict[int, int] = {}
         self._outputs: list[Output] = []
         self._rows: dict[bytes, bytes | None] = {}
@@ -142,7 +147,7 @@ class Correlating:
             self.counts["duplicates"] += 1
             return
         kept.position, kept.moved = Position(offset, 0, self._marked), True
-        self._touched[name] = kept
+        self._touch(name, kept)
         watermark = self._known(self._levels[one.id])
         try:
             came = kept.group.gone(new, watermark) if record.gone else kept.group.take(new, watermark)  # fmt: skip
@@ -198,7 +203,6 @@ class Correlating:
 
     def _judge(self, name: str, kept: Kept, watermark: int) -> None:
         kept.fresh, kept.behind, kept.moved = 0, False, True
-        self._touched[name] = kept
         self._late.end(name)
         self._emit(name, kept, kept.group.judge(watermark))
 
@@ -208,6 +212,7 @@ class Correlating:
             kept = self._group(name, one)
             control = max(self._marked, kept.position.control)
             kept.position = Position(kept.position.offset, 0, control)
+            self._touch(name, kept)
             self._judge(name, kept, watermark)
         except (NewerState, MemoryError):
             raise
@@ -241,23 +246,40 @@ class Correlating:
 
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
-        for name, kept in self._touched.items():
-            try:
-                self._save(name, kept)
-            except Exception as why:  # one group's trouble must not stop the others
-                self._live.leave(name)
-                self._bury(_said(why), name.encode())
-        self._touched = {}
+        for name, kept in [*self._heavy.items(), *self._touched.items()]:
+            self._save(name, kept)
+        self._heavy, self._touched = {}, {}
         self._late.save(self._rows_put, self._applied)
         self._live.shrink()
         work = Work(self._outputs, self._rows, self._dead)
         self._outputs, self._rows, self._dead = [], {}, []
         return work
 
+    def _touch(self, name: str, kept: Kept) -> None:
+        """A group is not as its rows are. Of those that stand in their heads only the last few wait for the end of the
+        batch: the others are written, and freed, while they are in the processor's cache."""
+        self._heavy.pop(name, None)
+        self._touched.pop(name, None)
+        self._touched[name] = kept
+        if len(self._touched) > AT_HAND:
+            oldest = next(iter(self._touched))
+            kept = self._touched.pop(oldest)
+            if kept.light:
+                self._save(oldest, kept)
+            else:
+                self._heavy[oldest] = kept
+
     def _save(self, name: str, kept: Kept) -> None:
-        if kept.moved:
-            kept.due, kept.moved = kept.group.due(), False
-        kept.save(self._rows_put)
+        try:
+            if kept.moved:
+                kept.due, kept.moved = kept.group.due(), False
+            kept.save(self._rows_put)
+        except MemoryError:
+            raise
+        except Exception as why:  # one group's trouble must not stop the others
+            self._live.leave(name)
+            self._bury(_said(why), name.encode())
+            return
         if kept.due != NEVER:
             self._wait(kept.due, name)
         if kept.due == NEVER or kept.light:

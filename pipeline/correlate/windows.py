@@ -15,6 +15,8 @@ Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "va
                "value_percentile", "value_median", "first_seen"]  # fmt: skip
 Place = tuple[int, str, str]
 """Where a hit stands in the order of time: time, event, rule."""
+Found = list[tuple[Place, Place]]
+"""Windows in which the condition holds: the place where each begins, and of the hit that ends it."""
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
 STANDS = 26 * HOUR

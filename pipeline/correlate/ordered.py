@@ -1,0 +1,91 @@
+"""Where rules follow one another in a given order: a judge, as those of pipeline.correlate.judges. Pure."""
+
+from bisect import bisect_left
+
+from pipeline.correlate.line import Line
+from pipeline.correlate.windows import Found, Place, Spec
+
+
+class Ordered:
+    """One rule after the other, each by another event. Of each beginning of the sequence the latest start is kept: it
+    is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
+
+    waits: int | None = None
+
+    def __init__(self, spec: Spec, line: Line) -> None:
+        self._spec, self._line = spec, line
+        self._steps = {rule: [n for n, own in enumerate(spec.rules) if own == rule] for rule in spec.rules}  # fmt: skip
+        self._ends = spec.rules[-1:]
+        self._chains: list[tuple[Place, str] | None] = [None] * len(spec.rules)
+        """By step: where the sequence so far began, and the event that it ends with."""
+        self._before: tuple[int, int, list[tuple[Place, str] | None]] = (-1, 0, [])
+        """The last moment that was taken, the line's version then, and what was known before it."""
+
+    def rebuild(self, index: int) -> int:
+        order = self._line.order
+        at = order[index][0]
+        index = bisect_left(order, (at,), 0, index)
+        if self._before[:2] == (at, self._line.version):
+            self._chains = list(self._before[2])
+            return index
+        self._chains = [None] * len(self._spec.rules)
+        end = self._line.index((at - self._spec.timespan,))
+        while end < index:
+            begin, moment = end, order[end][0]
+            end = bisect_left(order, (moment + 1,), end + 1)
+            if end - begin == 1:
+                self._alone(order[begin])
+            else:
+                self._moment(moment, order[begin:end], [])
+        self._before = (-1, 0, [])
+        return index
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
+        order, end, found = self._line.order, index, Found()
+        while end < len(order) and not found:
+            begin, at = end, order[end][0]
+            end += 1
+            if end < len(order) and order[end][0] == at:
+                end = bisect_left(order, (at + 1,), end)
+            if end == len(order):  # it may have more hits yet
+                self._before = (at, self._line.version, list(self._chains))
+            if end - begin == 1 and order[begin][2] not in self._ends:
+                self._alone(order[begin])
+            else:
+                self._moment(at, order[begin:end], found)
+        if len(found) > 1:
+            found.sort(key=lambda pair: pair[1])
+        return end - index, found
+
+    def _alone(self, place: Place) -> None:
+        """A moment of one hit, which ends nothing."""
+        at, id, rule = place
+        for step in self._steps.get(rule, ()):
+            before = self._chains[step - 1] if step else (place, "")
+            if before is None or before[1] == id or at - before[0][0] > self._spec.timespan:
+                continue
+            known = self._chains[step]
+            if known is None or before[0] >= known[0]:
+                self._chains[step] = (before[0], id)
+
+    def _moment(self, at: int, moment: list[Place], found: Found) -> None:
+        chains, last = self._chains, len(self._spec.rules) - 1
+        for step, rule in enumerate(self._spec.rules):
+            for place in moment:
+                before = chains[step - 1] if step else None
+                if place[2] != rule or (step and (before is None or before[1] == place[1])):
+                    continue
+                start = before[0] if before else place
+                if at - start[0] > self._spec.timespan:
+                    continue
+                if step == last:  # all of one moment, in whatever order they stand
+                    found.append((moment[0], moment[-1]) if start[0] == at else (start, place))
+                known_start = chains[step]
+                if known_start is None or start >= known_start[0]:
+                    chains[step] = (start, place[1])
+
+    def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
+        return False
+
+    def dropped(self, count: int) -> bool:  # noqa: ARG002
+        return True
