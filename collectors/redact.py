@@ -44,6 +44,9 @@ REFERRING = frozenset({"SECRETS_MANAGER", "PARAMETER_STORE", "SecureString"})
 """Types, beside a name and a value, by which the value is a reference or encrypted."""
 WRAPPERS = frozenset({"items", "item", "member", "members"})
 """Names that only hold a list, in the events of some services."""
+_INSIDE = {
+    Named.SECRET: Named.WITHIN, Named.WITHIN: Named.WITHIN, Named.HIDDEN: Named.INSIDE, Named.INSIDE: Named.INSIDE,
+}  # fmt: skip
 NAMED = "named"
 """Why a value is a secret: by its name alone."""
 _DONE = re.compile(
@@ -132,10 +135,10 @@ class Redactor:
                 return self._json(value, why)
             return value if why is None else self.mark(value, why)
         if isinstance(value, dict):
-            return self._map(value, within=said >= Named.WITHIN)
+            return self._map(value, under=said)
         if isinstance(value, list):
             return self._list(value, said)
-        if said >= Named.WITHIN and isinstance(value, int | float) and not isinstance(value, bool):
+        if said >= Named.INSIDE and isinstance(value, int | float) and not isinstance(value, bool):
             return self.mark(value, NAMED)
         return value
 
@@ -162,10 +165,11 @@ class Redactor:
             before = item if isinstance(item, str) and option(item) else ""
         return out
 
-    def _map(self, value: Mapping[str, Any], *, within: bool = False) -> dict[str, Any]:
-        """`within`: it stands under a secret's name."""
+    def _map(self, value: Mapping[str, Any], *, under: Named = Named.NOTHING) -> dict[str, Any]:
+        """`under`: what the name above says of it."""
         if _marked(value):
             return dict(value)
+        inside = _INSIDE.get(under, Named.NOTHING)
         keys = [_key(name) for name in value]
         holder, told = _pair(value, keys) if 1 < len(keys) <= MOST_PAIR else (None, None)
         out = {}
@@ -175,8 +179,8 @@ class Redactor:
                 said, measures = max(said, told.said), told.counts
                 if said > Named.HIDDEN and (value.get("type") or value.get("Type")) in REFERRING:
                     said = Named.HIDDEN
-            elif within and said <= Named.PERHAPS and not key.about:
-                said = Named.WITHIN
+            elif inside and said <= Named.PERHAPS and not key.about:
+                said = inside
             clean: Any
             if (key.identifier and isinstance(item, str)) or (
                 (measures or key.counts) and isinstance(item, int | float)
@@ -287,7 +291,8 @@ def _why(said: Named, value: str) -> str | None:
         or (said is Named.PERHAPS and unlike_words(value))
     ):  # fmt: skip
         return NAMED
-    return "" if found is not None or said >= Named.HIDDEN else None
+    hidden = said >= Named.HIDDEN or (said is Named.INSIDE and plausible(value))
+    return "" if found is not None or hidden else None
 
 
 def _texts(value: Any) -> bool:

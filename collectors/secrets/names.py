@@ -56,11 +56,13 @@ class Named(IntEnum):
     """Its value is only about a secret: `PasswordLastUsed`."""
     PERHAPS = 2
     """It is a secret where the value looks like one: `STRIPE_KEY`."""
-    WITHIN = 3
+    INSIDE = 3
+    """It stands in a map under the name of what may hold secrets."""
+    WITHIN = 4
     """It stands in a map under a secret's name."""
-    HIDDEN = 4
+    HIDDEN = 5
     """It may hold secrets and is always replaced: user data."""
-    SECRET = 5
+    SECRET = 6
 
 
 @lru_cache(65_536)

@@ -3,7 +3,7 @@
 import re
 
 _REFERENCE = re.compile(
-    r"(?i)arn:aws[\w-]*:|\{\{\s*resolve:|\{\{|\$\{|\$\(|\$[a-z_]|%\{|<%|%[a-z_]+%$|"
+    r"(?i)arn:aws[\w-]*:|\{\{|[$#]\{|\$\(|\$[a-z_]|%\{|<%|%[a-z_]+%$|"
     r"(?:ssm|ssm-secure|secretsmanager|parameter-store|secrets-manager|vault|sops|kms|env|ref|file|gcp|azure|op|doppler)"
     r":{1,2}/{0,3}[\w/]|!(?:ref|sub|getatt|importvalue)\b|\$\.|alias/|states\.|sha(?:256|512):[0-9a-f]"
 )

@@ -216,7 +216,7 @@ def _ec2(ec2: Any) -> None:
     ec2.create_volume(AvailabilityZone="us-east-1a", Size=1, Encrypted=True)
     image = ec2.describe_images()["Images"][0]["ImageId"]
     tags = [{"ResourceType": "instance", "Tags": [{"Key": "env", "Value": "dev"}]}]
-    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tags)
+    ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=tags, UserData="#!/bin/sh\necho started\n")  # fmt: skip
     ec2.create_flow_logs(
         ResourceIds=[group["VpcId"]],
         ResourceType="VPC",

@@ -85,8 +85,8 @@ def reader(moto: Moto, policy: Mapping[str, Any]) -> dict[str, str]:
 
 ANSWERED = [type_ for type_ in kinds() if not by_hand(type_)]
 """The types that the simulated AWS can answer for."""
-MOTOS_OWN = ["s3:ListBucket", "monitoring:DescribeAlarms", "monitoring:ListTagsForResource"]
-"""What the simulated AWS asks for where AWS asks for s3:GetBucketPublicAccessBlock and cloudwatch:…"""
+MOTOS_OWN = ["s3:ListBucket", "monitoring:DescribeAlarms", "monitoring:ListTagsForResource", "batch:describejobdefinitions"]  # fmt: skip
+"""What the simulated AWS asks for where AWS asks for s3:GetBucketPublicAccessBlock and cloudwatch:…; it tells cases apart."""
 UNSIGNED = ("SignatureDoesNotMatch", ": Unknown: ")
 """The simulated AWS computes another signature than AWS for the paths of some REST services, and refuses ours."""
 

@@ -9,6 +9,7 @@ from tests.collectors.events.samples import ACCOUNT
 IDS = {
     "AWS::ElasticBeanstalk::Environment": "app/env-1",
     "AWS::ElasticLoadBalancingV2::LoadBalancer": "app/web/0123456789abcdef",
+    "AWS::Batch::JobDefinition": "count:3",
     "AWS::MSK::Cluster": "logs/0123-4567-8",
     "AWS::WAFv2::WebACL": "edge/0123-4567", "AWS::WAFv2::CloudFrontWebACL": "edge/0123-4567",
     "AWS::Logs::LogGroup": "/aws/lambda/f", "AWS::ECR::Repository": "team/app", "AWS::SecretsManager::Secret": "team/db",

@@ -44,6 +44,7 @@ CONTEXT = {
     "AWS::RDS::DBCluster": {"responseElements": {"engine": "aurora-mysql"}},
     "AWS::Route53::HostedZone": {"requestParameters": {"resourceType": "hostedzone"}},
     "AWS::SSM::Document": {"requestParameters": {"resourceType": "Document"}},
+    "AWS::SSM::Parameter": {"requestParameters": {"resourceType": "Parameter"}},
     "AWS::WAFv2::WebACL": {"requestParameters": {"scope": "REGIONAL"}},
     "AWS::WAFv2::CloudFrontWebACL": {"requestParameters": {"scope": "CLOUDFRONT"}},
 }  # fmt: skip
