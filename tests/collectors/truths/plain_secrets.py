@@ -15,6 +15,8 @@ TYPES = {
     "AWS::ECS::TaskDefinition", "AWS::Glue::DataCatalogSettings", "AWS::Glue::Job", "AWS::Lambda::Function", "AWS::SSM::Document",
     "AWS::SSM::Parameter", "AWS::SageMaker::Model", "AWS::StepFunctions::StateMachine",
 }  # fmt: skip
+HALF_ANSWERED = frozenset({"AWS::AutoScaling::LaunchConfiguration", "AWS::EC2::LaunchTemplate"})
+"""The simulated AWS does not answer for a region's metadata defaults."""
 NEVER_FAILED: set[str] = set()
 NEVER_PASSED: set[str] = set()
 OLDER = {"codebuild-project-no-plaintext-keys", "ecs-task-definition-no-keys-in-environment"}
