@@ -6,7 +6,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from collectors.secrets.forms import LETTERS, SHORTEST, compile_, form, union
@@ -15,6 +15,7 @@ from collectors.secrets.values import placeholder, plausible, reference, unlike_
 
 MOST_UNPACKED = 1 << 20
 SHORTEST_VALUE = 4
+SHORT = 160
 _HINT = (
     r"(?i)(?:pass|pwd|pw|secret|token|key|cred|jwt|bearer|connection[_-]?string|authorization)"
     r"[\w.-]*[\\\"']*\s*(?:\]?\s*[=:]|,\s*[\\\"']*value|\n\s*-?\s*[\\\"']*value)"
@@ -62,6 +63,16 @@ def seen(text: str, *, deep: bool = True) -> Seen | None:
     """The first secret in a text. `deep`: also within base64."""
     if len(text) < SHORTEST or (len(text) < LETTERS and text.isalpha()):
         return None
+    return _again(text) if deep and len(text) <= SHORT else _seen(text, deep=deep)
+
+
+@lru_cache(50_000)
+def _again(text: str) -> Seen | None:
+    """Regions, ARNs and agents stand in most events."""
+    return _seen(text, deep=True)
+
+
+def _seen(text: str, *, deep: bool) -> Seen | None:
     data = text.encode(errors="replace")
     found = None
     if _quick().search(data) is not None:
