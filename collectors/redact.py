@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from collectors.secrets.names import Named, counts, named
-from collectors.secrets.texts import hinted, option, seen
+from collectors.secrets.names import Named, counts, measure, named
+from collectors.secrets.texts import hinted, in_command, option, seen
 from collectors.secrets.values import plausible, unlike_words
 from collectors.secrets.words import words
 
@@ -95,7 +95,8 @@ class Redactor:
         """Tags are people's free text: what is named or looks like a secret is replaced, as text."""
         out = {}
         for name, value in tags.items():
-            why = _why(_key(name).said, value)
+            key = _key(name)
+            why = None if key.counts and measure(value) else _why(key.said, value)
             out[self._name(_text(name))] = _text(value) if why is None else self._text(value, why)
         return out
 
@@ -155,8 +156,11 @@ class Redactor:
         return text if why is None else self.mark(text, why)
 
     def _list(self, items: list[Any], said: Named) -> list[Any]:
-        """A list; in a command the element after `--password` is one."""
+        """A list; in a command the element after `--password` is one, and what is one in the command's line."""
         out, before = [], ""
+        if said is Named.NOTHING and any(isinstance(one, str) and one[:1] == "-" for one in items):
+            for place, why in in_command(items):
+                items = [*items[:place], self.mark(items[place], why), *items[place + 1 :]]
         for item in items:
             if before and isinstance(item, str) and plausible(item):
                 out.append(self.mark(item, f"assigned:{before.lstrip('-')}"))
@@ -183,7 +187,8 @@ class Redactor:
                 said = inside
             clean: Any
             if (key.identifier and isinstance(item, str)) or (
-                (measures or key.counts) and isinstance(item, int | float)
+                (measures or key.counts)
+                and (isinstance(item, int | float) or (isinstance(item, str) and measure(item)))
             ):
                 clean = item
             elif told is not None and key is holder and isinstance(item, str):

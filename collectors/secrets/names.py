@@ -7,12 +7,12 @@ from functools import lru_cache
 from collectors.secrets.words import words
 
 WORDS = (
-    r"passw(?:or)?d|passphrase|passcode|secret(?!s?[_-]?manager)|api[_-]?key|access[_-]?key|account[_-]?key|shared[_-]?key|"
+    r"passw(?:or)?d|passphrase|passcode|secret(?!s?[_-]?manager|ar(?:y|iat))|api[_-]?key|access[_-]?key|account[_-]?key|shared[_-]?key|"
     r"private[_-]?key|connection[_-]?string"
 )
 _NAMED = re.compile(
     WORDS + r"|(?:^|[_.-])(?:pwd|pass|token|pw|creds?|jwt|bearer)(?:$|[_-])|(?:token|pwd|creds?|credentials?|authorization)$|"
-    r"[a-z](?:Pw|Pwd|Pass|Creds?|Jwt)$",
+    r"[a-z](?:pw|pwd|(?<!com)(?<!by)(?<!tres)(?<!over)(?<!under)(?<!sur)pass|creds?|jwt)$",
     re.IGNORECASE,
 )  # fmt: skip
 _CONTAINERS = re.compile(
@@ -22,9 +22,9 @@ _CONTAINERS = re.compile(
 """Hidden always, but no secret only because of the name."""
 _ABOUT = re.compile(
     r"(?:(?<=[a-z0-9])(?:Id|Arn|ARN|Name|Date|Time|Age|Length|Policy|Status|State|Enabled|Required|Used|Type|Version|"
-    r"Source|Mode|Count|Stage|Region|Present)|"
-    r"[_-](?:id|arn|name|date|time|age|length|policy|status|state|enabled|required|used|type|version|source|mode|"
-    r"count|stage|region|present|ID|ARN|NAME|TYPE|REGION|VERSION))s?$"
+    r"Source|Mode|Count|Stage|Region|Present|Header|Algorithm)|"
+    r"[_-](?i:id|arn|name|date|time|age|length|policy|status|state|enabled|required|used|type|version|source|mode|"
+    r"count|stage|region|present|header|algorithm))s?$"
 )
 """Names of what is only about a secret: PasswordLastUsed, SecretArn, password_policy."""
 _PAGES = re.compile(
@@ -79,6 +79,16 @@ def named(name: str) -> Named:
     if key and (key["camel"] or key["snake"].lower() not in _HARMLESS_KEYS):
         return Named.PERHAPS
     return Named.NOTHING
+
+
+_MEASURE = re.compile(
+    r"\d{1,9}(?:\.\d{1,3})? ?(?:[smhd]|ms|secs?|mins?|hours?|days?|%)?", re.IGNORECASE
+)
+
+
+def measure(text: str) -> bool:
+    """Whether a text is a plain number, or a time or share: `3600`, `15m`. Environments hold numbers as text."""
+    return bool(_MEASURE.fullmatch(text))
 
 
 @lru_cache(65_536)

@@ -5,20 +5,23 @@ import base64
 import binascii
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from collectors.secrets.forms import LETTERS, SHORTEST, compile_, form, union
-from collectors.secrets.names import Named, named
+from collectors.secrets.names import Named, counts, measure, named
 from collectors.secrets.values import placeholder, plausible, reference, unlike_words
 
 MOST_UNPACKED = 1 << 20
 SHORTEST_VALUE = 4
 SHORT = 160
+LONGEST_COMMAND = 8192
+"""Characters of a command that is looked at as one line."""
 _HINT = (
     r"(?i)(?:pass|pwd|pw|secret|token|key|cred|jwt|bearer|connection[_-]?string|authorization)"
-    r"[\w.-]*[\\\"']*\s*(?:\]?\s*[=:]|,\s*[\\\"']*value|\n\s*-?\s*[\\\"']*value)"
+    r"[\w.-]*[\\\"']*\s*(?:\]?\s*[=:]|,\s*[\\\"']*value|\n\s*-?\s*[\\\"']*value)|"
+    r"(?:(?-i:\bENV)[ \t]|\b(?i:setx)[ \t]|\b(?i:define)\()"
 )
 _NAME = r"[\w.-]*(?:pass|pwd|pw|secret|token|key|cred|jwt|bearer|string|authorization)[\w.-]*"
 _ASSIGNED = compile_(
@@ -32,6 +35,11 @@ _DEFAULT = compile_(
     rf"(?i)({_NAME})[\"']?:[ \t]*\r?\n(?:[ \t]+\w+:[^\n]*\n){{0,8}}?[ \t]+default(?:value)?:[ \t]*[\"']?([^\s\"']+)()"
 )
 """A parameter of a template in YAML."""
+_SET = compile_(
+    rf"(?i)(?:(?-i:\bENV)[ \t]+|\bsetx[ \t]+|\bdefine\([ \t]*)[\\\"']*({_NAME})[\\\"']*(?:[ \t]+|[ \t]*,[ \t]*)[\\\"']*"
+    r"([^\s;,&\"'\\{\[(=:)][^\s;,&\"'\\()]*)(\(?)"
+)
+"""Statements that give a name a value: `ENV DB_PASSWORD x`, `define('DB_PASSWORD', 'x')`."""
 _OPTION = re.compile(
     r"--?(?:[\w.]+-)*(?:passw(?:or)?d|passphrase|pwd|secret|secret-?key|token|api-?key|access-?key|private-?key|credentials?)",
     re.IGNORECASE,
@@ -99,6 +107,27 @@ def option(text: str) -> bool:
     return text.startswith("-") and bool(_OPTION.fullmatch(text))
 
 
+def in_command(words: Sequence[Any]) -> Iterator[tuple[int, str]]:
+    """Places of the words of a command that are a secret only beside the words before them (`curl`, `-u`, `a:secret`), and
+    why."""
+    whole = " ".join(word for word in words if isinstance(word, str))
+    if len(whole) > LONGEST_COMMAND or form(whole.encode(errors="replace")) is None:
+        return
+    line = ""
+    for place, word in enumerate(words):
+        if not isinstance(word, str):
+            line = ""
+            continue
+        before, line = line, f"{line} {word}" if line else word
+        if (before and option(words[place - 1])) or form(word.encode(errors="replace")):
+            line = f"{before} x"  # which is found without the words before it
+        elif before and len(word) > 1:
+            found = form(line.encode(errors="replace"))
+            if found is not None and found[1]:
+                yield place, found[0]
+                line = f"{before} x"
+
+
 def decoded(data: bytes) -> str | None:
     """The text that base64, perhaps of gzip, stands for; None where it is none."""
     if len(data) < 24 or not _BASE64.fullmatch(data):
@@ -115,13 +144,13 @@ def decoded(data: bytes) -> str | None:
 
 def _assigned(data: bytes) -> Iterator[tuple[str, bool]]:
     """Names under which a text gives a secret, and whether the value may be the real one."""
-    for pattern in (_ASSIGNED, _PAIRED, _DEFAULT):
+    for pattern in (_ASSIGNED, _PAIRED, _DEFAULT, _SET):
         for match in pattern.finditer(data):
             name = match.group(1).decode(errors="replace").lstrip("-")
             value = match.group(2).decode(errors="replace").rstrip("})]")
             said = named(name)
             prose = match.group(3) and value.isalpha() and b"=" not in match.group(0)
-            if len(value) < SHORTEST_VALUE or prose:
+            if len(value) < SHORTEST_VALUE or prose or (counts(name) and measure(value)):
                 continue
             if said is Named.SECRET and not (reference(value) or placeholder(value)):
                 yield name, plausible(value)

@@ -6,6 +6,7 @@ import pytest
 
 from collectors.redact import Redactor
 from collectors.secrets.forms import forms as rows
+from pipeline.rulebook.secrets import holds_secret
 from tests.collectors.secrets.made import FORMS, Maker, forms
 from tests.collectors.secrets.ordinary import _enumerations, ordinary
 
@@ -118,6 +119,65 @@ def test_the_element_after_an_option_is_a_secret() -> None:
     told = OURS.config({"p": {"command": command}})["p"]["command"]
     assert told[2]["kind"] == "assigned:db-password"
     assert told[:2] + told[3:] == command[:2] + command[3:]
+
+
+COMMANDS = [
+    "curl -u admin:{}", "curl -s --user admin:{}", "mysql -h db -uroot -p{}", "mysqldump -u root -p{}", "sshpass -p {}",
+    "docker login -u app -p {}", "redis-cli -h cache -a {}", "ldapsearch -x -D cn=admin -w {}", "htpasswd -bc .htpasswd admin {}",
+    "openssl enc -aes-256-cbc -pass pass:{}",
+]  # fmt: skip
+STATEMENTS = [
+    "echo 'ubuntu:{}' | chpasswd", "echo root:{} | sudo chpasswd", "net user Administrator {} /add", "NET USER app \"{}\" /ADD",
+    "ConvertTo-SecureString '{}' -AsPlainText -Force", "ConvertTo-SecureString -AsPlainText -String \"{}\" -Force",
+    "CREATE USER 'app'@'%' IDENTIFIED BY '{}';", "create user app identified with mysql_native_password by '{}'",
+    "ALTER USER app WITH PASSWORD '{}'", "CREATE ROLE app LOGIN ENCRYPTED PASSWORD '{}'", "setx DB_PASSWORD {}", "setx DB_PASSWORD \"{}\" /M",
+    "ENV DB_PASSWORD {}", "define('DB_PASSWORD', '{}');", 'define( "API_TOKEN", "{}" );',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", COMMANDS + STATEMENTS)
+def test_a_command_that_holds_a_secret(form: str) -> None:
+    secret = Maker(11).password()
+    line = form.format(secret)
+    shapes: list[Any] = [{"Description": line}, {"command": ["sh", "-c", line]}, {"buildspec": f"build:\n  commands:\n    - {line}\n"}]  # fmt: skip
+    if form in COMMANDS:
+        shapes += [{"command": line.split()}, {"Args": [*line.split(), "https://example.com"]}]
+    for shape in shapes:
+        told = OURS.config({"p": shape})
+        assert secret not in str(told), shape
+        assert holds_secret(told), shape
+
+
+@pytest.mark.parametrize("line", [
+    "curl -u $USER:$PASS https://x", "mysql -h db -uroot -p", "mkdir -p /opt/app", "ssh -p 2222 host", "docker run -p 8080:80 nginx",
+    "docker login --password-stdin registry", "redis-cli -a", "grep -w word file", "passwd -l root", "net user /domain", "net user app * /add",
+    "cut -d : -f 1 /etc/passwd", "ENV PATH /usr/bin", "setx JAVA_HOME C:/java", "define('WP_DEBUG', true);", "ldapsearch -x -W -D cn=admin",
+    "java -cp a:b -jar app.jar -a x", "find . -user www-data -perm -u", "chpasswd < users", "ConvertTo-SecureString $password -AsPlainText",
+    "CREATE USER app IDENTIFIED BY '${DB_PASSWORD}'", "define('DB_PASSWORD', getenv('DB_PASSWORD'));", "export TOKEN_TTL=3600",
+])  # fmt: skip
+def test_a_command_that_holds_none(line: str) -> None:
+    for shape in ({"Description": line}, {"command": line.split()}):
+        assert OURS.config({"p": shape}) == {"p": shape}
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("TOKEN_TTL", "3600"), ("PASSWORD_MIN_LENGTH", "14"), ("AWS_ACCESS_KEY_ROTATION", "90"), ("PASSWORD_EXPIRY", "90 days"), ("SECRET_CACHE_SECONDS", "1.5"),
+    ("TOKEN_TIMEOUT", "15m"), ("API_KEY_HEADER", "X-Internal-Id"), ("TOKEN_ALGORITHM", "RS256"), ("PASSWORD_POLICY", "strict"), ("TOKEN_TIME", "utc"),
+    ("COMPASS", "north"), ("ENCOMPASS", "wide"), ("BYPASS", "partly"), ("SECRETARY", "Anne Smith"), ("TRESPASS", "never"),
+])  # fmt: skip
+def test_what_measures_or_only_sounds_alike_is_no_secret(name: str, value: str) -> None:
+    for shape in ({name: value}, {"name": name, "value": value}, {"Key": name, "Value": value}, {"text": f"export {name}={value}"}):  # fmt: skip
+        assert OURS.config({"p": shape}) == {"p": shape}
+    assert OURS.tags({name: value}) == {name: value}
+    assert not holds_secret(OURS.config({"p": {"Variables": {name: value}}}, ["p.Variables"]))
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("DBPASS", "hunter22"), ("MYSQLPASS", "hunter22"), ("DB_PASSWORD", "3600"), ("PIN_PASSCODE", "7351"), ("TOKEN_TTL", "Zq9hunter22"),
+    ("SUPERSECRET", "hunter22"), ("SECRET_AREA", "hunter22"),
+])  # fmt: skip
+def test_what_sounds_like_a_measure_still_is_one(name: str, value: str) -> None:
+    assert OURS.config({"p": {name: value}})["p"][name]["kind"] == "named"
 
 
 @pytest.mark.parametrize(
