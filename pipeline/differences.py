@@ -56,8 +56,37 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
     before, after = _veiled(before, both), _veiled(after, both)
     _walk(part, f"/{escaped(part)}", before, after, hints, found)
     if len(found) > MOST:
-        return [_entry(f"/{escaped(part)}", before, after)]
-    return found
+        found = [_entry(f"/{escaped(part)}", before, after)]
+    return _hidden(found)
+
+
+def _hidden(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What one reading hides the other does not tell: a secret may have been recognized only since."""
+    hiding = {
+        side: {_parent(one) for one in found if _hides(one.get(side))}
+        for side in ("before", "after")
+    }
+    out = []
+    for one in found:
+        for side, other in (("before", "after"), ("after", "before")):
+            beside = _hides(one[other]) if other in one else _parent(one) in hiding[other]
+            if side in one and beside and not _hides(one[side]):
+                one = one | {side: REDACTED}
+        out.append(one)
+    return out
+
+
+def _parent(one: Mapping[str, Any]) -> str:
+    return str(one["path"]).rsplit("/", 1)[0]
+
+
+def _hides(value: Any) -> bool:
+    """Whether a secret was replaced in what is told of a value."""
+    if isinstance(value, dict):
+        return value == REDACTED or any(map(_hides, value.values()))
+    if isinstance(value, list):
+        return any(map(_hides, value))
+    return isinstance(value, str) and _TEXT_MARK.search(value) is not None
 
 
 @lru_cache(100_000)

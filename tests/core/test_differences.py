@@ -263,3 +263,29 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ",".join(sorted(plain(item) for item in value)) + "]"
     return json.dumps(value)
+
+
+MARK = {"redacted": True, "hash": "a" * 32, "key_id": "b" * 8}
+TEXT_MARK = f"redacted:{'b' * 8}:{'a' * 32}"
+
+
+@pytest.mark.parametrize(("before", "after"), [
+    ({"env": {"a": "hunter2", "b": 1}}, {"env": {"a": MARK, "b": 1}}),
+    ({"env": [{"Name": "a", "Value": "hunter2"}]}, {"env": [{"Name": "a", "Value": MARK}]}),
+    ({"command": ["--password", "hunter2"]}, {"command": ["--password", TEXT_MARK]}),
+    ({"command": "run --password hunter2"}, {"command": f"run --password {TEXT_MARK}"}),
+    ({"env": [{"x": "hunter2"}, {"x": "c"}]}, {"env": [{"x": MARK}, {"x": "c"}]}),
+    ({"env": {"a": [{"b": "hunter2"}]}}, {"env": {"a": {"b": MARK}}}),
+])  # fmt: skip
+def test_a_secret_that_one_reading_hides_the_other_does_not_tell(before: Any, after: Any) -> None:
+    for one, other in ((before, after), (after, before)):
+        told = diff("part", one, other)
+        assert told
+        assert "hunter2" not in str(told)
+
+
+def test_what_changes_beside_a_secret_is_told() -> None:
+    told = diff("part", {"a": "old", "b": "x"}, {"a": "new", "b": MARK})
+    assert {one["path"]: (one["before"], one["after"]) for one in told} == {
+        "/part/a": ("old", "new"), "/part/b": ({"redacted": True}, {"redacted": True}),
+    }  # fmt: skip
