@@ -12,8 +12,8 @@ import orjson
 from pipeline.model import SEVERITIES, Sweep
 
 EXIT_FAILED, EXIT_UNREAD = 1, 3
-COLUMNS = ("severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
-           "title", "reason", "cause", "risk", "last_seen", "account_name", "resource_name", "sentence", "first_seen", "frameworks",
+COLUMNS = ("sentence", "severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
+           "title", "reason", "cause", "risk", "last_seen", "account_name", "resource_name", "first_seen", "frameworks",
            "remediation_console", "remediation_cli", "remediation_terraform", "finding")  # fmt: skip
 
 
@@ -116,10 +116,10 @@ def sentence(finding: dict[str, Any]) -> str:
 def _row(finding: dict[str, Any]) -> list[object]:
     rule, resource, remediation = finding["rule"], finding["resource"], finding["remediation"]
     return [
-        rule["severity"], finding["evaluation"], finding["status"], resource["account"],
+        sentence(finding), rule["severity"], finding["evaluation"], finding["status"], resource["account"],
         resource["region"], resource["type"], resource["uid"], rule["id"], rule["title"],
         finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"], account_name(finding),
-        resource["name"], sentence(finding), finding["first_seen"], " ".join(controls(rule)),
+        resource["name"], finding["first_seen"], " ".join(controls(rule)),
         *(remediation.get(way, "") for way in ("console", "cli", "terraform")), finding["id"],
     ]  # fmt: skip
 

@@ -103,8 +103,8 @@ def _print_unknown(console: Console, findings: Iterable[dict[str, Any]]) -> None
     for reason, ones in sorted(folded.items(), key=lambda item: (-len(item[1]), item[0])):
         rules = sorted({one["rule"]["id"] for one in ones})
         resources = len({one["resource"]["uid"] for one in ones})
-        told = f"{reason.type}: {reason.cause or reason.reason}"
-        below = f"{_count(resources, 'resource')}; {some(rules, SHOWN)}"
+        told = ones[0].get("sentence") or f"{reason.type}: {reason.cause or reason.reason}"
+        below = f"{reason.type}, {_count(resources, 'resource')}; {some(rules, SHOWN)}"
         table.add_row(str(len(ones)), Text.assemble(plain(told), "\n", (plain(below), "dim")))
     console.print(table)
     console.print()
