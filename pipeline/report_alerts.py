@@ -1,6 +1,7 @@
 """Alerts as a table for people."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
@@ -31,14 +32,19 @@ def print_alerts(
     if told:
         console.print(alerts_table(told, still))
         console.print()
-    going = f" ({len(still)} were going on when the records ended)" if still else ""
+    going = (
+        f" ({len(still)} {'was' if len(still) == 1 else 'were'} going on when the records ended)"
+        if still
+        else ""
+    )
     console.print(f"{number_of(len(told), 'alert')}{going}", highlight=False)
 
 
 def alerts_table(
     alerts: Sequence[Mapping[str, Any]], still: Sequence[str], *, ids: bool = False
 ) -> Table:
-    """A row an alert: what it is; in further lines whose and what happened. `ids`: with the first characters of its id."""
+    """A row an alert: its sentence, which names who, from where, on what and in which account; below it what happened.
+    `ids`: with the first characters of its id."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("from", "to"):
         table.add_column(name, width=10)
@@ -53,8 +59,8 @@ def alerts_table(
         table.add_row(
             _time(one["begins"]), _time(one["last"]), Text(short, style=COLORS.get(severity, "")),
             f"{one['count']:,}", Text.assemble(
-                plain(one["title"]), (f" ({plain(state)}){id}", "dim"),
-                *(f"\n{plain(line)}" for line in (_group(one["group"]), _story(one["story"])) if line),
+                plain(str(one.get("sentence") or one["title"])), (f" ({plain(state)}){id}", "dim"),
+                *(f"\n{plain(line)}" for line in (_story(one["story"]),) if line),
             ),
         )  # fmt: skip
     return table
@@ -65,9 +71,8 @@ def _time(text: str) -> str:
     return text[:19].replace("T", "\n")
 
 
-def _group(group: Mapping[str, str]) -> str:
-    return ", ".join(f"{name.removeprefix('driftline.')}={value}" for name, value in group.items())
-
-
 def _story(story: Sequence[Mapping[str, Any]]) -> str:
-    return some([str(step.get("what") or step.get("rule") or "") for step in story], SHOWN)
+    """What happened, in order; what happened several times in a row is counted."""
+    words = (str(step.get("what") or step.get("rule") or "") for step in story)
+    told = [(word, sum(1 for _ in same)) for word, same in groupby(words)]
+    return some([word if times == 1 else f"{word} ({times:,} times)" for word, times in told], SHOWN)  # fmt: skip

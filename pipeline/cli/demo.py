@@ -48,7 +48,7 @@ class Told:
 )
 @click.option("--keep", is_flag=True, help="Leave it running at the end, and after a step that was not seen, until Ctrl-C.")  # fmt: skip
 def command(duration: float | None, json_file: Path | None, keep: bool) -> int:
-    """Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
+    """Stream a simulated cloud and judge it. Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
     began = time.monotonic()
     told = Told(began + max(duration - STOP_TAKES, duration / 2) if duration else float("inf"))
     from rich.console import Console

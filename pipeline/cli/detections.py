@@ -101,7 +101,7 @@ def _wrong(found: "Detections", mine: set[str]) -> dict[tuple[str, str], list[st
             asks = events.problems(one, calls, types)
         else:
             asks = events.correlation_problems(one, found.rules, calls)
-        if why := [*proof.problems(watch, {one.id}), *(f"{one.path}: {problem}" for problem in asks)]:  # fmt: skip
+        if why := [*proof.problems(watch, {one.id}), *(f"{proof.place(one)}: {problem}" for problem in asks)]:  # fmt: skip
             out[one.path, one.title] = why
     return out
 

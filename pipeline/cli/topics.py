@@ -12,7 +12,7 @@ def command() -> None:
 
 @command.command()
 def create() -> int:
-    """Make the topics that are missing, and say of the others what is wrong with them: exit 2 then."""
+    """Make the topics that are missing. Of the others, say what is wrong with them: exit 2 then."""
     from pipeline import topics_admin
 
     settings = load_settings()

@@ -2,8 +2,9 @@
 known of AWS's calls is given (collectors.aws.calls)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, get_args, get_origin
 
+from pydantic import BaseModel
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -16,7 +17,7 @@ from pipeline.detections.match import test
 from pipeline.detections.rule import OWN, OWN_FIELDS, Detection, comparisons, fields_of
 from pipeline.detections.values import View
 from pipeline.model.finding import Finding
-from pipeline.model.stream import Drift
+from pipeline.model.stream import Actor, Drift, Person
 from pipeline.rulebook.source import nearest
 
 MOST_CALLS = 40
@@ -36,6 +37,9 @@ IDENTITY = frozenset({
     "credentialsIssuedTo", "ec2RoleDelivery", "assumedRoot", "inviteeAccount",
 })  # fmt: skip
 """Every name below `userIdentity`."""
+MADE: dict[type[BaseModel], tuple[str, ...]] = {Actor: ("principal",), Person: ("distinct",)}
+"""What events have beside the fields of a model (pipeline.people.identified)."""
+SEEN = "if you have seen the event, list it in driftline: {undocumented: […]}"
 STEPS = frozenset({"items", "member", "tag", "content"})
 """Of lists, in the parameters of some requests."""
 
@@ -132,14 +136,15 @@ def problems(rule: Detection, knows: Knowledge, types: Collection[str]) -> Itera
 
 
 def _unknown_sources(rule: Detection, knows: Knowledge) -> Iterator[str]:
+    seen = ours(rule.about).get("undocumented") or ()
     for one in comparisons(rule.trees):
         if one.field == "eventSource" and "*" not in (text := str(one.value)):
             label, _, rest = text.partition(".")
-            close = nearest(label, knows.sources())
-            if label not in knows.sources() and "did you mean" in close:
-                yield f"eventSource: no service {text!r}{close}"
-            elif rest != "amazonaws.com":
+            if rest != "amazonaws.com" and label in knows.sources():
                 yield f"eventSource: {text!r} is none of CloudTrail's (write for example ec2.amazonaws.com)"
+            elif label not in knows.sources() and text not in seen:
+                close = nearest(label, knows.sources())
+                yield f"eventSource: no service {text!r}{close if 'did you mean' in close else ''}; {SEEN}"
 
 
 def _unknown_calls(rule: Detection, knows: Knowledge) -> Iterator[str]:
@@ -151,8 +156,7 @@ def _unknown_calls(rule: Detection, knows: Knowledge) -> Iterator[str]:
         text = str(one.comparison.value)
         if text not in seen:
             yield (
-                f"eventName: {', '.join(one.sources)} has no call {text!r}{nearest(text, known)}; if you have seen the event, "
-                "list it in driftline: {undocumented: […]}"
+                f"eventName: {', '.join(one.sources)} has no call {text!r}{nearest(text, known)}; {SEEN}"
             )
 
 
@@ -161,14 +165,15 @@ def field_problem(rule: Detection, field: str, knows: Knowledge) -> str | None:
     first, _, rest = field.partition(".")
     product, service = rule.logsource.get("product"), rule.logsource.get("service")
     if first == OWN:
-        own = rest.partition(".")[0]
-        return None if own in OWN_FIELDS else f"{field}: no such field{nearest(own, OWN_FIELDS)}"
+        own, _, below = rest.partition(".")
+        if own not in OWN_FIELDS:
+            return f"{field}: no such field{nearest(own, OWN_FIELDS)}"
+        return _unknown_step(field, below, Actor) if own == "actor" else None
     if product == OWN and service in ("finding", "drift"):
         model: Any = {"finding": Finding, "drift": Drift}[service]
-        second = rest.partition(".")[0]
         if first != service:
             return f"{field}: no such field{nearest(first, (service, OWN))}"
-        return None if second in ("", *model.model_fields) else f"{field}: no such field{nearest(second, model.model_fields)}"  # fmt: skip
+        return _unknown_step(field, rest, model)
     if not is_audit(rule):
         return None
     if first not in RECORD:
@@ -181,6 +186,28 @@ def field_problem(rule: Detection, field: str, knows: Knowledge) -> str | None:
             else None
         )
     return _parameter(rule, field, rest, knows) if first == "requestParameters" else None
+
+
+def _unknown_step(field: str, path: str, model: type[BaseModel]) -> str | None:
+    """Why a path leads to nothing in a model, at whatever depth; below what has no fields of its own (a map) all may be."""
+    step, _, rest = path.partition(".")
+    if not step:
+        return None
+    names = {*model.model_fields, *MADE.get(model, ())}
+    if step not in names:
+        return f"{field}: no such field{nearest(step, names)}"
+    known = model.model_fields.get(step)
+    below = _model_in(known.annotation) if known else None
+    return _unknown_step(field, rest, below) if below else None
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that a field or its elements are of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) is dict:
+        return None
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _parameter(rule: Detection, field: str, path: str, knows: Knowledge) -> str | None:

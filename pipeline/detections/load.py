@@ -39,6 +39,9 @@ class Told:
     kind: str
     """`rule`, `correlation`, `filter`, or `unknown`."""
     problems: tuple[str, ...] = ()
+    name: str = ""
+    """What correlations call it, and its id."""
+    id: str = ""
 
 
 @dataclass
@@ -166,7 +169,7 @@ def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[
     ]  # fmt: skip
     title = str(data.get("title", ""))
     id = str(data.get("id") or data.get("name") or title)
-    told = Told(str(source.path), source.at(), title, kind)
+    told = Told(str(source.path), source.at(), title, kind, (), str(data.get("name") or ""), id)
     if not id:
         problems.append(f"{source.at()}: it has neither id nor title")
     elif id in found.rules or id in found.correlations:
@@ -237,15 +240,20 @@ def _both(rule: Detection, own: Detection) -> Detection:
 def _connected(found: Detections) -> None:
     """Correlations name what is there, and never themselves by a way round."""
     named = _named(found)
+    broken = {name for told in found.told if told.problems for name in (told.name, told.id)}
     for id, one in list(found.correlations.items()):
         unknown = [name for name in one.rules if name not in named]
         round_ = _round(id, found, named)
-        why = [f"{one.path}: correlation {id}: no rule {name}{nearest(name, named)}" for name in unknown]  # fmt: skip
+        others = named.keys() - {id, one.name}
+        why = [
+            f"{one.path}: correlation {one.name or id}: " + (f"its rule {name} does not load" if name in broken else f"no rule {name}{nearest(name, others)}")
+            for name in unknown
+        ]  # fmt: skip
         if round_:
             why.append(f"{one.path}: correlation {id} refers to itself (by {' → '.join(round_)})")
         if why:
             del found.correlations[id]
-            found.told.append(Told(one.path, one.path, one.title, "correlation", tuple(why)))
+            found.told = [replace(told, problems=tuple(why)) if (told.path, told.id, told.problems) == (one.path, id, ()) else told for told in found.told]  # fmt: skip
         else:
             ids = {name: named[name] for name in one.rules}
             standing = {ids[rule]: ids[end] for rule, end in one.standing.items()}

@@ -18,6 +18,7 @@ from pipeline.detections.values import View
 from pipeline.detections.watch import SOURCES, Event, Watch
 from pipeline.model import from_micros, to_micros
 from pipeline.people import identified
+from pipeline.rulebook.source import nearest
 
 BEGIN, SECOND = 1_700_000_000_000_000, 1_000_000
 HOURS = 72
@@ -39,10 +40,15 @@ def problems(watch: Watch, ids: Collection[str] | None = None) -> Iterator[str]:
     """What is wrong with the examples, each with its place. `ids`: only of these rules and correlations."""
     for rule in watch.found.rules.values():
         if ids is None or rule.id in ids:
-            yield from (f"{rule.path}: {why}" for why in _rule(rule, watch))
+            yield from (f"{place(rule)}: {why}" for why in _rule(rule, watch))
     for one in watch.found.correlations.values():
         if ids is None or one.id in ids:
-            yield from (f"{one.path}: {why}" for why in _correlation(one, watch))
+            yield from (f"{place(one)}: {why}" for why in _correlation(one, watch))
+
+
+def place(one: Detection | Correlation) -> str:
+    """Its file and, as a file may hold several, what it is called there."""
+    return f"{one.path}: {one.name or one.title}"
 
 
 def proven(one: Detection | Correlation) -> bool:
@@ -75,7 +81,7 @@ def _rule(rule: Detection, watch: Watch) -> Iterator[str]:
                     yield f"{name}: it {'stays silent' if kind == 'fires' else 'fires'}"
         base = View(_examples(rule.about)["base"])
     except (KeyError, TypeError, ValueError, AttributeError) as why:
-        yield f"its examples cannot be read: {type(why).__name__}: {str(why)[:200]} (base: an event; fires and silent: lists of name, set, remove, calls)"
+        yield f"its examples cannot be read: {_mistake(why)} (base: an event; fires and silent: lists of name, set, remove, calls)"
         return
     if not views["fires"]:
         yield "no example fires"
@@ -93,10 +99,28 @@ def _correlation(one: Correlation, watch: Watch) -> Iterator[str]:
                 fired = _fires(one.id, example["steps"], watch)
                 name = example["name"]
             except (KeyError, TypeError, ValueError, AttributeError) as why:
-                yield f"its examples cannot be read: {type(why).__name__}: {str(why)[:200]} (fires and silent: lists of name and steps; a step: at, like, the name of a rule with examples)"
+                yield f"its examples cannot be read: {_mistake(why)} (fires and silent: lists of name and steps; a step: at, like, the name of a rule with examples)"
                 return
             if fired != (kind == "fires"):
-                yield f"{name}: it {'fires' if fired else 'stays silent'}"
+                why_not = "" if fired else _groupless(one, example["steps"], watch)
+                yield f"{name}: it {'fires' if fired else 'stays silent'}{why_not}"
+
+
+def _groupless(one: Correlation, steps: list[dict[str, Any]], watch: Watch) -> str:
+    """That no event of the steps belongs to a group, where that is so."""
+    views = [View(event.fields) for event, _ in _events(steps, watch)]
+    for field in one.group_by:
+        names = {one.field_of(field, id, watch.found.rules[id].name) for id in one.rules if id in watch.found.rules}  # fmt: skip
+        if names and not any(view.values(name) for view in views for name in names):
+            return f" (no event of its steps has {' or '.join(sorted(names))}, by which it groups)"
+    return ""
+
+
+def _mistake(why: Exception) -> str:
+    """What a person can mend in examples."""
+    if isinstance(why, KeyError):
+        return f"{why.args[0]!r} is missing"
+    return str(why)[:200] if isinstance(why, ValueError) else "something in them is of another form"
 
 
 def _source(rule: Detection) -> tuple[str, str]:
@@ -179,7 +203,11 @@ def minutes(text: str) -> int:
 def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[tuple[Event, bool]]:
     named = {rule.name: rule for rule in watch.found.rules.values()}
     for number, step in enumerate(steps):
-        rule = named[step["like"]]
+        rule = named.get(step["like"])
+        if rule is None:
+            raise ValueError(
+                f"no rule {step['like']!r}{nearest(step['like'], filter(None, named))}"
+            )
         base = changed(_examples(rule.about)["base"], step)
         for turn in range(step.get("times", 1)):
             each = step.get("each", [])

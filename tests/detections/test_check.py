@@ -81,6 +81,10 @@ WRONG = [
     (f"{SEL}/requestParameters.Name", "main", "did you mean 'name'?"),
     (f"{SEL}/requestParameters.trail", "main", "no call that it names has such a parameter"),
     (f"{SEL}/userIdentity.userName|fieldref", "requestParameters.namee", "did you mean 'name'?"),
+    (SEL, {"eventSource": "zz.amazonaws.com", "eventName": "StopLogging"}, "no service 'zz.amazonaws.com'"),
+    (f"{SEL}/driftline.actor.persn.id", "x", "did you mean 'person'?"),
+    (f"{SEL}/driftline.actor.person.idd", "x", "did you mean 'id'?"),
+    (f"{SEL}/driftline.actor.chain.rol", "x", "driftline.actor.chain.rol: no such field"),
     (f"{SEL}/driftline.opn", "x", "did you mean 'open'?"),
     (f"{SEL}/driftline.resource_type", "AWS::CloudTrail::Trial", "did you mean 'AWS::CloudTrail::Trail'?"),
     ("driftline/group-by", ["driftline.uuid"], "did you mean 'uid'?"),
@@ -100,6 +104,9 @@ def test_what_is_wrong_fails(
 CORRELATIONS = [
     ("driftline/examples/silent/0/steps/0/times", 2, "once: it fires"),
     ("driftline/examples/fires/0/steps/0/like", "of", "its examples cannot be read"),
+    ("driftline/examples/fires/0/steps/0/like", "of", "no rule 'of' (did you mean 'off'?)"),
+    ("correlation/group-by", ["vpcEndpointId"], "twice: it stays silent (no event of its steps has vpcEndpointId, by which it groups)"),
+    ("correlation/group-by", ["driftline.actor.person.idd"], "did you mean 'id'?"),
     ("correlation/group-by", ["driftline.uuid"], "did you mean 'uid'?"),
     ("correlation/group-by", ["sourceIpAddress"], "did you mean 'sourceIPAddress'?"),
     ("correlation", COUNT["correlation"] | {"type": "value_count", "condition": {"field": "eventname", "gte": 2}}, "did you mean 'eventName'?"),
@@ -113,6 +120,16 @@ def test_a_correlation_that_is_wrong_fails(
     said = driftline("detections", "check", write(tmp_path, RULE, put(COUNT, path, value)))
     assert said.code == 2
     assert told in said.err
+
+
+def test_a_correlation_of_a_rule_that_does_not_load(tmp_path: Path, driftline: Command) -> None:
+    """It is told as such, and every document is counted once."""
+    said = driftline("detections", "check", write(tmp_path, put(RULE, "level", "hihg"), COUNT))
+    assert (said.code, said.out) == (2, "0 rules, 0 correlations load; 2 of 2 documents do not\n")
+    assert f"{tmp_path / '1.yml'}: correlation again: its rule off does not load" in said.err
+    said = driftline("detections", "check", write(tmp_path, RULE, put(COUNT, "correlation/rules", ["of"])))  # fmt: skip
+    assert (said.code, said.out) == (2, "1 rule, 0 correlations load; 1 of 2 documents do not\n")
+    assert "no rule of (did you mean 'off'?)" in said.err
 
 
 def test_a_group_of_resources_that_no_type_is_of(tmp_path: Path, driftline: Command) -> None:

@@ -108,7 +108,7 @@ def test_a_wrong_example_is_told(tmp_path: Path) -> None:
     found = [
         why for why in proof.problems(Watch(load([tmp_path]))) if "no example notices" not in why
     ]
-    assert found == [f"{tmp_path / 'one.yml'}: it is started: it fires"]
+    assert found == [f"{tmp_path / 'one.yml'}: aws_trail_silenced: it is started: it fires"]
 
 
 def test_what_is_only_a_part_does_not_tell_for_itself(content: Watch) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from pipeline import report
 from pipeline.model import CloudAccount, Sweep, Unread
+from pipeline.report_alerts import print_alerts
 from pipeline.report_findings import print_report
 from tests.core.world import World, key
 
@@ -90,3 +91,17 @@ def test_a_report_stays_within_the_width_of_its_console(width: int) -> None:
     assert max(cell_len(line) for line in shown.splitlines()) <= width
     assert all(line.isprintable() for line in shown.splitlines())
     assert f"Not read whole: {len(SEVERAL)} scopes" in shown
+
+
+def test_a_table_of_alerts_says_who_from_where_and_on_what() -> None:
+    step = {"what": "ConsoleLogin"}
+    alert = {
+        "id": "a" * 36, "title": "Logins fail", "sentence": "Logins fail, by bob, from 192.0.2.7, in account 111111111111, 3 events", "state": "ended",
+        "severity": "low", "begins": "2026-11-20T12:00:00Z", "last": "2026-11-20T12:07:00Z", "count": 3, "story": [step, step, step, {"rule": "Other"}],
+        "group": {"sourceIPAddress": "192.0.2.7"},
+    }  # fmt: skip
+    out = io.StringIO()
+    print_alerts(Console(file=out, width=200), [alert], [alert["id"]])
+    assert f"{alert['sentence']} (going on)" in out.getvalue()
+    assert "ConsoleLogin (3 times), Other" in out.getvalue()
+    assert "1 alert (1 was going on when the records ended)" in out.getvalue()

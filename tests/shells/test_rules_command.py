@@ -1,6 +1,7 @@
 """`driftline rules`: list, show, test, new; every mistake in a rule or override is told with its place."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,15 @@ def test_own_rules_beside_the_built_in(driftline: Command, tmp_path: Path) -> No
     (tmp_path / "more" / "own-rotation-on.yaml").write_text(GOOD)
     said = driftline("rules", "list", "--rules", "own", "--rules", "more")
     assert (said.code, "stands in" in said.err) == (2, True)
+
+
+def test_the_recipe_of_contributing_works_as_it_is_written(
+    driftline: Command, tmp_path: Path
+) -> None:
+    text = (RULES.parents[1] / "CONTRIBUTING.md").read_text()
+    new = re.search(r"bin/driftline (rules new (\S+) --type \S+) --dir \S+\n", text)
+    assert new is not None
+    made = driftline(*new[1].split(), "--dir", tmp_path / "own")
+    assert (made.code, made.err) == (0, "")
+    assert re.search(rf"bin/driftline rules test {new[2]}\s", text)
+    assert driftline("rules", "test", new[2], "--rules", tmp_path / "own").code == 0
