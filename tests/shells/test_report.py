@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import orjson
 import pytest
@@ -95,7 +96,7 @@ def test_a_report_stays_within_the_width_of_its_console(width: int) -> None:
 
 def test_a_table_of_alerts_says_who_from_where_and_on_what() -> None:
     step = {"what": "ConsoleLogin"}
-    alert = {
+    alert: dict[str, Any] = {
         "id": "a" * 36, "title": "Logins fail", "sentence": "Logins fail, by bob, from 192.0.2.7, in account 111111111111, 3 events", "state": "ended",
         "severity": "low", "begins": "2026-11-20T12:00:00Z", "last": "2026-11-20T12:07:00Z", "count": 3, "story": [step, step, step, {"rule": "Other"}],
         "group": {"sourceIPAddress": "192.0.2.7"},
