@@ -20,7 +20,7 @@ from pipeline.rulebook.standing import STANDING
 
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 
-LANGUAGE = 6
+LANGUAGE = 7
 """Raised when the same rule text may give another verdict: every resource is then judged anew."""
 
 

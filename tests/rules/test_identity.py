@@ -146,6 +146,9 @@ ESCALATES: list[tuple[str, bool, Any]] = [
     ("in a region that IAM is in", True, [allow("iam:CreateAccessKey", **under("StringEquals", "aws:RequestedRegion", ["eu-west-1", "us-east-1"]))]),
     ("any policy of AWS", True, [allow("iam:AttachUserPolicy", **under("ArnLike", "iam:PolicyARN", "arn:aws:iam::aws:policy/*"))]),
     ("any policy but one", True, [allow("iam:AttachUserPolicy", **under("ArnNotEquals", "iam:PolicyARN", "arn:aws:iam::aws:policy/IAMFullAccess"))]),
+    ("any policy but that of administrators", True, [allow("iam:AttachUserPolicy", **under("ArnNotEquals", "iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess"))]),
+    ("denied for the policy of administrators only", True, [allow("iam:AttachRolePolicy"), deny("iam:Attach*", **under("ArnEquals", "iam:PolicyARN", "arn:aws:iam::aws:policy/AdministratorAccess"))]),
+    ("denied for every policy of AWS", False, [allow("iam:AttachRolePolicy"), deny("iam:Attach*", **under("ArnLike", "iam:PolicyARN", "arn:aws:iam::aws:policy/*"))]),
     ("an external id of one's own", True, [allow("sts:AssumeRole", **under("StringEquals", "sts:ExternalId", "x"))]),
     ("one's own rights", True, [allow("iam:PutUserPolicy", "arn:aws:iam::*:user/${aws:username}")]),
     ("one's own rights in a folder", True, [allow("iam:AttachUserPolicy", f"arn:aws:iam::{OWN}:user/people/${{aws:UserName}}")]),
@@ -378,10 +381,34 @@ def test_patterns_of_actions_are_added_up_so_far() -> None:
         judges.is_admin(of([all_but([f"iam:{'?' * n}*a*b" for n in range(99)]) for _ in range(9)]), SOMEBODY)  # fmt: skip
 
 
+@pytest.mark.parametrize(("partition", "service", "told"), [
+    ("aws-cn", "ec2.amazonaws.com.cn", True), ("aws-cn", "ec2.amazonaws.com", True), ("aws", "ec2.amazonaws.com.cn", False), ("aws-us-gov", "ec2.amazonaws.com", True),
+])  # fmt: skip
+def test_a_role_is_passed_to_a_service_by_its_name_in_a_partition(
+    partition: str, service: str, told: bool
+) -> None:
+    holder = Holder(OWN, f"arn:{partition}:iam::{OWN}:user/bob")
+    passed = allow("iam:PassRole", **under("StringEquals", "iam:PassedToService", service))
+    assert bool(judges.escalates(of([passed, allow("ec2:RunInstances")]), holder)) is told
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov", "aws-eusc"])
+def test_policies_of_aws_are_those_of_the_partition(partition: str) -> None:
+    holder = Holder(OWN, f"arn:{partition}:iam::{OWN}:user/bob")
+    for one, told in ((partition, True), ("aws-iso", False)):
+        attach = allow("iam:AttachUserPolicy", **under("ArnLike", "iam:PolicyARN", f"arn:{one}:iam::aws:policy/*"))  # fmt: skip
+        assert bool(judges.escalates(of(attach), holder)) is told
+
+
 def test_the_statement_is_named_where_several_make_an_administrator() -> None:
     said = judges.is_admin(of([allow("s3:*"), allow("iam:*"), all_but("iam:*")]), SOMEBODY)
     assert said is not None
-    assert said.places == ("statement 1", "statement 2", "statement 3")
+    assert said.places == ("statement 2", "statement 3")
+    bucket = "arn:aws:s3:::example/*"
+    both = [allow("ec2:*"), {"Effect": "Allow", "Action": "*", "NotResource": bucket}, allow("s3:Get*"), allow("*", bucket)]  # fmt: skip
+    said = judges.is_admin(of(both), SOMEBODY)
+    assert said is not None
+    assert said.places == ("statement 2", "statement 4")
     said = judges.is_admin(of([allow("s3:*"), allow("*")]), SOMEBODY)
     assert said is not None
     assert said.places == ("statement 2",)

@@ -200,10 +200,10 @@ class Allowed:
             for place in (None, *sorted(left_out))
         )
 
-    def only(self, one: Grant) -> "Allowed":
-        """One Allow alone."""
+    def only(self, some: Iterable[Grant]) -> "Allowed":
+        """Some of the Allows alone."""
         alone = Allowed({}, self.holder)
-        alone.allows = [one]
+        alone.allows = list(some)
         return alone
 
     def broad(self, one: Grant) -> bool:

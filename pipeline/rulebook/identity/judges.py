@@ -16,6 +16,8 @@ from pipeline.rulebook.identity.keys import Holder
 from pipeline.rulebook.identity.subject import PolicyNotRead, Subject
 
 DECRYPTS = ("kms:decrypt", "kms:reencryptfrom")
+MOST_PLACES = 50
+"""Statements that are looked at one by one."""
 EVERY_KEY = "kms:{region}:{account}:key/*"
 
 
@@ -126,6 +128,15 @@ def _rules_itself(layers: Layers) -> bool:
 
 
 def _places(layer: Allowed, asked: Sequence[str]) -> tuple[str, ...]:
-    """The statement that allows all of these services alone, else all that are about every resource."""
-    alone = [one.place for one in layer.allows if layer.only(one).everything(asked)]
-    return tuple(alone or (one.place for one in layer.allows if layer.broad(one)))
+    """The statements that allow all of these services alone; else some of which none can be missing."""
+    alone = [one.place for one in layer.allows if layer.only([one]).everything(asked)]
+    if alone:
+        return tuple(alone)
+    needed = [one for one in layer.allows if layer.broad(one)]
+    if not layer.only(needed).everything(asked):
+        needed = list(layer.allows)
+    for one in tuple(needed) if len(needed) <= MOST_PLACES else ():
+        others = [other for other in needed if other is not one]
+        if layer.only(others).everything(asked):
+            needed = others
+    return tuple(one.place for one in needed)

@@ -10,7 +10,10 @@ MFA = "aws:multifactorauthpresent"
 GLOBAL_REGIONS = ("us-east-1", "cn-north-1", "us-gov-west-1")
 """Where the endpoints of services without regions are."""
 GLOBAL_SERVICES = {"iam", "organizations", "account", "cloudfront", "route53", "waf", "shield"}
-ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
+ADMINISTRATORS = ("AdministratorAccess", "IAMFullAccess")
+"""Policies of AWS that lead to every right: who may attach one of them is not limited by a condition on the other."""
+CHINESE = {"ec2.amazonaws.com", "elasticmapreduce.amazonaws.com"}
+"""Services to which roles are passed under another name in China."""
 CREATES = ("create", "run", "register", "request")
 """First words of actions that take tags in their request."""
 
@@ -30,6 +33,10 @@ class Holder(NamedTuple):
     def kind(self) -> str:
         """user, role, group or policy; "" where it is not known."""
         return kind_of(self.arn)
+
+    @property
+    def partition(self) -> str:
+        return self.arn.split(":")[1] if self.arn.startswith("arn:") else "aws"
 
     @property
     def name(self) -> str:
@@ -93,7 +100,6 @@ KEYS: Mapping[str, Values] = {
     "aws:useragent": CHOSEN, "aws:referer": CHOSEN,
     "sts:externalid": CHOSEN, "sts:rolesessionname": FREE, "sts:sourceidentity": CHOSEN, "sts:transitivetagkeys": CHOSEN,
     "aws:principalorgid": FREE, "aws:principalorgpaths": FREE, "aws:resourceorgid": FREE, "aws:resourceorgpaths": FREE,
-    "iam:policyarn": _only(ADMINISTRATOR),
     "ec2:instancetype": CHOSEN, "ec2:tenancy": CHOSEN, "ec2:ebsoptimized": CHOSEN, "ec2:instancemarkettype": CHOSEN,
     "ec2:metadatahttptokens": CHOSEN, "ec2:metadatahttpendpoint": CHOSEN, "ec2:region": CHOSEN, "ec2:availabilityzone": CHOSEN,
     "ec2:encrypted": CHOSEN, "ec2:volumetype": CHOSEN, "ec2:volumesize": CHOSEN, "ec2:createaction": CHOSEN,
@@ -118,12 +124,22 @@ def values(key: str, holder: Holder, asked: Request) -> Values:
     if key == "aws:tokenissuetime":
         return _only(str(holder.now), missing=holder.kind != "role")  # a user can ask for a session
     if key == "iam:passedtoservice":
-        return _only(asked.service) if asked.service else UNKNOWN
+        return _passed(holder, asked.service)
+    if key == "iam:policyarn":
+        return _only(*(f"arn:{holder.partition}:iam::aws:policy/{one}" for one in ADMINISTRATORS))
     if key == "aws:requestedregion":
         return _region(asked)
     if key == "aws:tagkeys" or key.startswith("aws:requesttag/"):
         return CHOSEN if asked.action.partition(":")[2].startswith(CREATES) else NEVER
     return _who(key, holder)
+
+
+def _passed(holder: Holder, service: str) -> Values:
+    """To which service a role can be passed, by all of its names."""
+    if not service:
+        return UNKNOWN
+    chinese = holder.partition == "aws-cn" and service in CHINESE
+    return _only(service, *[f"{service}.cn"] * chinese)
 
 
 def _region(asked: Request) -> Values:
