@@ -123,3 +123,10 @@ def test_commands_in_the_pages_are_real(path: Path) -> None:
     for words in mentioned(path.read_text()):
         if not words[0].isupper():  # COMMAND
             parse(words)
+
+
+def test_the_readme_counts_what_there_is() -> None:
+    said = re.search(r"AWS today: (\d+) resource types, (\d+) rules, (\d+) framework catalogues, (\d+) detections, (\d+) correlations", (ROOT / "README.md").read_text())  # fmt: skip
+    assert said is not None
+    files = [len(list(ROOT.glob(f"rules/{place}"))) for place in ("aws/*/*.yaml", "frameworks/*.yaml", "detections/**/*.yml", "correlations/*.yml")]  # fmt: skip
+    assert [int(number) for number in said.groups()] == [len(builtin_shapes()), *files]
