@@ -59,7 +59,7 @@ class ListCall(Call):
     decode_at: list[str] = Field(default_factory=list)
     """Fields of the item that hold JSON as text."""
     drop: list[str] = Field(default_factory=list)
-    """Fields that change without anybody changing anything; dotted paths go through lists."""
+    """Fields that change without anybody changing anything; dotted paths go through lists, and by the step `*` through maps."""
     under: Under | None = None
 
 

@@ -1,6 +1,7 @@
 """AWS's answers as JSON can hold them."""
 
 import base64
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,6 +10,8 @@ import orjson
 
 from pipeline import wire
 from pipeline.model import rfc3339
+
+_ESCAPED = re.compile(r'\s*\{(?:\s|\\[nrt])*\\"')
 
 
 def plain(value: Any) -> Any:
@@ -27,11 +30,16 @@ def plain(value: Any) -> Any:
 
 
 def decoded(value: Any) -> Any:
-    """The document that AWS sends as text. Raises Malformed for what is not one."""
+    """The document that AWS sends as text. Raises Malformed for what is not one.
+
+    API Gateway escapes a policy once more, as inside of a JSON string: `{\\"Version\\": …`."""
+    if not isinstance(value, str) or not value:
+        return value
+    text = value.encode(errors="surrogatepass")
     return (
-        wire.decode(value.encode(errors="surrogatepass"))
-        if isinstance(value, str) and value
-        else value
+        wire.decode(wire.decode(b'"%s"' % text).encode())
+        if _ESCAPED.match(value)
+        else wire.decode(text)
     )
 
 

@@ -18,6 +18,7 @@ OTHERS = Rate(50, 200)
 """Not published."""
 RATES: Mapping[str, Rate] = {
     "apigateway": Rate(10, 40),  # all of API Gateway's management calls together
+    "apigateway.GetResources": Rate(2.5, 5),
     "apigatewayv2": Rate(10, 40),
     "cloudtrail": Rate(10, 10),
     "cloudwatch.DescribeAlarms": Rate(9, 9),

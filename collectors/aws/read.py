@@ -267,12 +267,14 @@ def _ask(whole: Gathered, detail: Detail) -> Answer:
 
 
 def _dropped(got: Any, paths: Collection[str]) -> Any:
-    """A part without some fields; a path goes through lists."""
+    """A part without some fields; a path goes through lists, and its step `*` through every value of a map."""
     if isinstance(got, list) and paths:
         return [_dropped(one, paths) for one in got]
     if not isinstance(got, dict) or not paths:
         return got
-    below = {key: [p.partition(".")[2] for p in paths if p.startswith(f"{key}.")] for key in got}
+    below = {
+        key: [p.partition(".")[2] for p in paths if p.startswith((f"{key}.", "*."))] for key in got
+    }
     return {key: _dropped(item, below[key]) for key, item in got.items() if key not in paths}
 
 

@@ -187,4 +187,7 @@ def _decoded(shape: Any, names: list[str], dropped: list[str]) -> Any:
         return {"fields": fields | dict.fromkeys(names, "any")}
     if isinstance(shape, dict) and "list" in shape and dropped:
         return {"list": _decoded(shape["list"], [], dropped)}
+    if isinstance(shape, dict) and "map" in shape and dropped and not names:
+        below_all = [p.removeprefix("*.") for p in dropped if p.startswith("*.")]
+        return {"map": _decoded(shape["map"], [], below_all)}
     return "any" if names else shape

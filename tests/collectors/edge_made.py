@@ -1,5 +1,6 @@
 """How things at the edge are made in a simulated AWS, for the recording and for the truth."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -70,10 +71,16 @@ def certificate(name: str, days: float = 365, bits: int = 2048) -> tuple[bytes, 
     return built.public_bytes(encoding), secret
 
 
-def methods(gateway: Any, api: str) -> str:
-    """A REST API's one method, deployed; the deployment's id."""
+def escaped(policy: dict[str, Any]) -> str:
+    """A policy as API Gateway answers it; the simulated one repeats what it was given."""
+    return json.dumps(json.dumps(policy))[1:-1]
+
+
+def methods(gateway: Any, api: str, **verbs: dict[str, Any]) -> str:
+    """Methods of a REST API's root, deployed; without any a guarded GET. The deployment's id."""
     root = gateway.get_resources(restApiId=api)["items"][0]["id"]
-    where = {"restApiId": api, "resourceId": root, "httpMethod": "GET"}
-    gateway.put_method(**where, authorizationType="AWS_IAM")
-    gateway.put_integration(**where, type="HTTP", uri="https://example.com", integrationHttpMethod="GET")  # fmt: skip
+    for verb, more in (verbs or {"GET": {"authorizationType": "AWS_IAM"}}).items():
+        where = {"restApiId": api, "resourceId": root, "httpMethod": verb}
+        gateway.put_method(**where, **more)
+        gateway.put_integration(**where, type="HTTP", uri="https://example.com", integrationHttpMethod="GET")  # fmt: skip
     return str(gateway.create_deployment(restApiId=api)["id"])

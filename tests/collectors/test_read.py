@@ -1,5 +1,6 @@
 """Denied, throttled, absent, gone and failed are five different things, for every part of every row."""
 
+import json
 from typing import Any
 
 import orjson
@@ -8,9 +9,11 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from collectors.aws.errors import NotOffered, trouble
+from collectors.aws.plain import decoded
 from collectors.aws.read import Vanished, items, resource
 from collectors.aws.shapes import service_model
 from collectors.table import Detail, Kind, kinds
+from pipeline.errors import Malformed
 from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, context, read_all, recorded
 
@@ -239,6 +242,33 @@ def test_what_changes_by_itself_is_dropped_within_lists_too() -> None:
         assert "CustomerGatewayConfiguration" not in connection
         assert all(one.keys() == {"OutsideIpAddress", "Status"} for one in connection["VgwTelemetry"])  # fmt: skip
         assert connection["Options"]["TunnelOptions"][0]["PreSharedKey"]["redacted"] is True
+
+
+def test_a_method_says_who_may_call_and_nothing_of_what_it_calls() -> None:
+    kind = kinds()["AWS::ApiGateway::RestApi"]
+    full = next(one for one in snapshots(read_all(Replayed(recorded(kind.type)), kind)) if one.name == "full")  # fmt: skip
+    (root,) = full.config["resources"]
+    assert root["path"] == "/"
+    assert root["resourceMethods"]["GET"]["authorizationType"] == "AWS_IAM"
+    gone = {"methodIntegration", "methodResponses", "requestModels", "requestParameters"}
+    assert not root["resourceMethods"]["GET"].keys() & gone
+    assert full.config["api"]["policy"]["Statement"][0]["Effect"] == "Allow", "it comes escaped"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("times", [0, 1])
+def test_a_document_is_decoded_escaped_once_or_not(indent: int | None, times: int) -> None:
+    document = {"Version": "2012-10-17", "Id": 'a "b" \\ / é', "Statement": [{"Sid": "{}"}]}
+    text = json.dumps(document, indent=indent)
+    for _ in range(times):
+        text = json.dumps(text)[1:-1]
+    assert decoded(text) == document
+
+
+@pytest.mark.parametrize("text", ['{\\"a', '{\\"a\\": 1}"', "{a}", '{\\\\"a\\\\": 1}'])
+def test_what_is_no_document_either_way_is_refused(text: str) -> None:
+    with pytest.raises(Malformed):
+        decoded(text)
 
 
 def test_inline_policies_and_keys_are_whole() -> None:

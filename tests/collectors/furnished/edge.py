@@ -7,6 +7,7 @@ from tests.collectors.edge_made import (
     TAGS,
     certificate,
     distribution,
+    escaped,
     methods,
     to_own_host,
     web_acl,
@@ -97,7 +98,14 @@ def _certificates(moto: Any) -> None:
 def _rest_apis(moto: Any) -> None:
     gateway = moto.client("apigateway")
     gateway.create_rest_api(name="bare")
-    api = gateway.create_rest_api(name="full", tags={"env": "prod"})["id"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": "*",
+    }
+    policy = escaped({"Version": "2012-10-17", "Statement": [statement]})
+    api = gateway.create_rest_api(name="full", policy=policy, tags={"env": "prod"})["id"]
     deployment = methods(gateway, api)
     gateway.create_stage(restApiId=api, stageName="prod", deploymentId=deployment, cacheClusterEnabled=True, cacheClusterSize="0.5",
                          variables={"password": "hunter22"}, tracingEnabled=True)  # fmt: skip

@@ -1,19 +1,22 @@
 """REST, HTTP and WebSocket APIs, and their domain names."""
 
+import json
 from typing import Any
 
-from tests.collectors.edge_made import methods, web_acl
+from tests.collectors.edge_made import escaped, methods, web_acl
 from tests.collectors.moto import MASTER, Moto
-from tests.collectors.truth import Truth
+from tests.collectors.truth import Truth, policy
 
 TYPES = {"AWS::ApiGateway::RestApi", "AWS::ApiGateway::DomainName", "AWS::ApiGatewayV2::Api"}
 NEVER_FAILED: set[str] = set()
 NEVER_PASSED: set[str] = set()
 REGION = "eu-west-1"
+FREE = "apigateway-rest-api-methods-authorized"
 QUIET, OPEN, CACHE = (f"apigateway-rest-api-{rule}" for rule in ("execution-logged", "behind-waf", "cache-encrypted"))  # fmt: skip
 UNLOGGED, ANYBODY, SILENT = (f"apigatewayv2-api-{rule}" for rule in ("access-logged", "routes-authorized", "execution-logged"))  # fmt: skip
 LOG = {"DestinationArn": f"arn:aws:logs:{REGION}:{MASTER}:log-group:x", "Format": "$context.requestId"}  # fmt: skip
 Change = tuple[str, str]
+Verbs = dict[str, dict[str, Any]]
 LOUD: Change = ("/*/*/logging/loglevel", "ERROR")
 CACHED: Change = ("/*/*/caching/enabled", "true")
 PLAIN: Change = ("/*/*/caching/dataEncrypted", "false")
@@ -29,10 +32,13 @@ def _rest(moto: Moto) -> Truth:
     truth: Truth = {}
 
     def make(name: str, breaks: set[str], stages: dict[str, list[Change]], guarded: tuple[str, ...] = ("prod", "test"),
-             cache: bool = False, kind: str = "REGIONAL") -> None:  # fmt: skip
-        api = gateway.create_rest_api(name=name, endpointConfiguration={"types": [kind]})["id"]
+             cache: bool = False, kind: str = "REGIONAL", verbs: Verbs | None = None, rights: str = "") -> None:  # fmt: skip
+        given = {"policy": rights} if rights else {}
+        api = gateway.create_rest_api(name=name, endpointConfiguration={"types": [kind]}, **given)[
+            "id"
+        ]
         truth[name] = breaks
-        deployment = methods(gateway, api) if stages else ""
+        deployment = methods(gateway, api, **(verbs or {})) if stages else ""
         for stage, changes in stages.items():
             where = {"restApiId": api, "stageName": stage}
             more = {"cacheClusterEnabled": True, "cacheClusterSize": "0.5"} if cache else {}
@@ -55,12 +61,25 @@ def _rest(moto: Moto) -> Truth:
     make("cache-of-nothing", set(), {"prod": [LOUD, PLAIN]}, cache=True)
     make("cache-as-it-comes", {CACHE, QUIET}, {"prod": []}, cache=True)
     make("no-cache", set(), {"prod": [LOUD, CACHED, PLAIN]})
+    signed, nobody = {"authorizationType": "AWS_IAM"}, {"authorizationType": "NONE"}
+    free: Verbs = {"GET": signed, "POST": nobody}
+    some = policy(
+        "*", "execute-api:Invoke", condition={"IpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+    )
+    everybody = policy("*", "execute-api:Invoke")
+    make("one-method-free", {FREE}, {"prod": [LOUD]}, verbs=free)
+    make("free-within", set(), {"prod": [LOUD]}, (), kind="PRIVATE", verbs=free)
+    make("free-by-key", set(), {"prod": [LOUD]}, verbs={"GET": nobody | {"apiKeyRequired": True}})
+    make("free-for-browsers", set(), {"prod": [LOUD]}, verbs={"GET": signed, "OPTIONS": nobody})
+    for form, told in (("plain", str), ("escaped", lambda text: escaped(json.loads(text)))):
+        make(f"free-for-some-{form}", set(), {"prod": [LOUD]}, verbs=free, rights=told(some))
+        make(f"free-by-policy-{form}", {FREE}, {"prod": [LOUD]}, verbs=free, rights=told(everybody))
     return truth
 
 
 def _domains(gateway: Any) -> Truth:
-    for name, policy in (("old.example", "TLS_1_0"), ("new.example", "TLS_1_2")):
-        gateway.create_domain_name(domainName=name, securityPolicy=policy)
+    for name, least in (("old.example", "TLS_1_0"), ("new.example", "TLS_1_2")):
+        gateway.create_domain_name(domainName=name, securityPolicy=least)
     return {"old.example": {"apigateway-domain-name-modern-tls"}, "new.example": set()}
 
 
