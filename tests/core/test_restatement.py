@@ -106,7 +106,7 @@ def test_that_it_stands_is_told_to_those_to_whom_it_is_a_state() -> None:
             told["standing"].append(finding["last_seen"])
             return []
 
-        def finding(self, finding: dict[str, Any], body: Body) -> list[Any]:
+        def finding(self, finding: dict[str, Any], body: Body, *, first_reading: bool) -> list[Any]:
             told["finding"].append(finding["id"])
             return []
 

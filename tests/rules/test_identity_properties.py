@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.rulebook.identity import judges
@@ -100,6 +100,23 @@ def test_splitting_changes_nothing(found: Any) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(policy, statement("Allow"))
+@example(
+    found=[
+        {
+            "Effect": "Allow",
+            "Action": ["*"],
+            "Resource": ["arn:aws:iam::*:role/*"],
+            "Condition": {},
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["*"],
+            "NotResource": ["arn:aws:iam::*:role/*"],
+            "Condition": {},
+        },
+    ],
+    more={"Effect": "Allow", "Action": ["*"], "NotResource": ["*"], "Condition": {}},
+)
 def test_more_rights_are_never_fewer(found: Any, more: Any) -> None:
     before, after = verdicts(found), verdicts([*found, more])
     assert [b for b, a in zip(before, after, strict=True) if b and not a] == []

@@ -194,7 +194,8 @@ class Allowed:
         """Whether the Allows are, together, every action of these services on every resource."""
         asked = Request("*")
         open_ = [one for one in self.allows if self.can_hold(one, asked)]
-        left_out = {r for one in open_ for r in one.not_resources or () if _real(r, services)}
+        named = {r for one in open_ for r in one.not_resources or () if _real(r, services)}
+        left_out = {r for r in named if not every_resource(r)}
         return all(
             self._whole([one for one in open_ if self._lies(one, place)], services)
             for place in (None, *sorted(left_out))
@@ -213,6 +214,8 @@ class Allowed:
     def _lies(self, one: Grant, place: str | None) -> bool:
         """Whether a statement is about all that no statement names (None), or about all of a pattern."""
         if one.not_resources is not None:
+            if any(every_resource(r) for r in one.not_resources):
+                return False  # it is about nothing
             return place is None or not any(meets(r, place) for r in one.not_resources)
         if place is None:
             return any(every_resource(r) for r in one.resources)
