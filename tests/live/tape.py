@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from pipeline import wire
+from pipeline.consoles import rows
 from pipeline.fold import Fold
+from pipeline.judging import Options
 from pipeline.model import (
     Actor,
     Baseline,
@@ -22,6 +24,7 @@ from pipeline.model import (
     Tick,
     Unread,
 )
+from pipeline.shell import grants
 from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, RESTATEMENTS, SNAPSHOTS, partition
 from tests.core.world import TYPE, rulebook
 
@@ -46,7 +49,7 @@ class Witness(Fold):
         self.all_again: list[bytes] = []
         """Restatements."""
         self.all_drifts: list[bytes] = []
-        super().__init__(rulebook())
+        super().__init__(rulebook(), Options(grants=grants(), consoles=rows()))
 
     def _take(self) -> None:
         work = self._partition.take()
