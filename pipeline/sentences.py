@@ -51,7 +51,7 @@ class Teller:
         self._state, self._at, self._grants, self._row = state, at, grants, row
         resource = state.body.resource
         self._names = standard(resource)
-        page = consoles.console_url(row, resource) if state.body.deleted_at is None else None
+        page = consoles.console_url(row, resource)
         self._links = [page] if page else []
         self._known: dict[str, Any] | None = None
         self._tagless = False
@@ -66,7 +66,9 @@ class Teller:
             else:
                 own = self._own(finding, bound)
         told = own or self._generated(finding)
-        return {"id": finding["id"], "sentence": told, **finding, "links": self._links}
+        # by what the finding itself says: it is not said again because something else is known of its resource
+        links = [] if finding["retired"] else self._links
+        return {"id": finding["id"], "sentence": told, **finding, "links": links}
 
     def _own(self, finding: dict[str, Any], bound: BoundRule) -> str | None:
         """The sentence of a rule, if it has one; also fills its remediation."""
