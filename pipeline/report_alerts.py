@@ -75,4 +75,4 @@ def _story(story: Sequence[Mapping[str, Any]]) -> str:
     """What happened, in order; what happened several times in a row is counted."""
     words = (str(step.get("what") or step.get("rule") or "") for step in story)
     told = [(word, sum(1 for _ in same)) for word, same in groupby(words)]
-    return some([word if times == 1 else f"{word} ({times:,} times)" for word, times in told], SHOWN)  # fmt: skip
+    return some([word if times == 1 else f"{word} ({number_of(times, 'time')})" for word, times in told], SHOWN)  # fmt: skip

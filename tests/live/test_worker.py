@@ -226,8 +226,9 @@ def test_rules_are_taken_up_while_it_runs_and_mistakes_are_not(site: Site) -> No
 
 def test_a_clock_that_is_killed_takes_no_time_away(site: Site) -> None:
     """A wait ends when it ends, however long nobody told the time; and a clock that begins anew tells none twice."""
+    # long enough for a busy machine to see the wait before its end
     rule = site.folder / "rules" / "t-patient.yaml"
-    rule.write_text(rule.read_text().replace("for: 10m", "for: 3s"))
+    rule.write_text(rule.read_text().replace("for: 10m", "for: 15s"))
     uid = f"arn:aws:kms:eu-west-1:111111111111:key/{uuid.uuid4()}"
     worker, clock = site.worker(), site.launch("clock", DRIFTLINE_CLOCK__INTERVAL="1s")
     wait_until(worker.ready, PATIENCE, worker.child, "the worker")
@@ -244,5 +245,5 @@ def test_a_clock_that_is_killed_takes_no_time_away(site: Site) -> None:
     again = site.launch("clock", DRIFTLINE_CLOCK__INTERVAL="1s")
     wait_until(lambda: told().get("status") == "open", PATIENCE, again, "its end")
     finding = told()
-    assert datetime.fromisoformat(finding["opened_at"]) - at == timedelta(seconds=3)
+    assert datetime.fromisoformat(finding["opened_at"]) - at == timedelta(seconds=15)
     assert (finding["reason"], finding["reopened"]) == ("opened", 0)
