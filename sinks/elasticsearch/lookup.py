@@ -5,7 +5,7 @@ Lists come worst (findings) or newest (alerts) first."""
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from elasticsearch import AsyncElasticsearch
+from elasticsearch import AsyncElasticsearch, NotFoundError
 
 from pipeline.settings import Elasticsearch
 from pipeline.wanted import WantedAlerts, WantedFindings
@@ -73,14 +73,15 @@ async def _pages(
 async def _page(
     es: AsyncElasticsearch, index: str, query: Query, order: list[Query], size: int, after: Any
 ) -> dict[str, Any]:
-    more: dict[str, Any] = {} if after is None else {"search_after": after}
-    if (
-        index != ALIAS
-    ):  # made with its first document; the alias by --install, and its absence is told
-        more["ignore_unavailable"] = True
-    answer = await es.search(
-        index=index, query=query, sort=order, size=size, track_total_hits=True, **more
-    )
+    more = {} if after is None else {"search_after": after}
+    try:
+        answer = await es.search(
+            index=index, query=query, sort=order, size=size, track_total_hits=True, **more
+        )
+    except NotFoundError:  # ignore_unavailable would also hide an index that may not be read
+        if index == ALIAS:  # it is made by --install
+            raise
+        return {"total": {"value": 0}, "hits": []}  # made with its first document
     hits: dict[str, Any] = answer["hits"]
     return hits
 

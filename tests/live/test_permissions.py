@@ -306,6 +306,8 @@ def test_each_elasticsearch_role_suffices_and_no_further(
         told = call("driftline_reader", "findings", "list")
         assert told.code == 3, told.out  # nothing is there yet, and that it may know
         assert call("driftline_reader", "alerts", "list").code == 3
+        refused_too = call("driftline_sink", "alerts", "list", "--store", "elasticsearch")
+        assert (refused_too.code, "403" in refused_too.out or "unauthorized" in refused_too.out) == (2, True), refused_too.out  # fmt: skip
         asyncio.run(_write(node))
 
 
