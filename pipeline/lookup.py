@@ -1,14 +1,18 @@
 """Where findings and alerts are looked up: Elasticsearch where it is set up, else Kafka."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import click
+from rich.console import Console
 
 from pipeline.errors import UserError
-from pipeline.report import plain
+from pipeline.plural import number_of
+from pipeline.report import EXIT_UNREAD, ascii_json, plain
 from pipeline.settings import Settings
+from pipeline.table import console
 from pipeline.wanted import LEAST, named
 
 T = TypeVar("T")
@@ -32,6 +36,41 @@ def from_elasticsearch(settings: Settings, asked: Coroutine[Any, Any, T]) -> T:
         if told is None:
             raise
         raise told from None
+
+
+def looked_up(
+    settings: Settings,
+    store: str | None,
+    there: Callable[[], Coroutine[Any, Any, T]],
+    held: Callable[[], T],
+) -> T:
+    """The answer of Elasticsearch (`there`) or of Kafka (`held`), as `uses_elasticsearch` says. Raises UserError."""
+    return from_elasticsearch(settings, there()) if uses_elasticsearch(settings, store) else held()
+
+
+def shown(
+    noun: str,
+    id: str,
+    found: Sequence[dict[str, Any]],
+    form: str,
+    show: Callable[[Console, dict[str, Any]], None],
+) -> int:
+    """Prints the one that an id names, whole; the exit code."""
+    document = one(noun, id, found)
+    if document is None:
+        return EXIT_UNREAD
+    if form == "json":
+        click.echo(ascii_json(document))
+    else:
+        show(console(sys.stdout), document)
+    return 0
+
+
+def counted(found: Sequence[object], total: int, noun: str) -> str:
+    """How many a list shows, and of how many."""
+    if total == len(found):
+        return number_of(total, noun)
+    return f"{len(found):,} of {number_of(total, noun)} (--limit shows more)"
 
 
 def one(noun: str, id: str, found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -167,6 +167,16 @@ def vouched(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> set[str
     return given | ({known} if known else set())
 
 
+def who_as(actor: Mapping[str, Any] | None) -> str:
+    """An actor for people: the person, where that is known, and as whom; empty for nobody."""
+    if not actor:
+        return ""
+    person = actor.get("person") or {}
+    if person.get("kind", UNKNOWN) == UNKNOWN or person["id"] == actor["id"]:
+        return str(actor["id"])
+    return f"{person['id']} ({actor['id']})"
+
+
 def own(id: str) -> str:
     """An id without what a session's caller has chosen of it."""
     return CHOSEN.sub(r"\1", id)

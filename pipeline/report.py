@@ -1,10 +1,10 @@
-"""What a one-shot evaluation tells programs: sums, exit code, JSON and CSV. Pure. Tables for people: pipeline.report_table."""
+"""What a one-shot evaluation tells programs: sums, exit code, JSON and CSV. Pure. Tables for people: pipeline.report_findings."""
 
 import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -26,7 +26,7 @@ def standing(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return [finding for finding in findings if not finding["retired"]]
 
 
-def failing(finding: dict[str, Any]) -> bool:
+def failing(finding: Mapping[str, Any]) -> bool:
     """Open and not suppressed: what `--fail-on` looks at."""
     return bool(finding["status"] == "open")
 
@@ -92,23 +92,23 @@ def cell(value: object) -> str:
     return f"'{text}" if text.lstrip()[:1] in FORMULA else text
 
 
-def account_name(finding: dict[str, Any]) -> str:
+def account_name(finding: Mapping[str, Any]) -> str:
     """The account's name; empty where it is not known."""
     return str((finding["resource"].get("cloud_account") or {}).get("name") or "")
 
 
-def account(finding: dict[str, Any]) -> str:
+def account(finding: Mapping[str, Any]) -> str:
     """The account for people: its name, where it is known, and its id."""
     name, id = account_name(finding), str(finding["resource"]["account"])
     return f"{name} ({id})" if name else id
 
 
-def controls(rule: dict[str, Any]) -> list[str]:
+def controls(rule: Mapping[str, Any]) -> list[str]:
     """The controls that a finding's rule says something about: `fsbp:EC2.51`."""
     return sorted(f"{name}:{id}" for name, ids in rule.get("frameworks", {}).items() for id in ids)
 
 
-def sentence(finding: dict[str, Any]) -> str:
+def sentence(finding: Mapping[str, Any]) -> str:
     """Why the finding stands so, in one sentence; of statements from before there were sentences, by the rule's title."""
     return str(finding.get("sentence") or f"{finding['evaluation']}: {finding['rule']['title']}")
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from pipeline.plural import number_of
 from pipeline.report import plain
-from pipeline.table import COLORS, some
+from pipeline.table import bare_table, severity_text, some
 from pipeline.wanted import LEAST
 
 SHOWN = 3
@@ -45,7 +45,7 @@ def alerts_table(
 ) -> Table:
     """A row an alert: its sentence, which names who, from where, on what and in which account; below it what happened.
     `ids`: with the first characters of its id."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = bare_table()
     for name in ("from", "to"):
         table.add_column(name, width=10)
     table.add_column("severity", no_wrap=True)
@@ -53,14 +53,13 @@ def alerts_table(
     table.add_column("alert", overflow="fold")
     for one in alerts:
         id = f" {one['id'][:LEAST]}" if ids else ""
+        story = _story(one["story"])
         state = "going on" if one["id"] in still else one["state"]
-        severity = one["severity"]
-        short = "info" if severity == "informational" else severity
         table.add_row(
-            _time(one["begins"]), _time(one["last"]), Text(short, style=COLORS.get(severity, "")),
+            _time(one["begins"]), _time(one["last"]), severity_text(one["severity"]),
             f"{one['count']:,}", Text.assemble(
                 plain(str(one.get("sentence") or one["title"])), (f" ({plain(state)}){id}", "dim"),
-                *(f"\n{plain(line)}" for line in (_story(one["story"]),) if line),
+                f"\n{plain(story)}" if story else "",
             ),
         )  # fmt: skip
     return table

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from pipeline import report
 from pipeline.model import SEVERITIES, Sweep
+from pipeline.plural import number_of
 from pipeline.report import account, failing, plain, sentence
-from pipeline.table import COLORS, some
+from pipeline.table import bare_table, severity_text, some
 from pipeline.wanted import LEAST
 
 SHOWN, SHOWN_REASONS = 3, 5
@@ -50,14 +50,13 @@ def print_failing(
     several = len({account(finding) for finding in findings}) > 1
     if not several:
         console.print(Text(f"Account {plain(account(findings[0]))}\n", style="bold"))
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = bare_table()
     table.add_column("severity", no_wrap=True)
     table.add_column("resource", overflow="fold", max_width=max(24, console.width // 3))
     table.add_column("why", overflow="fold")
     for finding in order:
-        severity = finding["rule"]["severity"]
         table.add_row(
-            Text("info" if severity == "informational" else severity, style=COLORS.get(severity, "")),
+            severity_text(finding["rule"]["severity"]),
             _resource(finding["resource"], account(finding) if several else ""),
             _why(finding, finding["id"][:LEAST] if ids else ""),
         )  # fmt: skip
@@ -97,14 +96,14 @@ def _print_unknown(console: Console, findings: Iterable[dict[str, Any]]) -> None
         folded[Reason(one["resource"]["type"], one["reason"], one["cause"])].append(one)
     if not folded:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = bare_table()
     table.add_column("not known", justify="right", no_wrap=True)
     table.add_column("why", overflow="fold")
     for reason, ones in sorted(folded.items(), key=lambda item: (-len(item[1]), item[0])):
         rules = sorted({one["rule"]["id"] for one in ones})
         resources = len({one["resource"]["uid"] for one in ones})
         told = ones[0].get("sentence") or f"{reason.type}: {reason.cause or reason.reason}"
-        below = f"{reason.type}, {_count(resources, 'resource')}; {some(rules, SHOWN)}"
+        below = f"{reason.type}, {number_of(resources, 'resource')}; {some(rules, SHOWN)}"
         table.add_row(str(len(ones)), Text.assemble(plain(told), "\n", (plain(below), "dim")))
     console.print(table)
     console.print()
@@ -116,7 +115,7 @@ def _print_sums(
     sums = report.summary(findings, sweeps)
     counts = ", ".join(f"{n} {name}" for name, n in sums["evaluations"].items()) or "none"
     worst = ", ".join(f"{n} {name}" for name, n in sums["open_by_severity"].items() if n) or "none"
-    of = f"{_count(sums['resources'], 'resource')} in {_count(len(sums['accounts']), 'account')}"
+    of = f"{number_of(sums['resources'], 'resource')} in {number_of(len(sums['accounts']), 'account')}"
     console.print(f"{of}. Verdicts: {counts}.", highlight=False)
     accepted = f" Suppressed: {sums['suppressed']}." if sums["suppressed"] else ""
     console.print(f"Open: {worst}.{accepted}", highlight=False)
@@ -127,7 +126,7 @@ def _print_sweeps(console: Console, sweeps: Sequence[Sweep]) -> None:
     if not sweeps:
         return
     lines = {status: _reasons(status, sweeps) for status in sorted({one.status for one in sweeps})}
-    head = f"\nNot read whole: {_count(len(sweeps), 'scope')} (all of them: --format json)"
+    head = f"\nNot read whole: {number_of(len(sweeps), 'scope')} (all of them: --format json)"
     console.print(Text(head, style="yellow"))
     for status, reasons in lines.items():
         console.print(Text(f"  {status}: {some(reasons, SHOWN_REASONS)}"))
@@ -141,7 +140,3 @@ def _reasons(status: str, sweeps: Iterable[Sweep]) -> list[str]:
     words = 1 if status == "denied" else 2  # the call; else also its error's code
     short = {": ".join(text.split(": ")[:words]).removesuffix(":") for text in texts}
     return sorted(text if len(text) <= REASON else f"{text[:REASON]}…" for text in short)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

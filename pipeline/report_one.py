@@ -9,9 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.people import who_as
 from pipeline.plural import number_of
 from pipeline.report import account, controls, plain, sentence
-from pipeline.table import COLORS
+from pipeline.table import COLORS, bare_table
 
 Row = tuple[str, object]
 STEP = (
@@ -27,11 +28,11 @@ WAYS = (("console", "In the console"), ("cli", "Command line"), ("terraform", "T
 def print_finding(console: Console, one: Mapping[str, Any]) -> None:
     """The sentence first; then what it is about, who caused it, what is known, and how to mend it."""
     rule, resource = one["rule"], one["resource"]
-    _head(console, rule["severity"], one["status"], sentence(dict(one)))
+    _head(console, rule["severity"], one["status"], sentence(one))
     _rows(console, [
         ("Resource", f"{resource['name'] or resource['uid']} ({resource['type']})"),
         ("", resource["uid"]),
-        ("Account", account(dict(one))),
+        ("Account", account(one)),
         ("Region", resource["region"]),
         ("Rule", f"{rule['id']}, version {rule['version']}"),
         ("", rule["title"]),
@@ -83,7 +84,7 @@ def print_alert(console: Console, one: Mapping[str, Any]) -> None:
 
 
 def _story(story: Iterable[Mapping[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = bare_table(heads=False)
     table.add_column("at", width=19)
     table.add_column("what", overflow="fold")
     for step in story:
@@ -104,7 +105,7 @@ def _head(console: Console, severity: str, status: str, text: str) -> None:
 
 
 def _rows(console: Console, rows: Iterable[Row]) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = bare_table(heads=False)
     table.add_column("name", no_wrap=True, style="dim")
     table.add_column("value", overflow="fold")
     for name, value in rows:
@@ -134,11 +135,8 @@ def _actor(one: Mapping[str, Any]) -> str:
     actor = one.get("actor")
     if not actor:
         return f"{one['attribution']} (drift {one['drift']})" if one.get("drift") else ""
-    person = actor.get("person") or {}
-    known = person.get("kind", "unknown") != "unknown" and person["id"] != actor["id"]
-    who = f"{person['id']} ({actor['id']})" if known else actor["id"]
     more = [f"{word} {actor[key]}" for key, word in (("source_ip", "from"), ("tool", "by")) if actor.get(key)]  # fmt: skip
-    return ", ".join([str(who), *more])
+    return ", ".join([who_as(actor), *more])
 
 
 def _exception(one: Mapping[str, Any] | None) -> str:

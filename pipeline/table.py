@@ -15,6 +15,17 @@ WIDTH = 80
 """Columns of an output that is no terminal, unless COLUMNS says how many."""
 
 
+def bare_table(*, heads: bool = True) -> Table:
+    """A table without lines, with or without heads."""
+    return Table(box=None, pad_edge=False, header_style="bold", show_header=heads)
+
+
+def severity_text(severity: str) -> Text:
+    """A severity in its colour, short enough for a narrow column."""
+    short = "info" if severity == "informational" else severity
+    return Text(short, style=COLORS.get(severity, ""))
+
+
 def texts(
     heads: Sequence[str],
     rows: Iterable[Sequence[object]],
@@ -22,7 +33,7 @@ def texts(
     whole: Sequence[str] = (),
 ) -> Table:
     """A table of plain texts. Columns that stand to the right, and that never wrap, by their heads."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = bare_table()
     for name in heads:
         table.add_column(
             name,

@@ -11,7 +11,7 @@ from pipeline import wire
 from pipeline.errors import Malformed
 from pipeline.model import from_micros, micros
 from pipeline.patterns import matches
-from pipeline.people import NOBODY_MAPPED, People
+from pipeline.people import NOBODY_MAPPED, People, who_as
 from pipeline.plural import number_of
 from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
 
@@ -117,7 +117,7 @@ class Timeline:
     def _change(self, one: dict[str, Any]) -> None:
         if "action" not in one or not self._concerns(one["uid"], one["actor"]):
             return
-        who = _named(one["actor"])
+        who = who_as(one["actor"])
         extra = [f"from {one['source_ip']}"] if one.get("source_ip") else []
         extra += (
             [f"refused: {one.get('error') or 'failed'}"] if one.get("outcome") == "failure" else []
@@ -136,7 +136,7 @@ class Timeline:
         what = f"{', '.join([*paths[:PATHS], *more])} ({one['attribution']})"
         self._put(
             one["id"],
-            Line(_time(one["at"]), "drift", what, _named(one.get("actor")), one["uid"], one["id"]),
+            Line(_time(one["at"]), "drift", what, who_as(one.get("actor")), one["uid"], one["id"]),
         )
 
     def _finding(self, one: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ class Timeline:
         self._put(
             f"{one['id']} {one['updated_at']} {state}",
             Line(
-                _time(one["updated_at"]), "finding", what, _named(one.get("actor")), uid, one["id"]
+                _time(one["updated_at"]), "finding", what, who_as(one.get("actor")), uid, one["id"]
             ),
         )
 
@@ -202,16 +202,6 @@ class Timeline:
         newest = self._revisions.get((kind, one["id"]), -1)
         self._revisions[kind, one["id"]] = max(newest, one["revision"])
         return bool(one["revision"] >= newest)
-
-
-def _named(actor: Mapping[str, Any] | None) -> str:
-    """Who it was: the person, where that is known, and as whom."""
-    if not actor:
-        return ""
-    person = actor.get("person") or {}
-    if person.get("kind", "unknown") == "unknown" or person["id"] == actor["id"]:
-        return str(actor["id"])
-    return f"{person['id']} ({actor['id']})"
 
 
 def _time(text: str) -> str:

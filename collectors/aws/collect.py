@@ -217,9 +217,9 @@ class _Run:
             for gone in left.types(self.known, account, kinds(), self.now()):
                 self._put(gone)
         # what is global lists whole accounts: first, beside everything else
-        everywhere = [kind for kind in self.rows if kind.scope == "global"]
-        self._tally.more(len(everywhere))
-        started_first = self._start(entered, everywhere, GLOBAL, once)
+        global_rows = [kind for kind in self.rows if kind.scope == "global"]
+        self._tally.more(len(global_rows))
+        global_started = self._start(entered, global_rows, GLOBAL, once)
         regional = [kind for kind in self.rows if kind.scope == "regional"]
         before: tuple[str, list[Future[None]]] = ("", [])
         regions = self._regions(entered, regional)
@@ -230,7 +230,7 @@ class _Run:
             self._await(entered, *before)
             before = (region, started)
         self._await(entered, *before)
-        self._await(entered, GLOBAL, started_first)
+        self._await(entered, GLOBAL, global_started)
 
     def _start(
         self, account: Account, rows: Sequence[Kind], region: str, once: Once

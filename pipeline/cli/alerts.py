@@ -30,6 +30,7 @@ def command() -> None:
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     """List alerts, newest first. Exit 3: there is none."""
     from pipeline import report
+    from pipeline.lookup import counted
     from pipeline.report_alerts import alerts_table
     from pipeline.table import console
 
@@ -42,8 +43,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
         if found:
             out.print(alerts_table(found, (), ids=True))
             out.print()
-        more = f" of {total:,} (--limit shows more)" if total > len(found) else ""
-        out.print(f"{len(found):,}{more} alerts", highlight=False)
+        out.print(counted(found, total, "alert"), highlight=False)
     return 0 if found else report.EXIT_UNREAD
 
 
@@ -53,26 +53,17 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
 @formats()
 def show(id: str, store: str | None, form: str) -> int:
     """Show one alert whole, with its story. ID may be its first eight characters. Exit 3: there is none."""
-    from pipeline import report, stored
-    from pipeline.lookup import from_elasticsearch, one, uses_elasticsearch
+    from pipeline import stored
+    from pipeline.lookup import looked_up, shown
     from pipeline.report_one import print_alert
-    from pipeline.table import console
+    from sinks.elasticsearch.lookup import alert_named
 
     settings = load_settings()
-    if uses_elasticsearch(settings, store):
-        from sinks.elasticsearch.lookup import alert_named
-
-        found = from_elasticsearch(settings, alert_named(settings.elasticsearch, id))
-    else:
-        found = stored.alerts(settings.kafka, lambda alert: alert["id"].startswith(id))
-    alert = one("alert", id, found)
-    if alert is None:
-        return report.EXIT_UNREAD
-    if form == "json":
-        click.echo(report.ascii_json(alert))
-    else:
-        print_alert(console(sys.stdout), alert)
-    return 0
+    found = looked_up(
+        settings, store, lambda: alert_named(settings.elasticsearch, id),
+        lambda: stored.alerts(settings.kafka, lambda one: one["id"].startswith(id)),
+    )  # fmt: skip
+    return shown("alert", id, found, form, print_alert)
 
 
 def _wanted(given: dict[str, Any]) -> WantedAlerts:
@@ -91,13 +82,12 @@ def _found(
     settings: Settings, store: str | None, wanted: WantedAlerts, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
     from pipeline import stored
-    from pipeline.lookup import from_elasticsearch, uses_elasticsearch
+    from pipeline.lookup import looked_up
+    from sinks.elasticsearch.lookup import Found, alerts
 
-    if uses_elasticsearch(settings, store):
-        from sinks.elasticsearch.lookup import alerts
+    def held() -> Found:
+        every = stored.alerts(settings.kafka, wanted.takes)
+        every.sort(key=lambda one: (one["last"], one["id"]), reverse=True)
+        return Found(every[:limit], len(every))
 
-        found = from_elasticsearch(settings, alerts(settings.elasticsearch, wanted, limit))
-        return found.documents, found.total
-    every = stored.alerts(settings.kafka, wanted.takes)
-    every.sort(key=lambda one: (one["last"], one["id"]), reverse=True)
-    return every[:limit], len(every)
+    return looked_up(settings, store, lambda: alerts(settings.elasticsearch, wanted, limit), held)

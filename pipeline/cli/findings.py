@@ -32,6 +32,7 @@ def command() -> None:
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     """List findings, worst first. Exit 3: there is none."""
     from pipeline import report
+    from pipeline.lookup import counted
     from pipeline.report_findings import print_failing
     from pipeline.table import console
 
@@ -44,8 +45,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     else:
         out = console(sys.stdout)
         print_failing(out, found, ids=True)
-        more = f" of {total:,} (--limit shows more)" if total > len(found) else ""
-        out.print(f"{len(found):,}{more} findings", highlight=False)
+        out.print(counted(found, total, "finding"), highlight=False)
     return 0 if found else report.EXIT_UNREAD
 
 
@@ -55,26 +55,17 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
 @formats()
 def show(id: str, store: str | None, form: str) -> int:
     """Show one finding whole. ID may be its first eight characters. Exit 3: there is none."""
-    from pipeline import report, stored
-    from pipeline.lookup import from_elasticsearch, one, uses_elasticsearch
+    from pipeline import stored
+    from pipeline.lookup import looked_up, shown
     from pipeline.report_one import print_finding
-    from pipeline.table import console
+    from sinks.elasticsearch.lookup import finding_named
 
     settings = load_settings()
-    if uses_elasticsearch(settings, store):
-        from sinks.elasticsearch.lookup import finding_named
-
-        found = from_elasticsearch(settings, finding_named(settings.elasticsearch, id))
-    else:
-        found = stored.findings(settings.kafka, lambda finding: finding["id"].startswith(id))
-    finding = one("finding", id, found)
-    if finding is None:
-        return report.EXIT_UNREAD
-    if form == "json":
-        click.echo(report.ascii_json(finding))
-    else:
-        print_finding(console(sys.stdout), finding)
-    return 0
+    found = looked_up(
+        settings, store, lambda: finding_named(settings.elasticsearch, id),
+        lambda: stored.findings(settings.kafka, lambda one: one["id"].startswith(id)),
+    )  # fmt: skip
+    return shown("finding", id, found, form, print_finding)
 
 
 def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
@@ -98,13 +89,12 @@ def _found(
     settings: Settings, store: str | None, wanted: WantedFindings, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
     from pipeline import stored
-    from pipeline.lookup import from_elasticsearch, uses_elasticsearch
+    from pipeline.lookup import looked_up
     from pipeline.wanted import order
+    from sinks.elasticsearch.lookup import Found, findings
 
-    if uses_elasticsearch(settings, store):
-        from sinks.elasticsearch.lookup import findings
+    def held() -> Found:
+        every = sorted(stored.findings(settings.kafka, wanted.takes), key=order)
+        return Found(every[:limit], len(every))
 
-        found = from_elasticsearch(settings, findings(settings.elasticsearch, wanted, limit))
-        return found.documents, found.total
-    every = sorted(stored.findings(settings.kafka, wanted.takes), key=order)
-    return every[:limit], len(every)
+    return looked_up(settings, store, lambda: findings(settings.elasticsearch, wanted, limit), held)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from pipeline.plural import number_of
 from pipeline.rulebook.wording import LONGEST, clean, worded
 
 UNKNOWN = "unknown"
@@ -38,7 +39,7 @@ def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
         if words := worded([name for name in names if name], width, items):
             yield f"{word} {words}"
     least = "at least " if alert.get("capped") else ""
-    yield f"{least}{alert['count']:,} event{'' if alert['count'] == 1 else 's'}"
+    yield least + number_of(alert["count"], "event")
     if alert.get("held_back"):
         yield "held back by the budget of its rule"
 

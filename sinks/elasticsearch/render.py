@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from pipeline.model import from_micros, to_micros
+from pipeline.report import controls
 from sinks.base import Action
 
 VENDOR = "Driftline"
@@ -68,7 +69,7 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
             "description": rule.get("why") or rule["title"], "rationale": rule.get("why", ""),
             "section": rule["section"] or "Other", "reference": "\n".join(rule.get("references", [])),
             "remediation": _remediation(remediation),
-            "tags": sorted(f"{f}:{c}" for f, cs in rule.get("frameworks", {}).items() for c in cs),
+            "tags": controls(rule),
         },
         "related": {"entity": [resource["uid"]]},
         "driftline": {

@@ -71,13 +71,17 @@ CONTENT = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def content(tmp_path_factory: pytest.TempPathFactory) -> Watch:
-    folder = tmp_path_factory.mktemp("content")
-    (folder / "all.yml").write_text(yaml.safe_dump_all(CONTENT, sort_keys=False))
+def watching(folder: Path, content: list[dict[str, Any]]) -> Watch:
+    """Rules and correlations at work, as their files say them."""
+    (folder / "all.yml").write_text(yaml.safe_dump_all(content, sort_keys=False))
     found = load([folder])
     assert found.problems == []
     return Watch(found)
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+    return watching(tmp_path_factory.mktemp("content"), CONTENT)
 
 
 CALLS = [("ec2", f"Describe{what}", True) for what in ("Instances", "Volumes", "Images", "Vpcs")]

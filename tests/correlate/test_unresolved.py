@@ -8,10 +8,8 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
 
 from pipeline import unresolved, wire
-from pipeline.detections import load
 from pipeline.detections.watch import Watch
 from pipeline.fold import Fold
 from pipeline.model import Actor, Change, micros
@@ -20,7 +18,7 @@ from pipeline.sessions import LIFETIME, MOST_ASKERS, PARTITIONS_ASK, asked, ques
 from pipeline.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
 from tests.core.world import START, change, heard, minute, rulebook, tick
 from tests.correlate.stream import Stream
-from tests.correlate.test_one_fold import correlation, detection, final
+from tests.correlate.test_one_fold import correlation, detection, final, watching
 
 MICROS = 600_000_000
 END = micros(START + timedelta(hours=6))
@@ -40,11 +38,7 @@ CONTENT = [
 
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> Watch:
-    folder = tmp_path_factory.mktemp("content")
-    (folder / "all.yml").write_text(yaml.safe_dump_all(CONTENT, sort_keys=False))
-    found = load([folder])
-    assert found.problems == []
-    return Watch(found)
+    return watching(tmp_path_factory.mktemp("content"), CONTENT)
 
 
 def person(name: str) -> Actor:

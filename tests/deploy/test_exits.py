@@ -1,7 +1,5 @@
 """What a supervisor reads from a command's end: 75 where another start may help, 2 where only a person can."""
 
-import logging
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +9,7 @@ import pipeline.cli
 from collectors.aws.mistakes import user_error
 from pipeline import kafka
 from pipeline.errors import NotThere, UserError
+from tests.shells.command import given_back
 
 
 def code_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -24,14 +23,8 @@ def code_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    """A command that runs on takes the process for its own: signals and logs are given back."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    logs = list(logging.root.handlers)
-    yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    logging.root.handlers[:] = logs
-    logging.disable(logging.NOTSET)
+    with given_back():
+        yield
 
 
 @pytest.fixture

@@ -41,6 +41,10 @@ class Record(NamedTuple):
     elements: int = 0
 
 
+AS_WORKER = Options(grants=grants(), consoles=rows())
+"""What the worker says in findings beside what it judges: for a fold that is compared with it."""
+
+
 class Witness(Fold):
     """A fold that remembers all that was said."""
 
@@ -49,7 +53,7 @@ class Witness(Fold):
         self.all_again: list[bytes] = []
         """Restatements."""
         self.all_drifts: list[bytes] = []
-        super().__init__(rulebook(), Options(grants=grants(), consoles=rows()))
+        super().__init__(rulebook(), AS_WORKER)
 
     def _take(self) -> None:
         work = self._partition.take()

@@ -13,20 +13,18 @@ from confluent_kafka import TopicPartition
 from elasticsearch import Elasticsearch
 
 from pipeline import wire
-from pipeline.consoles import rows
 from pipeline.deadletter import KEPT
-from pipeline.judging import Options
 from pipeline.kafka import admin, read_all
 from pipeline.local.elasticsearch import ElasticsearchServer
 from pipeline.local.kafka import KafkaServer
 from pipeline.local.process import Child, wait_until
 from pipeline.model import finding_id
-from pipeline.shell import grants
 from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
 from sinks.elasticsearch.render import ALIAS
 from sinks.elasticsearch.templates import fingerprint, mapping
 from tests.core.world import UID, World, key
 from tests.live.programs import Site, Told
+from tests.live.tape import AS_WORKER
 
 pytestmark = pytest.mark.live
 PATIENCE = 60
@@ -77,7 +75,7 @@ def test_from_a_bad_record_to_the_right_finding(site: Site) -> None:
     # The world as it should come to: what the older reader refuses included.
     good = [key(1, uid=uid) for uid in NEIGHBOURS]
     later = key(2, rotation=False, tags={"settled": "yes"})
-    world = World(Options(grants=grants(), consoles=rows()))  # as the worker says it
+    world = World(AS_WORKER)
     for snapshot in (*good, later):
         world.snapshot(snapshot)
 

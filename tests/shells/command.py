@@ -1,11 +1,27 @@
 """A command as a person calls it: arguments in; exit code, output and messages out."""
 
+import logging
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
 
 from pipeline import cli
+
+
+@contextmanager
+def given_back() -> Iterator[None]:
+    """A command that runs on takes the process for its own: signals and logs are as before, after it."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    logs = list(logging.root.handlers)
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    logging.root.handlers[:] = logs
+    logging.disable(logging.NOTSET)
 
 
 class Said(NamedTuple):

@@ -3,9 +3,7 @@ table; never as a fault of Driftline, never with a stack trace."""
 
 import errno
 import json
-import logging
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +19,7 @@ from pipeline.rulebook import builtin_folder
 from tests.collectors.gate import Answer, Gate, gate
 from tests.forward import Forwarder, serving
 from tests.shells.broker import Brokers
-from tests.shells.command import Command, Said
+from tests.shells.command import Command, Said, given_back
 
 LEAVES = [" ".join(words) for words, command in commands() if not isinstance(command, click.Group)]
 REASON = "--reason everybody-may-read-this --owner ann --approver bea --until 2026-12-30"
@@ -77,15 +75,11 @@ def place(driftline: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setattr(kafka, "TIMEOUT", 0.3)
     monkeypatch.setattr(kafka.reached, "__defaults__", (0.3,))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    logs, mask = list(logging.root.handlers), os.umask(0o022)
+    mask = os.umask(0o022)
     os.umask(mask)
-    yield
+    with given_back():
+        yield
     os.umask(mask)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    logging.root.handlers[:] = logs
-    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture
