@@ -13,7 +13,9 @@ from pipeline.settings import Kafka
 from pipeline.topics import FINDINGS
 
 pytestmark = pytest.mark.live
-RECORDS, SIZE, PARTITIONS = 6000, 8000, 3
+RECORDS, SIZE, PARTITIONS = 18_000, 8000, 3
+"""144 MB: more than a client fetches ahead (64 MB, and up to 50 MB under way), so that the end is never at hand when the
+broker is killed."""
 
 
 def test_a_broker_that_goes_away_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
