@@ -318,16 +318,16 @@ def test_what_is_not_known_is_not_guessed() -> None:
     with pytest.raises(ValueError, match="NoSuchPolicyYet was not read"):
         judges.is_admin(subject(parts([AWS + "NoSuchPolicyYet"])), USER)
     admin = {"inline_policies": {"a": {"Statement": allow("*")}}}
-    assert judges.is_admin(subject(unread | admin), USER)  # whatever else there is
+    with pytest.raises(PolicyNotRead, match="policy/own was not read"):
+        judges.is_admin(subject(unread | admin), USER)  # it may deny what the other allows
     with pytest.raises(ValueError, match="boundary"):
         judges.is_admin(subject(admin | {"boundary": {"PermissionsBoundaryArn": CUSTOMERS}}), USER)
     for part in ("inline_policies", "attached_policies", "group_policies"):
         with pytest.raises(PolicyNotRead) as why:
             judges.is_admin(subject({}, "user", [part]), USER)
         assert why.value.part == part
-        assert judges.is_admin(
-            subject({"document": {"Statement": allow("*")}}, "user", [part]), USER
-        )
+        with pytest.raises(PolicyNotRead):
+            judges.is_admin(subject({"document": {"Statement": allow("*")}}, "user", [part]), USER)
     with pytest.raises(PolicyNotRead, match="group g was not read"):
         judges.is_admin(subject({"group_policies": {"g": None}}), USER)
     with pytest.raises(PolicyNotRead, match="boundary was not read"):
@@ -355,6 +355,11 @@ def test_a_boundary_takes_away() -> None:
     assert judges.runs_code(subject(aws), USER)
     with_unread = bounded(allow("s3:*")) | parts([CUSTOMERS + "2"])
     assert not judges.escalates(subject(with_unread), USER)  # the boundary allows none of it
+    only_put = bounded(allow("iam:Put*")) | parts([CUSTOMERS + "2"], inline_policies={"a": {"Statement": allow("iam:Create*")}})  # fmt: skip
+    with pytest.raises(PolicyNotRead):
+        judges.escalates(
+            subject(only_put), USER
+        )  # what it takes away here, the unread one may have elsewhere
 
 
 @pytest.mark.parametrize("found", [{"inline_policies": ["x"]}, {"inline_policies": {"a": {}}}, {"document": {"Statement": [{"Effect": "May"}]}},

@@ -29,18 +29,7 @@ def said(rule: BoundRule, resource: dict[str, Any], now: int, *unread: str) -> V
     return RuleSet([rule]).judge(resource, {part: Hidden() for part in unread}, now)[0]
 
 
-DENIES = (
-    "an unread policy may hold a Deny against what a read one allows; these rules fail all the same"
-)
-ALLOWED = {f"aws-iam-{rule}" for rule in ("group-no-privilege-escalation", "role-no-privilege-escalation", "user-no-privilege-escalation", "user-no-direct-admin")}  # fmt: skip
-
-
-def with_known_faults(rule: Rule) -> Any:
-    marks = [pytest.mark.xfail(strict=True, reason=DENIES)] if rule.id in ALLOWED else []
-    return pytest.param(rule, id=rule.id, marks=marks)
-
-
-@pytest.mark.parametrize("rule", [with_known_faults(rule) for rule in SEVERAL])
+@pytest.mark.parametrize("rule", SEVERAL, ids=lambda rule: rule.id)
 def test_an_answer_without_a_part_is_the_answer_with_every_value_of_it(rule: Rule) -> None:
     documents = [(case.example, document(rule, case.example)) for case in cases(rule)]
     for part in rule.file.needs:

@@ -1,7 +1,8 @@
 """The questions about an identity's policies. What cannot be understood raises ValueError: the verdict is then unknown.
 
-A policy whose document was not read can only add rights here: what is open without it stays open, and what is not is
-unknown. A permissions boundary that was not read leaves everything unknown that it could take away."""
+A policy that was not read may allow what the others don't, and may deny what they allow. So nothing is known of an
+identity that has one, except what denials or its permissions boundary rule out. A boundary that was not read leaves everything
+unknown that it could take away."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -18,6 +19,7 @@ from pipeline.rulebook.identity.subject import PolicyNotRead, Subject
 DECRYPTS = ("kms:decrypt", "kms:reencryptfrom")
 MOST_PLACES = 50
 """Statements that are looked at one by one."""
+EVERYTHING = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
 EVERY_KEY = "kms:{region}:{account}:key/*"
 
 
@@ -107,16 +109,17 @@ def _judged(
         if subject.boundary_unread:
             raise PolicyNotRead(subject.boundary_unread)
         said = asked([*layers, Allowed(subject.boundary, holder)])
-    elif not said and subject.unread and not _bounded(subject, holder, asked):
+    if subject.unread and not _ruled_out(subject, holder, asked):
         raise PolicyNotRead(subject.unread[0])
     return said
 
 
-def _bounded(subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]) -> bool:
-    """Whether the boundary allows none of it, whatever the policies say."""
-    if subject.boundary is None or subject.boundary_unread:
-        return False
-    return not asked([Allowed(subject.boundary, holder)])
+def _ruled_out(subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]) -> bool:
+    """Whether denials and the boundary leave none of it, whatever else is allowed."""
+    layers = [Allowed({**subject.documents, "any other policy": EVERYTHING}, holder)]
+    if subject.boundary is not None and not subject.boundary_unread:
+        layers.append(Allowed(subject.boundary, holder))
+    return not asked(layers)
 
 
 def _rules_itself(layers: Layers) -> bool:
