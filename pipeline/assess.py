@@ -35,8 +35,6 @@ class Step(NamedTuple):
     """Findings that still stand as they were said last; as documents, but only that is told."""
     ended: list[str] = []  # noqa: RUF012
     """Rules whose findings are forgotten."""
-    first_reading: bool = False
-    """Nothing was known of the resource before, and nothing says that it is new: what fails may have failed for long."""
 
 
 def apply(
@@ -85,6 +83,8 @@ def apply(
     else:
         judging.grow_stale(new, at)
         judging.judge(new, at, rulebook, options)
+    dated = snapshot.appeared or bool(state and state.body.history)
+    _mark_as_found(before, body, dated=dated)
     _name_drifts(known.body if known else None, body, drifts, rulebook, hints, at)
     body.drifts = explain.kept([*body.drifts, *drifts], at)
     # what came next at a place says more of what came before
@@ -102,10 +102,7 @@ def apply(
         head.said_at = at
     findings, again = said(before, new, at, rulebook, options, restate=restate, whole=whole)
     new.due = judging.due_at(new, rulebook, options)
-    first = before is None and not snapshot.appeared and not (state and state.body.history)
-    return Step(
-        new, findings, True, told, reads, explain.sessions(told), again, first_reading=first
-    )
+    return Step(new, findings, True, told, reads, explain.sessions(told), again)
 
 
 def tick(
@@ -164,6 +161,17 @@ def _again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
         "provider": snapshot.provider, "scope": False, "uid": snapshot.uid, "type": snapshot.type, "account": snapshot.account, "region": snapshot.region,
         "reason": "unsettled", "after": from_micros(since), "not_before": from_micros(again_at),
     }  # fmt: skip
+
+
+def _mark_as_found(before: Body | None, body: Body, *, dated: bool) -> None:
+    """Marks what may have been so for long. `dated`: something says when it began (the resource is new, or was changed)."""
+    for rule, life in body.lives.items():
+        if before is None:
+            life.as_found = not (dated or life.retired or life.evaluation == "passed")
+        elif life.as_found and dated and life.evaluation == "failed":
+            old = before.lives.get(rule)
+            if old is None or old.evaluated_at is None:  # what was unread until now
+                body.lives[rule] = msgspec.structs.replace(life, as_found=False)
 
 
 def _unbelieved(state: State, reading: settle.Reading, reads: list[dict[str, Any]]) -> Step:

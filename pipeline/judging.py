@@ -146,6 +146,7 @@ def _lives(
         life = lifecycle.judged(old, verdict, at, read_at, because)
         if life is not None:
             life.rule, life.severity = bound.ref["version"], bound.severity
+            life.as_found |= anew and old is None and life.evaluation != "passed"
             if old is not None and old.evaluation != "unknown" == life.evaluation:
                 # readings that say the same write no life: the parts know until when there were some
                 last = min((parts.get(part, 0) for part in bound.needs), default=0)

@@ -51,7 +51,7 @@ def _failed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
 
 
 def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
-    life.pending_since = None
+    life.pending_since, life.as_found = None, False
     if life.status != "open":
         if life.status == "clear":
             life.because = ""
@@ -99,7 +99,7 @@ def retired(life: Life, reason: str, at: int) -> Life:
     new = msgspec.structs.replace(life, pending_since=None, passing_since=None)
     if new.status == "open":
         new = _resolve(new, at, reason)
-    new.reason, new.retired, new.detail, new.because = reason, True, "", ""
+    new.reason, new.retired, new.detail, new.because, new.as_found = reason, True, "", "", False
     return new
 
 

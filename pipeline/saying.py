@@ -56,12 +56,13 @@ def signals(
         if finding["restated"]:
             yield from watch.standing(finding, body)
             continue
-        told = list(watch.finding(finding, body, first_reading=step.first_reading))
+        rule = finding["rule"]["id"]
+        told = list(watch.finding(finding, body, first_reading=_as_found(body, rule)))
         if before is not None and (old := _as_told(finding, before)) is not None:
             now = {signal["id"]: signal["fields"] for _, signal in told}
             yield from (
                 (key, signal | {"gone": True})
-                for key, signal in watch.finding(old, before)
+                for key, signal in watch.finding(old, before, first_reading=_as_found(before, rule))
                 if not _outdoes(now.get(signal["id"]), signal["fields"])
             )
         yield from told
@@ -71,6 +72,11 @@ def signals(
         told = [] if course else list(watch.drift(drift, body, rulebook.of(body.resource)))
         yield from _taken_back(drift, body, watch, told)
         yield from told
+
+
+def _as_found(body: Body, rule: str) -> bool:
+    """Whether what a finding says may have been so when the resource was first read."""
+    return (life := body.lives.get(rule)) is not None and life.as_found
 
 
 def _as_told(finding: dict[str, Any], before: Body) -> dict[str, Any] | None:

@@ -107,6 +107,9 @@ class Life(msgspec.Struct, array_like=True):
     """Names of all who may have caused it, or made it worse, lower case."""
     worsened: list[list[Any]] = []
     """As `causes`: what has made it worse since it began."""
+    as_found: bool = False
+    """It has not held since the resource was first read (or judged by the rule), and nothing says when that began: it may
+    have been so for long."""
 
 
 class Seen(msgspec.Struct, array_like=True):

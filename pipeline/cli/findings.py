@@ -70,10 +70,10 @@ def show(id: str, store: str | None, form: str) -> int:
 
 def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
     """Services and excluded rules by the rules that are known here. Raises UserError."""
-    from pipeline.rulebook.narrowing import narrowed, severities, words
+    from pipeline.rulebook.narrowing import named, narrowed, severities
 
     rules = tuple(given["rules"])
-    services = words(given["services"])
+    services = named("--service", given["services"])
     if services or given["excluded"]:
         book = narrowed(rulebook_and_options(settings)[0], [], services, given["excluded"])
         known = [rule.id for rule in book.rules]

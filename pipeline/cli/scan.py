@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.model import SEVERITIES, Snapshot, Sweep
 from pipeline.options import choosing, formats
 from pipeline.report_findings import print_report
-from pipeline.rulebook.narrowing import narrowed, severities, shows, words
+from pipeline.rulebook.narrowing import named, narrowed, severities, shows
 from pipeline.rulebook.selection import selected
 from pipeline.settings import Settings, load_settings
 from pipeline.shell import accepted, redactor, rulebook_and_options
@@ -55,7 +55,7 @@ class Scan:
         options = replace(options, exceptions=accepted(settings, rulebook, given["accepting"]))
         self._severities = severities(given["severities"])
         chosen = selected(rulebook, given["rules"], given["types"], given["framework"] or "")
-        self.rulebook = narrowed(chosen, self._severities, words(given["services"]), given["excluded"])  # fmt: skip
+        self.rulebook = narrowed(chosen, self._severities, named("--service", given["services"]), given["excluded"])  # fmt: skip
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
@@ -157,8 +157,8 @@ def aws(
     settings = load_settings()
     scan = Scan(settings, given | {"keep": False})
     options = Options(
-        accounts=words(accounts) or settings.aws.accounts,
-        regions=words(regions) or settings.aws.regions,
+        accounts=settings.aws.accounts if accounts is None else named("--accounts", [accounts]),
+        regions=settings.aws.regions if regions is None else named("--regions", [regions]),
         types=scan.types,
         profile=profile,
         role_arn=role_arn,

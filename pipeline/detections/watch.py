@@ -137,7 +137,7 @@ class Watch:
     def finding(
         self, finding: Mapping[str, Any], body: Body, *, first_reading: bool = False
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Those of a finding's transition. `first_reading`: it may have been so for long."""
+        """Those of a finding's transition. `first_reading`: it may have been so since the resource was first read."""
         event = of_finding(finding, body, self.people, first_reading=first_reading)
         return _keyed(self.signals(event))
 
@@ -431,7 +431,8 @@ def of_finding(
     *,
     first_reading: bool = False,
 ) -> Event:
-    """A finding's transition. `first_reading`: the resource was read for the first time, and nothing says that it is new."""
+    """A finding's transition. `first_reading`: it may have been so since the resource was first read, and nothing says when
+    that began."""
     resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
     own = {
         "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],

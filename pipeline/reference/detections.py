@@ -30,8 +30,9 @@ Of our own fields a rule may ask under `driftline.`: `driftline.open`, `severiti
 resource had open. `driftline.network` is the source address's /24 (IPv6: /48). `driftline.foreign` says whether a policy that the request
 sets lets a principal of another account in, or anybody; it is missing where that is not known. `driftline.target` is the resource's uid, or for a
 call about no resource of a known type what its request says, for counting. `driftline.subject` is the user that the event
-is about, as `driftline.actor.person.id` would name it. `driftline.first_reading` says of a finding that opens that its resource was
-read for the first time and that nothing says that it is new: it may have been so for long, and the built-in rules do not alert.
+is about, as `driftline.actor.person.id` would name it. `driftline.first_reading` says of a finding that opens that it has
+failed since its resource was first read, or since the part was first readable, and that nothing says when that began: it may have been so
+for long, and the built-in rules do not alert. That also holds where the rule waits (`for`).
 
 Examples are written below `driftline: {examples: …}`: `base` is an event, `fires` and `silent` are lists of `name` with `set` (paths to
 values), `remove`, or `calls` (one example of each of these event names). A correlation's have `steps`: `at` (`5m`, `3d`), `like` (a rule's

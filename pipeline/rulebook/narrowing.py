@@ -18,11 +18,18 @@ def words(texts: str | Iterable[str] | None) -> list[str]:
 
 def severities(texts: Iterable[str]) -> list[str]:
     """The severities of comma-separated lists. Raises UserError."""
-    found = [word.lower() for word in words(texts)]
-    wrong = [word for word in found if word not in SEVERITIES]
-    if wrong:
-        raise UserError(*(f"--severity {word}: no severity{nearest(word, SEVERITIES)} (they are {', '.join(SEVERITIES)})" for word in wrong))  # fmt: skip
+    found = [word.lower() for word in named("--severity", texts)]
+    if wrong := [word for word in found if word not in SEVERITIES]:
+        raise UserError(f"--severity {', '.join(wrong)}: no such severity (they are {', '.join(SEVERITIES)})")  # fmt: skip
     return found
+
+
+def named(option: str, texts: Iterable[str]) -> list[str]:
+    """The words of an option's comma-separated lists. Raises UserError for a list of none: it would ask for everything."""
+    texts = list(texts)
+    if not all(words(text) for text in texts):
+        raise UserError(f"{option}: nothing is named (write a name, or leave the option out)")
+    return words(texts)
 
 
 def service(name: str) -> str:

@@ -16,7 +16,9 @@ from pipeline.files import text as read_text
 
 DEEPEST = 64
 MOST_NAMES = 20
-"""Of what is known, so many are shown to whom has written something else."""
+"""What is known is listed to whoever has written something else, where it is no more than this."""
+MOST_ALIKE = 3
+_WORDS = re.compile(r"[a-z0-9]+")
 MOST_PROBLEMS = 200
 """Of one file that are told. A file of four million bytes can have a million."""
 MORE = "what else is wrong with it is not told"
@@ -236,10 +238,23 @@ def files(
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`, or the list of what is known."""
+    """` (did you mean 'x'?)`. Where nothing is spelled like it: the list of what is known, if that is short, or those
+    of a long one that share most words with it; else nothing."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, 1, 0.6)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, 1, 0.6)
     if close:
-        return f" (did you mean {close[0]!r}?)"
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return f" (known: {', '.join(names[:MOST_NAMES])}{more})" if names else ""
+        return f" (did you mean {folded[close[0]]!r}?)"
+    if len(names) <= MOST_NAMES:
+        return f" (known: {', '.join(names)})" if names else ""
+    alike = _alike(word, names)
+    return f" (did you mean {' or '.join(map(repr, alike))}?)" if alike else ""
+
+
+def _alike(word: str, names: Iterable[str]) -> list[str]:
+    """The names that share most words with one, the shortest first."""
+    own = set(_WORDS.findall(word.casefold()))
+    shared = {name: len(own & set(_WORDS.findall(name.casefold()))) for name in names}
+    most = max(shared.values(), default=0)
+    found = [name for name, count in shared.items() if count == most]
+    return sorted(found, key=lambda name: (len(name), name))[:MOST_ALIKE] if most else []

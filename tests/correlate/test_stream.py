@@ -9,7 +9,7 @@ import pytest
 from pipeline.correlate.partition import Correlating
 from pipeline.detections.watch import Watch
 from pipeline.fold import Fold
-from pipeline.model import Actor, Alert, Change, Signal, Snapshot
+from pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
 from pipeline.rulebook import Rulebook, load
 from pipeline.settings import Settings
 from pipeline.shell import watch
@@ -123,11 +123,11 @@ def test_transitions_are_signals_and_restatements_are_none(content: Watch) -> No
     assert one.sentence == f"{title}, on {key(0).uid}, 1 event"
 
 
-def critical(tmp_path: Path) -> Rulebook:
+def critical(tmp_path: Path, more: str = "") -> Rulebook:
     """A rule of severity critical, on keys."""
     (tmp_path / "t-critical.yaml").write_text(RULE.format(
         id="t-critical", title="A key rotates", severity="critical", part="rotation", must="resource.config.rotation.KeyRotationEnabled",
-        more="", path="config.rotation.KeyRotationEnabled",
+        more=more, path="config.rotation.KeyRotationEnabled",
     ))  # fmt: skip
     return load([tmp_path], [], builtin=False)
 
@@ -151,6 +151,47 @@ def test_what_was_so_at_the_first_reading_alerts_nobody(content: Watch, tmp_path
     assert told(key(0, rotation=False).model_copy(update={"appeared": True}))  # it is new
     assert told(change(0), key(1, rotation=False))  # somebody has just changed it
     assert told(key(0, rotation=False), key(60), key(120, rotation=False))  # and so it is again
+
+
+BAD = {"rotation": False}
+UNREAD = {
+    "rotation": None,
+    "unread": [Unread(part="rotation", reason="denied", code="AccessDeniedException")],
+}
+NEW = {"appeared": True}
+
+
+@pytest.mark.parametrize("more", ["", "for: 10m"])
+@pytest.mark.parametrize(
+    ("readings", "wanted"),
+    [
+        ([BAD, BAD, BAD], False),
+        ([BAD | NEW, BAD, BAD], True),
+        ([UNREAD, BAD, BAD], False),
+        ([UNREAD | NEW, BAD, BAD], True),
+        ([UNREAD, None, BAD, BAD], True),  # somebody has changed it since
+        ([BAD, UNREAD, BAD, BAD], False),
+        ([BAD, {}, BAD, BAD], True),
+        ([UNREAD, {}, BAD, BAD], True),
+        ([{}, BAD, BAD], True),
+        ([None, BAD, BAD], True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("ticks", [False, True])
+def test_a_first_reading_alerts_nobody_though_it_waits_or_was_unread(
+    content: Watch, tmp_path: Path, more: str, readings: list[Any], wanted: bool, ticks: bool
+) -> None:
+    """Readings a quarter of an hour apart; None is a change. With ticks, what waits opens by time alone."""
+    world = Fold(critical(tmp_path, more), watch=content, lateness=LATENESS)
+    for number, reading in enumerate(readings):
+        at = 15 * number
+        if reading is None:
+            world.feed(CHANGES.name, change(at).encode())
+        else:
+            world.feed("driftline.snapshots", value(key(at, **reading)))
+        if ticks:
+            world.feed(CONTROL.name, tick(at + 14))
+    assert (OPENS in alerts(world)) is wanted
 
 
 def test_what_one_session_changed_is_one_change_set(content: Watch) -> None:

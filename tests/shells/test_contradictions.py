@@ -26,6 +26,12 @@ OFF = "disabled by rules.overrides of the settings (enable it there, or leave it
         (f"--rule {BUCKET}x", f"did you mean '{BUCKET}'?"),
         (f"--type {BUCKETS}x", f"did you mean '{BUCKETS}'?"),
         ("--framework cis-aws-6", "did you mean 'cis-aws-6.0'?"),
+        ("--rule tls-only-for-buckets", "did you mean 'aws-s3-bucket-tls-only'"),
+        ("--rule bucket", "did you mean 'aws-s3-bucket-"),
+        ("--rule zzzz", "--rule zzzz: no such rule"),
+        ("--severity urgent,worst", "--severity urgent, worst: no such severity (they are informational, low, medium, high, critical)"),
+        ("--severity ,", "--severity: nothing is named"),
+        ("--service ,", "--service: nothing is named"),
     ],
 )  # fmt: skip
 def test_scan(words: str, told: str, command: str, driftline: Command) -> None:
@@ -33,6 +39,16 @@ def test_scan(words: str, told: str, command: str, driftline: Command) -> None:
     assert (said.code, said.out) == (2, "")
     assert told in said.err
     assert len(said.err.splitlines()) == 1
+    assert len(said.err) < 300
+    assert said.err.count("known: ") <= 1
+
+
+@pytest.mark.parametrize("command", ["scan folder .", "scan aws", "findings list", "alerts list"])
+def test_an_option_that_names_nothing_is_no_option_left_out(
+    command: str, driftline: Command
+) -> None:
+    said = driftline(*command.split(), "--severity", "")
+    assert (said.code, said.err) == (2, "error: --severity: nothing is named (write a name, or leave the option out)\n")  # fmt: skip
 
 
 @pytest.mark.parametrize(
