@@ -88,7 +88,10 @@ class Unresolved:
         self._look_again(uid, _asked.decode(rows.content(row)))
 
     def heard(self, record: Change, known: Mapping[str, Any], offset: int, place: int) -> list[Keyed]:  # fmt: skip
-        """An audit event's signals, as far as they are to be told now."""
+        """An audit event's signals, as far as they are to be told now. An event is a match for the resources that it names,
+        not once more for what it changes with them."""
+        if record.aside:
+            return []
         event = self._watch.event(record, known)
         found = self._watch.told(event)
         session = record.actor.session

@@ -37,11 +37,17 @@ def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
         ("in account", accounts or [alert["group"].get("driftline.account")]),
     ):
         if words := worded([name for name in names if name], width, items):
-            yield f"{word} {words}"
+            yield f"{word} {words}{_others(story) if word == 'on' else ''}"
     least = "at least " if alert.get("capped") else ""
     yield least + number_of(alert["count"], "event")
     if alert.get("held_back"):
         yield "held back by the budget of its rule"
+
+
+def _others(story: Sequence[Mapping[str, Any]]) -> str:
+    """That one call named more resources than the story shows."""
+    most = max((step.get("others", 0) for step in story), default=0)
+    return f" (and {most} more by one call)" if most else ""
 
 
 def _account(step: Mapping[str, Any]) -> str:

@@ -37,6 +37,10 @@ SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gc
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
 BY_WHOM = ("driftline.actor.person.id", "driftline.account")
 """What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
+EVERY = f"{OWN}.resources"
+"""The uids of all resources that an event names."""
+ONE = (f"{OWN}.uid", f"{OWN}.target")
+"""The one of them that a change is about."""
 LONGEST_TARGET = 300
 """Characters of a request that tell what it is about."""
 DOCUMENTS = (
@@ -290,6 +294,10 @@ def _counted(view: View, one: Correlation, rule: Detection) -> str | list[str] |
     """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
     first."""
     fields = [one.field_of(name, rule.id, rule.name) for name in one.counted]
+    if (
+        len(view.values(EVERY)) > 1
+    ):  # one event about several: its matches are one hit, which counts them all
+        fields = [EVERY if field in ONE else field for field in fields]
     found = [list(dict.fromkeys(_texts(view, field))) for field in fields]
     if one.kind not in ("value_count", "first_seen"):
         return found[0][0] if found and found[0] else None
@@ -319,7 +327,7 @@ def of_change(
     own: dict[str, Any] = {
         "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
         "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
-        "source_ip": record.source_ip, **known,
+        "source_ip": record.source_ip, "resources": record.resources or [record.uid], **known,
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
@@ -333,7 +341,7 @@ def of_change(
         "from": record.source_ip,
         "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
-        "open": own.get("open") or None,
+        "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
     }  # fmt: skip
     return Event(
         record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},

@@ -135,13 +135,15 @@ class Change(Record):
     deployment: str | None = None
     """The id of the stack or run that it is part of."""
     resources: list[str] = Field(default_factory=list)
-    """Every uid that the event touches; of a session, the role that it stands for."""
+    """Every uid that the event names; of a session, the role that it stands for."""
     source: str = ""
     """The way it came by: `eventbridge`, `log`, `lookup`, `import`."""
     request: Any = None
     """What was asked for, redacted: its values say which of several changes a drift comes from."""
     raw: dict[str, Any] = Field(default_factory=dict)
     """The event as it came, what looks like a secret redacted: detections read it."""
+    aside: bool = False
+    """The event names other resources and changes this one with them (the account's settings): no detection's match."""
 
 
 class Chain(Record):

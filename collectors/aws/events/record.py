@@ -109,14 +109,15 @@ class Reader:
     def _changes(self, record: Record) -> Iterator[Change]:
         found = list(self._touched(record))
         base = self._base(record)
-        uids = sorted({uid for _, _, uid, _ in found})
+        named = [uid for claim, _, uid, _ in found if claim.touch.id is not None]
+        uids = sorted(set(named) or {uid for _, _, uid, _ in found})
         if len(uids) > MOST_RESOURCES:
             raise Malformed(f"{NO_RECORD}: it names more than {MOST_RESOURCES} resources")
         for claim, region, uid, _ in found:
             kind = base["kind"] if base["kind"] == "read" or claim.change == "use" else claim.change
             yield Change.model_validate(
                 base | {"uid": uid, "type": claim.kind.type, "account": owner(claim.kind, uid, record), "region": region,
-                        "kind": kind, "resources": uids,
+                        "kind": kind, "resources": uids, "aside": bool(named) and claim.touch.id is None,
                         "parts": claim.touch.parts if kind == "update" else []}
             )  # fmt: skip
         if not found:
