@@ -254,6 +254,15 @@ def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
     return any(policy.allows_public(one, account) for one in documents.values() if one is not None)
 
 
+def _any_for_anybody(documents: dict[str, Any], account: str, service: str) -> bool:
+    """Whether one of several policies, by their names, lets a service act on behalf of any account."""
+    return any(
+        grants.allows_service_for_anybody(one, account, service)
+        for one in documents.values()
+        if one is not None
+    )
+
+
 def _is_true(path: str) -> bool:
     """True where the path holds true; false where it ends early (null, absent) or holds anything else."""
     return at_path(CURRENT.get().config, path) is True
@@ -304,6 +313,12 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "policy_allows_service": Function(
         _judgement(grants.allows_service), ("STRING", "STRING"), "BOOL", True
+    ),
+    "policy_allows_service_for_anybody": Function(
+        _judgement(grants.allows_service_for_anybody), ("STRING", "STRING"), "BOOL", True
+    ),
+    "any_policy_allows_service_for_anybody": Function(
+        _judgement(_any_for_anybody), ("STRING", "STRING"), "BOOL", True
     ),
     "policy_requires_tls": Function(
         _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.rulebook.condition import conditions
 from pipeline.rulebook.policy import (
     Statement,
     allows_cross_account,
@@ -35,9 +36,24 @@ def _given(allow: Statement, asked: list[str]) -> list[str]:
 
 def allows_service(document: Any, account: str, service: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether one of AWS's own services (its principal's name) may do something."""
-    principals = [allow.get("Principal") for allow in statements(document)]
+    return any(_names(allow, service) for allow in statements(document))
+
+
+SOURCES = {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"}
+"""Condition keys that say on whose behalf a service acts."""
+
+
+def allows_service_for_anybody(document: Any, account: str, service: str) -> bool:  # noqa: ARG001 - as its siblings
+    """Whether one of AWS's own services may do something on behalf of any account: no condition says on whose."""
     return any(
-        service in [str(name).lower() for name in many(principal.get("Service"))]
-        for principal in principals
-        if isinstance(principal, dict)
+        _names(allow, service)
+        and not any(c.key in SOURCES and c.narrows for c in conditions(allow))
+        for allow in statements(document)
     )
+
+
+def _names(statement: Statement, service: str) -> bool:
+    principal = statement.get("Principal")
+    if not isinstance(principal, dict):
+        return False
+    return service in [str(name).lower() for name in many(principal.get("Service"))]

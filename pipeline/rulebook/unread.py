@@ -11,6 +11,8 @@ from pipeline.rulebook.expression import TAGS, Expression, Path, environment, in
 from pipeline.rulebook.functions import FUNCTIONS, UNREAD
 
 LOGIC = {"_&&_", "_||_", "!_"}
+ENDS = {"_||_": "_&&_", "_&&_": "_||_"}
+"""`exists` (or) over unread elements is false where none can fit: no element, or more of them, change nothing. `all` alike."""
 OVERLOADS = {"_&&_": "logical_and", "_||_": "logical_or", "!_": "logical_not"}
 
 
@@ -50,7 +52,7 @@ class _Rewriter:
             self._raise(expr, part)
             return True
         if ast.kind(expr) == "comprehension_expr":
-            return self._comprehension(expr.comprehension_expr, scope)
+            return self._comprehension(expr, scope)
         name = expr.call_expr.function if ast.kind(expr) == "call_expr" else ""
         if name == "_?_:_":
             return self._conditional(expr, scope, logical=logical)
@@ -69,18 +71,32 @@ class _Rewriter:
         if which == "comprehension_expr":
             return None
         where = path_of(expr, scope)
+        if which == "ident_expr":  # an element of what is unread
+            return self._root(where)
         if where is None or not (where == (TAGS,) or (len(where) == 2 and where[0] == "config")):
             return None
         return where[-1] if where[-1] in self._hidden and not _joined(expr) else None
 
-    def _comprehension(self, c: Any, scope: dict[str, Path | None]) -> bool:
-        inner = inner_scope(c, scope)
+    def _root(self, where: Path | None) -> str | None:
+        """The unread part that a path leads into."""
+        if not where or where == ("config",):
+            return None
+        part = where[1] if where[0] == "config" else where[0]
+        return part if part in self._hidden else None
+
+    def _comprehension(self, expr: Any, scope: dict[str, Path | None]) -> bool:
+        """`all` and `exists` over what is unread are known where the condition has one answer for whatever element."""
+        c = expr.comprehension_expr
+        inner, part = inner_scope(c, scope), self._root(path_of(c.iter_range, scope))
         over = self.rewrite(c.iter_range, scope, logical=False)
-        quantifies = (
-            ast.kind(c.loop_step) == "call_expr" and c.loop_step.call_expr.function in LOGIC
-        )
-        step = self.rewrite(c.loop_step, inner, logical=quantifies)
-        return over or step
+        step = c.loop_step.call_expr.function if ast.kind(c.loop_step) == "call_expr" else ""
+        found = self.rewrite(c.loop_step, inner, logical=step in LOGIC)
+        if part is not None and step in ENDS:
+            of_any = c.loop_step.call_expr.args[1]
+            unread = type(expr)()
+            self._raise(unread, part)
+            expr.CopyFrom(self._call(ENDS[step], of_any, unread))
+        return over or found
 
     def _conditional(self, expr: Any, scope: dict[str, Path | None], *, logical: bool) -> bool:
         """`c ? a : b` with c unread is what a and b both give: (c && a) || (!c && b) || (a && b)."""
