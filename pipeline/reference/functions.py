@@ -12,6 +12,8 @@ SAYS = {
     "policy_allows_cross_account": ("'policy'", "A resource's policy lets another account in, unguarded"),
     "policy_gives_others": ("'policy', \"s3:PutBucketPolicy s3:DeleteBucketPolicy\"", "It gives another account one of these actions"),
     "policy_allows_service": ("'policy', \"lambda.amazonaws.com\"", "It lets this AWS service in"),
+    "policy_allows_service_for_anybody": ("'policy', \"s3.amazonaws.com\"", "It lets this AWS service act on behalf of any account: no condition says whose resource it acts for"),
+    "any_policy_allows_service_for_anybody": ("'alias_policies', \"s3.amazonaws.com\"", "So does one of several policies, by their names"),
     "policy_requires_tls": ("'policy'", "It refuses every request without TLS"),
     "policy_is_admin": ("'document'", "A policy of an identity allows everything on everything, under no condition that stolen credentials could not fulfil"),
     "policy_escalates": ("'document'", "It opens a way to every right: one of high severity in [ways to more rights](escalation.md)"),
