@@ -8,6 +8,23 @@ import click
 Decorator = Callable[[Any], Any]
 
 
+class Commands(click.Group):
+    """A group that says of a misspelt command which one may be meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args[0].startswith("-"):
+                raise
+            from pipeline.rulebook.source import nearest
+
+            near = nearest(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{error.message.removesuffix('.')}{near}", ctx) from None
+
+
 def formats(*more: str) -> Decorator:
     """`--format`: a table for people, JSON for programs, and `more`."""
     return click.option("--format", "form", type=click.Choice(["table", "json", *more]), default="table", show_default=True, help="A table for people, or for programs.")  # fmt: skip

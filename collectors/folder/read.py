@@ -153,23 +153,31 @@ def _config(
     blocks: AccountBlocks,
 ) -> None:
     for number, raw in enumerate(_items(_unpacked(path))):
-        try:
-            item = wire.decode(bytes(raw))
-            type_ = str(item["resourceType"])
-            wanted = known is None or type_ in known
-            if type_ not in MAPPINGS or not (wanted or type_ == BLOCK):
-                told.not_judged[type_] += 1
-            elif (snapshot := snapshot_of(item, redactor)) is None:
-                told.not_judged[f"{type_} (not recorded)"] += 1
-            else:
-                blocks.see(snapshot)
-                if wanted:
-                    emit(snapshot)
-                    told.records += 1
-        except UserError:
-            raise
-        except Exception as why:  # one item's trouble must not stop the others
-            told.problems.append(f"{path}: configurationItems[{number}]: {_told(why)}")
+        try:  # one item's trouble must not stop the others
+            with wire.one_record("a configuration item"):
+                item = wire.decode(bytes(raw))
+                type_ = _type(item)
+                wanted = known is None or type_ in known
+                if type_ not in MAPPINGS or not (wanted or type_ == BLOCK):
+                    told.not_judged[type_] += 1
+                elif (snapshot := snapshot_of(item, redactor)) is None:
+                    told.not_judged[f"{type_} (not recorded)"] += 1
+                else:
+                    blocks.see(snapshot)
+                    if wanted:
+                        emit(snapshot)
+                        told.records += 1
+        except Malformed as why:
+            told.problems.append(f"{path}: configurationItems[{number}]: {why}")
+
+
+def _type(item: Any) -> str:
+    """A configuration item's resource type. Raises Malformed where it is no item."""
+    if not isinstance(item, dict):
+        raise Malformed("no JSON object")
+    if not isinstance(type_ := item.get("resourceType"), str):
+        raise Malformed("no text as resourceType" if "resourceType" in item else "no resourceType")
+    return type_
 
 
 def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
@@ -216,14 +224,3 @@ def _items(data: bytes) -> list[msgspec.Raw]:
     if file.fileVersion is not None and file.fileVersion.split(".")[0] != "1":
         raise Malformed(f"AWS Config's file version {file.fileVersion[:20]} (known is 1)")
     return file.configurationItems
-
-
-def _told(why: Exception) -> str:
-    if isinstance(why, KeyError):
-        return f"no {why.args[0]!r}"
-    text = str(why).splitlines()
-    return (
-        text[0]
-        if isinstance(why, Malformed) and text
-        else f"{type(why).__name__}: {' '.join(text)[:300]}"
-    )

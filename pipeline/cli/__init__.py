@@ -11,6 +11,7 @@ from pkgutil import iter_modules
 import click
 
 from pipeline.errors import RestartWanted, UserError
+from pipeline.options import Commands
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNREAD, EXIT_OWN_ERROR, EXIT_RESTART, EXIT_INTERRUPTED = (
     1,
@@ -26,7 +27,7 @@ EXIT_OTHER_TOPIC = 6
 """A topic is another than the one that the state was made from: somebody must say which is right."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Commands):
     """Finds commands by their file, so that `driftline --help` imports no client library."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from pipeline.options import formats, store
+from pipeline.options import Commands, formats, store
 from pipeline.settings import Settings, load_settings
 from pipeline.wanted import WantedAlerts
 
 STATES = ("active", "ended", "merged", "withdrawn")
 
 
-@click.group(name="alerts")
+@click.group(name="alerts", cls=Commands)
 def command() -> None:
     """List alerts, or show one."""
 

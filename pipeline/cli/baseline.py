@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
-from pipeline.options import formats
+from pipeline.options import Commands, formats
 from pipeline.plural import number_of
 from pipeline.settings import load_settings
 
@@ -20,7 +20,7 @@ KINDS = ("approved", "declared", "recorded")
 FORM = formats()
 
 
-@click.group(name="baseline")
+@click.group(name="baseline", cls=Commands)
 def command() -> None:
     """What resources ought to be. As somebody approved them, or as code declares them."""
 

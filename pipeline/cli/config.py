@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.errors import UserError
+from pipeline.options import Commands
 from pipeline.plural import number_of
 from pipeline.settings import Settings, examine, load_settings, shown
 from pipeline.settings_warnings import warnings
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.settings_read import Read
 
 
-@click.group(name="config")
+@click.group(name="config", cls=Commands)
 def command() -> None:
     """The settings: driftline.yaml and the environment."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import UserError
-from pipeline.options import formats
+from pipeline.options import Commands, formats
 from pipeline.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SHOWN = 100
 EXIT_KEPT = 3
 
 
-@click.group(name="deadletter")
+@click.group(name="deadletter", cls=Commands)
 def command() -> None:
     """Records that could not be processed. Look at them, send them again, or drop them."""
 

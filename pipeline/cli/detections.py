@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.options import formats
+from pipeline.options import Commands, formats
 from pipeline.plural import number_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PATHS = click.argument(
 FORM = formats()
 
 
-@click.group(name="detections")
+@click.group(name="detections", cls=Commands)
 def command() -> None:
     """Sigma detections and correlations."""
 

@@ -10,7 +10,7 @@ import click
 
 from pipeline import report
 from pipeline.errors import UserError
-from pipeline.options import formats
+from pipeline.options import Commands, formats
 from pipeline.plural import number_of
 from pipeline.settings import Settings, load_settings
 
@@ -28,7 +28,7 @@ MANY = 100
 """Findings of one exception that are too many to have been looked at."""
 
 
-@click.group(name="exceptions")
+@click.group(name="exceptions", cls=Commands)
 def command() -> None:
     """Risks that people accept for a while. Failing findings are suppressed, and open again when that ends."""
 

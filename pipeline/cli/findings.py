@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from pipeline.options import choosing, formats, store
+from pipeline.options import Commands, choosing, formats, store
 from pipeline.settings import Settings, load_settings
 from pipeline.shell import rulebook_and_options
 from pipeline.wanted import WantedFindings
@@ -13,7 +13,7 @@ from pipeline.wanted import WantedFindings
 STATUSES = ("open", "suppressed", "resolved", "clear")
 
 
-@click.group(name="findings")
+@click.group(name="findings", cls=Commands)
 def command() -> None:
     """List findings, or show one."""
 

@@ -9,7 +9,7 @@ import click
 from pipeline import topics
 from pipeline.cli.sink import destinations
 from pipeline.errors import UserError, exclusive
-from pipeline.options import formats
+from pipeline.options import Commands, formats
 from pipeline.settings import load_settings
 
 
@@ -26,7 +26,7 @@ class Grant(NamedTuple):
 LOOK = ("Describe", "DescribeConfigs")
 
 
-@click.group(name="permissions")
+@click.group(name="permissions", cls=Commands)
 def command() -> None:
     """Print least-privilege policies."""
 

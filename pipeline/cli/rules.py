@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pipeline.errors import UserError
-from pipeline.options import formats
+from pipeline.options import Commands, formats
 from pipeline.plural import number_of
 from pipeline.rulebook import Rule, Rulebook
 from pipeline.rulebook.source import nearest
@@ -20,7 +20,7 @@ own = click.option("--rules", "paths", multiple=True, type=click.Path(exists=Tru
                    help="A folder of rules of your own; may be repeated.")  # fmt: skip
 
 
-@click.group(name="rules")
+@click.group(name="rules", cls=Commands)
 def command() -> None:
     """List, show, test and write rules."""
 

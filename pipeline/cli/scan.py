@@ -4,9 +4,10 @@ import io
 import os
 import stat
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,16 +16,23 @@ from rich.text import Text
 from pipeline import report
 from pipeline.errors import UserError
 from pipeline.model import SEVERITIES, Snapshot, Sweep
-from pipeline.options import choosing, formats
+from pipeline.options import Commands, choosing, formats
+from pipeline.plural import number_of
 from pipeline.report_findings import print_report
 from pipeline.rulebook.narrowing import named, narrowed, severities, shows
 from pipeline.rulebook.selection import selected
 from pipeline.settings import Settings, load_settings
 from pipeline.shell import accepted, redactor, rulebook_and_options
-from pipeline.table import console
+from pipeline.table import console, some
+
+if TYPE_CHECKING:
+    from collectors.folder.read import Told
+
+TYPES_SHOWN = 5
+"""Types that the line of what is left out names."""
 
 
-@click.group(name="scan")
+@click.group(name="scan", cls=Commands)
 def command() -> None:
     """Judge an account or files once, and report."""
 
@@ -59,6 +67,7 @@ class Scan:
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})
+        self.left_out = {rule.type for rule in rulebook.rules} - set(self.types)
         if not self.types:
             raise UserError("there are no rules (look at rules.builtin and rules.paths)")
         self._given = given
@@ -135,7 +144,11 @@ def _budget(settings: Settings) -> float | None:
 
 
 @command.command()
-@click.option("--regions", metavar="LIST|all", help="Comma-separated [default: every enabled one].")
+@click.option(
+    "--regions",
+    metavar="LIST|all",
+    help="Comma-separated [default: every enabled one].",
+)
 @click.option(
     "--accounts",
     metavar="LIST|all",
@@ -189,6 +202,7 @@ def aws(
 @reporting
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     """Judge AWS Config files and tapes. Without credentials."""
+    from collectors.folder.config import MAPPINGS
     from collectors.folder.read import read
 
     settings = load_settings()
@@ -199,11 +213,24 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     problems = [report.plain(problem) for problem in told.problems]
     for problem in problems:
         click.echo(f"not read: {problem}", err=True)
-    for type_, count in sorted(told.not_judged.items()):
-        click.echo(f"not judged: {report.plain(type_)}: {count}", err=True)
-    more = {"not_judged": told.not_judged, "problems": problems}
-    return scan.end(
-        more,
-        unread=bool(problems),
-        nothing="the files hold no resource of a type that a rule judges",
-    )
+    left_out = {type_: n for type_, n in told.not_judged.items() if type_ in MAPPINGS and type_ in scan.left_out}  # fmt: skip
+    not_judged = {type_: n for type_, n in told.not_judged.items() if type_ not in left_out}
+    for type_, count in sorted(not_judged.items()):
+        why = " (only scan aws reads this type)" if type_ in {*scan.types, *scan.left_out} else ""
+        click.echo(f"not judged: {report.plain(type_)}: {count}{why}", err=True)
+    if left_out:
+        count, types = sum(left_out.values()), some(sorted(left_out), TYPES_SHOWN)
+        click.echo(f"left out, as the options say: {number_of(count, 'resource')} ({types})", err=True)  # fmt: skip
+    more = {"not_judged": not_judged, "left_out": left_out, "problems": problems}
+    return scan.end(more, unread=bool(problems), nothing=_nothing(told, left_out))
+
+
+def _nothing(told: "Told", left_out: Mapping[str, int]) -> str:
+    """Why files gave nothing to judge."""
+    if told.problems and not (told.records or told.not_judged):
+        return "no file could be read"
+    if left_out or told.records:
+        return "the files hold no resource of a type that the chosen rules are about"
+    if told.not_judged:
+        return "the files hold no resource of a type that can be judged from files"
+    return "the files hold no resource"

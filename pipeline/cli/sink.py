@@ -14,6 +14,7 @@ import click
 import sinks
 from pipeline.errors import NotThere, Undelivered, UserError, exclusive, patient
 from pipeline.health import listen
+from pipeline.options import Commands
 from pipeline.settings import Settings, load_settings
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
@@ -33,7 +34,7 @@ def _plug(name: str) -> Any:
     return plug if hasattr(plug, "create") else None
 
 
-class Sinks(click.Group):
+class Sinks(Commands):
     """Finds the destinations by their files."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's

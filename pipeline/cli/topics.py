@@ -2,10 +2,11 @@
 
 import click
 
+from pipeline.options import Commands
 from pipeline.settings import load_settings
 
 
-@click.group(name="topics")
+@click.group(name="topics", cls=Commands)
 def command() -> None:
     """Create the topics, or check them."""
 

@@ -32,7 +32,11 @@ from tests.shells.command import Command
         ("forget --account=", "--account: is empty"),
         ("forget --account 111111111111 --type=", "--type: is empty"),
         ("forget --account *", "--account: holds a *"),
-        ("scan folder empty --rule nope", " more)"),
+        ("scan folder empty --rule nope", "--rule nope: no such rule\n"),
+        ("scan folder empty --rule s3-public", "did you mean 'aws-s3-bucket-"),
+        ("scna", "(did you mean 'scan'?)"),
+        ("scan foldr", "(did you mean 'folder'?)"),
+        ("sink elasticsaerch", "(did you mean 'elasticsearch'?)"),
     ],
 )  # fmt: skip
 def test_a_wrong_word(words: str, told: str, driftline: Command, tmp_path: Path) -> None:
@@ -40,6 +44,31 @@ def test_a_wrong_word(words: str, told: str, driftline: Command, tmp_path: Path)
     said = driftline(*words.split())
     assert said.code == 2
     assert told in said.err + said.out
+
+
+LISTS = [
+    (words, option.opts[0])
+    for words, command in commands()
+    for option in command.params
+    if str(option.metavar or "").startswith("LIST")
+]
+
+
+@pytest.mark.parametrize("value", ["", ",", " , "])
+@pytest.mark.parametrize(("words", "option"), LISTS)
+def test_a_list_that_names_nothing_is_not_everything(words: list[str], option: str, value: str, driftline: Command) -> None:  # fmt: skip
+    said = driftline(*words, *(["."] if words[-1] == "folder" else []), option, value)
+    assert said.code == 2
+    assert "nothing is named" in said.err
+
+
+def test_every_group_tells_what_may_be_meant(driftline: Command) -> None:
+    groups = {tuple(words[:-1]) for words, _ in commands() if len(words) > 1}
+    assert len(groups) > 10
+    for words in groups:
+        said = driftline(*words, "nobody-knows")
+        assert said.code == 2
+        assert "(known: " in said.err, words
 
 
 def test_every_sink_can_be_created() -> None:

@@ -11,6 +11,7 @@ import click
 
 from pipeline.cli.collect.events import events, reads
 from pipeline.errors import UserError, exclusive, patient
+from pipeline.options import Commands
 from pipeline.plural import number_of
 from pipeline.settings import Aws, Settings, load_settings
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collectors.redact import Redactor
 
 
-@click.group(name="collect")
+@click.group(name="collect", cls=Commands)
 def command() -> None:
     """Read configurations and stream them."""
 
@@ -137,14 +138,19 @@ def _sweep(settings: Settings, options: "Options") -> bool:
 
 def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None]) -> "Options":
     from collectors.aws.collect import Options, chosen
+    from pipeline.rulebook.narrowing import named
 
     def text(name: str) -> str | None:
         value = given.get(name)
         return value if isinstance(value, str) else None
 
+    def names(name: str, otherwise: list[str]) -> list[str]:
+        value = text(name)
+        return otherwise if value is None else named(f"--{name}", [value])
+
     own = settings.aws
     options = Options(
-        accounts=_words(text("accounts")) or own.accounts, regions=_words(text("regions")) or own.regions,
+        accounts=names("accounts", own.accounts), regions=names("regions", own.regions),
         types=given.get("types") or (), profile=text("profile"), role_arn=text("role_arn"),
         role_name=text("role_name") or own.role_name, external_id=text("external_id") or own.external_id,
         requests_per_second=own.requests_per_second, concurrency=own.concurrency,
@@ -152,10 +158,6 @@ def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None
     )  # fmt: skip
     chosen(options.types)  # an unknown type is told before anything is connected
     return options
-
-
-def _words(text: str | None) -> list[str]:
-    return [word.strip() for word in (text or "").split(",") if word.strip()]
 
 
 def redactor_of(settings: Settings) -> "Redactor":
