@@ -24,11 +24,20 @@ for an action that makes something, any resource at all. A policy that names som
 hold, it does not say. `iam:PassRole` counts only beside an action of a service that the role may be passed to.
 
 **What is a limit.** A condition counts as a limit if nobody can fulfil it who holds the credentials and nothing else: a second
-factor, a network that is not a large part of the internet, a tag of the resource, another service's doing (`kms:ViaService`),
+factor, a network that is not a large part of the internet, another service's doing (`kms:ViaService`), a tag,
 one region (for what is not of IAM: none). It is none if every request fulfils it (`aws:SecureTransport`, the account's own
 `aws:PrincipalAccount`, `StringLike: "*"`), if the caller chooses the value (`sts:ExternalId`, `aws:UserAgent`, tags of what is
-made), or if it holds where the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations). A Deny counts where no such
+made, the image, network or size of what is started), if the resource is his own to make (`iam:AssociatedResourceARN` of the
+service that the role is passed to; one instance's own id is a limit), or if it holds where the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations). A Deny counts where no such
 caller can escape it.
+
+**Tags.** A condition on a tag of the caller or of the resource (`aws:PrincipalTag/…`, `aws:ResourceTag/…`) counts as a limit,
+whatever its value, on an Allow for everything too: which identities and resources have the tag is not looked up. So an
+identity that has the tag, or may tag itself (`iam:TagUser`, `iam:TagRole`, session tags), can have more rights than the
+verdict says. Where tags guard rights like these, restrict who sets them.
+
+**Permission sets.** Policies of Identity Center's permission sets are not read as such. In each account they are the policies
+of a role under `/aws-reserved/sso.amazonaws.com/`, which the rules about roles leave out.
 
 **Severity.** *High*: the rights follow from the policy alone. *Medium*: something must exist that has them; the column says what.
 

@@ -122,6 +122,10 @@ def test_all_of_iam_is_everything() -> None:
     assert not judges.holds_iam(of([allow("iam:*"), deny("iam:*")]), SOMEBODY)
 
 
+def with_resource(patterns: Any) -> dict[str, Any]:
+    return under("ArnLike", "iam:AssociatedResourceARN", patterns)
+
+
 PASSING = f"arn:aws:iam::{OWN}:role/*"
 TO_EC2 = under("StringEquals", "iam:PassedToService", "ec2.amazonaws.com")
 ESCALATES: list[tuple[str, bool, Any]] = [
@@ -155,6 +159,24 @@ ESCALATES: list[tuple[str, bool, Any]] = [
     ("one's own boundary", True, [allow("iam:DeleteUserPermissionsBoundary", "arn:aws:iam::*:user/${aws:username}")]),
     ("one's own keys", False, [allow("iam:CreateAccessKey", "arn:aws:iam::*:user/${aws:username}")]),
     ("one's own rights, under a boundary", False, [allow("iam:PutUserPolicy", "arn:aws:iam::*:user/${aws:username}", **under("StringEquals", "iam:PermissionsBoundary", f"arn:aws:iam::{OWN}:policy/b"))]),
+    ("every role to the instances that one starts", True, [allow("iam:PassRole", **with_resource("arn:aws:ec2:*:*:instance/*")), allow("ec2:RunInstances")]),
+    ("every role to instances of a region", True, [allow("iam:PassRole", **with_resource([f"arn:aws:ec2:eu-west-1:{OWN}:instance/*"])), allow("ec2:*")]),
+    ("every role to anything of EC2", True, [allow("iam:PassRole", **with_resource("arn:aws:ec2:*:${aws:PrincipalAccount}:*")), allow("ec2:*")]),
+    ("every role to any resource", True, [allow("iam:PassRole", **with_resource("*")), allow("ec2:*")]),
+    ("every role to anything but instances", True, [allow("iam:PassRole", **under("ArnNotLike", "iam:AssociatedResourceARN", "arn:aws:ec2:*:*:instance/i-1")), allow("ec2:*")]),
+    ("every role to functions of one's own name", True, [allow("iam:PassRole", **with_resource(f"arn:aws:lambda:*:{OWN}:function:x")), allow("lambda:*")]),
+    ("every role to tasks", True, [allow("iam:PassRole", **with_resource("arn:aws:ecs:*:*:task/*")), allow("ecs:*")]),
+    ("every role to spot instances", True, [allow("iam:PassRole", **with_resource("arn:aws:ec2:*:*:instance/*")), allow("ec2:RequestSpotFleet")]),
+    ("every role to pods", True, [allow("iam:PassRole", **with_resource("arn:aws:eks:*:*:podidentityassociation/*")), allow("eks:*")]),
+    ("every role to Airflow", True, [allow("iam:PassRole", **with_resource("arn:aws:airflow:*:*:environment/*")), allow("airflow:*")]),
+    ("every role to the resource of another service", False, [allow("iam:PassRole", **with_resource("arn:aws:lambda:*:*:function:*")), allow("ec2:RunInstances")]),
+    ("every role to one instance", False, [allow("iam:PassRole", **with_resource(f"arn:aws:ec2:*:{OWN}:instance/i-1")), allow("ec2:RunInstances")]),
+    ("every role to no instance", False, [allow("iam:PassRole", **with_resource("arn:aws:ec2:*:*:volume/*")), allow("ec2:RunInstances")]),
+    ("every role to another account's instances", False, [allow("iam:PassRole", **with_resource("arn:aws:ec2:*:222222222222:instance/*")), allow("ec2:*")]),
+    ("every role to no ARN", False, [allow("iam:PassRole", **with_resource("instance/*")), allow("ec2:*")]),
+    ("a key of passed roles elsewhere", False, [allow("iam:CreateAccessKey", **with_resource("*"))]),
+    ("a denial of instances is no denial of all", True, [allow("iam:PassRole"), allow("ec2:*"), deny("iam:PassRole", **with_resource("arn:aws:ec2:*:*:instance/*"))]),
+    ("denied to every resource", True, [allow("iam:PassRole"), allow("ec2:*"), deny("iam:PassRole", **with_resource("*"))]),
     ("every role but nothing to start", False, [allow("iam:PassRole")]),
     ("every role to another service", False, [allow("iam:PassRole", **TO_EC2), allow("lambda:*")]),
     ("every role to no service of these", False, [allow("iam:PassRole", **under("StringNotLike", "iam:PassedToService", "*")), allow("lambda:*")]),

@@ -8,7 +8,14 @@ from typing import Any, NamedTuple
 
 from pipeline.model.base import micros
 from pipeline.rulebook.condition import Condition, broad
-from pipeline.rulebook.identity.keys import Holder, Request, Values, values
+from pipeline.rulebook.identity.keys import (
+    ASSOCIATED,
+    RESOURCES_OF,
+    Holder,
+    Request,
+    Values,
+    values,
+)
 from pipeline.rulebook.policy import covers
 
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
@@ -40,7 +47,10 @@ def ask(condition: Condition, holder: Holder, asked: Request) -> Can:
         return _null(condition, have)
     positive = operator.replace("not", "", 1)
     negated = positive != operator
-    here = _matches(positive, condition, have, holder)
+    if condition.key == ASSOCIATED and have.present:
+        here = _associated(condition, holder, asked)
+    else:
+        here = _matches(positive, condition, have, holder)
     if negated:
         here = Can(here.fail, here.hold)
     hold, fail = have.present and here.hold, have.present and here.fail
@@ -48,6 +58,27 @@ def ask(condition: Condition, holder: Holder, asked: Request) -> Can:
         without = lenient or quantifier == "forallvalues" or (negated and not quantifier)
         hold, fail = hold or without, fail or not without
     return Can(hold, fail)
+
+
+def _associated(condition: Condition, holder: Holder, asked: Request) -> Can:
+    """Of the resource that a role is passed to, which the caller makes: where he likes, and under most names."""
+    own = asked.service.removesuffix(".amazonaws.com").split(".")[-1]
+    service = RESOURCES_OF.get(own, own)
+    filled = [_filled(str(value), condition.key, holder) for value in condition.values]
+    wanted = [value for value in filled if value is not None]
+    every = any(value and not value.strip("*") for value in wanted)
+    return Can(every or any(_makes(value, service, holder) for value in wanted), not every)
+
+
+def _makes(pattern: str, service: str, holder: Holder) -> bool:
+    """Whether a new resource of a service can fit a pattern; what an instance will be called nobody knows."""
+    fields = pattern.split(":", 5)
+    if len(fields) < 6:
+        return False
+    named = service != "ec2" or (
+        "*" in fields[5] and (fields[5].startswith("instance/") or not fields[5].rstrip("*"))
+    )
+    return covers(fields[2], service) and covers(fields[4], holder.account) and named
 
 
 def _null(condition: Condition, have: Values) -> Can:

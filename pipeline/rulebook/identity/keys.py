@@ -109,8 +109,22 @@ KEYS: Mapping[str, Values] = {
     "sagemaker:instancetypes": CHOSEN, "sagemaker:rootaccess": CHOSEN, "sagemaker:directinternetaccess": CHOSEN,
     "ecs:enable-execute-command": CHOSEN, "ecs:task-cpu": CHOSEN, "ecs:task-memory": CHOSEN, "ecs:compute-compatibility": CHOSEN,
     "ssm:sessiondocumentaccesscheck": CHOSEN,
-}  # fmt: skip
-"""Those whose values hang on nobody."""
+} | dict.fromkeys((
+    "ec2:imageid", "ec2:imagetype", "ec2:vpc", "ec2:subnet", "ec2:launchtemplate", "ec2:islaunchtemplateresource", "ec2:keypairname",
+    "ec2:keypairtype", "ec2:placementgroup", "ec2:associatepublicipaddress", "ec2:metadatahttpputresponsehoplimit", "ec2:rootdevicetype",
+    "ec2:owner", "ec2:public", "autoscaling:imageid", "autoscaling:instancetype", "autoscaling:instancetypes", "autoscaling:maxsize",
+    "autoscaling:minsize", "autoscaling:launchconfigurationname", "autoscaling:launchtemplateversionspecified",
+    "autoscaling:vpczoneidentifiers", "batch:image", "batch:user", "batch:privileged", "batch:logdriver", "cloudformation:targetregion",
+    "cloudformation:createaction", "cloudformation:stackpolicyurl", "ecs:cluster", "ecs:service", "ecs:capacity-provider",
+    "ecs:container-instances", "glue:vpcids", "glue:subnetids", "glue:securitygroupids", "lambda:layer", "lambda:vpcids",
+    "lambda:subnetids", "lambda:securitygroupids", "lambda:functionarn", "sagemaker:vpcsubnets", "sagemaker:vpcsecuritygroupids",
+    "sagemaker:volumekmskey", "sagemaker:outputkmskey", "sagemaker:networkisolation",
+), CHOSEN)  # fmt: skip
+"""Those whose values hang on nobody. CHOSEN ones are the request's own parameters: who has the right picks a value that
+the condition takes."""
+ASSOCIATED = "iam:associatedresourcearn"
+RESOURCES_OF = {"ecs-tasks": "ecs", "spotfleet": "ec2", "airflow-env": "airflow"}
+"""Whose resources a role is passed to, where the name of the service's principal does not say it."""
 
 
 def values(key: str, holder: Holder, asked: Request) -> Values:
@@ -119,6 +133,8 @@ def values(key: str, holder: Holder, asked: Request) -> Values:
         return KEYS[key]
     if key in ("aws:principalaccount", "aws:resourceaccount", "kms:calleraccount"):
         return _only(holder.account)
+    if key == ASSOCIATED:
+        return PERHAPS if asked.service else NEVER
     if key in ("aws:currenttime", "aws:epochtime"):
         return _only(str(holder.now))
     if key == "aws:tokenissuetime":
