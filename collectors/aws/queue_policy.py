@@ -5,6 +5,7 @@ says that SNS delivered a message, not who published it, and whoever can write t
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -12,23 +13,37 @@ from collectors.aws.errors import ERRORS, trouble
 from collectors.aws.organization import Organization
 from collectors.aws.partitions import of_region
 from pipeline.doctor import Line
-from pipeline.rulebook.condition import conditions
+from pipeline.rulebook.condition import SERVICES, Condition, conditions
 from pipeline.rulebook.grants import gives_others
-from pipeline.rulebook.policy import acts, many, statements
+from pipeline.rulebook.policy import Statement, acts, covers, for_anybody, many, statements
 from pipeline.settings import EventQueue
 
-SEND, PUBLISH = "sqs:sendmessage", "sns:publish"
+SEND, PUBLISH = "sqs:sendmessage", "sns:publish sns:addpermission sns:settopicattributes"
+"""What lets somebody write, in small letters: who sets a topic's policy can publish. (SQS gives no other account the right
+to set a queue's.)"""
 HELD = "hold each statement to one sender by aws:SourceArn or aws:SourceOrgID, as deploy/aws/events-central.yaml does"
+WRITTEN_OUT = "write the topics' ARNs in aws:SourceArn, without * or ?"
 SNS = "sns.amazonaws.com"
-ELSEWHERE = ("aws:sourceip", "aws:sourcevpc", "aws:sourcevpce")
-"""Conditions on where a call comes from, and not on who calls."""
+SOURCES = {"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths"}
+"""What only services of AWS fill, and nobody who calls by himself: it names the sender."""
+CALLERS = {
+    "aws:principalarn",
+    "aws:principalaccount",
+    "aws:principalorgid",
+    "aws:principalorgpaths",
+    "aws:userid",
+}
+"""What a service that calls has not: with it no service passes. An organization's principals are many, and each of them
+could write what it likes."""
+ACTIONS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def queues(organization: Organization, own: list[EventQueue]) -> Iterator[Line]:
     """Of each queue whether anybody else can write to it."""
     for queue in own:
         what = f"queue {queue.url.rsplit('/', 1)[-1]}"
-        region = next((one for one in queue.url.split(".") if of_region(one)), None)
+        host = urlsplit(queue.url).hostname or ""
+        region = next((one for one in host.split(".") if of_region(one)), None)
         try:
             answer = organization.own("sqs", region).get_queue_attributes(
                 QueueUrl=queue.url, AttributeNames=["Policy", "QueueArn"]
@@ -41,7 +56,11 @@ def queues(organization: Organization, own: list[EventQueue]) -> Iterator[Line]:
         policy = _read(found.get("Policy"))
         yield from _told(what, policy, "".join(account), SEND)
         for topic in topics(policy):
-            yield from _topic(organization, topic)
+            if set(topic) & set("*?"):
+                told = "which of them can write to the queue is not written out: who can publish to one of them is not looked at"
+                yield Line(f"topics {topic}", "unknown", told, WRITTEN_OUT)
+            else:
+                yield from _topic(organization, topic)
 
 
 def _topic(organization: Organization, arn: str) -> Iterator[Line]:
@@ -66,40 +85,108 @@ def _told(what: str, policy: Any, account: str, action: str) -> Iterator[Line]:
         yield Line(what, "ok", "only senders that its policy names, and its own account, can write to it")  # fmt: skip
 
 
-def senders(policy: Any, account: str, action: str) -> Iterator[str]:
-    """Who can write though nothing holds them to one sender. Raises ValueError where the policy cannot be understood."""
+def senders(policy: Any, account: str, actions: str) -> Iterator[str]:
+    """Who can write (do one of some actions) though nothing holds them to one sender. Raises ValueError where the policy
+    cannot be understood."""
     if policy is None:
         return
-    loose = [allow for allow in statements(policy) if acts(allow, action) and not _held(allow)]
-    if loose and gives_others(
-        {"Statement": [*loose, *statements(policy, "Deny")]}, account, action
-    ):
+    denies = list(statements(policy, "Deny"))
+    given = [(allow, asked) for allow in statements(policy) if (asked := _asked(allow, actions))]
+    others = [
+        allow for allow, asked in given
+        if not any(one.narrows and one.key in SOURCES for one in conditions(allow)) and not _walled(allow, asked, denies, False)
+    ]  # fmt: skip
+    if others and gives_others({"Statement": [*others, *denies]}, account, actions):
         yield "other accounts"
-    for allow in loose:
-        principal = allow.get("Principal")
-        for service in many(principal.get("Service")) if isinstance(principal, dict) else []:
-            yield f"{service} for any account"
+    for allow, asked in given:
+        if _held_service(allow) or _walled(allow, asked, denies, True):
+            continue
+        yield from (f"{service} for any account" for service in _services(allow))
+        yield from (f"whoever {provider} lets in" for provider in _named(allow, "Federated"))
 
 
-def _held(allow: Any) -> bool:
-    """Whether a statement is for a sender, an account or an organization that it names."""
+def _asked(statement: Statement, actions: str) -> list[str]:
+    """Those of some actions that a statement is about."""
+    for name in ACTIONS:
+        if not all(isinstance(one, str) for one in many(statement.get(name))):
+            raise ValueError(f"{name} is no text")
+    return [action for action in actions.split() if acts(statement, action)]
+
+
+def _held_service(allow: Statement) -> bool:
+    """Whether a service passes only for a sender, an account or an organization that is named, or not at all."""
+    keys = SOURCES | CALLERS | {"aws:sourceowner"}
+    return any(one.narrows and one.key in keys for one in conditions(allow))
+
+
+def _walled(allow: Statement, asked: list[str], denies: list[Statement], service: bool) -> bool:
+    """Whether one Deny for everybody leaves in only a sender that it names."""
     return any(
-        one.narrows and not one.services_only and one.key not in ELSEWHERE
-        for one in conditions(allow)
-    )
+        for_anybody(deny) and "NotPrincipal" not in deny and "NotResource" not in deny
+        and all(action in _asked(deny, " ".join(asked)) for action in asked)
+        and all(any(covers(wall, own) for wall in many(deny.get("Resource", "*"))) for own in many(allow.get("Resource", "*")))
+        and all(_spares_one(one, service) for one in conditions(deny))
+        for deny in denies
+    )  # fmt: skip
+
+
+def _spares_one(condition: Condition, service: bool) -> bool:
+    if service and condition.services_only:
+        return True
+    keys = SOURCES | CALLERS if service else SOURCES
+    return condition.spares_known and condition.key in keys
+
+
+def _services(allow: Statement) -> Iterator[str]:
+    """The services of AWS that a statement lets in, by their principals or by its conditions."""
+    yield from _named(allow, "Service")
+    only = [one for one in conditions(allow) if one.services_only]
+    if only and for_anybody(allow):
+        named = [str(value) for one in only if one.key in SERVICES for value in one.values]
+        yield from named or ["every service of AWS"]
+
+
+def _named(allow: Statement, kind: str) -> list[str]:
+    principal = allow.get("Principal")
+    return [str(one) for one in many(principal.get(kind))] if isinstance(principal, dict) else []
 
 
 def topics(policy: Any) -> Iterator[str]:
-    """The SNS topics that a queue's policy lets in, written out."""
+    """The SNS topics that a queue's policy lets in: ARNs, or patterns of them."""
     try:
-        for allow in statements(policy) if policy is not None else ():
-            principal = allow.get("Principal")
-            services = many(principal.get("Service")) if isinstance(principal, dict) else []
-            if acts(allow, SEND) and (SNS in services or principal == "*" or services == []):
-                named = [str(value) for one in conditions(allow) for value in one.values]
-                yield from (arn for arn in named if arn.count(":") == 5 and arn.split(":")[2] == "sns" and "*" not in arn)  # fmt: skip
+        yield from dict.fromkeys(_topics(policy) if policy is not None else ())
     except ValueError:
         return  # that it cannot be understood is told already
+
+
+def _topics(policy: Any) -> Iterator[str]:
+    denies = [one for deny in statements(policy, "Deny") for one in conditions(deny)]
+    for allow in statements(policy):
+        services = _named(allow, "Service")
+        if not acts(allow, SEND) or not (SNS in services or (not services and for_anybody(allow))):
+            continue
+        asked = conditions(allow)
+        sources = [
+            str(value)
+            for one in (*asked, *denies)
+            if one.key == "aws:sourcearn"
+            for value in one.values
+        ]
+        yield from (
+            arn for arn in sources if arn.count(":") == 5 and covers(arn.split(":")[2], "sns")
+        )
+        if (
+            SNS in services
+            and not any(one.key == "aws:sourcearn" for one in asked)
+            and _held_service(allow)
+        ):
+            accounts = [
+                str(value)
+                for one in asked
+                if one.key in ("aws:sourceaccount", "aws:sourceowner")
+                for value in one.values
+            ]
+            yield from (f"arn:*:sns:*:{account}:*" for account in accounts or ["*"])
 
 
 def _read(policy: Any) -> Any:

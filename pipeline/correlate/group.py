@@ -302,6 +302,10 @@ class Group:
         for line in (scan.line, scan.side):
             if line.order:
                 due = min(due, line.order[0][0] + soon)
+        if (
+            (undone := self.log.undone) is not None
+        ):  # an alert that was withdrawn may come again, and is told with a higher revision
+            due = min(due, undone + soon)
         for one in self.told.values():
             due = min(due, one.last + spec.gap + late)
         if self.habits is not None and (matters := self.habits.matters()) != NEVER:

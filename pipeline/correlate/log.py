@@ -11,7 +11,7 @@ BLOCK = 16
 class Log:
     """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
 
-    __slots__ = ("_alive", "_undone", "first", "full", "gone", "next", "recent", "times")
+    __slots__ = ("_alive", "_undone", "first", "full", "gone", "next", "recent", "times", "undone")
 
     def __init__(self, first: int = 0, next: int = 0) -> None:
         self.first, self.next = first, next
@@ -27,6 +27,8 @@ class Log:
         self._alive: dict[int, int] = {}
         self._undone: list[tuple[int, int]] = []
         """Entries that take another back: until when they are needed, and their blocks."""
+        self.undone: int | None = None
+        """The earliest of these times."""
 
     def append(self, hit: Hit, packed: bytes) -> int:
         """The number of its block."""
@@ -44,6 +46,7 @@ class Log:
         self._alive[block] = self._alive.get(block, 0) + 1
         if hit.gone:
             self._undone.append((hit.at, block))
+            self.undone = hit.at if self.undone is None else min(hit.at, self.undone)
 
     def read_few(self, block: int, count: int) -> None:
         """So many entries are there, none of which takes another back."""
@@ -70,6 +73,8 @@ class Log:
         self.times = [at for at in self.times if at >= cut]
         over = [block for at, block in self._undone if at < cut]
         self._undone = [entry for entry in self._undone if entry[0] >= cut]
+        if over:
+            self.undone = min((at for at, _ in self._undone), default=None)
         for block in over:
             self.forget(block)
 

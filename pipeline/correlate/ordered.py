@@ -5,10 +5,16 @@ from bisect import bisect_left
 from pipeline.correlate.line import Line
 from pipeline.correlate.windows import Found, Place, Spec
 
+Chain = tuple[Place, str]
+"""Where a sequence so far began, and the event that it ends with."""
+Best = tuple[Chain, ...]
+"""Of the sequences that end at one step: the one that began last and, because one event is not two steps in a row, the
+one that began last of those that end with another event."""
+
 
 class Ordered:
-    """One rule after the other, each by another event. Of each beginning of the sequence the latest start is kept: it
-    is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
+    """One rule after the other, each by another event than the one before. Of each beginning of the sequence the latest
+    start is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
 
     waits: int | None = None
 
@@ -16,9 +22,9 @@ class Ordered:
         self._spec, self._line = spec, line
         self._steps = {rule: [n for n, own in enumerate(spec.rules) if own == rule] for rule in spec.rules}  # fmt: skip
         self._ends = spec.rules[-1:]
-        self._chains: list[tuple[Place, str] | None] = [None] * len(spec.rules)
-        """By step: where the sequence so far began, and the event that it ends with."""
-        self._before: tuple[int, int, list[tuple[Place, str] | None]] = (-1, 0, [])
+        self._chains: list[Best] = [()] * len(spec.rules)
+        """By step."""
+        self._before: tuple[int, int, list[Best]] = (-1, 0, [])
         """The last moment that was taken, the line's version then, and what was known before it."""
 
     def rebuild(self, index: int) -> int:
@@ -28,7 +34,7 @@ class Ordered:
         if self._before[:2] == (at, self._line.version):
             self._chains = list(self._before[2])
             return index
-        self._chains = [None] * len(self._spec.rules)
+        self._chains = [()] * len(self._spec.rules)
         end = self._line.index((at - self._spec.timespan,))
         while end < index:
             begin, moment = end, order[end][0]
@@ -59,33 +65,43 @@ class Ordered:
 
     def _alone(self, place: Place) -> None:
         """A moment of one hit, which ends nothing."""
-        at, id, rule = place
-        for step in self._steps.get(rule, ()):
-            before = self._chains[step - 1] if step else (place, "")
-            if before is None or before[1] == id or at - before[0][0] > self._spec.timespan:
-                continue
-            known = self._chains[step]
-            if known is None or before[0] >= known[0]:
-                self._chains[step] = (before[0], id)
+        for step in self._steps.get(place[2], ()):
+            self._reach(step, place)
 
     def _moment(self, at: int, moment: list[Place], found: Found) -> None:
-        chains, last = self._chains, len(self._spec.rules) - 1
+        last = len(self._spec.rules) - 1
         for step, rule in enumerate(self._spec.rules):
             for place in moment:
-                before = chains[step - 1] if step else None
-                if place[2] != rule or (step and (before is None or before[1] == place[1])):
-                    continue
-                start = before[0] if before else place
-                if at - start[0] > self._spec.timespan:
-                    continue
-                if step == last:  # all of one moment, in whatever order they stand
+                start = self._reach(step, place) if place[2] == rule else None
+                if start is not None and step == last:
+                    # all of one moment, in whatever order they stand
                     found.append((moment[0], moment[-1]) if start[0] == at else (start, place))
-                known_start = chains[step]
-                if known_start is None or start >= known_start[0]:
-                    chains[step] = (start, place[1])
+
+    def _reach(self, step: int, place: Place) -> Place | None:
+        """Where the best sequence began that takes this step by a hit; None where there is none."""
+        at, id, _ = place
+        start: Place | None = place
+        if step:
+            start = next((begun for begun, end in self._chains[step - 1] if end != id), None)
+        if start is None or at - start[0] > self._spec.timespan:
+            return None
+        self._chains[step] = _better(self._chains[step], (start, id))
+        return start
 
     def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
         return False
 
     def dropped(self, count: int) -> bool:  # noqa: ARG002
         return True
+
+
+def _better(best: Best, new: Chain) -> Best:
+    """With one more sequence."""
+    if not best:
+        return (new,)
+    first = best[0]
+    if new[1] == first[1]:
+        return (max(first, new), *best[1:])
+    if new[0] >= first[0]:
+        return new, first
+    return (first, new) if len(best) == 1 or new[0] > best[1][0] else best

@@ -38,6 +38,7 @@ class Scan:
         "_judge",
         "_known",
         "_next",
+        "_skipped",
         "_stands",
         "line",
         "runs",
@@ -59,6 +60,9 @@ class Scan:
         """Before which hit the judge stands."""
         self._dirty: Place | None = None
         """From here on all is to be judged anew."""
+        self._skipped: Place | None = None
+        """Since here late hits were put into a run without being judged: whether a match ends with one does not matter
+        until the run's end is taken back."""
         self._known = 0
         """Until when absences are judged."""
         self._begins: tuple[Stretch | None, int] = (None, 0)
@@ -103,9 +107,11 @@ class Scan:
             run.names.add([hit])
         if self._dirty is not None and self._dirty <= place:
             return  # the run is judged anew from before; until then it may end with a hit that is gone
-        if not (run.frozen is not None and run.frozen < place) and not (self._growing and run.at < place[0]):  # fmt: skip
-            self._again(place)
-            return
+        if not (run.frozen is not None and run.frozen < place):
+            if not (self._growing and run.at < place[0]):
+                self._again(place)
+                return
+            self._skipped = place if self._skipped is None else min(place, self._skipped)
         self._moved(index)
         self._follows(run, hit)
 
@@ -203,6 +209,8 @@ class Scan:
 
     def _rewind(self, place: Place) -> None:
         self._dirty, self._stands = None, None
+        if self._skipped is not None and self._skipped >= place:
+            self._skipped = None
         while self.runs and not self.runs[-1].final.count and self.runs[-1].first >= place:
             self.runs.pop()
         self._next = min(self._next, self.line.index(place))
@@ -346,6 +354,9 @@ class Scan:
 
     def settle(self, floor: int) -> list[Stretch]:
         """What is before the floor becomes final. Returns the runs that are over."""
+        if self._skipped is not None and self._skipped[0] < floor:
+            self._again(self._skipped)
+            self.scan(self._known)
         self._floor = floor
         below = [run for run in self.runs if run.first[0] < floor]
         if not below:

@@ -10,6 +10,8 @@ from typing import Any
 from pipeline.rulebook.condition import Condition, conditions, owners
 
 Statement = dict[str, Any]
+KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
+"""Of principals."""
 MOST = 100_000
 """Comparisons of an Allow with Denies; AWS's own documents (20 kB) stay far below."""
 
@@ -41,7 +43,7 @@ def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its
     """Whether anybody at all may do something: an Allow for every principal that nothing fixed narrows."""
     denies, unsure = list(statements(document, "Deny")), False
     for allow in statements(document):
-        if not _anybody(allow) or any(c.narrows for c in conditions(allow)):
+        if not for_anybody(allow) or any(c.narrows for c in conditions(allow)):
             continue
         if _denied(allow, denies, _shuts_out_the_anonymous):
             continue
@@ -62,7 +64,7 @@ def allows_cross_account(document: Any, account: str) -> bool:
         held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
         if any(who == {account} for who in held) or any(c.services_only for c in conditions(allow)):
             continue
-        anybody = _anybody(allow)
+        anybody = for_anybody(allow)
         others = {"*"} if anybody else _accounts(allow) - {account}
         if not others or _denied(allow, denies, _shuts_out_others(account, anybody)):
             continue
@@ -86,7 +88,8 @@ def requires_tls(document: Any, bucket: str) -> bool:
     return _denied(whole, denies, _without_tls)
 
 
-def _anybody(statement: Statement) -> bool:
+def for_anybody(statement: Statement) -> bool:
+    """Whether a statement is for every principal, by itself. Raises ValueError for what names none."""
     if "NotPrincipal" in statement:
         return True  # everybody but those named
     if statement.get("Principal") is None:
@@ -97,8 +100,13 @@ def _anybody(statement: Statement) -> bool:
 def _everybody(principal: Any) -> bool:
     """`*`, as itself or as any kind of principal; an ARN of every account."""
     groups = principal.values() if isinstance(principal, dict) else [principal]
-    named = [str(item) for group in groups for item in many(group)]
-    return any(not item.strip("*") or _account_of(item) == "*" for item in named if item)
+    items = [item for group in groups for item in many(group)]
+    if any(not item.strip("*") or _account_of(item) == "*" for item in map(str, items) if item):
+        return True
+    odd = not isinstance(principal, dict) or not principal.keys() <= KINDS
+    if odd or not all(isinstance(item, str | int) for item in items):
+        raise ValueError("not a principal")
+    return False
 
 
 def _accounts(statement: Statement) -> set[str]:
@@ -213,13 +221,13 @@ def _denied_to_all_but(deny: Statement) -> set[str] | None:
     """The accounts whose principals a Deny spares; None where it denies only to some."""
     if "NotPrincipal" in deny:
         return None if _everybody(deny["NotPrincipal"]) else _named(deny["NotPrincipal"])
-    return set() if _anybody(deny) else None
+    return set() if for_anybody(deny) else None
 
 
 def _without_tls(deny: Statement) -> bool:
     return (
         "NotPrincipal" not in deny
-        and _anybody(deny)
+        and for_anybody(deny)
         and all(_tells_tls(one) or _holds_without_tls(one) for one in conditions(deny))
     )
 

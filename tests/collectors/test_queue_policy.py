@@ -25,6 +25,12 @@ def service(name: str, **more: Any) -> dict[str, Any]:
     return policy({"Service": f"{name}.amazonaws.com"}, **more)
 
 
+def and_denied(principal: Any, operator: str, key: str, value: str, **more: Any) -> dict[str, Any]:
+    """It is denied to all but those of a key's value."""
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE, "Condition": {operator: {key: value}}} | more  # fmt: skip
+    return {"Statement": [*policy(principal)["Statement"], deny]}
+
+
 @pytest.mark.parametrize(
     ("found", "who"),
     [
@@ -41,13 +47,53 @@ def service(name: str, **more: Any) -> dict[str, Any]:
         (policy("*"), ["other accounts"]),
         (policy({"AWS": "*"}, Condition={"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}), ["other accounts"]),
         (policy("*", Condition={"ArnEquals": {"aws:SourceArn": TOPIC}}), []),
-        (policy("*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), []),
+        (policy("*", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), ["other accounts"]),
+        (policy("*", Condition={"StringEquals": {"aws:PrincipalAccount": OTHER}}), ["other accounts"]),
+        (policy("*", Condition={"StringEquals": {"aws:PrincipalAccount": OWN}}), []),
+        (policy("*", Condition={"ArnLike": {"aws:PrincipalArn": f"arn:aws:iam::{OTHER}:role/*"}}), ["other accounts"]),
+        (policy({"AWS": "*"}, Condition={"StringEquals": {"aws:VpceOrgID": "o-1"}}), ["other accounts"]),
+        (policy("*", Condition={"StringEquals": {"AWS:SourceOwner": OTHER}}), ["other accounts"]),
+        (policy("*", Condition={"StringEquals": {"AWS:SourceOwner": OWN}}), []),
+        (policy("*", Condition={"ForAllValues:ArnEquals": RULE["ArnEquals"]}), ["other accounts"]),
+        (policy("*", Condition={"ForAllValues:ArnEquals": RULE["ArnEquals"], "Null": {"aws:SourceArn": False}}), []),
+        (policy(["*"]), ["other accounts"]),
+        (policy({"AWS": f"arn:aws-cn:iam::{OTHER}:root"}), ["other accounts"]),
+        (policy({"AWS": "arn:aws:iam::*:root"}), ["other accounts"]),
+        (policy({"Federated": "cognito-identity.amazonaws.com"}), ["whoever cognito-identity.amazonaws.com lets in"]),
+        (policy("*", Condition={"Bool": {"aws:PrincipalIsAWSService": "true"}}), ["every service of AWS for any account"]),
+        (policy("*", Condition={"StringEquals": {"aws:PrincipalServiceName": "s3.amazonaws.com"}}), ["s3.amazonaws.com for any account"]),
+        (policy("*", Condition={"Bool": {"aws:PrincipalIsAWSService": True}} | RULE), []),
+        (service("s3", Condition={"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), []),
+        (service("s3", Condition={"StringNotEquals": {"aws:SourceAccount": OWN}}), ["s3.amazonaws.com for any account"]),
+        (service("s3", Condition={"StringLike": {"aws:SourceAccount": "1*"}}), ["s3.amazonaws.com for any account"]),
+        (and_denied("*", "StringNotEquals", "aws:SourceAccount", OWN), []),
+        (and_denied("*", "ArnNotEquals", "aws:SourceArn", TOPIC), []),
+        (and_denied("*", "ArnNotEquals", "aws:SourceArn", "arn:aws:sns:*:*:*"), ["other accounts"]),
+        (and_denied("*", "StringNotEquals", "aws:PrincipalOrgID", "o-1"), ["other accounts"]),
+        (and_denied({"Service": "s3.amazonaws.com"}, "StringNotEqualsIfExists", "aws:SourceAccount", OWN), []),
+        (and_denied({"Service": "s3.amazonaws.com"}, "StringEquals", "aws:SourceAccount", OWN), ["s3.amazonaws.com for any account"]),
+        (and_denied({"Service": "s3.amazonaws.com"}, "StringNotEquals", "aws:SourceAccount", OWN, Action="sqs:ReceiveMessage"), ["s3.amazonaws.com for any account"]),
+        (and_denied({"Service": "s3.amazonaws.com"}, "StringNotEquals", "aws:SourceAccount", OWN, Resource=QUEUE + "-2"), ["s3.amazonaws.com for any account"]),
+        ({"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "NotAction": "sqs:DeleteQueue", "Resource": QUEUE}}, ["other accounts"]),
         (policy({"AWS": f"arn:aws:iam::{OTHER}:root"}), ["other accounts"]),
         (policy({"AWS": f"arn:aws:iam::{OWN}:role/sender"}), []),
     ],
 )  # fmt: skip
 def test_who_can_write(found: Any, who: list[str]) -> None:
     assert list(senders(found, OWN, "sqs:sendmessage")) == who
+
+
+@pytest.mark.parametrize("odd", [
+    policy(f"arn:aws:iam::{OTHER}:root"), policy([OTHER]), policy(5), policy(True), policy({"aws": OTHER}),
+    policy({"AWS": {"x": OTHER}}), policy({"AWS": [[OTHER]]}), policy({"Service": ["s3.amazonaws.com", None]}), policy({"AWS": "arn:aws"}),
+    service("s3", Condition={"ArnEquals": {"aws:SourceArn": None}}), service("s3", Condition={"ArnEquals": {"aws:SourceArn": {"a": 1}}}),
+    service("s3", Condition="x"), service("s3", action=5), service("s3", action={"a": 1}), service("s3", Resource=[5]),
+    policy("*", Condition={"IpAddress": {"aws:SourceIp": "all"}}), {"Statement": [[]]}, [policy("*")], "*", 5,
+])  # fmt: skip
+def test_what_is_no_policy_is_not_known(odd: Any) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        list(senders(odd, OWN, "sqs:sendmessage"))
+    assert list(topics(odd)) == []
 
 
 class Filled(yaml.SafeLoader):
@@ -115,5 +161,19 @@ def test_what_doctor_says() -> None:
     assert said(Answers(behind, trail)) == [("queue events", "ok"), ("topic trail", "fail")]
     assert said(Answers(behind, trail | {"Statement": [held]})) == [("queue events", "ok"), ("topic trail", "ok")]  # fmt: skip
     assert said(Answers(behind, "AuthorizationError")) == [("queue events", "ok"), ("topic trail", "unknown")]  # fmt: skip
+    for pattern in (f"arn:aws:sns:*:{OWN}:*", f"arn:aws:sns:eu-west-1:{OWN}:trai?"):
+        every = service("sns", Condition={"ArnLike": {"aws:SourceArn": pattern}})
+        assert said(Answers(every)) == [("queue events", "ok"), (f"topics {pattern}", "unknown")]
+    every = service("sns", Condition={"StringEquals": {"aws:SourceAccount": OWN}})
+    assert said(Answers(every)) == [("queue events", "ok"), (f"topics arn:*:sns:*:{OWN}:*", "unknown")]  # fmt: skip
+    walled = and_denied("*", "ArnNotEquals", "aws:SourceArn", TOPIC)
+    assert said(Answers(walled, trail)) == [("queue events", "ok"), ("topic trail", "fail")]
+    sets = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "SNS:SetTopicAttributes",
+        "Resource": TOPIC,
+    }
+    assert said(Answers(behind, trail | {"Statement": [sets]}))[1] == ("topic trail", "fail")
     for odd in ("AccessDenied", "{", '{"Statement": 5}', {"Statement": [{"Effect": "Allow", "Action": "sqs:*"}]}):  # fmt: skip
         assert said(Answers(odd))[0] == ("queue events", "unknown")

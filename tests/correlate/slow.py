@@ -5,7 +5,6 @@ import math
 from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -119,29 +118,27 @@ def _narrowest(
 
 
 def _ordered(spec: Spec, hits: Sequence[Hit]) -> Iterator[Match]:
-    """One rule after the other, each by another event. Of each beginning of the sequence the latest start is kept: it
-    is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
-    chains: list[tuple[int, str] | None] = [None] * len(spec.rules)
-    """By step: where the sequence so far began, and the event that it ends with."""
-    ends = len(spec.rules) - 1
-    for _, same in groupby(range(len(hits)), lambda number: hits[number].at):
-        moment = list(same)
-        for step, rule in enumerate(spec.rules):
-            for number in moment:
-                hit, before = hits[number], chains[step - 1] if step else None
-                if hit.rule != rule or (step and (before is None or before[1] == hit.id)):
-                    continue
-                start = before[0] if before else number
-                if hit.at - hits[start].at > spec.timespan:
-                    continue
-                if step == ends:
-                    if hits[start].at == hit.at:  # all of one moment, in whatever order they stand
-                        yield Match(hit.at, hit.at, moment[0], moment[-1])
-                    else:
-                        yield Match(hits[start].at, hit.at, start, number)
-                known = chains[step]
-                if known is None or start >= known[0]:
-                    chains[step] = (start, hit.id)
+    """One rule after the other, each by another event than the one before; every choice is tried. The latest start is the
+    best. Events of one moment (audit logs know whole seconds) count as being in order."""
+    starts: list[dict[int, int]] = [{} for _ in spec.rules]
+    """By step: the hits that it may be taken by, and the latest start of a sequence so far."""
+    for step, rule in enumerate(spec.rules):
+        for number, hit in enumerate(hits):
+            if hit.rule != rule:
+                continue
+            before = [number] if not step else [
+                start for other, start in starts[step - 1].items()
+                if hits[other].at <= hit.at and hits[other].id != hit.id and hit.at - hits[start].at <= spec.timespan
+            ]  # fmt: skip
+            if before:
+                starts[step][number] = max(before)
+    for number, start in starts[-1].items():
+        at = hits[number].at
+        moment = [n for n, hit in enumerate(hits) if hit.at == at]
+        if hits[start].at == at:  # all of one moment, in whatever order they stand
+            yield Match(at, at, moment[0], moment[-1])
+        else:
+            yield Match(hits[start].at, at, start, number)
 
 
 class _Count:

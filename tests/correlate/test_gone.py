@@ -1,13 +1,27 @@
 """A hit that was none after all leaves nothing behind: whatever was judged meanwhile, the alerts are those of the others."""
 
+from random import Random
 from typing import Any
+from unittest.mock import patch
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.correlate import Correlation, Group, Hit, Spec
-from tests.correlate.test_correlate import MINUTE, START, at, spec
+from pipeline.correlate.runs import MOST
+from pipeline.state import NEVER
+from tests.correlate.test_correlate import (
+    EVENTS,
+    KINDS,
+    MINUTE,
+    START,
+    World,
+    at,
+    spec,
+    undisturbed,
+)
 
 SPECS: dict[str, Spec] = {
     "event_count": spec("event_count", ("gte", 3)),
@@ -87,3 +101,60 @@ def test_hits_come_where_the_end_of_an_alert_is_gone() -> None:
     given_ = [*steps, *(("take", hit) for hit in more)]
     alone = [("take", hit) for hit in (*first, *more)]
     assert judged(SPECS["event_count"], given_) == judged(SPECS["event_count"], alone)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from([one for one in KINDS if not one.standing]), EVENTS, st.integers(0, 2**32), st.booleans(),
+    st.sampled_from([3, 6, MOST]),
+)  # fmt: skip
+def test_what_is_gone_was_never_there_while_time_goes_on(
+    spec: Spec, hits: list[Hit], seed: int, restarts: bool, most: int
+) -> None:
+    """Some of the hits are taken back, at any time at which they are not final; the group is read from its rows again."""
+    random = Random(seed)
+    world = World(spec, lateness=random.choice([0, 5, 30]), restarts=restarts)
+    lateness, left, words = world.correlation.lateness, list[Hit](), list[tuple[int, str, Hit]]()
+    for hit in (hit for hit in hits if hit.rule in spec.rules):
+        came = random.randint(0, lateness)
+        words.append((hit.at + came, "take", hit))
+        if random.random() < 0.3:
+            words.append((hit.at + random.randint(came, lateness), "undo", hit))
+        else:
+            left.append(hit)
+    words.sort(key=lambda word: word[0])
+    with patch("pipeline.correlate.runs.MOST", most):
+        while words:
+            if random.random() < 0.6:
+                oldest = min(hit.at for _, _, hit in words)
+                world.until(max(world.watermark, oldest + lateness - random.choice([0, 1])) / MINUTE - START / MINUTE)  # fmt: skip
+            _, what, hit = words.pop(0)
+            getattr(world, "hit" if what == "take" else "undo")(msgspec.structs.replace(hit))
+        world.until(50_000)
+        assert world.told() == undisturbed(spec, left, most)
+    assert (world.empty, world.due) == (True, NEVER)
+
+
+def test_a_hit_put_into_an_alert_is_its_end_once_the_later_ones_are_gone() -> None:
+    """It was not judged when it came, and has become final since."""
+    world = World(SPECS["temporal_ordered"])
+    world.hit(at(7, "a"), at(14, "b"), at(13, "a"), at(20, "b"), at(16, "b"))
+    world.until(25)
+    world.undo(at(20, "b"))
+    world.until(200)
+    assert [(count, (last - START) // MINUTE) for _, _, last, count in world.standing()] == [(3, 16)]  # fmt: skip
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_an_alert_that_comes_again_has_a_higher_revision(restarts: bool) -> None:
+    """The group held nothing in between: who takes only higher revisions must not keep `withdrawn`."""
+    world = World(spec("event_count", ("gte", 1)), restarts=restarts)
+    for _ in range(3):
+        world.hit(at(10))
+        world.undo(at(10))
+    (alert,) = world.alerts.values()
+    assert alert["state"] == "withdrawn"
+    world.hit(at(10, id="another"))
+    assert [alert["state"] for alert in world.alerts.values()] == ["active"]
+    world.until(200)
+    assert (world.empty, world.due) == (True, NEVER)
