@@ -241,5 +241,5 @@ def _called(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str
     """The names that the map is asked for: of an unknown person those of the role. Never a claim, and what a session is
     called is one."""
     name = person["id"] if person["kind"] != UNKNOWN else actor.get("issuer") or actor["id"]
-    if own(name) == name:
+    if own(name) == name and name != person.get("claimed"):
         yield name

@@ -16,7 +16,7 @@ from pipeline.table import COLORS, bare_table
 
 Row = tuple[str, object]
 STEP = (
-    ("who", "by"), ("as", "as"), ("from", "from"), ("with", "with"), ("resource", "on"),
+    ("who", "by"), ("known", "who is"), ("as", "as"), ("from", "from"), ("with", "with"), ("resource", "on"),
     ("account_name", "in account"), ("account", "account"), ("region", "region"), ("failed", "failed:"),
 )  # fmt: skip
 """What a step of a story says beside what happened, and the words before it."""

@@ -21,6 +21,9 @@ def warnings(found: Read[Settings]) -> Iterator[str]:
     for place, path in files:
         if path.exists() and path.stat().st_mode & 0o007:
             yield f"{place}: this file holds a secret and others may read it (run: chmod o= on it)"
+    for number, one in enumerate(settings.drift.expected):
+        if one.tags and not one.actors and not one.tools:
+            yield f"{found.place('drift', 'expected', number)}: drift.expected.{number}: whoever may tag a resource makes its changes expected (name actors beside tags)"
     kafka, elastic = settings.kafka, settings.elasticsearch
     brokers = [one.strip().rpartition(":")[0] for one in kafka.bootstrap_servers.split(",")]
     if kafka.security_protocol == "SASL_PLAINTEXT" and not all(map(on_loopback, brokers)):

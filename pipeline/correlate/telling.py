@@ -37,11 +37,23 @@ def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
         ("in account", accounts or [alert["group"].get("driftline.account")]),
     ):
         if words := worded([name for name in names if name], width, items):
-            yield f"{word} {words}{_others(story) if word == 'on' else ''}"
+            yield f"{word} {words}{_more(word, alert, width)}"
     least = "at least " if alert.get("capped") else ""
     yield least + number_of(alert["count"], "event")
     if alert.get("held_back"):
         yield "held back by the budget of its rule"
+
+
+def _more(word: str, alert: Mapping[str, Any], width: int) -> str:
+    """What is to be said beside names: of one actor as whom, and how that is known."""
+    if word == "on":
+        return _others(alert["story"])
+    if word != "by" or len(alert["actors"]) != 1:
+        return ""
+    by = [step for step in alert["story"] if step.get("who")]
+    said = [f"as {worded(step['as'], width)}" for step in by if step.get("as")][:1]
+    said += [str(step["known"]) for step in by if step.get("known")][:1]
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _others(story: Sequence[Mapping[str, Any]]) -> str:

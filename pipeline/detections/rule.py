@@ -34,7 +34,7 @@ OWN_FIELDS = frozenset({
     "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
     "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
     "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
-    "subject", "exception", "foreign", "target", "first_reading", "account_name", "resources",
+    "subject", "exception", "foreign", "target", "first_reading", "account_name", "resources", "login",
 })  # fmt: skip
 """Fields below it (pipeline.detections.watch makes them)."""
 

@@ -18,7 +18,7 @@ from pipeline.detections.rule import OWN, Detection
 from pipeline.detections.values import View, text_of
 from pipeline.model import Change, from_micros, micros, to_micros
 from pipeline.model.finding import named_uuid
-from pipeline.people import NOBODY_MAPPED, UNKNOWN, People, identified
+from pipeline.people import NOBODY_MAPPED, SERVICE, UNKNOWN, WORKLOAD, People, identified
 from pipeline.rulebook import RuleSet
 from pipeline.rulebook.policy import allows_cross_account
 from pipeline.state import Body
@@ -41,6 +41,13 @@ EVERY = f"{OWN}.resources"
 """The uids of all resources that an event names."""
 ONE = (f"{OWN}.uid", f"{OWN}.target")
 """The one of them that a change is about."""
+CHAIN = "chain"
+HOW = {
+    UNKNOWN: "person not known", CHAIN: "known by the chain of sessions", WORKLOAD: "a workload",
+    "directory_user": "user of Identity Center", "federated": "vouched for by the identity provider",
+}  # fmt: skip
+"""By the kind of a person, how it is known, as an alert says it. An IAM user and the root user are in the event itself."""
+SIGN_IN = "signin.amazonaws.com"
 LONGEST_TARGET = 300
 """Characters of a request that tell what it is about."""
 DOCUMENTS = (
@@ -331,13 +338,15 @@ def of_change(
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
+    if record.service == SIGN_IN and (name := login(record, actor)):
+        own["login"] = name
     if record.type == "AWS::IAM::User":
         own["subject"] = people.id_of(record.uid)
     own["target"] = record.uid if record.type else target(record)
     if (others := foreign(record.raw.get("requestParameters"), record.account)) is not None:
         own["foreign"] = others
     brief = {
-        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "as": _taken(actor),
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "known": _how(actor), "as": _taken(actor),
         "from": record.source_ip,
         "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
@@ -347,6 +356,17 @@ def of_change(
         record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
         record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
     )  # fmt: skip
+
+
+def login(record: Change, actor: Mapping[str, Any]) -> str | None:
+    """Whose login a sign-in is about, in one form whether it fails or succeeds: of an IAM user the account and the name
+    (a failed one does not say the user's path), of others who they are. None where AWS hides it."""
+    own = record.actor
+    if own.type == "root":
+        return f"{own.account} root user"
+    if own.type == "user" and ":user/" in own.id and actor["person"]["kind"] != "directory_user":
+        return f"{own.account} {own.id.rpartition('/')[2]}"
+    return None if own.id in (own.account, "unknown") else str(actor["person"]["id"])
 
 
 def target(record: Change) -> str:
@@ -411,20 +431,26 @@ def related(body: Body) -> list[str]:
 
 
 def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str | None:
-    """Whom an alert names: the person where known, else the acting role."""
-    if not actor:
+    """Whom an alert names: the person where known, else the session (an ARN that ends with its name)."""
+    return str(people.person(actor)["id"]) if actor else None
+
+
+def _how(actor: Mapping[str, Any] | None) -> str | None:
+    """How it is known who it was (actor: as pipeline.people.identified gives it); None where the event says it itself."""
+    if actor is None:
         return None
-    person = people.person(actor)
-    return str(person["id"] if person["kind"] != UNKNOWN else actor["id"])
+    kind = actor["person"]["kind"]
+    if kind not in (UNKNOWN, SERVICE) and actor.get("chain"):
+        return HOW[CHAIN]
+    return HOW.get(kind)
 
 
 def _taken(actor: Mapping[str, Any] | None) -> str | None:
-    """The role as which a person acted who is known by the chain of sessions alone."""
-    if actor is None:
+    """The role as which a person acted who is known."""
+    if actor is None or actor["type"] != "role":
         return None
-    person = actor["person"]
-    known = bool(actor.get("chain")) and person["kind"] != UNKNOWN and person["id"] != actor["id"]
-    return str(actor["id"]) if known else None
+    known = actor["person"]["kind"] not in (UNKNOWN, SERVICE)
+    return str(actor["id"]) if known and actor["person"]["id"] != actor["id"] else None
 
 
 def _identified(document: Mapping[str, Any], people: People) -> dict[str, Any] | None:
@@ -489,6 +515,7 @@ def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
     known = actor or {}
     return {
         "who": who(actor, people),
+        "known": _how(actor),
         "as": _taken(actor),
         "from": known.get("source_ip"),
         "with": known.get("tool"),

@@ -62,7 +62,7 @@ class Expected(BaseModel):
     types: list[str] = Field(default_factory=list)
     """Of the resource."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """All of which the resource has."""
+    """All of which the resource has. Whoever may tag a resource can give it these: name `actors` beside them, unless all who may tag are trusted."""
     windows: list[Window] = Field(default_factory=list)
     """When it was done."""
 

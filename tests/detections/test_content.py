@@ -61,7 +61,7 @@ CLAIMS = {
         "user",
         "change_set",
     ),
-    r"\b(?:one|same) (?:resource|bucket|user)\b|\bof one resource\b": ("uid", "user"),
+    r"\b(?:one|same) (?:resource|bucket|user)\b|\bof one resource\b": ("uid", "user", "login"),
     r"\bof one account\b|\b[Ii]n one account\b": ("account",),
     r"\bone address\b": ("sourceIPAddress",),
 }
@@ -109,6 +109,23 @@ def test_a_wrong_example_is_told(tmp_path: Path) -> None:
         why for why in proof.problems(Watch(load([tmp_path]))) if "no example notices" not in why
     ]
     assert found == [f"{tmp_path / 'one.yml'}: aws_trail_silenced: it is started: it fires"]
+
+
+def test_every_detection_says_where_it_alerts(content: Watch) -> None:
+    """By intent: none is forgotten by the correlations, and none alerts beside them unasked."""
+    found = {
+        rule.name: (rule.id in content.correlations, any(rule.id in one.rules for one in content.found.correlations.values()))
+        for rule in content.found.rules.values()
+    }  # fmt: skip
+    said = {rule.name: ALERTS[rule.about["driftline"]["alerts"]] for rule in content.found.rules.values()}  # fmt: skip
+    assert said == found
+
+
+ALERTS = {
+    "by itself": (True, False),
+    "in correlations": (False, True),
+    "by itself and in correlations": (True, True),
+}
 
 
 def test_what_is_only_a_part_does_not_tell_for_itself(content: Watch) -> None:

@@ -137,6 +137,17 @@ def test_what_others_may_read_or_overhear_is_warned_of(tmp_path: Path) -> None:
     assert list(warnings(examine(file, {}))) == []
 
 
+def test_tags_that_anybody_may_set_are_warned_of(tmp_path: Path) -> None:
+    file = tmp_path / "driftline.yaml"
+    file.write_text(
+        "drift:\n  expected:\n    - {tags: {env: dev}, actors: [x]}\n    - {tags: {env: dev}}\n"
+    )
+    [told] = warnings(examine(file, {}))
+    assert told.replace(str(file), "FILE") == (
+        "FILE:4:7: drift.expected.1: whoever may tag a resource makes its changes expected (name actors beside tags)"
+    )
+
+
 def test_an_encrypted_key_without_its_password_is_refused_without_asking(tmp_path: Path) -> None:
     certificate, key = tmp_path / "own.pem", tmp_path / "own.key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=me",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from collectors.aws.partitions import DEFAULT, of_region
 from pipeline.model import Actor, Person, Tool
 from pipeline.people import DIRECTORY_ROLE
 
@@ -22,6 +23,8 @@ _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
 )  # fmt: skip
 _VOUCHED = ("cloudformation", "service")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?|AWS Internal")
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+"""In the place of a user's name that does not exist: people type passwords there."""
 _TYPES = {
     "IAMUser": "user", "Root": "root", "AssumedRole": "role", "Role": "role", "FederatedUser": "federated",
     "SAMLUser": "federated", "WebIdentityUser": "federated", "Directory": "federated", "IdentityCenterUser": "user",
@@ -51,15 +54,18 @@ def actor(record: Mapping[str, Any]) -> Actor:
         type = "anonymous"
     issued_by = _text(issuer.get("arn"))
     own = _directory_id(who) if who.get("type") == "IdentityCenterUser" else None
-    own = (
-        own or _text(who.get("arn")) or _text(who.get("principalId")) or _text(who.get("userName"))
-    )
+    user = _text(who.get("userName"))
+    user = None if user == HIDDEN else user
+    own = own or _text(who.get("arn")) or _user_arn(record, who, user)
+    own = own or _text(who.get("principalId")) or user
     id = issued_by or own or invoked or _text(who.get("accountId")) or "unknown"
     key = _text(who.get("accessKeyId"))
     principal = _text(who.get("principalId")) or ""
     session_name = principal.partition(":")[2] or None
-    name = _text(who.get("userName")) or _text(issuer.get("userName"))
+    name = user or _text(issuer.get("userName"))
     person = _person(who, context, type, id, session_name, source)
+    if not_proven(record):  # whoever tried says to be it, and did not prove it
+        person = Person(id=person.id, kind="unknown", claimed=person.id if own else None)
     if person.kind == "directory_user":
         name = person.name or name
     return Actor(
@@ -69,6 +75,23 @@ def actor(record: Mapping[str, Any]) -> Actor:
         source_identity=source, mfa=_mfa(context), invoked_by=invoked, tool=tool(record),
         source_ip=_text(record.get("sourceIPAddress")), person=person,
     )  # fmt: skip
+
+
+def not_proven(record: Mapping[str, Any]) -> bool:
+    """Whether it is a sign-in that failed: its identity is only what somebody has typed."""
+    if record.get("eventSource") != "signin.amazonaws.com":
+        return False
+    said = (_map(record.get("responseElements")), _map(record.get("serviceEventDetails")))
+    return any(value == "Failure" for one in said for value in one.values())
+
+
+def _user_arn(record: Mapping[str, Any], who: Mapping[str, Any], user: str | None) -> str | None:
+    """The ARN of an IAM user of whom a sign-in tells the name alone, as far as that says it (the user's path is missing)."""
+    account = _text(who.get("accountId"))
+    if who.get("type") != "IAMUser" or user is None or account is None:
+        return None
+    partition = of_region(str(record.get("awsRegion") or "")) or DEFAULT
+    return f"arn:{partition}:iam::{account}:user/{user}"
 
 
 def _person(

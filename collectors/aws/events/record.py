@@ -13,7 +13,7 @@ import orjson
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
 from collectors.aws.events import names
-from collectors.aws.events.actor import actor, by_aws
+from collectors.aws.events.actor import actor, by_aws, not_proven
 from collectors.aws.events.logfile import insight
 from collectors.aws.events.names import Resolver
 from collectors.aws.places import places
@@ -257,10 +257,7 @@ def account(record: Record) -> str:
 
 def failed(record: Record) -> bool:
     """Whether the call was refused or failed."""
-    if record.get("errorCode") or record.get("errorMessage"):
-        return True
-    response = record.get("responseElements")
-    return isinstance(response, dict) and response.get("ConsoleLogin") == "Failure"
+    return bool(record.get("errorCode") or record.get("errorMessage")) or not_proven(record)
 
 
 def deployment(record: Record) -> str | None:

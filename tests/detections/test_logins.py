@@ -1,0 +1,145 @@
+"""Who signs in, and who only tries: by the forms that AWS documents for each kind of identity."""
+
+from typing import Any
+
+import pytest
+
+from collectors.aws.events.names import Nothing
+from collectors.aws.events.record import Reader
+from collectors.redact import Redactor
+from pipeline.detections.watch import Watch, of_change
+from pipeline.fold import Fold
+from pipeline.model import Alert, Change
+from pipeline.people import Names, People
+from pipeline.settings import Settings
+from pipeline.shell import watch
+from pipeline.topics import CHANGES
+from tests.core.world import minute, rulebook
+
+ACCOUNT = "111122223333"
+ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
+STORE = f"arn:aws:identitystore::{ACCOUNT}:identitystore/d-1234567890"
+SSO = f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"
+FAILED, DONE = {"ConsoleLogin": "Failure"}, {"ConsoleLogin": "Success"}
+USER = {
+    "type": "IAMUser",
+    "principalId": "AIDACKCEVSQ6C2EXAMPLE",
+    "accountId": ACCOUNT,
+    "userName": "alice",
+}
+ROOT = {
+    "type": "Root",
+    "principalId": ACCOUNT,
+    "arn": f"arn:aws:iam::{ACCOUNT}:root",
+    "accountId": ACCOUNT,
+}
+SESSION = {
+    "type": "AssumedRole", "principalId": "AROAEXAMPLE:ann@example.com", "accountId": ACCOUNT,
+    "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_Admin_0123456789abcdef/ann@example.com",
+    "sessionContext": {"sessionIssuer": {"type": "Role", "arn": SSO, "userName": "AWSReservedSSO_Admin_0123456789abcdef", "accountId": ACCOUNT}},
+}  # fmt: skip
+FEDERATED = {
+    "type": "AssumedRole", "principalId": "AROAEXAMPLE:bob", "arn": f"arn:aws:sts::{ACCOUNT}:assumed-role/saml/bob", "accountId": ACCOUNT,
+    "sessionContext": {"sessionIssuer": {"type": "Role", "arn": f"arn:aws:iam::{ACCOUNT}:role/saml", "userName": "saml", "accountId": ACCOUNT}},
+}  # fmt: skip
+CENTER = {"type": "IdentityCenterUser", "accountId": ACCOUNT, "onBehalfOf": {"userId": "544894e8", "identityStoreArn": STORE}, "credentialId": "1"}  # fmt: skip
+CENTER_ID = f"{STORE}/user/544894e8"
+
+
+def login(who: dict[str, Any], at: float = 0, result: Any = DONE, **more: Any) -> Change:
+    record = {
+        "eventVersion": "1.08", "userIdentity": who, "eventTime": minute(at).isoformat(), "eventSource": "signin.amazonaws.com",
+        "eventName": "ConsoleLogin", "awsRegion": "us-east-1", "sourceIPAddress": "192.0.2.100", "userAgent": "Mozilla/5.0",
+        "requestParameters": None, "responseElements": result, "additionalEventData": {"LoginTo": "https://console.aws.amazon.com/", "MFAUsed": "No"},
+        "eventID": f"login-{at}", "readOnly": False, "eventType": "AwsConsoleSignIn", "recipientAccountId": ACCOUNT, **more,
+    }  # fmt: skip
+    if result == FAILED:
+        record["errorMessage"] = "Failed authentication"
+    (change,) = Reader(Redactor(b"k" * 32), "eventbridge", Nothing()).changes(record)
+    return change
+
+
+def step(result: str) -> dict[str, Any]:
+    """A step of a sign-in at Identity Center."""
+    return {"result": None, "eventName": "CredentialVerification", "eventType": "AwsServiceEvent", "serviceEventDetails": {"CredentialVerification": result}}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("who", "more", "id", "kind", "name"),
+    [
+        (USER | {"arn": ALICE}, {}, ALICE, "user", f"{ACCOUNT} alice"),
+        (USER | {"arn": f"arn:aws:iam::{ACCOUNT}:user/ops/alice"}, {}, f"arn:aws:iam::{ACCOUNT}:user/ops/alice", "user", f"{ACCOUNT} alice"),
+        (USER | {"accessKeyId": ""}, {"result": FAILED}, ALICE, "unknown", f"{ACCOUNT} alice"),
+        (USER | {"arn": ALICE}, {"result": FAILED}, ALICE, "unknown", f"{ACCOUNT} alice"),
+        (USER, {"awsRegion": "cn-north-1", "result": FAILED}, f"arn:aws-cn:iam::{ACCOUNT}:user/alice", "unknown", f"{ACCOUNT} alice"),
+        ({"type": "IAMUser", "accountId": ACCOUNT, "accessKeyId": "", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}, {"result": FAILED}, ACCOUNT, "unknown", None),
+        (ROOT, {}, ROOT["arn"], "root", f"{ACCOUNT} root user"),
+        (ROOT, {"result": FAILED}, ROOT["arn"], "unknown", f"{ACCOUNT} root user"),
+        (SESSION, {}, "ann@example.com", "directory_user", "ann@example.com"),
+        (FEDERATED, {}, FEDERATED["arn"], "unknown", FEDERATED["arn"]),
+        (CENTER, step("Success"), CENTER_ID, "directory_user", CENTER_ID),
+        (CENTER, step("Failure"), CENTER_ID, "unknown", CENTER_ID),
+    ],
+)  # fmt: skip
+def test_a_login_has_one_form_and_a_failed_one_names_nobody(
+    who: dict[str, Any], more: dict[str, Any], id: str, kind: str, name: str | None
+) -> None:
+    found = login(who, **more)
+    people = People([Names("ann", [ALICE])])
+    assert found.actor.person
+    assert (found.actor.person.id, found.actor.person.kind) == (id, kind)
+    own = of_change(found, {}, people).fields["driftline"]
+    assert own.get("login") == name
+    assert (found.outcome == "failure") is ("Failure" in str(more))
+    if found.outcome == "failure":
+        assert own["actor"]["person"]["kind"] == "unknown", "the map makes nobody of a claim"
+
+
+@pytest.fixture(scope="module")
+def content() -> Watch:
+    return watch(Settings())
+
+
+def told(content: Watch, *changes: Change) -> dict[str, Alert]:
+    world = Fold(rulebook(), watch=content, lateness=600_000_000)
+    for one in changes:
+        world.feed(CHANGES.name, one.encode())
+    assert not world.dead
+    return {one.title: one for one in map(Alert.model_validate, world.told_alerts())}
+
+
+def test_guesses_of_which_one_is_right_are_of_one_user(content: Watch) -> None:
+    guesses = [login(USER | {"accessKeyId": ""}, at, FAILED) for at in range(5)]
+    found = told(content, *guesses, login(USER | {"arn": ALICE}, 6))
+    one = found["Logins fail, then one succeeds without a second factor"]
+    assert one.severity == "high"
+    assert found["Logins from one address fail often"].actors == [ALICE]
+    assert "(person not known)" in found["Logins from one address fail often"].sentence
+
+
+def test_guesses_from_many_addresses_are_of_one_user(content: Watch) -> None:
+    path = {"arn": f"arn:aws:iam::{ACCOUNT}:user/ops/alice"}
+    guesses = [login(USER | {"accessKeyId": ""}, at, FAILED, sourceIPAddress=f"192.0.2.{at}") for at in range(3)]  # fmt: skip
+    found = told(content, *guesses, login(USER | path, 6, sourceIPAddress="192.0.2.77"))
+    one = found[
+        "Logins of one user fail from several addresses, then one succeeds without a second factor"
+    ]
+    assert one.group == {"driftline.login": f"{ACCOUNT} alice"}
+
+
+@pytest.mark.parametrize(
+    ("who", "wanted"),
+    [
+        (SESSION, f"by ann@example.com (as {SSO[:20]}"),
+        (FEDERATED, f"by {FEDERATED['arn']} (person not known), from 192.0.2.100, with console"),
+        (ROOT, f"by {ROOT['arn']}, from 192.0.2.100, with console"),
+    ],
+)  # fmt: skip
+def test_a_sentence_names_the_person_or_the_session(
+    content: Watch, who: dict[str, Any], wanted: str
+) -> None:
+    """And how a person is known; never the role in place of either."""
+    made = login(who, 1, None, eventSource="iam.amazonaws.com", eventName="CreateAccessKey", requestParameters={"userName": "eve"})  # fmt: skip
+    found = told(content, made)["An access key is made for another user"]
+    assert wanted in found.sentence
+    assert ("user of Identity Center)" in found.sentence) is (who is SESSION)
