@@ -3,10 +3,10 @@ request may say what. Detections are proven with it (pipeline.detections.calls).
 
 import gzip
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import botocore.session
 from botocore.loaders import Loader
@@ -41,8 +41,17 @@ NO_CALLS = {
     "ec2": {"SharedSnapshotCopyInitiated", "SharedSnapshotVolumeCreated"}, "organizations": {"CreateAccountResult"},
 }  # fmt: skip
 """Events of services that are no calls."""
-UNLIKE = ("s3", "s3control", "apigateway", "apigatewayv2", "cloudfront", "route53")
+UNLIKE = ("apigateway", "apigatewayv2", "cloudfront", "route53")
 """Services whose parameters CloudTrail writes otherwise than botocore names them."""
+S3 = ("s3", "s3control")
+"""Services whose parameters CloudTrail writes as they are sent: in the address, in headers and as XML."""
+S3_OWN = frozenset(
+    {"Host", "bucketName", "key", "accountId", "bucketPolicy", "xmlns", "xmlns:xsi", "xsi:type"}
+    | {f"X-Amz-{name}" for name in ("Algorithm", "Credential", "Date", "Expires", "Security-Token", "Signature", "SignedHeaders")}
+)  # fmt: skip
+"""What every request of S3 may have beside that."""
+DOCUMENTS = frozenset({"bucketPolicy"})
+"""Parameters whose text CloudTrail writes as the document that it is."""
 WITHOUT_MODEL = frozenset(
     {"sso-directory", "aws-portal", "billingconsole", "payments", "consoleapp"}
 )
@@ -189,10 +198,63 @@ def members(source: str, event: str) -> frozenset[str]:
     found = call(source, event)
     if found is None or found.service in UNLIKE:
         return frozenset()
-    model = service_model(found.service)
-    ec2 = model.metadata["protocol"] == "ec2"
-    shape: Any = model.operation_model(found.operation).input_shape
-    return frozenset(_names(shape, frozenset(), ec2)) if shape else frozenset()
+    if found.service in S3:
+        return _s3_members(found.operation)
+    ec2 = service_model(found.service).metadata["protocol"] == "ec2"
+    return frozenset(name for shape in _inputs((found,)) for name in _names(shape, frozenset(), ec2))  # fmt: skip
+
+
+@cache
+def free(source: str, event: str) -> frozenset[str]:
+    """The names in a request's parameters below which any name may stand: maps, and documents."""
+    found = call(source, event)
+    if found is None:
+        return frozenset()
+    shapes = _inputs((found,))
+    maps = (name for shape in shapes for name in _maps(shape, frozenset()))
+    return DOCUMENTS | {name for one in maps for name in (one, written(one))}
+
+
+def _inputs(calls: Iterable[Call]) -> list[Shape]:
+    found = (service_model(one.service).operation_model(one.operation).input_shape for one in calls)
+    return [shape for shape in found if shape is not None]
+
+
+def _maps(shape: Shape, within: frozenset[str]) -> Iterator[str]:
+    """The members that are maps."""
+    if isinstance(shape, ListShape):
+        yield from _maps(shape.member, within)
+    elif isinstance(shape, StructureShape) and shape.name not in within:
+        for name, member in shape.members.items():
+            if isinstance(member, MapShape):
+                yield name
+            yield from _maps(member, within | {shape.name})
+
+
+def _s3_members(operation: str) -> frozenset[str]:
+    """Of both services of S3 that have the operation, and of its second version: an event does not say which it was."""
+    names = (operation, f"{operation}V2")
+    found = [Call(one, name) for one in S3 for name in names if name in service_model(one).operation_names]  # fmt: skip
+    out = set(S3_OWN)
+    for one in found:
+        asked = service_model(one.service).operation_model(one.operation).http["requestUri"]
+        out.update(part.partition("=")[0] for part in asked.partition("?")[2].split("&") if part)
+    for shape in _inputs(found):
+        out.update(_sent(shape, frozenset()))
+        if isinstance(shape, StructureShape):
+            out.update(map(written, shape.members))
+    return frozenset(out)
+
+
+def _sent(shape: Shape, within: frozenset[str]) -> Iterator[str]:
+    """The names of members, and those by which they are sent."""
+    if isinstance(shape, ListShape):
+        yield str(shape.member.serialization.get("name", "member"))
+        yield from _sent(shape.member, within)
+    elif isinstance(shape, StructureShape) and shape.name not in within:
+        for name, member in shape.members.items():
+            yield from (name, str(member.serialization.get("name", name)))
+            yield from _sent(member, within | {shape.name})
 
 
 def _names(shape: Shape, within: frozenset[str], ec2: bool) -> Iterator[str]:

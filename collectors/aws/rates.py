@@ -24,6 +24,8 @@ RATES: Mapping[str, Rate] = {
     "cloudwatch.DescribeAlarms": Rate(9, 9),
     "ec2": Rate(20, 100, each=True),
     "ecs": Rate(20, 50, each=True),
+    "elb": Rate(10, 40),  # each version of the API has its own bucket for what changes nothing
+    "elbv2": Rate(10, 40),
     "firehose": Rate(5, 5, each=True),
     "iam": Rate(100, 300),  # not published; in one place for all regions
     "kinesis": Rate(5, 5, each=True),
@@ -34,13 +36,15 @@ RATES: Mapping[str, Rate] = {
     "logs": Rate(10, 10, each=True),
     "route53": Rate(5, 5),
     "s3": Rate(200, 400),  # not published for configurations; objects have thousands
+    "secretsmanager.GetResourcePolicy": Rate(50, 50),
     "sns": Rate(30, 30, each=True),
     "stepfunctions": Rate(20, 100, each=True),
     "sts": Rate(100, 200),
     "wafv2": Rate(5, 5, each=True),
 }
-"""By the service as boto3 names it, or the service and an action. From each service's page of quotas in its documentation
-(docs.aws.amazon.com), 2026-11; where a service has several limits, the least that our calls meet."""
+"""By the service as boto3 names it, or the service and an action; where a service has several limits, the least that our
+calls meet. The rows of ec2, ecs, elb, elbv2, lambda and secretsmanager were compared with AWS's pages on throttling and
+quotas (docs.aws.amazon.com, 2026-11); the others are what such pages are known to say, or less, and not compared."""
 
 
 def rate(service: str, action: str) -> tuple[str, Rate]:

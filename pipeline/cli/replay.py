@@ -100,6 +100,7 @@ def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on:
 
 def _tables(findings: list[dict[str, Any]], alerts: list[dict[str, Any]], still: list[str]) -> None:
     out = console(sys.stdout)
-    print_report(out, report.standing(findings), [])
-    out.print()
+    if findings:  # events alone are no readings: there is nothing to sum up
+        print_report(out, report.standing(findings), [])
+        out.print()
     report_alerts.print_alerts(out, alerts, still)

@@ -54,6 +54,7 @@ class Knowledge(Protocol):
     def places(self, source: str, event: str, /) -> Mapping[str, str]: ...
     def plain(self, path: str, /) -> str: ...
     def members(self, source: str, event: str, /) -> Collection[str]: ...
+    def free(self, source: str, event: str, /) -> Collection[str]: ...
     def names_resource(self, source: str, event: str, /) -> bool: ...
 
 
@@ -212,13 +213,17 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 def _parameter(rule: Detection, field: str, path: str, knows: Knowledge) -> str | None:
     """Why none of the calls that a rule names has a parameter: judged only where the parameters of all are known."""
-    found = [knows.members(source, name) for source, name in calls(rule, knows)]
+    asked_for = calls(rule, knows)
+    found = [knows.members(source, name) for source, name in asked_for]
     if not found or not all(found):
         return None
     known = frozenset[str]().union(*found)
+    free = frozenset[str]().union(*(knows.free(source, name) for source, name in asked_for))
     for step in path.split(".") if path else ():
         if step not in known and step not in STEPS and not step.endswith("Request"):
             return f"{field}: no call that it names has such a parameter{nearest(step, known)}"
+        if step in free:
+            return None
     return None
 
 

@@ -76,3 +76,32 @@ def test_what_rows_hear_of_is_known() -> None:
     assert {
         one for one in claims() if calls.names(one[0]) and one[1] not in calls.names(one[0])
     } == set()
+
+
+@pytest.mark.parametrize(
+    ("event", "paths"),
+    [
+        ("PutBucketAcl", ["x-amz-acl", "acl", "AccessControlPolicy.AccessControlList.Grant.Grantee.URI"]),
+        ("GetObject", ["Host", "bucketName", "key", "versionId", "response-content-disposition", "X-Amz-Date"]),
+        ("ListObjects", ["list-type", "prefix", "max-keys", "encoding-type"]), ("CopyObject", ["x-amz-copy-source"]),
+        ("PutBucketEncryption", ["ServerSideEncryptionConfiguration.Rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm"]),
+        ("PutBucketPublicAccessBlock", ["publicAccessBlock", "PublicAccessBlockConfiguration.BlockPublicAcls"]),
+        ("PutAccountPublicAccessBlock", ["PublicAccessBlockConfiguration.BlockPublicAcls"]),
+        ("CreateBucket", ["CreateBucketConfiguration.LocationConstraint", "x-amz-object-ownership"]),
+        ("PutBucketLifecycle", ["LifecycleConfiguration.Rule.Expiration.Days"]), ("PutBucketPolicy", ["bucketPolicy", "policy"]),
+        ("PutBucketReplication", ["ReplicationConfiguration.Rule.Destination.Bucket"]), ("CreateAccessPoint", ["name", "accountId"]),
+        ("PutBucketLogging", ["BucketLoggingStatus.LoggingEnabled.TargetBucket"]), ("PutBucketVersioning", ["VersioningConfiguration.Status"]),
+    ],
+)  # fmt: skip
+def test_the_parameters_of_s3_are_known_as_they_are_sent(event: str, paths: list[str]) -> None:
+    known = calls.members("s3", event)
+    for path in paths:
+        assert set(path.split(".")) <= known, path
+    assert not {"bucketNmae", "VersionConfiguration", "x-amz-alc"} & known
+
+
+def test_below_a_map_any_name_may_stand() -> None:
+    assert "variables" in calls.free("lambda", "UpdateFunctionConfiguration20150331v2")
+    assert "tags" in calls.free("lambda", "TagResource")
+    assert "bucketPolicy" in calls.free("s3", "PutBucketPolicy")
+    assert calls.free("iam", "CreateUser") == calls.DOCUMENTS

@@ -80,6 +80,8 @@ WRONG = [
     (f"{SEL}/userIdentity.usrName", "x", "did you mean 'userName'?"),
     (f"{SEL}/requestParameters.Name", "main", "did you mean 'name'?"),
     (f"{SEL}/requestParameters.trail", "main", "no call that it names has such a parameter"),
+    (SEL, {"eventSource": "s3.amazonaws.com", "eventName": "PutBucketAcl", "requestParameters.bucketNmae": "x"}, "did you mean 'bucketName'?"),
+    (SEL, {"eventSource": "s3.amazonaws.com", "eventName": "PutBucketVersioning", "requestParameters.VersioningConfiguration.Sttus": "x"}, "did you mean 'Status'?"),
     (f"{SEL}/userIdentity.userName|fieldref", "requestParameters.namee", "did you mean 'name'?"),
     (SEL, {"eventSource": "zz.amazonaws.com", "eventName": "StopLogging"}, "no service 'zz.amazonaws.com'"),
     (f"{SEL}/driftline.actor.persn.id", "x", "did you mean 'person'?"),
@@ -99,6 +101,19 @@ def test_what_is_wrong_fails(
     assert said.code == 2
     assert told in said.err
     assert all(line.startswith(f"{tmp_path / '0.yml'}: ") for line in said.err.splitlines())
+
+
+FREE = [
+    ("lambda.amazonaws.com", "UpdateFunctionConfiguration20150331v2", "requestParameters.environment.variables.AWS_LAMBDA_EXEC_WRAPPER"),
+    ("s3.amazonaws.com", "PutBucketPolicy", "requestParameters.bucketPolicy.Statement.Principal.AWS"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "event", "field"), FREE)
+def test_below_a_map_or_a_document_any_name_may_stand(source: str, event: str, field: str, tmp_path: Path, driftline: Command) -> None:  # fmt: skip
+    wanted = {"eventSource": source, "eventName": event, field: "x"}
+    said = driftline("detections", "check", write(tmp_path, put(RULE, SEL, wanted)))
+    assert "such a parameter" not in said.err
 
 
 CORRELATIONS = [

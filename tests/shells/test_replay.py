@@ -18,6 +18,7 @@ from pipeline.model import Finding, finding_id
 from pipeline.shell import grants
 from tests.core.world import UID, World, denied, gone, key, tick, value, write_rules
 from tests.shells.command import Command, Said
+from tests.shells.test_backtest import logs
 
 HEADER = b'{"driftline":"tape","version":1}'
 ENDS = {"LF": b"\n", "CRLF": b"\r\n", "empty lines": b"\n\n \n"}
@@ -176,3 +177,9 @@ def test_a_tape_that_says_when_the_broker_took_it_refuses_what_is_ahead(tmp_path
     assert "ahead of the broker's clock" in driftline("replay", path).err
     tape.write(path, [("snapshots", "", ahead)])
     assert "ahead of the broker's clock" not in driftline("replay", path).err
+
+
+def test_events_alone_have_no_sums(driftline: Command, tmp_path: Path) -> None:
+    said = driftline("replay", "--cloudtrail", logs(tmp_path, 0))
+    assert "alert" in said.out
+    assert "0 resources" not in said.out
