@@ -3,8 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
+
+from pipeline.rulebook.unjudged import NotJudged, network, shown
 
 ACCOUNTS = {
     "aws:sourceaccount", "aws:sourceowner", "aws:principalaccount", "aws:vpceaccount", "kms:calleraccount",
@@ -114,7 +116,7 @@ def conditions(statement: dict[str, Any]) -> list[Condition]:
     found: list[tuple[str, str, list[Any]]] = []
     block = statement.get("Condition") or {}
     if not isinstance(block, dict) or not all(isinstance(pairs, dict) for pairs in block.values()):
-        raise ValueError("not a policy condition")
+        raise NotJudged(f"not a policy condition: {_wrong(block)}")
     for operator, pairs in block.items():
         for key, value in pairs.items():
             values = value if isinstance(value, list) else [value]
@@ -123,6 +125,13 @@ def conditions(statement: dict[str, Any]) -> list[Condition]:
             found.append((str(operator).lower(), str(key).lower(), values))
     sure = {k for o, k, v in found if o == "null" and [str(x).lower() for x in v] == ["false"]}
     return [Condition(o, key, values, key in sure) for o, key, values in found]
+
+
+def _wrong(block: Any) -> str:
+    if not isinstance(block, dict):
+        return shown(block)
+    wrong = next(pairs for pairs in block.values() if not isinstance(pairs, dict))
+    return f"an operator with {shown(wrong)}"
 
 
 def owners(condition: Condition, account: str) -> set[str] | None:
@@ -144,7 +153,7 @@ def owners(condition: Condition, account: str) -> set[str] | None:
 def broad(ranges: Sequence[str]) -> bool:
     """Whether addresses, taken together, are a large part of the internet: S3 takes what is larger than /8, or /32 of
     IPv6, for public. Raises ValueError for what is no range."""
-    nets = [ip_network("0.0.0.0/0" if r == "*" else r, strict=False) for r in ranges]
+    nets = [network("0.0.0.0/0" if r == "*" else r) for r in ranges]
     four = collapse_addresses(net for net in nets if isinstance(net, IPv4Network))
     six = collapse_addresses(net for net in nets if isinstance(net, IPv6Network))
     return any(net.prefixlen < 8 for net in four) or any(

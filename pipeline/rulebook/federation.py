@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.rulebook.condition import Condition, conditions
 from pipeline.rulebook.policy import Statement, acts, many, statements
+from pipeline.rulebook.unjudged import NotJudged
 
 ACTION = "sts:assumerolewithwebidentity"
 SHARED = {
@@ -85,7 +86,7 @@ def _fixes(condition: Condition, provider: str) -> bool:
         return False
     values = [str(value) for value in condition.values]
     if any("${" in value for value in values):
-        raise ValueError("a claim is held to a variable")
+        raise NotJudged("a claim is held to a variable")
     if claim in ANYBODYS and not (claim == "aud" and _audience_fixes(provider, values)):
         return False
     shared, pattern = provider in SHARED, operator == "stringlike"

@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 
-from pipeline.model.base import micros
 from pipeline.rulebook import federation, filesystems, grants, network, policy, reasons, secrets
 from pipeline.rulebook.identity import judges
 from pipeline.rulebook.identity.keys import Holder
 from pipeline.rulebook.identity.subject import PolicyNotRead, Subject, subject
+from pipeline.rulebook.unjudged import NotJudged, moment, shown
 
 DAY = 86_400_000_000
 LISTS = "prefix_lists"
+LONGEST_NAME = 40
 REMEMBERED = 20_000
 """Judgements of documents that each function remembers."""
 
@@ -74,19 +74,23 @@ def guarded(function: Function) -> Callable[..., Any]:
         except NotRead:
             raise
         except Exception as error:
-            place = f"config.{args[0]}" if function.path else repr(args[0])
+            place = _place(args[0]) if function.path else shown(args[0])
             CURRENT.get().odd.append(f"{place} {_words(error)}")
             raise
 
     return call
 
 
+def _place(paths: str) -> str:
+    return ", ".join(f"config.{path}" for path in paths.split())
+
+
 def _words(error: Exception) -> str:
+    if isinstance(error, NotJudged):
+        return f"cannot be judged ({str(error)[:200]})"
     if isinstance(error, KeyError):
-        return f"holds something without {error.args[0]!r}"
-    if isinstance(error, TypeError | AttributeError):
-        return FORM
-    return f"cannot be judged ({str(error)[:200]})"
+        return f"holds something without {str(error.args[0])[:LONGEST_NAME]!r}"
+    return FORM
 
 
 def at_path(config: Any, path: str) -> Any:
@@ -269,7 +273,7 @@ def _is_true(path: str) -> bool:
 
 
 def _age_days(text: str) -> int:
-    return (CURRENT.get().now - micros(datetime.fromisoformat(text))) // DAY
+    return (CURRENT.get().now - moment(text)) // DAY
 
 
 def _port_open_to_world(path: str, port: int) -> bool:

@@ -279,9 +279,16 @@ def _shown(value: Any) -> Any:
     """The value as it is where it is short, else its beginning."""
     if value is None or isinstance(value, bool | int | float):
         return value
-    if isinstance(value, dict | list) and len(msgspec.json.encode(value)) <= LARGEST:
+    if isinstance(value, dict | list) and _small(value):
         return value
     return _trimmed(value)
+
+
+def _small(value: Any) -> bool:
+    try:
+        return len(msgspec.json.encode(value)) <= LARGEST
+    except UnicodeEncodeError:  # half of a character, which no record can carry
+        return False
 
 
 def value_at(resource: Any, path: Sequence[str]) -> Any:

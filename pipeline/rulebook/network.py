@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from pipeline.rulebook.condition import broad
+from pipeline.rulebook.unjudged import NotJudged, network
 
 Network = IPv4Network | IPv6Network
 Span = tuple[int, int]
@@ -16,7 +17,7 @@ ROUTED = IPv6Network("2000::/3")
 """The addresses of IPv6 that the internet uses."""
 
 
-class ListsUnread(ValueError):
+class ListsUnread(NotJudged):
     """The answer hangs on the entries of a prefix list."""
 
 
@@ -87,7 +88,7 @@ def _let_in(entries: Sequence[Mapping[str, Any]], port: int, names: Sequence[str
         protocol = str(entry.get("Protocol", "-1"))
         if protocol not in ("-1", *names) or (protocol != "-1" and not low <= port <= high):
             continue
-        net = ip_network(entry.get("CidrBlock") or entry["Ipv6CidrBlock"], strict=False)
+        net = network(entry.get("CidrBlock") or entry["Ipv6CidrBlock"])
         if entry.get("RuleAction") == "deny":
             denied.append(net)
         else:
@@ -121,7 +122,7 @@ def _small(ranges: Sequence[str]) -> bool:
     four, six = 2**25, 2**97
     for cidr in ranges:
         length = cidr.rpartition("/")[2]
-        if not length.isdigit():
+        if not length.isdecimal():
             return False
         if ":" in cidr:
             six -= 1 << max(0, 128 - int(length))

@@ -9,16 +9,21 @@ from typing import Any
 from pipeline.rulebook.expression import ELEMENT, Path
 from pipeline.rulebook.functions import FORM, Current
 from pipeline.rulebook.shapes import builtin_shapes
+from pipeline.rulebook.unjudged import kind, shown
 
-LONGEST_VALUE, MOST_NAMED = 40, 3
+MOST_NAMED = 3
 NEXT = "read the resource again; if it stays so, the rule does not fit it"
+_HALF = re.compile("[\ud800-\udfff]")
 _KEY = re.compile(r'[Kk]ey not found in map : "?([^"\n]*)"?|no such key: (\S+)')
 
 
 def told(type: str, paths: Iterable[Path], config: Mapping[str, Any], error: str, current: Current) -> str:  # fmt: skip
     """One line: the place, what stands there, what to do. `paths`: what the rule reads; `error`: the language's words."""
     paths = sorted(path[1:] for path in paths if path[:1] == ("config",) and len(path) > 1)
-    return f"{_why(type, paths, config, error, current)}: {NEXT}"
+    parts = sorted({path[0] for path in paths})
+    strange = (one for part in parts for one in _strange(config.get(part), f"config.{part}"))
+    why = next(strange, None) or _why(type, paths, config, error, current)
+    return f"{why}: {NEXT}"
 
 
 def _why(type: str, paths: Sequence[Path], config: Mapping[str, Any], error: str, current: Current) -> str:  # fmt: skip
@@ -44,9 +49,25 @@ def _why(type: str, paths: Sequence[Path], config: Mapping[str, Any], error: str
     wrong.sort(key=lambda one: " is null, " in one)  # which may be right where another value is not
     if wrong or current.odd:
         return [*wrong, *current.odd][0]
-    named = [f"config.{'.'.join(p)} is {_shown(_at(config, p))}" for p in paths if ELEMENT not in p]
+    named = [f"config.{'.'.join(p)} is {shown(_at(config, p))}" for p in paths if ELEMENT not in p]
     more = ", …" if len(named) > MOST_NAMED else ""
     return (", ".join(named[:MOST_NAMED]) or f"config.{paths[0][0]}" if paths else "it") + f"{more} cannot be judged"  # fmt: skip
+
+
+def _strange(value: Any, place: str) -> Iterator[str]:
+    """What no language takes: half of a character, a whole number of more than 64 bits."""
+    if isinstance(value, str) and _HALF.search(value):
+        yield f"{place} is a text with half of a character in it"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield f"{place} is {shown(value)}, which is too large"
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _strange(one, f"{place}[{number}]")
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if isinstance(key, str) and _HALF.search(key):
+                yield f"{place} has a name with half of a character in it"
+            yield from _strange(one, f"{place}.{key}")
 
 
 def _places(config: Any, path: Path, key: str) -> Iterator[tuple[str, Any]]:
@@ -77,8 +98,8 @@ def _at(config: Any, path: Sequence[str]) -> Any:
 def _misfits(value: Any, shape: Any, path: Sequence[str], place: str) -> Iterator[str]:
     """Places on a path whose value is of another kind than the rule's path, or the type's shape, takes it for."""
     wanted = _wanted(shape, path)
-    if wanted and _kind(value) != wanted:
-        yield f"{place} is {_shown(value)}, where {wanted} was expected"
+    if wanted and kind(value) != wanted:
+        yield f"{place} is {shown(value)}, where {wanted} was expected"
         return
     if not path:
         return
@@ -114,27 +135,3 @@ def _below(shape: Any, step: str) -> Any:
 SCALARS = {
     "string": "a text", "timestamp": "a text", "int": "a number", "double": "a number", "bool": "true or false",
 }  # fmt: skip
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true or false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    if isinstance(value, list):
-        return "a list"
-    return "an object" if isinstance(value, dict) else "null"
-
-
-def _shown(value: Any) -> str:
-    """What stands somewhere, short."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"the number {value}"
-    if isinstance(value, str):
-        text = value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-        return f"the text {text!r}"
-    return _kind(value)

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 from pipeline.rulebook.condition import Condition, conditions, owners
+from pipeline.rulebook.unjudged import NotJudged, shown
 
 Statement = dict[str, Any]
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
@@ -24,12 +25,18 @@ def many(value: Any) -> list[Any]:
 def statements(document: Any, effect: str = "Allow") -> Iterator[Statement]:
     """The statements of one effect. Raises ValueError for what is no policy."""
     if not isinstance(document, dict) or "Statement" not in document:
-        raise ValueError("not a policy document")
+        raise NotJudged("not a policy document")
     for statement in many(document["Statement"]):
         if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise ValueError("not a policy statement")
+            raise NotJudged(f"not a policy statement: {_wrong(statement)}")
         if statement["Effect"] == effect:
             yield statement
+
+
+def _wrong(statement: Any) -> str:
+    if not isinstance(statement, dict):
+        return shown(statement)
+    return f"its Effect is {shown(statement['Effect'])}" if "Effect" in statement else "no Effect"
 
 
 def acts(statement: Statement, action: str) -> bool:
@@ -51,9 +58,7 @@ def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its
             return True
         unsure = True
     if unsure:
-        raise ValueError(
-            "whether a Deny holds for the anonymous, who fill no variable, is not said"
-        )
+        raise NotJudged("whether a Deny holds for the anonymous, who fill no variable, is not said")
     return False
 
 
@@ -77,7 +82,7 @@ def allows_cross_account(document: Any, account: str) -> bool:
         else:
             return True
     if unsure:
-        raise ValueError(unsure)
+        raise NotJudged(unsure)
     return False
 
 
@@ -93,7 +98,7 @@ def for_anybody(statement: Statement) -> bool:
     if "NotPrincipal" in statement:
         return True  # everybody but those named
     if statement.get("Principal") is None:
-        raise ValueError("a resource policy's statement names no principal")
+        raise NotJudged("a resource policy's statement names no principal")
     return _everybody(statement["Principal"])
 
 
@@ -128,7 +133,7 @@ def _account_of(principal: str) -> str | None:
     if principal.startswith("arn:"):
         fields = principal.split(":")
         if len(fields) < 6:
-            raise ValueError("a principal's ARN is none")
+            raise NotJudged(f"{shown(principal)} is no principal")
         return "*" if set(fields[4]) & set("*?") else fields[4]
     return principal if principal.isdigit() else None
 
@@ -147,7 +152,7 @@ def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool
     if not walls:
         return False
     if len(actions) * len(resources or ["*"]) * sum(map(_size, walls)) > MOST:
-        raise ValueError("too many combinations to judge")
+        raise NotJudged("too many combinations to judge")
     return all(  # a trust policy names no resource
         any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
         for action, resource in product(actions or ["*"], resources or ["*"])

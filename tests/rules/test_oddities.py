@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +14,30 @@ from pipeline.rulebook.oddities import NEXT
 from pipeline.rulebook.proof import Case, cases, document
 
 RULES = load().rules
-ODD: list[Any] = [None, True, -1, 1.5, "", "x", "2026-13-45T99:00:00Z", [], [None], ["x"], [[]], {}, {"a": 1}, {"a": None}]  # fmt: skip
-LANGUAGE = re.compile(
-    "overload|matching|index error|not found in map|no such|INVALID_ARGUMENT|NOT_FOUND|OUT_OF_RANGE|UNKNOWN|INTERNAL|"
-    r"truth value|object has no|NoneType|Traceback|<input>|invalid literal|argument|SELECT to|iter_range|_\?|container type|"
-    "keyword|positional|subscript|unhashable|not iterable|must be a str|expected str|unpack",
-    re.IGNORECASE,
+ODD: list[Any] = [
+    None, True, -1, 1.5, 10**30, float("inf"), "", "x", "\ud800", "300.1.1.1/8", "10.0.0.0/33", "::/200", "2026-13-45T99:00:00Z",
+    "2026-02-30T00:00:00Z", "0001-01-01", [], [None], ["x"], [[]], {}, {"a": 1}, {"a": None}, {"\ud800": 1},
+]  # fmt: skip
+VALUE = r"(true|false|null|a list|an object|the number \S+|the text ('[^\n]*'|\"[^\n]*\"))"
+PLACE = r"config\.[^\n]*?"
+REASONS = "|".join((
+    "not a policy document", f"not a policy statement: ({VALUE}|its Effect is {VALUE}|no Effect)",
+    f"not a policy condition: ({VALUE}|an operator with {VALUE})", "a resource policy's statement names no principal",
+    f"{VALUE} is no (principal|range of addresses|time)", "too many (combinations|patterns|patterns of actions) to judge",
+    "too long a pattern of resources to judge", "a claim is held to a variable", f"not policies (of groups )?by their names: {VALUE}",
+    "a Null condition asks for something else than true or false", f"a condition operator that is not known: {VALUE}",
+    "whether a Deny holds for the anonymous, who fill no variable, is not said",
+    "open to a prefix list, whose entries are not read",
+    "whose a canonical user, an id or a bucket is, the policy does not say",
+))  # fmt: skip
+WORDS = re.compile(
+    f"({PLACE} (is missing|has no [^\n]+|is an empty list|is not of the form that it should have|cannot be judged"
+    f"|is {VALUE}, (where (a list|an object|a text|a number|true or false) was expected|which is too large)"
+    "|(is a text|has a name) with half of a character in it|holds something without '[^\n]*')"
+    f"|({PLACE}|{VALUE}) cannot be judged \\(({REASONS})\\)"
+    f"|({PLACE} is {VALUE}, )*{PLACE} is {VALUE}(, …)? cannot be judged): {re.escape(NEXT)}"
 )
+"""All that is said of what cannot be judged: our own words, the place, and what stands there."""
 
 
 def said(rule: BoundRule, case: Case, resource: dict[str, Any]) -> Verdict:
@@ -53,13 +71,41 @@ def test_no_error_of_the_language_reaches_a_person(rule: Rule) -> None:
             for odd in ODD:
                 config = changed(resource["config"], place[1:], copy.deepcopy(odd))
                 verdict = said(bound, case, {**resource, "config": config})
-                if verdict.evaluation != "unknown":
-                    continue
-                assert not LANGUAGE.search(verdict.detail), (place, odd, verdict.detail)
-                if verdict.reason == "error":
-                    assert verdict.detail.endswith(NEXT)
-                    assert "config." in verdict.detail or verdict.detail.startswith("'")
-                    assert len(verdict.detail) <= 500
+                in_our_words(verdict, place, odd)
+
+
+def in_our_words(verdict: Verdict, *why: Any) -> None:
+    if verdict.reason == "error":
+        assert WORDS.fullmatch(verdict.detail), (*why, verdict.detail)
+        assert len(verdict.detail) <= 500
+
+
+def steps(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every value."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()  # fmt: skip
+    for step, one in inside:
+        yield from steps(one, (*path, step))
+
+
+def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    if not path:
+        return odd
+    new = copy.copy(value)
+    new[path[0]] = put(value[path[0]], path[1:], odd)
+    return new
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
+def test_whatever_stands_in_whichever_field(rule: Rule) -> None:
+    bound = BoundRule(rule, rule.file.severity, rule.file.params)
+    every = [case for case in cases(rule) if not case.example.unread and not case.example.params]
+    for case in every[:1] + [case for case in every if case.expected == "failed"][:1]:
+        resource = document(rule, case.example)
+        for place in list(steps(resource["config"]))[1:]:
+            for odd in ODD:
+                changed = {**resource, "config": put(resource["config"], place, odd)}
+                in_our_words(said(bound, case, changed), place, odd)
 
 
 def rule_of(id: str) -> BoundRule:
@@ -74,8 +120,11 @@ def rule_of(id: str) -> BoundRule:
     ("aws-kms-key-not-pending-deletion", "key", {}, "config.key has no KeyManager"),
     ("aws-s3-bucket-policy-not-public", "policy", {}, "config.policy cannot be judged (not a policy document)"),
     ("aws-ec2-network-acl-no-admin-ports-from-internet", "acl.Entries", [{"CidrBlock": "0.0.0.0/0"}], "config.acl holds something without 'RuleNumber'"),
-    ("aws-iam-user-access-key-rotated", "access_keys", [{"Status": "Active", "CreateDate": "soon"}], "'soon' cannot be judged (Invalid isoformat string: 'soon')"),
+    ("aws-iam-user-access-key-rotated", "access_keys", [{"Status": "Active", "CreateDate": "soon"}], "the text 'soon' cannot be judged (the text 'soon' is no time)"),
     ("aws-ec2-launch-template-imdsv2-required", "default_version", [], "config.default_version is an empty list"),
+    ("aws-ec2-network-acl-no-admin-ports-from-internet", "acl.Entries", [{"RuleNumber": 1, "CidrBlock": "10.0.0.0/33"}], "config.acl cannot be judged (the text '10.0.0.0/33' is no range of addresses)"),
+    ("aws-s3-bucket-acl-not-public", "acl.Owner", "\ud800", "config.acl.Owner is a text with half of a character in it"),
+    ("aws-iam-user-no-direct-admin", "inline_policies", {"own": []}, "config.inline_policies, config.attached_policies, config.attached_documents, config.group_policies, config.boundary cannot be judged (not a policy document)"),
 ])  # fmt: skip
 def test_in_words(id: str, place: str, odd: Any, words: str) -> None:
     rule = rule_of(id)

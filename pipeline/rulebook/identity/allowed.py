@@ -12,6 +12,7 @@ from pipeline.rulebook.identity.ask import ask
 from pipeline.rulebook.identity.keys import Holder, Request, kind_of
 from pipeline.rulebook.identity.universe import every, whole
 from pipeline.rulebook.policy import Statement, covers, many, statements
+from pipeline.rulebook.unjudged import NotJudged
 
 ANYWHERE = "any"
 """A resource of an action that one makes: whatever is allowed is enough."""
@@ -66,7 +67,7 @@ class Grant(NamedTuple):
 def meets(a: str, b: str) -> bool:
     """Whether some text fits both of two patterns: by all pairs of places that can be reached together."""
     if len(a) * len(b) > LONGEST:
-        raise ValueError("too long a pattern of resources to judge")
+        raise NotJudged("too long a pattern of resources to judge")
     seen, waiting = set[tuple[int, int]](), [(0, 0)]
     while waiting:
         i, j = waiting.pop()
@@ -130,7 +131,7 @@ class Allowed:
         """Raises ValueError for what is no policy."""
         self.allows, self.denies = read(documents, holder)
         if sum(map(_size, chain(self.allows, self.denies))) > MOST:
-            raise ValueError("too many patterns to judge")
+            raise NotJudged("too many patterns to judge")
         self.holder = holder
         self._by_action: dict[str, tuple[list[Grant], list[Grant]]] = {}
 

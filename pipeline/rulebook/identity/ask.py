@@ -2,11 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from pipeline.model.base import micros
 from pipeline.rulebook.condition import Condition, broad
 from pipeline.rulebook.identity.keys import (
     ASSOCIATED,
@@ -17,6 +14,7 @@ from pipeline.rulebook.identity.keys import (
     values,
 )
 from pipeline.rulebook.policy import covers
+from pipeline.rulebook.unjudged import NotJudged, moment, network, shown
 
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 EQUAL = {"stringequals", "stringequalsignorecase", "binaryequals", "bool"}
@@ -84,7 +82,7 @@ def _makes(pattern: str, service: str, holder: Holder) -> bool:
 def _null(condition: Condition, have: Values) -> Can:
     said = {str(value).lower() for value in condition.values}
     if not said <= {"true", "false"}:
-        raise ValueError("a Null condition asks for true or false")
+        raise NotJudged("a Null condition asks for something else than true or false")
     known = bool(have.known) or have.free
     there, gone = have.present and (known or not have.missing), have.missing
     return Can(
@@ -101,7 +99,7 @@ def _matches(operator: str, condition: Condition, have: Values, holder: Holder) 
     if operator.startswith(("numeric", "date")):
         return _ordered(operator, wanted, have)
     if operator not in EQUAL and operator not in LIKE:
-        raise ValueError(f"an operator that is not known: {condition.operator}")
+        raise NotJudged(f"a condition operator that is not known: {shown(condition.operator)}")
     like = operator in LIKE
     every = any(one is not None and like and not one.strip("*") and one for one in wanted)
     if every or VARIABLE_ITSELF in wanted:
@@ -144,14 +142,14 @@ def _filled(value: str, key: str, holder: Holder) -> str | None:
 def _addresses(ranges: Sequence[str], have: Values) -> Can:
     if have.free:
         return Can(bool(ranges), True)
-    nets = [ip_network("0.0.0.0/0" if r == "*" else r, strict=False) for r in ranges]
+    nets = [network("0.0.0.0/0" if r == "*" else r) for r in ranges]
     return Can(broad(ranges), not any(net.prefixlen == 0 for net in nets))
 
 
 def _ordered(operator: str, wanted: Sequence[str | None], have: Values) -> Can:
     compare = ORDER.get(operator.removeprefix("numeric").removeprefix("date"))
     if compare is None:
-        raise ValueError(f"an operator that is not known: {operator}")
+        raise NotJudged(f"a condition operator that is not known: {shown(operator)}")
     if have.free:
         return Can(bool(wanted), True)
     limits = [_number(one, dated=bool(have.known)) for one in wanted if one is not None]
@@ -165,4 +163,4 @@ def _number(text: Any, *, dated: bool) -> float:
         number = float(text)
         return number * 1e6 if dated else number
     except ValueError:
-        return float(micros(datetime.fromisoformat(str(text))))
+        return float(moment(str(text)))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from pipeline.rulebook.identity import managed
 from pipeline.rulebook.policy import many
+from pipeline.rulebook.unjudged import NotJudged, shown
 
 PARTS = frozenset({"document", "inline_policies", "attached_policies", "attached_documents", "group_policies", "boundary"})  # fmt: skip
 
@@ -17,7 +18,7 @@ class Unread(NamedTuple):
     what: str
 
 
-class PolicyNotRead(ValueError):
+class PolicyNotRead(NotJudged):
     """An answer hangs on what was not read."""
 
     def __init__(self, unread: Unread) -> None:
@@ -55,7 +56,7 @@ def subject(parts: Mapping[str, Any], kind: str = "", asked: Collection[str] = (
     _take(found, parts, "", "attached_documents")
     groups = parts.get("group_policies") or {}
     if not isinstance(groups, dict):
-        raise ValueError("not policies of groups by their names")
+        raise NotJudged(f"not policies of groups by their names: {shown(groups)}")
     for name, group in groups.items():
         if group is None:
             found.unread += (Unread("group_policies", f"group {name}"),)
@@ -72,7 +73,7 @@ def _take(found: Subject, parts: Mapping[str, Any], of: str, part: str) -> None:
     """The policies of an identity, or of a group that it is in; `part` is where documents stand."""
     inline = parts.get("inline_policies") or {}
     if not isinstance(inline, dict):
-        raise ValueError("not policies by their names")
+        raise NotJudged(f"not policies by their names: {shown(inline)}")
     for name, document in inline.items():
         found.documents[f"inline policy {name}{of}"] = document
     for one in many(parts.get("attached_policies")):

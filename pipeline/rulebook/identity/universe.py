@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from pipeline.rulebook.unjudged import NotJudged
+
 MOST = 100_000
 """Places in patterns that are looked at."""
 SHORTEST = 3
@@ -37,7 +39,7 @@ def _search(groups: list[list[str]], start: list[States]) -> bool:
         states, length = waiting.pop()
         looked += 1 + sum(map(len, states))
         if looked > MOST:
-            raise ValueError("too many patterns of actions to judge")
+            raise NotJudged("too many patterns of actions to judge")
         if _forever(groups, states):
             continue
         if length >= SHORTEST and not _covered(groups, states):
