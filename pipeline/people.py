@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 UNKNOWN, WORKLOAD, SERVICE = "unknown", "workload", "service"
-CHOSEN = re.compile(r"^(arn:[a-z-]+:sts::\d*:(?:assumed-role/[^/]+|federated-user)/).+$")
-"""The ARN of a session: what follows the role's name the caller has chosen."""
+CHOSEN = re.compile(
+    r"^(arn:[a-z-]+:sts::\d*:(?:assumed-role/[^/]+|federated-user)/|(?:AROA[0-9A-Z]+|\d{12}):).+$"
+)
+"""A session by its ARN, or by its unique id (all that another account is told): what follows the role the caller has chosen."""
 OWN_KINDS = {
     "user": "user",
     "root": "root",
@@ -147,13 +149,13 @@ def identified(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict
     if person["kind"] in PERSONS:
         person = person | {"distinct": person["id"]}
     elif person["kind"] == WORKLOAD:
-        person = person | {"distinct": actor.get("issuer") or actor["id"]}
+        person = person | {"distinct": actor.get("issuer") or own(actor["id"])}
     elif person["kind"] == SERVICE:
         person = person | {"distinct": person["id"]}
     principal = (
         person["id"]
         if person["kind"] in (*PERSONS, SERVICE)
-        else actor.get("issuer") or actor["id"]
+        else actor.get("issuer") or own(actor["id"])
     )
     return {**actor, "person": person, "principal": principal}
 
@@ -207,9 +209,14 @@ def _said(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
 
 
 def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The nearest link of a chain whose asker is known."""
+    """The nearest link of a chain whose asker is known. What was given out for another role than the session's has
+    nothing to do with it: whoever can write events may say of any credential who has it."""
     session: str | None = actor.get("session_name") or ""
+    role = actor.get("issuer") or ""
     for link in actor.get("chain") or ():
+        if _other(role, link.get("role") or ""):
+            return None
+        role = link["issued_to"]
         person = link.get("person") or _asker(link["issued_to"])
         if person is None or person["kind"] == UNKNOWN:
             # its session's own name: that of the next role is chosen by whoever takes it
@@ -224,6 +231,11 @@ def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
             return {"id": id or person["id"], "kind": WORKLOAD, "name": session or ""}
         return {k: v for k, v in person.items() if k != "claimed"}
     return None
+
+
+def _other(role: str, given: str) -> bool:
+    """Whether two ARNs are of two roles."""
+    return ":role/" in role and ":role/" in given and role.casefold() != given.casefold()
 
 
 def _asker(id: str) -> dict[str, Any] | None:

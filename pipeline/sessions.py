@@ -20,6 +20,7 @@ LIFETIME = 36 * 3_600_000_000
 DEEPEST = 8
 MOST_ASKERS = 500
 PREFIX = "session:"
+NOBODY = {"id": "", "kind": UNKNOWN}
 PARTITIONS_ASK = frozenset(key.decode() for key in MARK_KEYS)
 """Askers that are partitions: for the signals of their events (pipeline.unresolved)."""
 
@@ -37,6 +38,12 @@ class Session(msgspec.Struct, array_like=True):
     """The parent's chain is not known to its end."""
     askers: list[str] = []
     expires: int = 0
+    contested: bool = False
+    """Copies of the event say that it was different callers: none of them is believed."""
+    caller: str | None = None
+    """The account of who asked for it."""
+    via: str | None = None
+    """The credential with which it was asked for, where that is a session's."""
 
 
 class Told(NamedTuple):
@@ -45,9 +52,11 @@ class Told(NamedTuple):
 
 
 def opened(known: Session | None, record: Change) -> Told | None:
-    """The event that issued its credential; None where another account's copy of it has said more. The chain ends with
-    who is known; whoever is not, and has no session that could be asked, is a link that is missing."""
+    """The event that issued its credential; None where another account's copy of it has said more. Copies that cannot all
+    be true make nobody known: whoever can write one could name somebody. The chain ends with who is known; whoever is not, and has no session that could be asked, is a link that is missing."""
     at, actor = micros(record.occurred_at), record.actor.model_dump(mode="json", exclude_none=True)
+    if actor.get("account") not in (None, record.account) and record.actor.type != "account":
+        return None  # AWS tells an account no more of another's caller than the account and an id
     person = NOBODY_MAPPED.person(actor)
     link = Link(
         session=record.uid.removeprefix(PREFIX), issued_to=record.actor.id, at=record.occurred_at, change=record.id,
@@ -56,15 +65,33 @@ def opened(known: Session | None, record: Change) -> Told | None:
     told, unknown = link.model_dump(mode="json", exclude_none=True), person["kind"] == UNKNOWN
     parent = record.actor.session if unknown else None
     old = known or Session()
-    if old.link is not None and _says(old.link, old.parent) >= _says(told, parent):
-        return None
     new = msgspec.structs.replace(
-        old, link=told, parent=parent, above=[], broken=unknown, expires=max(old.expires, at + LIFETIME)
+        old, link=told, parent=parent, above=[], broken=unknown, expires=max(old.expires, at + LIFETIME),
+        caller=record.actor.account or old.caller, via=record.actor.session or old.via,
     )  # fmt: skip
+    new.contested = old.contested or _contradict(old, new)
+    if old.link is not None and _says(old.link, old.parent) >= _says(told, parent):
+        new = msgspec.structs.replace(
+            old, contested=new.contested, caller=old.caller or new.caller, via=old.via or new.via
+        )
+        if new == old:
+            return None
+        return Told(new, _answers(record.uid, new) if new.contested != old.contested else [])
     out = _answers(record.uid, new)
     if new.parent and new.askers:
         out.append(_ask(record.uid, new.parent, record.occurred_at, 1))
     return Told(new, out)
+
+
+def _contradict(one: Session, other: Session) -> bool:
+    """Whether two copies of the event cannot both be true."""
+    pairs = ((_known(one), _known(other)), (one.via, other.via), (one.caller, other.caller))
+    return one.link is not None and any(a and b and a != b for a, b in pairs)
+
+
+def _known(session: Session) -> str | None:
+    person = (session.link or {}).get("person") or {}
+    return person.get("id") if person.get("kind", UNKNOWN) != UNKNOWN else None
 
 
 def _says(link: dict[str, Any], parent: str | None) -> tuple[bool, bool, str]:
@@ -124,10 +151,14 @@ def _answers(uid: str, session: Session) -> list[Chain]:
 
 def _answer(uid: str, session: Session, asker: str) -> Chain:
     links = [*([session.link] if session.link else []), *session.above]
+    if session.contested:
+        links = [
+            {key: value for key, value in links[0].items() if key != "person"} | {"person": NOBODY}
+        ]
     return Chain.model_validate(
         {
             "uid": asker, "session": uid.removeprefix(PREFIX), "links": links,
-            "broken": session.link is None or session.broken, "at": session.link["at"] if session.link else from_micros(0),
+            "broken": session.link is None or session.broken or session.contested, "at": session.link["at"] if session.link else from_micros(0),
         }
     )  # fmt: skip
 

@@ -276,7 +276,7 @@ def deployment(record: Record) -> str | None:
 
 def issued(record: Record) -> tuple[str, str | None] | None:
     """The credential that the call gave out, and the role that it stands for."""
-    if record["eventName"] not in ISSUING:
+    if record["eventName"] not in ISSUING or not str(record.get("eventSource")).startswith("sts."):
         return None
     response, request = record.get("responseElements"), record.get("requestParameters")
     given = response.get("credentials") if isinstance(response, dict) else None
