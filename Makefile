@@ -19,6 +19,8 @@ venv: .venv/.done ## Build .venv with everything that demo, tests and bench need
 demo: venv ## Real Kafka, real Elasticsearch, a simulated AWS organization: the whole way, before your eyes
 	$(BIN)/driftline demo
 
+test test-fast: export PYTHONDONTWRITEBYTECODE = # compiled once, for the programs that tests start too
+
 test: venv ## Everything, live tests on real parts included
 	$(BIN)/python -m pytest tests -m "not live" -n auto
 	$(BIN)/python -m pytest tests -m live -n 2 --dist loadfile

@@ -7,8 +7,11 @@ import io
 import os
 import stat
 import zlib
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import yaml
 
 MOST_TEXT = 4_000_000
 """Bytes of a file that people write: settings, rules, exceptions, keys."""
@@ -56,6 +59,11 @@ def data(path: Path, most: int = MOST_TEXT) -> bytes:
 def text(path: Path, most: int = MOST_TEXT) -> str:
     """A regular file's text (UTF-8). Raises OSError and ValueError."""
     return data(path, most).decode("utf-8")
+
+
+def shipped(path: Traversable) -> Any:
+    """What a YAML file says that comes with Driftline. By libyaml where there is one: ten times faster."""
+    return yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
 def check(path: Path, most: int = MOST_TEXT) -> None:

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-import yaml
-
 from collectors.redact import WRAPPERS, Places
 from collectors.table import kinds
+from pipeline.files import shipped
 
 
 @cache
@@ -27,7 +26,7 @@ def places() -> Places:
 
 
 def _paths() -> Iterator[list[str]]:
-    own: list[str] = yaml.safe_load(files("collectors.aws").joinpath("places.yaml").read_text())
+    own: list[str] = shipped(files("collectors.aws").joinpath("places.yaml"))
     for path in own:
         yield path.lower().split(".")
     for kind in kinds().values():

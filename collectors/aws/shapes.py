@@ -49,7 +49,12 @@ def _documents(kind: Kind) -> Iterator[str]:
 @cache
 def service_model(service: str) -> Any:
     """botocore's model of a service."""
-    return botocore.session.get_session().get_service_model(service)
+    return _session().get_service_model(service)
+
+
+@cache
+def _session() -> Any:
+    return botocore.session.get_session()
 
 
 def output_of(service: str, operation: str) -> Any:

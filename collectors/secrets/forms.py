@@ -6,9 +6,9 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import re2  # type: ignore[import-untyped]
-import yaml
 
 from collectors.secrets.values import placeholder
+from pipeline.files import shipped
 
 SHORTEST = 8
 """No form is shorter than this."""
@@ -52,9 +52,7 @@ def _fewer(count: re.Match[str]) -> str:
 
 @cache
 def _rows() -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = yaml.safe_load(
-        files("collectors.secrets").joinpath("forms.yaml").read_text()
-    )
+    rows: list[dict[str, str]] = shipped(files("collectors.secrets").joinpath("forms.yaml"))
     return rows
 
 

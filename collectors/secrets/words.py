@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-import yaml
+from pipeline.files import shipped
 
 
 def words(name: str) -> frozenset[str]:
@@ -13,6 +13,5 @@ def words(name: str) -> frozenset[str]:
 
 @cache
 def _lists() -> dict[str, list[str]]:
-    text = files("collectors.secrets").joinpath("words.yaml").read_text()
-    lists: dict[str, list[str]] = yaml.safe_load(text)
+    lists: dict[str, list[str]] = shipped(files("collectors.secrets").joinpath("words.yaml"))
     return lists

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import yaml
-
+from pipeline.files import shipped
 from pipeline.reference import code, page, table
 from pipeline.rulebook import builtin_folder
 
@@ -77,7 +76,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def _read(name: str) -> list[dict[str, Any]]:
     folder = builtin_folder() / name
-    return [yaml.safe_load(path.read_text()) for path in sorted(folder.rglob("*.yml"))]
+    return [shipped(path) for path in sorted(folder.rglob("*.yml"))]
 
 
 def _rule(data: dict[str, Any]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.errors import UserError
+from pipeline.files import text as read_text
 from pipeline.model.finding import Severity
 from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks, load_frameworks
 from pipeline.rulebook.judge import BoundRule, RuleSet, Verdict
@@ -177,6 +178,25 @@ def rule_files(folder: Path) -> list[Path]:
     )
 
 
+_COMPILED: dict[Path, tuple[str, Rule]] = {}
+"""The rules of this process by their files, each with its text: loading again compiles what has changed."""
+
+
+def _compiled(path: Path) -> tuple[Rule | None, list[str]]:
+    """As `load_rule`, of a file that the built-in shapes and frameworks hold for."""
+    try:
+        text = read_text(path)
+    except (OSError, ValueError):
+        return load_rule(path, builtin_shapes())
+    before, rule = _COMPILED.get(path, ("", None))
+    if rule is not None and before == text:
+        return rule, []
+    rule, wrong = load_rule(path, builtin_shapes(), text)
+    if rule is not None:
+        _COMPILED[path] = text, rule
+    return rule, wrong
+
+
 def load(
     paths: Sequence[Path] = (),
     overrides: Sequence[Override] = (),
@@ -194,8 +214,9 @@ def load(
                 f"{folder}: there is no such folder of rules (correct rules.paths or --rules)"
             )
         files |= {path.resolve(): path for path in rule_files(folder)}
+    known = shapes is builtin_shapes() and frameworks is built_in_frameworks()
     for path in files.values():
-        rule, wrong = load_rule(path, shapes, None, frameworks)
+        rule, wrong = _compiled(path) if known else load_rule(path, shapes, None, frameworks)
         problems += wrong
         if rule is not None and rule.id in rules:
             problems.append(

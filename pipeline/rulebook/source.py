@@ -102,7 +102,7 @@ class Source:
         if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
             # a block's text begins on the next line
             self.places[where] = (node.start_mark.line + 1 + self._first, 1 + self._indent(node))
-        return self._scalar(loader.construct_object(node), where)
+        return self._scalar(_constructed(loader, node), where)
 
     def _tell(self, problem: str) -> None:
         self.problems.append(problem)
@@ -132,7 +132,7 @@ class Source:
             mark = key_node.start_mark
             scalar = isinstance(key_node, yaml.ScalarNode) and id(key_node) not in self._seen
             self._seen.add(id(key_node))
-            key = loader.construct_object(key_node) if scalar else None
+            key = _constructed(loader, key_node) if scalar else None
             here = f"{self.path}:{mark.line + self._first}:{mark.column + 1}"
             if not isinstance(key, str | int):
                 self._tell(f"{here}: a key must be text (write a plain word, and no alias)")
@@ -151,6 +151,14 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class _Loader(_Base):  # type: ignore[misc]
     """Safe, and of YAML 1.2: only true and false are booleans, only decimal numbers are numbers."""
+
+
+_TEXT = "tag:yaml.org,2002:str"
+
+
+def _constructed(loader: _Loader, node: yaml.Node) -> Any:
+    """What a scalar stands for. Nearly all are text: for those the constructor's bookkeeping is saved."""
+    return node.value if node.tag == _TEXT else loader.construct_object(node)
 
 
 def _bounded(text: str) -> None:
@@ -207,7 +215,7 @@ for _tag, (_pattern, _first, _) in _WRITTEN.items():
     if _tag != "null":
         _resolver(_tag, _pattern, _first)
 _Loader.yaml_constructors = {
-    "tag:yaml.org,2002:str": yaml.SafeLoader.yaml_constructors["tag:yaml.org,2002:str"],
+    _TEXT: yaml.SafeLoader.yaml_constructors[_TEXT],
     None: _made,
 }
 _Loader.yaml_multi_constructors = {}

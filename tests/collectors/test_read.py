@@ -1,6 +1,7 @@
 """Denied, throttled, absent, gone and failed are five different things, for every part of every row."""
 
 import json
+from functools import cache
 from typing import Any
 
 import orjson
@@ -33,10 +34,11 @@ def event_name(service: str) -> str:
     return str(service_model(service).service_id.hyphenize())
 
 
-SERVICES = {
-    event_name(service): service
-    for service in {service for kind in kinds().values() for service, *_ in kind.calls()}
-}
+@cache
+def services() -> dict[str, str]:
+    """Those that rows ask, by their names in botocore's events."""
+    asked = {service for kind in kinds().values() for service, *_ in kind.calls()}
+    return {event_name(service): service for service in asked}
 
 
 def failing(call: dict[str, Any], code: str, status: int, message: str = "no") -> dict[str, Any]:
@@ -45,7 +47,7 @@ def failing(call: dict[str, Any], code: str, status: int, message: str = "no") -
         return {"call": call["call"], "error": code, "status": status, "message": message}
     service = call["call"].split(".")[0]
     # a simulated AWS may label JSON as HTML: the protocol is the service model's
-    if "json" in service_model(SERVICES[service]).metadata["protocol"]:
+    if "json" in service_model(services()[service]).metadata["protocol"]:
         body = orjson.dumps({"__type": code, "message": message, "Code": code}).decode()
         return call | {
             "status": status,

@@ -2,12 +2,11 @@
 
 import re
 import uuid
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from collectors.aws import calls
 from collectors.aws.events import reported
@@ -17,6 +16,7 @@ from collectors.redact import Redactor
 from collectors.table import kinds
 from pipeline.detections import events, forms, load, proof
 from pipeline.detections.watch import Watch
+from pipeline.files import shipped
 from pipeline.rulebook import builtin_folder
 from pipeline.rulebook.shapes import builtin_shapes
 from pipeline.settings import Settings
@@ -26,9 +26,9 @@ FOLDERS = [builtin_folder() / "detections", builtin_folder() / "correlations"]
 FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.yml"))
 
 
-def documents() -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in FILES:
-        yield path, yaml.safe_load(path.read_text())
+@cache
+def documents() -> list[tuple[Path, dict[str, Any]]]:
+    return [(path, shipped(path)) for path in FILES]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_every_example_holds(content: Watch) -> None:
     assert list(proof.problems(content)) == []
 
 
-@pytest.mark.parametrize(("path", "data"), list(documents()), ids=lambda one: getattr(one, "stem", ""))  # fmt: skip
+@pytest.mark.parametrize(("path", "data"), documents(), ids=lambda one: getattr(one, "stem", ""))  # fmt: skip
 def test_a_file_is_whole(path: Path, data: dict[str, Any]) -> None:
     assert (data["name"], uuid.UUID(data["id"]).version) == (path.stem, 4)
     assert all(data[key] for key in ("title", "level", "status", "description", "falsepositives"))

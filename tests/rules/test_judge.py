@@ -28,17 +28,18 @@ def test_together_they_say_what_each_says_alone(type_: str) -> None:
     for rule in rules:
         parts = rule.file.examples.base["config"] | parts
     copies = [bound(rule) for rule in rules] + [bound(rule) for rule in rules]  # a pair is two
-    for case in (case for rule in rules for case in cases(rule) if not case.example.params):
-        rule = next(r for r in rules if case in cases(r))
-        resource = document(rule, case.example)
-        resource["config"] = parts | resource["config"]
-        now = micros(datetime.fromisoformat(case.example.now))
-        for hidden in ({}, {part: Hidden() for part in case.example.unread}):
-            alone = [RuleSet([b]).judge(resource, hidden, now)[0] for b in copies]
-            together = RuleSet(copies).judge(resource, hidden, now)
-            assert sorted(told(together)[::2]) == sorted(told(alone)[: len(rules)]), (
-                case.example.name
-            )
+    one_by_one, all_at_once = [RuleSet([b]) for b in copies], RuleSet(copies)
+    for rule in rules:
+        for case in (case for case in cases(rule) if not case.example.params):
+            resource = document(rule, case.example)
+            resource["config"] = parts | resource["config"]
+            now = micros(datetime.fromisoformat(case.example.now))
+            for hidden in ({}, {part: Hidden() for part in case.example.unread}):
+                alone = [rules_.judge(resource, hidden, now)[0] for rules_ in one_by_one]
+                together = all_at_once.judge(resource, hidden, now)
+                assert sorted(told(together)[::2]) == sorted(told(alone)[: len(rules)]), (
+                    case.example.name
+                )
 
 
 def test_one_that_errs_spoils_no_other() -> None:

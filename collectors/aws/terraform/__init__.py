@@ -7,14 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from collectors.aws.terraform.document import Document, Kind, Resource, as_written, opened
 from collectors.aws.terraform.groups import APART, EXCLUSIVE, Groups
 from collectors.aws.terraform.marks import ABSENT, at, path_of
 from collectors.aws.terraform.owners import Unowned
 from collectors.aws.terraform.principals import PARTS, SHARED, Principals
 from collectors.aws.terraform.reader import Choices, Reader
+from pipeline.files import shipped
 from pipeline.model import Baseline
 from pipeline.spellings import nothing, parsed
 
@@ -45,7 +44,7 @@ class Found:
 @cache
 def mapping() -> dict[str, dict[str, Any]]:
     """The rows, by Terraform type."""
-    rows: list[dict[str, Any]] = yaml.safe_load(FILE.read_text("utf-8"))
+    rows: list[dict[str, Any]] = shipped(FILE)
     return {row["terraform"]: row for row in rows}
 
 
