@@ -46,7 +46,7 @@ def test_every_wrong_name_is_told_at_once_with_what_is_near() -> None:
         narrowed(BOOK, [], ["s4"], ["aws-s3-bucket-tls-onyl"])
     assert [text.split(":")[0] for text in wrong.value.problems] == ["--exclude-rule aws-s3-bucket-tls-onyl", "--service s4"]  # fmt: skip
     assert "aws-s3-bucket-tls-only" in wrong.value.problems[0]
-    with pytest.raises(UserError, match=r"--severity hihg: no severity.*high"):
+    with pytest.raises(UserError, match=r"--severity hihg: no such severity.*high"):
         severities(["critical,hihg"])
     with pytest.raises(UserError, match="no rule is left"):
         narrowed(BOOK, [], [], [rule.id for rule in BOOK.rules])
