@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,16 +43,21 @@ class Raw(io.BytesIO):
         yield self.getvalue()
 
 
+@cache
+def _session() -> boto3.Session:
+    """One for all: what a test hears and answers is its clients' own."""
+    inner = botocore.session.get_session()
+    inner.register_component("data_loader", LOADER)
+    return boto3.Session(
+        ENV["AWS_ACCESS_KEY_ID"], "not-a-secret", None, "us-east-1", botocore_session=inner
+    )
+
+
 class Replayed(Account):
     """An account whose every answer is a recorded one, in the order of the recording."""
 
     def __init__(self, calls: list[dict[str, Any]]) -> None:
-        inner = botocore.session.get_session()
-        inner.register_component("data_loader", LOADER)
-        session = boto3.Session(
-            ENV["AWS_ACCESS_KEY_ID"], "not-a-secret", None, "us-east-1", botocore_session=inner
-        )
-        super().__init__(session, MASTER, "aws", 1e6, 4)
+        super().__init__(_session(), MASTER, "aws", 1e6, 4)
         self._config = self._config.merge(
             Config(retries={"mode": "standard", "total_max_attempts": 1})
         )

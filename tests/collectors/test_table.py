@@ -48,6 +48,16 @@ def calls(kind: Kind) -> list[tuple[str, str, dict[str, str]]]:
     return out
 
 
+generated = cache(generate)
+
+
+@cache
+def iams_own() -> dict[str, Any]:
+    """IAM's actions, by service."""
+    found: dict[str, Any] = json.loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())  # fmt: skip
+    return found
+
+
 @cache
 def snapshots(type_: str) -> list[Snapshot]:
     found = read_all(Replayed(recorded(type_)), kinds()[type_])
@@ -75,7 +85,7 @@ def test_calls_only_read(type_: str) -> None:
 @pytest.mark.parametrize("type_", TYPES)
 def test_paths_exist_in_the_answers(type_: str) -> None:
     kind = kinds()[type_]
-    for part, shape in generate()[type_]["parts"].items():
+    for part, shape in generated()[type_]["parts"].items():
         decoded = any(
             d.part == part and (d.decode or d.decode_at or d.each or d.joined) for d in kind.details
         )
@@ -101,7 +111,7 @@ def test_codes_are_the_operations_own(type_: str) -> None:
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_actions_are_iams_own(type_: str) -> None:
-    known = json.loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())
+    known = iams_own()
     for action in actions_of(kinds()[type_]):
         service, _, name = action.partition(":")
         assert name.lower() in known[service]["Actions"], (
@@ -178,7 +188,7 @@ def misfit(value: Any, shape: Any, where: str) -> list[str]:
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_answers_have_the_shapes_that_rules_are_checked_with(type_: str) -> None:
-    shapes = generate()[type_]["parts"]
+    shapes = generated()[type_]["parts"]
     for snapshot in snapshots(type_):
         for part, value in snapshot.config.items():
             assert misfit(value, shapes[part], part) == []
@@ -186,7 +196,7 @@ def test_answers_have_the_shapes_that_rules_are_checked_with(type_: str) -> None
 
 def test_the_known_paths_are_the_generated_ones() -> None:
     text = (
-        orjson.dumps(generate(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
+        orjson.dumps(generated(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
     )
     assert (ROOT / "rules/types/aws.json").read_text() == text, "run: make docs"
 
@@ -223,7 +233,7 @@ def test_a_type_that_stands_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_shape_ends_where_it_meets_itself() -> None:
-    rules = generate()["AWS::WAFv2::WebACL"]["parts"]["acl"]["fields"]["Rules"]["list"]["fields"]
+    rules = generated()["AWS::WAFv2::WebACL"]["parts"]["acl"]["fields"]["Rules"]["list"]["fields"]
     statement = rules["Statement"]["fields"]
     assert statement["NotStatement"] == {"fields": {"Statement": "any"}}
     assert statement["AndStatement"] == {"fields": {"Statements": {"list": "any"}}}
