@@ -55,27 +55,28 @@ class Node:
 class Tests:
     """The tests of a condition, each asked once of an event."""
 
-    def __init__(self, closure: Callable[[Any], Callable[[View], bool]]) -> None:
-        self._closure = closure
+    def __init__(
+        self, closure: Callable[[Any], Callable[[View], bool]], most: int = MOST_LISTED
+    ) -> None:
+        self._closure, self._most = closure, most
         self._every: list[Callable[[View], bool]] = []
 
     def node(self, tree: Any) -> Node:
         """A parsed condition as nodes."""
         if isinstance(tree, ConditionNOT):
             return Node("not", (self.node(tree.args[0]),)) if tree.args else Node("always")
-        if isinstance(tree, ConditionAND | ConditionOR) and not _long_list(tree):
+        if isinstance(tree, ConditionAND | ConditionOR) and not self._long_list(tree):
             return Node("and" if isinstance(tree, ConditionAND) else "or", tuple(map(self.node, tree.args)))  # fmt: skip
         self._every.append(self._closure(tree))
         return Node("test", number=len(self._every) - 1, text=_text(tree))
 
+    def _long_list(self, tree: Any) -> bool:
+        fields = {getattr(one, "field", None) for one in tree.args}
+        return len(tree.args) > self._most and len(fields) == 1 and None not in fields
+
     def seen(self, view: View) -> Seen:
         """What each test says of an event."""
         return [holds(view) for holds in self._every]
-
-
-def _long_list(tree: Any) -> bool:
-    fields = {getattr(one, "field", None) for one in tree.args}
-    return len(tree.args) > MOST_LISTED and len(fields) == 1 and None not in fields
 
 
 def _text(tree: Any) -> str:
@@ -88,10 +89,12 @@ def _text(tree: Any) -> str:
 
 
 def survivors(
-    trees: Sequence[Any], closure: Callable[[Any], Callable[[View], bool]], fires: Sequence[View], silent: Sequence[View]
+    trees: Sequence[Any], closure: Callable[[Any], Callable[[View], bool]], fires: Sequence[View], silent: Sequence[View],
+    most: int = MOST_LISTED,
 ) -> Iterator[str]:  # fmt: skip
-    """Of a rule's conditions (one of them is enough), the changes that no example notices."""
-    tests = Tests(closure)
+    """Of a rule's conditions (one of them is enough), the changes that no example notices. `most`: values of one list that
+    are left out one by one."""
+    tests = Tests(closure, most)
     nodes = [tests.node(tree) for tree in trees]
     whole = nodes[0] if len(nodes) == 1 else Node("or", tuple(nodes))
     said = [(tests.seen(view), wanted) for views, wanted in ((fires, True), (silent, False)) for view in views]  # fmt: skip

@@ -15,6 +15,9 @@ from collectors.aws.sources.resolve import Seen
 from collectors.redact import Redactor
 from collectors.table import kinds
 from pipeline.detections import events, forms, load, proof
+from pipeline.detections.mutants import survivors
+from pipeline.detections.rule import closure
+from pipeline.detections.values import View
 from pipeline.detections.watch import Watch
 from pipeline.files import shipped
 from pipeline.rulebook import builtin_folder
@@ -109,6 +112,13 @@ def test_a_wrong_example_is_told(tmp_path: Path) -> None:
         why for why in proof.problems(Watch(load([tmp_path]))) if "no example notices" not in why
     ]
     assert found == [f"{tmp_path / 'one.yml'}: aws_trail_silenced: it is started: it fires"]
+
+
+def test_every_value_of_every_list_has_an_example(content: Watch) -> None:
+    """However long the list is: users' long lists are only checked as a whole."""
+    for rule in content.found.rules.values():
+        views = {kind: [View(event) for _, event in proof.events(rule, kind)] for kind in proof.KINDS}  # fmt: skip
+        assert list(survivors(rule.trees, closure, views["fires"], views["silent"], 10_000)) == []
 
 
 def test_every_detection_says_where_it_alerts(content: Watch) -> None:

@@ -39,6 +39,9 @@ def test_a_long_list_is_one() -> None:
     detection = {"s": {"a": [str(n) for n in range(MOST_LISTED + 1)]}, "condition": "s"}
     assert told(detection, [{"a": "3"}], [{"a": "z"}]) == []
     assert told(detection, [{"a": "3"}], []) == [f"`one of {MOST_LISTED + 1} values of a` always holds (add one that only it keeps silent)"]  # fmt: skip
+    rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
+    one_by_one = survivors(rule.trees, closure, [View({"a": "3"})], [View({"a": "z"})], MOST_LISTED + 1)  # fmt: skip
+    assert len(list(one_by_one)) == MOST_LISTED
 
 
 def test_or_and_not() -> None:
