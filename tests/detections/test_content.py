@@ -11,6 +11,7 @@ import pytest
 from collectors.aws import calls
 from collectors.aws.events import reported
 from collectors.aws.events.record import Reader
+from collectors.aws.places import places
 from collectors.aws.sources.resolve import Seen
 from collectors.redact import Redactor
 from collectors.table import kinds
@@ -112,6 +113,19 @@ def test_a_wrong_example_is_told(tmp_path: Path) -> None:
         why for why in proof.problems(Watch(load([tmp_path]))) if "no example notices" not in why
     ]
     assert found == [f"{tmp_path / 'one.yml'}: aws_trail_silenced: it is started: it fires"]
+
+
+@pytest.mark.parametrize("kind", proof.KINDS)
+def test_redaction_hides_nothing_that_a_rule_looks_at(content: Watch, kind: str) -> None:
+    """Every example, as it travels: what is under a secret's name is a mark by then."""
+    redactor, wrong = Redactor(b"k" * 32), []
+    for rule in content.found.rules.values():
+        for name, event in proof.events(rule, kind) if events.is_audit(rule) else ():
+            own = event.pop("driftline")
+            view = View(redactor.event(event, places()) | {"driftline": own})
+            if rule.matches(view) != (kind == "fires"):
+                wrong.append(f"{rule.name}: {name}")
+    assert wrong == []
 
 
 def test_every_value_of_every_list_has_an_example(content: Watch) -> None:

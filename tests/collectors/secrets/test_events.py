@@ -51,6 +51,38 @@ BY_PLACE: list[tuple[str, str, dict[str, Any]]] = [
     ("CreateWebhook", "codebuild", {"webhook": {"secret": PLAIN}}),
 ]  # fmt: skip
 SECRET = "Zq9hunter22"
+PLAIN_VALUES: list[tuple[str, str, dict[str, Any]]] = [
+    ("ModifyInstanceAttribute", "ec2", {"instanceId": "i-1", "instanceType": {"value": "p3.2xlarge"}}),
+    ("CreateTags", "ec2", {"tagSet": {"items": [{"key": "env", "value": "p3.2xlarge"}]}}),
+    ("ModifyInstanceAttribute", "ec2", {"disableApiTermination": {"value": "p3.2xlarge"}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "source", "asked"), PLAIN_VALUES)
+def test_a_value_of_something_plain_is_no_secret(
+    name: str, source: str, asked: dict[str, Any]
+) -> None:
+    """Though rows name a `Value` of one of their parts: every event has values."""
+    event = {"eventSource": f"{source}.amazonaws.com", "eventName": name, "requestParameters": asked}  # fmt: skip
+    assert Redactor(b"k" * 32).event(event, places())["requestParameters"] == asked
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "asked"),
+    [
+        ("ssm", "PutParameter", {"name": "/mode", "type": "String", "value": PLAIN}),
+        ("elasticbeanstalk", "UpdateEnvironment", {"optionSettings": [{"namespace": "aws:elasticbeanstalk:application:environment", "optionName": "MODE", "value": PLAIN}]}),
+        ("apigateway", "UpdateStage", {"patchOperations": [{"op": "replace", "path": "/variables/mode", "value": PLAIN}]}),
+        ("events", "CreateConnection", {"authParameters": {"invocationHttpParameters": {"headerParameters": [{"key": "x", "value": PLAIN}]}}}),
+    ],
+)  # fmt: skip
+def test_a_value_that_rows_hide_is_hidden_in_a_request(
+    source: str, name: str, asked: dict[str, Any]
+) -> None:
+    event = {"eventSource": f"{source}.amazonaws.com", "eventName": name, "requestParameters": asked}  # fmt: skip
+    assert PLAIN not in str(Redactor(b"k" * 32).event(event, places()))
+
+
 BY_NAME: list[tuple[str, str, dict[str, Any]]] = [
     ("RegisterTaskDefinition", "ecs", {"containerDefinitions": [{"command": ["app", "--password", SECRET]}]}),
     ("RegisterTaskDefinition", "ecs", {"containerDefinitions": [{"command": ["sh", "-c", f"app --password {SECRET}"]}]}),
