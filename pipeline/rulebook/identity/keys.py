@@ -92,11 +92,9 @@ KEYS: Mapping[str, Values] = {
     "aws:sourcearn": NEVER, "aws:sourceaccount": NEVER, "aws:sourceowner": NEVER,
     "aws:sourceorgid": NEVER, "aws:sourceorgpaths": NEVER,
     "aws:principalservicename": NEVER, "aws:principalservicenameslist": NEVER,
-    "aws:ec2instancesourcevpc": PERHAPS, "aws:ec2instancesourceprivateipv4": PERHAPS, "ec2:sourceinstancearn": PERHAPS,
     "aws:sourcevpc": ELSEWHERE, "aws:sourcevpce": ELSEWHERE, "aws:sourcevpcarn": ELSEWHERE, "aws:vpceaccount": ELSEWHERE,
     "aws:vpceorgid": ELSEWHERE, "aws:vpceorgpaths": ELSEWHERE,
     "aws:vpcsourceip": CHOSEN,
-    "aws:sourceip": Values(missing=True),  # missing by a VPC endpoint of one's own
     "aws:useragent": CHOSEN, "aws:referer": CHOSEN,
     "sts:externalid": CHOSEN, "sts:rolesessionname": FREE, "sts:sourceidentity": CHOSEN, "sts:transitivetagkeys": CHOSEN,
     "aws:principalorgid": FREE, "aws:principalorgpaths": FREE, "aws:resourceorgid": FREE, "aws:resourceorgpaths": FREE,
