@@ -1,7 +1,8 @@
 """Audit events that matched a detection before it was known who is behind their session. Pure; times in microseconds.
 
 The session is asked where it came from (pipeline.sessions). Until it says, the event counts for the session alone. When it
-says, the event's signals are taken back where they no longer hold (`gone`), and told again for the person. An event is
+says, the event's signals are taken back where they no longer hold (`gone`), and told again for the person. It may say
+something else later, where copies of the event that opened it disagree. An event is
 followed while its signals may still change an alert (Watch.lateness); a first_seen correlation, which cannot forget what it
 has learnt, is told of it only once the person is known, or after half of that time."""
 
@@ -102,10 +103,9 @@ class Unresolved:
         if asked.past:
             event = self._watch.event(record, known, asked.past)
             found = self._watch.told(event)
-            if not _unknown(event):
-                return found
-        now = [one for one in found if not self._watch.learns(one[1])]
-        held = len(now) < len(found) or self._watch.depends_on_actor(event)
+        unknown = _unknown(event)
+        now = [one for one in found if not (unknown and self._watch.learns(one[1]))]
+        held = unknown and (len(now) < len(found) or self._watch.depends_on_actor(event))
         if (position.change, position.change_place) >= (offset, place):
             return now  # delivered again: it is kept already
         if event.at < self._reached() - self._watch.lateness:
@@ -114,7 +114,7 @@ class Unresolved:
         if all(one.key != key for one in asked.waiting):
             body = zlib.compress(record.encode(), 1)
             if len(asked.waiting) >= MOST or len(body) > LARGEST:
-                self._counts["unfollowed"] += 1
+                self._counts["unfollowed"] += unknown
                 return found
             asked.waiting.append(Waiting(event.at, key, held))
             item = rows.encode(Item(body, dict(known)), NEVER, Position(change=offset, change_place=place))  # fmt: skip
@@ -143,10 +143,7 @@ class Unresolved:
             change = Change.model_validate_json(zlib.decompress(item.record))
             event = self._watch.event(change, item.known, past)
             yield from self._moved(self._watch.event(change, item.known, before), event, one)
-            if _unknown(event):
-                left.append(one)
-            else:
-                self._drop(uid, one.key)
+            left.append(one if _unknown(event) else Waiting(one.at, one.key, False))
         asked.waiting = left
         self._save(uid, asked, due, Position(change=offset, change_place=place), 0)
 
@@ -160,7 +157,7 @@ class Unresolved:
             if not learns(s) or (one.held and not unknown)
         }
         for id, (key, signal) in was.items():
-            if id not in now:
+            if id not in now or not _outdoes(now[id][1], signal):
                 yield key, signal | {"gone": True}
         for id, pair in now.items():
             if id not in was or was[id] != pair:
@@ -243,6 +240,11 @@ class Unresolved:
 
 def _unknown(event: "Event") -> bool:
     return bool(event.fields["driftline"]["actor"]["person"]["kind"] == UNKNOWN)
+
+
+def _outdoes(new: dict[str, Any], old: dict[str, Any]) -> bool:
+    """Whether one word on a match replaces another by itself: the fuller one counts."""
+    return new == old or len(new["fields"]) > len(old["fields"])
 
 
 def _key(record: Change) -> str:
