@@ -23,7 +23,7 @@ test test-fast: export PYTHONDONTWRITEBYTECODE = # compiled once, for the progra
 
 test: venv ## Everything, live tests on real parts included
 	$(BIN)/python -m pytest tests -m "not live" -n auto
-	$(BIN)/python -m pytest tests -m live -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -m live -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: venv ## Only what needs no server
 	$(BIN)/python -m pytest tests -m "not live" -n auto

@@ -33,6 +33,8 @@ SPINE = {
     "AWS::SQS::Queue", "AWS::SecretsManager::Secret",
 }  # fmt: skip
 """The types of tests.collectors.truth; other services have modules of their own."""
+MANAGED = {"account", "ec2", "elb", "iam"}
+"""The modules that attach policies of AWS's own."""
 
 
 def scan(folder: Path, *more: str) -> dict[str, Any]:
@@ -48,23 +50,37 @@ def scan(folder: Path, *more: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    with running(tmp_path_factory.mktemp("moto"), managed=True) as moto:
+def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """With the policies that AWS manages."""
+    with running(tmp_path_factory.mktemp("managed"), managed=True) as moto:
         yield moto
 
 
 @pytest.fixture(scope="module")
-def truth(server: Moto) -> Truth:
-    server.post("reset")
-    return build(server)
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
+    """Without: those take a second each time that an account begins anew."""
+    with running(tmp_path_factory.mktemp("bare")) as moto:
+        yield moto
 
 
-@pytest.fixture(autouse=True)
-def _environment(server: Moto, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in server.env.items():
+@pytest.fixture
+def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Moto:
+    """Where every AWS client of the test looks."""
+    service = getattr(request.node, "callspec", None)
+    plain = service is not None and service.params["service"] not in MANAGED
+    moto: Moto = request.getfixturevalue("bare" if plain else "managed")
+    for name, value in moto.env.items():
         monkeypatch.setenv(name, value)
+    return moto
 
 
+@pytest.fixture(scope="module")
+def truth(managed: Moto) -> Truth:
+    managed.post("reset")
+    return build(managed)
+
+
+@pytest.mark.usefixtures("server")
 def test_every_flaw_is_found_and_nothing_else(truth: Truth, tmp_path: Path) -> None:
     # moto's root user never has a key, nor a second factor; one account has one password policy
     never_failed = {"iam-root-no-access-keys"}

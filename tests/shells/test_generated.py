@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import click
@@ -70,15 +71,19 @@ def test_every_control_is_shown_with_its_rules() -> None:
     assert f"| 3.1.1 | Buckets refuse requests without TLS | {link} | cis-aws-5.0 2.1.1 |" in page
 
 
-def test_every_link_leads_somewhere() -> None:
+@cache
+def anchors(file: Path) -> set[str]:
+    """Where links into a page may lead."""
+    return {anchor(head) for head in re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)}
 
+
+def test_every_link_leads_somewhere() -> None:
     for path in (ROOT / "docs").rglob("*.md"):
         for target in re.findall(r"\]\(([^)#\s]*)(#[^)\s]*)?\)", path.read_text()):
             file = path if not target[0] else (path.parent / target[0]).resolve()
             assert file.exists(), f"{path.name}: {target[0]}"
             if target[1]:
-                heads = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
-                assert target[1] in {anchor(head) for head in heads}, f"{path.name}: {target}"
+                assert target[1] in anchors(file), f"{path.name}: {target}"
 
 
 def test_every_setting_says_what_it_is_and_can_be_set() -> None:
