@@ -3,7 +3,7 @@
 from collections import Counter
 
 from pipeline.detections import Detection
-from pipeline.detections.watch import Event
+from pipeline.detections.observed import Event
 from pipeline.model import from_micros
 
 TRUE, FALSE = (True, "true"), (False, "false")

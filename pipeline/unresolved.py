@@ -22,7 +22,8 @@ from pipeline.sessions import LIFETIME, question
 from pipeline.state import NEVER, Position
 
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
-    from pipeline.detections.watch import Event, Watch
+    from pipeline.detections.observed import Event
+    from pipeline.detections.watch import Watch
 
 PREFIX = "signals:"
 """Begins the uid of what is kept here of a session."""

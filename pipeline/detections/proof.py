@@ -13,9 +13,10 @@ from pipeline.correlate import Hit
 from pipeline.correlate.runs import runs
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.detections.mutants import survivors
+from pipeline.detections.observed import SOURCES, Event
 from pipeline.detections.rule import OWN, Detection, closure
 from pipeline.detections.values import View
-from pipeline.detections.watch import SOURCES, Event, Watch
+from pipeline.detections.watch import Watch
 from pipeline.model import from_micros, to_micros
 from pipeline.people import identified
 from pipeline.rulebook.source import nearest

@@ -36,7 +36,7 @@ OWN_FIELDS = frozenset({
     "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
     "subject", "exception", "foreign", "target", "first_reading", "account_name", "resources", "login",
 })  # fmt: skip
-"""Fields below it (pipeline.detections.watch makes them)."""
+"""Fields below it (pipeline.detections.observed makes them)."""
 
 
 @dataclass(frozen=True)

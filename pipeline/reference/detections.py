@@ -36,6 +36,8 @@ is about, as `driftline.actor.person.id` would name it. `driftline.first_reading
 failed since its resource was first read, or since the part was first readable, and that nothing says when that began: it may have been so
 for long, and the built-in rules do not alert. That also holds where the rule waits (`for`).
 
+`driftline: {alerts: …}` of our own rules says where a match alerts: `by itself`, `in correlations`, or both; a test holds it.
+
 Examples are written below `driftline: {examples: …}`: `base` is an event, `fires` and `silent` are lists of `name` with `set` (paths to
 values), `remove`, or `calls` (one example of each of these event names). A correlation's have `steps`: `at` (`5m`, `3d`), `like` (a rule's
 name), and `set`, `times`, `each`. Events that you have seen and botocore does not know are listed in `driftline: {undocumented: […]}`.

@@ -11,6 +11,7 @@ from collectors.aws.events.record import Reader
 from collectors.redact import Redactor
 from pipeline.detections import load
 from pipeline.detections.correlations import Correlation
+from pipeline.detections.observed import foreign, of_change
 from pipeline.detections.rule import compiled
 from pipeline.detections.values import View
 from pipeline.detections.watch import (
@@ -18,9 +19,7 @@ from pipeline.detections.watch import (
     MOST_VALUES,
     Watch,
     _counted,
-    foreign,
     groups,
-    of_change,
 )
 
 RULE = compiled({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip

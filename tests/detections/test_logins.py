@@ -7,7 +7,8 @@ import pytest
 from collectors.aws.events.names import Nothing
 from collectors.aws.events.record import Reader
 from collectors.redact import Redactor
-from pipeline.detections.watch import Watch, of_change
+from pipeline.detections.observed import of_change
+from pipeline.detections.watch import Watch
 from pipeline.fold import Fold
 from pipeline.model import Alert, Change
 from pipeline.people import Names, People

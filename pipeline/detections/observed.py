@@ -1,0 +1,273 @@
+"""What detections look at: an audit event, a finding's transition or a drift, as fields and as what an alert shows of it. Pure."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any, NamedTuple
+
+import orjson
+
+from pipeline.detections.rule import OWN
+from pipeline.model import Change, from_micros, micros, to_micros
+from pipeline.people import NOBODY_MAPPED, SERVICE, UNKNOWN, WORKLOAD, People, identified
+from pipeline.rulebook import RuleSet
+from pipeline.rulebook.policy import allows_cross_account
+from pipeline.state import Body
+
+SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
+"""A provider's audit events, as Sigma's taxonomy names them."""
+CHAIN = "chain"
+HOW = {
+    UNKNOWN: "person not known", CHAIN: "known by the chain of sessions", WORKLOAD: "a workload",
+    "directory_user": "user of Identity Center", "federated": "vouched for by the identity provider",
+}  # fmt: skip
+"""By the kind of a person, how it is known, as an alert says it. An IAM user and the root user are in the event itself."""
+SIGN_IN = "signin.amazonaws.com"
+LONGEST_TARGET = 300
+"""Characters of a request that tell what it is about."""
+DOCUMENTS = (
+    "assumeRolePolicyDocument",
+    "policyDocument",
+    "policy",
+    "bucketPolicy",
+    "resourcePolicy",
+    "policyText",
+)
+"""Parameters of requests that set a policy."""
+ORDER = ("informational", "low", "medium", "high", "critical")
+
+
+class Event(NamedTuple):
+    """What detections look at."""
+
+    id: str
+    at: int
+    product: str
+    service: str
+    fields: Mapping[str, Any]
+    uid: str | None
+    brief: dict[str, Any]
+    """What an alert shows of it."""
+
+
+def of_change(
+    record: Change, known: Mapping[str, Any], people: People = NOBODY_MAPPED, past: Mapping[str, Any] | None = None
+) -> Event:  # fmt: skip
+    """An audit event, with what its resource had open when it was heard of (`known`, see Watch.known_of). `past`: `chain` and
+    `chain_broken` of its actor."""
+    product, service = SOURCES[record.provider]
+    if record.kind == "reported":
+        service = record.service.partition(".")[0]
+    said = record.actor.model_dump(mode="json", exclude_none=True)
+    actor = identified({**said, **(past or {})}, people)
+    own: dict[str, Any] = {
+        "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
+        "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
+        "source_ip": record.source_ip, "resources": record.resources or [record.uid], **known,
+    }  # fmt: skip
+    if (near := network(record.source_ip)) is not None:
+        own["network"] = near
+    if record.service == SIGN_IN and (name := login(record, actor)):
+        own["login"] = name
+    if record.type == "AWS::IAM::User":
+        own["subject"] = people.id_of(record.uid)
+    own["target"] = record.uid if record.type else target(record)
+    if (others := foreign(record.raw.get("requestParameters"), record.account)) is not None:
+        own["foreign"] = others
+    brief = {
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "known": _how(actor), "as": _taken(actor),
+        "from": record.source_ip,
+        "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
+        "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
+        "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
+    }  # fmt: skip
+    return Event(
+        record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
+        record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
+    )  # fmt: skip
+
+
+def login(record: Change, actor: Mapping[str, Any]) -> str | None:
+    """Whose login a sign-in is about, in one form whether it fails or succeeds: of an IAM user the account and the name
+    (a failed one does not say the user's path), of others who they are. None where AWS hides it."""
+    own = record.actor
+    if own.type == "root":
+        return f"{own.account} root user"
+    if own.type == "user" and ":user/" in own.id and actor["person"]["kind"] != "directory_user":
+        return f"{own.account} {own.id.rpartition('/')[2]}"
+    return None if own.id in (own.account, "unknown") else str(actor["person"]["id"])
+
+
+def target(record: Change) -> str:
+    """What a call that touches no resource of a known type is about, as far as its request says: for counting."""
+    said = orjson.dumps(record.raw.get("requestParameters"), option=orjson.OPT_SORT_KEYS).decode()
+    return f"{record.uid} {said[:LONGEST_TARGET]}"
+
+
+def foreign(parameters: Any, account: str) -> bool | None:
+    """Whether a policy that a request sets lets a principal of another account in, or anybody. None where it sets none, or
+    where that cannot be known."""
+    for document in _documents(parameters if isinstance(parameters, dict) else {}):
+        try:
+            document = orjson.loads(document) if isinstance(document, str) else document
+            if isinstance(document, dict):
+                return allows_cross_account(document, account)
+        except ValueError:  # no JSON, or no resource's policy, or one that is not understood
+            continue
+    return None
+
+
+def _documents(parameters: Mapping[str, Any]) -> Iterator[Any]:
+    """The policies that a request may set."""
+    yield from (parameters[name] for name in DOCUMENTS if name in parameters)
+    if isinstance(attributes := parameters.get("attributes"), dict):
+        yield attributes.get("Policy")
+    if parameters.get("attributeName") == "Policy":
+        yield parameters.get("attributeValue")
+
+
+@lru_cache(maxsize=4096)
+def network(address: str | None) -> str | None:
+    """The network an address is of: /24, or /48 of IPv6. None for a service's name, or nothing."""
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return None
+    return str(ip_network(f"{address}/{24 if found.version == 4 else 48}", strict=False))
+
+
+def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
+    """What a resource has open and nobody has accepted: rules, severities, what that exposes."""
+    found = {
+        r: life for r, life in body.lives.items() if life.status == "open" and not life.suppressed
+    }
+    if not found:
+        return {"open": [], "severities": [], "exposure": []}
+    bounds = [bound for bound in rules.every if bound.id in found] if rules else []
+    severities = {life.severity for life in found.values()}
+    return {
+        "open": sorted(found),
+        "severities": sorted(severities),
+        "worst": max(severities, key=lambda one: ORDER.index(one) if one in ORDER else 0),
+        "exposure": sorted({bound.exposure for bound in bounds}),
+        "privilege": sorted({bound.privilege for bound in bounds}),
+    }
+
+
+def related(body: Body) -> list[str]:
+    """The uids of what a resource is tied to."""
+    return [uid for one in body.related if isinstance(uid := one.get("uid"), str)]
+
+
+def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str | None:
+    """Whom an alert names: the person where known, else the session (an ARN that ends with its name)."""
+    return str(people.person(actor)["id"]) if actor else None
+
+
+def _how(actor: Mapping[str, Any] | None) -> str | None:
+    """How it is known who it was (actor: as pipeline.people.identified gives it); None where the event says it itself."""
+    if actor is None:
+        return None
+    kind = actor["person"]["kind"]
+    if kind not in (UNKNOWN, SERVICE) and actor.get("chain"):
+        return HOW[CHAIN]
+    return HOW.get(kind)
+
+
+def _taken(actor: Mapping[str, Any] | None) -> str | None:
+    """The role as which a person acted who is known."""
+    if actor is None or actor["type"] != "role":
+        return None
+    known = actor["person"]["kind"] not in (UNKNOWN, SERVICE)
+    return str(actor["id"]) if known and actor["person"]["id"] != actor["id"] else None
+
+
+def _identified(document: Mapping[str, Any], people: People) -> dict[str, Any] | None:
+    actor = document.get("actor")
+    return identified(actor, people) if actor else None
+
+
+def of_finding(
+    finding: Mapping[str, Any],
+    body: Body,
+    people: People = NOBODY_MAPPED,
+    *,
+    first_reading: bool = False,
+) -> Event:
+    """A finding's transition. `first_reading`: it may have been so since the resource was first read, and nothing says when
+    that began."""
+    resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
+    own = {
+        "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
+        "rule": rule["id"], "severity": rule["severity"], "section": rule.get("section"), "reopened": finding["reopened"],
+        "risk": finding["risk"]["score"], "attribution": finding.get("attribution"), "actor": _identified(finding, people),
+        "exception": finding.get("exception"), **_resource(resource), "related": related(body),
+        "first_reading": first_reading,
+    }  # fmt: skip
+    brief = {
+        "at": at, "what": _said(finding), **_by(own["actor"], people), **_where(resource), "finding": finding["id"],
+    }  # fmt: skip
+    id = f"{finding['id']}:{finding['status']}:{at}"
+    return Event(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+
+
+def _said(finding: Mapping[str, Any]) -> str:
+    """Its sentence, and what became of it; the rule's title where it is only said again."""
+    return f"{finding.get('sentence') or finding['rule']['title']} ({finding['reason']})"
+
+
+def _account_name(resource: Mapping[str, Any]) -> str | None:
+    return (resource.get("cloud_account") or {}).get("name") or None
+
+
+def of_drift(
+    drift: Mapping[str, Any], body: Body, rules: RuleSet | None, people: People = NOBODY_MAPPED
+) -> Event:
+    """A drift, or a new word on it: it counts once."""
+    resource, at = drift["resource"], drift["at"]
+    paths = [change["path"] for change in drift["changes"]]
+    own = {
+        "type": "drift", "part": drift["part"], "paths": paths, "ops": sorted({c["op"] for c in drift["changes"]}),
+        "attribution": drift["attribution"], "found_by": drift["found_by"], "baseline": drift["baseline"],
+        "actor": _identified(drift, people), "change_set": drift.get("change_set"), **_resource(resource), "related": related(body),
+        **posture(body, rules),
+    }  # fmt: skip
+    brief = {
+        "at": at, "what": f"changed: {', '.join(paths[:3])}", **_by(own["actor"], people), **_where(resource),
+        "drift": drift["id"],
+    }  # fmt: skip
+    return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+
+
+def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
+    """Who caused it (identified), as which role, from where and by which tool, as an alert shows it."""
+    known = actor or {}
+    return {
+        "who": who(actor, people),
+        "known": _how(actor),
+        "as": _taken(actor),
+        "from": known.get("source_ip"),
+        "with": known.get("tool"),
+    }
+
+
+def _where(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What it is about, as an alert shows it."""
+    return {
+        "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
+        "region": resource["region"],
+    }  # fmt: skip
+
+
+def _resource(resource: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "uid": resource["uid"],
+        "resource_type": resource["type"],
+        "account": resource["account"],
+        "region": resource["region"],
+        "name": resource.get("name"),
+    }
+
+
+def _there(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in found.items() if value is not None}
