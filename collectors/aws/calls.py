@@ -164,17 +164,24 @@ def places(source: str, event: str) -> dict[str, str]:
         return {}
     model = service_model(found.service)
     shape = model.operation_model(found.operation).input_shape
-    paths = _leaves(shape, (), frozenset(), model.metadata["protocol"] == "ec2") if shape else ()
+    ec2 = model.metadata["protocol"] == "ec2"
+    sent = ec2 or found.service in S3
+    paths = _leaves(shape, (), frozenset(), ec2=ec2, sent=sent) if shape else ()
     return {plain(path): path for path in (".".join(steps) for steps in paths)}
 
 
-def _leaves(shape: Shape, above: tuple[str, ...], within: frozenset[str], ec2: bool) -> Iterator[tuple[str, ...]]:  # fmt: skip
+def _leaves(
+    shape: Shape, above: tuple[str, ...], within: frozenset[str], *, ec2: bool, sent: bool
+) -> Iterator[tuple[str, ...]]:
+    """`sent`: members are called as they are sent (S3: `Rule`, not `Rules`)."""
     if isinstance(shape, ListShape):
-        yield from _leaves(shape.member, (*above, "items") if ec2 else above, within, ec2)
+        yield from _leaves(
+            shape.member, (*above, "items") if ec2 else above, within, ec2=ec2, sent=sent
+        )
     elif isinstance(shape, StructureShape) and shape.name not in within and len(above) < DEEPEST:
         for name, member in shape.members.items():
-            step = written(member.serialization.get("name", name) if ec2 else name)
-            yield from _leaves(member, (*above, step), within | {shape.name}, ec2)
+            step = written(member.serialization.get("name", name) if sent else name)
+            yield from _leaves(member, (*above, step), within | {shape.name}, ec2=ec2, sent=sent)
     elif not isinstance(shape, StructureShape | MapShape) or above:
         yield above
 

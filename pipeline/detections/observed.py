@@ -67,7 +67,7 @@ def of_change(
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
-    if record.service == SIGN_IN and (name := login(record, actor)):
+    if name := login(record, actor):
         own["login"] = name
     if record.type == "AWS::IAM::User":
         own["subject"] = people.id_of(record.uid)
@@ -87,10 +87,20 @@ def of_change(
     )  # fmt: skip
 
 
+def user_named(raw: Mapping[str, Any], account: str | None) -> str | None:
+    """The IAM user that a call of IAM names, whether sweeps have seen it or it was made a moment ago; as `login` has it."""
+    asked = raw.get("requestParameters")
+    name = asked.get("userName") if isinstance(asked, dict) else None
+    known = raw.get("eventSource") == "iam.amazonaws.com" and isinstance(name, str) and name
+    return f"{account} {name}" if known else None
+
+
 def login(record: Change, actor: Mapping[str, Any]) -> str | None:
     """Whose login a sign-in is about, in one form whether it fails or succeeds: of an IAM user the account and the name
     (a failed one does not say the user's path), of others who they are. None where AWS hides it."""
     own = record.actor
+    if record.service != SIGN_IN:
+        return user_named(record.raw, record.account)
     if own.type == "root":
         return f"{own.account} root user"
     if own.type == "user" and ":user/" in own.id and actor["person"]["kind"] != "directory_user":

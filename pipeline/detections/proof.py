@@ -13,7 +13,7 @@ from pipeline.correlate import Hit
 from pipeline.correlate.runs import runs
 from pipeline.detections.correlations import Correlation, ours
 from pipeline.detections.mutants import survivors
-from pipeline.detections.observed import SOURCES, Event
+from pipeline.detections.observed import SOURCES, Event, user_named
 from pipeline.detections.rule import OWN, Detection, closure
 from pipeline.detections.values import View
 from pipeline.detections.watch import Watch
@@ -215,6 +215,8 @@ def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[tuple[Event, 
             names = [each] if isinstance(each, str) else each
             fields = changed(base, {"set": dict.fromkeys(names, f"each-{turn}")})
             fields[OWN] = as_watched(fields[OWN], watch)
+            if name := user_named(fields, fields[OWN].get("account")):
+                fields[OWN].setdefault("login", name)
             at = BEGIN + minutes(str(step["at"])) * 60 * SECOND + turn * SECOND
             finding = f"{fields[OWN].get('rule')} {fields[OWN].get('uid')}"
             event = Event(

@@ -31,7 +31,7 @@ sets lets a principal of another account in, or anybody; it is missing where tha
 call about no resource of a known type what its request says, for counting. `driftline.resources` are the uids of all
 resources that the event names (an event about several is one hit of a group, and counts them all where `driftline.uid` is counted). `driftline.login` says whose
 login a sign-in is about, in one form whether it fails or succeeds: `<account> <user name>`, `<account> root user`, or the
-[person](identity.md). `driftline.subject` is the user that the event
+[person](identity.md); of a call of IAM, the user that it names. `driftline.subject` is the user that the event
 is about, as `driftline.actor.person.id` would name it. `driftline.first_reading` says of a finding that opens that it has
 failed since its resource was first read, or since the part was first readable, and that nothing says when that began: it may have been so
 for long, and the built-in rules do not alert. That also holds where the rule waits (`for`).

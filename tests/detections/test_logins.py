@@ -144,3 +144,18 @@ def test_a_sentence_names_the_person_or_the_session(
     found = told(content, made)["An access key is made for another user"]
     assert wanted in found.sentence
     assert ("user of Identity Center)" in found.sentence) is (who is SESSION)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_a_user_that_no_sweep_has_seen_is_made_an_administrator(
+    content: Watch, order: tuple[int, ...]
+) -> None:
+    """Made, given a key and rights within one second, as tools do it: of the name alone its ARN is not known."""
+    calls = [("CreateUser", {}), ("CreateAccessKey", {}), ("AttachUserPolicy", {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"})]  # fmt: skip
+    steps = [
+        login(USER | {"arn": ALICE}, 1, None, eventSource="iam.amazonaws.com", eventName=name, eventID=name, requestParameters={"userName": "eve", **more})
+        for name, more in calls
+    ]  # fmt: skip
+    found = told(content, *(steps[number] for number in order))
+    (one,) = [one for one in found.values() if one.severity == "critical"]
+    assert one.group["driftline.login"] == f"{ACCOUNT} eve"
