@@ -118,7 +118,8 @@ def functions(moto: Moto) -> Truth:
         "f-none": (None, None, set()),
         "f-public": ({"Principal": "*"}, None, {public}),
         "f-service": ({"Principal": "sns.amazonaws.com"}, None, set()),
-        "f-other": ({"Principal": OTHER}, None, set()),
+        # as Lambda answers, whoever is named by his number
+        "f-other": ({"Principal": f"arn:aws:iam::{OTHER}:root"}, None, set()),
         "f-of-account": ({"Principal": "*", "SourceAccount": MASTER}, None, set()),
         "f-open-url": (None, "NONE", {url}),
         "f-signed-url": (None, "AWS_IAM", set()),

@@ -31,7 +31,8 @@ def build(moto: Moto) -> Truth:
         "f-none": ("python3.13", {}, None, set()),
         "f-public": ("python3.13", {"Principal": "*"}, None, {public}),
         "f-service": ("python3.13", {"Principal": "sns.amazonaws.com"}, None, set()),
-        "f-other": ("python3.13", {"Principal": OTHER}, None, set()),
+        # as Lambda answers, whoever is named by his number
+        "f-other": ("python3.13", {"Principal": f"arn:aws:iam::{OTHER}:root"}, None, set()),
         "f-of-account": ("python3.13", {"Principal": "*", "SourceAccount": MASTER}, None, set()),
         "f-alias": ("python3.13", {"Principal": "*", "Qualifier": "live"}, None, {public}),
         "f-alias-service": ("python3.13", {"Principal": "sns.amazonaws.com", "Qualifier": "live"}, None, set()),
