@@ -28,3 +28,16 @@ def levels(content: Watch) -> dict[str, int]:
     for id in content.correlations:
         level(id)
     return out
+
+
+def behind(content: Watch) -> dict[int, int]:
+    """How much further behind their watermark than the lateness the correlations of a level tell of an alert, where another
+    looks for it: what must not follow is known to be absent only a timespan later. In microseconds."""
+    out: dict[int, int] = {}
+    stands = levels(content)
+    above = {rule for one in content.correlations.values() for rule in one.rules}
+    for id, level in stands.items():
+        spec = content.correlations[id].spec()
+        if id in above and spec.absent:
+            out[level] = max(out.get(level, 0), spec.timespan)
+    return out

@@ -15,7 +15,7 @@ from pipeline.correlate.budget import Budget
 from pipeline.correlate.group import Correlation
 from pipeline.correlate.keep import Kept
 from pipeline.correlate.late import LATE_KEY, Late, waits
-from pipeline.correlate.levels import levels, patience
+from pipeline.correlate.levels import behind, levels, patience
 from pipeline.correlate.live import Live
 from pipeline.correlate.read import Incoming, read
 from pipeline.detections.watch import Watch
@@ -52,7 +52,7 @@ class Correlating:
         }
         self._watch = content
         self._patience = patience(content)
-        self._levels = levels(content)
+        self._levels, self._behind = levels(content), behind(content)
         self._top = max(self._levels.values(), default=1)
         self._due: dict[int, list[tuple[int, str]]] = {n: [] for n in range(1, self._top + 1)}
         self._waiting: dict[str, int] = {}
@@ -198,7 +198,9 @@ class Correlating:
             if level < self._top and until > self._marks.get(level, 0):
                 self._marks[level] = until
                 self.counts["mark"] += 1
-                self._outputs += marks(self.number, level, until)
+                self._outputs += marks(
+                    self.number, level, max(0, until - self._behind.get(level, 0))
+                )
         return False
 
     def _judge(self, name: str, kept: Kept, watermark: int) -> None:

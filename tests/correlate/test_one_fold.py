@@ -24,7 +24,7 @@ from pipeline.fold import Fold
 from pipeline.model import Control, Tick, micros
 from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 from tests.collectors.events.samples import event
-from tests.core.world import START, change, gone, key, minute, rulebook, value
+from tests.core.world import START, change, gone, heard, key, minute, rulebook, tick, value
 from tests.correlate.stream import Stream
 
 LATENESS = timedelta(minutes=10)
@@ -67,6 +67,8 @@ CONTENT = [
     correlation("off_then_key", "temporal_ordered", ["stops", "makes_key"], "30m"),
     correlation("off_for_long", "temporal", ["stops", "starts"], "15m", condition="stops and not starts"),
     correlation("both", "temporal", ["looks_around", "off_then_key"], "1h"),
+    correlation("off_and_denied", "temporal", ["off_for_long", "often_denied"], "2h"),
+    correlation("never_on", "event_count", ["off_for_long"], "3h", condition={"gte": 2}),
     correlation("opens_many", "event_count", ["opens"], "1h", condition={"gte": 2}, **{"group-by": ["driftline.account"]}),
 ]  # fmt: skip
 
@@ -217,7 +219,7 @@ def test_hits_are_counted_of_what_the_stream_gets(content: Watch, tmp_path: Path
     chance = random.Random(seed)
     found = records(chance, 120)
     counts = []
-    for heard in (
+    for gathered in (
         past((), logs(tmp_path / "one", found, chance), (), REDACTOR, content.wants),
         backtested(logs(tmp_path / "two", found, chance), content),
     ):
@@ -225,7 +227,7 @@ def test_hits_are_counted_of_what_the_stream_gets(content: Watch, tmp_path: Path
         looking = Watch(content.found)
         looking.matched = tally.hit
         fold = Fold(rulebook(), watch=looking, lateness=MICROS)
-        fold.take(heard, ticks=False)
+        fold.take(gathered, ticks=False)
         counts.append((tally.counts(), tally.days()))
     assert counts[0] == counts[1]
     by_name = {"describes": lambda one: one["eventName"].startswith("Describe"),
@@ -294,3 +296,20 @@ def test_an_alert_that_goes_on_at_the_end_is_told_as_such(content: Watch) -> Non
     assert len(ended) == 2
     assert {one["state"] for one in ended.values()} == {"ended"}
     assert ended[still]["at"] == "2026-01-01T03:20:00.000000Z"
+
+
+def test_an_absence_counts_for_what_looks_for_it(content: Watch) -> None:
+    """It is known a timespan later than the event that it is told of."""
+    title, raw = "never_on", {"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging"}
+    stops = {
+        at: change(at, uid="account:aws:111111111111", type=None, id=f"stop-{at}", action="StopLogging", kind="other", raw=raw).encode()
+        for at in (1, 40)
+    }  # fmt: skip
+    fold = Fold(rulebook(), watch=content, lateness=MICROS)
+    for at in range(120):
+        if at in stops:
+            fold.feed(CHANGES.name, stops[at])
+        for record in (heard(at), tick(at)):
+            fold.feed(CONTROL.name, record)
+    (one,) = (alert for alert in fold.told_alerts() if alert["title"] == title)
+    assert (one["count"], one["at"]) == (2, minute(40).isoformat().replace("+00:00", ".000000Z"))
