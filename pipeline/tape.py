@@ -98,7 +98,7 @@ def _header(path: Path, line: bytes) -> None:
         header = None
     if not isinstance(header, dict) or header.get("driftline") != "tape":
         raise UserError(
-            f'{path}:1: not a tape (a tape begins with {{"driftline":"tape","version":1}})'
+            f'{path}:1: not a tape (a tape begins with {{"driftline":"tape","version":1}}; replay takes AWS Config files by --snapshots, CloudTrail logs by --cloudtrail)'
         )
     if header.get("version") != 1:
         raise UserError(
