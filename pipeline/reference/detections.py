@@ -57,6 +57,8 @@ notation (`::ffff:192.0.2.1`) are IPv4 addresses to `cidr`.
 
 Beyond Sigma's correlations there is `first_seen`: a value of `condition: {field: …}` that the group has not had for the `timespan`
 is an alert, once the group was watched for as long as `learning` says; one that was silent for the `timespan` learns again.
+What it has learnt of drifts and findings it does not forget when their cause turns out to be another: group it by what does not
+name the actor.
 In a `temporal` correlation `standing: {rule: end}` makes a rule of findings hold for as long as the finding is open (it is said again
 every 12 hours), and not only within the timespan: posture is a state. By itself it never makes an alert.
 """
