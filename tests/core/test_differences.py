@@ -141,9 +141,15 @@ def test_statements_have_no_order() -> None:
 
 
 def test_what_is_no_policy_stays_as_it_is() -> None:
-    values: list[Any] = [None, "text", [], {"Other": 1}, {"Statement": 5}, {"Statement": [7]}]
-    for value in values:
-        policy(value)
+    values: list[Any] = [None, "text", [], {"Other": 1}]
+    assert [policy(value) for value in values] == values
+
+
+@pytest.mark.parametrize("statement", [5, [7]])
+def test_a_statement_that_is_none_stays_in_its_list(statement: Any) -> None:
+    assert policy({"Statement": statement}) == {
+        "Version": "2008-10-17", "Statement": statement if isinstance(statement, list) else [statement],
+    }  # fmt: skip
 
 
 def mark(hash_: str, key: str = "k1") -> dict[str, Any]:

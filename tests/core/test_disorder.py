@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from pipeline.topics import CHANGES
-from tests.live.crash import cause, final, revision
+from tests.core.world import cause, final, revision
 from tests.live.tape import Record, Tape, Witness
 
 

@@ -69,7 +69,9 @@ def test_no_bytes_stop_the_fold(data: bytes) -> None:
     partition = Partition(0, lambda _: None, rulebook())
     partition.snapshots(data, 1)
     partition.control(data, 1)
-    partition.take()
+    work = partition.take()
+    assert not work.outputs
+    assert all(dead.reason for dead in work.dead)
 
 
 def test_a_newer_writers_fields_survive() -> None:

@@ -206,3 +206,18 @@ def watched() -> World:
     world.tick(0)
     world.snapshot(key(0))
     return world
+
+
+def cause(value: bytes) -> dict[str, Any]:
+    """A drift without what tells when it was said."""
+    return {k: v for k, v in orjson.loads(value).items() if k not in ("revision", "updated_at")}
+
+
+def revision(value: bytes) -> int:
+    return int(orjson.loads(value)["revision"])
+
+
+def final(value: bytes) -> dict[str, Any]:
+    """A finding without what tells when it was said: that may differ by the order of ticks and snapshots."""
+    said = ("revision", "last_seen", "updated_at", "evaluated_at", "restated", "risk")
+    return {k: v for k, v in orjson.loads(value).items() if k not in said}

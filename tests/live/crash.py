@@ -49,7 +49,7 @@ from pipeline.topics import (
     STATE,
     Topic,
 )
-from tests.core.world import write_rules
+from tests.core.world import cause, final, revision, write_rules
 from tests.live.tape import Record, Tape
 
 APP = "driftline-assess"
@@ -279,21 +279,6 @@ def newest_causes(arena: Arena) -> dict[str, Any]:
         if id not in newest or revision(value) >= revision(newest[id]):
             newest[id] = value
     return {id: cause(value) for id, value in newest.items()}
-
-
-def cause(value: bytes) -> dict[str, Any]:
-    """A drift without what tells when it was said."""
-    return {k: v for k, v in orjson.loads(value).items() if k not in ("revision", "updated_at")}
-
-
-def revision(value: bytes) -> int:
-    return int(orjson.loads(value)["revision"])
-
-
-def final(value: bytes) -> dict[str, Any]:
-    """A finding without what tells when it was said: that may differ by the order of ticks and snapshots."""
-    said = ("revision", "last_seen", "updated_at", "evaluated_at", "restated", "risk")
-    return {k: v for k, v in orjson.loads(value).items() if k not in said}
 
 
 def transition(value: bytes) -> tuple[Any, ...] | None:

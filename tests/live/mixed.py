@@ -17,7 +17,8 @@ import orjson
 
 from pipeline.kafka import read_all
 from pipeline.topics import FINDINGS
-from tests.live.crash import Arena, Slot, final, revision, verify
+from tests.core.world import final, revision
+from tests.live.crash import Arena, Slot, verify
 from tests.live.tape import Tape
 
 SAME = ("findings_missing", "findings_extra", "transitions_lost", "transitions_invented", "files_wrong", "letters_missing")  # fmt: skip

@@ -219,7 +219,7 @@ def test_whatever_stands_in_a_field_is_a_change_or_malformed(field: str, value: 
     for record in (OPENED, ASSUMED):
         try:
             for change in READER.changes(record | {field: value}):
-                wire.change(change.encode())
+                assert wire.change(change.encode()) is not None
         except Malformed:
             pass
 
