@@ -41,11 +41,11 @@ check: venv ## What CI checks besides the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/python -m pipeline.generate --check
+	$(BIN)/python -m driftline.pipeline.reference.generate --check
 	$(BIN)/driftline rules test
 
 docs: venv ## Write what is generated: schemas, reference pages, policies
-	$(BIN)/python -m pipeline.generate
+	$(BIN)/python -m driftline.pipeline.reference.generate
 
 lock: ## Pin every package again (needs uv)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links \

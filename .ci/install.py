@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 LOCK = ROOT / "requirements.lock"
 PIP = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", "--no-deps"]  # fmt: skip
 FETCHED = re.compile(r"^\s*(?:Downloading|Using cached|Processing) (\S+?)(?:\.metadata)?(?: \(([\d.]+) (kB|MB|bytes)\))?\s*$")  # fmt: skip
+FOLDERS = ("pipeline", "collectors", "rules", "sinks")
 UNITS = {"bytes": 1e-6, "kB": 1e-3, "MB": 1.0}
 
 
@@ -46,6 +47,16 @@ def show(text: str, *, end: bool = False) -> None:
         print(text, flush=True)
 
 
+def install() -> int:
+    """This project, editable. For type checkers, which see no import hooks, the package is laid out in links too."""
+    package = Path(sys.prefix) / "src" / "driftline"
+    package.mkdir(parents=True, exist_ok=True)
+    for folder in FOLDERS:
+        link = package / folder
+        if not link.is_symlink():
+            link.symlink_to(Path("../../..") / folder)
+    return subprocess.call([*PIP, "--quiet", "--no-build-isolation", "-e", str(ROOT)])
+
+
 if __name__ == "__main__":
-    code = fetch()
-    sys.exit(code or subprocess.call([*PIP, "--quiet", "--no-build-isolation", "-e", str(ROOT)]))
+    sys.exit(fetch() or install())

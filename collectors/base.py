@@ -5,9 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from pydantic import ValidationError
-
-from pipeline.model import (
+from driftline.pipeline.model import (
     CloudAccount,
     Gone,
     Scope,
@@ -19,6 +17,7 @@ from pipeline.model import (
     Unread,
     UnreadReason,
 )
+from pydantic import ValidationError
 
 PAGE = 5000
 """Uids in one record: a hundred thousand ARNs in one would be 8 MB."""

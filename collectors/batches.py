@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from collectors.base import Emitted, Known, covers, page_key
-from pipeline import wire
-from pipeline.errors import NotThere
-from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.model import Control, Gone, Snapshot, Sweep, SweepUids, Swept
-from pipeline.settings import Settings
-from pipeline.topics import CONTROL, SNAPSHOTS, SWEEPS, partition
+from driftline.collectors.base import Emitted, Known, covers, page_key
+from driftline.pipeline.common.errors import NotThere
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
+from driftline.pipeline.model import Control, Gone, Snapshot, Sweep, SweepUids, Swept
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS, SWEEPS, partition
+from driftline.pipeline.settings.blocks import Settings
 
 MOST_BYTES, OLDEST = 500_000, 0.2
 HEADERS, HEADERS_OLDEST = 100, 1.0

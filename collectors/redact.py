@@ -1,7 +1,7 @@
 """Values that look like secrets never leave the collector: a keyed hash takes their place, so that a change still shows.
 
 Three ways to look like one: by its form (a private key, a token, a password in an address), by the name it stands under (in a
-map, a tag, a pair of name and value, a command's option), or by its place (a row's `redact`, collectors.aws.places). Where a
+map, a tag, a pair of name and value, a command's option), or by its place (a row's `redact`, driftline.collectors.aws.places). Where a
 value is a secret by form or name, the mark says so (`kind`), for rules to judge; by its place alone it says nothing."""
 
 import hashlib
@@ -13,11 +13,10 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
-
-from collectors.secrets.names import Named, counts, measure, named
-from collectors.secrets.texts import hinted, in_command, option, seen
-from collectors.secrets.values import plausible, unlike_words
-from collectors.secrets.words import words
+from driftline.collectors.secrets.names import Named, counts, measure, named
+from driftline.collectors.secrets.texts import hinted, in_command, option, seen
+from driftline.collectors.secrets.values import plausible, unlike_words
+from driftline.collectors.secrets.words import words
 
 
 class Places(NamedTuple):

@@ -1,4 +1,4 @@
-"""The tables of resource types: one row says how a type is read. One loop (collectors.aws.read) reads any row.
+"""The tables of resource types: one row says how a type is read. One loop (driftline.collectors.aws.sweep.read) reads any row.
 
 Values are JMESPath over {item, account, region, partition}; texts with {…} are filled from the same."""
 
@@ -11,12 +11,11 @@ from typing import Any, Literal
 
 import jmespath  # type: ignore[import-untyped]
 import re2  # type: ignore[import-untyped]
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.model import CLASSES
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from pipeline.errors import UserError
-from pipeline.model import CLASSES
-from pipeline.rulebook.source import Source, nearest
 
 NamedCall = tuple[str, str, str | None]
 """Service, operation, and its IAM action where that is another."""
@@ -110,7 +109,7 @@ class Detail(Call):
     """Asked only where this path of the item has a value; the part is null elsewhere."""
     each: Each | None = None
     joined: Literal["attached_documents", "group_policies"] | None = None
-    """How collectors.aws.joins makes the part of the account's answer, asked for once, and of what was read before."""
+    """How driftline.collectors.aws.sweep.joins makes the part of the account's answer, asked for once, and of what was read before."""
 
 
 class Tags(_Strict):
@@ -214,7 +213,7 @@ class Kind(_Strict):
 
     type: str
     class_: str = Field(alias="class")
-    """What kind of thing it is: one of pipeline.model.CLASSES."""
+    """What kind of thing it is: one of driftline.pipeline.model.CLASSES."""
     service: str
     scope: Literal["regional", "global"] = "regional"
     listing: ListCall = Field(alias="list")
@@ -296,7 +295,7 @@ TEMPLATES = ("uid",)
 @cache
 def kinds(folder: Path | None = None) -> dict[str, Kind]:
     """Every row by its type. Raises UserError with every mistake, its file and line."""
-    where = folder or Path(str(files("collectors.aws"))) / "kinds"
+    where = folder or Path(str(files("driftline.collectors.aws"))) / "kinds"
     out: dict[str, Kind] = {}
     problems: list[str] = []
     for path in sorted(where.glob("*.yaml")):

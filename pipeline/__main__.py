@@ -1,6 +1,6 @@
-"""`python -m pipeline` is `driftline`."""
+"""`python -m driftline.pipeline` is `driftline`."""
 
-from pipeline.cli import run
+from driftline.pipeline.cli import run
 
 if __name__ == "__main__":
     run()

@@ -1,10 +1,10 @@
-"""What a sink is: three small parts. Batching, retries, dead letters and offsets are sinks.deliver's, once for all."""
+"""What a sink is: three small parts. Batching, retries, dead letters and offsets are driftline.sinks.deliver's, once for all."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from pipeline.topics import Topic
+from driftline.pipeline.records.topics import Topic
 
 RESTATE = "restate"
 """The name of an action that only moves a document's time on: it is sent behind all others."""

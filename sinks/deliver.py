@@ -13,17 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-
-from pipeline import metrics
-from pipeline.buried import standing
-from pipeline.deadletter import Origin, Share, letter, letter_id
-from pipeline.errors import Undelivered
-from pipeline.kafka import Delivery, produce, producer
-from pipeline.model import to_micros
-from pipeline.settings import Settings
-from pipeline.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, group_id, short
-from sinks.base import RESTATE, Action, Busy, Receipt, Sink
-from sinks.reader import Reader, Slot
+from driftline.pipeline.common.errors import Undelivered
+from driftline.pipeline.kafka.client import Delivery, produce, producer
+from driftline.pipeline.kafka.dead_letters import Origin, Share, letter, letter_id
+from driftline.pipeline.kafka.written_letters import standing
+from driftline.pipeline.model import to_micros
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, group_id, short
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.base import RESTATE, Action, Busy, Receipt, Sink
+from driftline.sinks.reader import Reader, Slot
 
 log = logging.getLogger("driftline.sink")
 SAID = {FINDINGS.own: "last_seen", RESTATEMENTS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}  # fmt: skip

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-
-from pipeline.errors import UserError
-from pipeline.mistakes import place
-from pipeline.settings import Settings
-from pipeline.topics import FINDINGS, Topic
-from sinks.base import Action, Busy, Receipt
+from driftline.pipeline.common.environment_errors import place
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.records.topics import FINDINGS, Topic
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.base import Action, Busy, Receipt
 
 
 class NdjsonSink:

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
-
-from pipeline.errors import Undelivered
-from pipeline.kafka import TIMEOUT, answer, librdkafka, retriable
-from pipeline.kafka_away import Away
-from pipeline.settings import Settings
-from pipeline.topics import FINDINGS, RESTATEMENTS
-from sinks.order import Order
+from driftline.pipeline.common.errors import Undelivered
+from driftline.pipeline.kafka.client import TIMEOUT, answer, librdkafka, retriable
+from driftline.pipeline.kafka.outages import Away
+from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.order import Order
 
 log = logging.getLogger("driftline.sink")
 Slot = tuple[str, int]
@@ -29,7 +28,7 @@ class Reader:
 
     A partition that was taken from us and given again is in another *turn*: what we still held of it is no longer ours.
     Stored offsets are committed every half second, and when a partition goes. Restatements come behind the statements that
-    they belong to (sinks.order)."""
+    they belong to (driftline.sinks.order)."""
 
     def __init__(self, settings: Settings, group: str, topics: Sequence[str]) -> None:
         self._turns: Counter[Slot] = Counter()

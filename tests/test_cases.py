@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.terraform import Found, read
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.assess.decisions.baselines import differences
+from driftline.pipeline.compare.diff import Hints, diff, policy
+from driftline.pipeline.rulebook import BoundRule
+from driftline.pipeline.rulebook import load as rulebook
+from driftline.pipeline.rulebook.ruleset import answer
 
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.aws.terraform import Found, read
-from collectors.redact import Redactor
-from pipeline.baselines import differences
-from pipeline.differences import Hints, diff, policy
-from pipeline.rulebook import BoundRule
-from pipeline.rulebook import load as rulebook
-from pipeline.rulebook.judge import answer
 from tests.collectors.moto import running
 from tests.shells.command import Command
 

@@ -1,5 +1,5 @@
 """What botocore knows of a call as CloudTrail names it: whether there is such a call, its relatives, and where its
-request may say what. Detections are proven with it (pipeline.detections.calls)."""
+request may say what. Detections are proven with it (driftline.pipeline.detections.calls)."""
 
 import gzip
 import re
@@ -11,9 +11,8 @@ from typing import NamedTuple
 import botocore.session
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-
-from collectors.aws.events.record import SOURCES, bare, claims
-from collectors.aws.shapes import service_model
+from driftline.collectors.aws.events.record import SOURCES, bare, claims
+from driftline.collectors.aws.shapes import service_model
 
 DEEPEST = 6
 """Of a parameter that is listed."""

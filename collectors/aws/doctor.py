@@ -4,17 +4,17 @@ Reads only, and one page of each list."""
 
 from collections.abc import Iterator, Sequence
 
-from collectors.aws import queue_policy
-from collectors.aws.accounts import accounts as accounts_of
-from collectors.aws.client import Account
-from collectors.aws.errors import ERRORS, trouble
-from collectors.aws.organization import Organization
-from collectors.aws.partitions import home
-from collectors.aws.permissions import listing_action
-from collectors.table import Kind, kinds, value
-from pipeline.doctor import Line, side_by_side, worst
-from pipeline.plural import number_of
-from pipeline.settings import Aws
+from driftline.collectors.aws import queue_policy
+from driftline.collectors.aws.api.client import Account
+from driftline.collectors.aws.api.errors import ERRORS, trouble
+from driftline.collectors.aws.api.organization import Organization
+from driftline.collectors.aws.api.partitions import home
+from driftline.collectors.aws.permissions import listing_action
+from driftline.collectors.aws.sweep.accounts import accounts as accounts_of
+from driftline.collectors.table import Kind, kinds, value
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.ops.checks import Line, side_by_side, worst
+from driftline.pipeline.settings.blocks import Aws
 
 ROLES = 25
 """Accounts whose role is tried; an organization may have thousands."""

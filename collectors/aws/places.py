@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
-from collectors.redact import WRAPPERS, Places
-from collectors.table import kinds
-from pipeline.files import shipped
+from driftline.collectors.redact import WRAPPERS, Places
+from driftline.collectors.table import kinds
+from driftline.pipeline.common.files import shipped
 
 VALUE = "value"
 
@@ -28,7 +28,7 @@ def places() -> Places:
 
 
 def _paths() -> Iterator[list[str]]:
-    own: list[str] = shipped(files("collectors.aws").joinpath("places.yaml"))
+    own: list[str] = shipped(files("driftline.collectors.aws").joinpath("places.yaml"))
     for path in own:
         yield path.lower().split(".")
     for kind in kinds().values():

@@ -1,6 +1,6 @@
 """Who can write to a queue of change events: by the policies of the queue, and of the SNS topics that send to it.
 
-What is in a queue is believed as far as collectors.aws.events.origin can check it. SNS's signature would not add to that: it
+What is in a queue is believed as far as driftline.collectors.aws.events.origin can check it. SNS's signature would not add to that: it
 says that SNS delivered a message, not who published it, and whoever can write to the queue can leave SNS's wrapping out."""
 
 from collections.abc import Iterator
@@ -8,15 +8,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-
-from collectors.aws.errors import ERRORS, trouble
-from collectors.aws.organization import Organization
-from collectors.aws.partitions import of_region
-from pipeline.doctor import Line
-from pipeline.rulebook.condition import SERVICES, Condition, conditions
-from pipeline.rulebook.grants import gives_others
-from pipeline.rulebook.policy import Statement, acts, covers, for_anybody, many, statements
-from pipeline.settings import EventQueue
+from driftline.collectors.aws.api.errors import ERRORS, trouble
+from driftline.collectors.aws.api.organization import Organization
+from driftline.collectors.aws.api.partitions import of_region
+from driftline.pipeline.ops.checks import Line
+from driftline.pipeline.rulebook.aws.grants import gives_others
+from driftline.pipeline.rulebook.aws.policy_condition import SERVICES, Condition, conditions
+from driftline.pipeline.rulebook.aws.resource_policy import (
+    Statement,
+    acts,
+    covers,
+    for_anybody,
+    many,
+    statements,
+)
+from driftline.pipeline.settings.blocks import EventQueue
 
 SEND, PUBLISH = "sqs:sendmessage", "sns:publish sns:addpermission sns:settopicattributes"
 """What lets somebody write, in small letters: who sets a topic's policy can publish. (SQS gives no other account the right

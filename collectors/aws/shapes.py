@@ -7,9 +7,8 @@ from typing import Any
 
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
-
-from collectors.aws.permissions import actions_by_part
-from collectors.table import Complete, Detail, Each, Kind, kinds
+from driftline.collectors.aws.permissions import actions_by_part
+from driftline.collectors.table import Complete, Detail, Each, Kind, kinds
 
 SCALARS = {"string": "string", "character": "string", "blob": "string", "integer": "int", "long": "int",
            "boolean": "bool", "double": "double", "float": "double", "timestamp": "timestamp"}  # fmt: skip
@@ -24,7 +23,7 @@ DEEPEST = 12
 
 def generate() -> dict[str, Any]:
     """Type to {"parts": {part: shape}, "hints": …, "actions": {part: those that reading it needs}}
-    (pipeline.rulebook.shapes, pipeline.differences, pipeline.sentences), for every row."""
+    (driftline.pipeline.rulebook.shapes, driftline.pipeline.compare.diff, driftline.pipeline.assess.wording.sentences), for every row."""
     out = {}
     for type, kind in sorted(kinds().items()):
         hints = {"quiet": kind.quiet, "ordered": kind.ordered, "policies": list(_documents(kind))}

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.model import Part, Snapshot
+from driftline.pipeline.model import Part, Snapshot
 
 BLOCK, BUCKET = "AWS::S3::AccountPublicAccessBlock", "AWS::S3::Bucket"
 PART, OWN = "account_public_access_block", "block"

@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import jmespath  # type: ignore[import-untyped]
-
-from collectors.aws.partitions import DEFAULT, of_region
-from collectors.folder.account_block import BLOCK, OWN
-from collectors.redact import Redactor
-from collectors.table import kinds
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.model import Part, Snapshot, Unread, rfc3339
+from driftline.collectors.aws.api.partitions import DEFAULT, of_region
+from driftline.collectors.folder.account_block import BLOCK, OWN
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Part, Snapshot, Unread, rfc3339
+from driftline.pipeline.records import codec as wire
 
 DELETED = {"ResourceDeleted", "ResourceDeletedNotRecorded"}
 RECORDED = {"OK", "ResourceDiscovered"}

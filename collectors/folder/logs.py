@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from collectors.aws.events import logfile
-from pipeline.errors import Malformed
-from pipeline.files import opened
+from driftline.collectors.aws.events import logfile
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.common.files import opened
 
 MOST_BYTES = 1_000_000_000
 """Of a file, unpacked: people put many together."""

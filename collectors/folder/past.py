@@ -10,19 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-
-from collectors.aws.events.names import Nothing, Resolver
-from collectors.aws.events.record import Reader, failed, issued
-from collectors.aws.sources.resolve import Seen
-from collectors.folder.logs import records
-from collectors.folder.read import files, read
-from collectors.redact import Redactor
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.fold import Past
-from pipeline.model import Snapshot, micros
-from pipeline.tape import ORDER
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS, short
+from driftline.collectors.aws.events.names import Nothing, Resolver
+from driftline.collectors.aws.events.record import Reader, failed, issued
+from driftline.collectors.aws.sources.name_index import Seen
+from driftline.collectors.folder.logs import records
+from driftline.collectors.folder.read import files, read
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Snapshot, micros
+from driftline.pipeline.offline.fold import Past
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.tape import ORDER
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS, short
 
 Told = Callable[[str], None]
 Keep = Callable[[Any], bool]

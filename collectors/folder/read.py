@@ -8,17 +8,17 @@ from typing import Any, BinaryIO
 
 import msgspec
 import orjson
-
-from collectors.aws.places import places
-from collectors.folder.account_block import BLOCK, AccountBlocks
-from collectors.folder.config import MAPPINGS, snapshot_of
-from collectors.redact import Redactor
-from collectors.table import kinds
-from pipeline import tape, wire
-from pipeline.errors import Malformed, UserError
-from pipeline.files import opened, unpacked
-from pipeline.model import Snapshot
-from pipeline.topics import CHANGES, SNAPSHOTS, short
+from driftline.collectors.aws.places import places
+from driftline.collectors.folder.account_block import BLOCK, AccountBlocks
+from driftline.collectors.folder.config import MAPPINGS, snapshot_of
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.common.errors import Malformed, UserError
+from driftline.pipeline.common.files import opened, unpacked
+from driftline.pipeline.model import Snapshot
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import tape
+from driftline.pipeline.records.topics import CHANGES, SNAPSHOTS, short
 
 UNREADABLE = tape.UNREADABLE
 MOST_BYTES = 2_000_000_000

@@ -6,9 +6,8 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import re2  # type: ignore[import-untyped]
-
-from collectors.secrets.values import placeholder
-from pipeline.files import shipped
+from driftline.collectors.secrets.values import placeholder
+from driftline.pipeline.common.files import shipped
 
 SHORTEST = 8
 """No form is shorter than this."""
@@ -52,7 +51,9 @@ def _fewer(count: re.Match[str]) -> str:
 
 @cache
 def _rows() -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = shipped(files("collectors.secrets").joinpath("forms.yaml"))
+    rows: list[dict[str, str]] = shipped(
+        files("driftline.collectors.secrets").joinpath("forms.yaml")
+    )
     return rows
 
 

@@ -4,7 +4,7 @@ import re
 from enum import IntEnum
 from functools import lru_cache
 
-from collectors.secrets.words import words
+from driftline.collectors.secrets.words import words
 
 WORDS = (
     r"passw(?:or)?d|passphrase|passcode|secret(?!s?[_-]?manager|ar(?:y|iat))|api[_-]?key|access[_-]?key|account[_-]?key|shared[_-]?key|"

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from collectors.secrets.forms import LETTERS, SHORTEST, compile_, form, union
-from collectors.secrets.names import Named, counts, measure, named
-from collectors.secrets.values import placeholder, plausible, reference, unlike_words
+from driftline.collectors.secrets.forms import LETTERS, SHORTEST, compile_, form, union
+from driftline.collectors.secrets.names import Named, counts, measure, named
+from driftline.collectors.secrets.values import placeholder, plausible, reference, unlike_words
 
 MOST_UNPACKED = 1 << 20
 SHORTEST_VALUE = 4

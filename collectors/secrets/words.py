@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-from pipeline.files import shipped
+from driftline.pipeline.common.files import shipped
 
 
 def words(name: str) -> frozenset[str]:
@@ -13,5 +13,7 @@ def words(name: str) -> frozenset[str]:
 
 @cache
 def _lists() -> dict[str, list[str]]:
-    lists: dict[str, list[str]] = shipped(files("collectors.secrets").joinpath("words.yaml"))
+    lists: dict[str, list[str]] = shipped(
+        files("driftline.collectors.secrets").joinpath("words.yaml")
+    )
     return lists

@@ -9,34 +9,27 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import click
-
-from pipeline.errors import RestartWanted, UserError
-from pipeline.options import Commands
-
-EXIT_FAILED, EXIT_USAGE, EXIT_UNREAD, EXIT_OWN_ERROR, EXIT_RESTART, EXIT_INTERRUPTED = (
-    1,
-    2,
-    3,
-    4,
-    75,
-    130,
+from driftline.pipeline.cli._options import Commands
+from driftline.pipeline.common.errors import RestartWanted, UserError
+from driftline.pipeline.common.exit_codes import (
+    EXIT_INTERRUPTED,
+    EXIT_OWN_ERROR,
+    EXIT_RESTART,
+    EXIT_USAGE,
 )
-EXIT_NEWER = 5
-"""The state is of a newer Driftline: another start of this one cannot help."""
-EXIT_OTHER_TOPIC = 6
-"""A topic is another than the one that the state was made from: somebody must say which is right."""
 
 
 class LazyGroup(Commands):
     """Finds commands by their file, so that `driftline --help` imports no client library."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
-        return sorted(module.name.rstrip("_") for module in iter_modules(__path__))
+        names = (module.name for module in iter_modules(__path__))
+        return sorted(name.rstrip("_") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"pipeline.cli.{cmd_name}").command
+        command: click.Command = import_module(f"driftline.pipeline.cli.{cmd_name}").command
         return command
 
 
@@ -59,7 +52,7 @@ def main(config: Path | None) -> None:
 
 def _unexpected(error: Exception) -> int:
     """Tells of an exception that no command has caught; its exit code."""
-    from pipeline import mistakes
+    from driftline.pipeline.common import environment_errors as mistakes
 
     if (told := mistakes.told(error)) is not None:
         click.echo(f"error: {told}", err=True)

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-
-from pipeline.options import Commands, formats, store
-from pipeline.settings import Settings, load_settings
-from pipeline.wanted import WantedAlerts
+from driftline.pipeline.cli._options import Commands, formats, store
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.report.query import WantedAlerts
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 STATES = ("active", "ended", "merged", "withdrawn")
 
@@ -29,10 +29,10 @@ def command() -> None:
 @formats()
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     """List alerts, newest first. Exit 3: there is none."""
-    from pipeline import report
-    from pipeline.lookup import counted
-    from pipeline.report_alerts import alerts_table
-    from pipeline.table import console
+    from driftline.pipeline.report import totals as report
+    from driftline.pipeline.report.alerts import alerts_table
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.tasks.lookup import counted
 
     settings = load_settings()
     found, total = _found(settings, store, _wanted(given), limit)
@@ -44,7 +44,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
             out.print(alerts_table(found, (), ids=True))
             out.print()
         out.print(counted(found, total, "alert"), highlight=False)
-    return 0 if found else report.EXIT_UNREAD
+    return 0 if found else exit_codes.EXIT_UNREAD
 
 
 @command.command()
@@ -53,10 +53,10 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
 @formats()
 def show(id: str, store: str | None, form: str) -> int:
     """Show one alert whole, with its story. ID may be its first eight characters. Exit 3: there is none."""
-    from pipeline import stored
-    from pipeline.lookup import looked_up, shown
-    from pipeline.report_one import print_alert
-    from sinks.elasticsearch.lookup import alert_named
+    from driftline.pipeline.kafka import stored_documents as stored
+    from driftline.pipeline.report.detail import print_alert
+    from driftline.pipeline.tasks.lookup import looked_up, shown
+    from driftline.sinks.elasticsearch.lookup import alert_named
 
     settings = load_settings()
     found = looked_up(
@@ -67,9 +67,9 @@ def show(id: str, store: str | None, form: str) -> int:
 
 
 def _wanted(given: dict[str, Any]) -> WantedAlerts:
-    from pipeline.model import from_micros, micros
-    from pipeline.rulebook.narrowing import severities
-    from pipeline.when import moment
+    from driftline.pipeline.model import from_micros, micros
+    from driftline.pipeline.rulebook.narrowing import severities
+    from driftline.pipeline.settings.times import moment
 
     since = moment("--from", given["since"], datetime.now(UTC))
     return WantedAlerts(
@@ -81,9 +81,9 @@ def _wanted(given: dict[str, Any]) -> WantedAlerts:
 def _found(
     settings: Settings, store: str | None, wanted: WantedAlerts, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
-    from pipeline import stored
-    from pipeline.lookup import looked_up
-    from sinks.elasticsearch.lookup import Found, alerts
+    from driftline.pipeline.kafka import stored_documents as stored
+    from driftline.pipeline.tasks.lookup import looked_up
+    from driftline.sinks.elasticsearch.lookup import Found, alerts
 
     def held() -> Found:
         every = stored.alerts(settings.kafka, wanted.takes)

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import formats
-from pipeline.plural import number_of
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
+    from driftline.collectors.aws.events.record import Reader
+    from driftline.collectors.folder.past import Gathered, Keep
+    from driftline.collectors.redact import Redactor
+    from driftline.pipeline.detections import Detections
+    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.settings.blocks import Settings
     from rich.table import Table
-
-    from collectors.aws.events.record import Reader
-    from collectors.folder.past import Gathered, Keep
-    from collectors.redact import Redactor
-    from pipeline.detections import Detections
-    from pipeline.detections.watch import Watch
-    from pipeline.settings import Settings
 
 Content = tuple[tuple[Path, ...], bool]
 """Folders of detections, and whether ours look too."""
@@ -68,13 +66,13 @@ def command(
 
 
 def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> int:
-    from collectors.folder.past import past
-    from pipeline.backtest_rules import compare, needed
-    from pipeline.report import ascii_json, plain
-    from pipeline.rulebook import load
-    from pipeline.settings import load_settings
-    from pipeline.shell import redactor, rulebook_and_options
-    from pipeline.table import console
+    from driftline.collectors.folder.past import past
+    from driftline.pipeline.offline.content import redactor, rulebook_and_options
+    from driftline.pipeline.offline.rule_backtest import compare, needed
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.report.totals import ascii_json, plain
+    from driftline.pipeline.rulebook import load
+    from driftline.pipeline.settings.blocks import load_settings
 
     settings = load_settings()
     present, options = rulebook_and_options(settings)
@@ -92,7 +90,7 @@ def _rules(proposed: tuple[Path, ...], tapes: tuple[Path, ...], form: str) -> in
 
 
 def _compared(found: dict[str, dict[str, Any]]) -> "Table":
-    from pipeline.table import texts
+    from driftline.pipeline.report.table import texts
 
     heads = (
         "rule",
@@ -116,14 +114,14 @@ def _compared(found: dict[str, dict[str, Any]]) -> "Table":
 def _detections(
     rules: tuple[Path, ...], logs: tuple[Path, ...], tapes: tuple[Path, ...], jobs: int | None, form: str, *, builtin: bool
 ) -> int:  # fmt: skip
-    import collectors.folder.past  # noqa: F401 - what takes long to import is not what is measured
-    from pipeline.backtest import Tally
-    from pipeline.fold import Fold
-    from pipeline.report import ascii_json, letters, plain
-    from pipeline.report_alerts import standing
-    from pipeline.rulebook import load
-    from pipeline.settings import load_settings
-    from pipeline.shell import at_work, detections, rulebook_and_options
+    import driftline.collectors.folder.past  # noqa: F401 - what takes long to import is not what is measured
+    from driftline.pipeline.offline.content import at_work, detections, rulebook_and_options
+    from driftline.pipeline.offline.detection_backtest import Tally
+    from driftline.pipeline.offline.fold import Fold
+    from driftline.pipeline.report.alerts import standing
+    from driftline.pipeline.report.totals import ascii_json, letters, plain
+    from driftline.pipeline.rulebook import load
+    from driftline.pipeline.settings.blocks import load_settings
 
     settings, tally = load_settings(), Tally()
     found = detections(settings, rules, builtin=builtin)
@@ -187,11 +185,10 @@ def _gathered(
     files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "Watch", jobs: int | None
 ) -> "Gathered":  # fmt: skip
     """What the files hold. Of log files alone only what detections may match."""
+    from driftline.collectors.folder.past import past, reader_of
+    from driftline.pipeline.offline.content import redactor
     from rich.console import Console
     from rich.progress import Progress
-
-    from collectors.folder.past import past, reader_of
-    from pipeline.shell import redactor
 
     own = redactor(settings)
     out = past(tapes, (), (), own, looking.wants)
@@ -220,15 +217,15 @@ _own: "list[tuple[Reader, Keep | None]]" = []
 
 
 def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: bool) -> None:
-    from collectors.folder.past import reader_of
-    from pipeline.shell import at_work, detections
+    from driftline.collectors.folder.past import reader_of
+    from driftline.pipeline.offline.content import at_work, detections
 
     wants = at_work(settings, detections(settings, content[0], builtin=content[1])).wants
     _own[:] = [(reader_of(own, wants), None if whole else wants)]
 
 
 def _read(path: Path) -> "Gathered":
-    from collectors.folder.past import Gathered
+    from driftline.collectors.folder.past import Gathered
 
     out = Gathered()
     out.log(path, *_own[0])
@@ -239,8 +236,8 @@ def _print(
     found: "Detections", counts: Counter[str], days: Mapping[str, Counter[str]], alerts: Sequence[Mapping[str, Any]],
     still: Sequence[str],
 ) -> None:  # fmt: skip
-    from pipeline.report_alerts import print_alerts
-    from pipeline.table import console, texts
+    from driftline.pipeline.report.alerts import print_alerts
+    from driftline.pipeline.report.table import console, texts
 
     out = console(sys.stdout)
     rows = (

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import Commands, formats
-from pipeline.plural import number_of
-from pipeline.settings import load_settings
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import load_settings
 
 if TYPE_CHECKING:
-    from pipeline.state import Body
+    from driftline.pipeline.state.resource import Body
 
 KINDS = ("approved", "declared", "recorded")
 FORM = formats()
@@ -43,10 +42,11 @@ def approve(
     """Approve resources as they are now. * in UID stands for any text. What differs later is a finding.
 
     Exit 3: something of them is not known, and is not approved."""
-    from pipeline import baseline_files, baseline_store
-    from pipeline.model import Baseline
-    from pipeline.patterns import matches
-    from pipeline.report import plain
+    from driftline.pipeline.common.wildcards import matches
+    from driftline.pipeline.kafka import baseline_store
+    from driftline.pipeline.model import Baseline
+    from driftline.pipeline.report.totals import plain
+    from driftline.pipeline.settings import baseline_files
 
     settings, now = load_settings(), datetime.now(UTC)
     bodies = [
@@ -74,7 +74,7 @@ def approve(
 
 
 def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
-    from pipeline.baselines import pointer
+    from driftline.pipeline.assess.decisions.baselines import pointer
 
     hidden = set(body.hidden)
     known = {} if "*" in hidden else {k: v for k, v in body.config.items() if k not in hidden}
@@ -88,9 +88,10 @@ def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
     """Approve the baselines in files. Those that are in no file any more end. What was approved by command stays."""
-    from pipeline import baseline_files, baseline_store
-    from pipeline.decisions import same
-    from pipeline.report import plain
+    from driftline.pipeline.kafka import baseline_store
+    from driftline.pipeline.kafka.decision_store import same
+    from driftline.pipeline.report.totals import plain
+    from driftline.pipeline.settings import baseline_files
 
     settings, now = load_settings(), datetime.now(UTC)
     records, problems = baseline_files.read(paths, now)
@@ -134,8 +135,9 @@ def declare(
 ) -> int:  # fmt: skip
     """Take baselines from Terraform plans or states. A plan at the applied commit is `declared`; a state alone is only `recorded`, for
     applying writes reality into it. Compared is what code sets and mapping.yaml names; the rest is listed, with the reason."""
-    from collectors.aws.terraform import read
-    from pipeline import baseline_store, declaring
+    from driftline.collectors.aws.terraform import read
+    from driftline.pipeline.kafka import baseline_store
+    from driftline.pipeline.tasks import declare as declaring
 
     settings, now = load_settings(), datetime.now(UTC)
     found = read(plan, workspace, ignored, now, claims=claims, sets=sets, partition=partition)
@@ -164,8 +166,8 @@ def declare(
 )
 def revoke(uids: tuple[str, ...], kind: str) -> None:
     """End baselines. Their findings end with them."""
-    from pipeline import baseline_store
-    from pipeline.rulebook.source import nearest
+    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.kafka import baseline_store
 
     settings, now = load_settings(), datetime.now(UTC)
     known = {
@@ -187,8 +189,8 @@ def revoke(uids: tuple[str, ...], kind: str) -> None:
 @FORM
 def list_(form: str) -> None:
     """List the baselines in force. Each with its kind, how the resource stands to it, and by whom it is."""
-    from pipeline import baseline_store
-    from pipeline.report import ascii_json
+    from driftline.pipeline.kafka import baseline_store
+    from driftline.pipeline.report.totals import ascii_json
 
     settings = load_settings()
     standing = [b for b in baseline_store.stored(settings.kafka).values() if b.revoked is None]
@@ -211,11 +213,11 @@ def list_(form: str) -> None:
 @FORM
 def diff(uid: str, form: str) -> int:
     """Show how a resource differs from its baselines. Compared as it was read last. Exit 1: something is; 3: it is not known."""
-    from pipeline import baseline_store
-    from pipeline.baselines import differences
-    from pipeline.differences import NO_HINTS
-    from pipeline.report import ascii_json
-    from pipeline.shell import hints
+    from driftline.pipeline.assess.decisions.baselines import differences
+    from driftline.pipeline.compare.diff import NO_HINTS
+    from driftline.pipeline.kafka import baseline_store
+    from driftline.pipeline.offline.content import hints
+    from driftline.pipeline.report.totals import ascii_json
 
     settings = load_settings()
     mine = [
@@ -244,6 +246,6 @@ def diff(uid: str, form: str) -> int:
 
 
 def _shown(rows: Iterable[Mapping[str, Any]], names: tuple[str, ...]) -> None:
-    from pipeline.table import console, texts
+    from driftline.pipeline.report.table import console, texts
 
     console(sys.stdout).print(texts(names, ([row[name] for name in names] for row in rows)))

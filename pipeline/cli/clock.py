@@ -3,8 +3,7 @@
 from contextlib import nullcontext
 
 import click
-
-from pipeline.settings import load_settings
+from driftline.pipeline.settings.blocks import load_settings
 
 
 @click.command(name="clock")
@@ -12,14 +11,13 @@ from pipeline.settings import load_settings
 @click.option("--once", is_flag=True, help="One tick, then end.")
 def command(interval: str | None, once: bool) -> None:
     """Write the time to the stream. Waits, restatements and staleness go by it. One is enough."""
+    from driftline.pipeline.common.errors import UserError, exclusive, patient
+    from driftline.pipeline.kafka import clock
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.records.topics import CONTROL, EXCEPTIONS
+    from driftline.pipeline.settings.blocks import Clock
     from pydantic import ValidationError
-
-    from pipeline import clock
-    from pipeline.errors import UserError, exclusive, patient
-    from pipeline.kafka import explained
-    from pipeline.settings import Clock
-    from pipeline.topics import CONTROL, EXCEPTIONS
-    from pipeline.topics_admin import there
 
     exclusive({"--once": once, "--interval": interval})
     settings = load_settings()

@@ -4,15 +4,14 @@ import re
 from typing import TYPE_CHECKING
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import Commands
-from pipeline.plural import number_of
-from pipeline.settings import Settings, examine, load_settings, shown
-from pipeline.settings_warnings import warnings
+from driftline.pipeline.cli._options import Commands
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import Settings, examine, load_settings, shown
+from driftline.pipeline.settings.warnings import warnings
 
 if TYPE_CHECKING:
-    from pipeline.settings_read import Read
+    from driftline.pipeline.settings.reader import Read
 
 
 @click.group(name="config", cls=Commands)
@@ -35,7 +34,7 @@ def check() -> None:
 
 def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
     """How many rules there are, and what is wrong with them, each with its place in the settings or in its file."""
-    from pipeline.rulebook import load
+    from driftline.pipeline.rulebook import load
 
     rules = found.settings.rules
     there = [path for path in rules.paths if path.exists()]
@@ -56,7 +55,7 @@ def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
 
 def _people(found: "Read[Settings]") -> list[str]:
     """What is wrong with the map of people's names, and with its files."""
-    from pipeline.people_files import names_of
+    from driftline.pipeline.settings.people_files import names_of
 
     def place(number: int) -> str:
         return _element(found, "people", number)

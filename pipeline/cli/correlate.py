@@ -1,8 +1,7 @@
 """`driftline correlate`: the second stream processor."""
 
 import click
-
-from pipeline.cli.worker import start
+from driftline.pipeline.cli.worker import start
 
 
 @click.command(name="correlate")

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import formats
-from pipeline.settings import Settings, load_settings
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +33,12 @@ def command(form: str, account: str | None, lacking: bool, serve: str | None) ->
     """Show what was read, when, and what was not. Of every account, region and type: the last complete sweep, its age, what was unread and why.
 
     Exit 3 where a last sweep was not complete or is older than a day, or where nothing was ever read."""
-    from collectors.base import known_from
-    from collectors.coverage import as_json, rows, table
-    from pipeline.kafka import explained, read_compacted
-    from pipeline.report import plain
-    from pipeline.table import console
-    from pipeline.topics import SWEEPS
+    from driftline.collectors.base import known_from
+    from driftline.collectors.coverage import as_json, rows, table
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import SWEEPS
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.report.totals import plain
 
     settings = load_settings()
     if serve:
@@ -73,13 +72,13 @@ def _serve(settings: Settings, host: str, port: int) -> int:
     """Follows the sweeps topic until a signal comes."""
     import signal
 
-    from collectors.coverage import Gauges
-    from pipeline import log, metrics
-    from pipeline.errors import patient
-    from pipeline.health import listen, serve
-    from pipeline.kafka import explained
-    from pipeline.topics import SWEEPS
-    from pipeline.topics_admin import there
+    from driftline.collectors.coverage import Gauges
+    from driftline.pipeline.common.errors import patient
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.ops import log, metrics
+    from driftline.pipeline.ops.health import listen, serve
+    from driftline.pipeline.records.topics import SWEEPS
 
     log.start()
     stopping = threading.Event()
@@ -104,9 +103,8 @@ def _follow(settings: Settings, stopping: threading.Event) -> "Iterator[Any]":
     import time
 
     from confluent_kafka import KafkaError, KafkaException, TopicPartition
-
-    from pipeline.kafka import TIMEOUT, consumer
-    from pipeline.topics import SWEEPS, looking
+    from driftline.pipeline.kafka.client import TIMEOUT, consumer
+    from driftline.pipeline.records.topics import SWEEPS, looking
 
     reader = consumer(settings.kafka, looking(), enable_partition_eof=True)
     told, whole = 0.0, False

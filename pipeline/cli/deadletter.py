@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import Commands, formats
-from pipeline.settings import Settings, load_settings
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
+    from driftline.pipeline.kafka.dead_letters import Letter
     from rich.table import Table
-
-    from pipeline.deadletter import Letter
 
 SHOWN = 100
 EXIT_KEPT = 3
@@ -45,8 +43,8 @@ def list_(form: str, limit: int, **filters: str | None) -> None:
     """List the letters still to be looked at. Oldest first; without those sent again or dropped."""
     import sys
 
-    from pipeline.report import ascii_json
-    from pipeline.table import console
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.report.totals import ascii_json
 
     letters = _standing(load_settings(), **filters)
     if form == "json":
@@ -69,9 +67,9 @@ def show(id: str, form: str) -> None:
     """Show one letter whole. Its origin, its reason, and the first 64 kB of what it was."""
     import base64
 
-    from pipeline import retry
-    from pipeline.kafka import explained
-    from pipeline.report import ascii_json, plain
+    from driftline.pipeline.kafka import redeliver as retry
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.report.totals import ascii_json, plain
 
     settings = load_settings()
     [letter] = _chosen(_standing(settings), (id,))
@@ -98,9 +96,9 @@ def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
     """Send letters again. Reads each origin again and sends that one element, to the same partition.
 
     A finding that a newer revision has overtaken is not sent. Exit 3: some could not be sent and stay listed."""
-    from pipeline import retry
-    from pipeline.kafka import explained
-    from pipeline.report import plain
+    from driftline.pipeline.kafka import redeliver as retry
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.report.totals import plain
 
     settings = load_settings()
     letters = _wanted(settings, ids, every, filters)
@@ -125,8 +123,8 @@ def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
 @_filters
 def drop(ids: tuple[str, ...], every: bool, **filters: str | None) -> None:
     """Drop letters. They are not listed any more. The same record refused once more is listed again."""
-    from pipeline import retry
-    from pipeline.kafka import explained
+    from driftline.pipeline.kafka import redeliver as retry
+    from driftline.pipeline.kafka.client import explained
 
     settings = load_settings()
     letters = _wanted(settings, ids, every, filters)
@@ -153,9 +151,9 @@ def _standing(
     since: str | None = None,
 ) -> "list[Letter]":
     """The letters that the filters leave, oldest first."""
-    from pipeline import retry
-    from pipeline.kafka import explained
-    from pipeline.report import plain
+    from driftline.pipeline.kafka import redeliver as retry
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.report.totals import plain
 
     name, after = _topic(topic), _since(since)
     with explained(settings.kafka):
@@ -190,8 +188,8 @@ def _chosen(letters: "Iterable[Letter]", ids: tuple[str, ...]) -> "list[Letter]"
 
 
 def _topic(name: str | None) -> str | None:
-    from pipeline.rulebook.source import nearest
-    from pipeline.topics import TOPICS, in_use
+    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.records.topics import TOPICS, in_use
 
     names = [topic.name for topic in TOPICS]
     if name is None or name in names:
@@ -203,18 +201,17 @@ def _topic(name: str | None) -> str | None:
 
 def _since(text: str | None) -> float:
     """Milliseconds since 1970."""
-    from pipeline.when import moment
+    from driftline.pipeline.settings.times import moment
 
     found = moment("--since", text, datetime.now(UTC))
     return found.timestamp() * 1000 if found else 0
 
 
 def _table(letters: "Iterable[Letter]") -> "Table":
+    from driftline.pipeline.records.topics import short
+    from driftline.pipeline.report.totals import plain
     from rich.table import Table
     from rich.text import Text
-
-    from pipeline.report import plain
-    from pipeline.topics import short
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "at", "stage", "origin", "bytes", "times", "reason"):

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from driftline.pipeline.demo.stage import Stage
     from rich.console import Console
-
-    from pipeline.demo.stage import Stage
 
 BUSY = 1.5
 """So many times slower than an idle machine, and it is said."""
@@ -51,10 +50,9 @@ def command(duration: float | None, json_file: Path | None, keep: bool) -> int:
     """Stream a simulated cloud and judge it. Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
     began = time.monotonic()
     told = Told(began + max(duration - STOP_TAKES, duration / 2) if duration else float("inf"))
+    from driftline.pipeline.demo.probe import Probe
+    from driftline.pipeline.demo.stage import Stage, needed, own_environment
     from rich.console import Console
-
-    from pipeline.demo.probe import Probe
-    from pipeline.demo.stage import Stage, needed, own_environment
 
     needed()
     env = own_environment(dict(os.environ))
@@ -93,7 +91,7 @@ def _play(
     stage: "Stage", console: "Console", told: Told, began: float, json_file: Path | None
 ) -> bool:
     """Starts and plays; whether every step was seen. Shows and writes what was seen in any case."""
-    from pipeline.demo.show import Show, table
+    from driftline.pipeline.demo.show import Show, table
 
     if stage.probe.slower > BUSY:
         stage.tell(f"this machine is busy: {stage.probe.slower:.0f} times slower than an idle one, so limits are longer")  # fmt: skip
@@ -122,7 +120,7 @@ def _play(
 def _keep(stage: "Stage", console: "Console", told: Told, *, ok: bool) -> None:
     """Says how to look, then waits for a signal, or (where all went well) for a program that dies. Raises
     KeyboardInterrupt at the signal."""
-    from pipeline.demo.look import how_to_look
+    from driftline.pipeline.demo.look import how_to_look
 
     told.until = float("inf")
     _say(console, f"\neverything is kept in {stage.folder} until Ctrl-C: what each program says is there in *.txt")  # fmt: skip

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-
-from pipeline.options import Commands, formats
-from pipeline.plural import number_of
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
-    from pipeline.detections import Detection, Detections
-    from pipeline.detections.correlations import Correlation
-    from pipeline.detections.load import Told
+    from driftline.pipeline.detections import Detection, Detections
+    from driftline.pipeline.detections.correlations import Correlation
+    from driftline.pipeline.detections.load import Told
 
 PATHS = click.argument(
     "paths", nargs=-1, required=True, metavar="DIR…", type=click.Path(path_type=Path)
@@ -35,8 +34,8 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     Says of each whether it loads, and whether its examples prove it. A file also fails for an example that does not come out as it says, for a change of its condition that no example notices,
     and for a source, call, field or resource type that no event has. Your files may refer to rules that come with Driftline.
     Exit 2: some files fail; 3: there is none."""
-    from pipeline.detections import proof
-    from pipeline.report import plain
+    from driftline.pipeline.proof.detections import proof
+    from driftline.pipeline.report.totals import plain
 
     found, mine = _loaded(paths)
     bad = [one for one in mine if one.problems]
@@ -70,8 +69,8 @@ def check(paths: tuple[Path, ...], form: str) -> int:
 
 def _loaded(paths: tuple[Path, ...]) -> tuple["Detections", list["Told"]]:
     """What is in the folders, together with what comes with Driftline; and what of it is theirs."""
-    from pipeline.detections import load
-    from pipeline.rulebook import builtin_folder
+    from driftline.pipeline.detections import load
+    from driftline.pipeline.rulebook import builtin_folder
 
     own = {one.path for one in load(paths).told}
     content = [builtin_folder() / name for name in ("detections", "correlations")]
@@ -86,11 +85,11 @@ def _every(found: "Detections") -> list["Detection | Correlation"]:
 
 def _wrong(found: "Detections", mine: set[str]) -> dict[tuple[str, str], list[str]]:
     """What fails of the files that load: by path and title."""
-    from collectors.aws import calls
-    from pipeline.detections import events, proof
-    from pipeline.detections.rule import Detection
-    from pipeline.detections.watch import Watch
-    from pipeline.rulebook.shapes import builtin_shapes
+    from driftline.collectors.aws import calls
+    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections.rule import Detection
+    from driftline.pipeline.proof.detections import events, proof
+    from driftline.pipeline.rulebook.shapes import builtin_shapes
 
     watch, types = Watch(found), set(builtin_shapes())
     out: dict[tuple[str, str], list[str]] = {}
@@ -114,10 +113,10 @@ def forms(paths: tuple[Path, ...], form: str) -> int:
 
     These are the forms in which CloudTrail may say what a rule looks for, each with whether an example shows it. Of each call that a rule names: the call, its name with a version, the other calls about the same thing, and the parameters
     that are like those that the rule looks at. Exit 2: some form is in no example; 3: there is no rule that names a call."""
-    from collectors.aws import calls
-    from pipeline.detections import forms as every
-    from pipeline.detections import load
-    from pipeline.report import plain
+    from driftline.collectors.aws import calls
+    from driftline.pipeline.detections import load
+    from driftline.pipeline.proof.detections import forms as every
+    from driftline.pipeline.report.totals import plain
 
     rows = [
         {"rule": rule.name or rule.title, **one._asdict()}
@@ -142,8 +141,8 @@ def forms(paths: tuple[Path, ...], form: str) -> int:
 @FORM
 def list_(paths: tuple[Path, ...], form: str) -> int:
     """List rules and correlations. Level, log source, title, id."""
-    from pipeline.detections import load
-    from pipeline.report import plain
+    from driftline.pipeline.detections import load
+    from driftline.pipeline.report.totals import plain
 
     found = load(paths)
     rows = [

@@ -4,14 +4,12 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import formats
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.common.errors import UserError
 
 if TYPE_CHECKING:
+    from driftline.pipeline.ops.checks import Line
     from rich.table import Table
-
-    from pipeline.doctor import Line
 
 COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magenta"}
 
@@ -35,11 +33,11 @@ def command(form: str, only: tuple[str, ...], timeout: float) -> int:
     """Check that everything works. Settings, Kafka, topics, Elasticsearch, templates, AWS credentials and permissions: what, state, next step.
 
     Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
-    from pipeline.doctor import examine, exit_code, folded, named, worst
-    from pipeline.doctor_checks import AREAS, checks
-    from pipeline.report import ascii_json
-    from pipeline.settings import Settings, load_settings
-    from pipeline.table import console
+    from driftline.pipeline.ops.checks import examine, exit_code, folded, named, worst
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.report.totals import ascii_json
+    from driftline.pipeline.settings.blocks import Settings, load_settings
+    from driftline.pipeline.tasks.doctor import AREAS, checks
 
     wanted = only or AREAS
     try:
@@ -58,10 +56,9 @@ def command(form: str, only: tuple[str, ...], timeout: float) -> int:
 
 
 def _table(lines: "list[Line]") -> "Table":
+    from driftline.pipeline.report.totals import plain
     from rich.table import Table
     from rich.text import Text
-
-    from pipeline.report import plain
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("what", "state", "detail", "next step"):

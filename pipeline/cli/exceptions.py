@@ -7,19 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline import report
-from pipeline.errors import UserError
-from pipeline.options import Commands, formats
-from pipeline.plural import number_of
-from pipeline.settings import Settings, load_settings
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
+    from driftline.pipeline.kafka.exception_store import Use
+    from driftline.pipeline.model import RiskException
+    from driftline.pipeline.settings.exception_files import Read
     from rich.table import Table
-
-    from pipeline.exception_files import Read
-    from pipeline.exception_store import Use
-    from pipeline.model import RiskException
 
 PATHS = click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path))
 FORM = formats()
@@ -35,8 +33,8 @@ def command() -> None:
 
 def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
     """The files' exceptions; warnings are told. Raises UserError with every mistake."""
-    from pipeline.report import plain
-    from pipeline.shell import checker
+    from driftline.pipeline.offline.content import checker
+    from driftline.pipeline.report.totals import plain
 
     paths = paths or settings.exceptions.paths
     if not paths:
@@ -60,7 +58,7 @@ def check(paths: tuple[Path, ...]) -> int:
     if found.records:
         return 0
     click.echo("nothing was looked at: the files hold no exception", err=True)
-    return report.EXIT_UNREAD
+    return exit_codes.EXIT_UNREAD
 
 
 @command.command()
@@ -70,8 +68,8 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
     """Put the exceptions of files in force. New and changed ones begin, those that are in no file any more end.
 
     What was added by command stays. A changed exception is a new approval, of what is wrong by now."""
-    from pipeline import exception_store
-    from pipeline.decisions import same
+    from driftline.pipeline.kafka import exception_store
+    from driftline.pipeline.kafka.decision_store import same
 
     settings, now = load_settings(), datetime.now(UTC)
     found = _read(settings, paths, now)
@@ -115,11 +113,11 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
 )
 def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
     """Accept a risk now. Once more with the same scope: approved anew."""
-    from pipeline import exception_store
-    from pipeline.exception_files import Read
-    from pipeline.report import plain
-    from pipeline.shell import checker, rulebook_and_options
-    from pipeline.when import ahead
+    from driftline.pipeline.kafka import exception_store
+    from driftline.pipeline.offline.content import checker, rulebook_and_options
+    from driftline.pipeline.report.totals import plain
+    from driftline.pipeline.settings.exception_files import Read
+    from driftline.pipeline.settings.times import ahead
 
     if (lasting is None) == (given["until"] is None):
         raise UserError(
@@ -154,8 +152,8 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
 def expire(ids: tuple[str, ...]) -> None:
     """End exceptions now. What still fails is open again."""
-    from pipeline import exception_store
-    from pipeline.rulebook.source import nearest
+    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.kafka import exception_store
 
     settings, now = load_settings(), datetime.now(UTC)
     known = exception_store.stored(settings.kafka)
@@ -177,7 +175,7 @@ def expire(ids: tuple[str, ...]) -> None:
 @command.command()
 def send() -> None:
     """Send every exception to the stream again. Where its state was lost or begun anew."""
-    from pipeline import exception_store
+    from driftline.pipeline.kafka import exception_store
 
     settings, now = load_settings(), datetime.now(UTC)
     standing = [r for r in exception_store.stored(settings.kafka).values() if r.in_force(now)]
@@ -190,9 +188,9 @@ def send() -> None:
 @click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
 def list_(form: str, every: bool) -> None:
     """List the exceptions. The first to end first: what each suppresses now, and which are unused, too broad or over."""
-    from pipeline import exception_store
-    from pipeline.report import ascii_json
-    from pipeline.table import console
+    from driftline.pipeline.kafka import exception_store
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.report.totals import ascii_json
 
     settings, now = load_settings(), datetime.now(UTC)
     uses = exception_store.uses(settings.kafka)
@@ -212,8 +210,8 @@ def list_(form: str, every: bool) -> None:
 
 def _row(record: "RiskException", uses: "Mapping[str, Use]", now: datetime) -> dict[str, Any]:
     """An exception, with its state (in_force, ends_soon, expired, ended) and what is doubtful about it."""
-    from pipeline.exception_files import wide
-    from pipeline.exception_store import Use
+    from driftline.pipeline.kafka.exception_store import Use
+    from driftline.pipeline.settings.exception_files import wide
 
     use = uses.get(record.id, Use())
     state = "in_force"
@@ -238,7 +236,7 @@ def _row(record: "RiskException", uses: "Mapping[str, Use]", now: datetime) -> d
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
-    from pipeline.table import texts
+    from driftline.pipeline.report.table import texts
 
     heads = (
         "id",
@@ -261,7 +259,7 @@ def _cells(row: Mapping[str, Any]) -> list[object]:
 
 
 def _line(record: "RiskException") -> str:
-    from pipeline.report import plain
+    from driftline.pipeline.report.totals import plain
 
     what = record.rule or record.control
     return plain(

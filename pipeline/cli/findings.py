@@ -4,11 +4,11 @@ import sys
 from typing import Any
 
 import click
-
-from pipeline.options import Commands, choosing, formats, store
-from pipeline.settings import Settings, load_settings
-from pipeline.shell import rulebook_and_options
-from pipeline.wanted import WantedFindings
+from driftline.pipeline.cli._options import Commands, choosing, formats, store
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.offline.content import rulebook_and_options
+from driftline.pipeline.report.query import WantedFindings
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 STATUSES = ("open", "suppressed", "resolved", "clear")
 
@@ -31,10 +31,10 @@ def command() -> None:
 @formats("csv")
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     """List findings, worst first. Exit 3: there is none."""
-    from pipeline import report
-    from pipeline.lookup import counted
-    from pipeline.report_findings import print_failing
-    from pipeline.table import console
+    from driftline.pipeline.report import totals as report
+    from driftline.pipeline.report.findings import print_failing
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.tasks.lookup import counted
 
     settings = load_settings()
     found, total = _found(settings, store, _wanted(settings, given), limit)
@@ -46,7 +46,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
         out = console(sys.stdout)
         print_failing(out, found, ids=True)
         out.print(counted(found, total, "finding"), highlight=False)
-    return 0 if found else report.EXIT_UNREAD
+    return 0 if found else exit_codes.EXIT_UNREAD
 
 
 @command.command()
@@ -55,10 +55,10 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
 @formats()
 def show(id: str, store: str | None, form: str) -> int:
     """Show one finding whole. ID may be its first eight characters. Exit 3: there is none."""
-    from pipeline import stored
-    from pipeline.lookup import looked_up, shown
-    from pipeline.report_one import print_finding
-    from sinks.elasticsearch.lookup import finding_named
+    from driftline.pipeline.kafka import stored_documents as stored
+    from driftline.pipeline.report.detail import print_finding
+    from driftline.pipeline.tasks.lookup import looked_up, shown
+    from driftline.sinks.elasticsearch.lookup import finding_named
 
     settings = load_settings()
     found = looked_up(
@@ -70,7 +70,7 @@ def show(id: str, store: str | None, form: str) -> int:
 
 def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
     """Services and excluded rules by the rules that are known here. Raises UserError."""
-    from pipeline.rulebook.narrowing import named, narrowed, severities
+    from driftline.pipeline.rulebook.narrowing import named, narrowed, severities
 
     rules = tuple(given["rules"])
     services = named("--service", given["services"])
@@ -88,10 +88,10 @@ def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
 def _found(
     settings: Settings, store: str | None, wanted: WantedFindings, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
-    from pipeline import stored
-    from pipeline.lookup import looked_up
-    from pipeline.wanted import order
-    from sinks.elasticsearch.lookup import Found, findings
+    from driftline.pipeline.kafka import stored_documents as stored
+    from driftline.pipeline.report.query import order
+    from driftline.pipeline.tasks.lookup import looked_up
+    from driftline.sinks.elasticsearch.lookup import Found, findings
 
     def held() -> Found:
         every = sorted(stored.findings(settings.kafka, wanted.takes), key=order)

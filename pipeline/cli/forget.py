@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
-
-from pipeline.errors import UserError, exclusive
-from pipeline.options import formats
-from pipeline.plural import number_of
-from pipeline.settings import load_settings
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.common.errors import UserError, exclusive
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import load_settings
 
 if TYPE_CHECKING:
-    from pipeline.forgetting import Ends
+    from driftline.pipeline.kafka.forgetting import Ends
 
 
 @click.command(name="forget")
@@ -31,10 +30,10 @@ def command(
     """End findings of what is read no more. Of an account or a resource, with the reason `forgotten`.
 
     What is read later is there again: stop its sweeps first."""
-    from collectors.base import covers
-    from pipeline import forgetting
-    from pipeline.kafka import explained, read_compacted
-    from pipeline.topics import FINDINGS, SWEEPS
+    from driftline.collectors.base import covers
+    from driftline.pipeline.kafka import forgetting
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import FINDINGS, SWEEPS
 
     exclusive({"--dry-run": dry_run, "--yes": yes})
     if (account is None) == (uid is None) and not (account and uid):
@@ -75,8 +74,8 @@ def _scope(key: bytes) -> str:
 
 
 def _show(found: "Ends", form: str) -> None:
-    from pipeline.report import ascii_json
-    from pipeline.table import console, texts
+    from driftline.pipeline.report.table import console, texts
+    from driftline.pipeline.report.totals import ascii_json
 
     rows = found.rows()
     names = ("account", "region", "type", "resources", "findings", "open")

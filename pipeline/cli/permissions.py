@@ -5,12 +5,11 @@ import shlex
 from typing import Any, NamedTuple
 
 import click
-
-from pipeline import topics
-from pipeline.cli.sink import destinations
-from pipeline.errors import UserError, exclusive
-from pipeline.options import Commands, formats
-from pipeline.settings import load_settings
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.cli.sink import destinations
+from driftline.pipeline.common.errors import UserError, exclusive
+from driftline.pipeline.records import topics
+from driftline.pipeline.settings.blocks import load_settings
 
 
 class Grant(NamedTuple):
@@ -62,9 +61,9 @@ def aws(
     types: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Print the IAM policy of the reading role. DriftlineReader reads an account."""
-    from collectors.aws.collect import chosen
-    from collectors.aws.partitions import partitions
-    from collectors.aws.permissions import caller_policy, reader_policy, trust_policy
+    from driftline.collectors.aws.api.partitions import partitions
+    from driftline.collectors.aws.permissions import caller_policy, reader_policy, trust_policy
+    from driftline.collectors.aws.sweep.collect import chosen
 
     exclusive({"--accounts": accounts, "--trust": trusted})
     if trusted is None and external_id is not None:
@@ -200,9 +199,9 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
 
 def roles(namespace: str) -> dict[str, Any]:
     """The Elasticsearch roles: the sink that writes, the person who installs, and whoever reads."""
-    from sinks.elasticsearch.alerts import index
-    from sinks.elasticsearch.drift import stream
-    from sinks.elasticsearch.render import ALIAS, history_stream
+    from driftline.sinks.elasticsearch.alerts import index
+    from driftline.sinks.elasticsearch.drift import stream
+    from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 
     latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace), stream(namespace)]
     return {

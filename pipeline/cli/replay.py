@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from pipeline import report, report_alerts
-from pipeline.errors import UserError
-from pipeline.fold import Fold
-from pipeline.model import SEVERITIES
-from pipeline.options import formats
-from pipeline.plural import number_of
-from pipeline.report_findings import print_report
-from pipeline.settings import load_settings
-from pipeline.shell import accepted, redactor, rulebook_and_options, watch
-from pipeline.table import console
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.model import SEVERITIES
+from driftline.pipeline.offline.content import accepted, redactor, rulebook_and_options, watch
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.report import alerts as report_alerts
+from driftline.pipeline.report import totals as report
+from driftline.pipeline.report.findings import print_report
+from driftline.pipeline.report.table import console
+from driftline.pipeline.settings.blocks import load_settings
 
 PATH = click.Path(exists=True, path_type=Path)
 
@@ -53,14 +54,14 @@ def command(
     problems: list[str] = []
     last, looked = 0, False
     if tape is not None:
-        from collectors.folder.read import entries
-        from pipeline.model import to_micros
+        from driftline.collectors.folder.read import entries
+        from driftline.pipeline.model import to_micros
 
         for entry in entries(tape, redactor(settings), problems.append):
             fold.feed(entry.topic, entry.value, to_micros(entry.at))
             looked = True
     else:
-        from collectors.folder.past import past
+        from driftline.collectors.folder.past import past
 
         found = past(tapes, logs, snapshots, redactor(settings), looking.wants)
         problems, last, looked = found.problems, found.last, bool(found.records or found.events)
@@ -68,7 +69,7 @@ def command(
     code = _told(fold, fold.end(last), problems, form, fail_on)
     if not looked:
         click.echo("nothing was looked at: the files hold no record", err=True)
-    return code if looked else report.EXIT_UNREAD
+    return code if looked else exit_codes.EXIT_UNREAD
 
 
 def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on: str) -> int:

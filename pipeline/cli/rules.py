@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from pipeline.errors import UserError
-from pipeline.options import Commands, formats
-from pipeline.plural import number_of
-from pipeline.rulebook import Rule, Rulebook
-from pipeline.rulebook.source import nearest
-from pipeline.settings import load_settings
-from pipeline.shell import rulebook_and_options
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.offline.content import rulebook_and_options
+from driftline.pipeline.rulebook import Rule, Rulebook
+from driftline.pipeline.settings.blocks import load_settings
 
 own = click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path),
                    help="A folder of rules of your own; may be repeated.")  # fmt: skip
@@ -132,9 +131,9 @@ def show(id: str, paths: tuple[Path, ...]) -> None:
 @own
 def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -> int:
     """Run the examples and mutants of rules. Exit 1 where an example fails or a mutant survives."""
-    from pipeline.rulebook.pinning import write
-    from pipeline.rulebook.proof import cases, failures, survivors
-    from pipeline.rulebook.proof_sentences import unsaid
+    from driftline.pipeline.proof.rules.pinning import write
+    from driftline.pipeline.proof.rules.proof import cases, failures, survivors
+    from driftline.pipeline.proof.rules.sentences import unsaid
 
     whole = _rulebook(paths)
     rules = _named(whole, ids) if ids else list(whole.rules)
@@ -205,8 +204,8 @@ examples:
 )
 def new(id: str, type_: str, folder: Path) -> None:
     """Begin a rule. Writes a file that loads and passes its test, to be filled."""
-    from pipeline.rulebook.rule import ID
-    from pipeline.rulebook.shapes import builtin_shapes
+    from driftline.pipeline.rulebook.rule import ID
+    from driftline.pipeline.rulebook.shapes import builtin_shapes
 
     if not re.fullmatch(ID, id):
         raise UserError(

@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from driftline.pipeline.cli._options import Commands, choosing, formats
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.model import SEVERITIES, Snapshot, Sweep
+from driftline.pipeline.offline.content import accepted, redactor, rulebook_and_options
+from driftline.pipeline.report import totals as report
+from driftline.pipeline.report.findings import print_report
+from driftline.pipeline.report.table import console, some
+from driftline.pipeline.rulebook.narrowing import named, narrowed, severities, shows
+from driftline.pipeline.rulebook.selection import selected
+from driftline.pipeline.settings.blocks import Settings, load_settings
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import report
-from pipeline.errors import UserError
-from pipeline.model import SEVERITIES, Snapshot, Sweep
-from pipeline.options import Commands, choosing, formats
-from pipeline.plural import number_of
-from pipeline.report_findings import print_report
-from pipeline.rulebook.narrowing import named, narrowed, severities, shows
-from pipeline.rulebook.selection import selected
-from pipeline.settings import Settings, load_settings
-from pipeline.shell import accepted, redactor, rulebook_and_options
-from pipeline.table import console, some
-
 if TYPE_CHECKING:
-    from collectors.folder.read import Told
+    from driftline.collectors.folder.read import Told
 
 TYPES_SHOWN = 5
 """Types that the line of what is left out names."""
@@ -57,7 +56,7 @@ class Scan:
     """What one scan gathers and how it reports."""
 
     def __init__(self, settings: Settings, given: dict[str, Any]) -> None:
-        from pipeline.fold import Fold
+        from driftline.pipeline.offline.fold import Fold
 
         rulebook, options = rulebook_and_options(settings, given["paths"])
         options = replace(options, exceptions=accepted(settings, rulebook, given["accepting"]))
@@ -165,7 +164,7 @@ def aws(
     **given: Any,
 ) -> int:
     """Judge AWS accounts."""
-    from collectors.aws.collect import Options, sweep
+    from driftline.collectors.aws.sweep.collect import Options, sweep
 
     settings = load_settings()
     scan = Scan(settings, given | {"keep": False})
@@ -202,8 +201,8 @@ def aws(
 @reporting
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     """Judge AWS Config files and tapes. Without credentials."""
-    from collectors.folder.config import MAPPINGS
-    from collectors.folder.read import read
+    from driftline.collectors.folder.config import MAPPINGS
+    from driftline.collectors.folder.read import read
 
     settings = load_settings()
     scan = Scan(settings, given)

@@ -10,12 +10,11 @@ from pkgutil import iter_modules
 from typing import Any
 
 import click
-
-import sinks
-from pipeline.errors import NotThere, Undelivered, UserError, exclusive, patient
-from pipeline.health import listen
-from pipeline.options import Commands
-from pipeline.settings import Settings, load_settings
+from driftline import sinks
+from driftline.pipeline.cli._options import Commands
+from driftline.pipeline.common.errors import NotThere, Undelivered, UserError, exclusive, patient
+from driftline.pipeline.ops.health import listen
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
 
@@ -30,7 +29,7 @@ def _modules() -> set[str]:
 
 
 def _plug(name: str) -> Any:
-    plug = import_module(f"sinks.{name}") if name in _modules() else None
+    plug = import_module(f"driftline.sinks.{name}") if name in _modules() else None
     return plug if hasattr(plug, "create") else None
 
 
@@ -91,7 +90,7 @@ async def _run(
         return EXIT_DIFFERS if problem else 0
     if problem:
         raise UserError(problem)
-    from pipeline.topics_admin import there
+    from driftline.pipeline.kafka.topics_admin import there
 
     sink = plug.create(settings)
     await asyncio.to_thread(there, settings.kafka, sink.topics)
@@ -99,9 +98,9 @@ async def _run(
 
 
 async def _deliver(sink: Any, settings: Settings, listening: socket.socket | None) -> int:
-    from pipeline import log
-    from pipeline.health import serve
-    from sinks.deliver import Deliverer, TooManyRefused
+    from driftline.pipeline.ops import log
+    from driftline.pipeline.ops.health import serve
+    from driftline.sinks.deliver import Deliverer, TooManyRefused
 
     log.start()
     if listening is not None:

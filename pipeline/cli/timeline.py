@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
-
-from pipeline.options import formats
-from pipeline.settings import Settings, load_settings
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
+    from driftline.pipeline.offline.timeline import Line, Timeline
     from rich.table import Table
-
-    from pipeline.timeline import Line, Timeline
 
 
 @click.command(name="timeline")
@@ -26,11 +24,11 @@ def command(subject: str, since: str, until: str | None, form: str) -> int:
 
     Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
     of a person, user, role or session; of a person whom the settings' people name, by every name), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
-    from pipeline.people_files import people_of
-    from pipeline.report import ascii_json, plain
-    from pipeline.table import console
-    from pipeline.timeline import Timeline
-    from pipeline.when import in_order, moment
+    from driftline.pipeline.offline.timeline import Timeline
+    from driftline.pipeline.report.table import console
+    from driftline.pipeline.report.totals import ascii_json, plain
+    from driftline.pipeline.settings.people_files import people_of
+    from driftline.pipeline.settings.times import in_order, moment
 
     settings, now = load_settings(), datetime.now(UTC)
     first, last = moment("--from", since, now), moment("--to", until, now)
@@ -49,11 +47,17 @@ def command(subject: str, since: str, until: str | None, form: str) -> int:
 
 def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> None:
     """Every topic that may tell of it. What is kept by key is read whole: its last word may be old."""
+    from driftline.pipeline.kafka.client import explained, read_all, starts
+    from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.records.topics import (
+        ALERTS,
+        CHANGES,
+        DRIFT,
+        EXCEPTIONS,
+        FINDINGS,
+        SNAPSHOTS,
+    )
     from rich.console import Console
-
-    from pipeline.kafka import explained, read_all, starts
-    from pipeline.topics import ALERTS, CHANGES, DRIFT, EXCEPTIONS, FINDINGS, SNAPSHOTS
-    from pipeline.topics_admin import there
 
     topics = (CHANGES, SNAPSHOTS, DRIFT, FINDINGS, EXCEPTIONS, ALERTS)
     with Console(stderr=True).status("reading …") as status, explained(settings.kafka):
@@ -67,7 +71,7 @@ def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> N
 
 
 def _table(lines: "Sequence[Line]", subject: str) -> "Table":
-    from pipeline.table import texts
+    from driftline.pipeline.report.table import texts
 
     rows = (
         (

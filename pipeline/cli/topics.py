@@ -1,9 +1,8 @@
 """`driftline topics`: make or compare the topics."""
 
 import click
-
-from pipeline.options import Commands
-from pipeline.settings import load_settings
+from driftline.pipeline.cli._options import Commands
+from driftline.pipeline.settings.blocks import load_settings
 
 
 @click.group(name="topics", cls=Commands)
@@ -14,7 +13,7 @@ def command() -> None:
 @command.command()
 def create() -> int:
     """Make the topics that are missing. Of the others, say what is wrong with them: exit 2 then."""
-    from pipeline import topics_admin
+    from driftline.pipeline.kafka import topics_admin
 
     settings = load_settings()
     every = topics_admin.create(settings.kafka, settings.worker.app_id, settings.correlate.app_id)
@@ -26,7 +25,7 @@ def create() -> int:
 @command.command()
 def check() -> int:
     """Compare the topics; exit 2 where one differs."""
-    from pipeline import topics_admin
+    from driftline.pipeline.kafka import topics_admin
 
     settings = load_settings()
     differences = topics_admin.check(

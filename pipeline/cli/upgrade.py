@@ -1,8 +1,7 @@
 """`driftline upgrade`: brings an installation to this version."""
 
 import click
-
-from pipeline.settings import load_settings
+from driftline.pipeline.settings.blocks import load_settings
 
 EXIT_LEFT = 2
 
@@ -16,8 +15,8 @@ def command(*, looks: bool, applies: bool) -> int:
     Upgrade in this order: `driftline upgrade --apply`, then sinks, workers and correlators, then collectors and
     the clock. States are converted one by one as they change; a worker of the old version refuses what the new
     one has written, and ends with exit code 5."""
-    from pipeline import upgrade
-    from pipeline.report import plain
+    from driftline.pipeline.report.totals import plain
+    from driftline.pipeline.tasks import upgrade
 
     if looks == applies:
         raise click.UsageError("write one of --check and --apply")

@@ -3,8 +3,7 @@
 import sys
 
 import click
-
-from pipeline.settings import load_settings
+from driftline.pipeline.settings.blocks import load_settings
 
 
 @click.command(name="worker")
@@ -22,11 +21,12 @@ def command(supervise: bool) -> int:
 
 
 def start(command: str, stage: str, *, supervise: bool) -> int:
-    """Runs a stage of the stream (of pipeline.worker.job), or a command that does, again and again."""
+    """Runs a stage of the stream (of driftline.pipeline.worker.stages), or a command that does, again and again."""
     settings = load_settings()
-    from pipeline.worker import job, run
+    from driftline.pipeline.worker import run
+    from driftline.pipeline.worker import stages as job
 
     if supervise:
-        return run.supervise([sys.executable, "-m", "pipeline", command])
+        return run.supervise([sys.executable, "-m", "driftline.pipeline", command])
     run.run(settings, job.STAGES[stage], command)
     return 0

@@ -1,6 +1,6 @@
 """Correlations: matches of rules over time, in one group, become alerts. Pure."""
 
-from pipeline.correlate.group import Correlation, Group
-from pipeline.correlate.windows import Hit, Spec
+from driftline.pipeline.correlate.group import Correlation, Group
+from driftline.pipeline.detections.windows import Hit, Spec
 
 __all__ = ["Correlation", "Group", "Hit", "Spec"]

@@ -10,14 +10,13 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-
-from pipeline.correlate.log import Log
-from pipeline.correlate.names import Names
-from pipeline.correlate.novelty import Habits, Memory
-from pipeline.correlate.runs import Scan
-from pipeline.correlate.stretch import Run, Stretch
-from pipeline.correlate.windows import Hit, Spec
-from pipeline.state import NEVER
+from driftline.pipeline.correlate.alerts.names import Names
+from driftline.pipeline.correlate.alerts.span import Run, Stretch
+from driftline.pipeline.correlate.conditions.first_seen import Habits, Memory
+from driftline.pipeline.correlate.hit_log import Log
+from driftline.pipeline.correlate.runs import Scan
+from driftline.pipeline.detections.windows import Hit, Spec
+from driftline.pipeline.state.rows import NEVER
 
 RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
 """Of two words after the same hits the higher one stands."""
@@ -71,7 +70,7 @@ class Correlation:
 
 
 class Group:
-    """One group. `take` and `judge` are all that happens to it; pipeline.correlate.keep reads and writes it."""
+    """One group. `take` and `judge` are all that happens to it; driftline.pipeline.correlate.group_rows reads and writes it."""
 
     __slots__ = (
         "capped",

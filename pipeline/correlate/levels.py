@@ -1,6 +1,6 @@
 """How correlations stand over one another, and how long each may let late hits wait. Pure."""
 
-from pipeline.detections.watch import Watch
+from driftline.pipeline.detections.engine import Watch
 
 PATIENCE = 120_000_000
 """Microseconds that late hits wait at most, by the watermark; a quarter of a timespan that is shorter."""

@@ -8,12 +8,12 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.correlate.judges import judge
-from pipeline.correlate.line import PLACE, Line
-from pipeline.correlate.names import Names, news
-from pipeline.correlate.novelty import Habits, Moved
-from pipeline.correlate.stretch import BEGIN, SHOWN, Run, Stretch, alert_id
-from pipeline.correlate.windows import Found, Hit, Place, Spec, number
+from driftline.pipeline.correlate.alerts.names import Names, news
+from driftline.pipeline.correlate.alerts.span import BEGIN, SHOWN, Run, Stretch, alert_id
+from driftline.pipeline.correlate.conditions.conditions import judge
+from driftline.pipeline.correlate.conditions.first_seen import Habits, Moved
+from driftline.pipeline.correlate.conditions.timeline import PLACE, Line
+from driftline.pipeline.detections.windows import Found, Hit, Place, Spec, number
 
 MOST = 1000
 """Hits of an alert that are judged by its condition."""

@@ -3,12 +3,12 @@
 import json
 import time
 
-from pipeline.demo.audit import STRANGER, Recorder, user
-from pipeline.demo.estate import anybody_reads, world
-from pipeline.demo.plan import plan, trusts
-from pipeline.demo.scene import CULPRIT, Scene
-from pipeline.demo.truth import BLOCK, PUBLIC, READS, RULES, SSH, VERSIONS, wrong
-from pipeline.model import finding_id
+from driftline.pipeline.demo.audit import STRANGER, Recorder, user
+from driftline.pipeline.demo.estate import anybody_reads, world
+from driftline.pipeline.demo.plan import plan, trusts
+from driftline.pipeline.demo.scene import CULPRIT, Scene
+from driftline.pipeline.demo.truth import BLOCK, PUBLIC, READS, RULES, SSH, VERSIONS, wrong
+from driftline.pipeline.model import finding_id
 
 READ = 4
 """So often a stranger reads. (An alert is said again when it has twice as many hits.)"""

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from pipeline.demo.estate import BLOCKED
-from pipeline.demo.scene import Scene
-from pipeline.demo.tail import Findings
-from pipeline.demo.truth import VERSIONS, Shown, moved
+from driftline.pipeline.demo.estate import BLOCKED
+from driftline.pipeline.demo.scene import Scene
+from driftline.pipeline.demo.tail import Findings
+from driftline.pipeline.demo.truth import VERSIONS, Shown, moved
 
 BUCKET = "AWS::S3::Bucket"
 

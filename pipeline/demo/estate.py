@@ -11,8 +11,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-
-from pipeline.demo.truth import (
+from driftline.pipeline.demo.truth import (
     BLOCK,
     ENCRYPTED,
     MFA,
@@ -23,7 +22,7 @@ from pipeline.demo.truth import (
     VERSIONS,
     Statuses,
 )
-from pipeline.local.process import Child, answers, free_port, wait_until
+from driftline.pipeline.local.process import Child, answers, free_port, wait_until
 
 REGIONS = ("us-east-1", "eu-west-1")
 READER = "DriftlineReader"

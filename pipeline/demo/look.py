@@ -2,8 +2,8 @@
 
 import os
 
-from pipeline.demo.stage import Stage
-from pipeline.demo.view import ALERTS, ALIAS, HISTORY
+from driftline.pipeline.demo.stage import Stage
+from driftline.pipeline.demo.view import ALERTS, ALIAS, HISTORY
 
 
 def how_to_look(stage: Stage) -> str:

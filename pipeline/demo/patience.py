@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from pipeline.demo.probe import Probe
-from pipeline.demo.stage import Check
+from driftline.pipeline.demo.probe import Probe
+from driftline.pipeline.demo.stage import Check
 
 POLL, LOOK = 0.1, 0.4
 

@@ -1,12 +1,12 @@
 """What every step of the demo looks at and acts with."""
 
-from pipeline.demo.audit import Recorder, to_bus, user
-from pipeline.demo.estate import REGIONS
-from pipeline.demo.patience import Patience
-from pipeline.demo.stage import Check, Stage
-from pipeline.demo.tail import Sweeps
-from pipeline.demo.truth import BLOCK, SSH, told_twice, wrong
-from pipeline.model import finding_id
+from driftline.pipeline.demo.audit import Recorder, to_bus, user
+from driftline.pipeline.demo.estate import REGIONS
+from driftline.pipeline.demo.patience import Patience
+from driftline.pipeline.demo.stage import Check, Stage
+from driftline.pipeline.demo.tail import Sweeps
+from driftline.pipeline.demo.truth import BLOCK, SSH, told_twice, wrong
+from driftline.pipeline.model import finding_id
 
 CULPRIT = "mallory"
 

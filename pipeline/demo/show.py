@@ -10,18 +10,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from driftline.pipeline.demo.stage import Check, Stage
+from driftline.pipeline.demo.steps import Play, Step, steps
+from driftline.pipeline.demo.truth import latency
+from driftline.pipeline.demo.view import TRANSITIONS, processed
+from driftline.pipeline.local.packages import ELASTICSEARCH, KAFKA
+from driftline.pipeline.report.table import COLORS
+from driftline.pipeline.report.totals import plain
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-
-from pipeline.demo.stage import Check, Stage
-from pipeline.demo.steps import Play, Step, steps
-from pipeline.demo.truth import latency
-from pipeline.demo.view import TRANSITIONS, processed
-from pipeline.local.packages import ELASTICSEARCH, KAFKA
-from pipeline.report import plain
-from pipeline.table import COLORS
 
 LOOK_EVERY = 1.0
 DRAW_EVERY = 0.2

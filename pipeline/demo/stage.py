@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import IO
 
 import yaml
-
-from pipeline.demo.audit import bus_to_queue
-from pipeline.demo.estate import REGIONS, TYPES, Estate
-from pipeline.demo.probe import Probe
-from pipeline.demo.view import View
-from pipeline.errors import UserError
-from pipeline.local import elasticsearch, kafka, packages
-from pipeline.local.process import Child, end_all, free_port, leave_no, left_no
-from pipeline.settings import Kafka
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.demo.audit import bus_to_queue
+from driftline.pipeline.demo.estate import REGIONS, TYPES, Estate
+from driftline.pipeline.demo.probe import Probe
+from driftline.pipeline.demo.view import View
+from driftline.pipeline.local import elasticsearch, kafka, packages
+from driftline.pipeline.local.process import Child, end_all, free_port, leave_no, left_no
+from driftline.pipeline.settings.blocks import Kafka
 
 SWEEP_EVERY = "3s"
 COMMAND = 60.0
@@ -46,9 +45,8 @@ def own_environment(given: dict[str, str]) -> dict[str, str]:
     """An environment without what is set for a real cloud, and with no proxy before our own servers. Pure."""
     env = {k: v for k, v in given.items() if not k.startswith(("AWS_", "DRIFTLINE_")) or k == "DRIFTLINE_CACHE"}  # fmt: skip
     direct = ",".join(filter(None, [env.get("NO_PROXY") or env.get("no_proxy"), "127.0.0.1"]))
-    paths = [str(Path(__file__).parents[2]), env.get("PYTHONPATH")]
     return env | {
-        "NO_PROXY": direct, "no_proxy": direct, "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "NO_PROXY": direct, "no_proxy": direct,
         "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }  # fmt: skip
 
@@ -254,7 +252,7 @@ class Stage:
 
 
 def _ours(*arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "pipeline", *arguments]
+    return [sys.executable, "-P", "-m", "driftline.pipeline", *arguments]
 
 
 def _folder() -> tuple[Path, IO[str]]:

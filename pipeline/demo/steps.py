@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.demo.changes import Changes
-from pipeline.demo.damage import Damage
+from driftline.pipeline.demo.changes import Changes
+from driftline.pipeline.demo.damage import Damage
 
 LIMITS = {
     "first sweep": 120, "opened to the world": 60, "fixed": 60, "opened again": 60, "risk accepted": 90, "role widened": 90,

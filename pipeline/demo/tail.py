@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 from confluent_kafka import TopicPartition
-
-from pipeline.kafka import consumer
-from pipeline.model import Sweep
-from pipeline.settings import Kafka
-from pipeline.topics import FINDINGS, SWEEPS, Topic
+from driftline.pipeline.kafka.client import consumer
+from driftline.pipeline.model import Sweep
+from driftline.pipeline.records.topics import FINDINGS, SWEEPS, Topic
+from driftline.pipeline.settings.blocks import Kafka
 
 
 class Tail:

@@ -6,10 +6,9 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from driftline.pipeline.demo.truth import Shown
+from driftline.sinks.elasticsearch import alerts, render
 from prometheus_client.parser import text_string_to_metric_families
-
-from pipeline.demo.truth import Shown
-from sinks.elasticsearch import alerts, render
 
 ALIAS, HISTORY, ALERTS = render.ALIAS, render.history_stream("default"), alerts.index("default")
 FIELDS = ["rule.id", "resource.id", "resource.type", "cloud.account.id", "driftline", "result.evaluation",

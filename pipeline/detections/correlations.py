@@ -1,4 +1,4 @@
-"""Sigma correlations (specification 2.1.0) as data for pipeline.correlate. Pure.
+"""Sigma correlations (specification 2.1.0) as data for driftline.pipeline.correlate. Pure.
 
 Beyond the specification: `first_seen`, which looks for values of a field that a group has not had within the timespan,
 once it was watched for as long as `learning` says; `standing`, by which a rule of findings holds for as long as the
@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.correlate.windows import COMPARE, DAY, Kind, Spec
-from pipeline.detections.match import Refused
+from driftline.pipeline.detections.match import Refused
+from driftline.pipeline.detections.windows import COMPARE, DAY, Kind, Spec
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
          "value_median", "first_seen")  # fmt: skip
@@ -65,7 +65,7 @@ class Correlation:
         return str(alias.get(called or "") or alias.get(rule) or name)
 
     def spec(self) -> Spec:
-        """What pipeline.correlate looks for."""
+        """What driftline.pipeline.correlate looks for."""
         holds, absent = (
             expression(self.expression, self.called)
             if self.expression

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline import files
-from pipeline.detections.correlations import Correlation, correlation
-from pipeline.detections.match import Refused
-from pipeline.detections.rule import Detection, compiled
-from pipeline.detections.values import View, folded, text_of
-from pipeline.errors import UserError
-from pipeline.rulebook.source import Source, nearest
+from driftline.pipeline.common import files
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.detections.correlations import Correlation, correlation
+from driftline.pipeline.detections.match import Refused
+from driftline.pipeline.detections.rule import Detection, compiled
+from driftline.pipeline.detections.values import View, folded, text_of
 
 KNOWN = (
     "title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "author", "date",

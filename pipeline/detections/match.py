@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
+from driftline.pipeline.detections.values import View, folded, inside, text_of
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
@@ -28,8 +29,6 @@ from sigma.types import (
     SigmaType,
     SpecialChars,
 )
-
-from pipeline.detections.values import View, folded, inside, text_of
 
 Test = Callable[[View, list[Any]], bool]
 """Whether the values of a field match; the view is for what looks at other fields."""

@@ -6,13 +6,19 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 import orjson
-
-from pipeline.detections.rule import OWN
-from pipeline.model import Change, from_micros, micros, to_micros
-from pipeline.people import NOBODY_MAPPED, SERVICE, UNKNOWN, WORKLOAD, People, identified
-from pipeline.rulebook import RuleSet
-from pipeline.rulebook.policy import allows_cross_account
-from pipeline.state import Body
+from driftline.pipeline.detections.rule import OWN
+from driftline.pipeline.model import Change, from_micros, micros, to_micros
+from driftline.pipeline.people.identity import (
+    NOBODY_MAPPED,
+    SERVICE,
+    UNKNOWN,
+    WORKLOAD,
+    People,
+    identified,
+)
+from driftline.pipeline.rulebook import RuleSet
+from driftline.pipeline.rulebook.aws.resource_policy import allows_cross_account
+from driftline.pipeline.state.resource import Body
 
 SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
 """A provider's audit events, as Sigma's taxonomy names them."""
@@ -175,7 +181,7 @@ def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str 
 
 
 def _how(actor: Mapping[str, Any] | None) -> str | None:
-    """How it is known who it was (actor: as pipeline.people.identified gives it); None where the event says it itself."""
+    """How it is known who it was (actor: as driftline.pipeline.people.identity.identified gives it); None where the event says it itself."""
     if actor is None:
         return None
     kind = actor["person"]["kind"]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
+from driftline.pipeline.detections.match import Refused, keyword, test
+from driftline.pipeline.detections.values import View, folded
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -16,9 +18,6 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.types import Placeholder, SigmaFieldReference, SigmaRegularExpression, SigmaString
-
-from pipeline.detections.match import Refused, keyword, test
-from pipeline.detections.values import View, folded
 
 Closure = Callable[[View], bool]
 Anchor = Mapping[str, frozenset[str]]
@@ -36,7 +35,7 @@ OWN_FIELDS = frozenset({
     "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
     "subject", "exception", "foreign", "target", "first_reading", "account_name", "resources", "login",
 })  # fmt: skip
-"""Fields below it (pipeline.detections.observed makes them)."""
+"""Fields below it (driftline.pipeline.detections.observed makes them)."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.local.packages import Progress, elasticsearch_home, java, quiet
-from pipeline.local.process import Child, free_port, wait_until
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.local.packages import Progress, elasticsearch_home, java, quiet
+from driftline.pipeline.local.process import Child, free_port, wait_until
 
 START_SECONDS = 120
 

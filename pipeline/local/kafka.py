@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.local.packages import Progress, java, kafka_classpath, quiet
-from pipeline.local.process import Child, answers, free_port, wait_until
+from driftline.pipeline.local.packages import Progress, java, kafka_classpath, quiet
+from driftline.pipeline.local.process import Child, answers, free_port, wait_until
 
 CLUSTER = "driftlinedriftlinedrif"
 START_SECONDS = 90

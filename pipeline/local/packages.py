@@ -16,8 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipeline.errors import UserError
-from pipeline.local.process import Child, Ending
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.local.process import Child, Ending
 
 KAFKA = "4.3.1"
 ELASTICSEARCH = "9.2.0"
@@ -105,15 +105,10 @@ def _brought(what: str, progress: Progress) -> Path:
     needed()
     progress(SAID[what])
     log = cache() / f".{what}.txt"
-    paths = filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")])
-    env = (
-        os.environ
-        | {
-            "PYTHONPATH": os.pathsep.join(paths),
-            "JAVA_TOOL_OPTIONS": "-XX:-UsePerfData",  # of what looks into the archives; else it writes into /tmp
-        }
-    )
-    child = Child([sys.executable, "-P", "-m", "pipeline.local.packages", what], log, env)
+    env = os.environ | {
+        "JAVA_TOOL_OPTIONS": "-XX:-UsePerfData"
+    }  # what looks into the archives else writes into /tmp
+    child = Child([sys.executable, "-P", "-m", "driftline.pipeline.local.packages", what], log, env)
     try:
         while child.running:
             with contextlib.suppress(TimeoutError):

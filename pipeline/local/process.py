@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.local.reaper import forget, members
+from driftline.pipeline.local.reaper import forget, members
 
 PORTS = range(15_000, 30_000)
 """Below what Linux and macOS give to outgoing connections: none of those takes a port before a server listens."""

@@ -1,8 +1,16 @@
 """The records that travel between collectors, stream and sinks; JSON Schemas are made from them."""
 
-from pipeline.model.base import Record, Time, from_micros, micros, rfc3339, to_micros
-from pipeline.model.control import Baseline, Control, Gone, RiskException, Swept, Tick, exception_id
-from pipeline.model.finding import (
+from driftline.pipeline.model.base import Record, Time, from_micros, micros, rfc3339, to_micros
+from driftline.pipeline.model.control import (
+    Baseline,
+    Control,
+    Gone,
+    RiskException,
+    Swept,
+    Tick,
+    exception_id,
+)
+from driftline.pipeline.model.finding import (
     SEVERITIES,
     Declared,
     Evaluation,
@@ -21,7 +29,7 @@ from pipeline.model.finding import (
     restated,
     rule_uuid,
 )
-from pipeline.model.resource import (
+from driftline.pipeline.model.resource import (
     CLASSES,
     Ancestor,
     CloudAccount,
@@ -35,7 +43,7 @@ from pipeline.model.resource import (
     Unread,
     UnreadReason,
 )
-from pipeline.model.stream import (
+from driftline.pipeline.model.stream import (
     Actor,
     Alert,
     Candidate,

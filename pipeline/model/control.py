@@ -4,11 +4,10 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
+from driftline.pipeline.model.base import Record, Time
+from driftline.pipeline.model.finding import NAMESPACE
+from driftline.pipeline.model.resource import Scope
 from pydantic import Field, model_validator
-
-from pipeline.model.base import Record, Time
-from pipeline.model.finding import NAMESPACE
-from pipeline.model.resource import Scope
 
 
 class Tick(Record):

@@ -4,10 +4,9 @@ import hashlib
 import uuid
 from typing import Any, Literal
 
+from driftline.pipeline.model.base import Record, Time
+from driftline.pipeline.model.resource import CloudAccount
 from pydantic import ConfigDict, Field
-
-from pipeline.model.base import Record, Time
-from pipeline.model.resource import CloudAccount
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "driftline")
 _NAMESPACE = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
+from driftline.pipeline.model.base import Record, Time
+from driftline.pipeline.model.finding import ResourceRef, Severity
 from pydantic import BeforeValidator, Field, model_validator
-
-from pipeline.model.base import Record, Time
-from pipeline.model.finding import ResourceRef, Severity
 
 KINDS = (
     "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service", "account",

@@ -1,6 +1,6 @@
 """The generated pages of docs/ and files of deploy/: each made from what is said once elsewhere.
 
-Every module gives pairs of path (below the repository's root) and text; pipeline.generate writes or compares them."""
+Every module gives pairs of path (below the repository's root) and text; driftline.pipeline.reference.generate writes or compares them."""
 
 from collections.abc import Iterable, Sequence
 

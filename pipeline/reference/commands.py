@@ -4,20 +4,20 @@ import inspect
 from collections.abc import Iterator
 
 import click
-
-from pipeline import cli
-from pipeline.reference import code, page, table
+from driftline.pipeline import cli
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.reference import code, page, table
 
 EXITS = {
     0: "Done. `scan`, `replay`: nothing failed and everything was read",
-    cli.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something; `baseline diff`: something differs",
-    cli.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `topics create`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: a mistake in a file; `doctor`: something fails",
-    cli.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), is not there to be looked at (`detections check`, `exceptions check`, `findings`, `alerts`) or was not sent again (`deadletter retry`)",
-    cli.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate` or `sink` that another start does not mend (too many bad records, records lost to retention)",
-    cli.EXIT_NEWER: "`worker`, `correlate`: the state was written by a newer version ([upgrading](upgrading.md))",
-    cli.EXIT_OTHER_TOPIC: "`worker`, `correlate`: a topic was made anew, or is another cluster's ([operating](operating.md#when-data-is-late-twice-or-missing))",
-    cli.EXIT_RESTART: "Start it again: a `worker` or `correlate` after a failed rebalance, or a system that does not answer, of a command that runs on. Nothing is lost",
-    cli.EXIT_INTERRUPTED: "Ctrl-C (and, of `collect`, SIGTERM)",
+    exit_codes.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something; `baseline diff`: something differs",
+    exit_codes.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `topics create`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: a mistake in a file; `doctor`: something fails",
+    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), is not there to be looked at (`detections check`, `exceptions check`, `findings`, `alerts`) or was not sent again (`deadletter retry`)",
+    exit_codes.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate` or `sink` that another start does not mend (too many bad records, records lost to retention)",
+    exit_codes.EXIT_NEWER: "`worker`, `correlate`: the state was written by a newer version ([upgrading](upgrading.md))",
+    exit_codes.EXIT_OTHER_TOPIC: "`worker`, `correlate`: a topic was made anew, or is another cluster's ([operating](operating.md#when-data-is-late-twice-or-missing))",
+    exit_codes.EXIT_RESTART: "Start it again: a `worker` or `correlate` after a failed rebalance, or a system that does not answer, of a command that runs on. Nothing is lost",
+    exit_codes.EXIT_INTERRUPTED: "Ctrl-C (and, of `collect`, SIGTERM)",
 }
 
 

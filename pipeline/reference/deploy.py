@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-from collectors.aws.permissions import caller_policy, reader_policy, split, trust_policy
+from driftline.collectors.aws.permissions import caller_policy, reader_policy, split, trust_policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ROLE = "DriftlineReader"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.files import shipped
-from pipeline.reference import code, page, table
-from pipeline.rulebook import builtin_folder
+from driftline.pipeline.common.files import shipped
+from driftline.pipeline.reference import code, page, table
+from driftline.pipeline.rulebook import builtin_folder
 
 SOURCES = {
     "management": "change events: calls that change something, and logins",

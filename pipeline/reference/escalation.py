@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.reference import codes, page, table
-from pipeline.rulebook.identity.ways import Way, ways
+from driftline.pipeline.reference import codes, page, table
+from driftline.pipeline.rulebook.aws.identity.ways import Way, ways
 
 SOURCES = {
     "pathfinding": "pathfinding.cloud: <https://pathfinding.cloud>",
@@ -15,7 +15,7 @@ SOURCES = {
 }
 INTRO = """
 The ways from some rights to more that the rules about IAM policies, users, groups and roles know
-(`pipeline/rulebook/identity/ways.yaml`).
+(`pipeline/rulebook/aws/identity/ways.yaml`).
 
 **What counts.** All policies of an identity are judged together: inline ones, attached ones, those of a user's groups, and
 what a permissions boundary leaves of them. An action counts where an Allow reaches *every* resource of its kind (every user,
@@ -61,7 +61,7 @@ def pages() -> Iterator[tuple[str, str]]:
     sources = "\n".join(f"- {name}: {said}" for name, said in SOURCES.items())
     yield (
         "docs/escalation.md",
-        page("Ways to more rights", "pipeline/rulebook/identity/ways.yaml", INTRO, *blocks, "## Sources", sources),
+        page("Ways to more rights", "pipeline/rulebook/aws/identity/ways.yaml", INTRO, *blocks, "## Sources", sources),
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipeline.reference import code, page, table
-from pipeline.rulebook.functions import FUNCTIONS
+from driftline.pipeline.reference import code, page, table
+from driftline.pipeline.rulebook.cel.functions import FUNCTIONS
 
 SAYS = {
     "policy_allows_public": ("'policy'", "A resource's policy lets anybody in: an Allow for everybody that no condition narrows and no Deny takes back"),

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from pipeline.model.finding import SEVERITIES
-from pipeline.reference import anchor, code, codes, page, table
-from pipeline.rulebook import Rule, load
-from pipeline.rulebook.frameworks import Catalogue
+from driftline.pipeline.model.finding import SEVERITIES
+from driftline.pipeline.reference import anchor, code, codes, page, table
+from driftline.pipeline.rulebook import Rule, load
+from driftline.pipeline.rulebook.frameworks import Catalogue
 
 CATALOGUES = "rules/frameworks/ and rules/"
 

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from driftline.pipeline.reference import code, page, table
+from driftline.pipeline.settings.base import duration, is_duration
+from driftline.pipeline.settings.blocks import Settings
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
-
-from pipeline.reference import code, page, table
-from pipeline.settings import Settings
-from pipeline.settings_block import duration, is_duration
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}  # fmt: skip
 
@@ -61,7 +60,7 @@ def pages() -> Iterator[tuple[str, str]]:
         "No settings, but read from the environment: `DRIFTLINE_CONFIG`, `DRIFTLINE_DEBUG=1` (a stack trace at an "
         "internal error), `DRIFTLINE_CACHE` (where the demo keeps what it downloads)."
     )
-    yield "docs/settings.md", page("Settings", "pipeline/settings.py", intro, *texts)
+    yield "docs/settings.md", page("Settings", "pipeline/settings/blocks.py", intro, *texts)
 
 
 def _walk(block: type[BaseModel], prefix: str) -> Iterator[Setting]:

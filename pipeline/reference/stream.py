@@ -1,15 +1,14 @@
-"""docs/topics.md and docs/metrics.md: from pipeline.topics, pipeline.metrics and each program's rights."""
+"""docs/topics.md and docs/metrics.md: from driftline.pipeline.records.topics, driftline.pipeline.ops.metrics and each program's rights."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from driftline.pipeline.cli.permissions import grants
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.records.topics import APP_ID, TOPICS, Topic
+from driftline.pipeline.reference import code, codes, page, table
+from driftline.pipeline.settings.base import duration
 from prometheus_client.metrics import MetricWrapperBase
-
-from pipeline import metrics
-from pipeline.cli.permissions import grants
-from pipeline.reference import code, codes, page, table
-from pipeline.settings_block import duration
-from pipeline.topics import APP_ID, TOPICS, Topic
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 RECORDS = {
@@ -54,7 +53,7 @@ def topics_page() -> str:
         "Topics that nobody writes are prepared for what comes next. The changelogs' names begin with `worker.app_id` and `correlate.app_id`."
     )
     head = ["topic", "key", "partitions", "kept", "settings", "written by", "read by", "record"]
-    return page("Topics", "pipeline/topics.py", intro, table(head, rows))
+    return page("Topics", "pipeline/records/topics.py", intro, table(head, rows))
 
 
 def _who(topic: Topic, operation: str) -> str:
@@ -90,4 +89,4 @@ def metrics_page() -> str:
         "The clock and the collector listen nowhere: their silence shows as an old watermark and as old sweeps."
     )
     head = ["metric", "type", "labels", "meaning", "told by"]
-    return page("Metrics", "pipeline/metrics.py", intro, table(head, rows))
+    return page("Metrics", "pipeline/ops/metrics.py", intro, table(head, rows))

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from collectors.aws.permissions import actions_of
-from collectors.aws.shapes import generate
-from collectors.folder.config import MAPPINGS
-from collectors.table import Detail, Kind, kinds
-from pipeline.model import CLASSES
-from pipeline.reference import anchor, code, codes, page, table
+from driftline.collectors.aws.permissions import actions_of
+from driftline.collectors.aws.shapes import generate
+from driftline.collectors.folder.config import MAPPINGS
+from driftline.collectors.table import Detail, Kind, kinds
+from driftline.pipeline.model import CLASSES
+from driftline.pipeline.reference import anchor, code, codes, page, table
 
 MOST = 40
 """A part with more paths shows those of its first level."""

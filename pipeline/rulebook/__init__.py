@@ -7,17 +7,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.files import text as read_text
+from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.model.finding import Severity
+from driftline.pipeline.rulebook.baseline_rules import STANDING
+from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_frameworks, load_frameworks
+from driftline.pipeline.rulebook.rule import Rule, load_rule
+from driftline.pipeline.rulebook.ruleset import BoundRule, RuleSet, Verdict
+from driftline.pipeline.rulebook.shapes import Shapes, builtin_shapes
 from pydantic import BaseModel, ConfigDict, Field
-
-from pipeline.errors import UserError
-from pipeline.files import text as read_text
-from pipeline.model.finding import Severity
-from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks, load_frameworks
-from pipeline.rulebook.judge import BoundRule, RuleSet, Verdict
-from pipeline.rulebook.rule import Rule, load_rule
-from pipeline.rulebook.shapes import Shapes, builtin_shapes
-from pipeline.rulebook.source import nearest
-from pipeline.rulebook.standing import STANDING
 
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 
@@ -164,7 +163,7 @@ def _bind(rule: Rule, overrides: Sequence[Override]) -> BoundRule | None:
 
 def builtin_folder() -> Path:
     """Where the rules lie that come with Driftline."""
-    return Path(str(files("rules")))
+    return Path(str(files("driftline.rules")))
 
 
 def rule_files(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from importlib.resources import files
 
-from pipeline.rulebook.source import nearest
+from driftline.pipeline.common.yaml_source import nearest
 
 OWN = "own-"
 """How a family begins that is not one of ours."""
@@ -13,7 +13,9 @@ OWN = "own-"
 @cache
 def families() -> dict[str, str]:
     """Every family's question, by its name."""
-    found: dict[str, str] = json.loads((files("rules") / "families.json").read_text("utf-8"))
+    found: dict[str, str] = json.loads(
+        (files("driftline.rules") / "families.json").read_text("utf-8")
+    )
     return found
 
 

@@ -6,9 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from driftline.pipeline.common.yaml_source import Source, nearest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-
-from pipeline.rulebook.source import Source, nearest
 
 Named = Mapping[str, Sequence[str]]
 """Framework id to control ids."""
@@ -115,7 +114,7 @@ def keys(named: Named) -> Iterator[Key]:
 def load_frameworks(folders: Sequence[Path] = ()) -> tuple[Frameworks, list[str]]:
     """The catalogues that come with Driftline and those of `folders`, and every mistake in them with its place."""
     paths = {path.resolve(): path for folder in folders for path in _files(folder)}
-    built_in = {path.resolve() for path in _files(Path(str(files("rules"))))}
+    built_in = {path.resolve() for path in _files(Path(str(files("driftline.rules"))))}
     own = [path for resolved, path in paths.items() if resolved not in built_in]
     known, problems = _built_in()
     if not own:
@@ -130,7 +129,7 @@ def _files(folder: Path) -> list[Path]:
 
 @cache
 def _built_in() -> tuple[Frameworks, list[str]]:
-    return _read(_files(Path(str(files("rules")))), [])
+    return _read(_files(Path(str(files("driftline.rules")))), [])
 
 
 def built_in_frameworks() -> Frameworks:

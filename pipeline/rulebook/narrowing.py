@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.model import SEVERITIES
-from pipeline.rulebook import Rule, Rulebook
-from pipeline.rulebook.source import nearest
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.model import SEVERITIES
+from driftline.pipeline.rulebook import Rule, Rulebook
 
 
 def words(texts: str | Iterable[str] | None) -> list[str]:

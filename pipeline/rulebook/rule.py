@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.model.finding import Remediation, Severity, rule_uuid
+from driftline.pipeline.rulebook.cel.expression import BadExpression, Expression, compile_text
+from driftline.pipeline.rulebook.families import unknown_family
+from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
+from driftline.pipeline.rulebook.shapes import Shapes, unknown_paths
+from driftline.pipeline.rulebook.wording.sentence import Sentence, compiled
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from pipeline.model.finding import Remediation, Severity, rule_uuid
-from pipeline.rulebook.expression import BadExpression, Expression, compile_text
-from pipeline.rulebook.families import unknown_family
-from pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
-from pipeline.rulebook.sentence import Sentence, compiled
-from pipeline.rulebook.shapes import Shapes, unknown_paths
-from pipeline.rulebook.source import Source, nearest
 
 Exposure = Literal["none", "account", "organization", "internet"]
 Privilege = Literal["none", "read", "write", "admin"]
@@ -95,7 +94,7 @@ class RuleFile(_Strict):
     values: dict[str, str] = Field(default_factory=dict)
     """Expressions for the names in `sentence` and `fill`."""
     fill: dict[str, str] = Field(default_factory=dict)
-    """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (pipeline/consoles)."""
+    """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (pipeline/assess/wording/consoles)."""
     for_: str = Field("0s", alias="for", pattern=DURATION.pattern)
     keep_firing_for: str = Field("0s", pattern=DURATION.pattern)
     why: str
@@ -253,7 +252,7 @@ def _needs(source: Source, rule: Rule) -> list[str]:
 
 
 def _variables(source: Source, rule: Rule) -> list[str]:
-    from pipeline.rulebook import ast
+    from driftline.pipeline.rulebook.cel import syntax_tree as ast
 
     out = []
     for where, expression in _expressions(rule):
@@ -271,7 +270,7 @@ def _variables(source: Source, rule: Rule) -> list[str]:
 
 
 def _nodes(expr: Any) -> Any:
-    from pipeline.rulebook import ast
+    from driftline.pipeline.rulebook.cel import syntax_tree as ast
 
     yield expr
     for child in ast.children(expr):

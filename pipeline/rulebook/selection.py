@@ -3,8 +3,8 @@ disable it: a command that would judge nothing says so before it reads anything.
 
 from collections.abc import Sequence
 
-from pipeline.errors import UserError
-from pipeline.rulebook import Rulebook
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.rulebook import Rulebook
 
 
 def selected(

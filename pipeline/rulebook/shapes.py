@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pipeline.rulebook.source import nearest
+from driftline.pipeline.common.yaml_source import nearest
 
 Shapes = dict[str, Any]
 """Type to {"parts": {part: shape}}; a shape is a scalar's name, "any", or {"list": s} | {"map": s} | {"fields": {…}}."""
@@ -28,7 +28,7 @@ RESOURCE = (
 def builtin_shapes() -> Shapes:
     """The shapes made from the collectors' tables (rules/types/*.json)."""
     shapes: Shapes = {}
-    folder = files("rules") / "types"
+    folder = files("driftline.rules") / "types"
     for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else ():
         if file.name.endswith(".json"):
             shapes |= json.loads(file.read_text("utf-8"))

@@ -4,7 +4,7 @@ from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from pipeline.model.base import micros
+from driftline.pipeline.model.base import micros
 
 LONGEST_VALUE = 40
 

@@ -10,26 +10,25 @@ from functools import partial
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
+from driftline.pipeline.common.environment_errors import files
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.exit_codes import EXIT_NEWER, EXIT_OTHER_TOPIC, EXIT_OWN_ERROR
+from driftline.pipeline.kafka.topics_admin import remember
+from driftline.pipeline.kafka.written_letters import standing
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.records.outputs import Work
+from driftline.pipeline.records.topics import PARTITIONS
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.state.rows import ORIGINS_KEY, NewerState
+from driftline.pipeline.worker import status as signs
+from driftline.pipeline.worker.commit import Ledger, Then
+from driftline.pipeline.worker.dead_letters import Graves
+from driftline.pipeline.worker.offsets import Guard, die
+from driftline.pipeline.worker.origins import Origins
+from driftline.pipeline.worker.slices import Pace
+from driftline.pipeline.worker.stages import Folding, Job
+from driftline.pipeline.worker.store import Rows, catch_up
 from faust.types import TP
-
-from pipeline import metrics
-from pipeline.buried import standing
-from pipeline.cli import EXIT_NEWER, EXIT_OTHER_TOPIC, EXIT_OWN_ERROR
-from pipeline.errors import UserError
-from pipeline.mistakes import files
-from pipeline.output import Work
-from pipeline.settings import Settings
-from pipeline.state import ORIGINS_KEY, NewerState
-from pipeline.topics import PARTITIONS
-from pipeline.topics_admin import remember
-from pipeline.worker import signs
-from pipeline.worker.graves import Graves
-from pipeline.worker.guard import Guard, die
-from pipeline.worker.job import Folding, Job
-from pipeline.worker.ledger import Ledger, Then
-from pipeline.worker.origins import Origins
-from pipeline.worker.pace import Pace
-from pipeline.worker.store import Rows, catch_up
 
 log = logging.getLogger("driftline.worker")
 SLICE, SHORTEST_SLICE, BREATH = 1.0, 0.05, 0.05

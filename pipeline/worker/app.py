@@ -5,14 +5,13 @@ from typing import Any
 
 import aiokafka
 import faust
+from driftline.pipeline.records.topics import PARTITIONS, state_of
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.worker.agent import Agent
+from driftline.pipeline.worker.assignor import Assignor
+from driftline.pipeline.worker.credentials import credentials
+from driftline.pipeline.worker.stages import Job
 from faust.types import TP
-
-from pipeline.settings import Settings
-from pipeline.topics import PARTITIONS, state_of
-from pipeline.worker.agent import Agent
-from pipeline.worker.assignor import Assignor
-from pipeline.worker.credentials import credentials
-from pipeline.worker.job import Job
 
 BUFFER = 400
 """Records are micro-batches of up to 500 kB: the buffer counts records, not bytes."""

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from driftline.pipeline.records.topics import PARTITIONS, Topic
 from faust.assignor import PartitionAssignor
-
-from pipeline.topics import PARTITIONS, Topic
 
 
 class Assignor(PartitionAssignor):

@@ -10,9 +10,8 @@ import aiohttp
 import faust
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
-
-from pipeline.kafka import tls
-from pipeline.settings import Kafka, OAuth
+from driftline.pipeline.kafka.client import tls
+from driftline.pipeline.settings.blocks import Kafka, OAuth
 
 PATIENCE = aiohttp.ClientTimeout(total=10)
 

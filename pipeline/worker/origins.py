@@ -4,9 +4,8 @@ another cluster) have offsets that are known already, and would all be taken for
 from collections.abc import Collection, Mapping
 
 import msgspec
-
-from pipeline import state as rows
-from pipeline.state import NEVER, Position
+from driftline.pipeline.state import rows
+from driftline.pipeline.state.rows import NEVER, Position
 
 BASE = 1 << 40
 """What is added to the offsets of a topic for each one before it: they go on where no earlier one came."""

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
-
-from pipeline import log as logs
-from pipeline import topics_admin
-from pipeline.cli import EXIT_OWN_ERROR, EXIT_RESTART
-from pipeline.errors import UserError, patient
-from pipeline.health import listen, serve
-from pipeline.mistakes import writable
-from pipeline.settings import Settings, examine
-from pipeline.topics import state_of
-from pipeline.worker.job import Job
+from driftline.pipeline.common.environment_errors import writable
+from driftline.pipeline.common.errors import UserError, patient
+from driftline.pipeline.common.exit_codes import EXIT_OWN_ERROR, EXIT_RESTART
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.ops import log as logs
+from driftline.pipeline.ops.health import listen, serve
+from driftline.pipeline.records.topics import state_of
+from driftline.pipeline.settings.blocks import Settings, examine
+from driftline.pipeline.worker.stages import Job
 
 if TYPE_CHECKING:  # Faust comes later: a wrong setting must be told before
-    from pipeline.worker.agent import Agent
+    from driftline.pipeline.worker.agent import Agent
 
 log = logging.getLogger("driftline.worker")
 STEADY = 60.0
@@ -53,10 +52,9 @@ def _work(
 ) -> None:
     """Never returns."""
     found = topics_admin.ids(settings.kafka, (*job.inputs, state_of(job.app_id)))
+    from driftline.pipeline.worker.app import create
+    from driftline.pipeline.worker.store import guard_opening
     from faust.worker import Worker
-
-    from pipeline.worker.app import create
-    from pipeline.worker.store import guard_opening
 
     os.umask(0o077)
     loop = uvloop.new_event_loop()
@@ -126,7 +124,7 @@ def _look(settings: Settings, job: Job) -> None:
 _LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "pipeline.log.Json"}},
+    "formatters": {"json": {"()": "driftline.pipeline.ops.log.Json"}},
     "handlers": {
         "err": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}
     },

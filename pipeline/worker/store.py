@@ -12,14 +12,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from driftline.pipeline.common.environment_errors import files
+from driftline.pipeline.kafka.client import read_all
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.pipeline.state.rows import (
+    WHOLE_KEY,
+    batch_size,
+    ends_with_mark,
+    head_key,
+    newest,
+    session_key,
+)
+from driftline.pipeline.worker.offsets import die
 from faust.stores.rocksdb import Store
 from rocksdict import WriteBatch
-
-from pipeline.kafka import read_all
-from pipeline.mistakes import files
-from pipeline.settings import Kafka
-from pipeline.state import WHOLE_KEY, batch_size, ends_with_mark, head_key, newest, session_key
-from pipeline.worker.guard import die
 
 OFFSET_KEY: bytes = Store.offset_key
 HEADS, SESSIONS = head_key(""), session_key("")

@@ -3,23 +3,23 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pipeline.errors import NotThere, UserError
-from pipeline.settings import Settings
+from driftline.pipeline.common.errors import NotThere, UserError
+from driftline.pipeline.settings.blocks import Settings
 
 if TYPE_CHECKING:
-    from sinks.base import Sink
+    from driftline.sinks.base import Sink
 
 
 def create(settings: Settings) -> "Sink":
-    from sinks.elasticsearch.sink import ElasticsearchSink
+    from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 
     return ElasticsearchSink(settings.elasticsearch, kafka=settings.kafka)
 
 
 async def install(settings: Settings, tell: Callable[[str], None]) -> None:
     """Writes templates and index; a changed mapping is replaced. `tell` gets a line for each thing done."""
-    from sinks.elasticsearch.installation import install as write
-    from sinks.elasticsearch.sink import client
+    from driftline.sinks.elasticsearch.installation import install as write
+    from driftline.sinks.elasticsearch.sink import client
 
     async with client(settings.elasticsearch) as es:
         await write(es, settings, tell)
@@ -27,8 +27,8 @@ async def install(settings: Settings, tell: Callable[[str], None]) -> None:
 
 async def check(settings: Settings) -> str | None:
     """What differs from what install would write, with the next step; None if nothing does."""
-    from sinks.elasticsearch.installation import check as compare
-    from sinks.elasticsearch.sink import client
+    from driftline.sinks.elasticsearch.installation import check as compare
+    from driftline.sinks.elasticsearch.sink import client
 
     async with client(settings.elasticsearch) as es:
         return await compare(es)

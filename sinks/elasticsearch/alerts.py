@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipeline.model import from_micros, to_micros
-from sinks.base import Action
-from sinks.elasticsearch.render import ECS, VENDOR
+from driftline.pipeline.model import from_micros, to_micros
+from driftline.sinks.base import Action
+from driftline.sinks.elasticsearch.render import ECS, VENDOR
 
 DATASET = "driftline.alerts"
 

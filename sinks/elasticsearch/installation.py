@@ -8,14 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaException
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.records.topics import FINDINGS
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.elasticsearch.refill import refill
+from driftline.sinks.elasticsearch.render import ALIAS, history_stream
+from driftline.sinks.elasticsearch.templates import fingerprint, templates
 from elasticsearch import AsyncElasticsearch, BadRequestError, NotFoundError
-
-from pipeline.errors import UserError
-from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
-from sinks.elasticsearch.refill import refill
-from sinks.elasticsearch.render import ALIAS, history_stream
-from sinks.elasticsearch.templates import fingerprint, templates
 
 RUN = "run: driftline sink elasticsearch --install"
 ABANDONED_MS = 3_600_000

@@ -5,13 +5,12 @@ Lists come worst (findings) or newest (alerts) first."""
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from driftline.pipeline.report.query import WantedAlerts, WantedFindings
+from driftline.pipeline.settings.blocks import Elasticsearch
+from driftline.sinks.elasticsearch import alerts as rendered_alerts
+from driftline.sinks.elasticsearch.render import ALIAS, REMEDIATION
+from driftline.sinks.elasticsearch.sink import client
 from elasticsearch import AsyncElasticsearch, NotFoundError
-
-from pipeline.settings import Elasticsearch
-from pipeline.wanted import WantedAlerts, WantedFindings
-from sinks.elasticsearch import alerts as rendered_alerts
-from sinks.elasticsearch.render import ALIAS, REMEDIATION
-from sinks.elasticsearch.sink import client
 
 PAGE = 1000
 Query = dict[str, Any]

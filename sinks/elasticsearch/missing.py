@@ -10,14 +10,13 @@ from typing import Any
 
 import orjson
 from confluent_kafka import KafkaException
-
-from pipeline.errors import UserError
-from pipeline.kafka import read_all
-from pipeline.settings import Kafka
-from pipeline.topics import FINDINGS, partition
-from sinks.base import Action, Busy, Receipt
-from sinks.elasticsearch.render import ALIAS
-from sinks.elasticsearch.restate import onto
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.kafka.client import read_all
+from driftline.pipeline.records.topics import FINDINGS, partition
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.sinks.base import Action, Busy, Receipt
+from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.restate import onto
 
 log = logging.getLogger("driftline.sink")
 EVERY = 600.0

@@ -8,17 +8,16 @@ from typing import Any
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.kafka.client import TIMEOUT, consumer, read_all
+from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS, looking
+from driftline.pipeline.settings.blocks import Kafka, Settings
+from driftline.sinks.base import Action, Busy, Receipt
+from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.restate import onto
+from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from elasticsearch import AsyncElasticsearch
-
-from pipeline.errors import UserError
-from pipeline.kafka import TIMEOUT, consumer, read_all
-from pipeline.plural import number_of
-from pipeline.settings import Kafka, Settings
-from pipeline.topics import FINDINGS, RESTATEMENTS, looking
-from sinks.base import Action, Busy, Receipt
-from sinks.elasticsearch.render import ALIAS
-from sinks.elasticsearch.restate import onto
-from sinks.elasticsearch.sink import ElasticsearchSink
 
 CHUNK = 1000
 TOGETHER = 6

@@ -4,10 +4,9 @@ from ipaddress import ip_address
 from typing import Any
 
 import orjson
-
-from pipeline.model import from_micros, to_micros
-from pipeline.report import controls
-from sinks.base import Action
+from driftline.pipeline.model import from_micros, to_micros
+from driftline.pipeline.report.totals import controls
+from driftline.sinks.base import Action
 
 VENDOR = "Driftline"
 DATASET = "driftline.findings"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.model import from_micros, to_micros
-from sinks.base import RESTATE, Action, Receipt
-from sinks.elasticsearch.render import ALIAS
+from driftline.pipeline.model import from_micros, to_micros
+from driftline.sinks.base import RESTATE, Action, Receipt
+from driftline.sinks.elasticsearch.render import ALIAS
 
 DONE = Receipt("done")
 

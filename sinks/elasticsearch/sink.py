@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
+from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS, Topic
+from driftline.pipeline.settings.blocks import Elasticsearch, Kafka
+from driftline.sinks.base import RESTATE, Action, Busy, Receipt
+from driftline.sinks.elasticsearch import alerts, drift, render, restate
+from driftline.sinks.elasticsearch.missing import Missing
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
-
-from pipeline.settings import Elasticsearch, Kafka
-from pipeline.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS, Topic
-from sinks.base import RESTATE, Action, Busy, Receipt
-from sinks.elasticsearch import alerts, drift, render, restate
-from sinks.elasticsearch.missing import Missing
 
 READ_AT_ONCE = 500
 """Documents that restatements are merged with."""

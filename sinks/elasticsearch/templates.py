@@ -6,8 +6,8 @@ import hashlib
 import json
 from typing import Any
 
-from sinks.elasticsearch import alerts, drift
-from sinks.elasticsearch.render import ALIAS, DATASET
+from driftline.sinks.elasticsearch import alerts, drift
+from driftline.sinks.elasticsearch.render import ALIAS, DATASET
 
 LATEST, HISTORY, DRIFTS, ALERTS = (
     "driftline-latest",

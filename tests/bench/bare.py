@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS
+from driftline.pipeline.rulebook import load
 from rocksdict import Options, Rdict, WriteBatch
-
-from pipeline.partition import Partition
-from pipeline.rulebook import load
-from pipeline.topics import PARTITIONS, SNAPSHOTS
 
 TAKE = 100
 

@@ -10,16 +10,16 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import Control, RiskException, Tick
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CONTROL
+from driftline.pipeline.rulebook import Rulebook, load
+from driftline.pipeline.worker.agent import PIECE, STATES
+from driftline.pipeline.worker.slices import Pace
+from driftline.pipeline.worker.store import Rows
 from rocksdict import Options, Rdict, WriteBatch
 
-from pipeline import wire
-from pipeline.model import Control, RiskException, Tick
-from pipeline.partition import Partition
-from pipeline.rulebook import Rulebook, load
-from pipeline.topics import CONTROL
-from pipeline.worker.agent import PIECE, STATES
-from pipeline.worker.pace import Pace
-from pipeline.worker.store import Rows
 from tests.bench.scale import KEY, START, rows, snapshot
 
 HEADS, WHOLE, WILD, COVERED = 2_000_000, 20_000, 500, 1_000_000

@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-
-from pipeline import wire
-from pipeline.model import Part, Snapshot
-from pipeline.topics import partition
+from driftline.pipeline.model import Part, Snapshot
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import partition
 
 TYPE = "AWS::S3::Bucket"
 BATCH_BYTES = 400_000

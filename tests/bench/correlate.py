@@ -15,13 +15,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.correlate.partition import Correlating
-from pipeline.detections.load import Detections
-from pipeline.detections.watch import Watch
-from pipeline.model import Actor, Change, Signal
-from pipeline.settings import Settings
-from pipeline.shell import watch
-from pipeline.topics import SIGNALS
+from driftline.pipeline.correlate.shard import Correlating
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.load import Detections
+from driftline.pipeline.model import Actor, Change, Signal
+from driftline.pipeline.offline.content import watch
+from driftline.pipeline.records.topics import SIGNALS
+from driftline.pipeline.settings.blocks import Settings
+
 from tests.bench.events import through
 
 EVENTS, UIDS, MANY = 20_000, 500, 200
@@ -90,7 +91,7 @@ def signals(content: Watch) -> float:
     fold = Correlating(0, store.get, content, LATENESS, sources=1)
     values = [_signal(content, n % 10_000, str(n), n) for n in range(SIGNALS_EACH)]
     gc.collect()
-    gc.freeze()  # and the thresholds: as in a worker (pipeline.worker.run)
+    gc.freeze()  # and the thresholds: as in a worker (driftline.pipeline.worker.run)
     gc.set_threshold(50_000, 20, 100)
     began = time.thread_time()
     for offset, value in enumerate(values):

@@ -14,17 +14,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.local.process import Child, wait_until
+from driftline.pipeline.model import Actor, Change, finding_id
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.rulebook import load
+from driftline.sinks.elasticsearch.render import ALIAS
 from elasticsearch import NotFoundError
 
-from pipeline import wire
-from pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
-from pipeline.detections.watch import Watch
-from pipeline.local.packages import cache
-from pipeline.local.process import Child, wait_until
-from pipeline.model import Actor, Change, finding_id
-from pipeline.partition import Partition
-from pipeline.rulebook import load
-from sinks.elasticsearch.render import ALIAS
 from tests.bench.latency import Line
 from tests.collectors.moto import MASTER, Moto, running
 
@@ -82,7 +82,7 @@ def latency(line: Line, moto: Moto, folder: Path) -> dict[str, Any]:
         "DRIFTLINE_AWS__REQUESTS_PER_SECOND": "500",
     }  # fmt: skip
     for name in ("events", "reads"):
-        program = [sys.executable, "-m", "pipeline", "collect", name]
+        program = [sys.executable, "-m", "driftline.pipeline", "collect", name]
         line.children.append(Child(program, folder / f"{name}.txt", env))
     session = moto.session()
     Recorder(session, MASTER, user("ann", MASTER), to_bus(moto.client("events")))

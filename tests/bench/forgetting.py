@@ -6,9 +6,10 @@ import sys
 from random import Random
 from typing import NamedTuple
 
-from pipeline import wire
-from pipeline.model import Control, Scope, Swept
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
+from driftline.pipeline.model import Control, Scope, Swept
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
+
 from tests.core.world import TYPE, World, change, gone, heard, key, minute, tick, value
 
 DAY = 24 * 60

@@ -13,17 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
+from driftline.pipeline.local import elasticsearch, kafka
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.local.process import Child, wait_until
+from driftline.pipeline.model import finding_id
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import SNAPSHOTS, partition
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.sinks.elasticsearch.render import ALIAS
 from elasticsearch import Elasticsearch, NotFoundError
 
-from pipeline import topics_admin, wire
-from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.local import elasticsearch, kafka
-from pipeline.local.packages import cache
-from pipeline.local.process import Child, wait_until
-from pipeline.model import finding_id
-from pipeline.settings import Kafka
-from pipeline.topics import SNAPSHOTS, partition
-from sinks.elasticsearch.render import ALIAS
 from tests.bench import buckets
 
 RULE = "aws-s3-bucket-public-access-blocked"
@@ -47,10 +48,10 @@ class Line:
         self.es = Elasticsearch(self.elastic.url)
         self.children: list[Child] = []
         self.rounds: dict[int, int] = {}
-        install = Child([sys.executable, "-m", "pipeline", "sink", "elasticsearch", "--install"], folder / "install.txt", env)  # fmt: skip
+        install = Child([sys.executable, "-m", "driftline.pipeline", "sink", "elasticsearch", "--install"], folder / "install.txt", env)  # fmt: skip
         wait_until(lambda: not install.running, 60, None, "the installation")
         for name in (("worker",), ("sink", "elasticsearch")):
-            self.children.append(Child([sys.executable, "-m", "pipeline", *name], folder / f"{name[0]}.txt", env))  # fmt: skip
+            self.children.append(Child([sys.executable, "-m", "driftline.pipeline", *name], folder / f"{name[0]}.txt", env))  # fmt: skip
         self.out, self.delivery = producer(self.kafka, linger_ms=0), Delivery()
 
     def say(self, number: int, round_: int) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pipeline.model import micros
-from pipeline.partition import Partition
-from pipeline.rulebook import BoundRule, RuleSet, load
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import micros
+from driftline.pipeline.rulebook import BoundRule, RuleSet, load
+
 from tests.bench import buckets
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

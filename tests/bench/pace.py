@@ -1,5 +1,5 @@
 """What pacing costs a scan: an account of some 500 resources, against a server that never throttles and answers 400 calls a
-second at most, once at AWS's pace (collectors.aws.rates) and once without any, in turns.
+second at most, once at AWS's pace (driftline.collectors.aws.api.rates) and once without any, in turns.
 
 The server repeats what the simulated AWS answered in a first scan: moto itself answers fewer calls on a busy machine. Where
 the scan itself cannot ask 400 times a second, `least_ratio` says what the pace alone would cost: the bucket that takes
@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
+from driftline.collectors.aws.api.rates import Rate, rate
 
-from collectors.aws.rates import Rate, rate
 from tests.bench.account import REGIONS, populate
 from tests.collectors.gate import SCOPE
 from tests.collectors.moto import running
@@ -29,14 +29,14 @@ from tests.forward import Forwarder, Headers, serving
 
 ROUNDS = 3
 CALLS_PER_SECOND = 400
-UNPACED = "from collectors.aws import pace; pace.Pace.wait = lambda *_: None; from pipeline.cli import run; run()"
-PACED = "from pipeline.cli import run; run()"
+UNPACED = "from driftline.collectors.aws.api import pacing; pacing.Pace.wait = lambda *_: None; from driftline.pipeline.cli import run; run()"
+PACED = "from driftline.pipeline.cli import run; run()"
 COUNTED = """
 import os
-from collectors.aws import pace
+from driftline.collectors.aws import pace
 calls = open(os.environ["CALLS"], "a", buffering=1)
 pace.Pace.wait = lambda _, *call: calls.write("\\t".join(call) + "\\n") and None
-from pipeline.cli import run
+from driftline.pipeline.cli import run
 run()
 """
 

@@ -13,11 +13,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import judging
-from pipeline.model import Control, Tick, micros
-from pipeline.partition import Partition
-from pipeline.rulebook import load
-from pipeline.state import Body, Head, State
+from driftline.pipeline.assess import evaluate as judging
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import Control, Tick, micros
+from driftline.pipeline.rulebook import load
+from driftline.pipeline.state.resource import Body, Head, State
+
 from tests.bench import buckets
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -5,9 +5,10 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from pipeline.model import micros
-from pipeline.rulebook import BoundRule, load
-from pipeline.rulebook.proof import cases, document
+from driftline.pipeline.model import micros
+from driftline.pipeline.proof.rules.proof import cases, document
+from driftline.pipeline.rulebook import BoundRule, load
+
 from tests.bench.micro import judging, median_us
 
 N, ROUNDS, SHOWN = 100, 5, 10

@@ -14,17 +14,17 @@ from typing import Any
 
 import psutil
 import yaml
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
+from driftline.pipeline.local import kafka
+from driftline.pipeline.local.process import Child, free_port, wait_until
+from driftline.pipeline.model import Part, Snapshot
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import PARTITIONS, STATE, partition
+from driftline.pipeline.rulebook import load
+from driftline.pipeline.settings.blocks import Kafka
 from rocksdict import Options, Rdict, WriteBatch
-
-from pipeline import topics_admin, wire
-from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.local import kafka
-from pipeline.local.process import Child, free_port, wait_until
-from pipeline.model import Part, Snapshot
-from pipeline.partition import Partition
-from pipeline.rulebook import load
-from pipeline.settings import Kafka
-from pipeline.topics import PARTITIONS, STATE, partition
 
 SIZES = (10_000, 100_000, 1_000_000)
 SAMPLE, ROUNDS = 20_000, 5
@@ -147,7 +147,9 @@ def _start(folder: Path, bootstrap: str) -> tuple[float, float]:
     path.chmod(0o600)
     env = {"DRIFTLINE_CONFIG": str(path), "PYTHONPATH": str(Path.cwd()), "PATH": "/usr/bin:/bin"}
     began = time.monotonic()
-    child = Child([sys.executable, "-m", "pipeline", "worker"], folder / "worker.txt", env)
+    child = Child(
+        [sys.executable, "-m", "driftline.pipeline", "worker"], folder / "worker.txt", env
+    )
     wait_until(lambda: _ready(port), 600, child, "the worker")
     took, memory = time.monotonic() - began, psutil.Process(child.pid).memory_info().rss / 1e6
     child.stop()

@@ -57,7 +57,7 @@ def scan(folder: Path, moto: Moto, url: str) -> dict[str, Any]:
     path.write_text(yaml.safe_dump({"aws": {"requests_per_second": 1000, "regions": REGIONS}}))
     path.chmod(0o600)
     env = os.environ | moto.env | {"AWS_ENDPOINT_URL": url, "DRIFTLINE_CONFIG": str(path), "PYTHONPATH": str(Path.cwd())}  # fmt: skip
-    command = [sys.executable, "-m", "pipeline", "scan", "aws", "--format", "json", "--output", str(report)]  # fmt: skip
+    command = [sys.executable, "-m", "driftline.pipeline", "scan", "aws", "--format", "json", "--output", str(report)]  # fmt: skip
     began = time.monotonic()
     with (folder / "scan.txt").open("wb") as log:
         child = subprocess.Popen(command, env=env, stdout=log, stderr=log)

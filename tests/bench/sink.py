@@ -14,22 +14,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
+from driftline.pipeline.kafka.topics_admin import create
+from driftline.pipeline.local import elasticsearch, kafka
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import FINDINGS, SNAPSHOTS
+from driftline.pipeline.rulebook import load
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.base import Action, Receipt
+from driftline.sinks.deliver import Deliverer
+from driftline.sinks.elasticsearch import install
+from driftline.sinks.elasticsearch.render import ALIAS, actions
+from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
 from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import async_streaming_bulk
 
-from pipeline.fold import Fold
-from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.local import elasticsearch, kafka
-from pipeline.local.packages import cache
-from pipeline.rulebook import load
-from pipeline.settings import Settings
-from pipeline.topics import FINDINGS, SNAPSHOTS
-from pipeline.topics_admin import create
-from sinks.base import Action, Receipt
-from sinks.deliver import Deliverer
-from sinks.elasticsearch import install
-from sinks.elasticsearch.render import ALIAS, actions
-from sinks.elasticsearch.sink import ElasticsearchSink, client
 from tests.bench import buckets
 
 N, ROUNDS = 10_000, 7

@@ -12,16 +12,16 @@ from typing import Any
 
 import psutil
 from confluent_kafka import TopicPartition
+from driftline.collectors.base import known_from
+from driftline.pipeline.demo.view import View
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import consumer, read_compacted
+from driftline.pipeline.local import elasticsearch, kafka
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.records.topics import APP_ID, CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS, short
+from driftline.sinks.elasticsearch.render import ALIAS
 
-from collectors.base import known_from
-from pipeline import topics_admin
-from pipeline.demo.view import View
-from pipeline.kafka import consumer, read_compacted
-from pipeline.local import elasticsearch, kafka
-from pipeline.local.packages import cache
-from pipeline.local.process import wait_until
-from pipeline.topics import APP_ID, CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS, short
-from sinks.elasticsearch.render import ALIAS
 from tests.bench.account import populate
 from tests.bench.scan import REGIONS
 from tests.collectors.gate import gate

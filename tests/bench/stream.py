@@ -1,6 +1,6 @@
 """One worker through real Kafka on realistic sweeps, side by side with a bare confluent-kafka loop and quixstreams.
 
-Every contestant does the same step (pipeline.partition, the built-in rules) on the same micro-batches. What each
+Every contestant does the same step (driftline.pipeline.assess.shard, the built-in rules) on the same micro-batches. What each
 promises when it is killed differs, and is told beside its figure. A run's clock starts when its first rows are in the
 changelog and ends when its last are: process start and joining are not counted."""
 
@@ -21,13 +21,13 @@ import psutil
 import yaml
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic, OffsetSpec  # type: ignore[attr-defined]
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import Delivery, admin, consumer, flush, produce, producer
+from driftline.pipeline.local import kafka
+from driftline.pipeline.local.process import Child
+from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS
+from driftline.pipeline.settings.blocks import Kafka
 
-from pipeline import topics_admin
-from pipeline.kafka import Delivery, admin, consumer, flush, produce, producer
-from pipeline.local import kafka
-from pipeline.local.process import Child
-from pipeline.settings import Kafka
-from pipeline.topics import PARTITIONS, SNAPSHOTS
 from tests.bench import buckets
 
 RESOURCES, SWEEPS, CHANGED, ROUNDS = 8_000, 14, 0.05, 3
@@ -103,7 +103,7 @@ class Arena:
             path = self.folder / f"{who.name}.yaml"
             path.write_text(yaml.safe_dump(settings))
             path.chmod(0o600)
-            return Child([sys.executable, "-m", "pipeline", "worker"], log, env | {"DRIFTLINE_CONFIG": str(path)})  # fmt: skip
+            return Child([sys.executable, "-m", "driftline.pipeline", "worker"], log, env | {"DRIFTLINE_CONFIG": str(path)})  # fmt: skip
         if who.kind == "quixstreams":
             return Child([str(QUIX / "bin" / "python"), "-m", "tests.bench.quix", brokers, who.name, KEYED, str(state)], log, env)  # fmt: skip
         how = "lean" if who.kind == "bare lean" else "durable"

@@ -21,13 +21,13 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.validate import ParamValidator
+from driftline.collectors.aws.api.botocore_loader import SlimLoader
+from driftline.collectors.aws.api.client import Account
+from driftline.collectors.aws.sweep.read import GLOBAL, Context, Once, Vanished, items, resource
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import Kind, kinds
+from driftline.pipeline.model import CloudAccount, Snapshot
 
-from collectors.aws.client import Account
-from collectors.aws.models import SlimLoader
-from collectors.aws.read import GLOBAL, Context, Once, Vanished, items, resource
-from collectors.redact import Redactor
-from collectors.table import Kind, kinds
-from pipeline.model import CloudAccount, Snapshot
 from tests.collectors.moto import ENV, MASTER, furnish, running
 
 LOADER = SlimLoader()

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
-from collectors.aws.shapes import service_model
+from driftline.collectors.aws.shapes import service_model
+
 from tests.forward import Forwarder, serving
 
 SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")

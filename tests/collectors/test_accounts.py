@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from driftline.collectors.aws.reread.resource import Again
+from driftline.collectors.aws.sweep import accounts as module
+from driftline.collectors.aws.sweep.accounts import Accounts, accounts
+from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.base import Emitted
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.model import Read, Snapshot
 
-from collectors.aws import accounts as module
-from collectors.aws.accounts import Accounts, accounts
-from collectors.aws.again import Again
-from collectors.aws.collect import Options, sweep
-from collectors.base import Emitted
-from collectors.redact import Redactor
-from pipeline.model import Read, Snapshot
 from tests.collectors.moto import MASTER, Moto, organization
 
 TREE = {

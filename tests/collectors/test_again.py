@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.names import form
+from driftline.collectors.aws.reread.resource import Again, taken_apart
+from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.base import Emitted
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds, text
+from driftline.pipeline.model import Read, Snapshot
 
-from collectors.aws.again import Again, taken_apart
-from collectors.aws.collect import Options, sweep
-from collectors.aws.events.names import form
-from collectors.base import Emitted
-from collectors.redact import Redactor
-from collectors.table import kinds, text
-from pipeline.model import Read, Snapshot
 from tests.collectors.moto import MASTER, Moto, furnish, running
 
 REDACTOR = Redactor(b"k" * 32)

@@ -1,9 +1,8 @@
 """What is known of calls as CloudTrail names them, by the models that botocore carries."""
 
 import pytest
-
-from collectors.aws import calls
-from collectors.aws.events.record import claims
+from driftline.collectors.aws import calls
+from driftline.collectors.aws.events.record import claims
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from collectors.aws.joins import attached_documents, group_policies, policies
+from driftline.collectors.aws.sweep.joins import attached_documents, group_policies, policies
 
 OWN = "arn:aws:iam::111111111111:policy/"
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws.sweep import departed as left
+from driftline.collectors.aws.sweep.accounts import Accounts
+from driftline.collectors.base import Emitted, Known, Reading, known_from
+from driftline.collectors.batches import Batches
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.model import CloudAccount, Gone, Scope, Sweep, Swept
+from driftline.pipeline.records.topics import CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS
+from driftline.pipeline.settings.blocks import Settings
 
-from collectors.aws import left
-from collectors.aws.accounts import Accounts
-from collectors.base import Emitted, Known, Reading, known_from
-from collectors.batches import Batches
-from pipeline.errors import UserError
-from pipeline.model import CloudAccount, Gone, Scope, Sweep, Swept
-from pipeline.settings import Settings
-from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS
 from tests.collectors.gate import Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, organization
 from tests.collectors.test_sweep import QUEUE, Told, options

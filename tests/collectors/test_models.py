@@ -3,9 +3,8 @@
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
-
-from collectors.aws.models import SlimLoader, called
-from collectors.aws.shapes import shape_of
+from driftline.collectors.aws.api.botocore_loader import SlimLoader, called
+from driftline.collectors.aws.shapes import shape_of
 
 SLIM = SlimLoader()
 

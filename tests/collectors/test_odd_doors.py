@@ -13,20 +13,20 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws.events import reported
+from driftline.collectors.aws.events.envelope import contents
+from driftline.collectors.aws.events.logfile import records
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.sources.dispatch import MOST_LETTERS, Hearer
+from driftline.collectors.aws.sources.lookup import Lookup, poll
+from driftline.collectors.aws.sources.queue import Queue, read
+from driftline.collectors.folder.config import snapshot_of
+from driftline.collectors.folder.read import config_items
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.records import codec as wire
 
-from collectors.aws.events import reported
-from collectors.aws.events.envelope import contents
-from collectors.aws.events.logfile import records
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.aws.sources.hear import MOST_LETTERS, Hearer
-from collectors.aws.sources.lookup import Lookup, poll
-from collectors.aws.sources.queue import Queue, read
-from collectors.folder.config import snapshot_of
-from collectors.folder.read import config_items
-from collectors.redact import Redactor
-from pipeline import wire
-from pipeline.errors import Malformed
 from tests.collectors.config_items import ITEMS, config_file
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import (
@@ -253,7 +253,7 @@ def test_a_message_of_a_hundred_thousand_bad_ones_is_a_hundred_letters() -> None
 
 def test_a_name_that_cannot_be_asked_for_is_nobodys_dead_letter() -> None:
     """What says nothing of the record passes, and the message stays in the queue."""
-    from pipeline.errors import NotThere
+    from driftline.pipeline.common.errors import NotThere
 
     class Away(Nothing):
         def uid(self, *_: Any) -> str | None:

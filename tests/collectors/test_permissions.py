@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.api.client import Account, enabled_regions
+from driftline.collectors.aws.api.organization import Organization
+from driftline.collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
+from driftline.collectors.aws.reread.resource import Again
+from driftline.collectors.aws.shapes import service_model
+from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.base import Emitted
+from driftline.collectors.table import Kind, kinds
+from driftline.pipeline.model import Snapshot, Sweep
 
-from collectors.aws.again import Again
-from collectors.aws.client import Account, enabled_regions
-from collectors.aws.collect import Options, sweep
-from collectors.aws.organization import Organization
-from collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
-from collectors.aws.shapes import service_model
-from collectors.base import Emitted
-from collectors.table import Kind, kinds
-from pipeline.model import Snapshot, Sweep
 from tests.collectors.answers import by_hand
 from tests.collectors.moto import Moto, furnish
 from tests.collectors.test_again import wish

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.sources.dispatch import Hearer
+from driftline.collectors.aws.sources.lookup import Lookup
+from driftline.collectors.aws.sources.name_index import Index
+from driftline.collectors.aws.sources.queue import LATER, Queue, read
+from driftline.collectors.aws.sources.watermark import drained
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change, Read, Snapshot
 
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.aws.sources.hear import Hearer
-from collectors.aws.sources.lookup import Lookup
-from collectors.aws.sources.queue import LATER, Queue, read
-from collectors.aws.sources.resolve import Index
-from collectors.aws.sources.watermark import drained
-from collectors.redact import Redactor
-from pipeline.errors import Malformed
-from pipeline.model import Change, Read, Snapshot
 from tests.collectors.events.samples import ACCOUNT, LOG, OPENED, bridged, item_message, stored
 
 REDACTOR = Redactor(b"k" * 32)

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-
-from collectors.aws.queue_policy import queues, senders, topics
-from pipeline.settings import EventQueue
+from driftline.collectors.aws.queue_policy import queues, senders, topics
+from driftline.pipeline.settings.blocks import EventQueue
 
 OWN, OTHER = "111111111111", "222222222222"
 QUEUE, TOPIC = f"arn:aws:sqs:eu-west-1:{OWN}:events", f"arn:aws:sns:eu-west-1:{OTHER}:trail"

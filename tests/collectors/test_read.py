@@ -8,14 +8,14 @@ import orjson
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
+from driftline.collectors.aws.api.errors import NotOffered, trouble
+from driftline.collectors.aws.api.to_json import decoded
+from driftline.collectors.aws.shapes import service_model
+from driftline.collectors.aws.sweep.read import Vanished, items, resource
+from driftline.collectors.table import Detail, Kind, kinds
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Snapshot
 
-from collectors.aws.errors import NotOffered, trouble
-from collectors.aws.plain import decoded
-from collectors.aws.read import Vanished, items, resource
-from collectors.aws.shapes import service_model
-from collectors.table import Detail, Kind, kinds
-from pipeline.errors import Malformed
-from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, context, read_all, recorded
 
 XML = '<?xml version="1.0"?><{0}><Code>{1}</Code><Message>no</Message></{0}>'
@@ -335,7 +335,7 @@ def test_times_are_before_the_calls() -> None:
         made.append(len(account.asked))
         return context(account, kind).now()
 
-    from collectors.aws.read import resource
+    from driftline.collectors.aws.sweep.read import resource
 
     where = where._replace(now=now)
     listed = list(items(kind, where))

@@ -7,13 +7,13 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.model import Snapshot
+from driftline.pipeline.records import codec as wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.redact import Redactor
-from collectors.table import kinds
-from pipeline import wire
-from pipeline.model import Snapshot
 from tests.core.world import key
 
 KEY = b"k" * 32
@@ -124,7 +124,7 @@ def test_a_rows_paths_hide_every_value_below(variables: dict[str, Any]) -> None:
 
 
 def test_a_policys_fixed_condition_stays_fixed() -> None:
-    from pipeline.rulebook.policy import allows_public
+    from driftline.pipeline.rulebook.aws.resource_policy import allows_public
 
     condition = {"StringEquals": {"lambda:EventSourceToken": "amzn1.ask.skill.1"}}
     statement = {"Effect": "Allow", "Principal": "*", "Action": "lambda:*", "Condition": condition}

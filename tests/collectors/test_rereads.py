@@ -6,13 +6,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from driftline.collectors.reread_queue import DEBOUNCE, FIRST_WAIT, LONGEST, Rereads, wish_of
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Read
+from driftline.pipeline.records.topics import readers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from collectors.rereads import DEBOUNCE, FIRST_WAIT, LONGEST, Rereads, wish_of
-from pipeline.errors import Malformed
-from pipeline.model import Read
-from pipeline.topics import readers
 
 NOW = 1_800_000_000.0
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.api.client import Account
+from driftline.collectors.aws.api.errors import NotOffered
+from driftline.collectors.aws.sweep.collect import Options, in_shard, sweep
+from driftline.collectors.base import Emitted, Known
+from driftline.pipeline.model import Snapshot, Sweep, SweepUids, Swept
 
-from collectors.aws.client import Account
-from collectors.aws.collect import Options, in_shard, sweep
-from collectors.aws.errors import NotOffered
-from collectors.base import Emitted, Known
-from pipeline.model import Snapshot, Sweep, SweepUids, Swept
 from tests.collectors.gate import CUT, Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, organization
 

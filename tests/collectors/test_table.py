@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws.permissions import actions_of
+from driftline.collectors.aws.shapes import generate, service_model
+from driftline.collectors.table import Complete, Detail, Kind, kinds
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.model import Snapshot
 
-from collectors.aws.permissions import actions_of
-from collectors.aws.shapes import generate, service_model
-from collectors.table import Complete, Detail, Kind, kinds
-from pipeline.errors import UserError
-from pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, read_all, recorded
 
 ROOT = Path(__file__).parents[2]

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from collectors.aws.sources.watermark import Teller, reader_name
-from pipeline import wire
-from pipeline.model import Tick
-from pipeline.settings import Kafka
-from pipeline.topics import PARTITIONS
+from driftline.collectors.aws.sources.watermark import Teller, reader_name
+from driftline.pipeline.model import Tick
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import PARTITIONS
+from driftline.pipeline.settings.blocks import Kafka
 
 
 class Producer:

@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import Actor, Change, Drift
+from driftline.pipeline.records.topics import CHANGES, DRIFT, READS, SNAPSHOTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import Actor, Change, Drift
-from pipeline.partition import Partition
-from pipeline.topics import CHANGES, DRIFT, READS, SNAPSHOTS
 from tests.core.world import (
     World,
     change,

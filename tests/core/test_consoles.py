@@ -5,12 +5,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from driftline.pipeline.assess.wording.consoles import (
+    DOMAINS,
+    HOLE,
+    PLACEHOLDER,
+    console_url,
+    filled,
+    names,
+    rows,
+)
+from driftline.pipeline.rulebook import Rule, load
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.consoles import DOMAINS, HOLE, PLACEHOLDER, console_url, filled, names, rows
-from pipeline.rulebook import Rule, load
-from pipeline.rulebook.shapes import builtin_shapes
 from tests.core.test_finding_sentences import GRANTS
 from tests.core.world import TYPE
 
@@ -118,7 +126,7 @@ def test_a_filled_word_is_one_word_to_a_shell(name: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 def test_every_placeholder_is_filled_or_the_readers_choice(rule: Rule) -> None:
-    """`words` of pipeline/consoles are AWS's own, in capitals."""
+    """`words` of pipeline/assess/wording/consoles are AWS's own, in capitals."""
     row, remediation = rows()[rule.type], rule.file.remediation
     for text in (remediation.cli, remediation.terraform):
         words = set(PLACEHOLDER.findall(text))

@@ -6,10 +6,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from driftline.pipeline.compare.diff import LONGEST, MOST, Hints, diff, policy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.differences import LONGEST, MOST, Hints, diff, policy
 
 GROUP = {
     "GroupId": "sg-1",

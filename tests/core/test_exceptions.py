@@ -5,12 +5,13 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.model import Actor, Control, Finding, RiskException, Snapshot
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
+from driftline.pipeline.rulebook import Rulebook, load
+from driftline.pipeline.state.resource import ASKED, decode_accepted
+from driftline.pipeline.state.rows import EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
 
-from pipeline.fold import Fold
-from pipeline.model import Actor, Control, Finding, RiskException, Snapshot
-from pipeline.rulebook import Rulebook, load
-from pipeline.state import ASKED, EXCEPTIONS_KEY, SOURCES_KEY, decode_accepted, in_order, prefix
-from pipeline.topics import CONTROL, SNAPSHOTS
 from tests.core.world import RULE as RULE_TEXT
 from tests.core.world import UID, Kept, World, change, gone, key, minute, rulebook, tick, value
 
@@ -356,7 +357,7 @@ def test_a_crash_while_states_are_looked_for_leaves_none_out(
     pieces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pattern is looked for a piece at a time; after a restart it is looked for again, from the beginning."""
-    monkeypatch.setattr("pipeline.partition.AT_ONCE", 20)
+    monkeypatch.setattr("driftline.pipeline.assess.shard.AT_ONCE", 20)
     kept = Kept(rulebook())
     uids = [f"{UID}{number}" for number in range(90)]
     for number, uid in enumerate(uids):

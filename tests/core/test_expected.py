@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.assess.drift.expected import Expected, Window, expected
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.offline.content import watch
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import CHANGES, CONTROL
+from driftline.pipeline.settings.blocks import Settings
 from pydantic import ValidationError
 
-from pipeline.drift.expected import Expected, Window, expected
-from pipeline.fold import Fold
-from pipeline.judging import Options
-from pipeline.settings import Settings
-from pipeline.shell import watch
-from pipeline.topics import CHANGES, CONTROL
 from tests.core.world import change, heard, key, rulebook, tick
 
 RESOURCE = {"account": "1", "type": "t", "tags": {"env": "dev"}}

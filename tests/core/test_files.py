@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline import files
+from driftline.pipeline.common import files
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.base import Known, Reading
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import Control, Gone, Scope, Snapshot, Sweep, SweepUids, Swept, micros
+from driftline.pipeline.records.topics import CHANGES, CONTROL, FINDINGS, READS, SNAPSHOTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.base import Known, Reading
-from pipeline.model import Control, Gone, Scope, Snapshot, Sweep, SweepUids, Swept, micros
-from pipeline.partition import Partition
-from pipeline.topics import CHANGES, CONTROL, FINDINGS, READS, SNAPSHOTS
 from tests.core.world import (
     TYPE,
     UID,

@@ -9,17 +9,17 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Control, Drift, Finding, Part, Read, Record, Snapshot, Tick
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.proof.rules.proof import cases, document
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS
+from driftline.pipeline.rulebook import Rule, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.fold import Fold
-from pipeline.model import Control, Drift, Finding, Part, Read, Record, Snapshot, Tick
-from pipeline.partition import Partition
-from pipeline.rulebook import Rule, load
-from pipeline.rulebook.proof import cases, document
-from pipeline.topics import DRIFT, FINDINGS, READS
 from tests.core.world import START, UID, World, key, minute, rulebook, tick, value
 
 READ = ("changed", "older", "unchanged", "duplicates", "bad")

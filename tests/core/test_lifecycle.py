@@ -2,9 +2,9 @@
 
 import orjson
 import pytest
+from driftline.pipeline.model import Finding, Unread, micros
+from driftline.pipeline.records.topics import SNAPSHOTS
 
-from pipeline.model import Finding, Unread, micros
-from pipeline.topics import SNAPSHOTS
 from tests.core.world import UID, World, denied, gone, key, minute, value
 
 

@@ -7,13 +7,21 @@ from datetime import datetime
 import jsonschema
 import orjson
 import pytest
+from driftline.pipeline.model import (
+    RECORDS,
+    Control,
+    finding_id,
+    from_micros,
+    micros,
+    rfc3339,
+    to_micros,
+)
+from driftline.pipeline.records.topics import PARTITIONS, TOPICS, murmur2, partition
+from driftline.pipeline.reference.generate import main, schemas
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.generate import main, schemas
-from pipeline.model import RECORDS, Control, finding_id, from_micros, micros, rfc3339, to_micros
-from pipeline.topics import PARTITIONS, TOPICS, murmur2, partition
 from tests.core.world import World, key
 
 

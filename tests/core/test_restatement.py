@@ -8,12 +8,10 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from pipeline import judging
-from pipeline.judging import RESTATE_AFTER, WHOLE_EVERY, Options
-from pipeline.model import (
+from driftline.pipeline.assess import evaluate as judging
+from driftline.pipeline.assess.evaluate import RESTATE_AFTER, WHOLE_EVERY, Options
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import (
     Baseline,
     Control,
     Restatement,
@@ -22,9 +20,12 @@ from pipeline.model import (
     from_micros,
     micros,
 )
-from pipeline.partition import Partition
-from pipeline.state import Body, Head, State, body_key, decode_body, decode_head, head_key
-from pipeline.topics import CONTROL, FINDINGS, RESTATEMENTS, SNAPSHOTS
+from driftline.pipeline.records.topics import CONTROL, FINDINGS, RESTATEMENTS, SNAPSHOTS
+from driftline.pipeline.state.resource import Body, Head, State, decode_body, decode_head
+from driftline.pipeline.state.rows import body_key, head_key
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.core.world import START, TYPE, UID, denied, gone, key, minute, rulebook, tick, value
 
 HOUR = 60

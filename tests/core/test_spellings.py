@@ -5,12 +5,11 @@ import json
 from typing import Any
 
 import pytest
+from driftline.pipeline.assess.decisions.baselines import differences
+from driftline.pipeline.compare.diff import Hints, diff
+from driftline.pipeline.compare.equivalence import policy, ports_of, same
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.baselines import differences
-from pipeline.differences import Hints, diff
-from pipeline.spellings import policy, ports_of, same
 
 POLICIES = Hints(policies=frozenset({"policy"}))
 ACCOUNT = "123456789012"

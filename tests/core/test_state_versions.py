@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
+from driftline.pipeline.state import rows as state_rows
+from driftline.pipeline.state.rows import NewerState
 
-from pipeline import state
-from pipeline.state import NewerState
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 from tests.core.world import UID, Kept, change, gone, heard, key, rulebook, tick, value
 
 FIXTURE: dict[str, Any] = orjson.loads(
@@ -56,7 +56,7 @@ def of_the_last_release() -> Kept:
 def test_rows_of_the_last_release_go_on() -> None:
     before = [(topic, record.encode()) for topic, record in FIXTURE["records"]]
     fresh, old = Kept(rulebook()), of_the_last_release()
-    assert {row[state._FIRST - 1] for row in old.rows.values()} == {3}
+    assert {row[state_rows._FIRST - 1] for row in old.rows.values()} == {3}
     feed(fresh, before, 0)
     assert without_reading(feed(old, LATER, len(before))) == without_reading(
         feed(fresh, LATER, len(before))
@@ -73,7 +73,7 @@ def test_a_row_of_a_newer_version_is_refused() -> None:
     kept = of_the_last_release()
     for key_, row in kept.rows.items():
         newer = bytearray(row)
-        newer[state._FIRST - 1] = state.STATE_VERSION + 1
+        newer[state_rows._FIRST - 1] = state_rows.STATE_VERSION + 1
         kept.rows[key_] = bytes(newer)
     with pytest.raises(NewerState):
         kept.start(rulebook())

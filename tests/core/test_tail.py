@@ -3,19 +3,18 @@
 from random import Random
 
 import pytest
-
-from pipeline.state import (
+from driftline.pipeline.state.resource import Head
+from driftline.pipeline.state.rows import (
     MARKED,
     NEVER,
     WHOLE_KEY,
-    Head,
     Position,
     encode,
     in_order,
     whole,
 )
-from pipeline.worker import store
-from pipeline.worker.store import Entry, Tail
+from driftline.pipeline.worker import store
+from driftline.pipeline.worker.store import Entry, Tail
 
 ROW = encode(Head(), NEVER, Position())
 OLD = ROW[:28] + bytes([MARKED - 1]) + ROW[29:]

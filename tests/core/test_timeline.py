@@ -5,12 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
-
-from pipeline.fold import Fold
-from pipeline.model import Actor, Control, RiskException, Snapshot
-from pipeline.people import Names, People
-from pipeline.timeline import Timeline
-from pipeline.topics import (
+from driftline.pipeline.model import Actor, Control, RiskException, Snapshot
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.offline.timeline import Timeline
+from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.records.topics import (
     ALERTS,
     CHANGES,
     CONTROL,
@@ -19,6 +18,7 @@ from pipeline.topics import (
     FINDINGS,
     SNAPSHOTS,
 )
+
 from tests.core.world import UID, change, gone, heard, key, minute, rulebook, tick, value
 
 OTHER = UID[:-1] + "2"

@@ -5,14 +5,22 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws.events.actor import actor as actor_of
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.model import (
+    Actor,
+    Change,
+    Control,
+    Drift,
+    Finding,
+    RiskException,
+    finding_id,
+)
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.records.topics import CHANGES, CONTROL
+from driftline.pipeline.rulebook import Rulebook, load
 
-from collectors.aws.events.actor import actor as actor_of
-from pipeline.fold import Fold
-from pipeline.judging import Options
-from pipeline.model import Actor, Change, Control, Drift, Finding, RiskException, finding_id
-from pipeline.people import Names, People
-from pipeline.rulebook import Rulebook, load
-from pipeline.topics import CHANGES, CONTROL
 from tests.collectors.events.samples import by_role, event
 from tests.core.world import change, heard, key, minute, tick
 

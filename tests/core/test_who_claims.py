@@ -5,14 +5,14 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.record import issued
+from driftline.pipeline.model import Actor, Change
+from driftline.pipeline.people.identity import Names, People, identified, own, vouched
+from driftline.pipeline.people.session_chains import Session, asked, opened, question
+from driftline.pipeline.settings.people_files import wrong
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.aws.events.record import issued
-from pipeline.model import Actor, Change
-from pipeline.people import Names, People, identified, own, vouched
-from pipeline.people_files import wrong
-from pipeline.sessions import Session, asked, opened, question
 from tests.core.world import change
 
 A, X, Y = "111111111111", "222222222222", "333333333333"

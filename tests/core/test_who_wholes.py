@@ -6,16 +6,16 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.model import Drift, Snapshot
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import CHANGES, CONTROL
+from driftline.pipeline.rulebook import Rulebook, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.redact import Redactor
-from pipeline.fold import Fold
-from pipeline.model import Drift, Snapshot
-from pipeline.rulebook import Rulebook, load
-from pipeline.topics import CHANGES, CONTROL
 from tests.collectors.events.samples import ACCOUNT, event
 from tests.core.world import heard, key, minute, tick
 

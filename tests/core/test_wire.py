@@ -2,13 +2,13 @@
 
 import orjson
 import pytest
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Snapshot
+from driftline.pipeline.records import codec as wire
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.model import Snapshot
-from pipeline.partition import Partition
 from tests.core.world import START, key, rulebook, value
 
 

@@ -7,11 +7,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
-
-from pipeline import wire
-from pipeline.fold import Fold
-from pipeline.judging import Options
-from pipeline.model import (
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import (
     Actor,
     Change,
     Control,
@@ -23,10 +21,11 @@ from pipeline.model import (
     Unread,
     finding_id,
 )
-from pipeline.partition import Partition
-from pipeline.rulebook import Rulebook, load
-from pipeline.state import in_order
-from pipeline.topics import CHANGES, CONTROL, FINDINGS
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CHANGES, CONTROL, FINDINGS
+from driftline.pipeline.rulebook import Rulebook, load
+from driftline.pipeline.state.rows import in_order
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TYPE = "AWS::KMS::Key"

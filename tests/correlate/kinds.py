@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.detections.load import load
-from pipeline.detections.watch import Watch
-from pipeline.model import Mark, Signal
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.load import load
+from driftline.pipeline.model import Mark, Signal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RULE = """\

@@ -9,9 +9,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
-
-from pipeline.correlate.stretch import SHOWN, Run, alert_id
-from pipeline.correlate.windows import COMPARE, STANDS, Hit, Spec
+from driftline.pipeline.correlate.alerts.span import SHOWN, Run, alert_id
+from driftline.pipeline.detections.windows import COMPARE, STANDS, Hit, Spec
 
 
 class Match(NamedTuple):
@@ -221,7 +220,7 @@ _MEASURES: Mapping[str, Any] = {
 def runs(
     spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int, most: int
 ) -> list[Run]:
-    """The alerts that these hits (by place) make. `most`: MOST of pipeline.correlate.runs."""
+    """The alerts that these hits (by place) make. `most`: MOST of driftline.pipeline.correlate.runs."""
     out: list[Run] = []
     done = 0
     """Hits before this one are counted."""

@@ -6,16 +6,14 @@ from collections import deque
 from typing import Any
 
 import orjson
-
-from pipeline import wire
-from pipeline.correlate.partition import Correlating
-from pipeline.detections.watch import Watch
-from pipeline.fold import longest
-from pipeline.model import restated
-from pipeline.output import marks
-from pipeline.partition import Partition
-from pipeline.rulebook import Rulebook
-from pipeline.topics import (
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.correlate.shard import Correlating
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.model import restated
+from driftline.pipeline.offline.fold import longest
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.outputs import marks
+from driftline.pipeline.records.topics import (
     ALERTS,
     CHANGES,
     CONTROL,
@@ -27,6 +25,7 @@ from pipeline.topics import (
     murmur2,
     partition,
 )
+from driftline.pipeline.rulebook import Rulebook
 
 Rows = dict[bytes, bytes | None]
 

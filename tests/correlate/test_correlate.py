@@ -8,14 +8,14 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
+from driftline.pipeline.correlate import Correlation, Group, Hit, Spec
+from driftline.pipeline.correlate.group_rows import Kept
+from driftline.pipeline.correlate.runs import MOST
+from driftline.pipeline.detections.windows import COMPARE, DAY
+from driftline.pipeline.state.rows import NEVER, Position, head_key
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.correlate import Correlation, Group, Hit, Spec
-from pipeline.correlate.keep import Kept
-from pipeline.correlate.runs import MOST
-from pipeline.correlate.windows import COMPARE, DAY
-from pipeline.state import NEVER, Position, head_key
 from tests.correlate.slow import matches, runs
 
 MINUTE = 60_000_000
@@ -359,7 +359,7 @@ def test_any_order_within_the_lateness_gives_the_same_alerts(
 ) -> None:
     """Also where runs are judged no more, and where the group is read from its rows after every hit."""
     random = Random(seed)
-    with patch("pipeline.correlate.runs.MOST", most):
+    with patch("driftline.pipeline.correlate.runs.MOST", most):
         _any_order(spec, hits, random, restarts, most)
 
 
@@ -423,7 +423,7 @@ def test_a_group_that_was_away_learns_again_and_is_forgotten() -> None:
 def test_a_group_of_too_many_values_says_so_and_alerts_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pipeline.correlate.novelty.MOST_VALUES", 3)
+    monkeypatch.setattr("driftline.pipeline.correlate.conditions.first_seen.MOST_VALUES", 3)
     world = World(new())
     world.hit(*[at(n * 15, value=n) for n in range(3)])
     assert [count for *_, count in world.standing()] == [2]

@@ -6,12 +6,12 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
+from driftline.pipeline.correlate import Correlation, Group, Hit, Spec
+from driftline.pipeline.correlate.runs import MOST
+from driftline.pipeline.state.rows import NEVER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.correlate import Correlation, Group, Hit, Spec
-from pipeline.correlate.runs import MOST
-from pipeline.state import NEVER
 from tests.correlate.test_correlate import (
     EVENTS,
     KINDS,
@@ -123,7 +123,7 @@ def test_what_is_gone_was_never_there_while_time_goes_on(
         else:
             left.append(hit)
     words.sort(key=lambda word: word[0])
-    with patch("pipeline.correlate.runs.MOST", most):
+    with patch("driftline.pipeline.correlate.runs.MOST", most):
         while words:
             if random.random() < 0.6:
                 oldest = min(hit.at for _, _, hit in words)

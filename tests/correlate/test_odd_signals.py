@@ -7,17 +7,17 @@ from unittest.mock import patch
 
 import orjson
 import pytest
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.correlate import codec as reading
+from driftline.pipeline.correlate import group_rows as keep
+from driftline.pipeline.correlate.runs import Scan
+from driftline.pipeline.correlate.shard import Correlating
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.records.outputs import Work
+from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.correlate import keep
-from pipeline.correlate import read as reading
-from pipeline.correlate.partition import Correlating
-from pipeline.correlate.runs import Scan
-from pipeline.detections.watch import Watch
-from pipeline.errors import Malformed
-from pipeline.output import Work
-from pipeline.topics import ALERTS, SIGNALS
 from tests.correlate.kinds import IDS, TYPES, content, correlation, mark, signal
 
 LATENESS = 600_000_000

@@ -11,18 +11,19 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.folder.past import Gathered, past, reader_of
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.detections import load
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.model import Control, Tick, micros
+from driftline.pipeline.offline.detection_backtest import Tally
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import tape
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.folder.past import Gathered, past, reader_of
-from collectors.redact import Redactor
-from pipeline import tape, wire
-from pipeline.backtest import Tally
-from pipeline.detections import load
-from pipeline.detections.watch import Watch
-from pipeline.fold import Fold
-from pipeline.model import Control, Tick, micros
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
 from tests.collectors.events.samples import event
 from tests.core.world import START, change, gone, heard, key, minute, rulebook, tick, value
 from tests.correlate.stream import Stream

@@ -5,16 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.pipeline.correlate.shard import Correlating
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
+from driftline.pipeline.offline.content import watch
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import ALERTS, CHANGES, CONTROL, SIGNALS
+from driftline.pipeline.rulebook import Rulebook, load
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.state.rows import in_order
 
-from pipeline.correlate.partition import Correlating
-from pipeline.detections.watch import Watch
-from pipeline.fold import Fold
-from pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
-from pipeline.rulebook import Rulebook, load
-from pipeline.settings import Settings
-from pipeline.shell import watch
-from pipeline.state import in_order
-from pipeline.topics import ALERTS, CHANGES, CONTROL, SIGNALS
 from tests.core.world import RULE, change, heard, key, minute, rulebook, tick, value
 
 LATENESS = 600_000_000

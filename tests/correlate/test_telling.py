@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.correlate.telling import sentence
+from driftline.pipeline.correlate.alerts.sentence import sentence
 
 ALERT: dict[str, Any] = {
     "title": "Rights are changed", "state": "active", "actors": ["ann"], "resources": ["arn:aws:iam::111111111111:role/x"], "count": 1,

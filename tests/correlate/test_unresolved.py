@@ -8,14 +8,21 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.assess import pending_events as unresolved
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.model import Actor, Change, micros
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.people.session_chains import (
+    LIFETIME,
+    MOST_ASKERS,
+    PARTITIONS_ASK,
+    asked,
+    question,
+)
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
 
-from pipeline import unresolved, wire
-from pipeline.detections.watch import Watch
-from pipeline.fold import Fold
-from pipeline.model import Actor, Change, micros
-from pipeline.partition import Partition
-from pipeline.sessions import LIFETIME, MOST_ASKERS, PARTITIONS_ASK, asked, question
-from pipeline.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
 from tests.core.world import START, change, heard, minute, rulebook, tick
 from tests.correlate.stream import Stream
 from tests.correlate.test_one_fold import correlation, detection, final, watching
@@ -235,7 +242,7 @@ class Alone:
 
 def answer(content: Watch, credential: str, by: Actor) -> bytes:
     """What the session says of itself."""
-    from pipeline.sessions import opened as opens
+    from driftline.pipeline.people.session_chains import opened as opens
 
     told = opens(None, opened(credential, ROLES[0], by, 0))
     assert told

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 from cfnlint import lint_file  # type: ignore[import-untyped]
-
-from collectors.aws.collect import Options, sweep
-from collectors.aws.permissions import (
+from driftline.collectors.aws.permissions import (
     MOST,
     caller_policy,
     reader_policy,
@@ -20,7 +18,9 @@ from collectors.aws.permissions import (
     split,
     trust_policy,
 )
-from pipeline.reference.deploy import ROLE
+from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.pipeline.reference.deploy import ROLE
+
 from tests.collectors.moto import MASTER, Moto, organization
 from tests.deploy.words import DEPLOY, mentioned, parse
 

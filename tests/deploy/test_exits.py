@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+import driftline.pipeline.cli
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from driftline.collectors.aws.api.environment_errors import user_error
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.common.errors import NotThere, UserError
+from driftline.pipeline.kafka import client as kafka
 
-import pipeline.cli
-from collectors.aws.mistakes import user_error
-from pipeline import kafka
-from pipeline.errors import NotThere, UserError
 from tests.shells.command import given_back
 
 
@@ -16,7 +17,7 @@ def code_of(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """The exit code of a command, run in this process."""
     monkeypatch.setattr("sys.argv", ["driftline", *words])
     with pytest.raises(SystemExit) as end:
-        pipeline.cli.run()
+        driftline.pipeline.cli.run()
     assert isinstance(end.value.code, int)
     return end.value.code
 
@@ -41,7 +42,7 @@ def without_kafka(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_runs_on_asks_to_be_started_again(
     words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert code_of(monkeypatch, *words.split()) == pipeline.cli.EXIT_RESTART
+    assert code_of(monkeypatch, *words.split()) == exit_codes.EXIT_RESTART
     assert "restart wanted: Kafka at 127.0.0.1:1" in capsys.readouterr().err
 
 
@@ -50,14 +51,14 @@ def test_what_runs_on_asks_to_be_started_again(
 def test_what_runs_once_leaves_it_to_the_caller(
     words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert code_of(monkeypatch, *words.split()) == pipeline.cli.EXIT_USAGE
+    assert code_of(monkeypatch, *words.split()) == exit_codes.EXIT_USAGE
     assert "error: Kafka at 127.0.0.1:1" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("without_kafka")
 def test_another_start_does_not_mend_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRIFTLINE_REDACTION__KEY", "")
-    assert code_of(monkeypatch, "collect", "aws") == pipeline.cli.EXIT_USAGE
+    assert code_of(monkeypatch, "collect", "aws") == exit_codes.EXIT_USAGE
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
+from driftline.pipeline.reference.deploy import pinned
 
-from pipeline.reference.deploy import pinned
 from tests.deploy.words import DEPLOY, ROOT, parse, settings_of
 
 DOCKER = DEPLOY / "docker"
@@ -107,7 +107,7 @@ def test_health_is_asked_of_what_listens_and_there_alone(name: str, tmp_path: Pa
 def test_the_image_asks_for_a_page_that_is_served() -> None:
     assert "ENV HEALTH_PORT=6066" in FILE
     assert "os.environ['HEALTH_PORT'] + '/live'" in FILE
-    assert '"/live"' in (ROOT / "pipeline" / "health.py").read_text()
+    assert '"/live"' in (ROOT / "pipeline/ops/health.py").read_text()
 
 
 def test_the_image_runs_as_nobody_special() -> None:
@@ -123,7 +123,7 @@ def test_what_the_image_copies_is_there_and_let_in() -> None:
     assert set(copied) == let_in
     for path in copied:
         assert (ROOT / path).exists(), path
-    packages = re.search(r"^include = \[(.+)\]$", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)  # fmt: skip
+    packages = re.search(r"^FOLDERS = \((.+)\)$", (ROOT / "setup.py").read_text(), re.MULTILINE)  # fmt: skip
     assert packages
     assert {name.strip(' "*') for name in packages[1].split(",")} <= set(copied)
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from driftline.pipeline.common import exit_codes
 
-from pipeline import cli
 from tests.deploy.words import DEPLOY, mentioned, parse, settings_of
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
@@ -63,15 +63,19 @@ def test_starts_a_real_command_with_real_settings(unit: Path, tmp_path: Path) ->
 def test_starts_again_only_where_that_helps(unit: Path) -> None:
     keys = read(unit)
     assert keys["Restart"] == ["on-failure"]
-    assert keys["RestartForceExitStatus"] == [str(cli.EXIT_RESTART)]
+    assert keys["RestartForceExitStatus"] == [str(exit_codes.EXIT_RESTART)]
     newer = (
-        f" {cli.EXIT_NEWER} {cli.EXIT_OTHER_TOPIC}"
+        f" {exit_codes.EXIT_NEWER} {exit_codes.EXIT_OTHER_TOPIC}"
         if keys["ExecStart"][0].endswith((" worker", " correlate"))
         else ""
     )
-    assert keys["RestartPreventExitStatus"] == [f"{cli.EXIT_USAGE} {cli.EXIT_OWN_ERROR}{newer}"]
+    assert keys["RestartPreventExitStatus"] == [
+        f"{exit_codes.EXIT_USAGE} {exit_codes.EXIT_OWN_ERROR}{newer}"
+    ]
     assert keys["StartLimitIntervalSec"] == ["0"]
-    stopped_by_signal = [str(cli.EXIT_INTERRUPTED)] if "collect" in keys["ExecStart"][0] else None
+    stopped_by_signal = (
+        [str(exit_codes.EXIT_INTERRUPTED)] if "collect" in keys["ExecStart"][0] else None
+    )
     assert keys.get("SuccessExitStatus") == stopped_by_signal
 
 

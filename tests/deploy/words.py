@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
-
-from pipeline.cli import main
-from pipeline.settings import Settings, load_settings
+from driftline.pipeline.cli import main
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

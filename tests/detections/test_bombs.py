@@ -4,8 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from pipeline.detections import View, load
+from driftline.pipeline.detections import View, load
 
 RULE = """title: t
 id: 5b0a3f2c-0000-4000-8000-00000000000a

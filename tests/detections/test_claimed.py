@@ -3,19 +3,19 @@
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader, claims
+from driftline.collectors.aws.sources.name_index import Seen
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.correlate import Hit
+from driftline.pipeline.correlate.runs import runs
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.model import Change, to_micros
+from driftline.pipeline.offline.content import watch
+from driftline.pipeline.proof.detections import events, proof
+from driftline.pipeline.settings.blocks import Settings
 
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader, claims
-from collectors.aws.sources.resolve import Seen
-from collectors.redact import Redactor
-from collectors.table import kinds
-from pipeline.correlate import Hit
-from pipeline.correlate.runs import runs
-from pipeline.detections import events, proof
-from pipeline.detections.watch import Watch
-from pipeline.model import Change, to_micros
-from pipeline.settings import Settings
-from pipeline.shell import watch
 from tests.collectors.events.samples import event
 from tests.collectors.events.test_odd import example
 

@@ -7,24 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from collectors.aws import calls
-from collectors.aws.events import reported
-from collectors.aws.events.record import Reader
-from collectors.aws.places import places
-from collectors.aws.sources.resolve import Seen
-from collectors.redact import Redactor
-from collectors.table import kinds
-from pipeline.detections import events, forms, load, proof
-from pipeline.detections.mutants import survivors
-from pipeline.detections.rule import closure
-from pipeline.detections.values import View
-from pipeline.detections.watch import Watch
-from pipeline.files import shipped
-from pipeline.rulebook import builtin_folder
-from pipeline.rulebook.shapes import builtin_shapes
-from pipeline.settings import Settings
-from pipeline.shell import watch as of_settings
+from driftline.collectors.aws import calls
+from driftline.collectors.aws.events import reported
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.places import places
+from driftline.collectors.aws.sources.name_index import Seen
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.common.files import shipped
+from driftline.pipeline.detections import load
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.rule import closure
+from driftline.pipeline.detections.values import View
+from driftline.pipeline.offline.content import watch as of_settings
+from driftline.pipeline.proof.detections import events, forms, proof
+from driftline.pipeline.proof.detections.mutants import survivors
+from driftline.pipeline.rulebook import builtin_folder
+from driftline.pipeline.rulebook.shapes import builtin_shapes
+from driftline.pipeline.settings.blocks import Settings
 
 FOLDERS = [builtin_folder() / "detections", builtin_folder() / "correlations"]
 FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.yml"))

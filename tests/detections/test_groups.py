@@ -5,22 +5,15 @@ from typing import Any
 
 import pytest
 import yaml
-
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.redact import Redactor
-from pipeline.detections import load
-from pipeline.detections.correlations import Correlation
-from pipeline.detections.observed import foreign, of_change
-from pipeline.detections.rule import compiled
-from pipeline.detections.values import View
-from pipeline.detections.watch import (
-    MOST_GROUPS,
-    MOST_VALUES,
-    Watch,
-    _counted,
-    groups,
-)
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.detections import load
+from driftline.pipeline.detections.correlations import Correlation
+from driftline.pipeline.detections.engine import MOST_GROUPS, MOST_VALUES, Watch, _counted, groups
+from driftline.pipeline.detections.observed import foreign, of_change
+from driftline.pipeline.detections.rule import compiled
+from driftline.pipeline.detections.values import View
 
 RULE = compiled({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
 

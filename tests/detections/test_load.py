@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from driftline.pipeline.correlate.runs import runs
+from driftline.pipeline.detections import Detections, View, load
+from driftline.pipeline.detections.load import MOST_DOCUMENTS
+from driftline.pipeline.detections.windows import Hit
+from driftline.pipeline.state.rows import NEVER
 
-from pipeline.correlate.runs import runs
-from pipeline.correlate.windows import Hit
-from pipeline.detections import Detections, View, load
-from pipeline.detections.load import MOST_DOCUMENTS
-from pipeline.state import NEVER
 from tests.shells.command import Command
 
 RULE: dict[str, Any] = {
@@ -186,7 +186,7 @@ def test_check_says_what_loads(tmp_path: Path, driftline: Command) -> None:
 
 def test_a_checkout_s_own_rules_load_without_a_word(driftline: Command) -> None:
     """The folder holds posture rules and frameworks too."""
-    from pipeline.rulebook import builtin_folder
+    from driftline.pipeline.rulebook import builtin_folder
 
     rules = builtin_folder()
     found = load([rules, rules / "detections"])

@@ -3,18 +3,18 @@
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.observed import of_change
+from driftline.pipeline.model import Alert, Change
+from driftline.pipeline.offline.content import watch
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.records.topics import CHANGES
+from driftline.pipeline.settings.blocks import Settings
 
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.redact import Redactor
-from pipeline.detections.observed import of_change
-from pipeline.detections.watch import Watch
-from pipeline.fold import Fold
-from pipeline.model import Alert, Change
-from pipeline.people import Names, People
-from pipeline.settings import Settings
-from pipeline.shell import watch
-from pipeline.topics import CHANGES
 from tests.core.world import minute, rulebook
 
 ACCOUNT = "111122223333"

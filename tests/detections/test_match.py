@@ -4,12 +4,11 @@ import fnmatch
 from typing import Any
 
 import pytest
+from driftline.pipeline.detections import Detections, View
+from driftline.pipeline.detections.match import Refused
+from driftline.pipeline.detections.rule import compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.detections import Detections, View
-from pipeline.detections.match import Refused
-from pipeline.detections.rule import compiled
 
 LISTS = {"admins": ["root", "adm*"]}
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 import pytest
-
-from pipeline.detections.mutants import MOST_LISTED, survivors
-from pipeline.detections.rule import closure, compiled
-from pipeline.detections.values import View
+from driftline.pipeline.detections.rule import closure, compiled
+from driftline.pipeline.detections.values import View
+from driftline.pipeline.proof.detections.mutants import MOST_LISTED, survivors
 
 
 def told(detection: dict[str, Any], fires: list[dict[str, Any]], silent: list[dict[str, Any]]) -> list[str]:  # fmt: skip

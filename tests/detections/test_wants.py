@@ -5,14 +5,13 @@ from typing import Any
 
 import pytest
 import yaml
+from driftline.pipeline.detections import View, load
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.rule import compiled
+from driftline.pipeline.offline.content import watch
+from driftline.pipeline.settings.blocks import Settings
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.detections import View, load
-from pipeline.detections.rule import compiled
-from pipeline.detections.watch import Watch
-from pipeline.settings import Settings
-from pipeline.shell import watch
 
 READ: dict[str, Any] = {
     "eventName": "DescribeInstances", "eventSource": "ec2.amazonaws.com", "readOnly": True, "userAgent": "aws-cli/2",

@@ -8,8 +8,8 @@ import sys
 import threading
 from typing import Any
 
-from pipeline.cli import run
-from pipeline.worker.ledger import Ledger
+from driftline.pipeline.cli import run
+from driftline.pipeline.worker.commit import Ledger
 
 _flush = Ledger._flush
 

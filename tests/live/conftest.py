@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-
-from pipeline.kafka import admin
-from pipeline.local import elasticsearch, kafka
-from pipeline.local.process import wait_until
-from pipeline.settings import Elasticsearch, Kafka, Settings, Worker
-from pipeline.topics import TOPICS, Topic
-from pipeline.topics_admin import create
+from driftline.pipeline.kafka.client import admin
+from driftline.pipeline.kafka.topics_admin import create
+from driftline.pipeline.local import elasticsearch, kafka
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.records.topics import TOPICS, Topic
+from driftline.pipeline.settings.blocks import Elasticsearch, Kafka, Settings, Worker
 
 if TYPE_CHECKING:
     from tests.live.stage import Stage
@@ -41,7 +40,7 @@ def elastic() -> Iterator[elasticsearch.ElasticsearchServer]:
     """An Elasticsearch node. Its folder must be one that nobody else's rights close: pytest's own is not."""
     from tempfile import TemporaryDirectory
 
-    from pipeline.local.packages import cache
+    from driftline.pipeline.local.packages import cache
 
     with TemporaryDirectory(prefix="test-", dir=cache(), ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o711)

@@ -23,9 +23,8 @@ from typing import Any
 import orjson
 import yaml
 from confluent_kafka import TopicPartition
-
-from pipeline import topics_admin
-from pipeline.kafka import (
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import (
     Delivery,
     consumer,
     flush,
@@ -35,10 +34,9 @@ from pipeline.kafka import (
     read_compacted,
     retrying,
 )
-from pipeline.local import kafka
-from pipeline.local.process import Child
-from pipeline.settings import Kafka
-from pipeline.topics import (
+from driftline.pipeline.local import kafka
+from driftline.pipeline.local.process import Child
+from driftline.pipeline.records.topics import (
     CHANGES,
     CONTROL,
     DEADLETTER,
@@ -49,6 +47,8 @@ from pipeline.topics import (
     STATE,
     Topic,
 )
+from driftline.pipeline.settings.blocks import Kafka
+
 from tests.core.world import cause, final, revision, write_rules
 from tests.live.tape import Record, Tape
 
@@ -62,17 +62,17 @@ PATIENCE = 120.0
 class Slot(threading.Thread):
     """The supervisor of one worker: starts it again whenever it ends, until told not to."""
 
-    def __init__(self, folder: Path, name: str, env: dict[str, str], program: list[str]) -> None:
+    def __init__(self, folder: Path, name: str, env: dict[str, str], command: list[str]) -> None:
         super().__init__(daemon=True)
         self.state, self.log = folder / f"state-{name}", folder / f"worker-{name}.txt"
         self.env = env | {"DRIFTLINE_WORKER__STATE_DIR": str(self.state)}
-        self.program, self.wipe, self.exits = program, False, Counter[int]()
+        self.command, self.wipe, self.exits = command, False, Counter[int]()
         self._over = threading.Event()
         self.child = self._launch()
         self.start()
 
     def _launch(self) -> Child:
-        return Child([sys.executable, "-m", *self.program], self.log, self.env)
+        return Child(self.command, self.log, self.env)
 
     def run(self) -> None:
         while True:
@@ -121,14 +121,16 @@ class Arena:
         }  # fmt: skip
         if chaos:
             self.env["CHAOS"] = str(chaos)
-        self.program = ["tests.live.chaos"] if chaos else ["pipeline", "worker"]
+        self.program = ["tests.live.chaos"] if chaos else ["driftline.pipeline", "worker"]
+        self.python = sys.executable
         self.slots: list[Slot] = []
         self.feeding = threading.Thread(target=self._feed, daemon=True)
         self.fed = 0
         self.rate = 1500.0
 
     def worker(self, *program: str) -> Slot:
-        slot = Slot(self.folder, str(len(self.slots)), self.env, list(program) or self.program)
+        command = [self.python, "-m", *(program or self.program)]
+        slot = Slot(self.folder, str(len(self.slots)), self.env, command)
         self.slots.append(slot)
         return slot
 
@@ -294,10 +296,9 @@ def transition(value: bytes) -> tuple[Any, ...] | None:
 
 def compare_files(arena: Arena) -> tuple[int, int]:
     """Each state file must hold just what the changelog held at the offset that the file names."""
+    from driftline.pipeline.state.rows import newest
+    from driftline.pipeline.worker.store import OFFSET_KEY, Tail
     from rocksdict import Options, Rdict
-
-    from pipeline.state import newest
-    from pipeline.worker.store import OFFSET_KEY, Tail
 
     def fold(folded: dict[bytes, bytes], entries: list[Any]) -> None:
         for _, _, key, row in entries:

@@ -1,12 +1,13 @@
 """Workers of an older version are replaced one after another while records flow, then compared with an undisturbed run.
 
-`git worktree add /tmp/old REF && python -m tests.live.mixed /tmp/old --n 30000` prints one line of counts. The old tree is run
-by this interpreter: its dependencies must be this version's. What must hold afterwards: every finding's last statement
+`git worktree add /tmp/old REF && make -C /tmp/old venv && python -m tests.live.mixed /tmp/old --n 30000` prints one line of
+counts. The old tree is run by its own environment. What must hold afterwards: every finding's last statement
 agrees in all that both versions know, no transition is lost or invented, no record is a dead letter that was none."""
 
 import argparse
 import random
 import shutil
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,9 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+from driftline.pipeline.kafka.client import read_all
+from driftline.pipeline.records.topics import FINDINGS
 
-from pipeline.kafka import read_all
-from pipeline.topics import FINDINGS
 from tests.core.world import final, revision
 from tests.live.crash import Arena, Slot, verify
 from tests.live.tape import Tape
@@ -29,11 +30,11 @@ KNOWN_TO_BOTH = ("id", "evaluation", "status", "reason", "evidence", "first_seen
 def trial(old: Path, folder: Path, n: int, seconds: float, seed: int) -> dict[str, Any]:
     """One rolling restart from the old tree to this one, with two workers."""
     arena, chance = Arena(folder, Tape(n, seed, decided=True)), random.Random(seed)
-    new = arena.env["PYTHONPATH"]
     try:
-        arena.env |= {"PYTHONPATH": str(old)}
+        arena.python = str(old / ".venv/bin/python")
+        program = "driftline.pipeline" if (old / "setup.py").exists() else "pipeline"
         for _ in range(2):
-            arena.worker()
+            arena.worker(program, "worker")
         arena.rate = n / seconds
         arena.decide()
         arena.feeding.start()
@@ -42,7 +43,7 @@ def trial(old: Path, folder: Path, n: int, seconds: float, seed: int) -> dict[st
             time.sleep(
                 chance.uniform(0.1, 0.25) * seconds
             )  # a person's pace, not a synchronisation
-            _replace(slot, new, chance)
+            _replace(slot, [sys.executable, "-m", *arena.program], chance)
             arena.flowing()
         slowest = arena.finish()
         counts: dict[str, Any] = verify(arena)
@@ -54,9 +55,9 @@ def trial(old: Path, folder: Path, n: int, seconds: float, seed: int) -> dict[st
         arena.close()
 
 
-def _replace(slot: Slot, tree: str, chance: random.Random) -> None:
+def _replace(slot: Slot, command: list[str], chance: random.Random) -> None:
     """Stops a worker politely, or not; its supervisor starts the new version, half of the time without its files."""
-    slot.child._env = {**slot.env, "PYTHONPATH": tree}  # of the next start
+    slot.child.command = command  # of the next start
     slot.wipe = chance.random() < 0.5
     if chance.random() < 0.5:
         slot.child.kill()
@@ -88,9 +89,9 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=int(time.time()))
     options.add_argument("--keep", type=Path)
     chosen = options.parse_args()
-    if not (chosen.old / "pipeline").is_dir():
+    if not (chosen.old / ".venv/bin/python").exists():
         options.error(
-            f"{chosen.old} is no checkout of Driftline (run: git worktree add {chosen.old} REF)"
+            f"{chosen.old} is no checkout of Driftline with its environment (run: git worktree add {chosen.old} REF && make -C {chosen.old} venv)"
         )
     with TemporaryDirectory(ignore_cleanup_errors=True) as name:
         got = trial(chosen.old.resolve(), Path(name), chosen.n, chosen.seconds, chosen.seed)

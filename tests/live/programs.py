@@ -12,16 +12,17 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 from click.testing import CliRunner
+from driftline.pipeline.cli import main
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.exit_codes import EXIT_USAGE
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer, read_all
+from driftline.pipeline.local.process import Child, free_port
+from driftline.pipeline.records.topics import FINDINGS
+from driftline.pipeline.settings.blocks import Kafka, load_settings
 
-from pipeline.cli import EXIT_USAGE, main
-from pipeline.errors import UserError
-from pipeline.kafka import Delivery, flush, produce, producer, read_all
-from pipeline.local.process import Child, free_port
-from pipeline.settings import Kafka, load_settings
-from pipeline.topics import FINDINGS
 from tests.core.world import write_rules
 
-OURS = [sys.executable, "-m", "pipeline"]
+OURS = [sys.executable, "-m", "driftline.pipeline"]
 
 
 class Told(NamedTuple):

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer, read_all
+from driftline.pipeline.kafka.topics_admin import create
+from driftline.pipeline.local.elasticsearch import ElasticsearchServer
+from driftline.pipeline.local.kafka import KafkaServer
+from driftline.pipeline.local.process import Child, wait_until
+from driftline.pipeline.records.topics import DEADLETTER, FINDINGS, RESTATEMENTS
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.elasticsearch import install
+from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 from elasticsearch import ApiError, Elasticsearch
 
-from pipeline.kafka import Delivery, flush, produce, producer, read_all
-from pipeline.local.elasticsearch import ElasticsearchServer
-from pipeline.local.kafka import KafkaServer
-from pipeline.local.process import Child, wait_until
-from pipeline.settings import Settings
-from pipeline.topics import DEADLETTER, FINDINGS, RESTATEMENTS
-from pipeline.topics_admin import create
-from sinks.elasticsearch import install
-from sinks.elasticsearch.render import ALIAS, history_stream
 from tests.live import conftest, proxy
 
 PATIENCE = 60
@@ -43,7 +43,7 @@ class Stage:
             "DRIFTLINE_ELASTICSEARCH__URL": self.gate.url,
             "DRIFTLINE_ELASTICSEARCH__NAMESPACE": self.settings.elasticsearch.namespace, "DRIFTLINE_SINK__SESSION_TIMEOUT": "6s", "PYTHONPATH": str(Path.cwd()),
         }  # fmt: skip
-        command = [sys.executable, "-m", "pipeline", "sink", "elasticsearch"]
+        command = [sys.executable, "-m", "driftline.pipeline", "sink", "elasticsearch"]
         child = Child(command, self.folder / f"sink-{len(self.sinks)}.txt", env)
         self.sinks.append(child)
         return child

@@ -8,12 +8,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
-
-from pipeline import wire
-from pipeline.consoles import rows
-from pipeline.fold import Fold
-from pipeline.judging import Options
-from pipeline.model import (
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.wording.consoles import rows
+from driftline.pipeline.model import (
     Actor,
     Baseline,
     Change,
@@ -24,8 +21,19 @@ from pipeline.model import (
     Tick,
     Unread,
 )
-from pipeline.shell import grants
-from pipeline.topics import CHANGES, CONTROL, DRIFT, FINDINGS, RESTATEMENTS, SNAPSHOTS, partition
+from driftline.pipeline.offline.content import grants
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import (
+    CHANGES,
+    CONTROL,
+    DRIFT,
+    FINDINGS,
+    RESTATEMENTS,
+    SNAPSHOTS,
+    partition,
+)
+
 from tests.core.world import TYPE, rulebook
 
 ROUNDS = 25

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import orjson
 import pytest
+from driftline.collectors.base import known_from
+from driftline.pipeline.kafka.client import read_all, read_compacted
+from driftline.pipeline.kafka.topics_admin import create
+from driftline.pipeline.local import kafka
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.model import Snapshot, Sweep
+from driftline.pipeline.records.topics import SNAPSHOTS, SWEEPS
 
-from collectors.base import known_from
-from pipeline.kafka import read_all, read_compacted
-from pipeline.local import kafka
-from pipeline.local.process import wait_until
-from pipeline.model import Snapshot, Sweep
-from pipeline.topics import SNAPSHOTS, SWEEPS
-from pipeline.topics_admin import create
 from tests.collectors.gate import Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, running
 from tests.live.programs import Site
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.live
 KEY = f"aws/{MASTER}/us-east-1/AWS::SQS::Queue"
 ONCE = ("collect", "aws", "--once", "--regions", "us-east-1", "--type", "AWS::SQS::Queue")
 COUNT = 60
-HASTY = (sys.executable, "-c", "import collectors.batches as b; b.PATIENCE_MS = 3_000; from pipeline.cli import run; run()")  # fmt: skip
+HASTY = (sys.executable, "-c", "import driftline.collectors.batches as b; b.PATIENCE_MS = 3_000; from driftline.pipeline.cli import run; run()")  # fmt: skip
 """The collector, but it waits for a broker seconds, not minutes."""
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.detections import load
+from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.kafka.client import read_all
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import ALERTS, CORRELATE_ID, SIGNALS
 
-from pipeline.detections import load
-from pipeline.detections.watch import Watch
-from pipeline.fold import Fold
-from pipeline.kafka import read_all
-from pipeline.topics import ALERTS, CORRELATE_ID, SIGNALS
 from tests.core.world import rulebook
 from tests.live.crash import CONTENT, Arena
 from tests.live.tape import Tape
@@ -51,7 +51,7 @@ def test_the_same_alerts_whoever_is_killed(tmp_path: Path) -> None:
     try:
         arena.rate = 20_000 / 25
         for program in ("worker", "worker", "correlate", "correlate"):
-            arena.worker("pipeline", program)
+            arena.worker("driftline.pipeline", program)
         arena.feeding.start()
         arena.flowing()
         kills = 0

@@ -10,18 +10,18 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import TopicPartition
+from driftline.pipeline.kafka.client import admin, read_all
+from driftline.pipeline.kafka.dead_letters import KEPT
+from driftline.pipeline.local.elasticsearch import ElasticsearchServer
+from driftline.pipeline.local.kafka import KafkaServer
+from driftline.pipeline.local.process import Child, wait_until
+from driftline.pipeline.model import finding_id
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
+from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.templates import fingerprint, mapping
 from elasticsearch import Elasticsearch
 
-from pipeline import wire
-from pipeline.deadletter import KEPT
-from pipeline.kafka import admin, read_all
-from pipeline.local.elasticsearch import ElasticsearchServer
-from pipeline.local.kafka import KafkaServer
-from pipeline.local.process import Child, wait_until
-from pipeline.model import finding_id
-from pipeline.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
-from sinks.elasticsearch.render import ALIAS
-from sinks.elasticsearch.templates import fingerprint, mapping
 from tests.core.world import UID, World, key
 from tests.live.programs import Site, Told
 from tests.live.tape import AS_WORKER
@@ -32,8 +32,8 @@ HOME = partition(UID)
 NEIGHBOURS = [u for u in (f"{UID}{n:03d}" for n in range(400)) if partition(u) == HOME][:4]
 OLDER = [sys.executable, "-c", """
 from pipeline import wire
-from pipeline.cli import run
-from pipeline.errors import Malformed
+from driftline.pipeline.cli import run
+from driftline.pipeline.common.errors import Malformed
 reads = wire.snapshot
 def snapshot(data):
     found = reads(data)

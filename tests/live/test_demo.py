@@ -11,10 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from pipeline.demo.steps import NAMES
-from pipeline.local.packages import cache
-from pipeline.local.process import wait_until
+from driftline.pipeline.demo.steps import NAMES
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.local.process import wait_until
 
 pytestmark = pytest.mark.live
 MARK = "TEST_OF_THE_DEMO"
@@ -30,7 +29,7 @@ class Demo:
         """Addresses that something of it was seen to listen at."""
         with log.open("w") as out:
             self.program = subprocess.Popen(
-                [sys.executable, "-m", "pipeline", "demo", *arguments], stdout=out, stderr=subprocess.STDOUT,
+                [sys.executable, "-m", "driftline.pipeline", "demo", *arguments], stdout=out, stderr=subprocess.STDOUT,
                 env=os.environ | {MARK: self.mark, "COLUMNS": "80"}, start_new_session=True,
             )  # fmt: skip
         self.process = psutil.Process(self.program.pid)

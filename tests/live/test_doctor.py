@@ -16,17 +16,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,
     ResourceType,
 )
+from driftline.collectors.aws.permissions import reader_policy
+from driftline.collectors.aws.shapes import service_model
+from driftline.collectors.table import kinds
+from driftline.pipeline.kafka.client import admin
+from driftline.pipeline.local.elasticsearch import ElasticsearchServer
+from driftline.pipeline.local.kafka import KafkaServer
+from driftline.pipeline.local.process import free_port, wait_until
+from driftline.pipeline.model import Control, Scope, Sweep, Tick
+from driftline.pipeline.records.topics import CONTROL, DRIFT, SWEEPS
 from elasticsearch import Elasticsearch
 
-from collectors.aws.permissions import reader_policy
-from collectors.aws.shapes import service_model
-from collectors.table import kinds
-from pipeline.kafka import admin
-from pipeline.local.elasticsearch import ElasticsearchServer
-from pipeline.local.kafka import KafkaServer
-from pipeline.local.process import free_port, wait_until
-from pipeline.model import Control, Scope, Sweep, Tick
-from pipeline.topics import CONTROL, DRIFT, SWEEPS
 from tests.collectors.answers import by_hand
 from tests.collectors.moto import MASTER, Moto, running
 from tests.collectors.test_permissions import MOTOS_OWN

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
+from driftline.pipeline.local import elasticsearch
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.local.process import answers, wait_until
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import FINDINGS, SNAPSHOTS
+from driftline.pipeline.settings.blocks import Elasticsearch
+from driftline.sinks.base import Busy
+from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
 from pydantic import SecretStr
 
-from pipeline.fold import Fold
-from pipeline.local import elasticsearch
-from pipeline.local.packages import cache
-from pipeline.local.process import answers, wait_until
-from pipeline.settings import Elasticsearch
-from pipeline.topics import FINDINGS, SNAPSHOTS
-from sinks.base import Busy
-from sinks.elasticsearch.render import ALIAS
-from sinks.elasticsearch.sink import ElasticsearchSink, client
 from tests.core.world import key, rulebook, value
 from tests.live.certificates import Authority
 from tests.live.programs import Site, Told

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import orjson
 import pytest
+from driftline.pipeline.kafka.client import (
+    Delivery,
+    flush,
+    produce,
+    producer,
+    read_all,
+    read_compacted,
+)
+from driftline.pipeline.model import restated
+from driftline.pipeline.records import tape
+from driftline.pipeline.records.topics import CHANGES, FINDINGS, PARTITIONS, RESTATEMENTS
 
-from pipeline import tape
-from pipeline.kafka import Delivery, flush, produce, producer, read_all, read_compacted
-from pipeline.model import restated
-from pipeline.topics import CHANGES, FINDINGS, PARTITIONS, RESTATEMENTS
 from tests.live.crash import Arena
 from tests.live.tape import Record, Tape
 
@@ -69,7 +76,7 @@ def test_stream_scan_and_replay_are_equal(tmp_path: Path) -> None:
 
 def ours(env: dict[str, str], *words: object, code: int = 1) -> bytes:
     """What a command of ours says."""
-    done = subprocess.run([sys.executable, "-m", "pipeline", *map(str, words)], env=env, capture_output=True, check=False)  # fmt: skip
+    done = subprocess.run([sys.executable, "-m", "driftline.pipeline", *map(str, words)], env=env, capture_output=True, check=False)  # fmt: skip
     assert done.returncode == code, done.stderr
     return done.stdout
 

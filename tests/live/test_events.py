@@ -9,13 +9,13 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.base import known_from
+from driftline.pipeline.demo.audit import Recorder, bus_to_queue, to_bus, to_log, user
+from driftline.pipeline.kafka.client import read_all, read_compacted
+from driftline.pipeline.local import kafka
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.records.topics import CHANGES, CONTROL, DEADLETTER, DRIFT, SWEEPS
 
-from collectors.base import known_from
-from pipeline.demo.audit import Recorder, bus_to_queue, to_bus, to_log, user
-from pipeline.kafka import read_all, read_compacted
-from pipeline.local import kafka
-from pipeline.local.process import wait_until
-from pipeline.topics import CHANGES, CONTROL, DEADLETTER, DRIFT, SWEEPS
 from tests.collectors.events.samples import event
 from tests.collectors.moto import MASTER, Moto, running
 from tests.live.programs import Site

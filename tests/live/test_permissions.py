@@ -23,20 +23,20 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourcePatternType,
     ResourceType,
 )
+from driftline.collectors.base import Known, Reading
+from driftline.collectors.batches import Batches
+from driftline.pipeline.cli.permissions import grants, roles
+from driftline.pipeline.kafka.client import admin, consumer, producer, read_compacted
+from driftline.pipeline.local import elasticsearch, kafka
+from driftline.pipeline.local.packages import cache
+from driftline.pipeline.local.process import free_port, wait_until
+from driftline.pipeline.model import Scope
+from driftline.pipeline.records.topics import FINDINGS, SWEEPS, topics_of
+from driftline.pipeline.settings.blocks import Elasticsearch, Kafka, load_settings
+from driftline.sinks.elasticsearch.render import ALIAS, history_stream
+from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
 from elasticsearch import AuthorizationException
 
-from collectors.base import Known, Reading
-from collectors.batches import Batches
-from pipeline.cli.permissions import grants, roles
-from pipeline.kafka import admin, consumer, producer, read_compacted
-from pipeline.local import elasticsearch, kafka
-from pipeline.local.packages import cache
-from pipeline.local.process import free_port, wait_until
-from pipeline.model import Scope
-from pipeline.settings import Elasticsearch, Kafka, load_settings
-from pipeline.topics import FINDINGS, SWEEPS, topics_of
-from sinks.elasticsearch.render import ALIAS, history_stream
-from sinks.elasticsearch.sink import ElasticsearchSink, client
 from tests.core.world import UID, World, key
 from tests.live.certificates import Authority
 from tests.live.programs import Site, Told

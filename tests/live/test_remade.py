@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from driftline.pipeline.common.exit_codes import EXIT_OTHER_TOPIC
+from driftline.pipeline.kafka.client import admin
+from driftline.pipeline.kafka.topics_admin import ids
+from driftline.pipeline.local.kafka import KafkaServer
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.model import Control, Tick
+from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS, partition
 
-from pipeline.cli import EXIT_OTHER_TOPIC
-from pipeline.kafka import admin
-from pipeline.local.kafka import KafkaServer
-from pipeline.local.process import wait_until
-from pipeline.model import Control, Tick
-from pipeline.topics import CONTROL, SNAPSHOTS, partition
-from pipeline.topics_admin import ids
 from tests.core.world import UID, key, value
 from tests.live.programs import Site
 

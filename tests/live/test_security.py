@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from driftline.pipeline.common.errors import NotThere, UserError
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import Delivery, admin, flush, produce, producer, read_all
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.records.topics import SNAPSHOTS, partition, topics_of
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.pipeline.worker.credentials import Tokens, credentials
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from pipeline import topics_admin
-from pipeline.errors import NotThere, UserError
-from pipeline.kafka import Delivery, admin, flush, produce, producer, read_all
-from pipeline.local.process import wait_until
-from pipeline.settings import Kafka
-from pipeline.topics import SNAPSHOTS, partition, topics_of
-from pipeline.worker.credentials import Tokens, credentials
 from tests.core.world import UID, key, value
 from tests.live.listeners import PASSWORD, PLAIN, TOPIC, USER, Secured, secured
 from tests.live.programs import Site

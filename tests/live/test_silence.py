@@ -4,13 +4,13 @@ comes back."""
 from pathlib import Path
 
 import pytest
-
-from pipeline import kafka_retry, topics_admin
-from pipeline.errors import NotThere
-from pipeline.kafka import Delivery, explained, flush, produce, producer, read_all
-from pipeline.local import kafka
-from pipeline.settings import Kafka
-from pipeline.topics import FINDINGS
+from driftline.pipeline.common.errors import NotThere
+from driftline.pipeline.kafka import retries as kafka_retry
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import Delivery, explained, flush, produce, producer, read_all
+from driftline.pipeline.local import kafka
+from driftline.pipeline.records.topics import FINDINGS
+from driftline.pipeline.settings.blocks import Kafka
 
 pytestmark = pytest.mark.live
 RECORDS, SIZE, PARTITIONS = 18_000, 8000, 3

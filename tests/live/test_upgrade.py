@@ -10,13 +10,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,
     ResourceType,
 )
-
-from pipeline import state, wire
-from pipeline.kafka import admin
-from pipeline.local.kafka import KafkaServer
-from pipeline.local.process import wait_until
-from pipeline.state import NEVER, Head, Position
-from pipeline.topics import (
+from driftline.pipeline.kafka.client import admin
+from driftline.pipeline.local.kafka import KafkaServer
+from driftline.pipeline.local.process import wait_until
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import (
     CONTROL,
     DEFAULT_PREFIX,
     DRIFT,
@@ -29,6 +27,10 @@ from pipeline.topics import (
     partition,
     use_prefix,
 )
+from driftline.pipeline.state import rows as state_rows
+from driftline.pipeline.state.resource import Head
+from driftline.pipeline.state.rows import NEVER, Position
+
 from tests.core.world import key, tick
 from tests.live.conftest import without_topics
 from tests.live.programs import Site
@@ -63,9 +65,9 @@ def test_topics_that_are_missing_or_differ_are_brought_up_to_date(site: Site) ->
 
 
 def test_state_of_a_newer_version_is_told_and_nothing_is_changed(site: Site) -> None:
-    row = bytearray(state.encode(Head(), NEVER, Position()))
-    row[28] = state.STATE_VERSION + 1
-    assert state.version(bytes(row)) == state.STATE_VERSION + 1
+    row = bytearray(state_rows.encode(Head(), NEVER, Position()))
+    row[28] = state_rows.STATE_VERSION + 1
+    assert state_rows.version(bytes(row)) == state_rows.STATE_VERSION + 1
     site.say(STATE.name, bytes(row), key=b"hnewer", partition=3)
     without_topics(site.kafka, [SCORES])
     for words in (("upgrade", "--check"), ("upgrade", "--apply")):

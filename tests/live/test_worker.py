@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.pipeline.local.kafka import KafkaServer
+from driftline.pipeline.local.process import Child, free_port, wait_until
+from driftline.pipeline.model import Part, finding_id
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
+from driftline.pipeline.state import resource as state
+from driftline.pipeline.state import rows as state_rows
 
-from pipeline import state, wire
-from pipeline.local.kafka import KafkaServer
-from pipeline.local.process import Child, free_port, wait_until
-from pipeline.model import Part, finding_id
-from pipeline.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
 from tests.core.world import key, tick
 from tests.live.programs import Site, Worker
 
@@ -137,10 +139,10 @@ def opened(site: Site) -> int:
 def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     uid = "arn:aws:kms:eu-west-1:111111111111:key/newer"
     home = partition(uid)
-    row = bytearray(state.encode(state.Head(), state.NEVER, state.Position()))
-    row[28] = state.STATE_VERSION + 1
-    site.say(STATE.name, bytes(row), key=state.head_key(uid), partition=home)
-    site.say(STATE.name, state.whole(1), key=state.WHOLE_KEY, partition=home)
+    row = bytearray(state_rows.encode(state.Head(), state_rows.NEVER, state_rows.Position()))
+    row[28] = state_rows.STATE_VERSION + 1
+    site.say(STATE.name, bytes(row), key=state_rows.head_key(uid), partition=home)
+    site.say(STATE.name, state_rows.whole(1), key=state_rows.WHOLE_KEY, partition=home)
     site.say(CONTROL.name, tick(1), partition=home)
     worker = site.worker("--supervise")
     wait_until(lambda: not worker.child.running, PATIENCE, None, "its end")
@@ -149,8 +151,8 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     assert "written by a newer Driftline" in log
     assert "starts again" not in log
     # For who comes next: as if nothing had been.
-    site.say(STATE.name, None, key=state.head_key(uid), partition=home)
-    site.say(STATE.name, state.whole(1), key=state.WHOLE_KEY, partition=home)
+    site.say(STATE.name, None, key=state_rows.head_key(uid), partition=home)
+    site.say(STATE.name, state_rows.whole(1), key=state_rows.WHOLE_KEY, partition=home)
 
 
 def test_an_unreachable_broker_is_told(site: Site) -> None:

@@ -1,19 +1,18 @@
-"""Writes pipeline/rulebook/identity/managed.json from the copy of AWS's managed policies that moto carries: of each
+"""Writes pipeline/rulebook/aws/identity/managed.json from the copy of AWS's managed policies that moto carries: of each
 policy the statements about actions that some question here asks of. `python -m tests.rules.managed`."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
+from driftline.pipeline.rulebook.aws.identity.judges import DECRYPTS, EVERY_KEY
+from driftline.pipeline.rulebook.aws.identity.keys import Holder
+from driftline.pipeline.rulebook.aws.identity.ways import EVERY_ROLE, PASS, ways
+from driftline.pipeline.rulebook.aws.resource_policy import covers, many
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from pipeline.rulebook.identity.allowed import Allowed
-from pipeline.rulebook.identity.judges import DECRYPTS, EVERY_KEY
-from pipeline.rulebook.identity.keys import Holder
-from pipeline.rulebook.identity.ways import EVERY_ROLE, PASS, ways
-from pipeline.rulebook.policy import covers, many
-
-PATH = Path(__file__).parents[2] / "pipeline/rulebook/identity/managed.json"
+PATH = Path(__file__).parents[2] / "pipeline/rulebook/aws/identity/managed.json"
 
 
 def published() -> dict[str, Any]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook import BoundRule, Rule, ast, load
-from pipeline.rulebook.proof import ask, cases, document
-from pipeline.rulebook.proof_sentences import situation
+from driftline.pipeline.proof.rules.proof import ask, cases, document
+from driftline.pipeline.proof.rules.sentences import situation
+from driftline.pipeline.rulebook import BoundRule, Rule, load
+from driftline.pipeline.rulebook.cel import syntax_tree as ast
 
 RULES = [rule for rule in load().rules if rule.sentence is not None]
 SAYS_NOTHING = re.compile(

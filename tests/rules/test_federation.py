@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook.federation import trusts_any_tenant, trusts_whole_provider
+from driftline.pipeline.rulebook.aws.federation import trusts_any_tenant, trusts_whole_provider
 
 OWN = "111111111111"
 GITHUB = "token.actions.githubusercontent.com"

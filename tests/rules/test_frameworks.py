@@ -4,17 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
-
-from pipeline.rulebook import Rulebook, load
-from pipeline.rulebook.frameworks import (
+from driftline.pipeline.rulebook import Rulebook, load
+from driftline.pipeline.rulebook.frameworks import (
     Catalogue,
     Frameworks,
     built_in_frameworks,
     keys,
     load_frameworks,
 )
-from pipeline.rulebook.rule import load_rule
-from pipeline.rulebook.shapes import builtin_shapes
+from driftline.pipeline.rulebook.rule import load_rule
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 
 FRAMEWORKS = built_in_frameworks()
 FORMS = {

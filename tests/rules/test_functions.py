@@ -3,8 +3,7 @@
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook.functions import CURRENT, FUNCTIONS, Current
+from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
 
 OWN = "111111111111"
 KEY = "elasticfilesystem:AccessedViaMountTarget"

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook.functions import CURRENT, FUNCTIONS, Current
-from pipeline.rulebook.grants import allows_service, gives_others
+from driftline.pipeline.rulebook.aws.grants import allows_service, gives_others
+from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
 
 OWN, OTHER = "111111111111", "222222222222"
 ACTIONS = "s3:DeleteBucketPolicy s3:PutBucketPolicy"

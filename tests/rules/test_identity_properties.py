@@ -2,12 +2,11 @@
 
 from typing import Any
 
+from driftline.pipeline.rulebook.aws.identity import judges
+from driftline.pipeline.rulebook.aws.identity.keys import Holder
+from driftline.pipeline.rulebook.aws.identity.subject import Subject
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from pipeline.rulebook.identity import judges
-from pipeline.rulebook.identity.keys import Holder
-from pipeline.rulebook.identity.subject import Subject
 
 OWN = "111111111111"
 USER = Holder(OWN, f"arn:aws:iam::{OWN}:user/ann", 1_790_000_000_000_000)

@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-
-from pipeline.model import micros
-from pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
-from pipeline.rulebook.proof import Hidden, cases, document
+from driftline.pipeline.model import micros
+from driftline.pipeline.proof.rules.proof import Hidden, cases, document
+from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
 
 RULES = load().rules
 TYPES = sorted({rule.type for rule in RULES})

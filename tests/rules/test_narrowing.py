@@ -1,10 +1,9 @@
 """Rules by severity and service, and without some."""
 
 import pytest
-
-from pipeline.errors import UserError
-from pipeline.rulebook import Override, load
-from pipeline.rulebook.narrowing import narrowed, services_of, severities, shows, words
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.rulebook import Override, load
+from driftline.pipeline.rulebook.narrowing import narrowed, services_of, severities, shows, words
 
 BOOK = load([], [], builtin=True)
 

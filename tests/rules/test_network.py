@@ -4,10 +4,9 @@ import random
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook import load
-from pipeline.rulebook.functions import CURRENT, FUNCTIONS, Current
-from pipeline.rulebook.judge import BoundRule, RuleSet
+from driftline.pipeline.rulebook import load
+from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
+from driftline.pipeline.rulebook.ruleset import BoundRule, RuleSet
 
 WORLD = [{"CidrIp": "0.0.0.0/0"}]
 LIST = {"PrefixListIds": [{"PrefixListId": "pl-1"}]}

@@ -7,11 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-
-from pipeline.model import micros
-from pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
-from pipeline.rulebook.oddities import NEXT
-from pipeline.rulebook.proof import Case, cases, document
+from driftline.pipeline.model import micros
+from driftline.pipeline.proof.rules.proof import Case, cases, document
+from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
+from driftline.pipeline.rulebook.cel.unexpected_values import NEXT
 
 RULES = load().rules
 ODD: list[Any] = [

@@ -4,9 +4,8 @@ import base64
 from typing import Any
 
 import pytest
-
-from collectors.redact import Redactor
-from pipeline.rulebook.secrets import holds_secret, secrets
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.rulebook.secrets import holds_secret, secrets
 
 OURS = Redactor(b"k" * 32)
 PASSWORD = "Zq9hunter22"

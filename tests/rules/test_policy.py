@@ -3,18 +3,17 @@
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook.functions import (
-    CURRENT,
-    Current,
-    _any_allows_public,
-    _port_open_to_world,
-)
-from pipeline.rulebook.policy import (
+from driftline.pipeline.rulebook.aws.resource_policy import (
     allows_cross_account,
     allows_public,
     covers,
     requires_tls,
+)
+from driftline.pipeline.rulebook.cel.functions import (
+    CURRENT,
+    Current,
+    _any_allows_public,
+    _port_open_to_world,
 )
 
 OWN, OTHER = "111111111111", "222222222222"

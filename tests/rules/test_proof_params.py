@@ -3,12 +3,11 @@
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook import Rule, load
-from pipeline.rulebook.proof import failures, survivors
-from pipeline.rulebook.proof_params import changed, spread
-from pipeline.rulebook.rule import Table, load_rule
-from pipeline.rulebook.shapes import builtin_shapes
+from driftline.pipeline.proof.rules.params import changed, spread
+from driftline.pipeline.proof.rules.proof import failures, survivors
+from driftline.pipeline.rulebook import Rule, load
+from driftline.pipeline.rulebook.rule import Table, load_rule
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 
 RULES = {rule.id: rule for rule in load().rules}
 PORTS, RUNTIMES = "aws-ec2-security-group-no-risky-ports-from-internet", "aws-lambda-function-runtime-supported"  # fmt: skip

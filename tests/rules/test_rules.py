@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from pipeline.cli.rules import command
-from pipeline.model.finding import SEVERITIES
-from pipeline.rulebook import Rule, load
-from pipeline.rulebook.families import families
-from pipeline.rulebook.frameworks import built_in_frameworks
-from pipeline.rulebook.proof import cases, failures, survivors
-from pipeline.rulebook.rule import load_rule
-from pipeline.rulebook.shapes import builtin_shapes
-from pipeline.rulebook.standing import STANDING
+from driftline.pipeline.cli.rules import command
+from driftline.pipeline.model.finding import SEVERITIES
+from driftline.pipeline.proof.rules.proof import cases, failures, survivors
+from driftline.pipeline.rulebook import Rule, load
+from driftline.pipeline.rulebook.baseline_rules import STANDING
+from driftline.pipeline.rulebook.families import families
+from driftline.pipeline.rulebook.frameworks import built_in_frameworks
+from driftline.pipeline.rulebook.rule import load_rule
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 
 ROOT = Path(__file__).parents[2]
 RULES = load().rules

@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.pipeline.proof.rules.pinning import write
+from driftline.pipeline.proof.rules.sentences import told, unsaid
+from driftline.pipeline.rulebook import Rule, load
+from driftline.pipeline.rulebook.rule import load_rule
+from driftline.pipeline.rulebook.shapes import builtin_shapes
+from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, fill, standard, worded
+from driftline.pipeline.rulebook.wording.sentence import Situation
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.rulebook import Rule, load
-from pipeline.rulebook.pinning import write
-from pipeline.rulebook.proof_sentences import told, unsaid
-from pipeline.rulebook.rule import load_rule
-from pipeline.rulebook.sentence import Situation
-from pipeline.rulebook.shapes import builtin_shapes
-from pipeline.rulebook.wording import LONGEST, clean, fill, standard, worded
 
 RULES = load().rules
 WRITTEN = [rule for rule in RULES if rule.sentence is not None]

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from pipeline.exception_files import Checker
-from pipeline.people_files import _file
-from pipeline.rulebook import Rulebook, source
-from pipeline.rulebook.source import MORE, MOST_PROBLEMS, Source
+from driftline.pipeline.common import yaml_source as source
+from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source
+from driftline.pipeline.rulebook import Rulebook
+from driftline.pipeline.settings.exception_files import Checker
+from driftline.pipeline.settings.people_files import _file
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12))  # fmt: skip
 REFUSED = {
@@ -86,7 +86,7 @@ def test_no_other_loader_of_yaml() -> None:
         for path in (root / folder).rglob("*.py")
         if any(f"yaml.{word}" in path.read_text() for word in ("load", "safe_load", "full_load", "unsafe_load"))
     }  # fmt: skip
-    assert calls == {"pipeline/files.py"}, "shipped() reads what comes with Driftline"
+    assert calls == {"pipeline/common/files.py"}, "shipped() reads what comes with Driftline"
 
 
 def test_of_a_flood_of_mistakes_only_so_many_are_told(tmp_path: Path) -> None:

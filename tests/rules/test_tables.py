@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from pipeline.rulebook import condition, federation, grants
-from pipeline.rulebook.identity import ask, judges, keys
-from pipeline.rulebook.identity.keys import Holder
-from pipeline.rulebook.identity.subject import Subject
-from pipeline.rulebook.policy import allows_cross_account, allows_public
+from driftline.pipeline.rulebook.aws import federation, grants
+from driftline.pipeline.rulebook.aws import policy_condition as condition
+from driftline.pipeline.rulebook.aws.identity import ask, judges, keys
+from driftline.pipeline.rulebook.aws.identity.keys import Holder
+from driftline.pipeline.rulebook.aws.identity.subject import Subject
+from driftline.pipeline.rulebook.aws.resource_policy import allows_cross_account, allows_public
 
 OWN = "111111111111"
 BUCKET = "arn:aws:s3:::example"

@@ -4,16 +4,15 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from driftline.pipeline.model import micros
+from driftline.pipeline.proof.rules.outcomes import can_answer
+from driftline.pipeline.proof.rules.proof import Hidden, cases, document
+from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
+from driftline.pipeline.rulebook.cel.expression import compile_text
+from driftline.pipeline.rulebook.rule import RuleFile, load_rule
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.model import micros
-from pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
-from pipeline.rulebook.expression import compile_text
-from pipeline.rulebook.outcomes import can_answer
-from pipeline.rulebook.proof import Hidden, cases, document
-from pipeline.rulebook.rule import RuleFile, load_rule
-from pipeline.rulebook.shapes import builtin_shapes
 
 RULES = load().rules
 SEVERAL = [rule for rule in RULES if len(rule.file.needs) > 1]

@@ -1,4 +1,4 @@
-"""Brokers in memory behind the two clients that pipeline.kafka makes, which fail as they are told to. Only what we call."""
+"""Brokers in memory behind the two clients that driftline.pipeline.kafka.client makes, which fail as they are told to. Only what we call."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,8 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     PartitionMetadata,
     TopicMetadata,
 )
-
-from pipeline.topics import topics_of
+from driftline.pipeline.records.topics import topics_of
 
 EOF = KafkaError._PARTITION_EOF
 

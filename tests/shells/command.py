@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import pytest
-
-from pipeline import cli
+from driftline.pipeline import cli
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from driftline.pipeline.records import tape
 
-from pipeline import tape
 from tests.detections.test_load import OTHER, RULE
 from tests.shells.command import Command
 
@@ -151,7 +151,7 @@ def test_json_has_every_list_though_it_is_empty(tmp_path: Path, driftline: Comma
 
 def test_ours_look_where_they_are_asked_to(tmp_path: Path, driftline: Command) -> None:
     """The checkout's own folder, by its name or by the switch, or both."""
-    from pipeline.rulebook import builtin_folder
+    from driftline.pipeline.rulebook import builtin_folder
 
     record = event(1, "CreateAccessKey") | {"eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "bea"},
                                             "userIdentity": {"type": "IAMUser", "userName": "ann", "accountId": "111111111111", "arn": "arn:aws:iam::111111111111:user/ann"}}  # fmt: skip

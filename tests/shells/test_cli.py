@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 import pytest
+from driftline.pipeline import cli
+from driftline.pipeline.common.errors import RestartWanted, UserError
 
-from pipeline import cli
-from pipeline.errors import RestartWanted, UserError
 from tests.shells.command import Command
 
 COMMANDS = ["alerts", "clock", "collect", "config", "coverage", "deadletter", "demo", "doctor", "findings", "permissions", "replay", "rules", "scan", "sink", "topics", "worker"]  # fmt: skip
@@ -75,7 +75,7 @@ def test_debug_shows_where(driftline: Command, monkeypatch: pytest.MonkeyPatch) 
 
 def test_help_imports_no_client_library() -> None:
     """`driftline --help` is quick: libraries of clouds and brokers come with their commands."""
-    code = "import sys, pipeline.cli; print([m for m in ('boto3', 'confluent_kafka', 'faust', 'elasticsearch') if m in sys.modules])"
+    code = "import sys, driftline.pipeline.cli; print([m for m in ('boto3', 'confluent_kafka', 'faust', 'elasticsearch') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -83,11 +83,11 @@ def test_help_imports_no_client_library() -> None:
 def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
     rule = tmp_path / "rules" / "own-rule-one.yaml"
     rule.parent.mkdir()
-    base = [sys.executable, "-m", "pipeline", "rules"]
-    made = subprocess.run([*base, "new", "own-rule-one", "--type", "AWS::S3::Bucket", "--dir", str(rule.parent)], check=False, capture_output=True, cwd=tmp_path, env={"PYTHONPATH": str(Path(cli.__file__).parents[2])})  # fmt: skip
+    base = [sys.executable, "-m", "driftline.pipeline", "rules"]
+    made = subprocess.run([*base, "new", "own-rule-one", "--type", "AWS::S3::Bucket", "--dir", str(rule.parent)], check=False, capture_output=True, cwd=tmp_path)  # fmt: skip
     assert made.returncode == 0, made.stderr
     rule.write_text(rule.read_text().replace("What holds when", "Was hält, wenn"))
-    env = {"PYTHONPATH": str(Path(cli.__file__).parents[2]), "PYTHONIOENCODING": "ascii"}
+    env = {"PYTHONIOENCODING": "ascii"}
     shown = subprocess.run([*base, "show", "own-rule-one", "--rules", str(rule.parent)], check=False, capture_output=True, cwd=tmp_path, env=env)  # fmt: skip
     assert shown.returncode == 0, shown.stderr
     assert "hält".encode() in shown.stdout or rb"h\xe4lt" in shown.stdout

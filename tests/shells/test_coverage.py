@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.base import Known
+from driftline.collectors.coverage import Gauges, ago, as_json, rows, table
+from driftline.pipeline.cli.coverage import _address
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.model import Scope, Sweep, SweepUnread
+from driftline.pipeline.ops import metrics
 from rich.console import Console
 
-from collectors.aws.collect import Options, sweep
-from collectors.base import Known
-from collectors.coverage import Gauges, ago, as_json, rows, table
-from pipeline import metrics
-from pipeline.cli.coverage import _address
-from pipeline.errors import UserError
-from pipeline.model import Scope, Sweep, SweepUnread
 from tests.collectors.moto import MASTER, Moto
 
 QUEUE, USER = "AWS::SQS::Queue", "AWS::IAM::User"

@@ -11,19 +11,27 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from driftline.pipeline.cli import demo
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.demo import stage
+from driftline.pipeline.demo.estate import BUCKETS, GROUPS, KEYS, REGIONS, ROLES, USERS, VOLUMES
+from driftline.pipeline.demo.patience import NotSeen, Patience
+from driftline.pipeline.demo.probe import LAST, UNIT, Probe
+from driftline.pipeline.demo.show import Rate, line, severities, table, transitions
+from driftline.pipeline.demo.stage import own_environment
+from driftline.pipeline.demo.steps import LIMITS, NAMES, Play, Step, method, steps
+from driftline.pipeline.demo.truth import (
+    BLOCK,
+    RULES,
+    SSH,
+    Shown,
+    latency,
+    moved,
+    told_twice,
+    wrong,
+)
+from driftline.pipeline.rulebook import builtin_folder, rule_files
 from rich.console import Console
-
-from pipeline.cli import demo
-from pipeline.demo import stage
-from pipeline.demo.estate import BUCKETS, GROUPS, KEYS, REGIONS, ROLES, USERS, VOLUMES
-from pipeline.demo.patience import NotSeen, Patience
-from pipeline.demo.probe import LAST, UNIT, Probe
-from pipeline.demo.show import Rate, line, severities, table, transitions
-from pipeline.demo.stage import own_environment
-from pipeline.demo.steps import LIMITS, NAMES, Play, Step, method, steps
-from pipeline.demo.truth import BLOCK, RULES, SSH, Shown, latency, moved, told_twice, wrong
-from pipeline.errors import UserError
-from pipeline.rulebook import builtin_folder, rule_files
 
 OPEN = Shown("1", SSH, "group", "AWS::EC2::SecurityGroup", "1", "open", "failed", 0, "2026-01-01")
 CLEAR = Shown("2", BLOCK, "bucket", "AWS::S3::Bucket", "1", "clear", "passed", 0, "")

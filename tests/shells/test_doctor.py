@@ -10,9 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.ops.checks import (
+    Check,
+    Line,
+    State,
+    apart,
+    examine,
+    exit_code,
+    folded,
+    side_by_side,
+)
 
-from pipeline.doctor import Check, Line, State, apart, examine, exit_code, folded, side_by_side
-from pipeline.errors import UserError
 from tests.deploy.words import parse
 from tests.shells.command import Command, Said
 
@@ -211,8 +220,8 @@ def test_a_state_that_others_may_read(doctor: Callable[..., Said], tmp_path: Pat
 
 
 def test_detections_that_cannot_fire_are_named_with_what_they_want() -> None:
-    from pipeline.doctor_checks import _detections
-    from pipeline.settings import Settings
+    from driftline.pipeline.settings.blocks import Settings
+    from driftline.pipeline.tasks.doctor import _detections
 
     def lines(**events: Any) -> list[tuple[str, str]]:
         settings = Settings.model_validate({"aws": {"events": events}})

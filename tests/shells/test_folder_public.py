@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.collectors.folder.read import read
+from driftline.pipeline.assess import evaluate as judging
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.merge import merge
+from driftline.pipeline.model import Snapshot, micros
+from driftline.pipeline.rulebook import load
+from driftline.pipeline.state.resource import State
+from driftline.pipeline.state.rows import Position
 
-from collectors.folder.read import read
-from pipeline import judging
-from pipeline.judging import Options
-from pipeline.model import Snapshot, micros
-from pipeline.normalise import merge
-from pipeline.rulebook import load
-from pipeline.state import Position, State
 from tests.collectors.config_items import BUCKET_ACL, ITEMS, account_block, config_file
 from tests.shells.test_folder import KEYED
 

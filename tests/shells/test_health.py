@@ -9,13 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.kafka.dead_letters import Origin, letter_id
+from driftline.pipeline.ops import health, metrics
+from driftline.pipeline.ops.health import listen, serve
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.outputs import Dead
+from driftline.pipeline.worker.dead_letters import Graves, about
 
-from pipeline import health, metrics, wire
-from pipeline.deadletter import Origin, letter_id
-from pipeline.errors import UserError
-from pipeline.health import listen, serve
-from pipeline.output import Dead
-from pipeline.worker.graves import Graves, about
 from tests.core.world import UID, key
 from tests.live.programs import get, samples
 

@@ -67,7 +67,7 @@ def test_ctrl_c_ends_it_quickly(silent: Silent, tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "pipeline",
+        "driftline.pipeline",
         "scan",
         "aws",
         *HERE,

@@ -11,14 +11,20 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from driftline.pipeline.common.errors import NotThere, UserError
+from driftline.pipeline.kafka import client as kafka
+from driftline.pipeline.kafka import dead_letters as deadletter
+from driftline.pipeline.kafka import decision_store as decisions
+from driftline.pipeline.kafka import redeliver as retry
+from driftline.pipeline.kafka import retries as kafka_retry
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.outages import Away
+from driftline.pipeline.kafka.retries import RETRIABLE, answer, retriable, retrying
+from driftline.pipeline.model import RiskException
+from driftline.pipeline.records.topics import CONTROL, EXCEPTIONS, FINDINGS, SNAPSHOTS, SWEEPS
+from driftline.pipeline.settings.blocks import Kafka, Settings
+from driftline.pipeline.tasks import doctor_kafka
 
-from pipeline import deadletter, decisions, doctor_kafka, kafka, kafka_retry, retry, topics_admin
-from pipeline.errors import NotThere, UserError
-from pipeline.kafka_away import Away
-from pipeline.kafka_retry import RETRIABLE, answer, retriable, retrying
-from pipeline.model import RiskException
-from pipeline.settings import Kafka, Settings
-from pipeline.topics import CONTROL, EXCEPTIONS, FINDINGS, SNAPSHOTS, SWEEPS
 from tests.core.world import START, tick
 from tests.shells.broker import Brokers, Consumer, Message, records
 
@@ -53,7 +59,7 @@ def altered(found: Brokers) -> Any:
 
 
 def followed(_: Brokers) -> Any:
-    from pipeline.cli.coverage import _follow
+    from driftline.pipeline.cli.coverage import _follow
 
     return [message and message.value() for message in islice(_follow(SETTINGS, threading.Event()), 21)]  # fmt: skip
 
@@ -67,7 +73,7 @@ def origins(ask: Callable[[retry.Origins], Any]) -> Any:
 
 
 def refilled(_: Brokers) -> Any:
-    from sinks.elasticsearch import refill
+    from driftline.sinks.elasticsearch import refill
 
     return refill._partitions(OURS, FINDINGS.name), sorted(
         m.value() for m in refill._last(OURS, [0, 1, 2])
@@ -75,25 +81,25 @@ def refilled(_: Brokers) -> Any:
 
 
 def upgraded(_: Brokers) -> Any:
-    from pipeline import upgrade
+    from driftline.pipeline.tasks import upgrade
 
     return list(upgrade._states(SETTINGS))
 
 
 def tailed(_: Brokers) -> Any:
-    from pipeline.demo.tail import Tail
+    from driftline.pipeline.demo.tail import Tail
 
     return len(Tail(OURS, SWEEPS, beginning=False).look())
 
 
 def guarded(_: Brokers) -> Any:
-    from pipeline.worker.guard import Guard
+    from driftline.pipeline.worker.offsets import Guard
 
     return Guard(OURS, "group", 10, lambda: 1).first(FINDINGS.name, 0)
 
 
 def recorded(folder: Path) -> Callable[[Brokers], Any]:
-    from pipeline.recording import record
+    from driftline.pipeline.kafka.recording import record
 
     return lambda _: record(OURS, folder / "t.ndjson", START, None, lambda _: None)
 
@@ -197,14 +203,14 @@ CLIENTS = re.compile(r"\b(?:Consumer|AdminClient)\(")
 
 def test_every_client_that_asks_is_made_in_one_place() -> None:
     """Else its questions are asked only once."""
-    root = Path(kafka.__file__).parent.parent
+    root = Path(__file__).parents[2]
     made = {
         str(path.relative_to(root))
         for folder in ("pipeline", "collectors", "sinks")
         for path in (root / folder).rglob("*.py")
         if CLIENTS.search(path.read_text())
     }
-    assert made == {"pipeline/kafka.py", "sinks/reader.py"}, "a sink asks through answer()"
+    assert made == {"pipeline/kafka/client.py", "sinks/reader.py"}, "a sink asks through answer()"
 
 
 def test_who_runs_on_says_now_and_then_that_brokers_are_away(caplog: pytest.LogCaptureFixture) -> None:  # fmt: skip

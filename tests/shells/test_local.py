@@ -9,19 +9,18 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from pipeline.errors import UserError
-from pipeline.local import packages, process
-from pipeline.local.elasticsearch import _nobody
-from pipeline.local.process import Child, free_port, wait_until
-from pipeline.local.reaper import end, forget, members, told
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.local import packages, process
+from driftline.pipeline.local.elasticsearch import _nobody
+from driftline.pipeline.local.process import Child, free_port, wait_until
+from driftline.pipeline.local.reaper import end, forget, members, told
 
 FAMILY = 'sleep 300 & echo $! > "$0/grandchild"; echo $$ > "$0/child"; wait'
 """A child that has a child."""
 PARENT = """
 import sys
 from pathlib import Path
-from pipeline.local.process import Child, leave_no, wait_until
+from driftline.pipeline.local.process import Child, leave_no, wait_until
 folder = Path(sys.argv[1])
 (folder / "mine").mkdir()
 leave_no(folder / "mine")
@@ -99,7 +98,7 @@ def test_nothing_starts_once_all_has_ended(tmp_path: Path) -> None:
     text = """
 import sys
 from pathlib import Path
-from pipeline.local.process import Child, Ending, end_all
+from driftline.pipeline.local.process import Child, Ending, end_all
 child = Child(["sleep", "300"], Path(sys.argv[1]) / "log.txt")
 end_all()
 assert not child.running

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import click
 import pytest
+from driftline.pipeline.common import environment_errors as mistakes
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.exit_codes import EXIT_RESTART, EXIT_USAGE
+from driftline.pipeline.kafka import client as kafka
+from driftline.pipeline.reference.commands import commands
+from driftline.pipeline.rulebook import builtin_folder
 
-from pipeline import kafka, mistakes
-from pipeline.cli import EXIT_RESTART, EXIT_USAGE
-from pipeline.errors import UserError
-from pipeline.reference.commands import commands
-from pipeline.rulebook import builtin_folder
 from tests.collectors.gate import Answer, Gate, gate
 from tests.forward import Forwarder, serving
 from tests.shells.broker import Brokers
@@ -368,7 +369,7 @@ def test_whatever_the_system_refuses_anywhere_is_told_as_that(
     def refused(*_: object) -> None:
         raise OSError(code, os.strerror(code), filename)
 
-    monkeypatch.setattr("pipeline.cli.config.examine", refused)
+    monkeypatch.setattr("driftline.pipeline.cli.config.examine", refused)
     line = told(driftline("config", "check"), EXIT_USAGE)
     assert line == f"error: {f'{filename}: ' if filename else ''}{os.strerror(code)} ({mistakes.STEPS[code]})"  # fmt: skip
 

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import orjson
 import pytest
-
-from pipeline import topics_admin
-from pipeline.settings import Kafka
-from pipeline.state import newest
-from pipeline.topics import CHANGES, CONTROL, SIGNALS, SNAPSHOTS
-from pipeline.worker.origins import BASE, Origins
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SIGNALS, SNAPSHOTS
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.pipeline.state.rows import newest
+from driftline.pipeline.worker.origins import BASE, Origins
 
 IDS = {"snapshots": "S1", "control": "C1", "app-state-changelog": "L1"}
 LOG = "app-state-changelog"
@@ -82,6 +81,6 @@ def test_who_looks_sees_it_without_opening_the_state(
 
 
 def test_inputs_carry_the_brokers_time() -> None:
-    """By it a wrong clock shows (pipeline.arrival)."""
+    """By it a wrong clock shows (driftline.pipeline.state.clock_skew)."""
     for topic in (SNAPSHOTS, CHANGES, CONTROL, SIGNALS):
         assert topic.settings()["message.timestamp.type"] == "LogAppendTime"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-PACKAGES = ("pipeline", "collectors", "rules", "sinks")
+FOLDERS = ("pipeline", "collectors", "rules", "sinks")
 
 
 @pytest.fixture(scope="module")
@@ -37,20 +37,26 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_nothing_is_left_out(unpacked: Path) -> None:
     def files(root: Path) -> set[str]:
-        found = (path for package in PACKAGES for path in (root / package).rglob("*"))
+        found = (path for folder in FOLDERS for path in (root / folder).rglob("*"))
         return {str(p.relative_to(root)) for p in found if p.is_file() and "__pycache__" not in p.parts}  # fmt: skip
 
-    assert files(unpacked / "site") == files(unpacked / "source")
+    assert files(unpacked / "site/driftline") == files(unpacked / "source")
+
+
+def test_nothing_else_in_an_environment_is_shadowed(unpacked: Path) -> None:
+    """Others install packages named `rules`, `sinks` or `pipeline`."""
+    (info,) = (unpacked / "site").glob("*.dist-info")
+    assert {path.name for path in (unpacked / "site").iterdir()} == {"driftline", info.name}
 
 
 def test_it_runs_from_anywhere(unpacked: Path, tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if not k.startswith(("DRIFTLINE_", "PYTHON"))}
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "pipeline", "rules", "list", "--format", "json"],
+        [sys.executable, "-P", "-m", "driftline.pipeline", "rules", "list", "--format", "json"],
         cwd=tmp_path, env=env | {"PYTHONPATH": str(unpacked / "site")}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert len(json.loads(done.stdout)) >= 25
-    where = "import pipeline, rules; print(pipeline.__file__, rules.__file__)"
+    where = "from driftline import pipeline, rules; print(pipeline.__file__, rules.__file__)"
     told = subprocess.run(
         [sys.executable, "-P", "-c", where], cwd=tmp_path, env=env | {"PYTHONPATH": str(unpacked / "site")},
         capture_output=True, text=True, check=True,

@@ -7,12 +7,22 @@ from random import Random
 from typing import Any
 
 import pytest
+from driftline.collectors.folder.past import past
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.model import (
+    Baseline,
+    Control,
+    Drift,
+    Part,
+    RiskException,
+    Scope,
+    Snapshot,
+    Tick,
+)
+from driftline.pipeline.model.control import Gone, Swept
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import tape
 
-from collectors.folder.past import past
-from collectors.redact import Redactor
-from pipeline import tape, wire
-from pipeline.model import Baseline, Control, Drift, Part, RiskException, Scope, Snapshot, Tick
-from pipeline.model.control import Gone, Swept
 from tests.collectors.events.samples import ACCOUNT, OPENED, event
 from tests.core.world import minute, tick
 from tests.shells.command import Command

@@ -1,9 +1,9 @@
-"""One thing is not `1 things`: in what people read, numbers stand with their words by pipeline.plural."""
+"""One thing is not `1 things`: in what people read, numbers stand with their words by driftline.pipeline.common.plural."""
 
 import re
 from pathlib import Path
 
-from pipeline.plural import number_of
+from driftline.pipeline.common.plural import number_of
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["accounts", "alerts", "changes", "characters", "controls", "copies", "correlations", "days", "detections", "documents", "drifts", "events", "examples", "exceptions", "files", "findings", "forms", "hits", "letters", "messages", "minutes", "mutants", "partitions", "problems", "records", "resources", "rules", "scopes", "snapshots", "times", "topics", "types", "units", "warnings"]  # fmt: skip
@@ -13,9 +13,9 @@ OTHERS = ("raise Malformed", "raise Busy", "raise RuntimeError")
 MANY = {
     "pipeline/cli/alerts.py", "pipeline/cli/findings.py",  # with a plus where there are more
     "pipeline/cli/deadletter.py",  # several letters begin alike
-    "pipeline/upgrade.py", "pipeline/doctor_checks.py",  # all topics
-    "pipeline/fitting.py", "pipeline/report_one.py",  # of texts that are too long
-    "pipeline/rulebook/wording.py", "collectors/aws/tally.py",
+    "pipeline/tasks/upgrade.py", "pipeline/tasks/doctor.py",  # all topics
+    "pipeline/records/truncate.py", "pipeline/report/detail.py",  # of texts that are too long
+    "pipeline/rulebook/wording/phrases.py", "collectors/aws/sweep/tally.py",
 }  # fmt: skip
 
 

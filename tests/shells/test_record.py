@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.kafka import client as kafka
+from driftline.pipeline.kafka import recording
+from driftline.pipeline.kafka.recording import _value
+from driftline.pipeline.model import Baseline, Control, Gone
+from driftline.pipeline.records import tape
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.pipeline.settings.times import moment
 
-from pipeline import kafka, recording, tape
-from pipeline.errors import UserError
-from pipeline.model import Baseline, Control, Gone
-from pipeline.recording import _value
-from pipeline.settings import Kafka
-from pipeline.topics import CHANGES, CONTROL, SNAPSHOTS
-from pipeline.when import moment
 from tests.core.world import change, key, minute, tick, value
 from tests.shells.broker import Brokers
 from tests.shells.command import Command

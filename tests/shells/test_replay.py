@@ -7,15 +7,16 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.wording.consoles import rows
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.model import Finding, finding_id
+from driftline.pipeline.offline.content import grants
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import tape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import tape, wire
-from pipeline.consoles import rows
-from pipeline.errors import UserError
-from pipeline.judging import Options
-from pipeline.model import Finding, finding_id
-from pipeline.shell import grants
 from tests.core.world import UID, World, denied, gone, key, tick, value, write_rules
 from tests.shells.command import Command, Said
 from tests.shells.test_backtest import logs

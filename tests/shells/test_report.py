@@ -6,13 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.model import CloudAccount, Sweep, Unread
+from driftline.pipeline.report import totals as report
+from driftline.pipeline.report.alerts import print_alerts
+from driftline.pipeline.report.findings import print_report
 from rich.cells import cell_len
 from rich.console import Console
 
-from pipeline import report
-from pipeline.model import CloudAccount, Sweep, Unread
-from pipeline.report_alerts import print_alerts
-from pipeline.report_findings import print_report
 from tests.core.world import World, key
 
 NASTY = [

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+from driftline.pipeline.model import SEVERITIES
+from driftline.pipeline.proof.rules.proof import failures, survivors
+from driftline.pipeline.rulebook import Rulebook, load
+from driftline.pipeline.rulebook.rule import load_rule
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 
-from pipeline.model import SEVERITIES
-from pipeline.rulebook import Rulebook, load
-from pipeline.rulebook.proof import failures, survivors
-from pipeline.rulebook.rule import load_rule
-from pipeline.rulebook.shapes import builtin_shapes
 from tests.core.world import RULE
 from tests.shells.command import Command
 from tests.shells.hand_mutations import MUTATIONS
@@ -223,8 +223,8 @@ def test_a_mutation_by_hand_is_noticed(name: str, old: str, new: str) -> None:
 
 
 def book(tmp_path: Path, overrides: str) -> Rulebook:
-    from pipeline.settings import load_settings
-    from pipeline.shell import rulebook_and_options
+    from driftline.pipeline.offline.content import rulebook_and_options
+    from driftline.pipeline.settings.blocks import load_settings
 
     own(tmp_path)
     path = tmp_path / "driftline.yaml"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.pipeline.model import Finding, Sweep
 
-from pipeline.model import Finding, Sweep
 from tests.collectors.moto import ENV, MASTER, Moto, organization
 from tests.core.world import RULE
 from tests.shells.command import Command, Said
@@ -272,7 +272,7 @@ def test_our_own_error_is_four_and_no_trace(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("of ours")
 
-    monkeypatch.setattr("collectors.aws.collect.sweep", broken)
+    monkeypatch.setattr("driftline.collectors.aws.sweep.collect.sweep", broken)
     said = driftline("scan", "aws")
     assert said.code == 4
     assert "ZeroDivisionError: of ours" in said.err

@@ -10,10 +10,9 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import pytest
-
-from pipeline.cli import run
-from pipeline.errors import UserError
-from pipeline.settings import examine, load_settings
+from driftline.pipeline.cli import run
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.settings.blocks import examine, load_settings
 
 
 def problems(text: str, env: Mapping[str, str] | None = None) -> list[str]:

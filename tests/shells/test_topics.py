@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from pipeline import topics
-from pipeline.cli.permissions import grants
-from pipeline.errors import UserError
-from pipeline.settings import Kafka, load_settings
-from pipeline.topics import (
+from driftline.pipeline.cli.permissions import grants
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.kafka.topics_admin import wanted
+from driftline.pipeline.records import topics
+from driftline.pipeline.records.topics import (
     APP_ID,
     CONTROL,
     DEFAULT_PREFIX,
@@ -26,8 +25,8 @@ from pipeline.topics import (
     state_of,
     topics_of,
     use_prefix,
-)  # fmt: skip
-from pipeline.topics_admin import wanted
+)
+from driftline.pipeline.settings.blocks import Kafka, load_settings
 
 KAFKA = Kafka()
 

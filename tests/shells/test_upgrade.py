@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-
-from pipeline import topics_admin, upgrade
-from pipeline.settings import Settings
-from pipeline.topics import ALERTS, SNAPSHOTS, STATE
-from pipeline.topics_admin import Difference, Made, remade, remember
-from pipeline.upgrade import Step
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.topics_admin import Difference, Made, remade, remember
+from driftline.pipeline.records.topics import ALERTS, SNAPSHOTS, STATE
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.tasks import upgrade
+from driftline.pipeline.tasks.upgrade import Step
 
 SETTING = Difference(SNAPSHOTS, "x is 1, not 2", "run: y", ("x", "2"))
 MISSING = Difference(ALERTS, "missing", "run: z", missing=True)

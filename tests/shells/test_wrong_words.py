@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from driftline.pipeline.cli.sink import destinations
+from driftline.pipeline.common import exit_codes
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.kafka.client import explained
+from driftline.pipeline.reference.commands import EXITS, commands
+from driftline.pipeline.settings.base import Block, is_duration
+from driftline.pipeline.settings.blocks import Kafka, Settings, load_settings
 
-from pipeline import cli
-from pipeline.cli.sink import destinations
-from pipeline.errors import UserError
-from pipeline.kafka import explained
-from pipeline.reference.commands import EXITS, commands
-from pipeline.settings import Kafka, Settings, load_settings
-from pipeline.settings_block import Block, is_duration
 from tests.shells.command import Command
 
 
@@ -140,5 +140,5 @@ def test_the_table_of_exit_codes_has_what_commands_say() -> None:
         for found in said.finditer(" ".join(" ".join(texts).split())):
             code = int(found[1] or found[2])
             assert words[0] in EXITS[code] or code == 0, (words, code)
-    codes = {value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+    codes = {value for name, value in vars(exit_codes).items() if name.startswith("EXIT_")}
     assert codes | {0} == set(EXITS)

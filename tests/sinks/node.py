@@ -3,8 +3,7 @@
 from typing import Any
 
 import orjson
-
-from sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.render import ALIAS
 
 
 class Node:

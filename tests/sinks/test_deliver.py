@@ -6,11 +6,10 @@ from typing import Any
 
 import orjson
 import pytest
-
-from pipeline.settings import Settings
-from pipeline.topics import FINDINGS, Topic
-from sinks.base import Action, Busy, Receipt
-from sinks.deliver import FIRST_WAIT, LONGEST_WAIT, Batch, Deliverer, TooManyRefused
+from driftline.pipeline.records.topics import FINDINGS, Topic
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.base import Action, Busy, Receipt
+from driftline.sinks.deliver import FIRST_WAIT, LONGEST_WAIT, Batch, Deliverer, TooManyRefused
 
 Answer = Callable[[Sequence[Action]], list[Receipt]]
 DONE, AGAIN, NEVER = Receipt("done"), Receipt("again", "full"), Receipt("never", "400 no")

@@ -5,14 +5,13 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.settings.blocks import Elasticsearch, Settings
+from driftline.sinks.base import Action, Busy
+from driftline.sinks.elasticsearch import sink as es
+from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.templates import fingerprint, templates
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError, ConnectionTimeout
-
-from pipeline.settings import Elasticsearch, Settings
-from sinks.base import Action, Busy
-from sinks.elasticsearch import sink as es
-from sinks.elasticsearch.render import ALIAS
-from sinks.elasticsearch.templates import fingerprint, templates
 
 ERROR = {"type": "some_exception", "reason": "because"}
 

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from driftline.pipeline.model import from_micros
+from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS, partition
+from driftline.pipeline.settings.blocks import Elasticsearch, Kafka
+from driftline.sinks.elasticsearch import missing
+from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 
-from pipeline.model import from_micros
-from pipeline.settings import Elasticsearch, Kafka
-from pipeline.topics import FINDINGS, RESTATEMENTS, partition
-from sinks.elasticsearch import missing
-from sinks.elasticsearch.sink import ElasticsearchSink
 from tests.sinks.node import Node
 from tests.sinks.test_deliver import Message
 from tests.sinks.test_restate import BEGIN, HOUR, small, whole

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.records.topics import FINDINGS
+from driftline.sinks.base import Action, Busy
+from driftline.sinks.ndjson import NdjsonSink
 
-from pipeline.topics import FINDINGS
-from sinks.base import Action, Busy
-from sinks.ndjson import NdjsonSink
 from tests.sinks.findings import NOW, SPECIAL, findings
 
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.pipeline.model import from_micros, micros
+from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS
+from driftline.pipeline.settings.blocks import Elasticsearch, Settings
+from driftline.sinks.base import RESTATE, Action, Receipt
+from driftline.sinks.deliver import Deliverer
+from driftline.sinks.elasticsearch import restate
+from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.sink import ElasticsearchSink
+from driftline.sinks.order import Order
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.model import from_micros, micros
-from pipeline.settings import Elasticsearch, Settings
-from pipeline.topics import FINDINGS, RESTATEMENTS
-from sinks.base import RESTATE, Action, Receipt
-from sinks.deliver import Deliverer
-from sinks.elasticsearch import restate
-from sinks.elasticsearch.render import ALIAS
-from sinks.elasticsearch.sink import ElasticsearchSink
-from sinks.order import Order
 from tests.core.world import minute
 from tests.sinks.findings import NOW, findings
 from tests.sinks.node import Node

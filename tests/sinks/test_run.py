@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from driftline.pipeline.kafka.dead_letters import Origin, letter_id
+from driftline.pipeline.records.topics import FINDINGS
+from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks import deliver
+from driftline.sinks.base import Action, Receipt
+from driftline.sinks.deliver import Deliverer, TooManyRefused
+from driftline.sinks.reader import Slot
 
-from pipeline.deadletter import Origin, letter_id
-from pipeline.settings import Settings
-from pipeline.topics import FINDINGS
-from sinks import deliver
-from sinks.base import Action, Receipt
-from sinks.deliver import Deliverer, TooManyRefused
-from sinks.reader import Slot
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
 
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from collectors.aws.partitions import DEFAULT, of_region
-from pipeline.model import Actor, Person, Tool
-from pipeline.people import DIRECTORY_ROLE
+from driftline.collectors.aws.api.partitions import DEFAULT, of_region
+from driftline.pipeline.model import Actor, Person, Tool
+from driftline.pipeline.people.identity import DIRECTORY_ROLE
 
 _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), tool)  # type: ignore[misc]

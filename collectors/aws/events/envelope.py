@@ -2,18 +2,18 @@
 that is of use. Pure.
 
 Shapes: the user guides of EventBridge, S3 notifications, SNS, CloudTrail and AWS Config. Who may have written it, and what
-of that is checked: collectors.aws.events.origin."""
+of that is checked: driftline.collectors.aws.events.origin."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
-from collectors.aws.events import origin
-from collectors.aws.events.logfile import insight, kind_of
-from collectors.aws.events.origin import NOBODY, Trust
-from pipeline import wire
-from pipeline.errors import Malformed
+from driftline.collectors.aws.events import origin
+from driftline.collectors.aws.events.logfile import insight, kind_of
+from driftline.collectors.aws.events.origin import NOBODY, Trust
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.records import codec as wire
 
 API_CALLS = frozenset({
     "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail",

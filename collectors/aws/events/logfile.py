@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
-
-from collectors.aws.events import origin
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.files import unpacked
+from driftline.collectors.aws.events import origin
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.common.files import unpacked
+from driftline.pipeline.records import codec as wire
 
 MOST_UNPACKED = 128_000_000
 """Bytes of an unpacked file: CloudTrail's are some 50 MB at most."""

@@ -1,7 +1,7 @@
 """What an event calls a resource, as the uid that AWS keeps it under. Pure.
 
 One mechanism for every type: a row says what an id looks like, which spellings there are beside it and whether case
-counts (collectors.table.Named). A name from which no uid can be made is asked of what sweeps have seen; where they do not
+counts (driftline.collectors.table.Named). A name from which no uid can be made is asked of what sweeps have seen; where they do not
 know it either there is no uid."""
 
 import re
@@ -9,9 +9,8 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import re2  # type: ignore[import-untyped]
-
-from collectors.aws.partitions import DEFAULT, home, of_region
-from collectors.table import Kind, kinds
+from driftline.collectors.aws.api.partitions import DEFAULT, home, of_region
+from driftline.collectors.table import Kind, kinds
 
 HOLES = {
     "partition": r"aws[a-z0-9-]*", "account": r"\d{12}", "region": r"[a-z0-9-]+", "rest": r".+",
@@ -19,7 +18,7 @@ HOLES = {
 }  # fmt: skip
 """What holes of forms and spellings stand for, in RE2: an event's text may be as long and as odd as a caller likes."""
 LONGEST = 2048
-"""Of a uid (pipeline.model.Snapshot)."""
+"""Of a uid (driftline.pipeline.model.Snapshot)."""
 TOLD = frozenset({"id", "account", "region", "partition"})
 """What an event tells; the other holes of a form are known only to AWS."""
 _ITEM = re.compile(r"\{item\.[^{}]+\}")

@@ -8,7 +8,7 @@
   the event's own account are read.
 - **SNS, S3's notices, bare records in a queue.** Whoever the queue's policy lets in, and the policy of a topic that sends to
   it; a notice only names a file, which is checked as above. The templates let in one rule and one bucket; `doctor` looks at
-  the policies (collectors.aws.queue_policy). SNS's signature says only who delivered.
+  the policies (driftline.collectors.aws.queue_policy). SNS's signature says only who delivered.
 - **CloudTrail's lookup.** AWS; the account is the one that was asked."""
 
 import re
@@ -16,7 +16,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import Malformed
+from driftline.pipeline.common.errors import Malformed
 
 _SOURCE = re.compile(r"aws\.((?:[a-z0-9][a-z0-9-]{0,62}\.){0,3}[a-z0-9][a-z0-9-]{0,62})")
 """AWS takes no event from anybody else whose source begins with `aws.`; a partner's has a slash. Services have names of one

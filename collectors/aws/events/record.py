@@ -10,18 +10,17 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
+from driftline.collectors.aws.events import names
+from driftline.collectors.aws.events.actor import actor, by_aws, not_proven
+from driftline.collectors.aws.events.logfile import insight
+from driftline.collectors.aws.events.names import Resolver
+from driftline.collectors.aws.places import places
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import Kind, Touch, kinds, value
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change
+from driftline.pipeline.records import codec as wire
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
-
-from collectors.aws.events import names
-from collectors.aws.events.actor import actor, by_aws, not_proven
-from collectors.aws.events.logfile import insight
-from collectors.aws.events.names import Resolver
-from collectors.aws.places import places
-from collectors.redact import Redactor
-from collectors.table import Kind, Touch, kinds, value
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.model import Change
 
 Record = Mapping[str, Any]
 MOST_BYTES = 200_000

@@ -6,13 +6,13 @@ Shapes: the EventBridge pages of the user guides of GuardDuty, Inspector and Sec
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from collectors.aws.events.names import kept
-from collectors.aws.events.record import MOST_BYTES, MOST_RESOURCES
-from collectors.aws.places import places
-from collectors.redact import Redactor
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.model import Actor, Change
+from driftline.collectors.aws.events.names import kept
+from driftline.collectors.aws.events.record import MOST_BYTES, MOST_RESOURCES
+from driftline.collectors.aws.places import places
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Actor, Change
+from driftline.pipeline.records import codec as wire
 
 OWN_PRODUCT = "Driftline"
 """What we have told Security Hub ourselves comes back from there."""

@@ -1,1 +1,1 @@
-"""Where AWS's change events come from: queues, log files, lookups. Shells around collectors.aws.events."""
+"""Where AWS's change events come from: queues, log files, lookups. Shells around driftline.collectors.aws.events."""

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from collectors.aws.events.envelope import Object
-from collectors.aws.events.logfile import kind_of
-from collectors.aws.sources.hear import Heard
+from driftline.collectors.aws.events.envelope import Object
+from driftline.collectors.aws.events.logfile import kind_of
+from driftline.collectors.aws.sources.dispatch import Heard
 
 _DAY = re.compile(r"/(20\d\d)/(\d\d)/(\d\d)/")
 AT_ONCE = 8

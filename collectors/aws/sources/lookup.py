@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from collectors.aws.client import Account
-from collectors.aws.errors import ERRORS, trouble
-from collectors.aws.events import origin
-from collectors.aws.sources.hear import Heard, Hearer
-from collectors.aws.sources.send import Sender
-from collectors.redact import safe
-from pipeline import metrics, wire
-from pipeline.errors import Malformed
+from driftline.collectors.aws.api.client import Account
+from driftline.collectors.aws.api.errors import ERRORS, trouble
+from driftline.collectors.aws.events import origin
+from driftline.collectors.aws.sources.dispatch import Heard, Hearer
+from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.redact import safe
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.records import codec as wire
 
 log = logging.getLogger("driftline.collect")
 GAP = 0.5

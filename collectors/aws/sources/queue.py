@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from driftline.collectors.aws.api.errors import ERRORS
+from driftline.collectors.aws.events.envelope import Object
+from driftline.collectors.aws.sources.dispatch import Hearer
+from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.redact import safe
 from urllib3.exceptions import HTTPError
-
-from collectors.aws.errors import ERRORS
-from collectors.aws.events.envelope import Object
-from collectors.aws.sources.hear import Hearer
-from collectors.aws.sources.send import Sender
-from collectors.redact import safe
 
 log = logging.getLogger("driftline.collect")
 WAIT = 2

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import metrics
-from pipeline.kafka import Delivery, flush, produce, producer
-from pipeline.model import Control, Tick
-from pipeline.settings import Kafka
-from pipeline.topics import CONTROL
+from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
+from driftline.pipeline.model import Control, Tick
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.records.topics import CONTROL
+from driftline.pipeline.settings.blocks import Kafka
 
 LATENESS = {"eventbridge": 120.0, "log": 1200.0, "lookup": 1200.0, "config": 1200.0}
 """Seconds after which an event of a source has come (design 4.16): S3's log files and lookups have no promise, AWS says

@@ -7,15 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from collectors.aws.terraform.document import Document, Kind, Resource, as_written, opened
-from collectors.aws.terraform.groups import APART, EXCLUSIVE, Groups
-from collectors.aws.terraform.marks import ABSENT, at, path_of
-from collectors.aws.terraform.owners import Unowned
-from collectors.aws.terraform.principals import PARTS, SHARED, Principals
-from collectors.aws.terraform.reader import Choices, Reader
-from pipeline.files import shipped
-from pipeline.model import Baseline
-from pipeline.spellings import nothing, parsed
+from driftline.collectors.aws.terraform.document import Document, Kind, Resource, as_written, opened
+from driftline.collectors.aws.terraform.groups import APART, EXCLUSIVE, Groups
+from driftline.collectors.aws.terraform.marks import ABSENT, at, path_of
+from driftline.collectors.aws.terraform.owners import Unowned
+from driftline.collectors.aws.terraform.principals import PARTS, SHARED, Principals
+from driftline.collectors.aws.terraform.reader import Choices, Reader
+from driftline.pipeline.common.files import shipped
+from driftline.pipeline.compare.equivalence import nothing, parsed
+from driftline.pipeline.model import Baseline
 
 FILE = Path(__file__).with_name("mapping.yaml")
 QUIET = frozenset({"id", "arn", "tags_all", "region", "timeouts"})

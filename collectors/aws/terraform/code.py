@@ -8,9 +8,8 @@ from enum import Enum
 from typing import Any
 
 import orjson
-
-from collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
-from pipeline.spellings import nothing, parsed, policy, ports_of, scalar
+from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
+from driftline.pipeline.compare.equivalence import nothing, parsed, policy, ports_of, scalar
 
 _PLACE = re.compile(r"[:/]")
 """What ARNs, URLs and ranges of addresses have. Any other value may be one that a condition only asks about (`var.environment

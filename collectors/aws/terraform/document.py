@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from collectors.aws.terraform.code import Code
-from collectors.aws.terraform.marks import of_paths, without_keys
-from pipeline import files, wire
-from pipeline.errors import Malformed, UserError
+from driftline.collectors.aws.terraform.code import Code
+from driftline.collectors.aws.terraform.marks import of_paths, without_keys
+from driftline.pipeline.common import files
+from driftline.pipeline.common.errors import Malformed, UserError
+from driftline.pipeline.records import codec as wire
 
 Kind = Literal["declared", "recorded"]
 LARGEST = 200_000_000

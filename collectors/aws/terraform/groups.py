@@ -4,9 +4,9 @@ one element for a protocol and its ports, with all addresses in it."""
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from collectors.aws.terraform.document import Resource
-from collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
-from pipeline.spellings import network, ports_of
+from driftline.collectors.aws.terraform.document import Resource
+from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
+from driftline.pipeline.compare.equivalence import network, ports_of
 
 APART = {
     "aws_security_group_rule": "",

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from collectors.aws.partitions import of_region
-from collectors.aws.terraform.code import Code
-from collectors.aws.terraform.document import Resource
+from driftline.collectors.aws.api.partitions import of_region
+from driftline.collectors.aws.terraform.code import Code
+from driftline.collectors.aws.terraform.document import Resource
 
 BUCKET = "aws_s3_bucket"
 

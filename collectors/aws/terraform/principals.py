@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.aws.terraform.document import Resource
-from collectors.aws.terraform.owners import Unowned
-from collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
-from pipeline.differences import escaped
-from pipeline.spellings import parsed
+from driftline.collectors.aws.terraform.document import Resource
+from driftline.collectors.aws.terraform.owners import Unowned
+from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
+from driftline.pipeline.compare.diff import escaped
+from driftline.pipeline.compare.equivalence import parsed
 
 KINDS = {"role": "AWS::IAM::Role", "user": "AWS::IAM::User", "group": "AWS::IAM::Group"}
 PARTS = {

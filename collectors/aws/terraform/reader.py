@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.aws.terraform.code import Block, Said, alike
-from collectors.aws.terraform.document import Document, Resource
-from collectors.aws.terraform.marks import ABSENT, Path, at, key_of, marked, path_of
-from collectors.aws.terraform.owners import Owners
-from collectors.redact import hides
-from pipeline.patterns import matches
-from pipeline.spellings import nothing
+from driftline.collectors.aws.terraform.code import Block, Said, alike
+from driftline.collectors.aws.terraform.document import Document, Resource
+from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, key_of, marked, path_of
+from driftline.collectors.aws.terraform.owners import Owners
+from driftline.collectors.redact import hides
+from driftline.pipeline.common.wildcards import matches
+from driftline.pipeline.compare.equivalence import nothing
 
 UNSET = "not set by code"
 UNSHOWN = "not set by code, or by a dynamic block, which a plan does not show (--sets ADDRESS.ATTRIBUTE says that it is)"

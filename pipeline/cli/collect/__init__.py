@@ -8,16 +8,15 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
-
-from pipeline.cli.collect.events import events, reads
-from pipeline.errors import UserError, exclusive, patient
-from pipeline.options import Commands
-from pipeline.plural import number_of
-from pipeline.settings import Aws, Settings, load_settings
+from driftline.pipeline.cli._options import Commands
+from driftline.pipeline.cli.collect.events import events, reads
+from driftline.pipeline.common.errors import UserError, exclusive, patient
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import Aws, Settings, load_settings
 
 if TYPE_CHECKING:
-    from collectors.aws.collect import Options
-    from collectors.redact import Redactor
+    from driftline.collectors.aws.sweep.collect import Options
+    from driftline.collectors.redact import Redactor
 
 
 @click.group(name="collect", cls=Commands)
@@ -95,15 +94,14 @@ def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a s
 
 def _sweep(settings: Settings, options: "Options") -> bool:
     """One sweep into Kafka; whether all of it was complete."""
+    from driftline.collectors.aws.sweep.collect import sweep
+    from driftline.collectors.base import known_from
+    from driftline.collectors.batches import Batches
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import SWEEPS
+    from driftline.pipeline.report.totals import plain
     from rich.console import Console
     from rich.text import Text
-
-    from collectors.aws.collect import sweep
-    from collectors.base import known_from
-    from collectors.batches import Batches
-    from pipeline.kafka import explained, read_compacted
-    from pipeline.report import plain
-    from pipeline.topics import SWEEPS
 
     began = time.monotonic()
     with explained(settings.kafka):
@@ -137,8 +135,8 @@ def _sweep(settings: Settings, options: "Options") -> bool:
 
 
 def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None]) -> "Options":
-    from collectors.aws.collect import Options, chosen
-    from pipeline.rulebook.narrowing import named
+    from driftline.collectors.aws.sweep.collect import Options, chosen
+    from driftline.pipeline.rulebook.narrowing import named
 
     def text(name: str) -> str | None:
         value = given.get(name)
@@ -161,7 +159,7 @@ def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None
 
 
 def redactor_of(settings: Settings) -> "Redactor":
-    from collectors.redact import Redactor
+    from driftline.collectors.redact import Redactor
 
     key = settings.redaction.key
     if key is None or len(key.get_secret_value()) < 16:
@@ -196,12 +194,12 @@ def _shard(text: str) -> tuple[int, int]:
 )
 def folder(paths: tuple[Path, ...]) -> int:
     """Stream AWS Config files and tapes. Exit 3: something could not be read."""
-    from collectors.batches import Batches
-    from collectors.folder.read import read
-    from pipeline.kafka import explained
-    from pipeline.report import plain
-    from pipeline.topics import CONTROL, SNAPSHOTS
-    from pipeline.topics_admin import there
+    from driftline.collectors.batches import Batches
+    from driftline.collectors.folder.read import read
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
+    from driftline.pipeline.report.totals import plain
 
     settings = load_settings()
     redactor = redactor_of(settings)

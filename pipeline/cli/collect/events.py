@@ -10,15 +10,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from pipeline.errors import NotThere, Undelivered, UserError, exclusive, patient
-from pipeline.plural import number_of
-from pipeline.settings import Settings, load_settings
+from driftline.pipeline.common.errors import NotThere, Undelivered, UserError, exclusive, patient
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collectors.aws.collect import Options
-    from collectors.aws.sources.hear import Hearer
-    from collectors.aws.sources.send import Sender
+    from driftline.collectors.aws.sources.dispatch import Hearer
+    from driftline.collectors.aws.sources.producer import Sender
+    from driftline.collectors.aws.sweep.collect import Options
 
 BACKFILL = "s3://"
 END = 5.0
@@ -54,11 +53,18 @@ def events(
     role_arn: str | None,
 ) -> int:  # fmt: skip
     """Stream change events of AWS. From the queues and lookups of aws.events. Exit 3: something could not be understood."""
-    from pipeline import log
-    from pipeline.cli.collect import options_of
-    from pipeline.topics import CHANGES, CONTROL, DEADLETTER, READS, SNAPSHOTS, SWEEPS
-    from pipeline.topics_admin import there
-    from pipeline.when import in_order
+    from driftline.pipeline.cli.collect import options_of
+    from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.ops import log
+    from driftline.pipeline.records.topics import (
+        CHANGES,
+        CONTROL,
+        DEADLETTER,
+        READS,
+        SNAPSHOTS,
+        SWEEPS,
+    )
+    from driftline.pipeline.settings.times import in_order
 
     exclusive({"--once": once, "--backfill": backfill})
     if backfill is None and (since or until):
@@ -82,7 +88,7 @@ def events(
 
 
 def _page(settings: Settings) -> None:
-    from pipeline.health import listen, serve
+    from driftline.pipeline.ops.health import listen, serve
 
     own = settings.aws.events
     if own.port:
@@ -93,8 +99,8 @@ class Hearing:
     """The sources of one process."""
 
     def __init__(self, settings: Settings, options: "Options", stop: threading.Event) -> None:
-        from collectors.aws.organization import Organization
-        from pipeline.shell import watch
+        from driftline.collectors.aws.api.organization import Organization
+        from driftline.pipeline.offline.content import watch
 
         self.settings, self.options, self.stop = settings, options, stop
         self.organization = Organization(
@@ -108,13 +114,13 @@ class Hearing:
 
     def run(self, *, once: bool) -> int:
         """Until stopped, or (once) until everything is empty. Raises NotThere where Kafka or AWS does not answer."""
-        from collectors.aws.sources.watermark import reader_name
+        from driftline.collectors.aws.sources.watermark import reader_name
 
         with reader_name() as name:
             return self._run(name, once=once)
 
     def _run(self, reader: str, *, once: bool) -> int:
-        from collectors.aws.sources.watermark import Teller
+        from driftline.collectors.aws.sources.watermark import Teller
 
         until: dict[str, Callable[[], float]] = {}
         self._queues(until, once=once)
@@ -152,11 +158,11 @@ class Hearing:
         self, source: str, asks: Callable[[Any], bool] | None = None, buckets: Sequence[str] = ()
     ) -> "tuple[Sender, Hearer]":  # fmt: skip
         """What one thread hears with. `buckets`: the only ones whose files it reads; none: any."""
-        from collectors.aws.events.origin import Trust
-        from collectors.aws.events.record import Reader
-        from collectors.aws.sources.hear import Hearer
-        from collectors.aws.sources.queue import opener
-        from collectors.aws.sources.send import Sender
+        from driftline.collectors.aws.events.origin import Trust
+        from driftline.collectors.aws.events.record import Reader
+        from driftline.collectors.aws.sources.dispatch import Hearer
+        from driftline.collectors.aws.sources.producer import Sender
+        from driftline.collectors.aws.sources.queue import opener
 
         sender = Sender(self.settings.kafka)
         reader = Reader(self.options.redactor, source, self.index, self.wanted)
@@ -165,8 +171,8 @@ class Hearing:
         return sender, Hearer(sender, reader, self.options.redactor, open_, asks, trust)
 
     def _queues(self, until: dict[str, Callable[[], float]], *, once: bool) -> None:
-        from collectors.aws.sources.queue import Queue, read
-        from collectors.aws.sources.watermark import drained
+        from driftline.collectors.aws.sources.queue import Queue, read
+        from driftline.collectors.aws.sources.watermark import drained
 
         own = self.settings.aws.events
         by_source: dict[str, list[Queue]] = {}
@@ -189,9 +195,9 @@ class Hearing:
         threading.Thread(target=extend, daemon=True, name="extend").start()
 
     def _lookups(self, until: dict[str, Callable[[], float]], *, once: bool) -> None:
-        from collectors.aws.collect import accounts_of, regions_of
-        from collectors.aws.sources.lookup import Lookup, poll
-        from collectors.aws.sources.watermark import drained
+        from driftline.collectors.aws.sources.lookup import Lookup, poll
+        from driftline.collectors.aws.sources.watermark import drained
+        from driftline.collectors.aws.sweep.collect import accounts_of, regions_of
 
         found = [
             Lookup(account, region)
@@ -219,10 +225,10 @@ class Hearing:
 
 def index(settings: Settings) -> Any:
     """The names of what sweeps have seen."""
-    from collectors.aws.sources.resolve import Index
-    from collectors.base import known_from
-    from pipeline.kafka import explained, read_compacted
-    from pipeline.topics import SWEEPS
+    from driftline.collectors.aws.sources.name_index import Index
+    from driftline.collectors.base import known_from
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import SWEEPS
 
     def load() -> dict[str, set[str]]:
         with explained(settings.kafka):
@@ -236,7 +242,7 @@ def _region(url: str) -> str | None:
     """The region that a queue's address names; None where it names none."""
     from urllib.parse import urlsplit
 
-    from collectors.aws.partitions import of_region
+    from driftline.collectors.aws.api.partitions import of_region
 
     return next((one for one in (urlsplit(url).hostname or "").split(".") if of_region(one)), None)
 
@@ -244,15 +250,14 @@ def _region(url: str) -> str | None:
 def _backfill(
     settings: Settings, options: "Options", where: str, since: datetime | None, until: datetime | None
 ) -> int:  # fmt: skip
+    from driftline.collectors.aws.api.errors import ERRORS
+    from driftline.collectors.aws.sources import backfill
+    from driftline.collectors.aws.sources.dispatch import Heard
+    from driftline.collectors.base import known_from
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import SWEEPS
     from rich.console import Console
     from rich.progress import Progress
-
-    from collectors.aws.errors import ERRORS
-    from collectors.aws.sources import backfill
-    from collectors.aws.sources.hear import Heard
-    from collectors.base import known_from
-    from pipeline.kafka import explained, read_compacted
-    from pipeline.topics import SWEEPS
 
     if not where.startswith(BACKFILL) or not where.removeprefix(BACKFILL).partition("/")[0]:
         raise UserError(f"--backfill {where}: no place in S3 (write for example s3://my-trail/AWSLogs/)")  # fmt: skip
@@ -315,13 +320,13 @@ def _backfill(
 @click.option("--role-arn", metavar="ARN", help="Take this role first.")
 def reads(profile: str | None, role_arn: str | None) -> int:
     """Read again what has changed. At once, as the stream asks."""
-    from collectors.aws.again import Again
-    from collectors.aws.rereading import Reading
-    from pipeline import log
-    from pipeline.cli.collect import options_of
-    from pipeline.kafka import explained
-    from pipeline.topics import CONTROL, DEADLETTER, READS, SNAPSHOTS, SWEEPS
-    from pipeline.topics_admin import there
+    from driftline.collectors.aws.reread.loop import Reading
+    from driftline.collectors.aws.reread.resource import Again
+    from driftline.pipeline.cli.collect import options_of
+    from driftline.pipeline.kafka.client import explained
+    from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.ops import log
+    from driftline.pipeline.records.topics import CONTROL, DEADLETTER, READS, SNAPSHOTS, SWEEPS
 
     settings = load_settings()
     options = options_of(settings, {"profile": profile, "role_arn": role_arn})

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from collectors.aws.events.origin import WRITERS
+from driftline.collectors.aws.events.origin import WRITERS
 
 ACCOUNT = "111111111111"
 

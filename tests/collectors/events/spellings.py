@@ -2,8 +2,9 @@
 
 import re
 
-from collectors.aws.events.names import HOLES, form
-from collectors.table import Kind
+from driftline.collectors.aws.events.names import HOLES, form
+from driftline.collectors.table import Kind
+
 from tests.collectors.events.samples import ACCOUNT
 
 IDS = {

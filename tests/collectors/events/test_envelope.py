@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from driftline.collectors.aws.events.envelope import Contents, Object, contents
+from driftline.pipeline.common.errors import Malformed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.aws.events.envelope import Contents, Object, contents
-from pipeline.errors import Malformed
 from tests.collectors.events.samples import (
     LOG,
     OPENED,

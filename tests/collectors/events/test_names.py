@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from collectors.aws.events.names import (
+from driftline.collectors.aws.events.names import (
     Nothing,
     Where,
     fits,
@@ -19,12 +16,15 @@ from collectors.aws.events.names import (
     uid_of,
     uncertain,
 )
-from collectors.aws.events.record import Claim, Reader, bare, claims
-from collectors.aws.events.wishes import reads
-from collectors.aws.sources.resolve import Index, Seen
-from collectors.redact import Redactor
-from collectors.table import Kind, kinds
-from pipeline.cli.collect.events import _region
+from driftline.collectors.aws.events.reads import reads
+from driftline.collectors.aws.events.record import Claim, Reader, bare, claims
+from driftline.collectors.aws.sources.name_index import Index, Seen
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import Kind, kinds
+from driftline.pipeline.cli.collect.events import _region
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from tests.collectors.events.samples import ACCOUNT, event
 from tests.collectors.events.spellings import own_id, own_uid, spellings
 from tests.collectors.events.test_rows import model, services

@@ -9,15 +9,15 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws.events.names import Nothing, fits
+from driftline.collectors.aws.events.reads import reads
+from driftline.collectors.aws.events.record import Claim, Reader, claims
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change
+from driftline.pipeline.records import codec as wire
 
-from collectors.aws.events.names import Nothing, fits
-from collectors.aws.events.record import Claim, Reader, claims
-from collectors.aws.events.wishes import reads
-from collectors.redact import Redactor
-from collectors.table import kinds
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.model import Change
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import ASSUMED, OPENED, by_role, event
 

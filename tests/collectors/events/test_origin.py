@@ -6,12 +6,12 @@ from typing import Any
 
 import botocore.session
 import pytest
+from driftline.collectors.aws.events import origin
+from driftline.collectors.aws.events.envelope import API_CALLS, FINDINGS, Contents, contents
+from driftline.collectors.aws.events.origin import NOBODY, Forged, Trust, account_of, writer
+from driftline.collectors.aws.events.record import SOURCES, claims
+from driftline.pipeline.common.errors import Malformed
 
-from collectors.aws.events import origin
-from collectors.aws.events.envelope import API_CALLS, FINDINGS, Contents, contents
-from collectors.aws.events.origin import NOBODY, Forged, Trust, account_of, writer
-from collectors.aws.events.record import SOURCES, claims
-from pipeline.errors import Malformed
 from tests.collectors.events.samples import (
     ACCOUNT,
     ASSUMED,

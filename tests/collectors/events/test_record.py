@@ -4,17 +4,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from driftline.collectors.aws.events.actor import actor
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.reads import reads
+from driftline.collectors.aws.events.record import Reader, bare
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change
+from driftline.pipeline.records import codec as wire
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.aws.events.actor import actor
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader, bare
-from collectors.aws.events.wishes import reads
-from collectors.redact import Redactor
-from pipeline import wire
-from pipeline.errors import Malformed
-from pipeline.model import Change
 from tests.collectors.events.samples import ACCOUNT, ASSUMED, OPENED, by_role, event
 
 READER = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())

@@ -3,11 +3,10 @@
 from typing import Any
 
 import pytest
-
-from collectors.aws.events import reported
-from collectors.redact import Redactor
-from pipeline.errors import Malformed
-from pipeline.model import Change
+from driftline.collectors.aws.events import reported
+from driftline.collectors.redact import Redactor
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change
 
 ACCOUNT, REGION = "111111111111", "eu-west-1"
 

@@ -9,13 +9,13 @@ import botocore.session
 import jmespath  # type: ignore[import-untyped]
 import pytest
 import yaml
+from driftline.collectors.aws.calls import NO_CALLS
+from driftline.collectors.aws.events.names import fits, form
+from driftline.collectors.aws.events.record import SOURCES, bare, claims
+from driftline.collectors.aws.reread.resource import taken_apart
+from driftline.collectors.table import Kind, kinds
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 
-from collectors.aws.again import taken_apart
-from collectors.aws.calls import NO_CALLS
-from collectors.aws.events.names import fits, form
-from collectors.aws.events.record import SOURCES, bare, claims
-from collectors.table import Kind, kinds
-from pipeline.rulebook.shapes import builtin_shapes
 from tests.collectors.events.spellings import own_uid
 
 READS = re.compile(

@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws.events import reported
+from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.places import places
+from driftline.collectors.folder.read import _redacted_change
+from driftline.collectors.redact import WRAPPERS, Redactor
+from driftline.collectors.table import kinds
 
-from collectors.aws.events import reported
-from collectors.aws.events.names import Nothing
-from collectors.aws.events.record import Reader
-from collectors.aws.places import places
-from collectors.folder.read import _redacted_change
-from collectors.redact import WRAPPERS, Redactor
-from collectors.table import kinds
 from tests.collectors.events.samples import ACCOUNT, event
 
 OURS = Redactor(b"k" * 32)

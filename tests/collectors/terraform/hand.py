@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collectors.aws.terraform import Found, read
+from driftline.collectors.aws.terraform import Found, read
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNT = "111111111111"

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from collectors.aws.terraform import NO_CODE, Found, mapping, read
-from collectors.aws.terraform.groups import WAYS, permissions
-from collectors.aws.terraform.marks import path_of
-from collectors.aws.terraform.principals import POINTERS
-from pipeline.baselines import differences, steps
-from pipeline.errors import UserError
-from pipeline.rulebook.shapes import builtin_shapes
+from driftline.collectors.aws.terraform import NO_CODE, Found, mapping, read
+from driftline.collectors.aws.terraform.groups import WAYS, permissions
+from driftline.collectors.aws.terraform.marks import path_of
+from driftline.collectors.aws.terraform.principals import POINTERS
+from driftline.pipeline.assess.decisions.baselines import differences, steps
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.rulebook.shapes import builtin_shapes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROLE = "arn:aws:iam::111111111111:role/deployer"

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from collectors.aws.terraform import Found, read
+from driftline.collectors.aws.terraform import Found, read
 
 PLANS = Path(__file__).with_name("plans")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,221 @@
+"""What one message, or one log file, comes to: the same for every source.
+
+Whatever a record raises is that record's trouble: it is told as bad, with a reason, and the next one follows. Only what says
+nothing about the record is raised: AWS, Kafka, the names that are asked for do not answer."""
+
+import io
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO
+
+import orjson
+from driftline.collectors.aws.events import logfile, origin, reported
+from driftline.collectors.aws.events.envelope import Object, contents
+from driftline.collectors.aws.events.names import fits, kept
+from driftline.collectors.aws.events.origin import NOBODY, Forged, Trust
+from driftline.collectors.aws.events.reads import reads
+from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.folder.config import MAPPINGS, snapshot_of
+from driftline.collectors.folder.read import config_items
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import kinds
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change, Read, Snapshot
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.records import codec as wire
+
+log = logging.getLogger("driftline.collect")
+Within = Callable[[dict[str, Any]], bool]
+AT_ONCE = 500
+"""Events of a file between two handings over: memory stays flat."""
+MOST_PACKED = 128_000_000
+"""Bytes of a file as it lies in S3."""
+MOST_LETTERS = 100
+"""Dead letters of one message or file; the others are counted in one more."""
+
+
+@dataclass
+class Heard:
+    """What came of it."""
+
+    events: int = 0
+    changes: int = 0
+    bad: list[tuple[str, bytes]] = field(default_factory=list)
+    """Why, and what; the first MOST_LETTERS."""
+    more: int = 0
+    """Bad ones beyond them."""
+
+    def letters(self) -> Iterator[tuple[str, bytes]]:
+        """What to bury, and why."""
+        yield from self.bad
+        if self.more:
+            yield f"{self.more} more of the same message or file", b""
+
+
+class Hearer:
+    """Understands contents and hands them to a sender. `open_` fetches an object; `asks` says whether an event is
+    recent enough that its resource must be read again; `trust`, who may tell what."""
+
+    def __init__(
+        self, sender: Sender, reader: Reader, redactor: Redactor, open_: Any, asks: Any = None, trust: Trust = NOBODY
+    ) -> None:  # fmt: skip
+        self._sender, self._reader, self._redactor, self._open = sender, reader, redactor, open_
+        self._asks, self._trust = asks or (lambda _: True), trust
+
+    def message(self, body: str) -> Heard:
+        """A message of a queue. What it holds is with the sender after this, not yet flushed. Raises what fetching
+        raises."""
+        heard = Heard()
+        try:
+            found = contents(body, self._trust)
+        except Malformed as why:
+            self._refuse(heard, why, self.safe(body), "queue")
+            return heard
+        for reason, what in found.bad:
+            self._refuse(heard, reason, _text(what))
+        self.records(found.records, heard)
+        self._reported(found.findings, heard)
+        self._items(found.items, heard)
+        for object_ in found.objects:
+            self.object(object_, heard)
+        for said in found.skipped:
+            log.debug("passed over", extra={"why": said})
+        metrics.EVENTS.labels(self._reader.source, "skipped").inc(len(found.skipped))
+        return heard
+
+    def object(self, object_: Object, heard: Heard, within: Within = lambda _: True) -> None:
+        """A file in S3; of a log file the records that lie `within`. Raises what fetching raises."""
+        with self._open(object_) as file:
+            packed = file.read(
+                MOST_PACKED + 1
+            )  # whole: what breaks off is fetched again, no dead letter
+        try:
+            if len(packed) > MOST_PACKED:
+                raise Malformed(f"more than {MOST_PACKED} bytes")
+            if object_.kind == "config":
+                self._delivery(io.BytesIO(packed), object_.key, heard)
+            else:
+                self.file(io.BytesIO(packed), object_.key, heard, within)
+        except Malformed as why:
+            self._refuse(heard, Malformed(f"{object_.name[:300]}: {why}"), b"")
+
+    def file(self, file: BinaryIO, key: str, heard: Heard, within: Within = lambda _: True) -> None:
+        """A log file of CloudTrail. Raises Malformed where it is none."""
+        some: list[dict[str, Any] | Malformed] = []
+        for _, record in logfile.records(file, key):
+            if isinstance(record, Malformed) or within(record):
+                some.append(record)
+            if len(some) >= AT_ONCE:
+                self.records(some, heard)
+                some = []
+        self.records(some, heard)
+
+    def safe(self, body: str) -> bytes:
+        """A body that could not be understood, as it may be kept: all of it hashed where it looks like a secret."""
+        return orjson.dumps(self._redactor.config({"body": body.encode(errors="replace").decode()}))
+
+    def records(self, found: Iterable[dict[str, Any] | Malformed], heard: Heard) -> None:
+        """Events, to the sender; what a source itself could not understand is bad."""
+        changes: list[Change] = []
+        wishes: dict[str, Read] = {}
+        for record in found:
+            heard.events += 1
+            try:
+                if isinstance(record, Malformed):
+                    raise record
+                told = self._reader.changes(record)
+                asked = reads(record, told)
+            except Malformed as why:
+                self._refuse(heard, why, _text(record))
+                continue
+            changes += told
+            for wish in asked:
+                if self._asks(wish):
+                    old = wishes.get(wish.uid)
+                    wishes[wish.uid] = wish if old is None or wish.after > old.after else old
+        heard.changes += len(changes)
+        self._sender.changes(changes)
+        self._sender.reads(wishes.values())
+        metrics.EVENTS.labels(self._reader.source, "change").inc(len(changes))
+
+    def _refuse(self, heard: Heard, why: Malformed, what: bytes, source: str | None = None) -> None:
+        """A record that is not acted on, to be buried."""
+        outcome = "forged" if isinstance(why, Forged) else "poison"
+        metrics.EVENTS.labels(source or self._reader.source, outcome).inc()
+        if len(heard.bad) < MOST_LETTERS:
+            heard.bad.append((str(why), what))
+        else:
+            heard.more += 1
+
+    def _reported(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
+        """Findings of other services, to the sender."""
+        changes: list[Change] = []
+        for document in found:
+            heard.events += 1
+            try:
+                changes += reported.changes(document, self._redactor, self._reader.source)
+            except Malformed as why:
+                self._refuse(heard, why, _text(document))
+        heard.changes += len(changes)
+        self._sender.changes(changes)
+        metrics.EVENTS.labels(self._reader.source, "finding").inc(len(changes))
+
+    def _delivery(self, file: BinaryIO, key: str, heard: Heard) -> None:
+        """A file that AWS Config wrote. Raises Malformed where it is none."""
+        account = origin.account_of(key)
+        for item in config_items(file):
+            try:
+                if isinstance(item, Malformed):
+                    raise item
+                origin.item(item, account, "a delivery")
+            except Malformed as why:
+                self._refuse(heard, why, _text(item))
+            else:
+                self._items([item], heard)
+
+    def _items(self, items: Iterable[dict[str, Any]], heard: Heard) -> None:
+        """Items of AWS Config, to the sender."""
+        for item in items:
+            metrics.EVENTS.labels("config", "item").inc()
+            try:
+                found = self._understood(item)
+            except Malformed as why:
+                self._refuse(heard, why, _text(item))
+                continue
+            if isinstance(found, Snapshot):
+                self._sender.snapshot(found)
+            elif found:
+                self._sender.reads([found])
+
+    @wire.one_record("a configuration item")
+    def _understood(self, item: dict[str, Any]) -> Snapshot | Read | None:
+        """A reading where the item's mapping is proven; else only a reason to read the resource. Raises Malformed."""
+        if item.get("resourceType") not in MAPPINGS:
+            return _wish(item)
+        snapshot = snapshot_of(item, self._redactor)
+        if snapshot and len(wire.encode_snapshot(snapshot)) > wire.MAX_BYTES - 2:
+            raise Malformed(f"a configuration item of more than {wire.MAX_BYTES} bytes")
+        return snapshot
+
+
+def _wish(item: dict[str, Any]) -> Read | None:
+    """To read again what an item is about; None for a type that is not known."""
+    kind, uid = kinds().get(item["resourceType"]), item.get("ARN") or item.get("arn")
+    if kind is None or not isinstance(uid, str) or not fits(kind, uid := kept(uid)):
+        return None
+    at = datetime.fromisoformat(str(item["configurationItemCaptureTime"]).replace("Z", "+00:00"))
+    region = item.get("awsRegion") if kind.scope == "regional" else "global"
+    account = item.get("awsAccountId") or item.get("accountId")
+    return Read.model_validate(
+        {"provider": "aws", "scope": False, "uid": uid, "type": kind.type, "account": account, "region": region, "reason": "change",
+         "after": at}
+    )  # fmt: skip
+
+
+def _text(record: Any) -> bytes:
+    """Only what may be told of a bad record: its names, no values (secrets are redacted only in good ones)."""
+    names = ", ".join(sorted(map(str, record))) if isinstance(record, dict) else type(record).__name__  # fmt: skip
+    return names.encode(errors="replace")[:2000]

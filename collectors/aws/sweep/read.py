@@ -1,0 +1,345 @@
+"""The one loop that reads any row: list, details, one snapshot a resource."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from driftline.collectors.aws.api.client import Account
+from driftline.collectors.aws.api.errors import ERRORS, Trouble, trouble
+from driftline.collectors.aws.api.to_json import decoded, plain, size, tags_of
+from driftline.collectors.aws.sweep.joins import JOINS, policies
+from driftline.collectors.redact import Redactor
+from driftline.collectors.table import Detail, Each, Kind, ListCall, Under, text, value
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import CloudAccount, Part, Related, Snapshot, Unread, UnreadReason
+
+MOST_BYTES = 900_000
+GLOBAL = "global"
+Answer = tuple[Any, Trouble | None, datetime]
+"""A part's value, or why there is none, and the time before the call."""
+
+
+class Vanished(NamedTuple):
+    """A resource that was listed, and of which nothing was found a moment later."""
+
+    uid: str
+    left: Snapshot | None = None
+    """What a sweep says of it, for it is still listed: that its parts are unread. None where the call that completes
+    the list did not know it."""
+
+
+class Context(NamedTuple):
+    """What a reading of one scope stands in."""
+
+    account: Account
+    owner: CloudAccount
+    """The account with its name and what stands above it, as far as that is known."""
+    region: str
+    """Where the list is called."""
+    scope_region: str
+    """The scope's: the region, or `global`."""
+    sweep: str
+    redactor: Redactor
+    once: "Once"
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def holes(self, item: dict[str, Any]) -> dict[str, Any]:
+        """What a row's paths are searched in."""
+        account = self.account
+        return {
+            "item": item,
+            "account": account.id,
+            "partition": account.partition,
+            "region": self.region,
+        }
+
+
+class Once:
+    """Answers that are the same for a whole account, or a region of it, asked for once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[str, str, str], Answer] = {}
+
+    def get(self, key: tuple[str, str, str], ask: Callable[[], Answer]) -> Answer:
+        """The answer, asked for by the first who comes; the others wait."""
+        with self._lock:
+            if key not in self._answers:
+                self._answers[key] = ask()
+            return self._answers[key]
+
+
+@dataclass
+class Gathered:
+    """One resource while it is read."""
+
+    kind: Kind
+    context: Context
+    holes: dict[str, Any]
+    region: str
+    """Where its details are asked for."""
+    config: dict[str, Any] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    unread: list[Unread] = field(default_factory=list)
+
+    def keep(self, part: str, got: Any, at: datetime) -> None:
+        self.config[part] = got
+        self.parts.append(Part(name=part, captured_at=at))
+
+    def hide(self, part: str, reason: UnreadReason, code: str) -> None:
+        self.unread.append(Unread(part=part, reason=reason, code=code))
+
+    def ask(self, service: str, operation: str, params: Mapping[str, str]) -> Any:
+        """One call with the row's params filled in; raises ERRORS."""
+        filled = {name: value(path, self.holes) for name, path in params.items()}
+        return plain(self.context.account.call(service, self.region, operation, filled))
+
+
+def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
+    """The listed items, each with the time before its page was asked for. Raises ERRORS."""
+    try:
+        yield from _all(kind, context)
+    except ERRORS as error:
+        if trouble(error, kind.listing.absent).reason != "absent":
+            raise
+
+
+def _all(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
+    under = kind.listing.under
+    if under is None:
+        yield from _items(kind, context, {})
+        return
+    for parent, _ in _asked(kind, context, under, {}):
+        try:
+            yield from _items(kind, context, parent)
+        except ERRORS as error:
+            if trouble(error, (), kind.gone).reason != "gone":
+                raise
+
+
+def _items(
+    kind: Kind, context: Context, parent: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], datetime]]:
+    for listed, at in _asked(kind, context, kind.listing, parent):
+        item = parent | listed
+        if not (kind.skip and value(kind.skip, context.holes(item))):
+            yield item, at
+
+
+def _asked(
+    kind: Kind, context: Context, call: ListCall | Under, parent: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], datetime]]:
+    """The items of a paged call."""
+    holes = context.holes({}) | {"parent": parent}
+    params = {name: value(path, holes) for name, path in call.params.items()}
+    service = call.service or kind.service
+    pages = context.account.pages(service, context.region, call.operation, params)
+    at = context.now()
+    for page in pages:
+        for item in value(call.items, plain(page)) or []:
+            yield item, at
+        at = context.now()
+
+
+def resource(
+    kind: Kind, context: Context, item: dict[str, Any], listed_at: datetime
+) -> Snapshot | Vanished:
+    """One resource whole. A call that does not find it hides its own part only: it may have asked for something else,
+    and the list has named it. Raises what is our own fault (a row that does not fit its answers), and ERRORS where the
+    call failed that tells the uid."""
+    holes = context.holes(item)
+    whole = Gathered(kind, context, holes, context.region)
+    why = _listed(whole, item, listed_at)
+    uid = text(kind.uid, holes)
+    region = str(value(kind.region, holes) or GLOBAL) if kind.region else context.scope_region
+    whole.region = context.region if region == GLOBAL else region
+    name = str(value(kind.name, holes) or "")
+    holes["name"] = name = name.rsplit(kind.name_after, 1)[-1] if kind.name_after else name
+    uid = uid or text(kind.uid, holes)
+    if uid is None:
+        raise ValueError(f"{kind.type}: the listed item gives no uid by {kind.uid}")
+    if why is not None and why.reason == "gone":
+        return Vanished(uid)
+    missing = False
+    for detail in kind.details:
+        got, why, at = _detail(whole, detail)
+        if why is None or why.reason == "absent":
+            whole.keep(detail.part, got, at)
+        else:
+            missing = missing or why.reason == "gone"
+            whole.hide(detail.part, why.hidden, why.code)
+    tags = _tags(whole)
+    config = context.redactor.config(whole.config, kind.redact)
+    _limit(config, whole)
+    related = ((r, text(r.uid, holes)) for r in kind.relations)
+    made = value(kind.incarnation, holes) if kind.incarnation else None
+    read = Snapshot(
+        uid=uid, type=kind.type, class_=kind.class_, provider="aws", organization=context.owner.organization,
+        account=context.account.id, cloud_account=context.owner, region=region, name=name, tags=context.redactor.tags(tags),
+        captured_at=listed_at, config=config, parts=whole.parts, unread=whole.unread, sweep=context.sweep,
+        incarnation=None if made is None else str(made),
+        related=[Related(uid=to, relation=r.relation, type=r.type) for r, to in related if to],
+    )  # fmt: skip
+    return Vanished(uid, read) if missing and not whole.parts else read
+
+
+def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Trouble | None:
+    """Makes the listed item whole, and its part."""
+    kind, row = whole.kind, whole.kind.listing
+    for complete in kind.complete:
+        if value(complete.unless, whole.holes) is not None:
+            continue
+        service = complete.service or kind.service
+        try:
+            answer = whole.ask(
+                service,
+                complete.operation,
+                kind.params if complete.params is None else complete.params,
+            )
+        except ERRORS as error:
+            why = trouble(error, (), kind.gone)
+            if why.reason != "gone":
+                if text(kind.uid, whole.holes) is None:
+                    raise  # it has no name to be unread under
+                whole.hide(row.part, why.hidden, why.code)
+            return why
+        added = value(complete.value, answer)
+        if added is None:
+            return Trouble("gone", "", "")
+        item |= added
+    if not row.keep:
+        return None
+    try:
+        for name in row.decode_at:
+            if name in item:
+                item[name] = decoded(item[name])
+    except Malformed:
+        whole.hide(row.part, "failed", "Malformed")
+        return None
+    whole.keep(row.part, _dropped(item, row.drop), listed_at)
+    return None
+
+
+def _detail(whole: Gathered, detail: Detail) -> Answer:
+    context, kind = whole.context, whole.kind
+    if detail.given and not value(detail.given, whole.holes):
+        return None, None, context.now()
+    if detail.joined:
+        return _joined(whole, detail, detail.joined)
+    if detail.once:
+        where = whole.region if detail.once == "region" else GLOBAL
+        return context.once.get((kind.type, detail.part, where), lambda: _ask(whole, detail))
+    return _ask(whole, detail)
+
+
+def _joined(whole: Gathered, detail: Detail, join: str) -> Answer:
+    def asked() -> Answer:
+        got, why, at = _ask(whole, detail)
+        return (policies(got) if why is None else None), why, at
+
+    known, why, at = whole.context.once.get(("joined", detail.operation, GLOBAL), asked)
+    return (JOINS[join](known, whole.config) if why is None else None), why, at
+
+
+def _ask(whole: Gathered, detail: Detail) -> Answer:
+    kind, at = whole.kind, whole.context.now()
+    service = detail.service or kind.service
+    try:
+        answer = whole.ask(
+            service, detail.operation, kind.params if detail.params is None else detail.params
+        )
+        got = value(detail.value, answer)
+        if detail.decode:
+            got = decoded(got) or None
+        for name in detail.decode_at:
+            if isinstance(got, dict) and name in got:
+                got[name] = decoded(got[name])
+        got = _dropped(got, detail.drop)
+    except ERRORS as error:
+        return None, trouble(error, detail.absent, kind.gone, detail.absent_text or ""), at
+    except Malformed as error:
+        return None, Trouble("failed", "Malformed", str(error)), at
+    if detail.each is None:
+        return got, None, at
+    return _each(whole, detail.each, service, got or [], at)
+
+
+def _dropped(got: Any, paths: Collection[str]) -> Any:
+    """A part without some fields; a path goes through lists, and its step `*` through every value of a map."""
+    if isinstance(got, list) and paths:
+        return [_dropped(one, paths) for one in got]
+    if not isinstance(got, dict) or not paths:
+        return got
+    below = {
+        key: [p.partition(".")[2] for p in paths if p.startswith((f"{key}.", "*."))] for key in got
+    }
+    return {key: _dropped(item, below[key]) for key, item in got.items() if key not in paths}
+
+
+def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: datetime) -> Answer:
+    """A call for every element. One that cannot be read hides the part: half of a list is not the list."""
+    out: dict[str, Any] = {}
+    for element in elements:
+        holes = whole.holes | {"element": element}
+        if each.only and not value(each.only, holes):
+            continue
+        region = (each.region and value(each.region, holes)) or whole.region
+        asking = Gathered(whole.kind, whole.context, holes, region)
+        try:
+            answer = asking.ask(each.service or service, each.operation, each.params)
+            got = value(each.value, answer)
+            got = decoded(got) if each.decode else got
+        except ERRORS as error:
+            why = trouble(error, each.absent, whole.kind.gone)
+            if why.reason == "gone":
+                continue  # the element went meanwhile
+            if why.reason != "absent":
+                return None, why, at
+            got = None
+        except Malformed as error:
+            return None, Trouble("failed", "Malformed", str(error)), at
+        if each.into is None:
+            out[str(element)] = got
+        else:
+            element[each.into] = got
+    return (elements if each.into else out), None, at
+
+
+def _tags(whole: Gathered) -> dict[str, str]:
+    row, kind = whole.kind.tags, whole.kind
+    if row is None:
+        return {}
+    if row.item:
+        return tags_of(value(row.item, whole.holes))
+    try:
+        answer = whole.ask(
+            kind.service, row.operation or "", kind.params if row.params is None else row.params
+        )
+    except ERRORS as error:
+        why = trouble(error, row.absent, kind.gone)
+        if why.reason != "absent":
+            whole.hide("tags", why.hidden, why.code)
+        return {}
+    return tags_of(value(row.value, answer))
+
+
+def _limit(config: dict[str, Any], whole: Gathered) -> None:
+    """Gives up parts that cannot travel, and the largest where the whole would not fit; says so as unread."""
+    sizes: dict[str, int] = {}
+    lost: list[str] = []
+    for part, got in config.items():
+        try:
+            sizes[part] = size(got)
+        except Malformed:
+            lost.append(part)
+            whole.hide(part, "failed", "Malformed")
+    while sum(sizes.values()) > MOST_BYTES:
+        largest = max(sizes, key=lambda part: sizes[part])
+        del sizes[largest]
+        lost.append(largest)
+        whole.hide(largest, "oversize", "TooLarge")
+    for part in lost:
+        del config[part]
+    whole.parts = [part for part in whole.parts if part.name not in lost]

@@ -1,0 +1,274 @@
+"""Who caused a drift, place by place: the changes that may have; never a guess. Pure; times in microseconds since 1970.
+
+A place is one of the paths that differ. What its values (before and after) have in common with a request says whether
+that may have made it: of a place that several people may have made, nobody is named."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from driftline.pipeline.compare.scalars import scalars
+from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+from driftline.pipeline.state.resource import Seen
+
+SKEW = 60_000_000
+"""How far a service's clock, and the time its answers lag behind, may be off."""
+ANY_PART, THIS_PART, BY_VALUE = 0.5, 0.7, 0.3
+"""A change that may touch any part; one that touches this one; the new values stand in its request."""
+Attribution = Literal["attributed", "ambiguous", "unattributed", "pending"]
+TAG = "/tags/"
+NO, OMITS, MAYBE, YES = 0, 1, 2, 3
+"""What a change explains of a place: nothing; it may have taken away what was there by setting the whole without it;
+that cannot be told by values; something of it stands in its request."""
+_ADDS = re.compile("Add|Attach|Authorize|Tag|CreateTags")
+_TAKES = re.compile("Revoke|Detach|Remove|Disassociate|Delete|Untag|Deregister|Unassign")
+"""Calls that name what they add, and what they take away. Any other sets the whole: what it does not name is gone."""
+
+
+class Place(NamedTuple):
+    """A path that differs, by the hashes of its scalars."""
+
+    values: frozenset[int]
+    """Before and after; empty where there is nothing to compare (a switch, a secret, what is too long)."""
+    new: frozenset[int]
+    """Only after; of what was taken away, what it was."""
+    since: int
+    at: int
+    given: bool = True
+    """`new` is there now, and was not taken away."""
+
+
+class Made(NamedTuple):
+    """What is known of one place's cause."""
+
+    attribution: Attribution
+    by: Seen | None = None
+    """The change that made it, where that is known."""
+
+
+class Cause(NamedTuple):
+    attribution: Attribution
+    candidates: list[tuple[Seen, float]]
+    """The likeliest first, with the confidence in each."""
+    places: list[Made]
+    """Of each place, in the order given."""
+
+
+def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -> Place:
+    """A place of a drift. `own`: what names the resource itself (its id, account, …): it stands in every request."""
+    before, after = scalars(change.get("before")) - own, scalars(change.get("after")) - own
+    if change["op"] == "remove" and change["path"].startswith(TAG):  # it is taken away by its key
+        before |= scalars(change["path"].removeprefix(TAG).replace("~1", "/").replace("~0", "~"))
+    if _hidden(change.get("before")) or _hidden(change.get("after")):
+        return Place(frozenset(), frozenset(), since, at)
+    given = after - before
+    return Place(before | after, given or (before - after), since, at, bool(given))
+
+
+def _hidden(value: Any) -> bool:
+    """What a drift tells only the size of."""
+    return isinstance(value, dict) and value.keys() == {"omitted", "size"}
+
+
+def naming(resource: Mapping[str, Any]) -> frozenset[int]:
+    """Hashes of what names a resource."""
+    uid = resource["uid"]
+    return scalars([uid, uid.rsplit("/", 1)[-1], uid.rsplit(":", 1)[-1], resource["account"], resource["region"], resource["name"]])  # fmt: skip
+
+
+def attribute(
+    history: Sequence[Seen], part: str, since: int, at: int, places: Sequence[Place], others: Sequence[Place] = (),
+    *, apart: Sequence[Place] = (), elsewhere: Sequence[frozenset[str]] = (), shown: frozenset[str] = frozenset(), waiting: bool = False,
+    complete: bool = False, people: People = NOBODY_MAPPED,
+) -> Cause:  # fmt: skip
+    """The causes of a drift in `part` that a reading of `at` shows and the one of `since` did not.
+
+    `others`: places of other drifts of that part; `apart`: those of other parts; `elsewhere`: of each place the ids of changes that another drift
+    of it shows; `shown`: ids of changes that an earlier drift shows: less likely here (what no drift shows yet
+    may only have been read too early); `waiting`: events of that time may still come; `complete`: they have all come.
+    Candidates are the successful changes in (since, at], the skew allowed on both sides, that can touch the part. The
+    order in time decides nothing: both of two people who touched it may have done it. Two accounts' evidence of one
+    cause counts once."""
+    found = _candidates(history, part, since, at, people)
+    values = frozenset().union(*(one.values for one in places))
+    ranked = sorted(
+        ((seen, _confidence(seen, values, seen.at > at or (seen.at <= since and seen.id in shown))) for seen in found),
+        key=lambda pair: (-pair[1], pair[0].at, pair[0].id),
+    )  # fmt: skip
+    if not ranked:
+        return nobody(len(places), waiting=waiting)
+    everybody = _by_person(found, people)
+    made = nobody(len(places), waiting=waiting).places
+    alone: list[int] = []
+    for number, one in enumerate(places):
+        gone = elsewhere[number] if elsewhere else frozenset()
+        own = _by_person([s for s in found if s.id not in gone], people) if gone else everybody
+        if len(own) > 1:
+            made[number] = _among(own, one, [*places, *others], apart)
+        elif own:
+            alone.append(number)
+            made[number] = _only(own[0], one, [*places, *others])
+    return Cause(
+        together(made := _settled(made, alone, waiting=waiting, complete=complete), people),
+        ranked,
+        made,
+    )
+
+
+def _by_person(found: Sequence[Seen], people: People) -> list[list[Seen]]:
+    out: dict[str, list[Seen]] = {}
+    for seen in sorted(found, key=lambda seen: (seen.at, seen.id)):
+        out.setdefault(people.key(seen.actor, seen.shared or seen.id), []).append(seen)
+    return list(out.values())
+
+
+def may(seen: Seen, part: str, since: int, at: int) -> bool:
+    """Whether a change may show between two readings of a part, as far as times and parts say."""
+    within = since - SKEW < seen.at and (seen.earlier or seen.at <= at + SKEW)
+    return within and (not seen.parts or part in seen.parts)
+
+
+def nobody(places: int, *, waiting: bool) -> Cause:
+    """The cause of so many places where no change may have made them."""
+    said: Attribution = "pending" if waiting else "unattributed"
+    return Cause(said, [], [Made(said)] * places)
+
+
+def _candidates(
+    history: Sequence[Seen], part: str, since: int, at: int, people: People
+) -> list[Seen]:
+    """What may have touched the part in that time; of two accounts' copies of one event the one that names a person."""
+    found: dict[str, Seen] = {}
+    for seen in history:
+        if not may(seen, part, since, at):
+            continue
+        key = seen.shared or seen.id
+        known = found.get(key)
+        if known is None or _rank(seen, people) > _rank(known, people):
+            found[key] = seen
+    return list(found.values())
+
+
+def _rank(seen: Seen, people: People) -> tuple[Any, ...]:
+    known = people.person(seen.actor)["kind"] != "unknown"
+    return known, bool(seen.actor.get("session")), not seen.opaque, len(seen.values), seen.id
+
+
+def _confidence(seen: Seen, values: frozenset[int], less: bool) -> float:
+    confidence = THIS_PART if seen.parts else ANY_PART
+    if values:
+        confidence += BY_VALUE * len(values.intersection(seen.values)) / len(values)
+    return round(confidence - 0.1 * less, 3)
+
+
+def _only(own: Sequence[Seen], place: Place, places: Sequence[Place]) -> Made:
+    """A place that only one person can have made; for now without the change where nothing of it was asked for."""
+    much, seen = _best(own, place, places)
+    return Made("attributed" if much > OMITS else "unattributed", seen)
+
+
+def _settled(
+    made: list[Made], alone: Sequence[int], *, waiting: bool, complete: bool
+) -> list[Made]:
+    """Of places that only one person can have made, but where nothing of them was asked for: somebody else may have,
+    whose event has not come. That is known only once every event has."""
+    anything = any(one.attribution == "attributed" for one in made)
+    for number in alone:
+        if made[number].attribution == "unattributed":
+            if complete or not (anything or waiting):
+                made[number] = Made("attributed", made[number].by)
+            else:
+                made[number] = Made("pending" if waiting else "unattributed")
+    return made
+
+
+def _among(
+    persons: Sequence[Sequence[Seen]], place: Place, places: Sequence[Place], apart: Sequence[Place]
+) -> Made:
+    """A place that several people may have made: somebody is named only if nobody else explains anything of it, and
+    either asked for the whole value that is new, or what everybody else asked for is seen elsewhere. (A request may
+    change what it does not name: a rule is taken away by its id, a policy by its bucket, a grant is given by another
+    name.)"""
+    found = [_best(own, place, places) for own in persons]
+    explaining = [(much, seen) for much, seen in found if much > OMITS]
+    if len(explaining) != 1 or explaining[0][0] != YES:
+        return Made("ambiguous")
+    seen = explaining[0][1]
+    takes = _TAKES.match(seen.action) is not None
+    if place.given is takes or not any(place.new.issubset(unit) for unit in seen.units):
+        if any(much != NO for much, other in found if other is not seen):
+            return Made("ambiguous")
+        everywhere = [one for one in (*places, *apart) if one is not place]
+        rest = [own for own in persons if seen not in own]
+        if not all(_seen_in(other, everywhere) for own in rest for other in own):
+            return Made("ambiguous")
+    return Made("attributed", seen) if place.new.intersection(seen.values) else Made("ambiguous")
+
+
+def _best(own: Iterable[Seen], place: Place, places: Sequence[Place]) -> tuple[int, Seen]:
+    """How much one person's changes explain of a place, and the one that explains most: of equals the last."""
+    return max(
+        ((_explains(seen, place, places), seen) for seen in own),
+        key=lambda pair: (
+            pair[0],
+            len(place.new.intersection(pair[1].values)),
+            place.since < pair[1].at <= place.at,
+            pair[1].at,
+            pair[1].id,
+        ),
+    )
+
+
+def _explains(seen: Seen, place: Place, places: Sequence[Place]) -> int:
+    if not place.values or not seen.values:
+        return MAYBE
+    takes = _TAKES.match(seen.action)
+    known = place.given or takes or _ADDS.match(seen.action)
+    if place.values.isdisjoint(seen.values):
+        return MAYBE if seen.opaque else NO if known else OMITS
+    if not known:
+        return OMITS
+    if _meant_elsewhere(seen, place, places):
+        return NO
+    return YES if place.given or takes else MAYBE
+
+
+def _seen_in(seen: Seen, places: Sequence[Place]) -> bool:
+    """Whether something of a request is seen in places that differ."""
+    return any(
+        not one.values.isdisjoint(seen.values) and one.since - SKEW < seen.at <= one.at + SKEW
+        for one in places
+    )
+
+
+def _meant_elsewhere(seen: Seen, place: Place, places: Sequence[Place]) -> bool:
+    """Whether all that a request has in common with a place of several values (`tcp`) belongs to something that the
+    request describes more fully: another place, of which it has the same values and more."""
+    if len(place.new) < 2 or not seen.units:
+        return False
+    for unit in map(frozenset, seen.units):
+        common = unit & place.values
+        if common and not any(
+            common < (unit & other.new)
+            for other in places
+            if other is not place
+            and len(other.new) > 1
+            and other.since - SKEW < seen.at <= other.at + SKEW
+        ):
+            return False
+    return True
+
+
+def together(made: Sequence[Made], people: People) -> Attribution:
+    """Of a whole drift: somebody's only if every place is."""
+    if all(one.by is not None for one in made):
+        keys = {people.key(one.by.actor, one.by.shared or one.by.id) for one in made if one.by}
+        return "attributed" if len(keys) == 1 else "ambiguous"
+    said = {one.attribution for one in made}
+    return (
+        "pending"
+        if "pending" in said
+        else "unattributed"
+        if said == {"unattributed"}
+        else "ambiguous"
+    )

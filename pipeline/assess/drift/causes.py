@@ -1,0 +1,140 @@
+"""The causes of a resource's drifts, each found once a judgement: what may have made which place. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from driftline.pipeline.assess.drift.attribute import (
+    SKEW,
+    Cause,
+    Made,
+    Place,
+    attribute,
+    may,
+    naming,
+    nobody,
+    place,
+)
+from driftline.pipeline.people.identity import People
+from driftline.pipeline.state.resource import Body, Drifted, Seen
+
+SECOND = 1_000_000
+WHOLE = "*"
+"""The part of a drift that is a resource's coming or going."""
+
+
+class Causes:
+    """The causes of a body's drifts, as far as they are asked for, each found once."""
+
+    def __init__(self, body: Body, events: int | None, people: People) -> None:
+        self._body, self._events, self._people = body, events, people
+        self._drifts, self._own = body.drifts, frozenset[int]()
+        self._places: dict[str, list[Place]] = {}
+        self._found: dict[str, Cause] = {}
+
+    def of(self, drift: Drifted) -> Cause:
+        if drift.id not in self._found:
+            self._found[drift.id] = self._cause(drift)
+        return self._found[drift.id]
+
+    def _cause(self, drift: Drifted) -> Cause:
+        waiting = self._events is not None and self._events < drift.at + SKEW
+        fitting = [
+            seen for seen in self._body.history
+            if may(seen, drift.part, drift.since, drift.at) and _fits(drift, seen)
+        ]  # fmt: skip
+        if not fitting:  # most that a sweep finds
+            return nobody(len(drift.changes), waiting=waiting)
+        self._own = self._own or naming(self._body.resource)
+        shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
+        others = [place for one in self._beside(drift) for place in self._of(one)]
+        apart = [
+            place
+            for one in (self._drifts if len(fitting) > 1 else ())
+            if one.part != drift.part
+            for place in self._of(one)
+        ]
+        cause = attribute(
+            fitting, drift.part, drift.since, drift.at, self._of(drift), others, apart=apart, elsewhere=self._elsewhere(drift, fitting), shown=shown, waiting=waiting, complete=self._events is not None and not waiting, people=self._people,
+        )  # fmt: skip
+        return _doubted(cause) if forgotten(self._body, drift) else cause
+
+    def _of(self, drift: Drifted) -> list[Place]:
+        if drift.id not in self._places:
+            self._places[drift.id] = [
+                place(one, drift.since, drift.at, self._own) for one in drift.changes
+            ]
+        return self._places[drift.id]
+
+    def beside(self, drift: Drifted) -> int:
+        """How many other drifts of its part are known: they too say something of its cause."""
+        return len(self._beside(drift))
+
+    def _beside(self, drift: Drifted) -> list[Drifted]:
+        return [one for one in self._drifts if one.part == drift.part and one.id != drift.id]
+
+    def _elsewhere(self, drift: Drifted, fitting: Sequence[Seen]) -> list[frozenset[str]]:
+        """Of each place the changes that another drift of the same place shows: they were made between its readings,
+        and are only by the allowance for clocks near to this one's, whose new value they did not ask for. Two values
+        one after another take two changes, in this order."""
+        near = [s for s in fitting if not (_between(drift, s) or s.earlier)]
+        out = [frozenset[str]() for _ in drift.changes]
+        if not near or not any(_between(drift, s) for s in fitting):
+            return out
+        for other in self._beside(drift):
+            earlier, later = other.at <= drift.since, other.since >= drift.at
+            if not (earlier or later):
+                continue
+            shown = [s for s in fitting if _between(other, s)]
+            # an event says only in which second it was: one of the last second may be of after the reading
+            own = [
+                s
+                for s in near
+                if s in shown and (len(shown) == 1 or s.at <= drift.since - SECOND or later)
+            ]
+            for number, one in enumerate(drift.changes if own else ()):
+                if any(
+                    _goes_on(two, one) if earlier else _goes_on(one, two) for two in other.changes
+                ):
+                    new = self._of(drift)[number].new
+                    out[number] |= {s.id for s in own if new.isdisjoint(s.values)}
+        return out
+
+
+def _between(drift: Drifted, seen: Seen) -> bool:
+    """Whether a change was made between the readings that a drift stands between."""
+    return drift.since < seen.at <= drift.at
+
+
+def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
+    """Whether a second change of a place begins with what the first has left there."""
+    if "after" not in one or "before" not in two or one["after"] != two["before"]:
+        return False
+    (above, _, last), (below, _, end) = one["path"].rpartition("/"), two["path"].rpartition("/")
+    return bool(above == below and (last == end or (last.isdigit() and end.isdigit())))
+
+
+def forgotten(body: Body, drift: Drifted) -> bool:
+    """Whether a change of its time is remembered no more."""
+    return drift.since - SKEW < body.forgotten
+
+
+def _doubted(cause: Cause) -> Cause:
+    """Somebody else may have made it, of whom nothing is remembered."""
+    places = [Made("ambiguous") if one.attribution == "attributed" else one for one in cause.places]
+    said = "ambiguous" if cause.attribution == "attributed" else cause.attribution
+    return Cause(said, cause.candidates, places)
+
+
+def _fits(drift: Drifted, seen: Seen) -> bool:
+    """What made or ended a resource has changed no part of it, and the other way round."""
+    if drift.part != WHOLE:
+        return seen.kind not in ("create", "delete")
+    return seen.kind == ("create" if drift.changes[0]["op"] == "add" else "delete")
+
+
+def _shown(seen: Seen, drift: Drifted, drifts: Sequence[Drifted]) -> bool:
+    """Whether an earlier drift shows what the change did."""
+    return any(
+        one.since < seen.at <= one.at < drift.at and (not seen.parts or one.part in seen.parts)
+        for one in drifts
+    )

@@ -1,0 +1,112 @@
+"""Expected change: what people and pipelines may do as a matter of course. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, time, timedelta
+from typing import Any, Literal
+
+from driftline.pipeline.common.wildcards import matches
+from driftline.pipeline.model.stream import Tool
+from driftline.pipeline.people.identity import vouched
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+VOUCHED: tuple[Tool, ...] = ("cloudformation", "service")
+"""Tools that the provider itself tells of."""
+
+
+class Window(BaseModel):
+    """A time of the week, in UTC."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    days: list[Day] = Field(default_factory=lambda: list(DAYS))
+    """On which it begins."""
+    begin: time
+    """HH:MM."""
+    end: time
+    """HH:MM; not after `begin`: on the next day."""
+
+    @field_validator("begin", "end", mode="before")
+    @classmethod
+    def _minutes(cls, value: object) -> object:
+        if not isinstance(value, str | time):
+            raise ValueError("is no time of day (write '22:30', in quotes)")
+        return value
+
+    def holds(self, at: datetime) -> bool:
+        """Whether a moment (UTC) is in it."""
+        begins = at.date() if at.time() >= self.begin else at.date() - timedelta(days=1)
+        if DAYS[begins.weekday()] not in self.days:
+            return False
+        if self.begin < self.end:
+            return self.begin <= at.time() < self.end
+        return at.time() >= self.begin or at.time() < self.end
+
+
+class Expected(BaseModel):
+    """Changes that are expected: all that is said of them must hold; an empty list says nothing."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    actors: list[str] = Field(default_factory=list)
+    """Ids of actors, or of the persons behind them; * stands for any text. What a caller claims (a source identity, a session's name) is no id."""
+    tools: list[Tool] = Field(default_factory=list)
+    """What it was done with. All but `cloudformation` and `service` are told by the caller's own user agent: they stand only
+    beside `actors`."""
+    accounts: list[str] = Field(default_factory=list)
+    """Of the resource."""
+    types: list[str] = Field(default_factory=list)
+    """Of the resource."""
+    tags: dict[str, str] = Field(default_factory=dict)
+    """All of which the resource has. Whoever may tag a resource can give it these: name `actors` beside them, unless all who may tag are trusted."""
+    windows: list[Window] = Field(default_factory=list)
+    """When it was done."""
+
+    @model_validator(mode="after")
+    def _claimed(self) -> "Expected":
+        claimed = [tool for tool in self.tools if tool not in VOUCHED]
+        if claimed and not self.actors:
+            raise ValueError(
+                f"tools: {claimed[0]} without actors (the user agent, by which it is known, is chosen by the caller: name the"
+                " actors who work with it)"
+            )
+        return self
+
+    def fits(self, candidate: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
+        """Whether a change of a drift's candidates is one of them."""
+        actor = candidate["actor"]
+        return (
+            (
+                not self.actors
+                or any(matches(pattern, id) for pattern in self.actors for id in vouched(actor))
+            )
+            and (not self.tools or actor.get("tool", "unknown") in self.tools)
+            and self._about(resource)
+            and (
+                not self.windows
+                or any(w.holds(datetime.fromisoformat(candidate["at"])) for w in self.windows)
+            )
+        )
+
+    def _about(self, resource: Mapping[str, Any]) -> bool:
+        return (
+            (not self.accounts or resource["account"] in self.accounts)
+            and (not self.types or resource["type"] in self.types)
+            and all(resource["tags"].get(key) == value for key, value in self.tags.items())
+        )
+
+
+def expected(drift: Mapping[str, Any], known: Sequence[Expected]) -> bool | None:
+    """Whether a drift was to be expected: every change that may have caused it was. None while it is not known which."""
+    if drift["attribution"] == "pending":
+        return None
+    causes: Iterable[Mapping[str, Any]] = drift["candidates"]
+    if drift["attribution"] == "attributed":
+        made = {change.get("change") for change in drift.get("changes", ())} - {None}
+        causes = [one for one in causes if one.get("change") in made] or drift["candidates"][:1]
+    return bool(causes) and all(
+        any(one.fits(cause, drift["resource"]) for one in known) for cause in causes
+    )

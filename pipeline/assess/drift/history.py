@@ -1,0 +1,177 @@
+"""What a resource remembers of the changes that it was named in. Pure; times in microseconds since 1970."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import msgspec
+import orjson
+from driftline.pipeline.compare.scalars import scalars
+from driftline.pipeline.model import Change, micros
+from driftline.pipeline.people.identity import UNKNOWN
+from driftline.pipeline.state.resource import Seen
+
+MOST, LONGEST = 64, 48 * 3_600_000_000
+"""So many, and so long."""
+MOST_ACTORS = 32
+"""So many actors of earlier changes are remembered when there were more than MOST, without their requests."""
+MOST_VALUES, MOST_UNITS, DEEPEST = 96, 32, 4
+"""Scalars and units remembered of a request; documents within texts, one in another."""
+_DOCUMENT = ("{", "[", "%7B", "%5B", "%7b", "%5b")
+
+
+class History(NamedTuple):
+    """The changes that are remembered, by time."""
+
+    changes: list[Seen]
+    forgotten: int
+    """When the newest change was made of which nothing is remembered, not even the actor; 0: there is none."""
+
+
+def remembered(history: Sequence[Seen], forgotten: int, change: Change) -> History | None:
+    """The history with a change in its place in time; None where that adds nothing.
+
+    One event may come with different contents (a copy that was cut, or two accounts' views): the fullest stands,
+    whichever comes first, and says so. Of more than MOST the earliest are kept by their actors alone: whoever may have
+    made something stays a candidate for it."""
+    new = _seen(change)
+    for number, old in enumerate(history):
+        if old.id == new.id:
+            better = old if old.earlier else _fullest(old, new)
+            if better == old:
+                return None
+            return History([*history[:number], better, *history[number + 1 :]], forgotten)
+    whole = sorted([new, *(seen for seen in history if not seen.earlier)], key=_when)
+    actors = {_who(seen): seen for seen in history if seen.earlier}
+    for seen in whole[:-MOST]:
+        actors[_who(seen)] = _faded(seen, actors.get(_who(seen)))
+    out = [*sorted(actors.values(), key=_when)[-MOST_ACTORS:], *whole[-MOST:]]
+    out = [seen for seen in out if seen.at > out[-1].at - LONGEST]
+    kept = {seen.id for seen in out}
+    lost = (seen.at for seen in [*actors.values(), *whole[-MOST:]] if seen.id not in kept)
+    found = History(out, max(forgotten, *lost, 0))
+    return None if found == (list(history), forgotten) else found
+
+
+def _when(seen: Seen) -> tuple[int, str]:
+    return seen.at, seen.id
+
+
+def _who(seen: Seen) -> bytes:
+    """Changes of which one may stand for the others: of one actor in one session, and of one kind."""
+    actor = [seen.actor.get(key) for key in ("id", "session", "session_name", "invoked_by")]
+    person = seen.actor.get("person") or {"kind": UNKNOWN}
+    one = seen.actor.get("session") or person["kind"] != UNKNOWN
+    return orjson.dumps(
+        [seen.kind, actor, person.get("id"), None if one else seen.shared or seen.id]
+    )
+
+
+def _faded(seen: Seen, known: Seen | None) -> Seen:
+    """A change without its request; it stands for `known`, an earlier or later one of the same actor, too."""
+    newest = max(seen, known or seen, key=_when)
+    both = [one.actor for one in (seen, known) if one is not None]
+    actor = newest.actor
+    for other in both:
+        actor = _with_chain(actor, other)
+    parts = set(seen.parts) | set((known or seen).parts)
+    every = not seen.parts or (known is not None and not known.parts)
+    return Seen(
+        newest.id, newest.at, newest.action, newest.kind, actor, [] if every else sorted(parts), [], newest.shared,
+        newest.deployment, opaque=True, differs=newest.differs, earlier=True,
+    )  # fmt: skip
+
+
+def _seen(change: Change) -> Seen:
+    request = document(change.request)
+    found = units(request)
+    every = frozenset().union(*found)
+    values = sorted(every)[:MOST_VALUES]
+    whole = len(every) <= MOST_VALUES and len(found) <= MOST_UNITS and not _cut(request)
+    return Seen(
+        change.id, micros(change.occurred_at), change.action, change.kind,
+        change.actor.model_dump(mode="json", exclude_none=True), change.parts, values, change.shared, change.deployment,
+        [sorted(one) for one in found] if whole else [], not whole,
+    )  # fmt: skip
+
+
+def _cut(request: Any) -> bool:
+    """Whether the request did not travel as a whole."""
+    return isinstance(request, dict) and request.get("omitted") is True
+
+
+def _fullest(old: Seen, new: Seen) -> Seen:
+    """Of two copies of one event the one that says more; marked where they differ in more than how much they say of
+    the actor."""
+    if _said(old) == _said(new):
+        known = old if _weight(old) >= _weight(new) else new
+        return msgspec.structs.replace(
+            known, actor=_with_chain(known.actor, old.actor), differs=old.differs
+        )
+    known = max(old, new, key=_weight)
+    return msgspec.structs.replace(known, actor=_with_chain(known.actor, old.actor), differs=True)
+
+
+def _said(seen: Seen) -> tuple[Any, ...]:
+    """What two copies of one event must have in common."""
+    actor = [
+        seen.actor.get(key)
+        for key in ("issuer", "account", "session", "session_name", "invoked_by", "tool")
+    ]
+    return seen.at, seen.action, seen.kind, seen.parts, seen.values, actor
+
+
+def _weight(seen: Seen) -> tuple[Any, ...]:
+    """How much a copy says; of two that say as much, always the same one."""
+    actor = {key: value for key, value in seen.actor.items() if not key.startswith("chain")}
+    known = (actor.get("person") or {"kind": UNKNOWN})["kind"] != UNKNOWN
+    text = orjson.dumps(
+        [actor, seen.action, seen.kind, seen.at, seen.parts, seen.values],
+        option=orjson.OPT_SORT_KEYS,
+    )
+    return not seen.opaque, known, len(seen.values), len(actor), text
+
+
+def _with_chain(actor: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of an event knows nothing of the session's past that was asked for."""
+    past = {
+        key: value for key, value in known.items() if key.startswith("chain") and key not in actor
+    }
+    same = actor.get("session") == known.get("session")
+    return actor | past if past and same else actor
+
+
+def document(value: Any, depth: int = 0) -> Any:
+    """A request with the documents that it holds as text (policies) as what they are."""
+    if isinstance(value, dict):
+        return {key: document(item, depth) for key, item in value.items()}
+    if isinstance(value, list):
+        return [document(item, depth) for item in value]
+    if isinstance(value, str) and depth < DEEPEST and value.lstrip().startswith(_DOCUMENT):
+        for text in (value, unquote(value)):
+            try:
+                found = orjson.loads(text)
+            except orjson.JSONDecodeError:
+                continue
+            return document(found, depth + 1) if isinstance(found, dict | list) else value
+    return value
+
+
+def units(value: Any) -> list[frozenset[int]]:
+    """Hashes of a document's scalars, by what belongs together: each element of a list with all below it, and the
+    fields of each map that is not in a list."""
+    out: list[frozenset[int]] = []
+    _gather(value, out)
+    return [one for one in dict.fromkeys(out) if one]
+
+
+def _gather(value: Any, out: list[frozenset[int]]) -> None:
+    if isinstance(value, list):
+        out += [scalars(item) for item in value]
+    elif isinstance(value, dict):
+        out.append(scalars([item for item in value.values() if not isinstance(item, dict | list)]))
+        for item in value.values():
+            if isinstance(item, dict | list):
+                _gather(item, out)
+    else:
+        out.append(scalars(value))

@@ -1,0 +1,201 @@
+"""What is said out of a state: findings as whole documents, or only that they still stand. Pure."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+from driftline.pipeline.assess.decisions.baselines import declared
+from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.risk import NONE, risk
+from driftline.pipeline.assess.wording.sentences import Teller
+from driftline.pipeline.model import finding_id, from_micros, rule_uuid
+from driftline.pipeline.rulebook import BoundRule, RuleSet
+from driftline.pipeline.state.resource import Body, Head, Life, State
+
+_changed = attrgetter(
+    "evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
+    "opened_at", "resolved_at", "reopened", "suppressed", "lifted", "exception", "approved_at",
+)  # fmt: skip
+"""What a change of the finding is a change of."""
+_named = attrgetter("drift", "actor", "attribution")
+"""Who caused it may be known later than that it is so: said at once, but no change of the finding."""
+_MOVING = {"last_seen", "evaluated_at", "revision", "restated"}
+"""What alone may differ where a restatement is enough: what is said of time."""
+
+
+class Said(NamedTuple):
+    """What is to be told, by rule id."""
+
+    findings: list[dict[str, Any]]
+    """Whole statements."""
+    again: list[dict[str, Any]]
+    """Findings of which only a restatement is told: their last whole statements still say how they stand."""
+
+
+def say(
+    before: Body | None,
+    state: State,
+    at: int,
+    rules: RuleSet,
+    level: str,
+    *,
+    restate: bool,
+    whole: bool = False,
+    scan: bool = False,
+    exceptions: Book,
+    teller: Callable[[], Teller],
+) -> Said:
+    """The findings that differ from before, and all that stand if it is time to restate them; wholly where `whole` asks
+    for it, or where anything in them is other than when all were said last. `level`: what the resource is worth."""
+    body, head = state.body, state.head
+    out: list[dict[str, Any]] = []
+    again: list[dict[str, Any]] = []
+    code = declared(body)
+    moved = before is not None and (before.resource != body.resource or _declared_anew(before, body))  # fmt: skip
+    bounds = {bound.id: bound for bound in rules.every}
+    for rule in sorted(body.lives):
+        life, old = body.lives[rule], before.lives.get(rule) if before else None
+        changed = old is None or _changed(life) != _changed(old)
+        named = old is not None and _named(life) != _named(old)
+        if not (changed or named) and (life.retired or not (restate or moved)):
+            continue
+        if changed or named or moved:
+            life = body.lives[rule] = msgspec.structs.replace(life)
+            if changed:
+                life.updated_at = at
+            since = life.updated_at if named and not (changed or restate or moved) else at
+            life.revision = _revision(life, head, since)
+        about = bounds.get(rule) or _Gone(rule, life)
+        seen = at if life.retired else _seen(head, at)
+        finding = _finding(
+            body.resource, about, life, level, seen, restated=not (changed or named), scan=scan
+        )
+        if (life.suppressed or life.lifted) and (entry := exceptions.get(life.exception)):
+            finding["exception"] = entry.told()
+        if code is not None:
+            finding["declared"] = code
+        (out if changed or named or moved else again).append(finding)
+    if restate or before is None:
+        told = head.told
+        head.told = _digest([*out, *again])
+        seen = _seen(head, at)
+        if again and not whole and told == head.told and _above(again, seen):
+            head.again_at = seen
+        else:
+            out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
+    if not out:
+        return Said(out, again)
+    tell = teller()  # last of all: whether something is to be said never hangs on its words
+    return Said([tell.whole(one, bounds.get(_rule(one))) for one in out], again)
+
+
+def _declared_anew(before: Body, body: Body) -> bool:
+    """Whether code declares it at another place than before, or no more."""
+    return before.baselines is not body.baselines and declared(before) != declared(body)
+
+
+def _seen(head: Head, at: int) -> int:
+    """Until when a statement of `at` is true: what comes late takes nothing back of what was read, or said, of later."""
+    return max(at, head.said_at, head.seen_at)
+
+
+def _revision(life: Life, head: Head, since: int) -> int:
+    """The next one: above every restatement's version (model.Restatement)."""
+    return max(
+        life.revision + 1, since // 1000 + life.known, head.again_at // 1000 + 1
+    )  # see explain._known
+
+
+def _above(again: Iterable[dict[str, Any]], at: int) -> bool:
+    """Whether restatements of now have versions above those that they belong to. A clock that ran ahead may prevent it."""
+    return all(finding["revision"] < at // 1000 for finding in again)
+
+
+def _whole(again: Iterable[dict[str, Any]], state: State, at: int) -> Iterable[dict[str, Any]]:
+    for finding in again:
+        rule = _rule(finding)
+        life = state.body.lives[rule] = msgspec.structs.replace(state.body.lives[rule])
+        life.revision = _revision(life, state.head, at)
+        yield finding | {"revision": life.revision}
+
+
+def _rule(finding: dict[str, Any]) -> str:
+    return str(finding["rule"]["id"])
+
+
+def _digest(findings: Iterable[dict[str, Any]]) -> bytes:
+    """Of what findings say, but for what moves with time alone. (A risk's age in days does, its points do not.)"""
+    said = [
+        {name: value for name, value in finding.items() if name not in _MOVING}
+        | {"risk": finding["risk"]["score"]}
+        for finding in sorted(findings, key=_rule)
+        if not finding["retired"]
+    ]
+    return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()[:8]
+
+
+def _reason(life: Life) -> str:
+    if life.evaluation != "failed":
+        return life.reason
+    return "accepted" if life.suppressed else life.lifted or life.reason
+
+
+class _Gone:
+    """What is left to say of a rule that is in the rulebook no more."""
+
+    exposure = privilege = "none"
+    for_seconds = 0
+
+    def __init__(self, rule: str, life: Life) -> None:
+        self.id, self.severity, self.remediation = rule, life.severity, dict[str, Any]()
+        self.ref: dict[str, Any] = {
+            "id": rule, "uuid": rule_uuid(rule), "version": life.rule, "title": rule,
+            "severity": life.severity, "section": "removed",
+        }  # fmt: skip
+
+
+def _finding(
+    resource: dict[str, Any], bound: BoundRule | _Gone, life: Life, level: str, at: int, *, restated: bool,
+    scan: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """The whole statement, as the Finding model has it, without its empty optional fields."""
+    failing = life.status == "open" or life.pending_since is not None
+    finding: dict[str, Any] = {
+        "id": finding_id(bound.id, resource["uid"]),
+        "rule": bound.ref,
+        "resource": resource,
+        "evaluation": life.evaluation,
+        "status": "suppressed" if life.suppressed else life.status,
+        "reason": _reason(life),
+        "cause": life.detail,
+        "evidence": life.evidence,
+        "first_seen": from_micros(life.first_seen),
+        "last_seen": from_micros(at),
+        "reopened": life.reopened,
+        "risk": risk(bound.severity, bound.exposure, bound.privilege, level, life.opened_at, at)
+        if failing
+        else NONE,
+        "remediation": bound.remediation,
+        "updated_at": from_micros(life.updated_at),
+        "revision": life.revision,
+        "restated": restated,
+        "retired": life.retired,
+    }
+    if life.drift:
+        finding |= {"drift": life.drift, "attribution": life.attribution}
+        if life.actor:
+            finding["actor"] = life.actor
+    for name in ("evaluated_at", "opened_at", "resolved_at"):
+        if (time := getattr(life, name)) is not None:
+            finding[name] = from_micros(time)
+    if life.pending_since is not None or (scan and bound.for_seconds and life.status == "open"):
+        finding["pending_for"] = bound.for_seconds
+    return finding
+
+
+def restatement(finding: dict[str, Any]) -> bytes:
+    """A Restatement of a document, in JSON."""
+    return orjson.dumps({name: finding[name] for name in ("id", "last_seen", "revision")})

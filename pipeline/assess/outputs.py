@@ -1,0 +1,127 @@
+"""What a step has to say, as records: findings, drifts, wishes to read again, and signals of them. Pure."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import orjson
+from driftline.pipeline.assess.findings import restatement
+from driftline.pipeline.assess.step import Step
+from driftline.pipeline.model import finding_id, from_micros
+from driftline.pipeline.records.outputs import Output
+from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS, RESTATEMENTS
+from driftline.pipeline.records.truncate import fitted
+from driftline.pipeline.rulebook import Rulebook
+from driftline.pipeline.state.resource import Body
+
+if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
+    from driftline.pipeline.detections.engine import Watch
+
+
+def records(uid: str, step: Step) -> list[Output]:
+    """All but the signals, in the order in which they are to be sent."""
+    said = [
+        Output(FINDINGS.name, finding["id"].encode(), fitted(finding)) for finding in step.findings
+    ]
+    said += [
+        Output(RESTATEMENTS.name, finding["id"].encode(), restatement(finding))
+        for finding in step.again
+    ]
+    said += tombstones(uid, step.ended)
+    said += [Output(DRIFT.name, uid.encode(), fitted(drift)) for drift in step.drifts]
+    said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
+    return said
+
+
+def tombstones(uid: str, rules: Iterable[str]) -> list[Output]:
+    """The end of the last word on findings: the compacted topic keeps nothing of them."""
+    return [Output(FINDINGS.name, finding_id(rule, uid).encode(), b"") for rule in sorted(rules)]
+
+
+Keyed = tuple[bytes, dict[str, Any]]
+
+
+def signals(
+    before: Body | None, step: Step, watch: "Watch", rulebook: Rulebook, *, planned: bool
+) -> Iterator[Keyed]:
+    """Of transitions and drifts; a restatement is none, but that something stands. What was told of the same transition or
+    drift before more was known of its cause, and holds no more, is taken back: so `step.state` keeps what was told of
+    drifts. `before`: what was known then. `planned`: some changes are a matter of course, and a drift is a signal only where
+    it is known to be none of them."""
+    body = step.state.body
+    for finding in (*step.findings, *step.again):
+        if finding["restated"]:
+            yield from watch.standing(finding, body)
+            continue
+        rule = finding["rule"]["id"]
+        told = list(watch.finding(finding, body, first_reading=_as_found(body, rule)))
+        if before is not None and (old := _as_told(finding, before)) is not None:
+            now = {signal["id"]: signal["fields"] for _, signal in told}
+            yield from (
+                (key, signal | {"gone": True})
+                for key, signal in watch.finding(old, before, first_reading=_as_found(before, rule))
+                if not _outdoes(now.get(signal["id"]), signal["fields"])
+            )
+        yield from told
+    for drift in step.drifts:
+        course = planned and drift.get("expected") is not False
+        # where it is a matter of course, or not known yet, there will be another word
+        told = [] if course else list(watch.drift(drift, body, rulebook.of(body.resource)))
+        yield from _taken_back(drift, body, watch, told)
+        yield from told
+
+
+def _as_found(body: Body, rule: str) -> bool:
+    """Whether what a finding says may have been so when the resource was first read."""
+    return (life := body.lives.get(rule)) is not None and life.as_found
+
+
+def _as_told(finding: dict[str, Any], before: Body) -> dict[str, Any] | None:
+    """A finding as it was told of the same transition; None where this is the first word on it."""
+    life = before.lives.get(finding["rule"]["id"])
+    if life is None or from_micros(life.updated_at) != finding["updated_at"]:
+        return None
+    if ("suppressed" if life.suppressed else life.status) != finding["status"]:
+        return None
+    old = {key: finding[key] for key in finding if key not in ("drift", "attribution", "actor")}
+    cause = {"drift": life.drift, "attribution": life.attribution, "actor": life.actor}
+    return old | {key: value for key, value in cause.items() if life.drift and value is not None}
+
+
+def _outdoes(new: dict[str, Any] | None, old: dict[str, Any]) -> bool:
+    """Whether one word on a match replaces another by itself, in whatever order they come: the fuller one counts."""
+    return new is not None and (new == old or len(new) > len(old))
+
+
+def _taken_back(
+    drift: dict[str, Any], body: Body, watch: "Watch", told: list[Keyed]
+) -> Iterator[Keyed]:
+    """Signals of a drift that were told and hold no more, or not as they were told; those that do are kept with it."""
+    now = {(one["correlation"], one["group"], one["detection"]): one["fields"] for _, one in told}
+    for number, kept in enumerate(body.drifts):
+        if kept.id != drift["id"]:
+            continue
+        stands = [[*names, *_mark(fields)] for names, fields in now.items()]
+        body.drifts[number] = msgspec.structs.replace(kept, signals=stands)
+        for correlation, group, rule, size, digest in kept.signals:
+            fields = now.get((correlation, group, rule))
+            if fields is None or (_mark(fields)[1] != digest and len(fields) <= int(size)):
+                yield from watch.taken_back(correlation, group, rule, drift["id"], kept.at)
+
+
+def _mark(fields: dict[str, Any]) -> tuple[str, str]:
+    """By what a signal's fields are known again: how many, and a digest."""
+    data = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+    return str(len(fields)), hashlib.blake2b(data, digest_size=4).hexdigest()
+
+
+def count(step: Step, counts: Counter[str]) -> None:
+    """What metrics tell of a step."""
+    for finding in step.findings:
+        counts["restated" if finding["restated"] else finding["reason"]] += 1
+    if step.again:
+        counts["restated"] += len(step.again)
+    for drift in step.drifts:
+        counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1

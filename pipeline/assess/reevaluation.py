@@ -1,0 +1,41 @@
+"""Which states of one partition are still to be judged by a new rulebook: in slices, and once more after a crash. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from driftline.pipeline.state import resource as resource_state
+from driftline.pipeline.state import rows
+from driftline.pipeline.state.resource import Judged
+from driftline.pipeline.state.rows import NEVER, RULES_KEY, Position
+
+
+class Ruling:
+    """`row` and `put` reach the partition's rows; `heads` are the heads of all states; `rulebook` is its hash."""
+
+    def __init__(
+        self,
+        row: Callable[[bytes], bytes | None],
+        put: Callable[[bytes, bytes | None, int, str], None],
+        heads: Callable[[], Iterable[tuple[bytes, bytes]]],
+        rulebook: str,
+    ) -> None:
+        self._put, self._heads, self._rulebook = put, heads, rulebook
+        stored = row(RULES_KEY)
+        known = resource_state.decode_judged(stored).rulebook if stored else ""
+        position = rows.prefix(stored)[1] if stored else Position()
+        self._told = Position(control=position.control + 1)
+        """Each rulebook's row is further along than the one before: of two the last one counts."""
+        self._open = known != rulebook
+        self._walk: Iterator[tuple[bytes, bytes]] | None = None
+
+    def next(self, most: int) -> list[str]:
+        """Up to `most` of them, some of them twice; when there are none left, that is kept."""
+        if not self._open:
+            return []
+        if self._walk is None:
+            self._walk = iter(self._heads())
+        taken = [key[1:].decode() for key, _ in islice(self._walk, most)]
+        if not taken:
+            self._open, self._walk = False, None
+            self._put(RULES_KEY, rows.encode(Judged(self._rulebook), NEVER, self._told), NEVER, "")
+        return taken

@@ -1,0 +1,267 @@
+"""YAML with places: every error can say file, line and column; nothing is silently changed in kind.
+
+The one way in for YAML that a user, or a stranger's pull request, has written: no aliases (380 bytes of them can stand for a
+gigabyte), no tags that make something else than JSON has, a bounded size and depth."""
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Container, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from driftline.pipeline.common.files import text as read_text
+
+DEEPEST = 64
+MOST_NAMES = 20
+"""What is known is listed to whoever has written something else, where it is no more than this."""
+MOST_ALIKE = 3
+_WORDS = re.compile(r"[a-z0-9]+")
+MOST_PROBLEMS = 200
+"""Of one file that are told. A file of four million bytes can have a million."""
+MORE = "what else is wrong with it is not told"
+MOST_VALUES = 200_000
+"""Of one file, keys with them: so many take some seconds."""
+MOST_KEYS = 10_000
+"""Of one mapping."""
+Place = tuple[int, int]
+"""Line and column, both from 1."""
+
+
+class _Enough(Exception):
+    """The file has more of something than anybody reads."""
+
+
+class Source:
+    """A YAML file's data and where each of its values stands."""
+
+    def __init__(
+        self,
+        path: Path,
+        text: str | None = None,
+        words: Container[str] | None = None,
+        first: int = 1,
+    ) -> None:
+        """Reads the file. Raises nothing: what is wrong is in `problems`; `data` is None if it could not be read.
+
+        Where it may hold secrets, `words` are the only ones of it that a problem may repeat. `first`: the number of
+        the text's first line, where it is a part of a file."""
+        self.path, self.problems, self._words, self._first = path, list[str](), words, first
+        self.places: dict[tuple[str | int, ...], Place] = {}
+        self._seen: set[int] = set()
+        self.data: Any = None
+        try:
+            text = read_text(path) if text is None else text
+            self._lines = text.splitlines()
+            loader = _Loader(text)
+            try:
+                _bounded(text)
+                node = loader.get_single_node()
+                if node is not None:
+                    self.data = self._build(loader, node, ())
+            except _Enough as enough:
+                self.problems.append(f"{path}:{first}:1: {enough}")
+            finally:
+                loader.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark
+            at = f"{mark.line + first}:{mark.column + 1}" if mark else f"{first}:1"
+            self.problems.append(f"{path}:{at}: {self._told(error)}")
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            why: object = error if words is None else _kind(error)
+            self.problems.append(f"{path}:1:1: cannot be read: {why}")
+
+    def at(self, *where: str | int) -> str:
+        """`path:line:column` of a value, or of the nearest thing around it."""
+        while where not in self.places and where:
+            where = where[:-1]
+        line, column = self.places.get(where, (self._first, 1))
+        return f"{self.path}:{line}:{column}"
+
+    def _told(self, error: yaml.MarkedYAMLError) -> str:
+        if self._words is None:
+            return f"{error.problem} (write valid YAML 1.2)"
+        problem = re.sub(r"(['\"]).*\1", "…", str(error.problem), flags=re.DOTALL)
+        return f"{problem} (write valid YAML 1.2; text with special characters in 'single quotes')"
+
+    def _build(self, loader: "_Loader", node: yaml.Node, where: tuple[str | int, ...]) -> Any:
+        if id(node) in self._seen:
+            self._tell(f"{self.at(*where)}: an alias (*name) is not read (write the value itself)")  # fmt: skip
+            return None
+        self._seen.add(id(node))  # the nodes live as long as the tree
+        self.places[where] = (node.start_mark.line + self._first, node.start_mark.column + 1)
+        if len(where) > DEEPEST:
+            self._tell(f"{self.at(*where)}: nested deeper than {DEEPEST}")
+            return None
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(loader, node, where)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._build(loader, item, (*where, i)) for i, item in enumerate(node.value)]
+        if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
+            # a block's text begins on the next line
+            self.places[where] = (node.start_mark.line + 1 + self._first, 1 + self._indent(node))
+        return self._scalar(_constructed(loader, node), where)
+
+    def _tell(self, problem: str) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise _Enough(MORE)
+
+    def _scalar(self, value: Any, where: tuple[str | int, ...]) -> Any:
+        """A value, if JSON has it: a tag (!!timestamp, !!float .nan) can make what it has not."""
+        whole = isinstance(value, int) and -(2**63) <= value < 2**64
+        if whole or value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):  # fmt: skip
+            return value
+        self._tell(f"{self.at(*where)}: neither text, a number of 64 bit, true, false nor null (write text in 'quotes')")  # fmt: skip
+        return None
+
+    def _indent(self, node: yaml.ScalarNode) -> int:
+        line = node.start_mark.line + 1
+        body = self._lines[line] if line < len(self._lines) else ""
+        return len(body) - len(body.lstrip())
+
+    def _mapping(
+        self, loader: "_Loader", node: yaml.MappingNode, where: tuple[str | int, ...]
+    ) -> dict[Any, Any]:
+        out: dict[Any, Any] = {}
+        if len(node.value) > MOST_KEYS:
+            raise _Enough(f"a mapping of more than {MOST_KEYS} keys")
+        for key_node, value_node in node.value:
+            mark = key_node.start_mark
+            scalar = isinstance(key_node, yaml.ScalarNode) and id(key_node) not in self._seen
+            self._seen.add(id(key_node))
+            key = _constructed(loader, key_node) if scalar else None
+            here = f"{self.path}:{mark.line + self._first}:{mark.column + 1}"
+            if not isinstance(key, str | int):
+                self._tell(f"{here}: a key must be text (write a plain word, and no alias)")
+                continue
+            if key in out:
+                named = repr(key) if self._words is None or key in self._words else "a name"
+                self._tell(f"{here}: {named} is written twice (keep one of them)")
+            self.places[*where, key] = (mark.line + self._first, mark.column + 1)
+            out[key] = self._build(loader, value_node, (*where, key))
+        return out
+
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C where there is one: three hundred rules in half a second, not two."""
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """Safe, and of YAML 1.2: only true and false are booleans, only decimal numbers are numbers."""
+
+
+_TEXT = "tag:yaml.org,2002:str"
+
+
+def _constructed(loader: _Loader, node: yaml.Node) -> Any:
+    """What a scalar stands for. Nearly all are text: for those the constructor's bookkeeping is saved."""
+    return node.value if node.tag == _TEXT else loader.construct_object(node)
+
+
+def _bounded(text: str) -> None:
+    """Raises _Enough for more values than are read, before they are made into anything."""
+    if (
+        sum(map(text.count, "\n,:-?[{")) < MOST_VALUES
+    ):  # every value but the first has one before it
+        return
+    loader, count = _Loader(text), 0
+    try:
+        while loader.check_event():
+            count += isinstance(loader.get_event(), yaml.NodeEvent)
+            if count > MOST_VALUES:
+                raise _Enough(f"more than {MOST_VALUES} values and keys (make several files of it)")
+    finally:
+        loader.dispose()
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp",
+                       "tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}  # fmt: skip
+
+
+def _resolver(tag: str, pattern: str, first: str) -> None:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), list(first))
+
+
+_WRITTEN: dict[str, tuple[str, str, Callable[[str], Any]]] = {
+    "bool": (r"^(?:true|false)$", "tf", lambda text: text == "true"),
+    "int": (r"^-?(?:0|[1-9][0-9]*)$", "-0123456789", int),
+    "float": (r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", "-0123456789", float),
+    "null": (r"^(?:~|null|Null|NULL|)$", "~nN", lambda _: None),
+}
+"""How JSON's values are written, by their tags. YAML's own ways (a number by sixties, of two million digits) can take hours."""
+
+
+def _made(_: Any, node: yaml.Node) -> Any:
+    """What a scalar stands for; for what JSON has not, something that is no value."""
+    pattern, _, make = _WRITTEN.get(node.tag.rpartition(":")[2], ("(?!)", "", None))
+    text = node.value
+    written = isinstance(node, yaml.ScalarNode) and len(text) <= LONGEST_NUMBER and re.search(pattern, text)  # fmt: skip
+    return make(text) if make and written else NO_VALUE
+
+
+LONGEST_NUMBER = 400
+NO_VALUE = object()
+for _tag, (_pattern, _first, _) in _WRITTEN.items():
+    if _tag != "null":
+        _resolver(_tag, _pattern, _first)
+_Loader.yaml_constructors = {
+    _TEXT: yaml.SafeLoader.yaml_constructors[_TEXT],
+    None: _made,
+}
+_Loader.yaml_multi_constructors = {}
+
+
+def _kind(error: Exception) -> str:
+    """What an error is about, without what it quotes."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return "not text in UTF-8, or too deep, or with characters or numbers that YAML does not allow"
+
+
+def files(
+    paths: Iterable[Path], suffixes: Container[str], missing: Callable[[Path], None]
+) -> list[Path]:
+    """The files of paths and folders that end so, each once; `missing` is told what is not there."""
+    out: dict[Path, Path] = {}  # a folder may be named twice, or lie in another
+    for path in paths:
+        if not path.exists():
+            missing(path)
+            continue
+        found = (p for p in path.rglob("*") if p.suffix in suffixes and not p.is_dir())
+        inside = (
+            sorted(found) if path.is_dir() else [path]
+        )  # what is no file is told when it is read
+        out |= {one.resolve(): one for one in inside}
+    return list(out.values())
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)`. Where nothing is spelled like it: the list of what is known, if that is short, or those
+    of a long one that share most words with it; else nothing."""
+    names = sorted(known)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, 1, 0.6)
+    if close:
+        return f" (did you mean {folded[close[0]]!r}?)"
+    if len(names) <= MOST_NAMES:
+        return f" (known: {', '.join(names)})" if names else ""
+    alike = _alike(word, names)
+    return f" (did you mean {' or '.join(map(repr, alike))}?)" if alike else ""
+
+
+def _alike(word: str, names: Iterable[str]) -> list[str]:
+    """The names that share most words with one, the shortest first."""
+    own = set(_WORDS.findall(word.casefold()))
+    shared = {name: len(own & set(_WORDS.findall(name.casefold()))) for name in names}
+    most = max(shared.values(), default=0)
+    found = [name for name, count in shared.items() if count == most]
+    return sorted(found, key=lambda name: (len(name), name))[:MOST_ALIKE] if most else []

@@ -1,0 +1,287 @@
+"""What differs between two readings of a part, as people mean it: the order of a set is no difference, nor is what
+changes by itself, nor a secret that was hashed with another key. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from driftline.pipeline.compare.equivalence import is_permission, permission
+from driftline.pipeline.compare.equivalence import policy as policy
+
+MOST = 200
+"""Places told of one part; beyond it the part as a whole."""
+LONGEST = 16_384
+"""Bytes of a value's JSON; of a longer one only its size is told."""
+REDACTED = {"redacted": True}
+_TEXT_MARK = re.compile(r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::[\w.:-]{1,101})?")
+"""A secret that was replaced in a text, and by what it was recognized: another version may recognize more."""
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a type's row says about its configuration. Paths are dotted, begin with the part and go through lists; a `*`
+    is any key of a map."""
+
+    quiet: frozenset[str] = frozenset()
+    """What changes by itself; with all that is below."""
+    ordered: frozenset[str] = frozenset()
+    """Lists whose order means something. Every other is a set: clouds promise no order."""
+    policies: frozenset[str] = frozenset()
+    """Policy documents: many spellings of one meaning."""
+
+
+NO_HINTS = Hints()
+KEYS = ("Key", "Name", "Id", "ID", "Sid", "RuleNumber", "Arn", "ARN", "key", "name", "id", "arn")
+"""Fields by which an element of a set is the same one, where all elements have it, and no two the same: of many clouds."""
+
+
+def hints_of(said: Mapping[str, Sequence[str]] | None) -> Hints:
+    """Hints as a row's types file tells them: quiet, ordered, policies."""
+    return Hints(**{name: frozenset(paths) for name, paths in (said or {}).items()})
+
+
+def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[dict[str, Any]]:
+    """The places that differ: {op: add|remove|replace, path: JSON Pointer beginning with the part, before, after}.
+
+    A pointer leads through `after`, or for what was removed, through `before`."""
+    if _equal(before, after):
+        return []
+    found: list[dict[str, Any]] = []
+    both = _key_ids(before) & _key_ids(after)
+    before, after = _veiled(before, both), _veiled(after, both)
+    _walk(part, f"/{escaped(part)}", before, after, hints, found)
+    if len(found) > MOST:
+        found = [_entry(f"/{escaped(part)}", before, after)]
+    return _hidden(found)
+
+
+def _hidden(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What one reading hides the other does not tell: a secret may have been recognized only since."""
+    hiding = {
+        side: {_parent(one) for one in found if _hides(one.get(side))}
+        for side in ("before", "after")
+    }
+    out = []
+    for one in found:
+        for side, other in (("before", "after"), ("after", "before")):
+            beside = _hides(one[other]) if other in one else _parent(one) in hiding[other]
+            if side in one and beside and not _hides(one[side]):
+                one = one | {side: REDACTED}
+        out.append(one)
+    return out
+
+
+def _parent(one: Mapping[str, Any]) -> str:
+    return str(one["path"]).rsplit("/", 1)[0]
+
+
+def _hides(value: Any) -> bool:
+    """Whether a secret was replaced in what is told of a value."""
+    if isinstance(value, dict):
+        return value == REDACTED or any(map(_hides, value.values()))
+    if isinstance(value, list):
+        return any(map(_hides, value))
+    return isinstance(value, str) and _TEXT_MARK.search(value) is not None
+
+
+@lru_cache(100_000)
+def _among(path: str, names: frozenset[str]) -> bool:
+    """Whether a path is one of the names."""
+    if path in names:
+        return True
+    steps = path.split(".")
+    return any(
+        "*" in name
+        and len(steps) == name.count(".") + 1
+        and all(own in ("*", step) for own, step in zip(name.split("."), steps, strict=True))
+        for name in names
+    )
+
+
+def for_rules(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The places as a rule's expression sees them: with both values, null where there is none."""
+    return [{"before": None, "after": None, **change} for change in changes]
+
+
+def _walk(
+    path: str, at: str, before: Any, after: Any, hints: Hints, found: list[dict[str, Any]]
+) -> None:
+    if _among(path, hints.quiet) or _equal(before, after):
+        return
+    if _among(path, hints.policies):
+        _walk(path, at, policy(before), policy(after), NO_HINTS, found)
+    elif isinstance(before, dict) and isinstance(after, dict):
+        if _marked(before) or _marked(after):
+            found.append(_entry(at, before, after))
+            return
+        for key in sorted(before.keys() | after.keys()):
+            below, there = f"{path}.{key}", f"{at}/{escaped(key)}"
+            if key in before and key in after:
+                _walk(below, there, before[key], after[key], hints, found)
+            elif not _among(below, hints.quiet):
+                missing = key not in before
+                found.append(_one_sided(there, after[key] if missing else before[key], missing))
+    elif isinstance(before, list) and isinstance(after, list):
+        ordered = _among(path, hints.ordered)
+        (_ordered if ordered else _unordered)(path, at, before, after, hints, found)
+    elif _text(before) != _text(after):
+        found.append(_entry(at, before, after))
+
+
+def _ordered(
+    path: str, at: str, before: list[Any], after: list[Any], hints: Hints, found: list[dict[str, Any]]
+) -> None:  # fmt: skip
+    for number in range(max(len(before), len(after))):
+        there = f"{at}/{number}"
+        if number >= len(before):
+            found.append(_one_sided(there, after[number], True))
+        elif number >= len(after):
+            found.append(_one_sided(there, before[number], False))
+        else:
+            _walk(path, there, before[number], after[number], hints, found)
+
+
+def _unordered(
+    path: str, at: str, before: list[Any], after: list[Any], hints: Hints, found: list[dict[str, Any]]
+) -> None:  # fmt: skip
+    """Elements are matched by their keys where these are told and unique, else by all that they are."""
+    field = _key_of([*before, *after])
+    old, new = _keyed(before, field), _keyed(after, field)
+    keyed = old is not None and new is not None
+    if old is None or new is None:
+        old, new = _counted(path, before, hints), _counted(path, after, hints)
+    for key in [key for key in old if key not in new]:
+        number, element = old[key]
+        found.append(_one_sided(f"{at}/{number}", element, False))
+    for key, (number, element) in new.items():
+        if key not in old:
+            found.append(_one_sided(f"{at}/{number}", element, True))
+        elif keyed:  # else they are the same in all that counts
+            _walk(path, f"{at}/{number}", old[key][1], element, hints, found)
+
+
+def _key_of(elements: Sequence[Any]) -> str | None:
+    """The field that names an element; None where there is no such."""
+    if not elements or not all(isinstance(element, dict) for element in elements):
+        return None
+    return next(
+        (name for name in KEYS if all(element.get(name) is not None for element in elements)), None
+    )
+
+
+def _keyed(elements: list[Any], field: str | None) -> dict[Any, tuple[int, Any]] | None:
+    """Elements by their key; None where they have none, or one twice."""
+    if field is None:
+        return None
+    out = {_text(element[field]): (number, element) for number, element in enumerate(elements)}
+    return out if len(out) == len(elements) else None
+
+
+def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[int, Any]]:
+    """Elements by all that they are; the second of the same is another one."""
+    seen: Counter[bytes] = Counter()
+    out: dict[Any, tuple[int, Any]] = {}
+    for number, element in enumerate(elements):
+        text = _text(_plain(path, element, hints))
+        seen[text] += 1
+        out[text, seen[text]] = (number, element)
+    return out
+
+
+def _plain(path: str, value: Any, hints: Hints) -> Any:
+    """A value of one form: equal where nothing differs that counts."""
+    if _among(path, hints.policies):
+        return _plain(path, policy(value), NO_HINTS)
+    if is_permission(value):
+        return permission(value)
+    if isinstance(value, dict):
+        return {
+            key: _plain(f"{path}.{key}", item, hints)
+            for key, item in value.items()
+            if not _among(f"{path}.{key}", hints.quiet)
+        }
+    if isinstance(value, list):
+        items = [_plain(path, item, hints) for item in value]
+        return items if _among(path, hints.ordered) else sorted(items, key=_text)
+    return value
+
+
+def _one_sided(at: str, value: Any, added: bool) -> dict[str, Any]:
+    if added:
+        return {"op": "add", "path": at, "after": _told(value)}
+    return {"op": "remove", "path": at, "before": _told(value)}
+
+
+def _entry(at: str, before: Any, after: Any) -> dict[str, Any]:
+    return {"op": "replace", "path": at, "before": _told(before), "after": _told(after)}
+
+
+def _told(value: Any) -> Any:
+    """A value as a drift tells it: secrets only as that, what is too long only by its size."""
+    size = len(_text(value))
+    if size > LONGEST:
+        return {"omitted": True, "size": size}
+    return _without_hashes(value)
+
+
+def _without_hashes(value: Any) -> Any:
+    if _marked(value) or (isinstance(value, str) and _TEXT_MARK.fullmatch(value)):
+        return REDACTED
+    if isinstance(value, dict):
+        return {key: _without_hashes(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_hashes(item) for item in value]
+    return value
+
+
+def _marked(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() - {"kind"} == {"redacted", "hash", "key_id"}
+
+
+def _key_ids(value: Any) -> set[str]:
+    """With which keys secrets were hashed."""
+    if isinstance(value, str):
+        mark = _TEXT_MARK.fullmatch(value)
+        return {mark[2]} if mark else set()
+    if _marked(value):
+        return {str(value["key_id"])}
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set().union(*(_key_ids(item) for item in below))
+
+
+def _veiled(value: Any, keys: set[str]) -> Any:
+    """The value without the hashes of other keys, and without what secrets were recognized by: neither tells of a
+    difference."""
+    if isinstance(value, str):
+        mark = _TEXT_MARK.fullmatch(value)
+        if mark is None:
+            return value
+        return mark[1] if mark[2] in keys else REDACTED
+    if _marked(value):
+        known = {name: value[name] for name in ("redacted", "hash", "key_id")}
+        return known if value["key_id"] in keys else REDACTED
+    if isinstance(value, dict):
+        return {key: _veiled(item, keys) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_veiled(item, keys) for item in value]
+    return value
+
+
+def _equal(before: Any, after: Any) -> bool:
+    """Python's own == takes True for 1. (Keys stand mostly in the same order; sorting them costs as much again.)"""
+    return before == after and (
+        orjson.dumps(before) == orjson.dumps(after) or _text(before) == _text(after)
+    )
+
+
+def _text(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def escaped(key: str) -> str:
+    """One step of a JSON Pointer (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")

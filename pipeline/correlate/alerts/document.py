@@ -1,0 +1,43 @@
+"""An alert as a document: what happened in order, who, from where, on what, and what to do. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from driftline.pipeline.correlate.alerts.names import FIELDS, Names
+from driftline.pipeline.correlate.alerts.sentence import sentence
+from driftline.pipeline.correlate.alerts.span import Run
+from driftline.pipeline.detections.correlations import Correlation, ours
+from driftline.pipeline.model import from_micros
+from driftline.pipeline.model.finding import SEVERITIES
+
+
+def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    """The Alert. `said`: what driftline.pipeline.correlate.group says of it."""
+    out: dict[str, Any] = {
+        "id": said["id"], "rule": one.id, "title": one.title,
+        "severity": one.level if one.level in SEVERITIES else "medium",
+        "state": said["state"], "revision": said["revision"], "tags": list(one.tags),
+        "group": dict(zip(one.group_by, group.split("\n"), strict=False)) if one.group_by else {},
+        "next": ours(one.about).get("next", ""),
+        "description": str(one.about.get("description", "")),
+        "false_positives": [str(text) for text in one.about.get("falsepositives") or ()],
+    }  # fmt: skip
+    run: Run | None = said.get("run")
+    if said.get("held_back"):
+        out["held_back"] = True
+    if run is None:  # it stands no more
+        times = {"begins": said["begins"], "at": said["begins"], "last": said["last"]}
+        out |= {name: from_micros(at) for name, at in times.items()}
+        out |= {"count": 0, "story": [], "distinct": {}} | {kind: [] for kind in FIELDS.values()}
+        if said.get("merged_into"):
+            out["merged_into"] = said["merged_into"]
+        return out | {"sentence": sentence(out)}
+    names: Names = said["names"]
+    out |= {
+        "begins": from_micros(run.begins), "at": from_micros(run.at), "last": from_micros(run.last), "count": run.count,
+        "story": run.briefs, "capped": said["capped"], "distinct": names.counts(),
+    }  # fmt: skip
+    out |= {kind: names.listed(kind) for kind in FIELDS.values()}
+    if run.continues:
+        out["continues"] = run.continues
+    return out | {"sentence": sentence(out)}

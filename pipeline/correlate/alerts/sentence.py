@@ -1,0 +1,67 @@
+"""One sentence that tells an alert: what, by whom, from where, with which tool, on what, in which account. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, worded
+
+UNKNOWN = "unknown"
+"""A tool of which nothing is known."""
+OVER = {"merged": "joined to another alert", "withdrawn": "late events have taken its ground away"}
+WIDTHS = ((80, 3), (48, 2), (32, 1))
+"""Characters of a name and names of a list, ever fewer until the sentence fits."""
+
+
+def sentence(alert: Mapping[str, Any]) -> str:
+    """At most 300 characters on one line; of what is not known nothing is said."""
+    title = clean(str(alert["title"]))
+    if alert["state"] in OVER:
+        return f"{title}: {OVER[alert['state']]}"[:LONGEST]
+    text = title
+    for width, items in WIDTHS:
+        text = ", ".join([title, *_parts(alert, width, items)])
+        if len(text) <= LONGEST:
+            return text
+    return text[: LONGEST - 1] + "…"
+
+
+def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
+    story: Sequence[Mapping[str, Any]] = alert["story"]
+    accounts = [_account(step) for step in story if step.get("account")]
+    for word, names in (
+        ("by", alert["actors"]),
+        ("from", [step.get("from") for step in story]),
+        ("with", [tool for step in story if (tool := step.get("with")) != UNKNOWN]),
+        ("on", alert["resources"]),
+        ("in account", accounts or [alert["group"].get("driftline.account")]),
+    ):
+        if words := worded([name for name in names if name], width, items):
+            yield f"{word} {words}{_more(word, alert, width)}"
+    least = "at least " if alert.get("capped") else ""
+    yield least + number_of(alert["count"], "event")
+    if alert.get("held_back"):
+        yield "held back by the budget of its rule"
+
+
+def _more(word: str, alert: Mapping[str, Any], width: int) -> str:
+    """What is to be said beside names: of one actor as whom, and how that is known."""
+    if word == "on":
+        return _others(alert["story"])
+    if word != "by" or len(alert["actors"]) != 1:
+        return ""
+    by = [step for step in alert["story"] if step.get("who")]
+    said = [f"as {worded(step['as'], width)}" for step in by if step.get("as")][:1]
+    said += [str(step["known"]) for step in by if step.get("known")][:1]
+    return f" ({', '.join(said)})" if said else ""
+
+
+def _others(story: Sequence[Mapping[str, Any]]) -> str:
+    """That one call named more resources than the story shows."""
+    most = max((step.get("others", 0) for step in story), default=0)
+    return f" (and {most} more by one call)" if most else ""
+
+
+def _account(step: Mapping[str, Any]) -> str:
+    name = step.get("account_name")
+    return f"{name} ({step['account']})" if name else str(step["account"])

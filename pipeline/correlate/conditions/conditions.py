@@ -1,0 +1,262 @@
+"""Where a correlation's condition holds, one hit of a group after the other. Pure.
+
+A judge stands before a hit of the line (`rebuild`), takes it (`step`), and then stands before the next: a further hit
+costs what it changes, not what is held. `side`: hits that are no events of an alert, but bear on it: what only stands
+or ends that, and what must not follow."""
+
+from bisect import bisect_left
+from typing import Any, Protocol
+
+from driftline.pipeline.correlate.conditions.first_seen import Habits
+from driftline.pipeline.correlate.conditions.ordered import Ordered
+from driftline.pipeline.correlate.conditions.timeline import Line
+from driftline.pipeline.detections.windows import STANDS, Found, Hit, Place, Spec, measure, values
+
+
+class Judge(Protocol):
+    def rebuild(self, index: int) -> int:
+        """Stands before a hit; returns its index, or that of an earlier one of the same moment."""
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:
+        """Takes hits until something is found, or all: how many, and what was found. 0: the hit cannot be judged before
+        `waits`. `few`: it may go on and find more."""
+
+    def inserted(self, index: int, before: int) -> bool:
+        """A hit was put in among those taken; the judge stands before the index `before`. Whether it still does."""
+
+    def dropped(self, count: int) -> bool:
+        """The first hits are gone. Whether it still stands."""
+
+    waits: int | None
+    """When the hit that could not be judged can be."""
+
+
+class Counting:
+    """Counts, values and numbers in a window."""
+
+    __slots__ = ("_conditions", "_first", "_line", "_measure", "_spec", "waits")
+
+    def __init__(self, spec: Spec, line: Line) -> None:
+        self._spec, self._line, self._first = spec, line, 0
+        self._measure = measure(spec)
+        self._conditions = spec.comparisons
+        self.waits: int | None = None
+
+    def rebuild(self, index: int) -> int:
+        order, hits = self._line.order, self._line.hits
+        self._measure = measure(self._spec)
+        self._first = bisect_left(order, (order[index][0] - self._spec.timespan,), 0, index)
+        self._measure.fill([hit.value for hit in hits[self._first : index]])
+        return index
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
+        order, hits, first, span = self._line.order, self._line.hits, self._first, self._spec.timespan  # fmt: skip
+        add, drop, figure = self._measure.add, self._measure.drop, self._measure.value
+        found = Found()
+        for number in range(index, len(order)):
+            place = order[number]
+            add(hits[number].value)
+            begin = place[0] - span
+            while order[first][0] < begin:
+                drop(hits[first].value)
+                first += 1
+            value = figure()
+            if value is None:
+                continue
+            for holds, wanted in self._conditions:
+                if not holds(value, wanted):
+                    break
+            else:
+                found.append((order[first], place))
+                if not few:
+                    self._first = first
+                    return number + 1 - index, found
+        self._first = first
+        return len(order) - index, found
+
+    def inserted(self, index: int, before: int) -> bool:
+        order = self._line.order
+        inside = order[index][0] >= order[before - 1][0] - self._spec.timespan
+        if index < self._first or (index == self._first and not inside):
+            self._first += 1
+        else:
+            self._measure.add(self._line.hits[index].value)
+        return True
+
+    def dropped(self, count: int) -> bool:
+        self._first -= count
+        return self._first >= 0
+
+
+class Together:
+    """Needed rules within one window, in any order; then none of the absent ones until a timespan after its beginning:
+    that is judged once all of this time is final."""
+
+    def __init__(self, spec: Spec, line: Line, side: Line) -> None:
+        self._spec, self._line, self._side = spec, line, side
+        self._needed = frozenset(spec.rules) - spec.absent
+        self._latest: dict[str, Place] = {}
+        self.waits: int | None = None
+
+    def rebuild(self, index: int) -> int:
+        order, hits = self._line.order, self._line.hits
+        self._latest = {}
+        oldest = order[index][0] - self._spec.timespan
+        for number in range(index - 1, -1, -1):
+            if order[number][0] < oldest or len(self._latest) == len(self._needed):
+                break
+            self._latest.setdefault(hits[number].rule, order[number])
+        return index
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
+        order, latest, span = self._line.order, self._latest, self._spec.timespan
+        for number in range(index, len(order)):
+            place = order[number]
+            before = latest.get(place[2])
+            latest[place[2]] = place
+            oldest = place[0] - span
+            begin = narrowest(self._spec, self._needed, [at for at in latest.values() if at[0] >= oldest])  # fmt: skip
+            if begin is None:
+                continue
+            if not self._spec.absent:
+                return number + 1 - index, [(begin, place)]
+            end = begin[0] + span
+            if end >= known:
+                self.waits = end + 1
+                self._untake(place[2], before)
+                return number - index, []
+            after = self._side.index((begin[0],))
+            if after == len(self._side) or self._side.order[after][0] > end:
+                return number + 1 - index, [(begin, place)]
+        return len(order) - index, []
+
+    def _untake(self, rule: str, before: Place | None) -> None:
+        """Stands before a hit again: what comes in between must not be judged with it."""
+        if before is None:
+            del self._latest[rule]
+        else:
+            self._latest[rule] = before
+
+    def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
+        place = self._line.order[index]
+        self._latest[place[2]] = max(place, self._latest.get(place[2], place))
+        return True
+
+    def dropped(self, count: int) -> bool:  # noqa: ARG002
+        return True
+
+
+class Standing:
+    """Needed rules together, some of which stand: those count for as long as they do, the others within the timespan."""
+
+    waits: int | None = None
+
+    def __init__(self, spec: Spec, line: Line, side: Line) -> None:
+        self._spec, self._line, self._side = spec, line, side
+        self._ends = {end: rule for rule, end in spec.standing.items()}
+        self._needed = frozenset(spec.rules) - self._ends.keys()
+        self._latest: dict[str, Place] = {}
+        self._stand: dict[str, dict[Any, Place]] = {rule: {} for rule in spec.standing}
+        """By rule and value: what stands, the latest last."""
+        self._next = 0
+        """Of the side: the first that is not taken."""
+
+    def rebuild(self, index: int) -> int:
+        order = self._line.order
+        self._latest, self._stand = {}, {rule: {} for rule in self._spec.standing}
+        oldest = order[index][0] - self._spec.window
+        self._next = self._side.index((oldest,))
+        for number in range(self._line.index((oldest,)), index):
+            self._take(self._line.hits[number])
+        return index
+
+    def _take(self, hit: Hit) -> None:
+        place = hit.place
+        while self._next < len(self._side) and self._side.order[self._next] < place:
+            self._take_side(self._side.hits[self._next])
+            self._next += 1
+        if hit.rule in self._stand:
+            self._stands(hit)
+        else:
+            self._latest[hit.rule] = place
+
+    def _take_side(self, hit: Hit) -> None:
+        if hit.rule in self._ends:
+            self._stand[self._ends[hit.rule]].pop(_key(hit.value), None)
+        else:
+            self._stands(hit)
+
+    def _stands(self, hit: Hit) -> None:
+        found, key = self._stand[hit.rule], _key(hit.value)
+        found.pop(key, None)
+        found[key] = hit.place
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
+        hits, span = self._line.hits, self._spec.timespan
+        for number in range(index, len(hits)):
+            hit = hits[number]
+            self._take(hit)
+            alive = [at for at in self._latest.values() if hit.at - at[0] <= span]
+            latest = [next(reversed(found.values())) for found in self._stand.values() if found]
+            alive += [at for at in latest if hit.at - at[0] <= STANDS]
+            begin = narrowest(self._spec, self._needed, alive)
+            if begin is not None:
+                return number + 1 - index, [(begin, hit.place)]
+        return len(hits) - index, []
+
+    def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
+        return False
+
+    def dropped(self, count: int) -> bool:  # noqa: ARG002
+        return True
+
+
+def _key(value: Any) -> str:
+    return "\n".join(values(value))
+
+
+def narrowest(spec: Spec, needed: frozenset[str], alive: list[Place]) -> Place | None:
+    """Where the shortest window that holds begins, by the latest place of each rule; None: none does."""
+    if spec.holds is None:
+        return min(alive) if len(alive) == len(needed) else None
+    rules: set[str] = set()
+    for place in sorted(alive, reverse=True):
+        rules.add(place[2])
+        if spec.holds(frozenset(rules)):
+            return place
+    return None
+
+
+class New:
+    """Values that were not there before, once the group is known for long enough."""
+
+    waits: int | None = None
+
+    def __init__(self, spec: Spec, line: Line, habits: Habits) -> None:
+        self._spec, self._line, self._habits = spec, line, habits
+
+    def rebuild(self, index: int) -> int:
+        return index
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
+        place = self._line.order[index]
+        learned = place[0] - self._habits.learns(place[0])[0] >= self._spec.learning
+        return 1, [(place, place)] if learned else []
+
+    def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
+        return True
+
+    def dropped(self, count: int) -> bool:  # noqa: ARG002
+        return True
+
+
+def judge(spec: Spec, line: Line, side: Line, habits: Habits | None) -> Judge:
+    if habits is not None:
+        return New(spec, line, habits)
+    if spec.kind == "temporal_ordered":
+        return Ordered(spec, line)
+    if spec.standing:
+        return Standing(spec, line, side)
+    if spec.kind == "temporal":
+        return Together(spec, line, side)
+    return Counting(spec, line)

@@ -1,0 +1,107 @@
+"""Where rules follow one another in a given order: a judge, as those of driftline.pipeline.correlate.conditions.conditions. Pure."""
+
+from bisect import bisect_left
+
+from driftline.pipeline.correlate.conditions.timeline import Line
+from driftline.pipeline.detections.windows import Found, Place, Spec
+
+Chain = tuple[Place, str]
+"""Where a sequence so far began, and the event that it ends with."""
+Best = tuple[Chain, ...]
+"""Of the sequences that end at one step: the one that began last and, because one event is not two steps in a row, the
+one that began last of those that end with another event."""
+
+
+class Ordered:
+    """One rule after the other, each by another event than the one before. Of each beginning of the sequence the latest
+    start is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
+
+    waits: int | None = None
+
+    def __init__(self, spec: Spec, line: Line) -> None:
+        self._spec, self._line = spec, line
+        self._steps = {rule: [n for n, own in enumerate(spec.rules) if own == rule] for rule in spec.rules}  # fmt: skip
+        self._ends = spec.rules[-1:]
+        self._chains: list[Best] = [()] * len(spec.rules)
+        """By step."""
+        self._before: tuple[int, int, list[Best]] = (-1, 0, [])
+        """The last moment that was taken, the line's version then, and what was known before it."""
+
+    def rebuild(self, index: int) -> int:
+        order = self._line.order
+        at = order[index][0]
+        index = bisect_left(order, (at,), 0, index)
+        if self._before[:2] == (at, self._line.version):
+            self._chains = list(self._before[2])
+            return index
+        self._chains = [()] * len(self._spec.rules)
+        end = self._line.index((at - self._spec.timespan,))
+        while end < index:
+            begin, moment = end, order[end][0]
+            end = bisect_left(order, (moment + 1,), end + 1)
+            if end - begin == 1:
+                self._alone(order[begin])
+            else:
+                self._moment(moment, order[begin:end], [])
+        self._before = (-1, 0, [])
+        return index
+
+    def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
+        order, end, found = self._line.order, index, Found()
+        while end < len(order) and not found:
+            begin, at = end, order[end][0]
+            end += 1
+            if end < len(order) and order[end][0] == at:
+                end = bisect_left(order, (at + 1,), end)
+            if end == len(order):  # it may have more hits yet
+                self._before = (at, self._line.version, list(self._chains))
+            if end - begin == 1 and order[begin][2] not in self._ends:
+                self._alone(order[begin])
+            else:
+                self._moment(at, order[begin:end], found)
+        if len(found) > 1:
+            found.sort(key=lambda pair: pair[1])
+        return end - index, found
+
+    def _alone(self, place: Place) -> None:
+        """A moment of one hit, which ends nothing."""
+        for step in self._steps.get(place[2], ()):
+            self._reach(step, place)
+
+    def _moment(self, at: int, moment: list[Place], found: Found) -> None:
+        last = len(self._spec.rules) - 1
+        for step, rule in enumerate(self._spec.rules):
+            for place in moment:
+                start = self._reach(step, place) if place[2] == rule else None
+                if start is not None and step == last:
+                    # all of one moment, in whatever order they stand
+                    found.append((moment[0], moment[-1]) if start[0] == at else (start, place))
+
+    def _reach(self, step: int, place: Place) -> Place | None:
+        """Where the best sequence began that takes this step by a hit; None where there is none."""
+        at, id, _ = place
+        start: Place | None = place
+        if step:
+            start = next((begun for begun, end in self._chains[step - 1] if end != id), None)
+        if start is None or at - start[0] > self._spec.timespan:
+            return None
+        self._chains[step] = _better(self._chains[step], (start, id))
+        return start
+
+    def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
+        return False
+
+    def dropped(self, count: int) -> bool:  # noqa: ARG002
+        return True
+
+
+def _better(best: Best, new: Chain) -> Best:
+    """With one more sequence."""
+    if not best:
+        return (new,)
+    first = best[0]
+    if new[1] == first[1]:
+        return (max(first, new), *best[1:])
+    if new[0] >= first[0]:
+        return new, first
+    return (first, new) if len(best) == 1 or new[0] > best[1][0] else best

@@ -1,0 +1,83 @@
+"""The hits of a group as they are kept: in the order in which they came, in blocks. Pure."""
+
+import msgspec
+from driftline.pipeline.detections.windows import Hit
+
+BLOCK = 16
+"""Hits in a row of their own; fewer stand in the head."""
+
+
+class Log:
+    """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
+
+    __slots__ = ("_alive", "_undone", "first", "full", "gone", "next", "recent", "times", "undone")
+
+    def __init__(self, first: int = 0, next: int = 0) -> None:
+        self.first, self.next = first, next
+        """Numbers of blocks: the first one that may be there, and the one that is being filled."""
+        self.recent: list[msgspec.Raw] = []
+        """What is in no block yet."""
+        self.times: list[int] = []
+        """When that was."""
+        self.full: dict[int, list[msgspec.Raw]] = {}
+        """Blocks to be written."""
+        self.gone: list[int] = []
+        """Blocks that are needed no more."""
+        self._alive: dict[int, int] = {}
+        self._undone: list[tuple[int, int]] = []
+        """Entries that take another back: until when they are needed, and their blocks."""
+        self.undone: int | None = None
+        """The earliest of these times."""
+
+    def append(self, hit: Hit, packed: bytes) -> int:
+        """The number of its block."""
+        self.recent.append(msgspec.Raw(packed))
+        self.times.append(hit.at)
+        block = self.next
+        self.read(hit, block)
+        if len(self.recent) == BLOCK:
+            self.full[block] = self.recent
+            self.recent, self.times, self.next = [], [], block + 1
+        return block
+
+    def read(self, hit: Hit, block: int) -> None:
+        """An entry is there."""
+        self._alive[block] = self._alive.get(block, 0) + 1
+        if hit.gone:
+            self._undone.append((hit.at, block))
+            self.undone = hit.at if self.undone is None else min(hit.at, self.undone)
+
+    def read_few(self, block: int, count: int) -> None:
+        """So many entries are there, none of which takes another back."""
+        self._alive[block] = count
+
+    def read_all(self, block: int) -> None:
+        """All its entries were looked at: it goes if none is there."""
+        if block not in self._alive:
+            self.gone.append(block)
+
+    def forget(self, block: int) -> None:
+        """An entry is needed no more."""
+        self._alive[block] -= 1
+        if not self._alive[block] and block < self.next:
+            del self._alive[block]
+            if self.full.pop(block, None) is None:
+                self.gone.append(block)
+            while self.first < self.next and self.first not in self._alive:
+                self.first += 1
+
+    def cut(self, cut: int) -> None:
+        """What is before a time is held no more."""
+        self.recent = [raw for raw, at in zip(self.recent, self.times, strict=True) if at >= cut]
+        self.times = [at for at in self.times if at >= cut]
+        over = [block for at, block in self._undone if at < cut]
+        self._undone = [entry for entry in self._undone if entry[0] >= cut]
+        if over:
+            self.undone = min((at for at, _ in self._undone), default=None)
+        for block in over:
+            self.forget(block)
+
+    @property
+    def blocks(self) -> list[int]:
+        """Those that have rows."""
+        return [block for block in self._alive if block < self.next and block not in self.full]

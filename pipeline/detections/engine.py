@@ -1,0 +1,292 @@
+"""Detections at work: a change, a finding's transition or a drift in, signals out, one for each correlation and group
+that looks for it. Pure.
+
+A rule that tells for itself is a correlation of its own: one match is enough, and further ones within the hour belong to
+the same alert. One of level `informational` is only a part of correlations."""
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from driftline.pipeline.detections.correlations import Correlation, ours
+from driftline.pipeline.detections.load import Detections, concerns
+from driftline.pipeline.detections.observed import (
+    SOURCES,
+    Event,
+    of_change,
+    of_drift,
+    of_finding,
+    posture,
+    related,
+)
+from driftline.pipeline.detections.rule import OWN, Detection
+from driftline.pipeline.detections.values import View, text_of
+from driftline.pipeline.model import Change, from_micros, to_micros
+from driftline.pipeline.model.finding import named_uuid
+from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+from driftline.pipeline.rulebook import RuleSet
+from driftline.pipeline.state.resource import Body
+
+HOUR = 3_600_000_000
+LATENESS = 600_000_000
+"""How late a signal may be where nothing else is said (settings correlate.lateness)."""
+BEHIND = tuple(f"{OWN}.actor.{name}" for name in ("person", "principal", "chain"))
+"""Fields that say who is behind a session."""
+MOST_GROUPS = 16
+"""Of one match: a group-by name may stand for a list (the resources related to one)."""
+MOST_VALUES = 100
+"""Of one match, that are counted: of a field that is a list."""
+GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
+BY_WHOM = ("driftline.actor.person.id", "driftline.account")
+"""What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
+EVERY = f"{OWN}.resources"
+"""The uids of all resources that an event names."""
+ONE = (f"{OWN}.uid", f"{OWN}.target")
+"""The one of them that a change is about."""
+
+
+class Watch:
+    """Everything that looks for something. `lateness`: how late a signal may still change an alert, microseconds."""
+
+    def __init__(
+        self, found: Detections, people: People = NOBODY_MAPPED, lateness: int = LATENESS
+    ) -> None:
+        self.found, self.people, self.lateness = found, people, lateness
+        self.patience = lateness // 2
+        """So long a first_seen correlation waits to learn who is behind a session."""
+        self._by_person = [
+            rule for rule in found.rules.values() if any(name.startswith(BEHIND) for name in rule.fields)
+        ]  # fmt: skip
+        """Rules that may match only once it is known who is behind a session."""
+        self.matched: Callable[[Detection, Event], None] | None = None
+        """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
+        self.parts = _parts(found)
+        """Rules and correlations that do not alert by themselves, since a correlation refers to them."""
+        self.correlations: dict[str, Correlation] = dict(found.correlations)
+        self.correlations |= {
+            rule.id: alone(rule)
+            for rule in found.rules.values()
+            if rule.id not in self.parts and rule.level != "informational"
+        }
+        self._stands = {
+            one.id: frozenset([*one.standing, *one.standing.values()])
+            for one in found.correlations.values()
+            if one.standing
+        }
+        """By correlation: the rules that stand, and those that end them."""
+        self._lookers: dict[str, list[Correlation]] = {}
+        for one in self.correlations.values():
+            for rule in one.rules:
+                self._lookers.setdefault(rule, []).append(one)
+
+    def __bool__(self) -> bool:
+        return bool(self.correlations)
+
+    def known_of(self, body: Body | None, rules: RuleSet | None) -> dict[str, Any]:
+        """What is known of an event's resource when it is heard of. `rules`: those of the resource's type."""
+        if body is None:
+            return {"known": False}
+        name = (body.resource.get("cloud_account") or {}).get("name")
+        known = {"known": not body.unseen} | posture(body, rules) | {"related": related(body)}
+        return known | ({"account_name": name} if name else {})
+
+    def event(
+        self, record: Change, known: Mapping[str, Any], past: Mapping[str, Any] | None = None
+    ) -> Event:
+        """An audit event. `known`: of its resource, see `known_of`; `past`: the chain of its actor's session."""
+        return of_change(record, known, self.people, past)
+
+    def told(self, event: Event) -> list[tuple[bytes, dict[str, Any]]]:
+        """The signals of an event, each with the key of its record."""
+        return list(_keyed(self.signals(event)))
+
+    def learns(self, signal: Mapping[str, Any]) -> bool:
+        """Whether a signal is for a correlation that cannot forget it again."""
+        return self.correlations[signal["correlation"]].kind == "first_seen"
+
+    def depends_on_actor(self, event: Event) -> bool:
+        """Whether a rule may match an audit event once more is known of its actor."""
+        if not self._by_person:
+            return False
+        own = {key: value for key, value in event.fields[OWN].items() if key != "actor"}
+        view = View({**event.fields, OWN: own})
+        return any(
+            concerns(rule.logsource, event.product, event.service) and rule.may_match(view)
+            for rule in self._by_person
+        )
+
+    def finding(
+        self, finding: Mapping[str, Any], body: Body, *, first_reading: bool = False
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Those of a finding's transition. `first_reading`: it may have been so since the resource was first read."""
+        event = of_finding(finding, body, self.people, first_reading=first_reading)
+        return _keyed(self.signals(event))
+
+    def standing(
+        self, finding: Mapping[str, Any], body: Body
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Of a finding that is only said again: for correlations to which it is a state."""
+        if not self._stands:
+            return iter(())
+        event = of_finding(finding, body, self.people)
+        at = finding["last_seen"]
+        again = event._replace(id=f"{finding['id']}:stands:{at}", at=to_micros(at) or 0)
+        return _keyed(self.signals(again, state=True))
+
+    def drift(
+        self, drift: Mapping[str, Any], body: Body, rules: RuleSet | None
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Those of a drift."""
+        return _keyed(self.signals(of_drift(drift, body, rules, self.people)))
+
+    def wants(self, record: Mapping[str, Any]) -> bool:
+        """Whether a rule may match a CloudTrail record: then it is worth keeping, though it only reads or is a data
+        event. Of our own fields only those are known that the record itself tells."""
+        own = {"type": "change", "kind": "read"} if record.get("readOnly") in (True, "true") else {"type": "change"}  # fmt: skip
+        return self.found.may_match(View({**record, OWN: own}), *SOURCES["aws"])
+
+    def signals(self, event: Event, *, state: bool = False) -> Iterator[dict[str, Any]]:
+        """The signals of an event, as Signal documents. `state`: it is none, something is only said again."""
+        view = View(event.fields)
+        for rule in self.found.matching(view, event.product, event.service):
+            if self.matched and not state:
+                self.matched(rule, event)
+            for one in self._lookers.get(rule.id, ()):
+                stands = rule.id in self._stands.get(one.id, ())
+                if state and not stands:
+                    continue
+                value = _counted(view, one, rule) if one.counted else None
+                if stands:
+                    value = event.brief.get("finding")
+                for group in groups(one, rule.id, rule.name, view):
+                    brief = event.brief | {"rule": rule.title}
+                    new = signal(one, rule.id, group, event.id, event.at, value, brief, event.uid)
+                    yield new | {"state": True} if state else new
+
+    def taken_back(
+        self, correlation: str, group: str, rule: str, event: str, at: int
+    ) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """That a signal was none after all; nothing where its correlation is gone from the content."""
+        if (one := self.correlations.get(correlation)) is not None:
+            found = signal(one, rule, group.split("\n"), event, at, None, {}, None)
+            yield from _keyed(iter([found | {"gone": True}]))
+
+    def above(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+        """Those of an alert: for correlations of correlations."""
+        return _keyed(self._above(alert))
+
+    def _above(self, alert: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        if alert["rule"] not in self.found.correlations:
+            return  # a rule that tells for itself: whoever looks for it has its matches
+        one, at = self.correlations[alert["rule"]], to_micros(alert["at"]) or 0
+        group = alert["group"]
+        for higher in self._lookers.get(one.id, ()):
+            key = tuple(str(group.get(higher.field_of(name, one.id, one.name)) or "") for name in higher.group_by)  # fmt: skip
+            if not all(key):
+                continue  # it does not say of whom it is: no group
+            brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"]} | _of_group(group)
+            value = _together(
+                [[text] if (text := group.get(name)) else [] for name in higher.counted]
+            )
+            uid = next(iter(alert["resources"]), None)
+            new = signal(higher, one.id, key, alert["id"], at, value, brief, uid)
+            yield new | {"gone": True} if alert["state"] in ("merged", "withdrawn") else new
+
+
+def _of_group(group: Mapping[str, str]) -> dict[str, str]:
+    """What an alert's group says of whom and what it is: the same whatever else becomes known of it."""
+    names = {
+        "who": "driftline.actor.person.id",
+        "resource": "driftline.uid",
+        "account": "driftline.account",
+    }
+    return {key: group[name] for key, name in names.items() if group.get(name)}
+
+
+def _parts(found: Detections) -> frozenset[str]:
+    """What a correlation refers to is only its part, as Sigma has it; unless a correlation says `generate: true`, and none
+    says `generate: false`."""
+    said: dict[str, set[bool | None]] = {}
+    for one in found.correlations.values():
+        for rule in one.rules:
+            said.setdefault(rule, set()).add(one.generate)
+    return frozenset(id for id, words in said.items() if False in words or True not in words)
+
+
+def alone(rule: Detection) -> Correlation:
+    """A rule that tells for itself."""
+    group_by = ours(rule.about).get("group-by")
+    default = GROUPS.get(rule.logsource.get("service", ""), BY_WHOM) if rule.logsource.get("product") == OWN else BY_WHOM  # fmt: skip
+    return Correlation(
+        rule.id, rule.title, rule.level, "event_count", (rule.id,), tuple(group_by or default), HOUR, (("gte", 1),),
+        called={rule.id: rule.id}, name=rule.name, tags=rule.tags, path=rule.path, about=rule.about,
+    )  # fmt: skip
+
+
+def signal(
+    one: Correlation, rule: str, group: Sequence[str], event: str, at: int, value: Any, brief: dict[str, Any],
+    uid: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """A Signal's document."""
+    name = "\n".join(group)
+    id = named_uuid(f"signal\n{one.id}\n{name}\n{rule}\n{event}")
+    out: dict[str, Any] = {
+        "id": id, "detection": rule, "correlation": one.id, "group": name, "event": event, "at": from_micros(at),
+        "fields": brief,
+    }  # fmt: skip
+    if uid:
+        out["uid"] = uid
+    if value is not None:
+        out["value"] = value
+    return out
+
+
+def _keyed(signals: Iterator[dict[str, Any]]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    """With the key of their records: all of a group's go one way."""
+    for one in signals:
+        yield f"{one['correlation']}\n{one['group']}".encode(), one
+
+
+def groups(one: Correlation, rule: str, called: str | None, view: View) -> list[tuple[str, ...]]:
+    """The groups that a match belongs to: of a list, each element is one; at most 16. None where a field is not there,
+    null or empty: what is not known to be the same is no group."""
+    found = []
+    for name in one.group_by:
+        texts = _texts(view, one.field_of(name, rule, called))
+        own = {text.replace("\n", " ") for text in texts} - {""}  # a group's name has one a line
+        if not own:
+            return []
+        found.append(sorted(own))
+    return list(itertools.islice(itertools.product(*found), MOST_GROUPS))
+
+
+def _texts(view: View, name: str) -> Iterator[str]:
+    """The values of a field; every element of a list."""
+    for value in view.values(name):
+        if (text := text_of(value)) is not None:
+            yield text
+
+
+def _counted(view: View, one: Correlation, rule: Detection) -> str | list[str] | None:
+    """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
+    first."""
+    fields = [one.field_of(name, rule.id, rule.name) for name in one.counted]
+    if (
+        len(view.values(EVERY)) > 1
+    ):  # one event about several: its matches are one hit, which counts them all
+        fields = [EVERY if field in ONE else field for field in fields]
+    found = [list(dict.fromkeys(_texts(view, field))) for field in fields]
+    if one.kind not in ("value_count", "first_seen"):
+        return found[0][0] if found and found[0] else None
+    return _together(found)
+
+
+def _together(found: Sequence[Sequence[str]]) -> str | list[str] | None:
+    """The values of one field, or of several together. None where one of them has none."""
+    if len(found) == 1:
+        values = list(found[0][:MOST_VALUES])
+    else:
+        every = itertools.islice(itertools.product(*found), MOST_VALUES)
+        values = [orjson.dumps(one).decode() for one in every] if found else []
+    return values[0] if len(values) == 1 else values or None

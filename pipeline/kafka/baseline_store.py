@@ -1,0 +1,86 @@
+"""Where baselines are kept: a compacted topic of their own, and `control`, by which the stream hears of them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import orjson
+from confluent_kafka import Producer
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.kafka import decision_store as decisions
+from driftline.pipeline.kafka.client import Delivery, explained, produce, read_all
+from driftline.pipeline.model import Baseline, Control
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import BASELINES, CONTROL, FINDINGS, SNAPSHOTS, partition
+from driftline.pipeline.rulebook import Rulebook
+from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
+from driftline.pipeline.settings.blocks import Kafka
+from driftline.pipeline.state.resource import Body
+
+
+def key(record: Baseline) -> str:
+    return f"{record.kind} {record.uid}"
+
+
+def stored(kafka: Kafka) -> dict[str, Baseline]:
+    """Every baseline by kind and uid, those that were revoked with them."""
+    return {key(record): record for record in decisions.stored(kafka, BASELINES, Baseline)}
+
+
+def say(kafka: Kafka, records: Iterable[Baseline]) -> None:
+    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
+    decisions.say(kafka, BASELINES, records, key, _tell)
+
+
+def _tell(out: Producer, delivery: Delivery, records: Iterable[Baseline]) -> None:
+    """To the partition of the resource."""
+    for record in records:
+        value = Control(baseline=record).encode()
+        produce(out, delivery, CONTROL.name, value, partition=partition(record.uid))
+
+
+def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
+    """What the readings of the last week say of the resources whose uid is wanted; deleted ones are left out."""
+    fold = Fold(Rulebook([]), Options())
+    with explained(kafka):
+        for message in read_all(kafka, SNAPSHOTS.name):
+            for element in _of(message.value() or b"", wanted):
+                fold.feed(SNAPSHOTS.name, wire.join([element]))
+    return {body.resource["uid"]: body for body in fold.bodies() if body.deleted_at is None}
+
+
+def _of(value: bytes, wanted: Callable[[str], bool]) -> Iterator[bytes]:
+    """The elements of a micro-batch that are of a resource that is wanted."""
+    try:
+        peeks = wire.peek(value)
+    except Malformed:
+        return
+    asked = [number for number, peek in enumerate(peeks) if peek is not None and wanted(peek.uid)]
+    if asked:  # most batches have none, and are not worth the splitting
+        elements = wire.split(value)
+        yield from (elements[number] for number in asked)
+
+
+def statuses(kafka: Kafka) -> dict[str, str]:
+    """By kind and uid: how the finding stands."""
+    found: dict[bytes, tuple[str, str]] = {}
+    with explained(kafka):
+        for message in read_all(kafka, FINDINGS.name):
+            value = message.value()
+            if value is None:  # forgotten
+                found.pop(message.key(), None)
+            elif b"-baseline" in value:  # most are of other rules
+                one = _status(orjson.loads(value))
+                if one is not None:
+                    found[message.key()] = one
+    return dict(found.values())
+
+
+def _status(finding: dict[str, Any]) -> tuple[str, str] | None:
+    rule = STANDING_IDS.get(finding["rule"]["id"])
+    if rule is None:
+        return None
+    good = finding["status"] in ("clear", "resolved")
+    name = f"{rule.kind} {finding['resource']['uid']}"
+    return name, finding["evaluation"] if good else finding["status"]

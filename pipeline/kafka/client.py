@@ -1,0 +1,278 @@
+"""Kafka by confluent-kafka, from one settings block; the same block as plain data for aiokafka (driftline.pipeline.worker)."""
+
+import re
+import ssl
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from confluent_kafka import (
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
+from driftline.pipeline.common.errors import NotThere, Undelivered, UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.kafka.retries import TIMEOUT, Retrying, answer, retriable, retrying, to_end
+from driftline.pipeline.records.topics import looking
+from driftline.pipeline.settings.blocks import Kafka
+
+NOWHERE = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)  # noqa: SLF001 # fmt: skip
+DENIED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)  # fmt: skip
+LOOK = 0.5
+CALLBACKS = {"error_cb": "error_cb"}
+"""The settings whose names have no dots."""
+AWAY = 8.0
+"""Seconds after which brokers that have not answered are told to be away."""
+STEP = "is it running, is the address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor"
+TRIED = re.compile(
+    r"^\S+/(?:bootstrap|\d+): |Connect to \S+ failed: |^Failed to get [a-z ]+: | \(after \d+ms in state \w+\)"
+)
+"""How librdkafka says which of its connections it means."""
+__all__ = [
+    "TIMEOUT", "Delivery", "admin", "answer", "consumer", "explained", "flush", "librdkafka", "produce", "producer", "reached",
+    "read_all", "read_compacted", "retriable", "retrying", "starts", "tls", "to_end",
+]  # fmt: skip
+ISSUER_AWAY = re.compile("could ?n.t connect|failed to connect|could not connect|could ?n.t resolve|could not resolve|timed out|timeout", re.I)  # fmt: skip
+"""What a token endpoint that does not answer leads to; it comes as a refused authentication."""
+
+
+def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
+    """The settings as librdkafka names them; `more` in its names with _ for dots."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": kafka.bootstrap_servers,
+        "security.protocol": kafka.security_protocol,
+        "sasl.mechanism": kafka.sasl_mechanism,
+        "sasl.username": kafka.sasl_username,
+        "sasl.password": kafka.sasl_password and kafka.sasl_password.get_secret_value(),
+        "ssl.ca.location": _path(kafka.ca_file),
+        "ssl.certificate.location": _path(kafka.certificate_file),
+        "ssl.key.location": _path(kafka.key_file or kafka.certificate_file),  # both may be in one
+        "ssl.key.password": kafka.key_password and kafka.key_password.get_secret_value(),
+        "log_level": 2,  # what fails is raised, or logged by us
+    }
+    if kafka.oauth and kafka.sasl_mechanism == "OAUTHBEARER":
+        secret = kafka.oauth.client_secret
+        config |= {
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.token.endpoint.url": kafka.oauth.token_url,
+            "sasl.oauthbearer.client.id": kafka.oauth.client_id,
+            "sasl.oauthbearer.client.secret": secret and secret.get_secret_value(),
+            "sasl.oauthbearer.scope": kafka.oauth.scope or None,
+            # the built-in path of its HTTP client is that of one distribution
+            "https.ca.location": _path(kafka.oauth.ca_file) or "probe",
+        }
+    config |= {CALLBACKS.get(name) or name.replace("_", "."): value for name, value in more.items()}
+    return {name: value for name, value in config.items() if value is not None}
+
+
+def _path(path: Path | None) -> str | None:
+    return str(path) if path else None
+
+
+def tls(kafka: Kafka) -> ssl.SSLContext | None:
+    """The TLS context for aiokafka; None without TLS."""
+    if not kafka.encrypted:
+        return None
+    context = ssl.create_default_context(cafile=kafka.ca_file)
+    if kafka.certificate_file:
+        password = kafka.key_password.get_secret_value() if kafka.key_password else None
+        context.load_cert_chain(kafka.certificate_file, kafka.key_file, password)
+    return context
+
+
+def producer(kafka: Kafka, **more: Any) -> Producer:
+    """An idempotent producer that waits for all replicas."""
+    defaults = {
+        "enable_idempotence": True, "acks": "all", "linger_ms": 5, "compression_type": "lz4",
+        "batch_size": 500_000, "message_max_bytes": 4_000_000, "partitioner": "murmur2_random",
+    }  # fmt: skip
+    return Producer(librdkafka(kafka, **(defaults | more)))
+
+
+def consumer(kafka: Kafka, group: str, **more: Any) -> Consumer:
+    """A consumer that commits only when told, and asks again after errors that pass."""
+    defaults = {"group_id": group, "enable_auto_commit": False, "auto_offset_reset": "earliest"}
+    return cast(Consumer, Retrying(Consumer(librdkafka(kafka, **(defaults | more)))))
+
+
+def admin(kafka: Kafka) -> AdminClient:
+    """An admin client that asks again after errors that pass; what it answers later: driftline.pipeline.kafka.retries.answer."""
+    return cast(AdminClient, Retrying(AdminClient(librdkafka(kafka))))
+
+
+def reached(kafka: Kafka, seconds: float = AWAY) -> AdminClient:
+    """An admin client that the brokers have answered. Raises NotThere for silence, UserError where they refuse us:
+    librdkafka itself tells a refusal only beside, and tries again until the time is up."""
+    told: list[KafkaError] = []
+    client = AdminClient(librdkafka(kafka) | {"error_cb": told.append})
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            client.list_topics(timeout=max(0.05, min(LOOK, end - time.monotonic())))
+        except KafkaException as error:
+            client.poll(0)
+            refused = [one for one in told if _refuses(one)]
+            if refused:  # the others may still answer, but not for long
+                end = min(end, time.monotonic() + LOOK)
+            if time.monotonic() >= end:
+                if refused:
+                    text = refused[-1].str()
+                    kind = NotThere if ISSUER_AWAY.search(text) else UserError
+                    raise kind(_refusal(kafka, text)) from None
+                raise NotThere(_silence(kafka, [*told, error.args[0]])) from None
+        else:
+            return cast(AdminClient, Retrying(client))
+
+
+def _refuses(error: KafkaError) -> bool:
+    own = error.code() in (KafkaError._AUTHENTICATION, KafkaError._SSL)  # noqa: SLF001 - their public names
+    return own or "SSL routines" in error.str()
+
+
+def _refusal(kafka: Kafka, text: str) -> str:
+    reason = re.sub(
+        r"^\w+://\S+: |\(after \d+ms in state \w+\)|, verify that ssl\.ca\.location .*", "", text
+    )
+    if kafka.sasl_mechanism == "OAUTHBEARER" and "SSL routines" not in text:
+        look = "kafka.oauth: token_url, client_id, client_secret, scope and ca_file"
+    elif "certificate verify failed" in text:
+        look = "kafka.ca_file; and do the brokers' certificates name the hosts of kafka.bootstrap_servers?"
+    elif " alert " in text:
+        look = "kafka.certificate_file and kafka.key_file: the brokers want a certificate that they trust"
+    elif "SSL" in text and "SASL" not in text:
+        look = "kafka.security_protocol and kafka.ca_file"
+    else:
+        look = "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
+    return f"Kafka at {kafka.bootstrap_servers} refuses us: {reason.strip()} (look at {look})"
+
+
+def _silence(kafka: Kafka, told: list[KafkaError]) -> str:
+    why = next((e for e in told if e.code() != KafkaError._ALL_BROKERS_DOWN), told[-1])  # noqa: SLF001 - its public name
+    if why.code() in NOWHERE:
+        step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics create, or is kafka.topic_prefix another?"
+    elif why.code() in DENIED:
+        step = "this user has no right to it; driftline permissions kafka prints what is needed"
+    else:
+        step = STEP
+    text = TRIED.sub("", why.str())
+    if text in ("Local: Broker transport failure", "Local: Timed out"):
+        text = "no answer"
+    elif why.code() in NOWHERE:
+        text = "unknown topic"
+    return f"Kafka at {kafka.bootstrap_servers}: {text} ({step})"
+
+
+@contextmanager
+def explained(kafka: Kafka) -> Iterator[None]:
+    """Turns a broker's silence or refusal into an error that says what to look at."""
+    try:
+        yield
+    except KafkaException as error:
+        away = retriable(error.args[0])
+        if away:
+            reached(kafka, 4 * LOOK)  # knows whether silence is a refusal
+        # a broker that just started may not know its topics yet
+        kind = NotThere if away or error.args[0].code() in NOWHERE else UserError
+        raise kind(_silence(kafka, [error.args[0]])) from None
+    except Undelivered as error:
+        raise NotThere(f"Kafka at {kafka.bootstrap_servers}: {error} ({STEP})") from None
+
+
+def read_all(
+    kafka: Kafka, topic: str, start: Mapping[int, int] | None = None
+) -> Generator[Any, None, None]:
+    """Every message up to the end as it is now, partitions mixed. `start`: the partitions, each with its first offset;
+    None for all from the oldest. Raises KafkaException, also where the brokers fall silent meanwhile."""
+    reader = consumer(
+        kafka, looking(), enable_partition_eof=True, fetch_wait_max_ms=50
+    )  # the end is told by an empty fetch
+    try:
+        known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
+        if known.error is not None:  # what is away or missing is told, not waited for
+            raise KafkaException(known.error)
+        start = dict.fromkeys(known.partitions, 0) if start is None else start
+        yield from to_end(reader, topic, start)
+    finally:
+        reader.close()
+
+
+def starts(
+    kafka: Kafka, topic: str, partitions: Iterable[int], since: datetime | None
+) -> dict[int, int]:
+    """Each partition's first offset at or after a time; a partition that has none such is left out."""
+    if since is None:
+        return dict.fromkeys(partitions, 0)
+    reader = consumer(kafka, looking())
+    try:
+        at = int(since.timestamp() * 1000)
+        found = reader.offsets_for_times(
+            [TopicPartition(topic, number, at) for number in partitions], TIMEOUT
+        )
+        return {one.partition: one.offset for one in found if one.offset >= 0}
+    finally:
+        reader.close()
+
+
+def read_compacted(kafka: Kafka, topic: str) -> dict[bytes, bytes]:
+    """The last value of every key; deleted ones are left out."""
+    out: dict[bytes, bytes] = {}
+    for message in read_all(kafka, topic):
+        if message.key() is None:
+            continue
+        if message.value() is None:
+            out.pop(message.key(), None)
+        else:
+            out[message.key()] = message.value()
+    return out
+
+
+class Delivery:
+    """Counts what is under way to the broker and keeps what was refused."""
+
+    def __init__(self) -> None:
+        self.failed: list[str] = []
+        self.broker_ms: int | None = None
+        """The broker's time of the last delivery, where the topic's records carry that (LogAppendTime)."""
+
+    def __call__(self, error: KafkaError | None, message: Any) -> None:
+        if error is None:
+            kind, at = message.timestamp()
+            # (librdkafka gives a report the record's flag in place of the kind)
+            own = kind in (TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE)
+            self.broker_ms = self.broker_ms if own else at
+        else:
+            self.failed.append(f"{message.topic()}[{message.partition()}]: {error.str()}")
+
+
+def produce(
+    producer: Producer, delivered: Callable[..., None], topic: str, value: bytes | None, **more: Any
+) -> None:
+    """Queues a message, waiting while the producer's queue is full."""
+    while True:
+        try:
+            return producer.produce(topic, value, on_delivery=delivered, **more)
+        except BufferError:
+            producer.poll(0.1)
+
+
+def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
+    """Waits until everything is with the broker. Raises Undelivered for what is not."""
+    left = producer.flush(seconds)
+    problems = []
+    if left:
+        problems.append(f"{number_of(left, 'message')} not delivered within {seconds:.0f} s")
+    if delivered.failed:
+        problems.append(f"{number_of(len(delivered.failed), 'message')} refused, the first: {delivered.failed[0]}")  # fmt: skip
+    if problems:
+        raise Undelivered("; ".join(problems))

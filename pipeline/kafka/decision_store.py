@@ -1,0 +1,56 @@
+"""Where people's decisions are kept (exceptions, baselines): each kind in a compacted topic of its own, and `control`, by
+which the stream hears of them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from confluent_kafka import Producer
+from driftline.pipeline.kafka.client import (
+    Delivery,
+    explained,
+    flush,
+    produce,
+    producer,
+    read_compacted,
+)
+from driftline.pipeline.kafka.topics_admin import there
+from driftline.pipeline.model import Record
+from driftline.pipeline.records.topics import CONTROL, Topic
+from driftline.pipeline.settings.blocks import Kafka
+from pydantic import ValidationError
+
+TAIL = 30.0
+R = TypeVar("R", bound=Record)
+Tell = Callable[[Producer, Delivery, Sequence[R]], None]
+"""Puts records into `control`, for the partitions that they concern."""
+
+
+def stored(kafka: Kafka, topic: Topic, kind: type[R]) -> Iterator[R]:
+    """The last word on each, also on what has ended."""
+    with explained(kafka):
+        values = read_compacted(kafka, topic.name).values()
+    for value in values:
+        try:
+            yield kind.model_validate_json(value)
+        except ValidationError:
+            continue  # of a version that says more than we can read
+
+
+def say(
+    kafka: Kafka, topic: Topic, records: Iterable[R], key: Callable[[R], str], tell: Tell[R]
+) -> None:
+    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
+    records = list(records)
+    with explained(kafka):
+        there(kafka, (topic, CONTROL))  # what is away or missing is told soon
+        out, delivery = producer(kafka), Delivery()
+        for record in records:
+            produce(out, delivery, topic.name, record.encode(), key=key(record).encode())
+        flush(out, delivery, TAIL)
+        tell(out, delivery, records)
+        flush(out, delivery, TAIL)
+
+
+def same(one: Record, other: Record) -> bool:
+    """Whether they say the same, whenever that was."""
+    return one.model_dump(exclude={"at"}) == other.model_dump(exclude={"at"})

@@ -1,0 +1,68 @@
+"""Where exceptions are kept: a compacted topic of their own, and `control`, by which the stream hears of them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import orjson
+from confluent_kafka import Producer
+from driftline.pipeline.kafka import decision_store as decisions
+from driftline.pipeline.kafka.client import Delivery, explained, produce, read_all
+from driftline.pipeline.model import Control, RiskException
+from driftline.pipeline.records.topics import CONTROL, EXCEPTIONS, FINDINGS
+from driftline.pipeline.settings.blocks import Kafka
+
+
+class Use(NamedTuple):
+    """What an exception does at present."""
+
+    suppresses: int = 0
+    overridden: int = 0
+    """Findings of its scope that are open in spite of it: worse than accepted, or caused by the approver."""
+
+
+def stored(kafka: Kafka) -> dict[str, RiskException]:
+    """Every exception, by id, those that have ended with them."""
+    return {record.id: record for record in decisions.stored(kafka, EXCEPTIONS, RiskException)}
+
+
+def say(kafka: Kafka, records: Iterable[RiskException]) -> None:
+    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
+    decisions.say(kafka, EXCEPTIONS, records, lambda record: record.id, tell)
+
+
+def tell(out: Producer, delivery: Delivery, records: Iterable[RiskException]) -> None:
+    """To every partition: anybody's resource may be meant."""
+    for record in records:
+        value = Control(exception=record).encode()
+        for partition in range(CONTROL.partitions):
+            produce(out, delivery, CONTROL.name, value, partition=partition)
+
+
+def uses(kafka: Kafka) -> dict[str, Use]:
+    """What each exception does, by the last word on every finding."""
+    last: dict[bytes, tuple[str, bool]] = {}
+    with explained(kafka):
+        for message in read_all(kafka, FINDINGS.name):
+            told = _exception_of(message.value() or b"")
+            if told is None:
+                last.pop(message.key(), None)
+            else:
+                last[message.key()] = told
+    return counted(last)
+
+
+def counted(last: Mapping[bytes, tuple[str, bool]]) -> dict[str, Use]:
+    found: dict[str, Use] = {}
+    for id, suppressed in last.values():
+        use = found.get(id, Use())
+        found[id] = Use(use.suppresses + suppressed, use.overridden + (not suppressed))
+    return found
+
+
+def _exception_of(value: bytes) -> tuple[str, bool] | None:
+    """A finding's exception, and whether it suppresses it."""
+    if b'"exception":{' not in value:  # most have none, and are not worth the reading
+        return None
+    finding: dict[str, Any] = orjson.loads(value)
+    told = finding.get("exception")
+    return (told["id"], finding["status"] == "suppressed") if told else None

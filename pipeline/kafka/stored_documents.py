@@ -1,0 +1,65 @@
+"""Findings and alerts as Kafka's topics hold them: for those who have no Elasticsearch."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from driftline.pipeline.kafka.client import explained, read_all, starts
+from driftline.pipeline.model.finding import restated
+from driftline.pipeline.records.topics import ALERTS, FINDINGS, RESTATEMENTS, Topic
+from driftline.pipeline.settings.blocks import Kafka
+
+RESTATED = timedelta(days=1)
+"""So old a restatement is at most of what stands: all is said again every 12 hours."""
+
+
+def findings(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+    """The newest statements (model.Finding) that are asked for, each last seen as its restatement says."""
+    with explained(kafka):
+        found = _newest(kafka, FINDINGS, takes)
+        begin = starts(kafka, RESTATEMENTS.name, range(RESTATEMENTS.partitions), datetime.now(UTC) - RESTATED)  # fmt: skip
+        for message in read_all(kafka, RESTATEMENTS.name, begin):
+            again = _object(message.value())
+            finding = found.get(str(again.get("id")))
+            if finding and finding["revision"] == again.get("revision"):
+                found[finding["id"]] = restated(finding, again["last_seen"])
+    return list(found.values())
+
+
+def alerts(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+    """The newest words on alerts (model.Alert) that are asked for, as far back as the topic goes."""
+    with explained(kafka):
+        return list(_newest(kafka, ALERTS, takes).values())
+
+
+def _newest(
+    kafka: Kafka, topic: Topic, takes: Callable[[Mapping[str, Any]], bool]
+) -> dict[str, dict[str, Any]]:
+    """By id. A record that is none of ours is passed over; the dead letters have it."""
+    found: dict[str, dict[str, Any]] = {}
+    revisions: dict[str, int] = {}
+    for message in read_all(kafka, topic.name):
+        one = _object(message.value())
+        try:
+            id, revision, taken = str(one["id"]), int(one["revision"]), takes(one)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            found.pop(
+                (message.key() or b"").decode(errors="replace"), None
+            )  # a tombstone, or no finding
+            continue
+        if revision < revisions.get(id, -1):
+            continue  # delivered twice
+        revisions[id] = revision
+        found.pop(id, None)
+        if taken:
+            found[id] = one
+    return found
+
+
+def _object(value: bytes | None) -> dict[str, Any]:
+    try:
+        found = orjson.loads(value or b"{}")
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

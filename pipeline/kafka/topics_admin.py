@@ -1,0 +1,297 @@
+"""Makes and compares topics as driftline.pipeline.records.topics says."""
+
+import time
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+from driftline.pipeline.common.errors import NotThere
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.kafka.client import TIMEOUT, admin, answer, explained, reached
+from driftline.pipeline.records.topics import APP_ID, CORRELATE_ID, Topic, topics_of
+from driftline.pipeline.settings.blocks import Kafka
+
+SPREAD = 60.0
+"""Seconds that a busy broker may take until it lists what it has made."""
+
+CREATE, SHOWN = "run: driftline topics create", 3
+MADE_FROM = "topics.json"
+CHANGELOG = "-changelog"
+PATIENCE, ENOUGH = 30.0, 8
+
+
+def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
+    """Replication and settings: three copies, two of them in step, where there are brokers for it."""
+    replication = min(kafka.replication, brokers)
+    config = topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
+    if topic.prefixed and (seconds := kafka.retention.get(topic.own)) is not None:
+        config["retention.ms"] = str(int(seconds * 1000))
+    return replication, config
+
+
+class Made(NamedTuple):
+    """What became of one topic."""
+
+    name: str
+    text: str
+    right: bool = True
+    """Whether it is as driftline.pipeline.records.topics says."""
+
+
+def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[Made]:
+    """Makes the topics that are missing, and says of the others what differs. Raises UserError."""
+    topics, out = topics_of(app_id, correlate_id), []
+    differences: dict[str, list[Difference]] = {}
+    for one in compare(kafka, topics):
+        differences.setdefault(one.topic.name, []).append(one)
+    with explained(kafka):
+        client = reached(kafka)
+        known = client.list_topics(timeout=TIMEOUT)
+        for topic in topics:
+            if topic.name in known.topics:
+                wrong = [one for one in differences.get(topic.name, ()) if not one.missing]
+                text = "; ".join(f"{one.cause} ({one.step})" for one in wrong)
+                out.append(
+                    Made(topic.name, f"exists, but {text}" if wrong else "exists", not wrong)
+                )
+                continue
+            replication, config = wanted(topic, kafka, len(known.brokers))
+            new = NewTopic(topic.name, topic.partitions, replication, config=config)
+            try:
+                answer(client.create_topics, [new])
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                out.append(Made(topic.name, "exists"))  # another made it just now
+                continue
+            out.append(
+                Made(
+                    topic.name,
+                    f"made, {number_of(topic.partitions, 'partition')}, {number_of(replication, 'copy', 'copies')}",
+                )
+            )
+        _everywhere(kafka, set(known.brokers), {topic.name for topic in topics})
+    return out
+
+
+def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
+    """Waits until every broker knows the topics: each hears of them in its own time, and any of them may be asked.
+    Raises NotThere where one still does not when patience is over.
+
+    A new client each time, for an old one goes on asking the same. Who answers cannot be chosen, and is not always
+    told by a name that the cluster knows: enough good answers in a row are as good."""
+    end = time.monotonic() + PATIENCE
+    left, row = set(brokers), 0
+    while left and row < ENOUGH * len(brokers):
+        known = admin(kafka).list_topics(timeout=TIMEOUT)
+        told = str(known.orig_broker_name).partition("://")[2] or str(known.orig_broker_name)
+        told = told.partition("/")[0]
+        asked = {b.id for b in known.brokers.values() if told == f"{b.host}:{b.port}"}
+        if names <= set(known.topics):
+            left, row = left - asked, row + 1
+            continue
+        left, row = left | asked, 0
+        if time.monotonic() > end:
+            raise NotThere(f"the topics are made, but the broker {told} does not know them yet (look at its log)")  # fmt: skip
+
+
+class Difference(NamedTuple):
+    """What is not as driftline.pipeline.records.topics says."""
+
+    topic: Topic
+    cause: str
+    """What differs; of many topics it may be the same."""
+    step: str
+    """The next step by hand."""
+    setting: tuple[str, str] | None = None
+    """A broker's setting and the value wanted, where it can be changed while the topic is in use."""
+    missing: bool = False
+    partitions: bool = False
+    """Whether it has another number of partitions."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.topic.name}: {self.cause} ({self.step})"
+
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can work on it."""
+        return self.missing or self.partitions
+
+
+def ids(kafka: Kafka, topics: Sequence[Topic]) -> dict[str, str]:
+    """Kafka's id of each topic, by its own name; topics that are missing, and brokers that know no ids, are left out."""
+    with explained(kafka):
+        client = reached(kafka)
+        found = client.describe_topics(TopicCollection([topic.name for topic in topics]))
+        out = {}
+        for topic in topics:
+            try:
+                id = str(found[topic.name].result(TIMEOUT).topic_id)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+                continue
+            if id.strip("A="):  # all zero: none
+                out[topic.own] = id
+    return out
+
+
+def there(kafka: Kafka, topics: Sequence[Topic]) -> None:
+    """Needs no right but to see them. Raises NotThere where Kafka does not answer or does not know them, in one line: a broker
+    that just started may not know them yet. UserError where it refuses us."""
+    with explained(kafka):
+        known = reached(kafka).list_topics(timeout=TIMEOUT).topics
+    lacking = [_missing(topic) for topic in topics if topic.name not in known]
+    for line in told(lacking, len(topics)):
+        raise NotThere(f"Kafka at {kafka.bootstrap_servers}: {line}")
+
+
+def _missing(topic: Topic) -> Difference:
+    return Difference(topic, "missing", CREATE, missing=True)
+
+
+def told(differences: Iterable[Difference], of: int) -> list[str]:
+    """A line for each cause, of so many topics; with the next step."""
+    by_cause: dict[str, list[Difference]] = {}
+    for one in differences:
+        by_cause.setdefault(one.cause, []).append(one)
+    out = []
+    for cause, alike in by_cause.items():
+        if len(alike) == 1:
+            out.append(alike[0].text)
+            continue
+        names = [one.topic.name for one in alike]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        step = "run: driftline upgrade --apply" if alike[0].setting else alike[0].step
+        out.append(
+            f"{len(names)} of {of} topics: {cause}: {', '.join(names[:SHOWN])}{more} ({step})"
+        )
+    return out
+
+
+def remember(folder: Path, found: Mapping[str, str]) -> None:
+    """Which topics a state was made from, beside it: for who looks and may not open it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = folder / f".{MADE_FROM}"
+    new.write_bytes(orjson.dumps(found))
+    new.replace(folder / MADE_FROM)
+
+
+def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[str]:
+    """Topics that were made anew since the state in a folder was made from them, and whose ids nobody has accepted; none
+    where there is no state here."""
+    try:
+        known = orjson.loads((folder / MADE_FROM).read_bytes())
+    except (OSError, ValueError):
+        return []
+    every = {topic.own: topic for topic in topics_of(folder.name, folder.name)}
+    topics = [topic for own, topic in every.items() if own in known]
+    return [
+        f"{every[own].name}: made anew since the state in {folder} was made from it (id {known[own]}, now {id}): the"
+        f" worker there exits with 6 (is kafka.bootstrap_servers right? if it is, {_accepted(own, id)})"
+        for own, id in ids(kafka, topics).items()
+        if known[own] != id and (id not in accepted or own.endswith(CHANGELOG))
+    ]
+
+
+def _accepted(own: str, id: str) -> str:
+    """What to do with a topic that was made anew on purpose."""
+    if own.endswith(CHANGELOG):
+        return "delete that folder, and run a full sweep"
+    return f"set worker.accepted_topics: [{id}]"
+
+
+def check(
+    kafka: Kafka,
+    only: Sequence[Topic] | None = None,
+    app_id: str = APP_ID,
+    correlate_id: str = CORRELATE_ID,
+) -> list[str]:
+    """What differs from driftline.pipeline.records.topics, each with the next step; empty if nothing does."""
+    topics = topics_of(app_id, correlate_id) if only is None else only
+    return told(compare(kafka, topics), len(topics))
+
+
+def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
+    """What differs from driftline.pipeline.records.topics. Raises UserError where Kafka cannot be asked."""
+    with explained(kafka):
+        client = reached(kafka)
+        known = client.list_topics(timeout=TIMEOUT)
+        out = [_missing(topic) for topic in topics if topic.name not in known.topics]
+        there = [topic for topic in topics if topic.name in known.topics]
+        resources = {t.name: ConfigResource(ResourceType.TOPIC, t.name) for t in there}
+        configs = answer(client.describe_configs, list(resources.values())) if there else {}
+        for topic in there:
+            found = known.topics[topic.name].partitions
+            settings = configs[resources[topic.name]]
+            out += _differences(topic, kafka, len(known.brokers), found, settings)
+    return out
+
+
+def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
+    """Sets what can be set while the topics are in use; a line for each topic. Raises UserError."""
+    entries: dict[str, list[ConfigEntry]] = {}
+    found = [one for one in differences if one.setting is not None]
+    if not found:
+        return []
+    for one in found:
+        name, value = one.setting or ("", "")
+        entry = ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+        entries.setdefault(one.topic.name, []).append(entry)
+    resources = [
+        ConfigResource(ResourceType.TOPIC, topic, incremental_configs=said)
+        for topic, said in entries.items()
+    ]
+    with explained(kafka):
+        client = reached(kafka)  # held: without it nobody answers the futures
+        answer(client.incremental_alter_configs, resources, seconds=PATIENCE)
+    _until_set(kafka, [one.topic for one in found])
+    return [
+        f"{topic}: " + ", ".join(f"{entry.name} set to {entry.value}" for entry in said)
+        for topic, said in entries.items()
+    ]
+
+
+def _until_set(kafka: Kafka, topics: Sequence[Topic]) -> None:
+    """Waits until brokers answer with the new settings: they hear of them from the controller, in their own time."""
+    end = time.monotonic() + PATIENCE
+    while any(one.setting for one in compare(kafka, topics)) and time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _differences(
+    topic: Topic, kafka: Kafka, brokers: int, found: dict[int, Any], settings: dict[str, Any]
+) -> list[Difference]:
+    out = []
+    replication, config = wanted(topic, kafka, brokers)
+    if len(found) != topic.partitions:
+        cause = f"{number_of(len(found), 'partition')}, not {topic.partitions}"
+        step = "resources would live elsewhere: make the topic anew, and set another worker.app_id"
+        out.append(Difference(topic, cause, step, partitions=True))
+    copies = min((len(p.replicas) for p in found.values()), default=0)
+    if copies < replication:
+        step = (
+            f"give each of its partitions {replication}: make a plan for kafka-reassign-partitions"
+        )
+        out.append(
+            Difference(topic, f"{number_of(copies, 'copy', 'copies')}, not {replication}", step)
+        )
+    for name, value in config.items():
+        have = settings[name].value if name in settings else None
+        if have != value:
+            step = (
+                f"run: kafka-configs --bootstrap-server {kafka.bootstrap_servers} --alter --topic {topic.name}"
+                f" --add-config {name}={value}"
+            )
+            out.append(Difference(topic, f"{name} is {have}, not {value}", step, (name, value)))
+    return out

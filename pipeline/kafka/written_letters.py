@@ -1,0 +1,30 @@
+"""Which letters stand in the dead-letter topic already: what is read again after a stop is not buried a second time."""
+
+import logging
+
+from confluent_kafka import KafkaException, TopicPartition
+from driftline.pipeline.common.errors import NotThere, UserError
+from driftline.pipeline.kafka.client import TIMEOUT, consumer, read_all
+from driftline.pipeline.kafka.dead_letters import Box
+from driftline.pipeline.records.topics import DEADLETTER, looking
+from driftline.pipeline.settings.blocks import Kafka
+
+log = logging.getLogger("driftline")
+TAIL = 5000
+"""The newest records that are looked at: more than a program buries before it stops for too many."""
+
+
+def standing(kafka: Kafka) -> set[str]:
+    """Ids of the newest letters that nobody has done with. None where the topic cannot be read: letters then come twice,
+    and are listed as one."""
+    try:
+        reader = consumer(kafka, looking())
+        try:
+            low, high = reader.get_watermark_offsets(TopicPartition(DEADLETTER.name, 0), TIMEOUT)
+        finally:
+            reader.close()
+        start = {0: max(low, high - TAIL)}
+        return set(Box(read_all(kafka, DEADLETTER.name, start)).letters) if low < high else set()
+    except (KafkaException, UserError, NotThere) as why:
+        log.warning("the dead letters cannot be read; some may be written twice", extra={"why": str(why)[:300]})  # fmt: skip
+        return set()

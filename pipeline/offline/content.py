@@ -1,0 +1,110 @@
+"""What every shell that judges needs of the settings: a rulebook and the assessing options."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.wording.consoles import rows
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.compare.diff import Hints, hints_of
+from driftline.pipeline.rulebook import Rulebook, builtin_folder, load
+from driftline.pipeline.rulebook.shapes import builtin_shapes
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.settings.exception_files import Checker
+from driftline.pipeline.settings.people_files import people_of
+
+if TYPE_CHECKING:
+    from driftline.collectors.redact import Redactor
+    from driftline.pipeline.detections import Detections
+    from driftline.pipeline.detections.engine import Watch
+
+
+def rulebook_and_options(
+    settings: Settings, paths: Sequence[Path] = ()
+) -> tuple[Rulebook, Options]:
+    """The built-in rules, the settings' and `paths`', with the settings' overrides.
+
+    Raises UserError with every mistake in them."""
+    rules = settings.rules
+    rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
+    return rulebook, Options(
+        criticality=settings.criticality, hints=hints(), grants=grants(), consoles=rows(),
+        expected=settings.drift.expected,
+        forget=int(settings.worker.forget_after * 1_000_000),
+        people=people_of(settings.people),
+    )  # fmt: skip
+
+
+def checker(settings: Settings, now: datetime, rulebook: Rulebook | None = None) -> Checker:
+    """What exceptions are checked against. Raises UserError for rules with mistakes."""
+    rulebook = rulebook or rulebook_and_options(settings)[0]
+    return Checker(rulebook, now, timedelta(seconds=settings.exceptions.longest))
+
+
+def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> Book:
+    """The risks that files accept: the settings' and `paths`'. Of a shell without a stream, where nobody applies them.
+
+    Raises UserError with every mistake in them."""
+    own = settings.exceptions
+    if not (own.paths or paths):
+        return Book()
+    found = checker(settings, datetime.now(UTC), rulebook).folders([*own.paths, *paths])
+    if found.problems:
+        raise UserError(*found.problems)
+    return Book(found.records)
+
+
+def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "Detections":
+    """The detections of `paths`, and those that come with Driftline; mistakes are among its problems."""
+    from driftline.pipeline.detections import load
+
+    ours = [builtin_folder() / name for name in ("detections", "correlations")] if builtin else []
+    return load([*ours, *paths], settings.detections.lists)
+
+
+def watch(
+    settings: Settings, paths: Sequence[Path] = (), *, builtin: bool | None = None
+) -> "Watch":
+    """The detections that come with Driftline, the settings' and `paths`', at work. `builtin`: instead of what the
+    settings say.
+
+    Raises UserError with every mistake in them."""
+    own = settings.detections
+    found = detections(
+        settings, [*own.paths, *paths], builtin=own.builtin if builtin is None else builtin
+    )
+    if found.problems:
+        raise UserError(*found.problems)
+    return at_work(settings, found)
+
+
+def at_work(settings: Settings, found: "Detections") -> "Watch":
+    """Detections at work, with the names that the settings say are one person's."""
+    from driftline.pipeline.detections.engine import Watch
+
+    lateness = int(settings.correlate.lateness * 1_000_000)
+    return Watch(found, people_of(settings.people), lateness)
+
+
+@cache
+def hints() -> dict[str, Hints]:
+    """By resource type: what is no drift."""
+    return {type: hints_of(shape.get("hints")) for type, shape in builtin_shapes().items()}
+
+
+def grants() -> dict[str, dict[str, list[str]]]:
+    """By resource type and part: the actions that reading it needs."""
+    return {type: shape.get("actions", {}) for type, shape in builtin_shapes().items()}
+
+
+def redactor(settings: Settings) -> "Redactor":
+    """For what is judged here and stored nowhere: with the settings' key, or one of this run alone."""
+    from driftline.collectors.redact import Redactor
+
+    key = settings.redaction.key
+    return Redactor(key.get_secret_value().encode() if key else os.urandom(32))

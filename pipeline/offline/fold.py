@@ -1,0 +1,253 @@
+"""The stream's fold in memory: what `scan`, `replay` and `backtest` drive instead of Kafka, through the same bytes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import Snapshot, restated, to_micros
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.outputs import Dead, Output, marks
+from driftline.pipeline.records.topics import (
+    ALERTS,
+    CHANGES,
+    CONTROL,
+    DRIFT,
+    FINDINGS,
+    MARK_KEYS,
+    RESTATEMENTS,
+    SIGNALS,
+    SNAPSHOTS,
+)
+from driftline.pipeline.rulebook import Rulebook
+from driftline.pipeline.state.resource import Body, decode_body
+from driftline.pipeline.state.rows import BODY
+
+if TYPE_CHECKING:
+    from driftline.pipeline.detections.engine import Watch
+
+
+MINUTE = 60_000_000
+
+
+class Past(NamedTuple):
+    """A record of the past."""
+
+    at: str
+    """The time that it carries, RFC 3339."""
+    topic: str
+    value: bytes
+
+
+class Fold:
+    """Folds records one after another and keeps the last statement of every finding.
+
+    keep=False forgets a resource's state when it is folded: for a scan that reads each resource once. `watch`: what
+    signals and alerts are made by; `lateness` as in driftline.pipeline.correlate.shard. `told`: called with every finding
+    that is said."""
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        options: Options | None = None,
+        *,
+        keep: bool = True,
+        watch: "Watch | None" = None,
+        lateness: int = 0,
+        told: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self.findings: dict[bytes, bytes] = {}
+        """Finding id to its last JSON."""
+        self.drifts: dict[str, bytes] = {}
+        """Drift id to its last JSON."""
+        self.dead: list[Dead] = []
+        self.said = 0
+        self._rows: dict[bytes, bytes | None] = {}
+        self._waiting: set[str] = set()
+        self._keep, self._offset, self._told, self._lateness = keep, 0, told, lateness
+        self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
+        self._groups = Groups(watch, lateness) if watch else None
+        self.alerts: dict[bytes, bytes] = self._groups.alerts if self._groups else {}
+        """Alert id to its last JSON."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self._partition.counts)
+
+    def take(self, records: Iterable[Past], *, ticks: bool) -> None:
+        """Records in the order of their times. `ticks`: whether time passes by records of control among them; else it
+        passes for signals as the records' own times say: whatever was before has come."""
+        known = 0
+        for record in records:
+            if self._groups and not ticks and (at := to_micros(record.at) or 0) >= known + MINUTE:
+                known = at
+                self._reach(at)
+            self.feed(record.topic, record.value)
+
+    def end(self, last: int = 0) -> list[str]:
+        """Nothing more comes: every alert reaches its last state. `last`: until when things were heard of, where the
+        records that were fed do not say (microseconds). Gives the alerts that were still going on, by id."""
+        if not self._groups:
+            return []
+        own = self._partition
+        last = max(last, own.newest, own.heard, own.watermark)
+        own.reach(last + self._lateness)
+        self._take()
+        return self._groups.end(last)
+
+    def _reach(self, at: int) -> None:
+        """Whatever was before has come."""
+        if self._groups:
+            self._partition.reach(at)
+            self._take()
+            self._groups.reach(at)
+
+    def feed(self, topic: str, value: bytes, broker_time: int | None = None) -> None:
+        """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks. `broker_time`: when the
+        broker took it (microseconds), where a tape says so: what is dated ahead of it is dead, as in the stream."""
+        self._offset += 1
+        if topic in (SNAPSHOTS.name, CHANGES.name, CONTROL.name):
+            self._partition.apply(topic, value, self._offset, broker_time)
+        while topic == CONTROL.name and self._partition.advance():
+            pass
+        self._take()
+
+    def snapshot(self, snapshot: Snapshot) -> None:
+        """One snapshot, by way of its bytes."""
+        self.feed(SNAPSHOTS.name, wire.join([wire.encode_snapshot(snapshot)]))
+        if not self._keep:
+            self.open_pending()
+            self._rows.clear()
+
+    def open_pending(self) -> None:
+        """A one-shot scan cannot wait: what waits for its `for` opens, marked `pending_for`."""
+        for uid in sorted(self._waiting):
+            self._partition.open_pending(uid)
+        self._take()
+        self._waiting.clear()
+
+    def documents(self) -> Iterator[dict[str, Any]]:
+        """Every finding's last statement, by account, resource and rule."""
+        for value in sorted(self.findings.values(), key=_order):
+            yield orjson.loads(value)
+
+    def bodies(self) -> Iterator[Body]:
+        """What is known of every resource."""
+        for key, row in self._rows.items():
+            if key[:1] == BODY and row is not None:
+                yield decode_body(row)
+
+    def told_drifts(self) -> list[dict[str, Any]]:
+        """The last word on every drift, by time, resource and part."""
+        found = [orjson.loads(value) for value in self.drifts.values()]
+        return sorted(found, key=lambda drift: (drift["at"], drift["uid"], drift["part"]))
+
+    def told_alerts(self) -> list[dict[str, Any]]:
+        """The last word on every alert, by time and rule."""
+        found = [orjson.loads(value) for value in self.alerts.values()]
+        return sorted(found, key=lambda alert: (alert["at"], alert["rule"], alert["id"]))
+
+    def _restated(self, output: Output) -> None:
+        """Only that it still stands is told: the document is the one that was said, seen later."""
+        self.said += 1
+        finding = orjson.loads(self.findings[output.key])
+        told = orjson.loads(output.value)
+        if finding["revision"] != told["revision"]:
+            raise RuntimeError(f"a restatement of {told['revision']}, {finding['revision']} stands")
+        self.findings[output.key] = orjson.dumps(restated(finding, told["last_seen"]))
+
+    def _heads(self) -> Iterator[tuple[bytes, bytes]]:
+        for key, row in self._rows.items():
+            if key[:1] == b"h" and row is not None:
+                yield key, row
+
+    def _take(self) -> None:
+        work = self._partition.take()
+        self._rows.update(work.rows)
+        self.dead += work.dead
+        back = []
+        for output in work.outputs:
+            if not output.value:
+                self.findings.pop(output.key, None)  # it is forgotten
+            elif output.topic == FINDINGS.name:
+                self.said += 1
+                self.findings[output.key] = output.value
+                if self._told:
+                    self._told(output.value)
+                if b'"pending_for":' in output.value:
+                    self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
+            elif output.topic == RESTATEMENTS.name:
+                self._restated(output)
+            elif output.topic == DRIFT.name:
+                self.drifts[orjson.loads(output.value)["id"]] = output.value
+            elif output.topic == CHANGES.name:
+                back.append(output.value)
+            elif output.topic == SIGNALS.name and self._groups and output.key not in MARK_KEYS[1:]:
+                self._groups.feed(output.value)
+        if self._groups:
+            self.dead += self._groups.take_dead()
+        for value in back:  # what the states ask each other
+            self.feed(CHANGES.name, value)
+
+
+class Groups:
+    """The fold of signals, beside."""
+
+    def __init__(self, watch: "Watch", lateness: int) -> None:
+        from driftline.pipeline.correlate.shard import Correlating
+
+        self.alerts: dict[bytes, bytes] = {}
+        self._rows: dict[bytes, bytes | None] = {}
+        self._dead: list[Dead] = []
+        self._offset = 0
+        self._lateness = lateness
+        self._longest = longest(watch)
+        self._fold = Correlating(0, self._rows.get, watch, lateness, sources=1)
+
+    def feed(self, value: bytes) -> None:
+        """One record of `signals`."""
+        self._offset += 1
+        self._fold.apply(SIGNALS.name, value, self._offset)
+        while self._fold.advance():
+            pass
+        work = self._fold.take()
+        self._rows.update(work.rows)
+        self._dead += work.dead
+        for output in work.outputs:
+            if output.topic == ALERTS.name:
+                self.alerts[output.key] = output.value
+        for output in work.outputs:
+            if output.topic == SIGNALS.name and output.key not in MARK_KEYS[1:]:
+                self.feed(output.value)
+
+    def reach(self, at: int) -> None:
+        """Every signal until then has come."""
+        self.feed(marks(0, 0, at)[0].value)
+
+    def end(self, last: int) -> list[str]:
+        """Time passes until nothing can change any more; gives the ids of alerts that were going on at `last`."""
+        self.reach(last + self._lateness)
+        active = [key.decode() for key, value in self.alerts.items() if orjson.loads(value)["state"] == "active"]  # fmt: skip
+        self.reach(last + self._lateness + self._longest)
+        return sorted(active)
+
+    def take_dead(self) -> list[Dead]:
+        """What was bad since the last take."""
+        dead, self._dead = self._dead, []
+        return dead
+
+
+def longest(watch: "Watch") -> int:
+    """Within so long after the last signal every alert has ended, those of correlations of correlations too."""
+    from driftline.pipeline.correlate.levels import levels
+
+    specs = [one.spec() for one in watch.correlations.values()]
+    each = max((one.gap + one.window + one.timespan for one in specs), default=0)
+    return max(levels(watch).values(), default=1) * (each + MINUTE)
+
+
+def _order(value: bytes) -> tuple[str, str, str]:
+    finding = orjson.loads(value)
+    resource = finding["resource"]
+    return resource["account"], resource["uid"], finding["rule"]["id"]

@@ -1,0 +1,173 @@
+"""`driftline doctor`: checks side by side, each bounded by a time-out, each with its next step.
+
+Here are the checks of settings, Kafka and Elasticsearch; those of AWS are in driftline.collectors.aws.doctor."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from driftline.pipeline.common.errors import UserError
+
+State = Literal["ok", "warn", "fail", "unknown"]
+STATES: tuple[State, ...] = ("ok", "unknown", "warn", "fail")
+"""From the best to the worst."""
+NAMED = 4
+"""Checks that one line names."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One answer. Texts may hold what a server said: escape them before a terminal sees them."""
+
+    what: str
+    state: State
+    detail: str
+    next: str = ""
+    alike: tuple[str, str] | None = None
+    """Detail and next step of several such lines together; None: their own, where these are the same."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question. What it yields before its time is up counts."""
+
+    what: str
+    ask: Callable[[], Iterable[Line]]
+    needs: str | None = None
+    """Another check without whose good end this one has no answer."""
+    silent: str = ""
+    """The next step where no answer comes."""
+
+
+class _Job(threading.Thread):
+    """A check under way. A daemon: nothing that hangs keeps the command from ending."""
+
+    def __init__(self, check: Check, needs: "_Job | None", seconds: float) -> None:
+        super().__init__(daemon=True, name=check.what)
+        self.check, self.needs, self.seconds = check, needs, seconds
+        self.lines: list[Line] = []
+
+    @property
+    def sound(self) -> bool:
+        return not self.is_alive() and all(x.state in ("ok", "warn") for x in self.lines)
+
+    def run(self) -> None:
+        what = self.check.what
+        if self.needs is not None:
+            self.needs.join(self.seconds)
+            if not self.needs.sound:
+                needed = self.needs.check.what
+                self.lines.append(Line(what, "unknown", f"not asked: needs {needed}", f"fix first: {needed}"))  # fmt: skip
+                return
+        try:
+            for line in self.check.ask():
+                self.lines.append(line)
+        except UserError as error:
+            self.lines += [Line(what, "fail", *apart(problem)) for problem in error.problems]
+        except Exception as error:  # shown as what it is: no check may hide the others
+            told = f"{type(error).__name__}: {error}"
+            self.lines.append(Line(what, "unknown", told, self.check.silent or "please report it"))
+
+    def told(self, until: float) -> list[Line]:
+        self.join(max(0.0, until - time.monotonic()))
+        lines = list(self.lines)
+        if self.is_alive():
+            silent = f"no answer within {self.seconds:g} s"
+            lines.append(Line(self.check.what, "unknown", silent, self.check.silent))
+        return lines
+
+
+def examine(checks: Sequence[Check], seconds: float) -> list[Line]:
+    """All answers, in the order of the checks. None takes longer than `seconds`, or twice that where it needs
+    another."""
+    began = time.monotonic()
+    jobs: dict[str, _Job] = {}
+    for check in checks:
+        jobs[check.what] = _Job(check, jobs.get(check.needs or ""), seconds)
+        jobs[check.what].start()
+    out: list[Line] = []
+    for job in jobs.values():
+        out += job.told(began + seconds * (2 if job.needs else 1))
+    return out
+
+
+def folded(lines: Iterable[Line]) -> list[Line]:
+    """For people: one line where several checks say the same, in the place of the first of them."""
+    groups: dict[tuple[State, tuple[str, str]], list[Line]] = {}
+    for line in lines:
+        groups.setdefault((line.state, line.alike or (line.detail, line.next)), []).append(line)
+    out = []
+    for (state, said), alike in groups.items():
+        if len(alike) == 1:
+            out += alike
+            continue
+        more = f" and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+        out.append(Line(", ".join(x.what for x in alike[:NAMED]) + more, state, *said))
+    return out
+
+
+def worst(lines: Iterable[Line]) -> State:
+    """The worst state of all."""
+    return max((line.state for line in lines), key=STATES.index, default="ok")
+
+
+def exit_code(lines: Iterable[Line]) -> int:
+    """0 all is well; 1 something is to be looked at or could not be asked; 2 something fails."""
+    return {"ok": 0, "warn": 1, "unknown": 1, "fail": 2}[worst(lines)]
+
+
+def apart(problem: str) -> tuple[str, str]:
+    """What is wrong and what to do, of a text that ends with the latter in parentheses."""
+    problem = problem.replace(" try: driftline doctor", "")  # that is where we are
+    text, bracket, step = problem.removesuffix(")").rpartition(" (")
+    return (text, step) if bracket and problem.endswith(")") else (problem, "")
+
+
+@dataclass
+class _Answers:
+    errors: dict[int, Exception | None] = field(default_factory=dict)
+    all_there: threading.Event = field(default_factory=threading.Event)
+
+
+def side_by_side(
+    many: Iterable[T], ask: Callable[[T], Any], seconds: float, at_once: int = 8
+) -> list[tuple[T, Exception | None]]:
+    """Asks for each; its error, or None. A TimeoutError where no answer came in time."""
+    asked = list(many)
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(len(asked)):
+        waiting.put(number)
+    got = _Answers()
+
+    def work() -> None:
+        while True:
+            try:
+                number = waiting.get_nowait()
+            except queue.Empty:
+                return
+            error: Exception | None = None
+            try:
+                ask(asked[number])
+            except Exception as why:  # handed to the caller
+                error = why
+            got.errors[number] = error
+            if len(got.errors) == len(asked):
+                got.all_there.set()
+
+    if asked:
+        for _ in range(min(at_once, len(asked))):
+            threading.Thread(target=work, daemon=True).start()
+        got.all_there.wait(seconds)
+    late = TimeoutError("no answer in time")
+    return [(one, got.errors.get(number, late)) for number, one in enumerate(asked)]
+
+
+def named(checks: Iterable[Check], settings_problems: Iterable[str]) -> Iterator[Line]:
+    """What is told where the settings cannot be read: their mistakes, and that nothing else was asked."""
+    yield from (Line("settings", "fail", *apart(problem)) for problem in settings_problems)
+    for check in checks:
+        yield Line(check.what, "unknown", "not asked: the settings cannot be read", "fix first: settings")  # fmt: skip

@@ -1,0 +1,112 @@
+"""/live, /ready and /metrics, for whoever watches over us. Nothing here changes anything.
+
+One thread for all connections. Whoever connects has little time for a request and for taking the answer, and little room;
+beyond MOST_OPEN connections the oldest is closed, so that a probe is answered whoever else holds connections open."""
+
+import asyncio
+import errno
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable
+
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.ops import metrics
+from prometheus_client import generate_latest
+
+log = logging.getLogger("driftline.health")
+PATIENCE = 5.0
+"""Seconds that a connection may take from its first byte to the last of its answer."""
+LONGEST = 8192
+"""Bytes of a request's line and headers."""
+MOST_OPEN = 64
+REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable",
+           408: "Request Timeout", 431: "Request Header Fields Too Large"}  # fmt: skip
+
+
+class _Page:
+    def __init__(self, alive: Callable[[], bool]) -> None:
+        self._alive = alive
+        self._open: dict[asyncio.StreamWriter, None] = {}
+        """The oldest first."""
+
+    async def serve(self, listening: socket.socket) -> None:
+        server = await asyncio.start_server(self._connected, sock=listening, limit=LONGEST)
+        async with server:
+            await server.serve_forever()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(self._open) >= MOST_OPEN:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = None
+        writer.transport.set_write_buffer_limits(0)  # drained is sent
+        try:
+            async with asyncio.timeout(PATIENCE):
+                writer.write(await self._answer(reader))
+                await writer.drain()
+            writer.close()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self._open.pop(writer, None)
+            if not writer.is_closing():
+                writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> bytes:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError:
+            return _said(431, b"the request is too long\n")
+        words = head.split(b"\r\n", 1)[0].split(b" ")
+        if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
+            return _said(400, b"no request of HTTP/1.1\n")
+        if words[0] != b"GET":
+            return _said(405, b"only GET\n")
+        return self._page(words[1].split(b"?")[0])
+
+    def _page(self, path: bytes) -> bytes:
+        if path == b"/metrics":
+            return _said(200, generate_latest())
+        if path == b"/live":
+            live = self._alive()
+            return _said(200 if live else 503, b"live\n" if live else b"the loop stands still\n")
+        if path == b"/ready":
+            ready = metrics.READY._value.get() == 1  # noqa: SLF001 - its own value, there is no other way
+            return _said(200 if ready else 503, b"ready\n" if ready else b"not ready\n")
+        return _said(404, b"there are /live, /ready and /metrics\n")
+
+
+def _said(code: int, body: bytes) -> bytes:
+    head = f"HTTP/1.1 {code} {REASONS[code]}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+    return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def listen(bind: str, port: int, setting: str) -> socket.socket:
+    """The socket to answer at: had before anything else begins, answered later. Raises UserError, that names the setting of
+    the port, where the address cannot be had."""
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    try:
+        return socket.create_server((bind, port), family=family, backlog=MOST_OPEN)
+    except OSError as error:
+        where = f"{setting}: {bind}:{port}"
+        if error.errno == errno.EADDRINUSE:
+            step = f"another program listens there, perhaps another one of these; give each its own {setting}"
+            raise UserError(f"{where} is in use ({step})") from None
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise UserError(f"{where}: {why} (choose another address or port)") from None
+
+
+def serve(listening: socket.socket, alive: Callable[[], bool] = lambda: True) -> int:
+    """Answers in a thread of its own; says on which port. `alive` decides what /live says."""
+    bind = listening.getsockname()[0]
+    own = int(listening.getsockname()[1])
+    loop = asyncio.SelectorEventLoop()  # whatever loop the program itself runs on
+    page = _Page(alive).serve(listening)
+    threading.Thread(
+        target=loop.run_until_complete, args=(page,), daemon=True, name="health"
+    ).start()
+    log.info("answering", extra={"bind": bind, "port": own})
+    return own

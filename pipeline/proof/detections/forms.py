@@ -1,0 +1,82 @@
+"""The forms in which an audit log may say what a detection looks for: each must be an example of it, one that fires or one
+that is silent. Pure; what is known of AWS's calls is given."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from driftline.pipeline.detections.rule import Detection, comparisons
+from driftline.pipeline.proof.detections import proof
+from driftline.pipeline.proof.detections.events import Knowledge, asked, is_audit
+
+PARAMETERS = "requestParameters"
+_ALIKE = re.compile(r"v[46]$|(names?|ids?|s)$")
+
+
+class Form(NamedTuple):
+    """One form, and whether an example has it."""
+
+    call: str
+    """`source:name`"""
+    what: str
+    """`call`, `relative` (another call about the same thing), `version` or `place` (of a parameter)."""
+    written: str
+    """The event's name, or the path below `requestParameters`."""
+    shown: bool
+
+
+def forms(rule: Detection, knows: Knowledge) -> Iterator[Form]:
+    """Of each call that a rule names: itself, its relatives, its name with a version, and the places of the parameters that
+    the rule looks at. Raises KeyError, TypeError or ValueError for what is no example."""
+    if not is_audit(rule):
+        return
+    examples = [event for kind in proof.KINDS for _, event in proof.events(rule, kind)]
+    named = {call for one in asked(rule, knows) for call in one.calls if _by_name(one.comparison, call[1])}  # fmt: skip
+    shown = {str(event.get("eventName")) for event in examples}
+    looked = {_alike(path) for path in _parameters(rule, knows)}
+    said = {knows.plain(path) for event in examples for path in _paths(event.get(PARAMETERS))}
+    for source, name in sorted(named):
+        call = f"{source}:{name}"
+        versions = [f"{name}{version}" for version in knows.versions(source, name)]
+        own = [one for one in shown if one == name or any(map(one.startswith, versions))]
+        yield Form(call, "call", name, bool(own))
+        for version in versions:
+            yield Form(call, "version", version, any(one.startswith(version) for one in shown))
+        for other in knows.relatives(source, name):
+            if (source, other) not in named:
+                yield Form(call, "relative", other, _is_shown(other, source, shown, knows))
+        for plain, written in knows.places(source, name).items():
+            if _alike(plain) in looked:
+                yield Form(call, "place", written, plain in said)
+
+
+def _by_name(comparison: Any, name: str) -> bool:
+    """Whether a comparison names a call, with or without its version: no pattern of many."""
+    return str(comparison.value).removesuffix("*").startswith(name)
+
+
+def _is_shown(name: str, source: str, shown: set[str], knows: Knowledge) -> bool:
+    return name in shown or any(one.startswith(name + v) for v in knows.versions(source, name) for one in shown)  # fmt: skip
+
+
+def _parameters(rule: Detection, knows: Knowledge) -> Iterator[str]:
+    """The parameters that a rule compares with a value, in their plain form."""
+    for one in comparisons(rule.trees):
+        if one.field.startswith(f"{PARAMETERS}."):
+            yield knows.plain(one.field.removeprefix(f"{PARAMETERS}."))
+
+
+def _alike(path: str) -> str:
+    """What a parameter is called, in one and in many, of either version of IP."""
+    return _ALIKE.sub("", _ALIKE.sub("", path.rpartition(".")[2]))
+
+
+def _paths(value: Any, above: str = "") -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _paths(item, f"{above}.{key}" if above else str(key))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _paths(item, above)
+    else:
+        yield above

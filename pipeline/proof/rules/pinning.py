@@ -1,0 +1,43 @@
+"""Writes what a rule's sentence says of its failing examples into its file, and leaves every other letter of it as it is."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from driftline.pipeline.proof.rules.sentences import told
+from driftline.pipeline.rulebook.rule import Rule
+
+
+def write(rule: Rule) -> Iterator[str]:
+    """Writes `says` where it is missing or another; a line for each that it has written."""
+    text = rule.path.read_text("utf-8")
+    edits: list[tuple[int, int, str]] = []
+    for node, one in zip(_failed(yaml.compose(text)), told(rule), strict=False):
+        if one.text is None or one.example.says == one.text:
+            continue
+        edits.append(_edit(node, one.text))
+        yield f"{rule.path.name}: {one.example.name}: {one.text}"
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    if edits:
+        rule.path.write_text(text, "utf-8")
+
+
+def _failed(root: Any) -> list[yaml.MappingNode]:
+    examples: Any = _field(root, "examples")
+    return list(_field(examples, "failed").value)
+
+
+def _field(node: Any, name: str) -> Any:
+    return next((value for key, value in node.value if key.value == name), None)
+
+
+def _edit(node: yaml.MappingNode, sentence: str) -> tuple[int, int, str]:
+    """Where to cut the file from and to, and what to put there; by characters."""
+    words = json.dumps(sentence, ensure_ascii=False)
+    if (old := _field(node, "says")) is not None:
+        return old.start_mark.index, old.end_mark.index, words
+    name = _field(node, "name")
+    between = ", " if node.flow_style else "\n" + " " * node.start_mark.column
+    return name.end_mark.index, name.end_mark.index, f"{between}says: {words}"

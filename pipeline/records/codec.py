@@ -1,0 +1,280 @@
+"""Bytes in and out: the one way into every shell, with the limits that keep a hostile record harmless."""
+
+import hashlib
+import re
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import orjson
+from driftline.pipeline.common.errors import Malformed, RestartWanted, UserError
+from driftline.pipeline.model import Chain, Change, Control, Snapshot
+from pydantic import ValidationError
+
+MAX_DEPTH = 64
+"""CEL's runtime crashes on documents nested some thousand levels deep; no cloud answer has 64."""
+WRAPPED = 4
+"""What stands around a part of a configuration: the snapshot and its `config`, a batch, a tape's line."""
+MAX_BYTES = 4_000_000
+MAX_ELEMENTS = 50_000
+"""Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
+MAX_MARKS = 1_000_000
+
+
+HERE = str(Path(__file__).parents[2])
+
+
+@contextmanager
+def one_record(what: str) -> Iterator[None]:
+    """Around (or as decorator of) whatever understands one record: any error inside is that record's, and becomes Malformed
+    with its kind and place. Errors that say nothing about the record pass: another system's, the memory's.
+
+    The reason repeats no value of the record: it may be a secret."""
+    try:
+        yield
+    except (Malformed, UserError, RestartWanted, MemoryError):
+        raise
+    except ValidationError as error:
+        raise Malformed(f"{what}: {problems(error, 1)}") from None
+    except Exception as error:
+        raise Malformed(f"{what}: {_place(error)}") from None
+
+
+def _place(error: Exception) -> str:
+    """An error's kind, and the deepest of our own lines that it came through."""
+    if isinstance(error, KeyError) and error.args and re.fullmatch(r"\w{1,60}", str(error.args[0])):
+        return f"no {error.args[0]!r}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(HERE)]
+    frame = frames[-1]
+    return f"{type(error).__name__} in {frame.filename[len(HERE) + 1 :]}:{frame.lineno}"
+
+
+class PeekPart(msgspec.Struct):
+    name: str
+    captured_at: str
+    provided_at: str = ""
+
+
+class Peek(msgspec.Struct, rename={"class_": "class"}):
+    """What the short cut for the unchanged needs of a snapshot; the rest stays unparsed bytes."""
+
+    uid: str
+    type: str
+    captured_at: str
+    config: msgspec.Raw = msgspec.Raw(b"{}")
+    parts: list[PeekPart] = []
+    tags: msgspec.Raw = msgspec.Raw(b"{}")
+    unread: msgspec.Raw = msgspec.Raw(b"[]")
+    related: msgspec.Raw = msgspec.Raw(b"[]")
+    provider: msgspec.Raw = msgspec.Raw(b"")
+    organization: msgspec.Raw = msgspec.Raw(b"")
+    account: msgspec.Raw = msgspec.Raw(b"")
+    cloud_account: msgspec.Raw = msgspec.Raw(b"")
+    class_: msgspec.Raw = msgspec.Raw(b"")
+    region: msgspec.Raw = msgspec.Raw(b"")
+    name: msgspec.Raw = msgspec.Raw(b"")
+    incarnation: msgspec.Raw = msgspec.Raw(b"")
+    deleted: msgspec.Raw = msgspec.Raw(b"")
+
+    def digest(self, rules: bytes) -> bytes:
+        """16 bytes that differ when anything differs that a verdict or a finding may depend on.
+
+        Times and the sweep's id are left out: they change at every reading."""
+        parts = "\n".join([part.name for part in self.parts]).encode()
+        return hashlib.sha256(
+            b"\0".join(
+                (
+                    rules, self.config, parts, self.tags, self.unread, self.related, self.provider,
+                    self.organization, self.account, self.cloud_account, self.class_, self.region, self.name, self.incarnation,
+                    self.deleted, self.type.encode(),
+                )
+            )
+        ).digest()[:16]  # fmt: skip
+
+
+_BATCH = msgspec.json.Decoder(list[Peek])
+_ONE = msgspec.json.Decoder(Peek)
+_SPLIT = msgspec.json.Decoder(list[msgspec.Raw])
+_ANY = msgspec.json.Decoder()
+_pack = msgspec.msgpack.Encoder().encode
+_ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},"]', re.DOTALL)
+"""What decides where an element ends: texts, brackets, commas; a quotation mark alone is a text that never ends."""
+
+
+def decode(data: bytes, most: int = MAX_BYTES) -> Any:
+    """JSON to Python values. Raises Malformed for what is not JSON, nests deeper than 64, holds a lone
+    surrogate, an integer beyond 64 bit or more than 4 MB."""
+    if len(data) > most:
+        raise Malformed(f"{len(data)} bytes: more than {most}")
+    if not data:
+        raise Malformed("not JSON: empty")
+    try:
+        value = _ANY.decode(data)
+    except _ERRORS as error:
+        raise Malformed(f"not JSON: {error}") from None
+    _check(value, data)
+    return value
+
+
+_TEXTS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+
+
+def depth(data: bytes) -> int:
+    """How deep valid JSON nests; counting stops beyond MAX_DEPTH. (A walk of the values costs ten times as much.)"""
+    # without a backslash every second quotation mark ends a text
+    outside = _TEXTS.sub(b"", data) if b"\\" in data else b"".join(data.split(b'"')[::2])
+    brackets = outside.translate(_ONE_KIND, _NO_BRACKETS)
+    levels = 0
+    while brackets and levels <= MAX_DEPTH:
+        brackets, levels = brackets.replace(b"[]", b""), levels + 1
+    return levels
+
+
+def shallow(data: bytes, most: int = MAX_DEPTH) -> None:
+    """Raises Malformed where valid JSON nests deeper."""
+    if data.count(b"{") + data.count(b"[") > most and depth(data) > most:
+        raise Malformed(f"nested deeper than {most}")
+
+
+def _check(value: Any, data: bytes) -> None:
+    shallow(data)
+    try:
+        _pack(value)  # the quickest walk there is: it refuses what 64 bit do not hold
+    except OverflowError:
+        raise Malformed("an integer beyond 64 bit") from None
+
+
+def fits(part: Any) -> Any:
+    """A part of a configuration, which travels within a snapshot. Raises Malformed where it cannot."""
+    try:
+        data = orjson.dumps(part)
+    except TypeError as error:  # a lone surrogate, a huge integer, a thousand levels
+        raise Malformed(str(error)) from None
+    shallow(data, MAX_DEPTH - WRAPPED)
+    return part
+
+
+def problems(error: ValidationError, most: int = 5) -> str:
+    """What a model says of a document, in a line, each with its place."""
+    return "; ".join(
+        f"{'.'.join(str(step) for step in problem['loc']) or 'record'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False)[:most]
+    )
+
+
+def snapshot(data: bytes) -> Snapshot:
+    """One snapshot from its JSON. Raises Malformed with every reason."""
+    try:
+        return Snapshot.model_validate(decode(data))
+    except ValidationError as error:
+        raise Malformed(problems(error)) from None
+
+
+def change(data: bytes) -> Change | Chain:
+    """One element of `changes` from its JSON. Raises Malformed with every reason."""
+    value = decode(data)
+    try:
+        if isinstance(value, dict) and "action" not in value and "session" in value:
+            return Chain.model_validate(value)
+        return Change.model_validate(value)
+    except ValidationError as error:
+        raise Malformed(problems(error)) from None
+
+
+def control(data: bytes) -> Control:
+    """One control record from its JSON. Raises Malformed with every reason."""
+    try:
+        return Control.model_validate(decode(data))
+    except ValidationError as error:
+        raise Malformed(problems(error)) from None
+
+
+def split(value: bytes) -> list[bytes]:
+    """The elements of a micro-batch as bytes; a bare object is a batch of one. Raises Malformed."""
+    if len(value) > MAX_BYTES:
+        raise Malformed(f"{len(value)} bytes: more than {MAX_BYTES}")
+    if not value:
+        raise Malformed("not a JSON array: empty")
+    if value.lstrip()[:1] == b"{":
+        return [value]
+    try:
+        elements = [bytes(raw) for raw in _SPLIT.decode(value)]
+    except _ERRORS as error:
+        found = _by_brackets(value)
+        if found is None:
+            raise Malformed(f"not a JSON array: {error}") from None
+        elements = found
+    if len(elements) > MAX_ELEMENTS:
+        raise Malformed(f"more than {MAX_ELEMENTS} elements")
+    return elements
+
+
+def _by_brackets(value: bytes) -> list[bytes] | None:
+    """The elements of an array one of which is not JSON (NaN, a lone surrogate, a thousand brackets): they end
+    where brackets say so. None where not even those fit."""
+    text = value.strip()
+    if text[:1] != b"[" or text[-1:] != b"]":
+        return None
+    elements: list[bytes] = []
+    begin, open_ = 1, bytearray()
+    for number, match in enumerate(_MARKS.finditer(text)):
+        mark = match[0]
+        if number > MAX_MARKS:
+            return None
+        if mark in b"[{":
+            open_ += mark
+        elif mark in b"]}":
+            if not open_ or open_.pop() != mark[0] - 2:
+                return None
+            if not open_ and match.end() != len(text):
+                return None
+        elif mark == b'"':
+            return None
+        if (mark == b"," and len(open_) == 1) or not open_:
+            elements.append(text[begin : match.start()].strip())
+            begin = match.end()
+            if len(elements) > MAX_ELEMENTS:
+                break
+    return elements if len(elements) > MAX_ELEMENTS or not open_ else None
+
+
+def peek(value: bytes) -> list[Peek | None]:
+    """A look at each element of a micro-batch; None where that element is not even a snapshot's outline.
+
+    Raises Malformed where the record as a whole cannot be split into elements."""
+    try:
+        if value[:1] == b"[" and len(value) <= MAX_BYTES:
+            return list(_BATCH.decode(value))
+    except _ERRORS:
+        pass  # one bad element must not bury its batch: each alone, below
+    peeks = [_peek_one(element) for element in split(value)]
+    if len(peeks) > 1 and not any(peeks):
+        raise Malformed(f"none of its {len(peeks)} elements is a snapshot")
+    return peeks
+
+
+def _peek_one(element: bytes) -> Peek | None:
+    try:
+        return _ONE.decode(element)
+    except _ERRORS:
+        return None
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Canonical JSON: keys sorted, so that an unchanged resource has unchanged bytes."""
+    return orjson.dumps(
+        snapshot.model_dump(mode="json", exclude_none=True, by_alias=True)
+        | {"config": snapshot.config},
+        option=orjson.OPT_SORT_KEYS,
+    )
+
+
+def join(elements: Sequence[bytes]) -> bytes:
+    """A micro-batch from the JSON of its elements."""
+    return b"[" + b",".join(elements) + b"]"

@@ -1,0 +1,122 @@
+"""Tapes: records and the times they carry, as NDJSON. What a test, a replay or an audit needs."""
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import orjson
+from driftline.pipeline.common import files
+from driftline.pipeline.common.errors import Malformed, UserError
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
+
+HEADER = {"driftline": "tape", "version": 1}
+LONGEST = wire.MAX_BYTES + 1000
+"""A line: the largest record, and what stands around it."""
+UNREADABLE = (OSError, EOFError, zlib.error)
+TOPICS = {topic.own: topic for topic in (SNAPSHOTS, CHANGES, CONTROL)}
+
+ORDER = (CHANGES, SNAPSHOTS, CONTROL)
+"""Of one moment: what was done, then what was read, then that time has passed."""
+
+
+class Entry(NamedTuple):
+    line: int
+    topic: str
+    """The topic's full name."""
+    value: bytes
+    at: str = ""
+    """When the broker took it, where the tape says so."""
+
+
+def is_tape(path: Path) -> bool:
+    """Whether a file begins as a tape does."""
+    try:
+        with _open(path) as lines:
+            first = orjson.loads(lines.readline(10_000))
+    except (*UNREADABLE, ValueError):
+        return False
+    return isinstance(first, dict) and first.get("driftline") == "tape"
+
+
+def read(path: Path, told: Callable[[str], None]) -> Iterator[Entry]:
+    """The records of a tape (gz or not), in order. A bad line is told with its number, and passed over.
+
+    Raises UserError where the file is no tape, of a newer version, or cannot be read to its end."""
+    try:
+        with _open(path) as file:
+            lines = _lines(file)
+            _header(path, next(lines, b""))
+            for number, line in enumerate(lines, 2):
+                if line.strip():
+                    try:
+                        yield _entry(number, line)
+                    except Malformed as why:
+                        told(f"{path}:{number}: {why}")
+    except UNREADABLE as error:
+        raise UserError(f"{path}: cannot be read: {error} (is it a whole file?)") from None
+
+
+def _lines(file: Any) -> Iterator[bytes]:
+    """Lines; of one that is too long only its beginning, so that it cannot fill the memory."""
+    while line := file.readline(LONGEST + 1):
+        rest = line
+        while len(rest) > LONGEST and not rest.endswith(b"\n"):
+            rest = file.readline(LONGEST + 1)
+        yield line
+
+
+def write(path: Path, records: Iterable[tuple[str, str, Any]]) -> int:
+    """Writes (short topic name, time, value) records; says how many. A tape is sensitive: mode 0600."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    count = 0
+    with os.fdopen(descriptor, "wb") as raw:
+        out = gzip.GzipFile(fileobj=raw, mode="wb", mtime=0) if path.suffix == ".gz" else raw
+        out.write(orjson.dumps(HEADER) + b"\n")
+        for topic, at, value in records:
+            out.write(orjson.dumps({"topic": topic, "at": at, "value": value}) + b"\n")
+            count += 1
+        if out is not raw:
+            out.close()
+    return count
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[BinaryIO]:
+    with files.opened(path) as file:
+        yield files.unpacking(file)
+
+
+def _header(path: Path, line: bytes) -> None:
+    try:
+        header = wire.decode(line)
+    except Malformed:
+        header = None
+    if not isinstance(header, dict) or header.get("driftline") != "tape":
+        raise UserError(
+            f'{path}:1: not a tape (a tape begins with {{"driftline":"tape","version":1}}; replay takes AWS Config files by --snapshots, CloudTrail logs by --cloudtrail)'
+        )
+    if header.get("version") != 1:
+        raise UserError(
+            f"{path}:1: tape version {header.get('version')!r} (this Driftline reads 1: use a newer one)"
+        )
+
+
+def _entry(number: int, line: bytes) -> Entry:
+    record = wire.decode(line, LONGEST)
+    if (
+        not isinstance(record, dict)
+        or str(record.get("topic")) not in TOPICS
+        or "value" not in record
+    ):
+        raise Malformed("not a tape record (needs topic: snapshots, changes or control; and value)")
+    return Entry(
+        number,
+        TOPICS[record["topic"]].name,
+        orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS),
+        record["at"] if isinstance(record.get("at"), str) else "",
+    )

@@ -1,0 +1,82 @@
+"""Writes what is generated from what is said once; with --check only compares, and fails on a difference."""
+
+import difflib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+from driftline.pipeline.model import RECORDS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def schemas() -> Iterator[tuple[str, str]]:
+    """The JSON Schema of every record."""
+    for record in RECORDS:
+        schema = record.model_json_schema(mode="serialization") | {
+            "$schema": "https://json-schema.org/draft/2020-12/schema"
+        }
+        text = orjson.dumps(schema, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
+        yield f"pipeline/schemas/{record.__name__.lower()}.json", text + "\n"
+
+
+def shapes() -> Iterator[tuple[str, str]]:
+    """The known paths of every resource type, from the collectors' rows."""
+    from driftline.collectors.aws.shapes import generate
+
+    text = orjson.dumps(generate(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
+    yield "rules/types/aws.json", text + "\n"
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """docs/, but for what is written by hand."""
+    from driftline.pipeline.reference import (
+        commands,
+        detections,
+        escalation,
+        functions,
+        rules,
+        settings,
+        stream,
+        types,
+    )
+
+    for module in (rules, detections, functions, escalation, types, settings, stream, commands):
+        yield from module.pages()
+
+
+def deployed() -> Iterator[tuple[str, str]]:
+    """What of deploy/ follows from rows and pinned packages."""
+    from driftline.pipeline.reference import deploy
+
+    yield from deploy.files()
+
+
+GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas, shapes, pages, deployed)
+
+
+def main(check: bool) -> int:
+    """Says what differs; 1 if anything does and only a check was asked for."""
+    different = 0
+    for path, text in (pair for generator in GENERATORS for pair in generator()):
+        file = ROOT / path
+        before = file.read_text() if file.exists() else ""
+        if before == text:
+            continue
+        different += 1
+        if check:
+            sys.stderr.write(f"{path} differs from what is generated (write it with: make docs)\n")
+            diff = difflib.unified_diff(
+                before.splitlines(), text.splitlines(), "here", "generated", lineterm="", n=1
+            )
+            sys.stderr.write("\n".join(list(diff)[:20]) + "\n")
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+            sys.stdout.write(f"wrote {path}\n")
+    return 1 if check and different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))

@@ -1,0 +1,82 @@
+"""Which findings or alerts somebody asks for, by what they are: the same question to any store. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from driftline.pipeline.model import SEVERITIES
+
+LEAST = 8
+"""Characters of an id that are enough to ask for it."""
+
+
+@dataclass(frozen=True)
+class WantedFindings:
+    """Empty asks for all."""
+
+    statuses: Sequence[str] = ()
+    severities: Sequence[str] = ()
+    accounts: Sequence[str] = ()
+    """Ids or names."""
+    regions: Sequence[str] = ()
+    types: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    resource: str = ""
+    """A part of a resource's uid or name, in any case."""
+
+    def takes(self, finding: Mapping[str, Any]) -> bool:
+        """Whether a finding (model.Finding) is asked for. One that has ended never is."""
+        rule, resource = finding["rule"], finding["resource"]
+        account = resource.get("cloud_account") or {}
+        own = {resource["account"], account.get("name", resource["account"])}
+        text = self.resource.casefold()
+        return bool(
+            not finding["retired"]
+            and _in(self.statuses, finding["status"])
+            and _in(self.severities, rule["severity"])
+            and (not self.accounts or own & set(self.accounts))
+            and _in(self.regions, resource["region"])
+            and _in(self.types, resource["type"])
+            and _in(self.rules, rule["id"])
+            and (text in resource["uid"].casefold() or text in resource["name"].casefold())
+        )
+
+
+@dataclass(frozen=True)
+class WantedAlerts:
+    """Empty asks for all."""
+
+    states: Sequence[str] = ()
+    severities: Sequence[str] = ()
+    rules: Sequence[str] = ()
+    about: str = ""
+    """A part of a resource's uid or an actor's id, in any case."""
+    since: str = ""
+    """Only those that went on at or after this time (RFC 3339, UTC)."""
+
+    def takes(self, alert: Mapping[str, Any]) -> bool:
+        """Whether an alert (model.Alert) is asked for."""
+        text = self.about.casefold()
+        return bool(
+            _in(self.states, alert["state"])
+            and _in(self.severities, alert["severity"])
+            and _in(self.rules, alert["rule"])
+            and alert["last"] >= self.since
+            and any(text in one.casefold() for one in ("", *alert["resources"], *alert["actors"]))
+        )
+
+
+def order(finding: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Worst first."""
+    return -SEVERITIES.index(finding["rule"]["severity"]), -finding["risk"]["score"], finding["id"]
+
+
+def _in(wanted: Sequence[str], value: str) -> bool:
+    return not wanted or value in wanted
+
+
+def named(documents: Sequence[dict[str, Any]], id: str) -> list[dict[str, Any]]:
+    """Those whose id is this one; else those whose id begins with it."""
+    return [one for one in documents if one["id"] == id] or [
+        one for one in documents if one["id"].startswith(id)
+    ]

@@ -1,0 +1,59 @@
+"""Tables for people: plain texts in columns that fit the terminal."""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from driftline.pipeline.report.totals import plain
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
+WIDTH = 80
+"""Columns of an output that is no terminal, unless COLUMNS says how many."""
+
+
+def bare_table(*, heads: bool = True) -> Table:
+    """A table without lines, with or without heads."""
+    return Table(box=None, pad_edge=False, header_style="bold", show_header=heads)
+
+
+def severity_text(severity: str) -> Text:
+    """A severity in its colour, short enough for a narrow column."""
+    short = "info" if severity == "informational" else severity
+    return Text(short, style=COLORS.get(severity, ""))
+
+
+def texts(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Table:
+    """A table of plain texts. Columns that stand to the right, and that never wrap, by their heads."""
+    table = bare_table()
+    for name in heads:
+        table.add_column(
+            name,
+            overflow="fold",
+            justify="right" if name in right else "left",
+            no_wrap=name in whole,
+        )
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
+def console(out: Any) -> Console:
+    """As wide as the terminal; where there is none, COLUMNS wide, or 80."""
+    if out.isatty():
+        return Console(file=out)
+    columns = os.environ.get("COLUMNS", "")
+    return Console(file=out, width=int(columns) if columns.isdecimal() and int(columns) else WIDTH)
+
+
+def some(names: Sequence[str], shown: int) -> str:
+    """The first names of a list, and how many more there are."""
+    more = [f"and {len(names) - shown} more"] if len(names) > shown else []
+    return ", ".join([*names[:shown], *more])

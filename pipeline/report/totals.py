@@ -1,0 +1,132 @@
+"""What a one-shot evaluation tells programs: sums, exit code, JSON and CSV. Pure. Tables for people: driftline.pipeline.report.findings."""
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from driftline.pipeline.common.exit_codes import EXIT_FAILED, EXIT_UNREAD
+from driftline.pipeline.model import SEVERITIES, Sweep
+
+COLUMNS = ("sentence", "severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
+           "title", "reason", "cause", "risk", "last_seen", "account_name", "resource_name", "first_seen", "frameworks",
+           "remediation_console", "remediation_cli", "remediation_terraform", "finding")  # fmt: skip
+
+
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes a cell for a formula by; the wide forms count too."""
+
+
+def standing(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that have not ended with their resource or rule."""
+    return [finding for finding in findings if not finding["retired"]]
+
+
+def failing(finding: Mapping[str, Any]) -> bool:
+    """Open and not suppressed: what `--fail-on` looks at."""
+    return bool(finding["status"] == "open")
+
+
+def summary(findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]) -> dict[str, Any]:
+    """Counts, for the top of every report."""
+    by_severity = Counter(f["rule"]["severity"] for f in findings if failing(f))
+    return {
+        "findings": len(findings),
+        "evaluations": dict(sorted(Counter(f["evaluation"] for f in findings).items())),
+        "open": sum(by_severity.values()),
+        "open_by_severity": {s: by_severity[s] for s in reversed(SEVERITIES)},
+        "suppressed": sum(f["status"] == "suppressed" for f in findings),
+        "resources": len({f["resource"]["uid"] for f in findings}),
+        "accounts": sorted({f["resource"]["account"] for f in findings}),
+        "sweeps": dict(sorted(Counter(s.status for s in sweeps).items())),
+    }
+
+
+def exit_code(
+    findings: Iterable[dict[str, Any]], sweeps: Iterable[Sweep], fail_on: str, *, unread: bool
+) -> int:
+    """1 something at or above `fail_on` fails; 3 nothing does, but something was not read; else 0."""
+    least = SEVERITIES.index(fail_on)
+    known = True
+    for finding in findings:
+        if failing(finding) and SEVERITIES.index(finding["rule"]["severity"]) >= least:
+            return EXIT_FAILED
+        known = known and finding["evaluation"] != "unknown"
+    complete = all(sweep.status == "complete" for sweep in sweeps)
+    return 0 if known and complete and not unread else EXIT_UNREAD
+
+
+def as_json(
+    findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep], more: dict[str, Any] | None = None
+) -> str:
+    """One object: summary, coverage (the sweeps), findings (all evaluations)."""
+    coverage = [sweep.model_dump(mode="json", exclude_none=True) for sweep in sweeps]
+    whole = {"summary": summary(findings, sweeps), "coverage": coverage, "findings": findings}
+    return orjson.dumps(whole | (more or {}), option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def letters(dead: Iterable[Any]) -> list[dict[str, Any]]:
+    """What could not be processed (Dead), for JSON and the last words; its bytes stay unsaid."""
+    return [{"place": letter.place, "reason": letter.reason} for letter in dead]
+
+
+def plain(text: object) -> str:
+    """Text from a cloud, safe to print: control characters (colours, line feeds, bidi) shown as escapes."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
+    )
+
+
+def ascii_json(value: object) -> str:
+    """JSON of plain ASCII: no text in it can steer a terminal."""
+    return json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f")
+
+
+def cell(value: object) -> str:
+    """A CSV cell that no spreadsheet takes for a formula."""
+    text = plain(value)
+    return f"'{text}" if text.lstrip()[:1] in FORMULA else text
+
+
+def account_name(finding: Mapping[str, Any]) -> str:
+    """The account's name; empty where it is not known."""
+    return str((finding["resource"].get("cloud_account") or {}).get("name") or "")
+
+
+def account(finding: Mapping[str, Any]) -> str:
+    """The account for people: its name, where it is known, and its id."""
+    name, id = account_name(finding), str(finding["resource"]["account"])
+    return f"{name} ({id})" if name else id
+
+
+def controls(rule: Mapping[str, Any]) -> list[str]:
+    """The controls that a finding's rule says something about: `fsbp:EC2.51`."""
+    return sorted(f"{name}:{id}" for name, ids in rule.get("frameworks", {}).items() for id in ids)
+
+
+def sentence(finding: Mapping[str, Any]) -> str:
+    """Why the finding stands so, in one sentence; of statements from before there were sentences, by the rule's title."""
+    return str(finding.get("sentence") or f"{finding['evaluation']}: {finding['rule']['title']}")
+
+
+def _row(finding: dict[str, Any]) -> list[object]:
+    rule, resource, remediation = finding["rule"], finding["resource"], finding["remediation"]
+    return [
+        sentence(finding), rule["severity"], finding["evaluation"], finding["status"], resource["account"],
+        resource["region"], resource["type"], resource["uid"], rule["id"], rule["title"],
+        finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"], account_name(finding),
+        resource["name"], finding["first_seen"], " ".join(controls(rule)),
+        *(remediation.get(way, "") for way in ("console", "cli", "terraform")), finding["id"],
+    ]  # fmt: skip
+
+
+def as_csv(findings: Iterable[dict[str, Any]]) -> str:
+    """All evaluations, one line each."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([cell(value) for value in _row(finding)] for finding in findings)
+    return out.getvalue()

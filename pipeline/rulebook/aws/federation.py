@@ -1,0 +1,111 @@
+"""Judges trust policies by the identity providers of the web that they name. What cannot be understood raises ValueError.
+
+A provider that many companies share signs a token for anybody: only a claim in it says whose it is."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from driftline.pipeline.rulebook.aws.policy_condition import Condition, conditions
+from driftline.pipeline.rulebook.aws.resource_policy import Statement, acts, many, statements
+from driftline.pipeline.rulebook.unjudged import NotJudged
+
+ACTION = "sts:assumerolewithwebidentity"
+SHARED = {
+    "token.actions.githubusercontent.com", "gitlab.com", "app.terraform.io", "agent.buildkite.com", "oidc.vercel.com",
+    "api.pulumi.com/oidc", "oidc.codefresh.io", "cognito-identity.amazonaws.com", "accounts.google.com",
+    "graph.facebook.com", "www.amazon.com",
+}  # fmt: skip
+BY_AUDIENCE = {"api.pulumi.com/oidc", "oidc.vercel.com", "cognito-identity.amazonaws.com", "accounts.google.com"}  # fmt: skip
+"""Providers whose audience says for whom a token is: an application, a pool, a team."""
+ANYBODYS = {"aud", "oaud", "amr", "ref", "ref_type", "environment", "workflow", "runner_environment"}  # fmt: skip
+"""Claims that everybody's token may hold."""
+AWS_AUDIENCE = "sts.amazonaws.com"
+EVERY_POD = {"", "system", "system:serviceaccount"}
+EQUAL = {"stringequals", "stringequalsignorecase", "stringlike"}
+
+
+def trusts_any_tenant(document: Any, account: str) -> bool:  # noqa: ARG001 - as other judges
+    """Whether a token that a shared provider signs for anybody is enough."""
+    return any(p in SHARED for p in _unguarded(document))
+
+
+def trusts_whole_provider(document: Any, account: str) -> bool:  # noqa: ARG001 - as other judges
+    """Whether a token for whomever it knows, of a provider that is not shared, is enough."""
+    return any(p not in SHARED for p in _unguarded(document))
+
+
+def _unguarded(document: Any) -> Iterator[str]:
+    """The providers of which any token is enough."""
+    for allow in statements(document):
+        if acts(allow, ACTION):
+            for provider in _providers(allow):
+                if not any(_fixes(c, provider) for c in conditions(allow)) and not any(
+                    _shuts_out(deny, provider) for deny in statements(document, "Deny")
+                ):
+                    yield provider
+
+
+def _providers(statement: Statement) -> Iterator[str]:
+    principal = statement.get("Principal")
+    for one in many(principal.get("Federated")) if isinstance(principal, dict) else []:
+        _, provider, url = str(one).lower().partition(":oidc-provider/")
+        if provider:
+            yield url
+        elif str(one).lower() in SHARED:
+            yield str(one).lower()
+
+
+def _shuts_out(deny: Statement, provider: str) -> bool:
+    """Whether all of its conditions leave in only those with a claim that is fixed."""
+    whom = deny.get("Principal")
+    everybody = whom in ("*", {"AWS": "*"}, {"Federated": "*"})
+    found = conditions(deny)
+    return (
+        acts(deny, ACTION)
+        and (everybody or provider in _providers(deny))
+        and all("not" in c.operator and _fixes(_turned(c), provider) for c in found)
+    )
+
+
+def _turned(c: Condition) -> Condition:
+    operator = c.operator.replace("not", "", 1).removesuffix("ifexists")
+    return Condition(operator, c.key, c.values, c.present)
+
+
+def _fixes(condition: Condition, provider: str) -> bool:
+    """Whether it holds a token to something that not everybody's has."""
+    if condition.narrows:
+        return True
+    quantifier, _, operator = condition.operator.rpartition(":")
+    if (operator.endswith("ifexists") or quantifier == "forallvalues") and not condition.present:
+        return False
+    operator = operator.removesuffix("ifexists")
+    whose, _, claim = condition.key.rpartition(":")
+    if operator not in EQUAL or whose != provider or not condition.values:
+        return False
+    values = [str(value) for value in condition.values]
+    if any("${" in value for value in values):
+        raise NotJudged("a claim is held to a variable")
+    if claim in ANYBODYS and not (claim == "aud" and _audience_fixes(provider, values)):
+        return False
+    shared, pattern = provider in SHARED, operator == "stringlike"
+    return not any(pattern and _wild(value, claim, shared=shared) for value in values)
+
+
+def _audience_fixes(provider: str, values: list[str]) -> bool:
+    if provider in SHARED:
+        return provider in BY_AUDIENCE
+    return AWS_AUDIENCE not in values
+
+
+def _wild(value: str, claim: str, *, shared: bool) -> bool:
+    """Whether a pattern fits everybody's claim. Of a shared provider the owner's name must stand there to its end:
+    `repo:acme*` is anybody's who calls himself acme-2."""
+    literal = re.split(r"[*?]", value, maxsplit=1)[0]
+    if literal == value:
+        return False
+    if not shared:
+        return re.sub(r"[*?]", "", value).strip(":") in EVERY_POD
+    owner = re.sub(r"^[a-z_]+:", "", literal) if claim == "sub" else literal
+    return re.match(r"[^:/]+[:/]", owner) is None

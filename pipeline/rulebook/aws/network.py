@@ -1,0 +1,218 @@
+"""Who of the internet comes through: a security group's permissions, a network ACL's ordered rules. Pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network
+from typing import Any
+
+from driftline.pipeline.rulebook.aws.policy_condition import broad
+from driftline.pipeline.rulebook.unjudged import NotJudged, network
+
+Network = IPv4Network | IPv6Network
+Span = tuple[int, int]
+PORTS = (0, 65_535)
+TCP, UDP = ("tcp", "6"), ("udp", "17")
+WORLD = {"0.0.0.0/0", "::/0"}
+ROUTED = IPv6Network("2000::/3")
+"""The addresses of IPv6 that the internet uses."""
+
+
+class ListsUnread(NotJudged):
+    """The answer hangs on the entries of a prefix list."""
+
+
+def port_open(group: Mapping[str, Any], lists: Any, port: int) -> bool:
+    """Whether a group lets a large part of the internet in on a port, by one of its rules or by all together.
+
+    `lists` are the prefix lists that it names, with their Entries. Raises ValueError where what was not read decides."""
+    return _reached([p for p in group.get("IpPermissions") or [] if _covers(p, port)], lists)
+
+
+def _reached(permissions: Sequence[Mapping[str, Any]], lists: Any) -> bool:
+    ranges = [cidr for permission in permissions for cidr in _ranges(permission)]
+    named = [one.get("PrefixListId") for p in permissions for one in p.get("PrefixListIds") or []]
+    entries = {one["PrefixListId"]: one.get("Entries") or [] for one in lists or []} if named else {}  # fmt: skip
+    ranges += [entry["Cidr"] for one in named for entry in entries.get(one, [])]
+    if not WORLD.isdisjoint(ranges) or (not _small(ranges) and broad(ranges)):
+        return True
+    if not entries.keys() >= set(named):
+        raise ListsUnread("open to a prefix list, whose entries are not read")
+    return False
+
+
+def any_open(group: Mapping[str, Any], lists: Any, ports: str, *, but: bool = False) -> bool:
+    """Whether port_open holds for one of the ports (20-21, 23), or for one that is none of them."""
+    wanted = _others(ports) if but else _spans(ports)
+    near = [
+        (p, s) for p in group.get("IpPermissions") or [] if (s := _span(p)) and _meet(s, wanted)
+    ]
+    if any(not WORLD.isdisjoint(_ranges(permission)) for permission, _ in near):
+        return True
+    if not near or not _maybe([permission for permission, _ in near], lists):
+        return False
+    # who reaches a port reaches the next one too, unless a permission or what is wanted begins between them
+    starts = {low for low, _ in wanted} | {low for _, (low, _) in near}
+    unsure: ValueError | None = None
+    for port in sorted(start for start in starts if _meet((start, start), wanted)):
+        try:
+            if _reached([p for p, (low, high) in near if low <= port <= high], lists):
+                return True
+        except ValueError as error:
+            unsure = error
+    if unsure is not None:
+        raise unsure
+    return False
+
+
+def _maybe(permissions: Sequence[Mapping[str, Any]], lists: Any) -> bool:
+    """Whether permissions could let the internet in if all of them were for one port."""
+    try:
+        return _reached(permissions, lists)
+    except ValueError:
+        return True
+
+
+def acl_open(acl: Mapping[str, Any], port: int) -> bool:
+    """Whether a network ACL lets a large part of the internet in on a port: of its rules the lowest number wins."""
+    entries = [entry for entry in acl.get("Entries") or [] if not entry.get("Egress")]
+    entries.sort(key=lambda entry: entry["RuleNumber"])
+    return any(broad([str(net) for net in _let_in(entries, port, names)]) for names in (TCP, UDP))
+
+
+def _let_in(entries: Sequence[Mapping[str, Any]], port: int, names: Sequence[str]) -> list[Network]:
+    allowed: list[Network] = []
+    denied: list[Network] = []
+    for entry in entries:
+        ports = entry.get("PortRange") or {}
+        low, high = ports.get("From", PORTS[0]), ports.get("To", PORTS[1])
+        protocol = str(entry.get("Protocol", "-1"))
+        if protocol not in ("-1", *names) or (protocol != "-1" and not low <= port <= high):
+            continue
+        net = network(entry.get("CidrBlock") or entry["Ipv6CidrBlock"])
+        if entry.get("RuleAction") == "deny":
+            denied.append(net)
+        else:
+            allowed += _without(_routed(net), denied)
+    return allowed
+
+
+def _routed(net: Network) -> list[Network]:
+    if isinstance(net, IPv4Network) or net.subnet_of(ROUTED):
+        return [net]
+    return [ROUTED] if net.supernet_of(ROUTED) else []
+
+
+def _without(nets: Sequence[Network], taken: Sequence[Network]) -> list[Network]:
+    """What is left of networks."""
+    left = list(nets)
+    for other in taken:
+        left = [rest for net in left for rest in _less(net, other)]
+    return left
+
+
+def _less(net: Any, other: Any) -> Iterator[Network]:
+    if net.version != other.version or not net.overlaps(other):
+        yield net
+    elif net.supernet_of(other):
+        yield from net.address_exclude(other)
+
+
+def _small(ranges: Sequence[str]) -> bool:
+    """Whether ranges have too few addresses together to be broad; read from their text, for there are many."""
+    four, six = 2**25, 2**97
+    for cidr in ranges:
+        length = cidr.rpartition("/")[2]
+        if not length.isdecimal():
+            return False
+        if ":" in cidr:
+            six -= 1 << max(0, 128 - int(length))
+        else:
+            four -= 1 << max(0, 32 - int(length))
+    return four > 0 and six > 0
+
+
+def _covers(permission: Mapping[str, Any], port: int) -> bool:
+    span = _span(permission)
+    return span is not None and span[0] <= port <= span[1]
+
+
+def _span(permission: Mapping[str, Any]) -> Span | None:
+    """The ports of a permission; None where its protocol has none."""
+    protocol = str(permission.get("IpProtocol", "-1"))
+    if protocol == "-1":
+        return PORTS
+    if protocol not in TCP + UDP:
+        return None
+    low, high = permission.get("FromPort"), permission.get("ToPort")
+    return PORTS if low is None or high is None or low == -1 else (low, high)
+
+
+@lru_cache
+def _spans(text: str) -> list[Span]:
+    """20-21, 23 as spans, in order. Raises ValueError for what is no port."""
+    pairs = [one.strip().partition("-") for one in text.split(",") if one.strip()]
+    return sorted((int(low), int(high or low)) for low, _, high in pairs)
+
+
+@lru_cache
+def _others(text: str) -> list[Span]:
+    """The ports between such spans."""
+    out, after = [], PORTS[0]
+    for low, high in [*_spans(text), (PORTS[1] + 1, PORTS[1] + 1)]:
+        if after < low:
+            out.append((after, low - 1))
+        after = max(after, high + 1)
+    return out
+
+
+def _meet(span: Span, others: Sequence[Span]) -> bool:
+    return any(span[0] <= high and low <= span[1] for low, high in others)
+
+
+def _ranges(permission: Mapping[str, Any]) -> list[str]:
+    ranges = [r.get("CidrIp") for r in permission.get("IpRanges") or []]
+    ranges += [r.get("CidrIpv6") for r in permission.get("Ipv6Ranges") or []]
+    return [cidr for cidr in ranges if cidr]
+
+
+def open_ranges(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
+    """The addresses, or prefix lists, to which a group is open on one of the ports (22, 8000-8100; `!22`: any but it)
+    together with the whole internet."""
+    near = [permission for permission, _ in _near(group, ports)]
+    ranges = [cidr for permission in near for cidr in _ranges(permission)]
+    named = [one.get("PrefixListId") for p in near for one in p.get("PrefixListIds") or []]
+    entries = {one["PrefixListId"]: [e["Cidr"] for e in one.get("Entries") or []] for one in lists or []}  # fmt: skip
+    wide = [cidr for cidr in ranges if broad([cidr])]
+    wide += [one for one in named if broad(entries.get(one, []))]
+    return wide or [*ranges, *named]
+
+
+def open_ports(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
+    """Those of the ports that are open to the internet, as `port 22` or `ports 8000-8100`; `every port` where all are."""
+    near = list(_near(group, ports))
+    alone = [span for permission, span in near if _maybe([permission], lists)]
+    spans = alone or [span for _, span in near]
+    if PORTS in spans:
+        return ["every port"]
+    return [
+        f"port {low}" if low == high else f"ports {low}-{high}" for low, high in sorted(set(spans))
+    ]
+
+
+def _near(group: Mapping[str, Any], ports: str) -> Iterator[tuple[Mapping[str, Any], Span]]:
+    """The permissions that let in on one of the ports, and the ports that they are for."""
+    wanted = _others(ports[1:]) if ports.startswith("!") else _spans(ports)
+    for permission in group.get("IpPermissions") or []:
+        if (span := _span(permission)) and _meet(span, wanted):
+            yield permission, span
+
+
+def open_rules(acl: Mapping[str, Any], port: int) -> list[int]:
+    """The numbers of a network ACL's rules that let a large part of the internet in on a port."""
+    entries = [entry for entry in acl.get("Entries") or [] if not entry.get("Egress")]
+    denies = [entry for entry in entries if entry.get("RuleAction") == "deny"]
+    return sorted(
+        allow["RuleNumber"]
+        for allow in entries
+        if allow not in denies and acl_open({"Entries": [*denies, allow]}, port)
+    )

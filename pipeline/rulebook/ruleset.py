@@ -1,0 +1,311 @@
+"""Judges one resource by the rules of its type: one by one, so that one rule's trouble is its own."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+from driftline.pipeline.rulebook.cel import unexpected_values as oddities
+from driftline.pipeline.rulebook.cel.expression import ELEMENT, TAGS, environment
+from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
+from driftline.pipeline.rulebook.cel.unread import program
+from driftline.pipeline.rulebook.rule import Rule, seconds
+
+EVERYTHING = "*"
+NOTHING: frozenset[str] = frozenset()
+NO_PATHS: frozenset[tuple[str, ...]] = frozenset()
+MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
+"""Paths of a finding's evidence; characters of a text; bytes of a value that is shown whole."""
+Path = tuple[str, ...]
+Evaluation = Literal["passed", "failed", "unknown", "not_applicable"]
+
+
+class Unread(Protocol):
+    """Why a part is not known."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+class BoundRule:
+    """A rule with its overrides applied, ready to be asked."""
+
+    def __init__(self, rule: Rule, severity: str, params: Mapping[str, Any]) -> None:
+        self.rule, self.id, self.severity, self.params = rule, rule.id, severity, dict(params)
+        self.ref = rule.ref(severity)
+        self.remediation = rule.file.remediation.model_dump()
+        self.exposure, self.privilege = rule.file.exposure, rule.file.privilege
+        self.for_seconds, self.keep_firing_for = (
+            seconds(rule.file.for_),
+            seconds(rule.file.keep_firing_for),
+        )
+        self.needs = frozenset(rule.file.needs)
+        self.reads_tags = any(e.reads_tags for e in (rule.when, rule.must) if e)
+        self.uses_now = rule.uses("now")
+        self.when, self.must = rule.when, rule.must
+        self.reads = rule.must.reads | (rule.when.reads if rule.when else frozenset())
+        self.evidence = evidence_paths(rule.must.paths)
+        self.sentence, self.fill = rule.sentence, rule.file.fill
+
+
+@dataclass(slots=True)
+class Verdict:
+    rule: BoundRule
+    evaluation: Evaluation
+    reason: str = ""
+    """For unknown: unread, stale, not_read or error."""
+    detail: str = ""
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    error: str = ""
+    """The rule language's own words, for who writes rules; a finding never carries them."""
+
+
+class RuleSet:
+    """The rules of one type, as they hold for one account and set of tags."""
+
+    def __init__(self, rules: Sequence[BoundRule]) -> None:
+        self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
+        self.every: tuple[BoundRule, ...] = self.rules
+        """Those that stand in no file with them."""
+        self._reads = frozenset[str]().union(*(rule.reads for rule in self.rules))
+        self._shared = [rule for rule in self.rules if not rule.params]
+        self._needs = frozenset[str]().union(*(rule.needs for rule in self._shared))
+        self._tagged = any(rule.reads_tags for rule in self._shared)
+        self._together = _together(self._shared)
+
+    def judge(
+        self,
+        resource: dict[str, Any],
+        unread: Mapping[str, Unread],
+        now: int,
+        previous: dict[str, Any] | None = None,
+        changes: Sequence[dict[str, Any]] = (),
+    ) -> list[Verdict]:
+        """A verdict of every rule on a resource document. `now` is the record time in microseconds."""
+        config = resource["config"]
+        known = frozenset(config.keys() - unread.keys())
+        # a function may look into a part that its rule does not need: never an unread one's old value
+        seen = {part: config[part] for part in known}
+        current = Current(seen, resource["account"], now, resource["uid"])
+        token = CURRENT.set(current)
+        env = environment()
+        # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
+        data = _data(_with(resource, self._reads), {}, now, previous, changes)
+        shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
+        try:
+            whole = self._needs <= known and not (self._tagged and _tagless(unread))
+            answers = self._answers(shared) if whole else {}
+            return [
+                _told(rule, answers[rule.id], resource, shown)
+                if rule.id in answers
+                else _ask(
+                    rule,
+                    resource,
+                    env.Activation(
+                        data | {"resource": _with(resource, rule.reads), "params": rule.params}
+                    )
+                    if rule.params
+                    else shared,
+                    shown,
+                    current,
+                    unread,
+                )
+                for rule in self.rules
+            ]
+        finally:
+            CURRENT.reset(token)
+
+    def _answers(self, activation: Any) -> dict[str, str]:
+        """A letter for each rule, by its id, all in one question; none where a single rule's error spoils it."""
+        if self._together is None:
+            return {}
+        try:
+            letters = str(self._together.eval(activation).value())
+        except RuntimeError:
+            return {}
+        if len(letters) != len(self._shared) or not LETTERS.issuperset(letters):
+            return {}  # an error is a value too
+        return dict(zip((rule.id for rule in self._shared), letters, strict=True))
+
+
+def _tagless(unread: Mapping[str, Unread]) -> bool:
+    return TAGS in unread or EVERYTHING in unread
+
+
+def answer(
+    rule: BoundRule, resource: dict[str, Any], now: int, previous: dict[str, Any] | None = None,
+    changes: Sequence[dict[str, Any]] = (),
+) -> Evaluation:  # fmt: skip
+    """What one rule says of a resource of which nothing is unread; as `RuleSet.judge` does, but without its evidence."""
+    config = resource["config"]
+    token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
+    try:
+        data = _data(_with(resource, rule.reads), rule.params, now, previous, changes)
+        return _asked(rule, environment().Activation(data), rule.needs.difference(config))[0]
+    finally:
+        CURRENT.reset(token)
+
+
+def _data(
+    resource: dict[str, Any], params: Mapping[str, Any], now: int, previous: dict[str, Any] | None,
+    changes: Sequence[dict[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """The variables of an expression."""
+    return {
+        "resource": resource,
+        "params": params,
+        "now": datetime.fromtimestamp(now / 1e6, UTC),
+        "previous": previous,
+        "changes": list(changes),
+    }
+
+
+def _with(resource: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
+    """A resource with these parts of its configuration only."""
+    config = resource["config"]
+    return resource | {"config": {part: config[part] for part in parts if part in config}}
+
+
+PASSED, FAILED, ELSEWHERE = "1", "0", "-"
+LETTERS = {PASSED, FAILED, ELSEWHERE}
+_LETTER = {"passed": PASSED, "failed": FAILED, "not_applicable": ELSEWHERE}
+
+
+def _together(rules: Sequence[BoundRule]) -> Any:
+    """One program that asks all rules; half of a question's cost is its beginning. None where it gains nothing."""
+    if len(rules) < 3:
+        return None
+    letters = []
+    for rule in rules:
+        file = rule.rule.file
+        letter = f"(({file.must}\n) ? '{PASSED}' : '{FAILED}')"
+        if rule.when is not None:
+            letter = f"(({file.when}\n) ? {letter} : '{ELSEWHERE}')"
+        letters.append(letter)
+    return environment().compile(f"[{', '.join(letters)}].join('')")
+
+
+def _told(
+    rule: BoundRule, letter: str, resource: dict[str, Any], seen: dict[Path, dict[str, Any]],
+    hidden: frozenset[str] = NOTHING,
+) -> Verdict:  # fmt: skip
+    if letter == ELSEWHERE:
+        return Verdict(rule, "not_applicable")
+    paths = rule.evidence
+    if hidden:  # what is kept of an unread part is no evidence
+        paths = tuple(path for path in paths if (path[1] if path[0] == "config" else path[0]) not in hidden)  # fmt: skip
+    shown = evidence(paths, resource, seen)
+    return Verdict(rule, "passed" if letter == PASSED else "failed", "", "", shown)
+
+
+def _hangs_on(rule: BoundRule, part: str, unread: Mapping[str, Unread]) -> Verdict:
+    """Unknown, for the answer hangs on a part that is not known."""
+    why = unread.get(part) or unread.get(EVERYTHING)
+    if why is None:
+        return Verdict(rule, "unknown", "not_read", f"{part}: never read")
+    reason = "stale" if why.reason == "stale" else "unread"
+    return Verdict(rule, "unknown", reason, f"{part}: {why.reason} {why.code}".strip())
+
+
+def _ask(
+    rule: BoundRule, resource: dict[str, Any], activation: Any, seen: dict[Path, dict[str, Any]],
+    current: Current, unread: Mapping[str, Unread],
+) -> Verdict:  # fmt: skip
+    hidden = rule.needs.difference(current.config)
+    if rule.reads_tags and _tagless(unread):
+        hidden |= {TAGS}
+    current.missed.clear()
+    current.odd.clear()
+    evaluation, error = _asked(rule, activation, hidden)
+    if evaluation != "unknown":
+        return _told(rule, _LETTER[evaluation], resource, seen, hidden)
+    if current.missed:  # once that is read there may be another answer, or the same error
+        return _hangs_on(rule, current.missed[0], unread)
+    paths = rule.must.paths | (rule.when.paths if rule.when else NO_PATHS)
+    words = oddities.told(resource["type"], paths, resource["config"], error, current)
+    return Verdict(rule, "unknown", "error", words[:LONGEST], error=error)
+
+
+def _asked(
+    rule: BoundRule, activation: Any, hidden: frozenset[str] = NOTHING
+) -> tuple[Evaluation, str]:
+    """What it says where some of its parts are unread; of `unknown` the error too."""
+    if rule.when is not None:
+        applies = _eval(program(rule.when, hidden), activation)
+        if isinstance(applies, str):
+            return "unknown", applies
+        if not applies:
+            return "not_applicable", ""
+    holds = _eval(program(rule.must, hidden), activation)
+    if isinstance(holds, str):
+        return "unknown", holds
+    return ("passed" if holds else "failed"), ""
+
+
+def _eval(program: Any, activation: Any) -> bool | str:
+    """What it gives; a text where it gives no truth value."""
+    try:
+        value = program.eval(activation).value()
+    except RuntimeError as error:
+        return str(error)[:LONGEST]
+    return value if isinstance(value, bool) else f"gave no truth value: {str(value)[:200]}"
+
+
+def evidence_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The paths whose values are shown: those that end before a list's elements, the longest of each line."""
+    whole = {path[: path.index(ELEMENT)] if ELEMENT in path else path for path in paths}
+    shown = [path for path in sorted(whole) if path not in ((), ("config",))]
+    return tuple(
+        path for path in shown if not any(o[: len(path)] == path and o != path for o in shown)
+    )[:MOST_EVIDENCE]
+
+
+def evidence(
+    paths: Sequence[Path], resource: dict[str, Any], seen: dict[Path, dict[str, Any]] | None = None
+) -> list[dict[str, Any]]:
+    """The paths that decided with their values, trimmed where long. `seen` remembers what other rules showed."""
+    seen = {} if seen is None else seen
+    for path in paths:
+        if path not in seen:
+            seen[path] = {"path": ".".join(path), "value": _shown(value_at(resource, path))}
+    return [seen[path] for path in paths]
+
+
+def _shown(value: Any) -> Any:
+    """The value as it is where it is short, else its beginning."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict | list) and _small(value):
+        return value
+    return _trimmed(value)
+
+
+def _small(value: Any) -> bool:
+    try:
+        return len(msgspec.json.encode(value)) <= LARGEST
+    except UnicodeEncodeError:  # half of a character, which no record can carry
+        return False
+
+
+def value_at(resource: Any, path: Sequence[str]) -> Any:
+    """What stands at a path of a document; None where nothing does."""
+    for step in path:
+        if not isinstance(resource, dict):
+            return None
+        resource = resource.get(step)
+    return resource
+
+
+def _trimmed(value: Any, depth: int = 0) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else value[:LONGEST] + "…"
+    if isinstance(value, list):
+        return [_trimmed(item, depth + 1) for item in value[:MOST_EVIDENCE]]
+    if isinstance(value, dict):
+        if depth > 5:
+            return "…"
+        return {key: _trimmed(item, depth + 1) for key, item in list(value.items())[:30]}
+    return value

@@ -1,0 +1,64 @@
+"""Which statements of a policy decide, as texts for sentences. Pure."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from driftline.pipeline.rulebook.aws.resource_policy import Statement, many, statements
+
+MOST = 50
+"""Statements that are tried one by one; AWS's own documents have fewer but for very few."""
+
+
+def deciding(document: Any, judge: Callable[[Any], bool]) -> list[str]:
+    """The Allow statements, of a policy or of several by their names, each of which alone makes the judgement, as
+    `s3:GetObject to * (PublicRead)`. Raises ValueError for what is no policy."""
+    if not isinstance(document, dict):
+        return []
+    documents = {"": document} if "Statement" in document else document
+    denies = [s for one in documents.values() if one for s in statements(one, "Deny")]
+    found = []
+    for name, one in documents.items():
+        for allow in list(statements(one))[:MOST] if one else ():
+            alone: Any = {"Statement": [allow, *denies]}
+            if _holds(judge, alone if "Statement" in document else {name: alone}):
+                found.append(described(allow))
+    return found
+
+
+def _holds(judge: Callable[[Any], bool], document: Any) -> bool:
+    try:
+        return judge(document)
+    except ValueError:
+        return False
+
+
+def described(statement: Statement) -> str:
+    """What a statement is about: its actions, to whom or on what, and its Sid."""
+    what = _some(statement, "Action")
+    if "Principal" in statement or "NotPrincipal" in statement:
+        text = f"{what} to {_whom(statement)}"
+    else:
+        text = f"{what} on {_some(statement, 'Resource')}"
+    return f"{text} ({sid})" if (sid := statement.get("Sid")) else text
+
+
+def _whom(statement: Statement) -> str:
+    if "NotPrincipal" in statement:
+        return "everybody but those named"
+    principal = statement["Principal"]
+    if not isinstance(principal, dict):
+        return str(principal)
+    return _listed([str(one) for names in principal.values() for one in many(names)])
+
+
+def _some(statement: Statement, field: str) -> str:
+    if (but := f"Not{field}") in statement:
+        return f"all but {_listed(many(statement[but]))}"
+    return _listed(many(statement.get(field)))
+
+
+def _listed(values: Sequence[Any]) -> str:
+    texts = [str(value) for value in values]
+    if len(texts) > 2:
+        texts = [texts[0], f"{len(texts) - 1} more"]
+    return " and ".join(texts)

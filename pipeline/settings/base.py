@@ -1,0 +1,185 @@
+"""What every block of settings is made of: strict fields, durations, secrets from files, mistakes told together."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NamedTuple, get_args
+from urllib.parse import urlsplit
+
+from driftline.pipeline.common import files
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+MOST_SECRET = 64_000
+"""Bytes of a file that holds a key or a password."""
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("is no duration (write for example 30s, 10m or 6h)")
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if not match:
+            raise ValueError("is no duration (write for example 30s, 10m or 6h)")
+        return float(match[1]) * _UNITS[match[2] or "s"]
+    return value
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+"""A number of seconds, or text with a unit: 500ms, 30s, 10m, 6h, 1d."""
+
+
+def is_duration(field: FieldInfo) -> bool:
+    return any(mark in field.metadata for mark in get_args(Seconds)[1:])
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest unit that leaves a whole number: 6h, 30s."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g}{unit}"
+    return f"{seconds:g}s"
+
+
+def matching(form: str, words: str) -> AfterValidator:
+    """A text of a form (a regular expression), which the message tells in words."""
+
+    def check(value: str) -> str:
+        if not re.fullmatch(form, value):
+            raise ValueError(f"must be {words}")
+        return value
+
+    return AfterValidator(check)
+
+
+class Mistake(NamedTuple):
+    """What is wrong between fields. It stands at the first of them, and is told only if all of them are good alone."""
+
+    fields: tuple[str, ...]
+    text: str
+
+
+class Block(BaseModel):
+    """One block. A subclass says in `mistakes` what must hold between its fields."""
+
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from ()
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Block":
+        files = [*self._secret_files()]
+        unread = {mistake.fields[0] for mistake in files}
+        found = files + [m for m in self.mistakes() if unread.isdisjoint(m.fields)]
+        if found:
+            raise ValidationError.from_exception_data(type(self).__name__, [*map(_detail, found)])
+        return self
+
+    def _secret_files(self) -> Iterator[Mistake]:
+        """`password_file` fills `password`, for every secret field."""
+        for name in secrets_of(type(self)):
+            path = getattr(self, f"{name}_file", None)
+            if path is None or getattr(self, name) is not None:
+                continue
+            text, problem = _read(path)
+            if problem:  # never with the path: the secret itself may stand there by mistake
+                yield Mistake((f"{name}_file",), f"{problem} (write the path of a file that holds the secret)")  # fmt: skip
+            setattr(self, name, SecretStr(text))
+
+
+def secrets_of(model: type[BaseModel]) -> list[str]:
+    """The names of a block's secret fields."""
+    return [n for n, f in model.model_fields.items() if "SecretStr" in str(f.annotation)]
+
+
+def _detail(mistake: Mistake) -> InitErrorDetails:
+    context = {"text": mistake.text, "fields": mistake.fields}
+    kind = PydanticCustomError("mistake", "{text}", context)
+    return InitErrorDetails(type=kind, loc=mistake.fields[:1], input=None)
+
+
+def _read(path: Path) -> tuple[str, str]:
+    """A file's text, and what is wrong with it."""
+    try:
+        text = files.text(path, MOST_SECRET).strip()
+    except OSError as error:
+        return "", f"cannot be read: {error.strerror}"
+    except ValueError:
+        return "", "holds no text"
+    return text, "" if text else "is empty"
+
+
+def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
+    """Whether a file of trusted certificates can be used."""
+    if path is None:
+        return
+    try:
+        files.check(path)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        yield Mistake((field,), "holds no certificates (write the path of a PEM file)")
+    except (OSError, ValueError) as error:
+        yield Mistake((field,), f"cannot be read: {getattr(error, 'strerror', None) or 'no path'}")
+
+
+def own_certificate(
+    certificate: Path | None, key: Path | None, password: SecretStr | None
+) -> Iterator[Mistake]:
+    """Whether the client's certificate and key can be used together."""
+    fields = ("certificate_file", "key_file", "key_password")
+    if certificate is None:
+        if key is not None:
+            yield Mistake(fields[1::-1], "needs certificate_file (write the path of a PEM file)")
+        return
+    try:
+        # never asks at the terminal: an encrypted key without password is refused
+        secret = password.get_secret_value() if password else ""
+        for path in (certificate, key):
+            if path is not None:
+                files.check(path)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, lambda: secret)
+    except ssl.SSLError:
+        where = "key_file" if key else "certificate_file"
+        yield Mistake((where, *fields),
+                      "certificate and key cannot be used (are both PEM, do they belong together, is key_password"
+                      " the key's?)")  # fmt: skip
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no path"
+        missing = "key_file" if key and certificate.exists() else "certificate_file"
+        yield Mistake((missing,), f"cannot be read: {why}")
+
+
+def address(field: str, url: str, *, port: bool = False) -> Iterator[Mistake]:
+    """Whether a URL is one of http(s), with nothing secret in it. What stands there is never repeated."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname)
+        named, secret = parts.port, parts.username is not None or parts.password is not None
+    except ValueError:
+        good, named, secret = False, None, False
+    example = "https://host.example:9200" if port else "https://host.example/path"
+    if secret:
+        yield Mistake((field,), "holds a user or password (write them in their own settings)")
+    elif not good or (port and named is None):
+        what = "scheme, host and port" if port else "scheme and host"
+        yield Mistake((field,), f"needs {what} (write for example {example})")
+
+
+def on_loopback(host: str | None) -> bool:
+    """Whether what is sent there stays on this machine."""
+    return host in ("localhost", "::1") or (host or "").startswith("127.")

@@ -1,0 +1,381 @@
+"""Settings: one `driftline.yaml`, overridden by the environment (`DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS`).
+
+Every mistake is told at once, with its place. Secrets come from the environment or from files, and are never printed."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from driftline.pipeline.assess.drift.expected import Expected
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.records.topics import (
+    APP_ID,
+    CORRELATE_ID,
+    DEFAULT_PREFIX,
+    TOPICS,
+    group_id,
+    use_prefix,
+)
+from driftline.pipeline.rulebook import Override
+from driftline.pipeline.settings.base import (
+    Block,
+    Mistake,
+    address,
+    authorities,
+    matching,
+    own_certificate,
+)
+from driftline.pipeline.settings.base import Seconds as Seconds
+from driftline.pipeline.settings.people_files import Known
+from driftline.pipeline.settings.reader import PREFIX as PREFIX
+from driftline.pipeline.settings.reader import Read, read
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+
+HALF_DAY = 12 * 3600
+SHORTEST_RETENTION = 3600
+TopicName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "1 to 100 letters, digits, dots, _ and -, beginning with a letter or digit (write for example acme.)")]  # fmt: skip
+"""What a topic's or a consumer group's name may begin with."""
+BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
+
+
+class OAuth(Block):
+    """OAUTHBEARER by the client credentials grant."""
+
+    token_url: str
+    """Where tokens are asked for, http or https."""
+    client_id: str
+    """Who asks."""
+    client_secret: SecretStr | None = None
+    """What proves it."""
+    client_secret_file: Path | None = None
+    scope: str = ""
+    """What is asked for; empty: whatever the server gives."""
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust for token_url, PEM. Default: the system's."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from address("token_url", self.token_url)
+        yield from authorities("ca_file", self.ca_file)
+
+
+class Kafka(Block):
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """Brokers, as host:port, with commas between."""
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """With or without TLS and a login."""
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    """How the login works; needed with SASL_…."""
+    sasl_username: str | None = None
+    """For every mechanism but OAUTHBEARER."""
+    sasl_password: SecretStr | None = None
+    """With sasl_username."""
+    sasl_password_file: Path | None = None
+    oauth: OAuth | None = None
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust, PEM. Default: the system's."""
+    certificate_file: Path | None = None
+    """The client's own certificate, for mutual TLS, PEM."""
+    key_file: Path | None = None
+    """The private key of certificate_file, PEM."""
+    key_password: SecretStr | None = None
+    """What key_file is encrypted with."""
+    key_password_file: Path | None = None
+    replication: int = Field(3, ge=1)
+    """Copies of each topic; never more than there are brokers."""
+    topic_prefix: TopicName = DEFAULT_PREFIX
+    """What the names of topics begin with, and those of consumer groups: several deployments can share a cluster."""
+    retention: dict[str, Seconds] = Field(default_factory=dict)
+    """How long records of a topic are kept, by its name without the prefix. Only of topics that expire; see docs/topics.md."""
+
+    @property
+    def encrypted(self) -> bool:
+        return self.security_protocol.endswith("SSL")
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if not all(BROKER.fullmatch(one.strip()) for one in self.bootstrap_servers.split(",")):
+            yield Mistake(("bootstrap_servers",), "is no list of host:port (write for example a:9092,b:9092)")  # fmt: skip
+        yield from self._retention()
+        yield from self._sasl()
+        if self.encrypted:
+            yield from authorities("ca_file", self.ca_file)
+            yield from own_certificate(self.certificate_file, self.key_file, self.key_password)
+            return
+        for name in ("ca_file", "certificate_file", "key_file"):
+            if getattr(self, name) is not None:
+                yield Mistake((name, "security_protocol"), "is of no use without TLS (write security_protocol: SSL or SASL_SSL)")  # fmt: skip
+
+    def _retention(self) -> Iterator[Mistake]:
+        expire = [topic.own for topic in TOPICS if topic.expires]
+        for name, seconds in self.retention.items():
+            if name not in expire:
+                yield Mistake(("retention",), f"{name} is not a topic that expires{nearest(name.removeprefix(self.topic_prefix), expire)}")  # fmt: skip
+            elif seconds < SHORTEST_RETENTION:
+                yield Mistake(("retention",), f"{name}: less than 1h (write 1h or more: a consumer that restarts must find its records)")  # fmt: skip
+
+    def _sasl(self) -> Iterator[Mistake]:
+        mechanism, sasl = self.sasl_mechanism, self.security_protocol.startswith("SASL")
+        both = ("sasl_mechanism", "security_protocol")
+        if sasl and mechanism is None:
+            yield Mistake(both[::-1], f"{self.security_protocol} needs sasl_mechanism (write it: PLAIN, SCRAM-SHA-512, …)")  # fmt: skip
+        if mechanism is not None and not sasl:
+            yield Mistake(both, "needs security_protocol SASL_SSL or SASL_PLAINTEXT (write it)")
+        if mechanism == "OAUTHBEARER" and self.oauth is None:
+            yield Mistake(("sasl_mechanism", "oauth"), "OAUTHBEARER needs the block oauth (write its token_url and client_id)")  # fmt: skip
+        if mechanism not in (None, "OAUTHBEARER"):
+            for name, more in (("sasl_username", ""), ("sasl_password", ", or sasl_password_file")):
+                if not getattr(self, name):
+                    what = f"{mechanism} needs {name}"
+                    yield Mistake(
+                        ("sasl_mechanism", name, f"{name}_file"), f"{what} (write it{more})"
+                    )
+
+
+class Elasticsearch(Block):
+    url: str = "http://127.0.0.1:9200"
+    """One address, or several with commas between."""
+    username: str | None = None
+    """With password; or api_key instead."""
+    password: SecretStr | None = None
+    """With username."""
+    password_file: Path | None = None
+    api_key: SecretStr | None = None
+    """The encoded key; or username and password instead."""
+    api_key_file: Path | None = None
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust, PEM. Default: the system's."""
+    namespace: Annotated[
+        str, matching(r"[a-z0-9_]{1,100}", "1 to 100 lower-case letters, digits and _")
+    ] = "default"
+    """The data stream's namespace."""
+
+    @property
+    def urls(self) -> list[str]:
+        return [url.strip() for url in self.url.split(",")]
+
+    def mistakes(self) -> Iterator[Mistake]:
+        wrong = [*chain.from_iterable(address("url", url, port=True) for url in self.urls)]
+        yield from wrong[:1]
+        if self.api_key and (self.username or self.password):
+            yield Mistake(("api_key", "username", "password"), "and username, password are two ways to say who we are (write one of them)")  # fmt: skip
+        if self.username and not self.password:
+            yield Mistake(("username", "password", "password_file"), "needs password or password_file (write one of them)")  # fmt: skip
+        if self.password and not self.username:
+            place = "password_file" if self.password_file else "password"
+            yield Mistake((place, "username"), "needs username (write it)")
+        if self.ca_file and not any(url.startswith("https:") for url in self.urls):
+            yield Mistake(("ca_file", "url"), "is of no use without TLS (write https:// in url)")
+        yield from authorities("ca_file", self.ca_file)
+
+
+def _digits(value: object) -> object:
+    """An account's number may stand without quotes; YAML then drops no zero, for with one it is text."""
+    return str(value) if type(value) is int else value
+
+
+class EventQueue(Block):
+    url: str
+    """The queue's address, as SQS gives it."""
+    source: Literal["eventbridge", "log", "config"] = "eventbridge"
+    """What comes by it: events of EventBridge, notices of log files in S3, or AWS Config. It decides how late events may be."""
+    buckets: list[str] = Field(default_factory=list)
+    """The only buckets whose files are read when a message names them. Empty: any that may be read."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from address("url", self.url)
+
+
+class Events(Block):
+    queues: list[EventQueue] = Field(default_factory=list)
+    """SQS queues that events come by."""
+    lookup: bool = False
+    """Ask CloudTrail's lookup in every account and region: for accounts without a bus or trail."""
+    administrators: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
+    """Accounts whose events may tell findings of other accounts: delegated administrators of GuardDuty, Inspector or Security Hub."""
+    readers: int = Field(4, ge=1, le=64)
+    """Readers of each queue, side by side."""
+    visibility: Seconds = Field(60, ge=2, le=3600)
+    """So long a message is a reader's own; it is extended while it works. Of a reader that died, it comes again after."""
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence the wishes to read again of a `collect reads` go to the others."""
+    tell: Seconds = Field(10, gt=0)
+    """Time between two words on how far the events have come."""
+    bind: str = "127.0.0.1"
+    """Where the page answers; nowhere but here by default."""
+    port: int = Field(0, ge=0, le=65_535)
+    """/live and /metrics of `collect events` and `collect reads`; 0: none."""
+
+
+class Aws(Block):
+    accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
+    """Empty: the caller's own. `[all]`: every account of the organization."""
+    regions: list[str] = Field(default_factory=list)
+    """Empty: every region that is enabled."""
+    role_name: str = "DriftlineReader"
+    """The role taken in every other account."""
+    external_id: str | None = None
+    """What the role's trust asks for; named whenever a role is taken."""
+    requests_per_second: float = Field(20, gt=0)
+    """The most calls a second in one account, retries included, beside AWS's own limits by service and region. `scan aws` goes
+    by it only where it is set."""
+    concurrency: int = Field(16, ge=1, le=256)
+    """Calls at the same time, over all accounts."""
+    interval: Seconds = Field(6 * 3600, gt=0)
+    """Time from one sweep's start to the next."""
+    events: Events = Field(default_factory=Events)
+    """Change events."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if self.interval > HALF_DAY:
+            yield Mistake(("interval",), "more than 12h (findings must be confirmed within 24 h: write 12h or less)")  # fmt: skip
+
+
+class Rules(Block):
+    builtin: bool = True
+    """Whether the rules that come with Driftline are used."""
+    paths: list[Path] = Field(default_factory=list)
+    """Folders of your own rules."""
+    overrides: list[Override] = Field(default_factory=list)
+    """Changes to rules: switch off, another severity, other parameters; later ones win."""
+
+
+class Exceptions(Block):
+    paths: list[Path] = Field(default_factory=list)
+    """Folders of exceptions: what `exceptions apply` brings into force, and `scan` goes by."""
+    longest: Seconds = Field(366 * 86_400, gt=0)
+    """How far ahead the end of an exception may lie."""
+
+
+class Drift(Block):
+    expected: list[Expected] = Field(default_factory=list)
+    """Changes that are a matter of course: drifts that they cause are marked so, and are no signals for detections."""
+
+
+class Detections(Block):
+    builtin: bool = True
+    """Whether the detections and correlations that come with Driftline are used."""
+    paths: list[Path] = Field(default_factory=list)
+    """Folders of Sigma rules and correlations of your own."""
+    lists: dict[str, list[str]] = Field(default_factory=dict)
+    """What the placeholders of rules (`expand`) stand for: own networks, accounts, break-glass users."""
+
+
+class Correlate(Block):
+    app_id: TopicName = CORRELATE_ID
+    """The consumer group, and the beginning of the changelog topic's name."""
+    lateness: Seconds = Field(600, ge=0)
+    """How much later than its source's watermark a signal may still change an alert."""
+    budget: int = Field(240, ge=0)
+    """Alerts of one rule an hour; what is beyond is marked `held_back`, and should call nobody. Each partition has its part. 0: any number."""
+    port: int = Field(6063, ge=0, le=65_535)
+    """/live, /ready and /metrics, at worker.bind; 0 takes a free one. Its state is in worker.state_dir."""
+
+
+class Redaction(Block):
+    key: SecretStr | None = None
+    """What secrets' hashes are keyed with, 16 characters or more; every collector needs the same. `collect` does not start without."""
+    key_file: Path | None = None
+
+
+class Worker(Block):
+    app_id: TopicName = APP_ID
+    """The consumer group, and the beginning of the changelog topic's name."""
+    state_dir: Path = Path("/var/lib/driftline")
+    """Each worker's own folder, 0700; lost, it is made again from Kafka."""
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence a worker's partitions go to the others. Brokers refuse less than 6 s, Faust more than 90."""
+    bind: str = "127.0.0.1"
+    """Where its page answers; nowhere but here by default."""
+    port: int = Field(6066, ge=0, le=65_535)
+    """/live, /ready and /metrics; 0 takes a free one."""
+    bad_share: float = Field(0.1, gt=0, le=1)
+    """The worker stops when more than this share of a thousand records is bad."""
+    accepted_topics: list[str] = Field(default_factory=list)
+    """Ids of topics that were made anew on purpose: their records are read as what comes after those of the old ones."""
+    forget_after: Seconds = Field(30 * 86_400, ge=8 * 86_400)
+    """So long after a resource, or a finding of it, has ended nothing is kept of it: neither its state nor the last word in
+    `findings`. More than any sink is ever behind; a week is kept of what is said."""
+
+
+class Clock(Block):
+    interval: Seconds = Field(30, gt=0)
+    """Time between ticks."""
+    lateness: Seconds = Field(120, ge=0)
+    """How late a sweep's reading may arrive."""
+
+
+class Sink(Block):
+    bad_share: float = Field(0.1, gt=0, le=1)
+    """A sink stops when more than this share of a thousand findings is refused."""
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence a sink's partitions go to the others of its group."""
+    bind: str = "127.0.0.1"
+    """Where its page answers; nowhere but here by default."""
+    port: int = Field(0, ge=0, le=65_535)
+    """/live and /metrics of the sink; 0: none."""
+
+
+class Ndjson(Block):
+    path: Path = Path("findings.ndjson")
+    """The file that `driftline sink ndjson` appends to."""
+
+
+class Settings(Block):
+    kafka: Kafka = Field(default_factory=Kafka)
+    elasticsearch: Elasticsearch = Field(default_factory=Elasticsearch)
+    aws: Aws = Field(default_factory=Aws)
+    rules: Rules = Field(default_factory=Rules)
+    exceptions: Exceptions = Field(default_factory=Exceptions)
+    drift: Drift = Field(default_factory=Drift)
+    people: list[Known] = Field(default_factory=list)
+    """The names of one person: an approver, a user, a role's session and a directory's user who are the same (see the page *Identity*)."""
+    detections: Detections = Field(default_factory=Detections)
+    correlate: Correlate = Field(default_factory=Correlate)
+    redaction: Redaction = Field(default_factory=Redaction)
+    worker: Worker = Field(default_factory=Worker)
+    clock: Clock = Field(default_factory=Clock)
+    sink: Sink = Field(default_factory=Sink)
+    ndjson: Ndjson = Field(default_factory=Ndjson)
+    criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
+        default={
+            "criticality": {one: one for one in ("low", "medium", "high", "critical")},
+            "env": {"prod": "high", "production": "high", "dev": "low", "test": "low"},
+        }
+    )
+    """What tags say about a resource's worth: tag, value, level (all lower case)."""
+
+    @model_validator(mode="after")
+    def _own_groups(self) -> "Settings":
+        """Consumer groups and changelogs of another prefix are others too, unless they are named."""
+        if (prefix := self.kafka.topic_prefix) != DEFAULT_PREFIX:
+            for block, name in ((self.worker, "assess"), (self.correlate, "correlate")):
+                if "app_id" not in block.model_fields_set:
+                    block.app_id = group_id(name, prefix)
+        return self
+
+
+def examine(path: Path | None = None, env: Mapping[str, str] | None = None) -> Read[Settings]:
+    """The settings as far as they are good, with every mistake."""
+    env = os.environ if env is None else env
+    named = path or (Path(env["DRIFTLINE_CONFIG"]) if env.get("DRIFTLINE_CONFIG") else None)
+    return read(Settings, named or Path("driftline.yaml"), env, needed=named is not None)
+
+
+def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file (default: $DRIFTLINE_CONFIG, else ./driftline.yaml if there) and the environment.
+
+    Raises UserError with every mistake."""
+    found = examine(path, env)
+    if found.problems:
+        raise UserError(*found.problems)
+    use_prefix(found.settings.kafka.topic_prefix)
+    return found.settings
+
+
+def shown(settings: Settings) -> str:
+    """The settings in force as YAML, secrets masked."""
+    return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,202 @@
+"""Exceptions as people write them: in files of a folder, or on the command line. Every mistake has its place."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, files, nearest
+from driftline.pipeline.model import RiskException, exception_id
+from driftline.pipeline.rulebook import Rulebook
+from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
+
+FIELDS = (
+    "id",
+    "rule",
+    "control",
+    "resource",
+    "account",
+    "tags",
+    "reason",
+    "owner",
+    "approver",
+    "until",
+    "recreated",
+)
+TEXTS = ("id", "rule", "control", "resource", "account", "reason", "owner", "approver", "until")
+ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
+LONGEST_TEXT = 1000
+SHORTEST_REASON = 10
+At = Callable[..., str]
+"""Where a field stands, by its name; of none, where the exception begins."""
+
+
+@dataclass
+class Read:
+    """What was found."""
+
+    records: list[RiskException] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What works, and is hardly meant so."""
+
+
+@dataclass(frozen=True)
+class Checker:
+    """What exceptions are checked against."""
+
+    rulebook: Rulebook
+    now: datetime
+    longest: timedelta
+    """How far ahead the end may lie."""
+
+    def folders(self, paths: Sequence[Path]) -> Read:
+        """The exceptions of every YAML file of the folders (or files): each one, or a list of them."""
+        found, places = Read(), dict[str, str]()
+
+        def missing(path: Path) -> None:
+            found.problems.append(
+                f"{path}: there is no such file or folder of exceptions (correct exceptions.paths or the path)"
+            )
+
+        for path in files(paths, (".yaml", ".yml"), missing):
+            source = Source(path)
+            found.problems += source.problems
+            if source.problems or source.data is None:
+                continue
+            data = source.data if isinstance(source.data, list) else [source.data]
+            before = len(found.problems)
+            for number, one in enumerate(data):
+                if len(found.problems) - before > MOST_PROBLEMS:
+                    found.problems.append(f"{source.at(number)}: {MORE}")
+                    break
+                at = _within(source, number if isinstance(source.data, list) else None)
+                record = self.checked(one, at, found, "file")
+                if record is None:
+                    continue
+                if record.id in places:
+                    found.problems.append(
+                        f"{at('id')}: the same exception stands at {places[record.id]} (keep one of them, or give another id or scope)"
+                    )
+                places.setdefault(record.id, at())
+        return found
+
+    def checked(
+        self, data: Any, at: At, found: Read, source: Literal["file", "command"]
+    ) -> RiskException | None:
+        """One exception. What is wrong or doubtful goes to `found`, and so does the record if it is good."""
+        before = len(found.problems)
+        if not isinstance(data, dict):
+            found.problems.append(
+                f"{at()}: an exception is a mapping (rule, resource, reason, owner, approver, until)"
+            )
+            return None
+        data = {k: str(v) if k == "account" and type(v) is int else v for k, v in data.items()}
+        found.problems += self._fields(data, at)
+        if len(found.problems) > before:
+            return None
+        found.problems += self._scope(data, at)
+        found.problems += _people(data, at)
+        until = _time(data["until"])
+        if until is None:
+            found.problems.append(
+                f"{at('until')}: until: {data['until']!r} is no time (write 2027-03-31, or 2027-03-31T12:00:00Z)"
+            )
+        elif until > self.now + self.longest + timedelta(days=1):
+            found.problems.append(
+                f"{at('until')}: until: more than {number_of(self.longest.days, 'day')} ahead (exceptions end; write an earlier day, and look again then)"
+            )
+        if until is None or len(found.problems) > before:
+            return None
+        record = RiskException.model_validate(
+            data | {"id": data.get("id") or "", "at": self.now, "until": until, "source": source}
+        )
+        if not record.id:
+            record.id = exception_id(record.scope)
+        found.warnings += self._doubts(record, at)
+        found.records.append(record)
+        return record
+
+    def _fields(self, data: Mapping[Any, Any], at: At) -> Iterable[str]:
+        for name in data:
+            if name not in FIELDS:
+                yield f"{at(name)}: there is no field {name!r}{nearest(str(name), FIELDS)}"
+        for name in TEXTS:
+            value = data.get(name)
+            if name not in data:
+                continue
+            if not isinstance(value, str) or not value.strip():
+                yield f"{at(name)}: {name} must be text (put it in quotes)"
+            elif len(value) > LONGEST_TEXT:
+                yield f"{at(name)}: {name}: more than {LONGEST_TEXT} characters (shorten it; link to the rest)"
+        for name in ("reason", "owner", "approver", "until"):
+            if name not in data:
+                yield f"{at()}: {name} is missing"
+        if ("rule" in data) == ("control" in data):
+            yield f"{at('control')}: either rule or control (write one of them; there is no exception from everything)"
+        yield from _kinds(data, at)
+
+    def _scope(self, data: Mapping[str, Any], at: At) -> Iterable[str]:
+        known = {rule.id for rule in self.rulebook.rules} | STANDING_IDS.keys()
+        if (rule := data.get("rule")) and rule not in known:
+            yield f"{at('rule')}: there is no rule {rule!r}{nearest(rule, known)}"
+        if control := data.get("control"):
+            controls = {
+                f"{f}:{c}"
+                for rule in self.rulebook.rules
+                for f, cs in rule.frameworks.items()
+                for c in cs
+            }
+            if control not in controls:
+                yield f"{at('control')}: no rule says anything about {control!r}{nearest(control, controls)}"
+
+    def _doubts(self, record: RiskException, at: At) -> Iterable[str]:
+        if record.until <= self.now:
+            yield f"{at('until')}: {record.id} ended on {record.until:%Y-%m-%d} (delete it, or set another end)"
+        if wide(record):
+            yield f"{at('resource')}: {record.id} is too broad: every resource of every account (name resources, an account or tags)"
+
+
+def _kinds(data: Mapping[Any, Any], at: At) -> Iterable[str]:
+    tags = data.get("tags", {})
+    if not isinstance(tags, dict) or not all(
+        isinstance(v, str) for pair in tags.items() for v in pair
+    ):
+        yield f"{at('tags')}: tags must be a mapping of texts (write for example: {{env: dev}})"
+    if not isinstance(data.get("recreated", False), bool):
+        yield f"{at('recreated')}: recreated must be true or false"
+    if isinstance(id := data.get("id"), str) and not ID.fullmatch(id):
+        yield f"{at('id')}: id: 3 to 80 of a-z, 0-9, dot, dash and underscore"
+
+
+def wide(record: RiskException) -> bool:
+    """Whether it is about all there is of its rule or control."""
+    return set(record.resource) == {"*"} and not record.account and not record.tags
+
+
+def _people(data: Mapping[str, Any], at: At) -> Iterable[str]:
+    if len(data["reason"].strip()) < SHORTEST_REASON:
+        yield f"{at('reason')}: reason: too short (say why the risk is borne, and what stands against it)"
+    if data["owner"].strip().casefold() == data["approver"].strip().casefold():
+        yield f"{at('approver')}: owner and approver are the same (somebody else must accept it)"
+
+
+def _time(text: str) -> datetime | None:
+    """A time; of a day alone, its end."""
+    try:
+        if len(text) == len("2027-03-31"):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)
+        found = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
+
+
+def _within(source: Source, number: int | None) -> At:
+    def at(*name: str) -> str:
+        return source.at(*name) if number is None else source.at(number, *name)
+
+    return at

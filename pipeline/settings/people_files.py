@@ -1,0 +1,130 @@
+"""The map of people's names, as it is written: in the settings or in files of its own. Every mistake has its place."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, nearest
+from driftline.pipeline.people.identity import CHOSEN, Names, People
+from driftline.pipeline.settings.base import Block, Mistake
+from pydantic import Field
+
+FIELDS = ("id", "names")
+MOST_BYTES = 16_000_000
+
+
+class Known(Block):
+    """One person and all names, or a file of such."""
+
+    id: str = ""
+    """What the person is called from now on: best the address by which approvers are written."""
+    names: list[str] = Field(default_factory=list)
+    """All other names: ARNs of users and of roles that only this person takes, user names of the directory, `provider#subject`
+    of federated ones. Written out: no pattern."""
+    file: Path | None = None
+    """Instead of both: a YAML file with a list of them."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if self.file is None and not self.id.strip():
+            yield Mistake(("id", "file"), "is missing (write id and names of one person, or file)")
+        if self.file is not None and (self.id or self.names):
+            yield Mistake(
+                ("file", "id", "names"),
+                "stands beside id or names (write either file, or id and names)",
+            )
+        for field, name in (("id", self.id), *(("names", name) for name in self.names)):
+            if why := wrong(name) if self.file is None and name else "":
+                yield Mistake((field,), why)
+
+
+def wrong(name: str) -> str:
+    """What is wrong with a name; nothing where it is good."""
+    if not name.strip():
+        return "is empty (write the name, or leave it out)"
+    if CHOSEN.match(name):
+        return "is a session's name, which whoever takes the role chooses (write the role's ARN, if only this person takes it)"
+    if "*" in name:
+        return "holds a * (names are written out: a pattern would make several people one)"
+    return ""
+
+
+def people_of(known: Sequence[Known]) -> People:
+    """The map of the settings. Raises UserError with every mistake in it."""
+    found, problems = names_of(known)
+    if problems:
+        raise UserError(*problems)
+    return People(found)
+
+
+def names_of(
+    known: Sequence[Known], place: Callable[[int], str] = lambda number: f"people.{number}"
+) -> tuple[list[Names], list[str]]:
+    """All persons, and what is wrong. `place`: where an entry of the settings stands."""
+    found: list[Names] = []
+    problems: list[str] = []
+    owners: dict[str, tuple[str, str]] = {}
+
+    def add(one: Names, at: str) -> None:
+        for name in dict.fromkeys(name.casefold() for name in (one.id, *one.names)):
+            id, other = owners.setdefault(name, (one.id, at))
+            if id != one.id:
+                problems.append(
+                    f"{at}: {name!r} is a name of {id!r} too, at {other} (a name is one person's)"
+                )
+        found.append(one)
+
+    for number, one in enumerate(known):
+        if one.file is None:
+            add(Names(one.id, one.names), place(number))
+            continue
+        for names, at in _file(one.file, place(number), problems):
+            add(names, at)
+    return found, problems
+
+
+def _file(path: Path, at: str, problems: list[str]) -> Iterator[tuple[Names, str]]:
+    """The persons of a file, each with its place."""
+    if not path.is_file():
+        problems.append(f"{at}: there is no file {path} (correct it)")
+        return
+    if path.stat().st_size > MOST_BYTES:
+        problems.append(f"{path}: more than {MOST_BYTES} bytes (split it)")
+        return
+    source = Source(path)
+    problems += source.problems
+    if source.problems:
+        return
+    if not isinstance(source.data, list):
+        problems.append(f"{source.at()}: is no list of people (write - {{id: …, names: […]}})")
+        return
+    before = len(problems)
+    for number, one in enumerate(source.data):
+        if len(problems) - before > MOST_PROBLEMS:
+            problems.append(f"{source.at(number)}: {MORE}")
+            return
+        mistakes = list(_mistakes(one))
+        problems += [f"{source.at(number, *where)}: {why}" for where, why in mistakes]
+        if not mistakes:
+            yield Names(one["id"], one.get("names", [])), source.at(number)
+
+
+def _mistakes(one: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    if not isinstance(one, Mapping):
+        yield (), "is no person (write {id: …, names: […]})"
+        return
+    for name in one:
+        if name not in FIELDS:
+            yield (str(name),), f"unknown field {name!r}{nearest(str(name), FIELDS)}"
+    if not isinstance(one.get("id"), str):
+        yield ("id",), "id: must be text, and may not be missing"
+    elif why := wrong(one["id"]):
+        yield ("id",), f"id: {why}"
+    names = one.get("names", [])
+    if not isinstance(names, list):
+        yield ("names",), "names: must be a list (write [one, two])"
+        return
+    for number, name in enumerate(names):
+        why = wrong(name) if isinstance(name, str) else "must be text (write it in 'quotes')"
+        if why:
+            yield ("names", number), f"names.{number}: {why}"

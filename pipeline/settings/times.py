@@ -1,0 +1,45 @@
+"""Times as people write them on a command line."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.settings.base import Seconds
+from pydantic import TypeAdapter, ValidationError
+
+_seconds: TypeAdapter[float] = TypeAdapter(Seconds)
+
+
+def in_order(first: datetime | None, last: datetime | None) -> None:
+    """Raises UserError where nothing can lie between --from and --to."""
+    if first and last and first >= last:
+        raise UserError(
+            "--from and --to: there is nothing between them (write the earlier one first)"
+        )
+
+
+def moment(option: str, text: str | None, now: datetime) -> datetime | None:
+    """A time (RFC 3339; UTC where it says no zone), or a duration before `now`; None for None. Raises UserError."""
+    if text is None:
+        return None
+    try:
+        if re.match(r"\d{4}-", text):
+            found = datetime.fromisoformat(text)
+            return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return now - timedelta(seconds=_seconds.validate_python(text))
+    except (ValueError, OverflowError, ValidationError):
+        raise UserError(
+            f"{option} {text}: neither a duration nor a time (write for example 2h, or 2026-01-31T08:00:00Z)"
+        ) from None
+
+
+def ahead(option: str, text: str, now: datetime) -> datetime:
+    """So long after `now`. Raises UserError where it is no duration, or none at all."""
+    try:
+        seconds = _seconds.validate_python(text)
+        found = now + timedelta(seconds=seconds)
+    except (ValueError, OverflowError, ValidationError):
+        raise UserError(f"{option} {text}: no duration (write for example 12h, or 30d)") from None
+    if seconds <= 0:
+        raise UserError(f"{option} {text}: is over at once (write for example 12h, or 30d)")
+    return found

@@ -1,0 +1,47 @@
+"""What works and yet should not be so: secrets that others can read, in files or on the way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from driftline.pipeline.settings.base import on_loopback, secrets_of
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.settings.reader import Read, secrets_in
+from pydantic import BaseModel
+
+
+def warnings(found: Read[Settings]) -> Iterator[str]:
+    """A line each, with its place."""
+    settings, file = found.settings, found.source.path
+    files = [*_secret_files(settings)]
+    if secrets_in(found.source.data, Settings):
+        files.append((str(file), file))
+    for place, path in files:
+        if path.exists() and path.stat().st_mode & 0o007:
+            yield f"{place}: this file holds a secret and others may read it (run: chmod o= on it)"
+    for number, one in enumerate(settings.drift.expected):
+        if one.tags and not one.actors and not one.tools:
+            yield f"{found.place('drift', 'expected', number)}: drift.expected.{number}: whoever may tag a resource makes its changes expected (name actors beside tags)"
+    kafka, elastic = settings.kafka, settings.elasticsearch
+    brokers = [one.strip().rpartition(":")[0] for one in kafka.bootstrap_servers.split(",")]
+    if kafka.security_protocol == "SASL_PLAINTEXT" and not all(map(on_loopback, brokers)):
+        yield f"{found.place('kafka', 'security_protocol')}: kafka.security_protocol: what proves who we are travels in the clear (write SASL_SSL)"
+    for name, url, secret in [
+        ("elasticsearch.url", elastic.urls[0], elastic.password or elastic.api_key),
+        ("kafka.oauth.token_url", kafka.oauth and kafka.oauth.token_url, kafka.oauth),
+    ]:
+        parts = urlsplit(url or "")
+        if secret and parts.scheme == "http" and not on_loopback(parts.hostname):
+            yield f"{found.place(*name.split('.'))}: {name}: secrets travel in the clear (write https://)"
+
+
+def _secret_files(block: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:
+    """Every file that holds a secret, with the name of its setting."""
+    names = {f"{name}_file" for name in secrets_of(type(block))} | {"key_file"}
+    for name in type(block).model_fields:
+        value: Any = getattr(block, name)
+        if isinstance(value, BaseModel):
+            yield from _secret_files(value, f"{where}{name}.")
+        elif name in names and value is not None:
+            yield f"{where}{name}", value

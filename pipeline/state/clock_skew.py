@@ -1,0 +1,86 @@
+"""Records are checked against the broker's clock when they arrive: what is dated later is no statement about the world, but
+of a wrong clock, and would make all that is right look old. Pure; microseconds since 1970."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import msgspec
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.model import Change, Control, Snapshot, Swept, from_micros, micros
+from driftline.pipeline.state.resource import Head, State
+from driftline.pipeline.state.rows import NEVER
+
+AHEAD = 600_000_000
+"""More than clocks that are kept in step differ by."""
+
+
+def latest(broker_time: int | None) -> int:
+    """Up to when a record that the broker took then may be dated. None: its time is not known, anything may."""
+    return NEVER if broker_time is None else broker_time + AHEAD
+
+
+def check(record: Snapshot | Change | Control, until: int) -> None:
+    """Raises Malformed where any time of the record is later than `until`."""
+    if until == NEVER:
+        return
+    for name, time in _times(record):
+        if micros(time) > until:
+            raise Malformed(
+                f"{name} {from_micros(micros(time))} is more than ten minutes ahead of the broker's clock"
+                f" ({from_micros(until - AHEAD)}): is the clock right of the machine that wrote it?"
+            )
+
+
+def swept(record: Swept, broker_time: int | None) -> tuple[int, int]:
+    """When a sweep began by the broker's clock, as far as it can be told, and when everything that it read has come. It is
+    told when it has ended: a collector's clock that is ahead of the broker's then was ahead when it began, too, and what
+    was made meanwhile would look older than the list. One that is behind does not make its readings come earlier."""
+    began, ended = micros(record.started_at), micros(record.ended_at or record.started_at)
+    if broker_time is None:
+        return began, 0
+    return began - max(0, ended - broker_time), max(ended, broker_time)
+
+
+def _times(record: Snapshot | Change | Control) -> Iterator[tuple[str, datetime]]:
+    if isinstance(record, Snapshot):
+        yield "captured_at", record.captured_at
+        for part in record.parts:
+            yield f"parts.{part.name}.captured_at", part.captured_at
+            if part.provided_at is not None:
+                yield f"parts.{part.name}.provided_at", part.provided_at
+    elif isinstance(record, Change):
+        yield "occurred_at", record.occurred_at
+    elif record.tick is not None:
+        yield "tick.watermark", record.tick.watermark
+    elif record.swept is not None:
+        yield "swept.started_at", record.swept.started_at
+        if record.swept.ended_at is not None:
+            yield "swept.ended_at", record.swept.ended_at
+    elif record.gone is not None:
+        yield "gone.at", record.gone.at
+    elif record.baseline is not None:
+        yield "baseline.at", record.baseline.at
+
+
+def healed(state: State, until: int) -> State:
+    """A state that was dated ahead before there was this check: without those times, so that what is right counts."""
+    head, body = state.head, state.body
+    ahead = max(
+        head.seen_at, head.said_at, body.not_before, body.changed_at, *head.parts.values(), 0
+    )
+    if ahead <= until:
+        return state
+
+    def right(at: int) -> int:
+        return at if at <= until else 0
+
+    head = Head(
+        b"", right(head.seen_at), right(head.said_at), {name: right(at) for name, at in head.parts.items()},
+        {name: at for name, at in head.provided.items() if at <= until}, head.scope,
+        again_at=head.again_at,  # revisions stay above what was said, right or not
+    )  # fmt: skip
+    body = msgspec.structs.replace(
+        body, not_before=right(body.not_before), changed_at=right(body.changed_at), agreed_at=right(body.agreed_at),
+        replaced_at=right(body.replaced_at), hidden={n: one for n, one in body.hidden.items() if one.at <= until},
+    )  # fmt: skip
+    return State(head, body, state.due, state.position)

@@ -1,0 +1,64 @@
+"""What `driftline baseline declare` takes of a plan, what it refuses, and what it tells of it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+
+if TYPE_CHECKING:
+    from driftline.collectors.aws.terraform import Found
+    from driftline.pipeline.model import Baseline
+
+
+def whole(plan: Path, partial: Iterable[str]) -> None:
+    """Raises UserError where a plan does not tell of all that its code declares, or not of what is applied."""
+    if reasons := list(partial):
+        raise UserError(
+            *(f"{plan}: not whole: {why}" for why in reasons),
+            f"{plan}: nothing was declared: declare a whole plan without changes (or --force: it is taken as it is, and nothing ends by it)",
+        )
+
+
+def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -> None:
+    """A state's serial only grows, and its lineage never changes. Raises UserError."""
+    for known in mine:
+        if lineage and known.lineage and lineage != known.lineage:
+            raise UserError("--plan: the state is of another lineage than the one before (is it the right workspace? else --force)")  # fmt: skip
+        if serial is not None and known.serial is not None and serial < known.serial:
+            raise UserError(f"--plan: the state is older (serial {serial}) than the one before ({known.serial}) (take the newest, or --force)")  # fmt: skip
+
+
+def alone(found: "Found", others: "Iterable[Baseline]") -> None:
+    """What another workspace declares stays its own: there is one word of code on a resource."""
+    sources = {b.uid: b for b in others}
+    for record in found.records:
+        if other := sources.get(record.uid):
+            found.not_compared[record.address] = f"{other.address or record.uid} of workspace {other.source} is {record.kind} for the same resource (end that first, or --force)"  # fmt: skip
+    found.records = [record for record in found.records if record.uid not in sources]
+
+
+def show(found: "Found", over: "Iterable[Baseline]", form: str) -> None:
+    """Says what is compared and what is not, as a table or JSON."""
+    from driftline.pipeline.report.totals import ascii_json, plain
+
+    ended = [b.uid for b in over]
+    if form == "json":
+        click.echo(ascii_json({
+            "kind": found.kind, "declared": {r.uid: r.expect for r in found.records}, "addresses": {r.uid: found.addresses[r.uid] for r in found.records},
+            "ended": ended, "not_compared": found.not_compared, "partial": found.partial, "notes": found.notes,
+        }))  # fmt: skip
+        return
+    for why in found.partial:
+        click.echo(plain(f"not whole, so nothing ends: {why}"))
+    for note in found.notes:
+        click.echo(plain(f"note: {note}"))
+    for record in found.records:
+        click.echo(plain(f"{found.kind}: {record.uid}: {', '.join(sorted(record.expect))}"))
+    for uid in ended:
+        click.echo(plain(f"ended: {uid}"))
+    for address, why in sorted(found.not_compared.items()):
+        click.echo(plain(f"not compared: {address}: {why}"))
+    click.echo(f"{number_of(len(found.records), 'resource')} {found.kind}, {number_of(len(ended), 'ends', 'end')}, {number_of(len(found.not_compared), 'is', 'are')} not or not wholly compared")  # fmt: skip

@@ -1,0 +1,291 @@
+"""What `driftline doctor` asks of our own parts: settings, state, Kafka, topics, programs, Elasticsearch."""
+
+import asyncio
+import os
+import re
+import shlex
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import libversion
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.kafka.client import explained, reached
+from driftline.pipeline.kafka.redeliver import box
+from driftline.pipeline.ops.checks import Check, Line, apart
+from driftline.pipeline.records.topics import (
+    ALERTS,
+    CHANGES,
+    CONTROL,
+    DRIFT,
+    FINDINGS,
+    RESTATEMENTS,
+    SIGNALS,
+    SNAPSHOTS,
+    group_id,
+)
+from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.tasks import doctor_kafka
+
+if TYPE_CHECKING:
+    from driftline.pipeline.detections.rule import Detection
+
+BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
+ELASTIC = "is Elasticsearch running, and does elasticsearch.url name it?"
+AWS = "is AWS reachable from here, and is AWS_ENDPOINT_URL (if set) right?"
+AREAS = ("settings", "kafka", "elasticsearch", "aws")
+
+
+def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
+    """Every check by its area. A call's own time is a little shorter than its check's."""
+    from driftline.collectors.aws import doctor as aws
+
+    short, own = seconds * 0.8, settings.aws
+    group = partial(doctor_kafka.group, settings)
+    worker, sink = settings.worker.app_id, group_id("sink-elasticsearch")
+    home, correlator = settings.worker.state_dir, settings.correlate.app_id
+    return {
+        "settings": [
+            Check("settings", lambda: _settings(settings)),
+            Check("rules", lambda: _rules(settings)),
+            Check("detections", lambda: _detections(settings)),
+            Check("state folder", lambda: _state(home, worker)),
+        ],
+        "kafka": [
+            Check("Kafka", lambda: _kafka(settings, short), silent=BROKERS),
+            Check("topics", lambda: _topics(settings), "Kafka", BROKERS),
+            Check("clock", lambda: doctor_kafka.clock(settings, short), "Kafka", BROKERS),
+            Check("change events", lambda: doctor_kafka.events(settings, short), "Kafka", BROKERS),
+            Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CHANGES, CONTROL), short), "Kafka", BROKERS),
+            Check("correlate", lambda: group("correlate", correlator, (SIGNALS,), short), "Kafka", BROKERS),
+            Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS, RESTATEMENTS, ALERTS, DRIFT), short), "Kafka", BROKERS),
+            Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),
+            Check("exceptions", lambda: _exceptions(settings), "Kafka", "see: driftline exceptions list"),
+            Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),
+        ],
+        "elasticsearch": [
+            Check("Elasticsearch", lambda: _elastic(settings, short, _health), silent=ELASTIC),
+            Check("templates", lambda: _elastic(settings, short, _templates), "Elasticsearch", ELASTIC),
+        ],
+        "aws": [
+            Check("AWS credentials", lambda: aws.caller(own), silent=AWS),
+            *([Check("event queues", lambda: aws.queues(own), "AWS credentials", AWS)] if own.events.queues else []),
+            Check("AWS accounts", lambda: aws.roles(own, short), "AWS credentials", AWS),
+            Check("AWS permissions", lambda: aws.permissions(own, short), "AWS credentials", AWS),
+        ],
+    }  # fmt: skip
+
+
+def _settings(settings: Settings) -> Iterator[Line]:
+    yield Line("settings", "ok", "read and valid")
+    key = settings.redaction.key
+    step = "openssl rand -hex 32 > redaction.key, and set redaction.key_file or DRIFTLINE_REDACTION__KEY"
+    if key is None:
+        yield Line("redaction key", "fail", "missing: collectors refuse to start", step)
+    elif len(key.get_secret_value()) < 16:
+        yield Line("redaction key", "fail", "shorter than 16 characters", step)
+    else:
+        yield Line("redaction key", "ok", "set")
+
+
+def _rules(settings: Settings) -> Iterator[Line]:
+    from driftline.pipeline.offline.content import rulebook_and_options
+
+    rulebook, _ = rulebook_and_options(settings)
+    count = len(rulebook.rules)
+    step = "" if count else "set rules.builtin, or rules.paths"
+    yield Line("rules", "ok" if count else "fail", f"{number_of(count, 'rule')}, hash {rulebook.hash[:12]}", step)  # fmt: skip
+
+
+def _detections(settings: Settings) -> Iterator[Line]:
+    """What is asked of the stream, and what no configured source can answer."""
+    from driftline.pipeline.detections.rule import OWN
+    from driftline.pipeline.offline.content import watch
+
+    found = watch(settings).found
+    rules, correlations = len(found.rules), len(found.correlations)
+    text, what = (
+        f"{number_of(rules, 'detection')}, {number_of(correlations, 'correlation')}",
+        "detections",
+    )
+    own = settings.aws.events
+    if own.queues or own.lookup:
+        yield Line(what, "ok", text)
+        yield from _deaf(found.rules.values(), {queue.source for queue in own.queues})
+        return
+    deaf = sum(rule.logsource.get("product") != OWN for rule in found.rules.values())
+    yield Line(what, "warn" if deaf else "ok", f"{text}; {deaf} of them ask for change events, and no source is configured",
+               "deploy/aws/README.md, then aws.events.queues" if deaf else "")  # fmt: skip
+
+
+ASKED: Mapping[str, tuple[str, str, str]] = {
+    "data": ("log", "data events (who reads objects)", "deploy/aws/README.md, data_event_objects; then a queue of source log in aws.events.queues"),
+    "guardduty": ("eventbridge", "findings of GuardDuty", "deploy/aws/README.md, then a queue of source eventbridge"),
+    "inspector": ("eventbridge", "findings of Inspector", "deploy/aws/README.md, then a queue of source eventbridge"),
+}  # fmt: skip
+"""What detections may ask for beside changes: the source that it comes by, and what to do."""
+
+
+_READS = re.compile(r"(?:batchget|describe|get|head|list|lookup|query|search)", re.I)
+
+
+def _only_reads(rule: "Detection") -> bool:
+    """Whether a rule names events, and all of them by their names only read."""
+    names = rule.anchor.get("eventName", frozenset[str]())
+    return bool(names) and all(map(_READS.match, names))
+
+
+def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
+    """Detections that cannot fire for want of what they look at."""
+    from driftline.pipeline.detections.correlations import ours
+
+    asking: dict[str, list[str]] = {}
+    for rule in rules:
+        own = ours(rule.about).get("sources", ())
+        for source in [*own, "reads"] if _only_reads(rule) and "reads" not in own else own:
+            asking.setdefault(source, []).append(rule.name or rule.id)
+    for source, (way, text, step) in ASKED.items():
+        if source in asking and way not in configured:
+            yield Line("detections", "warn", f"{text} do not come: {', '.join(sorted(asking[source])[:5])} cannot fire", step)  # fmt: skip
+    if reads := sorted(asking.get("reads", ())):
+        yield Line("detections", "ok", f"{', '.join(reads[:5])} ask for calls that only read: they come if they are forwarded (deploy/aws, read_events)")  # fmt: skip
+
+
+def _state(home: Path, app_id: str) -> Iterator[Line]:
+    """What a worker keeps here is sensitive: nobody else may read it."""
+    what, folder = "state folder", home / app_id
+    if not folder.exists():
+        nearest = next(path for path in folder.parents if path.exists())
+        if os.access(nearest, os.W_OK | os.X_OK):
+            yield Line(what, "ok", f"{folder} is not there yet; a worker of this user makes it")
+        else:
+            yield Line(what, "warn", f"{folder} is not there, and this user may not make it",
+                       f"for a worker here: install -d -m 0700 -o USER {shlex.quote(str(home))}")  # fmt: skip
+        return
+    paths = [folder, *folder.rglob("*")]
+    open_ = [path for path in paths if path.lstat().st_mode & 0o077]
+    if open_:
+        yield Line(what, "fail", f"others may enter or read {len(open_)} of {len(paths)} files, such as {open_[0]}",
+                   f"chmod -R go= {shlex.quote(str(folder))}")  # fmt: skip
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        yield Line(what, "warn", f"{folder} is another user's", "ask as the worker's user")
+    else:
+        yield Line(what, "ok", f"{folder}, open to nobody else")
+
+
+def _kafka(settings: Settings, seconds: float) -> Iterator[Line]:
+    kafka = settings.kafka
+    security = " ".join(filter(None, (kafka.security_protocol, kafka.sasl_mechanism)))
+    where = f"{kafka.bootstrap_servers} ({security})"
+    with explained(kafka):
+        known = reached(kafka, seconds).list_topics(timeout=seconds)
+    brokers = len(known.brokers)
+    text = f"{brokers} broker{'s' * (brokers > 1)} at {where}; librdkafka {libversion()[0]}"
+    yield Line("Kafka", "ok", text)
+
+
+def _topics(settings: Settings) -> Iterator[Line]:
+    from driftline.pipeline.kafka import topics_admin
+    from driftline.pipeline.records.topics import topics_of
+
+    every = topics_of(settings.worker.app_id, settings.correlate.app_id)
+    found = topics_admin.compare(settings.kafka, every)
+    for app_id in (settings.worker.app_id, settings.correlate.app_id):
+        for text in topics_admin.remade(
+            settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
+        ):
+            yield Line("topics", "fail", *apart(text))
+    if not found:
+        yield Line("topics", "ok", f"{len(every)} topics as they should be")
+    for broken in (True, False):
+        for text in topics_admin.told((x for x in found if x.broken == broken), len(every)):
+            yield Line("topics", "fail" if broken else "warn", *apart(text))
+
+
+def _exceptions(settings: Settings) -> Iterator[Line]:
+    """How many there are is no trouble; that some end soon is worth knowing."""
+    from driftline.pipeline.kafka.exception_store import stored
+
+    now = datetime.now(UTC)
+    standing = [r for r in stored(settings.kafka).values() if r.in_force(now)]
+    soon = sum(record.until <= now + timedelta(days=14) for record in standing)
+    yield Line("exceptions", "ok", f"{len(standing)} in force, {soon} of them end within 14 days")
+
+
+def _sweeps(settings: Settings) -> Iterator[Line]:
+    from driftline.collectors.base import known_from
+    from driftline.collectors.coverage import rows
+    from driftline.pipeline.kafka.client import read_compacted
+    from driftline.pipeline.records.topics import SWEEPS
+
+    with explained(settings.kafka):
+        _, headers, _ = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
+    found = rows(headers.values(), datetime.now(UTC))
+    lacking = sum(not row.healthy for row in found)
+    if not found:
+        yield Line("sweeps", "warn", "nothing was ever read", "run: driftline collect aws")
+    elif lacking:
+        yield Line("sweeps", "warn", f"{lacking} of {len(found)} scopes not read whole, or not within a day",
+                   "see: driftline coverage --lacking")  # fmt: skip
+    else:
+        yield Line(
+            "sweeps", "ok", f"{number_of(len(found), 'scope')}, each read whole within a day"
+        )
+
+
+def _letters(settings: Settings) -> Iterator[Line]:
+    with explained(settings.kafka):
+        count = len(box(settings.kafka).letters)
+    yield Line("dead letters", "warn" if count else "ok", f"{count}" if count else "none",
+               "see: driftline deadletter list" if count else "")  # fmt: skip
+
+
+def _elastic(
+    settings: Settings, seconds: float, ask: Callable[[Any, Settings], Awaitable[Line]]
+) -> Iterator[Line]:
+    from driftline.sinks.elasticsearch.sink import client
+    from elasticsearch import AuthenticationException, AuthorizationException, TransportError
+
+    async def run() -> Line:
+        async with client(settings.elasticsearch) as es:
+            return await ask(es.options(request_timeout=seconds), settings)
+
+    url = settings.elasticsearch.url
+    try:
+        yield asyncio.run(run())
+    except (AuthenticationException, AuthorizationException) as error:
+        raise UserError(
+            f"{url} refuses us: {error.status_code} (correct elasticsearch.username, password or api_key; its"
+            " roles: driftline permissions elasticsearch)"
+        ) from None
+    except TransportError as error:
+        raise UserError(f"{url}: {error.message[:300]} ({ELASTIC})") from None
+
+
+async def _health(es: Any, settings: Settings) -> Line:
+    health = await es.cluster.health()
+    told = await es.nodes.info(metric="os", filter_path="nodes.*.version")
+    versions = "/".join(sorted({str(node["version"]) for node in told.get("nodes", {}).values()}))
+    where = (
+        f"{health['cluster_name']} {versions} at {settings.elasticsearch.url} is {health['status']}"
+    )
+    version = health.meta.headers.get("x-elastic-product", "")
+    if version != "Elasticsearch":
+        return Line("Elasticsearch", "fail", f"{where}, and does not say that it is Elasticsearch", ELASTIC)  # fmt: skip
+    red = health["status"] == "red"
+    step = "see its cluster's allocation explain API" if red else ""
+    return Line("Elasticsearch", "fail" if red else "ok", where, step)
+
+
+async def _templates(es: Any, settings: Settings) -> Line:  # noqa: ARG001 - as every check of it
+    from driftline.sinks.elasticsearch.installation import check, state
+    from driftline.sinks.elasticsearch.templates import fingerprint
+
+    problem = await check(es)
+    if problem:
+        return Line("templates", "fail", *apart(problem))
+    index, _ = await state(es)
+    return Line("templates", "ok", f"version {fingerprint()}, behind the alias: {index}")

@@ -1,0 +1,170 @@
+"""What `driftline doctor` asks Kafka about our programs: the last tick, and how far consumer groups are."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.kafka.client import admin, answer, explained
+from driftline.pipeline.kafka.clock import SOURCE
+from driftline.pipeline.kafka.redeliver import Origins
+from driftline.pipeline.model import Control
+from driftline.pipeline.ops.checks import Line
+from driftline.pipeline.records.topics import CONTROL, Topic
+from driftline.pipeline.settings.blocks import Settings
+
+BACKLOG = 2400.0
+"""Seconds that a source may be behind, its own lateness (20 minutes at most) among them."""
+LATE = 300.0
+"""Seconds that the oldest waiting record may wait, or the clock be silent, unremarked."""
+TAIL = 400
+"""So many of the last control records are looked at for a tick."""
+
+
+def clock(settings: Settings, seconds: float) -> Iterator[Line]:
+    """How long ago the last tick was written."""
+    run = "run: driftline clock"
+    found = _ticks(settings, seconds).get(SOURCE)
+    if found is None:
+        yield Line("clock", "warn", "no tick was written lately, or ever", run)
+        return
+    age = found.age
+    late = age > max(LATE, 4 * settings.clock.interval)
+    text = f"the last tick was written {age:.0f} s ago"
+    told = f"{text}: what waits, is restated or becomes stale stands still" if late else text
+    yield Line("clock", "fail" if late else "ok", told, run if late else "")
+
+
+class Told(NamedTuple):
+    """A source's last tick."""
+
+    age: float
+    """Seconds since it was written."""
+    behind: float
+    """Seconds from now back to its watermark."""
+
+
+def _ticks(settings: Settings, seconds: float) -> dict[str, Told]:
+    """The last tick of every source that told one lately."""
+    slot, origins = TopicPartition(CONTROL.name, 0), Origins(settings.kafka)
+    readers: dict[str, dict[str, Told | None]] = {}
+    try:
+        with explained(settings.kafka):
+            low, high = origins.ends(slot, seconds)
+            for message in origins.since(slot.topic, 0, max(low, high - TAIL)):
+                try:
+                    tick = Control.model_validate_json(message.value() or b"").tick
+                except ValueError:
+                    continue
+                if tick is not None:
+                    now = time.time()
+                    age = max(0.0, now - message.timestamp()[1] / 1000)
+                    told = Told(age, max(0.0, now - tick.watermark.timestamp()))
+                    readers.setdefault(tick.source, {})[tick.reader] = None if tick.ended else told
+    finally:
+        origins.close()
+    return {source: last for source, told in readers.items() if (last := _last(told.values()))}
+
+
+def _last(readers: Iterable[Told | None]) -> Told | None:
+    """Of a source's readers that were heard lately the one that is furthest behind, or whoever was heard last."""
+    heard = [told for told in readers if told is not None]
+    lately = [told for told in heard if told.age <= LATE]
+    return max(lately, key=lambda told: told.behind) if lately else min(heard, default=None)
+
+
+def events(settings: Settings, seconds: float) -> Iterator[Line]:
+    """Which sources of change events are on, and how late they run."""
+    own, what = settings.aws.events, "change events"
+    wanted = sorted({queue.source for queue in own.queues} | ({"lookup"} if own.lookup else set()))
+    if not wanted:
+        yield Line(what, "ok", "no source is configured: only sweeps find what changed, and nobody is named for it",
+                   "to name them: deploy/aws/README.md, then aws.events.queues")  # fmt: skip
+        return
+    ticks = _ticks(settings, seconds)
+    for source in wanted:
+        told = ticks.get(f"aws.{source}")
+        if told is None or told.age > max(LATE, 4 * own.tell):
+            last = "lately, or ever" if told is None else f"for {told.age:.0f} s"
+            yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause, then names nobody",
+                       "run: driftline collect events")  # fmt: skip
+        elif told.behind > BACKLOG:
+            yield Line(what, "warn", f"{source}: {number_of(round(told.behind / 60), 'minute')} behind",
+                       "more of: driftline collect events (or raise aws.events.readers)")  # fmt: skip
+        else:
+            yield Line(what, "ok", f"{source}: everything until {number_of(round(told.behind / 60), 'minute')} ago has come")  # fmt: skip
+
+
+def group(
+    settings: Settings, program: str, name: str, topics: Sequence[Topic], seconds: float
+) -> Iterator[Line]:
+    """How far a program's consumer group is behind, and how many of it run."""
+    what, run = program.split()[0], f"run: driftline {program}"
+    client = admin(settings.kafka)
+    with explained(settings.kafka):
+        groups = answer(client.list_consumer_groups, request_timeout=seconds, seconds=seconds).valid
+        if name not in {found.group_id for found in groups}:
+            yield Line(what, "warn", f"no group {name}: it has never run", run)
+            return
+        about = answer(client.describe_consumer_groups, [name], seconds=seconds)[name]
+        slots = [TopicPartition(t.name, n) for t in topics for n in range(t.partitions)]
+        behind, lost = _behind(client, name, slots, seconds)
+        members, waiting = len(about.members), sum(behind.values())
+        slot = max(behind, key=lambda one: behind[one], default=None)
+        age = _age(settings, slot) if slot else 0.0
+    if lost:
+        yield Line(what, "fail", f"retention has passed what it had not read, on {', '.join(lost[:3])}",
+                   "choose a longer retention, move the group to the oldest offset, then: driftline collect aws --once")  # fmt: skip
+    state = f"{members} running, {about.state.name.lower().replace('_', ' ')}"
+    if not members:
+        yield Line(
+            what,
+            "fail" if waiting else "warn",
+            f"none runs; {number_of(waiting, 'record waits', 'records wait')}",
+            run,
+        )
+    elif not waiting:
+        yield Line(what, "ok", f"{name} is up to date ({state})")
+    else:
+        late = age > LATE
+        text = f"{number_of(waiting, 'record waits', 'records wait')}, the oldest looked at for {age:.0f} s ({state})"
+        step = f"look at its log and /metrics, or start more: driftline {program}" if late else ""
+        yield Line(what, "warn" if late else "ok", text, step)
+
+
+def _behind(
+    client: AdminClient, group: str, slots: list[TopicPartition], seconds: float
+) -> tuple[dict[TopicPartition, int], list[str]]:
+    """Records that wait, by partition with the offset that comes next; and where retention took some unread."""
+    wanted = [ConsumerGroupTopicPartitions(group, slots)]
+    asked = answer(client.list_consumer_group_offsets, wanted, seconds=seconds)
+    committed = asked[group].topic_partitions
+    specs: tuple[Any, Any] = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    ends = [
+        answer(client.list_offsets, dict.fromkeys(slots, spec), seconds=seconds) for spec in specs
+    ]
+    lows, highs = (
+        {(tp.topic, tp.partition): told.offset for tp, told in found.items()} for found in ends
+    )
+    behind: dict[TopicPartition, int] = {}
+    lost: list[str] = []
+    for tp in committed:
+        slot = (tp.topic, tp.partition)
+        at = tp.offset if tp.offset >= 0 else lows[slot]
+        if at < lows[slot]:
+            lost.append(f"{tp.topic}[{tp.partition}]")
+        if highs[slot] > at:
+            behind[TopicPartition(*slot, max(at, lows[slot]))] = highs[slot] - at
+    return behind, lost
+
+
+def _age(settings: Settings, slot: TopicPartition) -> float:
+    """Seconds since the record at a partition's next offset was written."""
+    origins = Origins(settings.kafka)
+    try:
+        message = next(origins.since(slot.topic, slot.partition, slot.offset), None)
+    finally:
+        origins.close()
+    return max(0.0, time.time() - message.timestamp()[1] / 1000) if message else 0.0

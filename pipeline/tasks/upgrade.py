@@ -1,0 +1,147 @@
+"""What an installation written by an older version needs: topics, state, and the destination's templates."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from confluent_kafka import TopicPartition
+from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka.client import TIMEOUT, consumer, explained, read_all
+from driftline.pipeline.kafka.topics_admin import Difference
+from driftline.pipeline.records.topics import Topic, groups_of, looking, state_of, topics_of
+from driftline.pipeline.settings.blocks import Kafka, Settings
+from driftline.pipeline.state import rows as state_rows
+
+NEWEST = 50
+"""Records of each partition of a changelog that are looked at, from its end."""
+ELASTICSEARCH = "Elasticsearch"
+Mark = Literal["current", "pending", "blocked"]
+
+
+class Step(NamedTuple):
+    """One thing, and whether it is as this version needs it."""
+
+    what: str
+    mark: Mark
+    """`pending`: `upgrade --apply` does it; `blocked`: somebody has to do something first."""
+    text: str
+
+
+def check(settings: Settings) -> list[Step]:
+    """What is to be done. Raises UserError where Kafka cannot be asked."""
+    return _steps(settings, topics_admin.compare(settings.kafka, _wanted(settings)))
+
+
+def _steps(settings: Settings, found: Sequence[Difference]) -> list[Step]:
+    """`found`: what differs of the topics."""
+    return [*_topics(settings, found), *_states(settings), *_elasticsearch(settings)]
+
+
+def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
+    """Does what can be done while everything runs, told line by line; what is left then. Raises UserError."""
+    found = topics_admin.compare(settings.kafka, _wanted(settings))
+    steps = _steps(settings, found)
+    if blocked := [step for step in steps if step.mark == "blocked"]:
+        return blocked
+    if all(step.mark == "current" for step in steps):
+        return []
+    if any(one.missing for one in found):
+        for made in topics_admin.create(
+            settings.kafka, settings.worker.app_id, settings.correlate.app_id
+        ):
+            if made.text.startswith("made"):
+                tell(f"{made.name}: {made.text}")
+    for line in topics_admin.alter(settings.kafka, found):
+        tell(line)
+    if any(step.what == ELASTICSEARCH and step.mark == "pending" for step in steps):
+        from driftline.sinks.elasticsearch import install
+
+        asyncio.run(install(settings, tell))
+    return [step for step in check(settings) if step.mark != "current"]
+
+
+def _wanted(settings: Settings) -> tuple[Topic, ...]:
+    return topics_of(settings.worker.app_id, settings.correlate.app_id)
+
+
+def _topics(settings: Settings, found: Sequence[Difference]) -> Iterator[Step]:
+    remade = [
+        text
+        for app_id in (settings.worker.app_id, settings.correlate.app_id)
+        for text in topics_admin.remade(
+            settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
+        )
+    ]
+    for text in remade:
+        yield Step("topics", "blocked", text)
+    for one in found:
+        if one.missing:
+            yield Step("topics", "pending", f"{one.topic.name} is missing")
+        elif one.setting is not None:
+            name, value = one.setting
+            yield Step("topics", "pending", f"{one.topic.name}: {name} is to be {value}")
+        else:
+            yield Step("topics", "blocked", one.text)
+    if not (found or remade):
+        yield Step("topics", "current", f"{len(_wanted(settings))} topics")
+
+
+def _states(settings: Settings) -> Iterator[Step]:
+    """Rows are brought to the present version one by one, when they next change: there is nothing to apply."""
+    for what, topic in (
+        ("state of the worker", state_of(settings.worker.app_id)),
+        ("state of the correlator", groups_of(settings.correlate.app_id)),
+    ):
+        versions = _versions(settings.kafka, topic)
+        newest = max(versions, default=0)
+        if newest > state_rows.STATE_VERSION:
+            text = f"{topic.name} was written by a newer Driftline (version {newest}, this one knows {state_rows.STATE_VERSION}): install that one"
+            yield Step(what, "blocked", text)
+        elif not versions:
+            yield Step(what, "current", "empty")
+        else:
+            old = sorted(one for one in versions if one < state_rows.STATE_VERSION)
+            more = (
+                f"; rows of version {', '.join(map(str, old))} are read as they are" if old else ""
+            )
+            yield Step(what, "current", f"version {newest}{more}")
+
+
+def _versions(kafka: Kafka, topic: Topic) -> set[int]:
+    """The versions of the newest rows of a changelog; empty where there are none."""
+    with explained(kafka):
+        reader = consumer(kafka, looking())
+        try:
+            known = reader.list_topics(topic.name, TIMEOUT).topics[topic.name]
+            start = {}
+            for number in known.partitions if known.error is None else ():
+                slot = TopicPartition(topic.name, number)
+                low, high = reader.get_watermark_offsets(slot, TIMEOUT)
+                if high > low:
+                    start[number] = max(low, high - NEWEST)
+        finally:
+            reader.close()
+        if not start:
+            return set()
+        rows = (message.value() for message in read_all(kafka, topic.name, start))
+        return {version for row in rows if row and (version := state_rows.version(row)) is not None}
+
+
+def _elasticsearch(settings: Settings) -> Iterator[Step]:
+    if "elasticsearch" not in settings.model_fields_set:
+        yield Step(ELASTICSEARCH, "current", "not in the settings: not looked at")
+        return
+    from driftline.sinks.elasticsearch import check as look
+    from driftline.sinks.elasticsearch import explained as explain
+
+    try:
+        problem = asyncio.run(look(settings))
+    except Exception as error:
+        told = explain(error, settings)
+        if told is None:
+            raise
+        raise told from None
+    if problem is None:
+        yield Step(ELASTICSEARCH, "current", "templates and index")
+    else:
+        yield Step(ELASTICSEARCH, "pending", problem)
