@@ -20,6 +20,7 @@ from driftline.pipeline.records.outputs import Work
 from driftline.pipeline.records.topics import PARTITIONS
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.state.rows import ORIGINS_KEY, NewerState
+from driftline.pipeline.worker import faust_seam
 from driftline.pipeline.worker import status as signs
 from driftline.pipeline.worker.commit import Ledger, Then
 from driftline.pipeline.worker.dead_letters import Graves
@@ -60,7 +61,7 @@ class Agent:
             settings.kafka,
             job.app_id,
             self.session,
-            lambda: faust_app.consumer_generation_id,
+            partial(faust_seam.generation, faust_app),
         )
         self.turn = asyncio.Lock()  # held for the length of a batch
         self.partitions: dict[int, Folding] = {}
@@ -195,27 +196,13 @@ class Agent:
 
     async def look(self) -> None:
         """Now and then: whether what is there also comes."""
-        recovered = self.app.tables.recovery.completed.is_set() and not self.app.rebalancing
-        if not recovered or self.guard.broken is not None:
+        if not faust_seam.recovered(self.app) or self.guard.broken is not None:
             return
-        held = [
-            (tp.topic, tp.partition)
-            for tp in self.app.consumer.assignment()
-            if tp.topic in self.inputs
-        ]
+        held = [(tp.topic, tp.partition) for tp in faust_seam.assigned(self.app, self.inputs)]
         try:
-            await self.guard.look(held, self._facts)
+            await self.guard.look(held, partial(faust_seam.consumer_facts, self.app))
         except KafkaException as why:
             log.warning("Kafka does not say how far it is", extra={"error": str(why)})
-
-    def _facts(self) -> dict[str, Any]:
-        """What Faust thinks it is doing, for the log of a stall."""
-        consumer = self.app.consumer
-        return {
-            "flow": consumer.flow_active,
-            "paused": len(consumer._paused_partitions),  # noqa: SLF001 - only told
-            "unacked": len(consumer.unacked),
-        }
 
     def _partition(self, number: int) -> Folding:
         if number not in self.partitions:

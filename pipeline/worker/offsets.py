@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException, TopicPartition
@@ -96,7 +96,7 @@ class Guard:
             ours.append(event)
         return ours
 
-    async def look(self, held: list[Slot], facts: Callable[[], dict[str, Any]]) -> None:
+    async def look(self, held: list[Slot], facts: Callable[[], Mapping[str, Any]]) -> None:
         """Leaves when a held partition has records and none came for several looks: a gap that is at the end of a
         partition shows only when another record follows, which may be hours later."""
         behind = await asyncio.to_thread(self._behind, held)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,30 +53,21 @@ def _work(
 ) -> None:
     """Never returns."""
     found = topics_admin.ids(settings.kafka, (*job.inputs, state_of(job.app_id)))
+    from driftline.pipeline.worker import faust_seam
     from driftline.pipeline.worker.app import create
-    from driftline.pipeline.worker.store import guard_opening
-    from faust.worker import Worker
+    from driftline.pipeline.worker.store import opening_failed
 
     os.umask(0o077)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app, agent = create(settings, job, found)
-    # not before the loop is set: a store made earlier hangs at SIGTERM
-    agent.table.data.apply_changelog_batch = agent.rows.recover
-    guard_opening(agent.table.data, home)
+    faust_seam.apply_changelog_by(agent.table, agent.rows.recover)
+    faust_seam.on_open_failure(agent.table, partial(opening_failed, home))
     serve(listening, lambda: agent.alive)
     _reload_on_hangup(loop, agent, lambda: make(_same_deployment(settings)))
     gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
     gc.set_threshold(50_000, 20, 100)
-    worker = Worker(
-        app,
-        loop=loop,
-        loglevel="WARNING",
-        redirect_stdouts=False,
-        logging_config=_LOGGING,
-        quiet=True,
-    )
-    worker.spinner = None  # it writes terminal codes between the lines of the log
+    worker = faust_seam.process(app, loop, _LOGGING)
     code = EXIT_OWN_ERROR
     try:
         code = int(worker.execute_from_commandline() or 0)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from driftline.pipeline.ops import metrics
+from driftline.pipeline.worker import faust_seam
 from driftline.pipeline.worker.stages import Folding
 
 GOOD = ("unchanged", "changed", "duplicates", "older", "changes", "evidence", "signals", "late", "unknown", "marks")  # fmt: skip
@@ -17,8 +18,8 @@ def elements(partition: Folding) -> int:
 def ready(app: Any, expected: Mapping[tuple[str, int], int], inputs: Sequence[str]) -> None:
     """Ready is who holds partitions whose states are recovered. `expected`: the offset that
     comes next; `inputs`: topics, the first of which is counted."""
-    recovered = app.tables.recovery.completed.is_set() and not app.rebalancing
-    held = [tp for tp in app.consumer.assignment() if tp.topic in inputs] if recovered else []
+    recovered = faust_seam.recovered(app)
+    held = faust_seam.assigned(app, inputs) if recovered else []
     for tp in held:
         high, at = app.consumer.highwater(tp), expected.get((tp.topic, tp.partition))
         if high is not None and at is not None:

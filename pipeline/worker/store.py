@@ -1,7 +1,6 @@
 """The worker's rows: read from and written to the RocksDB files that Faust manages, past Faust's own table.
 
-Inside noack_take a table cannot be written, and Faust's changelog producer gives no order of durability. The private
-names used here are why faust-streaming is pinned."""
+Inside noack_take a table cannot be written, and Faust's changelog producer gives no order of durability."""
 
 import logging
 import threading
@@ -23,11 +22,11 @@ from driftline.pipeline.state.rows import (
     newest,
     session_key,
 )
+from driftline.pipeline.worker import faust_seam
+from driftline.pipeline.worker.faust_seam import OFFSET_KEY
 from driftline.pipeline.worker.offsets import die
-from faust.stores.rocksdb import Store
 from rocksdict import WriteBatch
 
-OFFSET_KEY: bytes = Store.offset_key
 HEADS, SESSIONS = head_key(""), session_key("")
 PAGE = 1000
 """Heads read in one go."""
@@ -40,27 +39,18 @@ Entry = tuple[int, int, bytes, bytes | None]
 log = logging.getLogger("driftline.worker")
 
 
-def guard_opening(store: Any, folder: Path) -> None:
+def opening_failed(folder: Path, partition: int, why: Exception) -> None:
     """What the disk refuses ends the process with one line (nothing is lost); a file that another process holds is waited
     for by Faust, and told meanwhile."""
-    open_ = store._open_for_partition  # noqa: SLF001 - see above
-
-    def opened(partition: int) -> Any:
-        try:
-            return open_(partition)
-        except Exception as why:
-            told = files(why, folder)
-            if told is None:
-                raise
-            if "lock" not in str(why).lower():
-                die(told)
-            log.warning(
-                "another process holds this state: give each worker its own worker.state_dir",
-                extra={"folder": str(folder), "partition": partition},
-            )
-            raise
-
-    store._open_for_partition = opened  # noqa: SLF001
+    told = files(why, folder)
+    if told is None:
+        return
+    if "lock" not in str(why).lower():
+        die(told)
+    log.warning(
+        "another process holds this state: give each worker its own worker.state_dir",
+        extra={"folder": str(folder), "partition": partition},
+    )
 
 
 class Rows:
@@ -74,7 +64,7 @@ class Rows:
         """By partition, rows of the slice that is being made durable: not in the files yet."""
 
     def database(self, partition: int) -> Any:
-        return self._table.data._db_for_partition(partition)  # noqa: SLF001 - see above
+        return faust_seam.database(self._table, partition)
 
     def getter(self, partition: int) -> Callable[[bytes], bytes | None]:
         """Reads a row: one that is under way, or else the file's."""

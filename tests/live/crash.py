@@ -297,7 +297,8 @@ def transition(value: bytes) -> tuple[Any, ...] | None:
 def compare_files(arena: Arena) -> tuple[int, int]:
     """Each state file must hold just what the changelog held at the offset that the file names."""
     from driftline.pipeline.state.rows import newest
-    from driftline.pipeline.worker.store import OFFSET_KEY, Tail
+    from driftline.pipeline.worker.faust_seam import OFFSET_KEY
+    from driftline.pipeline.worker.store import Tail
     from rocksdict import Options, Rdict
 
     def fold(folded: dict[bytes, bytes], entries: list[Any]) -> None:
