@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import parts
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
@@ -31,3 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     root = Path(__file__).parents[1]
     longest = {root / name: -seconds for name, seconds in SECONDS.items()}
     items.sort(key=lambda item: longest.get(item.path, 0))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    parts.require(item)

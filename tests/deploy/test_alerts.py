@@ -1,7 +1,6 @@
 """The alert rules: of metrics and labels that are told, each with a next step that can be typed."""
 
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -12,6 +11,7 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.deploy.words import DEPLOY, parse
+from tests.parts import needs
 
 FOLDER = DEPLOY / "prometheus"
 RULES: list[dict[str, Any]] = [
@@ -93,7 +93,7 @@ def test_each_alert_is_tried() -> None:
     assert {rule["alert"] for rule in RULES} <= set(re.findall(r"Driftline\w+", tried))
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+@needs("promtool")
 def test_prometheus_fires_them() -> None:
     done = subprocess.run(["promtool", "test", "rules", "alerts_test.yaml"], cwd=FOLDER, capture_output=True, text=True, timeout=60)  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

@@ -23,6 +23,7 @@ from driftline.pipeline.reference.deploy import ROLE
 
 from tests.collectors.moto import MASTER, Moto, organization
 from tests.deploy.words import DEPLOY, mentioned, parse
+from tests.parts import needs
 
 AWS = DEPLOY / "aws"
 TEMPLATE = AWS / "reader-role.yaml"
@@ -145,7 +146,7 @@ def test_terraform_names_only_what_is_there() -> None:
     assert taken >= {"CallerAccount", "ExternalId", "RoleName"}
 
 
-@pytest.mark.skipif(not shutil.which("terraform"), reason="terraform is not installed")
+@needs("terraform")
 def test_terraform_is_well_formed(tmp_path: Path) -> None:
     for path in AWS.glob("*.tf"):
         shutil.copy(path, tmp_path)

@@ -1,7 +1,6 @@
 """The systemd units: real commands, real settings, the exit codes understood, and nothing more allowed than needed."""
 
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from driftline.pipeline.common import exit_codes
 
 from tests.deploy.words import DEPLOY, mentioned, parse, settings_of
+from tests.parts import needs
 
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SPECIFIERS = {"%i": "6067", "%d": "/run/credentials/x"}
@@ -127,7 +127,7 @@ def installed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@needs("systemd-analyze")
 def test_systemd_takes_them(installed: Path) -> None:
     units = sorted(str(path) for path in installed.glob("*.service"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=60)  # fmt: skip

@@ -1,6 +1,5 @@
 """Secrets: no output holds one, wherever it stands; they come from files; what others may read is warned of."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from tests.live.certificates import Authority
 from tests.shells.test_settings import driftline, problems
 
 SECRETS = [
@@ -151,9 +151,7 @@ def test_tags_that_anybody_may_set_are_warned_of(tmp_path: Path) -> None:
 
 
 def test_an_encrypted_key_without_its_password_is_refused_without_asking(tmp_path: Path) -> None:
-    certificate, key = tmp_path / "own.pem", tmp_path / "own.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-subj", "/CN=me",
-                    "-passout", "pass:right", "-keyout", key, "-out", certificate], check=True, capture_output=True)  # fmt: skip
+    certificate, key = Authority(tmp_path, "ca").sign("me", password="right")
     env = {"KAFKA__SECURITY_PROTOCOL": "SSL", "KAFKA__CERTIFICATE_FILE": str(certificate), "KAFKA__KEY_FILE": str(key)}  # fmt: skip
     assert problems("", env | {"KAFKA__KEY_PASSWORD": "right"}) == []
     for more in ({}, {"KAFKA__KEY_PASSWORD": "wrong"}):
