@@ -13,7 +13,7 @@ LAST = 32_503_680_000_000_000
 """The year 3000: times after it are left to the model, which says what is wrong with them."""
 
 
-class Incoming(NamedTuple):
+class IncomingHit(NamedTuple):
     """A hit, and where it belongs."""
 
     correlation: str
@@ -42,7 +42,7 @@ _plain = msgspec.json.Decoder(_Plain)
 _pack = msgspec.msgpack.Encoder().encode
 
 
-def read(value: bytes) -> Incoming | Mark:
+def read(value: bytes) -> IncomingHit | Mark:
     """What the worker writes is read at once, everything else by its model. Raises Malformed."""
     try:
         plain = _plain.decode(value)
@@ -56,16 +56,16 @@ def read(value: bytes) -> Incoming | Mark:
         return _by_model(value)
     wire.shallow(value)
     hit = Hit(at, plain.event, plain.detection, plain.value, plain.fields, plain.state)
-    return Incoming(plain.correlation, plain.group, hit, plain.gone)
+    return IncomingHit(plain.correlation, plain.group, hit, plain.gone)
 
 
-def _by_model(value: bytes) -> Incoming | Mark:
+def _by_model(value: bytes) -> IncomingHit | Mark:
     document = wire.decode(value)
     if isinstance(document, dict) and "mark" in document:
         return _valid(Mark, document)
     one = _valid(Signal, document)
     hit = Hit(micros(one.at), one.event, one.detection, one.value, one.fields, one.state)
-    return Incoming(one.correlation, one.group, hit, one.gone)
+    return IncomingHit(one.correlation, one.group, hit, one.gone)
 
 
 R = TypeVar("R", Signal, Mark)

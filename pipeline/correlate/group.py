@@ -10,27 +10,27 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
-from driftline.pipeline.correlate.alerts.names import Names
-from driftline.pipeline.correlate.alerts.span import Run, Stretch
-from driftline.pipeline.correlate.conditions.first_seen import Habits, Memory
-from driftline.pipeline.correlate.hit_log import Log
-from driftline.pipeline.correlate.runs import Scan
+from driftline.pipeline.correlate.alerts.names import AlertNames
+from driftline.pipeline.correlate.alerts.span import OpenRun, Run
+from driftline.pipeline.correlate.conditions.first_seen import KnownValues, Memory
+from driftline.pipeline.correlate.hit_log import HitLog
+from driftline.pipeline.correlate.runs import RunScanner
 from driftline.pipeline.detections.windows import Hit, Spec
 from driftline.pipeline.state.rows import NEVER
 
 RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
 """Of two words after the same hits the higher one stands."""
-MOST_KNOWN = 1 << 20
+REVISION_STEP = 1 << 20
 """More than the hits of any group."""
-MOST_HITS = 131_072
+MAX_HITS = 131_072
 """Of a group, that are held; of more the oldest are made final before their time, and the alert says so."""
-MOST_NEWS = 20
+MAX_IMMEDIATE = 20
 """So often is a new resource or action of an alert told at once."""
 MINUTE = 60_000_000
 """Beyond, no more often than this."""
 
 
-class Told(msgspec.Struct, array_like=True, gc=False):
+class ReportedAlert(msgspec.Struct, array_like=True, gc=False):
     """An alert as it was said last."""
 
     begins: int
@@ -40,15 +40,15 @@ class Told(msgspec.Struct, array_like=True, gc=False):
     """It was beyond its rule's budget."""
     named: int = 0
     """How many resources and actions it had then."""
-    news: int = 0
+    immediate: int = 0
     """How often it was said for a new one."""
-    spoke_at: int = 0
+    reported_at: int = 0
     """The newest hit when that was last, and the watermark."""
-    spoke_known: int = 0
+    reported_watermark: int = 0
 
 
 @dataclass(frozen=True)
-class Correlation:
+class CompiledCorrelation:
     """What every group of one correlation is judged by. `lateness`: how much later than the watermark a hit may be."""
 
     id: str
@@ -61,12 +61,12 @@ class Correlation:
         return self.lateness + (self.spec.timespan if self.spec.absent else 0)
 
     @cached_property
-    def _stand(self) -> frozenset[str]:
+    def _standing(self) -> frozenset[str]:
         return frozenset([*self.spec.standing, *self.spec.standing.values()])
 
-    def heeds(self, rule: str, *, state: bool) -> bool:
+    def concerns(self, rule: str, *, state: bool) -> bool:
         """Whether a rule's hits bear on it; `state`: those that only say that something stands."""
-        return rule in (self._stand if state else self.spec.rules)
+        return rule in (self._standing if state else self.spec.rules)
 
 
 class Group:
@@ -77,26 +77,26 @@ class Group:
         "correlation",
         "cut",
         "floor",
-        "habits",
         "held",
+        "known_values",
         "late",
         "log",
+        "reported",
         "scan",
         "seen",
-        "told",
     )
 
-    def __init__(self, correlation: Correlation, name: str, floor: int = 0, before: Run | None = None, names: Names | None = None, memory: Memory | None = None, log: Log | None = None) -> None:  # fmt: skip
+    def __init__(self, correlation: CompiledCorrelation, name: str, floor: int = 0, before: Run | None = None, names: AlertNames | None = None, memory: Memory | None = None, log: HitLog | None = None) -> None:  # fmt: skip
         spec = correlation.spec
         self.correlation, self.floor = correlation, floor
-        self.habits = Habits(spec, memory) if spec.kind == "first_seen" else None
-        self.scan = Scan(spec, correlation.id, name, floor, before, names, self.habits)
-        self.told: dict[str, Told] = {}
+        self.known_values = KnownValues(spec, memory) if spec.kind == "first_seen" else None
+        self.scan = RunScanner(spec, correlation.id, name, floor, before, names, self.known_values)
+        self.reported: dict[str, ReportedAlert] = {}
         """Alerts that may still go on, or change."""
         self.late = self.seen = self.cut = 0
         """Hits that came too late and were only counted; hits that were taken in; before this none are held."""
         self.capped = False
-        self.log = log or Log()
+        self.log = log or HitLog()
         self.held: dict[tuple[str, str], tuple[Hit, int]] = {}
         """By event and rule: each hit, and the block of its entry."""
 
@@ -109,13 +109,13 @@ class Group:
         if new.at < max(self.floor, watermark - self.correlation.lateness):
             self.late += old is None
             return "late" if old is None else "duplicate"
-        if self.habits is not None:
-            return self._maybe_new(new, self.habits)
+        if self.known_values is not None:
+            return self._take_value(new, self.known_values)
         if old is not None:
             if old[0].at < self.floor or _fullness(new) <= _fullness(old[0]):
                 return "duplicate"
-            self._out(old[0])
-        self._in(new)
+            self._release(old[0])
+        self._hold(new)
         self.seen += 1
         return "taken"
 
@@ -124,40 +124,40 @@ class Group:
         there, floor = self.held.get((old.id, old.rule)), watermark - self.correlation.undecided
         if there is None or there[0].at < max(self.floor, floor):
             return "duplicate"
-        self._out(there[0])
-        if self.habits is not None:
-            self.habits.lose([there[0]])
+        self._release(there[0])
+        if self.known_values is not None:
+            self.known_values.drop_hits([there[0]])
         self.seen += 1
         return "taken"
 
-    def take_back(self, new: Hit) -> None:
+    def undo(self, new: Hit) -> None:
         """What came of a hit raised an error: as if it had not come."""
         there = self.held.get((new.id, new.rule))
         if there is not None and there[0] is new:
-            self._out(new)
-            if self.habits is not None:
-                self.habits.lose([new])
+            self._release(new)
+            if self.known_values is not None:
+                self.known_values.drop_hits([new])
 
-    def _maybe_new(self, new: Hit, habits: Habits) -> str:
-        moved = habits.take(new)
+    def _take_value(self, new: Hit, known_values: KnownValues) -> str:
+        moved = known_values.take(new)
         again = moved.again or (moved.full and not self.capped)
         self.capped = self.capped or moved.full
         for hit in moved.new:
-            self._in(hit)
+            self._hold(hit)
         for hit in moved.old:
-            self._out(hit)
+            self._release(hit)
         if moved.again:
-            self.scan.anew()
+            self.scan.reevaluate_all()
         if not (moved.new or moved.old or again):
             return "known"
         self.seen += 1
         return "taken"
 
-    def _in(self, hit: Hit) -> None:
+    def _hold(self, hit: Hit) -> None:
         self.held[hit.id, hit.rule] = (hit, self.log.append(hit, pack(hit)))
         self.scan.insert(hit)
 
-    def _out(self, hit: Hit) -> None:
+    def _release(self, hit: Hit) -> None:
         _, block = self.held.pop((hit.id, hit.rule))
         self.log.forget(block)
         undone = msgspec.structs.replace(hit, gone=True, brief={}, value=None)
@@ -166,7 +166,7 @@ class Group:
 
     def read(self, hit: Hit, block: int) -> None:
         """A hit from the log, in its order. One of a rule that the correlation looks for no more counts no more."""
-        if hit.at < self.cut or not self.correlation.heeds(hit.rule, state=hit.state):
+        if hit.at < self.cut or not self.correlation.concerns(hit.rule, state=hit.state):
             return
         self.log.read(hit, block)
         old = self.held.pop((hit.id, hit.rule), None)
@@ -195,21 +195,21 @@ class Group:
 
     # Judging
 
-    def judge(self, watermark: int) -> list[dict[str, Any]]:
+    def evaluate(self, watermark: int) -> list[dict[str, Any]]:
         """What is to be said of each alert: id, state, revision, and its run, or what it was merged into."""
         spec, scan = self.correlation.spec, self.scan
         scan.scan(watermark - self.correlation.lateness)
         floor = max(self.floor, watermark - self.correlation.undecided)
-        told, words = dict[str, Told](), list[dict[str, Any]]()
+        told, words = dict[str, ReportedAlert](), list[dict[str, Any]]()
         for number, run in enumerate(scan.runs):
             last = run.end[0]
             over = last + spec.gap < floor or (last < floor and number < len(scan.runs) - 1)
             state = "ended" if over else "active"
-            told[run.id], says = self._said(run, state, watermark)
+            told[run.id], says = self._report(run, state, watermark)
             if says:
-                words.append(self._word(run, state) | {"told": told[run.id], "new": run.id not in self.told})  # fmt: skip
-        words += self._overtaken(told)
-        self.told = told
+                words.append(self._alert_update(run, state) | {"told": told[run.id], "new": run.id not in self.reported})  # fmt: skip
+        words += self._superseded(told)
+        self.reported = told
         for word in words:
             word["revision"] = self._revision(word)
         if floor > self.floor and (
@@ -217,40 +217,45 @@ class Group:
             or any(one.last + spec.gap < floor for one in told.values())
             or self.due() <= watermark
         ):
-            self._fold(floor)
-        if len(scan.line) > MOST_HITS:
-            self._shed()
+            self._finalize(floor)
+        if len(scan.line) > MAX_HITS:
+            self._finalize_older_half()
         return words
 
-    def _said(self, run: Stretch, state: str, watermark: int) -> tuple[Told, bool]:
+    def _report(self, run: OpenRun, state: str, watermark: int) -> tuple[ReportedAlert, bool]:
         """What is kept of an alert, and whether it is worth saying again: all of it at its end; before, twice as many
         hits, or a new resource or action."""
         count, named = self.scan.size(run)
-        old, capped = self.told.get(run.id), self.capped or (run.names is not None and run.names.full)  # fmt: skip
+        old, capped = self.reported.get(run.id), self.capped or (run.names is not None and run.names.full)  # fmt: skip
         worth = f"{state} {capped} {count} {named}" if state == "ended" else f"{state} {capped} {count.bit_length()}"  # fmt: skip
         front = run.end[0]
         if old is None or (old.digest and old.digest != worth.encode()):
-            news = old.news if old else 0
-            return Told(run.begins, front, worth.encode(), old.held if old else False, named, news, front, watermark), True  # fmt: skip
+            news = old.immediate if old else 0
+            return ReportedAlert(run.begins, front, worth.encode(), old.held if old else False, named, news, front, watermark), True  # fmt: skip
         first, old.begins, old.last, old.digest = not old.digest, run.begins, front, worth.encode()
         if first or named <= old.named or state == "ended":
             old.named = named if first else max(named, old.named)
             return old, False
-        waited = old.news < MOST_NEWS or front >= old.spoke_at + MINUTE
-        if not waited and watermark < old.spoke_known + MINUTE:
+        waited = old.immediate < MAX_IMMEDIATE or front >= old.reported_at + MINUTE
+        if not waited and watermark < old.reported_watermark + MINUTE:
             return old, False
-        old.named, old.news, old.spoke_at, old.spoke_known = named, old.news + 1, front, watermark
+        old.named, old.immediate, old.reported_at, old.reported_watermark = (
+            named,
+            old.immediate + 1,
+            front,
+            watermark,
+        )
         return old, True
 
-    def _word(self, run: Stretch, state: str) -> dict[str, Any]:
+    def _alert_update(self, run: OpenRun, state: str) -> dict[str, Any]:
         names = self.scan.names(run)
         capped = self.capped or names.full
-        return {"id": run.id, "state": state, "run": self.scan.whole(run), "names": names, "capped": capped}  # fmt: skip
+        return {"id": run.id, "state": state, "run": self.scan.as_run(run), "names": names, "capped": capped}  # fmt: skip
 
-    def _overtaken(self, told: dict[str, Told]) -> Iterator[dict[str, Any]]:
+    def _superseded(self, told: dict[str, ReportedAlert]) -> Iterator[dict[str, Any]]:
         """Alerts that are none any more: a late hit has joined them to another, or (with conditions that more hits can
         undo) taken away their ground."""
-        for id, old in self.told.items():
+        for id, old in self.reported.items():
             if id in told:
                 continue
             into = next((r.id for r in self.scan.runs if r.begins <= old.last and old.begins <= r.end[0]), None)  # fmt: skip
@@ -262,26 +267,26 @@ class Group:
         (with absences that is later), and by its state. Not a count of words: a killed worker may have said more than
         it kept."""
         run: Run | None = word.get("run")
-        known = min(run.count, MOST_KNOWN - 2) if run else MOST_KNOWN - 1
-        return 4 * (MOST_KNOWN * self.seen + known) + RANK[word["state"]]
+        known = min(run.count, REVISION_STEP - 2) if run else REVISION_STEP - 1
+        return 4 * (REVISION_STEP * self.seen + known) + RANK[word["state"]]
 
-    def _fold(self, floor: int) -> None:
+    def _finalize(self, floor: int) -> None:
         """Without what can change no more: hits that are in no window still to be judged, and runs that are over."""
         self.floor = floor
-        for run in self.scan.settle(floor):
-            self.told.pop(run.id, None)
-        self._cut(floor - self.correlation.spec.window)
+        for run in self.scan.finalize(floor):
+            self.reported.pop(run.id, None)
+        self._drop_before(floor - self.correlation.spec.window)
 
-    def _shed(self) -> None:
+    def _finalize_older_half(self) -> None:
         """More hits than are held: the older half becomes final."""
         order = self.scan.line.order
         middle = order[len(order) // 2][0]
         self.capped = True
-        self._fold(max(self.floor, middle if order[0][0] < middle else middle + 1))
-        if len(order) > MOST_HITS:
-            self._cut(self.floor)
+        self._finalize(max(self.floor, middle if order[0][0] < middle else middle + 1))
+        if len(order) > MAX_HITS:
+            self._drop_before(self.floor)
 
-    def _cut(self, cut: int) -> None:
+    def _drop_before(self, cut: int) -> None:
         if cut <= self.cut:
             return
         self.cut = cut
@@ -289,8 +294,8 @@ class Group:
         for hit in dropped:
             self.log.forget(self.held.pop((hit.id, hit.rule))[1])
         self.log.cut(cut)
-        if self.habits is not None:
-            self.habits.fold(self.floor, dropped)
+        if self.known_values is not None:
+            self.known_values.fold(self.floor, dropped)
 
     def due(self) -> int:
         """The watermark at which time next matters: the next absence can be judged, the next run ends, the next hit is
@@ -298,23 +303,27 @@ class Group:
         spec, scan, late = self.correlation.spec, self.scan, self.correlation.undecided + 1
         soon = spec.window + late + min(MINUTE, spec.timespan // 8)  # there is no hurry to forget
         due = NEVER
-        for line in (scan.line, scan.side):
+        for line in (scan.line, scan.context):
             if line.order:
                 due = min(due, line.order[0][0] + soon)
         if (
-            (undone := self.log.undone) is not None
+            (undone := self.log.earliest_undo) is not None
         ):  # an alert that was withdrawn may come again, and is told with a higher revision
             due = min(due, undone + soon)
-        for one in self.told.values():
+        for one in self.reported.values():
             due = min(due, one.last + spec.gap + late)
-        if self.habits is not None and (matters := self.habits.matters()) != NEVER:
+        if self.known_values is not None and (matters := self.known_values.due()) != NEVER:
             due = min(due, matters + late)
         if (waits := scan.waits()) is not None:
             due = min(due, waits + self.correlation.lateness)
         for run in scan.runs:  # what is new of it is gathered for a minute
-            told = self.told.get(run.id)
-            if told is not None and told.news >= MOST_NEWS and scan.size(run)[1] > told.named:
-                due = min(due, told.spoke_known + MINUTE)
+            told = self.reported.get(run.id)
+            if (
+                told is not None
+                and told.immediate >= MAX_IMMEDIATE
+                and scan.size(run)[1] > told.named
+            ):
+                due = min(due, told.reported_watermark + MINUTE)
         return due
 
 

@@ -9,28 +9,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
-from driftline.pipeline.correlate.alerts.names import DIGEST, Names
+from driftline.pipeline.correlate.alerts.names import DIGEST, AlertNames
 from driftline.pipeline.correlate.alerts.span import Run
-from driftline.pipeline.correlate.conditions.first_seen import SHARDS, Habits, Memory
-from driftline.pipeline.correlate.group import Correlation, Group, Told, pack
-from driftline.pipeline.correlate.hit_log import Log
+from driftline.pipeline.correlate.conditions.first_seen import SHARDS, KnownValues, Memory
+from driftline.pipeline.correlate.group import CompiledCorrelation, Group, ReportedAlert, pack
+from driftline.pipeline.correlate.hit_log import HitLog
 from driftline.pipeline.detections.windows import Hit, Place
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import BODY, NEVER, Position
 
-FEW = 16
+LAZY_HITS = 16
 """A group of no more hits is not judged when it is read, but with the hit or the time for which it is read."""
 FIXARRAY = 0x90
 """What msgpack begins a list with, of less than 16."""
-NAMES = 128
+NAMES_IN_BLOCK = 128
 """Digests in a row."""
-WHOLE = 3
+LAST_SINGLE_ROW_VERSION = 3
 """The last state version that had a group in one row."""
 Get = Callable[[bytes], bytes | None]
 Put = Callable[[bytes, bytes | None], None]
 
 
-class Head(msgspec.Struct, array_like=True):
+class GroupHead(msgspec.Struct, array_like=True):
     """What is always read and written."""
 
     floor: int
@@ -38,7 +38,7 @@ class Head(msgspec.Struct, array_like=True):
     late: int
     capped: bool
     seen: int
-    told: dict[str, Told]
+    reported: dict[str, ReportedAlert]
     before: Run | None
     first: int
     next: int
@@ -53,16 +53,16 @@ class Head(msgspec.Struct, array_like=True):
     since: int = 0
     dirty: Place | None = None
     """How many hits wait to be judged, since which watermark, and from where on."""
-    habits: tuple[int, int, list[int], int, int] | None = None
+    known_values: tuple[int, int, list[int], int, int] | None = None
     """Of first_seen: since, until, every; when a value is forgotten next; which shards there are, as bits."""
 
 
-class Older(msgspec.Struct, array_like=True):
+class GroupVersion3(msgspec.Struct, array_like=True):
     """A group of the last release."""
 
     hits: list[Hit] = []
     before: Run | None = None
-    told: dict[str, Told] = {}
+    reported: dict[str, ReportedAlert] = {}
     floor: int = 0
     late: int = 0
     capped: bool = False
@@ -70,14 +70,14 @@ class Older(msgspec.Struct, array_like=True):
     memory: Memory = Memory()
 
 
-_head = msgspec.msgpack.Decoder(Head)
-_older = msgspec.msgpack.Decoder(Older)
+_head = msgspec.msgpack.Decoder(GroupHead)
+_older = msgspec.msgpack.Decoder(GroupVersion3)
 _hits = msgspec.msgpack.Decoder(list[Hit])
 _names = msgspec.msgpack.Decoder(bytes)
 _shard = msgspec.msgpack.Decoder(dict[str, tuple[int, list[int]]])
 
 
-class Kept:
+class StoredGroup:
     """A group, and what of it has rows."""
 
     __slots__ = (
@@ -120,7 +120,11 @@ class Kept:
     def light(self) -> bool:
         """It is read at once: all of it stands in its head."""
         group = self.group
-        return len(group.held) <= FEW and group.log.first == group.log.next and group.habits is None
+        return (
+            len(group.held) <= LAZY_HITS
+            and group.log.first == group.log.next
+            and group.known_values is None
+        )
 
     def catch_up(self, watermark: int) -> None:
         """Judges what it has read, as it was judged before."""
@@ -131,23 +135,23 @@ class Kept:
         return block_key(self.name, kind, number)
 
     @classmethod
-    def load(cls, get: Get, correlation: Correlation, name: str, row: bytes | None, watermark: int) -> "Kept":  # fmt: skip
+    def load(cls, get: Get, correlation: CompiledCorrelation, name: str, row: bytes | None, watermark: int) -> "StoredGroup":  # fmt: skip
         own = name.partition("\n")[2]
         if row is None:
             return cls(name, Group(correlation, own), Position())
         due, position = rows.prefix(row)
-        if (rows.version(row) or 0) <= WHOLE:
+        if (rows.version(row) or 0) <= LAST_SINGLE_ROW_VERSION:
             return cls(name, _migrated(correlation, own, row), position, due)
         head = _head.decode(rows.content(row))
         names = _final_names(get, name, head, head.before) if head.before else None
-        memory = _memory(get, name, head) if head.habits is not None else None
-        log = Log(head.first, head.next)
+        memory = _memory(get, name, head) if head.known_values is not None else None
+        log = HitLog(head.first, head.next)
         group = Group(correlation, own, head.floor, head.before, names, memory, log)
-        if group.habits is not None and head.habits is not None:
-            group.habits.forget = head.habits[3]
-            group.habits.moved = set()
+        if group.known_values is not None and head.known_values is not None:
+            group.known_values.forget = head.known_values[3]
+            group.known_values.moved = set()
         group.late, group.capped, group.seen = head.late, head.capped, head.seen
-        group.told, group.cut = head.told, head.cut
+        group.reported, group.cut = head.reported, head.cut
         for number in range(head.first, head.next):
             if (block := get(block_key(name, "h", number))) is not None:
                 for hit in _hits.decode(rows.content(block)):
@@ -160,18 +164,18 @@ class Kept:
         else:
             for hit in recent:
                 group.read(hit, head.next)
-        if group.habits is not None:
-            group.habits.known(hit for hit, _ in group.held.values())
+        if group.known_values is not None:
+            group.known_values.restore(hit for hit, _ in group.held.values())
         kept = cls(name, group, position, due)
         kept.fresh, kept.since = head.fresh, head.since
-        if head.fresh or len(group.held) > FEW:
+        if head.fresh or len(group.held) > LAZY_HITS:
             kept.catch_up(watermark)
-            group.scan.judged_before(head.dirty)
+            group.scan.restore_dirty(head.dirty)
         else:
             kept.behind = True
         kept._named, kept._names = head.named, head.names
         kept._run = head.before.id if head.before else ""
-        kept._shards = head.habits[4] if head.habits else 0
+        kept._shards = head.known_values[4] if head.known_values else 0
         return kept
 
     def save(self, put: Put) -> None:
@@ -186,14 +190,14 @@ class Kept:
             put(self._key("h", number), None)
         group.log.full, group.log.gone = {}, []
         self._save_names(put)
-        if (habits := group.habits) is not None:
-            self._save_shards(habits, put)
+        if (known_values := group.known_values) is not None:
+            self._save_shards(known_values, put)
         final = group.scan.runs[0].final if group.scan.runs else None
-        head = Head(
-            group.floor, group.cut, group.late, group.capped, group.seen, group.told,
+        head = GroupHead(
+            group.floor, group.cut, group.late, group.capped, group.seen, group.reported,
             final if final and final.count else None, group.log.first, group.log.next,
             group.log.recent, self._named, self._names, self.fresh, self.since, group.scan.dirty if self.fresh else None,
-            (habits.since, habits.until, habits.every, habits.forget, self._shards) if habits is not None else None,
+            (known_values.since, known_values.until, known_values.every, known_values.forget, self._shards) if known_values is not None else None,
         )  # fmt: skip
         put(rows.head_key(self.name), rows.encode(head, due, self.position))
 
@@ -207,17 +211,17 @@ class Kept:
             for number in range(self._named):
                 put(self._key("n", number), None)
             self._named, self._names, self._run = 0, b"", run
-        if first is None or not first.settled:
+        if first is None or not first.finalized:
             return
-        self._names += b"".join(first.settled)
-        first.settled = []
-        size = NAMES * (DIGEST + 1)
+        self._names += b"".join(first.finalized)
+        first.finalized = []
+        size = NAMES_IN_BLOCK * (DIGEST + 1)
         while len(self._names) >= size:
             put(self._key("n", self._named), self._row(self._names[:size]))
             self._named, self._names = self._named + 1, self._names[size:]
 
-    def _save_shards(self, habits: Habits, put: Put) -> None:
-        for number, found in habits.shards().items():
+    def _save_shards(self, known_values: KnownValues, put: Put) -> None:
+        for number, found in known_values.shards().items():
             put(self._key("v", number), self._row(found) if found else None)
             self._shards = self._shards | 1 << number if found else self._shards & ~(1 << number)
 
@@ -241,10 +245,10 @@ def block_key(name: str, kind: str, number: int) -> bytes:
 def forget(get: Get, put: Put, name: str, row: bytes) -> None:
     """A group whose correlation is gone from the content: all its rows."""
     put(rows.head_key(name), None)
-    if (rows.version(row) or 0) <= WHOLE:
+    if (rows.version(row) or 0) <= LAST_SINGLE_ROW_VERSION:
         return
     head = _head.decode(rows.content(row))
-    shards = head.habits[4] if head.habits else 0
+    shards = head.known_values[4] if head.known_values else 0
     for kind, numbers in (
         ("h", range(head.first, head.next)), ("n", range(head.named)),
         ("v", [number for number in range(SHARDS) if shards >> number & 1]),
@@ -254,11 +258,11 @@ def forget(get: Get, put: Put, name: str, row: bytes) -> None:
                 put(block_key(name, kind, number), None)
 
 
-def _final_names(get: Get, name: str, head: Head, before: Run) -> Names:
+def _final_names(get: Get, name: str, head: GroupHead, before: Run) -> AlertNames:
     digests = b"".join(_names.decode(rows.content(found)) for found in _there(get, name, "n", 0, head.named)) + head.names  # fmt: skip
     width = DIGEST + 1
     final = [digests[at : at + width] for at in range(0, len(digests), width)]
-    return Names(final, before.listed, before.beyond)
+    return AlertNames(final, before.listed, before.overflow)
 
 
 def _there(get: Get, name: str, kind: str, first: int, end: int) -> Iterator[bytes]:
@@ -267,10 +271,10 @@ def _there(get: Get, name: str, kind: str, first: int, end: int) -> Iterator[byt
             yield found
 
 
-def _memory(get: Get, name: str, head: Head) -> Memory | None:
-    if head.habits is None:
+def _memory(get: Get, name: str, head: GroupHead) -> Memory | None:
+    if head.known_values is None:
         return None
-    since, until, every, _, shards = head.habits
+    since, until, every, _, shards = head.known_values
     last, times = dict[str, int](), dict[str, list[int]]()
     for number in range(SHARDS):
         if shards >> number & 1 and (row := get(block_key(name, "v", number))) is not None:
@@ -282,24 +286,26 @@ def _memory(get: Get, name: str, head: Head) -> Memory | None:
     return Memory(since, until, last, times, every)
 
 
-def _migrated(correlation: Correlation, name: str, row: bytes) -> Group:
+def _migrated(correlation: CompiledCorrelation, name: str, row: bytes) -> Group:
     """A group of the last release. What it has told counts as told."""
     old = _older.decode(rows.content(row))
-    names = Names()
-    shown = names.settle(Hit(0, "", "", None, brief) for brief in (old.before.briefs if old.before else ()))  # fmt: skip
+    names = AlertNames()
+    shown = names.finalize(Hit(0, "", "", None, brief) for brief in (old.before.briefs if old.before else ()))  # fmt: skip
     if old.before is not None:
-        old.before.listed = names.settled
+        old.before.listed = names.finalized
     group = Group(correlation, name, old.floor, old.before, names, old.memory)
     for run in group.scan.runs:
-        run.settled = shown
+        run.finalized = shown
     group.late, group.capped, group.seen = old.late, old.capped, old.seen
-    if group.habits is not None:
-        group.habits.forget = 0
+    if group.known_values is not None:
+        group.known_values.forget = 0
     for hit in old.hits:
         block = group.log.append(hit, pack(hit))
         group.held[hit.id, hit.rule] = (hit, block)
         group.scan.insert(hit)
-    if group.habits is not None:
-        group.habits.known(old.hits)
-    group.told = {id: msgspec.structs.replace(told, digest=b"") for id, told in old.told.items()}
+    if group.known_values is not None:
+        group.known_values.restore(old.hits)
+    group.reported = {
+        id: msgspec.structs.replace(told, digest=b"") for id, told in old.reported.items()
+    }
     return group

@@ -3,14 +3,24 @@
 import msgspec
 from driftline.pipeline.detections.windows import Hit
 
-BLOCK = 16
+HITS_IN_BLOCK = 16
 """Hits in a row of their own; fewer stand in the head."""
 
 
-class Log:
+class HitLog:
     """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
 
-    __slots__ = ("_alive", "_undone", "first", "full", "gone", "next", "recent", "times", "undone")
+    __slots__ = (
+        "_alive",
+        "_undone",
+        "earliest_undo",
+        "first",
+        "full",
+        "gone",
+        "next",
+        "recent",
+        "times",
+    )
 
     def __init__(self, first: int = 0, next: int = 0) -> None:
         self.first, self.next = first, next
@@ -26,7 +36,7 @@ class Log:
         self._alive: dict[int, int] = {}
         self._undone: list[tuple[int, int]] = []
         """Entries that take another back: until when they are needed, and their blocks."""
-        self.undone: int | None = None
+        self.earliest_undo: int | None = None
         """The earliest of these times."""
 
     def append(self, hit: Hit, packed: bytes) -> int:
@@ -35,7 +45,7 @@ class Log:
         self.times.append(hit.at)
         block = self.next
         self.read(hit, block)
-        if len(self.recent) == BLOCK:
+        if len(self.recent) == HITS_IN_BLOCK:
             self.full[block] = self.recent
             self.recent, self.times, self.next = [], [], block + 1
         return block
@@ -45,7 +55,9 @@ class Log:
         self._alive[block] = self._alive.get(block, 0) + 1
         if hit.gone:
             self._undone.append((hit.at, block))
-            self.undone = hit.at if self.undone is None else min(hit.at, self.undone)
+            self.earliest_undo = (
+                hit.at if self.earliest_undo is None else min(hit.at, self.earliest_undo)
+            )
 
     def read_few(self, block: int, count: int) -> None:
         """So many entries are there, none of which takes another back."""
@@ -73,7 +85,7 @@ class Log:
         over = [block for at, block in self._undone if at < cut]
         self._undone = [entry for entry in self._undone if entry[0] >= cut]
         if over:
-            self.undone = min((at for at, _ in self._undone), default=None)
+            self.earliest_undo = min((at for at, _ in self._undone), default=None)
         for block in over:
             self.forget(block)
 

@@ -6,21 +6,21 @@ import msgspec
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
-AT_ONCE, AGAIN = 32, 4
+IMMEDIATE_HITS, HITS_PER_LATE_HIT = 32, 4
 """So many hits are judged again at once; so many for each that has come. Where a late one would take more, it waits."""
 LATE_KEY = b"l"
 
 
-class Until(msgspec.Struct, array_like=True):
+class DeferredUntil(msgspec.Struct, array_like=True):
     """The watermark at which each group is judged."""
 
     until: dict[str, int] = {}
 
 
-_until = msgspec.msgpack.Decoder(Until)
+_until = msgspec.msgpack.Decoder(DeferredUntil)
 
 
-class Late:
+class DeferredGroups:
     """The groups of one partition. `row`: what was kept of them."""
 
     def __init__(self, row: bytes | None) -> None:
@@ -46,10 +46,10 @@ class Late:
     def save(self, put: Callable[[bytes, bytes | None], None], applied: int) -> None:
         """`applied`: the offset after the last record that is taken in."""
         if self._moved:
-            put(LATE_KEY, rows.encode(Until(self._until), NEVER, Position(applied)))
+            put(LATE_KEY, rows.encode(DeferredUntil(self._until), NEVER, Position(applied)))
             self._moved = False
 
 
-def waits(again: int, fresh: int) -> bool:
+def should_defer(again: int, fresh: int) -> bool:
     """Whether the late ones are too few for so many hits to be judged again."""
-    return again > AT_ONCE and again > AGAIN * fresh
+    return again > IMMEDIATE_HITS and again > HITS_PER_LATE_HIT * fresh

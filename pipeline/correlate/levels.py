@@ -2,15 +2,15 @@
 
 from driftline.pipeline.detections.engine import Watch
 
-PATIENCE = 120_000_000
+MAX_DEFERRAL = 120_000_000
 """Microseconds that late hits wait at most, by the watermark; a quarter of a timespan that is shorter."""
 
 
-def patience(content: Watch) -> dict[str, int]:
+def max_deferrals(content: Watch) -> dict[str, int]:
     """How long the late ones of each correlation may wait: not at all where another looks for its alerts."""
     above = {rule for id, one in content.correlations.items() for rule in one.rules if rule != id}
     return {
-        id: 0 if id in above else min(PATIENCE, one.timespan // 4)
+        id: 0 if id in above else min(MAX_DEFERRAL, one.timespan // 4)
         for id, one in content.correlations.items()
     }
 
@@ -30,7 +30,7 @@ def levels(content: Watch) -> dict[str, int]:
     return out
 
 
-def behind(content: Watch) -> dict[int, int]:
+def extra_delay(content: Watch) -> dict[int, int]:
     """How much further behind their watermark than the lateness the correlations of a level tell of an alert, where another
     looks for it: what must not follow is known to be absent only a timespan later. In microseconds."""
     out: dict[int, int] = {}

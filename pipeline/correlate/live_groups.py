@@ -2,36 +2,36 @@
 
 from collections import OrderedDict
 
-from driftline.pipeline.correlate.group_rows import Kept
+from driftline.pipeline.correlate.group_rows import StoredGroup
 
 LIVE_GROUPS, LIVE_HITS = 2000, 200_000
 """Groups of a partition, and hits of them, that are kept in memory between batches. Others are read when a signal of
 theirs comes."""
 
 
-class Live:
+class GroupCache:
     """Groups, those longest without a signal first."""
 
     def __init__(self) -> None:
-        self._groups: OrderedDict[str, Kept] = OrderedDict()
+        self._groups: OrderedDict[str, StoredGroup] = OrderedDict()
         self._hits = 0
         """Theirs, together, as last weighed."""
 
-    def get(self, name: str) -> Kept | None:
+    def get(self, name: str) -> StoredGroup | None:
         return self._groups.get(name)
 
-    def used(self, name: str) -> Kept | None:
+    def used(self, name: str) -> StoredGroup | None:
         """A group that is needed now: it is the last to leave."""
         kept = self._groups.get(name)
         if kept is not None:
             self._groups.move_to_end(name)
         return kept
 
-    def add(self, name: str, kept: Kept) -> None:
+    def add(self, name: str, kept: StoredGroup) -> None:
         self._groups[name] = kept
         self.weigh(kept)
 
-    def weigh(self, kept: Kept) -> None:
+    def weigh(self, kept: StoredGroup) -> None:
         """Its hits have become more, or fewer."""
         self._hits += kept.weigh()
 

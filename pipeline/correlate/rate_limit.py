@@ -13,13 +13,13 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
 BUDGET_KEY = b"q"
-KEPT = 48
+KEPT_HOURS = 48
 """Hours of a rule that are remembered."""
-SHARES = 5
+GROUP_SHARE = 5
 """One group may have a fifth of its rule's alerts, and one at least."""
 
 
-class Spent(msgspec.Struct, array_like=True):
+class UsedBudget(msgspec.Struct, array_like=True):
     """Alerts of each rule that were not held back, by hour."""
 
     rules: dict[str, dict[int, int]] = {}
@@ -27,10 +27,10 @@ class Spent(msgspec.Struct, array_like=True):
     """Of those, each group's (by digests)."""
 
 
-_spent = msgspec.msgpack.Decoder(Spent)
+_spent = msgspec.msgpack.Decoder(UsedBudget)
 
 
-class Budget:
+class AlertBudget:
     """`row` and `put` reach the partition's rows; `most`: alerts of a rule within an hour; 0: any number."""
 
     def __init__(
@@ -40,8 +40,8 @@ class Budget:
         most: int,
     ) -> None:
         stored = row(BUDGET_KEY) if most else None
-        self._spent = _spent.decode(rows.content(stored)) if stored else Spent()
-        self._told = rows.prefix(stored)[1] if stored else Position()
+        self._spent = _spent.decode(rows.content(stored)) if stored else UsedBudget()
+        self._position = rows.prefix(stored)[1] if stored else Position()
         self._put, self._most = put, most
 
     def spend(self, rule: str, group: str, at: int, position: Position) -> bool:
@@ -51,14 +51,16 @@ class Budget:
         hour, name = at // HOUR, blake2b(group.encode(), digest_size=8).hexdigest()
         hours = self._spent.rules.setdefault(rule, {})
         own = self._spent.groups.setdefault(rule, {}).setdefault(hour, {})
-        if hours.get(hour, 0) >= self._most or own.get(name, 0) >= max(1, self._most // SHARES):
+        if hours.get(hour, 0) >= self._most or own.get(name, 0) >= max(
+            1, self._most // GROUP_SHARE
+        ):
             return False
         hours[hour] = hours.get(hour, 0) + 1
         own[name] = own.get(name, 0) + 1
-        if len(hours) > KEPT:
+        if len(hours) > KEPT_HOURS:
             oldest = min(hours)
             del hours[oldest]
             self._spent.groups[rule].pop(oldest, None)
-        self._told = max(self._told, position)
-        self._put(BUDGET_KEY, rows.encode(self._spent, NEVER, self._told))
+        self._position = max(self._position, position)
+        self._put(BUDGET_KEY, rows.encode(self._spent, NEVER, self._position))
         return True

@@ -8,55 +8,55 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any
 
-from driftline.pipeline.correlate.alerts.names import Names, news
-from driftline.pipeline.correlate.alerts.span import BEGIN, SHOWN, Run, Stretch, alert_id
-from driftline.pipeline.correlate.conditions.conditions import judge
-from driftline.pipeline.correlate.conditions.first_seen import Habits, Moved
-from driftline.pipeline.correlate.conditions.timeline import PLACE, Line
+from driftline.pipeline.correlate.alerts.names import AlertNames, count_reported
+from driftline.pipeline.correlate.alerts.span import BEGIN, MAX_SHOWN, OpenRun, Run, alert_id
+from driftline.pipeline.correlate.conditions.conditions import condition_of
+from driftline.pipeline.correlate.conditions.first_seen import KnownValues, ValueUpdate
+from driftline.pipeline.correlate.conditions.timeline import PLACE, HitTimeline
 from driftline.pipeline.detections.windows import Found, Hit, Place, Spec, number
 
-MOST = 1000
+MAX_EVALUATED = 1000
 """Hits of an alert that are judged by its condition."""
-HALF = SHOWN // 2
-FEW = 16
+HALF = MAX_SHOWN // 2
+COUNT_ON_DEMAND = 16
 """The names of so few hits are counted whenever they are asked for."""
 
 
-class Scan:
+class RunScanner:
     """The runs of one group. Hits come in any order; `scan` judges those that have come since, and what they change.
 
     `before`: what is final of the last run, with its `names`; nothing before `floor` is judged again."""
 
     __slots__ = (
-        "_aside",
         "_begins",
+        "_condition",
+        "_condition_at",
+        "_context_rules",
         "_correlation",
         "_dirty",
         "_floor",
         "_group",
         "_growing",
-        "_judge",
         "_known",
         "_next",
         "_skipped",
-        "_stands",
+        "context",
         "line",
         "runs",
-        "side",
         "spec",
     )
 
     def __init__(
         self, spec: Spec, correlation: str, group: str, floor: int = 0, before: Run | None = None,
-        names: Names | None = None, habits: Habits | None = None,
+        names: AlertNames | None = None, known_values: KnownValues | None = None,
     ) -> None:  # fmt: skip
         self.spec, self._correlation, self._group, self._floor = spec, correlation, group, floor
-        self.line, self.side = Line(spec.gap), Line(spec.gap)
-        self._judge = judge(spec, self.line, self.side, habits)
-        self._aside, self._growing = spec.aside, spec.growing
+        self.line, self.context = HitTimeline(spec.gap), HitTimeline(spec.gap)
+        self._condition = condition_of(spec, self.line, self.context, known_values)
+        self._context_rules, self._growing = spec.aside, spec.growing
         self._next = 0
         """Index of the first hit that is not judged."""
-        self._stands: int | None = 0
+        self._condition_at: int | None = 0
         """Before which hit the judge stands."""
         self._dirty: Place | None = None
         """From here on all is to be judged anew."""
@@ -65,15 +65,15 @@ class Scan:
         until the run's end is taken back."""
         self._known = 0
         """Until when absences are judged."""
-        self._begins: tuple[Stretch | None, int] = (None, 0)
+        self._begins: tuple[OpenRun | None, int] = (None, 0)
         """Where the hits of the last run begin, while nothing is put in."""
-        self.runs: list[Stretch] = []
+        self.runs: list[OpenRun] = []
         if before is not None:
-            self.runs.append(Stretch.final_only(before, names or Names()))
+            self.runs.append(OpenRun.final_only(before, names or AlertNames()))
 
-    def is_aside(self, hit: Hit) -> bool:
+    def is_context(self, hit: Hit) -> bool:
         """Whether it is no event of an alert, but bears on it."""
-        return hit.state or hit.rule in self._aside
+        return hit.state or hit.rule in self._context_rules
 
     def fill(self, hits: list[Hit]) -> None:
         """The first hits of all, none of which is aside."""
@@ -86,8 +86,8 @@ class Scan:
         """One more hit."""
         if self.spec.numeric:
             hit.value = number(hit.value)
-        if self.is_aside(hit):
-            self._insert_aside(hit)
+        if self.is_context(hit):
+            self._insert_context(hit)
             return
         place, index = hit.place, self.line.insert(hit)
         judged = index < self._next
@@ -100,8 +100,8 @@ class Scan:
         run = next((run for run in reversed(self.runs) if run.first < place), None)
         if run is None or hit.place > run.end:
             goes_on = run is not None and run.frozen is not None and run.frozen < place
-            if index < self._next or run is None or not (goes_on and self._reached(run, hit.at)):
-                self._again(place)
+            if index < self._next or run is None or not (goes_on and self._in_reach(run, hit.at)):
+                self._mark_dirty(place)
             return
         if run.names is not None and run.named is not None and hit.place <= run.named:
             run.names.add([hit])
@@ -109,52 +109,52 @@ class Scan:
             return  # the run is judged anew from before; until then it may end with a hit that is gone
         if not (run.frozen is not None and run.frozen < place):
             if not (self._growing and run.at < place[0]):
-                self._again(place)
+                self._mark_dirty(place)
                 return
             self._skipped = place if self._skipped is None else min(place, self._skipped)
-        self._moved(index)
-        self._follows(run, hit)
+        self._advance_condition(index)
+        self._check_following(run, hit)
 
-    def _follows(self, run: Stretch, hit: Hit) -> None:
+    def _check_following(self, run: OpenRun, hit: Hit) -> None:
         """What comes after a run that has one more hit may be a match now, or belong to it."""
         after = self.line.after(run.end)
-        if run.frozen is None and len(self.line) + run.final.count >= MOST and self.count(run) >= MOST:  # fmt: skip
+        if run.frozen is None and len(self.line) + run.final.count >= MAX_EVALUATED and self.count(run) >= MAX_EVALUATED:  # fmt: skip
             run.frozen = run.end
         elif after == self._next or self.line.order[after][0] > hit.at + self.spec.timespan:
             return
         if after < self._next:
-            self._again(self.line.order[after])
+            self._mark_dirty(self.line.order[after])
 
-    def _insert_aside(self, hit: Hit) -> None:
-        self.side.insert(hit)
+    def _insert_context(self, hit: Hit) -> None:
+        self.context.insert(hit)
         if not self.spec.standing:
             if hit.at <= self._known:
-                self._again((hit.at - self.spec.timespan, "", ""))
+                self._mark_dirty((hit.at - self.spec.timespan, "", ""))
         elif self._next and hit.place < self.line.order[self._next - 1]:
-            self._again(hit.place)
+            self._mark_dirty(hit.place)
 
-    def _moved(self, index: int) -> None:
+    def _advance_condition(self, index: int) -> None:
         """A hit was put in that changes no match: the judge goes on where it stood."""
-        if self._stands is not None:
-            self._stands += 1
-            if not self._judge.inserted(index, self._stands):
-                self._stands = None
+        if self._condition_at is not None:
+            self._condition_at += 1
+            if not self._condition.inserted(index, self._condition_at):
+                self._condition_at = None
 
-    def _again(self, place: Place) -> None:
+    def _mark_dirty(self, place: Place) -> None:
         self._dirty = place if self._dirty is None else min(place, self._dirty)
-        self._stands = None
+        self._condition_at = None
 
     def remove(self, hit: Hit) -> None:
         """A hit was none. All is judged anew, but for what is final."""
-        if self.is_aside(hit):
-            self.side.remove(hit.place)
+        if self.is_context(hit):
+            self.context.remove(hit.place)
         elif self.line.remove(hit.place) < self._next:
             self._next -= 1
-        self.anew()
+        self.reevaluate_all()
 
-    def anew(self) -> None:
+    def reevaluate_all(self) -> None:
         """All is judged again, but for what is final."""
-        self._again(BEGIN)
+        self._mark_dirty(BEGIN)
         for run in self.runs:
             run.named = None
 
@@ -165,25 +165,25 @@ class Scan:
             self._rewind(max(self._dirty, (self._floor, "", "")))
         line = self.line
         if self._next < len(line) and line.order[self._next][0] < self._floor:
-            self._next, self._stands = line.index((self._floor,)), None
-        few = 2 * (len(line) + len(self.side)) + (self.runs[0].final.count if self.runs else 0) < MOST  # fmt: skip
+            self._next, self._condition_at = line.index((self._floor,)), None
+        few = 2 * (len(line) + len(self.context)) + (self.runs[0].final.count if self.runs else 0) < MAX_EVALUATED  # fmt: skip
         while self._next < len(line):
             run = self.runs[-1] if self.runs else None
-            if run is not None and run.frozen is not None and self._goes_on(run):
+            if run is not None and run.frozen is not None and self._extend_frozen(run):
                 continue
-            if self._stands != self._next:
-                self._next = self._judge.rebuild(self._next)
-            taken, found = self._judge.step(self._next, known, few)
+            if self._condition_at != self._next:
+                self._next = self._condition.rebuild(self._next)
+            taken, found = self._condition.step(self._next, known, few)
             self._next += taken
-            self._stands = self._next
+            self._condition_at = self._next
             if not taken:
                 break
             if few:
-                self._matches(found)
+                self._add_matches(found)
                 continue
             for begin, end in found:
-                self._match(begin, end)
-                if self._full_at(end):
+                self._add_match(begin, end)
+                if self._is_full_at(end):
                     break
         for run in self.runs:
             if run.named is not None and run.named != run.end:
@@ -194,21 +194,21 @@ class Scan:
         """From here on all is to be judged again."""
         return self._dirty
 
-    def again(self, place: Place | None) -> int:
+    def hits_from(self, place: Place | None) -> int:
         """How many hits are to be judged from a place on."""
         return len(self.line) - self.line.index(place) if place is not None else 0
 
-    def judged_before(self, dirty: Place | None) -> None:
+    def restore_dirty(self, dirty: Place | None) -> None:
         """All has been judged, but what comes from a place on is to be judged again."""
         if dirty is not None:
-            self._again(dirty)
+            self._mark_dirty(dirty)
 
     def waits(self) -> int | None:
         """What is found next can be judged only once so much is known."""
-        return self._judge.waits if self._next < len(self.line) else None
+        return self._condition.waits if self._next < len(self.line) else None
 
     def _rewind(self, place: Place) -> None:
-        self._dirty, self._stands = None, None
+        self._dirty, self._condition_at = None, None
         if self._skipped is not None and self._skipped >= place:
             self._skipped = None
         while self.runs and not self.runs[-1].final.count and self.runs[-1].first >= place:
@@ -224,70 +224,70 @@ class Scan:
             del run.ends[bisect_left(run.ends, place) :]
             run.frozen, run.end = None, run.ends[-1] if run.ends else run.final.end
 
-    def _goes_on(self, run: Stretch) -> bool:
+    def _extend_frozen(self, run: OpenRun) -> bool:
         """A run that is judged no more takes what follows."""
         place = self.line.order[self._next]
-        if not self._reached(run, place[0]):
+        if not self._in_reach(run, place[0]):
             return False
         index = self.line.reach(place, run.at + self.spec.longest)
-        run.end, self._next, self._stands = self.line.order[index], index + 1, None
+        run.end, self._next, self._condition_at = self.line.order[index], index + 1, None
         return True
 
-    def _reached(self, run: Stretch, at: int) -> bool:
+    def _in_reach(self, run: OpenRun, at: int) -> bool:
         return at - run.end[0] <= self.spec.gap and at - run.at <= self.spec.longest
 
-    def _matches(self, found: Found) -> None:
+    def _add_matches(self, found: Found) -> None:
         """Of so few hits that no run can be full."""
         gap, longest = self.spec.gap, self.spec.longest
         run = self.runs[-1] if self.runs else None
         for begin, end in found:
             if run is None or end[0] - run.end[0] > gap or end[0] - run.at > longest:
-                run = self._begun(run, begin, end)
+                run = self._next_run(run, begin, end)
             elif end > run.end:
                 run.end = end
                 run.ends.append(end)
 
-    def _match(self, begin: Place, end: Place) -> None:
-        self._matches([(begin, end)])
+    def _add_match(self, begin: Place, end: Place) -> None:
+        self._add_matches([(begin, end)])
         run = self.runs[-1]
         if self._begins[0] is not run:
             self._begins = (run, self.hits(run)[0])
         most = run.final.count + len(run.extra) + self._next - self._begins[1]
-        if run.frozen is None and most >= MOST and self.count(run) >= MOST:
+        if run.frozen is None and most >= MAX_EVALUATED and self.count(run) >= MAX_EVALUATED:
             run.frozen = run.end
 
-    def _begun(self, before: Stretch | None, begin: Place, end: Place) -> Stretch:
+    def _next_run(self, before: OpenRun | None, begin: Place, end: Place) -> OpenRun:
         """Another run, because a match is too far from the last one, or that has lasted too long."""
         if before is None or end[0] - before.end[0] > self.spec.gap:
-            return self._begin(begin, end, None)
-        return self._begin(self.line.order[self.line.after(before.end)], end, before)
+            return self._start_run(begin, end, None)
+        return self._start_run(self.line.order[self.line.after(before.end)], end, before)
 
-    def _full_at(self, end: Place) -> bool:
+    def _is_full_at(self, end: Place) -> bool:
         """Whether a run is judged no more since this match. What the judge has taken beyond (it takes a moment as a
         whole) goes on from there."""
         if self.runs[-1].frozen != end:
             return False
         after = self.line.after(end)
         if after < self._next:
-            self._next, self._stands = after, None
+            self._next, self._condition_at = after, None
         return True
 
-    def _begin(self, begin: Place, end: Place, before: Stretch | None) -> Stretch:
+    def _start_run(self, begin: Place, end: Place, before: OpenRun | None) -> OpenRun:
         """`before`: the run that it goes on from."""
         continues = before.id if before is not None else None
-        extra = self._said_again(begin, end, before) if self.spec.standing else []
+        extra = self._standing_hits(begin, end, before) if self.spec.standing else []
         id = alert_id(self._correlation, self._group, end[0], continues)
         first = self.line.order[self.line.index(begin)]
         begins = min([first[0], *(hit.at for hit in extra)]) if extra else first[0]
-        run = Stretch(id, begins, end[0], continues, first, end)
+        run = OpenRun(id, begins, end[0], continues, first, end)
         run.extra = extra
         self.runs.append(run)
         return run
 
-    def _said_again(self, begin: Place, end: Place, before: Stretch | None) -> list[Hit]:
+    def _standing_hits(self, begin: Place, end: Place, before: OpenRun | None) -> list[Hit]:
         """Of what is only said again, the last word each; of a run that goes on from another, since that ended."""
         last: dict[tuple[str, str], Hit] = {}
-        for line in (self.side, self.line):
+        for line in (self.context, self.line):
             first = line.after(before.end) if before is not None else line.index(begin)
             for hit in line.hits[first : line.after(end)]:
                 key = (hit.rule, str(hit.value))
@@ -295,20 +295,20 @@ class Scan:
                     last[key] = hit
         return sorted((hit for hit in last.values() if hit.state), key=PLACE)
 
-    def hits(self, run: Stretch) -> tuple[int, int]:
+    def hits(self, run: OpenRun) -> tuple[int, int]:
         """The indices of its hits that are not final: from, and until before."""
         begin = self.line.after(run.begin) if run.final.count else self.line.index(run.begin)
         return begin, max(begin, self.line.after(run.end))
 
-    def count(self, run: Stretch) -> int:
+    def count(self, run: OpenRun) -> int:
         """Of all its hits."""
         begin, end = self.hits(run)
         return run.final.count + len(run.extra) + end - begin
 
-    def names(self, run: Stretch) -> Names:
+    def names(self, run: OpenRun) -> AlertNames:
         """The names of all its hits: those that have come to it since are counted too."""
         if run.names is None:
-            run.names = Names()
+            run.names = AlertNames()
         if run.named == run.end:
             return run.names
         begin, end = self.hits(run)
@@ -321,54 +321,54 @@ class Scan:
         run.named = run.end
         return run.names
 
-    def size(self, run: Stretch) -> tuple[int, int]:
+    def size(self, run: OpenRun) -> tuple[int, int]:
         """How many hits it has, and how many names of which a new one is told."""
         begin, end = self.hits(run)
         count = run.final.count + len(run.extra) + end - begin
-        if run.named is None and count <= FEW and not run.final.count:
-            return count, news([*run.extra, *self.line.hits[begin:end]])
-        return count, self.names(run).told
+        if run.named is None and count <= COUNT_ON_DEMAND and not run.final.count:
+            return count, count_reported([*run.extra, *self.line.hits[begin:end]])
+        return count, self.names(run).reported
 
-    def whole(self, run: Stretch) -> Run:
+    def as_run(self, run: OpenRun) -> Run:
         """As it is now: final, or yet to change."""
         begin, end = self.hits(run)
         count = run.final.count + len(run.extra) + end - begin
         return Run(
-            run.id, run.begins, run.at, run.end[0], count, run.end, run.continues, self._shown(run, begin, end, count),
+            run.id, run.begins, run.at, run.end[0], count, run.end, run.continues, self._shown_hits(run, begin, end, count),
             run.frozen is not None,
         )  # fmt: skip
 
-    def _shown(self, run: Stretch, begin: int, end: int, count: int) -> list[dict[str, Any]]:
+    def _shown_hits(self, run: OpenRun, begin: int, end: int, count: int) -> list[dict[str, Any]]:
         """The beginning tells how it came about, the end what goes on."""
         first, hits = run.final.briefs, self.line.hits
-        if count <= SHOWN:
+        if count <= MAX_SHOWN:
             return first + [hit.brief for hit in _with(run.extra, hits[begin:end])]
         last = first
-        if run.final.count > SHOWN:
+        if run.final.count > MAX_SHOWN:
             first, last = first[:HALF], last[HALF:]
         else:
-            early = _with(run.extra, hits[begin : min(end, begin + SHOWN)])
+            early = _with(run.extra, hits[begin : min(end, begin + MAX_SHOWN)])
             first = (first + [hit.brief for hit in early])[:HALF]
-        late = _with(run.extra, hits[max(begin, end - SHOWN) : end])
+        late = _with(run.extra, hits[max(begin, end - MAX_SHOWN) : end])
         return first + (last + [hit.brief for hit in late])[-HALF:]
 
-    def settle(self, floor: int) -> list[Stretch]:
+    def finalize(self, floor: int) -> list[OpenRun]:
         """What is before the floor becomes final. Returns the runs that are over."""
         if self._skipped is not None and self._skipped[0] < floor:
-            self._again(self._skipped)
+            self._mark_dirty(self._skipped)
             self.scan(self._known)
         self._floor = floor
         below = [run for run in self.runs if run.first[0] < floor]
         if not below:
             return []
         over, last = below[:-1], below[-1]
-        self._settle(last, floor)
+        self._finalize_run(last, floor)
         if last.final.last + self.spec.gap < floor:
             over.append(last)
         self.runs = [run for run in self.runs if run not in over]
         return over
 
-    def _settle(self, run: Stretch, floor: int) -> None:
+    def _finalize_run(self, run: OpenRun, floor: int) -> None:
         frozen = run.frozen is not None and run.frozen[0] < floor
         if frozen:
             index = self.line.index((floor,)) - 1
@@ -382,9 +382,9 @@ class Scan:
         names, goes_on = self.names(run), run.end
         run.end = end
         begin, until = self.hits(run)
-        run.settled += names.settle([*run.extra, *self.line.hits[begin:until]])
-        final = self.whole(run)
-        final.frozen, final.listed, final.beyond = frozen, names.settled, names.beyond
+        run.finalized += names.finalize([*run.extra, *self.line.hits[begin:until]])
+        final = self.as_run(run)
+        final.frozen, final.listed, final.overflow = frozen, names.finalized, names.overflow
         run.final, run.begin, run.extra, run.end = final, end, (), goes_on
         if frozen:
             run.frozen = end
@@ -394,14 +394,14 @@ class Scan:
         count = self.line.index((cut,))
         dropped = self.line.drop(count) if count else []
         self._next = max(0, self._next - count)
-        if self._stands is not None:
-            self._stands -= count
-            if not self._judge.dropped(count) or self._stands < 0:
-                self._stands = None
-        if aside := self.side.index((cut,)):
-            dropped += self.side.drop(aside)
+        if self._condition_at is not None:
+            self._condition_at -= count
+            if not self._condition.dropped(count) or self._condition_at < 0:
+                self._condition_at = None
+        if aside := self.context.index((cut,)):
+            dropped += self.context.drop(aside)
             if self.spec.standing:
-                self._stands = None
+                self._condition_at = None
         return dropped
 
 
@@ -412,15 +412,15 @@ def _with(extra: Sequence[Hit], hits: list[Hit]) -> list[Hit]:
 
 def runs(spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int) -> list[Run]:  # fmt: skip
     """The alerts that these hits make, if there are no others. Absence is judged up to `known_until`."""
-    habits = Habits(spec) if spec.kind == "first_seen" else None
-    scan = Scan(spec, correlation, group, habits=habits)
+    known_values = KnownValues(spec) if spec.kind == "first_seen" else None
+    scan = RunScanner(spec, correlation, group, known_values=known_values)
     for hit in hits:
-        moved = habits.take(hit) if habits is not None else Moved([hit], [])
+        moved = known_values.take(hit) if known_values is not None else ValueUpdate([hit], [])
         for new in moved.new:
             scan.insert(new)
         for old in moved.old:
             scan.remove(old)
         if moved.again:
-            scan.anew()
+            scan.reevaluate_all()
     scan.scan(known_until)
-    return [scan.whole(run) for run in scan.runs]
+    return [scan.as_run(run) for run in scan.runs]

@@ -10,13 +10,13 @@ import orjson
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.correlate import group_rows as keep
 from driftline.pipeline.correlate.alerts import document as alert
-from driftline.pipeline.correlate.codec import Incoming, read
-from driftline.pipeline.correlate.group import Correlation
-from driftline.pipeline.correlate.group_rows import Kept
-from driftline.pipeline.correlate.late_hits import LATE_KEY, Late, waits
-from driftline.pipeline.correlate.levels import behind, levels, patience
-from driftline.pipeline.correlate.live_groups import Live
-from driftline.pipeline.correlate.rate_limit import Budget
+from driftline.pipeline.correlate.codec import IncomingHit, read
+from driftline.pipeline.correlate.group import CompiledCorrelation
+from driftline.pipeline.correlate.group_rows import StoredGroup
+from driftline.pipeline.correlate.late_hits import LATE_KEY, DeferredGroups, should_defer
+from driftline.pipeline.correlate.levels import extra_delay, levels, max_deferrals
+from driftline.pipeline.correlate.live_groups import GroupCache
+from driftline.pipeline.correlate.rate_limit import AlertBudget
 from driftline.pipeline.detections.engine import Watch
 from driftline.pipeline.model import Mark, micros
 from driftline.pipeline.records.outputs import Dead, Output, Work, marks
@@ -48,19 +48,20 @@ class Correlating:
         self.counts: Counter[str] = Counter()
         self._get = get
         self._by_id = {
-            id: Correlation(id, one.spec(), lateness) for id, one in content.correlations.items()
+            id: CompiledCorrelation(id, one.spec(), lateness)
+            for id, one in content.correlations.items()
         }
         self._watch = content
-        self._patience = patience(content)
-        self._levels, self._behind = levels(content), behind(content)
+        self._deferral = max_deferrals(content)
+        self._levels, self._behind = levels(content), extra_delay(content)
         self._top = max(self._levels.values(), default=1)
         self._due: dict[int, list[tuple[int, str]]] = {n: [] for n in range(1, self._top + 1)}
         self._waiting: dict[str, int] = {}
         """Of each group that waits: its one entry."""
-        self._live = Live()
-        self._touched: dict[str, Kept] = {}
+        self._live = GroupCache()
+        self._touched: dict[str, StoredGroup] = {}
         """The last groups that are not as their rows are."""
-        self._heavy: dict[str, Kept] = {}
+        self._heavy: dict[str, StoredGroup] = {}
         """Others that are not, and do not stand in their heads."""
         self._marks: dict[int, int] = {}
         self._outputs: list[Output] = []
@@ -72,8 +73,8 @@ class Correlating:
         self._until: dict[int, int] = {}
         """By level: `_known`, until the next mark."""
         self._applied = 0
-        self._late = Late(self._get(LATE_KEY))
-        self._budget = Budget(self._row, self._rows_put, budget)
+        self._late = DeferredGroups(self._get(LATE_KEY))
+        self._budget = AlertBudget(self._row, self._rows_put, budget)
 
     @property
     def watermark(self) -> int:
@@ -118,7 +119,7 @@ class Correlating:
         except (NewerState, MemoryError):
             raise
         except Exception as why:  # whatever one record raises is that record's
-            self._bury(_said(why), value)
+            self._bury(_describe(why), value)
 
     def _mark(self, record: Mark, offset: int) -> None:
         if not (0 <= record.mark < PARTITIONS and 0 <= record.level < PARTITIONS):
@@ -134,12 +135,12 @@ class Correlating:
         self._rows[rows.SOURCES_KEY] = self._time.row(offset)
         self._judge_late()
 
-    def _signal(self, record: Incoming, offset: int) -> None:
+    def _signal(self, record: IncomingHit, offset: int) -> None:
         new, one = record.hit, self._by_id.get(record.correlation)
         if one is None or new.rule not in one.spec.rules:
             self.counts["unknown"] += 1  # its rule is gone from the content
             return
-        if new.state and not one.heeds(new.rule, state=True):
+        if new.state and not one.concerns(new.rule, state=True):
             raise Malformed(f"state: {new.rule} does not stand in correlation {one.id} (its `standing` does not name it)")  # fmt: skip
         name = f"{record.correlation}\n{record.group}"
         kept = self._group(name, one)
@@ -156,18 +157,18 @@ class Correlating:
             elif kept.behind:
                 kept.catch_up(watermark)
         except Exception:
-            kept.group.take_back(new)
+            kept.group.undo(new)
             raise
         self.counts["late" if came == "late" else "signals"] += 1
 
-    def _judge_or_wait(self, name: str, kept: Kept, watermark: int) -> None:
+    def _judge_or_wait(self, name: str, kept: StoredGroup, watermark: int) -> None:
         """A hit that came is judged; a late one, by which many others are to be judged again, waits until more of the
         group have come, or for a while. When, is decided by the records alone: after a kill the same is said again."""
         kept.since = kept.since if kept.fresh else watermark
         kept.fresh += 1
-        scan, patience = kept.group.scan, self._patience[kept.group.correlation.id]
-        if patience and waits(scan.again(scan.dirty), kept.fresh):
-            self._late.wait(name, kept.since + patience)
+        scan, deferral = kept.group.scan, self._deferral[kept.group.correlation.id]
+        if deferral and should_defer(scan.hits_from(scan.dirty), kept.fresh):
+            self._late.wait(name, kept.since + deferral)
         else:
             self._judge(name, kept, watermark)
 
@@ -203,12 +204,12 @@ class Correlating:
                 )
         return False
 
-    def _judge(self, name: str, kept: Kept, watermark: int) -> None:
+    def _judge(self, name: str, kept: StoredGroup, watermark: int) -> None:
         kept.fresh, kept.behind, kept.moved = 0, False, True
         self._late.end(name)
-        self._emit(name, kept, kept.group.judge(watermark))
+        self._emit(name, kept, kept.group.evaluate(watermark))
 
-    def _judge_in_time(self, name: str, one: Correlation, watermark: int) -> None:
+    def _judge_in_time(self, name: str, one: CompiledCorrelation, watermark: int) -> None:
         """Lets time pass in a group. Its trouble must not stop the others."""
         try:
             kept = self._group(name, one)
@@ -219,7 +220,7 @@ class Correlating:
         except (NewerState, MemoryError):
             raise
         except Exception as why:
-            self._bury(_said(why), name.encode())
+            self._bury(_describe(why), name.encode())
 
     def _pass(self, due: int, name: str, until: int) -> bool:
         """Lets time pass in a group, unless it has moved on since."""
@@ -257,7 +258,7 @@ class Correlating:
         self._outputs, self._rows, self._dead = [], {}, []
         return work
 
-    def _touch(self, name: str, kept: Kept) -> None:
+    def _touch(self, name: str, kept: StoredGroup) -> None:
         """A group is not as its rows are. Of those that stand in their heads only the last few wait for the end of the
         batch: the others are written, and freed, while they are in the processor's cache."""
         self._heavy.pop(name, None)
@@ -271,7 +272,7 @@ class Correlating:
             else:
                 self._heavy[oldest] = kept
 
-    def _save(self, name: str, kept: Kept) -> None:
+    def _save(self, name: str, kept: StoredGroup) -> None:
         try:
             if kept.moved:
                 kept.due, kept.moved = kept.group.due(), False
@@ -280,7 +281,7 @@ class Correlating:
             raise
         except Exception as why:  # one group's trouble must not stop the others
             self._live.leave(name)
-            self._bury(_said(why), name.encode())
+            self._bury(_describe(why), name.encode())
             return
         if kept.due != NEVER:
             self._wait(kept.due, name)
@@ -295,12 +296,12 @@ class Correlating:
     def _rows_put(self, key: bytes, row: bytes | None) -> None:
         self._rows[key] = row
 
-    def _group(self, name: str, one: Correlation) -> Kept:
+    def _group(self, name: str, one: CompiledCorrelation) -> StoredGroup:
         """From memory, or its rows."""
         kept = self._live.used(name)
         if kept is None:
             row, watermark = self._row(rows.head_key(name)), self._known(self._levels[one.id])
-            kept = Kept.load(self._row, one, name, row, watermark)
+            kept = StoredGroup.load(self._row, one, name, row, watermark)
             self._live.add(name, kept)
         return kept
 
@@ -318,7 +319,7 @@ class Correlating:
                 self.counts["held"] += held
             word["held_back"] = word["told"].held
 
-    def _emit(self, name: str, kept: Kept, words: list[dict[str, Any]]) -> None:
+    def _emit(self, name: str, kept: StoredGroup, words: list[dict[str, Any]]) -> None:
         kept.due, kept.moved = kept.group.due(), False
         if kept.due != NEVER:
             self._wait(kept.due, name)
@@ -340,5 +341,5 @@ class Correlating:
         self._dead.append(Dead(-1, reason[:500], value))
 
 
-def _said(why: Exception) -> str:
+def _describe(why: Exception) -> str:
     return f"{type(why).__name__}: {why}"

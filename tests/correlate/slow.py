@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
-from driftline.pipeline.correlate.alerts.span import SHOWN, Run, alert_id
+from driftline.pipeline.correlate.alerts.span import MAX_SHOWN, Run, alert_id
 from driftline.pipeline.detections.windows import COMPARE, STANDS, Hit, Spec
 
 
@@ -271,15 +271,15 @@ def _begun(
     inside = _with_standing(spec, hits[first : last + 1])
     at = hits[last].at
     id = alert_id(correlation, group, at, continues)
-    shown = [hit.brief for hit in inside][:SHOWN]
+    shown = [hit.brief for hit in inside][:MAX_SHOWN]
     return Run(id, inside[0].at, at, at, len(inside), hits[last].place, continues, shown)
 
 
 def _longer(run: Run, new: Sequence[Hit], last: Hit) -> Run:
     shown = run.briefs + [hit.brief for hit in new]
-    if len(shown) > SHOWN:  # the beginning tells how it came about, the end what goes on
-        half = SHOWN // 2
-        shown = shown[:half] + shown[-(SHOWN - half) :]
+    if len(shown) > MAX_SHOWN:  # the beginning tells how it came about, the end what goes on
+        half = MAX_SHOWN // 2
+        shown = shown[:half] + shown[-(MAX_SHOWN - half) :]
     return msgspec.structs.replace(
         run, last=last.at, end=last.place, count=run.count + len(new), briefs=shown
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from driftline.pipeline.correlate.group_rows import WHOLE
+from driftline.pipeline.correlate.group_rows import LAST_SINGLE_ROW_VERSION
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from driftline.pipeline.state.rows import in_order, version
@@ -82,9 +82,11 @@ def test_the_last_word_is_the_same_for_every_order_double_and_kill(
 ) -> None:
     for seed in range(6):
         chance = random.Random(f"{kind} {seed}")
-        monkeypatch.setattr("driftline.pipeline.correlate.runs.MOST", chance.choice([4, 30, 1000]))
         monkeypatch.setattr(
-            "driftline.pipeline.correlate.alerts.names.MOST", chance.choice([3, 10_000])
+            "driftline.pipeline.correlate.runs.MAX_EVALUATED", chance.choice([4, 30, 1000])
+        )
+        monkeypatch.setattr(
+            "driftline.pipeline.correlate.alerts.names.MAX_COUNTED", chance.choice([3, 10_000])
         )
         records = fed(kind, 120, chance)
         whole = Kept(kind)
@@ -132,7 +134,7 @@ def test_groups_of_the_last_release_go_on() -> None:
     new, old = Kept(), Kept()
     old.rows |= {base64.b64decode(key): base64.b64decode(row) for key, row in FIXTURE["rows"]}
     heads = [row for key, row in old.rows.items() if key[:1] == b"h" and row is not None]
-    assert {version(row) for row in heads} == {WHOLE}
+    assert {version(row) for row in heads} == {LAST_SINGLE_ROW_VERSION}
     old.alerts |= {one["id"]: one for one in map(orjson.loads, FIXTURE["said"])}
     old.start()
     for kept in (new, old):
@@ -188,8 +190,8 @@ def test_the_last_word_on_a_flood_is_the_same_in_any_order() -> None:
 def test_beyond_what_is_held_the_oldest_become_final_and_the_alert_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("driftline.pipeline.correlate.group.MOST_HITS", 300)
-    monkeypatch.setattr("driftline.pipeline.correlate.runs.MOST", 100)
+    monkeypatch.setattr("driftline.pipeline.correlate.group.MAX_HITS", 300)
+    monkeypatch.setattr("driftline.pipeline.correlate.runs.MAX_EVALUATED", 100)
     kept = Kept("event_count")
     for begin in range(0, 2000, 50):
         kept.batch([signal("event_count", "g", n, n * 0.1) for n in range(begin, begin + 50)], begin)  # fmt: skip
@@ -201,7 +203,7 @@ def test_beyond_what_is_held_the_oldest_become_final_and_the_alert_says_so(
 
 
 def test_distinct_values_are_counted_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline.pipeline.correlate.alerts.names.MOST", 20)
+    monkeypatch.setattr("driftline.pipeline.correlate.alerts.names.MAX_COUNTED", 20)
     for count, capped in ((15, False), (25, True)):
         kept = Kept("event_count")
         kept.batch([signal("event_count", "g", n, n, resource=f"r{n:02d}") for n in range(count)], 0)  # fmt: skip

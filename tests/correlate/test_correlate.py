@@ -8,9 +8,9 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from driftline.pipeline.correlate import Correlation, Group, Hit, Spec
-from driftline.pipeline.correlate.group_rows import Kept
-from driftline.pipeline.correlate.runs import MOST
+from driftline.pipeline.correlate import CompiledCorrelation, Group, Hit, Spec
+from driftline.pipeline.correlate.group_rows import StoredGroup
+from driftline.pipeline.correlate.runs import MAX_EVALUATED
 from driftline.pipeline.detections.windows import COMPARE, DAY
 from driftline.pipeline.state.rows import NEVER, Position, head_key
 from hypothesis import example, given, settings
@@ -125,7 +125,7 @@ class World:
     """One group, and what was said of its alerts last. `restarts`: after every step it is read from its rows again."""
 
     def __init__(self, spec: Spec, lateness: float = 5, *, restarts: bool = False) -> None:
-        self.correlation = Correlation("c", spec, int(lateness * MINUTE))
+        self.correlation = CompiledCorrelation("c", spec, int(lateness * MINUTE))
         self.rows: dict[bytes, bytes | None] = {}
         self.watermark = 0
         self.kept = self._load()
@@ -133,8 +133,8 @@ class World:
         self.alerts: dict[str, dict[str, Any]] = {}
         self.said = 0
 
-    def _load(self) -> Kept:
-        return Kept.load(
+    def _load(self) -> StoredGroup:
+        return StoredGroup.load(
             self.rows.get, self.correlation, "c\ng", self.rows.get(head_key("c\ng")), self.watermark
         )
 
@@ -150,7 +150,7 @@ class World:
     def empty(self) -> bool:
         """Nothing is kept."""
         self._save()
-        return not any(self.rows.values()) and not self.group.held and not self.group.told
+        return not any(self.rows.values()) and not self.group.held and not self.group.reported
 
     def hit(self, *hits: Hit) -> None:
         for one in hits:
@@ -170,7 +170,7 @@ class World:
             assert self.due > self.watermark, (before, self.due)
 
     def _judge(self) -> None:
-        for alert in self.group.judge(self.watermark):
+        for alert in self.group.evaluate(self.watermark):
             old = self.alerts.get(alert["id"])
             assert old is None or alert["revision"] > old["revision"]
             self.alerts[alert["id"]] = alert
@@ -185,9 +185,9 @@ class World:
 
     def standing(self) -> list[tuple[str, int, int, int]]:
         """Alerts that are not merged: id, begin, end, hits."""
-        return [one[:4] for one in self.told()]
+        return [one[:4] for one in self.reported()]
 
-    def told(self) -> list[tuple[str, int, int, int, list[dict[str, Any]]]]:
+    def reported(self) -> list[tuple[str, int, int, int, list[dict[str, Any]]]]:
         """The same with what is shown of their hits."""
         return sorted(
             (id, alert["run"].begins, alert["run"].last, alert["run"].count, alert["run"].briefs)
@@ -325,7 +325,7 @@ EVENTS = st.lists(
 
 
 def undisturbed(
-    spec: Spec, hits: Sequence[Hit], most: int = MOST
+    spec: Spec, hits: Sequence[Hit], most: int = MAX_EVALUATED
 ) -> list[tuple[str, int, int, int, list[dict[str, Any]]]]:
     """As World.told has them."""
     ordered = sorted((one for one in hits if one.rule in spec.rules), key=lambda one: one.place)
@@ -350,16 +350,18 @@ BEFORE_ONE_THAT_WAITS = [
 
 @settings(max_examples=600, deadline=None)
 @given(
-    st.sampled_from(KINDS), HITS | EVENTS, st.integers(0, 2**32), st.booleans(), st.sampled_from([3, 6, MOST])
+    st.sampled_from(KINDS), HITS | EVENTS, st.integers(0, 2**32), st.booleans(), st.sampled_from([3, 6, MAX_EVALUATED])
 )  # fmt: skip
-@example(spec("temporal", absent=frozenset("c"), rules="abc"), LATER_KNOWN, 229, False, MOST)
+@example(
+    spec("temporal", absent=frozenset("c"), rules="abc"), LATER_KNOWN, 229, False, MAX_EVALUATED
+)
 @example(spec("temporal", absent=frozenset("c"), rules="abc"), BEFORE_ONE_THAT_WAITS, 0, False, 3)
 def test_any_order_within_the_lateness_gives_the_same_alerts(
     spec: Spec, hits: list[Hit], seed: int, restarts: bool, most: int
 ) -> None:
     """Also where runs are judged no more, and where the group is read from its rows after every hit."""
     random = Random(seed)
-    with patch("driftline.pipeline.correlate.runs.MOST", most):
+    with patch("driftline.pipeline.correlate.runs.MAX_EVALUATED", most):
         _any_order(spec, hits, random, restarts, most)
 
 
@@ -371,7 +373,7 @@ def _any_order(spec: Spec, hits: list[Hit], random: Random, restarts: bool, most
     world = World(spec, lateness=random.choice([0, 5, 30]), restarts=restarts)
     delivered(world, hits, random)
     assert world.group.late == 0
-    assert world.told() == undisturbed(spec, hits, most)
+    assert world.reported() == undisturbed(spec, hits, most)
     assert (world.empty, world.due) == (True, NEVER)
 
 

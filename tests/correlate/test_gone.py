@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from driftline.pipeline.correlate import Correlation, Group, Hit, Spec
-from driftline.pipeline.correlate.runs import MOST
+from driftline.pipeline.correlate import CompiledCorrelation, Group, Hit, Spec
+from driftline.pipeline.correlate.runs import MAX_EVALUATED
 from driftline.pipeline.state.rows import NEVER
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,16 +65,16 @@ def steps(draw: st.DrawFn) -> list[tuple[str, Hit]]:
 
 
 def judged(spec: Spec, steps: list[tuple[str, Hit]]) -> list[Any]:
-    group = Group(Correlation("c", spec, 600 * MINUTE), "g")
+    group = Group(CompiledCorrelation("c", spec, 600 * MINUTE), "g")
     for what, hit in steps:
         if what == "take":
             group.take(hit, START)
         elif what == "gone":
             group.gone(hit, START)
         else:
-            group.judge(START)
-    group.judge(START)
-    return [(run.id, run.begins, run.at, run.last, run.count, run.briefs) for run in map(group.scan.whole, group.scan.runs)]  # fmt: skip
+            group.evaluate(START)
+    group.evaluate(START)
+    return [(run.id, run.begins, run.at, run.last, run.count, run.briefs) for run in map(group.scan.as_run, group.scan.runs)]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", SPECS)
@@ -106,7 +106,7 @@ def test_hits_come_where_the_end_of_an_alert_is_gone() -> None:
 @settings(max_examples=300, deadline=None)
 @given(
     st.sampled_from([one for one in KINDS if not one.standing]), EVENTS, st.integers(0, 2**32), st.booleans(),
-    st.sampled_from([3, 6, MOST]),
+    st.sampled_from([3, 6, MAX_EVALUATED]),
 )  # fmt: skip
 def test_what_is_gone_was_never_there_while_time_goes_on(
     spec: Spec, hits: list[Hit], seed: int, restarts: bool, most: int
@@ -123,7 +123,7 @@ def test_what_is_gone_was_never_there_while_time_goes_on(
         else:
             left.append(hit)
     words.sort(key=lambda word: word[0])
-    with patch("driftline.pipeline.correlate.runs.MOST", most):
+    with patch("driftline.pipeline.correlate.runs.MAX_EVALUATED", most):
         while words:
             if random.random() < 0.6:
                 oldest = min(hit.at for _, _, hit in words)
@@ -131,7 +131,7 @@ def test_what_is_gone_was_never_there_while_time_goes_on(
             _, what, hit = words.pop(0)
             getattr(world, "hit" if what == "take" else "undo")(msgspec.structs.replace(hit))
         world.until(50_000)
-        assert world.told() == undisturbed(spec, left, most)
+        assert world.reported() == undisturbed(spec, left, most)
     assert (world.empty, world.due) == (True, NEVER)
 
 

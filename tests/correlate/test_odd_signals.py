@@ -10,7 +10,7 @@ import pytest
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.correlate import codec as reading
 from driftline.pipeline.correlate import group_rows as keep
-from driftline.pipeline.correlate.runs import Scan
+from driftline.pipeline.correlate.runs import RunScanner
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import Watch
 from driftline.pipeline.records.outputs import Work
@@ -160,11 +160,11 @@ def test_what_does_not_stand_cannot_be_said_to() -> None:
 
 def _fails(scan: Any, known: int) -> None:
     _real(scan, known)
-    if any(POISON in hit.brief for hit in scan.line.hits + scan.side.hits):
+    if any(POISON in hit.brief for hit in scan.line.hits + scan.context.hits):
         raise ArithmeticError("nobody has thought of this")
 
 
-_real: Callable[[Any, int], None] = Scan.scan
+_real: Callable[[Any, int], None] = RunScanner.scan
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -174,7 +174,7 @@ def test_an_error_that_nobody_knew_costs_one_record_only(kind: str) -> None:
     records = story(kind)
     alone.feed(*records, END)
     bad = altered(signal(kind, "g", 25, 31), fields={POISON: True}, value="new")
-    with patch.object(Scan, "scan", _fails):
+    with patch.object(RunScanner, "scan", _fails):
         world.feed(*records[:12], bad)
         world.start(ALL)
         world.feed(*records[12:], END)
@@ -189,14 +189,14 @@ def test_a_group_that_cannot_be_read_or_kept_does_not_stop_the_others(name: str)
     quiet = story("event_count", "quiet")
     alone.feed(*quiet, END)
     world.feed(*story("event_count", "bad"), *quiet)
-    real = getattr(keep.Kept, name)
+    real = getattr(keep.StoredGroup, name)
 
     def fails(*args: Any) -> Any:
         if any(f"{correlation('event_count')}\nbad" in (one, getattr(one, "name", "")) for one in args):  # fmt: skip
             raise ArithmeticError("nobody has thought of this")
         return real(*args)
 
-    with patch.object(keep.Kept, name, fails):
+    with patch.object(keep.StoredGroup, name, fails):
         world.start(ALL)
         world.feed(END)
     told = [one for one in world.standing() if one["group"] == {"g": "quiet"}]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from driftline.pipeline.correlate.alerts.names import FIELDS, Names
+from driftline.pipeline.correlate.alerts.names import FIELDS, AlertNames
 from driftline.pipeline.correlate.alerts.sentence import sentence
 from driftline.pipeline.correlate.alerts.span import Run
 from driftline.pipeline.detections.correlations import Correlation, ours
@@ -32,7 +32,7 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
         if said.get("merged_into"):
             out["merged_into"] = said["merged_into"]
         return out | {"sentence": sentence(out)}
-    names: Names = said["names"]
+    names: AlertNames = said["names"]
     out |= {
         "begins": from_micros(run.begins), "at": from_micros(run.at), "last": from_micros(run.last), "count": run.count,
         "story": run.briefs, "capped": said["capped"], "distinct": names.counts(),

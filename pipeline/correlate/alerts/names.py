@@ -11,20 +11,20 @@ FIELDS = {"resource": "resources", "what": "actions", "who": "actors", "finding"
 """Of what an alert shows of a hit, and what they are called in an alert."""
 VALUES = "values"
 KINDS = (*FIELDS.values(), VALUES)
-TOLD = ("resources", "actions")
+REPORTED_KINDS = ("resources", "actions")
 """A new one of these is told at once."""
-TOLD_FIELDS = tuple(field for field, kind in FIELDS.items() if kind in TOLD)
-LISTED = 50
+REPORTED_FIELDS = tuple(field for field, kind in FIELDS.items() if kind in REPORTED_KINDS)
+MAX_LISTED = 50
 """Of each kind, that an alert lists: the first ones by the alphabet, whenever they came."""
-MOST = 10_000
+MAX_COUNTED = 10_000
 """Of each kind, that are told apart; of more it is said that there are at least so many."""
 DIGEST = 8
 
 
-class Names:
+class AlertNames:
     """The different names of a run. What is final is kept as digests, the rest as it is: so it can be counted anew."""
 
-    __slots__ = ("_counts", "_final", "_least", "_listed", "_more", "_open", "beyond", "full")
+    __slots__ = ("_counts", "_final", "_least", "_listed", "_more", "_open", "full", "overflow")
 
     def __init__(self, final: Iterable[bytes] = (), listed: Mapping[str, list[str]] | None = None, beyond: bool = False) -> None:  # fmt: skip
         self._final = set(final)
@@ -36,7 +36,7 @@ class Names:
         self._least: dict[str, list[str]] = {}
         self._more: dict[str, int] = {}
         """Of those open, how many are not among the final ones. (Here and above a kind without any is not there.)"""
-        self.beyond = self.full = beyond
+        self.overflow = self.full = beyond
         """There are more than are told apart: among the final ones, or at all."""
 
     def add(self, hits: Sequence[Hit]) -> None:
@@ -54,7 +54,7 @@ class Names:
             if name in there:
                 continue
             known = bool(self._final) and digest(kind, name) in self._final
-            if self._count(kind) >= MOST and not known:
+            if self._count(kind) >= MAX_COUNTED and not known:
                 self.full = True
             else:
                 there.add(name)
@@ -64,7 +64,7 @@ class Names:
     def _count(self, kind: str) -> int:
         return self._counts.get(kind, 0) + self._more.get(kind, 0)
 
-    def settle(self, hits: Iterable[Hit]) -> list[bytes]:
+    def finalize(self, hits: Iterable[Hit]) -> list[bytes]:
         """These hits are final now. Returns what that adds to the final names."""
         more = []
         for hit in hits:
@@ -75,8 +75,8 @@ class Names:
                     continue
                 if name in self._open.get(kind, ()):
                     self._more[kind] -= 1
-                elif self._count(kind) >= MOST:
-                    self.beyond = self.full = True
+                elif self._count(kind) >= MAX_COUNTED:
+                    self.overflow = self.full = True
                     continue
                 self._final.add(key)
                 self._counts[kind] = self._counts.get(kind, 0) + 1
@@ -87,7 +87,7 @@ class Names:
         """What is not final is counted anew."""
         if self._open or self._least:
             self._open, self._least, self._more = {}, {}, {}
-        self.full = self.beyond
+        self.full = self.overflow
 
     def counts(self) -> dict[str, int]:
         """How many there are of each kind; at most 10,000."""
@@ -96,25 +96,25 @@ class Names:
     def listed(self, kind: str) -> list[str]:
         """The first by the alphabet."""
         final, more = self._listed.get(kind, ()), self._least.get(kind, ())
-        return sorted({*final, *more})[:LISTED] if final else list(more)
+        return sorted({*final, *more})[:MAX_LISTED] if final else list(more)
 
     @property
-    def settled(self) -> dict[str, list[str]]:
+    def finalized(self) -> dict[str, list[str]]:
         """The lists of what is final."""
         return {kind: self._listed[kind] for kind in FIELDS.values() if kind in self._listed}
 
     @property
-    def told(self) -> int:
+    def reported(self) -> int:
         """How many there are of which a new one is told."""
-        return sum(map(self._count, TOLD))
+        return sum(map(self._count, REPORTED_KINDS))
 
 
-def news(hits: Sequence[Hit]) -> int:
+def count_reported(hits: Sequence[Hit]) -> int:
     """How many names there are in a few hits of which a new one is told."""
     briefs, count = [hit.brief for hit in hits], 0
-    for field in TOLD_FIELDS:
+    for field in REPORTED_FIELDS:
         names = [name for brief in briefs if (name := brief.get(field)) is not None]
-        count += min(len(set(map(str, names))), MOST)
+        count += min(len(set(map(str, names))), MAX_COUNTED)
     return count
 
 
@@ -127,12 +127,12 @@ def _of(hit: Hit) -> Iterable[tuple[str, str]]:
 
 
 def _list(found: list[str], name: str) -> None:
-    if len(found) == LISTED and name >= found[-1]:
+    if len(found) == MAX_LISTED and name >= found[-1]:
         return
     at = bisect_left(found, name)
     if found[at : at + 1] != [name]:
         found.insert(at, name)
-        del found[LISTED:]
+        del found[MAX_LISTED:]
 
 
 def digest(kind: str, name: str) -> bytes:

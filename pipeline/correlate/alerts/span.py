@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from driftline.pipeline.correlate.alerts.names import Names
+from driftline.pipeline.correlate.alerts.names import AlertNames
 from driftline.pipeline.detections.windows import Hit, Place
 from driftline.pipeline.model.finding import named_uuid
 
-SHOWN = 50
+MAX_SHOWN = 50
 """Hits that an alert shows."""
 BEGIN: Place = (0, "", "")
 
@@ -35,20 +35,32 @@ class Run(msgspec.Struct, array_like=True):
     """It is judged no more."""
     listed: dict[str, list[str]] = {}
     """Its names of each kind, the first by the alphabet."""
-    beyond: bool = False
+    overflow: bool = False
     """There are more names than are told apart."""
 
 
-NOTHING = Run("", 0, 0, 0, 0)
+NO_RUN = Run("", 0, 0, 0, 0)
 """Of a run of which nothing is final yet."""
 
 
-class Stretch:
+class OpenRun:
     """A run while its hits are held."""
 
     __slots__ = (
-        "at", "begin", "begins", "continues", "end", "ends", "extra", "final", "first", "frozen", "id", "named", "names",
-        "settled",
+        "at",
+        "begin",
+        "begins",
+        "continues",
+        "end",
+        "ends",
+        "extra",
+        "final",
+        "finalized",
+        "first",
+        "frozen",
+        "id",
+        "named",
+        "names",
     )  # fmt: skip
 
     def __init__(self, id: str, begins: int, at: int, continues: str | None, begin: Place, first: Place) -> None:  # fmt: skip
@@ -63,17 +75,17 @@ class Stretch:
         """Its matches, while it is judged."""
         self.frozen: Place | None = None
         """Since here it is judged no more."""
-        self.final = NOTHING
+        self.final = NO_RUN
         self.extra: Sequence[Hit] = ()
         """What only stands, and belongs to its beginning."""
-        self.names: Names | None = None
+        self.names: AlertNames | None = None
         """What is final of them, and the names of its hits up to `named`; None: nothing is."""
         self.named: Place | None = None
-        self.settled: list[bytes] = []
+        self.finalized: list[bytes] = []
         """Digests of names that have become final, and are not kept yet."""
 
     @classmethod
-    def final_only(cls, run: Run, names: Names) -> "Stretch":
+    def final_only(cls, run: Run, names: AlertNames) -> "OpenRun":
         """One that was begun earlier."""
         self = cls(run.id, run.begins, run.at, run.continues, run.end, run.end)
         self.final, self.ends, self.names = run, [], names

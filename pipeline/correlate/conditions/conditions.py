@@ -7,13 +7,13 @@ or ends that, and what must not follow."""
 from bisect import bisect_left
 from typing import Any, Protocol
 
-from driftline.pipeline.correlate.conditions.first_seen import Habits
-from driftline.pipeline.correlate.conditions.ordered import Ordered
-from driftline.pipeline.correlate.conditions.timeline import Line
+from driftline.pipeline.correlate.conditions.first_seen import KnownValues
+from driftline.pipeline.correlate.conditions.ordered import OrderedCondition
+from driftline.pipeline.correlate.conditions.timeline import HitTimeline
 from driftline.pipeline.detections.windows import STANDS, Found, Hit, Place, Spec, measure, values
 
 
-class Judge(Protocol):
+class Condition(Protocol):
     def rebuild(self, index: int) -> int:
         """Stands before a hit; returns its index, or that of an earlier one of the same moment."""
 
@@ -31,12 +31,12 @@ class Judge(Protocol):
     """When the hit that could not be judged can be."""
 
 
-class Counting:
+class AggregateCondition:
     """Counts, values and numbers in a window."""
 
     __slots__ = ("_conditions", "_first", "_line", "_measure", "_spec", "waits")
 
-    def __init__(self, spec: Spec, line: Line) -> None:
+    def __init__(self, spec: Spec, line: HitTimeline) -> None:
         self._spec, self._line, self._first = spec, line, 0
         self._measure = measure(spec)
         self._conditions = spec.comparisons
@@ -88,11 +88,11 @@ class Counting:
         return self._first >= 0
 
 
-class Together:
+class TemporalCondition:
     """Needed rules within one window, in any order; then none of the absent ones until a timespan after its beginning:
     that is judged once all of this time is final."""
 
-    def __init__(self, spec: Spec, line: Line, side: Line) -> None:
+    def __init__(self, spec: Spec, line: HitTimeline, side: HitTimeline) -> None:
         self._spec, self._line, self._side = spec, line, side
         self._needed = frozenset(spec.rules) - spec.absent
         self._latest: dict[str, Place] = {}
@@ -123,14 +123,14 @@ class Together:
             end = begin[0] + span
             if end >= known:
                 self.waits = end + 1
-                self._untake(place[2], before)
+                self._undo(place[2], before)
                 return number - index, []
             after = self._side.index((begin[0],))
             if after == len(self._side) or self._side.order[after][0] > end:
                 return number + 1 - index, [(begin, place)]
         return len(order) - index, []
 
-    def _untake(self, rule: str, before: Place | None) -> None:
+    def _undo(self, rule: str, before: Place | None) -> None:
         """Stands before a hit again: what comes in between must not be judged with it."""
         if before is None:
             del self._latest[rule]
@@ -146,24 +146,24 @@ class Together:
         return True
 
 
-class Standing:
+class StandingCondition:
     """Needed rules together, some of which stand: those count for as long as they do, the others within the timespan."""
 
     waits: int | None = None
 
-    def __init__(self, spec: Spec, line: Line, side: Line) -> None:
+    def __init__(self, spec: Spec, line: HitTimeline, side: HitTimeline) -> None:
         self._spec, self._line, self._side = spec, line, side
         self._ends = {end: rule for rule, end in spec.standing.items()}
         self._needed = frozenset(spec.rules) - self._ends.keys()
         self._latest: dict[str, Place] = {}
-        self._stand: dict[str, dict[Any, Place]] = {rule: {} for rule in spec.standing}
+        self._standing: dict[str, dict[Any, Place]] = {rule: {} for rule in spec.standing}
         """By rule and value: what stands, the latest last."""
         self._next = 0
         """Of the side: the first that is not taken."""
 
     def rebuild(self, index: int) -> int:
         order = self._line.order
-        self._latest, self._stand = {}, {rule: {} for rule in self._spec.standing}
+        self._latest, self._standing = {}, {rule: {} for rule in self._spec.standing}
         oldest = order[index][0] - self._spec.window
         self._next = self._side.index((oldest,))
         for number in range(self._line.index((oldest,)), index):
@@ -175,19 +175,19 @@ class Standing:
         while self._next < len(self._side) and self._side.order[self._next] < place:
             self._take_side(self._side.hits[self._next])
             self._next += 1
-        if hit.rule in self._stand:
-            self._stands(hit)
+        if hit.rule in self._standing:
+            self._add_standing(hit)
         else:
             self._latest[hit.rule] = place
 
     def _take_side(self, hit: Hit) -> None:
         if hit.rule in self._ends:
-            self._stand[self._ends[hit.rule]].pop(_key(hit.value), None)
+            self._standing[self._ends[hit.rule]].pop(_key(hit.value), None)
         else:
-            self._stands(hit)
+            self._add_standing(hit)
 
-    def _stands(self, hit: Hit) -> None:
-        found, key = self._stand[hit.rule], _key(hit.value)
+    def _add_standing(self, hit: Hit) -> None:
+        found, key = self._standing[hit.rule], _key(hit.value)
         found.pop(key, None)
         found[key] = hit.place
 
@@ -197,7 +197,7 @@ class Standing:
             hit = hits[number]
             self._take(hit)
             alive = [at for at in self._latest.values() if hit.at - at[0] <= span]
-            latest = [next(reversed(found.values())) for found in self._stand.values() if found]
+            latest = [next(reversed(found.values())) for found in self._standing.values() if found]
             alive += [at for at in latest if hit.at - at[0] <= STANDS]
             begin = narrowest(self._spec, self._needed, alive)
             if begin is not None:
@@ -227,20 +227,20 @@ def narrowest(spec: Spec, needed: frozenset[str], alive: list[Place]) -> Place |
     return None
 
 
-class New:
+class FirstSeenCondition:
     """Values that were not there before, once the group is known for long enough."""
 
     waits: int | None = None
 
-    def __init__(self, spec: Spec, line: Line, habits: Habits) -> None:
-        self._spec, self._line, self._habits = spec, line, habits
+    def __init__(self, spec: Spec, line: HitTimeline, known_values: KnownValues) -> None:
+        self._spec, self._line, self._known_values = spec, line, known_values
 
     def rebuild(self, index: int) -> int:
         return index
 
     def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:  # noqa: ARG002
         place = self._line.order[index]
-        learned = place[0] - self._habits.learns(place[0])[0] >= self._spec.learning
+        learned = place[0] - self._known_values.learning_since(place[0])[0] >= self._spec.learning
         return 1, [(place, place)] if learned else []
 
     def inserted(self, index: int, before: int) -> bool:  # noqa: ARG002
@@ -250,13 +250,15 @@ class New:
         return True
 
 
-def judge(spec: Spec, line: Line, side: Line, habits: Habits | None) -> Judge:
-    if habits is not None:
-        return New(spec, line, habits)
+def condition_of(
+    spec: Spec, line: HitTimeline, side: HitTimeline, known_values: KnownValues | None
+) -> Condition:
+    if known_values is not None:
+        return FirstSeenCondition(spec, line, known_values)
     if spec.kind == "temporal_ordered":
-        return Ordered(spec, line)
+        return OrderedCondition(spec, line)
     if spec.standing:
-        return Standing(spec, line, side)
+        return StandingCondition(spec, line, side)
     if spec.kind == "temporal":
-        return Together(spec, line, side)
-    return Counting(spec, line)
+        return TemporalCondition(spec, line, side)
+    return AggregateCondition(spec, line)

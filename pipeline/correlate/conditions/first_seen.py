@@ -34,7 +34,7 @@ class Memory(msgspec.Struct, array_like=True, frozen=True):
     """When any came since."""
 
 
-class Moved(NamedTuple):
+class ValueUpdate(NamedTuple):
     """What a hit has changed."""
 
     new: list[Hit]
@@ -47,7 +47,7 @@ class Moved(NamedTuple):
     """The group has too many values."""
 
 
-class Habits:
+class KnownValues:
     """What a group remembers."""
 
     def __init__(self, spec: Spec, memory: Memory | None = None, forget: int = NEVER) -> None:
@@ -71,7 +71,7 @@ class Habits:
     def __bool__(self) -> bool:
         return bool(self.last or self.times)
 
-    def known(self, hits: Iterable[Hit]) -> None:
+    def restore(self, hits: Iterable[Hit]) -> None:
         """Hits that are new, read again."""
         for hit in sorted(hits, key=lambda one: one.place):
             for name in sorted(set(values(hit.value))):
@@ -79,14 +79,14 @@ class Habits:
                 if self._is_new(name, hit) and all(other.at != hit.at for other in twins):
                     self._put(name, hit)
 
-    def take(self, hit: Hit) -> Moved:
+    def take(self, hit: Hit) -> ValueUpdate:
         """One more hit of the group, in whatever order they come."""
         new, old, again, full = list[Hit](), list[Hit](), False, False
         for name in sorted(set(values(hit.value))):
             if name not in self.last and name not in self.times and self._full():
                 full = True
                 continue
-            again = again or self._learns_otherwise(hit.at)
+            again = again or self._changes_learning(hit.at)
             self.every = _with(self.every, hit.at, self._spec.timespan)
             self.times[name] = _with(self.times.get(name, []), hit.at, self._spec.timespan)
             self.moved.add(number := shard(name))
@@ -100,9 +100,9 @@ class Habits:
                     self._out(name, twin, old)
                 if self._put(name, hit):
                     new.append(hit)
-        return Moved(new, old, again, full)
+        return ValueUpdate(new, old, again, full)
 
-    def _learns_otherwise(self, at: int) -> bool:
+    def _changes_learning(self, at: int) -> bool:
         """Whether a hit of this moment changes since when the group learns, as of later ones: it stands in a gap."""
         place = bisect_left(self.every, at)
         if place == len(self.every) or self.every[place] == at:
@@ -138,7 +138,7 @@ class Habits:
         before = times[place - 1] if place else self.last.get(name)
         return before is None or hit.at - before > self._spec.timespan
 
-    def learns(self, until: int) -> tuple[int, int]:
+    def learning_since(self, until: int) -> tuple[int, int]:
         """Since when the group learns, as of a moment, and when it came last."""
         since, last = self.since, self.until
         for at in self.every[: bisect_right(self.every, until)]:
@@ -150,9 +150,9 @@ class Habits:
     def fold(self, floor: int, dropped: Sequence[Hit]) -> None:
         """What is before the floor becomes final; values that were away for too long are forgotten. `dropped`: new hits
         that are so."""
-        self.lose(dropped)
+        self.drop_hits(dropped)
         if self.every and self.every[0] < floor:
-            self.since, self.until = self.learns(floor - 1)
+            self.since, self.until = self.learning_since(floor - 1)
             self.every = self.every[bisect_left(self.every, floor) :]
         for name, own in list(self.times.items()):
             if own[0] >= floor:
@@ -174,14 +174,14 @@ class Habits:
         if not self:
             self.since, self.until, self.every = 0, 0, []
 
-    def lose(self, hits: Sequence[Hit]) -> None:
+    def drop_hits(self, hits: Sequence[Hit]) -> None:
         """New hits that are held no more."""
         for hit in hits:
             for name in set(values(hit.value)):
                 for other in [o for o in self._new.get(name, ()) if o.place == hit.place]:
                     self._out(name, other, [])
 
-    def matters(self) -> int:
+    def due(self) -> int:
         """Once this is final there is something to do."""
         return min([self.forget, *self.every[:1]])
 

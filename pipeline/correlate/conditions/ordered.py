@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 
-from driftline.pipeline.correlate.conditions.timeline import Line
+from driftline.pipeline.correlate.conditions.timeline import HitTimeline
 from driftline.pipeline.detections.windows import Found, Place, Spec
 
 Chain = tuple[Place, str]
@@ -12,13 +12,13 @@ Best = tuple[Chain, ...]
 one that began last of those that end with another event."""
 
 
-class Ordered:
+class OrderedCondition:
     """One rule after the other, each by another event than the one before. Of each beginning of the sequence the latest
     start is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
 
     waits: int | None = None
 
-    def __init__(self, spec: Spec, line: Line) -> None:
+    def __init__(self, spec: Spec, line: HitTimeline) -> None:
         self._spec, self._line = spec, line
         self._steps = {rule: [n for n, own in enumerate(spec.rules) if own == rule] for rule in spec.rules}  # fmt: skip
         self._ends = spec.rules[-1:]

@@ -11,7 +11,7 @@ AFTER = "\U0010ffff"
 PLACE = attrgetter("at", "id", "rule")
 
 
-class Line:
+class HitTimeline:
     """Hits by their place. It also knows where there are gaps longer than `gap`, so that a stretch without one is found
     at once."""
 
@@ -49,13 +49,13 @@ class Line:
             before, after = order[index - 1], order[index + 1]
             if after[0] - before[0] > self._gap:
                 if place[0] - before[0] <= self._gap:
-                    self._close(before)
+                    self._remove_gap(before)
                 if after[0] - place[0] > self._gap:
                     insort(self._gaps, place)
         elif index:
-            self._look(index - 1)
+            self._add_gap_after(index - 1)
         else:
-            self._look(0)
+            self._add_gap_after(0)
         return index
 
     def remove(self, place: Place) -> int:
@@ -63,10 +63,10 @@ class Line:
         index = bisect_left(self.order, place)
         self.version += 1
         del self.order[index], self.hits[index]
-        self._close(place)
+        self._remove_gap(place)
         if index:
-            self._close(self.order[index - 1])
-            self._look(index - 1)
+            self._remove_gap(self.order[index - 1])
+            self._add_gap_after(index - 1)
         return index
 
     def drop(self, count: int) -> list[Hit]:
@@ -90,11 +90,11 @@ class Line:
         end = self.index(self._gaps[gap]) if gap < len(self._gaps) else len(self.order) - 1
         return min(end, bisect_right(self.order, (until, AFTER, AFTER)) - 1)
 
-    def _look(self, index: int) -> None:
+    def _add_gap_after(self, index: int) -> None:
         if index + 1 < len(self.order) and self.order[index + 1][0] - self.order[index][0] > self._gap:  # fmt: skip
             insort(self._gaps, self.order[index])
 
-    def _close(self, place: Place) -> None:
+    def _remove_gap(self, place: Place) -> None:
         at = bisect_left(self._gaps, place)
         if self._gaps[at : at + 1] == [place]:
             del self._gaps[at]
