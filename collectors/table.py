@@ -362,6 +362,11 @@ def _bad_paths(
 _HOLE = re.compile(r"\{([^{}]+)\}")
 
 
+def holes_of(template: str) -> list[str]:
+    """The paths that fill a template."""
+    return _HOLE.findall(template)
+
+
 @cache
 def _compiled(path: str) -> Any:
     return jmespath.compile(path)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from driftline.collectors.aws import row_check
 from driftline.collectors.aws.permissions import actions_of
 from driftline.collectors.aws.shapes import generate, service_model
 from driftline.collectors.table import Complete, Detail, Kind, kinds
@@ -90,6 +92,67 @@ def test_paths_exist_in_the_answers(type_: str) -> None:
             d.part == part and (d.decode or d.decode_at or d.each or d.joined) for d in kind.details
         )
         assert shape != "any" or decoded, f"{part}: its path is none of the answer's"
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_every_path_names_what_is_answered(type_: str) -> None:
+    assert list(row_check.told(kinds()[type_])) == []
+
+
+def misspelt(kind: Kind) -> Iterator[tuple[str, Kind]]:
+    """The row once for each of its paths, with the path's last name misspelt."""
+
+    def walk(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+        if isinstance(value, dict | list):
+            steps = value.items() if isinstance(value, dict) else enumerate(value)
+            for step, held in steps:
+                yield from walk(held, (*place, step))
+        elif isinstance(value, str) and (
+            place[-1] in PLACES
+            or (len(place) > 1 and place[-2] in ("params", "drop", "quiet", "ordered", "redact"))
+        ):
+            yield place
+
+    row = kind.model_dump(by_alias=True, exclude_unset=True)
+    for place in walk(row, ()):
+        if place[0] in ("events", "named") or place[:2] == ("one", "params"):
+            continue  # what an event tells is no answer's: tests/collectors/events hold it
+        changed = json.loads(json.dumps(row))
+        held = changed
+        for step in place[:-1]:
+            held = held[step]
+        names = list(NAME.finditer(held[place[-1]]))
+        if names and (kind.type, ".".join(map(str, place[:-1]))) not in OPEN:
+            at = names[-1].end()
+            held[place[-1]] = f"{held[place[-1]][:at]}Zz{held[place[-1]][at:]}"
+            yield ".".join(map(str, place)), Kind.model_validate(changed)
+
+
+PLACES = (
+    "items",
+    "value",
+    "unless",
+    "given",
+    "name",
+    "incarnation",
+    "region",
+    "skip",
+    "item",
+    "only",
+    "uid",
+)
+OPEN = {
+    ("AWS::SNS::Topic", "details.0.drop"), ("AWS::SNS::Topic", "one"), ("AWS::WAFv2::WebACL", "redact"), ("AWS::WAFv2::WebACL", "details.0.drop"),
+    ("AWS::WAFv2::CloudFrontWebACL", "redact"), ("AWS::WAFv2::CloudFrontWebACL", "details.0.drop"),
+}  # fmt: skip
+"""Names in a map, and below where a shape meets itself: any may be there."""
+NAME = re.compile(r"(?:^|(?<=[.{\[])|(?<=: ))[A-Za-z]\w*(?![\w:('])")
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_misspelt_path_is_told_with_its_place(type_: str) -> None:
+    for place, row in misspelt(kinds()[type_]):
+        assert any(line.startswith(f"{type_} {place}: ") for line in row_check.told(row)), place
 
 
 @pytest.mark.parametrize("type_", TYPES)
