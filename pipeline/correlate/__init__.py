@@ -1,4 +1,4 @@
-"""Correlations: matches of rules over time, in one group, become alerts. Pure."""
+"""Correlations: matches of detections over time, within one group, become alerts. Pure."""
 
 from driftline.pipeline.correlate.group import CompiledCorrelation, Group
 from driftline.pipeline.detections.windows import Hit, Spec

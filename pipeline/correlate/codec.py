@@ -1,4 +1,4 @@
-"""A record of `signals`, from its bytes. Pure."""
+"""Decodes records of `driftline.signals`. Pure."""
 
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,11 +10,11 @@ from driftline.pipeline.records import codec as wire
 from pydantic import ValidationError
 
 LAST = 32_503_680_000_000_000
-"""The year 3000: times after it are left to the model, which says what is wrong with them."""
+"""The year 3000. Later times are left to the model, which reports what is wrong with them."""
 
 
 class IncomingHit(NamedTuple):
-    """A hit, and where it belongs."""
+    """A hit, with its correlation and group."""
 
     correlation: str
     group: str
@@ -43,16 +43,17 @@ _pack = msgspec.msgpack.Encoder().encode
 
 
 def read(value: bytes) -> IncomingHit | Mark:
-    """What the worker writes is read at once, everything else by its model. Raises Malformed."""
+    """Decodes one record: signals as the worker writes them on a fast path, everything else by its model. Raises
+    Malformed."""
     try:
         plain = _plain.decode(value)
-        _pack((plain.value, plain.fields))  # refuses what 64 bit do not hold
+        _pack((plain.value, plain.fields))  # rejects numbers that do not fit in 64 bits
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError):
         return _by_model(value)
     at = to_micros(plain.at)
     if at is None or not 0 <= at < LAST or len(value) > wire.MAX_BYTES:
         return _by_model(value)
-    if plain.mark is not msgspec.UNSET:  # a mark with odd fields
+    if plain.mark is not msgspec.UNSET:  # a mark with unexpected fields
         return _by_model(value)
     wire.shallow(value)
     hit = Hit(at, plain.event, plain.detection, plain.value, plain.fields, plain.state)
@@ -75,4 +76,4 @@ def _valid(kind: type[R], document: Any) -> R:
     try:
         return kind.model_validate(document)
     except ValidationError as why:
-        raise Malformed(f"no signal: {wire.problems(why, 1)}") from None
+        raise Malformed(f"invalid signal: {wire.problems(why, 1)}") from None

@@ -1,8 +1,8 @@
-"""One group of one correlation while it is at work: hits and time in, what is to be said of its alerts out. Pure; times
-in microseconds.
+"""One group of one correlation in memory: takes hits and time, returns updates of its alerts. Pure; times in
+microseconds.
 
-Everything later than the watermark less the allowed lateness may still change. What is earlier is final: it is folded
-into the last run, and forgotten."""
+Anything later than the watermark minus the allowed lateness may still change. Anything earlier is final: it is folded
+into the last run and forgotten."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,37 +19,38 @@ from driftline.pipeline.detections.windows import Hit, Spec
 from driftline.pipeline.state.rows import NEVER
 
 RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
-"""Of two words after the same hits the higher one stands."""
+"""Of two updates after the same hits, the one with the higher rank wins."""
 REVISION_STEP = 1 << 20
-"""More than the hits of any group."""
+"""Greater than the number of hits of any group."""
 MAX_HITS = 131_072
-"""Of a group, that are held; of more the oldest are made final before their time, and the alert says so."""
+"""Maximum number of hits held per group. Above it the oldest become final early, and the alert is marked as capped."""
 MAX_IMMEDIATE = 20
-"""So often is a new resource or action of an alert told at once."""
+"""How many times a new resource or action of an alert is reported immediately."""
 MINUTE = 60_000_000
-"""Beyond, no more often than this."""
+"""Minimum interval between such reports after that."""
 
 
 class ReportedAlert(msgspec.Struct, array_like=True, gc=False):
-    """An alert as it was said last."""
+    """An alert as it was last reported."""
 
     begins: int
     last: int
     digest: bytes
     held: bool = False
-    """It was beyond its rule's budget."""
+    """The alert exceeded the budget of its rule."""
     named: int = 0
-    """How many resources and actions it had then."""
+    """Number of resources and actions in that report."""
     immediate: int = 0
-    """How often it was said for a new one."""
+    """Number of reports made because of a new resource or action."""
     reported_at: int = 0
-    """The newest hit when that was last, and the watermark."""
+    """The newest hit at the last of these reports, and the watermark."""
     reported_watermark: int = 0
 
 
 @dataclass(frozen=True)
 class CompiledCorrelation:
-    """What every group of one correlation is judged by. `lateness`: how much later than the watermark a hit may be."""
+    """What all groups of one correlation share. `lateness`: how far behind the watermark a hit may be, in
+    microseconds."""
 
     id: str
     spec: Spec
@@ -57,7 +58,7 @@ class CompiledCorrelation:
 
     @cached_property
     def undecided(self) -> int:
-        """How far behind the watermark a match may still come to be known."""
+        """How far behind the watermark a match may still be found, in microseconds."""
         return self.lateness + (self.spec.timespan if self.spec.absent else 0)
 
     @cached_property
@@ -65,12 +66,14 @@ class CompiledCorrelation:
         return frozenset([*self.spec.standing, *self.spec.standing.values()])
 
     def concerns(self, rule: str, *, state: bool) -> bool:
-        """Whether a rule's hits bear on it; `state`: those that only say that something stands."""
+        """Returns whether hits of a rule affect this correlation. `state`: hits that only report that something still
+        holds."""
         return rule in (self._standing if state else self.spec.rules)
 
 
 class Group:
-    """One group. `take` and `judge` are all that happens to it; driftline.pipeline.correlate.group_rows reads and writes it."""
+    """One group. Only `take`, `gone` and `evaluate` change it; driftline.pipeline.correlate.group_rows reads and
+    writes it."""
 
     __slots__ = (
         "capped",
@@ -92,19 +95,19 @@ class Group:
         self.known_values = KnownValues(spec, memory) if spec.kind == "first_seen" else None
         self.scan = RunScanner(spec, correlation.id, name, floor, before, names, self.known_values)
         self.reported: dict[str, ReportedAlert] = {}
-        """Alerts that may still go on, or change."""
+        """Alerts that may still continue or change."""
         self.late = self.seen = self.cut = 0
-        """Hits that came too late and were only counted; hits that were taken in; before this none are held."""
+        """Hits that arrived too late and were only counted; hits taken; the time before which no hits are held."""
         self.capped = False
         self.log = log or HitLog()
         self.held: dict[tuple[str, str], tuple[Hit, int]] = {}
-        """By event and rule: each hit, and the block of its entry."""
+        """By event and rule: each hit, and the block of its log entry."""
 
     # Hits
 
     def take(self, new: Hit, watermark: int) -> str:
-        """One hit: `taken`, `duplicate` (of one that says no less), `known` (to first_seen: nothing new), or `late`, which
-        is only counted."""
+        """Adds a hit. Returns `taken`, `duplicate` (of a hit with at least as much content), `known` (not new to
+        first_seen), or `late` (counted only)."""
         old = self.held.get((new.id, new.rule))
         if new.at < max(self.floor, watermark - self.correlation.lateness):
             self.late += old is None
@@ -120,7 +123,7 @@ class Group:
         return "taken"
 
     def gone(self, old: Hit, watermark: int) -> str:
-        """A hit was none after all. What is final stays as it was."""
+        """Withdraws a hit. What is final does not change."""
         there, floor = self.held.get((old.id, old.rule)), watermark - self.correlation.undecided
         if there is None or there[0].at < max(self.floor, floor):
             return "duplicate"
@@ -131,7 +134,7 @@ class Group:
         return "taken"
 
     def undo(self, new: Hit) -> None:
-        """What came of a hit raised an error: as if it had not come."""
+        """Undoes `take` after an error, as if the hit had not arrived."""
         there = self.held.get((new.id, new.rule))
         if there is not None and there[0] is new:
             self._release(new)
@@ -165,7 +168,7 @@ class Group:
         self.scan.remove(hit)
 
     def read(self, hit: Hit, block: int) -> None:
-        """A hit from the log, in its order. One of a rule that the correlation looks for no more counts no more."""
+        """Restores a hit from the log, in log order. Hits of rules that the correlation no longer names are ignored."""
         if hit.at < self.cut or not self.correlation.concerns(hit.rule, state=hit.state):
             return
         self.log.read(hit, block)
@@ -178,7 +181,7 @@ class Group:
             self.scan.insert(hit)
 
     def read_few(self, hits: list[Hit], block: int) -> None:
-        """All that there is, if that is little."""
+        """Restores all hits of a small group."""
         events = self.correlation.spec.events
         held = {
             (hit.id, hit.rule): (hit, block)
@@ -193,10 +196,11 @@ class Group:
         self.log.read_few(block, len(hits))
         self.scan.fill(hits)
 
-    # Judging
+    # Evaluation
 
     def evaluate(self, watermark: int) -> list[dict[str, Any]]:
-        """What is to be said of each alert: id, state, revision, and its run, or what it was merged into."""
+        """Evaluates what has arrived. Returns the updates of alerts to report: id, state, revision, and the run or
+        the alert it was merged into."""
         spec, scan = self.correlation.spec, self.scan
         scan.scan(watermark - self.correlation.lateness)
         floor = max(self.floor, watermark - self.correlation.undecided)
@@ -223,8 +227,8 @@ class Group:
         return words
 
     def _report(self, run: OpenRun, state: str, watermark: int) -> tuple[ReportedAlert, bool]:
-        """What is kept of an alert, and whether it is worth saying again: all of it at its end; before, twice as many
-        hits, or a new resource or action."""
+        """Returns the alert to remember, and whether to report it: at its end always; before, when its hits have
+        doubled, or for a new resource or action."""
         count, named = self.scan.size(run)
         old, capped = self.reported.get(run.id), self.capped or (run.names is not None and run.names.full)  # fmt: skip
         worth = f"{state} {capped} {count} {named}" if state == "ended" else f"{state} {capped} {count.bit_length()}"  # fmt: skip
@@ -253,8 +257,8 @@ class Group:
         return {"id": run.id, "state": state, "run": self.scan.as_run(run), "names": names, "capped": capped}  # fmt: skip
 
     def _superseded(self, told: dict[str, ReportedAlert]) -> Iterator[dict[str, Any]]:
-        """Alerts that are none any more: a late hit has joined them to another, or (with conditions that more hits can
-        undo) taken away their ground."""
+        """Returns alerts that no longer exist: a late hit joined them to another, or (for conditions that more hits
+        can undo) invalidated them."""
         for id, old in self.reported.items():
             if id in told:
                 continue
@@ -263,22 +267,22 @@ class Group:
             yield {"id": id, "state": state, "merged_into": into, "begins": old.begins, "last": old.last, "told": old, "new": False}  # fmt: skip
 
     def _revision(self, word: dict[str, Any]) -> int:
-        """By the hits that were taken in; of the same hits, by how many of them time has made known to belong to it
-        (with absences that is later), and by its state. Not a count of words: a killed worker may have said more than
-        it kept."""
+        """Returns the revision. It grows with the hits taken; for the same hits, with the number of them known to
+        belong to the alert (which grows with time where absence is required), and with the rank of the state. Reports
+        are not counted: a worker that was killed may have sent more than it stored."""
         run: Run | None = word.get("run")
         known = min(run.count, REVISION_STEP - 2) if run else REVISION_STEP - 1
         return 4 * (REVISION_STEP * self.seen + known) + RANK[word["state"]]
 
     def _finalize(self, floor: int) -> None:
-        """Without what can change no more: hits that are in no window still to be judged, and runs that are over."""
+        """Finalizes everything before the floor: drops hits that no open window needs, and runs that are over."""
         self.floor = floor
         for run in self.scan.finalize(floor):
             self.reported.pop(run.id, None)
         self._drop_before(floor - self.correlation.spec.window)
 
     def _finalize_older_half(self) -> None:
-        """More hits than are held: the older half becomes final."""
+        """Finalizes the older half, because the group holds too many hits."""
         order = self.scan.line.order
         middle = order[len(order) // 2][0]
         self.capped = True
@@ -298,17 +302,17 @@ class Group:
             self.known_values.fold(self.floor, dropped)
 
     def due(self) -> int:
-        """The watermark at which time next matters: the next absence can be judged, the next run ends, the next hit is
-        forgotten. NEVER: the group may be forgotten."""
+        """Returns the watermark at which time next matters: an absence can be evaluated, a run ends, or a hit can be
+        dropped. NEVER: the group can be forgotten."""
         spec, scan, late = self.correlation.spec, self.scan, self.correlation.undecided + 1
-        soon = spec.window + late + min(MINUTE, spec.timespan // 8)  # there is no hurry to forget
+        soon = spec.window + late + min(MINUTE, spec.timespan // 8)  # forgetting is not urgent
         due = NEVER
         for line in (scan.line, scan.context):
             if line.order:
                 due = min(due, line.order[0][0] + soon)
         if (
-            (undone := self.log.earliest_undo) is not None
-        ):  # an alert that was withdrawn may come again, and is told with a higher revision
+            undone := self.log.earliest_undo
+        ) is not None:  # a withdrawn alert may return, and then needs a higher revision
             due = min(due, undone + soon)
         for one in self.reported.values():
             due = min(due, one.last + spec.gap + late)
@@ -316,7 +320,7 @@ class Group:
             due = min(due, matters + late)
         if (waits := scan.waits()) is not None:
             due = min(due, waits + self.correlation.lateness)
-        for run in scan.runs:  # what is new of it is gathered for a minute
+        for run in scan.runs:  # new names are collected for a minute
             told = self.reported.get(run.id)
             if (
                 told is not None
@@ -328,7 +332,7 @@ class Group:
 
 
 def _fullness(hit: Hit) -> tuple[int, int, bytes]:
-    """Of two words on one event the fuller one counts, in whatever order they come."""
+    """Of two versions of one event, the one with more content wins, whatever the order of arrival."""
     return len(hit.brief), -hit.at, pack(hit)
 
 

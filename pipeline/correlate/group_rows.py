@@ -1,9 +1,9 @@
-"""A group as rows: a head with what is small and new, and blocks of hits, names and habits, which are written once, or
-only where they have changed. One more hit writes the head. Pure.
+"""Stores a group as rows: a head with everything small or recent, and blocks of hits, names and values that are
+rewritten only when they change. One more hit writes only the head. Pure.
 
-Beside `h` and the group's name (its head): `b`, the name, a line feed, and `h` (hits), `n` (digests of names) or `v` (when
-values came last) with a number. A head of the last release (state version 3) has everything in it; it is read, and
-written anew."""
+The key of the head is `h` and the group's name. The keys of blocks are `b`, the name, a line feed, a letter (`h`
+hits, `n` digests of names, `v` times of values) and a number. A head of state version 3 contains the whole group; it
+is read, and written in the current form."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,19 +19,20 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import BODY, NEVER, Position
 
 LAZY_HITS = 16
-"""A group of no more hits is not judged when it is read, but with the hit or the time for which it is read."""
+"""Groups with at most this many hits are not evaluated when loaded, but together with the hit or tick for which they
+were loaded."""
 FIXARRAY = 0x90
-"""What msgpack begins a list with, of less than 16."""
+"""First byte of a msgpack array with fewer than 16 elements."""
 NAMES_IN_BLOCK = 128
-"""Digests in a row."""
+"""Digests per row."""
 LAST_SINGLE_ROW_VERSION = 3
-"""The last state version that had a group in one row."""
+"""The last state version that stored a group in one row."""
 Get = Callable[[bytes], bytes | None]
 Put = Callable[[bytes, bytes | None], None]
 
 
 class GroupHead(msgspec.Struct, array_like=True):
-    """What is always read and written."""
+    """The part that is read and written every time."""
 
     floor: int
     cut: int
@@ -42,23 +43,25 @@ class GroupHead(msgspec.Struct, array_like=True):
     before: Run | None
     first: int
     next: int
-    """Blocks of hits."""
+    """Numbers of the hit blocks."""
     recent: list[msgspec.Raw]
-    """Hits in no block yet."""
+    """Packed hits that are not in a block yet."""
     named: int = 0
-    """Blocks of names."""
+    """Number of name blocks."""
     names: bytes = b""
-    """Digests in no block yet."""
+    """Digests that are not in a block yet."""
     fresh: int = 0
     since: int = 0
     dirty: Place | None = None
-    """How many hits wait to be judged, since which watermark, and from where on."""
+    """Number of hits not evaluated yet, the watermark when the first of them arrived, and the place from which to
+    evaluate."""
     known_values: tuple[int, int, list[int], int, int] | None = None
-    """Of first_seen: since, until, every; when a value is forgotten next; which shards there are, as bits."""
+    """For first_seen: since, until, every, the time when the next value is forgotten, and a bit set of existing
+    shards."""
 
 
 class GroupVersion3(msgspec.Struct, array_like=True):
-    """A group of the last release."""
+    """A group as written by state version 3."""
 
     hits: list[Hit] = []
     before: Run | None = None
@@ -78,7 +81,7 @@ _shard = msgspec.msgpack.Decoder(dict[str, tuple[int, list[int]]])
 
 
 class StoredGroup:
-    """A group, and what of it has rows."""
+    """A group together with what is stored of it."""
 
     __slots__ = (
         "_named",
@@ -99,26 +102,26 @@ class StoredGroup:
     def __init__(self, name: str, group: Group, position: Position, due: int = NEVER) -> None:
         self.name, self.group, self.position, self.due = name, group, position, due
         self.fresh, self.since = 0, 0
-        """Hits that have come since it was judged, and the watermark when the first of them came."""
+        """Number of hits that arrived since the last evaluation, and the watermark when the first of them did."""
         self.behind = False
-        """What it has read is not judged yet."""
+        """The restored hits have not been evaluated."""
         self.moved = False
-        """It is not as `due` says."""
+        """`due` is out of date."""
         self._named, self._names, self._run = 0, b"", ""
-        """Blocks of names, what is in none yet, and the run that they are of."""
+        """Number of name blocks, digests that are in none yet, and the run to which they belong."""
         self._shards = 0
 
         self.weight = 0
-        """Hits that it holds, as last weighed."""
+        """Number of held hits when last weighed."""
 
     def weigh(self) -> int:
-        """By how much it has become heavier."""
+        """Updates the weight. Returns by how much it grew."""
         before, self.weight = self.weight, len(self.group.held)
         return self.weight - before
 
     @property
     def light(self) -> bool:
-        """It is read at once: all of it stands in its head."""
+        """Whether the group is cheap to load: everything is in its head."""
         group = self.group
         return (
             len(group.held) <= LAZY_HITS
@@ -127,7 +130,7 @@ class StoredGroup:
         )
 
     def catch_up(self, watermark: int) -> None:
-        """Judges what it has read, as it was judged before."""
+        """Evaluates the restored hits, as before they were stored."""
         self.group.scan.scan(watermark - self.group.correlation.lateness)
         self.behind = False
 
@@ -179,7 +182,7 @@ class StoredGroup:
         return kept
 
     def save(self, put: Put) -> None:
-        """Its rows as far as they have changed. A group that may be forgotten has none."""
+        """Writes the rows that have changed. A group that can be forgotten has no rows."""
         group, due = self.group, self.due
         if due == NEVER:
             self._forget(put)
@@ -238,12 +241,12 @@ class StoredGroup:
 
 
 def block_key(name: str, kind: str, number: int) -> bytes:
-    """Of a group's row beside its head."""
+    """Returns the key of a block."""
     return BODY + f"{name}\n{kind}{number}".encode()
 
 
 def forget(get: Get, put: Put, name: str, row: bytes) -> None:
-    """A group whose correlation is gone from the content: all its rows."""
+    """Deletes all rows of a group whose correlation no longer exists."""
     put(rows.head_key(name), None)
     if (rows.version(row) or 0) <= LAST_SINGLE_ROW_VERSION:
         return
@@ -287,7 +290,7 @@ def _memory(get: Get, name: str, head: GroupHead) -> Memory | None:
 
 
 def _migrated(correlation: CompiledCorrelation, name: str, row: bytes) -> Group:
-    """A group of the last release. What it has told counts as told."""
+    """Converts a group of state version 3. Alerts that it had reported count as reported."""
     old = _older.decode(rows.content(row))
     names = AlertNames()
     shown = names.finalize(Hit(0, "", "", None, brief) for brief in (old.before.briefs if old.before else ()))  # fmt: skip

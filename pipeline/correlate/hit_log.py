@@ -1,14 +1,14 @@
-"""The hits of a group as they are kept: in the order in which they came, in blocks. Pure."""
+"""The stored hits of a group: in order of arrival, in blocks. Pure."""
 
 import msgspec
 from driftline.pipeline.detections.windows import Hit
 
 HITS_IN_BLOCK = 16
-"""Hits in a row of their own; fewer stand in the head."""
+"""Hits per block; the incomplete block is part of the head."""
 
 
 class HitLog:
-    """Hits in the order in which they came: full blocks are written once, and go when nothing in them is held."""
+    """Hits in order of arrival. A full block is written once, and deleted when none of its hits is held."""
 
     __slots__ = (
         "_alive",
@@ -24,23 +24,23 @@ class HitLog:
 
     def __init__(self, first: int = 0, next: int = 0) -> None:
         self.first, self.next = first, next
-        """Numbers of blocks: the first one that may be there, and the one that is being filled."""
+        """Numbers of the first block that may exist, and of the one being filled."""
         self.recent: list[msgspec.Raw] = []
-        """What is in no block yet."""
+        """Packed hits of the incomplete block."""
         self.times: list[int] = []
-        """When that was."""
+        """Their times."""
         self.full: dict[int, list[msgspec.Raw]] = {}
-        """Blocks to be written."""
+        """Blocks to write."""
         self.gone: list[int] = []
-        """Blocks that are needed no more."""
+        """Blocks to delete."""
         self._alive: dict[int, int] = {}
         self._undone: list[tuple[int, int]] = []
-        """Entries that take another back: until when they are needed, and their blocks."""
+        """Entries that withdraw a hit: the time until which each is needed, and its block."""
         self.earliest_undo: int | None = None
         """The earliest of these times."""
 
     def append(self, hit: Hit, packed: bytes) -> int:
-        """The number of its block."""
+        """Appends a hit and returns the number of its block."""
         self.recent.append(msgspec.Raw(packed))
         self.times.append(hit.at)
         block = self.next
@@ -51,7 +51,7 @@ class HitLog:
         return block
 
     def read(self, hit: Hit, block: int) -> None:
-        """An entry is there."""
+        """Registers an entry that exists."""
         self._alive[block] = self._alive.get(block, 0) + 1
         if hit.gone:
             self._undone.append((hit.at, block))
@@ -60,16 +60,16 @@ class HitLog:
             )
 
     def read_few(self, block: int, count: int) -> None:
-        """So many entries are there, none of which takes another back."""
+        """Registers `count` entries, none of which withdraws a hit."""
         self._alive[block] = count
 
     def read_all(self, block: int) -> None:
-        """All its entries were looked at: it goes if none is there."""
+        """Marks a block for deletion if none of its entries is needed; called after all of them were read."""
         if block not in self._alive:
             self.gone.append(block)
 
     def forget(self, block: int) -> None:
-        """An entry is needed no more."""
+        """Releases an entry."""
         self._alive[block] -= 1
         if not self._alive[block] and block < self.next:
             del self._alive[block]
@@ -79,7 +79,7 @@ class HitLog:
                 self.first += 1
 
     def cut(self, cut: int) -> None:
-        """What is before a time is held no more."""
+        """Releases everything before a time."""
         self.recent = [raw for raw, at in zip(self.recent, self.times, strict=True) if at >= cut]
         self.times = [at for at in self.times if at >= cut]
         over = [block for at, block in self._undone if at < cut]
@@ -91,5 +91,5 @@ class HitLog:
 
     @property
     def blocks(self) -> list[int]:
-        """Those that have rows."""
+        """Blocks that have rows."""
         return [block for block in self._alive if block < self.next and block not in self.full]

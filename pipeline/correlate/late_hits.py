@@ -1,4 +1,4 @@
-"""Groups with late hits that wait to be judged: where one would cause many to be judged again. Kept. Pure."""
+"""Defers late hits: a hit that would cause many others to be evaluated again waits for more. Stored. Pure."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,13 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
 IMMEDIATE_HITS, HITS_PER_LATE_HIT = 32, 4
-"""So many hits are judged again at once; so many for each that has come. Where a late one would take more, it waits."""
+"""This many hits are evaluated again immediately, and this many per late hit; above both, the late hits are deferred.
+"""
 LATE_KEY = b"l"
 
 
 class DeferredUntil(msgspec.Struct, array_like=True):
-    """The watermark at which each group is judged."""
+    """The watermark at which each deferred group is evaluated."""
 
     until: dict[str, int] = {}
 
@@ -21,7 +22,7 @@ _until = msgspec.msgpack.Decoder(DeferredUntil)
 
 
 class DeferredGroups:
-    """The groups of one partition. `row`: what was kept of them."""
+    """The deferred groups of one shard. `row`: as stored."""
 
     def __init__(self, row: bytes | None) -> None:
         self._until = _until.decode(rows.content(row)).until if row else {}
@@ -31,7 +32,7 @@ class DeferredGroups:
         return name in self._until
 
     def items(self) -> list[tuple[str, int]]:
-        """Groups, and until when they wait."""
+        """Returns the groups and the watermarks until which they wait."""
         return list(self._until.items())
 
     def wait(self, name: str, until: int) -> None:
@@ -39,17 +40,17 @@ class DeferredGroups:
             self._until[name], self._moved = until, True
 
     def end(self, name: str) -> None:
-        """It waits no more."""
+        """Ends the deferral of a group."""
         if self._until and self._until.pop(name, None) is not None:
             self._moved = True
 
     def save(self, put: Callable[[bytes, bytes | None], None], applied: int) -> None:
-        """`applied`: the offset after the last record that is taken in."""
+        """Stores the groups if they changed. `applied`: the offset after the last record applied."""
         if self._moved:
             put(LATE_KEY, rows.encode(DeferredUntil(self._until), NEVER, Position(applied)))
             self._moved = False
 
 
 def should_defer(again: int, fresh: int) -> bool:
-    """Whether the late ones are too few for so many hits to be judged again."""
+    """Returns whether to defer: `fresh` late hits are too few to evaluate `again` hits a second time."""
     return again > IMMEDIATE_HITS and again > HITS_PER_LATE_HIT * fresh

@@ -1,13 +1,13 @@
-"""How correlations stand over one another, and how long each may let late hits wait. Pure."""
+"""How correlations build on each other, and how long each may defer late hits. Pure."""
 
 from driftline.pipeline.detections.engine import Watch
 
 MAX_DEFERRAL = 120_000_000
-"""Microseconds that late hits wait at most, by the watermark; a quarter of a timespan that is shorter."""
+"""Longest deferral of late hits by the watermark, in microseconds; a quarter of the timespan if that is shorter."""
 
 
 def max_deferrals(content: Watch) -> dict[str, int]:
-    """How long the late ones of each correlation may wait: not at all where another looks for its alerts."""
+    """Returns the longest deferral by correlation, in microseconds; 0 where another correlation uses its alerts."""
     above = {rule for id, one in content.correlations.items() for rule in one.rules if rule != id}
     return {
         id: 0 if id in above else min(MAX_DEFERRAL, one.timespan // 4)
@@ -16,7 +16,8 @@ def max_deferrals(content: Watch) -> dict[str, int]:
 
 
 def levels(content: Watch) -> dict[str, int]:
-    """How high each correlation stands: 1 over rules, 2 over one of those, and so on."""
+    """Returns the level of every correlation: 1 if it uses rules only, 2 if it uses a correlation of level 1, and so
+    on."""
     out: dict[str, int] = {}
 
     def level(id: str) -> int:
@@ -31,8 +32,8 @@ def levels(content: Watch) -> dict[str, int]:
 
 
 def extra_delay(content: Watch) -> dict[int, int]:
-    """How much further behind their watermark than the lateness the correlations of a level tell of an alert, where another
-    looks for it: what must not follow is known to be absent only a timespan later. In microseconds."""
+    """Returns, by level, how much later than the lateness the alerts of its correlations can be known, in
+    microseconds. Only correlations that another one uses count: absence is known only after a timespan."""
     out: dict[int, int] = {}
     stands = levels(content)
     above = {rule for one in content.correlations.values() for rule in one.rules}

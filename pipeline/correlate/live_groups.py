@@ -1,27 +1,27 @@
-"""The groups of a partition that are in memory. Pure."""
+"""Cache of the groups of a shard. Pure."""
 
 from collections import OrderedDict
 
 from driftline.pipeline.correlate.group_rows import StoredGroup
 
 LIVE_GROUPS, LIVE_HITS = 2000, 200_000
-"""Groups of a partition, and hits of them, that are kept in memory between batches. Others are read when a signal of
-theirs comes."""
+"""Maximum number of groups, and of their hits, held in memory per shard between batches. Other groups are read when a
+signal for them arrives."""
 
 
 class GroupCache:
-    """Groups, those longest without a signal first."""
+    """Groups, least recently used first."""
 
     def __init__(self) -> None:
         self._groups: OrderedDict[str, StoredGroup] = OrderedDict()
         self._hits = 0
-        """Theirs, together, as last weighed."""
+        """Their hits in total, as last weighed."""
 
     def get(self, name: str) -> StoredGroup | None:
         return self._groups.get(name)
 
     def used(self, name: str) -> StoredGroup | None:
-        """A group that is needed now: it is the last to leave."""
+        """Returns a group and marks it as most recently used."""
         kept = self._groups.get(name)
         if kept is not None:
             self._groups.move_to_end(name)
@@ -32,7 +32,7 @@ class GroupCache:
         self.weigh(kept)
 
     def weigh(self, kept: StoredGroup) -> None:
-        """Its hits have become more, or fewer."""
+        """Updates the number of hits of a group."""
         self._hits += kept.weigh()
 
     def leave(self, name: str) -> None:
@@ -40,6 +40,6 @@ class GroupCache:
             self._hits -= kept.weight
 
     def shrink(self) -> None:
-        """Until there are not too many."""
+        """Evicts groups until the limits hold."""
         while len(self._groups) > LIVE_GROUPS or (self._hits > LIVE_HITS and len(self._groups) > 1):
             self.leave(next(iter(self._groups)))

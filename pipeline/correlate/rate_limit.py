@@ -1,8 +1,9 @@
-"""How many alerts of one rule may call somebody within an hour: what is beyond is told all the same, as held back. Pure.
+"""Limits how many alerts of one rule notify people per hour. Alerts above the limit are still written, marked as
+held back. Pure.
 
-By event time, and kept: a restart, or records that come again, give no rule more. One group has a share of it only: what
-somebody floods leaves room for the others. Which of a storm's alerts are held back depends on the order in which they
-came; that they are alerts does not."""
+Counts by event time and is stored, so that neither a restart nor a redelivered record extends the budget. One group
+can use only a share of it, so that a flood in one group leaves room for others. Which alerts of a storm are held back
+depends on the order of arrival; whether they are alerts does not."""
 
 from collections.abc import Callable
 from hashlib import blake2b
@@ -14,24 +15,24 @@ from driftline.pipeline.state.rows import NEVER, Position
 
 BUDGET_KEY = b"q"
 KEPT_HOURS = 48
-"""Hours of a rule that are remembered."""
+"""Hours remembered per rule."""
 GROUP_SHARE = 5
-"""One group may have a fifth of its rule's alerts, and one at least."""
+"""One group may use a fifth of its rule's budget, but at least one alert."""
 
 
 class UsedBudget(msgspec.Struct, array_like=True):
-    """Alerts of each rule that were not held back, by hour."""
+    """By rule and hour: alerts that were not held back."""
 
     rules: dict[str, dict[int, int]] = {}
     groups: dict[str, dict[int, dict[str, int]]] = {}
-    """Of those, each group's (by digests)."""
+    """The same by group (digest)."""
 
 
 _spent = msgspec.msgpack.Decoder(UsedBudget)
 
 
 class AlertBudget:
-    """`row` and `put` reach the partition's rows; `most`: alerts of a rule within an hour; 0: any number."""
+    """`row` and `put` access the shard's rows. `most`: alerts per rule and hour; 0 means unlimited."""
 
     def __init__(
         self,
@@ -45,7 +46,8 @@ class AlertBudget:
         self._put, self._most = put, most
 
     def spend(self, rule: str, group: str, at: int, position: Position) -> bool:
-        """One more alert of a group; whether it is within the budget. `position`: of what made it."""
+        """Counts one more alert of a group. Returns whether it is within the budget. `position`: of the record that
+        caused it."""
         if not self._most:
             return True
         hour, name = at // HOUR, blake2b(group.encode(), digest_size=8).hexdigest()

@@ -1,8 +1,8 @@
-"""Matches become alerts: an alert is a run of matches without a gap longer than the timespan. Pure.
+"""Combines matches into alerts: an alert is a run of matches without a gap longer than the timespan. Pure.
 
-Its id is made from its earliest match, so that the same events give the same alerts in whatever order they come. A run of
-1,000 hits is judged no more: it goes on for as long as hits follow one another without such a gap. Times in
-microseconds."""
+Its id is derived from its earliest match, so that the same events give the same alerts in any order of arrival. A run
+with 1,000 hits is frozen: its condition is no longer evaluated, and it continues as long as hits follow each other
+without such a gap. Times in microseconds."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -16,16 +16,17 @@ from driftline.pipeline.correlate.conditions.timeline import PLACE, HitTimeline
 from driftline.pipeline.detections.windows import Found, Hit, Place, Spec, number
 
 MAX_EVALUATED = 1000
-"""Hits of an alert that are judged by its condition."""
+"""Maximum number of hits of an alert for which the condition is evaluated."""
 HALF = MAX_SHOWN // 2
 COUNT_ON_DEMAND = 16
-"""The names of so few hits are counted whenever they are asked for."""
+"""For at most this many hits, names are counted on demand."""
 
 
 class RunScanner:
-    """The runs of one group. Hits come in any order; `scan` judges those that have come since, and what they change.
+    """The runs of one group. Hits may arrive in any order; `scan` evaluates those that arrived since, and what they
+    affect.
 
-    `before`: what is final of the last run, with its `names`; nothing before `floor` is judged again."""
+    `before`: the final part of the last run, with its `names`. Nothing before `floor` is evaluated again."""
 
     __slots__ = (
         "_begins",
@@ -55,35 +56,35 @@ class RunScanner:
         self._condition = condition_of(spec, self.line, self.context, known_values)
         self._context_rules, self._growing = spec.aside, spec.growing
         self._next = 0
-        """Index of the first hit that is not judged."""
+        """Index of the first hit that is not evaluated."""
         self._condition_at: int | None = 0
-        """Before which hit the judge stands."""
+        """Index before which the condition is positioned; None if its position is lost."""
         self._dirty: Place | None = None
-        """From here on all is to be judged anew."""
+        """Everything from here on must be evaluated again."""
         self._skipped: Place | None = None
-        """Since here late hits were put into a run without being judged: whether a match ends with one does not matter
-        until the run's end is taken back."""
+        """From here on late hits were added to a run without evaluation: whether a match ends with one does not
+        matter until the end of the run is reverted."""
         self._known = 0
-        """Until when absences are judged."""
+        """Time until which absence is known."""
         self._begins: tuple[OpenRun | None, int] = (None, 0)
-        """Where the hits of the last run begin, while nothing is put in."""
+        """Index of the first hit of the last run, valid while no hits are inserted."""
         self.runs: list[OpenRun] = []
         if before is not None:
             self.runs.append(OpenRun.final_only(before, names or AlertNames()))
 
     def is_context(self, hit: Hit) -> bool:
-        """Whether it is no event of an alert, but bears on it."""
+        """Returns whether a hit is not an event of an alert but affects it."""
         return hit.state or hit.rule in self._context_rules
 
     def fill(self, hits: list[Hit]) -> None:
-        """The first hits of all, none of which is aside."""
+        """Sets the initial hits; none of them may be context."""
         if self.spec.numeric:
             for hit in hits:
                 hit.value = number(hit.value)
         self.line.fill(hits)
 
     def insert(self, hit: Hit) -> None:
-        """One more hit."""
+        """Inserts a hit."""
         if self.spec.numeric:
             hit.value = number(hit.value)
         if self.is_context(hit):
@@ -91,7 +92,7 @@ class RunScanner:
             return
         place, index = hit.place, self.line.insert(hit)
         judged = index < self._next
-        if self.spec.kind == "temporal_ordered":  # a moment is judged as a whole
+        if self.spec.kind == "temporal_ordered":  # a moment is evaluated as a whole
             place = (hit.at, "", "")
             judged = judged or (index > 0 and self.line.order[index - 1] > place)
         if not judged:
@@ -106,7 +107,7 @@ class RunScanner:
         if run.names is not None and run.named is not None and hit.place <= run.named:
             run.names.add([hit])
         if self._dirty is not None and self._dirty <= place:
-            return  # the run is judged anew from before; until then it may end with a hit that is gone
+            return  # the run is evaluated again from an earlier place; until then it may end with a withdrawn hit
         if not (run.frozen is not None and run.frozen < place):
             if not (self._growing and run.at < place[0]):
                 self._mark_dirty(place)
@@ -116,7 +117,7 @@ class RunScanner:
         self._check_following(run, hit)
 
     def _check_following(self, run: OpenRun, hit: Hit) -> None:
-        """What comes after a run that has one more hit may be a match now, or belong to it."""
+        """Handles what follows a run that has grown by a hit: it may now match, or belong to the run."""
         after = self.line.after(run.end)
         if run.frozen is None and len(self.line) + run.final.count >= MAX_EVALUATED and self.count(run) >= MAX_EVALUATED:  # fmt: skip
             run.frozen = run.end
@@ -134,7 +135,7 @@ class RunScanner:
             self._mark_dirty(hit.place)
 
     def _advance_condition(self, index: int) -> None:
-        """A hit was put in that changes no match: the judge goes on where it stood."""
+        """Keeps the position of the condition after an insertion that does not change any match."""
         if self._condition_at is not None:
             self._condition_at += 1
             if not self._condition.inserted(index, self._condition_at):
@@ -145,7 +146,7 @@ class RunScanner:
         self._condition_at = None
 
     def remove(self, hit: Hit) -> None:
-        """A hit was none. All is judged anew, but for what is final."""
+        """Removes a hit. Everything that is not final is evaluated again."""
         if self.is_context(hit):
             self.context.remove(hit.place)
         elif self.line.remove(hit.place) < self._next:
@@ -153,13 +154,13 @@ class RunScanner:
         self.reevaluate_all()
 
     def reevaluate_all(self) -> None:
-        """All is judged again, but for what is final."""
+        """Evaluates everything again that is not final."""
         self._mark_dirty(BEGIN)
         for run in self.runs:
             run.named = None
 
     def scan(self, known: int) -> None:
-        """Judges what has come; absences as far as they are known."""
+        """Evaluates what has arrived. Absence is evaluated up to `known`."""
         self._known, self._begins = max(self._known, known), (None, 0)
         if self._dirty is not None:
             self._rewind(max(self._dirty, (self._floor, "", "")))
@@ -191,20 +192,20 @@ class RunScanner:
 
     @property
     def dirty(self) -> Place | None:
-        """From here on all is to be judged again."""
+        """Everything from here on must be evaluated again."""
         return self._dirty
 
     def hits_from(self, place: Place | None) -> int:
-        """How many hits are to be judged from a place on."""
+        """Returns the number of hits from a place on."""
         return len(self.line) - self.line.index(place) if place is not None else 0
 
     def restore_dirty(self, dirty: Place | None) -> None:
-        """All has been judged, but what comes from a place on is to be judged again."""
+        """Restores the state after loading: everything was evaluated, except from `dirty` on."""
         if dirty is not None:
             self._mark_dirty(dirty)
 
     def waits(self) -> int | None:
-        """What is found next can be judged only once so much is known."""
+        """Returns the time until which absence must be known for the next match to be decided."""
         return self._condition.waits if self._next < len(self.line) else None
 
     def _rewind(self, place: Place) -> None:
@@ -225,7 +226,7 @@ class RunScanner:
             run.frozen, run.end = None, run.ends[-1] if run.ends else run.final.end
 
     def _extend_frozen(self, run: OpenRun) -> bool:
-        """A run that is judged no more takes what follows."""
+        """Lets a frozen run take the hits that follow."""
         place = self.line.order[self._next]
         if not self._in_reach(run, place[0]):
             return False
@@ -237,7 +238,7 @@ class RunScanner:
         return at - run.end[0] <= self.spec.gap and at - run.at <= self.spec.longest
 
     def _add_matches(self, found: Found) -> None:
-        """Of so few hits that no run can be full."""
+        """Adds matches where there are too few hits for a run to be full."""
         gap, longest = self.spec.gap, self.spec.longest
         run = self.runs[-1] if self.runs else None
         for begin, end in found:
@@ -257,14 +258,14 @@ class RunScanner:
             run.frozen = run.end
 
     def _next_run(self, before: OpenRun | None, begin: Place, end: Place) -> OpenRun:
-        """Another run, because a match is too far from the last one, or that has lasted too long."""
+        """Starts a run, because a match is too far from the last one, or because that one has lasted too long."""
         if before is None or end[0] - before.end[0] > self.spec.gap:
             return self._start_run(begin, end, None)
         return self._start_run(self.line.order[self.line.after(before.end)], end, before)
 
     def _is_full_at(self, end: Place) -> bool:
-        """Whether a run is judged no more since this match. What the judge has taken beyond (it takes a moment as a
-        whole) goes on from there."""
+        """Returns whether a run is frozen since this match. Hits that the condition consumed beyond it (it consumes a
+        moment as a whole) are returned."""
         if self.runs[-1].frozen != end:
             return False
         after = self.line.after(end)
@@ -273,7 +274,7 @@ class RunScanner:
         return True
 
     def _start_run(self, begin: Place, end: Place, before: OpenRun | None) -> OpenRun:
-        """`before`: the run that it goes on from."""
+        """Starts a run. `before`: the run that it continues."""
         continues = before.id if before is not None else None
         extra = self._standing_hits(begin, end, before) if self.spec.standing else []
         id = alert_id(self._correlation, self._group, end[0], continues)
@@ -285,7 +286,8 @@ class RunScanner:
         return run
 
     def _standing_hits(self, begin: Place, end: Place, before: OpenRun | None) -> list[Hit]:
-        """Of what is only said again, the last word each; of a run that goes on from another, since that ended."""
+        """Returns, of the hits that only report that something holds, the latest one each; for a run that continues
+        another, only those since the end of that."""
         last: dict[tuple[str, str], Hit] = {}
         for line in (self.context, self.line):
             first = line.after(before.end) if before is not None else line.index(begin)
@@ -296,17 +298,17 @@ class RunScanner:
         return sorted((hit for hit in last.values() if hit.state), key=PLACE)
 
     def hits(self, run: OpenRun) -> tuple[int, int]:
-        """The indices of its hits that are not final: from, and until before."""
+        """Returns the indices of its hits that are not final: first, and one past the last."""
         begin = self.line.after(run.begin) if run.final.count else self.line.index(run.begin)
         return begin, max(begin, self.line.after(run.end))
 
     def count(self, run: OpenRun) -> int:
-        """Of all its hits."""
+        """Returns the number of its hits."""
         begin, end = self.hits(run)
         return run.final.count + len(run.extra) + end - begin
 
     def names(self, run: OpenRun) -> AlertNames:
-        """The names of all its hits: those that have come to it since are counted too."""
+        """Returns the names of its hits, including those added since the last call."""
         if run.names is None:
             run.names = AlertNames()
         if run.named == run.end:
@@ -322,7 +324,7 @@ class RunScanner:
         return run.names
 
     def size(self, run: OpenRun) -> tuple[int, int]:
-        """How many hits it has, and how many names of which a new one is told."""
+        """Returns the number of its hits, and of names for which a new one is reported."""
         begin, end = self.hits(run)
         count = run.final.count + len(run.extra) + end - begin
         if run.named is None and count <= COUNT_ON_DEMAND and not run.final.count:
@@ -330,7 +332,7 @@ class RunScanner:
         return count, self.names(run).reported
 
     def as_run(self, run: OpenRun) -> Run:
-        """As it is now: final, or yet to change."""
+        """Returns the run as it is now."""
         begin, end = self.hits(run)
         count = run.final.count + len(run.extra) + end - begin
         return Run(
@@ -339,7 +341,7 @@ class RunScanner:
         )  # fmt: skip
 
     def _shown_hits(self, run: OpenRun, begin: int, end: int, count: int) -> list[dict[str, Any]]:
-        """The beginning tells how it came about, the end what goes on."""
+        """Returns the hits to show: the first ones tell the cause, the last ones what is going on."""
         first, hits = run.final.briefs, self.line.hits
         if count <= MAX_SHOWN:
             return first + [hit.brief for hit in _with(run.extra, hits[begin:end])]
@@ -353,7 +355,7 @@ class RunScanner:
         return first + (last + [hit.brief for hit in late])[-HALF:]
 
     def finalize(self, floor: int) -> list[OpenRun]:
-        """What is before the floor becomes final. Returns the runs that are over."""
+        """Finalizes what is before the floor. Returns the runs that are over."""
         if self._skipped is not None and self._skipped[0] < floor:
             self._mark_dirty(self._skipped)
             self.scan(self._known)
@@ -390,7 +392,7 @@ class RunScanner:
             run.frozen = end
 
     def drop(self, cut: int) -> list[Hit]:
-        """Forgets hits from before a time."""
+        """Drops and returns the hits before a time."""
         count = self.line.index((cut,))
         dropped = self.line.drop(count) if count else []
         self._next = max(0, self._next - count)
@@ -406,12 +408,12 @@ class RunScanner:
 
 
 def _with(extra: Sequence[Hit], hits: list[Hit]) -> list[Hit]:
-    """In the order of time; `hits` are so."""
+    """Merges by time; `hits` is sorted."""
     return sorted([*extra, *hits], key=PLACE) if extra else hits
 
 
 def runs(spec: Spec, correlation: str, group: str, hits: Sequence[Hit], known_until: int) -> list[Run]:  # fmt: skip
-    """The alerts that these hits make, if there are no others. Absence is judged up to `known_until`."""
+    """Returns the alerts of these hits, if there are no others. Absence is evaluated up to `known_until`."""
     known_values = KnownValues(spec) if spec.kind == "first_seen" else None
     scan = RunScanner(spec, correlation, group, known_values=known_values)
     for hit in hits:

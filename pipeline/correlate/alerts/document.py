@@ -1,4 +1,5 @@
-"""An alert as a document: what happened in order, who, from where, on what, and what to do. Pure."""
+"""Renders an alert as a document: what happened in order, who did it, from where, on which resources, and what to do.
+Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from driftline.pipeline.model.finding import SEVERITIES
 
 
 def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The Alert. `said`: what driftline.pipeline.correlate.group says of it."""
+    """Builds the Alert. `said`: one update returned by `Group.evaluate`."""
     out: dict[str, Any] = {
         "id": said["id"], "rule": one.id, "title": one.title,
         "severity": one.level if one.level in SEVERITIES else "medium",
@@ -25,7 +26,7 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
     run: Run | None = said.get("run")
     if said.get("held_back"):
         out["held_back"] = True
-    if run is None:  # it stands no more
+    if run is None:  # merged or withdrawn
         times = {"begins": said["begins"], "at": said["begins"], "last": said["last"]}
         out |= {name: from_micros(at) for name, at in times.items()}
         out |= {"count": 0, "story": [], "distinct": {}} | {kind: [] for kind in FIELDS.values()}

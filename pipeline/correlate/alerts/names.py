@@ -1,4 +1,4 @@
-"""What an alert is about: its resources, what was done, by whom, and the values that were counted; each once. Pure."""
+"""The distinct names of an alert: resources, actions, actors, findings, and counted values. Pure."""
 
 import hashlib
 from bisect import bisect_left
@@ -8,21 +8,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from driftline.pipeline.detections.windows import Hit, values
 
 FIELDS = {"resource": "resources", "what": "actions", "who": "actors", "finding": "findings"}
-"""Of what an alert shows of a hit, and what they are called in an alert."""
+"""Fields of a hit's brief, and the names of their lists in an alert."""
 VALUES = "values"
 KINDS = (*FIELDS.values(), VALUES)
 REPORTED_KINDS = ("resources", "actions")
-"""A new one of these is told at once."""
+"""A new name of one of these kinds is reported immediately."""
 REPORTED_FIELDS = tuple(field for field, kind in FIELDS.items() if kind in REPORTED_KINDS)
 MAX_LISTED = 50
-"""Of each kind, that an alert lists: the first ones by the alphabet, whenever they came."""
+"""Maximum number of names per kind listed in an alert: the first ones in alphabetical order, whatever the order of
+arrival."""
 MAX_COUNTED = 10_000
-"""Of each kind, that are told apart; of more it is said that there are at least so many."""
+"""Maximum number of names per kind that are counted; above it the count is a lower bound."""
 DIGEST = 8
 
 
 class AlertNames:
-    """The different names of a run. What is final is kept as digests, the rest as it is: so it can be counted anew."""
+    """The distinct names of a run. Final names are kept as digests, the others in full, so that they can be counted
+    again."""
 
     __slots__ = ("_counts", "_final", "_least", "_listed", "_more", "_open", "full", "overflow")
 
@@ -35,12 +37,12 @@ class AlertNames:
         self._open: dict[str, set[str]] = {}
         self._least: dict[str, list[str]] = {}
         self._more: dict[str, int] = {}
-        """Of those open, how many are not among the final ones. (Here and above a kind without any is not there.)"""
+        """Names by kind that are open and not final. Here and above, kinds without names are absent."""
         self.overflow = self.full = beyond
-        """There are more than are told apart: among the final ones, or at all."""
+        """More names occurred than are counted: among the final ones, or at all."""
 
     def add(self, hits: Sequence[Hit]) -> None:
-        """The names of more hits, which may yet change."""
+        """Adds the names of hits that may still change."""
         briefs = [hit.brief for hit in hits]
         for field, kind in FIELDS.items():
             if names := [name for brief in briefs if (name := brief.get(field)) is not None]:
@@ -65,7 +67,7 @@ class AlertNames:
         return self._counts.get(kind, 0) + self._more.get(kind, 0)
 
     def finalize(self, hits: Iterable[Hit]) -> list[bytes]:
-        """These hits are final now. Returns what that adds to the final names."""
+        """Makes the names of these hits final. Returns the digests this adds."""
         more = []
         for hit in hits:
             for kind, name in _of(hit):
@@ -84,33 +86,33 @@ class AlertNames:
         return more
 
     def reopen(self) -> None:
-        """What is not final is counted anew."""
+        """Discards the names that are not final, to count them again."""
         if self._open or self._least:
             self._open, self._least, self._more = {}, {}, {}
         self.full = self.overflow
 
     def counts(self) -> dict[str, int]:
-        """How many there are of each kind; at most 10,000."""
+        """Returns the number of names of each kind; at most 10,000."""
         return {kind: n for kind in KINDS if (n := self._count(kind))}
 
     def listed(self, kind: str) -> list[str]:
-        """The first by the alphabet."""
+        """Returns the first names of a kind in alphabetical order."""
         final, more = self._listed.get(kind, ()), self._least.get(kind, ())
         return sorted({*final, *more})[:MAX_LISTED] if final else list(more)
 
     @property
     def finalized(self) -> dict[str, list[str]]:
-        """The lists of what is final."""
+        """The lists of final names."""
         return {kind: self._listed[kind] for kind in FIELDS.values() if kind in self._listed}
 
     @property
     def reported(self) -> int:
-        """How many there are of which a new one is told."""
+        """The number of names of the kinds that are reported immediately."""
         return sum(map(self._count, REPORTED_KINDS))
 
 
 def count_reported(hits: Sequence[Hit]) -> int:
-    """How many names there are in a few hits of which a new one is told."""
+    """Returns the number of distinct names of those kinds in a few hits."""
     briefs, count = [hit.brief for hit in hits], 0
     for field in REPORTED_FIELDS:
         names = [name for brief in briefs if (name := brief.get(field)) is not None]
@@ -136,6 +138,6 @@ def _list(found: list[str], name: str) -> None:
 
 
 def digest(kind: str, name: str) -> bytes:
-    """By which a name is known again; its first byte tells its kind."""
+    """Returns the key of a name; its first byte is its kind."""
     whole = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
     return bytes([KINDS.index(kind)]) + whole

@@ -8,7 +8,7 @@ from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, worded
 
 UNKNOWN = "unknown"
 """A tool of which nothing is known."""
-OVER = {"merged": "joined to another alert", "withdrawn": "late events have taken its ground away"}
+OVER = {"merged": "joined to another alert", "withdrawn": "its events no longer match"}
 WIDTHS = ((80, 3), (48, 2), (32, 1))
 """Characters of a name and names of a list, ever fewer until the sentence fits."""
 

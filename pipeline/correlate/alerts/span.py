@@ -1,4 +1,4 @@
-"""Alerts while their hits are held, and as far as they are final. Pure. Times in microseconds."""
+"""Runs of matches: while their hits are held, and the part that is final. Pure. Times in microseconds."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,42 +9,42 @@ from driftline.pipeline.detections.windows import Hit, Place
 from driftline.pipeline.model.finding import named_uuid
 
 MAX_SHOWN = 50
-"""Hits that an alert shows."""
+"""Maximum number of hits shown in an alert."""
 BEGIN: Place = (0, "", "")
 
 
 class Run(msgspec.Struct, array_like=True):
-    """One alert's stretch of time, as far as it is final."""
+    """The final part of one alert's run."""
 
     id: str
     begins: int
-    """The earliest hit of its first window."""
+    """Time of the earliest hit in the first window."""
     at: int
-    """Its first match."""
+    """Time of the first match."""
     last: int
-    """Its last match."""
+    """Time of the last match."""
     count: int
-    """Hits from the beginning to the last match."""
+    """Number of hits from the beginning to the last match."""
     end: Place = BEGIN
-    """The place of the hit that ends the last match."""
+    """Place of the hit that completes the last match."""
     continues: str | None = None
-    """The alert that it goes on from."""
+    """Id of the alert that this one continues."""
     briefs: list[dict[str, Any]] = []
-    """What is shown: the first hits, and the last."""
+    """The hits shown: the first ones and the last ones."""
     frozen: bool = False
-    """It is judged no more."""
+    """The condition is no longer evaluated for this run."""
     listed: dict[str, list[str]] = {}
-    """Its names of each kind, the first by the alphabet."""
+    """Names by kind, the first ones in alphabetical order."""
     overflow: bool = False
-    """There are more names than are told apart."""
+    """More distinct names occurred than are counted."""
 
 
 NO_RUN = Run("", 0, 0, 0, 0)
-"""Of a run of which nothing is final yet."""
+"""Used while nothing of a run is final."""
 
 
 class OpenRun:
-    """A run while its hits are held."""
+    """A run whose hits are still held."""
 
     __slots__ = (
         "at",
@@ -66,27 +66,27 @@ class OpenRun:
     def __init__(self, id: str, begins: int, at: int, continues: str | None, begin: Place, first: Place) -> None:  # fmt: skip
         self.id, self.begins, self.at, self.continues = id, begins, at, continues
         self.first = first
-        """The place that ends its first match."""
+        """Place of the hit that completes the first match."""
         self.begin = begin
-        """Its hits begin here, or after what is final of it."""
+        """Where its hits begin, or where its final part ends."""
         self.end = first
-        """Its last match."""
+        """Place of the last match."""
         self.ends = [first]
-        """Its matches, while it is judged."""
+        """Places of its matches, while the condition is evaluated."""
         self.frozen: Place | None = None
-        """Since here it is judged no more."""
+        """Place after which the condition is no longer evaluated."""
         self.final = NO_RUN
         self.extra: Sequence[Hit] = ()
-        """What only stands, and belongs to its beginning."""
+        """Findings that were already open when the run began; shown at its beginning."""
         self.names: AlertNames | None = None
-        """What is final of them, and the names of its hits up to `named`; None: nothing is."""
+        """Its final names and those of the hits up to `named`; None while there is neither."""
         self.named: Place | None = None
         self.finalized: list[bytes] = []
-        """Digests of names that have become final, and are not kept yet."""
+        """Digests of names that became final and are not stored yet."""
 
     @classmethod
     def final_only(cls, run: Run, names: AlertNames) -> "OpenRun":
-        """One that was begun earlier."""
+        """Restores a run that was begun earlier."""
         self = cls(run.id, run.begins, run.at, run.continues, run.end, run.end)
         self.final, self.ends, self.names = run, [], names
         self.frozen = run.end if run.frozen else None
@@ -94,6 +94,6 @@ class OpenRun:
 
 
 def alert_id(correlation: str, group: str, at: int, continues: str | None = None) -> str:
-    """The one id of a group's alert whose first match is of that moment. Which of the hits of one moment is heard first
-    does not matter: CloudTrail's times are whole seconds."""
+    """Returns the id of a group's alert by the time of its first match. The order of hits within one moment does not
+    matter: CloudTrail's timestamps have a resolution of one second."""
     return named_uuid(f"alert\n{correlation}\n{group}\n{at}\n{continues or ''}")

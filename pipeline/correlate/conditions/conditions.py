@@ -1,8 +1,8 @@
-"""Where a correlation's condition holds, one hit of a group after the other. Pure.
+"""Evaluates a correlation's condition, hit by hit. Pure.
 
-A judge stands before a hit of the line (`rebuild`), takes it (`step`), and then stands before the next: a further hit
-costs what it changes, not what is held. `side`: hits that are no events of an alert, but bear on it: what only stands
-or ends that, and what must not follow."""
+A condition is positioned before a hit of the timeline (`rebuild`), consumes it (`step`), and is then positioned
+before the next, so that one more hit costs what it changes and not what is held. `side` holds hits that are not
+events of an alert but affect it: open findings and their ends, and hits of rules that must be absent."""
 
 from bisect import bisect_left
 from typing import Any, Protocol
@@ -15,24 +15,26 @@ from driftline.pipeline.detections.windows import STANDS, Found, Hit, Place, Spe
 
 class Condition(Protocol):
     def rebuild(self, index: int) -> int:
-        """Stands before a hit; returns its index, or that of an earlier one of the same moment."""
+        """Positions the condition before a hit. Returns the index of that hit, or of an earlier one of the same
+        moment."""
 
     def step(self, index: int, known: int, few: bool) -> tuple[int, Found]:
-        """Takes hits until something is found, or all: how many, and what was found. 0: the hit cannot be judged before
-        `waits`. `few`: it may go on and find more."""
+        """Consumes hits until a match is found or none are left. Returns how many were consumed, and the matches. 0:
+        the hit cannot be evaluated before `waits`. `few`: it may continue and return more matches."""
 
     def inserted(self, index: int, before: int) -> bool:
-        """A hit was put in among those taken; the judge stands before the index `before`. Whether it still does."""
+        """Notes that a hit was inserted among those consumed; the condition is positioned before the index `before`.
+        Returns whether its position is still valid."""
 
     def dropped(self, count: int) -> bool:
-        """The first hits are gone. Whether it still stands."""
+        """Notes that the first hits were dropped. Returns whether its position is still valid."""
 
     waits: int | None
-    """When the hit that could not be judged can be."""
+    """The watermark at which the hit that could not be evaluated can be."""
 
 
 class AggregateCondition:
-    """Counts, values and numbers in a window."""
+    """Compares the number of events, distinct values, or a numeric measure within a window."""
 
     __slots__ = ("_conditions", "_first", "_line", "_measure", "_spec", "waits")
 
@@ -89,8 +91,8 @@ class AggregateCondition:
 
 
 class TemporalCondition:
-    """Needed rules within one window, in any order; then none of the absent ones until a timespan after its beginning:
-    that is judged once all of this time is final."""
+    """Matches when all required rules occur within one window, in any order, and none of the absent ones does within
+    a timespan of its beginning. Absence is evaluated once that time is final."""
 
     def __init__(self, spec: Spec, line: HitTimeline, side: HitTimeline) -> None:
         self._spec, self._line, self._side = spec, line, side
@@ -131,7 +133,7 @@ class TemporalCondition:
         return len(order) - index, []
 
     def _undo(self, rule: str, before: Place | None) -> None:
-        """Stands before a hit again: what comes in between must not be judged with it."""
+        """Moves back before a hit: hits that arrive in between must not be evaluated with it."""
         if before is None:
             del self._latest[rule]
         else:
@@ -147,7 +149,8 @@ class TemporalCondition:
 
 
 class StandingCondition:
-    """Needed rules together, some of which stand: those count for as long as they do, the others within the timespan."""
+    """Matches when all required rules hold together. Standing rules count while they hold, the others within the
+    timespan."""
 
     waits: int | None = None
 
@@ -157,9 +160,9 @@ class StandingCondition:
         self._needed = frozenset(spec.rules) - self._ends.keys()
         self._latest: dict[str, Place] = {}
         self._standing: dict[str, dict[Any, Place]] = {rule: {} for rule in spec.standing}
-        """By rule and value: what stands, the latest last."""
+        """By rule and value: the place where it began to hold, most recent last."""
         self._next = 0
-        """Of the side: the first that is not taken."""
+        """Index of the first context hit that is not consumed."""
 
     def rebuild(self, index: int) -> int:
         order = self._line.order
@@ -216,7 +219,8 @@ def _key(value: Any) -> str:
 
 
 def narrowest(spec: Spec, needed: frozenset[str], alive: list[Place]) -> Place | None:
-    """Where the shortest window that holds begins, by the latest place of each rule; None: none does."""
+    """Returns where the shortest matching window begins, given the latest place of each rule; None if there is no
+    match."""
     if spec.holds is None:
         return min(alive) if len(alive) == len(needed) else None
     rules: set[str] = set()
@@ -228,7 +232,7 @@ def narrowest(spec: Spec, needed: frozenset[str], alive: list[Place]) -> Place |
 
 
 class FirstSeenCondition:
-    """Values that were not there before, once the group is known for long enough."""
+    """Matches values that are new to the group, once its learning period is over."""
 
     waits: int | None = None
 

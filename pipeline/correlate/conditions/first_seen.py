@@ -1,7 +1,9 @@
-"""What a group has not had before: a new network of an actor, a new region of an account. Pure; times in microseconds.
+"""Values that are new to a group: a new network of an actor, a new region of an account. Pure; times in
+microseconds.
 
-A group remembers when it last had each value. What may still change (later than the floor) is kept as times. A value
-that was away for the timespan counts as new again, and a group that was, begins to learn again."""
+A group remembers when each value last occurred. Occurrences after the floor may still change and are kept as times. A
+value that was absent for the timespan counts as new again, and a group that was absent begins a new learning period.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
@@ -14,24 +16,24 @@ from driftline.pipeline.detections.windows import Hit, Spec, values
 from driftline.pipeline.state.rows import NEVER
 
 MOST_VALUES = 1000
-"""Of a group; one that has more has no habits, and nothing is new to it."""
+"""Maximum number of values per group; above it nothing is new to the group."""
 SHARDS = 32
-"""Rows that the values of a group are spread over."""
+"""Number of rows over which the values of a group are spread."""
 
 
 class Memory(msgspec.Struct, array_like=True, frozen=True):
-    """What a group of the last release remembers, in one row with all else."""
+    """Values of a group as written by state version 3, in a single row."""
 
     since: int = 0
-    """Since when it learns; 0: nothing is final yet."""
+    """When the learning period began; 0 if nothing is final yet."""
     until: int = 0
-    """Its last hit of those that are final."""
+    """Time of the last final hit."""
     last: dict[str, int] = {}
-    """When each value came last, of those that are final."""
+    """Last final occurrence of each value."""
     times: dict[str, list[int]] = {}
-    """When each came since, as far as it matters."""
+    """Later occurrences of each value, as far as they matter."""
     every: list[int] = []
-    """When any came since."""
+    """Later occurrences of any value."""
 
 
 class ValueUpdate(NamedTuple):
@@ -40,15 +42,15 @@ class ValueUpdate(NamedTuple):
     new: list[Hit]
     """Hits that are new to the group, as far as is known."""
     old: list[Hit]
-    """Hits that are so no more."""
+    """Hits that are no longer new."""
     again: bool = False
-    """It began to learn at another time than was thought: all is to be judged anew."""
+    """The learning period began at another time than assumed: every hit must be evaluated again."""
     full: bool = False
     """The group has too many values."""
 
 
 class KnownValues:
-    """What a group remembers."""
+    """The values that a group has seen."""
 
     def __init__(self, spec: Spec, memory: Memory | None = None, forget: int = NEVER) -> None:
         memory = memory or Memory()
@@ -57,22 +59,22 @@ class KnownValues:
         self.last = dict(memory.last)
         self.times = {name: list(own) for name, own in memory.times.items()}
         self.forget = forget
-        """No value is forgotten before the floor has passed this."""
+        """No value is forgotten before the floor passes this time."""
         self._shards: dict[int, set[str]] = {}
         for name in [*self.last, *self.times]:
             self._shards.setdefault(shard(name), set()).add(name)
         self.moved = set(self._shards)
-        """Shards that are not as their rows are."""
+        """Shards that differ from their rows."""
         self._new: dict[str, list[Hit]] = {}
-        """By value: the hits that are new by it."""
+        """By value: the hits for which it is new."""
         self._reasons: Counter[tuple[str, str]] = Counter()
-        """By event and rule: by how many values it is new."""
+        """By event and rule: the number of its values that are new."""
 
     def __bool__(self) -> bool:
         return bool(self.last or self.times)
 
     def restore(self, hits: Iterable[Hit]) -> None:
-        """Hits that are new, read again."""
+        """Restores the hits that were new."""
         for hit in sorted(hits, key=lambda one: one.place):
             for name in sorted(set(values(hit.value))):
                 twins = self._new.get(name, ())
@@ -80,7 +82,7 @@ class KnownValues:
                     self._put(name, hit)
 
     def take(self, hit: Hit) -> ValueUpdate:
-        """One more hit of the group, in whatever order they come."""
+        """Adds a hit; hits may arrive in any order."""
         new, old, again, full = list[Hit](), list[Hit](), False, False
         for name in sorted(set(values(hit.value))):
             if name not in self.last and name not in self.times and self._full():
@@ -103,7 +105,7 @@ class KnownValues:
         return ValueUpdate(new, old, again, full)
 
     def _changes_learning(self, at: int) -> bool:
-        """Whether a hit of this moment changes since when the group learns, as of later ones: it stands in a gap."""
+        """Returns whether a hit at this time changes the learning period of later ones: it lies in a gap."""
         place = bisect_left(self.every, at)
         if place == len(self.every) or self.every[place] == at:
             return False
@@ -116,7 +118,7 @@ class KnownValues:
         return len(self.last.keys() | self.times.keys()) >= MOST_VALUES
 
     def _put(self, name: str, hit: Hit) -> bool:
-        """Whether it was not new before."""
+        """Returns whether the hit was not new before."""
         self._new.setdefault(name, []).append(hit)
         self._reasons[hit.id, hit.rule] += 1
         return self._reasons[hit.id, hit.rule] == 1
@@ -139,7 +141,7 @@ class KnownValues:
         return before is None or hit.at - before > self._spec.timespan
 
     def learning_since(self, until: int) -> tuple[int, int]:
-        """Since when the group learns, as of a moment, and when it came last."""
+        """Returns when the learning period of a given time began, and the last occurrence up to then."""
         since, last = self.since, self.until
         for at in self.every[: bisect_right(self.every, until)]:
             if not since or at - last > self._spec.timespan:
@@ -148,8 +150,8 @@ class KnownValues:
         return since, last
 
     def fold(self, floor: int, dropped: Sequence[Hit]) -> None:
-        """What is before the floor becomes final; values that were away for too long are forgotten. `dropped`: new hits
-        that are so."""
+        """Finalizes occurrences before the floor, and forgets values that were absent for too long. `dropped`: new
+        hits before the floor."""
         self.drop_hits(dropped)
         if self.every and self.every[0] < floor:
             self.since, self.until = self.learning_since(floor - 1)
@@ -175,18 +177,18 @@ class KnownValues:
             self.since, self.until, self.every = 0, 0, []
 
     def drop_hits(self, hits: Sequence[Hit]) -> None:
-        """New hits that are held no more."""
+        """Forgets new hits that are no longer held."""
         for hit in hits:
             for name in set(values(hit.value)):
                 for other in [o for o in self._new.get(name, ()) if o.place == hit.place]:
                     self._out(name, other, [])
 
     def due(self) -> int:
-        """Once this is final there is something to do."""
+        """Returns the time that must become final before there is something to do."""
         return min([self.forget, *self.every[:1]])
 
     def shards(self) -> dict[int, dict[str, tuple[int, list[int]]]]:
-        """The values of the shards that have moved: when each came last, finally, and when since."""
+        """Returns the values of every changed shard: the last final occurrence, and the later ones."""
         out: dict[int, dict[str, tuple[int, list[int]]]] = {}
         for number in sorted(self.moved):
             names = {n for n in self._shards.pop(number, ()) if n in self.last or n in self.times}
@@ -198,12 +200,12 @@ class KnownValues:
 
 
 def shard(name: str) -> int:
-    """The row that a value is kept in."""
+    """Returns the row in which a value is stored."""
     return crc32(name.encode()) % SHARDS
 
 
 def _with(times: Sequence[int], new: int, timespan: int) -> list[int]:
-    """Times with one more. One that lies between two others no further apart than the timespan says nothing."""
+    """Returns the times with one more. A time between two others no further apart than the timespan is redundant."""
     out = list(times)
     at = bisect_left(out, new)
     if out[at : at + 1] == [new]:

@@ -1,4 +1,4 @@
-"""Where rules follow one another in a given order: a judge, as those of driftline.pipeline.correlate.conditions.conditions. Pure."""
+"""Evaluates rules that must match in a given order; see driftline.pipeline.correlate.conditions.conditions. Pure."""
 
 from bisect import bisect_left
 
@@ -6,15 +6,15 @@ from driftline.pipeline.correlate.conditions.timeline import HitTimeline
 from driftline.pipeline.detections.windows import Found, Place, Spec
 
 Chain = tuple[Place, str]
-"""Where a sequence so far began, and the event that it ends with."""
+"""Where a partial sequence began, and the event with which it ends."""
 Best = tuple[Chain, ...]
-"""Of the sequences that end at one step: the one that began last and, because one event is not two steps in a row, the
-one that began last of those that end with another event."""
+"""The best sequences that end at one step: the one that began last and, because one event cannot be two consecutive
+steps, the one that began last among those that end with another event."""
 
 
 class OrderedCondition:
-    """One rule after the other, each by another event than the one before. Of each beginning of the sequence the latest
-    start is the best. Events of one moment (audit logs know whole seconds) count as being in order."""
+    """Matches rules in sequence, each by another event than the previous one. For each prefix the latest start is the
+    best. Events of one moment count as ordered: audit logs have a resolution of one second."""
 
     waits: int | None = None
 
@@ -25,7 +25,7 @@ class OrderedCondition:
         self._chains: list[Best] = [()] * len(spec.rules)
         """By step."""
         self._before: tuple[int, int, list[Best]] = (-1, 0, [])
-        """The last moment that was taken, the line's version then, and what was known before it."""
+        """The last moment consumed, the timeline's version at that time, and the chains before it."""
 
     def rebuild(self, index: int) -> int:
         order = self._line.order
@@ -53,7 +53,7 @@ class OrderedCondition:
             end += 1
             if end < len(order) and order[end][0] == at:
                 end = bisect_left(order, (at + 1,), end)
-            if end == len(order):  # it may have more hits yet
+            if end == len(order):  # more hits of this moment may arrive
                 self._before = (at, self._line.version, list(self._chains))
             if end - begin == 1 and order[begin][2] not in self._ends:
                 self._alone(order[begin])
@@ -64,7 +64,7 @@ class OrderedCondition:
         return end - index, found
 
     def _alone(self, place: Place) -> None:
-        """A moment of one hit, which ends nothing."""
+        """Consumes a moment with a single hit that does not complete the sequence."""
         for step in self._steps.get(place[2], ()):
             self._reach(step, place)
 
@@ -74,11 +74,11 @@ class OrderedCondition:
             for place in moment:
                 start = self._reach(step, place) if place[2] == rule else None
                 if start is not None and step == last:
-                    # all of one moment, in whatever order they stand
+                    # the whole moment, in any order
                     found.append((moment[0], moment[-1]) if start[0] == at else (start, place))
 
     def _reach(self, step: int, place: Place) -> Place | None:
-        """Where the best sequence began that takes this step by a hit; None where there is none."""
+        """Returns where the best sequence began that takes this step with a hit; None if there is none."""
         at, id, _ = place
         start: Place | None = place
         if step:
@@ -96,7 +96,7 @@ class OrderedCondition:
 
 
 def _better(best: Best, new: Chain) -> Best:
-    """With one more sequence."""
+    """Returns the best sequences, given one more."""
     if not best:
         return (new,)
     first = best[0]

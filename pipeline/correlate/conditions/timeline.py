@@ -1,4 +1,4 @@
-"""Hits in the order of time, however they came. Pure."""
+"""Hits in order of time, whatever the order of arrival. Pure."""
 
 from bisect import bisect_left, bisect_right, insort
 from itertools import pairwise
@@ -7,13 +7,13 @@ from operator import attrgetter
 from driftline.pipeline.detections.windows import Hit, Place
 
 AFTER = "\U0010ffff"
-"""Behind every id."""
+"""Sorts after every id."""
 PLACE = attrgetter("at", "id", "rule")
 
 
 class HitTimeline:
-    """Hits by their place. It also knows where there are gaps longer than `gap`, so that a stretch without one is found
-    at once."""
+    """Hits ordered by place, with an index of the gaps longer than `gap`, so that the end of a continuous stretch is
+    found in logarithmic time."""
 
     __slots__ = ("_gap", "_gaps", "hits", "order", "version")
 
@@ -21,16 +21,16 @@ class HitTimeline:
         self.order: list[Place] = []
         self.hits: list[Hit] = []
         self._gaps: list[Place] = []
-        """Places that the next one follows after a longer time."""
+        """Places that are followed by a gap."""
         self._gap = gap
         self.version = 0
-        """Another whenever something else than the end has changed."""
+        """Changes whenever anything but the end has changed."""
 
     def __len__(self) -> int:
         return len(self.order)
 
     def fill(self, hits: list[Hit]) -> None:
-        """The first hits of all, in any order."""
+        """Sets the initial hits, in any order."""
         order = list(map(PLACE, hits))
         self.order = sorted(order)
         self.hits = hits.copy() if self.order == order else sorted(hits, key=PLACE)
@@ -39,7 +39,7 @@ class HitTimeline:
             self._gaps = [a for a, b in pairwise(order) if b[0] - a[0] > self._gap]
 
     def insert(self, hit: Hit) -> int:
-        """Its index."""
+        """Inserts a hit and returns its index."""
         place, order = hit.place, self.order
         index = len(order) if not order or order[-1] < place else bisect_left(order, place)
         self.version += index < len(order)
@@ -59,7 +59,7 @@ class HitTimeline:
         return index
 
     def remove(self, place: Place) -> int:
-        """The index where it was."""
+        """Removes a hit and returns its former index."""
         index = bisect_left(self.order, place)
         self.version += 1
         del self.order[index], self.hits[index]
@@ -70,22 +70,22 @@ class HitTimeline:
         return index
 
     def drop(self, count: int) -> list[Hit]:
-        """Forgets the first ones."""
+        """Removes and returns the first hits."""
         dropped = self.hits[:count]
         del self.order[:count], self.hits[:count]
         del self._gaps[: bisect_left(self._gaps, self.order[0]) if self.order else None]
         return dropped
 
     def index(self, place: tuple[int] | Place) -> int:
-        """Of the first hit at this place or after it."""
+        """Returns the index of the first hit at or after a place."""
         return bisect_left(self.order, place)
 
     def after(self, place: Place) -> int:
-        """Of the first hit after this place."""
+        """Returns the index of the first hit after a place."""
         return bisect_right(self.order, place)
 
     def reach(self, start: Place, until: int) -> int:
-        """The index of the last hit that is reached from one that is there without a gap, and not after a time."""
+        """Returns the index of the last hit that follows `start` without a gap and is not later than `until`."""
         gap = bisect_left(self._gaps, start)
         end = self.index(self._gaps[gap]) if gap < len(self._gaps) else len(self.order) - 1
         return min(end, bisect_right(self.order, (until, AFTER, AFTER)) - 1)
