@@ -1,18 +1,19 @@
-"""What is said out of a state: findings as whole documents, or only that they still stand. Pure."""
+"""The findings of a state: whole documents, or only that they still hold. Pure."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import orjson
+from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.baselines import declared
-from driftline.pipeline.assess.decisions.exception_index import Book
 from driftline.pipeline.assess.risk import NONE, risk
-from driftline.pipeline.assess.wording.sentences import Teller
+from driftline.pipeline.assess.wording.consoles import NO_ROW
+from driftline.pipeline.assess.wording.sentences import NO_GRANTS, Teller
 from driftline.pipeline.model import finding_id, from_micros, rule_uuid
-from driftline.pipeline.rulebook import BoundRule, RuleSet
+from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.state.resource import Body, Head, Life, State
 
 _changed = attrgetter(
@@ -26,78 +27,91 @@ _MOVING = {"last_seen", "evaluated_at", "revision", "restated"}
 """What alone may differ where a restatement is enough: what is said of time."""
 
 
-class Said(NamedTuple):
-    """What is to be told, by rule id."""
-
-    findings: list[dict[str, Any]]
-    """Whole statements."""
-    again: list[dict[str, Any]]
-    """Findings of which only a restatement is told: their last whole statements still say how they stand."""
-
-
-def say(
-    before: Body | None,
-    state: State,
-    at: int,
-    rules: RuleSet,
-    level: str,
-    *,
-    restate: bool,
-    whole: bool = False,
-    scan: bool = False,
-    exceptions: Book,
-    teller: Callable[[], Teller],
-) -> Said:
-    """The findings that differ from before, and all that stand if it is time to restate them; wholly where `whole` asks
-    for it, or where anything in them is other than when all were said last. `level`: what the resource is worth."""
-    body, head = state.body, state.head
-    out: list[dict[str, Any]] = []
+def changed_findings(work: Assessment) -> None:
+    """States the findings that differ from before, and all that hold if it is time to restate them; as whole documents
+    where `work.whole` asks for it, or where anything in them is other than when all were last stated."""
+    body, head, before, at = work.body, work.head, work.stated, work.at
+    level = work.options.level(body.resource)
+    whole: list[dict[str, Any]] = []
     again: list[dict[str, Any]] = []
     code = declared(body)
-    moved = before is not None and (before.resource != body.resource or _declared_anew(before, body))  # fmt: skip
-    bounds = {bound.id: bound for bound in rules.every}
+    moved = before is not None and (
+        before.resource != body.resource or _declared_elsewhere(before, body)
+    )
+    bounds = {bound.id: bound for bound in work.rules.every}
     for rule in sorted(body.lives):
         life, old = body.lives[rule], before.lives.get(rule) if before else None
         changed = old is None or _changed(life) != _changed(old)
         named = old is not None and _named(life) != _named(old)
-        if not (changed or named) and (life.retired or not (restate or moved)):
+        if not (changed or named) and (life.retired or not (work.restate or moved)):
             continue
         if changed or named or moved:
             life = body.lives[rule] = msgspec.structs.replace(life)
             if changed:
                 life.updated_at = at
-            since = life.updated_at if named and not (changed or restate or moved) else at
+            since = life.updated_at if named and not (changed or work.restate or moved) else at
             life.revision = _revision(life, head, since)
-        about = bounds.get(rule) or _Gone(rule, life)
-        seen = at if life.retired else _seen(head, at)
+        bound = bounds.get(rule) or _Gone(rule, life)
+        seen = at if life.retired else _last_seen(head, at)
         finding = _finding(
-            body.resource, about, life, level, seen, restated=not (changed or named), scan=scan
+            body.resource, bound, life, level, seen, restated=not (changed or named), scan=work.scan
         )
-        if (life.suppressed or life.lifted) and (entry := exceptions.get(life.exception)):
+        if (life.suppressed or life.lifted) and (
+            entry := work.options.exceptions.get(life.exception)
+        ):
             finding["exception"] = entry.told()
         if code is not None:
             finding["declared"] = code
-        (out if changed or named or moved else again).append(finding)
-    if restate or before is None:
-        told = head.told
-        head.told = _digest([*out, *again])
-        seen = _seen(head, at)
-        if again and not whole and told == head.told and _above(again, seen):
-            head.again_at = seen
-        else:
-            out, again = sorted([*out, *_whole(again, state, at)], key=_rule), []
-    if not out:
-        return Said(out, again)
-    tell = teller()  # last of all: whether something is to be said never hangs on its words
-    return Said([tell.whole(one, bounds.get(_rule(one))) for one in out], again)
+        (whole if changed or named or moved else again).append(finding)
+    if work.restate or before is None:
+        whole, again = _restated(work, whole, again)
+    if whole:  # last of all: whether something is stated never depends on its wording
+        teller = _teller(work)
+        work.findings = [teller.whole(one, bounds.get(_rule(one))) for one in whole]
+    work.restatements = again
+    if again and before is not None and _same(before, body):
+        work.state.body = before  # so that none is written
 
 
-def _declared_anew(before: Body, body: Body) -> bool:
+def _restated(
+    work: Assessment, whole: list[dict[str, Any]], again: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Whole documents, and what only a restatement is sent of."""
+    head = work.head
+    told, head.told = head.told, _digest([*whole, *again])
+    seen = _last_seen(head, work.at)
+    if again and not work.whole and told == head.told and _above(again, seen):
+        head.again_at = seen
+        return whole, again
+    return sorted([*whole, *_whole(again, work.state, work.at)], key=_rule), []
+
+
+def _teller(work: Assessment) -> Teller:
+    options, type = work.options, work.body.resource["type"]
+    return Teller(
+        work.state,
+        work.at,
+        options.grants.get(type, NO_GRANTS),
+        options.consoles.get(type, NO_ROW),
+    )
+
+
+def _same(before: Body, body: Body) -> bool:
+    """Whether nothing is known but that it was read once more."""
+    lives = {
+        rule: msgspec.structs.replace(life, evaluated_at=old.evaluated_at)
+        for rule, life in body.lives.items()
+        if (old := before.lives.get(rule))
+    }
+    return len(lives) == len(body.lives) and msgspec.structs.replace(body, lives=lives) == before
+
+
+def _declared_elsewhere(before: Body, body: Body) -> bool:
     """Whether code declares it at another place than before, or no more."""
     return before.baselines is not body.baselines and declared(before) != declared(body)
 
 
-def _seen(head: Head, at: int) -> int:
+def _last_seen(head: Head, at: int) -> int:
     """Until when a statement of `at` is true: what comes late takes nothing back of what was read, or said, of later."""
     return max(at, head.said_at, head.seen_at)
 
@@ -106,7 +120,7 @@ def _revision(life: Life, head: Head, since: int) -> int:
     """The next one: above every restatement's version (model.Restatement)."""
     return max(
         life.revision + 1, since // 1000 + life.known, head.again_at // 1000 + 1
-    )  # see explain._known
+    )  # see drift.pending._known
 
 
 def _above(again: Iterable[dict[str, Any]], at: int) -> bool:

@@ -1,129 +1,101 @@
-"""The life of a finding: clear, open, resolved, reopened. Pure; times in microseconds since 1970."""
+"""The life cycle of a resource's findings: what verdicts make of each. Pure; times in microseconds since 1970."""
+
+from collections.abc import Mapping
 
 import msgspec
-from driftline.pipeline.rulebook import BoundRule, Verdict
+from driftline.pipeline.assess import transitions
+from driftline.pipeline.assess.assessment import Assessment
+from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
 from driftline.pipeline.state.resource import Life
 from driftline.pipeline.state.rows import NEVER
 
-SECOND = 1_000_000
+
+def update_life_cycle(work: Assessment) -> None:
+    """Every finding after the last verdicts; findings without a verdict end."""
+    work.lives_before = work.body.lives
+    if work.body.deleted_at is not None:
+        _end_resource(work)
+        return
+    lives = _after_verdicts(work, work.head.seen_at, work.head.parts)
+    for rule, life in work.body.lives.items():
+        if rule not in lives:
+            reason = "baseline_removed" if rule in STANDING_IDS else "rule_removed"
+            lives[rule] = transitions.retired(life, reason, work.at)
+    work.body.lives = lives
 
 
-def judged(
-    life: Life | None, verdict: Verdict, at: int, read_at: int, because: str = ""
-) -> Life | None:
-    """The life after a verdict at record time `at`, standing on a reading of `read_at`. `because`: what has changed, if
-    not the resource (rule_added, rule_changed).
-
-    None where there is no finding: the rule does not apply and never did."""
-    rule = verdict.rule
-    if verdict.evaluation == "not_applicable":
-        return None if life is None else retired(life, "not_applicable", at)
-    life = elapsed(life, rule, at) if life else None
-    new = msgspec.structs.replace(life) if life else Life("", "clear", "", "", [], at, at)
-    new.evaluation, new.detail, new.evidence = verdict.evaluation, verdict.detail, verdict.evidence
-    new.retired = False
-    if verdict.evaluation == "unknown":
-        # Neither opens nor closes; a wait that was running is not proven to have gone on.
-        new.reason, new.pending_since, new.passing_since = verdict.reason, None, None
-        if life:
-            new.evidence = life.evidence
-        return new
-    new.evaluated_at = read_at
-    if verdict.evaluation == "failed":
-        return _failed(new, rule, at, because)
-    return _passed(new, rule, at, because)
+def _after_verdicts(work: Assessment, read_at: int, parts: Mapping[str, int]) -> dict[str, Life]:
+    """The findings that have a verdict, standing on a reading of `read_at`. `parts`: when each part was last read."""
+    out: dict[str, Life] = {}
+    for verdict in work.verdicts:
+        bound, old = verdict.rule, work.body.lives.get(verdict.rule.id)
+        because = _rule_change(old) if work.rules_changed else ""
+        life = transitions.judged(old, verdict, work.at, read_at, because)
+        if life is None:
+            continue
+        life.rule, life.severity = bound.ref["version"], bound.severity
+        life.as_found |= work.rules_changed and old is None and life.evaluation != "passed"
+        if old is not None and old.evaluation != "unknown" == life.evaluation:
+            # readings that say the same write no state: the parts know until when there were some
+            last = min((parts.get(part, 0) for part in bound.needs), default=0)
+            life.evaluated_at = max(old.evaluated_at or 0, last) or None
+        out[bound.id] = life
+    return out
 
 
-def _failed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
-    life.passing_since = None
-    if life.status == "open":
-        life.reason = _open_reason(life)
-        return life
-    if life.pending_since is None:
-        life.because = because
-    if rule.for_seconds:
-        life.pending_since = at if life.pending_since is None else life.pending_since
-        if at < life.pending_since + rule.for_seconds * SECOND:
-            life.reason = "pending"
-            return life
-        at = life.pending_since + rule.for_seconds * SECOND
-    return _open(life, at)
+def run_out_waits(work: Assessment) -> None:
+    """`for` and `keep_firing_for` that have run out open and resolve findings."""
+    lives = work.body.lives
+    for bound in work.rules.every:
+        if (life := lives.get(bound.id)) and not life.retired:
+            lives[bound.id] = transitions.elapsed(life, bound, work.at)
 
 
-def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
-    life.pending_since, life.as_found = None, False
-    if life.status != "open":
-        if life.status == "clear":
-            life.because = ""
-        life.reason = _fixed_reason(life) if life.status == "resolved" else "holds"
-        return life
-    if life.passing_since is None:
-        life.because = because
-    if rule.keep_firing_for:
-        life.passing_since = at if life.passing_since is None else life.passing_since
-        if at < life.passing_since + rule.keep_firing_for * SECOND:
-            life.reason = "keep_firing"
-            return life
-        at = life.passing_since + rule.keep_firing_for * SECOND
-    return _resolve(life, at, _fixed_reason(life))
+def _rule_change(old: Life | None) -> str:
+    """Why a finding changes although the resource does not."""
+    if old is None or old.reason == "rule_removed":
+        return "rule_added"
+    return "rule_changed"
 
 
-def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
-    """What the passing of time until `at` makes of a life: `for` and `keep_firing_for` that have run out."""
-    if life.pending_since is not None:
-        opens = life.pending_since + rule.for_seconds * SECOND
-        if at >= opens:
-            return _open(msgspec.structs.replace(life), opens)
-    if life.passing_since is not None:
-        closes = life.passing_since + rule.keep_firing_for * SECOND
-        if at >= closes:
-            return _resolve(msgspec.structs.replace(life), closes, _fixed_reason(life))
-    return life
+def _end_resource(work: Assessment) -> None:
+    """What has no verdict any more ends, with `work.ending` as the reason where the resource ends with this record."""
+    body, at = work.body, work.at
+    lives = body.lives = dict(body.lives)
+    if work.ending:
+        run_out_waits(work)
+    standing = _after_verdicts(work, body.deleted_at or at, {})
+    for rule, life in lives.items():
+        if rule in STANDING_IDS and rule not in standing:
+            standing[rule] = transitions.retired(life, work.ending or "baseline_removed", at)
+    if work.ending:
+        lives = {
+            rule: transitions.retired(life, work.ending, at)
+            for rule, life in lives.items()
+            if rule not in STANDING_IDS
+        }
+    body.lives = lives | standing
 
 
-def due(life: Life, rule: BoundRule) -> int:
-    """When `elapsed` would next change this life; NEVER if nothing waits."""
-    if life.retired:
-        return NEVER
-    if life.pending_since is not None:
-        return life.pending_since + rule.for_seconds * SECOND
-    if life.passing_since is not None:
-        return life.passing_since + rule.keep_firing_for * SECOND
-    return NEVER
+def mark_as_found(work: Assessment) -> None:
+    """Marks findings that may have stood for long: nothing says when they began (the resource is new, or was changed)."""
+    before, body = work.stated, work.body
+    dated = bool(work.snapshot and work.snapshot.appeared) or bool(
+        work.before and work.before.body.history
+    )
+    for rule, life in body.lives.items():
+        if before is None:
+            life.as_found = not (dated or life.retired or life.evaluation == "passed")
+        elif life.as_found and dated and life.evaluation == "failed":
+            old = before.lives.get(rule)
+            if old is None or old.evaluated_at is None:  # what was unread until now
+                body.lives[rule] = msgspec.structs.replace(life, as_found=False)
 
 
-def retired(life: Life, reason: str, at: int) -> Life:
-    """The life after its resource or its rule ended."""
-    if life.retired:
-        return life
-    new = msgspec.structs.replace(life, pending_since=None, passing_since=None)
-    if new.status == "open":
-        new = _resolve(new, at, reason)
-    new.reason, new.retired, new.detail, new.because, new.as_found = reason, True, "", "", False
-    return new
-
-
-def opened_at_once(life: Life) -> Life:
-    """For a one-shot scan, which cannot wait: a pending condition opens now, and says that it would have waited."""
-    return _open(msgspec.structs.replace(life), life.pending_since or life.updated_at)
-
-
-def _open(life: Life, at: int) -> Life:
-    if life.opened_at is not None:
-        life.reopened += 1
-    life.status, life.opened_at, life.resolved_at, life.pending_since = "open", at, None, None
-    life.reason = _open_reason(life)
-    return life
-
-
-def _open_reason(life: Life) -> str:
-    return life.because or ("reopened" if life.reopened else "opened")
-
-
-def _fixed_reason(life: Life) -> str:
-    return life.because or "fixed"
-
-
-def _resolve(life: Life, at: int, reason: str) -> Life:
-    life.status, life.resolved_at, life.passing_since, life.reason = "resolved", at, None, reason
-    return life
+def open_at_once(work: Assessment) -> None:
+    """For a one-shot scan: what waits for its `for` opens now, and says that it would have waited."""
+    work.scan, work.state.due = True, NEVER
+    work.body.lives = {
+        rule: transitions.opened_at_once(life) if life.pending_since is not None else life
+        for rule, life in work.body.lives.items()
+    }

@@ -3,37 +3,13 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff
+from driftline.pipeline.assess.assessment import Assessment, Difference, Merged
+from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff, for_rules
 from driftline.pipeline.model import Part, Snapshot, micros
-from driftline.pipeline.state.resource import Body, Head, Hidden
+from driftline.pipeline.state.resource import Body, Head, Hidden, State
 
 EVERYTHING = "*"
 TAGS = "tags"
-
-
-class Difference(NamedTuple):
-    """What a reading found different in one part."""
-
-    part: str
-    since: int
-    """When the old value was read last."""
-    changes: list[dict[str, Any]]
-    """As driftline.pipeline.compare.diff tells them."""
-
-
-class Merged(NamedTuple):
-    head: Head
-    body: Body
-    differences: list[Difference]
-    applied: bool
-    """False where the snapshot was older than all that is known."""
-    new: bool = False
-    """Nothing was known of this incarnation: the resource is new to us, back, or made anew."""
-    stale: bool = False
-    """Some part of the snapshot was older than what is known, and was left out."""
-    proven: bool = False
-    """By the provider's own times every difference is newer than what was known."""
 
 
 def newer(read_at: int, provided: int | None, known_at: int, known_provided: int | None) -> bool:
@@ -44,13 +20,22 @@ def newer(read_at: int, provided: int | None, known_at: int, known_provided: int
     return read_at > known_at
 
 
-def merge(
-    head: Head | None, body: Body | None, snapshot: Snapshot, hints: Hints = NO_HINTS
-) -> Merged:
-    """The knowledge after a snapshot. What it does not cover is kept, never taken as absent."""
-    at = micros(snapshot.captured_at)
-    if head is None or body is None:
-        head, body = Head(), Body(_resource(snapshot))
+def merge(work: Assessment, snapshot: Snapshot) -> None:
+    """Puts a snapshot into what is known. What it does not cover is kept, never taken as absent."""
+    work.snapshot = snapshot
+    if work.before is not None and work.before.body.unseen:
+        work.stated = None
+    work.merged = merge_into(work.state, snapshot, work.options.hints.get(snapshot.type, NO_HINTS))
+    if snapshot.deleted:
+        work.ending = "resource_deleted"
+    if work.merged.differences and work.rulebook.uses_previous(snapshot.type):
+        work.body.previous = work.stated.config if work.stated else None
+        work.body.changes = for_rules(c for one in work.merged.differences for c in one.changes)
+
+
+def merge_into(state: State, snapshot: Snapshot, hints: Hints = NO_HINTS) -> Merged:
+    """Changes a state to what is known after a snapshot. Where that is not `applied` the state is not to be used."""
+    head, body, at = state.head, state.body, micros(snapshot.captured_at)
     newest = at >= head.seen_at
     denied_only = not snapshot.parts and not snapshot.deleted
     if (
@@ -58,23 +43,55 @@ def merge(
         or (snapshot.deleted and not newest)
         or (denied_only and body.deleted_at is not None)  # a denial brings nothing back
     ):
-        return Merged(head, body, [], False)
+        return Merged([], False)
+    head.digest = b""
     if snapshot.deleted:
-        gone = msgspec.structs.replace(
-            body, config={}, hidden={}, deleted_at=at, previous=None, changes=[], related=[], not_before=at,
-            unseen=False, ended="",
-        )  # fmt: skip
-        return Merged(Head(b"", at, head.said_at, {}), gone, [], True)
+        head.seen_at, head.parts, head.provided = at, {}, {}
+        clear(body, at)
+        body.not_before, body.ended = at, ""
+        return Merged([], True)
     remade = _remade(body, snapshot)
     if remade and (not newest or _lags(head, snapshot)):
-        return Merged(head, body, [], False)
+        return Merged([], False)
     back = body.deleted_at is not None or remade
-    new = back or body.unseen
-    known = {} if back else head.parts
-    times, config = dict(known), {} if back else dict(body.config)
-    provided = {} if back else dict(head.provided)
-    found: list[Difference] = []
-    applied, late, proven = newest, set[str](), True
+    new, last_read = back or body.unseen, head.seen_at
+    if back:
+        _forget_incarnation(state)
+    if remade:
+        body.not_before = at - 1
+    parts = _merge_parts(state, snapshot, hints, newest=newest)
+    if parts.late and parts.late == len(snapshot.parts):
+        newest = False  # the listing lags behind: its tags do too
+    differences, proven = parts.differences, parts.proven
+    if newest and not new and (changes := _retagged(body, snapshot)):
+        differences.append(Difference(TAGS, last_read, changes))
+        proven = False
+    if newest:
+        body.resource = _described(body, snapshot, unread=denied_only)
+        if snapshot.related or not snapshot.unread:
+            body.related = [one.model_dump(exclude_none=True) for one in snapshot.related]
+    body.hidden = _hidden(body.hidden, snapshot, at, head.parts)
+    body.incarnation = snapshot.incarnation or body.incarnation
+    body.deleted_at, body.unseen, body.ended = None, False, ""
+    applied = parts.applied or at >= last_read
+    head.seen_at = max(at, last_read)
+    return Merged(differences, applied, new, bool(parts.late), proven)
+
+
+class _Parts(NamedTuple):
+    differences: list[Difference]
+    applied: bool
+    late: int
+    """How many parts were older than what is known."""
+    proven: bool
+
+
+def _merge_parts(state: State, snapshot: Snapshot, hints: Hints, *, newest: bool) -> _Parts:
+    """Takes the parts that are newer than what is known."""
+    head, body = state.head, state.body
+    times, provided, config = head.parts, head.provided, dict(body.config)
+    differences: list[Difference] = []
+    applied, late, proven = False, set[str](), True
     for part in snapshot.parts:
         if part.name not in snapshot.config:
             continue
@@ -85,43 +102,36 @@ def merge(
             continue
         after = snapshot.config[part.name]
         if part.name in config and (changes := diff(part.name, config[part.name], after, hints)):
-            found.append(Difference(part.name, before, changes))
+            differences.append(Difference(part.name, before, changes))
             proven = proven and said is not None and said > provided.get(part.name, said)
         config[part.name], times[part.name], applied = after, max(read_at, before), True
         provided.pop(part.name, None)
         if said is not None:
             provided[part.name] = said
-    if late and len(late) == len(snapshot.parts):
-        newest = False  # the listing lags behind: its tags do too
-    if newest and not new and (changes := _retagged(body, snapshot)):
-        found.append(Difference(TAGS, head.seen_at, changes))
-        proven = False
-    hidden = _hidden({} if back else body.hidden, snapshot, at, times)
-    merged = msgspec.structs.replace(
-        body,
-        resource=_described(body, snapshot, unread=denied_only) if newest else body.resource,
-        config=config,
-        hidden=hidden,
-        incarnation=snapshot.incarnation or (None if back else body.incarnation),
-        deleted_at=None,
-        unseen=False,
-        ended="",
-        previous=None if back else body.previous,
-        changes=[] if back else body.changes,
-        related=[related.model_dump(exclude_none=True) for related in snapshot.related]
-        if newest and (snapshot.related or not snapshot.unread)
-        else body.related,
-        not_before=at - 1 if remade else body.not_before,
-    )
-    return Merged(
-        Head(b"", max(at, head.seen_at), head.said_at, times, provided),
-        merged,
-        found,
-        applied,
-        new,
-        bool(late),
-        proven,
-    )
+    body.config = config
+    return _Parts(differences, applied, len(late), proven)
+
+
+def clear(body: Body, at: int) -> None:
+    """Forgets what was read of a resource that ended at a time."""
+    body.config, body.hidden, body.previous, body.changes, body.related = {}, {}, None, [], []
+    body.deleted_at, body.unseen = at, False
+
+
+def end_by_notice(work: Assessment, reason: str) -> None:
+    """Ends a resource that nobody reads any more, for a reason that is not its deletion. Code asks for it no more."""
+    body, head, at = work.body, work.head, work.at
+    clear(body, at)
+    body.baselines, body.not_before, body.changed_at, body.agreed_at = {}, at - 1, 0, 0
+    body.ended = work.ending = reason
+    head.digest, head.seen_at, head.parts, head.provided, head.told = b"", at, {}, {}, b""
+
+
+def _forget_incarnation(state: State) -> None:
+    """What was read before is of another resource of the same name."""
+    state.head.parts, state.head.provided = {}, {}
+    body = state.body
+    body.config, body.hidden, body.incarnation, body.previous, body.changes = {}, {}, None, None, []
 
 
 def _lags(head: Head, snapshot: Snapshot) -> bool:
@@ -160,15 +170,16 @@ def _remade(body: Body, snapshot: Snapshot) -> bool:
 
 def _described(body: Body, snapshot: Snapshot, *, unread: bool) -> dict[str, Any]:
     """What findings say of the resource. A reading that was denied does not know its name and tags."""
-    described = _resource(snapshot)
+    resource = described(snapshot)
     if unread and not body.unseen:
-        described |= {key: body.resource[key] for key in ("name", TAGS)}
+        resource |= {key: body.resource[key] for key in ("name", TAGS)}
     if any(item.part == TAGS for item in snapshot.unread) and not body.unseen:
-        described[TAGS] = body.resource[TAGS]
-    return described
+        resource[TAGS] = body.resource[TAGS]
+    return resource
 
 
-def _resource(snapshot: Snapshot) -> dict[str, Any]:
+def described(snapshot: Snapshot) -> dict[str, Any]:
+    """A resource as findings carry it (ResourceRef), without its empty fields."""
     resource = {
         "uid": snapshot.uid,
         "type": snapshot.type,

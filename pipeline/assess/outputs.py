@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.findings import restatement
-from driftline.pipeline.assess.step import Step
 from driftline.pipeline.model import finding_id, from_micros
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS, RESTATEMENTS

@@ -8,19 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from driftline.pipeline.assess import evaluate as judging
-from driftline.pipeline.assess import events as heard
 from driftline.pipeline.assess import outputs as saying
 from driftline.pipeline.assess import step as assess
+from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.decisions.shard_exceptions import Accepting
 from driftline.pipeline.assess.drift.expected import expected
-from driftline.pipeline.assess.evaluate import Options, ruled_otherwise
+from driftline.pipeline.assess.evaluate import needs_reevaluation
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.pending_events import PREFIX as FOLLOWED
 from driftline.pipeline.assess.pending_events import Unresolved
 from driftline.pipeline.assess.reevaluation import Ruling
 from driftline.pipeline.assess.retirement import step as ghosts
 from driftline.pipeline.assess.retirement.backlog import Ghost, Retiring
 from driftline.pipeline.assess.retirement.backlog import marks as belongs
+from driftline.pipeline.assess.schedule import forget_at
 from driftline.pipeline.assess.unchanged import read_again
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Baseline, Chain, Change, Snapshot, micros, to_micros
@@ -53,7 +54,7 @@ class Partition:
         number: int,
         get: Callable[[bytes], bytes | None],
         rulebook: Rulebook,
-        options: Options | None = None,
+        options: AssessOptions | None = None,
         watch: "Watch | None" = None,
         heads: Callable[[], Iterable[tuple[bytes, bytes]]] = tuple,
     ) -> None:
@@ -83,7 +84,7 @@ class Partition:
         )  # fmt: skip
         self._restoring: Iterator[tuple[bytes, bytes]] | None = None
         every = lambda: itertools.chain(self._own_heads(), _heads(heads()))  # noqa: E731 - asked anew each time
-        self._accepted = Accepting(self._row, self._put, every, options or Options())
+        self._accepted = Accepting(self._row, self._put, every, options or AssessOptions())
         self._options = self._accepted.options
         self._ruling = Ruling(self._row, self._put, every, rulebook.hash)
         self._retiring = Retiring(self._row, self._put, every)
@@ -164,7 +165,7 @@ class Partition:
 
     def _baseline(self, record: Baseline) -> None:
         state = self._load(record.uid)
-        step = heard.baseline(state, record, self._rulebook, self._options)
+        step = assess.on_baseline(state, record, self._rulebook, self._options)
         if step.applied:
             self.counts["baseline"] += 1
             self._emit(record.uid, state, step)
@@ -216,7 +217,7 @@ class Partition:
             self.counts["evidence"] += 1
             return
         events = self._events(record.provider)
-        step = heard.change(state, record, self._rulebook, self._options, events)
+        step = assess.on_change(state, record, self._rulebook, self._options, events)
         self.counts["changes" if step.applied else "evidence"] += 1
         if step.applied:
             old = state.position if state else Position()
@@ -229,7 +230,7 @@ class Partition:
         if state is None or (state.position.change, state.position.change_place) >= (offset, place):
             return
         events = self._events(state.body.resource["provider"])
-        step = heard.chain(state, record, self._rulebook, self._options, events)
+        step = assess.on_chain(state, record, self._rulebook, self._options, events)
         if step.applied:
             old = state.position
             position = Position(old.offset, old.place, old.control, offset, place)
@@ -293,8 +294,8 @@ class Partition:
         uids = self._ruling.next(most)
         for uid in uids:
             state = self._load(uid)
-            if state and ruled_otherwise(state, self._rulebook):
-                self._emit(uid, state, assess.ruled_anew(state, self._rulebook, self._options))
+            if state and needs_reevaluation(state, self._rulebook):
+                self._emit(uid, state, assess.reevaluate(state, self._rulebook, self._options))
         return bool(uids)
 
     def _tick(self, until: int, most: int) -> bool:
@@ -318,7 +319,7 @@ class Partition:
             if (state := self._load(uid)) is None:
                 continue
             done += 1
-            if judging.forget_at(state, self._options) <= until:
+            if forget_at(state, self._options) <= until:
                 self._forget(uid, state)
                 continue
             events = self._events(state.body.resource["provider"])
@@ -342,7 +343,7 @@ class Partition:
         if step is not None:
             self._emit(ghost.uid, state, step)
         elif not state.head.scope:  # of an earlier version: the next walk need not ask its body
-            due = min(state.due, judging.forget_at(state, self._options))
+            due = min(state.due, forget_at(state, self._options))
             row = rows.encode(self._placed(state), due, state.position)
             self._put(rows.head_key(ghost.uid), row, due, ghost.uid)
 
@@ -423,7 +424,7 @@ class Partition:
         self.counts["changed" if step.applied else "older"] += 1
 
     def _emit(
-        self, uid: str, before: State | None, step: assess.Step, position: Position | None = None
+        self, uid: str, before: State | None, step: Step, position: Position | None = None
     ) -> None:
         new, read = step.state, position is not None
         old = new.position

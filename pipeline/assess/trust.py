@@ -1,4 +1,4 @@
-"""Whether a reading can be believed yet: after a change a cloud may answer with the old state for a while. Pure.
+"""Whether a reading can be trusted yet: after a change a cloud may answer with the old state for a while. Pure.
 
 A reading after a change is unsettled until it shows something other than before the change, or two readings some
 seconds apart agree, or a minute has passed (design 4.17). Times in microseconds since 1970."""
@@ -7,20 +7,23 @@ import hashlib
 from typing import Any, NamedTuple
 
 import orjson
-from driftline.pipeline.assess.merge import Merged
+from driftline.pipeline.assess.assessment import Assessment, Merged, copied
+from driftline.pipeline.model import Snapshot, from_micros
 from driftline.pipeline.state.resource import Body
 
 SECOND = 1_000_000
-LONG = 60 * SECOND
-"""After that long a reading is believed whatever it shows."""
-GRAIN = SECOND
+MAX_LAG = 60 * SECOND
+"""A reading that much later than a change is trusted whatever it shows."""
+EVENT_RESOLUTION = SECOND
 """An audit event says only in which second it happened: a reading of the same second may be of before it."""
-APART = 10 * SECOND
-"""Two readings that agree must be so far from each other."""
+MIN_GAP = 10 * SECOND
+"""Two readings that agree must be at least that far from each other."""
 
 
-class Reading(NamedTuple):
-    believed: bool
+class Trust(NamedTuple):
+    """How far a reading can be trusted."""
+
+    trusted: bool
     """False: it opens, closes and deletes nothing."""
     changed_at: int
     """The change that is still to be shown; 0: none."""
@@ -29,45 +32,79 @@ class Reading(NamedTuple):
     """When it should be read again."""
 
 
+def trust_reading(work: Assessment) -> None:
+    """Says whether what was merged is trusted. If not, the working state is what was known before, and that a reading
+    disagreed; what is due comes with the next tick."""
+    if work.before is None or work.snapshot is None:
+        return
+    known, at, snapshot, merged = work.before.body, work.at, work.snapshot, work.merged
+    found = _trust(
+        known, work.body, merged, at, deleted=snapshot.deleted, informed=bool(snapshot.parts)
+    )
+    if found.again_at is not None:
+        since = max(known.changed_at, known.replaced_at)
+        work.reads.append(_read_again(snapshot, since, found.again_at))
+    work.trusted = found.trusted
+    if not found.trusted:
+        work.state = copied(work.before)
+        work.body.agreed_at, work.head.digest = found.agreed_at, b""
+        return
+    work.body.changed_at, work.body.agreed_at = found.changed_at, found.agreed_at
+    if merged.differences:
+        work.body.before, work.body.replaced_at = digest(known.config), at
+
+
+def _read_again(snapshot: Snapshot, since: int, again_at: int) -> dict[str, Any]:
+    """A Read's document."""
+    return {
+        "provider": snapshot.provider, "scope": False, "uid": snapshot.uid, "type": snapshot.type, "account": snapshot.account, "region": snapshot.region,
+        "reason": "unsettled", "after": from_micros(since), "not_before": from_micros(again_at),
+    }  # fmt: skip
+
+
 def digest(config: Any) -> bytes:
     """16 bytes of a configuration."""
     return hashlib.sha256(orjson.dumps(config, option=orjson.OPT_SORT_KEYS)).digest()[:16]
 
 
-def judge(body: Body, merged: Merged, at: int, *, deleted: bool, informed: bool) -> Reading:
-    """What a reading of `at` is worth. `body` is what was known before it; `informed`: it read some part."""
+def _trust(
+    body: Body, new: Body, merged: Merged, at: int, *, deleted: bool, informed: bool
+) -> Trust:
+    """Of a reading of `at`, by which `body` became `new`. `informed`: it read some part."""
     since = body.changed_at
     if at <= since or not (informed or deleted):
-        return Reading(True, since, body.agreed_at, None)  # it is of before the change
+        return Trust(True, since, body.agreed_at, None)  # it is of before the change
     if deleted:
         ended = any(seen.kind == "delete" and seen.at <= at for seen in body.history[-8:])
-        if not since or ended or at >= since + LONG:
-            return Reading(True, 0, 0, None)
-        return _again(since, body.agreed_at or at, at, believed=False)
-    if merged.differences and not merged.proven and _as_before(body, merged, at):
+        if not since or ended or at >= since + MAX_LAG:
+            return Trust(True, 0, 0, None)
+        return _again(since, body.agreed_at or at, at, trusted=False)
+    if merged.differences and not merged.proven and _as_before(body, new, at):
         # The state of before the last difference, and no event says that anybody put it back: most likely an answer
         # of a server that lags behind.
-        if body.agreed_at and at - body.agreed_at >= APART:
-            return Reading(True, 0, 0, None)
-        return _again(body.replaced_at, body.agreed_at or at, at, believed=False)
-    if not since or merged.differences or merged.new or at >= since + LONG:
-        early = since and at < since + GRAIN  # it may show another change than this one
-        return Reading(True, 0, 0, since + GRAIN + GRAIN // 2 if early else None)
-    if body.agreed_at and at - body.agreed_at >= APART:
-        return Reading(True, 0, 0, None)
-    return _again(since, body.agreed_at or at, at, believed=True)
+        if body.agreed_at and at - body.agreed_at >= MIN_GAP:
+            return Trust(True, 0, 0, None)
+        return _again(body.replaced_at, body.agreed_at or at, at, trusted=False)
+    if not since or merged.differences or merged.new or at >= since + MAX_LAG:
+        early = since and at < since + EVENT_RESOLUTION  # it may show another change than this one
+        return Trust(
+            True, 0, 0, since + EVENT_RESOLUTION + EVENT_RESOLUTION // 2 if early else None
+        )
+    if body.agreed_at and at - body.agreed_at >= MIN_GAP:
+        return Trust(True, 0, 0, None)
+    return _again(since, body.agreed_at or at, at, trusted=True)
 
 
-def _as_before(body: Body, merged: Merged, at: int) -> bool:
+def _as_before(body: Body, new: Body, at: int) -> bool:
     return (
         bool(body.before)
-        and body.changed_at + GRAIN <= body.replaced_at
-        and at < body.replaced_at + LONG
-        and digest(merged.body.config) == body.before
+        and body.changed_at + EVENT_RESOLUTION <= body.replaced_at
+        and at < body.replaced_at + MAX_LAG
+        and digest(new.config) == body.before
     )
 
 
-def _again(since: int, agreed_at: int, at: int, *, believed: bool) -> Reading:
+def _again(since: int, agreed_at: int, at: int, *, trusted: bool) -> Trust:
     """Read again after as long as has passed since the change, a second at least, and once more when a minute has."""
     wait = max(SECOND, at - since)
-    return Reading(believed, since, agreed_at, min(at + wait, max(at + SECOND, since + LONG)))
+    return Trust(trusted, since, agreed_at, min(at + wait, max(at + SECOND, since + MAX_LAG)))

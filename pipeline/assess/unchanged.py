@@ -1,5 +1,6 @@
 """The short cut: of a reading that says what the last one said only the head is written, and its body is not parsed. Pure."""
 
+from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.merge import newer
 from driftline.pipeline.model import to_micros
 from driftline.pipeline.records import codec as wire
@@ -43,3 +44,13 @@ def _times(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:
             return False
         times[part.name] = read_at if read_at > known_at else known_at
     return True
+
+
+def remember_digest(work: Assessment, digest: bytes) -> None:
+    """Has the next reading compared with this one, if that left nothing open: not if it was late, nor while a part is
+    hidden that it did not itself call unread, nor while a change is still to be shown, nor if a part of it was left out."""
+    head, body, snapshot = work.head, work.body, work.snapshot
+    unread = {item.part for item in snapshot.unread} if snapshot else set[str]()
+    shown = body.hidden.keys() <= unread
+    settled = shown and not body.changed_at and not work.merged.stale
+    head.digest = digest if head.seen_at == work.at and settled else b""

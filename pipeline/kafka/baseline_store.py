@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from confluent_kafka import Producer
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.kafka import decision_store as decisions
 from driftline.pipeline.kafka.client import Delivery, explained, produce, read_all
@@ -42,7 +42,7 @@ def _tell(out: Producer, delivery: Delivery, records: Iterable[Baseline]) -> Non
 
 def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
     """What the readings of the last week say of the resources whose uid is wanted; deleted ones are left out."""
-    fold = Fold(Rulebook([]), Options())
+    fold = Fold(Rulebook([]), AssessOptions())
     with explained(kafka):
         for message in read_all(kafka, SNAPSHOTS.name):
             for element in _of(message.value() or b"", wanted):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from driftline.pipeline.assess.decisions.exception_index import Book
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.compare.diff import Hints, hints_of
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 def rulebook_and_options(
     settings: Settings, paths: Sequence[Path] = ()
-) -> tuple[Rulebook, Options]:
+) -> tuple[Rulebook, AssessOptions]:
     """The built-in rules, the settings' and `paths`', with the settings' overrides.
 
     Raises UserError with every mistake in them."""
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
-    return rulebook, Options(
+    return rulebook, AssessOptions(
         criticality=settings.criticality, hints=hints(), grants=grants(), consoles=rows(),
         expected=settings.drift.expected,
         forget=int(settings.worker.forget_after * 1_000_000),

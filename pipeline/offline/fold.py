@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Snapshot, restated, to_micros
 from driftline.pipeline.records import codec as wire
@@ -50,7 +50,7 @@ class Fold:
     def __init__(
         self,
         rulebook: Rulebook,
-        options: Options | None = None,
+        options: AssessOptions | None = None,
         *,
         keep: bool = True,
         watch: "Watch | None" = None,

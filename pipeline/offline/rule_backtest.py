@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.offline.fold import Fold, Past
 from driftline.pipeline.rulebook import Rulebook
@@ -42,7 +42,7 @@ class Said:
 class Witness:
     """Folds a past by some rules, and keeps what was said rule by rule."""
 
-    def __init__(self, rulebook: Rulebook, options: Options) -> None:
+    def __init__(self, rulebook: Rulebook, options: AssessOptions) -> None:
         self.said: dict[str, Said] = {}
         self.fold = Fold(rulebook, options, told=self._hear)
 
@@ -56,7 +56,7 @@ class Witness:
 
 
 def compare(
-    records: Iterable[Past], present: Rulebook, proposed: Rulebook, options: Options
+    records: Iterable[Past], present: Rulebook, proposed: Rulebook, options: AssessOptions
 ) -> dict[str, dict[str, Any]]:
     """By the id of each proposed rule: what it would have said, what the present rule of that id did (None: there is
     none), and the resources that only one of them opened."""

@@ -218,7 +218,7 @@ _body = msgspec.msgpack.Decoder(Body)
 _sources = msgspec.msgpack.Decoder(Sources)
 _accepted = msgspec.msgpack.Decoder(Accepted)
 _judged = msgspec.msgpack.Decoder(Judged)
-ASKED = 0
+DUE_NOW = 0
 """A due time: look at this state again, as soon as there is time."""
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.assess import evaluate as judging
+from driftline.pipeline.assess import schedule
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, Tick, micros
 from driftline.pipeline.rulebook import load
@@ -108,11 +108,11 @@ def peak() -> float:
     for number in range(MILLION):
         said_at = micros(START) + number * SWEEP_MINUTES * MINUTE // MILLION
         state = State(Head(said_at=said_at), Body({"uid": buckets.uid(number)}))
-        at = judging.restate_at(state)
-        while at < micros(START) + 2 * judging.RESTATE_AFTER:  # the first is of the same sweep
-            at = judging.restate_at(State(Head(said_at=at), state.body))
+        at = schedule.restate_at(state)
+        while at < micros(START) + 2 * schedule.RESTATE_AFTER:  # the first is of the same sweep
+            at = schedule.restate_at(State(Head(said_at=at), state.body))
         minutes[at // MINUTE] += 1
-    return round(max(minutes.values()) / (MILLION / (judging.RESTATE_AFTER / MINUTE)), 2)
+    return round(max(minutes.values()) / (MILLION / (schedule.RESTATE_AFTER / MINUTE)), 2)
 
 
 if __name__ == "__main__":

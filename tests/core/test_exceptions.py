@@ -9,7 +9,7 @@ from driftline.pipeline.model import Actor, Control, Finding, RiskException, Sna
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook, load
-from driftline.pipeline.state.resource import ASKED, decode_accepted
+from driftline.pipeline.state.resource import DUE_NOW, decode_accepted
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
 
 from tests.core.world import RULE as RULE_TEXT
@@ -401,7 +401,7 @@ def test_slices_are_bounded_and_only_what_is_concerned_is_looked_at() -> None:
     kept.keep()
     kept.fold.apply(CONTROL.name, Control(exception=accepted(resource=f"{UID}3")).encode(), 1)
     kept.keep()
-    asked = [row for row, content in kept.rows.items() if row[:1] == b"h" and int.from_bytes(content[:8], "big") == ASKED]  # fmt: skip
+    asked = [row for row, content in kept.rows.items() if row[:1] == b"h" and int.from_bytes(content[:8], "big") == DUE_NOW]  # fmt: skip
     assert asked == [f"h{UID}3".encode()]
 
 

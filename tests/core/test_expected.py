@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from driftline.pipeline.assess.drift.expected import Expected, Window, expected
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CHANGES, CONTROL
@@ -103,7 +103,7 @@ def test_no_time_of_day(bad: object) -> None:
 
 def test_in_the_fold() -> None:
     """Marked once the cause is known; no signal of an expected one, and of an unexpected one when it is known to be."""
-    options = Options(expected=[Expected(actors=["ann"])])
+    options = AssessOptions(expected=[Expected(actors=["ann"])])
     for who, planned in (("ann", True), ("bob", False)):
         fold = Fold(rulebook(), options, watch=watch(Settings()))
         for control in (tick(0), heard(0)):

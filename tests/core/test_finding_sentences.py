@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.rulebook.wording.phrases import LONGEST
@@ -36,7 +36,7 @@ def told(world: Fold, rule: str = "t-rotation") -> str:
     ],
 )  # fmt: skip
 def test_generated_sentences(snapshots: list[Any], sentence: str) -> None:
-    world = Fold(rulebook(), Options(grants=GRANTS))
+    world = Fold(rulebook(), AssessOptions(grants=GRANTS))
     for one in snapshots:
         world.snapshot(one)
     assert told(world) == sentence
@@ -50,7 +50,9 @@ def with_sentence(folder: Path, sentence: str) -> Rulebook:
 
 
 def test_a_failing_one_has_its_rules_own(tmp_path: Path) -> None:
-    world = Fold(with_sentence(tmp_path, "Rotation is off for {resource} in {region}"), Options())
+    world = Fold(
+        with_sentence(tmp_path, "Rotation is off for {resource} in {region}"), AssessOptions()
+    )
     world.snapshot(key(0, rotation=False))
     assert told(world) == "Rotation is off for 1 in eu-west-1"
     assert told(world, "t-patient") == "t-patient: passed for 1"

@@ -8,8 +8,13 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
-from driftline.pipeline.assess import evaluate as judging
-from driftline.pipeline.assess.evaluate import RESTATE_AFTER, WHOLE_EVERY, Options
+from driftline.pipeline.assess.options import AssessOptions
+from driftline.pipeline.assess.schedule import (
+    RESTATE_AFTER,
+    WHOLE_EVERY,
+    restate_at,
+    whole_is_due,
+)
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import (
     Baseline,
@@ -36,7 +41,7 @@ DAY = 24 * HOUR
 class Watched:
     """A partition, its durable rows, and all that it said, step by step."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: AssessOptions | None = None) -> None:
         self.rows: dict[bytes, bytes | None] = {}
         self.partition = Partition(0, self.rows.get, rulebook(), options)
         self.offset = 0
@@ -124,12 +129,8 @@ def test_one_of_fourteen_is_whole_each_at_its_own_turn() -> None:
     turns = set()
     for number in range(30):
         uid = f"{UID}{number}"
-        places = [judging.restate_at(_state(uid, 0)) + n * RESTATE_AFTER for n in range(29)]
-        whole = [
-            n
-            for n, at in enumerate(places[1:])
-            if judging.restated_whole(_state(uid, places[n]), at)
-        ]
+        places = [restate_at(_state(uid, 0)) + n * RESTATE_AFTER for n in range(29)]
+        whole = [n for n, at in enumerate(places[1:]) if whole_is_due(_state(uid, places[n]), at)]
         assert len(whole) == 2
         assert whole[1] - whole[0] == WHOLE_EVERY
         turns.add(whole[0])
@@ -138,7 +139,7 @@ def test_one_of_fourteen_is_whole_each_at_its_own_turn() -> None:
 
 def test_a_whole_turn_that_was_slept_through_is_made_up_for() -> None:
     asleep = WHOLE_EVERY * RESTATE_AFTER
-    assert judging.restated_whole(_state(UID, 10**15), 10**15 + asleep)
+    assert whole_is_due(_state(UID, 10**15), 10**15 + asleep)
 
 
 def test_whole_statements_come_again_and_small_ones_belong_to_them() -> None:
@@ -159,8 +160,7 @@ def test_they_are_spread_over_the_whole_interval() -> None:
     count, minutes = 400_000, RESTATE_AFTER // 60_000_000
     said_at = micros(START)
     found = Counter(
-        (judging.restate_at(_state(f"{UID}/{n}", said_at)) - said_at) // 60_000_000
-        for n in range(count)
+        (restate_at(_state(f"{UID}/{n}", said_at)) - said_at) // 60_000_000 for n in range(count)
     )
     mean = count / minutes
     assert len(found) == minutes
@@ -170,7 +170,7 @@ def test_they_are_spread_over_the_whole_interval() -> None:
 
 @given(st.integers(0, 2**52), st.text(min_size=1))
 def test_never_later_than_the_interval(said_at: int, uid: str) -> None:
-    after = judging.restate_at(_state(uid, said_at)) - said_at
+    after = restate_at(_state(uid, said_at)) - said_at
     assert 0 < after <= RESTATE_AFTER
 
 
@@ -187,7 +187,7 @@ def test_what_people_set_anew_is_said_whole() -> None:
     world = Watched()
     world.days(3, 4, rotation=False, tags={"env": "prod"})
     before = len(world.whole)
-    options = Options(criticality={"env": {"prod": "critical"}})
+    options = AssessOptions(criticality={"env": {"prod": "critical"}})
     world.partition = Partition(0, world.rows.get, rulebook(), options)
     world.partition.restore([(k, v) for k, v in world.rows.items() if k[:1] == b"h" and v])
     world.days(4, 5, rotation=False, tags={"env": "prod"})

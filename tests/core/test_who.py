@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from driftline.collectors.aws.events.actor import actor as actor_of
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.model import (
     Actor,
     Change,
@@ -51,7 +51,7 @@ class Groups(Fold):
 
     def __init__(self, *first: dict[str, Any], people: People | None = None) -> None:
         self.every: list[dict[str, Any]] = []
-        super().__init__(rules(), Options(people=people or People()))
+        super().__init__(rules(), AssessOptions(people=people or People()))
         self.feed(CONTROL.name, heard(0))
         self.feed(CONTROL.name, tick(0))
         self.read(0, *(first or (NEAR,)))

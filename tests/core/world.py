@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import (
     Actor,
@@ -139,8 +139,8 @@ def value(*snapshots: Snapshot) -> bytes:
 class World(Fold):
     """A fold with short words."""
 
-    def __init__(self, options: Options | None = None) -> None:
-        super().__init__(rulebook(), options or Options())
+    def __init__(self, options: AssessOptions | None = None) -> None:
+        super().__init__(rulebook(), options or AssessOptions())
 
     def tick(self, at: float) -> None:
         self.feed(CONTROL.name, tick(at))

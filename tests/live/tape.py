@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.model import (
     Actor,
@@ -49,7 +49,7 @@ class Record(NamedTuple):
     elements: int = 0
 
 
-AS_WORKER = Options(grants=grants(), consoles=rows())
+AS_WORKER = AssessOptions(grants=grants(), consoles=rows())
 """What the worker says in findings beside what it judges: for a fold that is compared with it."""
 
 

@@ -4,19 +4,21 @@ The forms are those of public samples: groups by their last word, texts within t
 without an ARN."""
 
 import json
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from driftline.collectors.folder.read import read
-from driftline.pipeline.assess import evaluate as judging
-from driftline.pipeline.assess.evaluate import Options
-from driftline.pipeline.assess.merge import merge
+from driftline.pipeline.assess.assessment import Assessment
+from driftline.pipeline.assess.evaluate import evaluate
+from driftline.pipeline.assess.lifecycle import update_life_cycle
+from driftline.pipeline.assess.merge import described, merge
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.model import Snapshot, micros
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.state.resource import State
-from driftline.pipeline.state.rows import Position
 
 from tests.collectors.config_items import BUCKET_ACL, ITEMS, account_block, config_file
 from tests.shells.test_folder import KEYED
@@ -57,10 +59,16 @@ def verdicts(folder: Path, *items: Any, known: set[str] | None = None) -> dict[s
     told = read([folder], lambda topic, value: None, emitted.append, known, KEYED)
     assert told.problems == []
     for snapshot in emitted:
-        old = states.get(snapshot.uid)
-        merged = merge(old.head if old else None, old.body if old else None, snapshot)
-        state = states[snapshot.uid] = State(merged.head, merged.body, position=Position(0, 0))
-        judging.judge(state, micros(snapshot.captured_at), RULEBOOK, Options())
+        work = Assessment.begin(
+            states.get(snapshot.uid),
+            micros(snapshot.captured_at),
+            RULEBOOK,
+            AssessOptions(),
+            about=described(snapshot),
+        )
+        for step in (partial(merge, snapshot=snapshot), evaluate, update_life_cycle):
+            step(work)
+        states[snapshot.uid] = work.state
     return {rule: life.evaluation for state in states.values() for rule, life in state.body.lives.items()}  # fmt: skip
 
 

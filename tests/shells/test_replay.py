@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import Finding, finding_id
@@ -42,7 +42,7 @@ STORY = [
 
 def told() -> dict[str, bytes]:
     world = World(
-        Options(grants=grants(), consoles=rows())
+        AssessOptions(grants=grants(), consoles=rows())
     )  # what types say, as every shell has it
     for topic, record in STORY:
         world.feed(f"driftline.{topic}", record)

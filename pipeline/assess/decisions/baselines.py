@@ -7,8 +7,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import orjson
+from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.merge import EVERYTHING
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff, escaped
@@ -29,19 +29,17 @@ SHOWN = 20
 MISSING = object()
 
 
-def with_(body: Body, record: Baseline) -> Body | None:
-    """The body after a baseline was said; None where a later one is known."""
-    known = body.baselines.get(record.kind)
+def set_baseline(work: Assessment, record: Baseline) -> bool:
+    """Puts a baseline into the body; says whether it is a newer one than is known."""
+    known = work.body.baselines.get(record.kind)
     at = micros(record.at)
     if known is not None and known.at >= at:
-        return None
-    said = Expected(
+        return False
+    work.body.baselines = work.body.baselines | {record.kind: Expected(
         at, {} if record.revoked else record.expect, record.by, record.source, record.recreated, record.revoked is not None,
         record.appliers, record.address, record.repository, record.path,
-    )  # fmt: skip
-    return msgspec.structs.replace(
-        body, baselines=body.baselines | {record.kind: said}, lives=dict(body.lives)
-    )
+    )}  # fmt: skip
+    return True
 
 
 def declared(body: Body) -> dict[str, str] | None:
@@ -57,10 +55,12 @@ def declared(body: Body) -> dict[str, str] | None:
     }
 
 
-def made_anew(body: Body) -> None:
-    """The resource is another one of the same name: nobody has approved it."""
-    body.baselines = {
-        kind: one for kind, one in body.baselines.items() if kind != "approved" or one.recreated
+def drop_approved(work: Assessment) -> None:
+    """The resource was recreated: nobody has approved this one."""
+    work.body.baselines = {
+        kind: one
+        for kind, one in work.body.baselines.items()
+        if kind != "approved" or one.recreated
     }
 
 

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.exception_index import Book
 from driftline.pipeline.assess.decisions.growth import Growth
-from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff, policy
-from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+from driftline.pipeline.compare.diff import Hints, diff, policy
+from driftline.pipeline.people.identity import People
 from driftline.pipeline.rulebook import BoundRule, RuleSet
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
 from driftline.pipeline.rulebook.ruleset import value_at
@@ -31,39 +32,38 @@ def until(body: Body, book: Book) -> int:
     return min((entry.until for entry in found if entry is not None), default=NEVER)
 
 
-def made_anew(body: Body, book: Book) -> None:
-    """The resource is another one of the same name: what was accepted of the old one alone is not of this one."""
-    for rule, life in body.lives.items():
+def drop_accepted(work: Assessment) -> None:
+    """The resource was recreated: what was accepted of the old one alone is not accepted of this one."""
+    lives, book = work.body.lives, work.options.exceptions
+    for rule, life in lives.items():
         entry = book.get(life.exception) if life.exception else None
         if entry is not None and entry.exact and not entry.record.recreated:
-            body.lives[rule] = msgspec.structs.replace(
+            lives[rule] = msgspec.structs.replace(
                 life, exception="", accepted=[], suppressed=False, lifted="", refused=entry.id
             )
 
 
-def stand(
-    body: Body, at: int, rules: RuleSet, book: Book, hints: Hints = NO_HINTS, people: People = NOBODY_MAPPED
-) -> None:  # fmt: skip
-    """Puts into the lives of a body what the exceptions make of them at that time."""
+def apply_exceptions(work: Assessment) -> None:
+    """Suppresses the failing findings that an exception accepts at this time, and lifts what none accepts any more."""
+    body, book = work.body, work.options.exceptions
     if not book and not any(life.exception for life in body.lives.values()):
         return
-    for bound in rules.every:
+    for bound in work.rules.every:
         life = body.lives.get(bound.id)
         if life is not None:
-            body.lives[bound.id] = _stood(life, bound, body, at, book, hints, people)
+            body.lives[bound.id] = _with_exception(work, life, bound)
     for rule, life in body.lives.items():
         if (life.suppressed or life.lifted) and (life.retired or life.status != "open"):
             body.lives[rule] = msgspec.structs.replace(life, suppressed=False, lifted="")
 
 
-def _stood(
-    life: Life, bound: BoundRule, body: Body, at: int, book: Book, hints: Hints, people: People
-) -> Life:
+def _with_exception(work: Assessment, life: Life, bound: BoundRule) -> Life:
+    body, people = work.body, work.options.people
     if life.retired or life.status != "open":
         # what was accepted is kept: it may fail again, as before or worse
         calm = not (life.suppressed or life.lifted)
         return life if calm else msgspec.structs.replace(life, suppressed=False, lifted="")
-    entry = book.best(bound, body.resource, at, life.refused)
+    entry = work.options.exceptions.best(bound, body.resource, work.at, life.refused)
     if entry is None:
         if not life.exception:
             return life
@@ -79,7 +79,7 @@ def _stood(
     lifted = ""
     if people.goes_by(entry.record.approver, _suspects(life, people)):
         lifted = "approver_caused_it"
-    elif worse(accepted, now, hints, bound, body, at):
+    elif worse(accepted, now, work.hints, bound, body, work.at):
         lifted = "worse_than_accepted"
     return msgspec.structs.replace(
         life, exception=entry.id, approved_at=entry.at, accepted=accepted, suppressed=not lifted, lifted=lifted

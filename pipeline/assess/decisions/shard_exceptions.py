@@ -6,13 +6,13 @@ from itertools import islice
 
 import msgspec
 from driftline.pipeline.assess.decisions.exception_index import Book
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.wildcard_index import PatternIndex
 from driftline.pipeline.model import RiskException
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
-from driftline.pipeline.state.resource import ASKED, Accepted
+from driftline.pipeline.state.resource import DUE_NOW, Accepted
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, NEVER, Position
 
 MOST_ROW = 3_500_000
@@ -27,7 +27,7 @@ class Accepting:
         row: Callable[[bytes], bytes | None],
         put: Callable[[bytes, bytes | None, int, str], None],
         heads: Callable[[], Iterable[tuple[bytes, bytes]]],
-        options: Options,
+        options: AssessOptions,
     ) -> None:
         stored = row(EXCEPTIONS_KEY)
         known = resource_state.decode_accepted(stored) if stored else Accepted()
@@ -103,8 +103,8 @@ class Accepting:
         if head is None:
             return
         due, old = rows.prefix(head)
-        if due in (NEVER, ASKED):  # it is over, or asked already
+        if due in (NEVER, DUE_NOW):  # it is over, or asked already
             return
         position = msgspec.structs.replace(old, control=max(self._told.control, old.control))
-        row = rows.encode(resource_state.decode_head(head), ASKED, position)
-        self._put(rows.head_key(uid), row, ASKED, uid)
+        row = rows.encode(resource_state.decode_head(head), DUE_NOW, position)
+        self._put(rows.head_key(uid), row, DUE_NOW, uid)

@@ -3,19 +3,21 @@ watched. Pure."""
 
 from typing import Any
 
-import msgspec
-from driftline.pipeline.assess import evaluate as judging
 from driftline.pipeline.assess import step as assess
-from driftline.pipeline.assess.evaluate import Options
+from driftline.pipeline.assess.assessment import Step
+from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.retirement.backlog import Told, lag, last_word
-from driftline.pipeline.assess.step import Step
 from driftline.pipeline.model import Snapshot, from_micros
 from driftline.pipeline.rulebook import Rulebook
-from driftline.pipeline.state.resource import Head, State
+from driftline.pipeline.state.resource import State
 
 
 def ended(
-    state: State, words: list[Told], rulebook: Rulebook, options: Options, events: int | None = None
+    state: State,
+    words: list[Told],
+    rulebook: Rulebook,
+    options: AssessOptions,
+    events: int | None = None,
 ) -> Step | None:
     """The state after what was told; None where that changes nothing."""
     body, known_at = state.body, last_word(state)
@@ -26,31 +28,12 @@ def ended(
         return None
     told = max(about, key=lambda one: (bool(one.reason), one.at))
     if told.reason:
-        return _gone(state, told, rulebook, options)
+        return assess.on_gone(state, told.reason, told.at, rulebook, options)
     if body.unseen:
         return None
     if known_at + lag(told.provider) > told.at:  # the list may not have known it yet
         return Step(state, [], True, [], [_read(body.resource, told.at)])
     return assess.apply(state, _unlisted(body.resource, told.at), b"", rulebook, options, events)
-
-
-def _gone(state: State, told: Told, rulebook: Rulebook, options: Options) -> Step:
-    """Nobody deleted it, as far as is known: there is no drift to tell, and code asks for it no more."""
-    at = told.at
-    known = judging.passed(state, at, rulebook, options)
-    body = msgspec.structs.replace(
-        known.body, config={}, hidden={}, deleted_at=at, previous=None, changes=[], related=[], baselines={},
-        not_before=at - 1, unseen=False, changed_at=0, agreed_at=0, ended=told.reason,
-    )  # fmt: skip
-    new = State(
-        Head(b"", at, known.head.said_at, again_at=known.head.again_at),
-        body,
-        position=state.position,
-    )
-    judging.delete(body, at, rulebook.of(body.resource))
-    findings = assess.said(state.body, new, at, rulebook, options, restate=False).findings
-    new.due = judging.due_at(new, rulebook, options)
-    return Step(new, findings, True)
 
 
 def _unlisted(resource: dict[str, Any], at: int) -> Snapshot:

@@ -1,0 +1,73 @@
+"""Which drifts a reading shows. Pure; times in microseconds since 1970."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from driftline.pipeline.assess.assessment import Assessment
+from driftline.pipeline.assess.drift.causes import WHOLE
+from driftline.pipeline.assess.drift.history import LONGEST
+from driftline.pipeline.compare.scalars import scalars
+from driftline.pipeline.model import from_micros
+from driftline.pipeline.model.finding import named_uuid
+from driftline.pipeline.state.resource import Body, Drifted, State
+
+KEPT, MOST_BYTES = 16, 200_000
+"""Drifts that a late event may still complete, and what they may weigh together."""
+
+
+def detect_drift(work: Assessment) -> None:
+    """One drift for each part that differs, one where the resource came or went."""
+    if work.before is None or work.snapshot is None:
+        return
+    known, at, source = work.before, work.at, work.snapshot.source
+    body = known.body
+    work.new_drifts = [
+        _drifted(body, one.part, one.since, at, one.changes, source)
+        for one in work.merged.differences
+    ]
+    whole = None
+    if work.snapshot.deleted and body.deleted_at is None and not body.unseen:
+        whole = "remove"
+    elif work.merged.new and (
+        body.deleted_at is not None or any(seen.kind == "create" for seen in body.history)
+    ):
+        whole = "add"
+    if whole:
+        changes = [{"op": whole, "path": ""}]
+        work.new_drifts.append(_drifted(body, WHOLE, _read_at(known, at), at, changes, source))
+
+
+def remember_drifts(work: Assessment) -> None:
+    """Keeps the newest drifts, as far as there is room."""
+    if work.new_drifts or work.body.drifts:
+        work.body.drifts = trimmed([*work.body.drifts, *work.new_drifts], work.at)
+    # what came next at a place says more about what came before
+    work.new_evidence = 0 < len(work.new_drifts) < len(work.body.drifts)
+
+
+def trimmed(drifts: Sequence[Drifted], now: int) -> list[Drifted]:
+    """The newest, as far as there is room."""
+    out: list[Drifted] = []
+    room = MOST_BYTES
+    for one in reversed(drifts[-KEPT:]):
+        room -= len(msgspec.msgpack.encode(one.changes))
+        if room < 0 or one.at <= now - LONGEST:
+            break
+        out.append(one)
+    return out[::-1]
+
+
+def _read_at(state: State, at: int) -> int:
+    """When it was last read as there, or as gone."""
+    gone = state.head.seen_at if state.body.deleted_at is not None else 0
+    return max(at - LONGEST, gone, *state.head.parts.values())
+
+
+def _drifted(
+    body: Body, part: str, since: int, at: int, changes: list[dict[str, Any]], source: str
+) -> Drifted:
+    uid = body.resource["uid"]
+    values = scalars([[change.get("before"), change.get("after")] for change in changes])
+    id = named_uuid(f"drift\n{uid}\n{part}\n{from_micros(at)}")
+    return Drifted(id, part, at, since, changes, sorted(values), source)

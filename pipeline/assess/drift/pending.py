@@ -1,0 +1,141 @@
+"""Attributes drifts, and the findings that began with them, as far as the changes seen so far say. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+import orjson
+from driftline.pipeline.assess.assessment import Assessment
+from driftline.pipeline.assess.drift.attribute import Cause, Made, together
+from driftline.pipeline.assess.drift.causes import Causes, forgotten
+from driftline.pipeline.assess.drift.document import actor_of, document, newest, sessions
+from driftline.pipeline.people.identity import People, Remembering
+from driftline.pipeline.state.resource import Body, Seen
+
+CHECK = 60_000_000
+"""How often a drift whose event may still arrive is checked again. Microseconds."""
+
+
+def has_pending(body: Body) -> bool:
+    """Whether a drift's event may still arrive."""
+    return any(drift.attribution == "pending" for drift in body.drifts)
+
+
+def attribute_pending(work: Assessment) -> None:
+    """Attributes the drifts that have no cause yet (where there is new evidence, all of them), and the findings that began
+    with them. What was found out stands once changes of its time are forgotten."""
+    body = work.body
+    if not body.drifts:
+        return
+    drifts = []
+    people = Remembering(work.options.people)
+    causes = Causes(body, work.events, people)
+    moved: dict[str, _Known] = {}
+    for drift in body.drifts:
+        done = drift.attribution not in ("", "pending")
+        if done and (not work.new_evidence or forgotten(body, drift)):
+            drifts.append(drift)
+            continue
+        cause = causes.of(drift)
+        digest = _digest(cause, people)
+        if digest != drift.told:
+            known = _known(cause) + causes.beside(drift)
+            revision = max(drift.revision + 1, drift.at // 1000 + known)
+            drift = msgspec.structs.replace(
+                drift, attribution=cause.attribution, revision=revision, told=digest
+            )
+            moved[drift.id] = _Known(cause, known)
+            work.drifts.append(document(body, drift, cause, people, work.at))
+        drifts.append(drift)
+    body.drifts = drifts
+    if moved:
+        _attribute_findings(body, moved, causes, people)
+
+
+def ask_sessions(work: Assessment) -> None:
+    """Asks where the sessions come from that may have caused the drifts just published."""
+    work.sessions = sessions(work.drifts)
+
+
+def _digest(cause: Cause, people: People) -> bytes:
+    """Of what is published of a cause."""
+    actors = [people.person(seen.actor) for seen, _ in cause.candidates]
+    said = orjson.dumps(
+        [cause.attribution, [[c.id, n, c.actor, c.differs] for c, n in cause.candidates], actors,
+         [[one.attribution, one.by and one.by.id] for one in cause.places]]
+    )  # fmt: skip
+    return hashlib.sha256(said).digest()[:8]
+
+
+def _known(cause: Cause) -> int:
+    """How much is known of a cause, below 1000 (with the drifts beside it, of which there are fewer than 20): what is heard later only adds to it.
+
+    The revision is the reading's time in ms and this, never the time of hearing: a worker that was killed may have
+    said more than it kept, and the one after it hears the events in another order. The word that knows most stands."""
+    of_each = [seen.actor for seen, _ in cause.candidates]
+    links = sum(2 * len(actor.get("chain") or ()) + bool(actor.get("chain_broken")) for actor in of_each)  # fmt: skip
+    copies = sum(seen.differs for seen, _ in cause.candidates)
+    return min((cause.attribution != "pending") + 4 * len(of_each) + links + copies, 980)
+
+
+class _Known(NamedTuple):
+    """What was just published of a drift."""
+
+    cause: Cause
+    known: int
+
+
+def _attribute_findings(
+    body: Body, moved: Mapping[str, _Known], every: Causes, people: People
+) -> None:
+    """Gives the findings that began with a drift who made the places that they go back to."""
+    drifts = {drift.id: drift for drift in body.drifts}
+    for rule, life in body.lives.items():
+        causes = life.causes or ([[life.drift, []]] if life.drift else [])
+        if not any(id in moved for id, _ in (*causes, *life.worsened)):
+            continue
+        made: list[Made] = []
+        candidates: list[Seen] = []
+        known = 0
+        for id, numbers in causes:
+            if id not in drifts:
+                made.append(Made("unattributed"))
+                continue
+            told = moved.get(id)
+            cause = told.cause if told else every.of(drifts[id])
+            known = max(known, told.known if told else _known(cause) + every.beside(drifts[id]))
+            made += [cause.places[n] for n in numbers] if numbers else cause.places
+            candidates += [seen for seen, _ in cause.candidates]
+        attribution = together(made, people)
+        by = [one.by for one in made if one.by] if attribution == "attributed" else []
+        suspected = by or candidates
+        for id, numbers in life.worsened:
+            if id in drifts:
+                told = moved.get(id)
+                suspected = [
+                    *suspected,
+                    *_may_have(told.cause if told else every.of(drifts[id]), numbers),
+                ]
+        suspects = set[str]().union(*(people.names(seen.actor) for seen in suspected))
+        if (
+            life.attribution
+            and any(
+                id not in drifts or (id not in moved and forgotten(body, drifts[id]))
+                for id, _ in (*causes, *life.worsened)
+            )
+        ):  # what was found out of one of them stands; whoever is heard of now may have caused it too
+            suspects |= {*life.suspects}
+            body.lives[rule] = msgspec.structs.replace(life, suspects=sorted(suspects))
+            continue
+        body.lives[rule] = msgspec.structs.replace(
+            life, actor=actor_of(max(by, key=newest), people) if by else None, attribution=attribution, known=known,
+            suspects=sorted(suspects),
+        )  # fmt: skip
+
+
+def _may_have(cause: Cause, numbers: Sequence[int]) -> list[Seen]:
+    """Who made places of a drift, or may have."""
+    by = [cause.places[number].by for number in numbers]
+    known = [seen for seen in by if seen is not None]
+    return known if len(known) == len(by) else [seen for seen, _ in cause.candidates]

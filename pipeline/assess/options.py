@@ -1,0 +1,44 @@
+"""What people configure about assessing, and what the types' rows say about it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.drift.expected import Expected
+from driftline.pipeline.assess.risk import criticality
+from driftline.pipeline.assess.wording.consoles import Row
+from driftline.pipeline.compare.diff import NO_HINTS, Hints
+from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+
+FORGET_AFTER = 30 * 24 * 3_600_000_000
+"""Microseconds after which what has ended is forgotten: every sink has received it long before."""
+
+
+@dataclass(frozen=True)
+class AssessOptions:
+    """The same for every resource of a run."""
+
+    criticality: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Tag -> value -> level (lower case)."""
+    hints: Mapping[str, Hints] = field(default_factory=dict)
+    """By resource type: what is a set, what changes by itself."""
+    grants: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    """By resource type and part: the provider's actions that reading it needs."""
+    consoles: Mapping[str, Row] = field(default_factory=dict)
+    """By resource type: its page in the provider's console, and its names in remediation."""
+    expected: Sequence[Expected] = ()
+    """Changes that are a matter of course."""
+    exceptions: Book = field(default_factory=Book)
+    """The accepted risks."""
+    forget: int = FORGET_AFTER
+    """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""
+    people: People = NOBODY_MAPPED
+    """The names of one person."""
+
+    def level(self, resource: Mapping[str, Any]) -> str:
+        """The criticality of a resource."""
+        return criticality(resource["tags"], self.criticality)
+
+    def hints_of(self, resource: Mapping[str, Any]) -> Hints:
+        return self.hints.get(resource["type"], NO_HINTS)

@@ -1,0 +1,129 @@
+"""The transitions of one finding's state: clear, open, resolved, reopened. Pure; times in microseconds since 1970."""
+
+import msgspec
+from driftline.pipeline.rulebook import BoundRule, Verdict
+from driftline.pipeline.state.resource import Life
+from driftline.pipeline.state.rows import NEVER
+
+SECOND = 1_000_000
+
+
+def judged(
+    life: Life | None, verdict: Verdict, at: int, read_at: int, because: str = ""
+) -> Life | None:
+    """The life after a verdict at record time `at`, standing on a reading of `read_at`. `because`: what has changed, if
+    not the resource (rule_added, rule_changed).
+
+    None where there is no finding: the rule does not apply and never did."""
+    rule = verdict.rule
+    if verdict.evaluation == "not_applicable":
+        return None if life is None else retired(life, "not_applicable", at)
+    life = elapsed(life, rule, at) if life else None
+    new = msgspec.structs.replace(life) if life else Life("", "clear", "", "", [], at, at)
+    new.evaluation, new.detail, new.evidence = verdict.evaluation, verdict.detail, verdict.evidence
+    new.retired = False
+    if verdict.evaluation == "unknown":
+        # Neither opens nor closes; a wait that was running is not proven to have gone on.
+        new.reason, new.pending_since, new.passing_since = verdict.reason, None, None
+        if life:
+            new.evidence = life.evidence
+        return new
+    new.evaluated_at = read_at
+    if verdict.evaluation == "failed":
+        return _failed(new, rule, at, because)
+    return _passed(new, rule, at, because)
+
+
+def _failed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
+    life.passing_since = None
+    if life.status == "open":
+        life.reason = _open_reason(life)
+        return life
+    if life.pending_since is None:
+        life.because = because
+    if rule.for_seconds:
+        life.pending_since = at if life.pending_since is None else life.pending_since
+        if at < life.pending_since + rule.for_seconds * SECOND:
+            life.reason = "pending"
+            return life
+        at = life.pending_since + rule.for_seconds * SECOND
+    return _open(life, at)
+
+
+def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
+    life.pending_since, life.as_found = None, False
+    if life.status != "open":
+        if life.status == "clear":
+            life.because = ""
+        life.reason = _fixed_reason(life) if life.status == "resolved" else "holds"
+        return life
+    if life.passing_since is None:
+        life.because = because
+    if rule.keep_firing_for:
+        life.passing_since = at if life.passing_since is None else life.passing_since
+        if at < life.passing_since + rule.keep_firing_for * SECOND:
+            life.reason = "keep_firing"
+            return life
+        at = life.passing_since + rule.keep_firing_for * SECOND
+    return _resolve(life, at, _fixed_reason(life))
+
+
+def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
+    """What the passing of time until `at` makes of a life: `for` and `keep_firing_for` that have run out."""
+    if life.pending_since is not None:
+        opens = life.pending_since + rule.for_seconds * SECOND
+        if at >= opens:
+            return _open(msgspec.structs.replace(life), opens)
+    if life.passing_since is not None:
+        closes = life.passing_since + rule.keep_firing_for * SECOND
+        if at >= closes:
+            return _resolve(msgspec.structs.replace(life), closes, _fixed_reason(life))
+    return life
+
+
+def due(life: Life, rule: BoundRule) -> int:
+    """When `elapsed` would next change this life; NEVER if nothing waits."""
+    if life.retired:
+        return NEVER
+    if life.pending_since is not None:
+        return life.pending_since + rule.for_seconds * SECOND
+    if life.passing_since is not None:
+        return life.passing_since + rule.keep_firing_for * SECOND
+    return NEVER
+
+
+def retired(life: Life, reason: str, at: int) -> Life:
+    """The life after its resource or its rule ended."""
+    if life.retired:
+        return life
+    new = msgspec.structs.replace(life, pending_since=None, passing_since=None)
+    if new.status == "open":
+        new = _resolve(new, at, reason)
+    new.reason, new.retired, new.detail, new.because, new.as_found = reason, True, "", "", False
+    return new
+
+
+def opened_at_once(life: Life) -> Life:
+    """For a one-shot scan, which cannot wait: a pending condition opens now, and says that it would have waited."""
+    return _open(msgspec.structs.replace(life), life.pending_since or life.updated_at)
+
+
+def _open(life: Life, at: int) -> Life:
+    if life.opened_at is not None:
+        life.reopened += 1
+    life.status, life.opened_at, life.resolved_at, life.pending_since = "open", at, None, None
+    life.reason = _open_reason(life)
+    return life
+
+
+def _open_reason(life: Life) -> str:
+    return life.because or ("reopened" if life.reopened else "opened")
+
+
+def _fixed_reason(life: Life) -> str:
+    return life.because or "fixed"
+
+
+def _resolve(life: Life, at: int, reason: str) -> Life:
+    life.status, life.resolved_at, life.passing_since, life.reason = "resolved", at, None, reason
+    return life
