@@ -20,7 +20,7 @@ MIN_GAP = 10 * SECOND
 """Two readings that agree must be at least that far from each other."""
 
 
-class Trust(NamedTuple):
+class ReadingTrust(NamedTuple):
     """How far a reading can be trusted."""
 
     trusted: bool
@@ -69,29 +69,29 @@ def digest(config: Any) -> bytes:
 
 def _trust(
     body: Body, new: Body, merged: Merged, at: int, *, deleted: bool, informed: bool
-) -> Trust:
+) -> ReadingTrust:
     """Of a reading of `at`, by which `body` became `new`. `informed`: it read some part."""
     since = body.changed_at
     if at <= since or not (informed or deleted):
-        return Trust(True, since, body.agreed_at, None)  # it is of before the change
+        return ReadingTrust(True, since, body.agreed_at, None)  # it is of before the change
     if deleted:
         ended = any(seen.kind == "delete" and seen.at <= at for seen in body.history[-8:])
         if not since or ended or at >= since + MAX_LAG:
-            return Trust(True, 0, 0, None)
+            return ReadingTrust(True, 0, 0, None)
         return _again(since, body.agreed_at or at, at, trusted=False)
     if merged.differences and not merged.proven and _as_before(body, new, at):
         # The state of before the last difference, and no event says that anybody put it back: most likely an answer
         # of a server that lags behind.
         if body.agreed_at and at - body.agreed_at >= MIN_GAP:
-            return Trust(True, 0, 0, None)
+            return ReadingTrust(True, 0, 0, None)
         return _again(body.replaced_at, body.agreed_at or at, at, trusted=False)
     if not since or merged.differences or merged.new or at >= since + MAX_LAG:
         early = since and at < since + EVENT_RESOLUTION  # it may show another change than this one
-        return Trust(
+        return ReadingTrust(
             True, 0, 0, since + EVENT_RESOLUTION + EVENT_RESOLUTION // 2 if early else None
         )
     if body.agreed_at and at - body.agreed_at >= MIN_GAP:
-        return Trust(True, 0, 0, None)
+        return ReadingTrust(True, 0, 0, None)
     return _again(since, body.agreed_at or at, at, trusted=True)
 
 
@@ -104,7 +104,9 @@ def _as_before(body: Body, new: Body, at: int) -> bool:
     )
 
 
-def _again(since: int, agreed_at: int, at: int, *, trusted: bool) -> Trust:
+def _again(since: int, agreed_at: int, at: int, *, trusted: bool) -> ReadingTrust:
     """Read again after as long as has passed since the change, a second at least, and once more when a minute has."""
     wait = max(SECOND, at - since)
-    return Trust(trusted, since, agreed_at, min(at + wait, max(at + SECOND, since + MAX_LAG)))
+    return ReadingTrust(
+        trusted, since, agreed_at, min(at + wait, max(at + SECOND, since + MAX_LAG))
+    )
