@@ -6,7 +6,7 @@ from driftline.pipeline.assess.decisions.risk_exceptions import apply_exceptions
 from driftline.pipeline.assess.evaluate import evaluate, needs_reevaluation
 from driftline.pipeline.assess.lifecycle import run_out_waits, update_life_cycle
 from driftline.pipeline.assess.schedule import next_change_at, stale_at
-from driftline.pipeline.state.resource import Hidden
+from driftline.pipeline.state.resource import UnreadPart
 
 
 def advance_to(work: Assessment, until: int) -> None:
@@ -38,5 +38,5 @@ def stale_parts(work: Assessment) -> list[str]:
 def hide_stale_parts(work: Assessment) -> None:
     """Makes them unknown, until any newer reading."""
     for name in stale_parts(work):
-        work.body.hidden[name] = Hidden("stale", "", work.head.parts[name] + 1)
+        work.body.hidden[name] = UnreadPart("stale", "", work.head.parts[name] + 1)
         work.head.digest = b""  # that reading is evaluated, even if nothing changed

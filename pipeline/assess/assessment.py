@@ -10,7 +10,7 @@ from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.compare.diff import Hints
 from driftline.pipeline.model import Snapshot
 from driftline.pipeline.rulebook import Rulebook, RuleSet, Verdict
-from driftline.pipeline.state.resource import Body, Drifted, Head, Life, State
+from driftline.pipeline.state.resource import Body, FindingState, Head, KnownDrift, State
 
 
 class Step(NamedTuple):
@@ -80,14 +80,14 @@ class Assessment:
     """Why the resource ends with this record: resource_deleted, account_gone, …"""
     trusted: bool = True
     """False: the reading opens, closes and deletes nothing."""
-    new_drifts: list[Drifted] = field(default_factory=list)
+    new_drifts: list[KnownDrift] = field(default_factory=list)
     """Those that this record shows."""
     new_evidence: bool = False
     """Something arrived that may change the cause of a drift that already has one."""
     rules_changed: bool = False
     """It is the rules that have changed, not the resource."""
     verdicts: list[Verdict] = field(default_factory=list)
-    lives_before: dict[str, Life] = field(default_factory=dict)
+    lives_before: dict[str, FindingState] = field(default_factory=dict)
     """The findings' states before the last verdicts."""
     restate: bool = False
     """It is time to state every finding again."""

@@ -14,7 +14,7 @@ from driftline.pipeline.assess.wording.consoles import NO_ROW
 from driftline.pipeline.assess.wording.sentences import NO_GRANTS, Teller
 from driftline.pipeline.model import finding_id, from_micros, rule_uuid
 from driftline.pipeline.rulebook import BoundRule
-from driftline.pipeline.state.resource import Body, Head, Life, State
+from driftline.pipeline.state.resource import Body, FindingState, Head, State
 
 _changed = attrgetter(
     "evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
@@ -116,7 +116,7 @@ def _last_seen(head: Head, at: int) -> int:
     return max(at, head.said_at, head.seen_at)
 
 
-def _revision(life: Life, head: Head, since: int) -> int:
+def _revision(life: FindingState, head: Head, since: int) -> int:
     """The next one: above every restatement's version (model.Restatement)."""
     return max(
         life.revision + 1, since // 1000 + life.known, head.again_at // 1000 + 1
@@ -151,7 +151,7 @@ def _digest(findings: Iterable[dict[str, Any]]) -> bytes:
     return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()[:8]
 
 
-def _reason(life: Life) -> str:
+def _reason(life: FindingState) -> str:
     if life.evaluation != "failed":
         return life.reason
     return "accepted" if life.suppressed else life.lifted or life.reason
@@ -163,7 +163,7 @@ class _Gone:
     exposure = privilege = "none"
     for_seconds = 0
 
-    def __init__(self, rule: str, life: Life) -> None:
+    def __init__(self, rule: str, life: FindingState) -> None:
         self.id, self.severity, self.remediation = rule, life.severity, dict[str, Any]()
         self.ref: dict[str, Any] = {
             "id": rule, "uuid": rule_uuid(rule), "version": life.rule, "title": rule,
@@ -172,7 +172,7 @@ class _Gone:
 
 
 def _finding(
-    resource: dict[str, Any], bound: BoundRule | _Gone, life: Life, level: str, at: int, *, restated: bool,
+    resource: dict[str, Any], bound: BoundRule | _Gone, life: FindingState, level: str, at: int, *, restated: bool,
     scan: bool,
 ) -> dict[str, Any]:  # fmt: skip
     """The whole statement, as the Finding model has it, without its empty optional fields."""

@@ -6,7 +6,7 @@ import msgspec
 from driftline.pipeline.assess import transitions
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
-from driftline.pipeline.state.resource import Life
+from driftline.pipeline.state.resource import FindingState
 from driftline.pipeline.state.rows import NEVER
 
 
@@ -24,9 +24,11 @@ def update_life_cycle(work: Assessment) -> None:
     work.body.lives = lives
 
 
-def _after_verdicts(work: Assessment, read_at: int, parts: Mapping[str, int]) -> dict[str, Life]:
+def _after_verdicts(
+    work: Assessment, read_at: int, parts: Mapping[str, int]
+) -> dict[str, FindingState]:
     """The findings that have a verdict, standing on a reading of `read_at`. `parts`: when each part was last read."""
-    out: dict[str, Life] = {}
+    out: dict[str, FindingState] = {}
     for verdict in work.verdicts:
         bound, old = verdict.rule, work.body.lives.get(verdict.rule.id)
         because = _rule_change(old) if work.rules_changed else ""
@@ -51,7 +53,7 @@ def run_out_waits(work: Assessment) -> None:
             lives[bound.id] = transitions.elapsed(life, bound, work.at)
 
 
-def _rule_change(old: Life | None) -> str:
+def _rule_change(old: FindingState | None) -> str:
     """Why a finding changes although the resource does not."""
     if old is None or old.reason == "rule_removed":
         return "rule_added"

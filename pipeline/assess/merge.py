@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from driftline.pipeline.assess.assessment import Assessment, Difference, Merged
 from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff, for_rules
 from driftline.pipeline.model import Part, Snapshot, micros
-from driftline.pipeline.state.resource import Body, Head, Hidden, State
+from driftline.pipeline.state.resource import Body, Head, State, UnreadPart
 
 EVERYTHING = "*"
 TAGS = "tags"
@@ -151,7 +151,7 @@ def _retagged(body: Body, snapshot: Snapshot) -> list[dict[str, Any]]:
     return diff(TAGS, body.resource["tags"], snapshot.tags)
 
 
-def unread(body: Body, parts: Mapping[str, int]) -> dict[str, Hidden]:
+def unread(body: Body, parts: Mapping[str, int]) -> dict[str, UnreadPart]:
     """The parts that are not known at present: hidden alone, or by a denial of the whole resource."""
     out = {name: hidden for name, hidden in body.hidden.items() if name != EVERYTHING}
     if everything := body.hidden.get(EVERYTHING):
@@ -196,14 +196,14 @@ def described(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _hidden(
-    before: Mapping[str, Hidden], snapshot: Snapshot, at: int, times: Mapping[str, int]
-) -> dict[str, Hidden]:
+    before: Mapping[str, UnreadPart], snapshot: Snapshot, at: int, times: Mapping[str, int]
+) -> dict[str, UnreadPart]:
     """What stays or becomes unread: a reading of a part at or after its denial lifts it."""
     hidden = dict(before)
     for item in snapshot.unread:
         known = hidden.get(item.part)
         if at >= (known.at if known else 0):
-            hidden[item.part] = Hidden(item.reason, item.code, at)
+            hidden[item.part] = UnreadPart(item.reason, item.code, at)
     if snapshot.parts and TAGS in hidden and hidden[TAGS].at < at:
         del hidden[TAGS]  # they come with every reading, and are no part
     return {

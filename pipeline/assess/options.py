@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.drift.expected import Expected
 from driftline.pipeline.assess.risk import criticality
 from driftline.pipeline.assess.wording.consoles import Row
@@ -29,7 +29,7 @@ class AssessOptions:
     """By resource type: its page in the provider's console, and its names in remediation."""
     expected: Sequence[Expected] = ()
     """Changes that are a matter of course."""
-    exceptions: Book = field(default_factory=Book)
+    exceptions: ExceptionIndex = field(default_factory=ExceptionIndex)
     """The accepted risks."""
     forget: int = FORGET_AFTER
     """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""

@@ -2,15 +2,15 @@
 
 import msgspec
 from driftline.pipeline.rulebook import BoundRule, Verdict
-from driftline.pipeline.state.resource import Life
+from driftline.pipeline.state.resource import FindingState
 from driftline.pipeline.state.rows import NEVER
 
 SECOND = 1_000_000
 
 
 def judged(
-    life: Life | None, verdict: Verdict, at: int, read_at: int, because: str = ""
-) -> Life | None:
+    life: FindingState | None, verdict: Verdict, at: int, read_at: int, because: str = ""
+) -> FindingState | None:
     """The life after a verdict at record time `at`, standing on a reading of `read_at`. `because`: what has changed, if
     not the resource (rule_added, rule_changed).
 
@@ -19,7 +19,7 @@ def judged(
     if verdict.evaluation == "not_applicable":
         return None if life is None else retired(life, "not_applicable", at)
     life = elapsed(life, rule, at) if life else None
-    new = msgspec.structs.replace(life) if life else Life("", "clear", "", "", [], at, at)
+    new = msgspec.structs.replace(life) if life else FindingState("", "clear", "", "", [], at, at)
     new.evaluation, new.detail, new.evidence = verdict.evaluation, verdict.detail, verdict.evidence
     new.retired = False
     if verdict.evaluation == "unknown":
@@ -34,7 +34,7 @@ def judged(
     return _passed(new, rule, at, because)
 
 
-def _failed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
+def _failed(life: FindingState, rule: BoundRule, at: int, because: str) -> FindingState:
     life.passing_since = None
     if life.status == "open":
         life.reason = _open_reason(life)
@@ -50,7 +50,7 @@ def _failed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
     return _open(life, at)
 
 
-def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
+def _passed(life: FindingState, rule: BoundRule, at: int, because: str) -> FindingState:
     life.pending_since, life.as_found = None, False
     if life.status != "open":
         if life.status == "clear":
@@ -68,7 +68,7 @@ def _passed(life: Life, rule: BoundRule, at: int, because: str) -> Life:
     return _resolve(life, at, _fixed_reason(life))
 
 
-def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
+def elapsed(life: FindingState, rule: BoundRule, at: int) -> FindingState:
     """What the passing of time until `at` makes of a life: `for` and `keep_firing_for` that have run out."""
     if life.pending_since is not None:
         opens = life.pending_since + rule.for_seconds * SECOND
@@ -81,7 +81,7 @@ def elapsed(life: Life, rule: BoundRule, at: int) -> Life:
     return life
 
 
-def due(life: Life, rule: BoundRule) -> int:
+def due(life: FindingState, rule: BoundRule) -> int:
     """When `elapsed` would next change this life; NEVER if nothing waits."""
     if life.retired:
         return NEVER
@@ -92,7 +92,7 @@ def due(life: Life, rule: BoundRule) -> int:
     return NEVER
 
 
-def retired(life: Life, reason: str, at: int) -> Life:
+def retired(life: FindingState, reason: str, at: int) -> FindingState:
     """The life after its resource or its rule ended."""
     if life.retired:
         return life
@@ -103,12 +103,12 @@ def retired(life: Life, reason: str, at: int) -> Life:
     return new
 
 
-def opened_at_once(life: Life) -> Life:
+def opened_at_once(life: FindingState) -> FindingState:
     """For a one-shot scan, which cannot wait: a pending condition opens now, and says that it would have waited."""
     return _open(msgspec.structs.replace(life), life.pending_since or life.updated_at)
 
 
-def _open(life: Life, at: int) -> Life:
+def _open(life: FindingState, at: int) -> FindingState:
     if life.opened_at is not None:
         life.reopened += 1
     life.status, life.opened_at, life.resolved_at, life.pending_since = "open", at, None, None
@@ -116,14 +116,14 @@ def _open(life: Life, at: int) -> Life:
     return life
 
 
-def _open_reason(life: Life) -> str:
+def _open_reason(life: FindingState) -> str:
     return life.because or ("reopened" if life.reopened else "opened")
 
 
-def _fixed_reason(life: Life) -> str:
+def _fixed_reason(life: FindingState) -> str:
     return life.because or "fixed"
 
 
-def _resolve(life: Life, at: int, reason: str) -> Life:
+def _resolve(life: FindingState, at: int, reason: str) -> FindingState:
     life.status, life.resolved_at, life.passing_since, life.reason = "resolved", at, None, reason
     return life

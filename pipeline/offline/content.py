@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.common.errors import UserError
@@ -46,17 +46,17 @@ def checker(settings: Settings, now: datetime, rulebook: Rulebook | None = None)
     return Checker(rulebook, now, timedelta(seconds=settings.exceptions.longest))
 
 
-def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> Book:
+def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> ExceptionIndex:
     """The risks that files accept: the settings' and `paths`'. Of a shell without a stream, where nobody applies them.
 
     Raises UserError with every mistake in them."""
     own = settings.exceptions
     if not (own.paths or paths):
-        return Book()
+        return ExceptionIndex()
     found = checker(settings, datetime.now(UTC), rulebook).folders([*own.paths, *paths])
     if found.problems:
         raise UserError(*found.problems)
-    return Book(found.records)
+    return ExceptionIndex(found.records)
 
 
 def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "Detections":

@@ -90,7 +90,7 @@ class Timeline:
 
     def _is(self, known: set[str]) -> bool:
         """Whether the subject goes by one of these names (lower case)."""
-        return any(self._people.goes_by(name, known) for name in self._names)
+        return any(self._people.is_known_as(name, known) for name in self._names)
 
     def _called(self, name: str) -> set[str]:
         """What somebody goes by of whom only a name stands there."""

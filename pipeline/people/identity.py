@@ -112,7 +112,7 @@ class People:
         )
         return {name.casefold() for name in every}
 
-    def goes_by(self, name: str, known: Iterable[str]) -> bool:
+    def is_known_as(self, name: str, known: Iterable[str]) -> bool:
         """Whether a name, as people write it, is among those of an actor (see `names`): it, the last word of it, or the
         person who goes by it in the map. `Ann Smith <ann@example.com>` and `ann, bob` are several names."""
         plain = unicodedata.normalize("NFKC", name)

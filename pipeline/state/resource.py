@@ -27,7 +27,7 @@ class Head(msgspec.Struct, array_like=True):
     """`last_seen` of the newest Restatement; 0: none yet. Later revisions are above it, in milliseconds."""
 
 
-class Hidden(msgspec.Struct, array_like=True):
+class UnreadPart(msgspec.Struct, array_like=True):
     """A part that was unread at `at`."""
 
     reason: str
@@ -35,7 +35,7 @@ class Hidden(msgspec.Struct, array_like=True):
     at: int
 
 
-class Life(msgspec.Struct, array_like=True):
+class FindingState(msgspec.Struct, array_like=True):
     """Where one rule stands on this resource."""
 
     evaluation: str
@@ -86,7 +86,7 @@ class Life(msgspec.Struct, array_like=True):
     have been so for long."""
 
 
-class Seen(msgspec.Struct, array_like=True):
+class ChangeEvidence(msgspec.Struct, array_like=True):
     """A successful change of this resource: evidence for what is found different."""
 
     id: str
@@ -110,7 +110,7 @@ class Seen(msgspec.Struct, array_like=True):
     """It stands for earlier changes of the same actor too, of whose requests nothing is kept: there were too many."""
 
 
-class Drifted(msgspec.Struct, array_like=True):
+class KnownDrift(msgspec.Struct, array_like=True):
     """A drift that was told, and may yet be completed by an event that comes late."""
 
     id: str
@@ -128,7 +128,7 @@ class Drifted(msgspec.Struct, array_like=True):
     """Those that stand of it: correlation, group and rule of each, and a mark of its fields (driftline.pipeline.assess.outputs)."""
 
 
-class Expected(msgspec.Struct, array_like=True):
+class KnownBaseline(msgspec.Struct, array_like=True):
     """What the resource ought to be, by one kind of baseline."""
 
     at: int
@@ -151,18 +151,18 @@ class Body(msgspec.Struct, array_like=True):
     resource: dict[str, Any]
     """As findings carry it (ResourceRef)."""
     config: dict[str, Any] = {}
-    hidden: dict[str, Hidden] = {}
+    hidden: dict[str, UnreadPart] = {}
     incarnation: str | None = None
     deleted_at: int | None = None
-    lives: dict[str, Life] = {}
+    lives: dict[str, FindingState] = {}
     previous: dict[str, Any] | None = None
     changes: list[dict[str, Any]] = []
     related: list[dict[str, Any]] = []
     not_before: int = 0
     """A reading at or before this is of a life that has ended (deleted, or made anew)."""
-    history: list[Seen] = []
+    history: list[ChangeEvidence] = []
     """By time."""
-    drifts: list[Drifted] = []
+    drifts: list[KnownDrift] = []
     changed_at: int = 0
     """The newest change that no reading has shown yet; 0: none, readings are settled."""
     agreed_at: int = 0
@@ -173,7 +173,7 @@ class Body(msgspec.Struct, array_like=True):
     """When that was."""
     unseen: bool = False
     """Only changes are known; no reading has come yet."""
-    baselines: dict[str, Expected] = {}
+    baselines: dict[str, KnownBaseline] = {}
     """By kind."""
     rules: bytes = b""
     """Hash of the rules (of its type) that it was judged by last."""

@@ -7,7 +7,7 @@ import pytest
 from driftline.pipeline.assess.decisions import baselines
 from driftline.pipeline.model import Baseline, Control, RiskException
 from driftline.pipeline.records.topics import CONTROL
-from driftline.pipeline.state.resource import Expected
+from driftline.pipeline.state.resource import KnownBaseline
 
 from tests.core.world import UID, World, change, denied, gone, key, minute, watched
 
@@ -330,4 +330,4 @@ def test_a_finding_of_what_code_declares_says_where(world: World) -> None:
 
 def test_a_baseline_of_before_has_no_place_in_the_code() -> None:
     old = msgspec.msgpack.encode([1, {"/rotation": {}}, "carol", "prod", False, False, []])
-    assert msgspec.msgpack.decode(old, type=Expected).address == ""
+    assert msgspec.msgpack.decode(old, type=KnownBaseline).address == ""

@@ -8,7 +8,7 @@ from driftline.collectors.aws.events.actor import actor as actor_of
 from driftline.pipeline.assess.drift.history import MOST, MOST_ACTORS, remembered
 from driftline.pipeline.model import Actor, Control, Snapshot
 from driftline.pipeline.records.topics import CHANGES, CONTROL
-from driftline.pipeline.state.resource import Seen
+from driftline.pipeline.state.resource import ChangeEvidence
 
 from tests.core.test_who import (
     ALICE,
@@ -155,8 +155,8 @@ def test_what_one_asked_for_as_a_whole_is_hers_whatever_else_happened() -> None:
     assert world.who() == ("attributed", MALLORY.id)
 
 
-def folded(changes: list[Any]) -> tuple[list[Seen], int]:
-    history: tuple[list[Seen], int] = ([], 0)
+def folded(changes: list[Any]) -> tuple[list[ChangeEvidence], int]:
+    history: tuple[list[ChangeEvidence], int] = ([], 0)
     for one in changes:
         history = remembered(*history, one) or history
     return list(history[0]), history[1]

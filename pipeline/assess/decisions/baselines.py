@@ -17,7 +17,7 @@ from driftline.pipeline.model import Baseline, micros
 from driftline.pipeline.people.identity import vouched
 from driftline.pipeline.rulebook import BoundRule, Verdict
 from driftline.pipeline.rulebook.baseline_rules import STANDING
-from driftline.pipeline.state.resource import Body, Expected, Hidden
+from driftline.pipeline.state.resource import Body, KnownBaseline, UnreadPart
 from driftline.pipeline.state.rows import NEVER
 
 APPLYING = "applying"
@@ -35,7 +35,7 @@ def set_baseline(work: Assessment, record: Baseline) -> bool:
     at = micros(record.at)
     if known is not None and known.at >= at:
         return False
-    work.body.baselines = work.body.baselines | {record.kind: Expected(
+    work.body.baselines = work.body.baselines | {record.kind: KnownBaseline(
         at, {} if record.revoked else record.expect, record.by, record.source, record.recreated, record.revoked is not None,
         record.appliers, record.address, record.repository, record.path,
     )}  # fmt: skip
@@ -65,7 +65,7 @@ def drop_approved(work: Assessment) -> None:
 
 
 def verdicts(
-    body: Body, hidden: Mapping[str, Hidden], now: int, hints: Hints = NO_HINTS
+    body: Body, hidden: Mapping[str, UnreadPart], now: int, hints: Hints = NO_HINTS
 ) -> Iterator[Verdict]:
     """One for each baseline in force, at record time `now`. Of a deleted resource: that code says that it is there."""
     for kind, one in sorted(body.baselines.items()):
@@ -82,7 +82,7 @@ def verdicts(
         yield verdict
 
 
-def applying_until(one: Expected, body: Body) -> int:
+def applying_until(one: KnownBaseline, body: Body) -> int:
     """Until when an apply may be under way."""
     if not one.appliers:
         return 0
@@ -108,7 +108,7 @@ def quiet_until(body: Body) -> int:
 
 
 def _verdict(
-    bound: BoundRule, kind: str, one: Expected, body: Body, hidden: Mapping[str, Hidden], hints: Hints
+    bound: BoundRule, kind: str, one: KnownBaseline, body: Body, hidden: Mapping[str, UnreadPart], hints: Hints
 ) -> Verdict:  # fmt: skip
     parts = sorted({steps(pointer)[0] for pointer in one.expect})
     missing = [part for part in parts if part not in body.config or _why(part, hidden)]
@@ -131,7 +131,7 @@ def _verdict(
     return Verdict(bound, "failed", "", one.source, shown)
 
 
-def _why(part: str, hidden: Mapping[str, Hidden]) -> Hidden | None:
+def _why(part: str, hidden: Mapping[str, UnreadPart]) -> UnreadPart | None:
     """Why a part is not known; None for one that is, or was never read."""
     return hidden.get(part) or hidden.get(EVERYTHING)
 

@@ -12,7 +12,7 @@ KEPT = 24 * 3_600_000_000
 """How long after its end an exception is remembered: an old record of it may come again."""
 
 
-class Entry(NamedTuple):
+class RiskEntry(NamedTuple):
     """An exception, ready to be asked."""
 
     record: RiskException
@@ -50,21 +50,21 @@ class Entry(NamedTuple):
                 "until": from_micros(self.until)}  # fmt: skip
 
 
-class Book:
+class ExceptionIndex:
     """All exceptions, by what may fail."""
 
     def __init__(self, records: Iterable[RiskException] = ()) -> None:
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, RiskEntry] = {}
         self._documents: dict[str, dict[str, Any]] = {}
-        self._by_rule: dict[str, PatternIndex[Entry]] = {}
-        self._by_control: dict[str, PatternIndex[Entry]] = {}
+        self._by_rule: dict[str, PatternIndex[RiskEntry]] = {}
+        self._by_control: dict[str, PatternIndex[RiskEntry]] = {}
         for record in records:
             self.add(record)
 
     def __bool__(self) -> bool:
         return bool(self._entries)
 
-    def get(self, id: str) -> Entry | None:
+    def get(self, id: str) -> RiskEntry | None:
         return self._entries.get(id)
 
     def knows(self, record: RiskException) -> bool:
@@ -72,7 +72,7 @@ class Book:
         old = self._entries.get(record.id)
         return old is not None and old.at >= micros(record.at)
 
-    def add(self, record: RiskException) -> list[Entry]:
+    def add(self, record: RiskException) -> list[RiskEntry]:
         """Takes one in. Returns what it was before and is now; nothing where that is known, or older."""
         new, old = _entry(record), self._entries.get(record.id)
         if old is not None:
@@ -103,7 +103,7 @@ class Book:
 
     def best(
         self, bound: BoundRule, resource: Mapping[str, Any], at: int, refused: str
-    ) -> Entry | None:
+    ) -> RiskEntry | None:
         """Of those in force for a rule on a resource the one that lasts longest."""
         uid = resource["uid"]
         found = list(self._by_rule[bound.id].find(uid)) if bound.id in self._by_rule else []
@@ -116,5 +116,5 @@ class Book:
         return max(fitting, key=lambda entry: (entry.until, entry.id), default=None)
 
 
-def _entry(record: RiskException) -> Entry:
-    return Entry(record, micros(record.at), micros(record.until))
+def _entry(record: RiskException) -> RiskEntry:
+    return RiskEntry(record, micros(record.at), micros(record.until))

@@ -8,21 +8,21 @@ from typing import Any
 
 import msgspec
 from driftline.pipeline.assess.assessment import Assessment
-from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.decisions.growth import Growth
 from driftline.pipeline.compare.diff import Hints, diff, policy
 from driftline.pipeline.people.identity import People
 from driftline.pipeline.rulebook import BoundRule, RuleSet
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
 from driftline.pipeline.rulebook.ruleset import value_at
-from driftline.pipeline.state.resource import Body, Life
+from driftline.pipeline.state.resource import Body, FindingState
 from driftline.pipeline.state.rows import NEVER
 
 LARGEST = 16_384
 """Bytes of an accepted value; of a larger one only a digest is kept, and any change of it counts."""
 
 
-def until(body: Body, book: Book) -> int:
+def until(body: Body, book: ExceptionIndex) -> int:
     """When the next exception of a resource's findings ends by itself."""
     if not book:
         return NEVER
@@ -57,7 +57,7 @@ def apply_exceptions(work: Assessment) -> None:
             body.lives[rule] = msgspec.structs.replace(life, suppressed=False, lifted="")
 
 
-def _with_exception(work: Assessment, life: Life, bound: BoundRule) -> Life:
+def _with_exception(work: Assessment, life: FindingState, bound: BoundRule) -> FindingState:
     body, people = work.body, work.options.people
     if life.retired or life.status != "open":
         # what was accepted is kept: it may fail again, as before or worse
@@ -77,7 +77,7 @@ def _with_exception(work: Assessment, life: Life, bound: BoundRule) -> Life:
     if (life.exception, life.approved_at) != (entry.id, entry.at):
         accepted = now
     lifted = ""
-    if people.goes_by(entry.record.approver, _suspects(life, people)):
+    if people.is_known_as(entry.record.approver, _suspects(life, people)):
         lifted = "approver_caused_it"
     elif worse(accepted, now, work.hints, bound, body, work.at):
         lifted = "worse_than_accepted"
@@ -86,7 +86,7 @@ def _with_exception(work: Assessment, life: Life, bound: BoundRule) -> Life:
     )  # fmt: skip
 
 
-def _suspects(life: Life, people: People) -> set[str]:
+def _suspects(life: FindingState, people: People) -> set[str]:
     """The names of whoever caused what fails, or may have: until it is known who did, all candidates."""
     return {*life.suspects, *(people.names(life.actor) if life.actor else ())}
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import islice
 
 import msgspec
-from driftline.pipeline.assess.decisions.exception_index import Book
+from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.wildcard_index import PatternIndex
@@ -32,7 +32,7 @@ class Accepting:
         stored = row(EXCEPTIONS_KEY)
         known = resource_state.decode_accepted(stored) if stored else Accepted()
         records = [*options.exceptions.kept(0), *known.exceptions]
-        self._book = Book(map(RiskException.model_validate, records))
+        self._book = ExceptionIndex(map(RiskException.model_validate, records))
         self.options = replace(options, exceptions=self._book)
         """With all that is accepted, now and later."""
         self._row, self._put, self._heads = row, put, heads

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
-from driftline.pipeline.state.resource import Seen
+from driftline.pipeline.state.resource import ChangeEvidence
 
 SKEW = 60_000_000
 """How far a service's clock, and the time its answers lag behind, may be off."""
@@ -42,13 +42,13 @@ class Made(NamedTuple):
     """What is known of one place's cause."""
 
     attribution: Attribution
-    by: Seen | None = None
+    by: ChangeEvidence | None = None
     """The change that made it, where that is known."""
 
 
 class Cause(NamedTuple):
     attribution: Attribution
-    candidates: list[tuple[Seen, float]]
+    candidates: list[tuple[ChangeEvidence, float]]
     """The likeliest first, with the confidence in each."""
     places: list[Made]
     """Of each place, in the order given."""
@@ -77,7 +77,7 @@ def naming(resource: Mapping[str, Any]) -> frozenset[int]:
 
 
 def attribute(
-    history: Sequence[Seen], part: str, since: int, at: int, places: Sequence[Place], others: Sequence[Place] = (),
+    history: Sequence[ChangeEvidence], part: str, since: int, at: int, places: Sequence[Place], others: Sequence[Place] = (),
     *, apart: Sequence[Place] = (), elsewhere: Sequence[frozenset[str]] = (), shown: frozenset[str] = frozenset(), waiting: bool = False,
     complete: bool = False, people: People = NOBODY_MAPPED,
 ) -> Cause:  # fmt: skip
@@ -115,14 +115,14 @@ def attribute(
     )
 
 
-def _by_person(found: Sequence[Seen], people: People) -> list[list[Seen]]:
-    out: dict[str, list[Seen]] = {}
+def _by_person(found: Sequence[ChangeEvidence], people: People) -> list[list[ChangeEvidence]]:
+    out: dict[str, list[ChangeEvidence]] = {}
     for seen in sorted(found, key=lambda seen: (seen.at, seen.id)):
         out.setdefault(people.key(seen.actor, seen.shared or seen.id), []).append(seen)
     return list(out.values())
 
 
-def may(seen: Seen, part: str, since: int, at: int) -> bool:
+def may(seen: ChangeEvidence, part: str, since: int, at: int) -> bool:
     """Whether a change may show between two readings of a part, as far as times and parts say."""
     within = since - SKEW < seen.at and (seen.earlier or seen.at <= at + SKEW)
     return within and (not seen.parts or part in seen.parts)
@@ -135,10 +135,10 @@ def nobody(places: int, *, waiting: bool) -> Cause:
 
 
 def _candidates(
-    history: Sequence[Seen], part: str, since: int, at: int, people: People
-) -> list[Seen]:
+    history: Sequence[ChangeEvidence], part: str, since: int, at: int, people: People
+) -> list[ChangeEvidence]:
     """What may have touched the part in that time; of two accounts' copies of one event the one that names a person."""
-    found: dict[str, Seen] = {}
+    found: dict[str, ChangeEvidence] = {}
     for seen in history:
         if not may(seen, part, since, at):
             continue
@@ -149,19 +149,19 @@ def _candidates(
     return list(found.values())
 
 
-def _rank(seen: Seen, people: People) -> tuple[Any, ...]:
+def _rank(seen: ChangeEvidence, people: People) -> tuple[Any, ...]:
     known = people.person(seen.actor)["kind"] != "unknown"
     return known, bool(seen.actor.get("session")), not seen.opaque, len(seen.values), seen.id
 
 
-def _confidence(seen: Seen, values: frozenset[int], less: bool) -> float:
+def _confidence(seen: ChangeEvidence, values: frozenset[int], less: bool) -> float:
     confidence = THIS_PART if seen.parts else ANY_PART
     if values:
         confidence += BY_VALUE * len(values.intersection(seen.values)) / len(values)
     return round(confidence - 0.1 * less, 3)
 
 
-def _only(own: Sequence[Seen], place: Place, places: Sequence[Place]) -> Made:
+def _only(own: Sequence[ChangeEvidence], place: Place, places: Sequence[Place]) -> Made:
     """A place that only one person can have made; for now without the change where nothing of it was asked for."""
     much, seen = _best(own, place, places)
     return Made("attributed" if much > OMITS else "unattributed", seen)
@@ -183,7 +183,10 @@ def _settled(
 
 
 def _among(
-    persons: Sequence[Sequence[Seen]], place: Place, places: Sequence[Place], apart: Sequence[Place]
+    persons: Sequence[Sequence[ChangeEvidence]],
+    place: Place,
+    places: Sequence[Place],
+    apart: Sequence[Place],
 ) -> Made:
     """A place that several people may have made: somebody is named only if nobody else explains anything of it, and
     either asked for the whole value that is new, or what everybody else asked for is seen elsewhere. (A request may
@@ -205,7 +208,9 @@ def _among(
     return Made("attributed", seen) if place.new.intersection(seen.values) else Made("ambiguous")
 
 
-def _best(own: Iterable[Seen], place: Place, places: Sequence[Place]) -> tuple[int, Seen]:
+def _best(
+    own: Iterable[ChangeEvidence], place: Place, places: Sequence[Place]
+) -> tuple[int, ChangeEvidence]:
     """How much one person's changes explain of a place, and the one that explains most: of equals the last."""
     return max(
         ((_explains(seen, place, places), seen) for seen in own),
@@ -219,7 +224,7 @@ def _best(own: Iterable[Seen], place: Place, places: Sequence[Place]) -> tuple[i
     )
 
 
-def _explains(seen: Seen, place: Place, places: Sequence[Place]) -> int:
+def _explains(seen: ChangeEvidence, place: Place, places: Sequence[Place]) -> int:
     if not place.values or not seen.values:
         return MAYBE
     takes = _TAKES.match(seen.action)
@@ -233,7 +238,7 @@ def _explains(seen: Seen, place: Place, places: Sequence[Place]) -> int:
     return YES if place.given or takes else MAYBE
 
 
-def _seen_in(seen: Seen, places: Sequence[Place]) -> bool:
+def _seen_in(seen: ChangeEvidence, places: Sequence[Place]) -> bool:
     """Whether something of a request is seen in places that differ."""
     return any(
         not one.values.isdisjoint(seen.values) and one.since - SKEW < seen.at <= one.at + SKEW
@@ -241,7 +246,7 @@ def _seen_in(seen: Seen, places: Sequence[Place]) -> bool:
     )
 
 
-def _meant_elsewhere(seen: Seen, place: Place, places: Sequence[Place]) -> bool:
+def _meant_elsewhere(seen: ChangeEvidence, place: Place, places: Sequence[Place]) -> bool:
     """Whether all that a request has in common with a place of several values (`tcp`) belongs to something that the
     request describes more fully: another place, of which it has the same values and more."""
     if len(place.new) < 2 or not seen.units:

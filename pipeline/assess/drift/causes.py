@@ -15,7 +15,7 @@ from driftline.pipeline.assess.drift.attribute import (
     place,
 )
 from driftline.pipeline.people.identity import People
-from driftline.pipeline.state.resource import Body, Drifted, Seen
+from driftline.pipeline.state.resource import Body, ChangeEvidence, KnownDrift
 
 SECOND = 1_000_000
 WHOLE = "*"
@@ -31,12 +31,12 @@ class Causes:
         self._places: dict[str, list[Place]] = {}
         self._found: dict[str, Cause] = {}
 
-    def of(self, drift: Drifted) -> Cause:
+    def of(self, drift: KnownDrift) -> Cause:
         if drift.id not in self._found:
             self._found[drift.id] = self._cause(drift)
         return self._found[drift.id]
 
-    def _cause(self, drift: Drifted) -> Cause:
+    def _cause(self, drift: KnownDrift) -> Cause:
         waiting = self._events is not None and self._events < drift.at + SKEW
         fitting = [
             seen for seen in self._body.history
@@ -58,21 +58,23 @@ class Causes:
         )  # fmt: skip
         return _doubted(cause) if forgotten(self._body, drift) else cause
 
-    def _of(self, drift: Drifted) -> list[Place]:
+    def _of(self, drift: KnownDrift) -> list[Place]:
         if drift.id not in self._places:
             self._places[drift.id] = [
                 place(one, drift.since, drift.at, self._own) for one in drift.changes
             ]
         return self._places[drift.id]
 
-    def beside(self, drift: Drifted) -> int:
+    def beside(self, drift: KnownDrift) -> int:
         """How many other drifts of its part are known: they too say something of its cause."""
         return len(self._beside(drift))
 
-    def _beside(self, drift: Drifted) -> list[Drifted]:
+    def _beside(self, drift: KnownDrift) -> list[KnownDrift]:
         return [one for one in self._drifts if one.part == drift.part and one.id != drift.id]
 
-    def _elsewhere(self, drift: Drifted, fitting: Sequence[Seen]) -> list[frozenset[str]]:
+    def _elsewhere(
+        self, drift: KnownDrift, fitting: Sequence[ChangeEvidence]
+    ) -> list[frozenset[str]]:
         """Of each place the changes that another drift of the same place shows: they were made between its readings,
         and are only by the allowance for clocks near to this one's, whose new value they did not ask for. Two values
         one after another take two changes, in this order."""
@@ -100,7 +102,7 @@ class Causes:
         return out
 
 
-def _between(drift: Drifted, seen: Seen) -> bool:
+def _between(drift: KnownDrift, seen: ChangeEvidence) -> bool:
     """Whether a change was made between the readings that a drift stands between."""
     return drift.since < seen.at <= drift.at
 
@@ -113,7 +115,7 @@ def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
     return bool(above == below and (last == end or (last.isdigit() and end.isdigit())))
 
 
-def forgotten(body: Body, drift: Drifted) -> bool:
+def forgotten(body: Body, drift: KnownDrift) -> bool:
     """Whether a change of its time is remembered no more."""
     return drift.since - SKEW < body.forgotten
 
@@ -125,14 +127,14 @@ def _doubted(cause: Cause) -> Cause:
     return Cause(said, cause.candidates, places)
 
 
-def _fits(drift: Drifted, seen: Seen) -> bool:
+def _fits(drift: KnownDrift, seen: ChangeEvidence) -> bool:
     """What made or ended a resource has changed no part of it, and the other way round."""
     if drift.part != WHOLE:
         return seen.kind not in ("create", "delete")
     return seen.kind == ("create" if drift.changes[0]["op"] == "add" else "delete")
 
 
-def _shown(seen: Seen, drift: Drifted, drifts: Sequence[Drifted]) -> bool:
+def _shown(seen: ChangeEvidence, drift: KnownDrift, drifts: Sequence[KnownDrift]) -> bool:
     """Whether an earlier drift shows what the change did."""
     return any(
         one.since < seen.at <= one.at < drift.at and (not seen.parts or one.part in seen.parts)

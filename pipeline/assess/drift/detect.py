@@ -10,7 +10,7 @@ from driftline.pipeline.assess.drift.history import LONGEST
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.model.finding import named_uuid
-from driftline.pipeline.state.resource import Body, Drifted, State
+from driftline.pipeline.state.resource import Body, KnownDrift, State
 
 KEPT, MOST_BYTES = 16, 200_000
 """Drifts that a late event may still complete, and what they may weigh together."""
@@ -46,9 +46,9 @@ def remember_drifts(work: Assessment) -> None:
     work.new_evidence = 0 < len(work.new_drifts) < len(work.body.drifts)
 
 
-def trimmed(drifts: Sequence[Drifted], now: int) -> list[Drifted]:
+def trimmed(drifts: Sequence[KnownDrift], now: int) -> list[KnownDrift]:
     """The newest, as far as there is room."""
-    out: list[Drifted] = []
+    out: list[KnownDrift] = []
     room = MOST_BYTES
     for one in reversed(drifts[-KEPT:]):
         room -= len(msgspec.msgpack.encode(one.changes))
@@ -66,8 +66,8 @@ def _read_at(state: State, at: int) -> int:
 
 def _drifted(
     body: Body, part: str, since: int, at: int, changes: list[dict[str, Any]], source: str
-) -> Drifted:
+) -> KnownDrift:
     uid = body.resource["uid"]
     values = scalars([[change.get("before"), change.get("after")] for change in changes])
     id = named_uuid(f"drift\n{uid}\n{part}\n{from_micros(at)}")
-    return Drifted(id, part, at, since, changes, sorted(values), source)
+    return KnownDrift(id, part, at, since, changes, sorted(values), source)

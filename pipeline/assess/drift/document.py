@@ -6,10 +6,12 @@ from typing import Any
 from driftline.pipeline.assess.drift.attribute import Cause, Made
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.people.identity import UNKNOWN, People
-from driftline.pipeline.state.resource import Body, Drifted, Seen
+from driftline.pipeline.state.resource import Body, ChangeEvidence, KnownDrift
 
 
-def document(body: Body, drift: Drifted, cause: Cause, people: People, at: int) -> dict[str, Any]:
+def document(
+    body: Body, drift: KnownDrift, cause: Cause, people: People, at: int
+) -> dict[str, Any]:
     """The drift as its model has it."""
     out: dict[str, Any] = {
         "id": drift.id,
@@ -57,12 +59,12 @@ def _set_of(actor: Mapping[str, Any]) -> str:
     return str(actor.get("session") or person["id"])
 
 
-def actor_of(seen: Seen, people: People) -> dict[str, Any]:
+def actor_of(seen: ChangeEvidence, people: People) -> dict[str, Any]:
     """An actor as it is told: with who is behind it."""
     return seen.actor | {"person": people.person(seen.actor)}
 
 
-def newest(seen: Seen) -> tuple[int, str]:
+def newest(seen: ChangeEvidence) -> tuple[int, str]:
     """A key: the newest change is the greatest."""
     return seen.at, seen.id
 

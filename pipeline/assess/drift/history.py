@@ -9,7 +9,7 @@ import orjson
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.model import Change, micros
 from driftline.pipeline.people.identity import UNKNOWN
-from driftline.pipeline.state.resource import Seen
+from driftline.pipeline.state.resource import ChangeEvidence
 
 MOST, LONGEST = 64, 48 * 3_600_000_000
 """So many, and so long."""
@@ -23,12 +23,12 @@ _DOCUMENT = ("{", "[", "%7B", "%5B", "%7b", "%5b")
 class History(NamedTuple):
     """The changes that are remembered, by time."""
 
-    changes: list[Seen]
+    changes: list[ChangeEvidence]
     forgotten: int
     """When the newest change was made of which nothing is remembered, not even the actor; 0: there is none."""
 
 
-def remembered(history: Sequence[Seen], forgotten: int, change: Change) -> History | None:
+def remembered(history: Sequence[ChangeEvidence], forgotten: int, change: Change) -> History | None:
     """The history with a change in its place in time; None where that adds nothing.
 
     One event may come with different contents (a copy that was cut, or two accounts' views): the fullest stands,
@@ -53,11 +53,11 @@ def remembered(history: Sequence[Seen], forgotten: int, change: Change) -> Histo
     return None if found == (list(history), forgotten) else found
 
 
-def _when(seen: Seen) -> tuple[int, str]:
+def _when(seen: ChangeEvidence) -> tuple[int, str]:
     return seen.at, seen.id
 
 
-def _who(seen: Seen) -> bytes:
+def _who(seen: ChangeEvidence) -> bytes:
     """Changes of which one may stand for the others: of one actor in one session, and of one kind."""
     actor = [seen.actor.get(key) for key in ("id", "session", "session_name", "invoked_by")]
     person = seen.actor.get("person") or {"kind": UNKNOWN}
@@ -67,7 +67,7 @@ def _who(seen: Seen) -> bytes:
     )
 
 
-def _faded(seen: Seen, known: Seen | None) -> Seen:
+def _faded(seen: ChangeEvidence, known: ChangeEvidence | None) -> ChangeEvidence:
     """A change without its request; it stands for `known`, an earlier or later one of the same actor, too."""
     newest = max(seen, known or seen, key=_when)
     both = [one.actor for one in (seen, known) if one is not None]
@@ -76,19 +76,19 @@ def _faded(seen: Seen, known: Seen | None) -> Seen:
         actor = _with_chain(actor, other)
     parts = set(seen.parts) | set((known or seen).parts)
     every = not seen.parts or (known is not None and not known.parts)
-    return Seen(
+    return ChangeEvidence(
         newest.id, newest.at, newest.action, newest.kind, actor, [] if every else sorted(parts), [], newest.shared,
         newest.deployment, opaque=True, differs=newest.differs, earlier=True,
     )  # fmt: skip
 
 
-def _seen(change: Change) -> Seen:
+def _seen(change: Change) -> ChangeEvidence:
     request = document(change.request)
     found = units(request)
     every = frozenset().union(*found)
     values = sorted(every)[:MOST_VALUES]
     whole = len(every) <= MOST_VALUES and len(found) <= MOST_UNITS and not _cut(request)
-    return Seen(
+    return ChangeEvidence(
         change.id, micros(change.occurred_at), change.action, change.kind,
         change.actor.model_dump(mode="json", exclude_none=True), change.parts, values, change.shared, change.deployment,
         [sorted(one) for one in found] if whole else [], not whole,
@@ -100,7 +100,7 @@ def _cut(request: Any) -> bool:
     return isinstance(request, dict) and request.get("omitted") is True
 
 
-def _fullest(old: Seen, new: Seen) -> Seen:
+def _fullest(old: ChangeEvidence, new: ChangeEvidence) -> ChangeEvidence:
     """Of two copies of one event the one that says more; marked where they differ in more than how much they say of
     the actor."""
     if _said(old) == _said(new):
@@ -112,7 +112,7 @@ def _fullest(old: Seen, new: Seen) -> Seen:
     return msgspec.structs.replace(known, actor=_with_chain(known.actor, old.actor), differs=True)
 
 
-def _said(seen: Seen) -> tuple[Any, ...]:
+def _said(seen: ChangeEvidence) -> tuple[Any, ...]:
     """What two copies of one event must have in common."""
     actor = [
         seen.actor.get(key)
@@ -121,7 +121,7 @@ def _said(seen: Seen) -> tuple[Any, ...]:
     return seen.at, seen.action, seen.kind, seen.parts, seen.values, actor
 
 
-def _weight(seen: Seen) -> tuple[Any, ...]:
+def _weight(seen: ChangeEvidence) -> tuple[Any, ...]:
     """How much a copy says; of two that say as much, always the same one."""
     actor = {key: value for key, value in seen.actor.items() if not key.startswith("chain")}
     known = (actor.get("person") or {"kind": UNKNOWN})["kind"] != UNKNOWN

@@ -6,7 +6,7 @@ from driftline.pipeline.assess.drift import roots
 from driftline.pipeline.assess.drift.detect import KEPT
 from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
-from driftline.pipeline.state.resource import Life
+from driftline.pipeline.state.resource import FindingState
 
 
 def link_drifts(work: Assessment) -> None:
@@ -37,7 +37,7 @@ def link_drifts(work: Assessment) -> None:
 
 
 def _roots(
-    work: Assessment, rule: str, life: Life, bound: BoundRule | None, *, goes_on: bool
+    work: Assessment, rule: str, life: FindingState, bound: BoundRule | None, *, goes_on: bool
 ) -> list[roots.Root]:
     if rule in STANDING_IDS:
         return roots.of_evidence([one["path"] for one in life.evidence], work.new_drifts)

@@ -11,7 +11,7 @@ from driftline.pipeline.assess.drift.attribute import Cause, Made, together
 from driftline.pipeline.assess.drift.causes import Causes, forgotten
 from driftline.pipeline.assess.drift.document import actor_of, document, newest, sessions
 from driftline.pipeline.people.identity import People, Remembering
-from driftline.pipeline.state.resource import Body, Seen
+from driftline.pipeline.state.resource import Body, ChangeEvidence
 
 CHECK = 60_000_000
 """How often a drift whose event may still arrive is checked again. Microseconds."""
@@ -96,7 +96,7 @@ def _attribute_findings(
         if not any(id in moved for id, _ in (*causes, *life.worsened)):
             continue
         made: list[Made] = []
-        candidates: list[Seen] = []
+        candidates: list[ChangeEvidence] = []
         known = 0
         for id, numbers in causes:
             if id not in drifts:
@@ -134,7 +134,7 @@ def _attribute_findings(
         )  # fmt: skip
 
 
-def _may_have(cause: Cause, numbers: Sequence[int]) -> list[Seen]:
+def _may_have(cause: Cause, numbers: Sequence[int]) -> list[ChangeEvidence]:
     """Who made places of a drift, or may have."""
     by = [cause.places[number].by for number in numbers]
     known = [seen for seen in by if seen is not None]

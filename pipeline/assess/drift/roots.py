@@ -13,16 +13,16 @@ from driftline.pipeline.compare.diff import Hints, escaped
 from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook.cel.expression import ELEMENT
 from driftline.pipeline.rulebook.ruleset import answer
-from driftline.pipeline.state.resource import Body, Drifted
+from driftline.pipeline.state.resource import Body, KnownDrift
 
 MOST = 64
 """Of more places than these nothing is tried: they all count."""
 WHOLE, TAGS = "*", "tags"
-Root = tuple[Drifted, int]
+Root = tuple[KnownDrift, int]
 """A drift, and the number of one of its changes."""
 
 
-def of_rule(bound: BoundRule, body: Body, drifts: Sequence[Drifted], at: int) -> list[Root]:
+def of_rule(bound: BoundRule, body: Body, drifts: Sequence[KnownDrift], at: int) -> list[Root]:
     """The places that a rule's failing goes back to; none where nothing that it reads has changed."""
     read = that_it_reads(bound, drifts)
     if not 1 < len(read) <= MOST or any(drift.part == WHOLE for drift, _ in read):
@@ -44,7 +44,7 @@ def of_rule(bound: BoundRule, body: Body, drifts: Sequence[Drifted], at: int) ->
     return enough or read
 
 
-def that_it_reads(bound: BoundRule, drifts: Sequence[Drifted]) -> list[Root]:
+def that_it_reads(bound: BoundRule, drifts: Sequence[KnownDrift]) -> list[Root]:
     """The places that a rule reads."""
     paths = bound.rule.must.paths | (bound.rule.when.paths if bound.rule.when else frozenset())
     everything = bound.rule.uses("previous") or bound.rule.uses("changes")
@@ -57,7 +57,7 @@ def that_it_reads(bound: BoundRule, drifts: Sequence[Drifted]) -> list[Root]:
 
 
 def worsening(
-    bound: BoundRule, body: Body, drifts: Sequence[Drifted], hints: Hints, at: int
+    bound: BoundRule, body: Body, drifts: Sequence[KnownDrift], hints: Hints, at: int
 ) -> list[Root]:
     """The places of drifts without which there would be less that a failing rule objects to. An element of a list is
     looked at without the others: a long list costs no more."""
@@ -100,7 +100,7 @@ def _narrowed(config: Any, change: dict[str, Any]) -> tuple[Any, dict[str, Any]]
     return narrowed, {**change, "path": "/" + "/".join(map(escaped, path))}
 
 
-def of_evidence(paths: Sequence[str], drifts: Sequence[Drifted]) -> list[Root]:
+def of_evidence(paths: Sequence[str], drifts: Sequence[KnownDrift]) -> list[Root]:
     """The places that lie at, above or below pointers (what differs from a baseline)."""
     pointers = [tuple(steps(path)) for path in paths if path.startswith("/")]
     cut = len(pointers) < len(paths)
