@@ -41,5 +41,5 @@ def choosing(function: Any) -> Any:
     return function
 
 
-store = click.option("--store", type=click.Choice(["elasticsearch", "kafka"]), help="Where to look [default: Elasticsearch where elasticsearch.url is set, else Kafka].")  # fmt: skip
+store = click.option("--store", metavar="NAME", help="Where to look: a sink of the settings that can be searched, or kafka [default: the first such sink whose address is set, else Kafka].")  # fmt: skip
 """`--store`: which of the places that have findings and alerts is asked."""

@@ -1,4 +1,4 @@
-"""`driftline alerts`: what detections and correlations told, out of Elasticsearch, or out of Kafka where there is none."""
+"""`driftline alerts`: what detections and correlations told, out of a sink's destination (Elasticsearch), else out of Kafka."""
 
 import sys
 from datetime import UTC, datetime
@@ -56,11 +56,10 @@ def show(id: str, store: str | None, form: str) -> int:
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.report.detail import print_alert
     from driftline.pipeline.tasks.lookup import looked_up, shown
-    from driftline.sinks.elasticsearch.lookup import alert_named
 
     settings = load_settings()
     found = looked_up(
-        settings, store, lambda: alert_named(settings.elasticsearch, id),
+        settings, store, lambda at: at.module.alert_named(at.at.settings, id),
         lambda: stored.alerts(settings.kafka, lambda one: one["id"].startswith(id)),
     )  # fmt: skip
     return shown("alert", id, found, form, print_alert)
@@ -83,11 +82,13 @@ def _found(
 ) -> tuple[list[dict[str, Any]], int]:
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.tasks.lookup import looked_up
-    from driftline.sinks.elasticsearch.lookup import Found, alerts
+    from driftline.sinks.module import Found
 
     def held() -> Found:
         every = stored.alerts(settings.kafka, wanted.takes)
         every.sort(key=lambda one: (one["last"], one["id"]), reverse=True)
         return Found(every[:limit], len(every))
 
-    return looked_up(settings, store, lambda: alerts(settings.elasticsearch, wanted, limit), held)
+    return looked_up(
+        settings, store, lambda at: at.module.alerts(at.at.settings, wanted, limit), held
+    )

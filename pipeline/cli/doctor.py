@@ -14,12 +14,28 @@ if TYPE_CHECKING:
 COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magenta"}
 
 
+class Area(click.Choice[str]):
+    """The areas, asked for when they are needed: sinks of other packages have some too."""
+
+    def __init__(self) -> None:
+        super().__init__(())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        from driftline.pipeline.tasks.doctor import areas
+
+        return areas()
+
+    @choices.setter
+    def choices(self, _: object) -> None: ...
+
+
 @click.command(name="doctor")
 @formats()
 @click.option(
     "--only",
     multiple=True,
-    type=click.Choice(["settings", "kafka", "elasticsearch", "aws"]),
+    type=Area(),
     help="Only this area; may be repeated. A worker needs no AWS.",
 )
 @click.option(
@@ -30,16 +46,16 @@ COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magen
     help="Seconds that one check may take.",
 )
 def command(form: str, only: tuple[str, ...], timeout: float) -> int:
-    """Check that everything works. Settings, Kafka, topics, Elasticsearch, templates, AWS credentials and permissions: what, state, next step.
+    """Check that everything works. Settings, Kafka, topics, sinks and their destinations, AWS credentials and permissions: what, state, next step.
 
     Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
     from driftline.pipeline.ops.checks import examine, exit_code, folded, named, worst
     from driftline.pipeline.report.table import console
     from driftline.pipeline.report.totals import ascii_json
     from driftline.pipeline.settings.blocks import Settings, load_settings
-    from driftline.pipeline.tasks.doctor import AREAS, checks
+    from driftline.pipeline.tasks.doctor import areas, checks
 
-    wanted = only or AREAS
+    wanted = only or areas()
     try:
         by_area = checks(load_settings(), timeout)
         lines = examine([check for area in wanted for check in by_area[area]], timeout)

@@ -1,4 +1,4 @@
-"""`driftline findings`: what stands, out of Elasticsearch, or out of Kafka where there is none."""
+"""`driftline findings`: what stands, out of a sink's destination (Elasticsearch), else out of Kafka."""
 
 import sys
 from typing import Any
@@ -58,11 +58,10 @@ def show(id: str, store: str | None, form: str) -> int:
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.report.detail import print_finding
     from driftline.pipeline.tasks.lookup import looked_up, shown
-    from driftline.sinks.elasticsearch.lookup import finding_named
 
     settings = load_settings()
     found = looked_up(
-        settings, store, lambda: finding_named(settings.elasticsearch, id),
+        settings, store, lambda at: at.module.finding_named(at.at.settings, id),
         lambda: stored.findings(settings.kafka, lambda one: one["id"].startswith(id)),
     )  # fmt: skip
     return shown("finding", id, found, form, print_finding)
@@ -91,10 +90,12 @@ def _found(
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.report.query import order
     from driftline.pipeline.tasks.lookup import looked_up
-    from driftline.sinks.elasticsearch.lookup import Found, findings
+    from driftline.sinks.module import Found
 
     def held() -> Found:
         every = sorted(stored.findings(settings.kafka, wanted.takes), key=order)
         return Found(every[:limit], len(every))
 
-    return looked_up(settings, store, lambda: findings(settings.elasticsearch, wanted, limit), held)
+    return looked_up(
+        settings, store, lambda at: at.module.findings(at.at.settings, wanted, limit), held
+    )

@@ -1,15 +1,47 @@
 """`driftline permissions`: the least that each system must allow, generated."""
 
+import inspect
 import json
 import shlex
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 from driftline.pipeline.cli._options import Commands, formats
-from driftline.pipeline.cli.sink import destinations
 from driftline.pipeline.common.errors import UserError, exclusive
+from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.records import topics
 from driftline.pipeline.settings.blocks import load_settings
+from driftline.sinks import installed
+from driftline.sinks.configured import destination
+from driftline.sinks.module import Permitted, SinkModule
+
+
+class Policies(Commands):
+    """Our own commands, and one for each kind of sink that has roles at its destination."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        sinks = [kind for kind in installed.kinds() if isinstance(installed.module(kind), Permitted)]  # fmt: skip
+        return sorted({*super().list_commands(ctx), *sinks})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or _roles(cmd_name)
+
+
+def _roles(name: str) -> click.Command | None:
+    """The command that prints the roles of a sink; None where there is no such sink, or it has none."""
+    module = installed.module(name)
+    if not isinstance(module, Permitted):
+        return None
+    only = "Only this one, ready for the destination's API."
+    option = click.Option(["--role"], type=click.Choice(module.roles), help=only)
+
+    def callback(role: str | None) -> None:
+        to = destination(load_settings(), name)
+        known = module.permissions(to.settings)
+        click.echo(json.dumps(known[role] if role else known, indent=2))
+
+    about = inspect.cleandoc(module.permissions.__doc__ or f"Print the roles of {name}.")
+    return click.Command(name, callback=callback, params=[option], help=about)
 
 
 class Grant(NamedTuple):
@@ -25,7 +57,7 @@ class Grant(NamedTuple):
 LOOK = ("Describe", "DescribeConfigs")
 
 
-@click.group(name="permissions", cls=Commands)
+@click.group(name="permissions", cls=Policies)
 def command() -> None:
     """Print least-privilege policies."""
 
@@ -91,9 +123,12 @@ def aws(
 
 
 def grants(
-    app_id: str, sink: str = "elasticsearch", correlate_id: str = topics.CORRELATE_ID
-) -> list[Grant]:
-    """Every program's needs. Describe comes with Read and Write."""
+    app_id: str, sink: str = "elasticsearch", correlate_id: str = topics.CORRELATE_ID, module: SinkModule | None = None,
+) -> list[Grant]:  # fmt: skip
+    """Every program's needs, the sink's by its kind. Describe comes with Read and Write. Raises UserError."""
+    kind = module or installed.module(sink)
+    if kind is None:
+        raise UserError(f"{sink}: no such sink{nearest(sink, installed.kinds())}")
     read, write, settled = ("Read",), ("Write",), "DescribeConfigs"
     rows = [
         ("collector", topics.SNAPSHOTS, write),
@@ -114,10 +149,8 @@ def grants(
         ("worker", topics.SIGNALS, ("Write", settled)),
         ("worker", topics.DEADLETTER, ("Read", "Write")),  # what was buried before a stop
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
-        ("sink", topics.FINDINGS, read),
-        ("sink", topics.RESTATEMENTS, read),
-        ("sink", topics.DRIFT, read),
-        ("sink", topics.ALERTS, read),
+        *(("sink", topic, read) for topic in kind.topics),
+        *([("sink", topics.TICKET_LINKS, write)] if kind.references else []),
         ("correlator", topics.SIGNALS, ("Read", "Write", settled)),  # alerts are signals of others
         ("correlator", topics.ALERTS, ("Write", settled)),
         ("correlator", topics.DEADLETTER, ("Read", "Write")),
@@ -172,10 +205,9 @@ def grants(
 )
 def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """Print the ACLs of each program. As kafka-acls commands, or JSON."""
-    settings, known = load_settings(), destinations()
-    if sink not in known:
-        raise UserError(f"--sink {sink}: no such sink (one of: {', '.join(known)})")
-    every = grants(settings.worker.app_id, sink, settings.correlate.app_id)
+    settings = load_settings()
+    to = destination(settings, sink)
+    every = grants(settings.worker.app_id, sink, settings.correlate.app_id, to.module)
     wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:
         raise UserError(
@@ -195,53 +227,3 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
             f"kafka-acls.sh --bootstrap-server {servers} --add --allow-principal {shlex.quote(who[grant])}"
             f" {operations} --{grant.kind} {shlex.quote(grant.name)}"
         )
-
-
-def roles(namespace: str) -> dict[str, Any]:
-    """The Elasticsearch roles: the sink that writes, the person who installs, and whoever reads."""
-    from driftline.sinks.elasticsearch.alerts import index
-    from driftline.sinks.elasticsearch.drift import stream
-    from driftline.sinks.elasticsearch.render import ALIAS, history_stream
-
-    latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace), stream(namespace)]
-    return {
-        "driftline_sink": {
-            "cluster": ["monitor"],
-            "indices": [
-                {"names": latest, "privileges": ["read", "write", "view_index_metadata"]},
-                {
-                    "names": history,
-                    "privileges": ["create_doc", "auto_configure", "view_index_metadata"],
-                },
-                {
-                    "names": [index(namespace)],
-                    "privileges": ["write", "auto_configure", "view_index_metadata"],
-                },
-            ],
-        },
-        "driftline_install": {
-            "cluster": ["monitor", "manage_index_templates"],
-            "indices": [
-                {
-                    "names": [*latest, *history, index(namespace)],
-                    "privileges": ["manage", "read", "write"],
-                }
-            ],
-        },
-        "driftline_reader": {
-            "cluster": [],
-            "indices": [{"names": [*latest, *history, index(namespace)], "privileges": ["read"]}],
-        },
-    }
-
-
-@command.command()
-@click.option(
-    "--role",
-    type=click.Choice(["driftline_sink", "driftline_install", "driftline_reader"]),
-    help="Only this one, ready for the security API.",
-)
-def elasticsearch(role: str | None) -> None:
-    """Print the roles of the sink. Also of its installation, and of whoever reads (`findings`, `alerts`)."""
-    known = roles(load_settings().elasticsearch.namespace)
-    click.echo(json.dumps(known[role] if role else known, indent=2))

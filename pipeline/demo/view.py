@@ -7,10 +7,14 @@ import urllib.request
 from typing import Any
 
 from driftline.pipeline.demo.truth import Shown
-from driftline.sinks.elasticsearch import alerts, render
+from driftline.sinks.elasticsearch import alert_documents, render
 from prometheus_client.parser import text_string_to_metric_families
 
-ALIAS, HISTORY, ALERTS = render.ALIAS, render.history_stream("default"), alerts.index("default")
+ALIAS, HISTORY, ALERTS = (
+    render.ALIAS,
+    render.history_stream("default"),
+    alert_documents.index("default"),
+)
 FIELDS = ["rule.id", "resource.id", "resource.type", "cloud.account.id", "driftline", "result.evaluation",
           "event.id", "event.ingested", "resource.name"]  # fmt: skip
 TRANSITIONS = ["opened", "fixed", "reopened", "resource_deleted", "unread"]

@@ -102,6 +102,14 @@ class Block(BaseModel):
             setattr(self, name, SecretStr(text))
 
 
+class SinkSettings(Block):
+    """The settings of one kind of sink. A secret is a `SecretStr`, with a `NAME_file` beside it."""
+
+    def secret_addresses(self) -> Iterator[tuple[str, str]]:
+        """Field and URL of every address that secrets are sent to: `config check` warns where that is not encrypted."""
+        yield from ()
+
+
 def secrets_of(model: type[BaseModel]) -> list[str]:
     """The names of a block's secret fields."""
     return [n for n, f in model.model_fields.items() if "SecretStr" in str(f.annotation)]

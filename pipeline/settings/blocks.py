@@ -5,7 +5,6 @@ Every mistake is told at once, with its place. Secrets come from the environment
 import os
 import re
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,6 +33,8 @@ from driftline.pipeline.settings.base import Seconds as Seconds
 from driftline.pipeline.settings.people_files import Known
 from driftline.pipeline.settings.reader import PREFIX as PREFIX
 from driftline.pipeline.settings.reader import Read, read
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
+from driftline.sinks.ndjson.settings import NdjsonSettings
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 HALF_DAY = 12 * 3600
@@ -133,43 +134,6 @@ class Kafka(Block):
                     yield Mistake(
                         ("sasl_mechanism", name, f"{name}_file"), f"{what} (write it{more})"
                     )
-
-
-class Elasticsearch(Block):
-    url: str = "http://127.0.0.1:9200"
-    """One address, or several with commas between."""
-    username: str | None = None
-    """With password; or api_key instead."""
-    password: SecretStr | None = None
-    """With username."""
-    password_file: Path | None = None
-    api_key: SecretStr | None = None
-    """The encoded key; or username and password instead."""
-    api_key_file: Path | None = None
-    ca_file: Path | None = None
-    """Certificates of the authorities to trust, PEM. Default: the system's."""
-    namespace: Annotated[
-        str, matching(r"[a-z0-9_]{1,100}", "1 to 100 lower-case letters, digits and _")
-    ] = "default"
-    """The data stream's namespace."""
-
-    @property
-    def urls(self) -> list[str]:
-        return [url.strip() for url in self.url.split(",")]
-
-    def mistakes(self) -> Iterator[Mistake]:
-        wrong = [*chain.from_iterable(address("url", url, port=True) for url in self.urls)]
-        yield from wrong[:1]
-        if self.api_key and (self.username or self.password):
-            yield Mistake(("api_key", "username", "password"), "and username, password are two ways to say who we are (write one of them)")  # fmt: skip
-        if self.username and not self.password:
-            yield Mistake(("username", "password", "password_file"), "needs password or password_file (write one of them)")  # fmt: skip
-        if self.password and not self.username:
-            place = "password_file" if self.password_file else "password"
-            yield Mistake((place, "username"), "needs username (write it)")
-        if self.ca_file and not any(url.startswith("https:") for url in self.urls):
-            yield Mistake(("ca_file", "url"), "is of no use without TLS (write https:// in url)")
-        yield from authorities("ca_file", self.ca_file)
 
 
 def _digits(value: object) -> object:
@@ -319,14 +283,9 @@ class Sink(Block):
     """/live and /metrics of the sink; 0: none."""
 
 
-class Ndjson(Block):
-    path: Path = Path("findings.ndjson")
-    """The file that `driftline sink ndjson` appends to."""
-
-
 class Settings(Block):
     kafka: Kafka = Field(default_factory=Kafka)
-    elasticsearch: Elasticsearch = Field(default_factory=Elasticsearch)
+    elasticsearch: ElasticsearchSettings = Field(default_factory=ElasticsearchSettings)
     aws: Aws = Field(default_factory=Aws)
     rules: Rules = Field(default_factory=Rules)
     exceptions: Exceptions = Field(default_factory=Exceptions)
@@ -339,7 +298,7 @@ class Settings(Block):
     worker: Worker = Field(default_factory=Worker)
     clock: Clock = Field(default_factory=Clock)
     sink: Sink = Field(default_factory=Sink)
-    ndjson: Ndjson = Field(default_factory=Ndjson)
+    ndjson: NdjsonSettings = Field(default_factory=NdjsonSettings)
     criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
         default={
             "criticality": {one: one for one in ("low", "medium", "high", "critical")},

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from driftline.pipeline.settings.base import on_loopback, secrets_of
+from driftline.pipeline.settings.base import SinkSettings, on_loopback, secrets_of
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.settings.reader import Read, secrets_in
 from pydantic import BaseModel
@@ -23,17 +23,28 @@ def warnings(found: Read[Settings]) -> Iterator[str]:
     for number, one in enumerate(settings.drift.expected):
         if one.tags and not one.actors and not one.tools:
             yield f"{found.place('drift', 'expected', number)}: drift.expected.{number}: whoever may tag a resource makes its changes expected (name actors beside tags)"
-    kafka, elastic = settings.kafka, settings.elasticsearch
+    kafka = settings.kafka
     brokers = [one.strip().rpartition(":")[0] for one in kafka.bootstrap_servers.split(",")]
     if kafka.security_protocol == "SASL_PLAINTEXT" and not all(map(on_loopback, brokers)):
         yield f"{found.place('kafka', 'security_protocol')}: kafka.security_protocol: what proves who we are travels in the clear (write SASL_SSL)"
     for name, url, secret in [
-        ("elasticsearch.url", elastic.urls[0], elastic.password or elastic.api_key),
+        *(
+            (f"{name}.{field}", url, True)
+            for name, block in _sinks(settings)
+            for field, url in block.secret_addresses()
+        ),
         ("kafka.oauth.token_url", kafka.oauth and kafka.oauth.token_url, kafka.oauth),
     ]:
         parts = urlsplit(url or "")
         if secret and parts.scheme == "http" and not on_loopback(parts.hostname):
             yield f"{found.place(*name.split('.'))}: {name}: secrets travel in the clear (write https://)"
+
+
+def _sinks(settings: Settings) -> Iterator[tuple[str, SinkSettings]]:
+    """Every block of a sink, by its name."""
+    for name in type(settings).model_fields:
+        if isinstance(block := getattr(settings, name), SinkSettings):
+            yield name, block
 
 
 def _secret_files(block: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:

@@ -1,42 +1,43 @@
-"""What `driftline doctor` asks of our own parts: settings, state, Kafka, topics, programs, Elasticsearch."""
+"""What `driftline doctor` asks of our own parts: settings, state, Kafka, topics, programs, sinks."""
 
-import asyncio
 import os
 import re
 import shlex
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from confluent_kafka import libversion
-from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import explained, reached
 from driftline.pipeline.kafka.redeliver import box
 from driftline.pipeline.ops.checks import Check, Line, apart
 from driftline.pipeline.records.topics import (
-    ALERTS,
     CHANGES,
     CONTROL,
-    DRIFT,
-    FINDINGS,
-    RESTATEMENTS,
     SIGNALS,
     SNAPSHOTS,
     group_id,
 )
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.tasks import doctor_kafka
+from driftline.sinks.configured import Destination, configured, defaults
+from driftline.sinks.installed import kinds, module
+from driftline.sinks.module import Examined
 
 if TYPE_CHECKING:
     from driftline.pipeline.detections.rule import Detection
 
 BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
-ELASTIC = "is Elasticsearch running, and does elasticsearch.url name it?"
 AWS = "is AWS reachable from here, and is AWS_ENDPOINT_URL (if set) right?"
-AREAS = ("settings", "kafka", "elasticsearch", "aws")
+
+
+def areas() -> tuple[str, ...]:
+    """What `--only` names: a kind of sink is an area where it has checks of its own."""
+    return ("settings", "kafka", *(kind for kind in kinds() if isinstance(module(kind), Examined)), "aws")  # fmt: skip
 
 
 def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
@@ -45,8 +46,8 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
 
     short, own = seconds * 0.8, settings.aws
     group = partial(doctor_kafka.group, settings)
-    worker, sink = settings.worker.app_id, group_id("sink-elasticsearch")
-    home, correlator = settings.worker.state_dir, settings.correlate.app_id
+    worker, correlator = settings.worker.app_id, settings.correlate.app_id
+    home, sinks = settings.worker.state_dir, _sinks(settings)
     return {
         "settings": [
             Check("settings", lambda: _settings(settings)),
@@ -61,15 +62,13 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("change events", lambda: doctor_kafka.events(settings, short), "Kafka", BROKERS),
             Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CHANGES, CONTROL), short), "Kafka", BROKERS),
             Check("correlate", lambda: group("correlate", correlator, (SIGNALS,), short), "Kafka", BROKERS),
-            Check("sink", lambda: group("sink elasticsearch", sink, (FINDINGS, RESTATEMENTS, ALERTS, DRIFT), short), "Kafka", BROKERS),
+            *(_group(settings, sink, len(sinks) == 1, short) for sink in sinks),
             Check("sweeps", lambda: _sweeps(settings), "Kafka", "see: driftline coverage"),
             Check("exceptions", lambda: _exceptions(settings), "Kafka", "see: driftline exceptions list"),
             Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),
         ],
-        "elasticsearch": [
-            Check("Elasticsearch", lambda: _elastic(settings, short, _health), silent=ELASTIC),
-            Check("templates", lambda: _elastic(settings, short, _templates), "Elasticsearch", ELASTIC),
-        ],
+        **{area: [] for area in areas()[2:-1]},
+        **_examined(sinks, short),
         "aws": [
             Check("AWS credentials", lambda: aws.caller(own), silent=AWS),
             *([Check("event queues", lambda: aws.queues(own), "AWS credentials", AWS)] if own.events.queues else []),
@@ -77,6 +76,40 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("AWS permissions", lambda: aws.permissions(own, short), "AWS credentials", AWS),
         ],
     }  # fmt: skip
+
+
+def _sinks(settings: Settings) -> list[Destination]:
+    """Those that the settings name; else the first kind that has a block there, with its defaults."""
+    found = configured(settings)
+    if any(isinstance(one.module, Examined) for one in found):
+        return found
+    return found + [one for one in defaults(settings) if isinstance(one.module, Examined)][:1]
+
+
+def _group(settings: Settings, sink: Destination, alone: bool, seconds: float) -> Check:
+    """How far a sink's consumer group is."""
+    what = "sink" if alone else f"sink {sink.name}"
+    group = group_id(f"sink-{sink.name}")
+    return Check(
+        what,
+        lambda: doctor_kafka.group(settings, f"sink {sink.name}", group, sink.module.topics, seconds),
+        "Kafka",
+        BROKERS,
+    )  # fmt: skip
+
+
+def _examined(sinks: Sequence[Destination], seconds: float) -> dict[str, list[Check]]:
+    """The checks of every sink that has some, by its kind; those of a sink with another name are told by it."""
+    out: dict[str, list[Check]] = {}
+    for sink in sinks:
+        if not isinstance(sink.module, Examined):
+            continue
+        own = "" if sink.name == sink.module.kind else f" {sink.name}"
+        for check in sink.module.doctor(sink.settings, sink.context, seconds):
+            needs = f"{check.needs}{own}" if check.needs else None
+            named = replace(check, what=f"{check.what}{own}", needs=needs)
+            out.setdefault(sink.module.kind, []).append(named)
+    return out
 
 
 def _settings(settings: Settings) -> Iterator[Line]:
@@ -241,51 +274,3 @@ def _letters(settings: Settings) -> Iterator[Line]:
         count = len(box(settings.kafka).letters)
     yield Line("dead letters", "warn" if count else "ok", f"{count}" if count else "none",
                "see: driftline deadletter list" if count else "")  # fmt: skip
-
-
-def _elastic(
-    settings: Settings, seconds: float, ask: Callable[[Any, Settings], Awaitable[Line]]
-) -> Iterator[Line]:
-    from driftline.sinks.elasticsearch.sink import client
-    from elasticsearch import AuthenticationException, AuthorizationException, TransportError
-
-    async def run() -> Line:
-        async with client(settings.elasticsearch) as es:
-            return await ask(es.options(request_timeout=seconds), settings)
-
-    url = settings.elasticsearch.url
-    try:
-        yield asyncio.run(run())
-    except (AuthenticationException, AuthorizationException) as error:
-        raise UserError(
-            f"{url} refuses us: {error.status_code} (correct elasticsearch.username, password or api_key; its"
-            " roles: driftline permissions elasticsearch)"
-        ) from None
-    except TransportError as error:
-        raise UserError(f"{url}: {error.message[:300]} ({ELASTIC})") from None
-
-
-async def _health(es: Any, settings: Settings) -> Line:
-    health = await es.cluster.health()
-    told = await es.nodes.info(metric="os", filter_path="nodes.*.version")
-    versions = "/".join(sorted({str(node["version"]) for node in told.get("nodes", {}).values()}))
-    where = (
-        f"{health['cluster_name']} {versions} at {settings.elasticsearch.url} is {health['status']}"
-    )
-    version = health.meta.headers.get("x-elastic-product", "")
-    if version != "Elasticsearch":
-        return Line("Elasticsearch", "fail", f"{where}, and does not say that it is Elasticsearch", ELASTIC)  # fmt: skip
-    red = health["status"] == "red"
-    step = "see its cluster's allocation explain API" if red else ""
-    return Line("Elasticsearch", "fail" if red else "ok", where, step)
-
-
-async def _templates(es: Any, settings: Settings) -> Line:  # noqa: ARG001 - as every check of it
-    from driftline.sinks.elasticsearch.installation import check, state
-    from driftline.sinks.elasticsearch.templates import fingerprint
-
-    problem = await check(es)
-    if problem:
-        return Line("templates", "fail", *apart(problem))
-    index, _ = await state(es)
-    return Line("templates", "ok", f"version {fingerprint()}, behind the alias: {index}")

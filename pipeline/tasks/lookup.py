@@ -1,9 +1,8 @@
-"""Where findings and alerts are looked up: Elasticsearch where it is set up, else Kafka."""
+"""Where findings and alerts are looked up: a sink's destination where one can be asked, else Kafka."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 from driftline.pipeline.common.errors import UserError
@@ -13,39 +12,45 @@ from driftline.pipeline.report.query import LEAST, named
 from driftline.pipeline.report.table import console
 from driftline.pipeline.report.totals import ascii_json, plain
 from driftline.pipeline.settings.blocks import Settings
+from driftline.sinks.configured import Destination, configured, destination
+from driftline.sinks.module import Searched
 from rich.console import Console
 
 T = TypeVar("T")
+KAFKA = "kafka"
 
 
-def uses_elasticsearch(settings: Settings, store: str | None) -> bool:
-    """What `--store` says; else whether the settings name an Elasticsearch."""
-    if store is not None:
-        return store == "elasticsearch"
-    return "url" in settings.elasticsearch.model_fields_set
+class Store(NamedTuple):
+    """A sink's destination that can be asked."""
+
+    at: Destination
+    module: Searched
 
 
-def from_elasticsearch(settings: Settings, asked: Coroutine[Any, Any, T]) -> T:
-    """The answer. Raises UserError where there is none."""
-    from driftline.sinks.elasticsearch import explained
-
-    try:
-        return asyncio.run(asked)
-    except Exception as error:
-        told = explained(error, settings)
-        if told is None:
-            raise
-        raise told from None
+def store_of(settings: Settings, name: str | None) -> Store | None:
+    """What `--store` names; else the first sink of the settings that can be asked; None: Kafka. Raises UserError."""
+    if name == KAFKA:
+        return None
+    if name is None:
+        for one in configured(settings):
+            if isinstance(one.module, Searched) and one.module.searchable(one.settings):
+                return Store(one, one.module)
+        return None
+    at = destination(settings, name)
+    if not isinstance(at.module, Searched):
+        raise UserError(f"--store {name}: a sink of the kind {at.module.kind} cannot be searched (write --store kafka)")  # fmt: skip
+    return Store(at, at.module)
 
 
 def looked_up(
     settings: Settings,
     store: str | None,
-    there: Callable[[], Coroutine[Any, Any, T]],
+    there: Callable[[Store], Coroutine[Any, Any, T]],
     held: Callable[[], T],
 ) -> T:
-    """The answer of Elasticsearch (`there`) or of Kafka (`held`), as `uses_elasticsearch` says. Raises UserError."""
-    return from_elasticsearch(settings, there()) if uses_elasticsearch(settings, store) else held()
+    """The answer of a sink's destination (`there`) or of Kafka (`held`), as `store_of` says. Raises UserError."""
+    found = store_of(settings, store)
+    return held() if found is None else found.at.asked(there(found))
 
 
 def shown(

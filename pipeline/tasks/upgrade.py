@@ -1,6 +1,5 @@
 """What an installation written by an older version needs: topics, state, and the destination's templates."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -11,10 +10,11 @@ from driftline.pipeline.kafka.topics_admin import Difference
 from driftline.pipeline.records.topics import Topic, groups_of, looking, state_of, topics_of
 from driftline.pipeline.settings.blocks import Kafka, Settings
 from driftline.pipeline.state import rows as state_rows
+from driftline.sinks.configured import Destination, configured
+from driftline.sinks.module import Checks
 
 NEWEST = 50
 """Records of each partition of a changelog that are looked at, from its end."""
-ELASTICSEARCH = "Elasticsearch"
 Mark = Literal["current", "pending", "blocked"]
 
 
@@ -34,7 +34,7 @@ def check(settings: Settings) -> list[Step]:
 
 def _steps(settings: Settings, found: Sequence[Difference]) -> list[Step]:
     """`found`: what differs of the topics."""
-    return [*_topics(settings, found), *_states(settings), *_elasticsearch(settings)]
+    return [*_topics(settings, found), *_states(settings), *_sinks(settings)]
 
 
 def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
@@ -53,10 +53,10 @@ def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
                 tell(f"{made.name}: {made.text}")
     for line in topics_admin.alter(settings.kafka, found):
         tell(line)
-    if any(step.what == ELASTICSEARCH and step.mark == "pending" for step in steps):
-        from driftline.sinks.elasticsearch import install
-
-        asyncio.run(install(settings, tell))
+    pending = {step.what for step in steps if step.mark == "pending"}
+    for one in configured(settings):
+        if _named(one) in pending:
+            one.asked(one.install(tell))
     return [step for step in check(settings) if step.mark != "current"]
 
 
@@ -127,21 +127,14 @@ def _versions(kafka: Kafka, topic: Topic) -> set[int]:
         return {version for row in rows if row and (version := state_rows.version(row)) is not None}
 
 
-def _elasticsearch(settings: Settings) -> Iterator[Step]:
-    if "elasticsearch" not in settings.model_fields_set:
-        yield Step(ELASTICSEARCH, "current", "not in the settings: not looked at")
-        return
-    from driftline.sinks.elasticsearch import check as look
-    from driftline.sinks.elasticsearch import explained as explain
+def _sinks(settings: Settings) -> Iterator[Step]:
+    found = [one for one in configured(settings) if isinstance(one.module, Checks)]
+    if not found:
+        yield Step("sinks", "current", "none in the settings whose destination can be checked")
+    for one in found:
+        problem = one.asked(one.check())
+        yield Step(_named(one), "pending" if problem else "current", problem or "as it should be")
 
-    try:
-        problem = asyncio.run(look(settings))
-    except Exception as error:
-        told = explain(error, settings)
-        if told is None:
-            raise
-        raise told from None
-    if problem is None:
-        yield Step(ELASTICSEARCH, "current", "templates and index")
-    else:
-        yield Step(ELASTICSEARCH, "pending", problem)
+
+def _named(one: Destination) -> str:
+    return f"sink {one.name}"

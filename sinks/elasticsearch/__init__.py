@@ -1,40 +1,52 @@
 """Forward to Elasticsearch. A latest view that Kibana's Findings page reads, and a history of transitions."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from driftline.pipeline.common.errors import NotThere, UserError
-from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, Topic
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
+from driftline.sinks.module import Context, Found
 
 if TYPE_CHECKING:
+    from driftline.pipeline.ops.checks import Check
+    from driftline.pipeline.report.query import WantedAlerts, WantedFindings
     from driftline.sinks.base import Sink
 
+kind = "elasticsearch"
+Settings = ElasticsearchSettings
+topics: tuple[Topic, ...] = (FINDINGS, RESTATEMENTS, DRIFT, ALERTS)
+references = False
+roles = ("driftline_sink", "driftline_install", "driftline_reader")
 
-def create(settings: Settings) -> "Sink":
+
+def create(settings: ElasticsearchSettings, context: Context) -> "Sink":
     from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 
-    return ElasticsearchSink(settings.elasticsearch, kafka=settings.kafka)
+    return ElasticsearchSink(settings, context=context)
 
 
-async def install(settings: Settings, tell: Callable[[str], None]) -> None:
+async def install(
+    settings: ElasticsearchSettings, context: Context, tell: Callable[[str], None]
+) -> None:
     """Writes templates and index; a changed mapping is replaced. `tell` gets a line for each thing done."""
     from driftline.sinks.elasticsearch.installation import install as write
     from driftline.sinks.elasticsearch.sink import client
 
-    async with client(settings.elasticsearch) as es:
-        await write(es, settings, tell)
+    async with client(settings) as es:
+        await write(es, settings, context, tell)
 
 
-async def check(settings: Settings) -> str | None:
+async def check(settings: ElasticsearchSettings, context: Context) -> str | None:
     """What differs from what install would write, with the next step; None if nothing does."""
     from driftline.sinks.elasticsearch.installation import check as compare
     from driftline.sinks.elasticsearch.sink import client
 
-    async with client(settings.elasticsearch) as es:
-        return await compare(es)
+    async with client(settings) as es:
+        return await compare(es, context.name)
 
 
-def explained(error: Exception, settings: Settings) -> UserError | None:
+def explained(error: Exception, settings: ElasticsearchSettings) -> UserError | None:
     """What to tell the user about a client's error, NotThere where Elasticsearch may answer later; None if it is none of
     the client's."""
     from elasticsearch import ApiError, SSLError, TransportError
@@ -53,4 +65,51 @@ def explained(error: Exception, settings: Settings) -> UserError | None:
     else:
         why, passes = error.message[:300], not isinstance(error, SSLError)
     kind = NotThere if passes else UserError
-    return kind(f"Elasticsearch at {settings.elasticsearch.url}: {why} ({look})")
+    return kind(f"Elasticsearch at {settings.url}: {why} ({look})")
+
+
+def doctor(settings: ElasticsearchSettings, context: Context, seconds: float) -> "list[Check]":
+    """Health and version, and whether the templates are this version's."""
+    from driftline.sinks.elasticsearch.examination import checks
+
+    return checks(settings, context, seconds)
+
+
+def permissions(settings: ElasticsearchSettings) -> Mapping[str, Any]:
+    """Print the roles of the sink. Also of its installation, and of whoever reads (`findings`, `alerts`)."""
+    from driftline.sinks.elasticsearch.privileges import privileges
+
+    return privileges(settings.namespace)
+
+
+def searchable(settings: ElasticsearchSettings) -> bool:
+    """Only an address that somebody wrote is asked."""
+    return "url" in settings.model_fields_set
+
+
+async def findings(settings: ElasticsearchSettings, wanted: "WantedFindings", limit: int) -> Found:
+    """The first of those that are asked for, worst first."""
+    from driftline.sinks.elasticsearch import lookup
+
+    return await lookup.findings(settings, wanted, limit)
+
+
+async def finding_named(settings: ElasticsearchSettings, id: str) -> Sequence[dict[str, Any]]:
+    """A few of those whose id begins so."""
+    from driftline.sinks.elasticsearch import lookup
+
+    return await lookup.finding_named(settings, id)
+
+
+async def alerts(settings: ElasticsearchSettings, wanted: "WantedAlerts", limit: int) -> Found:
+    """The first of those that are asked for, newest first."""
+    from driftline.sinks.elasticsearch import lookup
+
+    return await lookup.alerts(settings, wanted, limit)
+
+
+async def alert_named(settings: ElasticsearchSettings, id: str) -> Sequence[dict[str, Any]]:
+    """A few of those whose id begins so."""
+    from driftline.sinks.elasticsearch import lookup
+
+    return await lookup.alert_named(settings, id)

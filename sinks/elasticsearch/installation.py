@@ -10,15 +10,20 @@ from typing import Any
 from confluent_kafka import KafkaException
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS
-from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.elasticsearch.refill import refill
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.templates import fingerprint, templates
+from driftline.sinks.module import Context
 from elasticsearch import AsyncElasticsearch, BadRequestError, NotFoundError
 
-RUN = "run: driftline sink elasticsearch --install"
 ABANDONED_MS = 3_600_000
 """A filling index this old is nobody's: what was deleted since is not known to it."""
+
+
+def run(name: str) -> str:
+    """The next step where something is missing."""
+    return f"run: driftline sink {name} --install"
 
 
 async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
@@ -31,34 +36,40 @@ async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
     return name, _meta(about).get("driftline")
 
 
-async def check(es: AsyncElasticsearch) -> str | None:
-    """What is missing, with the next step; None when all is as it should be."""
+async def check(es: AsyncElasticsearch, name: str) -> str | None:
+    """What is missing, with the next step; None when all is as it should be. `name`: the sink's."""
+    again = run(name)
     index, have = await state(es)
     if index is None:
-        return f"the alias {ALIAS} is missing ({RUN})"
+        return f"the alias {ALIAS} is missing ({again})"
     if have != fingerprint():
-        return f"{index} has another mapping than this version writes ({RUN})"
+        return f"{index} has another mapping than this version writes ({again})"
     if index == ALIAS:
-        return f"{ALIAS} is an index, and must be an alias (delete it, then {RUN})"
+        return f"{ALIAS} is an index, and must be an alias (delete it, then {again})"
     if _meta((await es.indices.get(index=index))[index]).get("filling"):
-        return f"{index} is not yet filled: an installation is under way or was cut off ({RUN})"
+        return f"{index} is not yet filled: an installation is under way or was cut off ({again})"
     await es.mget(index=ALIAS, ids=["none"])  # a role of an earlier version cannot
-    for name, wanted in templates().items():
+    for template, wanted in templates().items():
         try:
-            found = await es.indices.get_index_template(name=name)
+            found = await es.indices.get_index_template(name=template)
         except NotFoundError:
-            return f"the template {name} is missing ({RUN})"
+            return f"the template {template} is missing ({again})"
         if found["index_templates"][0]["index_template"].get("_meta") != wanted["_meta"]:
-            return f"the template {name} is another than this version's ({RUN})"
+            return f"the template {template} is another than this version's ({again})"
     return None
 
 
-async def install(es: AsyncElasticsearch, settings: Settings, tell: Callable[[str], None]) -> None:
+async def install(
+    es: AsyncElasticsearch,
+    settings: ElasticsearchSettings,
+    context: Context,
+    tell: Callable[[str], None],
+) -> None:
     """Makes what is missing; replaces the index behind the alias when the mapping has changed. Raises UserError."""
     for name, template in templates().items():
         await es.indices.put_index_template(name=name, **template)
     tell("templates: written")
-    stream = history_stream(settings.elasticsearch.namespace)
+    stream = history_stream(settings.namespace)
     if await _stream_is_old(es, stream):
         await es.indices.rollover(alias=stream)
         tell(f"{stream}: rolled over to the new mapping")
@@ -68,13 +79,13 @@ async def install(es: AsyncElasticsearch, settings: Settings, tell: Callable[[st
     there = await es.indices.get(index=f"{ALIAS}-v*", expand_wildcards="all")
     if index is not None and have == fingerprint():
         if _meta(there[index]).get("filling"):
-            await _finish(es, settings, index, tell)
+            await _finish(es, settings, context, index, tell)
         else:
             tell(f"{index}: as it should be")
         return
     new = await _make(es, dict(there), index)
     if index is not None:  # else there is nothing to look at meanwhile
-        await _fill(es, settings, new, tell)
+        await _fill(es, settings, context, new, tell)
     swap = (
         [{"remove": {"index": f"{ALIAS}-v*", "alias": ALIAS, "must_exist": False}}] if index else []
     )
@@ -82,7 +93,7 @@ async def install(es: AsyncElasticsearch, settings: Settings, tell: Callable[[st
         actions=[*swap, {"add": {"index": new, "alias": ALIAS, "is_write_index": True}}]
     )
     tell(f"{new}: behind the alias" + (f", in place of {index}" if index else ""))
-    await _finish(es, settings, new, tell)
+    await _finish(es, settings, context, new, tell)
 
 
 async def _make(es: AsyncElasticsearch, there: dict[str, Any], index: str | None) -> str:
@@ -113,13 +124,19 @@ def _is_ours(about: dict[str, Any]) -> bool:
 
 
 async def _finish(
-    es: AsyncElasticsearch, settings: Settings, index: str, tell: Callable[[str], None]
+    es: AsyncElasticsearch,
+    settings: ElasticsearchSettings,
+    context: Context,
+    index: str,
+    tell: Callable[[str], None],
 ) -> None:
     """What was said, and what ended, while the index was being filled and swapped; then the others go."""
-    await _fill(es, settings, index, tell)
+    await _fill(es, settings, context, index, tell)
     now, _ = await state(es)
     if now != index:
-        raise UserError(f"another installation has put {now} in place of {index}: {RUN} once more")
+        raise UserError(
+            f"another installation has put {now} in place of {index}: {run(context.name)} once more"
+        )
     await es.indices.put_mapping(index=index, meta={"driftline": fingerprint()})
     for name in await es.indices.get(index=f"{ALIAS}-v*", expand_wildcards="all"):
         if _number(name) < _number(index):
@@ -128,17 +145,21 @@ async def _finish(
 
 
 async def _fill(
-    es: AsyncElasticsearch, settings: Settings, index: str, tell: Callable[[str], None]
+    es: AsyncElasticsearch,
+    settings: ElasticsearchSettings,
+    context: Context,
+    index: str,
+    tell: Callable[[str], None],
 ) -> None:
     try:
-        tell(f"{index}: {await refill(es, settings, index)} from {FINDINGS.name}")
+        tell(f"{index}: {await refill(es, settings, context, index)} from {FINDINGS.name}")
     except KafkaException as why:
         # An index that nobody could have looked at before is filled by the sink, and by what is said again.
         if (await es.count(index=index))["count"] or len(
             await es.indices.get(index=f"{ALIAS}-v*")
         ) > 1:
             raise UserError(
-                f"{index} cannot be filled from {FINDINGS.name}: {why.args[0].str()} (the old view stays; {RUN} again)"
+                f"{index} cannot be filled from {FINDINGS.name}: {why.args[0].str()} (the old view stays; {run(context.name)} again)"
             ) from None
         tell(f"{index}: not filled, {FINDINGS.name} cannot be read: {why.args[0].str()}")
 

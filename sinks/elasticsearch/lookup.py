@@ -3,57 +3,52 @@
 Lists come worst (findings) or newest (alerts) first."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from driftline.pipeline.report.query import WantedAlerts, WantedFindings
-from driftline.pipeline.settings.blocks import Elasticsearch
-from driftline.sinks.elasticsearch import alerts as rendered_alerts
+from driftline.sinks.elasticsearch import alert_documents
 from driftline.sinks.elasticsearch.render import ALIAS, REMEDIATION
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import client
+from driftline.sinks.module import Found
 from elasticsearch import AsyncElasticsearch, NotFoundError
 
 PAGE = 1000
 Query = dict[str, Any]
 
 
-class Found(NamedTuple):
-    documents: list[dict[str, Any]]
-    total: int
-    """How many there are, shown or not."""
-
-
-async def findings(settings: Elasticsearch, wanted: WantedFindings, limit: int) -> Found:
+async def findings(settings: ElasticsearchSettings, wanted: WantedFindings, limit: int) -> Found:
     """The first of those that are asked for. Raises the client's errors."""
     order = [{"event.severity": "desc"}, {"event.risk_score": "desc"}, {"event.id": "asc"}]
     found = await _pages(settings, ALIAS, finding_query(wanted), order, limit)
     return Found([finding(one) for one in found.documents], found.total)
 
 
-async def alerts(settings: Elasticsearch, wanted: WantedAlerts, limit: int) -> Found:
+async def alerts(settings: ElasticsearchSettings, wanted: WantedAlerts, limit: int) -> Found:
     """The first of those that are asked for. Raises the client's errors."""
-    index = rendered_alerts.index(settings.namespace)
+    index = alert_documents.index(settings.namespace)
     order = [{"event.end": "desc"}, {"event.id": "asc"}]
     found = await _pages(settings, index, alert_query(wanted), order, limit)
     return Found([alert(one) for one in found.documents], found.total)
 
 
-async def finding_named(settings: Elasticsearch, id: str) -> list[dict[str, Any]]:
+async def finding_named(settings: ElasticsearchSettings, id: str) -> list[dict[str, Any]]:
     """Those whose id begins so, a few of them. Raises the client's errors."""
     query = {"prefix": {"event.id": {"value": id}}}
     found = await _pages(settings, ALIAS, query, [{"event.id": "asc"}], 10)
     return [finding(one) for one in found.documents]
 
 
-async def alert_named(settings: Elasticsearch, id: str) -> list[dict[str, Any]]:
+async def alert_named(settings: ElasticsearchSettings, id: str) -> list[dict[str, Any]]:
     """Those whose id begins so, a few of them. Raises the client's errors."""
-    index = rendered_alerts.index(settings.namespace)
+    index = alert_documents.index(settings.namespace)
     query = {"prefix": {"event.id": {"value": id}}}
     found = await _pages(settings, index, query, [{"event.id": "asc"}], 10)
     return [alert(one) for one in found.documents]
 
 
 async def _pages(
-    settings: Elasticsearch, index: str, query: Query, order: list[Query], limit: int
+    settings: ElasticsearchSettings, index: str, query: Query, order: list[Query], limit: int
 ) -> Found:
     out: list[dict[str, Any]] = []
     total, after = 0, None

@@ -13,10 +13,10 @@ from confluent_kafka import KafkaException
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.records.topics import FINDINGS, partition
-from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.base import Action, Busy, Receipt
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.restate import onto
+from driftline.sinks.module import Context
 
 log = logging.getLogger("driftline.sink")
 EVERY = 600.0
@@ -31,9 +31,13 @@ class Missing:
     """Looks for missing documents, a few partitions at a time."""
 
     def __init__(
-        self, kafka: Kafka, render: Render, write: Write, now: Callable[[], float] = time.monotonic
+        self,
+        context: Context,
+        render: Render,
+        write: Write,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._kafka, self._render, self._write, self._now = kafka, render, write, now
+        self._context, self._render, self._write, self._now = context, render, write, now
         self._wanted: dict[str, Action] = {}
         self._hopeless: dict[str, int] = {}
         """Finding id to a revision that is refused, or nowhere to be found."""
@@ -81,7 +85,7 @@ class Missing:
         """The last statements on findings that end not with them."""
         found: dict[str, bytes] = {}
         places = {partition(id) for id in wanted}
-        for message in read_all(self._kafka, FINDINGS.name, dict.fromkeys(places, 0)):
+        for message in read_all(self._context.kafka, FINDINGS.name, dict.fromkeys(places, 0)):
             if self._closing.is_set():
                 break
             id = (message.key() or b"").decode(errors="replace")
@@ -117,6 +121,8 @@ class Missing:
         now = int(time.time() * 1e6)
         try:
             finding = orjson.loads(raw)
+            if not self._context.takes(FINDINGS.name, finding):
+                return None
             rendered = self._render(FINDINGS.name, finding, now)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None  # it has a dead letter

@@ -12,11 +12,13 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import TIMEOUT, consumer, read_all
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS, looking
-from driftline.pipeline.settings.blocks import Kafka, Settings
+from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.base import Action, Busy, Receipt
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.restate import onto
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
+from driftline.sinks.module import Context
 from elasticsearch import AsyncElasticsearch
 
 CHUNK = 1000
@@ -39,19 +41,21 @@ class Count:
         return f"{number_of(self.written, 'finding')}, {number_of(self.ended, 'ended one')}{more}"
 
 
-async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Count:
+async def refill(
+    es: AsyncElasticsearch, settings: ElasticsearchSettings, context: Context, index: str
+) -> Count:
     """Every standing finding is there afterwards, and none that has ended. Raises UserError where Elasticsearch does not
     take them, and KafkaException."""
-    sink = ElasticsearchSink(settings.elasticsearch, es)
+    sink = ElasticsearchSink(settings, es)
     count = Count()
     chunk: list[Action] = []
-    partitions = await asyncio.to_thread(_partitions, settings.kafka, FINDINGS.name)
-    restated = await asyncio.to_thread(_partitions, settings.kafka, RESTATEMENTS.name)
+    partitions = await asyncio.to_thread(_partitions, context.kafka, FINDINGS.name)
+    restated = await asyncio.to_thread(_partitions, context.kafka, RESTATEMENTS.name)
     for first in range(0, len(partitions), TOGETHER):
         some = partitions[first : first + TOGETHER]
-        again = _again(settings.kafka, [number for number in some if number in restated])
-        for message in _last(settings.kafka, some):
-            found = _actions(sink, message, again.get(message.key()))
+        again = _again(context.kafka, [number for number in some if number in restated])
+        for message in _last(context.kafka, some):
+            found = _actions(sink, context, message, again.get(message.key()))
             chunk += [replace(action, target=index) for action in found]
             if len(chunk) >= CHUNK:
                 await _send(sink, chunk, count)
@@ -59,7 +63,7 @@ async def refill(es: AsyncElasticsearch, settings: Settings, index: str) -> Coun
     if chunk:
         await _send(sink, chunk, count)
     total = count.written + count.refused
-    if count.refused > settings.sink.bad_share * total:
+    if count.refused > context.bad_share * total:
         raise UserError(
             f"{index} refuses {count.refused} of {total} findings, the first: {count.why} (what stood before is left)"
         )
@@ -107,7 +111,7 @@ def _last(kafka: Kafka, partitions: list[int]) -> Iterator[Any]:
 
 
 def _actions(
-    sink: ElasticsearchSink, message: Any, again: tuple[int, str] | None
+    sink: ElasticsearchSink, context: Context, message: Any, again: tuple[int, str] | None
 ) -> Iterator[Action]:
     """What a statement asks for, seen when it was restated last."""
     now = int(time.time() * 1e6)
@@ -115,7 +119,10 @@ def _actions(
         yield from sink.forget(FINDINGS.name, message.key().decode(), message.timestamp()[1])
         return
     try:
-        actions = sink.render(FINDINGS.name, orjson.loads(message.value()), now)
+        finding = orjson.loads(message.value())
+        if not context.takes(FINDINGS.name, finding):
+            return
+        actions = sink.render(FINDINGS.name, finding, now)
     except (ValueError, KeyError, TypeError, AttributeError):
         return  # the sink has written, or will write, a dead letter
     for action in actions:

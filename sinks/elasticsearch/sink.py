@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
-from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS, Topic
-from driftline.pipeline.settings.blocks import Elasticsearch, Kafka
+from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS
 from driftline.sinks.base import RESTATE, Action, Busy, Receipt
-from driftline.sinks.elasticsearch import alerts, drift, render, restate
+from driftline.sinks.elasticsearch import alert_documents, drift, render, restate, topics
 from driftline.sinks.elasticsearch.missing import Missing
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
+from driftline.sinks.module import Context
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 READ_AT_ONCE = 500
@@ -26,7 +27,7 @@ Line = list[bytes]
 """One action of a bulk: its head, and its body unless it deletes."""
 
 
-def client(settings: Elasticsearch) -> AsyncElasticsearch:
+def client(settings: ElasticsearchSettings) -> AsyncElasticsearch:
     """The client of the settings: TLS, basic or API key."""
     more: dict[str, Any] = {}
     if settings.api_key:
@@ -45,23 +46,23 @@ def client(settings: Elasticsearch) -> AsyncElasticsearch:
 
 class ElasticsearchSink:
     """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are
-    upserted too. `kafka`: where documents are looked for that are missing; without it they are not."""
+    upserted too. `context`: of the deployment, where documents are looked for that are missing; without it they are not."""
 
     name = "elasticsearch"
-    topics: tuple[Topic, ...] = (FINDINGS, RESTATEMENTS, DRIFT, ALERTS)
+    topics = topics
 
     def __init__(
-        self, settings: Elasticsearch, connection: AsyncElasticsearch | None = None, kafka: Kafka | None = None,
+        self, settings: ElasticsearchSettings, connection: AsyncElasticsearch | None = None, context: Context | None = None,
     ) -> None:  # fmt: skip
         self._namespace = settings.namespace
         self._client = connection or client(settings)
-        self._missing = Missing(kafka, self.render, self._written) if kafka else None
+        self._missing = Missing(context, self.render, self._written) if context else None
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
         if topic == DRIFT.name:
             return drift.actions(document, now, self._namespace)
         if topic == ALERTS.name:
-            return alerts.actions(document, now, self._namespace)
+            return alert_documents.actions(document, now, self._namespace)
         if topic == RESTATEMENTS.name:
             return restate.actions(document)
         return render.actions(document, now, self._namespace)

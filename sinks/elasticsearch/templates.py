@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from driftline.sinks.elasticsearch import alerts, drift
+from driftline.sinks.elasticsearch import alert_documents, drift
 from driftline.sinks.elasticsearch.render import ALIAS, DATASET
 
 LATEST, HISTORY, DRIFTS, ALERTS = (
@@ -166,7 +166,7 @@ def _alerts() -> dict[str, Any]:
         "driftline": _object(alert=own),
     }
     return {
-        "index_patterns": [alerts.index("*")],
+        "index_patterns": [alert_documents.index("*")],
         "priority": 300,
         "template": {
             "settings": {"index": {"auto_expand_replicas": "0-1", "number_of_shards": 1}},

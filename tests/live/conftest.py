@@ -12,7 +12,8 @@ from driftline.pipeline.kafka.topics_admin import create
 from driftline.pipeline.local import elasticsearch, kafka
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import TOPICS, Topic
-from driftline.pipeline.settings.blocks import Elasticsearch, Kafka, Settings, Worker
+from driftline.pipeline.settings.blocks import Kafka, Settings, Worker
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 
 if TYPE_CHECKING:
     from tests.live.stage import Stage
@@ -66,7 +67,7 @@ def settings(broker: kafka.KafkaServer, tmp_path: Path) -> Settings:
     """Settings for the broker; the state lies in the test's folder."""
     return Settings(
         kafka=Kafka(bootstrap_servers=broker.bootstrap),
-        elasticsearch=Elasticsearch(url="http://127.0.0.1:1"),
+        elasticsearch=ElasticsearchSettings(url="http://127.0.0.1:1"),
         worker=Worker(state_dir=tmp_path / "state", port=0),
     )
 

@@ -17,7 +17,7 @@ from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.records.topics import DEADLETTER, FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.elasticsearch import install
+from driftline.sinks.configured import Destination, destination
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 from elasticsearch import ApiError, Elasticsearch
 
@@ -144,8 +144,12 @@ class Stage:
             for name, about in found.items()
         )
 
+    @property
+    def destination(self) -> Destination:
+        return destination(self.settings, "elasticsearch")
+
     def install(self, tell: Callable[[str], None] = lambda _: None) -> None:
-        asyncio.run(install(self.settings, tell))
+        asyncio.run(self.destination.install(tell))
 
     def letters(self) -> list[str]:
         """The reasons of the sink's dead letters."""

@@ -18,9 +18,9 @@ from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import answers, wait_until
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import FINDINGS, SNAPSHOTS
-from driftline.pipeline.settings.blocks import Elasticsearch
 from driftline.sinks.base import Busy
 from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
 from pydantic import SecretStr
 
@@ -87,7 +87,7 @@ def test_the_sink_installs_checks_and_writes_over_tls_with_a_password(
     fold.feed(SNAPSHOTS.name, value(key(0, rotation=False)))
 
     async def write() -> int:
-        writer = ElasticsearchSink(Elasticsearch(**node.block()))
+        writer = ElasticsearchSink(ElasticsearchSettings(**node.block()))
         actions = [
             a
             for f in fold.findings.values()
@@ -95,7 +95,7 @@ def test_the_sink_installs_checks_and_writes_over_tls_with_a_password(
         ]
         assert {receipt.kind for receipt in await writer.send(actions)} == {"done"}
         await writer.close()
-        async with client(Elasticsearch(**node.block())) as es:
+        async with client(ElasticsearchSettings(**node.block())) as es:
             await es.indices.refresh(index=ALIAS)
             return int((await es.count(index=ALIAS))["count"])
 
@@ -132,7 +132,7 @@ async def test_a_running_sink_that_is_refused_waits_and_says_why(node: Node) -> 
     ):
         fold = Fold(rulebook())
         fold.feed(SNAPSHOTS.name, value(key(0)))
-        writer = ElasticsearchSink(Elasticsearch(**node.block(**more)))
+        writer = ElasticsearchSink(ElasticsearchSettings(**node.block(**more)))
         try:
             actions = writer.render(
                 FINDINGS.name, orjson.loads(next(iter(fold.findings.values()))), NOW
@@ -177,12 +177,14 @@ def double(folder: Path) -> Iterator[tuple[str, Authority]]:
 
 
 def test_an_api_key_is_sent_as_such(tmp_path: Path) -> None:
-    async def health(own: Elasticsearch) -> str:
+    async def health(own: ElasticsearchSettings) -> str:
         async with client(own) as es:
             return str((await es.cluster.health())["status"])
 
     with double(tmp_path) as (url, ca):
         own = {"url": url, "ca_file": str(ca.file)}
-        assert asyncio.run(health(Elasticsearch(**own, api_key=SecretStr(API_KEY)))) == "green"
+        assert (
+            asyncio.run(health(ElasticsearchSettings(**own, api_key=SecretStr(API_KEY)))) == "green"
+        )
         told = refused(tmp_path, own | {"api_key": "wr0ng-one"})
     assert "(correct elasticsearch.username and password, or api_key)" in told

@@ -8,7 +8,7 @@ import pytest
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import ALERTS
-from driftline.sinks.elasticsearch.alerts import index
+from driftline.sinks.elasticsearch.alert_documents import index
 
 from tests.live.stage import PATIENCE, Stage
 from tests.shells.command import Command

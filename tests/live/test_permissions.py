@@ -25,15 +25,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from driftline.collectors.base import Known, Reading
 from driftline.collectors.batches import Batches
-from driftline.pipeline.cli.permissions import grants, roles
+from driftline.pipeline.cli.permissions import grants
 from driftline.pipeline.kafka.client import admin, consumer, producer, read_compacted
 from driftline.pipeline.local import elasticsearch, kafka
 from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import free_port, wait_until
 from driftline.pipeline.model import Scope
 from driftline.pipeline.records.topics import FINDINGS, SWEEPS, topics_of
-from driftline.pipeline.settings.blocks import Elasticsearch, Kafka, load_settings
+from driftline.pipeline.settings.blocks import Kafka, load_settings
+from driftline.sinks.elasticsearch.privileges import privileges
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
 from elasticsearch import AuthorizationException
 
@@ -266,7 +268,7 @@ def node() -> Iterator[dict[str, Any]]:
             folder / "elasticsearch", secure=(certificate, secret, "of-elastic"),
             settings={"resource.reload.interval.high": "500ms"},
         )  # fmt: skip
-        config, known = folder / "elasticsearch" / "config", roles("default")
+        config, known = folder / "elasticsearch" / "config", privileges("default")
         texts = {
             "roles.yml": yaml.safe_dump(known),
             "users": "".join(f"{role}:{hashed('of-' + role)}\n" for role in known),
@@ -290,7 +292,7 @@ def test_each_elasticsearch_role_suffices_and_no_further(
             return site.run(*words, DRIFTLINE_ELASTICSEARCH__USERNAME=role, DRIFTLINE_ELASTICSEARCH__PASSWORD=f"of-{role}")  # fmt: skip
 
         printed = json.loads(call("driftline_sink", "permissions", "elasticsearch").out)
-        assert printed == roles("default")
+        assert printed == privileges("default")
         refused = "unable to authenticate"
         wait_until(lambda: refused not in call("driftline_sink", "sink", "elasticsearch", "--check").out,
                    PATIENCE, None, "the node's reading of its users")  # fmt: skip
@@ -313,7 +315,7 @@ def test_each_elasticsearch_role_suffices_and_no_further(
 
 async def _write(node: dict[str, Any]) -> None:
     """What the sink does, and what it may not."""
-    own = Elasticsearch(**node, username="driftline_sink", password="of-driftline_sink")
+    own = ElasticsearchSettings(**node, username="driftline_sink", password="of-driftline_sink")
     world, later = World(), World()
     for fold in (world, later):
         fold.snapshot(key(1, rotation=False))

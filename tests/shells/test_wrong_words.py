@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from driftline.pipeline.cli.sink import destinations
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.client import explained
 from driftline.pipeline.reference.commands import EXITS, commands
 from driftline.pipeline.settings.base import Block, is_duration
 from driftline.pipeline.settings.blocks import Kafka, Settings, load_settings
+from driftline.sinks.installed import kinds
 
 from tests.shells.command import Command
 
@@ -21,7 +21,7 @@ from tests.shells.command import Command
     [
         ("sink order", "No such command 'order'"),
         ("sink base", "No such command 'base'"),
-        ("permissions kafka --sink order", "--sink order: no such sink (one of: elasticsearch, ndjson)"),
+        ("permissions kafka --sink order", "order: no such sink (known: elasticsearch, ndjson)"),
         ("permissions kafka --program nobody", "(one of: administrator, clock, collector, "),
         ("permissions aws --external-id x", "--external-id: goes with --trust"),
         ("permissions aws --trust 123456789012 --external-id=", "--external-id: is empty"),
@@ -72,7 +72,7 @@ def test_every_group_tells_what_may_be_meant(driftline: Command) -> None:
 
 
 def test_every_sink_can_be_created() -> None:
-    assert destinations() == ["elasticsearch", "ndjson"]
+    assert kinds() == ["elasticsearch", "ndjson"]
 
 
 def test_a_folder_without_a_detection_is_not_one_whose_detections_load(

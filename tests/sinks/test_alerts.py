@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.elasticsearch import alerts
+from driftline.sinks.elasticsearch import alert_documents
 from driftline.sinks.elasticsearch.templates import templates
 
 from tests.correlate.test_stream import TITLE, fold, story
@@ -20,13 +20,13 @@ def one(title: str) -> dict[str, Any]:
 
 
 def test_it_is_upserted_by_its_revision() -> None:
-    (action,) = alerts.actions(one(TITLE), NOW, "ns")
+    (action,) = alert_documents.actions(one(TITLE), NOW, "ns")
     assert (action.name, action.target, action.id) == ("index", "driftline-alerts-ns", one(TITLE)["id"])  # fmt: skip
     assert action.version == one(TITLE)["revision"]
 
 
 def test_it_tells_what_triage_needs() -> None:
-    document = alerts.document(one(TITLE), NOW)
+    document = alert_documents.document(one(TITLE), NOW)
     assert document["message"] == f"{TITLE}, by ann, in account 111111111111, 2 events"
     assert document["threat"]["technique"]["id"] == ["T1562.008", "T1098.001"]
     assert document["threat"]["tactic"]["name"] == ["defense-evasion", "persistence"]
@@ -36,11 +36,11 @@ def test_it_tells_what_triage_needs() -> None:
 
 def test_one_that_stands_no_more_says_so() -> None:
     gone = one(TITLE) | {"state": "merged", "merged_into": "x", "story": [], "actors": [], "resources": []}  # fmt: skip
-    document = alerts.document(gone, NOW)
+    document = alert_documents.document(gone, NOW)
     assert (document["event"]["action"], document["driftline"]["alert"]["merged_into"]) == ("merged", "x")  # fmt: skip
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one["title"])
 def test_every_field_is_mapped(alert: dict[str, Any]) -> None:
     mapping = templates()["driftline-alerts"]["template"]["mappings"]
-    assert unmapped(alerts.document(alert, NOW), mapping, "") == []
+    assert unmapped(alert_documents.document(alert, NOW), mapping, "") == []

@@ -5,10 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
-from driftline.pipeline.settings.blocks import Elasticsearch, Settings
+from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy
 from driftline.sinks.elasticsearch import sink as es
 from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.templates import fingerprint, templates
 from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
 from elasticsearch import ApiError, ConnectionTimeout
@@ -107,7 +108,7 @@ def api_error(status: int) -> ApiError:
 
 def send(answer: Any, actions: list[Action]) -> tuple[list[str], Node]:
     node = Node(answer)
-    sink = es.ElasticsearchSink(Elasticsearch(), node)  # type: ignore[arg-type]
+    sink = es.ElasticsearchSink(ElasticsearchSettings(), node)  # type: ignore[arg-type]
     return [r.kind for r in asyncio.run(sink.send(actions))], node
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from driftline.sinks.elasticsearch import alerts, lookup, render
+from driftline.sinks.elasticsearch import alert_documents, lookup, render
 
 from tests.sinks.findings import NOW, SPECIAL, findings
 from tests.sinks.test_alerts import ALERTS
@@ -52,7 +52,7 @@ def test_every_way_to_mend_it_is_read_back() -> None:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda one: one["title"])
 def test_a_document_is_read_back_as_the_alert(alert: dict[str, Any]) -> None:
-    back = lookup.alert(alerts.document(alert, NOW))
+    back = lookup.alert(alert_documents.document(alert, NOW))
     assert set(back["tags"]) == {tag for tag in alert["tags"] if tag.startswith("attack.")}
     different = {name for name in alert if name != "tags" and back.get(name) != alert[name]}
     assert {name for name in different if alert[name]} == set()

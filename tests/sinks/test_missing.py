@@ -9,9 +9,11 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS, partition
-from driftline.pipeline.settings.blocks import Elasticsearch, Kafka
+from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.elasticsearch import missing
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
+from driftline.sinks.module import Context
 
 from tests.sinks.node import Node
 from tests.sinks.test_deliver import Message
@@ -26,7 +28,8 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.node, self.said, self.read, self.away = Node(), list[tuple[str, bytes | None]](), list[set[int]](), False  # fmt: skip
         monkeypatch.setattr(missing, "read_all", self._read_all)
-        self.sink = ElasticsearchSink(Elasticsearch(), self.node, Kafka())  # type: ignore[arg-type]
+        context = Context("elasticsearch", Kafka())
+        self.sink = ElasticsearchSink(ElasticsearchSettings(), self.node, context)  # type: ignore[arg-type]
         self.clock = 0.0
         self.runner = asyncio.Runner()
         assert self.sink._missing

@@ -8,11 +8,12 @@ import orjson
 import pytest
 from driftline.pipeline.model import from_micros, micros
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS
-from driftline.pipeline.settings.blocks import Elasticsearch, Settings
+from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import RESTATE, Action, Receipt
 from driftline.sinks.deliver import Deliverer
 from driftline.sinks.elasticsearch import restate
 from driftline.sinks.elasticsearch.render import ALIAS
+from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.order import Order
 from hypothesis import given, settings
@@ -126,7 +127,7 @@ class Consumer:
         self.order = Order(
             FINDINGS.name, RESTATEMENTS.name, lambda n: len(self.topics.logs[FINDINGS.name, n])
         )
-        sink = ElasticsearchSink(Elasticsearch(), self.node)  # type: ignore[arg-type]
+        sink = ElasticsearchSink(ElasticsearchSettings(), self.node)  # type: ignore[arg-type]
         self.letters = Letters()
         self.it = Deliverer(Settings(), sink, now=lambda: LATE / 1e6, dead=self.letters)
 
@@ -204,7 +205,7 @@ def test_any_interleaving_ends_in_the_newest(seed: int) -> None:
 
 
 def _document(revision: int, at: int) -> dict[str, Any]:
-    [action, *_] = ElasticsearchSink(Elasticsearch(), Node()).render(FINDINGS.name, whole("f0", at, revision), NOW)  # type: ignore[arg-type]  # fmt: skip
+    [action, *_] = ElasticsearchSink(ElasticsearchSettings(), Node()).render(FINDINGS.name, whole("f0", at, revision), NOW)  # type: ignore[arg-type]  # fmt: skip
     return action.body or {}
 
 
@@ -264,7 +265,7 @@ def test_what_is_no_restatement_is_refused(told: dict[str, Any]) -> None:
 def test_restatements_wait_while_statements_do() -> None:
     """Else one that came with its statement would find nothing."""
     node = Node()
-    sink = ElasticsearchSink(Elasticsearch(), node)  # type: ignore[arg-type]
+    sink = ElasticsearchSink(ElasticsearchSettings(), node)  # type: ignore[arg-type]
     revision = BEGIN // 1000
     actions = [
         *sink.render(FINDINGS.name, whole("f0", BEGIN, revision), NOW),

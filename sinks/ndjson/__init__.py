@@ -12,15 +12,21 @@ import orjson
 from driftline.pipeline.common.environment_errors import place
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS, Topic
-from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Receipt
+from driftline.sinks.module import Context
+from driftline.sinks.ndjson.settings import NdjsonSettings
+
+kind = "ndjson"
+Settings = NdjsonSettings
+topics: tuple[Topic, ...] = (FINDINGS,)
+references = False
 
 
 class NdjsonSink:
     """Appends; a receipt is given when the disk has it."""
 
     name = "ndjson"
-    topics: tuple[Topic, ...] = (FINDINGS,)
+    topics = topics
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -62,11 +68,11 @@ class NdjsonSink:
         """Nothing is held open."""
 
 
-def create(settings: Settings) -> NdjsonSink:
+def create(settings: NdjsonSettings, context: Context) -> NdjsonSink:
     """Raises UserError where the file cannot be written."""
-    path = settings.ndjson.path
+    path = settings.path
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
     except OSError as error:
-        raise UserError(f"ndjson.path: {place(error)}") from None
+        raise UserError(f"{context.name}.path: {place(error)}") from None
     return NdjsonSink(path)

@@ -1,0 +1,33 @@
+"""What other packages add: entry points, by group and name."""
+
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from driftline.pipeline.common.errors import UserError
+
+
+@cache
+def installed(group: str) -> dict[str, EntryPoint]:
+    """Every entry point of a group, sorted by name. Raises UserError where two packages use one name."""
+    found: dict[str, EntryPoint] = {}
+    for one in sorted(entry_points(group=group), key=lambda one: one.name):
+        other = found.setdefault(one.name, one)
+        if other.value != one.value:
+            raise UserError(
+                f"{group}: {one.name} is both {other.value} and {one.value} (uninstall one of the packages)"
+            )
+    return found
+
+
+def load(group: str, name: str) -> Any:
+    """What an installed entry point names. Raises UserError where it cannot be imported."""
+    one = installed(group)[name]
+    try:
+        return one.load()
+    except Exception as error:  # whatever a foreign package does when it is imported
+        package = one.dist.name if one.dist else "an unknown package"
+        raise UserError(
+            f"{group}: {name} of {package} cannot be imported: {type(error).__name__}: {error}"
+            " (correct or uninstall the package)"
+        ) from error

@@ -1,0 +1,53 @@
+"""The settings of a sink of the kind `elasticsearch`."""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+from driftline.pipeline.settings.base import Mistake, SinkSettings, address, authorities, matching
+from pydantic import SecretStr
+
+
+class ElasticsearchSettings(SinkSettings):
+    """Where the cluster is, and who we are there."""
+
+    url: str = "http://127.0.0.1:9200"
+    """One address, or several with commas between."""
+    username: str | None = None
+    """With password; or api_key instead."""
+    password: SecretStr | None = None
+    """With username."""
+    password_file: Path | None = None
+    api_key: SecretStr | None = None
+    """The encoded key; or username and password instead."""
+    api_key_file: Path | None = None
+    ca_file: Path | None = None
+    """Certificates of the authorities to trust, PEM. Default: the system's."""
+    namespace: Annotated[
+        str, matching(r"[a-z0-9_]{1,100}", "1 to 100 lower-case letters, digits and _")
+    ] = "default"
+    """The data stream's namespace."""
+
+    @property
+    def urls(self) -> list[str]:
+        return [url.strip() for url in self.url.split(",")]
+
+    def mistakes(self) -> Iterator[Mistake]:
+        wrong = [*chain.from_iterable(address("url", url, port=True) for url in self.urls)]
+        yield from wrong[:1]
+        if self.api_key and (self.username or self.password):
+            yield Mistake(("api_key", "username", "password"), "and username, password are two ways to say who we are (write one of them)")  # fmt: skip
+        if self.username and not self.password:
+            yield Mistake(("username", "password", "password_file"), "needs password or password_file (write one of them)")  # fmt: skip
+        if self.password and not self.username:
+            place = "password_file" if self.password_file else "password"
+            yield Mistake((place, "username"), "needs username (write it)")
+        if self.ca_file and not any(url.startswith("https:") for url in self.urls):
+            yield Mistake(("ca_file", "url"), "is of no use without TLS (write https:// in url)")
+        yield from authorities("ca_file", self.ca_file)
+
+    def secret_addresses(self) -> Iterator[tuple[str, str]]:
+        """See SinkSettings."""
+        if self.password or self.api_key:
+            yield "url", self.urls[0]
