@@ -66,11 +66,8 @@ def test_ours_are_those_that_are_registered() -> None:
 
 @pytest.mark.parametrize("module", OURS, ids=lambda module: module.kind)
 def test_ours_are_modules_of_sinks(module: Any) -> None:
-    assert installed.module(module.kind) is module
-    context = Context(module.kind, Settings().kafka)
+    assert id(installed.module(module.kind)) == id(module)
     assert issubclass(module.Settings, SinkSettings)
-    sink_topics = module.create(module.Settings(), context).topics if module is elasticsearch else module.topics  # fmt: skip
-    assert sink_topics == module.topics
 
 
 def test_what_ours_are_capable_of() -> None:
