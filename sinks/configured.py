@@ -11,9 +11,9 @@ from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import installed
 from driftline.sinks.module import (
     Checks,
-    Context,
     Explains,
     Installs,
+    SinkContext,
     SinkModule,
     SinkSettings,
 )
@@ -22,13 +22,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Destination:
+class ConfiguredSink:
     """One sink of the deployment."""
 
     name: str
     module: SinkModule
     settings: SinkSettings
-    context: Context
+    context: SinkContext
 
     async def check(self) -> str | None:
         """What differs at the destination, with the next step; None where nothing does, or nobody can say."""
@@ -58,17 +58,17 @@ class Destination:
             raise told from None
 
 
-def configured(settings: Settings) -> list[Destination]:
+def configured(settings: Settings) -> list[ConfiguredSink]:
     """Every sink that the settings name, in their order."""
     return list(_blocks(settings, written=True))
 
 
-def defaults(settings: Settings) -> list[Destination]:
+def defaults(settings: Settings) -> list[ConfiguredSink]:
     """The kinds that have a block of settings of their own, written or not."""
     return list(_blocks(settings, written=False))
 
 
-def destination(settings: Settings, name: str) -> Destination:
+def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
     """A sink by its name: one of the settings, or a kind with its defaults. Raises UserError."""
     every = {one.name: one for one in (*defaults(settings), *configured(settings))}
     if name in every:
@@ -77,21 +77,19 @@ def destination(settings: Settings, name: str) -> Destination:
     if kind is None:
         known = sorted({*every, *installed.kinds()})
         raise UserError(f"{name}: no such sink{nearest(name, known)}")
-    return _destination(settings, name, kind, kind.Settings())
+    return _sink(settings, name, kind, kind.Settings())
 
 
-def _blocks(settings: Settings, *, written: bool) -> Iterator[Destination]:
+def _blocks(settings: Settings, *, written: bool) -> Iterator[ConfiguredSink]:
     """Blocks named after a kind: the sink of that name and kind."""
     for name in type(settings).model_fields:
         block = getattr(settings, name)
         if isinstance(block, SinkSettings) and (not written or name in settings.model_fields_set):
             kind = installed.module(name)
             if kind is not None:
-                yield _destination(settings, name, kind, block)
+                yield _sink(settings, name, kind, block)
 
 
-def _destination(
-    settings: Settings, name: str, module: SinkModule, own: SinkSettings
-) -> Destination:
-    context = Context(name, settings.kafka, settings.sink.bad_share)
-    return Destination(name, module, own, context)
+def _sink(settings: Settings, name: str, module: SinkModule, own: SinkSettings) -> ConfiguredSink:
+    context = SinkContext(name, settings.kafka, settings.sink.bad_share)
+    return ConfiguredSink(name, module, own, context)

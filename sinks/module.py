@@ -27,7 +27,7 @@ def everything(topic: str, document: Mapping[str, Any]) -> bool:  # noqa: ARG001
 
 
 @dataclass(frozen=True)
-class Context:
+class SinkContext:
     """What a sink may know of the deployment beside its own settings."""
 
     name: str
@@ -56,7 +56,7 @@ class SinkModule(Protocol):
     references: bool
     """Whether its receipts carry references (a ticket's key), which are kept in the topic `ticket-links`."""
 
-    def create(self, settings: Any, context: Context) -> "Sink":
+    def create(self, settings: Any, context: SinkContext) -> "Sink":
         """Connects nothing yet. Raises UserError where the settings cannot work."""
 
 
@@ -67,7 +67,7 @@ NEEDED = ("kind", "Settings", "topics", "references", "create")
 class Checks(Protocol):
     """Can say whether its destination is ready (`--check`, `upgrade`; also asked before each start)."""
 
-    async def check(self, settings: Any, context: Context) -> str | None:
+    async def check(self, settings: Any, context: SinkContext) -> str | None:
         """What differs from what `install` would write, with the next step in parentheses; None if nothing does."""
 
 
@@ -75,7 +75,9 @@ class Checks(Protocol):
 class Installs(Protocol):
     """Can prepare its destination (`--install`, `upgrade --apply`)."""
 
-    async def install(self, settings: Any, context: Context, tell: Callable[[str], None]) -> None:
+    async def install(
+        self, settings: Any, context: SinkContext, tell: Callable[[str], None]
+    ) -> None:
         """Idempotent. `tell` gets a line for each thing done."""
 
 
@@ -91,7 +93,7 @@ class Explains(Protocol):
 class Examined(Protocol):
     """Has checks of its own in `driftline doctor`; its kind is an area there."""
 
-    def doctor(self, settings: Any, context: Context, seconds: float) -> "list[Check]":
+    def doctor(self, settings: Any, context: SinkContext, seconds: float) -> "list[Check]":
         """`seconds`: how long one call may take. The first check is the one that the others need."""
 
 

@@ -12,11 +12,11 @@ from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.records import topics
 from driftline.pipeline.settings.blocks import load_settings
 from driftline.sinks import installed
-from driftline.sinks.configured import destination
+from driftline.sinks.configured import configured_sink
 from driftline.sinks.module import Permitted, SinkModule
 
 
-class Policies(Commands):
+class PolicyCommands(Commands):
     """Our own commands, and one for each kind of sink that has roles at its destination."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -36,7 +36,7 @@ def _roles(name: str) -> click.Command | None:
     option = click.Option(["--role"], type=click.Choice(module.roles), help=only)
 
     def callback(role: str | None) -> None:
-        to = destination(load_settings(), name)
+        to = configured_sink(load_settings(), name)
         known = module.permissions(to.settings)
         click.echo(json.dumps(known[role] if role else known, indent=2))
 
@@ -57,7 +57,7 @@ class Grant(NamedTuple):
 LOOK = ("Describe", "DescribeConfigs")
 
 
-@click.group(name="permissions", cls=Policies)
+@click.group(name="permissions", cls=PolicyCommands)
 def command() -> None:
     """Print least-privilege policies."""
 
@@ -206,7 +206,7 @@ def grants(
 def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """Print the ACLs of each program. As kafka-acls commands, or JSON."""
     settings = load_settings()
-    to = destination(settings, sink)
+    to = configured_sink(settings, sink)
     every = grants(settings.worker.app_id, sink, settings.correlate.app_id, to.module)
     wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:

@@ -14,7 +14,7 @@ from driftline.pipeline.common.errors import NotThere, Undelivered, UserError, e
 from driftline.pipeline.ops.health import listen
 from driftline.pipeline.settings.blocks import Settings, load_settings
 from driftline.sinks import installed
-from driftline.sinks.configured import Destination, destination
+from driftline.sinks.configured import ConfiguredSink, configured_sink
 from driftline.sinks.module import Checks, Installs, SinkModule
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
@@ -41,7 +41,7 @@ class Sinks(Commands):
         def callback(install: bool = False, check_only: bool = False) -> int:
             exclusive({"--install": install, "--check": check_only})
             settings = load_settings()
-            return run(destination(settings, cmd_name), settings, install=install, check_only=check_only)  # fmt: skip
+            return run(configured_sink(settings, cmd_name), settings, install=install, check_only=check_only)  # fmt: skip
 
         return click.Command(cmd_name, callback=callback, params=params, help=_about(module))
 
@@ -56,7 +56,7 @@ def command() -> None:
     """Forward findings to a destination."""
 
 
-def run(to: Destination, settings: Settings, *, install: bool, check_only: bool) -> int:
+def run(to: ConfiguredSink, settings: Settings, *, install: bool, check_only: bool) -> int:
     """One sink until a signal; or its installation, or its check."""
     once, own = install or check_only, settings.sink
     page = listen(own.bind, own.port, "sink.port") if own.port and not once else nullcontext()
@@ -71,7 +71,7 @@ def run(to: Destination, settings: Settings, *, install: bool, check_only: bool)
 
 
 async def _run(
-    to: Destination, settings: Settings, install: bool, check_only: bool, listening: socket.socket | None
+    to: ConfiguredSink, settings: Settings, install: bool, check_only: bool, listening: socket.socket | None
 ) -> int:  # fmt: skip
     if install:
         await to.install(click.echo)

@@ -24,7 +24,7 @@ from driftline.pipeline.records.topics import (
 )
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.tasks import doctor_kafka
-from driftline.sinks.configured import Destination, configured, defaults
+from driftline.sinks.configured import ConfiguredSink, configured, defaults
 from driftline.sinks.installed import kinds, module
 from driftline.sinks.module import Examined
 
@@ -78,7 +78,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
     }  # fmt: skip
 
 
-def _sinks(settings: Settings) -> list[Destination]:
+def _sinks(settings: Settings) -> list[ConfiguredSink]:
     """Those that the settings name; else the first kind that has a block there, with its defaults."""
     found = configured(settings)
     if any(isinstance(one.module, Examined) for one in found):
@@ -86,7 +86,7 @@ def _sinks(settings: Settings) -> list[Destination]:
     return found + [one for one in defaults(settings) if isinstance(one.module, Examined)][:1]
 
 
-def _group(settings: Settings, sink: Destination, alone: bool, seconds: float) -> Check:
+def _group(settings: Settings, sink: ConfiguredSink, alone: bool, seconds: float) -> Check:
     """How far a sink's consumer group is."""
     what = "sink" if alone else f"sink {sink.name}"
     group = group_id(f"sink-{sink.name}")
@@ -98,7 +98,7 @@ def _group(settings: Settings, sink: Destination, alone: bool, seconds: float) -
     )  # fmt: skip
 
 
-def _examined(sinks: Sequence[Destination], seconds: float) -> dict[str, list[Check]]:
+def _examined(sinks: Sequence[ConfiguredSink], seconds: float) -> dict[str, list[Check]]:
     """The checks of every sink that has some, by its kind; those of a sink with another name are told by it."""
     out: dict[str, list[Check]] = {}
     for sink in sinks:

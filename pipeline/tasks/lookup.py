@@ -12,7 +12,7 @@ from driftline.pipeline.report.query import LEAST, named
 from driftline.pipeline.report.table import console
 from driftline.pipeline.report.totals import ascii_json, plain
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.configured import Destination, configured, destination
+from driftline.sinks.configured import ConfiguredSink, configured, configured_sink
 from driftline.sinks.module import Searched
 from rich.console import Console
 
@@ -23,7 +23,7 @@ KAFKA = "kafka"
 class Store(NamedTuple):
     """A sink's destination that can be asked."""
 
-    at: Destination
+    at: ConfiguredSink
     module: Searched
 
 
@@ -36,7 +36,7 @@ def store_of(settings: Settings, name: str | None) -> Store | None:
             if isinstance(one.module, Searched) and one.module.searchable(one.settings):
                 return Store(one, one.module)
         return None
-    at = destination(settings, name)
+    at = configured_sink(settings, name)
     if not isinstance(at.module, Searched):
         raise UserError(f"--store {name}: a sink of the kind {at.module.kind} cannot be searched (write --store kafka)")  # fmt: skip
     return Store(at, at.module)

@@ -10,7 +10,7 @@ from driftline.pipeline.kafka.topics_admin import Difference
 from driftline.pipeline.records.topics import Topic, groups_of, looking, state_of, topics_of
 from driftline.pipeline.settings.blocks import Kafka, Settings
 from driftline.pipeline.state import rows as state_rows
-from driftline.sinks.configured import Destination, configured
+from driftline.sinks.configured import ConfiguredSink, configured
 from driftline.sinks.module import Checks
 
 NEWEST = 50
@@ -136,5 +136,5 @@ def _sinks(settings: Settings) -> Iterator[Step]:
         yield Step(_named(one), "pending" if problem else "current", problem or "as it should be")
 
 
-def _named(one: Destination) -> str:
+def _named(one: ConfiguredSink) -> str:
     return f"sink {one.name}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from driftline.pipeline.common.errors import NotThere, UserError
 from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, Topic
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
-from driftline.sinks.module import Context, Found
+from driftline.sinks.module import Found, SinkContext
 
 if TYPE_CHECKING:
     from driftline.pipeline.ops.checks import Check
@@ -20,14 +20,14 @@ references = False
 roles = ("driftline_sink", "driftline_install", "driftline_reader")
 
 
-def create(settings: ElasticsearchSettings, context: Context) -> "Sink":
+def create(settings: ElasticsearchSettings, context: SinkContext) -> "Sink":
     from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 
     return ElasticsearchSink(settings, context=context)
 
 
 async def install(
-    settings: ElasticsearchSettings, context: Context, tell: Callable[[str], None]
+    settings: ElasticsearchSettings, context: SinkContext, tell: Callable[[str], None]
 ) -> None:
     """Writes templates and index; a changed mapping is replaced. `tell` gets a line for each thing done."""
     from driftline.sinks.elasticsearch.installation import install as write
@@ -37,7 +37,7 @@ async def install(
         await write(es, settings, context, tell)
 
 
-async def check(settings: ElasticsearchSettings, context: Context) -> str | None:
+async def check(settings: ElasticsearchSettings, context: SinkContext) -> str | None:
     """What differs from what install would write, with the next step; None if nothing does."""
     from driftline.sinks.elasticsearch.installation import check as compare
     from driftline.sinks.elasticsearch.sink import client
@@ -68,7 +68,7 @@ def explained(error: Exception, settings: ElasticsearchSettings) -> UserError | 
     return kind(f"Elasticsearch at {settings.url}: {why} ({look})")
 
 
-def doctor(settings: ElasticsearchSettings, context: Context, seconds: float) -> "list[Check]":
+def doctor(settings: ElasticsearchSettings, context: SinkContext, seconds: float) -> "list[Check]":
     """Health and version, and whether the templates are this version's."""
     from driftline.sinks.elasticsearch.examination import checks
 

@@ -7,12 +7,12 @@ from typing import Any
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.ops.checks import Check, Line, apart
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 
 SILENT = "is Elasticsearch running, and does elasticsearch.url name it?"
 
 
-def checks(settings: ElasticsearchSettings, context: Context, seconds: float) -> list[Check]:
+def checks(settings: ElasticsearchSettings, context: SinkContext, seconds: float) -> list[Check]:
     """Both of them; the second needs the first."""
 
     async def health(es: Any) -> Line:

@@ -14,7 +14,7 @@ from driftline.sinks.elasticsearch.refill import refill
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.templates import fingerprint, templates
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 from elasticsearch import AsyncElasticsearch, BadRequestError, NotFoundError
 
 ABANDONED_MS = 3_600_000
@@ -62,7 +62,7 @@ async def check(es: AsyncElasticsearch, name: str) -> str | None:
 async def install(
     es: AsyncElasticsearch,
     settings: ElasticsearchSettings,
-    context: Context,
+    context: SinkContext,
     tell: Callable[[str], None],
 ) -> None:
     """Makes what is missing; replaces the index behind the alias when the mapping has changed. Raises UserError."""
@@ -126,7 +126,7 @@ def _is_ours(about: dict[str, Any]) -> bool:
 async def _finish(
     es: AsyncElasticsearch,
     settings: ElasticsearchSettings,
-    context: Context,
+    context: SinkContext,
     index: str,
     tell: Callable[[str], None],
 ) -> None:
@@ -147,7 +147,7 @@ async def _finish(
 async def _fill(
     es: AsyncElasticsearch,
     settings: ElasticsearchSettings,
-    context: Context,
+    context: SinkContext,
     index: str,
     tell: Callable[[str], None],
 ) -> None:

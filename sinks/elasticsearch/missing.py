@@ -16,7 +16,7 @@ from driftline.pipeline.records.topics import FINDINGS, partition
 from driftline.sinks.base import Action, Busy, Receipt
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.restate import onto
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 
 log = logging.getLogger("driftline.sink")
 EVERY = 600.0
@@ -32,7 +32,7 @@ class Missing:
 
     def __init__(
         self,
-        context: Context,
+        context: SinkContext,
         render: Render,
         write: Write,
         now: Callable[[], float] = time.monotonic,

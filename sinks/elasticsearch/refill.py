@@ -18,7 +18,7 @@ from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.restate import onto
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 from elasticsearch import AsyncElasticsearch
 
 CHUNK = 1000
@@ -42,7 +42,7 @@ class Count:
 
 
 async def refill(
-    es: AsyncElasticsearch, settings: ElasticsearchSettings, context: Context, index: str
+    es: AsyncElasticsearch, settings: ElasticsearchSettings, context: SinkContext, index: str
 ) -> Count:
     """Every standing finding is there afterwards, and none that has ended. Raises UserError where Elasticsearch does not
     take them, and KafkaException."""
@@ -111,7 +111,7 @@ def _last(kafka: Kafka, partitions: list[int]) -> Iterator[Any]:
 
 
 def _actions(
-    sink: ElasticsearchSink, context: Context, message: Any, again: tuple[int, str] | None
+    sink: ElasticsearchSink, context: SinkContext, message: Any, again: tuple[int, str] | None
 ) -> Iterator[Action]:
     """What a statement asks for, seen when it was restated last."""
     now = int(time.time() * 1e6)

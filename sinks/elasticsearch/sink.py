@@ -12,7 +12,7 @@ from driftline.sinks.base import RESTATE, Action, Busy, Receipt
 from driftline.sinks.elasticsearch import alert_documents, drift, render, restate, topics
 from driftline.sinks.elasticsearch.missing import Missing
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 READ_AT_ONCE = 500
@@ -52,7 +52,7 @@ class ElasticsearchSink:
     topics = topics
 
     def __init__(
-        self, settings: ElasticsearchSettings, connection: AsyncElasticsearch | None = None, context: Context | None = None,
+        self, settings: ElasticsearchSettings, connection: AsyncElasticsearch | None = None, context: SinkContext | None = None,
     ) -> None:  # fmt: skip
         self._namespace = settings.namespace
         self._client = connection or client(settings)

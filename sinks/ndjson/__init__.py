@@ -13,7 +13,7 @@ from driftline.pipeline.common.environment_errors import place
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS, Topic
 from driftline.sinks.base import Action, Busy, Receipt
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 from driftline.sinks.ndjson.settings import NdjsonSettings
 
 kind = "ndjson"
@@ -68,7 +68,7 @@ class NdjsonSink:
         """Nothing is held open."""
 
 
-def create(settings: NdjsonSettings, context: Context) -> NdjsonSink:
+def create(settings: NdjsonSettings, context: SinkContext) -> NdjsonSink:
     """Raises UserError where the file cannot be written."""
     path = settings.path
     try:

@@ -23,7 +23,7 @@ from driftline.pipeline.records.topics import FINDINGS, SNAPSHOTS
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Receipt
-from driftline.sinks.configured import destination
+from driftline.sinks.configured import configured_sink
 from driftline.sinks.deliver import Deliverer
 from driftline.sinks.elasticsearch.render import ALIAS, actions
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
@@ -49,7 +49,7 @@ def run(n: int = N, rounds: int = ROUNDS) -> dict[str, Any]:
         )
         try:
             create(settings.kafka)
-            asyncio.run(destination(settings, "elasticsearch").install(lambda _: None))
+            asyncio.run(configured_sink(settings, "elasticsearch").install(lambda _: None))
             values = findings(n)
             _fill(settings, values)
             return asyncio.run(_rounds(settings, values, rounds))

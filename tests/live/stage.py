@@ -17,7 +17,7 @@ from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.records.topics import DEADLETTER, FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.configured import Destination, destination
+from driftline.sinks.configured import ConfiguredSink, configured_sink
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 from elasticsearch import ApiError, Elasticsearch
 
@@ -145,11 +145,11 @@ class Stage:
         )
 
     @property
-    def destination(self) -> Destination:
-        return destination(self.settings, "elasticsearch")
+    def configured(self) -> ConfiguredSink:
+        return configured_sink(self.settings, "elasticsearch")
 
     def install(self, tell: Callable[[str], None] = lambda _: None) -> None:
-        asyncio.run(self.destination.install(tell))
+        asyncio.run(self.configured.install(tell))
 
     def letters(self) -> list[str]:
         """The reasons of the sink's dead letters."""

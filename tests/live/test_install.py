@@ -59,9 +59,9 @@ def test_while_a_sink_writes(on: Stage, said: list[bytes], changed: Changed) -> 
     on.sink()
     on.say(said[:half])
     on.arrived()
-    assert asyncio.run(on.destination.check()) is None
+    assert asyncio.run(on.configured.check()) is None
     changed()
-    assert "another mapping" in str(asyncio.run(on.destination.check()))
+    assert "another mapping" in str(asyncio.run(on.configured.check()))
     on.say(said[half:])
     told: list[str] = []
     on.install(told.append)
@@ -70,7 +70,7 @@ def test_while_a_sink_writes(on: Stage, said: list[bytes], changed: Changed) -> 
     )
     on.arrived()
     assert on.indices() == ["v2*"]
-    assert asyncio.run(on.destination.check()) is None
+    assert asyncio.run(on.configured.check()) is None
     told.clear()
     on.install(told.append)
     assert any("as it should be" in line for line in told)
@@ -125,12 +125,12 @@ def test_an_installation_that_was_cut_off_is_finished_by_the_next(
     with pytest.raises(Cut):
         on.install(cut)
     assert on.indices() == left
-    assert asyncio.run(on.destination.check()) is not None
+    assert asyncio.run(on.configured.check()) is not None
     on.say([_ended(value) for value in _standing(on)[:20]])
     on.install()
     on.arrived()
     assert on.indices() == after
-    assert asyncio.run(on.destination.check()) is None
+    assert asyncio.run(on.configured.check()) is None
 
 
 def test_two_installations_at_once(on: Stage, said: list[bytes], changed: Changed) -> None:
@@ -140,7 +140,7 @@ def test_two_installations_at_once(on: Stage, said: list[bytes], changed: Change
     changed()
 
     async def both() -> list[Any]:
-        two = (on.destination.install(lambda _: None) for _ in range(2))
+        two = (on.configured.install(lambda _: None) for _ in range(2))
         return await asyncio.gather(*two, return_exceptions=True)
 
     ended = asyncio.run(both())
@@ -148,7 +148,7 @@ def test_two_installations_at_once(on: Stage, said: list[bytes], changed: Change
     assert None in ended
     on.arrived()
     assert [name for name in on.indices() if name.endswith("*")] == [on.indices()[-1]]
-    assert asyncio.run(on.destination.check()) is None
+    assert asyncio.run(on.configured.check()) is None
 
 
 def test_a_mapping_that_refuses_the_findings_is_not_swapped_in(
@@ -182,11 +182,11 @@ def test_a_view_that_was_deleted_is_filled_again(on: Stage, said: list[bytes]) -
 def test_templates_of_another_version_are_told(on: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     made: Callable[[], dict[str, Any]] = templates._history
     monkeypatch.setattr(templates, "_history", lambda: made() | {"priority": 301})
-    assert "driftline-history is another" in str(asyncio.run(on.destination.check()))
+    assert "driftline-history is another" in str(asyncio.run(on.configured.check()))
     on.install()
-    assert asyncio.run(on.destination.check()) is None
+    assert asyncio.run(on.configured.check()) is None
     on.direct.indices.delete_index_template(name="driftline-latest")  # the other is in use
-    assert "driftline-latest is missing" in str(asyncio.run(on.destination.check()))
+    assert "driftline-latest is missing" in str(asyncio.run(on.configured.check()))
 
 
 def test_a_sink_waits_for_a_view_that_is_not_filled(on: Stage) -> None:

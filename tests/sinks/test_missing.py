@@ -13,7 +13,7 @@ from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.elasticsearch import missing
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
-from driftline.sinks.module import Context
+from driftline.sinks.module import SinkContext
 
 from tests.sinks.node import Node
 from tests.sinks.test_deliver import Message
@@ -28,7 +28,7 @@ class Stage:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.node, self.said, self.read, self.away = Node(), list[tuple[str, bytes | None]](), list[set[int]](), False  # fmt: skip
         monkeypatch.setattr(missing, "read_all", self._read_all)
-        context = Context("elasticsearch", Kafka())
+        context = SinkContext("elasticsearch", Kafka())
         self.sink = ElasticsearchSink(ElasticsearchSettings(), self.node, context)  # type: ignore[arg-type]
         self.clock = 0.0
         self.runner = asyncio.Runner()

@@ -14,15 +14,15 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import elasticsearch, installed, ndjson
-from driftline.sinks.configured import configured, destination
+from driftline.sinks.configured import configured, configured_sink
 from driftline.sinks.module import (
     Checks,
-    Context,
     Examined,
     Explains,
     Installs,
     Permitted,
     Searched,
+    SinkContext,
     SinkSettings,
 )
 
@@ -35,7 +35,7 @@ class Foreign(SinkSettings):
     room: str = "general"
 
 
-def create(settings: Foreign, context: Context) -> object:
+def create(settings: Foreign, context: SinkContext) -> object:
     return SimpleNamespace(settings=settings, context=context)
 
 
@@ -78,7 +78,7 @@ def test_what_ours_are_capable_of() -> None:
 def test_one_of_another_package(others: dict[str, object]) -> None:
     others["pager"] = SimpleNamespace(kind="pager", Settings=Foreign, topics=(FINDINGS,), references=False, create=create)  # fmt: skip
     assert installed.kinds() == ["elasticsearch", "ndjson", "pager"]
-    found = destination(Settings(), "pager")
+    found = configured_sink(Settings(), "pager")
     assert (found.name, found.settings, found.context.name) == ("pager", Foreign(), "pager")
     assert configured(Settings()) == []
 
@@ -93,7 +93,7 @@ def test_one_of_another_package(others: dict[str, object]) -> None:
 def test_what_is_no_sink(others: dict[str, object], module: object, told: str) -> None:
     others["pager"] = module
     with pytest.raises(UserError, match=told):
-        destination(Settings(), "pager")
+        configured_sink(Settings(), "pager")
 
 
 def test_what_cannot_be_imported(others: dict[str, object]) -> None:
@@ -101,12 +101,12 @@ def test_what_cannot_be_imported(others: dict[str, object]) -> None:
     installed.kinds()
     del others["pager"]
     with pytest.raises(UserError, match="pager of an unknown package cannot be imported: "):
-        destination(Settings(), "pager")
+        configured_sink(Settings(), "pager")
 
 
 def test_blocks_of_the_settings_are_sinks() -> None:
     settings = Settings.model_validate({"ndjson": {"path": "x"}})
     assert [one.name for one in configured(settings)] == ["ndjson"]
-    assert destination(settings, "ndjson").settings == settings.ndjson
+    assert configured_sink(settings, "ndjson").settings == settings.ndjson
     with pytest.raises(UserError, match=r"ndjsn: no such sink \(did you mean 'ndjson'\?\)"):
-        destination(settings, "ndjsn")
+        configured_sink(settings, "ndjsn")
