@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.model import (
     CloudAccount,
     Gone,
@@ -176,14 +177,14 @@ def page_key(scope_key: str, page: int) -> str:
 
 def known_from(
     records: Iterable[tuple[bytes, bytes]],
-) -> tuple[dict[str, Known], dict[str, Sweep], list[str]]:
+) -> tuple[dict[str, Known], dict[str, Sweep], list[Problem]]:
     """What the compacted `sweeps` topic knows: uids by scope key, the headers, and what is no sweep.
 
     Pages that a header does not count (of a collector that died before it wrote one) are taken too: what they
     name was read, and a uid too many is at worst called gone once more."""
     known: dict[str, Known] = {}
     headers: dict[str, Sweep] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for key, value in records:
         name, hash_, number = key.decode(errors="replace").rpartition("#")
         try:
@@ -199,5 +200,6 @@ def known_from(
                 scope.organization = header.organization
         except (ValidationError, ValueError) as error:
             reason = str(error).splitlines()[0]
-            problems.append(f"driftline.sweeps, key {key[:200]!r}: not a sweep ({reason})")
+            place = f"driftline.sweeps, key {key[:200]!r}"
+            problems.append(Problem(f"not a sweep ({reason})", place=place))
     return known, headers, problems

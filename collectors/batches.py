@@ -157,8 +157,10 @@ class Batches:
 
     def _fail(self, why: str) -> None:
         raise NotThere(
-            f"Kafka at {self._where}: {why} (the sweep is given up, no header claims it; look at the brokers and"
-            " `driftline topics check`, then start again)"
+            f"{why}",
+            fix="the sweep is given up, no header claims it; look at the brokers and `driftline "
+            "topics check`, then start again",
+            place=f"Kafka at {self._where}",
         )
 
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import jmespath  # type: ignore[import-untyped]
 import re2  # type: ignore[import-untyped]
-from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.common.errors import Problem, UserError
+from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.model import CLASSES
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -297,13 +297,17 @@ def kinds(folder: Path | None = None) -> dict[str, Kind]:
     """Every row by its type. Raises UserError with every mistake, its file and line."""
     where = folder or Path(str(files("driftline.collectors.aws"))) / "kinds"
     out: dict[str, Kind] = {}
-    problems: list[str] = []
+    problems: list[Problem] = []
     for path in sorted(where.glob("*.yaml")):
         source = Source(path)
         problems += source.problems
         rows = source.data or []
         if not isinstance(rows, list):
-            problems.append(f"{source.at()}: not a list of rows (begin each row with `- type:`)")
+            problems.append(
+                Problem(
+                    "not a list of rows", fix="begin each row with `- type:`", place=source.at()
+                )
+            )
             continue
         for number, row in enumerate(rows):
             try:
@@ -312,25 +316,31 @@ def kinds(folder: Path | None = None) -> dict[str, Kind]:
                 problems += [_told(source, number, p) for p in error.errors(include_url=False)]
                 continue
             problems += [
-                f"{source.at(number, *place)}: {why}"
+                Problem(why, place=source.at(number, *place))
                 for place, why in _bad_paths(kind.model_dump(by_alias=True), ())
             ]
             if kind.type in out:
-                problems.append(f"{source.at(number)}: {kind.type} stands twice (keep one row)")
+                problems.append(
+                    Problem(
+                        f"{kind.type} stands twice", fix="keep one row", place=source.at(number)
+                    )
+                )
             out[kind.type] = kind
     if problems:
         raise UserError(*problems)
     return out
 
 
-def _told(source: Source, number: int, problem: Any) -> str:
+def _told(source: Source, number: int, problem: Any) -> Problem:
     place = source.at(number, *problem["loc"])
     field = ".".join(str(step) for step in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return (
-            f"{place}: unknown field {field!r}{nearest(str(problem['loc'][-1]), Kind.model_fields)}"
+        return Problem(
+            f"unknown field {field!r}",
+            fix=hint(str(problem["loc"][-1]), Kind.model_fields),
+            place=place,
         )
-    return f"{place}: {field}: {problem['msg']}"
+    return Problem(f"{field}: {problem['msg']}", place=place)
 
 
 def _bad_paths(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import installed
 from driftline.sinks.module import (
@@ -76,7 +76,7 @@ def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
     kind = installed.module(name)
     if kind is None:
         known = sorted({*every, *installed.kinds()})
-        raise UserError(f"{name}: no such sink{nearest(name, known)}")
+        raise UserError("no such sink", fix=hint(name, known), place=name)
     return _sink(settings, name, kind, kind.Settings())
 
 

@@ -33,10 +33,14 @@ def module(kind: str) -> SinkModule | None:
     lacking = [name for name in NEEDED if not hasattr(found, name)]
     if lacking:
         raise UserError(
-            f"{GROUP}: {kind} is not a sink's module: it lacks {', '.join(lacking)} (see CONTRIBUTING.md)"
+            f"{kind} is not a sink's module: it lacks {', '.join(lacking)}",
+            fix="see CONTRIBUTING.md",
+            place=GROUP,
         )
     if found.kind != kind:
         raise UserError(
-            f"{GROUP}: the entry point {kind} names a module of the kind {found.kind} (give both one name)"
+            f"the entry point {kind} names a module of the kind {found.kind}",
+            fix="give both one name",
+            place=GROUP,
         )
     return cast(SinkModule, found)

@@ -60,8 +60,9 @@ def command(
     if proposed and tapes and not (rules or builtin or logs):
         return _rules(proposed, tapes, form)
     raise UserError(
-        "backtest: --detections (or --builtin) with --cloudtrail or --tape, or --rules with --tape (write one pair or"
-        " the other)"
+        "--detections (or --builtin) with --cloudtrail or --tape, or --rules with --tape",
+        fix="write one pair or the other",
+        place="backtest",
     )
 
 
@@ -127,7 +128,11 @@ def _detections(
     found = detections(settings, rules, builtin=builtin)
     if not (found.rules or found.problems):
         named = ", ".join(map(str, rules))
-        raise UserError(f"--detections {named}: there is no Sigma rule in it (write another folder, or --builtin)")  # fmt: skip
+        raise UserError(
+            "there is no Sigma rule in it",
+            fix="write another folder, or --builtin",
+            place=f"--detections {named}",
+        )
     looking = at_work(settings, found)
     looking.matched = tally.hit
     judging = rulebook_and_options(settings) if tapes else (load((), builtin=False), None)

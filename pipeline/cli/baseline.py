@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from driftline.pipeline.cli._options import Commands, formats
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import load_settings
 
@@ -54,7 +54,11 @@ def approve(
         if type_ in (None, body.resource["type"]) and account in (None, body.resource["account"])
     ]  # fmt: skip
     if not bodies:
-        raise UserError(f"{', '.join(patterns)}: no such resource was read within a week (is it written as in a finding's resource.uid?)")  # fmt: skip
+        raise UserError(
+            "no such resource was read within a week",
+            fix="is it written as in a finding's resource.uid?",
+            place=f"{', '.join(patterns)}",
+        )
     lacking = 0
     records = []
     for body in sorted(bodies, key=lambda body: str(body.resource["uid"])):
@@ -166,7 +170,7 @@ def declare(
 )
 def revoke(uids: tuple[str, ...], kind: str) -> None:
     """End baselines. Their findings end with them."""
-    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.common.yaml_source import hint
     from driftline.pipeline.kafka import baseline_store
 
     settings, now = load_settings(), datetime.now(UTC)
@@ -177,7 +181,10 @@ def revoke(uids: tuple[str, ...], kind: str) -> None:
     }
     if unknown := [uid for uid in uids if uid not in known]:
         raise UserError(
-            *(f"{uid}: nothing is {kind} of it{nearest(uid, known)}" for uid in unknown)
+            *(
+                Problem(f"nothing is {kind} of it", fix=hint(uid, known), place=uid)
+                for uid in unknown
+            )
         )
     baseline_store.say(
         settings.kafka, [known[uid].model_copy(update={"at": now, "revoked": now}) for uid in uids]
@@ -226,7 +233,7 @@ def diff(uid: str, form: str) -> int:
         if b.uid == uid and b.revoked is None
     ]
     if not mine:
-        raise UserError(f"{uid}: there is no baseline of it (see: driftline baseline list)")
+        raise UserError("there is no baseline of it", fix="see: driftline baseline list", place=uid)
     body = baseline_store.present(settings.kafka, lambda one: one == uid).get(uid)
     if body is None:
         click.echo(f"{uid}: not read within a week, or gone", err=True)

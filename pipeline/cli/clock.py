@@ -28,7 +28,7 @@ def command(interval: str | None, once: bool) -> None:
             )
         except ValidationError as error:
             message = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise UserError(f"--interval {interval}: {message}") from None
+            raise UserError(message, place=f"--interval {interval}") from None
     # where ticks were not taken, later ones say all that they would have said
     with nullcontext() if once else patient(), explained(settings.kafka):
         there(settings.kafka, (CONTROL, EXCEPTIONS))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 from driftline.pipeline.cli._options import Commands
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, examine, load_settings, shown
 from driftline.pipeline.settings.warnings import warnings
@@ -32,14 +32,18 @@ def check() -> None:
     click.echo(f"the settings are good; {number_of(count, 'rule')}")
 
 
-def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
+def _rules(found: "Read[Settings]") -> tuple[int, list[Problem]]:
     """How many rules there are, and what is wrong with them, each with its place in the settings or in its file."""
     from driftline.pipeline.rulebook import load
 
     rules = found.settings.rules
     there = [path for path in rules.paths if path.exists()]
     wrong = [
-        f"{_element(found, 'rules', 'paths', number)}: there is no such folder (correct it)"
+        Problem(
+            "there is no such folder",
+            fix="correct it",
+            place=_element(found, "rules", "paths", number),
+        )
         for number, path in enumerate(rules.paths)
         if path not in there
     ]
@@ -47,13 +51,19 @@ def _rules(found: "Read[Settings]") -> tuple[int, list[str]]:
         return len(load(there, rules.overrides, builtin=rules.builtin).rules), wrong
     except UserError as error:
         placed = (
-            re.sub(r"^rules\.overrides\[(\d+)\]", lambda match: _override(found, match), problem)
+            problem.at(
+                re.sub(
+                    r"^rules\.overrides\[(\d+)\]",
+                    lambda match: _override(found, match),
+                    problem.place,
+                )
+            )
             for problem in error.problems
         )
         return 0, [*wrong, *placed]
 
 
-def _people(found: "Read[Settings]") -> list[str]:
+def _people(found: "Read[Settings]") -> list[Problem]:
     """What is wrong with the map of people's names, and with its files."""
     from driftline.pipeline.settings.people_files import names_of
 

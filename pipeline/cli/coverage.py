@@ -64,7 +64,9 @@ def command(form: str, account: str | None, lacking: bool, serve: str | None) ->
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not (port.isascii() and port.isdigit() and int(port) < 65_536):
-        raise UserError(f"--serve {text}: no address (write for example 9108, or 0.0.0.0:9108)")
+        raise UserError(
+            "no address", fix="write for example 9108, or 0.0.0.0:9108", place=f"--serve {text}"
+        )
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

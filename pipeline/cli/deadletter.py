@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from driftline.pipeline.cli._options import Commands, formats
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def show(id: str, form: str) -> None:
     with explained(settings.kafka):
         value = retry.value(settings.kafka, letter)
     if value is None:
-        raise UserError(f"{letter.id}: retention has just taken it (list again)")
+        raise UserError("retention has just taken it", fix="list again", place=letter.id)
     text = value.decode(errors="backslashreplace")
     if form == "json":
         both = {"value": text, "value_base64": base64.b64encode(value).decode()}
@@ -137,9 +137,11 @@ def _wanted(
     settings: Settings, ids: tuple[str, ...], every: bool, filters: dict[str, str | None]
 ) -> "list[Letter]":
     if every == bool(ids):
-        raise UserError("which letters? (write their ids, or --all; not both)")
+        raise UserError("which letters?", fix="write their ids, or --all; not both")
     if ids and any(filters.values()):
-        raise UserError("--reason, --topic and --since go with --all (leave them or the ids out)")
+        raise UserError(
+            "--reason, --topic and --since go with --all", fix="leave them or the ids out"
+        )
     letters = _standing(settings, **filters)
     return letters if every else _chosen(letters, ids)
 
@@ -179,16 +181,20 @@ def _chosen(letters: "Iterable[Letter]", ids: tuple[str, ...]) -> "list[Letter]"
         if len(found) == 1:
             out[found[0]] = known[found[0]]
         elif found:
-            problems.append(f"{id}: {len(found)} letters begin so (write more of the id)")
+            problems.append(
+                Problem(f"{len(found)} letters begin so", fix="write more of the id", place=id)
+            )
         else:
-            problems.append(f"{id}: no such letter (see: driftline deadletter list)")
+            problems.append(
+                Problem("no such letter", fix="see: driftline deadletter list", place=id)
+            )
     if problems:
         raise UserError(*problems)
     return list(out.values())
 
 
 def _topic(name: str | None) -> str | None:
-    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.common.yaml_source import hint
     from driftline.pipeline.records.topics import TOPICS, in_use
 
     names = [topic.name for topic in TOPICS]
@@ -196,7 +202,7 @@ def _topic(name: str | None) -> str | None:
         return name
     if (full := f"{in_use()}{name}") in names:
         return full
-    raise UserError(f"--topic {name}: no such topic{nearest(name, names)}")
+    raise UserError("no such topic", fix=hint(name, names), place=f"--topic {name}")
 
 
 def _since(text: str | None) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common import exit_codes
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
@@ -38,7 +38,7 @@ def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
 
     paths = paths or settings.exceptions.paths
     if not paths:
-        raise UserError("no folder of exceptions (name one, or set exceptions.paths)")
+        raise UserError("no folder of exceptions", fix="name one, or set exceptions.paths")
     found = checker(settings, now).folders(paths)
     if found.problems:
         raise UserError(*found.problems)
@@ -121,7 +121,9 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
 
     if (lasting is None) == (given["until"] is None):
         raise UserError(
-            "exceptions add: until when? (write --until DAY, or --for DURATION; not both)"
+            "until when?",
+            fix="write --until DAY, or --for DURATION; not both",
+            place="exceptions add",
         )
     settings = load_settings()
     rulebook = rulebook_and_options(settings)[0]
@@ -130,7 +132,9 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
         given["until"] = ahead("--for", lasting, now).isoformat()
     data = {name: value for name, value in given.items() if value not in (None, False)}
     if wrong := [tag for tag in tags if "=" not in tag]:
-        raise UserError(*(f"--tag {tag}: no tag (write KEY=VALUE)" for tag in wrong))
+        raise UserError(
+            *(Problem("no tag", fix="write KEY=VALUE", place=f"--tag {tag}") for tag in wrong)
+        )
     if tags:
         data["tags"] = dict(tag.split("=", 1) for tag in tags)
     found = Read()
@@ -139,7 +143,13 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
     )
     problems = found.problems
     if not problems and found.records[0].until <= now:
-        problems = [f"--until {given['until']}: it is over (write a day that is still to come)"]
+        problems = [
+            Problem(
+                "it is over",
+                fix="write a day that is still to come",
+                place=f"--until {given['until']}",
+            )
+        ]
     if problems:
         raise UserError(*problems)
     for warning in found.warnings:
@@ -152,14 +162,17 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
 def expire(ids: tuple[str, ...]) -> None:
     """End exceptions now. What still fails is open again."""
-    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.common.yaml_source import hint
     from driftline.pipeline.kafka import exception_store
 
     settings, now = load_settings(), datetime.now(UTC)
     known = exception_store.stored(settings.kafka)
     if unknown := [id for id in ids if id not in known]:
         raise UserError(
-            *(f"{id}: there is no such exception{nearest(id, known)}" for id in unknown)
+            *(
+                Problem("there is no such exception", fix=hint(id, known), place=id)
+                for id in unknown
+            )
         )
     over = [known[id].model_copy(update={"at": now, "ended": now}) for id in dict.fromkeys(ids)
             if known[id].in_force(now)]  # fmt: skip

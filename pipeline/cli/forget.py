@@ -37,12 +37,12 @@ def command(
 
     exclusive({"--dry-run": dry_run, "--yes": yes})
     if (account is None) == (uid is None) and not (account and uid):
-        raise UserError("what is to be forgotten? (write --account ID, or --uid UID)")
+        raise UserError("what is to be forgotten?", fix="write --account ID, or --uid UID")
     given = {"--account": account, "--uid": uid, "--region": region, "--type": type_}
     if wrong := [name for name, value in given.items() if value is not None and not value.strip()]:
-        raise UserError(f"{wrong[0]}: is empty (write it, or leave the option out)")
+        raise UserError("is empty", fix="write it, or leave the option out", place=wrong[0])
     if wrong := [name for name, value in given.items() if name != "--uid" and "*" in (value or "")]:
-        raise UserError(f"{wrong[0]}: holds a * (write it out: there are no patterns here)")
+        raise UserError("holds a *", fix="write it out: there are no patterns here", place=wrong[0])
     if uid and (region or type_):
         raise UserError("--region and --type go with --account: --uid names one resource")
     settings, wanted = load_settings(), forgetting.Wanted(account, uid, region, type_)
@@ -50,7 +50,10 @@ def command(
         found = forgetting.ends(read_compacted(settings.kafka, FINDINGS.name).values(), wanted)
     gone = forgetting.words(found, wanted, provider, datetime.now(UTC))
     if not gone:
-        raise UserError(f"no finding names {uid} (is it written as in a finding's resource.uid? if it has no findings, add --account)")  # fmt: skip
+        raise UserError(
+            f"no finding names {uid}",
+            fix="is it written as in a finding's resource.uid? if it has no findings, add --account",
+        )
     _show(found, form)
     if not found.resources:
         click.echo("no finding is of it (is it written right? driftline coverage shows accounts, regions and types)", err=True)  # fmt: skip
@@ -58,7 +61,9 @@ def command(
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise UserError("nothing was forgotten: nobody can be asked here (add --yes, or --dry-run)")  # fmt: skip
+            raise UserError(
+                "nothing was forgotten: nobody can be asked here", fix="add --yes, or --dry-run"
+            )
         click.confirm("forget all this?", abort=True, err=True)
     with explained(settings.kafka):
         keys = read_compacted(settings.kafka, SWEEPS.name)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import click
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.errors import UserError, exclusive
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.records import topics
 from driftline.pipeline.settings.blocks import load_settings
 from driftline.sinks import installed
@@ -99,22 +99,32 @@ def aws(
 
     exclusive({"--accounts": accounts, "--trust": trusted})
     if trusted is None and external_id is not None:
-        raise UserError("--external-id: goes with --trust (add --trust ACCOUNT, or leave it out)")
+        raise UserError(
+            "goes with --trust", fix="add --trust ACCOUNT, or leave it out", place="--external-id"
+        )
     if external_id is not None and not external_id.strip():
-        raise UserError("--external-id: is empty (write the id, or leave the option out)")
+        raise UserError(
+            "is empty", fix="write the id, or leave the option out", place="--external-id"
+        )
     if partition not in partitions():
         raise UserError(
-            f"--partition {partition}: no such partition (one of: {', '.join(partitions())})"
+            "no such partition",
+            fix=f"one of: {', '.join(partitions())}",
+            place=f"--partition {partition}",
         )
     own = load_settings().aws
     if trusted is not None:
         if len(trusted) != 12 or not trusted.isdigit():
-            raise UserError(f"--trust {trusted}: no account id (write its twelve digits)")
+            raise UserError(
+                "no account id", fix="write its twelve digits", place=f"--trust {trusted}"
+            )
         policy = trust_policy(trusted, external_id or own.external_id, partition)
     elif accounts is not None:
         if accounts != "all":
             raise UserError(
-                f"--accounts {accounts}: only all is known here (the reader's policy needs no account)"
+                "only all is known here",
+                fix="the reader's policy needs no account",
+                place=f"--accounts {accounts}",
             )
         policy = caller_policy(role_name or own.role_name, partition, chosen(types))
     else:
@@ -128,7 +138,7 @@ def grants(
     """Every program's needs, the sink's by its kind. Describe comes with Read and Write. Raises UserError."""
     kind = module or installed.module(sink)
     if kind is None:
-        raise UserError(f"{sink}: no such sink{nearest(sink, installed.kinds())}")
+        raise UserError("no such sink", fix=hint(sink, installed.kinds()), place=sink)
     read, write, settled = ("Read",), ("Write",), "DescribeConfigs"
     rows = [
         ("collector", topics.SNAPSHOTS, write),
@@ -211,7 +221,9 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:
         raise UserError(
-            f"--program {program}: no such program (one of: {', '.join(sorted({grant.program for grant in every}))})"
+            "no such program",
+            fix=f"one of: {', '.join(sorted({grant.program for grant in every}))}",
+            place=f"--program {program}",
         )
     who = {grant: principal.replace("{program}", grant.program) for grant in wanted}
     if form == "json":

@@ -26,9 +26,9 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
     first, last = moment("--from", since, now), moment("--to", until, now)
     in_order(first, last)
     if tape.exists() and not force:
-        raise UserError(f"{tape}: is there already (choose another name, or --force)")
+        raise UserError("is there already", fix="choose another name, or --force", place=tape)
     if not tape.absolute().parent.is_dir():
-        raise UserError(f"{tape}: there is no such folder")
+        raise UserError("there is no such folder", place=tape)
     with Console(stderr=True).status("reading …") as status:
         count, bad = recording.record(
             settings.kafka,

@@ -44,7 +44,11 @@ def command(
 
     At the end time passes until every alert is over; those that were going on when the records ended are told as such."""
     if (tape is None) == (not (tapes or logs or snapshots)):
-        raise UserError("replay: one TAPE, or --tape, --cloudtrail, --snapshots (write one or the other)")  # fmt: skip
+        raise UserError(
+            "one TAPE, or --tape, --cloudtrail, --snapshots",
+            fix="write one or the other",
+            place="replay",
+        )
     settings = load_settings()
     rulebook, options = rulebook_and_options(settings, paths)
     settings.exceptions.paths = []

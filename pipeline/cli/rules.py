@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 from driftline.pipeline.cli._options import Commands, formats
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint, nearest
 from driftline.pipeline.offline.content import rulebook_and_options
 from driftline.pipeline.rulebook import Rule, Rulebook
 from driftline.pipeline.settings.blocks import load_settings
@@ -66,7 +66,7 @@ def list_(
 ) -> None:
     """List the rules, or a framework's controls."""
     if controls and not framework:
-        raise UserError("--controls: of which framework? (add --framework ID)")
+        raise UserError("of which framework?", fix="add --framework ID", place="--controls")
     whole = _rulebook(paths)
     chosen = whole.only((), [type_] if type_ else [], framework or "")
     if controls and framework:
@@ -106,7 +106,11 @@ def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
 def _named(rulebook: Rulebook, ids: Sequence[str]) -> list[Rule]:
     """The rules of these ids. Raises UserError for what is none."""
     known = {rule.id: rule for rule in rulebook.rules}
-    wrong = [f"{id}: no such rule{nearest(id, known)} (driftline rules list shows all)" for id in ids if id not in known]  # fmt: skip
+    wrong = [
+        Problem(f"no such rule{nearest(id, known)}", fix="driftline rules list shows all", place=id)
+        for id in ids
+        if id not in known
+    ]
     if wrong:
         raise UserError(*wrong)
     return [known[id] for id in ids]
@@ -209,16 +213,18 @@ def new(id: str, type_: str, folder: Path) -> None:
 
     if not re.fullmatch(ID, id):
         raise UserError(
-            f"{id}: no rule's id (write lower-case words joined by -: own-bucket-logging)"
+            "no rule's id",
+            fix="write lower-case words joined by -: own-bucket-logging",
+            place=id,
         )
     if any(rule.id == id for rule in _rulebook(()).rules):
-        raise UserError(f"{id}: there is a rule of this id (choose another)")
+        raise UserError("there is a rule of this id", fix="choose another", place=id)
     shapes = builtin_shapes()
     if type_ not in shapes:
-        raise UserError(f"--type {type_}: no such type{nearest(type_, shapes)}")
+        raise UserError("no such type", fix=hint(type_, shapes), place=f"--type {type_}")
     path = folder / f"{id}.yaml"
     if path.exists():
-        raise UserError(f"{path} is there already (choose another id)")
+        raise UserError(f"{path} is there already", fix="choose another id")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE.format(id=id, type=type_, part=next(iter(shapes[type_]["parts"]))))
     click.echo(f"{path}: fill it, then run: driftline rules test --rules {folder} {id}")

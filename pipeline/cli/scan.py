@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 from driftline.pipeline.cli._options import Commands, choosing, formats
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.model import SEVERITIES, Snapshot, Sweep
 from driftline.pipeline.offline.content import accepted, redactor, rulebook_and_options
@@ -68,7 +68,7 @@ class Scan:
         self.types = sorted({rule.type for rule in self.rulebook.rules})
         self.left_out = {rule.type for rule in rulebook.rules} - set(self.types)
         if not self.types:
-            raise UserError("there are no rules (look at rules.builtin and rules.paths)")
+            raise UserError("there are no rules", fix="look at rules.builtin and rules.paths")
         self._given = given
         path: Path | None = given["output"]
         self._file = (
@@ -133,7 +133,7 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _unwritable(path: Path, error: OSError) -> str:
-    return f"--output {path}: {error.strerror} (choose another place)"
+    return Problem(error.strerror, fix="choose another place", place=f"--output {path}")
 
 
 def _budget(settings: Settings) -> float | None:

@@ -108,5 +108,5 @@ async def _deliver(sink: Any, settings: Settings, listening: socket.socket | Non
         click.echo(f"error: {why}", err=True)
         return EXIT_REFUSED
     except Undelivered as why:  # dead letters could not be written: Kafka is away
-        raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
+        raise NotThere(why, place=f"Kafka at {settings.kafka.bootstrap_servers}") from None
     return 0

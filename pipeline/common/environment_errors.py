@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 
 STEPS = {
     errno.ENOSPC: "free some space, or choose another place",
@@ -35,18 +35,15 @@ ROCKSDB = "IO error: "
 """How RocksDB's errors of its files begin; they come as plain exceptions."""
 
 
-def place(error: BaseException) -> str | None:
+def place(error: BaseException) -> Problem | None:
     """What an error of the system says, with its next step; None for any other error."""
     if isinstance(error, OSError) and error.errno in STEPS:
         where = ", ".join(os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike))  # fmt: skip
-        text = os.strerror(error.errno)
-        return (
-            f"{where}: {text} ({STEPS[error.errno]})" if where else f"{text} ({STEPS[error.errno]})"
-        )
+        return Problem(os.strerror(error.errno), STEPS[error.errno], where)
     return None
 
 
-def files(error: BaseException, folder: Path) -> str | None:
+def files(error: BaseException, folder: Path) -> Problem | None:
     """What happened to the files of a state; None where it is no error of theirs."""
     text = str(error)
     if place(error) is None and not text.startswith(ROCKSDB):
@@ -57,23 +54,27 @@ def files(error: BaseException, folder: Path) -> str | None:
         if full
         else "look at its rights and its disk; worker.state_dir names it"
     )
-    return f"the state in {folder} cannot be written: {text.removeprefix(ROCKSDB)} ({step}; nothing is lost)"
+    return Problem(
+        f"the state in {folder} cannot be written: {text.removeprefix(ROCKSDB)}",
+        fix=f"{step}; nothing is lost",
+    )
 
 
-def told(error: BaseException) -> str | None:
+def told(error: BaseException) -> Problem | None:
     """What a person is told of an exception that nobody has caught; None where it is a fault of ours."""
     if (text := place(error)) is not None:
         return text
     # a client that was not imported has raised nothing
     if (kafka := sys.modules.get("confluent_kafka")) and isinstance(error, kafka.KafkaException):
-        return f"Kafka: {error.args[0].str()} (try: driftline doctor --only kafka)"
+        return Problem(error.args[0].str(), place="Kafka", see="driftline doctor --only kafka")
     if (aws := sys.modules.get("driftline.collectors.aws.api.environment_errors")) and isinstance(
         error, aws.ERRORS
     ):
-        return str(aws.explained(error))
+        found: Problem = aws.explained(error)
+        return found
     elastic = sys.modules.get("elasticsearch")
     if elastic and isinstance(error, elastic.ApiError | elastic.TransportError):
-        return f"Elasticsearch: {error} (try: driftline doctor --only elasticsearch)"
+        return Problem(error, place="Elasticsearch", see="driftline doctor --only elasticsearch")
     return None
 
 
@@ -89,4 +90,4 @@ def writable(folder: Path, setting: str) -> None:
         if isinstance(error, FileExistsError):  # it is there, and no folder
             step = STEPS[errno.ENOTDIR]
         text = os.strerror(error.errno) if error.errno else str(error)
-        raise UserError(f"{setting}: {folder} cannot be written: {text} ({step})") from None
+        raise UserError(f"{folder} cannot be written: {text}", fix=step, place=setting) from None

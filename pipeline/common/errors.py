@@ -1,23 +1,89 @@
 """Errors that a person can mend: each says where, what, and what to write or do instead."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, ClassVar, Literal
+
+ProblemKind = Literal["invalid", "unavailable", "missing", "misconfigured"]
+"""What was given is invalid; a system does not answer; something does not exist; it exists with other properties."""
+
+
+class Problem(str):
+    """One thing that is wrong, as the line that people read: `place: text (fix)`.
+
+    The parts are fields of their own, so that no code has to take the line apart."""
+
+    text: str
+    fix: str
+    """The next step; empty where there is none."""
+    place: str
+    """`file:line:column`, a setting, an option or a system; empty where the text says it."""
+    kind: ProblemKind
+    see: str
+    """A command that tells more. It is part of the line, and left out where that command itself shows the problem."""
+
+    def __new__(
+        cls,
+        text: object,
+        fix: str = "",
+        place: object = "",
+        kind: ProblemKind = "invalid",
+        see: str = "",
+    ) -> "Problem":
+        step = " ".join(filter(None, (fix, see and f"try: {see}")))
+        where = str(place)
+        line = f"{where}: {text}" if where else str(text)
+        made = super().__new__(cls, f"{line} ({step})" if step else line)
+        made.text, made.fix, made.place, made.kind, made.see = str(text), fix, where, kind, see
+        return made
+
+    @property
+    def detail(self) -> str:
+        """Place and text, without the next step."""
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+    def at(self, place: object) -> "Problem":
+        """The same problem, found at another place."""
+        return Problem(self.text, self.fix, place, self.kind, self.see)
+
+    def under(self, place: object) -> "Problem":
+        """The same problem, with a place around its own."""
+        return self.at(f"{place}: {self.place}" if self.place else place)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Problem, (self.text, self.fix, self.place, self.kind, self.see)
+
+
+class InvalidValue(ValueError):
+    """A value that a validator refuses, with what to write instead."""
+
+    def __init__(self, text: str, fix: str = "") -> None:
+        self.problem = Problem(text, fix)
+        super().__init__(self.problem)
 
 
 class UserError(Exception):
-    """One or more mistakes of the caller. The command prints every line and exits with 2."""
+    """One or more mistakes of the caller. The command prints every line and exits with 2.
 
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems: tuple[str, ...] = problems
+    Takes problems, or the fields of one. Plain lines become problems without further fields."""
 
-    @classmethod
-    def of(cls, problems: Iterable[str]) -> "UserError":
-        return cls(*problems)
+    kind: ClassVar[ProblemKind] = "invalid"
+
+    def __init__(self, *problems: object, fix: str = "", place: object = "", see: str = "") -> None:
+        self.problems: tuple[Problem, ...] = tuple(
+            one if isinstance(one, Problem) else Problem(one, fix, place, self.kind, see)
+            for one in problems
+        )
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.problems
 
 
 class NotThere(UserError):
     """Another system does not answer. Perhaps the caller's mistake, perhaps only for now."""
+
+    kind = "unavailable"
 
 
 class Undelivered(OSError):
@@ -36,7 +102,7 @@ def exclusive(given: Mapping[str, object]) -> None:
     """Of these options, by their names, at most one is given. Raises UserError where more are."""
     said = [name for name, value in given.items() if value]
     if len(said) > 1:
-        raise UserError(f"{' and '.join(said)} exclude each other (leave one of them out)")
+        raise UserError(f"{' and '.join(said)} exclude each other", fix="leave one of them out")
 
 
 @contextmanager

@@ -15,7 +15,9 @@ def installed(group: str) -> dict[str, EntryPoint]:
         other = found.setdefault(one.name, one)
         if other.value != one.value:
             raise UserError(
-                f"{group}: {one.name} is both {other.value} and {one.value} (uninstall one of the packages)"
+                f"{one.name} is both {other.value} and {one.value}",
+                fix="uninstall one of the packages",
+                place=group,
             )
     return found
 
@@ -28,6 +30,7 @@ def load(group: str, name: str) -> Any:
     except Exception as error:  # whatever a foreign package does when it is imported
         package = one.dist.name if one.dist else "an unknown package"
         raise UserError(
-            f"{group}: {name} of {package} cannot be imported: {type(error).__name__}: {error}"
-            " (correct or uninstall the package)"
+            f"{name} of {package} cannot be imported: {type(error).__name__}: {error}",
+            fix="correct or uninstall the package",
+            place=group,
         ) from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.files import text as read_text
 
 DEEPEST = 64
@@ -47,7 +48,8 @@ class Source:
 
         Where it may hold secrets, `words` are the only ones of it that a problem may repeat. `first`: the number of
         the text's first line, where it is a part of a file."""
-        self.path, self.problems, self._words, self._first = path, list[str](), words, first
+        self.path, self._words, self._first = path, words, first
+        self.problems: list[Problem] = []
         self.places: dict[tuple[str | int, ...], Place] = {}
         self._seen: set[int] = set()
         self.data: Any = None
@@ -61,16 +63,16 @@ class Source:
                 if node is not None:
                     self.data = self._build(loader, node, ())
             except _Enough as enough:
-                self.problems.append(f"{path}:{first}:1: {enough}")
+                self.problems.append(Problem(enough, place=f"{path}:{first}:1"))
             finally:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             at = f"{mark.line + first}:{mark.column + 1}" if mark else f"{first}:1"
-            self.problems.append(f"{path}:{at}: {self._told(error)}")
+            self.problems.append(self._told(error).at(f"{path}:{at}"))
         except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
             why: object = error if words is None else _kind(error)
-            self.problems.append(f"{path}:1:1: cannot be read: {why}")
+            self.problems.append(Problem(f"cannot be read: {why}", place=f"{path}:1:1"))
 
     def at(self, *where: str | int) -> str:
         """`path:line:column` of a value, or of the nearest thing around it."""
@@ -79,20 +81,28 @@ class Source:
         line, column = self.places.get(where, (self._first, 1))
         return f"{self.path}:{line}:{column}"
 
-    def _told(self, error: yaml.MarkedYAMLError) -> str:
+    def _told(self, error: yaml.MarkedYAMLError) -> Problem:
         if self._words is None:
-            return f"{error.problem} (write valid YAML 1.2)"
+            return Problem(error.problem, "write valid YAML 1.2")
         problem = re.sub(r"(['\"]).*\1", "…", str(error.problem), flags=re.DOTALL)
-        return f"{problem} (write valid YAML 1.2; text with special characters in 'single quotes')"
+        return Problem(
+            problem, "write valid YAML 1.2; text with special characters in 'single quotes'"
+        )
 
     def _build(self, loader: "_Loader", node: yaml.Node, where: tuple[str | int, ...]) -> Any:
         if id(node) in self._seen:
-            self._tell(f"{self.at(*where)}: an alias (*name) is not read (write the value itself)")  # fmt: skip
+            self._tell(
+                Problem(
+                    "an alias (*name) is not read",
+                    fix="write the value itself",
+                    place=self.at(*where),
+                )
+            )
             return None
         self._seen.add(id(node))  # the nodes live as long as the tree
         self.places[where] = (node.start_mark.line + self._first, node.start_mark.column + 1)
         if len(where) > DEEPEST:
-            self._tell(f"{self.at(*where)}: nested deeper than {DEEPEST}")
+            self._tell(Problem(f"nested deeper than {DEEPEST}", place=self.at(*where)))
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(loader, node, where)
@@ -103,7 +113,7 @@ class Source:
             self.places[where] = (node.start_mark.line + 1 + self._first, 1 + self._indent(node))
         return self._scalar(_constructed(loader, node), where)
 
-    def _tell(self, problem: str) -> None:
+    def _tell(self, problem: Problem) -> None:
         self.problems.append(problem)
         if len(self.problems) >= MOST_PROBLEMS:
             raise _Enough(MORE)
@@ -113,7 +123,13 @@ class Source:
         whole = isinstance(value, int) and -(2**63) <= value < 2**64
         if whole or value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):  # fmt: skip
             return value
-        self._tell(f"{self.at(*where)}: neither text, a number of 64 bit, true, false nor null (write text in 'quotes')")  # fmt: skip
+        self._tell(
+            Problem(
+                "neither text, a number of 64 bit, true, false nor null",
+                fix="write text in 'quotes'",
+                place=self.at(*where),
+            )
+        )
         return None
 
     def _indent(self, node: yaml.ScalarNode) -> int:
@@ -134,11 +150,15 @@ class Source:
             key = _constructed(loader, key_node) if scalar else None
             here = f"{self.path}:{mark.line + self._first}:{mark.column + 1}"
             if not isinstance(key, str | int):
-                self._tell(f"{here}: a key must be text (write a plain word, and no alias)")
+                self._tell(
+                    Problem(
+                        "a key must be text", fix="write a plain word, and no alias", place=here
+                    )
+                )
                 continue
             if key in out:
                 named = repr(key) if self._words is None or key in self._words else "a name"
-                self._tell(f"{here}: {named} is written twice (keep one of them)")
+                self._tell(Problem(f"{named} is written twice", fix="keep one of them", place=here))
             self.places[*where, key] = (mark.line + self._first, mark.column + 1)
             out[key] = self._build(loader, value_node, (*where, key))
         return out
@@ -245,17 +265,28 @@ def files(
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """` (did you mean 'x'?)`. Where nothing is spelled like it: the list of what is known, if that is short, or those
-    of a long one that share most words with it; else nothing."""
+    """`hint` as a remark in parentheses behind a text; empty where there is no hint."""
+    found = hint(word, known)
+    return f" ({found})" if found else ""
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """`did you mean 'x'?`. Where nothing is spelled like it: the list of what is known, if that is short, or those of a
+    long one that share most words with it; else nothing."""
     names = sorted(known)
-    folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(word.casefold(), folded, 1, 0.6)
-    if close:
-        return f" (did you mean {folded[close[0]]!r}?)"
+    if close := closest(word, names):
+        return f"did you mean {close!r}?"
     if len(names) <= MOST_NAMES:
-        return f" (known: {', '.join(names)})" if names else ""
+        return f"known: {', '.join(names)}" if names else ""
     alike = _alike(word, names)
-    return f" (did you mean {' or '.join(map(repr, alike))}?)" if alike else ""
+    return f"did you mean {' or '.join(map(repr, alike))}?" if alike else ""
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The name that is spelled most like a word; None where none is."""
+    folded = {name.casefold(): name for name in known}
+    found = difflib.get_close_matches(word.casefold(), folded, 1, 0.6)
+    return folded[found[0]] if found else None
 
 
 def _alike(word: str, names: Iterable[str]) -> list[str]:

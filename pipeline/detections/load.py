@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from driftline.pipeline.common import files
-from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.common.errors import Problem, UserError
+from driftline.pipeline.common.yaml_source import Source, hint, nearest
 from driftline.pipeline.detections.correlations import Correlation, correlation
 from driftline.pipeline.detections.match import Refused
 from driftline.pipeline.detections.rule import Detection, compiled
@@ -148,7 +148,13 @@ def _documents(path: Path) -> Iterator[Source]:
             count += 1
             if count > MOST_DOCUMENTS:
                 rest = Source(path, "", first=line)
-                rest.problems.append(f"{rest.at()}: more than {MOST_DOCUMENTS} documents (make several files of it)")  # fmt: skip
+                rest.problems.append(
+                    Problem(
+                        f"more than {MOST_DOCUMENTS} documents",
+                        fix="make several files of it",
+                        place=rest.at(),
+                    )
+                )
                 yield rest
                 return
             yield Source(path, part, first=line)
@@ -159,21 +165,29 @@ def _documents(path: Path) -> Iterator[Source]:
 def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
     data = source.data
     if not isinstance(data, dict):
-        problems = source.problems or [f"{source.at()}: no Sigma document (it begins with title:)"]
+        problems = source.problems or [
+            Problem("no Sigma document", fix="it begins with title:", place=source.at())
+        ]
         found.told.append(Told(str(source.path), source.at(), "", "unknown", tuple(problems)))
         return
     kind = next((k for k in ("correlation", "filter") if k in data), "rule")
     problems = list(source.problems)
     problems += [
-        f"{source.at(key)}: unknown key {key!r}{nearest(str(key), KNOWN)}" for key in data if key not in KNOWN
-    ]  # fmt: skip
+        Problem(f"unknown key {key!r}", hint(str(key), KNOWN), source.at(key))
+        for key in data
+        if key not in KNOWN
+    ]
     title = str(data.get("title", ""))
     id = str(data.get("id") or data.get("name") or title)
     told = Told(str(source.path), source.at(), title, kind, (), str(data.get("name") or ""), id)
     if not id:
-        problems.append(f"{source.at()}: it has neither id nor title")
+        problems.append(Problem("it has neither id nor title", place=source.at()))
     elif id in found.rules or id in found.correlations:
-        problems.append(f"{source.at('id')}: {id} stands in another file too (choose another id)")
+        problems.append(
+            Problem(
+                f"{id} stands in another file too", fix="choose another id", place=source.at("id")
+            )
+        )
     if not problems:
         try:
             if kind == "rule":
@@ -184,7 +198,7 @@ def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[
                 filters.append((told, data))
         except Exception as why:  # whatever a document raises is that document's mistake
             place = source.at(kind if kind != "rule" else "detection")
-            problems.append(f"{place}: {_told(why)}")
+            problems.append(Problem(_told(why), place=place))
     found.told.append(replace(told, problems=tuple(problems)))
 
 
@@ -217,11 +231,11 @@ def _filtered(found: Detections, filters: list[tuple[Told, dict[str, Any]]], lis
         try:
             own = compiled({"title": told.title, "logsource": data.get("logsource", {}), "detection": condition}, lists)  # fmt: skip
         except Exception as why:
-            problems.append(f"{told.place}: {_told(why)}")
+            problems.append(Problem(_told(why), place=told.place))
         else:
             ids = list(found.rules) if wanted == "any" else [named.get(str(one)) for one in wanted]
             unknown = [str(one) for one, id in zip(wanted, ids, strict=False) if id is None]
-            problems += [f"{told.place}: no rule {one}{nearest(one, named)}" for one in unknown]
+            problems += [Problem(f"no rule {one}", hint(one, named), told.place) for one in unknown]
             for id in ids:
                 if id in found.rules:
                     found.rules[id] = _both(found.rules[id], own)
@@ -250,7 +264,12 @@ def _connected(found: Detections) -> None:
             for name in unknown
         ]  # fmt: skip
         if round_:
-            why.append(f"{one.path}: correlation {id} refers to itself (by {' → '.join(round_)})")
+            why.append(
+                Problem(
+                    f"correlation {id} refers to itself (by {' → '.join(round_)})",
+                    place=one.path,
+                )
+            )
         if why:
             del found.correlations[id]
             found.told = [replace(told, problems=tuple(why)) if (told.path, told.id, told.problems) == (one.path, id, ()) else told for told in found.told]  # fmt: skip

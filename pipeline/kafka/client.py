@@ -19,7 +19,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
-from driftline.pipeline.common.errors import NotThere, Undelivered, UserError
+from driftline.pipeline.common.errors import NotThere, Problem, Undelivered, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.retries import TIMEOUT, Retrying, answer, retriable, retrying, to_end
 from driftline.pipeline.records.topics import looking
@@ -34,7 +34,11 @@ CALLBACKS = {"error_cb": "error_cb"}
 """The settings whose names have no dots."""
 AWAY = 8.0
 """Seconds after which brokers that have not answered are told to be away."""
-STEP = "is it running, is the address right, and do kafka.security_protocol and the credentials fit? try: driftline doctor"
+STEP = (
+    "is it running, is the address right, and do kafka.security_protocol and the credentials fit?"
+)
+DOCTOR = "driftline doctor"
+SILENT = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001 - their public names
 TRIED = re.compile(
     r"^\S+/(?:bootstrap|\d+): |Connect to \S+ failed: |^Failed to get [a-z ]+: | \(after \d+ms in state \w+\)"
 )
@@ -140,7 +144,7 @@ def _refuses(error: KafkaError) -> bool:
     return own or "SSL routines" in error.str()
 
 
-def _refusal(kafka: Kafka, text: str) -> str:
+def _refusal(kafka: Kafka, text: str) -> Problem:
     reason = re.sub(
         r"^\w+://\S+: |\(after \d+ms in state \w+\)|, verify that ssl\.ca\.location .*", "", text
     )
@@ -154,23 +158,28 @@ def _refusal(kafka: Kafka, text: str) -> str:
         look = "kafka.security_protocol and kafka.ca_file"
     else:
         look = "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
-    return f"Kafka at {kafka.bootstrap_servers} refuses us: {reason.strip()} (look at {look})"
+    return Problem(
+        f"Kafka at {kafka.bootstrap_servers} refuses us: {reason.strip()}", fix=f"look at {look}"
+    )
 
 
-def _silence(kafka: Kafka, told: list[KafkaError]) -> str:
+def _silence(kafka: Kafka, told: list[KafkaError]) -> Problem:
+    see = ""
     why = next((e for e in told if e.code() != KafkaError._ALL_BROKERS_DOWN), told[-1])  # noqa: SLF001 - its public name
     if why.code() in NOWHERE:
         step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics create, or is kafka.topic_prefix another?"
     elif why.code() in DENIED:
         step = "this user has no right to it; driftline permissions kafka prints what is needed"
     else:
-        step = STEP
+        step, see = STEP, DOCTOR
     text = TRIED.sub("", why.str())
-    if text in ("Local: Broker transport failure", "Local: Timed out"):
+    if (
+        why.code() in SILENT and text == KafkaError(why.code()).str()
+    ):  # it says no more than its code
         text = "no answer"
     elif why.code() in NOWHERE:
         text = "unknown topic"
-    return f"Kafka at {kafka.bootstrap_servers}: {text} ({step})"
+    return Problem(text, step, f"Kafka at {kafka.bootstrap_servers}", see=see)
 
 
 @contextmanager
@@ -186,7 +195,8 @@ def explained(kafka: Kafka) -> Iterator[None]:
         kind = NotThere if away or error.args[0].code() in NOWHERE else UserError
         raise kind(_silence(kafka, [error.args[0]])) from None
     except Undelivered as error:
-        raise NotThere(f"Kafka at {kafka.bootstrap_servers}: {error} ({STEP})") from None
+        where = f"Kafka at {kafka.bootstrap_servers}"
+        raise NotThere(error, fix=STEP, place=where, see=DOCTOR) from None
 
 
 def read_all(
@@ -271,8 +281,15 @@ def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
     left = producer.flush(seconds)
     problems = []
     if left:
-        problems.append(f"{number_of(left, 'message')} not delivered within {seconds:.0f} s")
+        problems.append(
+            Problem(f"{number_of(left, 'message')} not delivered within {seconds:.0f} s")
+        )
     if delivered.failed:
-        problems.append(f"{number_of(len(delivered.failed), 'message')} refused, the first: {delivered.failed[0]}")  # fmt: skip
+        problems.append(
+            Problem(
+                f"{number_of(len(delivered.failed), 'message')} refused, the first: "
+                f"{delivered.failed[0]}"
+            )
+        )
     if problems:
         raise Undelivered("; ".join(problems))

@@ -84,8 +84,10 @@ def run(
             flush(out, delivery, TAIL)
         elif newest - watermark > AHEAD:
             raise UserError(
-                f"the newest tick is of {rfc3339(newest)}, this clock would say {rfc3339(watermark)}: time never runs back"
-                " (is this machine's clock right? If that tick is wrong, wait, or begin with empty topics)"
+                f"the newest tick is of {rfc3339(newest)}, this clock would say {rfc3339(watermark)}: "
+                "time never runs back",
+                fix="is this machine's clock right? If that tick is wrong, wait, or begin with empty "
+                "topics",
             )
         if once:
             return

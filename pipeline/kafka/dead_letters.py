@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
+from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.model import rfc3339
 from driftline.pipeline.records.topics import DEADLETTER
 
@@ -111,7 +112,7 @@ class Box:
 
     def __init__(self, messages: Iterable[Any] = ()) -> None:
         self.letters: dict[str, Letter] = {}
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
         for message in messages:
             self.add(message)
 
@@ -131,7 +132,7 @@ class Box:
                 self.letters.pop(str(id), None)
         except (ValueError, TypeError):
             where = f"{DEADLETTER.name}[{message.partition()}], offset {message.offset()}"
-            self.problems.append(f"{where}: not an acknowledgement (passed over)")
+            self.problems.append(Problem("not an acknowledgement, skipped", place=where))
 
 
 def acknowledgements(ids: Iterable[str], outcome: Outcome) -> Iterable[dict[str, Any]]:

@@ -145,7 +145,7 @@ class Sender:
             flush(self._producer, self._delivery, PATIENCE)
         except OSError as error:
             raise UserError(
-                f"Kafka: {error} (nothing is lost, the letters stay; try again)"
+                error, fix="nothing is lost, the letters stay; try again", place="Kafka"
             ) from None
 
     def acknowledge(self, letters: Iterable[Letter], outcome: Outcome) -> None:

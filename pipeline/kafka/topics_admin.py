@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     NewTopic,
     ResourceType,
 )
-from driftline.pipeline.common.errors import NotThere
+from driftline.pipeline.common.errors import NotThere, Problem, ProblemKind
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import TIMEOUT, admin, answer, explained, reached
 from driftline.pipeline.records.topics import APP_ID, CORRELATE_ID, Topic, topics_of
@@ -101,7 +101,10 @@ def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
             continue
         left, row = left | asked, 0
         if time.monotonic() > end:
-            raise NotThere(f"the topics are made, but the broker {told} does not know them yet (look at its log)")  # fmt: skip
+            raise NotThere(
+                f"the topics are made, but the broker {told} does not know them yet",
+                fix="look at its log",
+            )
 
 
 class Difference(NamedTuple):
@@ -119,8 +122,12 @@ class Difference(NamedTuple):
     """Whether it has another number of partitions."""
 
     @property
-    def text(self) -> str:
-        return f"{self.topic.name}: {self.cause} ({self.step})"
+    def kind(self) -> ProblemKind:
+        return "missing" if self.missing else "misconfigured"
+
+    @property
+    def problem(self) -> Problem:
+        return Problem(self.cause, self.step, self.topic.name, self.kind)
 
     @property
     def broken(self) -> bool:
@@ -153,14 +160,14 @@ def there(kafka: Kafka, topics: Sequence[Topic]) -> None:
         known = reached(kafka).list_topics(timeout=TIMEOUT).topics
     lacking = [_missing(topic) for topic in topics if topic.name not in known]
     for line in told(lacking, len(topics)):
-        raise NotThere(f"Kafka at {kafka.bootstrap_servers}: {line}")
+        raise NotThere(line.under(f"Kafka at {kafka.bootstrap_servers}"))
 
 
 def _missing(topic: Topic) -> Difference:
     return Difference(topic, "missing", CREATE, missing=True)
 
 
-def told(differences: Iterable[Difference], of: int) -> list[str]:
+def told(differences: Iterable[Difference], of: int) -> list[Problem]:
     """A line for each cause, of so many topics; with the next step."""
     by_cause: dict[str, list[Difference]] = {}
     for one in differences:
@@ -168,13 +175,18 @@ def told(differences: Iterable[Difference], of: int) -> list[str]:
     out = []
     for cause, alike in by_cause.items():
         if len(alike) == 1:
-            out.append(alike[0].text)
+            out.append(alike[0].problem)
             continue
         names = [one.topic.name for one in alike]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         step = "run: driftline upgrade --apply" if alike[0].setting else alike[0].step
         out.append(
-            f"{len(names)} of {of} topics: {cause}: {', '.join(names[:SHOWN])}{more} ({step})"
+            Problem(
+                f"{cause}: {', '.join(names[:SHOWN])}{more}",
+                step,
+                f"{len(names)} of {of} topics",
+                alike[0].kind,
+            )
         )
     return out
 
@@ -187,7 +199,7 @@ def remember(folder: Path, found: Mapping[str, str]) -> None:
     new.replace(folder / MADE_FROM)
 
 
-def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[str]:
+def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[Problem]:
     """Topics that were made anew since the state in a folder was made from them, and whose ids nobody has accepted; none
     where there is no state here."""
     try:
@@ -197,8 +209,12 @@ def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[s
     every = {topic.own: topic for topic in topics_of(folder.name, folder.name)}
     topics = [topic for own, topic in every.items() if own in known]
     return [
-        f"{every[own].name}: made anew since the state in {folder} was made from it (id {known[own]}, now {id}): the"
-        f" worker there exits with 6 (is kafka.bootstrap_servers right? if it is, {_accepted(own, id)})"
+        Problem(
+            f"made anew since the state in {folder} was made from it (id {known[own]}, now {id}): "
+            "the worker there exits with 6",
+            fix=f"is kafka.bootstrap_servers right? if it is, {_accepted(own, id)}",
+            place=every[own].name,
+        )
         for own, id in ids(kafka, topics).items()
         if known[own] != id and (id not in accepted or own.endswith(CHANGELOG))
     ]
@@ -216,7 +232,7 @@ def check(
     only: Sequence[Topic] | None = None,
     app_id: str = APP_ID,
     correlate_id: str = CORRELATE_ID,
-) -> list[str]:
+) -> list[Problem]:
     """What differs from driftline.pipeline.records.topics, each with the next step; empty if nothing does."""
     topics = topics_of(app_id, correlate_id) if only is None else only
     return told(compare(kafka, topics), len(topics))

@@ -122,8 +122,9 @@ def _nobody(folder: Path) -> int:
     for parent in folder.absolute().parents:
         if not parent.stat().st_mode & 0o001:
             raise UserError(
-                f"{parent}: closed to the user nobody, as whom Elasticsearch runs where root starts it"
-                " (name a folder that everybody may enter: DRIFTLINE_CACHE)"
+                "closed to the user nobody, as whom Elasticsearch runs where root starts it",
+                fix="name a folder that everybody may enter: DRIFTLINE_CACHE",
+                place=parent,
             )
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, user.pw_uid, user.pw_gid)

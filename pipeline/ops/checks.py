@@ -1,6 +1,6 @@
-"""`driftline doctor`: checks side by side, each bounded by a time-out, each with its next step.
+"""`driftline doctor`: runs checks in parallel, each with a time-out and a next step.
 
-Here are the checks of settings, Kafka and Elasticsearch; those of AWS are in driftline.collectors.aws.doctor."""
+The checks themselves are in driftline.pipeline.tasks.doctor and driftline.collectors.aws.doctor."""
 
 import queue
 import threading
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 
 State = Literal["ok", "warn", "fail", "unknown"]
 STATES: tuple[State, ...] = ("ok", "unknown", "warn", "fail")
@@ -67,7 +67,7 @@ class _Job(threading.Thread):
             for line in self.check.ask():
                 self.lines.append(line)
         except UserError as error:
-            self.lines += [Line(what, "fail", *apart(problem)) for problem in error.problems]
+            self.lines += [failed(what, problem) for problem in error.problems]
         except Exception as error:  # shown as what it is: no check may hide the others
             told = f"{type(error).__name__}: {error}"
             self.lines.append(Line(what, "unknown", told, self.check.silent or "please report it"))
@@ -120,11 +120,9 @@ def exit_code(lines: Iterable[Line]) -> int:
     return {"ok": 0, "warn": 1, "unknown": 1, "fail": 2}[worst(lines)]
 
 
-def apart(problem: str) -> tuple[str, str]:
-    """What is wrong and what to do, of a text that ends with the latter in parentheses."""
-    problem = problem.replace(" try: driftline doctor", "")  # that is where we are
-    text, bracket, step = problem.removesuffix(")").rpartition(" (")
-    return (text, step) if bracket and problem.endswith(")") else (problem, "")
+def failed(what: str, problem: Problem, state: State = "fail") -> Line:
+    """A problem as an answer. Its `see` names this command, so it is left out."""
+    return Line(what, state, problem.detail, problem.fix)
 
 
 @dataclass
@@ -166,8 +164,8 @@ def side_by_side(
     return [(one, got.errors.get(number, late)) for number, one in enumerate(asked)]
 
 
-def named(checks: Iterable[Check], settings_problems: Iterable[str]) -> Iterator[Line]:
+def named(checks: Iterable[Check], settings_problems: Iterable[Problem]) -> Iterator[Line]:
     """What is told where the settings cannot be read: their mistakes, and that nothing else was asked."""
-    yield from (Line("settings", "fail", *apart(problem)) for problem in settings_problems)
+    yield from (failed("settings", problem) for problem in settings_problems)
     for check in checks:
         yield Line(check.what, "unknown", "not asked: the settings cannot be read", "fix first: settings")  # fmt: skip

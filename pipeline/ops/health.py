@@ -94,9 +94,9 @@ def listen(bind: str, port: int, setting: str) -> socket.socket:
         where = f"{setting}: {bind}:{port}"
         if error.errno == errno.EADDRINUSE:
             step = f"another program listens there, perhaps another one of these; give each its own {setting}"
-            raise UserError(f"{where} is in use ({step})") from None
+            raise UserError(f"{where} is in use", fix=step) from None
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        raise UserError(f"{where}: {why} (choose another address or port)") from None
+        raise UserError(why, fix="choose another address or port", place=where) from None
 
 
 def serve(listening: socket.socket, alive: Callable[[], bool] = lambda: True) -> int:

@@ -58,7 +58,7 @@ def read(path: Path, told: Callable[[str], None]) -> Iterator[Entry]:
                     except Malformed as why:
                         told(f"{path}:{number}: {why}")
     except UNREADABLE as error:
-        raise UserError(f"{path}: cannot be read: {error} (is it a whole file?)") from None
+        raise UserError(f"cannot be read: {error}", fix="is it a whole file?", place=path) from None
 
 
 def _lines(file: Any) -> Iterator[bytes]:
@@ -98,11 +98,16 @@ def _header(path: Path, line: bytes) -> None:
         header = None
     if not isinstance(header, dict) or header.get("driftline") != "tape":
         raise UserError(
-            f'{path}:1: not a tape (a tape begins with {{"driftline":"tape","version":1}}; replay takes AWS Config files by --snapshots, CloudTrail logs by --cloudtrail)'
+            "not a tape",
+            fix='a tape begins with {"driftline":"tape","version":1}; replay takes AWS Config '
+            "files by --snapshots, CloudTrail logs by --cloudtrail",
+            place=f"{path}:1",
         )
     if header.get("version") != 1:
         raise UserError(
-            f"{path}:1: tape version {header.get('version')!r} (this Driftline reads 1: use a newer one)"
+            f"tape version {header.get('version')!r}",
+            fix="this Driftline reads 1: use a newer one",
+            place=f"{path}:1",
         )
 
 

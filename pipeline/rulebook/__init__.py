@@ -7,9 +7,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.files import text as read_text
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint, nearest
 from driftline.pipeline.model.finding import Severity
 from driftline.pipeline.rulebook.baseline_rules import STANDING
 from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_frameworks, load_frameworks
@@ -126,15 +126,21 @@ class Rulebook:
     ) -> "Rulebook":
         """A smaller rulebook. Raises UserError where nothing of that name is known."""
         known = {rule.id for rule in self.rules}
-        problems = [f"--rule {i}: no such rule{nearest(i, known)}" for i in ids if i not in known]
+        problems = [
+            Problem("no such rule", fix=hint(i, known), place=f"--rule {i}")
+            for i in ids
+            if i not in known
+        ]
         problems += [
-            f"--type {type}: no rule is about it{nearest(type, self._by_type)}"
+            Problem("no rule is about it", fix=hint(type, self._by_type), place=f"--type {type}")
             for type in types
             if type not in self._by_type
         ]
         if framework and framework not in self.frameworks.catalogues:
             near = nearest(framework, self.frameworks.catalogues)
-            problems.append(f"--framework {framework}: there is no such framework{near}")
+            problems.append(
+                Problem(f"there is no such framework{near}", place=f"--framework {framework}")
+            )
         if problems:
             raise UserError(*problems)
         kept = [
@@ -181,7 +187,7 @@ _COMPILED: dict[Path, tuple[str, Rule]] = {}
 """The rules of this process by their files, each with its text: loading again compiles what has changed."""
 
 
-def _compiled(path: Path) -> tuple[Rule | None, list[str]]:
+def _compiled(path: Path) -> tuple[Rule | None, list[Problem]]:
     """As `load_rule`, of a file that the built-in shapes and frameworks hold for."""
     try:
         text = read_text(path)
@@ -210,7 +216,11 @@ def load(
     for folder in [*([builtin_folder()] if builtin else []), *paths]:
         if not folder.exists():
             problems.append(
-                f"{folder}: there is no such folder of rules (correct rules.paths or --rules)"
+                Problem(
+                    "there is no such folder of rules",
+                    fix="correct rules.paths or --rules",
+                    place=folder,
+                )
             )
         files |= {path.resolve(): path for path in rule_files(folder)}
     known = shapes is builtin_shapes() and frameworks is built_in_frameworks()
@@ -219,7 +229,11 @@ def load(
         problems += wrong
         if rule is not None and rule.id in rules:
             problems.append(
-                f"{path}:1:1: rule {rule.id} stands in {rules[rule.id].path} too (choose another id)"
+                Problem(
+                    f"rule {rule.id} stands in {rules[rule.id].path} too",
+                    fix="choose another id",
+                    place=f"{path}:1:1",
+                )
             )
         elif rule is not None:
             rules[rule.id] = rule
@@ -229,23 +243,32 @@ def load(
     return Rulebook(list(rules.values()), overrides, frameworks)
 
 
-def _check_overrides(overrides: Sequence[Override], rules: Mapping[str, Rule]) -> list[str]:
+def _check_overrides(overrides: Sequence[Override], rules: Mapping[str, Rule]) -> list[Problem]:
     out = []
     for number, override in enumerate(overrides):
         where = f"rules.overrides[{number}]"
         rule = rules.get(override.rule)
         if rule is None:
-            out.append(f"{where}: no rule {override.rule!r}{nearest(override.rule, rules)}")
+            out.append(
+                Problem(f"no rule {override.rule!r}", fix=hint(override.rule, rules), place=where)
+            )
             continue
         for name, value in override.params.items():
             default = rule.file.params.get(name)
             if default is None:
                 out.append(
-                    f"{where}: {rule.id} has no parameter {name!r}{nearest(name, rule.file.params)}"
+                    Problem(
+                        f"{rule.id} has no parameter {name!r}",
+                        fix=hint(name, rule.file.params),
+                        place=where,
+                    )
                 )
             elif type(value) is not type(default):
                 kind = type(default).__name__
                 out.append(
-                    f"{where}: parameter {name} of {rule.id} must be a {kind}, like {default!r}"
+                    Problem(
+                        f"parameter {name} of {rule.id} must be a {kind}, like {default!r}",
+                        place=where,
+                    )
                 )
     return out

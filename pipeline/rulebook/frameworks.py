@@ -6,7 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.common.errors import Problem
+from driftline.pipeline.common.yaml_source import Source, hint, nearest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Named = Mapping[str, Sequence[str]]
@@ -111,7 +112,7 @@ def keys(named: Named) -> Iterator[Key]:
             yield framework, id
 
 
-def load_frameworks(folders: Sequence[Path] = ()) -> tuple[Frameworks, list[str]]:
+def load_frameworks(folders: Sequence[Path] = ()) -> tuple[Frameworks, list[Problem]]:
     """The catalogues that come with Driftline and those of `folders`, and every mistake in them with its place."""
     paths = {path.resolve(): path for folder in folders for path in _files(folder)}
     built_in = {path.resolve() for path in _files(Path(str(files("driftline.rules"))))}
@@ -128,7 +129,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 @cache
-def _built_in() -> tuple[Frameworks, list[str]]:
+def _built_in() -> tuple[Frameworks, list[Problem]]:
     return _read(_files(Path(str(files("driftline.rules")))), [])
 
 
@@ -137,8 +138,8 @@ def built_in_frameworks() -> Frameworks:
     return _built_in()[0]
 
 
-def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks, list[str]]:
-    catalogues, problems = {one.id: one for one in known}, list[str]()
+def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks, list[Problem]]:
+    catalogues, problems = {one.id: one for one in known}, list[Problem]()
     sources: dict[str, Source] = {}
     for path in paths:
         source = Source(path)
@@ -151,16 +152,28 @@ def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks
             problems += [_told(source, wrong) for wrong in error.errors(include_url=False)]
             continue
         if path.stem != one.id:
-            problems.append(f"{source.at('id')}: the id {one.id!r} is not the file's name (rename one of them)")  # fmt: skip
+            problems.append(
+                Problem(
+                    f"the id {one.id!r} is not the file's name",
+                    fix="rename one of them",
+                    place=source.at("id"),
+                )
+            )
         elif one.id in catalogues:
-            problems.append(f"{source.at('id')}: there is a framework {one.id} already (choose another id)")  # fmt: skip
+            problems.append(
+                Problem(
+                    f"there is a framework {one.id} already",
+                    fix="choose another id",
+                    place=source.at("id"),
+                )
+            )
         else:
             catalogues[one.id], sources[one.id] = one, source
     frameworks = Frameworks(list(catalogues.values()))
     for framework, source in sources.items():
         for id, control in catalogues[framework].controls.items():
             problems += [
-                f"{source.at('controls', id, 'from', *where)}: {why}"
+                Problem(why, place=source.at("controls", id, "from", *where))
                 for where, why in frameworks.unknown(control.from_)
             ]
     circle = frameworks.circle()
@@ -169,20 +182,26 @@ def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks
         framework, id = ours[0]
         way = " → ".join(f"{framework} {id}" for framework, id in circle)
         place = sources[framework].at("controls", id, "from")
-        problems.append(f"{place}: controls answer one another in a circle: {way} (remove one)")
+        problems.append(
+            Problem(
+                f"controls answer one another in a circle: {way}", fix="remove one", place=place
+            )
+        )
     return frameworks, problems
 
 
-def _told(source: Source, problem: Any) -> str:
+def _told(source: Source, problem: Any) -> Problem:
     """A pydantic error as place, what, what to write instead."""
     where = tuple(problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ["text", "from"] if where[0] == "controls" else list(Catalogue.model_fields)
-        return f"{source.at(*where)}: unknown field {where[-1]!r}{nearest(str(where[-1]), known)}"
+        return Problem(
+            f"unknown field {where[-1]!r}", fix=hint(str(where[-1]), known), place=source.at(*where)
+        )
     named = ".".join(map(str, where)) or "a framework"
     if problem["type"] == "missing":
-        return f"{source.at(*where[:-1])}: {named} is missing (add it)"
+        return Problem(f"{named} is missing", fix="add it", place=source.at(*where[:-1]))
     if problem["type"] == "model_type":
         form = "its text, or {text: …, from: …}" if where else "its id, title, url and controls"
-        return f"{source.at(*where)}: {named} is not understood (write {form})"
-    return f"{source.at(*where)}: {named}: {problem['msg'].lower()}"
+        return Problem(f"{named} is not understood", fix=f"write {form}", place=source.at(*where))
+    return Problem(f"{named}: {problem['msg'].lower()}", place=source.at(*where))

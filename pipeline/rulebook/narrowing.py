@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.errors import Problem, UserError
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.model import SEVERITIES
 from driftline.pipeline.rulebook import Rule, Rulebook
 
@@ -20,7 +20,11 @@ def severities(texts: Iterable[str]) -> list[str]:
     """The severities of comma-separated lists. Raises UserError."""
     found = [word.lower() for word in named("--severity", texts)]
     if wrong := [word for word in found if word not in SEVERITIES]:
-        raise UserError(f"--severity {', '.join(wrong)}: no such severity (they are {', '.join(SEVERITIES)})")  # fmt: skip
+        raise UserError(
+            "no such severity",
+            fix=f"they are {', '.join(SEVERITIES)}",
+            place=f"--severity {', '.join(wrong)}",
+        )
     return found
 
 
@@ -28,7 +32,9 @@ def named(option: str, texts: Iterable[str]) -> list[str]:
     """The words of an option's comma-separated lists. Raises UserError for a list of none: it would ask for everything."""
     texts = list(texts)
     if not all(words(text) for text in texts):
-        raise UserError(f"{option}: nothing is named (write a name, or leave the option out)")
+        raise UserError(
+            "nothing is named", fix="write a name, or leave the option out", place=option
+        )
     return words(texts)
 
 
@@ -54,8 +60,16 @@ def narrowed(
     known = {rule.id: rule for rule in rulebook.rules}
     named = {name: {service(name)} for name in services}
     every = {name for rule in known.values() for name in _services(rule)}
-    problems = [f"--exclude-rule {id}: no such rule{nearest(id, known)}" for id in excluded if id not in known]  # fmt: skip
-    problems += [f"--service {name}: no rule is about it{nearest(service(name), every)}" for name, own in named.items() if not own & every]  # fmt: skip
+    problems = [
+        Problem("no such rule", fix=hint(id, known), place=f"--exclude-rule {id}")
+        for id in excluded
+        if id not in known
+    ]
+    problems += [
+        Problem("no rule is about it", fix=hint(service(name), every), place=f"--service {name}")
+        for name, own in named.items()
+        if not own & every
+    ]
     if problems:
         raise UserError(*problems)
     wanted = {service(name) for name in services}
@@ -66,7 +80,10 @@ def narrowed(
         and (not severity or rulebook.severities(rule) & set(severity))
     ]  # fmt: skip
     if not kept:
-        raise UserError("no rule is left by --severity, --service and --exclude-rule (choose fewer of them)")  # fmt: skip
+        raise UserError(
+            "no rule is left by --severity, --service and --exclude-rule",
+            fix="choose fewer of them",
+        )
     return rulebook.only(kept)
 
 

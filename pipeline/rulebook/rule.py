@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.common.errors import Problem
+from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.model.finding import Remediation, Severity, rule_uuid
 from driftline.pipeline.rulebook.cel.expression import BadExpression, Expression, compile_text
 from driftline.pipeline.rulebook.families import unknown_family
@@ -154,29 +155,37 @@ def seconds(text: str) -> int:
 
 def load_rule(
     path: Path, shapes: Shapes, text: str | None = None, frameworks: Frameworks | None = None
-) -> tuple[Rule | None, list[str]]:
+) -> tuple[Rule | None, list[Problem]]:
     """The rule, or every mistake in its file with its place."""
     frameworks = built_in_frameworks() if frameworks is None else frameworks
     source = Source(path, text)
     if source.problems:
         return None, source.problems
     if not isinstance(source.data, dict):
-        return None, [f"{path}:1:1: not a rule (write its fields: id, version, title, …)"]
+        return None, [
+            Problem(
+                "not a rule", fix="write its fields: id, version, title, …", place=f"{path}:1:1"
+            )
+        ]
     try:
         file = RuleFile.model_validate(source.data)
     except ValidationError as error:
         return None, [_told(source, problem) for problem in error.errors(include_url=False)]
-    problems: list[str] = []
+    problems: list[Problem] = []
     if path.stem != file.id:
         problems.append(
-            f"{source.at('id')}: the id {file.id!r} is not the file's name (rename one of them)"
+            Problem(
+                f"the id {file.id!r} is not the file's name",
+                fix="rename one of them",
+                place=source.at("id"),
+            )
         )
     problems += [
-        f"{source.at('frameworks', *where)}: {why}"
+        Problem(why, place=source.at("frameworks", *where))
         for where, why in frameworks.unknown(file.frameworks)
     ]
     if wrong := unknown_family(file.family):
-        problems.append(f"{source.at('family')}: {wrong}")
+        problems.append(Problem(wrong, place=source.at("family")))
     when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
     must = _compiled(source, "must", file.must, problems)
     sentence = compiled(
@@ -190,12 +199,15 @@ def load_rule(
     problems += _needs(source, rule) + _variables(source, rule) + _paths(source, rule, shapes)
     if rule.when is not None and not file.examples.not_applicable:
         problems.append(
-            f"{source.at('examples')}: a rule with `when` needs an example under not_applicable"
+            Problem(
+                "a rule with `when` needs an example under not_applicable",
+                place=source.at("examples"),
+            )
         )
     return (None, problems) if problems else (rule, [])
 
 
-def _told(source: Source, problem: Any) -> str:
+def _told(source: Source, problem: Any) -> Problem:
     """A pydantic error as place, what, what to write instead."""
     where = tuple(step for step in problem["loc"])
     named = ".".join(str(step) for step in where)
@@ -206,24 +218,25 @@ def _told(source: Source, problem: Any) -> str:
             parent = Examples if len(where) == 2 and where[0] == "examples" else Example
             parent = Remediation if where[0] == "remediation" else parent
             known = list(parent.model_fields)
-        return f"{source.at(*where)}: unknown field {where[-1]!r}{nearest(str(where[-1]), known)}"
+        return Problem(
+            f"unknown field {where[-1]!r}", fix=hint(str(where[-1]), known), place=source.at(*where)
+        )
     if problem["type"] == "missing":
-        return f"{source.at(*where[:-1])}: {named} is missing (add it)"
+        return Problem(f"{named} is missing", fix="add it", place=source.at(*where[:-1]))
     given = problem.get("input")
     shown = f", not {given!r}" if isinstance(given, str | int | bool) else ""
-    return f"{source.at(*where)}: {named}: {problem['msg'].lower()}{shown}"
+    return Problem(f"{named}: {problem['msg'].lower()}{shown}", place=source.at(*where))
 
 
-def _compiled(source: Source, field: str, text: str, problems: list[str]) -> Expression | None:
+def _compiled(source: Source, field: str, text: str, problems: list[Problem]) -> Expression | None:
     try:
         return compile_text(text)
     except BadExpression as error:
         place = source.at(field)
         file, line, column = place.rsplit(":", 2)
         first = int(column) if error.line == 1 else _indent_of(source, field)
-        problems.append(
-            f"{file}:{int(line) + error.line - 1}:{first + error.column - 1}: {field}: {error}"
-        )
+        where = f"{file}:{int(line) + error.line - 1}:{first + error.column - 1}"
+        problems.append(Problem(f"{field}: {error}", place=where))
         return None
 
 
@@ -231,27 +244,36 @@ def _indent_of(source: Source, field: str) -> int:
     return source.places.get((field,), (1, 1))[1]
 
 
-def _needs(source: Source, rule: Rule) -> list[str]:
+def _needs(source: Source, rule: Rule) -> list[Problem]:
     touched = rule.must.parts | (rule.when.parts if rule.when else frozenset())
     declared = set(rule.file.needs)
     told = rule.sentence.values if rule.sentence else {}
     problems = [
-        f"{source.at('values', name)}: reads part {part!r}, which `needs` does not name (say only what decides)"
+        Problem(
+            f"reads part {part!r}, which `needs` does not name",
+            fix="say only what decides",
+            place=source.at("values", name),
+        )
         for name, expression in told.items()
         for part in sorted(expression.parts - declared)
     ]
     problems += [
-        f"{source.at('needs')}: the condition reads part {part!r}, which `needs` does not name (add it:"
-        " an unread part must give unknown, never a verdict)"
+        Problem(
+            f"the condition reads part {part!r}, which `needs` does not name",
+            fix="add it: an unread part must give unknown, never a verdict",
+            place=source.at("needs"),
+        )
         for part in sorted(touched - declared)
     ]
     return problems + [
-        f"{source.at('needs')}: part {part!r} is needed but never read (remove it)"
+        Problem(
+            f"part {part!r} is needed but never read", fix="remove it", place=source.at("needs")
+        )
         for part in sorted(declared - touched)
     ]
 
 
-def _variables(source: Source, rule: Rule) -> list[str]:
+def _variables(source: Source, rule: Rule) -> list[Problem]:
     from driftline.pipeline.rulebook.cel import syntax_tree as ast
 
     out = []
@@ -264,7 +286,11 @@ def _variables(source: Source, rule: Rule) -> list[str]:
                 name, key = node.select_expr.operand.ident_expr.name, node.select_expr.field
                 if name == "params" and key not in rule.file.params:
                     out.append(
-                        f"{source.at(*where)}: unknown parameter {key!r}{nearest(key, rule.file.params)}"
+                        Problem(
+                            f"unknown parameter {key!r}",
+                            hint(key, rule.file.params),
+                            source.at(*where),
+                        )
                     )
     return out
 
@@ -277,25 +303,27 @@ def _nodes(expr: Any) -> Any:
         yield from _nodes(child)
 
 
-def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[str]:
+def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[Problem]:
     out = []
     for where, expression in _expressions(rule):
         out += [
-            f"{source.at(*where)}: {why}"
+            Problem(why, place=source.at(*where))
             for why in unknown_paths(rule.type, expression.paths, shapes)
         ]
     return out
 
 
-def _fill(source: Source, file: RuleFile) -> list[str]:
+def _fill(source: Source, file: RuleFile) -> list[Problem]:
     texts = f"{file.remediation.cli} {file.remediation.terraform}"
     known = [*file.values, *file.params]
     return [
-        f"{source.at('fill', hole)}: {name!r} is none of `values` and `params`{nearest(name, known)}"
+        Problem(
+            f"{name!r} is none of `values` and `params`", hint(name, known), source.at("fill", hole)
+        )
         for hole, name in file.fill.items()
         if name not in known
     ] + [
-        f"{source.at('fill', hole)}: the remediation has no {hole} (remove it)"
+        Problem(f"the remediation has no {hole}", fix="remove it", place=source.at("fill", hole))
         for hole in file.fill
         if hole not in texts
     ]

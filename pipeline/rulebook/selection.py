@@ -3,7 +3,7 @@ disable it: a command that would judge nothing says so before it reads anything.
 
 from collections.abc import Sequence
 
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.rulebook import Rulebook
 
 
@@ -48,7 +48,11 @@ def _types_left_out(
     kept = {rule.type for rule in chosen.rules}
     others = [*(f"--rule {id}" for id in ids), *([f"--framework {framework}"] if framework else [])]
     return [
-        f"--type {type}: none of its rules is selected by {' '.join(others)} (leave one of them out)"
+        Problem(
+            f"none of its rules is selected by {' '.join(others)}",
+            fix="leave one of them out",
+            place=f"--type {type}",
+        )
         for type in types
         if type not in kept
     ]

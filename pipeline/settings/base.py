@@ -8,6 +8,7 @@ from typing import Annotated, NamedTuple, get_args
 from urllib.parse import urlsplit
 
 from driftline.pipeline.common import files
+from driftline.pipeline.common.errors import InvalidValue
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,11 +29,11 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 def _seconds(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("is no duration (write for example 30s, 10m or 6h)")
+        raise InvalidValue("is no duration", "write for example 30s, 10m or 6h")
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if not match:
-            raise ValueError("is no duration (write for example 30s, 10m or 6h)")
+            raise InvalidValue("is no duration", "write for example 30s, 10m or 6h")
         return float(match[1]) * _UNITS[match[2] or "s"]
     return value
 
@@ -69,6 +70,8 @@ class Mistake(NamedTuple):
 
     fields: tuple[str, ...]
     text: str
+    fix: str = ""
+    """The next step."""
 
 
 class Block(BaseModel):
@@ -98,7 +101,9 @@ class Block(BaseModel):
                 continue
             text, problem = _read(path)
             if problem:  # never with the path: the secret itself may stand there by mistake
-                yield Mistake((f"{name}_file",), f"{problem} (write the path of a file that holds the secret)")  # fmt: skip
+                yield Mistake(
+                    (f"{name}_file",), problem, fix="write the path of a file that holds the secret"
+                )
             setattr(self, name, SecretStr(text))
 
 
@@ -116,7 +121,7 @@ def secrets_of(model: type[BaseModel]) -> list[str]:
 
 
 def _detail(mistake: Mistake) -> InitErrorDetails:
-    context = {"text": mistake.text, "fields": mistake.fields}
+    context = {"text": mistake.text, "fields": mistake.fields, "fix": mistake.fix}
     kind = PydanticCustomError("mistake", "{text}", context)
     return InitErrorDetails(type=kind, loc=mistake.fields[:1], input=None)
 
@@ -140,7 +145,7 @@ def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
         files.check(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
-        yield Mistake((field,), "holds no certificates (write the path of a PEM file)")
+        yield Mistake((field,), "holds no certificates", fix="write the path of a PEM file")
     except (OSError, ValueError) as error:
         yield Mistake((field,), f"cannot be read: {getattr(error, 'strerror', None) or 'no path'}")
 
@@ -152,7 +157,9 @@ def own_certificate(
     fields = ("certificate_file", "key_file", "key_password")
     if certificate is None:
         if key is not None:
-            yield Mistake(fields[1::-1], "needs certificate_file (write the path of a PEM file)")
+            yield Mistake(
+                fields[1::-1], "needs certificate_file", fix="write the path of a PEM file"
+            )
         return
     try:
         # never asks at the terminal: an encrypted key without password is refused
@@ -163,9 +170,11 @@ def own_certificate(
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, lambda: secret)
     except ssl.SSLError:
         where = "key_file" if key else "certificate_file"
-        yield Mistake((where, *fields),
-                      "certificate and key cannot be used (are both PEM, do they belong together, is key_password"
-                      " the key's?)")  # fmt: skip
+        yield Mistake(
+            (where, *fields),
+            "certificate and key cannot be used",
+            fix="are both PEM, do they belong together, is key_password the key's?",
+        )
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no path"
         missing = "key_file" if key and certificate.exists() else "certificate_file"
@@ -182,10 +191,10 @@ def address(field: str, url: str, *, port: bool = False) -> Iterator[Mistake]:
         good, named, secret = False, None, False
     example = "https://host.example:9200" if port else "https://host.example/path"
     if secret:
-        yield Mistake((field,), "holds a user or password (write them in their own settings)")
+        yield Mistake((field,), "holds a user or password", fix="write them in their own settings")
     elif not good or (port and named is None):
         what = "scheme, host and port" if port else "scheme and host"
-        yield Mistake((field,), f"needs {what} (write for example {example})")
+        yield Mistake((field,), f"needs {what}", fix=f"write for example {example}")
 
 
 def on_loopback(host: str | None) -> bool:

@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.yaml_source import Source, files, nearest
+from driftline.pipeline.common.errors import Problem
+from driftline.pipeline.common.yaml_source import Source, files, hint
 from driftline.pipeline.model import Baseline
 
 FIELDS = ("uid", "type", "by", "reason", "expect", "recreated")
@@ -16,14 +17,20 @@ FROM_FILE = "file"
 """The source of a baseline that a file holds."""
 
 
-def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[str]]:
+def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[Problem]]:
     """The approved baselines of every file, and every mistake."""
     records: list[Baseline] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     places: dict[str, Path] = {}
 
     def missing(path: Path) -> None:
-        problems.append(f"{path}: there is no such file or folder of baselines (correct the path)")
+        problems.append(
+            Problem(
+                "there is no such file or folder of baselines",
+                fix="correct the path",
+                place=path,
+            )
+        )
 
     for path in files(paths, (".json", ".yaml", ".yml"), missing):
         source = Source(path)
@@ -37,7 +44,11 @@ def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[str
         uid = source.data["uid"]
         if uid in places:
             problems.append(
-                f"{source.at('uid')}: {uid} stands in {places[uid]} too (keep one of them)"
+                Problem(
+                    f"{uid} stands in {places[uid]} too",
+                    fix="keep one of them",
+                    place=source.at("uid"),
+                )
             )
         places[uid] = path
         records.append(
@@ -48,30 +59,40 @@ def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[str
     return records, problems
 
 
-def _wrong(source: Source) -> list[str]:
+def _wrong(source: Source) -> list[Problem]:
     data = source.data
     if not isinstance(data, dict):
-        return [f"{source.at()}: not a baseline (write uid, by, reason and expect)"]
+        return [
+            Problem("not a baseline", fix="write uid, by, reason and expect", place=source.at())
+        ]
     out = [
-        f"{source.at(name)}: there is no field {name!r}{nearest(str(name), FIELDS)}"
+        Problem(f"there is no field {name!r}", fix=hint(str(name), FIELDS), place=source.at(name))
         for name in data
         if name not in FIELDS
     ]
     texts = ("uid", "by", "reason")
     out += [
-        f"{source.at(name)}: {name} must be text" for name in texts if not _text(data.get(name))
+        Problem(f"{name} must be text", place=source.at(name))
+        for name in texts
+        if not _text(data.get(name))
     ]
     expect = data.get("expect")
     if not isinstance(expect, dict) or not expect:
-        out.append(f"{source.at('expect')}: expect must map JSON Pointers (/part/…) to values")
+        out.append(
+            Problem("expect must map JSON Pointers (/part/…) to values", place=source.at("expect"))
+        )
     else:
         out += [
-            f"{source.at('expect', key)}: {key!r} is no JSON Pointer (it begins with /)"
+            Problem(
+                f"{key!r} is no JSON Pointer",
+                fix="it begins with /",
+                place=source.at("expect", key),
+            )
             for key in expect
             if not str(key).startswith("/")
         ]
     if not isinstance(data.get("recreated", False), bool):
-        out.append(f"{source.at('recreated')}: recreated must be true or false")
+        out.append(Problem("recreated must be true or false", place=source.at("recreated")))
     return out
 
 

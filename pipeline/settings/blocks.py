@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import yaml
 from driftline.pipeline.assess.drift.expected import Expected
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.records.topics import (
     APP_ID,
     CORRELATE_ID,
@@ -99,7 +99,11 @@ class Kafka(Block):
 
     def mistakes(self) -> Iterator[Mistake]:
         if not all(BROKER.fullmatch(one.strip()) for one in self.bootstrap_servers.split(",")):
-            yield Mistake(("bootstrap_servers",), "is no list of host:port (write for example a:9092,b:9092)")  # fmt: skip
+            yield Mistake(
+                ("bootstrap_servers",),
+                "is no list of host:port",
+                fix="write for example a:9092,b:9092",
+            )
         yield from self._retention()
         yield from self._sasl()
         if self.encrypted:
@@ -108,31 +112,53 @@ class Kafka(Block):
             return
         for name in ("ca_file", "certificate_file", "key_file"):
             if getattr(self, name) is not None:
-                yield Mistake((name, "security_protocol"), "is of no use without TLS (write security_protocol: SSL or SASL_SSL)")  # fmt: skip
+                yield Mistake(
+                    (name, "security_protocol"),
+                    "is of no use without TLS",
+                    fix="write security_protocol: SSL or SASL_SSL",
+                )
 
     def _retention(self) -> Iterator[Mistake]:
         expire = [topic.own for topic in TOPICS if topic.expires]
         for name, seconds in self.retention.items():
             if name not in expire:
-                yield Mistake(("retention",), f"{name} is not a topic that expires{nearest(name.removeprefix(self.topic_prefix), expire)}")  # fmt: skip
+                yield Mistake(
+                    ("retention",),
+                    f"{name} is not a topic that expires",
+                    fix=hint(name.removeprefix(self.topic_prefix), expire),
+                )
             elif seconds < SHORTEST_RETENTION:
-                yield Mistake(("retention",), f"{name}: less than 1h (write 1h or more: a consumer that restarts must find its records)")  # fmt: skip
+                yield Mistake(
+                    ("retention",),
+                    f"{name}: less than 1h",
+                    fix="write 1h or more: a consumer that restarts must find its records",
+                )
 
     def _sasl(self) -> Iterator[Mistake]:
         mechanism, sasl = self.sasl_mechanism, self.security_protocol.startswith("SASL")
         both = ("sasl_mechanism", "security_protocol")
         if sasl and mechanism is None:
-            yield Mistake(both[::-1], f"{self.security_protocol} needs sasl_mechanism (write it: PLAIN, SCRAM-SHA-512, …)")  # fmt: skip
+            yield Mistake(
+                both[::-1],
+                f"{self.security_protocol} needs sasl_mechanism",
+                fix="write it: PLAIN, SCRAM-SHA-512, …",
+            )
         if mechanism is not None and not sasl:
-            yield Mistake(both, "needs security_protocol SASL_SSL or SASL_PLAINTEXT (write it)")
+            yield Mistake(
+                both, "needs security_protocol SASL_SSL or SASL_PLAINTEXT", fix="write it"
+            )
         if mechanism == "OAUTHBEARER" and self.oauth is None:
-            yield Mistake(("sasl_mechanism", "oauth"), "OAUTHBEARER needs the block oauth (write its token_url and client_id)")  # fmt: skip
+            yield Mistake(
+                ("sasl_mechanism", "oauth"),
+                "OAUTHBEARER needs the block oauth",
+                fix="write its token_url and client_id",
+            )
         if mechanism not in (None, "OAUTHBEARER"):
             for name, more in (("sasl_username", ""), ("sasl_password", ", or sasl_password_file")):
                 if not getattr(self, name):
                     what = f"{mechanism} needs {name}"
                     yield Mistake(
-                        ("sasl_mechanism", name, f"{name}_file"), f"{what} (write it{more})"
+                        ("sasl_mechanism", name, f"{name}_file"), f"{what}", fix=f"write it{more}"
                     )
 
 
@@ -195,7 +221,11 @@ class Aws(Block):
 
     def mistakes(self) -> Iterator[Mistake]:
         if self.interval > HALF_DAY:
-            yield Mistake(("interval",), "more than 12h (findings must be confirmed within 24 h: write 12h or less)")  # fmt: skip
+            yield Mistake(
+                ("interval",),
+                "more than 12h",
+                fix="findings must be confirmed within 24 h: write 12h or less",
+            )
 
 
 class Rules(Block):

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.plural import number_of
-from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, files, nearest
+from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, files, hint
 from driftline.pipeline.model import RiskException, exception_id
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
@@ -39,7 +40,7 @@ class Read:
     """What was found."""
 
     records: list[RiskException] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What works, and is hardly meant so."""
 
@@ -59,7 +60,11 @@ class Checker:
 
         def missing(path: Path) -> None:
             found.problems.append(
-                f"{path}: there is no such file or folder of exceptions (correct exceptions.paths or the path)"
+                Problem(
+                    "there is no such file or folder of exceptions",
+                    fix="correct exceptions.paths or the path",
+                    place=path,
+                )
             )
 
         for path in files(paths, (".yaml", ".yml"), missing):
@@ -71,7 +76,7 @@ class Checker:
             before = len(found.problems)
             for number, one in enumerate(data):
                 if len(found.problems) - before > MOST_PROBLEMS:
-                    found.problems.append(f"{source.at(number)}: {MORE}")
+                    found.problems.append(Problem(MORE, place=source.at(number)))
                     break
                 at = _within(source, number if isinstance(source.data, list) else None)
                 record = self.checked(one, at, found, "file")
@@ -79,7 +84,11 @@ class Checker:
                     continue
                 if record.id in places:
                     found.problems.append(
-                        f"{at('id')}: the same exception stands at {places[record.id]} (keep one of them, or give another id or scope)"
+                        Problem(
+                            f"the same exception stands at {places[record.id]}",
+                            fix="keep one of them, or give another id or scope",
+                            place=at("id"),
+                        )
                     )
                 places.setdefault(record.id, at())
         return found
@@ -91,7 +100,11 @@ class Checker:
         before = len(found.problems)
         if not isinstance(data, dict):
             found.problems.append(
-                f"{at()}: an exception is a mapping (rule, resource, reason, owner, approver, until)"
+                Problem(
+                    "an exception is a mapping",
+                    fix="rule, resource, reason, owner, approver, until",
+                    place=at(),
+                )
             )
             return None
         data = {k: str(v) if k == "account" and type(v) is int else v for k, v in data.items()}
@@ -103,11 +116,19 @@ class Checker:
         until = _time(data["until"])
         if until is None:
             found.problems.append(
-                f"{at('until')}: until: {data['until']!r} is no time (write 2027-03-31, or 2027-03-31T12:00:00Z)"
+                Problem(
+                    f"until: {data['until']!r} is no time",
+                    fix="write 2027-03-31, or 2027-03-31T12:00:00Z",
+                    place=at("until"),
+                )
             )
         elif until > self.now + self.longest + timedelta(days=1):
             found.problems.append(
-                f"{at('until')}: until: more than {number_of(self.longest.days, 'day')} ahead (exceptions end; write an earlier day, and look again then)"
+                Problem(
+                    f"until: more than {number_of(self.longest.days, 'day')} ahead",
+                    fix="exceptions end; write an earlier day, and look again then",
+                    place=at("until"),
+                )
             )
         if until is None or len(found.problems) > before:
             return None
@@ -120,29 +141,39 @@ class Checker:
         found.records.append(record)
         return record
 
-    def _fields(self, data: Mapping[Any, Any], at: At) -> Iterable[str]:
+    def _fields(self, data: Mapping[Any, Any], at: At) -> Iterable[Problem]:
         for name in data:
             if name not in FIELDS:
-                yield f"{at(name)}: there is no field {name!r}{nearest(str(name), FIELDS)}"
+                yield Problem(
+                    f"there is no field {name!r}", fix=hint(str(name), FIELDS), place=at(name)
+                )
         for name in TEXTS:
             value = data.get(name)
             if name not in data:
                 continue
             if not isinstance(value, str) or not value.strip():
-                yield f"{at(name)}: {name} must be text (put it in quotes)"
+                yield Problem(f"{name} must be text", fix="put it in quotes", place=at(name))
             elif len(value) > LONGEST_TEXT:
-                yield f"{at(name)}: {name}: more than {LONGEST_TEXT} characters (shorten it; link to the rest)"
+                yield Problem(
+                    f"{name}: more than {LONGEST_TEXT} characters",
+                    fix="shorten it; link to the rest",
+                    place=at(name),
+                )
         for name in ("reason", "owner", "approver", "until"):
             if name not in data:
-                yield f"{at()}: {name} is missing"
+                yield Problem(f"{name} is missing", place=at())
         if ("rule" in data) == ("control" in data):
-            yield f"{at('control')}: either rule or control (write one of them; there is no exception from everything)"
+            yield Problem(
+                "either rule or control",
+                fix="write one of them; there is no exception from everything",
+                place=at("control"),
+            )
         yield from _kinds(data, at)
 
-    def _scope(self, data: Mapping[str, Any], at: At) -> Iterable[str]:
+    def _scope(self, data: Mapping[str, Any], at: At) -> Iterable[Problem]:
         known = {rule.id for rule in self.rulebook.rules} | STANDING_IDS.keys()
         if (rule := data.get("rule")) and rule not in known:
-            yield f"{at('rule')}: there is no rule {rule!r}{nearest(rule, known)}"
+            yield Problem(f"there is no rule {rule!r}", fix=hint(rule, known), place=at("rule"))
         if control := data.get("control"):
             controls = {
                 f"{f}:{c}"
@@ -151,25 +182,39 @@ class Checker:
                 for c in cs
             }
             if control not in controls:
-                yield f"{at('control')}: no rule says anything about {control!r}{nearest(control, controls)}"
+                yield Problem(
+                    f"no rule says anything about {control!r}",
+                    fix=hint(control, controls),
+                    place=at("control"),
+                )
 
-    def _doubts(self, record: RiskException, at: At) -> Iterable[str]:
+    def _doubts(self, record: RiskException, at: At) -> Iterable[Problem]:
         if record.until <= self.now:
-            yield f"{at('until')}: {record.id} ended on {record.until:%Y-%m-%d} (delete it, or set another end)"
+            yield Problem(
+                f"{record.id} ended on {record.until:%Y-%m-%d}",
+                fix="delete it, or set another end",
+                place=at("until"),
+            )
         if wide(record):
-            yield f"{at('resource')}: {record.id} is too broad: every resource of every account (name resources, an account or tags)"
+            yield Problem(
+                f"{record.id} is too broad: every resource of every account",
+                fix="name resources, an account or tags",
+                place=at("resource"),
+            )
 
 
-def _kinds(data: Mapping[Any, Any], at: At) -> Iterable[str]:
+def _kinds(data: Mapping[Any, Any], at: At) -> Iterable[Problem]:
     tags = data.get("tags", {})
     if not isinstance(tags, dict) or not all(
         isinstance(v, str) for pair in tags.items() for v in pair
     ):
-        yield f"{at('tags')}: tags must be a mapping of texts (write for example: {{env: dev}})"
+        yield Problem(
+            "tags must be a mapping of texts", fix="write for example: {env: dev}", place=at("tags")
+        )
     if not isinstance(data.get("recreated", False), bool):
-        yield f"{at('recreated')}: recreated must be true or false"
+        yield Problem("recreated must be true or false", place=at("recreated"))
     if isinstance(id := data.get("id"), str) and not ID.fullmatch(id):
-        yield f"{at('id')}: id: 3 to 80 of a-z, 0-9, dot, dash and underscore"
+        yield Problem("id: 3 to 80 of a-z, 0-9, dot, dash and underscore", place=at("id"))
 
 
 def wide(record: RiskException) -> bool:
@@ -177,11 +222,19 @@ def wide(record: RiskException) -> bool:
     return set(record.resource) == {"*"} and not record.account and not record.tags
 
 
-def _people(data: Mapping[str, Any], at: At) -> Iterable[str]:
+def _people(data: Mapping[str, Any], at: At) -> Iterable[Problem]:
     if len(data["reason"].strip()) < SHORTEST_REASON:
-        yield f"{at('reason')}: reason: too short (say why the risk is borne, and what stands against it)"
+        yield Problem(
+            "reason: too short",
+            fix="say why the risk is borne, and what stands against it",
+            place=at("reason"),
+        )
     if data["owner"].strip().casefold() == data["approver"].strip().casefold():
-        yield f"{at('approver')}: owner and approver are the same (somebody else must accept it)"
+        yield Problem(
+            "owner and approver are the same",
+            fix="somebody else must accept it",
+            place=at("approver"),
+        )
 
 
 def _time(text: str) -> datetime | None:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, nearest
+from driftline.pipeline.common.errors import Problem, UserError
+from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, hint
 from driftline.pipeline.people.identity import CHOSEN, Names, People
 from driftline.pipeline.settings.base import Block, Mistake
 from pydantic import Field
@@ -27,26 +27,34 @@ class Known(Block):
 
     def mistakes(self) -> Iterator[Mistake]:
         if self.file is None and not self.id.strip():
-            yield Mistake(("id", "file"), "is missing (write id and names of one person, or file)")
+            yield Mistake(
+                ("id", "file"), "is missing", fix="write id and names of one person, or file"
+            )
         if self.file is not None and (self.id or self.names):
             yield Mistake(
                 ("file", "id", "names"),
-                "stands beside id or names (write either file, or id and names)",
+                "stands beside id or names",
+                fix="write either file, or id and names",
             )
         for field, name in (("id", self.id), *(("names", name) for name in self.names)):
-            if why := wrong(name) if self.file is None and name else "":
-                yield Mistake((field,), why)
+            if self.file is None and name and (why := wrong(name)):
+                yield Mistake((field,), why.text, why.fix)
 
 
-def wrong(name: str) -> str:
-    """What is wrong with a name; nothing where it is good."""
+def wrong(name: str) -> Problem | None:
+    """What is wrong with a name; None where it is good."""
     if not name.strip():
-        return "is empty (write the name, or leave it out)"
+        return Problem("is empty", "write the name, or leave it out")
     if CHOSEN.match(name):
-        return "is a session's name, which whoever takes the role chooses (write the role's ARN, if only this person takes it)"
+        return Problem(
+            "is a session's name, which whoever takes the role chooses",
+            "write the role's ARN, if only this person takes it",
+        )
     if "*" in name:
-        return "holds a * (names are written out: a pattern would make several people one)"
-    return ""
+        return Problem(
+            "holds a *", "names are written out: a pattern would make several people one"
+        )
+    return None
 
 
 def people_of(known: Sequence[Known]) -> People:
@@ -59,10 +67,10 @@ def people_of(known: Sequence[Known]) -> People:
 
 def names_of(
     known: Sequence[Known], place: Callable[[int], str] = lambda number: f"people.{number}"
-) -> tuple[list[Names], list[str]]:
+) -> tuple[list[Names], list[Problem]]:
     """All persons, and what is wrong. `place`: where an entry of the settings stands."""
     found: list[Names] = []
-    problems: list[str] = []
+    problems: list[Problem] = []
     owners: dict[str, tuple[str, str]] = {}
 
     def add(one: Names, at: str) -> None:
@@ -70,7 +78,11 @@ def names_of(
             id, other = owners.setdefault(name, (one.id, at))
             if id != one.id:
                 problems.append(
-                    f"{at}: {name!r} is a name of {id!r} too, at {other} (a name is one person's)"
+                    Problem(
+                        f"{name!r} is a name of {id!r} too, at {other}",
+                        fix="a name is one person's",
+                        place=at,
+                    )
                 )
         found.append(one)
 
@@ -83,48 +95,54 @@ def names_of(
     return found, problems
 
 
-def _file(path: Path, at: str, problems: list[str]) -> Iterator[tuple[Names, str]]:
+def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[Names, str]]:
     """The persons of a file, each with its place."""
     if not path.is_file():
-        problems.append(f"{at}: there is no file {path} (correct it)")
+        problems.append(Problem(f"there is no file {path}", fix="correct it", place=at))
         return
     if path.stat().st_size > MOST_BYTES:
-        problems.append(f"{path}: more than {MOST_BYTES} bytes (split it)")
+        problems.append(Problem(f"more than {MOST_BYTES} bytes", fix="split it", place=path))
         return
     source = Source(path)
     problems += source.problems
     if source.problems:
         return
     if not isinstance(source.data, list):
-        problems.append(f"{source.at()}: is no list of people (write - {{id: …, names: […]}})")
+        problems.append(
+            Problem("is no list of people", fix="write - {id: …, names: […]}", place=source.at())
+        )
         return
     before = len(problems)
     for number, one in enumerate(source.data):
         if len(problems) - before > MOST_PROBLEMS:
-            problems.append(f"{source.at(number)}: {MORE}")
+            problems.append(Problem(MORE, place=source.at(number)))
             return
         mistakes = list(_mistakes(one))
-        problems += [f"{source.at(number, *where)}: {why}" for where, why in mistakes]
+        problems += [why.under(source.at(number, *where)) for where, why in mistakes]
         if not mistakes:
             yield Names(one["id"], one.get("names", [])), source.at(number)
 
 
-def _mistakes(one: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _mistakes(one: Any) -> Iterator[tuple[tuple[str | int, ...], Problem]]:
     if not isinstance(one, Mapping):
-        yield (), "is no person (write {id: …, names: […]})"
+        yield (), Problem("is no person", "write {id: …, names: […]}")
         return
     for name in one:
         if name not in FIELDS:
-            yield (str(name),), f"unknown field {name!r}{nearest(str(name), FIELDS)}"
+            yield (str(name),), Problem(f"unknown field {name!r}", hint(str(name), FIELDS))
     if not isinstance(one.get("id"), str):
-        yield ("id",), "id: must be text, and may not be missing"
+        yield ("id",), Problem("must be text, and may not be missing", place="id")
     elif why := wrong(one["id"]):
-        yield ("id",), f"id: {why}"
+        yield ("id",), why.at("id")
     names = one.get("names", [])
     if not isinstance(names, list):
-        yield ("names",), "names: must be a list (write [one, two])"
+        yield ("names",), Problem("must be a list", "write [one, two]", "names")
         return
     for number, name in enumerate(names):
-        why = wrong(name) if isinstance(name, str) else "must be text (write it in 'quotes')"
+        why = (
+            wrong(name)
+            if isinstance(name, str)
+            else Problem("must be text", "write it in 'quotes'")
+        )
         if why:
-            yield ("names", number), f"names.{number}: {why}"
+            yield ("names", number), why.at(f"names.{number}")

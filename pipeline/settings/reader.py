@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
-from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.common.errors import InvalidValue, Problem
+from driftline.pipeline.common.yaml_source import Source, closest, hint
 from driftline.pipeline.settings.base import duration, is_duration, secrets_of
 from pydantic import BaseModel, ValidationError
 
@@ -20,20 +21,21 @@ RESERVED = {"CONFIG", "DEBUG", "CACHE"}
 Where = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 _ADVICE = {
-    "string_type": "must be text (write it in 'quotes')",
-    "path_type": "must be a path (write it in 'quotes')",
-    "int": "must be a whole number",
-    "float": "must be a number",
-    "bool": "must be true or false",
-    "list_type": "must be a list (write [one, two])",
-    "dict_type": "must be a block (write names and values below it, indented)",
-    "model_type": "must be a block (write names and values below it, indented)",
-    "missing": "is missing (write it)",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be {ge} or more",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be {le} or less",
+    "string_type": ("must be text", "write it in 'quotes'"),
+    "path_type": ("must be a path", "write it in 'quotes'"),
+    "int": ("must be a whole number", ""),
+    "float": ("must be a number", ""),
+    "bool": ("must be true or false", ""),
+    "list_type": ("must be a list", "write [one, two]"),
+    "dict_type": ("must be a block", "write names and values below it, indented"),
+    "model_type": ("must be a block", "write names and values below it, indented"),
+    "missing": ("is missing", "write it"),
+    "greater_than": ("must be more than {gt}", ""),
+    "greater_than_equal": ("must be {ge} or more", ""),
+    "less_than": ("must be less than {lt}", ""),
+    "less_than_equal": ("must be {le} or less", ""),
 }
+"""By pydantic's kind of an error, or the first word of it: what is wrong, and the next step."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Read(Generic[M]):
     """What was read: the settings as far as they are good, what is wrong with the others, and where all stand."""
 
     settings: M
-    problems: list[str]
+    problems: list[Problem]
     source: Source
     origins: Mapping[Where, str]
     kept: Mapping[Where, list[int]]
@@ -72,7 +74,13 @@ def read(model: type[M], file: Path, env: Mapping[str, str], *, needed: bool) ->
     problems = list(source.problems)
     data = {} if source.data is None else source.data
     if not isinstance(data, dict):
-        problems.append(f"{file}:1:1: not settings (write blocks: {', '.join(model.model_fields)})")
+        problems.append(
+            Problem(
+                "not settings",
+                fix=f"write blocks: {', '.join(model.model_fields)}",
+                place=f"{file}:1:1",
+            )
+        )
         data = {}
     origins: dict[Where, str] = {}
     for variable, value in sorted(env.items()):
@@ -90,9 +98,9 @@ def read(model: type[M], file: Path, env: Mapping[str, str], *, needed: bool) ->
     return out
 
 
-def _line(file: Path, problem: str) -> tuple[float, float]:
+def _line(file: Path, problem: Problem) -> tuple[float, float]:
     """Where a problem stands in the file; behind all of it what stands elsewhere."""
-    match = re.match(r":(\d+):(\d+): ", problem.removeprefix(str(file)))
+    match = re.fullmatch(r":(\d+):(\d+)", problem.place.removeprefix(str(file)))
     return (int(match[1]), int(match[2])) if match else (math.inf, 0)
 
 
@@ -179,26 +187,31 @@ def _take(data: dict[Any, Any], at: Where, kept: dict[Where, list[int]]) -> Wher
     return _written(kept, where)
 
 
-def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> str:
+def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> Problem:
     at: Where = problem["loc"]
     kind, context = str(problem["type"]), problem.get("ctx", {})
     place, named = out.place(*at), ".".join(map(_name, at))
     if kind == "extra_forbidden":
         known = getattr(_model(_annotation(model, at[:-1])), "model_fields", {})
-        hint = nearest(str(at[-1]), known)
         # only a misspelt name is repeated: behind a comma in {password: a,b} stands the rest of a secret
-        shown = repr(named) if _is_close(hint) else f"in {'.'.join(map(_name, at[:-1])) or 'the settings'}"  # fmt: skip
-        return f"{place}: unknown setting {shown}{hint}"
+        close = closest(str(at[-1]), known)
+        shown = repr(named) if close else f"in {'.'.join(map(_name, at[:-1])) or 'the settings'}"
+        return Problem(f"unknown setting {shown}", hint(str(at[-1]), known), place)
     if kind == "literal_error":
         options = re.findall(r"'([^']*)'", context["expected"])
-        return f"{place}: {named}: must be {context['expected']}{_close(_at(data, at), options)}"
+        close = closest(str(_at(data, at)), options)
+        fix = f"did you mean {close!r}?" if close else ""
+        return Problem(f"{named}: must be {context['expected']}", fix, place)
     advice = _ADVICE.get(kind) or _ADVICE.get(kind.split("_")[0])
     if kind == "mistake":
-        return f"{place}: {named}: {problem['msg']}"
+        return Problem(f"{named}: {problem['msg']}", context["fix"], place)
+    if isinstance(error := context.get("error"), InvalidValue):
+        return Problem(f"{named}: {error.problem.text}", error.problem.fix, place)
     if advice is None:
         text = str(problem["msg"]).removeprefix("Value error, ")
-        return f"{place}: {named}: {text[:1].lower()}{text[1:]}"
-    return f"{place}: {named}: {advice.format(**_bounds(model, at, context))}"
+        return Problem(f"{named}: {text[:1].lower()}{text[1:]}", place=place)
+    text, fix = advice
+    return Problem(f"{named}: {text.format(**_bounds(model, at, context))}", fix, place)
 
 
 def _bounds(model: type[BaseModel], at: Where, context: Mapping[str, Any]) -> dict[str, str]:
@@ -209,15 +222,6 @@ def _bounds(model: type[BaseModel], at: Where, context: Mapping[str, Any]) -> di
         name: show(value) if isinstance(value, int | float) else str(value)
         for name, value in context.items()
     }
-
-
-def _close(value: object, options: list[str]) -> str:
-    hint = nearest(str(value), options)
-    return hint if _is_close(hint) else ""
-
-
-def _is_close(hint: str) -> bool:
-    return hint.startswith(" (did")
 
 
 def _at(data: Any, where: Where) -> Any:

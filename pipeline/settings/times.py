@@ -14,7 +14,7 @@ def in_order(first: datetime | None, last: datetime | None) -> None:
     """Raises UserError where nothing can lie between --from and --to."""
     if first and last and first >= last:
         raise UserError(
-            "--from and --to: there is nothing between them (write the earlier one first)"
+            "--from and --to: there is nothing between them", fix="write the earlier one first"
         )
 
 
@@ -29,7 +29,9 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
         return now - timedelta(seconds=_seconds.validate_python(text))
     except (ValueError, OverflowError, ValidationError):
         raise UserError(
-            f"{option} {text}: neither a duration nor a time (write for example 2h, or 2026-01-31T08:00:00Z)"
+            "neither a duration nor a time",
+            fix="write for example 2h, or 2026-01-31T08:00:00Z",
+            place=f"{option} {text}",
         ) from None
 
 
@@ -39,7 +41,11 @@ def ahead(option: str, text: str, now: datetime) -> datetime:
         seconds = _seconds.validate_python(text)
         found = now + timedelta(seconds=seconds)
     except (ValueError, OverflowError, ValidationError):
-        raise UserError(f"{option} {text}: no duration (write for example 12h, or 30d)") from None
+        raise UserError(
+            "no duration", fix="write for example 12h, or 30d", place=f"{option} {text}"
+        ) from None
     if seconds <= 0:
-        raise UserError(f"{option} {text}: is over at once (write for example 12h, or 30d)")
+        raise UserError(
+            "is over at once", fix="write for example 12h, or 30d", place=f"{option} {text}"
+        )
     return found

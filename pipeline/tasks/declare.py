@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def whole(plan: Path, partial: Iterable[str]) -> None:
     """Raises UserError where a plan does not tell of all that its code declares, or not of what is applied."""
     if reasons := list(partial):
         raise UserError(
-            *(f"{plan}: not whole: {why}" for why in reasons),
+            *(Problem(f"not whole: {why}", place=plan) for why in reasons),
             f"{plan}: nothing was declared: declare a whole plan without changes (or --force: it is taken as it is, and nothing ends by it)",
         )
 
@@ -26,9 +26,17 @@ def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -
     """A state's serial only grows, and its lineage never changes. Raises UserError."""
     for known in mine:
         if lineage and known.lineage and lineage != known.lineage:
-            raise UserError("--plan: the state is of another lineage than the one before (is it the right workspace? else --force)")  # fmt: skip
+            raise UserError(
+                "the state is of another lineage than the one before",
+                fix="is it the right workspace? else --force",
+                place="--plan",
+            )
         if serial is not None and known.serial is not None and serial < known.serial:
-            raise UserError(f"--plan: the state is older (serial {serial}) than the one before ({known.serial}) (take the newest, or --force)")  # fmt: skip
+            raise UserError(
+                f"the state is older (serial {serial}) than the one before ({known.serial})",
+                fix="take the newest, or --force",
+                place="--plan",
+            )
 
 
 def alone(found: "Found", others: "Iterable[Baseline]") -> None:
@@ -36,7 +44,11 @@ def alone(found: "Found", others: "Iterable[Baseline]") -> None:
     sources = {b.uid: b for b in others}
     for record in found.records:
         if other := sources.get(record.uid):
-            found.not_compared[record.address] = f"{other.address or record.uid} of workspace {other.source} is {record.kind} for the same resource (end that first, or --force)"  # fmt: skip
+            found.not_compared[record.address] = Problem(
+                f"{other.address or record.uid} of workspace {other.source} is {record.kind} for the "
+                "same resource",
+                fix="end that first, or --force",
+            )
     found.records = [record for record in found.records if record.uid not in sources]
 
 

@@ -14,7 +14,7 @@ from confluent_kafka import libversion
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import explained, reached
 from driftline.pipeline.kafka.redeliver import box
-from driftline.pipeline.ops.checks import Check, Line, apart
+from driftline.pipeline.ops.checks import Check, Line, failed
 from driftline.pipeline.records.topics import (
     CHANGES,
     CONTROL,
@@ -227,15 +227,15 @@ def _topics(settings: Settings) -> Iterator[Line]:
     every = topics_of(settings.worker.app_id, settings.correlate.app_id)
     found = topics_admin.compare(settings.kafka, every)
     for app_id in (settings.worker.app_id, settings.correlate.app_id):
-        for text in topics_admin.remade(
+        for problem in topics_admin.remade(
             settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
         ):
-            yield Line("topics", "fail", *apart(text))
+            yield failed("topics", problem)
     if not found:
         yield Line("topics", "ok", f"{len(every)} topics as they should be")
     for broken in (True, False):
-        for text in topics_admin.told((x for x in found if x.broken == broken), len(every)):
-            yield Line("topics", "fail" if broken else "warn", *apart(text))
+        for problem in topics_admin.told((x for x in found if x.broken == broken), len(every)):
+            yield failed("topics", problem, "fail" if broken else "warn")
 
 
 def _exceptions(settings: Settings) -> Iterator[Line]:

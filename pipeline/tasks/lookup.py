@@ -38,7 +38,11 @@ def store_of(settings: Settings, name: str | None) -> Store | None:
         return None
     at = configured_sink(settings, name)
     if not isinstance(at.module, Searched):
-        raise UserError(f"--store {name}: a sink of the kind {at.module.kind} cannot be searched (write --store kafka)")  # fmt: skip
+        raise UserError(
+            f"a sink of the kind {at.module.kind} cannot be searched",
+            fix="write --store kafka",
+            place=f"--store {name}",
+        )
     return Store(at, at.module)
 
 
@@ -82,12 +86,16 @@ def one(noun: str, id: str, found: Sequence[dict[str, Any]]) -> dict[str, Any] |
     """The one that an id, or the beginning of one, names; None is told. Raises UserError where it names several."""
     if len(id) < LEAST:
         raise UserError(
-            f"{plain(id)}: too short for an id (write at least its first {LEAST} characters)"
+            "too short for an id",
+            fix=f"write at least its first {LEAST} characters",
+            place=plain(id),
         )
     these = named(found, id)
     if len(these) > 1:
         ids = ", ".join(sorted(each["id"] for each in these)[:5])
-        raise UserError(f"{plain(id)}: several {noun}s begin so (write more of it: {ids})")
+        raise UserError(
+            f"several {noun}s begin so", fix=f"write more of it: {ids}", place=plain(id)
+        )
     if not these:
         click.echo(f"there is no {noun} {plain(id)} (driftline {noun}s list shows what there is; --store looks elsewhere)", err=True)  # fmt: skip
         return None

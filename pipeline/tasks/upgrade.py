@@ -81,7 +81,7 @@ def _topics(settings: Settings, found: Sequence[Difference]) -> Iterator[Step]:
             name, value = one.setting
             yield Step("topics", "pending", f"{one.topic.name}: {name} is to be {value}")
         else:
-            yield Step("topics", "blocked", one.text)
+            yield Step("topics", "blocked", one.problem)
     if not (found or remade):
         yield Step("topics", "current", f"{len(_wanted(settings))} topics")
 

@@ -100,7 +100,9 @@ def _same_deployment(settings: Settings) -> Settings:
     if read.problems:
         raise UserError(*read.problems)
     if read.settings.kafka.topic_prefix != settings.kafka.topic_prefix:
-        raise UserError("kafka.topic_prefix has changed: a running worker keeps its topics (restart it)")  # fmt: skip
+        raise UserError(
+            "kafka.topic_prefix has changed: a running worker keeps its topics", fix="restart it"
+        )
     return read.settings
 
 

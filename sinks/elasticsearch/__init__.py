@@ -53,19 +53,22 @@ def explained(error: Exception, settings: ElasticsearchSettings) -> UserError | 
 
     if not isinstance(error, ApiError | TransportError):
         return None
-    look = "is it running, and are the address and credentials right? try: driftline doctor"
+    look, see = "is it running, and are the address and credentials right?", "driftline doctor"
     if isinstance(error, SSLError):
-        look = "look at elasticsearch.ca_file; and does the certificate name the host of elasticsearch.url?"
+        look, see = (
+            "look at elasticsearch.ca_file; and does the certificate name the host of elasticsearch.url?",
+            "",
+        )
     elif isinstance(error, ApiError) and error.status_code == 401:
-        look = "correct elasticsearch.username and password, or api_key"
+        look, see = "correct elasticsearch.username and password, or api_key", ""
     elif isinstance(error, ApiError) and error.status_code == 403:
-        look = "the rights that it needs: driftline permissions elasticsearch"
+        look, see = "the rights that it needs: driftline permissions elasticsearch", ""
     if isinstance(error, ApiError):
         why, passes = str(error), error.status_code == 429 or error.status_code >= 500
     else:
         why, passes = error.message[:300], not isinstance(error, SSLError)
     kind = NotThere if passes else UserError
-    return kind(f"Elasticsearch at {settings.url}: {why} ({look})")
+    return kind(why, fix=look, place=f"Elasticsearch at {settings.url}", see=see)
 
 
 def doctor(settings: ElasticsearchSettings, context: SinkContext, seconds: float) -> "list[Check]":

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.ops.checks import Check, Line, apart
+from driftline.pipeline.ops.checks import Check, Line, failed
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.module import SinkContext
 
@@ -41,11 +41,12 @@ def _asked(
         yield asyncio.run(run())
     except (AuthenticationException, AuthorizationException) as error:
         raise UserError(
-            f"{settings.url} refuses us: {error.status_code} (correct elasticsearch.username, password or api_key; its"
-            " roles: driftline permissions elasticsearch)"
+            f"{settings.url} refuses us: {error.status_code}",
+            fix="correct elasticsearch.username, password or api_key; its roles: driftline "
+            "permissions elasticsearch",
         ) from None
     except TransportError as error:
-        raise UserError(f"{settings.url}: {error.message[:300]} ({SILENT})") from None
+        raise UserError(error.message[:300], fix=SILENT, place=settings.url) from None
 
 
 async def _health(es: Any, settings: ElasticsearchSettings) -> Line:
@@ -67,6 +68,6 @@ async def _templates(es: Any, name: str) -> Line:
 
     problem = await check(es, name)
     if problem:
-        return Line("templates", "fail", *apart(problem))
+        return failed("templates", problem)
     index, _ = await state(es)
     return Line("templates", "ok", f"version {fingerprint()}, behind the alias: {index}")

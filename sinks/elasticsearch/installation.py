@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaException
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.sinks.elasticsearch.refill import refill
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
@@ -36,26 +36,29 @@ async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
     return name, _meta(about).get("driftline")
 
 
-async def check(es: AsyncElasticsearch, name: str) -> str | None:
+async def check(es: AsyncElasticsearch, name: str) -> Problem | None:
     """What is missing, with the next step; None when all is as it should be. `name`: the sink's."""
     again = run(name)
     index, have = await state(es)
     if index is None:
-        return f"the alias {ALIAS} is missing ({again})"
+        return Problem(f"the alias {ALIAS} is missing", fix=again)
     if have != fingerprint():
-        return f"{index} has another mapping than this version writes ({again})"
+        return Problem(f"{index} has another mapping than this version writes", fix=again)
     if index == ALIAS:
-        return f"{ALIAS} is an index, and must be an alias (delete it, then {again})"
+        return Problem(f"{ALIAS} is an index, and must be an alias", fix=f"delete it, then {again}")
     if _meta((await es.indices.get(index=index))[index]).get("filling"):
-        return f"{index} is not yet filled: an installation is under way or was cut off ({again})"
+        return Problem(
+            f"{index} is not yet filled: an installation is under way or was cut off",
+            fix=again,
+        )
     await es.mget(index=ALIAS, ids=["none"])  # a role of an earlier version cannot
     for template, wanted in templates().items():
         try:
             found = await es.indices.get_index_template(name=template)
         except NotFoundError:
-            return f"the template {template} is missing ({again})"
+            return Problem(f"the template {template} is missing", fix=again)
         if found["index_templates"][0]["index_template"].get("_meta") != wanted["_meta"]:
-            return f"the template {template} is another than this version's ({again})"
+            return Problem(f"the template {template} is another than this version's", fix=again)
     return None
 
 
@@ -159,7 +162,8 @@ async def _fill(
             await es.indices.get(index=f"{ALIAS}-v*")
         ) > 1:
             raise UserError(
-                f"{index} cannot be filled from {FINDINGS.name}: {why.args[0].str()} (the old view stays; {run(context.name)} again)"
+                f"{index} cannot be filled from {FINDINGS.name}: {why.args[0].str()}",
+                fix=f"the old view stays; {run(context.name)} again",
             ) from None
         tell(f"{index}: not filled, {FINDINGS.name} cannot be read: {why.args[0].str()}")
 

@@ -65,7 +65,8 @@ async def refill(
     total = count.written + count.refused
     if count.refused > context.bad_share * total:
         raise UserError(
-            f"{index} refuses {count.refused} of {total} findings, the first: {count.why} (what stood before is left)"
+            f"{index} refuses {count.refused} of {total} findings, the first: {count.why}",
+            fix="what stood before is left",
         )
     await es.indices.refresh(index=index)
     return count
@@ -147,7 +148,10 @@ async def _send(sink: ElasticsearchSink, actions: list[Action], count: Count) ->
             return
         if wait is None:
             why_not = next(r.reason for r in receipts if r.kind == "again")
-            raise UserError(f"Elasticsearch does not take the findings: {why_not} (what stood before is left; try again)")  # fmt: skip
+            raise UserError(
+                f"Elasticsearch does not take the findings: {why_not}",
+                fix="what stood before is left; try again",
+            )
         actions = again
         await asyncio.sleep(wait)
 

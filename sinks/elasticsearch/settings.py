@@ -37,14 +37,24 @@ class ElasticsearchSettings(SinkSettings):
         wrong = [*chain.from_iterable(address("url", url, port=True) for url in self.urls)]
         yield from wrong[:1]
         if self.api_key and (self.username or self.password):
-            yield Mistake(("api_key", "username", "password"), "and username, password are two ways to say who we are (write one of them)")  # fmt: skip
+            yield Mistake(
+                ("api_key", "username", "password"),
+                "and username, password are two ways to say who we are",
+                fix="write one of them",
+            )
         if self.username and not self.password:
-            yield Mistake(("username", "password", "password_file"), "needs password or password_file (write one of them)")  # fmt: skip
+            yield Mistake(
+                ("username", "password", "password_file"),
+                "needs password or password_file",
+                fix="write one of them",
+            )
         if self.password and not self.username:
             place = "password_file" if self.password_file else "password"
-            yield Mistake((place, "username"), "needs username (write it)")
+            yield Mistake((place, "username"), "needs username", fix="write it")
         if self.ca_file and not any(url.startswith("https:") for url in self.urls):
-            yield Mistake(("ca_file", "url"), "is of no use without TLS (write https:// in url)")
+            yield Mistake(
+                ("ca_file", "url"), "is of no use without TLS", fix="write https:// in url"
+            )
         yield from authorities("ca_file", self.ca_file)
 
     def secret_addresses(self) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from driftline.pipeline.common.environment_errors import place
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.records.topics import FINDINGS, Topic
 from driftline.sinks.base import Action, Busy, Receipt
 from driftline.sinks.module import SinkContext
@@ -74,5 +74,6 @@ def create(settings: NdjsonSettings, context: SinkContext) -> NdjsonSink:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
     except OSError as error:
-        raise UserError(f"{context.name}.path: {place(error)}") from None
+        found = place(error) or Problem(error)
+        raise UserError(found.under(f"{context.name}.path")) from None
     return NdjsonSink(path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.proof.rules.pinning import write
 from driftline.pipeline.proof.rules.sentences import told, unsaid
 from driftline.pipeline.rulebook import Rule, load
@@ -150,7 +151,7 @@ def test_an_expression_that_errs_costs_only_its_sentence() -> None:
         assert said is None or said == ("Versioning was never enabled on bucket example", 1)
 
 
-def changed(rule: Rule, old: str, new: str) -> tuple[Rule | None, list[str]]:
+def changed(rule: Rule, old: str, new: str) -> tuple[Rule | None, list[Problem]]:
     text = rule.path.read_text()
     assert old in text
     return load_rule(rule.path, builtin_shapes(), text.replace(old, new))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from driftline.pipeline.common import yaml_source as source
+from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.settings.exception_files import Checker
@@ -95,7 +96,7 @@ def test_of_a_flood_of_mistakes_only_so_many_are_told(tmp_path: Path) -> None:
     path.write_text("- x: 1\n" * 5000)
     found = Checker(Rulebook(()), datetime(2026, 1, 1, tzinfo=UTC), timedelta(days=365)).folders([path])  # fmt: skip
     assert (len(found.problems) < 2 * MOST_PROBLEMS, found.problems[-1].endswith(MORE)) == (True, True)  # fmt: skip
-    problems: list[str] = []
+    problems: list[Problem] = []
     assert list(_file(path, "people.0", problems)) == []
     assert (len(problems) < 2 * MOST_PROBLEMS, problems[-1].endswith(MORE)) == (True, True)
 

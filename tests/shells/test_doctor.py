@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.ops.checks import (
     Check,
     Line,
     State,
-    apart,
     examine,
     exit_code,
+    failed,
     folded,
     side_by_side,
 )
@@ -88,7 +88,14 @@ def test_a_check_that_breaks_is_told_as_what_it_is() -> None:
 
         return ask
 
-    mine = Check("a", raises(UserError("one is wrong (do this)", "another (run: driftline clock)")))
+    mine = Check(
+        "a",
+        raises(
+            UserError(
+                Problem("one is wrong", "do this"), Problem("another", "run: driftline clock")
+            )
+        ),
+    )
     ours = Check("b", raises(ZeroDivisionError("oh")))
     assert examine([mine, ours], 5) == [
         Line("a", "fail", "one is wrong", "do this"),
@@ -104,12 +111,13 @@ def test_exit_codes(states: tuple[State, ...], code: int) -> None:
     assert exit_code(Line("x", state, "") for state in states) == code
 
 
-@pytest.mark.parametrize(("text", "both"), [
-    ("topic x: missing (run: driftline topics create)", ("topic x: missing", "run: driftline topics create")),
-    ("f (a) is wrong", ("f (a) is wrong", "")), ("plain", ("plain", "")),
+@pytest.mark.parametrize(("problem", "detail", "step"), [
+    (Problem("missing", "run: driftline topics create", "topic x"), "topic x: missing", "run: driftline topics create"),
+    (Problem("f (a) is wrong (really)"), "f (a) is wrong (really)", ""),
+    (Problem("no answer", "is it running?", "Kafka", see="driftline doctor"), "Kafka: no answer", "is it running?"),
 ])  # fmt: skip
-def test_a_problem_and_its_next_step(text: str, both: tuple[str, str]) -> None:
-    assert apart(text) == both
+def test_a_problem_becomes_a_line_by_its_fields(problem: Problem, detail: str, step: str) -> None:
+    assert failed("x", problem) == Line("x", "fail", detail, step)
 
 
 def test_many_are_asked_at_once_and_the_late_ones_are_named() -> None:

@@ -21,7 +21,7 @@ from botocore.exceptions import (
     UnknownEndpointError,
 )
 from driftline.collectors.aws.api.errors import DENIED, ERRORS, trouble
-from driftline.pipeline.common.errors import NotThere, UserError
+from driftline.pipeline.common.errors import NotThere, Problem, UserError
 
 __all__ = ["ERRORS", "explained", "user_error"]
 SET = "set AWS_PROFILE or the standard AWS variables, or use --profile"
@@ -71,7 +71,7 @@ def user_error(error: Exception, what: str = "", step: str = "") -> UserError:
     return (NotThere if passes else UserError)(explained(error, what, step))
 
 
-def explained(error: Exception, what: str = "", step: str = "") -> str:
+def explained(error: Exception, what: str = "", step: str = "") -> Problem:
     """What a person is told of an error of AWS, in one line with the next step. `what` was tried; `step`: the next one
     where AWS says no, for what is not known better here."""
     text = " ".join(str(error).split())
@@ -83,4 +83,4 @@ def explained(error: Exception, what: str = "", step: str = "") -> str:
     else:
         found = next((step for kind, step in KIND_STEPS.items() if isinstance(error, kind)), None)
     told = f"{what}: {text[:500]}" if what else text[:500]
-    return f"AWS: {told} ({found or step or 'try: aws sts get-caller-identity'})"
+    return Problem(told, found or step or "try: aws sts get-caller-identity", "AWS")

@@ -22,8 +22,8 @@ from driftline.collectors.aws.sweep.tally import Tally
 from driftline.collectors.base import Emit, Emitted, Known, Progress, Reading
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
-from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.errors import Problem, UserError
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.model import Scope, Snapshot, Sweep
 
 SOMEWHERE = "*"
@@ -58,7 +58,9 @@ def chosen(types: Sequence[str]) -> list[Kind]:
     table = kinds()
     unknown = [t for t in types if t not in table]
     if unknown:
-        raise UserError(*(f"--type {t}: no such type{nearest(t, table)}" for t in unknown))
+        raise UserError(
+            *(Problem("no such type", fix=hint(t, table), place=f"--type {t}") for t in unknown)
+        )
     return [table[t] for t in types] if types else list(table.values())
 
 
@@ -82,9 +84,14 @@ def sweep(
     Returns the headers. Raises UserError for settings and credentials that cannot work at all."""
     rows, stop = chosen(options.types), threading.Event()
     wrong = [a for a in options.accounts if a != "all" and not re.fullmatch(r"\d{12}", a)]
-    problems = [f"--accounts {a}: no account id (write its twelve digits, or all)" for a in wrong]
+    problems = [
+        Problem("no account id", fix="write its twelve digits, or all", place=f"--accounts {a}")
+        for a in wrong
+    ]
     problems += [
-        f"--regions {r}: no region's name (write for example eu-west-1, or all)"
+        Problem(
+            "no region's name", fix="write for example eu-west-1, or all", place=f"--regions {r}"
+        )
         for r in options.regions
         if r != "all" and not re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-\d+", r)
     ]

@@ -68,7 +68,9 @@ def as_written(path: Path) -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as why:
-        raise UserError(f"{path}: not as Terraform writes it: {type(why).__name__} {why} {SHOW}") from None  # fmt: skip
+        raise UserError(
+            f"not as Terraform writes it: {type(why).__name__} {why} {SHOW}", place=path
+        ) from None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -78,11 +80,15 @@ def _json(path: Path) -> dict[str, Any]:
             text = text.decode("utf-16").encode()
         data = wire.decode(text.removeprefix(codecs.BOM_UTF8), LARGEST)
     except (Malformed, OSError, UnicodeError) as why:
-        raise UserError(f"{path}: {why} {SHOW}") from None
+        raise UserError(f"{why} {SHOW}", place=path) from None
     if not isinstance(data, dict) or not ({"planned_values", "values", "resources"} & data.keys()):
-        raise UserError(f"{path}: neither a plan nor a state {SHOW}")
+        raise UserError(f"neither a plan nor a state {SHOW}", place=path)
     if str(data.get("format_version", "1")).partition(".")[0] not in FORMATS:
-        raise UserError(f"{path}: of format_version {data['format_version']}, which is not known (known is 1)")  # fmt: skip
+        raise UserError(
+            f"of format_version {data['format_version']}, which is not known",
+            fix="known is 1",
+            place=path,
+        )
     return data
 
 

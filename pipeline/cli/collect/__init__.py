@@ -164,9 +164,11 @@ def redactor_of(settings: Settings) -> "Redactor":
     key = settings.redaction.key
     if key is None or len(key.get_secret_value()) < 16:
         raise UserError(
-            f"redaction.key: {'missing' if key is None else 'shorter than 16 characters'}; what looks like a secret"
-            " could not be hashed (write one: openssl rand -hex 32 > redaction.key, and set redaction.key_file or"
-            " DRIFTLINE_REDACTION__KEY)"
+            f"{'missing' if key is None else 'shorter than 16 characters'}; what looks like a "
+            "secret could not be hashed",
+            fix="write one: openssl rand -hex 32 > redaction.key, and set redaction.key_file or "
+            "DRIFTLINE_REDACTION__KEY",
+            place="redaction.key",
         )
     return Redactor(key.get_secret_value().encode())
 
@@ -178,13 +180,15 @@ def _with_interval(own: Aws, interval: str) -> Aws:
         return Aws.model_validate(own.model_dump() | {"interval": interval})
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ").removeprefix("interval: ")
-        raise UserError(f"--interval {interval}: {message}") from None
+        raise UserError(message, place=f"--interval {interval}") from None
 
 
 def _shard(text: str) -> tuple[int, int]:
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
-        raise UserError(f"--shard {text}: is no shard (write for example 0/4, 1/4, 2/4 and 3/4)")
+        raise UserError(
+            "is no shard", fix="write for example 0/4, 1/4, 2/4 and 3/4", place=f"--shard {text}"
+        )
     return int(index), int(count)
 
 

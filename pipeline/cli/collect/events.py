@@ -68,7 +68,7 @@ def events(
 
     exclusive({"--once": once, "--backfill": backfill})
     if backfill is None and (since or until):
-        raise UserError("--from and --to go with --backfill (add it, or leave them out)")
+        raise UserError("--from and --to go with --backfill", fix="add it, or leave them out")
     in_order(since, until)
     settings = load_settings()
     options = options_of(settings, {"profile": profile, "role_arn": role_arn})
@@ -77,7 +77,9 @@ def events(
     own = settings.aws.events
     if not own.queues and not own.lookup:
         raise UserError(
-            "aws.events: no source of change events (write queues: [{url: …}], or lookup: true; deploy/aws makes the queues)"
+            "no source of change events",
+            fix="write queues: [{url: …}], or lookup: true; deploy/aws makes the queues",
+            place="aws.events",
         )
     log.start()
     stop = _until_signal()
@@ -152,7 +154,9 @@ class Hearing:
         try:
             yield
         except Undelivered as why:
-            self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
+            self._errors.append(
+                NotThere(why, place=f"Kafka at {self.settings.kafka.bootstrap_servers}")
+            )
 
     def hearer(
         self, source: str, asks: Callable[[Any], bool] | None = None, buckets: Sequence[str] = ()
@@ -214,7 +218,9 @@ class Hearing:
             try:
                 work(*given, **more)
             except Undelivered as why:
-                self._errors.append(NotThere(f"Kafka at {self.settings.kafka.bootstrap_servers}: {why}"))  # fmt: skip
+                self._errors.append(
+                    NotThere(why, place=f"Kafka at {self.settings.kafka.bootstrap_servers}")
+                )
             except BaseException as why:  # raised again by the main thread
                 self._errors.append(why)
 
@@ -260,7 +266,11 @@ def _backfill(
     from rich.progress import Progress
 
     if not where.startswith(BACKFILL) or not where.removeprefix(BACKFILL).partition("/")[0]:
-        raise UserError(f"--backfill {where}: no place in S3 (write for example s3://my-trail/AWSLogs/)")  # fmt: skip
+        raise UserError(
+            "no place in S3",
+            fix="write for example s3://my-trail/AWSLogs/",
+            place=f"--backfill {where}",
+        )
     bucket, _, prefix = where.removeprefix(BACKFILL).partition("/")
     hearing = Hearing(settings, options, threading.Event())
     with explained(settings.kafka):
@@ -303,9 +313,11 @@ def _backfill(
             found = backfill.objects(hearing.organization.own("s3", None), bucket, prefix, since, until)  # fmt: skip
             backfill.fill(found, work, told)
         except ERRORS as error:
-            raise UserError(f"{where}: {error} (does the bucket exist, and may it be read?)") from None  # fmt: skip
+            raise UserError(
+                error, fix="does the bucket exist, and may it be read?", place=where
+            ) from None
         except Undelivered as why:
-            raise NotThere(f"Kafka at {settings.kafka.bootstrap_servers}: {why}") from None
+            raise NotThere(why, place=f"Kafka at {settings.kafka.bootstrap_servers}") from None
     click.echo(
         f"{number_of(files, 'log file')}, {number_of(total.events, 'event')}, {number_of(total.changes, 'change')}, {total.more} not understood",
         err=True,

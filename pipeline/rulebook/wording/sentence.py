@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from driftline.pipeline.common.yaml_source import Source, nearest
+from driftline.pipeline.common.errors import Problem
+from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.rulebook.cel.expression import (
     TAGS,
     BadExpression,
@@ -108,7 +109,7 @@ def _asked(asked: Any, activation: Any) -> Any:
 
 def compiled(
     source: Source, told: str | list[str] | None, values: Mapping[str, str], params: Iterable[str],
-    problems: list[str], used: Iterable[str] = (),
+    problems: list[Problem], used: Iterable[str] = (),
 ) -> Sentence | None:  # fmt: skip
     """The sentence of a rule file, or None; what is wrong with it goes to `problems`. `used`: the names that something else
     of the rule needs."""
@@ -117,19 +118,26 @@ def compiled(
     before, expressions, named = len(problems), dict[str, Expression](), set(used)
     for name, text in values.items():
         if name in taken:
-            problems.append(f"{source.at('values', name)}: the sentence has {name!r} already (choose another name)")  # fmt: skip
+            problems.append(
+                Problem(
+                    f"the sentence has {name!r} already",
+                    fix="choose another name",
+                    place=source.at("values", name),
+                )
+            )
         try:
             expressions[name] = compile_value(text)
         except BadExpression as error:
-            problems.append(f"{source.at('values', name)}: {name}: {error}")
+            problems.append(Problem(f"{name}: {error}", place=source.at("values", name)))
     for number, template in enumerate(templates):
         place = source.at("sentence", number) if isinstance(told, list) else source.at("sentence")
         problems += [
-            f"{place}: sentence: {why}" for why in _faults(template, [*values, *sorted(taken)])
+            Problem(f"sentence: {why.text}", why.fix, place)
+            for why in _faults(template, [*values, *sorted(taken)])
         ]
         named.update(HOLE.findall(template))
     problems += [
-        f"{source.at('values', name)}: no sentence has {{{name}}} (remove it)"
+        Problem(f"no sentence has {{{name}}}", "remove it", source.at("values", name))
         for name in values
         if name not in named
     ]
@@ -138,19 +146,23 @@ def compiled(
     return Sentence(tuple(templates), expressions)
 
 
-def _faults(template: str, known: Sequence[str]) -> list[str]:
+def _faults(template: str, known: Sequence[str]) -> list[Problem]:
     wrong = [
-        f"{{{name}}} is none of `values`, `params` and {', '.join(STANDARD)}{nearest(name, known)}"
+        Problem(
+            f"{{{name}}} is none of `values`, `params` and {', '.join(STANDARD)}", hint(name, known)
+        )
         for name in dict.fromkeys(HOLE.findall(template))
         if name not in known
     ]
     rest = HOLE.sub("", template)
     if "{" in rest or "}" in rest:
-        wrong.append("a brace that is no {name} (lower-case letters, digits and _)")
+        wrong.append(Problem("a brace that is no {name} (lower-case letters, digits and _)"))
     if len(template) > ROOM:
-        wrong.append(f"longer than {ROOM} characters (say less, or let the values say it)")
+        wrong.append(
+            Problem(f"longer than {ROOM} characters", "say less, or let the values say it")
+        )
     if not template.strip() or template != template.strip() or not template.isprintable():
-        wrong.append("must be one line of text")
+        wrong.append(Problem("must be one line of text"))
     elif template.endswith("."):
-        wrong.append("ends without a full stop")
+        wrong.append(Problem("ends without a full stop"))
     return wrong
