@@ -22,10 +22,7 @@ FOREIGN = {
     "pipeline/common/environment_errors.py:files": "RocksDB's errors are plain exceptions",
     "pipeline/rulebook/cel/expression.py:_compiled": "CEL's compiler tells places only as text",
     "collectors/aws/events/logfile.py:_documents": "the JSON parser tells where a document ends only as text",
-    **dict.fromkeys(
-        ("pipeline/worker/store.py:guard_opening", "pipeline/worker/store.py:opened"),
-        "RocksDB's errors are plain exceptions",
-    ),
+    "pipeline/worker/store.py:opening_failed": "RocksDB's errors are plain exceptions",
 }
 """Where another program's error has no code for what must be decided."""
 
