@@ -119,10 +119,9 @@ class Messages:
 
     def decide(self, node: ast.AST) -> bool:
         match node:
-            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()], comparators=[right]):
-                return self.holds(right) or self.holds(left)
-            case ast.Compare(left=left, ops=[ast.Eq() | ast.NotEq()], comparators=[right]):
-                return self.holds(right) or self.holds(left)
+            case ast.Compare(left=left, ops=[operator], comparators=[right]):
+                about = self.holds(left) or self.holds(right)
+                return about and not isinstance(operator, ast.Is | ast.IsNot)
             case ast.Call(func=ast.Attribute(value=inner, attr=name), args=[_, *_] as given):
                 return name in DECIDING and any(map(self.holds, [inner, *given]))
             case _:
