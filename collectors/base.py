@@ -30,7 +30,7 @@ Status = Literal["complete", "partial", "denied"]
 
 
 @dataclass
-class Known:
+class PreviousSweep:
     """What earlier sweeps of a scope knew."""
 
     uids: set[str] = field(default_factory=set)
@@ -44,13 +44,13 @@ class Known:
 
 
 @dataclass
-class Reading:
+class ScopeSweep:
     """One sweep of one scope, while it runs."""
 
     scope: Scope
     id: str
     started_at: datetime
-    known: Known
+    known: PreviousSweep
     organization: str | None = None
     """Whose list named the account."""
     owner: CloudAccount | None = None
@@ -177,12 +177,12 @@ def page_key(scope_key: str, page: int) -> str:
 
 def known_from(
     records: Iterable[tuple[bytes, bytes]],
-) -> tuple[dict[str, Known], dict[str, Sweep], list[Problem]]:
+) -> tuple[dict[str, PreviousSweep], dict[str, Sweep], list[Problem]]:
     """What the compacted `sweeps` topic knows: uids by scope key, the headers, and what is no sweep.
 
     Pages that a header does not count (of a collector that died before it wrote one) are taken too: what they
     name was read, and a uid too many is at worst called gone once more."""
-    known: dict[str, Known] = {}
+    known: dict[str, PreviousSweep] = {}
     headers: dict[str, Sweep] = {}
     problems: list[Problem] = []
     for key, value in records:
@@ -190,12 +190,12 @@ def known_from(
         try:
             if hash_:
                 page = SweepUids.model_validate_json(value)
-                scope = known.setdefault(name, Known())
+                scope = known.setdefault(name, PreviousSweep())
                 scope.uids.update(page.uids)
                 scope.pages.add(int(number))
             else:
                 headers[number] = header = Sweep.model_validate_json(value)
-                scope = known.setdefault(number, Known())
+                scope = known.setdefault(number, PreviousSweep())
                 scope.completed_at, scope.swept_at = header.completed_at, header.started_at
                 scope.organization = header.organization
         except (ValidationError, ValueError) as error:

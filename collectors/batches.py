@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from driftline.collectors.base import Emitted, Known, covers, page_key
+from driftline.collectors.base import Emitted, PreviousSweep, covers, page_key
 from driftline.pipeline.common.errors import NotThere
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.model import Control, Gone, Snapshot, Sweep, SweepUids, Swept
@@ -28,7 +28,7 @@ class Batches:
     def __init__(
         self,
         settings: Settings,
-        known: Mapping[str, Known] | None = None,
+        known: Mapping[str, PreviousSweep] | None = None,
         now: Callable[[], float] = time.monotonic,
         out: Any = None,
     ) -> None:

@@ -19,7 +19,7 @@ COLORS = {"complete": "green", "partial": "yellow", "denied": "red"}
 
 
 @dataclass(frozen=True)
-class Row:
+class CoverageRow:
     """One scope."""
 
     account: str
@@ -44,7 +44,7 @@ class Row:
         return self.status == "complete" and self.age_seconds <= DAY
 
 
-def rows(headers: Iterable[Sweep], now: datetime) -> list[Row]:
+def rows(headers: Iterable[Sweep], now: datetime) -> list[CoverageRow]:
     """The scopes, by account, type and region. A denial of a whole account ends when any of it was read again."""
     headers = list(headers)
     newest: dict[tuple[str, str], datetime] = {}
@@ -62,9 +62,9 @@ def rows(headers: Iterable[Sweep], now: datetime) -> list[Row]:
     return sorted(out, key=lambda row: (row.account, row.type, row.region))
 
 
-def _row(header: Sweep, now: datetime) -> Row:
+def _row(header: Sweep, now: datetime) -> CoverageRow:
     whole = header.completed_at
-    return Row(
+    return CoverageRow(
         header.scope.account, header.scope.region, header.scope.type, header.status, header.count,
         rfc3339(header.started_at), _age(header.started_at, now), rfc3339(whole) if whole else None,
         _age(whole, now) if whole else None, header.reason,
@@ -76,12 +76,12 @@ def _age(then: datetime, now: datetime) -> float:
     return round(max(0.0, (now - then).total_seconds()), 1)
 
 
-def as_json(found: Sequence[Row]) -> str:
+def as_json(found: Sequence[CoverageRow]) -> str:
     """A list of objects, one a scope."""
     return ascii_json([asdict(row) for row in found])
 
 
-def table(found: Sequence[Row]) -> Table:
+def table(found: Sequence[CoverageRow]) -> Table:
     """The scopes for people; what a cloud wrote is shown as text only."""
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in (

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
-from driftline.collectors.secrets.names import Named, counts, measure, named
+from driftline.collectors.secrets.names import NameVerdict, counts, measure, named
 from driftline.collectors.secrets.texts import hinted, in_command, option, seen
 from driftline.collectors.secrets.values import plausible, unlike_words
 from driftline.collectors.secrets.words import words
@@ -44,7 +44,7 @@ REFERRING = frozenset({"SECRETS_MANAGER", "PARAMETER_STORE", "SecureString"})
 WRAPPERS = frozenset({"items", "item", "member", "members"})
 """Names that only hold a list, in the events of some services."""
 _INSIDE = {
-    Named.SECRET: Named.WITHIN, Named.WITHIN: Named.WITHIN, Named.HIDDEN: Named.INSIDE, Named.INSIDE: Named.INSIDE,
+    NameVerdict.SECRET: NameVerdict.WITHIN, NameVerdict.WITHIN: NameVerdict.WITHIN, NameVerdict.HIDDEN: NameVerdict.INSIDE, NameVerdict.INSIDE: NameVerdict.INSIDE,
 }  # fmt: skip
 NAMED = "named"
 """Why a value is a secret: by its name alone."""
@@ -56,7 +56,7 @@ _DONE = re.compile(
 class _Key(NamedTuple):
     """What a name says."""
 
-    said: Named
+    said: NameVerdict
     label: int | None
     """Its place among LABELS."""
     holder: bool
@@ -74,7 +74,7 @@ def _key(name: str) -> _Key:
     said = named(name)
     return _Key(
         said, LABELS.index(low) if low in LABELS else None, low in HOLDERS, low in IDENTIFIERS,
-        low in STRUCTURE or said is Named.ABOUT, counts(name), seen(name) is not None,
+        low in STRUCTURE or said is NameVerdict.ABOUT, counts(name), seen(name) is not None,
     )  # fmt: skip
 
 
@@ -123,13 +123,13 @@ class Redactor:
     def _name(self, name: str) -> str:
         return self._text(name) if _key(name).formed else name
 
-    def _scrub(self, value: Any, said: Named = Named.NOTHING) -> Any:
+    def _scrub(self, value: Any, said: NameVerdict = NameVerdict.NOTHING) -> Any:
         """A value without secrets. `said`: what the name above says of it."""
         if isinstance(value, str):
             why = _why(said, value)
             if (
                 value[:1] in ("{", "[")
-                and said <= Named.PERHAPS
+                and said <= NameVerdict.PERHAPS
                 and (why is not None or hinted(value))
             ):
                 return self._json(value, why)
@@ -138,7 +138,11 @@ class Redactor:
             return self._map(value, under=said)
         if isinstance(value, list):
             return self._list(value, said)
-        if said >= Named.INSIDE and isinstance(value, int | float) and not isinstance(value, bool):
+        if (
+            said >= NameVerdict.INSIDE
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+        ):
             return self.mark(value, NAMED)
         return value
 
@@ -154,10 +158,12 @@ class Redactor:
             pass
         return text if why is None else self.mark(text, why)
 
-    def _list(self, items: list[Any], said: Named) -> list[Any]:
+    def _list(self, items: list[Any], said: NameVerdict) -> list[Any]:
         """A list; in a command the element after `--password` is one, and what is one in the command's line."""
         out, before = [], ""
-        if said is Named.NOTHING and any(isinstance(one, str) and one[:1] == "-" for one in items):
+        if said is NameVerdict.NOTHING and any(
+            isinstance(one, str) and one[:1] == "-" for one in items
+        ):
             for place, why in in_command(items):
                 items = [*items[:place], self.mark(items[place], why), *items[place + 1 :]]
         for item in items:
@@ -168,11 +174,13 @@ class Redactor:
             before = item if isinstance(item, str) and option(item) else ""
         return out
 
-    def _map(self, value: Mapping[str, Any], *, under: Named = Named.NOTHING) -> dict[str, Any]:
+    def _map(
+        self, value: Mapping[str, Any], *, under: NameVerdict = NameVerdict.NOTHING
+    ) -> dict[str, Any]:
         """`under`: what the name above says of it."""
         if _marked(value):
             return dict(value)
-        inside = _INSIDE.get(under, Named.NOTHING)
+        inside = _INSIDE.get(under, NameVerdict.NOTHING)
         keys = [_key(name) for name in value]
         holder, told = _pair(value, keys) if 1 < len(keys) <= MOST_PAIR else (None, None)
         out = {}
@@ -180,9 +188,12 @@ class Redactor:
             said, measures = key.said, key.counts
             if told is not None and key is holder:
                 said, measures = max(said, told.said), told.counts
-                if said > Named.HIDDEN and (value.get("type") or value.get("Type")) in REFERRING:
-                    said = Named.HIDDEN
-            elif inside and said <= Named.PERHAPS and not key.about:
+                if (
+                    said > NameVerdict.HIDDEN
+                    and (value.get("type") or value.get("Type")) in REFERRING
+                ):
+                    said = NameVerdict.HIDDEN
+            elif inside and said <= NameVerdict.PERHAPS and not key.about:
                 said = inside
             clean: Any
             if (key.identifier and isinstance(item, str)) or (
@@ -283,7 +294,7 @@ def _pair(value: Mapping[str, Any], keys: Sequence[_Key]) -> tuple[_Key | None, 
     return holder, _key(label)
 
 
-def _why(said: Named, value: str) -> str | None:
+def _why(said: NameVerdict, value: str) -> str | None:
     """Why a text is replaced: a form, NAMED, or empty where that alone does not make it a secret; None where it stays."""
     if not value or (value.startswith("redacted:") and _DONE.fullmatch(value)):
         return None
@@ -291,11 +302,11 @@ def _why(said: Named, value: str) -> str | None:
     if found is not None and found.real:
         return found.why
     if (
-        (said in (Named.SECRET, Named.WITHIN) and plausible(value))
-        or (said is Named.PERHAPS and unlike_words(value))
+        (said in (NameVerdict.SECRET, NameVerdict.WITHIN) and plausible(value))
+        or (said is NameVerdict.PERHAPS and unlike_words(value))
     ):  # fmt: skip
         return NAMED
-    hidden = said >= Named.HIDDEN or (said is Named.INSIDE and plausible(value))
+    hidden = said >= NameVerdict.HIDDEN or (said is NameVerdict.INSIDE and plausible(value))
     return "" if found is not None or hidden else None
 
 

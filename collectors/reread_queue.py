@@ -35,7 +35,7 @@ def wish_of(value: bytes, provider: str) -> Read | None:
 
 
 @dataclass
-class Waiting:
+class PendingReread:
     """One resource that is to be read."""
 
     wish: Read
@@ -45,12 +45,12 @@ class Waiting:
     tries: int = 0
 
 
-class Rereads:
+class RereadQueue:
     """The wishes of one process."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Waiting] = {}
-        self._under_way: dict[str, Waiting] = {}
+        self._waiting: dict[str, PendingReread] = {}
+        self._under_way: dict[str, PendingReread] = {}
         self._heap: list[tuple[float, str]] = []
         self._open: dict[int, set[int]] = {}
         self._next: dict[int, int] = {}
@@ -73,7 +73,7 @@ class Rereads:
             due = max(due, self._scopes[wish.uid] + DEBOUNCE)
         known = self._waiting.get(wish.uid)
         if known is None:
-            known = self._waiting[wish.uid] = Waiting(wish, due, now, [slot])
+            known = self._waiting[wish.uid] = PendingReread(wish, due, now, [slot])
         else:
             self.coalesced += 1
             known.slots.append(slot)
@@ -88,7 +88,7 @@ class Rereads:
         partition, offset = slot
         self._next[partition] = max(self._next.get(partition, 0), offset + 1)
 
-    def due(self, now: float, most: int) -> Iterator[Waiting]:
+    def due(self, now: float, most: int) -> Iterator[PendingReread]:
         """What is to be read now, at most so many; each is under way until it is done or to be tried again."""
         held = []
         while self._heap and self._heap[0][0] <= now and most > 0:

@@ -27,7 +27,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Call(_Strict):
+class RowCall(_Strict):
     """What every call of a row says."""
 
     operation: str
@@ -37,7 +37,7 @@ class Call(_Strict):
     """The IAM action, where it is not service:Operation."""
 
 
-class Under(Call):
+class Under(RowCall):
     """The call that lists what the resources stand under: the list is asked for each (`parent` in its params)."""
 
     items: str
@@ -45,7 +45,7 @@ class Under(Call):
     params: dict[str, str] = Field(default_factory=dict)
 
 
-class ListCall(Call):
+class ListCall(RowCall):
     """The call that lists the resources. Its items become a part, unless keep is false."""
 
     items: str
@@ -62,7 +62,7 @@ class ListCall(Call):
     under: Under | None = None
 
 
-class Complete(Call):
+class Complete(RowCall):
     """A call that adds to the listed item what the list left out."""
 
     unless: str
@@ -72,7 +72,7 @@ class Complete(Call):
     params: dict[str, str] | None = None
 
 
-class Each(Call):
+class Each(RowCall):
     """A call for every element of a detail's answer (`element` in its params)."""
 
     value: str
@@ -88,7 +88,7 @@ class Each(Call):
     """Path of the region in which it is asked for; default: the resource's."""
 
 
-class Detail(Call):
+class Detail(RowCall):
     """A call for one resource; its answer is one part."""
 
     part: str
@@ -166,7 +166,7 @@ class Touch(_Strict):
                 yield kind, name
 
 
-class Named(_Strict):
+class NameSpelling(_Strict):
     """How events spell the type's names, and which of them AWS keeps in the uid."""
 
     pattern: str = r"[^\s:/*]+"
@@ -192,7 +192,7 @@ class Named(_Strict):
         return pattern
 
 
-class One(_Strict):
+class SingleRead(_Strict):
     """How a single resource is read again, where the list can be narrowed to it; without it the whole scope is listed.
 
     Params are paths over {id: what fills the holes of `item` in the uid, by path, uid, account, region}."""
@@ -234,9 +234,9 @@ class Kind(_Strict):
     form: str | None = None
     """How its uid looks, where that is only a field of the item: holes {id} (what an event names it by), {account},
     {region}, {partition}, and what no event tells: {path} (before a name, with its /), {suffix} (behind one), {uuid}."""
-    named: Named = Field(default_factory=Named)
+    named: NameSpelling = Field(default_factory=NameSpelling)
     events: list[Touch] = Field(default_factory=list)
-    one: One | None = None
+    one: SingleRead | None = None
     quiet: list[str] = Field(default_factory=list)
     """Paths of the configuration, beginning with a part, that change by themselves: kept, and no drift."""
     ordered: list[str] = Field(default_factory=list)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
-from driftline.collectors.aws.terraform import Found, read
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.terraform import TerraformResult, read
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.compare.diff import Hints, diff, policy
@@ -53,7 +53,7 @@ def loaded(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def declared(folder: Path, **more: Any) -> Found:
+def declared(folder: Path, **more: Any) -> TerraformResult:
     return read(folder / "plan.json", "w", (), datetime(2026, 1, 1, tzinfo=UTC), **more)
 
 
@@ -84,7 +84,7 @@ def copy_of_a_trail_bucket(folder: Path, driftline: Command) -> None:
 
 @case("04")
 def two_identity_center_users(folder: Path, _: Command) -> None:
-    reader = Reader(Redactor(b"k" * 32), "log", Nothing())
+    reader = ChangeReader(Redactor(b"k" * 32), "log", NoNames())
     actors = [
         change.actor
         for one in loaded(folder / "log.json")["Records"]
@@ -137,7 +137,7 @@ def spellings_of_a_policy(folder: Path, _: Command) -> None:
 
 @case("12")
 def names_of_a_function(folder: Path, _: Command) -> None:
-    reader = Reader(Redactor(b"k" * 32), "log", Nothing())
+    reader = ChangeReader(Redactor(b"k" * 32), "log", NoNames())
     uids = [one.uid for record in loaded(folder / "log.json")["Records"] for one in reader.changes(record)]  # fmt: skip
     assert uids == ["arn:aws:lambda:eu-west-1:123456789012:function:f"] * 4
 

@@ -67,7 +67,7 @@ _DATE = re.compile(r"/(\d{4}-\d{2}-\d{2})/")
 _EVENTS_OWN = frozenset({"items", "member", "tag", "content"})
 
 
-class Call(NamedTuple):
+class BotocoreOperation(NamedTuple):
     """An operation of botocore."""
 
     service: str
@@ -107,10 +107,10 @@ def names(source: str) -> frozenset[str]:
 
 
 @cache
-def call(source: str, event: str) -> Call | None:
+def call(source: str, event: str) -> BotocoreOperation | None:
     """The operation of an event. None where there is none."""
     operation = OTHER_NAMES.get(source, {}).get(bare(event), bare(event))
-    return next((Call(service, operation) for service in services(source) if operation in service_model(service).operation_names), None)  # fmt: skip
+    return next((BotocoreOperation(service, operation) for service in services(source) if operation in service_model(service).operation_names), None)  # fmt: skip
 
 
 def names_resource(source: str, event: str) -> bool:
@@ -221,7 +221,7 @@ def free(source: str, event: str) -> frozenset[str]:
     return DOCUMENTS | {name for one in maps for name in (one, written(one))}
 
 
-def _inputs(calls: Iterable[Call]) -> list[Shape]:
+def _inputs(calls: Iterable[BotocoreOperation]) -> list[Shape]:
     found = (service_model(one.service).operation_model(one.operation).input_shape for one in calls)
     return [shape for shape in found if shape is not None]
 
@@ -240,7 +240,7 @@ def _maps(shape: Shape, within: frozenset[str]) -> Iterator[str]:
 def _s3_members(operation: str) -> frozenset[str]:
     """Of both services of S3 that have the operation, and of its second version: an event does not say which it was."""
     names = (operation, f"{operation}V2")
-    found = [Call(one, name) for one in S3 for name in names if name in service_model(one).operation_names]  # fmt: skip
+    found = [BotocoreOperation(one, name) for one in S3 for name in names if name in service_model(one).operation_names]  # fmt: skip
     out = set(S3_OWN)
     for one in found:
         asked = service_model(one.service).operation_model(one.operation).http["requestUri"]

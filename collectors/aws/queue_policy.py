@@ -13,7 +13,7 @@ from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import of_region
 from driftline.pipeline.ops.checks import Line
 from driftline.pipeline.rulebook.aws.grants import gives_others
-from driftline.pipeline.rulebook.aws.policy_condition import SERVICES, Condition, conditions
+from driftline.pipeline.rulebook.aws.policy_condition import SERVICES, PolicyCondition, conditions
 from driftline.pipeline.rulebook.aws.resource_policy import (
     Statement,
     acts,
@@ -136,7 +136,7 @@ def _walled(allow: Statement, asked: list[str], denies: list[Statement], service
     )  # fmt: skip
 
 
-def _spares_one(condition: Condition, service: bool) -> bool:
+def _spares_one(condition: PolicyCondition, service: bool) -> bool:
     if service and condition.services_only:
         return True
     keys = SOURCES | CALLERS if service else SOURCES

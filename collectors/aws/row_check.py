@@ -5,7 +5,7 @@ from functools import cache
 
 from driftline.collectors.aws.shapes import output_of, shape_of
 from driftline.collectors.path_shapes import ANY, NoSuchPath, Shape, shape_at, steps_at
-from driftline.collectors.table import Call, Detail, Kind, Tags, holes_of
+from driftline.collectors.table import Detail, Kind, RowCall, Tags, holes_of
 
 Problem = tuple[tuple[str | int, ...], str]
 """The place in the row, and what is wrong there."""
@@ -77,7 +77,7 @@ class _Check:
             self.parts[row.part] = {"fields": fields}
         return {"fields": fields}
 
-    def _items(self, place: tuple[str | int, ...], call: Call, path: str) -> Shape:
+    def _items(self, place: tuple[str | int, ...], call: RowCall, path: str) -> Shape:
         """One of the items, which are maps."""
         found = self._path(place, path, self._answer(call))
         if found == ANY:
@@ -88,7 +88,7 @@ class _Check:
         self.found.append((place, f"{path!r} gives no list of maps"))
         return ANY
 
-    def _answer(self, call: Call) -> Shape:
+    def _answer(self, call: RowCall) -> Shape:
         return answer_of(call.service or self.kind.service, call.operation)
 
     def _detail(self, place: tuple[str | int, ...], detail: Detail, holes: Shape) -> None:

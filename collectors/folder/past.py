@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from driftline.collectors.aws.events.names import Nothing, Resolver
-from driftline.collectors.aws.events.record import Reader, failed, issued
-from driftline.collectors.aws.sources.name_index import Seen
+from driftline.collectors.aws.events.names import NameResolver, NoNames
+from driftline.collectors.aws.events.record import ChangeReader, failed, issued
+from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.folder.logs import records
 from driftline.collectors.folder.read import files, read
 from driftline.collectors.redact import Redactor
@@ -34,7 +34,7 @@ CONTROL_TIMES = {
 """Where a kind of control record has its time; of two fields the first that is there."""
 
 
-class Gathered:
+class RecordsByTime:
     """Records by time, each once."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class Gathered:
         if topic == CHANGES.name and (used := (document.get("actor") or {}).get("session")):
             self._used.add(used)
 
-    def log(self, path: Path, reader: Reader, asked: Keep | None = None) -> None:
+    def log(self, path: Path, reader: ChangeReader, asked: Keep | None = None) -> None:
         """One log file. What cannot be read is a problem, with its place. `asked`: of which records a detection may make
         something; where there are no readings, nothing else can make a difference to a signal."""
         try:
@@ -99,7 +99,7 @@ class Gathered:
         if given and not failed(record):
             self.origins.setdefault(given[0], []).append(orjson.dumps(record))
 
-    def follow(self, reader: Reader) -> None:
+    def follow(self, reader: ChangeReader) -> None:
         """Takes in where the credentials come from that what is kept was done with, and those with which they were got."""
         while found := self._used & self.origins.keys():
             for record in itertools.chain.from_iterable(map(self.origins.pop, sorted(found))):
@@ -120,7 +120,7 @@ class Gathered:
                 return
             self._latest = at
 
-    def join(self, other: "Gathered") -> None:
+    def join(self, other: "RecordsByTime") -> None:
         """Takes what another has gathered."""
         self.records |= other.records
         self.events |= other.events
@@ -133,9 +133,9 @@ class Gathered:
         self.last = max(self.last, other.last)
         self.ticks = self.ticks or other.ticks
 
-    def seen(self) -> Seen:
+    def seen(self) -> UidIndex:
         """The resources that were read, by the names that events give."""
-        return Seen((*place, uids) for place, uids in self._read.items())
+        return UidIndex((*place, uids) for place, uids in self._read.items())
 
     def __iter__(self) -> Iterator[Past]:
         for at, *_, topic, element in sorted(self.records.values()):
@@ -155,18 +155,18 @@ def _time(topic: str, document: Any) -> str:
     raise Malformed("a record without a time")
 
 
-def reader_of(redactor: Redactor, wanted: Keep, seen: Resolver | None = None) -> Reader:
+def reader_of(redactor: Redactor, wanted: Keep, seen: NameResolver | None = None) -> ChangeReader:
     """Records as the collector understands them. `wanted`: which read-only and data events it keeps; `seen`: what names
     mean."""
-    return Reader(redactor, "import", seen or Nothing(), wanted)
+    return ChangeReader(redactor, "import", seen or NoNames(), wanted)
 
 
 def past(
     tapes: Sequence[Path], logs: Sequence[Path], snapshots: Sequence[Path], redactor: Redactor, wanted: Keep = lambda _: False
-) -> Gathered:  # fmt: skip
+) -> RecordsByTime:  # fmt: skip
     """Everything in the files. What cannot be read is among the problems, and left out. `wanted`: which read-only and
     data events are kept."""
-    out = Gathered()
+    out = RecordsByTime()
 
     def fed(topic: str, value: bytes) -> None:
         for element in [value] if topic == CONTROL.name else wire.split(value):

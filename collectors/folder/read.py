@@ -28,7 +28,7 @@ MOST_DELIVERED = 512_000_000
 
 
 @dataclass
-class Told:
+class FolderResult:
     """What became of the files."""
 
     records: int = 0
@@ -43,11 +43,11 @@ def read(
     emit: Callable[[Snapshot], None],
     known: set[str] | None,
     redactor: Redactor,
-) -> Told:
+) -> FolderResult:
     """Reads files and folders. Tapes go to `feed` record by record, snapshots to `emit`.
 
     `known`: the types that some rule is about; None is all."""
-    told = Told()
+    told = FolderResult()
     blocks = AccountBlocks()
     for path in files(paths, told.problems.append):
         try:
@@ -66,7 +66,9 @@ def read(
     return told
 
 
-def entries(path: Path, redactor: Redactor, told: Callable[[str], None]) -> Iterator[tape.Entry]:
+def entries(
+    path: Path, redactor: Redactor, told: Callable[[str], None]
+) -> Iterator[tape.TapeRecord]:
     """The records of a tape, redacted as every collector's are: who wrote it may not have done so. What cannot be
     redacted, for it is no JSON, is told and left out."""
     for entry in tape.read(path, told):
@@ -118,7 +120,9 @@ _HIDDEN = {SNAPSHOTS.own: _redacted, CHANGES.own: _redacted_change}
 """What a collector redacts, by the topic's own name."""
 
 
-def _fed(path: Path, entry: tape.Entry, feed: Callable[[str, bytes], None], told: Told) -> None:
+def _fed(
+    path: Path, entry: tape.TapeRecord, feed: Callable[[str, bytes], None], told: FolderResult
+) -> None:
     try:
         feed(entry.topic, entry.value)
         told.records += 1
@@ -147,7 +151,7 @@ def _unpacked(path: Path) -> bytes:
 def _config(
     path: Path,
     emit: Callable[[Snapshot], None],
-    told: Told,
+    told: FolderResult,
     known: set[str] | None,
     redactor: Redactor,
     blocks: AccountBlocks,

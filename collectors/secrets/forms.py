@@ -18,7 +18,7 @@ LETTERS = 20
 _MEMORY = 64 << 20
 
 
-class Form(NamedTuple):
+class SecretForm(NamedTuple):
     """A row."""
 
     id: str
@@ -28,10 +28,10 @@ class Form(NamedTuple):
 
 
 @cache
-def forms() -> tuple[Form, ...]:
+def forms() -> tuple[SecretForm, ...]:
     """All rows, compiled."""
     return tuple(
-        Form(row["id"], compile_(row["pattern"]), compile_(row["refuse"]) if "refuse" in row else None)
+        SecretForm(row["id"], compile_(row["pattern"]), compile_(row["refuse"]) if "refuse" in row else None)
         for row in _rows()
     )  # fmt: skip
 

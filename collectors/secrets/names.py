@@ -48,7 +48,7 @@ _KEY = re.compile(
 _HARMLESS_KEYS = words("harmless_keys")
 
 
-class Named(IntEnum):
+class NameVerdict(IntEnum):
     """What a name says of its value."""
 
     NOTHING = 0
@@ -66,19 +66,19 @@ class Named(IntEnum):
 
 
 @lru_cache(65_536)
-def named(name: str) -> Named:
+def named(name: str) -> NameVerdict:
     """What a name says of a text under it."""
     hidden = _CONTAINERS.search(name)
     if hidden or _NAMED.search(name):
         if _ABOUT.search(name) or _PAGES.fullmatch(name):
-            return Named.ABOUT
-        return Named.HIDDEN if hidden else Named.SECRET
+            return NameVerdict.ABOUT
+        return NameVerdict.HIDDEN if hidden else NameVerdict.SECRET
     if _ABOUT.search(name):
-        return Named.ABOUT
+        return NameVerdict.ABOUT
     key = _KEY.fullmatch(name)
     if key and (key["camel"] or key["snake"].lower() not in _HARMLESS_KEYS):
-        return Named.PERHAPS
-    return Named.NOTHING
+        return NameVerdict.PERHAPS
+    return NameVerdict.NOTHING
 
 
 _MEASURE = re.compile(

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from driftline.collectors.secrets.forms import LETTERS, SHORTEST, compile_, form, union
-from driftline.collectors.secrets.names import Named, counts, measure, named
+from driftline.collectors.secrets.names import NameVerdict, counts, measure, named
 from driftline.collectors.secrets.values import placeholder, plausible, reference, unlike_words
 
 MOST_UNPACKED = 1 << 20
@@ -58,7 +58,7 @@ def _quick() -> Any:
     return compile_(f"{union()}|(?:{_HINT})")
 
 
-class Seen(NamedTuple):
+class SecretMatch(NamedTuple):
     """A secret that a text holds."""
 
     why: str
@@ -67,7 +67,7 @@ class Seen(NamedTuple):
     """False for a placeholder."""
 
 
-def seen(text: str, *, deep: bool = True) -> Seen | None:
+def seen(text: str, *, deep: bool = True) -> SecretMatch | None:
     """The first secret in a text. `deep`: also within base64."""
     if len(text) < SHORTEST or (len(text) < LETTERS and text.isalpha()):
         return None
@@ -75,26 +75,26 @@ def seen(text: str, *, deep: bool = True) -> Seen | None:
 
 
 @lru_cache(50_000)
-def _again(text: str) -> Seen | None:
+def _again(text: str) -> SecretMatch | None:
     """Regions, ARNs and agents stand in most events."""
     return _seen(text, deep=True)
 
 
-def _seen(text: str, *, deep: bool) -> Seen | None:
+def _seen(text: str, *, deep: bool) -> SecretMatch | None:
     data = text.encode(errors="replace")
     found = None
     if _quick().search(data) is not None:
         found = form(data)
         if found and found[1]:
-            return Seen(*found)
+            return SecretMatch(*found)
         for name, real in _assigned(data):
-            one = Seen(f"assigned:{name}" if _SHOWN.fullmatch(name) else "assigned", real)
+            one = SecretMatch(f"assigned:{name}" if _SHOWN.fullmatch(name) else "assigned", real)
             if real:
                 return one
             found = found or one
     if deep and (inner := decoded(data)) is not None and (below := seen(inner, deep=False)):
         return below
-    return Seen(*found) if found else None
+    return SecretMatch(*found) if found else None
 
 
 def hinted(text: str) -> bool:
@@ -152,7 +152,7 @@ def _assigned(data: bytes) -> Iterator[tuple[str, bool]]:
             prose = match.group(3) and value.isalpha() and b"=" not in match.group(0)
             if len(value) < SHORTEST_VALUE or prose or (counts(name) and measure(value)):
                 continue
-            if said is Named.SECRET and not (reference(value) or placeholder(value)):
+            if said is NameVerdict.SECRET and not (reference(value) or placeholder(value)):
                 yield name, plausible(value)
-            elif said is Named.PERHAPS and unlike_words(value):
+            elif said is NameVerdict.PERHAPS and unlike_words(value):
                 yield name, True

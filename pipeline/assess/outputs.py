@@ -17,7 +17,7 @@ from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.state.resource import Body
 
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections.engine import DetectionEngine
 
 
 def records(uid: str, step: Step) -> list[Output]:
@@ -44,7 +44,7 @@ Keyed = tuple[bytes, dict[str, Any]]
 
 
 def signals(
-    before: Body | None, step: Step, watch: "Watch", rulebook: Rulebook, *, planned: bool
+    before: Body | None, step: Step, watch: "DetectionEngine", rulebook: Rulebook, *, planned: bool
 ) -> Iterator[Keyed]:
     """Of transitions and drifts; a restatement is none, but that something stands. What was told of the same transition or
     drift before more was known of its cause, and holds no more, is taken back: so `step.state` keeps what was told of
@@ -96,7 +96,7 @@ def _outdoes(new: dict[str, Any] | None, old: dict[str, Any]) -> bool:
 
 
 def _taken_back(
-    drift: dict[str, Any], body: Body, watch: "Watch", told: list[Keyed]
+    drift: dict[str, Any], body: Body, watch: "DetectionEngine", told: list[Keyed]
 ) -> Iterator[Keyed]:
     """Signals of a drift that were told and hold no more, or not as they were told; those that do are kept with it."""
     now = {(one["correlation"], one["group"], one["detection"]): one["fields"] for _, one in told}

@@ -3,7 +3,7 @@
 The session is asked where it came from (driftline.pipeline.people.session_chains). Until it says, the event counts for the session alone. When it
 says, the event's signals are taken back where they no longer hold (`gone`), and told again for the person. It may say
 something else later, where copies of the event that opened it disagree. An event is
-followed while its signals may still change an alert (Watch.lateness); a first_seen correlation, which cannot forget what it
+followed while its signals may still change an alert (DetectionEngine.lateness); a first_seen correlation, which cannot forget what it
 has learnt, is told of it only once the person is known, or after half of that time."""
 
 import hashlib
@@ -21,8 +21,8 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
-    from driftline.pipeline.detections.engine import Watch
-    from driftline.pipeline.detections.observed import Event
+    from driftline.pipeline.detections.engine import DetectionEngine
+    from driftline.pipeline.detections.observed import ObservedEvent
 
 PREFIX = "signals:"
 """Begins the uid of what is kept here of a session."""
@@ -56,7 +56,7 @@ class Item(msgspec.Struct, array_like=True):
     record: bytes
     """The change's JSON, compressed."""
     known: dict[str, Any]
-    """What was known of its resource (Watch.known_of)."""
+    """What was known of its resource (DetectionEngine.known_of)."""
 
 
 _asked = msgspec.msgpack.Decoder(Asked)
@@ -69,7 +69,7 @@ class Unresolved:
 
     def __init__(
         self,
-        watch: "Watch",
+        watch: "DetectionEngine",
         asker: str,
         get: Callable[[bytes], bytes | None],
         put: Callable[[bytes, bytes | None, int, str], None],
@@ -147,7 +147,7 @@ class Unresolved:
         asked.waiting = left
         self._save(uid, asked, due, Position(change=offset, change_place=place), 0)
 
-    def _moved(self, old: "Event", new: "Event", one: Waiting) -> Iterator[Keyed]:
+    def _moved(self, old: "ObservedEvent", new: "ObservedEvent", one: Waiting) -> Iterator[Keyed]:
         """What is to be told of an event that turns out to be another's."""
         learns, unknown = self._watch.learns, _unknown(new)
         was = {s["id"]: (key, s) for key, s in self._watch.told(old) if not learns(s)}
@@ -238,7 +238,7 @@ class Unresolved:
         self._put(_item_key(uid, key), None, NEVER, uid)
 
 
-def _unknown(event: "Event") -> bool:
+def _unknown(event: "ObservedEvent") -> bool:
     return bool(event.fields["driftline"]["actor"]["person"]["kind"] == UNKNOWN)
 
 

@@ -38,7 +38,7 @@ from driftline.pipeline.state.rows import NEVER, NewerState, Position
 from driftline.pipeline.state.watermarks import Watermarks
 
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections.engine import DetectionEngine
 
 AT_ONCE = 100
 """So many heads are looked at for each state that would be judged: that costs about as much."""
@@ -55,7 +55,7 @@ class Partition:
         get: Callable[[bytes], bytes | None],
         rulebook: Rulebook,
         options: AssessOptions | None = None,
-        watch: "Watch | None" = None,
+        watch: "DetectionEngine | None" = None,
         heads: Callable[[], Iterable[tuple[bytes, bytes]]] = tuple,
     ) -> None:
         """`heads`: every head's row among them."""

@@ -15,11 +15,11 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
-    from driftline.collectors.aws.events.record import Reader
-    from driftline.collectors.folder.past import Gathered, Keep
+    from driftline.collectors.aws.events.record import ChangeReader
+    from driftline.collectors.folder.past import Keep, RecordsByTime
     from driftline.collectors.redact import Redactor
-    from driftline.pipeline.detections import Detections
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections import DetectionSet
+    from driftline.pipeline.detections.engine import DetectionEngine
     from driftline.pipeline.settings.blocks import Settings
     from rich.table import Table
 
@@ -187,8 +187,8 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _gathered(
-    files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "Watch", jobs: int | None
-) -> "Gathered":  # fmt: skip
+    files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "DetectionEngine", jobs: int | None
+) -> "RecordsByTime":  # fmt: skip
     """What the files hold. Of log files alone only what detections may match."""
     from driftline.collectors.folder.past import past, reader_of
     from driftline.pipeline.offline.content import redactor
@@ -217,7 +217,7 @@ def _gathered(
     return out
 
 
-_own: "list[tuple[Reader, Keep | None]]" = []
+_own: "list[tuple[ChangeReader, Keep | None]]" = []
 """What a process of the pool reads with: closures do not travel."""
 
 
@@ -229,16 +229,16 @@ def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: boo
     _own[:] = [(reader_of(own, wants), None if whole else wants)]
 
 
-def _read(path: Path) -> "Gathered":
-    from driftline.collectors.folder.past import Gathered
+def _read(path: Path) -> "RecordsByTime":
+    from driftline.collectors.folder.past import RecordsByTime
 
-    out = Gathered()
+    out = RecordsByTime()
     out.log(path, *_own[0])
     return out
 
 
 def _print(
-    found: "Detections", counts: Counter[str], days: Mapping[str, Counter[str]], alerts: Sequence[Mapping[str, Any]],
+    found: "DetectionSet", counts: Counter[str], days: Mapping[str, Counter[str]], alerts: Sequence[Mapping[str, Any]],
     still: Sequence[str],
 ) -> None:  # fmt: skip
     from driftline.pipeline.report.alerts import print_alerts

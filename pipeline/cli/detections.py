@@ -10,9 +10,9 @@ from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
-    from driftline.pipeline.detections import Detection, Detections
+    from driftline.pipeline.detections import Detection, DetectionSet
     from driftline.pipeline.detections.correlations import Correlation
-    from driftline.pipeline.detections.load import Told
+    from driftline.pipeline.detections.load import LoadedDocument
 
 PATHS = click.argument(
     "paths", nargs=-1, required=True, metavar="DIR…", type=click.Path(path_type=Path)
@@ -67,7 +67,7 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     return 2 if bad or wrong else 0 if mine else 3
 
 
-def _loaded(paths: tuple[Path, ...]) -> tuple["Detections", list["Told"]]:
+def _loaded(paths: tuple[Path, ...]) -> tuple["DetectionSet", list["LoadedDocument"]]:
     """What is in the folders, together with what comes with Driftline; and what of it is theirs."""
     from driftline.pipeline.detections import load
     from driftline.pipeline.rulebook import builtin_folder
@@ -79,19 +79,19 @@ def _loaded(paths: tuple[Path, ...]) -> tuple["Detections", list["Told"]]:
     return found, [one for one in found.told if one.path in own]
 
 
-def _every(found: "Detections") -> list["Detection | Correlation"]:
+def _every(found: "DetectionSet") -> list["Detection | Correlation"]:
     return [*found.rules.values(), *found.correlations.values()]
 
 
-def _wrong(found: "Detections", mine: set[str]) -> dict[tuple[str, str], list[str]]:
+def _wrong(found: "DetectionSet", mine: set[str]) -> dict[tuple[str, str], list[str]]:
     """What fails of the files that load: by path and title."""
     from driftline.collectors.aws import calls
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections.engine import DetectionEngine
     from driftline.pipeline.detections.rule import Detection
     from driftline.pipeline.proof.detections import events, proof
     from driftline.pipeline.rulebook.shapes import builtin_shapes
 
-    watch, types = Watch(found), set(builtin_shapes())
+    watch, types = DetectionEngine(found), set(builtin_shapes())
     out: dict[tuple[str, str], list[str]] = {}
     for one in _every(found):
         if one.path not in mine:

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from driftline.collectors.folder.read import Told
+    from driftline.collectors.folder.read import FolderResult
 
 TYPES_SHOWN = 5
 """Types that the line of what is left out names."""
@@ -164,11 +164,11 @@ def aws(
     **given: Any,
 ) -> int:
     """Judge AWS accounts."""
-    from driftline.collectors.aws.sweep.collect import Options, sweep
+    from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 
     settings = load_settings()
     scan = Scan(settings, given | {"keep": False})
-    options = Options(
+    options = CollectOptions(
         accounts=settings.aws.accounts if accounts is None else named("--accounts", [accounts]),
         regions=settings.aws.regions if regions is None else named("--regions", [regions]),
         types=scan.types,
@@ -224,7 +224,7 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     return scan.end(more, unread=bool(problems), nothing=_nothing(told, left_out))
 
 
-def _nothing(told: "Told", left_out: Mapping[str, int]) -> str:
+def _nothing(told: "FolderResult", left_out: Mapping[str, int]) -> str:
     """Why files gave nothing to judge."""
     if told.problems and not (told.records or told.not_judged):
         return "no file could be read"

@@ -1,12 +1,12 @@
 """How correlations build on each other, and how long each may defer late hits. Pure."""
 
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 
 MAX_DEFERRAL = 120_000_000
 """Longest deferral of late hits by the watermark, in microseconds; a quarter of the timespan if that is shorter."""
 
 
-def max_deferrals(content: Watch) -> dict[str, int]:
+def max_deferrals(content: DetectionEngine) -> dict[str, int]:
     """Returns the longest deferral by correlation, in microseconds; 0 where another correlation uses its alerts."""
     above = {rule for id, one in content.correlations.items() for rule in one.rules if rule != id}
     return {
@@ -15,7 +15,7 @@ def max_deferrals(content: Watch) -> dict[str, int]:
     }
 
 
-def levels(content: Watch) -> dict[str, int]:
+def levels(content: DetectionEngine) -> dict[str, int]:
     """Returns the level of every correlation: 1 if it uses rules only, 2 if it uses a correlation of level 1, and so
     on."""
     out: dict[str, int] = {}
@@ -31,7 +31,7 @@ def levels(content: Watch) -> dict[str, int]:
     return out
 
 
-def extra_delay(content: Watch) -> dict[int, int]:
+def extra_delay(content: DetectionEngine) -> dict[int, int]:
     """Returns, by level, how much later than the lateness the alerts of its correlations can be known, in
     microseconds. Only correlations that another one uses count: absence is known only after a timespan."""
     out: dict[int, int] = {}

@@ -17,7 +17,7 @@ from driftline.pipeline.correlate.late_hits import LATE_KEY, DeferredGroups, sho
 from driftline.pipeline.correlate.levels import extra_delay, levels, max_deferrals
 from driftline.pipeline.correlate.live_groups import GroupCache
 from driftline.pipeline.correlate.rate_limit import AlertBudget
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Mark, micros
 from driftline.pipeline.records.outputs import Dead, Output, Work, marks
 from driftline.pipeline.records.topics import ALERTS, PARTITIONS, SIGNALS
@@ -39,7 +39,7 @@ class Correlating:
         self,
         number: int,
         get: Callable[[bytes], bytes | None],
-        content: Watch,
+        content: DetectionEngine,
         lateness: int,
         sources: int = PARTITIONS,
         budget: int = 0,

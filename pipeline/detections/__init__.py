@@ -1,7 +1,7 @@
 """Detections: Sigma rules, parsed by pySigma, as closures over an event; and Sigma correlations. Pure."""
 
-from driftline.pipeline.detections.load import Detections, load
+from driftline.pipeline.detections.load import DetectionSet, load
 from driftline.pipeline.detections.rule import Detection
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 
-__all__ = ["Detection", "Detections", "View", "load"]
+__all__ = ["Detection", "DetectionSet", "EventView", "load"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.pipeline.detections.match import Refused
+from driftline.pipeline.detections.match import SigmaRuleError
 from driftline.pipeline.detections.windows import COMPARE, DAY, Kind, Spec
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
@@ -43,7 +43,7 @@ class Correlation:
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """A group-by name to the field that stands for it in each rule."""
     generate: bool | None = None
-    """Whether the rules that it refers to still alert by themselves; None: the file does not say (Watch decides)."""
+    """Whether the rules that it refers to still alert by themselves; None: the file does not say (DetectionEngine decides)."""
     expression: str = ""
     percentile: float = 50
     called: Mapping[str, str] = field(default_factory=dict)
@@ -81,23 +81,25 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
     """A correlation from its document. Raises Refused with what is wrong and what to write."""
     block = data["correlation"]
     if not isinstance(block, dict):
-        raise Refused("correlation: no map (write type, rules, group-by, timespan, condition)")
+        raise SigmaRuleError(
+            "correlation: no map (write type, rules, group-by, timespan, condition)"
+        )
     unknown = [key for key in block if key not in KEYS]
     if unknown:
-        raise Refused(f"correlation: unknown key {unknown[0]!r} (known: {', '.join(KEYS)})")
+        raise SigmaRuleError(f"correlation: unknown key {unknown[0]!r} (known: {', '.join(KEYS)})")
     kind, rules = block.get("type"), block.get("rules")
     if kind not in TYPES:
-        raise Refused(f"type: {kind!r} is none of {', '.join(TYPES)}")
+        raise SigmaRuleError(f"type: {kind!r} is none of {', '.join(TYPES)}")
     rules = [rules] if isinstance(rules, str) else rules
     if not isinstance(rules, list) or not rules or not all(isinstance(r, str) for r in rules):
-        raise Refused("rules: needs the names or ids of the rules that it correlates")
+        raise SigmaRuleError("rules: needs the names or ids of the rules that it correlates")
     timespan, learning = _span(block, "timespan"), 0
     if kind == "first_seen":
         learning = _span(block, "learning")
         if timespan < DAY or learning > timespan:
-            raise Refused("timespan: first_seen remembers for a day at least, and longer than it learns (write for example learning: 7d, timespan: 30d)")  # fmt: skip
+            raise SigmaRuleError("timespan: first_seen remembers for a day at least, and longer than it learns (write for example learning: 7d, timespan: 30d)")  # fmt: skip
     elif "learning" in block:
-        raise Refused(f"learning: {kind} does not learn (only first_seen does)")
+        raise SigmaRuleError(f"learning: {kind} does not learn (only first_seen does)")
     group_by = block.get("group-by", [])
     group_by = [group_by] if isinstance(group_by, str) else group_by
     conditions, field_, words, percentile = _condition(kind, block.get("condition"), rules)
@@ -113,7 +115,9 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
 def _generate(block: Mapping[str, Any], data: Mapping[str, Any]) -> bool | None:
     found = block.get("generate", data.get("generate"))
     if not (found is None or isinstance(found, bool)):
-        raise Refused("generate: is true or false (true: the rules also alert by themselves)")
+        raise SigmaRuleError(
+            "generate: is true or false (true: the rules also alert by themselves)"
+        )
     return found
 
 
@@ -121,7 +125,7 @@ def _span(block: Mapping[str, Any], name: str) -> int:
     """A length of time, microseconds."""
     span = _SPAN.fullmatch(str(block.get(name, "")))
     if span is None or not int(span[1]):
-        raise Refused(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
+        raise SigmaRuleError(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
     return int(span[1]) * UNITS[span[2]] * MICROS
 
 
@@ -133,9 +137,11 @@ def _standing(block: Mapping[str, Any], kind: str, rules: list[str]) -> dict[str
         [str(name) for pair in found.items() for name in pair] if isinstance(found, dict) else []
     )
     if kind != "temporal" or not names or not set(names) <= set(rules) or len(set(names)) < len(names):  # fmt: skip
-        raise Refused("standing: maps a rule of a temporal correlation to the one that tells its end, both among its rules")  # fmt: skip
+        raise SigmaRuleError("standing: maps a rule of a temporal correlation to the one that tells its end, both among its rules")  # fmt: skip
     if "not " in str(block.get("condition", "")):
-        raise Refused("standing: together with `not` it is not judged (write two correlations)")
+        raise SigmaRuleError(
+            "standing: together with `not` it is not judged (write two correlations)"
+        )
     return {str(rule): str(end) for rule, end in found.items()}
 
 
@@ -157,34 +163,34 @@ def _condition(
         if found is None:
             return (), (), "", 50
         if not isinstance(found, str):
-            raise Refused(
+            raise SigmaRuleError(
                 f"condition: {kind} takes an expression over rule names (write for example a and not b)"
             )
         names = set(_TOKEN.findall(found)) - {"(", ")", "and", "or", "not"}
         if kind == "temporal_ordered":
-            raise Refused(
+            raise SigmaRuleError(
                 "condition: temporal_ordered takes none: the order of `rules` is the condition"
             )
         if extra := names - set(rules):
-            raise Refused(f"condition: {', '.join(sorted(extra))} is not among the rules")
+            raise SigmaRuleError(f"condition: {', '.join(sorted(extra))} is not among the rules")
         expression(found, {name: name for name in rules})  # its mistakes are told now
         return (), (), found, 50
     if kind == "first_seen":
         if not (isinstance(found, dict) and found.keys() == {"field"}):
-            raise Refused("condition: first_seen needs the field whose values may be new, and nothing else (write condition: {field: …})")  # fmt: skip
+            raise SigmaRuleError("condition: first_seen needs the field whose values may be new, and nothing else (write condition: {field: …})")  # fmt: skip
         return (), (str(found["field"]),), "", 50
     if not isinstance(found, dict) or not found:
-        raise Refused(f"condition: {kind} needs a comparison (write for example gte: 10)")
+        raise SigmaRuleError(f"condition: {kind} needs a comparison (write for example gte: 10)")
     comparisons = tuple((op, float(value)) for op, value in found.items() if op in COMPARE)
     rest = {key: value for key, value in found.items() if key not in COMPARE}
     field_ = rest.pop("field", None)
     percentile = float(rest.pop("percentile", 50))
     if rest:
-        raise Refused(
+        raise SigmaRuleError(
             f"condition: unknown {sorted(rest)[0]!r} (known: {', '.join(COMPARE)}, field, percentile)"
         )
     if not comparisons:
-        raise Refused("condition: needs a comparison (write for example gte: 10)")
+        raise SigmaRuleError("condition: needs a comparison (write for example gte: 10)")
     return comparisons, _fields(kind, field_), "", percentile
 
 
@@ -194,7 +200,7 @@ def _fields(kind: str, found: Any) -> tuple[str, ...]:
         return ()
     fields = found if kind == "value_count" and isinstance(found, list) else [found]
     if not fields or not all(isinstance(name, str) for name in fields):
-        raise Refused(f"condition: {kind} needs the field that it looks at (write field: …)")
+        raise SigmaRuleError(f"condition: {kind} needs the field that it looks at (write field: …)")
     return tuple(fields)
 
 
@@ -205,11 +211,15 @@ def expression(text: str, called: Mapping[str, str]) -> tuple[Holds, frozenset[s
     reader = _Reader(text, called)
     whole = reader.either()
     if reader.peek():
-        raise Refused(f"condition: {text!r}: {reader.peek()!r} stands where `and` or `or` should")
+        raise SigmaRuleError(
+            f"condition: {text!r}: {reader.peek()!r} stands where `and` or `or` should"
+        )
     if reader.absent and "or" in reader.tokens:
-        raise Refused("condition: `not` and `or` together are not judged (write two correlations)")
+        raise SigmaRuleError(
+            "condition: `not` and `or` together are not judged (write two correlations)"
+        )
     if reader.absent >= set(called.values()):
-        raise Refused("condition: something must happen (write a and not b)")
+        raise SigmaRuleError("condition: something must happen (write a and not b)")
     return whole, frozenset(reader.absent)
 
 
@@ -221,7 +231,9 @@ class _Reader:
         self.tokens: list[str] = _TOKEN.findall(text)
         self._at = 0
         if "".join(self.tokens) != re.sub(r"\s", "", text):
-            raise Refused(f"condition: {text!r} cannot be read (names, and, or, not, parentheses)")
+            raise SigmaRuleError(
+                f"condition: {text!r} cannot be read (names, and, or, not, parentheses)"
+            )
 
     def peek(self) -> str:
         return self.tokens[self._at] if self._at < len(self.tokens) else ""
@@ -248,7 +260,7 @@ class _Reader:
         if word == "(":
             inner = self.either()
             if self._take() != ")":
-                raise Refused(f"condition: {self.text!r}: a parenthesis is not closed")
+                raise SigmaRuleError(f"condition: {self.text!r}: a parenthesis is not closed")
             return inner
         if word == "not":
             self.absent.add(self._id(self._take()))
@@ -258,5 +270,7 @@ class _Reader:
 
     def _id(self, word: str) -> str:
         if word not in self.called:
-            raise Refused(f"condition: {word or 'its end'!r} stands where a rule's name should")
+            raise SigmaRuleError(
+                f"condition: {word or 'its end'!r} stands where a rule's name should"
+            )
         return self.called[word]

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 from driftline.pipeline.detections.correlations import Correlation, ours
-from driftline.pipeline.detections.load import Detections, concerns
+from driftline.pipeline.detections.load import DetectionSet, concerns
 from driftline.pipeline.detections.observed import (
     SOURCES,
-    Event,
+    ObservedEvent,
     of_change,
     of_drift,
     of_finding,
@@ -21,7 +21,7 @@ from driftline.pipeline.detections.observed import (
     related,
 )
 from driftline.pipeline.detections.rule import OWN, Detection
-from driftline.pipeline.detections.values import View, text_of
+from driftline.pipeline.detections.values import EventView, text_of
 from driftline.pipeline.model import Change, from_micros, to_micros
 from driftline.pipeline.model.finding import named_uuid
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
@@ -46,11 +46,11 @@ ONE = (f"{OWN}.uid", f"{OWN}.target")
 """The one of them that a change is about."""
 
 
-class Watch:
+class DetectionEngine:
     """Everything that looks for something. `lateness`: how late a signal may still change an alert, microseconds."""
 
     def __init__(
-        self, found: Detections, people: People = NOBODY_MAPPED, lateness: int = LATENESS
+        self, found: DetectionSet, people: People = NOBODY_MAPPED, lateness: int = LATENESS
     ) -> None:
         self.found, self.people, self.lateness = found, people, lateness
         self.patience = lateness // 2
@@ -59,7 +59,7 @@ class Watch:
             rule for rule in found.rules.values() if any(name.startswith(BEHIND) for name in rule.fields)
         ]  # fmt: skip
         """Rules that may match only once it is known who is behind a session."""
-        self.matched: Callable[[Detection, Event], None] | None = None
+        self.matched: Callable[[Detection, ObservedEvent], None] | None = None
         """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
         self.parts = _parts(found)
         """Rules and correlations that do not alert by themselves, since a correlation refers to them."""
@@ -93,11 +93,11 @@ class Watch:
 
     def event(
         self, record: Change, known: Mapping[str, Any], past: Mapping[str, Any] | None = None
-    ) -> Event:
+    ) -> ObservedEvent:
         """An audit event. `known`: of its resource, see `known_of`; `past`: the chain of its actor's session."""
         return of_change(record, known, self.people, past)
 
-    def told(self, event: Event) -> list[tuple[bytes, dict[str, Any]]]:
+    def told(self, event: ObservedEvent) -> list[tuple[bytes, dict[str, Any]]]:
         """The signals of an event, each with the key of its record."""
         return list(_keyed(self.signals(event)))
 
@@ -105,12 +105,12 @@ class Watch:
         """Whether a signal is for a correlation that cannot forget it again."""
         return self.correlations[signal["correlation"]].kind == "first_seen"
 
-    def depends_on_actor(self, event: Event) -> bool:
+    def depends_on_actor(self, event: ObservedEvent) -> bool:
         """Whether a rule may match an audit event once more is known of its actor."""
         if not self._by_person:
             return False
         own = {key: value for key, value in event.fields[OWN].items() if key != "actor"}
-        view = View({**event.fields, OWN: own})
+        view = EventView({**event.fields, OWN: own})
         return any(
             concerns(rule.logsource, event.product, event.service) and rule.may_match(view)
             for rule in self._by_person
@@ -144,11 +144,11 @@ class Watch:
         """Whether a rule may match a CloudTrail record: then it is worth keeping, though it only reads or is a data
         event. Of our own fields only those are known that the record itself tells."""
         own = {"type": "change", "kind": "read"} if record.get("readOnly") in (True, "true") else {"type": "change"}  # fmt: skip
-        return self.found.may_match(View({**record, OWN: own}), *SOURCES["aws"])
+        return self.found.may_match(EventView({**record, OWN: own}), *SOURCES["aws"])
 
-    def signals(self, event: Event, *, state: bool = False) -> Iterator[dict[str, Any]]:
+    def signals(self, event: ObservedEvent, *, state: bool = False) -> Iterator[dict[str, Any]]:
         """The signals of an event, as Signal documents. `state`: it is none, something is only said again."""
-        view = View(event.fields)
+        view = EventView(event.fields)
         for rule in self.found.matching(view, event.product, event.service):
             if self.matched and not state:
                 self.matched(rule, event)
@@ -204,7 +204,7 @@ def _of_group(group: Mapping[str, str]) -> dict[str, str]:
     return {key: group[name] for key, name in names.items() if group.get(name)}
 
 
-def _parts(found: Detections) -> frozenset[str]:
+def _parts(found: DetectionSet) -> frozenset[str]:
     """What a correlation refers to is only its part, as Sigma has it; unless a correlation says `generate: true`, and none
     says `generate: false`."""
     said: dict[str, set[bool | None]] = {}
@@ -248,7 +248,9 @@ def _keyed(signals: Iterator[dict[str, Any]]) -> Iterator[tuple[bytes, dict[str,
         yield f"{one['correlation']}\n{one['group']}".encode(), one
 
 
-def groups(one: Correlation, rule: str, called: str | None, view: View) -> list[tuple[str, ...]]:
+def groups(
+    one: Correlation, rule: str, called: str | None, view: EventView
+) -> list[tuple[str, ...]]:
     """The groups that a match belongs to: of a list, each element is one; at most 16. None where a field is not there,
     null or empty: what is not known to be the same is no group."""
     found = []
@@ -261,14 +263,14 @@ def groups(one: Correlation, rule: str, called: str | None, view: View) -> list[
     return list(itertools.islice(itertools.product(*found), MOST_GROUPS))
 
 
-def _texts(view: View, name: str) -> Iterator[str]:
+def _texts(view: EventView, name: str) -> Iterator[str]:
     """The values of a field; every element of a list."""
     for value in view.values(name):
         if (text := text_of(value)) is not None:
             yield text
 
 
-def _counted(view: View, one: Correlation, rule: Detection) -> str | list[str] | None:
+def _counted(view: EventView, one: Correlation, rule: Detection) -> str | list[str] | None:
     """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
     first."""
     fields = [one.field_of(name, rule.id, rule.name) for name in one.counted]

@@ -10,9 +10,9 @@ from driftline.pipeline.common import files
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import Source, hint, nearest
 from driftline.pipeline.detections.correlations import Correlation, correlation
-from driftline.pipeline.detections.match import Refused
+from driftline.pipeline.detections.match import SigmaRuleError
 from driftline.pipeline.detections.rule import Detection, compiled
-from driftline.pipeline.detections.values import View, folded, text_of
+from driftline.pipeline.detections.values import EventView, folded, text_of
 
 KNOWN = (
     "title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "author", "date",
@@ -30,7 +30,7 @@ _APART = re.compile(r"^---\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Told:
+class LoadedDocument:
     """What became of one document."""
 
     path: str
@@ -45,12 +45,12 @@ class Told:
 
 
 @dataclass
-class Detections:
+class DetectionSet:
     """Everything that loaded, with an index over it."""
 
     rules: dict[str, Detection] = field(default_factory=dict)
     correlations: dict[str, Correlation] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
+    told: list[LoadedDocument] = field(default_factory=list)
     others: int = 0
     """Posture rules and frameworks that lay among them."""
     _index: dict[str, dict[str, list[Detection]]] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Detections:
     def problems(self) -> list[str]:
         return [problem for one in self.told for problem in one.problems]
 
-    def indexed(self) -> "Detections":
+    def indexed(self) -> "DetectionSet":
         """Ready to be asked."""
         self._index, self._always = {name: {} for name in ANCHORS}, []
         for rule in self.rules.values():
@@ -72,15 +72,15 @@ class Detections:
                 self._index[name].setdefault(value, []).append(rule)
         return self
 
-    def may_match(self, view: View, product: str, service: str) -> bool:
+    def may_match(self, view: EventView, product: str, service: str) -> bool:
         """Whether a rule may match an event of which not all of our own fields are known."""
         return any(rule.may_match(view) for rule in self._about(view, product, service))
 
-    def matching(self, view: View, product: str, service: str) -> list[Detection]:
+    def matching(self, view: EventView, product: str, service: str) -> list[Detection]:
         """The rules that match an event of a log source (`aws`, `cloudtrail`)."""
         return [rule for rule in self._about(view, product, service) if rule.matches(view)]
 
-    def _about(self, view: View, product: str, service: str) -> Iterator[Detection]:
+    def _about(self, view: EventView, product: str, service: str) -> Iterator[Detection]:
         """The rules that could match by the names that they ask for."""
         candidates = list(self._always)
         for name, by_value in self._index.items():
@@ -99,14 +99,14 @@ def concerns(logsource: Mapping[str, str], product: str, service: str) -> bool:
     return logsource.get("product") == product and logsource.get("service") in (None, service)
 
 
-def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None) -> Detections:
+def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None) -> DetectionSet:
     """Every Sigma document below the paths. What does not load is told, and left out; posture rules and frameworks that
     lie in the same folders are passed over. A file counts once, by however many paths it is named. Raises UserError for
     a path that is not there."""
     missing = [f"{path}: there is no such file or folder" for path in paths if not path.exists()]
     if missing:
         raise UserError(*missing)
-    found, filters = Detections(), list[tuple[Told, dict[str, Any]]]()
+    found, filters = DetectionSet(), list[tuple[LoadedDocument, dict[str, Any]]]()
     for path in _files(paths):
         for source in _documents(path):
             if path not in paths and _is_other(source.data):
@@ -162,13 +162,15 @@ def _documents(path: Path) -> Iterator[Source]:
         start = mark.end() if mark else end
 
 
-def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
+def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
     data = source.data
     if not isinstance(data, dict):
         problems = source.problems or [
             Problem("no Sigma document", fix="it begins with title:", place=source.at())
         ]
-        found.told.append(Told(str(source.path), source.at(), "", "unknown", tuple(problems)))
+        found.told.append(
+            LoadedDocument(str(source.path), source.at(), "", "unknown", tuple(problems))
+        )
         return
     kind = next((k for k in ("correlation", "filter") if k in data), "rule")
     problems = list(source.problems)
@@ -179,7 +181,9 @@ def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[
     ]
     title = str(data.get("title", ""))
     id = str(data.get("id") or data.get("name") or title)
-    told = Told(str(source.path), source.at(), title, kind, (), str(data.get("name") or ""), id)
+    told = LoadedDocument(
+        str(source.path), source.at(), title, kind, (), str(data.get("name") or ""), id
+    )
     if not id:
         problems.append(Problem("it has neither id nor title", place=source.at()))
     elif id in found.rules or id in found.correlations:
@@ -204,12 +208,12 @@ def _take(source: Source, found: Detections, filters: list[Any], lists: Mapping[
 
 def _told(why: Exception) -> str:
     """What a person can mend; of an error that nobody wrote for people, its kind too."""
-    if isinstance(why, Refused):
+    if isinstance(why, SigmaRuleError):
         return str(why)
     return f"{type(why).__name__}: {str(why)[:300]}"
 
 
-def _named(found: Detections) -> dict[str, str]:
+def _named(found: DetectionSet) -> dict[str, str]:
     """What a rule or correlation may be called by, to its id."""
     out: dict[str, str] = {}
     every: list[Detection | Correlation] = [*found.rules.values(), *found.correlations.values()]
@@ -220,7 +224,7 @@ def _named(found: Detections) -> dict[str, str]:
     return out
 
 
-def _filtered(found: Detections, filters: list[tuple[Told, dict[str, Any]]], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
+def _filtered(found: DetectionSet, filters: list[tuple[LoadedDocument, dict[str, Any]]], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
     """A filter's condition is added to the rules that it names."""
     named = _named(found)
     for told, data in filters:
@@ -251,7 +255,7 @@ def _both(rule: Detection, own: Detection) -> Detection:
     )  # fmt: skip
 
 
-def _connected(found: Detections) -> None:
+def _connected(found: DetectionSet) -> None:
     """Correlations name what is there, and never themselves by a way round."""
     named = _named(found)
     broken = {name for told in found.told if told.problems for name in (told.name, told.id)}
@@ -279,7 +283,7 @@ def _connected(found: Detections) -> None:
             found.correlations[id] = replace(one, rules=tuple(ids[name] for name in one.rules), called=ids, standing=standing)  # fmt: skip
 
 
-def _round(start: str, found: Detections, named: Mapping[str, str]) -> list[str]:
+def _round(start: str, found: DetectionSet, named: Mapping[str, str]) -> list[str]:
     def walk(id: str, path: list[str]) -> list[str]:
         one = found.correlations.get(id)
         for name in one.rules if one else ():

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
-from driftline.pipeline.detections.values import View, folded, inside, text_of
+from driftline.pipeline.detections.values import EventView, folded, inside, text_of
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
@@ -30,7 +30,7 @@ from sigma.types import (
     SpecialChars,
 )
 
-Test = Callable[[View, list[Any]], bool]
+Test = Callable[[EventView, list[Any]], bool]
 """Whether the values of a field match; the view is for what looks at other fields."""
 FLAGS = {
     SigmaRegularExpressionFlag.IGNORECASE: "i",
@@ -49,7 +49,7 @@ _QUIET = re2.Options()
 _QUIET.log_errors = False
 
 
-class Refused(Exception):
+class SigmaRuleError(Exception):
     """A value that cannot be compiled, and what to write instead."""
 
 
@@ -58,11 +58,11 @@ def test(value: SigmaType) -> Test:
     for kind, make in _TESTS:
         if isinstance(value, kind):
             return make(value)
-    raise Refused(f"{type(value).__name__} is not known here")
+    raise SigmaRuleError(f"{type(value).__name__} is not known here")
 
 
 def _any(holds: Callable[[str], bool]) -> Test:
-    def check(_: View, values: list[Any]) -> bool:
+    def check(_: EventView, values: list[Any]) -> bool:
         return any((text := text_of(value)) is not None and holds(text) for value in values)
 
     return check
@@ -79,7 +79,7 @@ def string(value: SigmaString) -> tuple[Callable[[str], bool], bool]:
     cased = isinstance(value, SigmaCasedString)
     parts = [part if cased or not isinstance(part, str) else folded(part) for part in value.s]
     if any(not isinstance(part, str | SpecialChars) for part in parts):
-        raise Refused(f"{value}: a placeholder without the modifier expand (write |expand, and name the list)")  # fmt: skip
+        raise SigmaRuleError(f"{value}: a placeholder without the modifier expand (write |expand, and name the list)")  # fmt: skip
     texts = [part for part in parts if isinstance(part, str)]
     multi = SpecialChars.WILDCARD_MULTI
     if len(parts) == len(texts):
@@ -142,9 +142,9 @@ def _re2(pattern: str, shown: str) -> Any:
     try:
         compiled = re2.compile(pattern, _QUIET)
     except re2.error as why:
-        raise Refused(f"{shown[:200]}: {why} (patterns are RE2's: no look-around, no back-references)") from None  # fmt: skip
+        raise SigmaRuleError(f"{shown[:200]}: {why} (patterns are RE2's: no look-around, no back-references)") from None  # fmt: skip
     if compiled.programsize > LARGEST:
-        raise Refused(f"{shown[:200]}: a pattern of {compiled.programsize} steps (write one of {LARGEST} at most; lists of values are no pattern)")  # fmt: skip
+        raise SigmaRuleError(f"{shown[:200]}: a pattern of {compiled.programsize} steps (write one of {LARGEST} at most; lists of values are no pattern)")  # fmt: skip
     return compiled
 
 
@@ -175,7 +175,7 @@ def _cidr(value: SigmaCIDRExpression) -> Test:
 def _compare(value: SigmaCompareExpression) -> Test:
     wanted = value.number
     if not isinstance(wanted, SigmaNumber):
-        raise Refused(f"{wanted}: no number to compare with")
+        raise SigmaRuleError(f"{wanted}: no number to compare with")
     compare, limit = _COMPARE[value.op.name], wanted.number
     return lambda _, values: any(
         (number := number_of(one)) is not None and compare(number, limit) for one in values
@@ -187,7 +187,7 @@ def _reference(value: SigmaFieldReference) -> Test:
     null and what is missing equal nothing."""
     other, begins, ends = value.field, value.starts_with, value.ends_with
 
-    def check(view: View, values: list[Any]) -> bool:
+    def check(view: EventView, values: list[Any]) -> bool:
         mine, theirs = _folded(values), _folded(view.values(other))
         if begins and ends:
             return any(b in a for a in mine for b in theirs)
@@ -235,7 +235,7 @@ _TESTS: tuple[tuple[type, Callable[[Any], Test]], ...] = (
 )  # fmt: skip
 
 
-def keyword(value: SigmaType) -> Callable[[View], bool]:
+def keyword(value: SigmaType) -> Callable[[EventView], bool]:
     """A value without a field: searched in every scalar of the event. Raises Refused."""
     if isinstance(value, SigmaString):
         multi = SpecialChars.WILDCARD_MULTI

@@ -43,7 +43,7 @@ DOCUMENTS = (
 ORDER = ("informational", "low", "medium", "high", "critical")
 
 
-class Event(NamedTuple):
+class ObservedEvent(NamedTuple):
     """What detections look at."""
 
     id: str
@@ -58,8 +58,8 @@ class Event(NamedTuple):
 
 def of_change(
     record: Change, known: Mapping[str, Any], people: People = NOBODY_MAPPED, past: Mapping[str, Any] | None = None
-) -> Event:  # fmt: skip
-    """An audit event, with what its resource had open when it was heard of (`known`, see Watch.known_of). `past`: `chain` and
+) -> ObservedEvent:  # fmt: skip
+    """An audit event, with what its resource had open when it was heard of (`known`, see DetectionEngine.known_of). `past`: `chain` and
     `chain_broken` of its actor."""
     product, service = SOURCES[record.provider]
     if record.kind == "reported":
@@ -87,7 +87,7 @@ def of_change(
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
     }  # fmt: skip
-    return Event(
+    return ObservedEvent(
         record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
         record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
     )  # fmt: skip
@@ -209,7 +209,7 @@ def of_finding(
     people: People = NOBODY_MAPPED,
     *,
     first_reading: bool = False,
-) -> Event:
+) -> ObservedEvent:
     """A finding's transition. `first_reading`: it may have been so since the resource was first read, and nothing says when
     that began."""
     resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
@@ -224,7 +224,7 @@ def of_finding(
         "at": at, "what": _said(finding), **_by(own["actor"], people), **_where(resource), "finding": finding["id"],
     }  # fmt: skip
     id = f"{finding['id']}:{finding['status']}:{at}"
-    return Event(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+    return ObservedEvent(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
 
 
 def _said(finding: Mapping[str, Any]) -> str:
@@ -238,7 +238,7 @@ def _account_name(resource: Mapping[str, Any]) -> str | None:
 
 def of_drift(
     drift: Mapping[str, Any], body: Body, rules: RuleSet | None, people: People = NOBODY_MAPPED
-) -> Event:
+) -> ObservedEvent:
     """A drift, or a new word on it: it counts once."""
     resource, at = drift["resource"], drift["at"]
     paths = [change["path"] for change in drift["changes"]]
@@ -252,7 +252,7 @@ def of_drift(
         "at": at, "what": f"changed: {', '.join(paths[:3])}", **_by(own["actor"], people), **_where(resource),
         "drift": drift["id"],
     }  # fmt: skip
-    return Event(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
+    return ObservedEvent(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
 
 
 def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:

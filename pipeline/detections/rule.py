@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from driftline.pipeline.detections.match import Refused, keyword, test
-from driftline.pipeline.detections.values import View, folded
+from driftline.pipeline.detections.match import SigmaRuleError, keyword, test
+from driftline.pipeline.detections.values import EventView, folded
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -19,7 +19,7 @@ from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.types import Placeholder, SigmaFieldReference, SigmaRegularExpression, SigmaString
 
-Closure = Callable[[View], bool]
+Closure = Callable[[EventView], bool]
 Anchor = Mapping[str, frozenset[str]]
 """Fields, and the values (without their case) one of which each must have for the rule to match at all."""
 LISTED = ("informational", "low", "medium", "high", "critical")
@@ -62,7 +62,7 @@ class Detection:
     possible: Closure | None = None
     """Whether an event may match that has only some of our own fields yet; None: `matches` says."""
 
-    def may_match(self, view: View) -> bool:
+    def may_match(self, view: EventView) -> bool:
         """Whether an event as its source wrote it matches, whatever the fields that we add later turn out to be."""
         return (self.possible or self.matches)(view)
 
@@ -75,7 +75,7 @@ def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: 
         _expanded(rule, lists)
         trees = [condition.parsed for condition in rule.detection.parsed_condition]
     except SigmaError as why:
-        raise Refused(str(why)) from None
+        raise SigmaRuleError(str(why)) from None
     seen: set[str] = set()
     closures = [_closure(tree, seen) for tree in trees]
     matches = closures[0] if len(closures) == 1 else _any(closures)
@@ -115,9 +115,9 @@ def _bounded(data: Mapping[str, Any]) -> None:
     own = detection.get("condition")
     texts = [text for text in (own if isinstance(own, list) else [own]) if isinstance(text, str)]
     if sum(map(len, texts)) > LONGEST:
-        raise Refused(f"condition: more than {LONGEST} characters")
+        raise SigmaRuleError(f"condition: more than {LONGEST} characters")
     if sum(len(re.findall(r"\bof\b", text)) for text in texts) * len(detection) > MOST_TESTS:
-        raise Refused(f"condition: `of` over {len(detection)} selections becomes more than {MOST_TESTS} tests (name fewer)")  # fmt: skip
+        raise SigmaRuleError(f"condition: `of` over {len(detection)} selections becomes more than {MOST_TESTS} tests (name fewer)")  # fmt: skip
 
 
 def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
@@ -140,10 +140,10 @@ def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
                     isinstance(value, SigmaRegularExpression)
                     and value.regexp.contains_placeholder()
                 ):
-                    raise Refused(f"{value.regexp}: a list does not go into a regular expression (write the list with |expand, without |re)")  # fmt: skip
+                    raise SigmaRuleError(f"{value.regexp}: a list does not go into a regular expression (write the list with |expand, without |re)")  # fmt: skip
                 if isinstance(value, SigmaString) and value.contains_placeholder():
                     if prod(len(lists.get(p.name, ())) for p in value.s if isinstance(p, Placeholder)) > MOST_TESTS:  # fmt: skip
-                        raise Refused(f"{value}: its lists make more than {MOST_TESTS} values together")  # fmt: skip
+                        raise SigmaRuleError(f"{value}: its lists make more than {MOST_TESTS} values together")  # fmt: skip
                     new += value.replace_placeholders(values)
                 else:
                     new.append(value)
@@ -152,7 +152,7 @@ def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
     for detection in rule.detection.detections.values():
         walk(detection)
     if missing:
-        raise Refused(f"no list of the name {', '.join(sorted(missing))} (write it in detections.lists)")  # fmt: skip
+        raise SigmaRuleError(f"no list of the name {', '.join(sorted(missing))} (write it in detections.lists)")  # fmt: skip
 
 
 def _closure(tree: Any, seen: set[str]) -> Closure:
@@ -171,7 +171,7 @@ def _closure(tree: Any, seen: set[str]) -> Closure:
         return lambda view: own(view, view.values(name))
     if isinstance(tree, ConditionValueExpression):
         return keyword(tree.value)
-    raise Refused(f"{type(tree).__name__} is not known here")
+    raise SigmaRuleError(f"{type(tree).__name__} is not known here")
 
 
 def _asks_ours(trees: Sequence[Any]) -> bool:

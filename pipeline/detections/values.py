@@ -12,7 +12,7 @@ folded = str.casefold
 """A text without its case."""
 
 
-class View:
+class EventView:
     """An event as rules see it; what one rule has looked up, the others find."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:

@@ -137,7 +137,7 @@ class Measure(Protocol):
     def value(self) -> float | None: ...
 
 
-class Count:
+class EventCount:
     """How many hits."""
 
     __slots__ = "_n"
@@ -158,7 +158,7 @@ class Count:
         return self._n
 
 
-class Distinct:
+class DistinctCount:
     """How many different values."""
 
     __slots__ = "_seen"
@@ -191,7 +191,7 @@ SHIFT = 1074
 """Every float is a whole number of 2^-1074."""
 
 
-class Sum:
+class SumOrMean:
     """The exact sum of the numbers, or their mean: the same whatever was added and dropped before."""
 
     def __init__(self, mean: bool) -> None:
@@ -234,7 +234,7 @@ def _units(number: float) -> int:
     return over << (SHIFT + 1 - under.bit_length())
 
 
-class Ranked:
+class Percentile:
     """The number at a percentile (by the nearest rank), or the median."""
 
     def __init__(self, percentile: float | None) -> None:
@@ -275,9 +275,9 @@ def number(value: Any) -> float | None:
 def measure(spec: Spec) -> Measure:
     """What a counting correlation compares, of an empty window."""
     if spec.kind == "event_count":
-        return Count()
+        return EventCount()
     if spec.kind == "value_count":
-        return Distinct()
+        return DistinctCount()
     if spec.kind in ("value_sum", "value_avg"):
-        return Sum(mean=spec.kind == "value_avg")
-    return Ranked(spec.percentile if spec.kind == "value_percentile" else None)
+        return SumOrMean(mean=spec.kind == "value_avg")
+    return Percentile(spec.percentile if spec.kind == "value_percentile" else None)

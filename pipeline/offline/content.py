@@ -20,8 +20,8 @@ from driftline.pipeline.settings.people_files import people_of
 
 if TYPE_CHECKING:
     from driftline.collectors.redact import Redactor
-    from driftline.pipeline.detections import Detections
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections import DetectionSet
+    from driftline.pipeline.detections.engine import DetectionEngine
 
 
 def rulebook_and_options(
@@ -59,7 +59,7 @@ def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ())
     return ExceptionIndex(found.records)
 
 
-def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "Detections":
+def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "DetectionSet":
     """The detections of `paths`, and those that come with Driftline; mistakes are among its problems."""
     from driftline.pipeline.detections import load
 
@@ -69,7 +69,7 @@ def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "
 
 def watch(
     settings: Settings, paths: Sequence[Path] = (), *, builtin: bool | None = None
-) -> "Watch":
+) -> "DetectionEngine":
     """The detections that come with Driftline, the settings' and `paths`', at work. `builtin`: instead of what the
     settings say.
 
@@ -83,12 +83,12 @@ def watch(
     return at_work(settings, found)
 
 
-def at_work(settings: Settings, found: "Detections") -> "Watch":
+def at_work(settings: Settings, found: "DetectionSet") -> "DetectionEngine":
     """Detections at work, with the names that the settings say are one person's."""
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections.engine import DetectionEngine
 
     lateness = int(settings.correlate.lateness * 1_000_000)
-    return Watch(found, people_of(settings.people), lateness)
+    return DetectionEngine(found, people_of(settings.people), lateness)
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from driftline.pipeline.detections import Detection
-from driftline.pipeline.detections.observed import Event
+from driftline.pipeline.detections.observed import ObservedEvent
 from driftline.pipeline.model import from_micros
 
 TRUE, FALSE = (True, "true"), (False, "false")
@@ -18,7 +18,7 @@ class Tally:
         self._reads: set[tuple[str, str]] = set()
         """Rule and event, of calls that only read and of data events."""
 
-    def hit(self, rule: Detection, event: Event) -> None:
+    def hit(self, rule: Detection, event: ObservedEvent) -> None:
         """A match, as driftline.pipeline.detections.engine tells it."""
         self._hits.add((rule.id, event.id, from_micros(event.at)[:10]))
         if event.fields.get("readOnly") in TRUE or event.fields.get("managementEvent") in FALSE:

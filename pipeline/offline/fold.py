@@ -25,7 +25,7 @@ from driftline.pipeline.state.resource import Body, decode_body
 from driftline.pipeline.state.rows import BODY
 
 if TYPE_CHECKING:
-    from driftline.pipeline.detections.engine import Watch
+    from driftline.pipeline.detections.engine import DetectionEngine
 
 
 MINUTE = 60_000_000
@@ -53,7 +53,7 @@ class Fold:
         options: AssessOptions | None = None,
         *,
         keep: bool = True,
-        watch: "Watch | None" = None,
+        watch: "DetectionEngine | None" = None,
         lateness: int = 0,
         told: Callable[[bytes], None] | None = None,
     ) -> None:
@@ -194,7 +194,7 @@ class Fold:
 class Groups:
     """The fold of signals, beside."""
 
-    def __init__(self, watch: "Watch", lateness: int) -> None:
+    def __init__(self, watch: "DetectionEngine", lateness: int) -> None:
         from driftline.pipeline.correlate.shard import Correlating
 
         self.alerts: dict[bytes, bytes] = {}
@@ -238,7 +238,7 @@ class Groups:
         return dead
 
 
-def longest(watch: "Watch") -> int:
+def longest(watch: "DetectionEngine") -> int:
     """Within so long after the last signal every alert has ended, those of correlations of correlations too."""
     from driftline.pipeline.correlate.levels import levels
 

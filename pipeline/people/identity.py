@@ -32,7 +32,7 @@ _WORDS = re.compile(r"[<>(),;|]|mailto:")
 """What stands between names in one text."""
 
 
-class Names(NamedTuple):
+class MappedPerson(NamedTuple):
     """One person of the map."""
 
     id: str
@@ -42,7 +42,7 @@ class Names(NamedTuple):
 class People:
     """Persons by what they are called. `known`: the map that people write (settings `people`)."""
 
-    def __init__(self, known: Iterable[Names] = ()) -> None:
+    def __init__(self, known: Iterable[MappedPerson] = ()) -> None:
         self.by_name: dict[str, str] = {}
         self.spelt: dict[str, list[str]] = {}
         for one in known:
@@ -122,7 +122,7 @@ class People:
         return not {one.casefold() for one in own}.isdisjoint(known)
 
 
-class Remembering(People):
+class PeopleCache(People):
     """The same map for one judgement, which asks for the same few actors again and again."""
 
     def __init__(self, people: People) -> None:

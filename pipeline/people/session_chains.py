@@ -45,12 +45,12 @@ class Session(msgspec.Struct, array_like=True):
     """The credential with which it was asked for, where that is a session's."""
 
 
-class Told(NamedTuple):
+class SessionUpdate(NamedTuple):
     session: Session
     out: list[Chain]
 
 
-def opened(known: Session | None, record: Change) -> Told | None:
+def on_issued(known: Session | None, record: Change) -> SessionUpdate | None:
     """The event that issued its credential; None where another account's copy of it has said more. Copies that cannot all
     be true make nobody known: whoever can write one could name somebody. The chain ends with who is known; whoever is not, and has no session that could be asked, is a link that is missing."""
     at, actor = micros(record.occurred_at), record.actor.model_dump(mode="json", exclude_none=True)
@@ -75,11 +75,13 @@ def opened(known: Session | None, record: Change) -> Told | None:
         )
         if new == old:
             return None
-        return Told(new, _answers(record.uid, new) if new.contested != old.contested else [])
+        return SessionUpdate(
+            new, _answers(record.uid, new) if new.contested != old.contested else []
+        )
     out = _answers(record.uid, new)
     if new.parent and new.askers:
         out.append(_ask(record.uid, new.parent, record.occurred_at, 1))
-    return Told(new, out)
+    return SessionUpdate(new, out)
 
 
 def _contradict(one: Session, other: Session) -> bool:
@@ -99,7 +101,7 @@ def _says(link: dict[str, Any], parent: str | None) -> tuple[bool, bool, str]:
     return known, parent is not None, orjson.dumps(link, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def asked(known: Session | None, record: Chain) -> Told:
+def on_query(known: Session | None, record: Chain) -> SessionUpdate:
     """Somebody wants to know."""
     old = known or Session()
     asker = record.asker or ""
@@ -111,7 +113,7 @@ def asked(known: Session | None, record: Chain) -> Told:
     out = [_answer(record.uid, new, asker)]
     if new.link and new.parent and not new.above and record.depth < DEEPEST:
         out.append(_ask(record.uid, new.parent, record.at, record.depth + 1))
-    return Told(new, out)
+    return SessionUpdate(new, out)
 
 
 def _with(askers: list[str], asker: str) -> list[str]:
@@ -122,7 +124,7 @@ def _with(askers: list[str], asker: str) -> list[str]:
     return every
 
 
-def answered(known: Session | None, record: Chain) -> Told | None:
+def on_answer(known: Session | None, record: Chain) -> SessionUpdate | None:
     """The session that it came from has told its past; None where that is nothing new."""
     if known is None or known.parent != record.session:
         return None
@@ -130,7 +132,7 @@ def answered(known: Session | None, record: Chain) -> Told | None:
     if (above, record.broken) == (known.above, known.broken):
         return None
     new = msgspec.structs.replace(known, above=above, broken=record.broken)
-    return Told(new, _answers(record.uid, new))
+    return SessionUpdate(new, _answers(record.uid, new))
 
 
 def question(uid: str, session: str, at: int) -> Chain:
@@ -184,9 +186,9 @@ class Sessions:
             return
         known = _session.decode(rows.content(row)) if row else None
         if isinstance(record, Change):
-            told: Told | None = opened(known, record)
+            told: SessionUpdate | None = on_issued(known, record)
         else:
-            told = asked(known, record) if record.asker else answered(known, record)
+            told = on_query(known, record) if record.asker else on_answer(known, record)
         if told is None:
             return
         due = told.session.expires

@@ -24,7 +24,7 @@ ORDER = (CHANGES, SNAPSHOTS, CONTROL)
 """Of one moment: what was done, then what was read, then that time has passed."""
 
 
-class Entry(NamedTuple):
+class TapeRecord(NamedTuple):
     line: int
     topic: str
     """The topic's full name."""
@@ -43,7 +43,7 @@ def is_tape(path: Path) -> bool:
     return isinstance(first, dict) and first.get("driftline") == "tape"
 
 
-def read(path: Path, told: Callable[[str], None]) -> Iterator[Entry]:
+def read(path: Path, told: Callable[[str], None]) -> Iterator[TapeRecord]:
     """The records of a tape (gz or not), in order. A bad line is told with its number, and passed over.
 
     Raises UserError where the file is no tape, of a newer version, or cannot be read to its end."""
@@ -111,7 +111,7 @@ def _header(path: Path, line: bytes) -> None:
         )
 
 
-def _entry(number: int, line: bytes) -> Entry:
+def _entry(number: int, line: bytes) -> TapeRecord:
     record = wire.decode(line, LONGEST)
     if (
         not isinstance(record, dict)
@@ -119,7 +119,7 @@ def _entry(number: int, line: bytes) -> Entry:
         or "value" not in record
     ):
         raise Malformed("not a tape record (needs topic: snapshots, changes or control; and value)")
-    return Entry(
+    return TapeRecord(
         number,
         TOPICS[record["topic"]].name,
         orjson.dumps(record["value"], option=orjson.OPT_SORT_KEYS),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from driftline.pipeline.reference import codes, page, table
-from driftline.pipeline.rulebook.aws.identity.ways import Way, ways
+from driftline.pipeline.rulebook.aws.identity.ways import EscalationPath, ways
 
 SOURCES = {
     "pathfinding": "pathfinding.cloud: <https://pathfinding.cloud>",
@@ -65,6 +65,6 @@ def pages() -> Iterator[tuple[str, str]]:
     )  # fmt: skip
 
 
-def _row(way: Way) -> tuple[str, ...]:
+def _row(way: EscalationPath) -> tuple[str, ...]:
     actions = [*way.needs, *(["iam:PassRole"] if way.passes else [])]
     return way.title, codes(actions), way.exists, ", ".join(way.sources)

@@ -6,7 +6,7 @@ from itertools import groupby
 from driftline.pipeline.model.finding import SEVERITIES
 from driftline.pipeline.reference import anchor, code, codes, page, table
 from driftline.pipeline.rulebook import Rule, load
-from driftline.pipeline.rulebook.frameworks import Catalogue
+from driftline.pipeline.rulebook.frameworks import FrameworkFile
 
 CATALOGUES = "rules/frameworks/ and rules/"
 
@@ -63,7 +63,7 @@ def _rule(rule: Rule) -> str:
     return "\n\n".join([*lines, f"Controls: {maps}" if maps else ""]).rstrip()
 
 
-def frameworks_page(rules: Sequence[Rule], catalogues: Sequence[Catalogue]) -> str:
+def frameworks_page(rules: Sequence[Rule], catalogues: Sequence[FrameworkFile]) -> str:
     """The index: every catalogue, and how many of its controls have a rule."""
     rows = []
     for one in catalogues:
@@ -80,7 +80,7 @@ def frameworks_page(rules: Sequence[Rule], catalogues: Sequence[Catalogue]) -> s
     return page("Frameworks", CATALOGUES, intro, table(head, rows))
 
 
-def framework_page(rules: Sequence[Rule], catalogue: Catalogue) -> str:
+def framework_page(rules: Sequence[Rule], catalogue: FrameworkFile) -> str:
     """Every control of a catalogue, and the rules that say something about it."""
     answers = _answers(rules, catalogue)
     rows = []
@@ -98,7 +98,7 @@ def framework_page(rules: Sequence[Rule], catalogue: Catalogue) -> str:
     return page(catalogue.title, CATALOGUES, intro, table(head, rows))
 
 
-def _answers(rules: Sequence[Rule], catalogue: Catalogue) -> dict[str, list[str]]:
+def _answers(rules: Sequence[Rule], catalogue: FrameworkFile) -> dict[str, list[str]]:
     """Control to the ids of its rules."""
     out: dict[str, list[str]] = {id: [] for id in catalogue.controls}
     for rule in sorted(rules, key=lambda rule: rule.id):

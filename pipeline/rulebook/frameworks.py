@@ -16,7 +16,7 @@ Key = tuple[str, str]
 """A control of a framework."""
 
 
-class Control(BaseModel):
+class FrameworkControl(BaseModel):
     """What it is about, in our own words, and which controls of other catalogues answer it.
 
     A rule that answers one of `from` answers this one too."""
@@ -27,7 +27,7 @@ class Control(BaseModel):
     from_: dict[str, list[str]] = Field(default_factory=dict, alias="from")
 
 
-class Catalogue(BaseModel):
+class FrameworkFile(BaseModel):
     """What stands in a catalogue's file. A control may be its text alone."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -35,7 +35,7 @@ class Catalogue(BaseModel):
     id: str = Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")
     title: str = Field(min_length=3)
     url: str = Field(pattern=r"^https://")
-    controls: dict[str, Control] = Field(min_length=1)
+    controls: dict[str, FrameworkControl] = Field(min_length=1)
 
     @field_validator("controls", mode="before")
     @classmethod
@@ -48,7 +48,7 @@ class Catalogue(BaseModel):
 class Frameworks:
     """All catalogues by id, and which control answers which."""
 
-    def __init__(self, catalogues: Sequence[Catalogue] = ()) -> None:
+    def __init__(self, catalogues: Sequence[FrameworkFile] = ()) -> None:
         self.catalogues = {one.id: one for one in sorted(catalogues, key=lambda one: one.id)}
         self._answered: dict[Key, list[Key]] = {}
         """Control to those that name it in `from`."""
@@ -138,7 +138,9 @@ def built_in_frameworks() -> Frameworks:
     return _built_in()[0]
 
 
-def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks, list[Problem]]:
+def _read(
+    paths: Sequence[Path], known: Sequence[FrameworkFile]
+) -> tuple[Frameworks, list[Problem]]:
     catalogues, problems = {one.id: one for one in known}, list[Problem]()
     sources: dict[str, Source] = {}
     for path in paths:
@@ -147,7 +149,7 @@ def _read(paths: Sequence[Path], known: Sequence[Catalogue]) -> tuple[Frameworks
         if source.problems:
             continue
         try:
-            one = Catalogue.model_validate(source.data)
+            one = FrameworkFile.model_validate(source.data)
         except ValidationError as error:
             problems += [_told(source, wrong) for wrong in error.errors(include_url=False)]
             continue
@@ -194,7 +196,7 @@ def _told(source: Source, problem: Any) -> Problem:
     """A pydantic error as place, what, what to write instead."""
     where = tuple(problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = ["text", "from"] if where[0] == "controls" else list(Catalogue.model_fields)
+        known = ["text", "from"] if where[0] == "controls" else list(FrameworkFile.model_fields)
         return Problem(
             f"unknown field {where[-1]!r}", fix=hint(str(where[-1]), known), place=source.at(*where)
         )

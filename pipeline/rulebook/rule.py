@@ -9,7 +9,7 @@ from typing import Any, Literal
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.model.finding import Remediation, Severity, rule_uuid
-from driftline.pipeline.rulebook.cel.expression import BadExpression, Expression, compile_text
+from driftline.pipeline.rulebook.cel.expression import Expression, ExpressionError, compile_text
 from driftline.pipeline.rulebook.families import unknown_family
 from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
 from driftline.pipeline.rulebook.shapes import Shapes, unknown_paths
@@ -25,11 +25,11 @@ DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class _Strict(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Example(_Strict):
+class Example(_StrictModel):
     """A small change to the base resource, and what the rule must say then."""
 
     name: str
@@ -43,7 +43,7 @@ class Example(_Strict):
     now: str = "2026-01-01T00:00:00Z"
 
 
-class Table(_Strict):
+class Table(_StrictModel):
     """Examples that differ in some values only: one for each row. {0}, {1} … stand for a row's cells.
 
     Where a parameter is a long list, the rows are another list, transcribed from elsewhere: they prove the parameter."""
@@ -57,7 +57,7 @@ class Table(_Strict):
     """The day from which on it gives that; the second before it passes."""
 
 
-class Examples(_Strict):
+class Examples(_StrictModel):
     base: dict[str, Any]
     passed: list[Example] = Field(min_length=1)
     failed: list[Example] = Field(min_length=1)
@@ -66,14 +66,14 @@ class Examples(_Strict):
     tables: list[Table] = Field(default_factory=list)
 
 
-class Equivalent(_Strict):
+class Equivalent(_StrictModel):
     """A mutant that no example can tell from the rule, and why."""
 
     mutant: str
     reason: str
 
 
-class RuleFile(_Strict):
+class RuleFile(_StrictModel):
     """What stands in the file."""
 
     id: str = Field(pattern=ID)
@@ -231,7 +231,7 @@ def _told(source: Source, problem: Any) -> Problem:
 def _compiled(source: Source, field: str, text: str, problems: list[Problem]) -> Expression | None:
     try:
         return compile_text(text)
-    except BadExpression as error:
+    except ExpressionError as error:
         place = source.at(field)
         file, line, column = place.rsplit(":", 2)
         first = int(column) if error.line == 1 else _indent_of(source, field)

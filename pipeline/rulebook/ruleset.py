@@ -21,7 +21,7 @@ Path = tuple[str, ...]
 Evaluation = Literal["passed", "failed", "unknown", "not_applicable"]
 
 
-class Unread(Protocol):
+class UnreadReason(Protocol):
     """Why a part is not known."""
 
     @property
@@ -79,7 +79,7 @@ class RuleSet:
     def judge(
         self,
         resource: dict[str, Any],
-        unread: Mapping[str, Unread],
+        unread: Mapping[str, UnreadReason],
         now: int,
         previous: dict[str, Any] | None = None,
         changes: Sequence[dict[str, Any]] = (),
@@ -131,7 +131,7 @@ class RuleSet:
         return dict(zip((rule.id for rule in self._shared), letters, strict=True))
 
 
-def _tagless(unread: Mapping[str, Unread]) -> bool:
+def _tagless(unread: Mapping[str, UnreadReason]) -> bool:
     return TAGS in unread or EVERYTHING in unread
 
 
@@ -201,7 +201,7 @@ def _told(
     return Verdict(rule, "passed" if letter == PASSED else "failed", "", "", shown)
 
 
-def _hangs_on(rule: BoundRule, part: str, unread: Mapping[str, Unread]) -> Verdict:
+def _hangs_on(rule: BoundRule, part: str, unread: Mapping[str, UnreadReason]) -> Verdict:
     """Unknown, for the answer hangs on a part that is not known."""
     why = unread.get(part) or unread.get(EVERYTHING)
     if why is None:
@@ -212,7 +212,7 @@ def _hangs_on(rule: BoundRule, part: str, unread: Mapping[str, Unread]) -> Verdi
 
 def _ask(
     rule: BoundRule, resource: dict[str, Any], activation: Any, seen: dict[Path, dict[str, Any]],
-    current: Current, unread: Mapping[str, Unread],
+    current: Current, unread: Mapping[str, UnreadReason],
 ) -> Verdict:  # fmt: skip
     hidden = rule.needs.difference(current.config)
     if rule.reads_tags and _tagless(unread):

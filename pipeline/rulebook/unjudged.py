@@ -9,7 +9,7 @@ from driftline.pipeline.model.base import micros
 LONGEST_VALUE = 40
 
 
-class NotJudged(ValueError):
+class CannotEvaluate(ValueError):
     """Why something cannot be judged. Its text follows "cannot be judged" and names the value where one is wrong."""
 
 
@@ -45,7 +45,7 @@ def network(value: Any) -> IPv4Network | IPv6Network:
             return ip_network(value, strict=False)
     except ValueError:
         pass
-    raise NotJudged(f"{shown(value)} is no range of addresses")
+    raise CannotEvaluate(f"{shown(value)} is no range of addresses")
 
 
 def moment(value: Any) -> int:
@@ -55,4 +55,4 @@ def moment(value: Any) -> int:
             return micros(datetime.fromisoformat(value))
     except (ValueError, TypeError, OverflowError):  # no text of a time, or one without a zone
         pass
-    raise NotJudged(f"{shown(value)} is no time")
+    raise CannotEvaluate(f"{shown(value)} is no time")

@@ -6,7 +6,7 @@ from typing import Any
 
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, hint
-from driftline.pipeline.people.identity import CHOSEN, Names, People
+from driftline.pipeline.people.identity import CHOSEN, MappedPerson, People
 from driftline.pipeline.settings.base import Block, Mistake
 from pydantic import Field
 
@@ -67,13 +67,13 @@ def people_of(known: Sequence[Known]) -> People:
 
 def names_of(
     known: Sequence[Known], place: Callable[[int], str] = lambda number: f"people.{number}"
-) -> tuple[list[Names], list[Problem]]:
+) -> tuple[list[MappedPerson], list[Problem]]:
     """All persons, and what is wrong. `place`: where an entry of the settings stands."""
-    found: list[Names] = []
+    found: list[MappedPerson] = []
     problems: list[Problem] = []
     owners: dict[str, tuple[str, str]] = {}
 
-    def add(one: Names, at: str) -> None:
+    def add(one: MappedPerson, at: str) -> None:
         for name in dict.fromkeys(name.casefold() for name in (one.id, *one.names)):
             id, other = owners.setdefault(name, (one.id, at))
             if id != one.id:
@@ -88,14 +88,14 @@ def names_of(
 
     for number, one in enumerate(known):
         if one.file is None:
-            add(Names(one.id, one.names), place(number))
+            add(MappedPerson(one.id, one.names), place(number))
             continue
         for names, at in _file(one.file, place(number), problems):
             add(names, at)
     return found, problems
 
 
-def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[Names, str]]:
+def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[MappedPerson, str]]:
     """The persons of a file, each with its place."""
     if not path.is_file():
         problems.append(Problem(f"there is no file {path}", fix="correct it", place=at))
@@ -120,7 +120,7 @@ def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[Names,
         mistakes = list(_mistakes(one))
         problems += [why.under(source.at(number, *where)) for where, why in mistakes]
         if not mistakes:
-            yield Names(one["id"], one.get("names", [])), source.at(number)
+            yield MappedPerson(one["id"], one.get("names", [])), source.at(number)
 
 
 def _mistakes(one: Any) -> Iterator[tuple[tuple[str | int, ...], Problem]]:

@@ -9,7 +9,7 @@ from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
-    from driftline.collectors.aws.terraform import Found
+    from driftline.collectors.aws.terraform import TerraformResult
     from driftline.pipeline.model import Baseline
 
 
@@ -39,7 +39,7 @@ def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -
             )
 
 
-def alone(found: "Found", others: "Iterable[Baseline]") -> None:
+def alone(found: "TerraformResult", others: "Iterable[Baseline]") -> None:
     """What another workspace declares stays its own: there is one word of code on a resource."""
     sources = {b.uid: b for b in others}
     for record in found.records:
@@ -52,7 +52,7 @@ def alone(found: "Found", others: "Iterable[Baseline]") -> None:
     found.records = [record for record in found.records if record.uid not in sources]
 
 
-def show(found: "Found", over: "Iterable[Baseline]", form: str) -> None:
+def show(found: "TerraformResult", over: "Iterable[Baseline]", form: str) -> None:
     """Says what is compared and what is not, as a table or JSON."""
     from driftline.pipeline.report.totals import ascii_json, plain
 

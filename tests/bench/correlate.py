@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from driftline.pipeline.correlate.shard import Correlating
-from driftline.pipeline.detections.engine import Watch
-from driftline.pipeline.detections.load import Detections
+from driftline.pipeline.detections.engine import DetectionEngine
+from driftline.pipeline.detections.load import DetectionSet
 from driftline.pipeline.model import Actor, Change, Signal
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.records.topics import SIGNALS
@@ -47,7 +47,7 @@ def run() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def many(own: Watch) -> Watch:
+def many(own: DetectionEngine) -> DetectionEngine:
     """The content, and copies of its rules under other ids until there are two hundred."""
     found = copy.copy(own.found)
     rules = dict(found.rules)
@@ -56,8 +56,8 @@ def many(own: Watch) -> Watch:
         twin = copy.copy(rule)
         object.__setattr__(twin, "id", f"{rule.id}-{number}")
         rules[twin.id] = twin
-    return Watch(
-        Detections(rules=rules, correlations=found.correlations, told=found.told).indexed()
+    return DetectionEngine(
+        DetectionSet(rules=rules, correlations=found.correlations, told=found.told).indexed()
     )
 
 
@@ -74,7 +74,7 @@ def _change(number: int) -> Change:
     )  # fmt: skip
 
 
-def _signal(content: Watch, group: int, event: str, at: int) -> bytes:
+def _signal(content: DetectionEngine, group: int, event: str, at: int) -> bytes:
     """One for a correlation that only counts; `at` in milliseconds."""
     one = next(
         c for c in content.found.correlations.values() if c.kind == "event_count" and c.group_by
@@ -85,7 +85,7 @@ def _signal(content: Watch, group: int, event: str, at: int) -> bytes:
     ).encode()  # fmt: skip
 
 
-def signals(content: Watch) -> float:
+def signals(content: DetectionEngine) -> float:
     """Signals of ten thousand groups, taken a hundred at a time, with the garbage collection of a worker."""
     store: dict[bytes, bytes | None] = {}
     fold = Correlating(0, store.get, content, LATENESS, sources=1)
@@ -140,7 +140,7 @@ def _resident() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _batch(content: Watch, begin: int) -> list[bytes]:
+def _batch(content: DetectionEngine, begin: int) -> list[bytes]:
     """Two hits for each of ten thousand new groups."""
     return [
         _signal(content, n, f"{n}-{twice}", n)

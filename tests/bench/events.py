@@ -16,7 +16,7 @@ from typing import Any
 
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.model import Actor, Change, finding_id
@@ -52,7 +52,7 @@ def core() -> float:
     return through([_change(n) for n in range(EVENTS)])
 
 
-def through(changes: Sequence[Change], watch: Watch | None = None) -> float:
+def through(changes: Sequence[Change], watch: DetectionEngine | None = None) -> float:
     """Events a second through the core, in micro-batches of a hundred, bytes in to rows out."""
     store: dict[bytes, bytes | None] = {}
     partition = Partition(0, store.get, load(), watch=watch)

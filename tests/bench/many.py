@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.organization import Organization
-from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.pipeline.model import Snapshot
 
 from tests.collectors.answers import Raw
@@ -71,7 +71,7 @@ def main(size: int) -> None:
                 memory = max(memory, process.memory_info().rss / 1e6)
 
     began = time.monotonic()
-    options = Options(regions=["us-east-1"], types=["AWS::SQS::Queue"], accounts=["123456789012"], requests_per_second=1e6)  # fmt: skip
+    options = CollectOptions(regions=["us-east-1"], types=["AWS::SQS::Queue"], accounts=["123456789012"], requests_per_second=1e6)  # fmt: skip
     sweep(options, {}, emit)
     took = time.monotonic() - began
     if count != size:

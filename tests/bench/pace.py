@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
-from driftline.collectors.aws.api.rates import Rate, rate
+from driftline.collectors.aws.api.rates import CallRate, rate
 
 from tests.bench.account import REGIONS, populate
 from tests.collectors.gate import SCOPE
@@ -108,7 +108,7 @@ def run() -> dict[str, Any]:
 
 def slowest(calls: list[str]) -> tuple[str, float]:
     """The bucket that these calls (service, region, action) keep waiting longest, and its seconds."""
-    counted: Counter[tuple[str, str, Rate]] = Counter()
+    counted: Counter[tuple[str, str, CallRate]] = Counter()
     for service, region, action in (call.split("\t") for call in calls):
         name, full = rate(service, action)
         counted[name, region, full] += 1

@@ -23,7 +23,14 @@ from botocore.config import Config
 from botocore.validate import ParamValidator
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.client import Account
-from driftline.collectors.aws.sweep.read import GLOBAL, Context, Once, Vanished, items, resource
+from driftline.collectors.aws.sweep.read import (
+    GLOBAL,
+    CallCache,
+    ScopeContext,
+    Vanished,
+    items,
+    resource,
+)
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.model import CloudAccount, Snapshot
@@ -118,16 +125,16 @@ def by_hand(type_: str) -> bool:
     return any("headers" not in call for call in recorded(type_))
 
 
-def context(account: Account, kind: Kind, region: str = "us-east-1") -> Context:
+def context(account: Account, kind: Kind, region: str = "us-east-1") -> ScopeContext:
     scope = GLOBAL if kind.scope == "global" else region
-    return Context(
+    return ScopeContext(
         account,
         CloudAccount(kind="account", id=account.id),
         region,
         scope,
         "sweep",
         Redactor(b"k" * 32),
-        Once(),
+        CallCache(),
     )
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
-from driftline.collectors.aws.reread.resource import Again
+from driftline.collectors.aws.reread.resource import ResourceReader
 from driftline.collectors.aws.sweep import accounts as module
 from driftline.collectors.aws.sweep.accounts import Accounts, accounts
-from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import Read, Snapshot
@@ -107,7 +107,7 @@ def test_a_sweep_and_a_reading_of_one_say_the_same_of_the_account(moto: Moto) ->
     unit = client.create_organizational_unit(ParentId=root, Name="Workloads")["OrganizationalUnit"]["Id"]  # fmt: skip
     client.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
     moto.client("sqs", "us-east-1", member).create_queue(QueueName="q")
-    options = Options(accounts=["all"], regions=["us-east-1"], types=["AWS::SQS::Queue"], redactor=Redactor(b"k" * 32))  # fmt: skip
+    options = CollectOptions(accounts=["all"], regions=["us-east-1"], types=["AWS::SQS::Queue"], redactor=Redactor(b"k" * 32))  # fmt: skip
     out: list[Emitted] = []
     sweep(options, {}, out.append)
     [swept] = [one for one in out if isinstance(one, Snapshot)]
@@ -116,10 +116,10 @@ def test_a_sweep_and_a_reading_of_one_say_the_same_of_the_account(moto: Moto) ->
     assert (owner.id, owner.name, [one.name for one in owner.ancestors]) == (member, "a0", ["Workloads", ""])  # fmt: skip
     assert swept.organization == owner.organization
     wish = Read(uid=swept.uid, type=swept.type, account=member, region="us-east-1", reason="change", after=datetime.now(UTC))  # fmt: skip
-    again = Again(options).one(wish)
+    again = ResourceReader(options).one(wish)
     assert again is not None
     assert (again.cloud_account, again.organization, again.class_) == (owner, swept.organization, "integration")  # fmt: skip
-    gone = Again(options).one(wish.model_copy(update={"uid": f"{swept.uid}-2"}))
+    gone = ResourceReader(options).one(wish.model_copy(update={"uid": f"{swept.uid}-2"}))
     assert gone is not None
     assert (gone.deleted, gone.cloud_account) == (True, owner)
 
@@ -131,7 +131,7 @@ def test_an_organization_of_another_partition(moto: Moto, monkeypatch: pytest.Mo
     client = moto.client("organizations", region)
     client.create_organization(FeatureSet="ALL")
     client.create_account(Email="a@example.com", AccountName="a")
-    options = Options(accounts=["all"], regions=[region], types=["AWS::SQS::Queue"], redactor=Redactor(b"k" * 32))  # fmt: skip
+    options = CollectOptions(accounts=["all"], regions=[region], types=["AWS::SQS::Queue"], redactor=Redactor(b"k" * 32))  # fmt: skip
     headers = sweep(options, {}, lambda _: None)
     assert len({header.scope.account for header in headers}) == 2
     assert MASTER in {header.scope.account for header in headers}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from driftline.collectors.aws.events.names import form
-from driftline.collectors.aws.reread.resource import Again, taken_apart
-from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.aws.reread.resource import ResourceReader, taken_apart
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds, text
@@ -30,10 +30,10 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
 
 
 @pytest.fixture
-def options(furnished: Moto, monkeypatch: pytest.MonkeyPatch) -> Options:
+def options(furnished: Moto, monkeypatch: pytest.MonkeyPatch) -> CollectOptions:
     for name, value in furnished.env.items():
         monkeypatch.setenv(name, value)
-    return Options(regions=["us-east-1"], redactor=REDACTOR, requests_per_second=500)
+    return CollectOptions(regions=["us-east-1"], redactor=REDACTOR, requests_per_second=500)
 
 
 def wish(snapshot: Snapshot) -> Read:
@@ -58,10 +58,10 @@ def same(snapshot: Snapshot) -> dict[str, Any]:
 
 
 @pytest.mark.live
-def test_every_resource_is_read_again_as_a_sweep_reads_it(options: Options) -> None:
+def test_every_resource_is_read_again_as_a_sweep_reads_it(options: CollectOptions) -> None:
     swept: list[Emitted] = []
     sweep(options, {}, swept.append)
-    again = Again(options)
+    again = ResourceReader(options)
     found = [one for one in swept if isinstance(one, Snapshot) and one.type not in SKIPPED]
     assert len({one.type for one in found}) > 60
     different = []
@@ -74,9 +74,9 @@ def test_every_resource_is_read_again_as_a_sweep_reads_it(options: Options) -> N
 
 
 @pytest.mark.live
-def test_what_is_not_there_is_gone(options: Options) -> None:
+def test_what_is_not_there_is_gone(options: CollectOptions) -> None:
     """Every row that can name a resource that is not there says that it is gone, and nothing else."""
-    again = Again(options)
+    again = ResourceReader(options)
     wrong = {}
     for kind in kinds().values():
         uid = text(form(kind), {"id": "x-0123456789abcdef0", "tail": "x-0123456789abcdef0", "account": MASTER,
@@ -95,16 +95,18 @@ def test_what_is_not_there_is_gone(options: Options) -> None:
 
 
 @pytest.mark.live
-def test_what_is_known_by_name_alone_is_found_by_it(options: Options, furnished: Moto) -> None:
+def test_what_is_known_by_name_alone_is_found_by_it(
+    options: CollectOptions, furnished: Moto
+) -> None:
     furnished.client("iam").create_role(
         RoleName="Deploy", Path="/team/", AssumeRolePolicyDocument="{}"
     )
     likely = f"arn:aws:iam::{MASTER}:role/Deploy"
     wanted = Read(uid=likely, name="Deploy", type="AWS::IAM::Role", account=MASTER, region="global", reason="change", after=datetime.now(UTC))  # fmt: skip
-    read = Again(options).one(wanted)
+    read = ResourceReader(options).one(wanted)
     assert read is not None
     assert (read.uid, read.deleted) == (f"arn:aws:iam::{MASTER}:role/team/Deploy", False)
-    gone = Again(options).one(
+    gone = ResourceReader(options).one(
         wanted.model_copy(update={"name": "nobody", "uid": likely[:-6] + "nobody"})
     )
     assert gone is not None

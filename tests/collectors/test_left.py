@@ -8,7 +8,7 @@ import orjson
 import pytest
 from driftline.collectors.aws.sweep import departed as left
 from driftline.collectors.aws.sweep.accounts import Accounts
-from driftline.collectors.base import Emitted, Known, Reading, known_from
+from driftline.collectors.base import Emitted, PreviousSweep, ScopeSweep, known_from
 from driftline.collectors.batches import Batches
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import CloudAccount, Gone, Scope, Sweep, Swept
@@ -33,8 +33,12 @@ def door(moto: Moto, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 
 def known(
     account: str = A, region: str = "us-east-1", type_: str = QUEUE, **more: Any
-) -> dict[str, Known]:
-    return {f"aws/{account}/{region}/{type_}": Known({f"arn:aws:sqs:{region}:{account}:q"}, **more)}
+) -> dict[str, PreviousSweep]:
+    return {
+        f"aws/{account}/{region}/{type_}": PreviousSweep(
+            {f"arn:aws:sqs:{region}:{account}:q"}, **more
+        )
+    }
 
 
 @pytest.mark.parametrize(
@@ -166,7 +170,7 @@ def test_the_stream_hears_of_a_sweep_after_all_that_it_read() -> None:
     old[f"aws/{B}/us-east-1/{QUEUE}"].pages = {0, 1}
     batches = Batches(Settings(), old, out=out)
     batches(Gone(provider="aws", account=B, reason="account_gone", at=NOW))
-    for record in Reading(scope, "s", NEW, old[scope.key]).end(NOW):
+    for record in ScopeSweep(scope, "s", NEW, old[scope.key]).end(NOW):
         batches(record)
     batches.close()
     topics = [topic for topic, _, _ in out.said]
@@ -186,7 +190,7 @@ def test_the_stream_hears_of_a_sweep_after_all_that_it_read() -> None:
 
 def test_a_sweep_says_that_its_list_was_whole() -> None:
     scope = Scope(provider="aws", account=A, region="us-east-1", type=QUEUE)
-    whole, broken = (Reading(scope, "s", NEW, Known()) for _ in range(2))
+    whole, broken = (ScopeSweep(scope, "s", NEW, PreviousSweep()) for _ in range(2))
     broken.failed("throttled", "Throttling", "ListQueues")
     assert [type(r) for r in whole.end(NOW)][-2:] == [Swept, Sweep]
     assert not [r for r in broken.end(NOW) if isinstance(r, Swept)]
@@ -194,11 +198,11 @@ def test_a_sweep_says_that_its_list_was_whole() -> None:
 
 def test_headers_remember_whose_list_named_the_account() -> None:
     scope = Scope(provider="aws", account=A, region="us-east-1", type=QUEUE)
-    header = list(Reading(scope, "s", NEW, Known(), "o-1").end(NOW))[-1]
+    header = list(ScopeSweep(scope, "s", NEW, PreviousSweep(), "o-1").end(NOW))[-1]
     assert isinstance(header, Sweep)
     found, _, _ = known_from([(scope.key.encode(), header.encode())])
     assert (found[scope.key].organization, found[scope.key].swept_at) == ("o-1", NEW)
-    later = list(Reading(scope, "t", NOW, found[scope.key]).end(NOW))[-1]
+    later = list(ScopeSweep(scope, "t", NOW, found[scope.key]).end(NOW))[-1]
     assert isinstance(later, Sweep)
     assert later.organization is None, "this one was by no list"
 
@@ -207,7 +211,7 @@ def test_an_account_that_goes_on_by_itself_is_not_gone() -> None:
     """It leaves the organization, and a collector of its own sweeps it, for now only some of its types."""
     found = known(organization="o-1", swept_at=NEW, completed_at=NEW)
     scope = Scope(provider="aws", account=A, region="us-east-1", type=QUEUE)
-    own = list(Reading(scope, "s", NEW, found[scope.key]).end(NEW))[-1]
+    own = list(ScopeSweep(scope, "s", NEW, found[scope.key]).end(NEW))[-1]
     assert isinstance(own, Sweep)
     after, _, _ = known_from([(scope.key.encode(), own.encode())])
     both = after | known(region="eu-west-1", organization="o-1", swept_at=OLD, completed_at=OLD)

@@ -16,9 +16,9 @@ import pytest
 from driftline.collectors.aws.events import reported
 from driftline.collectors.aws.events.envelope import contents
 from driftline.collectors.aws.events.logfile import records
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
-from driftline.collectors.aws.sources.dispatch import MOST_LETTERS, Hearer
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.sources.dispatch import MOST_LETTERS, EventDispatcher
 from driftline.collectors.aws.sources.lookup import Lookup, poll
 from driftline.collectors.aws.sources.queue import Queue, read
 from driftline.collectors.folder.config import snapshot_of
@@ -89,8 +89,8 @@ def open_(_: Any) -> Any:
     yield io.BytesIO(FILE)
 
 
-def hearer(sent: Sent) -> Hearer:
-    return Hearer(sent, Reader(REDACTOR, "eventbridge", Nothing()), REDACTOR, open_)  # type: ignore[arg-type]
+def hearer(sent: Sent) -> EventDispatcher:
+    return EventDispatcher(sent, ChangeReader(REDACTOR, "eventbridge", NoNames()), REDACTOR, open_)  # type: ignore[arg-type]
 
 
 def safe(sent: Sent) -> None:
@@ -196,7 +196,7 @@ def test_a_bad_item_of_a_delivery_is_alone() -> None:
 
 
 def test_log_files_of_odd_records() -> None:
-    reader = Reader(REDACTOR, "log", Nothing(), lambda _: True)
+    reader = ChangeReader(REDACTOR, "log", NoNames(), lambda _: True)
     some = [orjson.dumps(one) for one in odd(OPENED, 300, Random(4)) if encodes(one)]
     data = b'{"Records":[' + b",".join(some) + b"]}"
     found = list(records(io.BytesIO(gzip.compress(data)), LOG))
@@ -255,7 +255,7 @@ def test_a_name_that_cannot_be_asked_for_is_nobodys_dead_letter() -> None:
     """What says nothing of the record passes, and the message stays in the queue."""
     from driftline.pipeline.common.errors import NotThere
 
-    class Away(Nothing):
+    class Away(NoNames):
         def uid(self, *_: Any) -> str | None:
             raise NotThere("Kafka is away")
 
@@ -276,7 +276,7 @@ def test_a_name_that_cannot_be_asked_for_is_nobodys_dead_letter() -> None:
         ),
         Sent(),
     )
-    mine = Hearer(sent, Reader(REDACTOR, "log", Away()), REDACTOR, open_)  # type: ignore[arg-type]
+    mine = EventDispatcher(sent, ChangeReader(REDACTOR, "log", Away()), REDACTOR, open_)  # type: ignore[arg-type]
     with pytest.raises(NotThere):
         read(Queue(sqs, "http://queue", now=lambda: 0.0), sent, mine, threading.Event(), once=True)  # type: ignore[arg-type]
     assert (sqs.deleted, sent.buried) == ([], [])

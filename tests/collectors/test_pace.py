@@ -5,8 +5,8 @@ import time
 from collections import Counter
 
 import pytest
-from driftline.collectors.aws.api.pacing import CALM, SLOWEST, Bucket, Pace, Stopped
-from driftline.collectors.aws.api.rates import OTHERS, RATES, Rate, rate
+from driftline.collectors.aws.api.pacing import CALM, SLOWEST, CallPacer, SweepStopped, TokenBucket
+from driftline.collectors.aws.api.rates import OTHERS, RATES, CallRate, rate
 from driftline.collectors.aws.shapes import service_model
 from driftline.collectors.table import kinds
 from hypothesis import given, settings
@@ -21,7 +21,7 @@ from tests.collectors.test_sweep import QUEUE, Told, door, options, queues  # no
 @given(st.lists(st.floats(0, 2), max_size=60), st.floats(1, 100), st.integers(1, 50))
 def test_never_more_than_the_burst_and_what_has_filled(gaps: list[float], speed: float, burst: int) -> None:  # fmt: skip
     """In every stretch of time."""
-    now, bucket = 0.0, Bucket(Rate(speed, burst), 0.0)
+    now, bucket = 0.0, TokenBucket(CallRate(speed, burst), 0.0)
     sent = []
     for gap in gaps:
         now += gap
@@ -33,7 +33,7 @@ def test_never_more_than_the_burst_and_what_has_filled(gaps: list[float], speed:
 
 
 def test_a_throttled_bucket_halves_once_and_comes_back() -> None:
-    bucket = Bucket(Rate(40, 100), 0.0)
+    bucket = TokenBucket(CallRate(40, 100), 0.0)
     for number in range(10):  # those that were under way
         bucket.throttled(1.0 + number / 100)
     assert bucket.rate == 20
@@ -50,7 +50,7 @@ def test_a_throttled_bucket_halves_once_and_comes_back() -> None:
 
 
 def test_limits_are_by_region_and_service_and_by_action_where_aws_has_them_so() -> None:
-    pace = Pace(None, threading.Event(), lambda: 0.0)
+    pace = CallPacer(None, threading.Event(), lambda: 0.0)
     stopped = threading.Event()
     stopped.set()
     for _ in range(int(RATES["lambda"].burst)):
@@ -58,14 +58,14 @@ def test_limits_are_by_region_and_service_and_by_action_where_aws_has_them_so() 
     pace.wait("lambda", "eu-west-1", "GetPolicy")
     pace.wait("lambda", "us-east-1", "ListTags")
     pace._stop = stopped  # who would have to wait is sent away
-    with pytest.raises(Stopped):
+    with pytest.raises(SweepStopped):
         pace.wait("lambda", "eu-west-1", "ListTags")
     assert rate("ec2", "DescribeVpcs")[0] != rate("ec2", "DescribeVolumes")[0]
     assert rate("rds", "DescribeDBInstances") == ("rds", OTHERS)
 
 
 def test_a_budget_is_over_all_services() -> None:
-    began, pace = time.monotonic(), Pace(50, threading.Event())
+    began, pace = time.monotonic(), CallPacer(50, threading.Event())
     for number in range(75):
         pace.wait(("ec2", "s3", "iam")[number % 3], "eu-west-1", f"Describe{number}")
     assert time.monotonic() - began >= 0.45

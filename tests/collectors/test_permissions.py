@@ -8,9 +8,9 @@ import pytest
 from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
-from driftline.collectors.aws.reread.resource import Again
+from driftline.collectors.aws.reread.resource import ResourceReader
 from driftline.collectors.aws.shapes import service_model
-from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.model import Snapshot, Sweep
@@ -23,7 +23,7 @@ from tests.collectors.test_read import event_of
 
 def whole() -> list[Sweep]:
     """A sweep of everything, where everything is; then one of each type read again."""
-    wanted = Options(regions=["us-east-1"], types=ANSWERED, requests_per_second=5_000)
+    wanted = CollectOptions(regions=["us-east-1"], types=ANSWERED, requests_per_second=5_000)
     read: dict[str, Snapshot] = {}
 
     def keep(record: Emitted) -> None:
@@ -31,7 +31,7 @@ def whole() -> list[Sweep]:
             read.setdefault(record.type, record)
 
     headers = sweep(wanted, {}, keep)
-    again = Again(wanted)
+    again = ResourceReader(wanted)
     for snapshot in read.values():
         again.one(wish(snapshot))
     return headers
@@ -132,7 +132,7 @@ def test_with_an_action_less_it_is_not(moto: Moto, monkeypatch: pytest.MonkeyPat
         iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps(policy | {"Statement": [less]}))  # fmt: skip
         moto.post("reset-auth", b"0")
         kinds_of = [k.type for k in kinds().values() if action in actions_of(k)]
-        told = sweep(Options(regions=["us-east-1"], types=kinds_of, requests_per_second=5_000), {}, lambda _: None)  # fmt: skip
+        told = sweep(CollectOptions(regions=["us-east-1"], types=kinds_of, requests_per_second=5_000), {}, lambda _: None)  # fmt: skip
         if {h.status for h in told} == {"complete"}:
             needless.append(action)
     assert needless == []

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
-from driftline.collectors.aws.sources.dispatch import Hearer
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.sources.dispatch import EventDispatcher
 from driftline.collectors.aws.sources.lookup import Lookup
-from driftline.collectors.aws.sources.name_index import Index
+from driftline.collectors.aws.sources.name_index import SweepIndex
 from driftline.collectors.aws.sources.queue import LATER, Queue, read
 from driftline.collectors.aws.sources.watermark import drained
 from driftline.collectors.redact import Redactor
@@ -80,7 +80,8 @@ def run(sqs: Sqs, sent: Sent, files: dict[str, bytes] | None = None, now: float 
             raise ClientError({"Error": {"Code": "SlowDown"}}, "GetObject")
         yield io.BytesIO(files[object_.key])
 
-    hearer = Hearer(sent, Reader(REDACTOR, "eventbridge", Nothing()), REDACTOR, open_)  # type: ignore[arg-type]
+    reader = ChangeReader(REDACTOR, "eventbridge", NoNames())
+    hearer = EventDispatcher(sent, reader, REDACTOR, open_)  # type: ignore[arg-type]
     queue = Queue(sqs, "http://queue", now=lambda: now)
     read(queue, sent, hearer, threading.Event(), once=True)  # type: ignore[arg-type]
     return queue
@@ -172,7 +173,7 @@ def test_names_of_what_sweeps_have_seen() -> None:
     secrets = [
         f"arn:aws:secretsmanager:r:{ACCOUNT}:secret:{name}-AbC12d" for name in ("db", "other")
     ]
-    index = Index(lambda: {f"aws/{ACCOUNT}/global/AWS::IAM::Role": {role}, f"aws/{ACCOUNT}/r/AWS::SecretsManager::Secret": set(secrets)})  # fmt: skip
+    index = SweepIndex(lambda: {f"aws/{ACCOUNT}/global/AWS::IAM::Role": {role}, f"aws/{ACCOUNT}/r/AWS::SecretsManager::Secret": set(secrets)})  # fmt: skip
     assert index.uid("AWS::IAM::Role", ACCOUNT, "global", "deploy") == role
     assert index.uid("AWS::IAM::Role", "222222222222", "global", "deploy") is None
     assert index.uid("AWS::SecretsManager::Secret", ACCOUNT, "r", "db") == secrets[0]
@@ -180,7 +181,7 @@ def test_names_of_what_sweeps_have_seen() -> None:
 
 def test_a_name_that_two_have_names_nobody() -> None:
     roles = {f"arn:aws:iam::{ACCOUNT}:role/{path}/deploy" for path in "ab"}
-    index = Index(lambda: {f"aws/{ACCOUNT}/global/AWS::IAM::Role": roles})
+    index = SweepIndex(lambda: {f"aws/{ACCOUNT}/global/AWS::IAM::Role": roles})
     assert index.uid("AWS::IAM::Role", ACCOUNT, "global", "deploy") is None
 
 

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from driftline.collectors.reread_queue import DEBOUNCE, FIRST_WAIT, LONGEST, Rereads, wish_of
+from driftline.collectors.reread_queue import DEBOUNCE, FIRST_WAIT, LONGEST, RereadQueue, wish_of
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Read
 from driftline.pipeline.records.topics import readers
@@ -25,12 +25,12 @@ def wish(uid: str = "arn:a", after: float = -1, not_before: float | None = None,
     return Read(**given | more, after=time(after), not_before=begin)
 
 
-def due(rereads: Rereads, now: float = NOW, most: int = 10) -> list[str]:
+def due(rereads: RereadQueue, now: float = NOW, most: int = 10) -> list[str]:
     return [one.wish.uid for one in rereads.due(now, most)]
 
 
 def test_a_burst_is_one_reading_and_commits_all_its_wishes() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     for offset in range(5):
         rereads.wish(wish(after=offset - 10), (0, offset), NOW)
     assert due(rereads) == ["arn:a"]
@@ -41,7 +41,7 @@ def test_a_burst_is_one_reading_and_commits_all_its_wishes() -> None:
 
 
 def test_the_oldest_that_is_not_done_holds_the_commit() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish("arn:a", not_before=60), (0, 0), NOW)
     rereads.wish(wish("arn:b"), (0, 1), NOW)
     rereads.wish(wish("arn:c"), (1, 7), NOW)
@@ -52,7 +52,7 @@ def test_the_oldest_that_is_not_done_holds_the_commit() -> None:
 
 
 def test_what_is_under_way_is_read_once_more_for_a_later_wish() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish(), (0, 0), NOW)
     assert due(rereads) == ["arn:a"]
     rereads.wish(wish(), (0, 1), NOW)
@@ -63,7 +63,7 @@ def test_what_is_under_way_is_read_once_more_for_a_later_wish() -> None:
 
 
 def test_a_wish_waits_until_its_time_but_not_for_ever() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish("arn:a", not_before=5), (0, 0), NOW)
     rereads.wish(wish("arn:b", after=10**6), (0, 1), NOW)  # a clock that is ahead
     assert due(rereads, NOW + 4.9) == []
@@ -72,7 +72,7 @@ def test_a_wish_waits_until_its_time_but_not_for_ever() -> None:
 
 
 def test_what_fails_is_tried_again_and_at_last_left() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish(), (0, 0), NOW)
     now, waits = NOW, []
     for _ in range(40):
@@ -89,7 +89,7 @@ def test_what_fails_is_tried_again_and_at_last_left() -> None:
 
 
 def test_a_scope_is_not_read_again_at_once() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish("aws/1/r/T"), (0, 0), NOW)
     assert due(rereads) == ["aws/1/r/T"]
     rereads.done("aws/1/r/T")
@@ -99,7 +99,7 @@ def test_a_scope_is_not_read_again_at_once() -> None:
 
 
 def test_a_partition_that_is_lost_is_the_others() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish("arn:a"), (0, 0), NOW)
     rereads.wish(wish("arn:b"), (1, 0), NOW)
     rereads.lost(0)
@@ -108,7 +108,7 @@ def test_a_partition_that_is_lost_is_the_others() -> None:
 
 
 def test_no_more_than_asked_for() -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     for number in range(5):
         rereads.wish(wish(f"arn:{number}"), (0, number), NOW)
     assert len(due(rereads, most=2)) == 2
@@ -120,7 +120,7 @@ def test_no_more_than_asked_for() -> None:
 @given(st.integers(0, 2**32))
 def test_every_wish_is_followed_by_a_reading_before_it_is_committed(seed: int) -> None:
     """Wishes, readings and failures in any order: no offset is committed whose resource was not read since."""
-    random, rereads, now = Random(seed), Rereads(), NOW
+    random, rereads, now = Random(seed), RereadQueue(), NOW
     wished: dict[int, tuple[str, float]] = {}
     read: dict[str, float] = {}
     began: dict[str, float] = {}
@@ -152,7 +152,7 @@ UIDS = (
 @pytest.mark.parametrize("uid", UIDS)
 @pytest.mark.parametrize("scope", [True, False])
 def test_a_scope_is_what_says_so_whatever_the_uid_looks_like(uid: str, scope: bool) -> None:
-    rereads = Rereads()
+    rereads = RereadQueue()
     rereads.wish(wish(uid, scope=scope), (0, 0), NOW)
     (one,) = rereads.due(NOW, 1)
     assert one.wish.scope is scope

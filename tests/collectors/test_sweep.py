@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import NotOffered
-from driftline.collectors.aws.sweep.collect import Options, in_shard, sweep
-from driftline.collectors.base import Emitted, Known
+from driftline.collectors.aws.sweep.collect import CollectOptions, in_shard, sweep
+from driftline.collectors.base import Emitted, PreviousSweep
 from driftline.pipeline.model import Snapshot, Sweep, SweepUids, Swept
 
 from tests.collectors.gate import CUT, Answer, Asked, Gate, gate
@@ -23,7 +23,9 @@ DENIED = Answer(403, "AccessDenied")
 class Told:
     """What a sweep said."""
 
-    def __init__(self, options: Options, known: Mapping[str, Known] | None = None) -> None:
+    def __init__(
+        self, options: CollectOptions, known: Mapping[str, PreviousSweep] | None = None
+    ) -> None:
         self.records: list[Emitted] = []
         self.headers = sweep(options, known or {}, self.records.append)
         self.snapshots = [r for r in self.records if isinstance(r, Snapshot)]
@@ -35,22 +37,22 @@ class Told:
         """Region and status of the scopes of a type or account."""
         return [(h.scope.region, h.status) for h in self.headers if type_ in h.scope.type and account in h.scope.account]  # fmt: skip
 
-    def known(self) -> dict[str, Known]:
+    def known(self) -> dict[str, PreviousSweep]:
         """What the next sweep knows, as the topic keeps it."""
-        out: dict[str, Known] = {}
+        out: dict[str, PreviousSweep] = {}
         for record in self.records:
             if isinstance(record, SweepUids):
-                known = out.setdefault(record.scope.key, Known())
+                known = out.setdefault(record.scope.key, PreviousSweep())
                 known.uids.update(record.uids)
                 known.pages.add(record.page)
             elif isinstance(record, Sweep):
-                out.setdefault(record.scope.key, Known()).completed_at = record.completed_at
+                out.setdefault(record.scope.key, PreviousSweep()).completed_at = record.completed_at
         return out
 
 
-def options(*types: str, **more: Any) -> Options:
+def options(*types: str, **more: Any) -> CollectOptions:
     few: dict[str, Any] = {"regions": ["us-east-1"], "requests_per_second": 5_000, "concurrency": 8}
-    return Options(types=types, **few | more)
+    return CollectOptions(types=types, **few | more)
 
 
 @pytest.fixture
@@ -130,7 +132,7 @@ def test_a_denied_account_is_a_denied_sweep_and_not_the_end(moto: Moto, door: Ga
         return DENIED if asked.operation == "AssumeRole" and shut in asked.body else None
 
     door.fault = no_entry
-    known = {f"aws/{shut}/us-east-1/{QUEUE}": Known({uid}, FIFTH)}
+    known = {f"aws/{shut}/us-east-1/{QUEUE}": PreviousSweep({uid}, FIFTH)}
     told = Told(options(QUEUE, USER, accounts=["all"], external_id="agreed", role_name="Reader"), known)  # fmt: skip
     assert told.status(QUEUE, shut) == [("us-east-1", "denied")]
     assert told.status(USER, shut) == [("global", "denied")]
@@ -159,7 +161,7 @@ def test_where_not_even_regions_may_be_asked_the_known_ones_are_denied(
     moto: Moto, door: Gate
 ) -> None:
     door.fault = lambda a: Answer(403, "UnauthorizedOperation") if a.operation == "DescribeRegions" else None  # fmt: skip
-    known = {f"aws/{MASTER}/eu-west-1/{QUEUE}": Known({"arn:aws:sqs:eu-west-1:1:q"})}
+    known = {f"aws/{MASTER}/eu-west-1/{QUEUE}": PreviousSweep({"arn:aws:sqs:eu-west-1:1:q"})}
     told = Told(options(QUEUE, GROUP, regions=[]), known)
     assert told.status(QUEUE) == [("eu-west-1", "denied")]
     assert told.status(GROUP) == [("*", "denied")]

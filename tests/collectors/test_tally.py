@@ -1,10 +1,10 @@
 """What a sweep's progress line says of how far it is."""
 
-from driftline.collectors.aws.sweep.tally import Tally
+from driftline.collectors.aws.sweep.tally import SweepProgress
 
 
 def test_scopes_are_counted_of_those_that_are_known() -> None:
-    tally = Tally(1)
+    tally = SweepProgress(1)
     tally.more(3)
     assert tally.done() == "1 of at least 3 scopes"
     tally.more(1200)
@@ -13,7 +13,7 @@ def test_scopes_are_counted_of_those_that_are_known() -> None:
 
 
 def test_several_accounts_are_counted_too() -> None:
-    tally = Tally(2)
+    tally = SweepProgress(2)
     tally.more(2)
     tally.entered()
     assert tally.done() == "1 of at least 2 scopes, 0 of 2 accounts done"

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from driftline.collectors.base import Known, Reading
+from driftline.collectors.base import PreviousSweep, ScopeSweep
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, Gone, Scope, Snapshot, Sweep, SweepUids, Swept, micros
 from driftline.pipeline.records.topics import CHANGES, CONTROL, FINDINGS, READS, SNAPSHOTS
@@ -86,10 +86,16 @@ def test_read_by_a_sweep_that_was_killed_before_its_header() -> None:
 def test_dropped_where_two_writers_of_one_scope_raced() -> None:
     """A scope is read again beside a sweep, each with a list of its own; the one that ends last drops what the other
     saw. What was read by one that began later stays, whoever ends last."""
-    scope, known = Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type=TYPE), Known()
+    scope, known = (
+        Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type=TYPE),
+        PreviousSweep(),
+    )
     world = World()
     world.tick(0)
-    slow, quick = Reading(scope, "a", minute(100), known), Reading(scope, "b", minute(101), known)
+    slow, quick = (
+        ScopeSweep(scope, "a", minute(100), known),
+        ScopeSweep(scope, "b", minute(101), known),
+    )
     made = key(101.5, False)
     world.snapshot(made)
     quick.saw(made)
@@ -336,7 +342,7 @@ class Cloud:
 
     def __init__(self, random: Random) -> None:
         self.random, self.alive = random, dict[str, bool]()
-        self.known = Known()
+        self.known = PreviousSweep()
         self.records: list[tuple[float, str, bytes]] = []
         """When they came to Kafka, minutes; topic; value."""
         self.scope = Scope(provider="aws", account=ACCOUNT, region="eu-west-1", type=TYPE)
@@ -362,7 +368,7 @@ class Cloud:
 
     def sweep(self, at: float, *, killed: bool = False, races: bool = False) -> None:
         """A whole sweep; `killed`: before its header. `races`: what it knew is not what the next one knows."""
-        reading = Reading(self.scope, str(at), minute(at), Known(set(self.known.uids)))
+        reading = ScopeSweep(self.scope, str(at), minute(at), PreviousSweep(set(self.known.uids)))
         for uid in sorted(self.alive):
             found = self.read(at + 0.1, uid)
             reading.saw(found)

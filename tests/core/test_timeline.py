@@ -8,7 +8,7 @@ import pytest
 from driftline.pipeline.model import Actor, Control, RiskException, Snapshot
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.offline.timeline import Timeline
-from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import (
     ALERTS,
     CHANGES,
@@ -106,7 +106,7 @@ def test_of_an_actor(records: list[tuple[str, bytes]], name: str) -> None:
 
 
 def test_of_a_person_by_all_names(records: list[tuple[str, bytes]]) -> None:
-    people = People([Names("ann@example.com", [ANN["id"], "carol"])])
+    people = People([MappedPerson("ann@example.com", [ANN["id"], "carol"])])
     by_one, by_other = (told(records, name, people=people) for name in ("ann@example.com", "carol"))
     assert by_one == by_other == sorted([*told(records, "ann"), *told(records, "carol")], key=by_one.index)  # fmt: skip
     assert {kind for _, kind, _ in by_one} >= {"change", "drift", "alert", "exception", "finding"}

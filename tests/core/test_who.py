@@ -17,7 +17,7 @@ from driftline.pipeline.model import (
     finding_id,
 )
 from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.rulebook import Rulebook, load
 
@@ -320,7 +320,7 @@ def accepted(approver: str, at: float = 3) -> bytes:
     return Control(exception=one).encode()
 
 
-MAP = People([Names("mallory@example.com", [MALLORY.id])])
+MAP = People([MappedPerson("mallory@example.com", [MALLORY.id])])
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from driftline.pipeline.model import Control, RiskException
-from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 
 from tests.core.test_who import (
@@ -24,7 +24,7 @@ from tests.core.world import minute
 
 BOTH = OPEN | {"Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
 WIDE = OPEN | {"FromPort": 0, "ToPort": 65535}
-MAP = People([Names("carl@example.com", [user("carl").id])])
+MAP = People([MappedPerson("carl@example.com", [user("carl").id])])
 
 
 def reason(world: Groups, approver: str, at: float) -> str:

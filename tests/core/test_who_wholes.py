@@ -6,8 +6,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import Drift, Snapshot
 from driftline.pipeline.offline.fold import Fold
@@ -21,7 +21,7 @@ from tests.core.world import heard, key, minute, tick
 
 BUCKET = "arn:aws:s3:::b1"
 TYPE = "AWS::S3::Bucket"
-READER = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())
+READER = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames())
 Statement = dict[str, Any]
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.load import load
 from driftline.pipeline.model import Mark, Signal
 
@@ -45,7 +45,7 @@ RULES = {"temporal, not": "a" * 20 + "b", "temporal_ordered, never": "ab", "temp
 IDS = {rule: f"00000000-0000-4000-8000-00000000000{n}" for n, rule in enumerate("abc")}
 
 
-def content(kinds: Iterable[str] = tuple(TYPES)) -> Watch:
+def content(kinds: Iterable[str] = tuple(TYPES)) -> DetectionEngine:
     """Rules a, b and c, and a correlation of each of these types."""
     with tempfile.TemporaryDirectory() as folder:
         for n, rule in enumerate("abc"):
@@ -56,7 +56,7 @@ def content(kinds: Iterable[str] = tuple(TYPES)) -> Watch:
                 f"title: {kind}\nid: {correlation(kind)}\nname: c{number}\nstatus: stable\nlevel: high\n"
                 f"correlation:\n  {TYPES[kind]}\n  group-by: [g]\n"
             )
-        return Watch(load([Path(folder)]))
+        return DetectionEngine(load([Path(folder)]))
 
 
 def correlation(kind: str) -> str:

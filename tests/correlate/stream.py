@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.correlate.shard import Correlating
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import restated
 from driftline.pipeline.offline.fold import longest
 from driftline.pipeline.records import codec as wire
@@ -60,7 +60,7 @@ class Stage:
 class Stream:
     """Both stages. `chance`: decides what is processed when, and what is started again."""
 
-    def __init__(self, rulebook: Rulebook, watch: Watch, lateness: int, chance: random.Random) -> None:  # fmt: skip
+    def __init__(self, rulebook: Rulebook, watch: DetectionEngine, lateness: int, chance: random.Random) -> None:  # fmt: skip
         self.findings: dict[bytes, bytes] = {}
         self.drifts: dict[str, bytes] = {}
         self.alerts: dict[bytes, bytes] = {}

@@ -12,7 +12,7 @@ from driftline.pipeline.correlate import codec as reading
 from driftline.pipeline.correlate import group_rows as keep
 from driftline.pipeline.correlate.runs import RunScanner
 from driftline.pipeline.correlate.shard import Correlating
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.records.outputs import Work
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from hypothesis import given, settings
@@ -29,14 +29,14 @@ POISON = "one that raises"
 class Kept:
     """One partition's fold, its rows, what it has told last and what it has buried."""
 
-    def __init__(self, watch: Watch = ALL) -> None:
+    def __init__(self, watch: DetectionEngine = ALL) -> None:
         self.rows: dict[bytes, bytes | None] = {}
         self.alerts: dict[str, dict[str, Any]] = {}
         self.dead: list[bytes] = []
         self.offset = 0
         self.start(watch)
 
-    def start(self, watch: Watch) -> None:
+    def start(self, watch: DetectionEngine) -> None:
         self.fold = Correlating(0, self.rows.get, watch, LATENESS, 1)
         self.fold.restore((k, v) for k, v in self.rows.items() if v is not None and k[:1] == b"h")
 
@@ -220,7 +220,7 @@ def test_hits_of_a_rule_that_a_correlation_no_longer_names_count_no_more() -> No
     assert not {key for key, row in before.rows.items() if row is not None} - {b"w"}
 
 
-def changed(kind: str, text: str) -> Watch:
+def changed(kind: str, text: str) -> DetectionEngine:
     """The content with other words for one correlation."""
     with patch.dict(TYPES, {kind: text}):
         return content()

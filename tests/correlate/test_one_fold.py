@@ -11,12 +11,12 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
-from driftline.collectors.folder.past import Gathered, past, reader_of
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.folder.past import RecordsByTime, past, reader_of
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.detections import load
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Control, Tick, micros
 from driftline.pipeline.offline.detection_backtest import Tally
 from driftline.pipeline.offline.fold import Fold
@@ -74,16 +74,16 @@ CONTENT = [
 ]  # fmt: skip
 
 
-def watching(folder: Path, content: list[dict[str, Any]]) -> Watch:
+def watching(folder: Path, content: list[dict[str, Any]]) -> DetectionEngine:
     """Rules and correlations at work, as their files say them."""
     (folder / "all.yml").write_text(yaml.safe_dump_all(content, sort_keys=False))
     found = load([folder])
     assert found.problems == []
-    return Watch(found)
+    return DetectionEngine(found)
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+def content(tmp_path_factory: pytest.TempPathFactory) -> DetectionEngine:
     return watching(tmp_path_factory.mktemp("content"), CONTENT)
 
 
@@ -120,9 +120,9 @@ def ticks(at: datetime) -> Iterator[tuple[str, bytes]]:
         yield CONTROL.name, Control(tick=Tick(source=source, watermark=at)).encode()
 
 
-def arrived(records: list[dict[str, Any]], content: Watch, chance: random.Random) -> list[tuple[str, bytes]]:  # fmt: skip
+def arrived(records: list[dict[str, Any]], content: DetectionEngine, chance: random.Random) -> list[tuple[str, bytes]]:  # fmt: skip
     """The records as the stream hears of them: each up to the lateness after its time, some twice; and the ticks."""
-    reader = Reader(REDACTOR, "import", Nothing(), content.wants)
+    reader = ChangeReader(REDACTOR, "import", NoNames(), content.wants)
     heard: list[tuple[datetime, int, tuple[str, bytes]]] = []
     for record in records:
         for _ in range(chance.choice((1, 1, 1, 2))):
@@ -140,7 +140,7 @@ def final(alerts: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {one["id"]: {k: v for k, v in one.items() if k != "revision"} for one in standing}
 
 
-def streamed(heard: list[tuple[str, bytes]], content: Watch, seed: int) -> Stream:
+def streamed(heard: list[tuple[str, bytes]], content: DetectionEngine, seed: int) -> Stream:
     """Records are processed as they come: time does not run ahead of them, as a lagging watermark makes it."""
     stream = Stream(rulebook(), content, MICROS, random.Random(seed))
     for topic, record in heard:
@@ -167,7 +167,9 @@ def logs(folder: Path, records: list[dict[str, Any]], chance: random.Random) -> 
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_events_mean_the_same_everywhere(content: Watch, tmp_path: Path, seed: int) -> None:
+def test_events_mean_the_same_everywhere(
+    content: DetectionEngine, tmp_path: Path, seed: int
+) -> None:
     chance = random.Random(seed)
     found = records(chance, (20, 80, 200, 60)[seed % 4])
     heard = arrived(found, content, chance)
@@ -194,7 +196,7 @@ def test_events_mean_the_same_everywhere(content: Watch, tmp_path: Path, seed: i
     assert len(tested.events) == len({one["eventID"] for one in found})
 
 
-def folded(gathered: Gathered, content: Watch) -> list[dict[str, Any]]:
+def folded(gathered: RecordsByTime, content: DetectionEngine) -> list[dict[str, Any]]:
     fold = Fold(rulebook(), watch=content, lateness=MICROS)
     fold.take(gathered, ticks=gathered.ticks)
     fold.end(max(gathered.last, END))
@@ -203,11 +205,11 @@ def folded(gathered: Gathered, content: Watch) -> list[dict[str, Any]]:
     return fold.told_alerts()
 
 
-def backtested(files: list[Path], content: Watch) -> Gathered:
+def backtested(files: list[Path], content: DetectionEngine) -> RecordsByTime:
     """As `backtest` gathers log files: only what a detection may make something of."""
-    out, reader = Gathered(), reader_of(REDACTOR, content.wants)
+    out, reader = RecordsByTime(), reader_of(REDACTOR, content.wants)
     for path in files:
-        one = Gathered()
+        one = RecordsByTime()
         one.log(path, reader, content.wants)
         out.join(one)
     out.follow(reader)
@@ -215,7 +217,7 @@ def backtested(files: list[Path], content: Watch) -> Gathered:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_hits_are_counted_of_what_the_stream_gets(content: Watch, tmp_path: Path, seed: int) -> None:  # fmt: skip
+def test_hits_are_counted_of_what_the_stream_gets(content: DetectionEngine, tmp_path: Path, seed: int) -> None:  # fmt: skip
     """However the events come; and none that the collector would not keep."""
     chance = random.Random(seed)
     found = records(chance, 120)
@@ -225,7 +227,7 @@ def test_hits_are_counted_of_what_the_stream_gets(content: Watch, tmp_path: Path
         backtested(logs(tmp_path / "two", found, chance), content),
     ):
         tally = Tally()
-        looking = Watch(content.found)
+        looking = DetectionEngine(content.found)
         looking.matched = tally.hit
         fold = Fold(rulebook(), watch=looking, lateness=MICROS)
         fold.take(gathered, ticks=False)
@@ -257,7 +259,7 @@ def whole(chance: random.Random) -> list[tuple[datetime, str, bytes]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_posture_and_events_together_mean_the_same_everywhere(content: Watch, tmp_path: Path, seed: int) -> None:  # fmt: skip
+def test_posture_and_events_together_mean_the_same_everywhere(content: DetectionEngine, tmp_path: Path, seed: int) -> None:  # fmt: skip
     chance = random.Random(seed)
     found = whole(chance)
     stream = Stream(rulebook(), content, MICROS, random.Random(seed))
@@ -287,7 +289,7 @@ def test_posture_and_events_together_mean_the_same_everywhere(content: Watch, tm
     assert stream.drifts == replayed.drifts == cut.drifts
 
 
-def test_an_alert_that_goes_on_at_the_end_is_told_as_such(content: Watch) -> None:
+def test_an_alert_that_goes_on_at_the_end_is_told_as_such(content: DetectionEngine) -> None:
     fold = Fold(rulebook(), watch=content, lateness=MICROS)
     raw = {"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com"}
     for at in (0, 200):
@@ -299,7 +301,7 @@ def test_an_alert_that_goes_on_at_the_end_is_told_as_such(content: Watch) -> Non
     assert ended[still]["at"] == "2026-01-01T03:20:00.000000Z"
 
 
-def test_an_absence_counts_for_what_looks_for_it(content: Watch) -> None:
+def test_an_absence_counts_for_what_looks_for_it(content: DetectionEngine) -> None:
     """It is known a timespan later than the event that it is told of."""
     title, raw = "never_on", {"eventSource": "cloudtrail.amazonaws.com", "eventName": "StopLogging"}
     stops = {

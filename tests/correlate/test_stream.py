@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from driftline.pipeline.correlate.shard import Correlating
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
@@ -22,7 +22,7 @@ BOB = "arn:aws:iam::111111111111:user/bob"
 
 
 @pytest.fixture(scope="module")
-def content() -> Watch:
+def content() -> DetectionEngine:
     return watch(Settings())
 
 
@@ -43,7 +43,7 @@ def story() -> list[bytes]:
     ]
 
 
-def fold(content: Watch, *records: tuple[str, bytes]) -> Fold:
+def fold(content: DetectionEngine, *records: tuple[str, bytes]) -> Fold:
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     for topic, record in records:
         world.feed(topic, record)
@@ -61,7 +61,7 @@ def alerts(world: Fold) -> dict[str, list[Alert]]:
 TITLE = "Logging is switched off, then a key is made for somebody"
 
 
-def test_the_story_is_told(content: Watch) -> None:
+def test_the_story_is_told(content: DetectionEngine) -> None:
     found = alerts(fold(content, *((CHANGES.name, record) for record in story())))
     (one,) = found[TITLE]
     assert (one.state, one.severity, one.count, one.actors) == ("active", "critical", 2, ["ann"])
@@ -84,7 +84,7 @@ def final(world: Fold) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_order_and_doubles_change_nothing(content: Watch, seed: int) -> None:
+def test_order_and_doubles_change_nothing(content: DetectionEngine, seed: int) -> None:
     chance = random.Random(seed)
     records = [(CHANGES.name, one) for one in story()]
     end = [(CONTROL.name, tick(60 * 30)), (CONTROL.name, heard(60 * 30))]
@@ -95,14 +95,14 @@ def test_order_and_doubles_change_nothing(content: Watch, seed: int) -> None:
     assert {one["state"] for one in whole} == {"ended"}
 
 
-def test_what_comes_too_late_is_counted(content: Watch) -> None:
+def test_what_comes_too_late_is_counted(content: DetectionEngine) -> None:
     times = [(CONTROL.name, tick(120)), (CONTROL.name, heard(120))]
     first, second, _ = story()
     world = fold(content, (CHANGES.name, first), *times, (CHANGES.name, second))
     assert TITLE not in alerts(world)
 
 
-def test_absence_is_judged_when_time_has_passed(content: Watch) -> None:
+def test_absence_is_judged_when_time_has_passed(content: DetectionEngine) -> None:
     title = "A trail is switched off, and not on again within the hour"
     stop, again = (event(at, "cloudtrail", action, name="main") for at, action in ((1, "StopLogging"), (31, "StartLogging")))  # fmt: skip
     passed = [(CONTROL.name, tick(90)), (CONTROL.name, heard(90))]
@@ -111,7 +111,7 @@ def test_absence_is_judged_when_time_has_passed(content: Watch) -> None:
     assert title not in alerts(fold(content, (CHANGES.name, stop), (CHANGES.name, again), *passed))
 
 
-def test_transitions_are_signals_and_restatements_are_none(content: Watch) -> None:
+def test_transitions_are_signals_and_restatements_are_none(content: DetectionEngine) -> None:
     title = "A resource was open for a few minutes only"
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     for at, good in ((0, True), (5, False), (9, True), (800, True), (1600, True)):
@@ -135,7 +135,9 @@ def critical(tmp_path: Path, more: str = "") -> Rulebook:
 OPENS = "A critical finding opens"
 
 
-def test_what_was_so_at_the_first_reading_alerts_nobody(content: Watch, tmp_path: Path) -> None:
+def test_what_was_so_at_the_first_reading_alerts_nobody(
+    content: DetectionEngine, tmp_path: Path
+) -> None:
     book = critical(tmp_path)
 
     def told(*records: Snapshot | Change) -> bool:
@@ -179,7 +181,12 @@ NEW = {"appeared": True}
 )  # fmt: skip
 @pytest.mark.parametrize("ticks", [False, True])
 def test_a_first_reading_alerts_nobody_though_it_waits_or_was_unread(
-    content: Watch, tmp_path: Path, more: str, readings: list[Any], wanted: bool, ticks: bool
+    content: DetectionEngine,
+    tmp_path: Path,
+    more: str,
+    readings: list[Any],
+    wanted: bool,
+    ticks: bool,
 ) -> None:
     """Readings a quarter of an hour apart; None is a change. With ticks, what waits opens by time alone."""
     world = Fold(critical(tmp_path, more), watch=content, lateness=LATENESS)
@@ -194,7 +201,7 @@ def test_a_first_reading_alerts_nobody_though_it_waits_or_was_unread(
     assert (OPENS in alerts(world)) is wanted
 
 
-def test_what_one_session_changed_is_one_change_set(content: Watch) -> None:
+def test_what_one_session_changed_is_one_change_set(content: DetectionEngine) -> None:
     """Two keys changed by one session, a third by another; the evidence comes late."""
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     uids = [f"{key(0).uid}{n}" for n in range(3)]
@@ -214,7 +221,7 @@ def test_what_one_session_changed_is_one_change_set(content: Watch) -> None:
 
 
 def test_what_stands_open_in_front_of_which_a_group_is_opened(
-    content: Watch, tmp_path: Path
+    content: DetectionEngine, tmp_path: Path
 ) -> None:
     """The finding opened three days ago, and is only said again since."""
     (tmp_path / "t-critical.yaml").write_text(RULE.format(
@@ -239,7 +246,7 @@ def test_what_stands_open_in_front_of_which_a_group_is_opened(
         assert (title in alerts(world)) is not fixed
 
 
-def test_posture_is_with_the_event(content: Watch) -> None:
+def test_posture_is_with_the_event(content: DetectionEngine) -> None:
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     world.feed("driftline.snapshots", value(key(0, rotation=False)))
     raw = {"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "x"}}  # fmt: skip
@@ -249,7 +256,7 @@ def test_posture_is_with_the_event(content: Watch) -> None:
     assert {Signal.model_validate(one).fields["open"][0] for one in signals} == {"t-rotation"}
 
 
-def listened(content: Watch) -> tuple[Fold, list[bytes]]:
+def listened(content: DetectionEngine) -> tuple[Fold, list[bytes]]:
     """A fold, and what its correlator will have taken in."""
     source, taken = Fold(rulebook(), watch=content), list[bytes]()
     groups = source._groups
@@ -264,7 +271,7 @@ def listened(content: Watch) -> tuple[Fold, list[bytes]]:
     return source, taken
 
 
-def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
+def test_a_killed_correlator_says_the_same_again(content: DetectionEngine) -> None:
     """Signals in their order, cut anywhere and begun again from what was kept: the same alerts, no double."""
     outputs: list[bytes] = []
     source, taken = listened(content)
@@ -285,7 +292,7 @@ def test_a_killed_correlator_says_the_same_again(content: Watch) -> None:
     assert len(set(outputs)) == 1
 
 
-def test_a_storm_is_told_and_held_back(content: Watch) -> None:
+def test_a_storm_is_told_and_held_back(content: DetectionEngine) -> None:
     """Of seven alerts of one rule within an hour three may call somebody; the others stand all the same, and stay held."""
     source, taken = listened(content)
     for number in range(7):
@@ -317,7 +324,7 @@ def test_a_storm_is_told_and_held_back(content: Watch) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_batch_that_is_only_half_durable_counts_all(content: Watch, seed: int) -> None:
+def test_a_batch_that_is_only_half_durable_counts_all(content: DetectionEngine, seed: int) -> None:
     """Time is kept beside the groups: it must not be known before what came ahead of it."""
     chance = random.Random(seed)
     source, taken = listened(content)
@@ -360,7 +367,7 @@ def test_a_batch_that_is_only_half_durable_counts_all(content: Watch, seed: int)
     }
 
 
-def test_an_alert_that_was_merged_counts_no_more(content: Watch) -> None:
+def test_an_alert_that_was_merged_counts_no_more(content: DetectionEngine) -> None:
     """Denied calls in two goes become one alert when the ones in between come late: one step of the story, not two."""
     denied = [
         change(at, "ann", uid="account:aws:111111111111", type=None, id=f"d{n}", kind="other", outcome="failure",

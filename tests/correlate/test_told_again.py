@@ -5,7 +5,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
@@ -20,7 +20,7 @@ TITLE = "One session or deployment changed several things"
 
 
 @pytest.fixture(scope="module")
-def content() -> Watch:
+def content() -> DetectionEngine:
     return watch(Settings())
 
 
@@ -28,7 +28,7 @@ def by_title(fold: Fold, title: str) -> list[dict[str, Any]]:
     return [one for one in final(fold.told_alerts()).values() if one["title"] == title]
 
 
-def changed(content: Watch, later: list[bytes]) -> Fold:
+def changed(content: DetectionEngine, later: list[bytes]) -> Fold:
     """Three keys are changed, the last by a session of its own; what is known of the sessions comes in some order."""
     fold = Fold(rulebook(), watch=content, lateness=MICROS)
     uids = [f"{key(0).uid}{n}" for n in range(3)]
@@ -55,7 +55,7 @@ def openings() -> list[bytes]:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_a_change_set_is_the_persons_whenever_that_is_known(content: Watch, order: tuple[int, ...]) -> None:  # fmt: skip
+def test_a_change_set_is_the_persons_whenever_that_is_known(content: DetectionEngine, order: tuple[int, ...]) -> None:  # fmt: skip
     wanted = final(changed(content, [*openings(), *calls()]).told_alerts())
     (one,) = [found for found in wanted.values() if found["title"] == TITLE]
     assert one["group"] == {"driftline.change_set": person("ann").id}
@@ -67,7 +67,7 @@ def test_a_change_set_is_the_persons_whenever_that_is_known(content: Watch, orde
     assert final(changed(content, [*mixed, *calls(), *late]).told_alerts()) == wanted
 
 
-def test_nobody_stays_named_where_somebody_else_may_have_done_it(content: Watch) -> None:
+def test_nobody_stays_named_where_somebody_else_may_have_done_it(content: DetectionEngine) -> None:
     """A late event makes the cause ambiguous."""
 
     def one(number: int, who: Actor) -> bytes:

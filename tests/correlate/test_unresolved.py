@@ -10,14 +10,14 @@ import orjson
 import pytest
 from driftline.pipeline.assess import pending_events as unresolved
 from driftline.pipeline.assess.shard import Partition
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Change, micros
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.people.session_chains import (
     LIFETIME,
     MOST_ASKERS,
     PARTITIONS_ASK,
-    asked,
+    on_query,
     question,
 )
 from driftline.pipeline.records import codec as wire
@@ -44,7 +44,7 @@ CONTENT = [
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory: pytest.TempPathFactory) -> Watch:
+def content(tmp_path_factory: pytest.TempPathFactory) -> DetectionEngine:
     return watching(tmp_path_factory.mktemp("content"), CONTENT)
 
 
@@ -77,7 +77,7 @@ def alerts(stream: Stream) -> dict[str, dict[str, Any]]:
     return final([orjson.loads(one) for one in stream.alerts.values()])
 
 
-def streamed(records: Sequence[Change], content: Watch, seed: int) -> Stream:
+def streamed(records: Sequence[Change], content: DetectionEngine, seed: int) -> Stream:
     stream = Stream(rulebook(), content, MICROS, random.Random(seed))
     chance = random.Random(seed + 1)
     for record in records:
@@ -102,7 +102,7 @@ def often(found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_brute_force_through_two_roles_is_one_alert(content: Watch, seed: int) -> None:
+def test_a_brute_force_through_two_roles_is_one_alert(content: DetectionEngine, seed: int) -> None:
     records = brute_force()
     random.Random(seed).shuffle(records)
     (one,) = often(alerts(streamed(records, content, seed)))
@@ -111,7 +111,7 @@ def test_a_brute_force_through_two_roles_is_one_alert(content: Watch, seed: int)
     assert {step["as"] for step in one["story"]} == {*ROLES[:2]}
 
 
-def test_a_session_whose_opening_was_never_seen_stays_alone(content: Watch) -> None:
+def test_a_session_whose_opening_was_never_seen_stays_alone(content: DetectionEngine) -> None:
     records = [record for record in brute_force() if record.uid != "session:ASIA2"]
     assert often(alerts(streamed(records, content, 1))) == []
 
@@ -141,7 +141,7 @@ def lived(chance: random.Random, *, forged: bool = False) -> list[Change]:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_order_doubles_and_restarts_change_nothing(content: Watch, seed: int) -> None:
+def test_order_doubles_and_restarts_change_nothing(content: DetectionEngine, seed: int) -> None:
     chance = random.Random(seed)
     records = lived(chance)
     wanted = alerts(streamed(records, content, seed))  # every session is opened before it is used
@@ -159,7 +159,9 @@ def test_order_doubles_and_restarts_change_nothing(content: Watch, seed: int) ->
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_copies_that_disagree_change_nothing_by_their_order(content: Watch, seed: int) -> None:
+def test_copies_that_disagree_change_nothing_by_their_order(
+    content: DetectionEngine, seed: int
+) -> None:
     """Whoever was named before is named no more. (What first_seen has learnt it cannot forget.)"""
     chance = random.Random(seed)
     records = lived(chance, forged=True)
@@ -184,7 +186,7 @@ def test_copies_that_disagree_change_nothing_by_their_order(content: Watch, seed
     assert {id: one for id, one in stream.items() if one["title"] not in novel} == wanted
 
 
-def test_a_killed_worker_follows_what_it_followed(content: Watch) -> None:
+def test_a_killed_worker_follows_what_it_followed(content: DetectionEngine) -> None:
     """Cut after each record, with what was judged since lost or kept; records that came since come again."""
     records = brute_force()
     records = records[3:] + records[:3]
@@ -205,7 +207,7 @@ def test_a_killed_worker_follows_what_it_followed(content: Watch) -> None:
 class Alone:
     """One partition; what it asks is not answered but by hand."""
 
-    def __init__(self, content: Watch) -> None:
+    def __init__(self, content: DetectionEngine) -> None:
         self.rows: dict[bytes, bytes | None] = {}
         self.number = partition(call(1, "x", person("a"), 0).uid)
         self.offset = 0
@@ -240,18 +242,18 @@ class Alone:
         return [key for key in self.rows if key.startswith(b"ssignals:")]
 
 
-def answer(content: Watch, credential: str, by: Actor) -> bytes:
+def answer(content: DetectionEngine, credential: str, by: Actor) -> bytes:
     """What the session says of itself."""
-    from driftline.pipeline.people.session_chains import opened as opens
+    from driftline.pipeline.people.session_chains import on_issued as opens
 
     told = opens(None, opened(credential, ROLES[0], by, 0))
     assert told
     me = MARK_KEYS[Alone(content).number].decode()
-    out = asked(told.session, question(me, credential, 0)).out
+    out = on_query(told.session, question(me, credential, 0)).out
     return out[0].encode()
 
 
-def test_first_seen_waits_for_the_person_but_not_too_long(content: Watch) -> None:
+def test_first_seen_waits_for_the_person_but_not_too_long(content: DetectionEngine) -> None:
     made = call(10, "CreateAccessKey", taken("ASIA1", ROLES[0]), 0).encode()
     novel = {one.id for one in content.correlations.values() if one.kind == "first_seen"}
 
@@ -271,7 +273,7 @@ def test_first_seen_waits_for_the_person_but_not_too_long(content: Watch) -> Non
     assert habits(late.feed(answer(content, "ASIA1", person("ann")))) == []
 
 
-def test_what_cannot_change_an_alert_any_more_is_not_followed(content: Watch) -> None:
+def test_what_cannot_change_an_alert_any_more_is_not_followed(content: DetectionEngine) -> None:
     world = Alone(content)
     denied = call(10, "Decrypt", taken("ASIA1", ROLES[0]), 0, denied=True).encode()
     assert world.feed(denied)
@@ -282,7 +284,7 @@ def test_what_cannot_change_an_alert_any_more_is_not_followed(content: Watch) ->
     assert world.followed == []
 
 
-def test_of_one_session_so_many_events_are_followed(content: Watch, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_of_one_session_so_many_events_are_followed(content: DetectionEngine, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setattr(unresolved, "MOST", 5)
     world = Alone(content)
     for n in range(9):
@@ -300,7 +302,7 @@ def test_of_one_session_so_many_events_are_followed(content: Watch, monkeypatch:
 def test_resources_do_not_crowd_out_the_partitions_that_ask() -> None:
     told = None
     for name in (*PARTITIONS_ASK, *(f"arn:{n}" for n in range(2 * MOST_ASKERS))):
-        told = asked(told.session if told else None, question(name, "ASIA1", micros(minute(1))))
+        told = on_query(told.session if told else None, question(name, "ASIA1", micros(minute(1))))
     assert told
     assert len(told.session.askers) == MOST_ASKERS
     assert set(told.session.askers) >= PARTITIONS_ASK

@@ -18,7 +18,7 @@ from driftline.collectors.aws.permissions import (
     split,
     trust_policy,
 )
-from driftline.collectors.aws.sweep.collect import Options, sweep
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.pipeline.reference.deploy import ROLE
 
 from tests.collectors.moto import MASTER, Moto, organization
@@ -108,7 +108,7 @@ def test_the_organization_s_role_reads_all_that_the_collector_asks(moto: Moto) -
         patch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
         patch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
         moto.post("reset-auth", b"0")
-        options = Options(accounts=["all"], regions=["us-east-1"], types=TYPES, external_id=EXTERNAL, requests_per_second=1000)  # fmt: skip
+        options = CollectOptions(accounts=["all"], regions=["us-east-1"], types=TYPES, external_id=EXTERNAL, requests_per_second=1000)  # fmt: skip
         headers = sweep(options, {}, lambda _: None)
     assert {header.scope.account for header in headers} == {MASTER, member}
     assert [(h.scope.key, h.reason) for h in headers if h.status != "complete"] == []

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from driftline.pipeline.detections import View, load
+from driftline.pipeline.detections import EventView, load
 
 RULE = """title: t
 id: 5b0a3f2c-0000-4000-8000-00000000000a
@@ -48,7 +48,7 @@ def test_no_detection_is_slow(name: str, tmp_path: Path) -> None:
     began = time.process_time()
     found = load([path])
     for rule in found.rules.values():
-        rule.matches(View(EVENT))
+        rule.matches(EventView(EVENT))
     assert time.process_time() - began < 5
     assert all(str(path) in problem and len(problem) < 1000 for problem in found.problems)
     if name in BOMBS:

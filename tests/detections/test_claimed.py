@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader, claims
-from driftline.collectors.aws.sources.name_index import Seen
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader, claims
+from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Change, to_micros
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.proof.detections import events, proof
@@ -28,11 +28,11 @@ SEVERAL = {
 
 
 @pytest.fixture(scope="module")
-def content() -> Watch:
+def content() -> DetectionEngine:
     return watch(Settings())
 
 
-def heard(content: Watch, changes: list[Change]) -> list[dict[str, Any]]:
+def heard(content: DetectionEngine, changes: list[Change]) -> list[dict[str, Any]]:
     """The signals of an event's changes, as the worker tells them."""
     return [
         signal
@@ -42,16 +42,16 @@ def heard(content: Watch, changes: list[Change]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def reader(content: Watch, resolver: Any) -> Reader:
-    return Reader(Redactor(b"k" * 32), "eventbridge", resolver, content.wants)
+def reader(content: DetectionEngine, resolver: Any) -> ChangeReader:
+    return ChangeReader(Redactor(b"k" * 32), "eventbridge", resolver, content.wants)
 
 
 @pytest.mark.parametrize("call", SEVERAL, ids=":".join)
 def test_what_an_event_changes_beside_what_it_names_is_aside(
-    content: Watch, call: tuple[str, str]
+    content: DetectionEngine, call: tuple[str, str]
 ) -> None:
     source, name = call
-    made = reader(content, Nothing()).changes(example(source, name, SEVERAL[call]))
+    made = reader(content, NoNames()).changes(example(source, name, SEVERAL[call]))
     alone = {one.kind.type for one in SEVERAL[call] if one.touch.id is None}
     named = [one for one in made if one.type and one.type not in alone]
     for one in made:
@@ -59,7 +59,7 @@ def test_what_an_event_changes_beside_what_it_names_is_aside(
         assert one.resources == sorted({change.uid for change in named or made if change.type})
 
 
-def test_no_match_of_ours_is_told_twice(content: Watch) -> None:
+def test_no_match_of_ours_is_told_twice(content: DetectionEngine) -> None:
     """Every example of every rule, as a record that several rows claim."""
     seen = 0
     swept = [(kind, ACCOUNT, "global" if row.scope == "global" else "eu-west-1", ()) for kind, row in kinds().items()]  # fmt: skip
@@ -71,7 +71,7 @@ def test_no_match_of_ours_is_told_twice(content: Watch) -> None:
             del record["driftline"]
             if (str(record["eventSource"]).partition(".")[0], record["eventName"]) not in SEVERAL:
                 continue
-            found = heard(content, reader(content, Seen(swept)).changes(record))
+            found = heard(content, reader(content, UidIndex(swept)).changes(record))
             ids: dict[tuple[str, str], set[str]] = {}
             for one in found:
                 ids.setdefault((one["correlation"], one["detection"]), set()).add(one["id"])
@@ -91,10 +91,10 @@ CALLS = [
 
 @pytest.mark.parametrize(("source", "name", "asked", "correlation"), CALLS)
 def test_one_call_about_many_counts_them_all(
-    content: Watch, source: str, name: str, asked: dict[str, Any], correlation: str
+    content: DetectionEngine, source: str, name: str, asked: dict[str, Any], correlation: str
 ) -> None:
     record = event(name, source, requestParameters=asked, readOnly=source != "ec2")
-    found = heard(content, reader(content, Nothing()).changes(record))
+    found = heard(content, reader(content, NoNames()).changes(record))
     (id,) = [one.id for one in content.correlations.values() if one.name == correlation]
     own = {one["id"]: one for one in found if one["correlation"] == id}
     (signal,) = own.values()

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from driftline.collectors.aws import calls
 from driftline.collectors.aws.events import reported
-from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.places import places
-from driftline.collectors.aws.sources.name_index import Seen
+from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.files import shipped
 from driftline.pipeline.detections import load
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.rule import closure
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.offline.content import watch as of_settings
 from driftline.pipeline.proof.detections import events, forms, proof
 from driftline.pipeline.proof.detections.mutants import survivors
@@ -36,11 +36,11 @@ def documents() -> list[tuple[Path, dict[str, Any]]]:
 
 
 @pytest.fixture(scope="module")
-def content() -> Watch:
+def content() -> DetectionEngine:
     return of_settings(Settings())
 
 
-def test_every_example_holds(content: Watch) -> None:
+def test_every_example_holds(content: DetectionEngine) -> None:
     assert len(content.found.rules) + len(content.found.correlations) == len(FILES)
     assert list(proof.problems(content)) == []
 
@@ -72,7 +72,9 @@ CLAIMS = {
 """What a correlation's words say its events have in common, and the group-by fields that make it so."""
 
 
-def test_events_of_a_correlation_have_in_common_what_its_words_say(content: Watch) -> None:
+def test_events_of_a_correlation_have_in_common_what_its_words_say(
+    content: DetectionEngine,
+) -> None:
     wrong = []
     for one in content.found.correlations.values():
         text = f"{one.title}. {one.about['description']}"
@@ -83,7 +85,7 @@ def test_events_of_a_correlation_have_in_common_what_its_words_say(content: Watc
     assert wrong == []
 
 
-def test_nothing_is_asked_that_no_event_has(content: Watch) -> None:
+def test_nothing_is_asked_that_no_event_has(content: DetectionEngine) -> None:
     types = set(builtin_shapes())
     found = [f"{rule.name}: {why}" for rule in content.found.rules.values() for why in events.problems(rule, calls, types)]  # fmt: skip
     found += [f"{one.name}: {why}" for one in content.found.correlations.values() for why in events.correlation_problems(one, content.found.rules, calls)]  # fmt: skip
@@ -95,7 +97,7 @@ def test_nothing_is_asked_that_no_event_has(content: Watch) -> None:
 ANY_SOURCE = ("aws_console_login_failed", "aws_console_login_without_mfa", "aws_root_used")
 
 
-def test_every_form_has_an_example(content: Watch) -> None:
+def test_every_form_has_an_example(content: DetectionEngine) -> None:
     missing = [f"{rule.name}: {form.call} {form.what} {form.written}" for rule in content.found.rules.values()
                for form in forms.forms(rule, calls) if not form.shown]  # fmt: skip
     assert missing == []
@@ -110,32 +112,34 @@ def test_a_wrong_example_is_told(tmp_path: Path) -> None:
     text = (FOLDERS[0] / "aws" / "aws_trail_silenced.yml").read_text()
     (tmp_path / "one.yml").write_text(text.replace("eventName: StartLogging", "eventName: StopLogging"))  # fmt: skip
     found = [
-        why for why in proof.problems(Watch(load([tmp_path]))) if "no example notices" not in why
+        why
+        for why in proof.problems(DetectionEngine(load([tmp_path])))
+        if "no example notices" not in why
     ]
     assert found == [f"{tmp_path / 'one.yml'}: aws_trail_silenced: it is started: it fires"]
 
 
 @pytest.mark.parametrize("kind", proof.KINDS)
-def test_redaction_hides_nothing_that_a_rule_looks_at(content: Watch, kind: str) -> None:
+def test_redaction_hides_nothing_that_a_rule_looks_at(content: DetectionEngine, kind: str) -> None:
     """Every example, as it travels: what is under a secret's name is a mark by then."""
     redactor, wrong = Redactor(b"k" * 32), []
     for rule in content.found.rules.values():
         for name, event in proof.events(rule, kind) if events.is_audit(rule) else ():
             own = event.pop("driftline")
-            view = View(redactor.event(event, places()) | {"driftline": own})
+            view = EventView(redactor.event(event, places()) | {"driftline": own})
             if rule.matches(view) != (kind == "fires"):
                 wrong.append(f"{rule.name}: {name}")
     assert wrong == []
 
 
-def test_every_value_of_every_list_has_an_example(content: Watch) -> None:
+def test_every_value_of_every_list_has_an_example(content: DetectionEngine) -> None:
     """However long the list is: users' long lists are only checked as a whole."""
     for rule in content.found.rules.values():
-        views = {kind: [View(event) for _, event in proof.events(rule, kind)] for kind in proof.KINDS}  # fmt: skip
+        views = {kind: [EventView(event) for _, event in proof.events(rule, kind)] for kind in proof.KINDS}  # fmt: skip
         assert list(survivors(rule.trees, closure, views["fires"], views["silent"], 10_000)) == []
 
 
-def test_every_detection_says_where_it_alerts(content: Watch) -> None:
+def test_every_detection_says_where_it_alerts(content: DetectionEngine) -> None:
     """By intent: none is forgotten by the correlations, and none alerts beside them unasked."""
     found = {
         rule.name: (rule.id in content.correlations, any(rule.id in one.rules for one in content.found.correlations.values()))
@@ -152,7 +156,7 @@ ALERTS = {
 }
 
 
-def test_what_is_only_a_part_does_not_tell_for_itself(content: Watch) -> None:
+def test_what_is_only_a_part_does_not_tell_for_itself(content: DetectionEngine) -> None:
     parts = {rule.id for rule in content.found.rules.values() if rule.level == "informational"}
     assert parts
     assert not parts & content.correlations.keys()
@@ -176,7 +180,7 @@ AUDIT = [pytest.param(data, id=path.stem) for path, data in documents() if data.
 
 @pytest.mark.parametrize("data", AUDIT)
 def test_a_base_event_is_what_the_collector_makes_of_it(
-    content: Watch, data: dict[str, Any]
+    content: DetectionEngine, data: dict[str, Any]
 ) -> None:
     """Its uid and actor, by which it is grouped, are those that a real record would get; and it is not left out."""
     base = dict(data["driftline"]["examples"]["base"])
@@ -190,7 +194,7 @@ def test_a_base_event_is_what_the_collector_makes_of_it(
     quiet = set(data["driftline"]["sources"]) & {"reads", "data"}
     record |= {"readOnly": "reads" in quiet or base["eventName"].startswith("Get"), "managementEvent": "data" not in quiet}  # fmt: skip
     swept = [(type, own["account"], "global", [own.get("uid", "")]) for type in kinds()]
-    reader = Reader(Redactor(b"k" * 32), "eventbridge", Seen(swept), content.wants)
+    reader = ChangeReader(Redactor(b"k" * 32), "eventbridge", UidIndex(swept), content.wants)
     made = [one for one in reader.changes(record) if one.kind != "session"]
     assert own.get("uid", f"account:aws:{own['account']}") in [one.uid for one in made]
     if "actor" in own:

@@ -5,15 +5,21 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.detections import load
 from driftline.pipeline.detections.correlations import Correlation
-from driftline.pipeline.detections.engine import MOST_GROUPS, MOST_VALUES, Watch, _counted, groups
+from driftline.pipeline.detections.engine import (
+    MOST_GROUPS,
+    MOST_VALUES,
+    DetectionEngine,
+    _counted,
+    groups,
+)
 from driftline.pipeline.detections.observed import foreign, of_change
 from driftline.pipeline.detections.rule import compiled
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 
 RULE = compiled({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
 
@@ -37,17 +43,20 @@ def one(*group_by: str, kind: Any = "value_count") -> Correlation:
 def test_what_is_missing_null_or_empty_is_no_group(
     event: dict[str, Any], wanted: list[Any]
 ) -> None:
-    assert groups(one("a", "b.c"), "r", None, View(event)) == wanted
+    assert groups(one("a", "b.c"), "r", None, EventView(event)) == wanted
 
 
 def test_groups_of_a_list_are_bounded() -> None:
-    assert len(groups(one("a"), "r", None, View({"a": [str(n) for n in range(99)]}))) == MOST_GROUPS
+    assert (
+        len(groups(one("a"), "r", None, EventView({"a": [str(n) for n in range(99)]})))
+        == MOST_GROUPS
+    )
 
 
 @pytest.mark.parametrize("kind", ["value_count", "first_seen"])
 def test_every_element_of_a_list_counts(kind: str) -> None:
     def counted(value: Any) -> Any:
-        return _counted(View({"v": value}), one(kind=kind), RULE)
+        return _counted(EventView({"v": value}), one(kind=kind), RULE)
 
     assert counted(["x", "y", "x", None]) == ["x", "y"]
     assert counted(["x"]) == counted("x") == "x"
@@ -56,13 +65,16 @@ def test_every_element_of_a_list_counts(kind: str) -> None:
 
 
 def test_of_numbers_the_first_counts() -> None:
-    assert _counted(View({"v": [3, 5]}), one(kind="value_sum"), RULE) == "3"
+    assert _counted(EventView({"v": [3, 5]}), one(kind="value_sum"), RULE) == "3"
 
 
 def test_several_fields_count_together() -> None:
     several = Correlation("c", "", "low", "value_count", ("r",), ("a",), 1, counted=("u", "v"))
-    assert _counted(View({"u": "x", "v": ["y", "z"]}), several, RULE) == ['["x","y"]', '["x","z"]']
-    assert _counted(View({"u": "x", "v": None}), several, RULE) is None
+    assert _counted(EventView({"u": "x", "v": ["y", "z"]}), several, RULE) == [
+        '["x","y"]',
+        '["x","z"]',
+    ]
+    assert _counted(EventView({"u": "x", "v": None}), several, RULE) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +100,9 @@ def test_what_a_correlation_refers_to_alerts_where_it_says_generate(
     (tmp_path / "all.yml").write_text(yaml.safe_dump_all(documents))
     found = load([tmp_path])
     assert found.problems == []
-    assert (kind[0] not in Watch(found).parts) is (alone or (kind == "rule" and False not in said))
+    assert (kind[0] not in DetectionEngine(found).parts) is (
+        alone or (kind == "rule" and False not in said)
+    )
 
 
 def test_an_alert_without_the_group_of_a_correlation_above_is_not_its_hit(tmp_path: Path) -> None:
@@ -100,7 +114,7 @@ def test_an_alert_without_the_group_of_a_correlation_above_is_not_its_hit(tmp_pa
         {"title": "d", "id": "d", "level": "high", "correlation": {
             "type": "temporal_ordered", "rules": ["c", "r"], "group-by": ["h"], "timespan": "1h"}},
     ]))  # fmt: skip
-    watch = Watch(load([tmp_path]))
+    watch = DetectionEngine(load([tmp_path]))
     told = {
         "id": "1",
         "rule": "c",
@@ -140,7 +154,7 @@ def test_what_a_call_is_about_without_a_resource() -> None:
     """Ten recovery points are ten, though Driftline reads none."""
     said = {"eventVersion": "1.08", "eventSource": "backup.amazonaws.com", "eventName": "DeleteRecoveryPoint", "awsRegion": "eu-west-1",
             "eventTime": "2026-11-01T00:00:00Z", "recipientAccountId": "111111111111", "userIdentity": {"type": "Root"}}  # fmt: skip
-    reader = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())
+    reader = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames())
     found = set()
     for number in (1, 2, 2):
         record = said | {"eventID": str(number), "requestParameters": {"recoveryPointArn": f"arn:aws:backup:::{number}"}}  # fmt: skip

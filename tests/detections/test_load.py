@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from driftline.pipeline.correlate.runs import runs
-from driftline.pipeline.detections import Detections, View, load
+from driftline.pipeline.detections import DetectionSet, EventView, load
 from driftline.pipeline.detections.load import MOST_DOCUMENTS
 from driftline.pipeline.detections.windows import Hit
 from driftline.pipeline.state.rows import NEVER
@@ -28,7 +28,7 @@ COUNT: dict[str, Any] = {
 }  # fmt: skip
 
 
-def loaded(folder: Path, *documents: dict[str, Any] | str) -> Detections:
+def loaded(folder: Path, *documents: dict[str, Any] | str) -> DetectionSet:
     for number, document in enumerate(documents):
         text = document if isinstance(document, str) else yaml.safe_dump(document, sort_keys=False)
         (folder / f"{number}.yml").write_text(text)
@@ -45,7 +45,7 @@ def test_a_rule_and_what_it_says(tmp_path: Path) -> None:
         ("attack.t1562.008",),
     )
     assert rule.anchor == {"eventName": frozenset({"stoplogging", "deletetrail"})}
-    assert found.matching(View({"eventName": "stoplogging"}), "aws", "cloudtrail") == [rule]
+    assert found.matching(EventView({"eventName": "stoplogging"}), "aws", "cloudtrail") == [rule]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_a_filter_takes_away(tmp_path: Path) -> None:
     found = loaded(tmp_path, RULE, sieve)
     assert found.problems == []
     (rule,) = found.rules.values()
-    assert rule.matches(View({"eventName": "StopLogging", "user": "eve"}))
-    assert not rule.matches(View({"eventName": "StopLogging", "user": "robot"}))
+    assert rule.matches(EventView({"eventName": "StopLogging", "user": "eve"}))
+    assert not rule.matches(EventView({"eventName": "StopLogging", "user": "robot"}))
 
 
 def test_a_filter_of_nothing_is_told(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_filter_of_nothing_is_told(tmp_path: Path) -> None:
 # Correlations
 
 
-def correlated(tmp_path: Path, **block: Any) -> Detections:
+def correlated(tmp_path: Path, **block: Any) -> DetectionSet:
     return loaded(tmp_path, RULE, OTHER, COUNT | {"correlation": COUNT["correlation"] | block})
 
 

@@ -3,15 +3,15 @@
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.observed import of_change
 from driftline.pipeline.model import Alert, Change
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import CHANGES
 from driftline.pipeline.settings.blocks import Settings
 
@@ -56,7 +56,7 @@ def login(who: dict[str, Any], at: float = 0, result: Any = DONE, **more: Any) -
     }  # fmt: skip
     if result == FAILED:
         record["errorMessage"] = "Failed authentication"
-    (change,) = Reader(Redactor(b"k" * 32), "eventbridge", Nothing()).changes(record)
+    (change,) = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames()).changes(record)
     return change
 
 
@@ -86,7 +86,7 @@ def test_a_login_has_one_form_and_a_failed_one_names_nobody(
     who: dict[str, Any], more: dict[str, Any], id: str, kind: str, name: str | None
 ) -> None:
     found = login(who, **more)
-    people = People([Names("ann", [ALICE])])
+    people = People([MappedPerson("ann", [ALICE])])
     assert found.actor.person
     assert (found.actor.person.id, found.actor.person.kind) == (id, kind)
     own = of_change(found, {}, people).fields["driftline"]
@@ -97,11 +97,11 @@ def test_a_login_has_one_form_and_a_failed_one_names_nobody(
 
 
 @pytest.fixture(scope="module")
-def content() -> Watch:
+def content() -> DetectionEngine:
     return watch(Settings())
 
 
-def told(content: Watch, *changes: Change) -> dict[str, Alert]:
+def told(content: DetectionEngine, *changes: Change) -> dict[str, Alert]:
     world = Fold(rulebook(), watch=content, lateness=600_000_000)
     for one in changes:
         world.feed(CHANGES.name, one.encode())
@@ -109,7 +109,7 @@ def told(content: Watch, *changes: Change) -> dict[str, Alert]:
     return {one.title: one for one in map(Alert.model_validate, world.told_alerts())}
 
 
-def test_guesses_of_which_one_is_right_are_of_one_user(content: Watch) -> None:
+def test_guesses_of_which_one_is_right_are_of_one_user(content: DetectionEngine) -> None:
     guesses = [login(USER | {"accessKeyId": ""}, at, FAILED) for at in range(5)]
     found = told(content, *guesses, login(USER | {"arn": ALICE}, 6))
     one = found["Logins fail, then one succeeds without a second factor"]
@@ -118,7 +118,7 @@ def test_guesses_of_which_one_is_right_are_of_one_user(content: Watch) -> None:
     assert "(person not known)" in found["Logins from one address fail often"].sentence
 
 
-def test_guesses_from_many_addresses_are_of_one_user(content: Watch) -> None:
+def test_guesses_from_many_addresses_are_of_one_user(content: DetectionEngine) -> None:
     path = {"arn": f"arn:aws:iam::{ACCOUNT}:user/ops/alice"}
     guesses = [login(USER | {"accessKeyId": ""}, at, FAILED, sourceIPAddress=f"192.0.2.{at}") for at in range(3)]  # fmt: skip
     found = told(content, *guesses, login(USER | path, 6, sourceIPAddress="192.0.2.77"))
@@ -137,7 +137,7 @@ def test_guesses_from_many_addresses_are_of_one_user(content: Watch) -> None:
     ],
 )  # fmt: skip
 def test_a_sentence_names_the_person_or_the_session(
-    content: Watch, who: dict[str, Any], wanted: str
+    content: DetectionEngine, who: dict[str, Any], wanted: str
 ) -> None:
     """And how a person is known; never the role in place of either."""
     made = login(who, 1, None, eventSource="iam.amazonaws.com", eventName="CreateAccessKey", requestParameters={"userName": "eve"})  # fmt: skip
@@ -148,7 +148,7 @@ def test_a_sentence_names_the_person_or_the_session(
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
 def test_a_user_that_no_sweep_has_seen_is_made_an_administrator(
-    content: Watch, order: tuple[int, ...]
+    content: DetectionEngine, order: tuple[int, ...]
 ) -> None:
     """Made, given a key and rights within one second, as tools do it: of the name alone its ARN is not known."""
     calls = [("CreateUser", {}), ("CreateAccessKey", {}), ("AttachUserPolicy", {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"})]  # fmt: skip

@@ -4,8 +4,8 @@ import fnmatch
 from typing import Any
 
 import pytest
-from driftline.pipeline.detections import Detections, View
-from driftline.pipeline.detections.match import Refused
+from driftline.pipeline.detections import DetectionSet, EventView
+from driftline.pipeline.detections.match import SigmaRuleError
 from driftline.pipeline.detections.rule import compiled
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ def rule(detection: dict[str, Any], id: str = "r") -> Any:
 
 
 def matches(item: dict[str, Any] | list[Any], event: dict[str, Any]) -> bool:
-    return bool(rule({"sel": item, "condition": "sel"}).matches(View(event)))
+    return bool(rule({"sel": item, "condition": "sel"}).matches(EventView(event)))
 
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
@@ -185,15 +185,15 @@ EVENT = {"eventName": "PutBucketPolicy", "user": {"name": "ann"}, "list": ["one"
     ],
 )  # fmt: skip
 def test_a_condition(detection: dict[str, Any], want: bool) -> None:
-    assert rule(detection).matches(View(EVENT)) is want
+    assert rule(detection).matches(EventView(EVENT)) is want
 
 
 def test_a_list_that_is_missing_and_a_pattern_that_is_dear_are_refused() -> None:
-    with pytest.raises(Refused, match="no list of the name nobodys"):
+    with pytest.raises(SigmaRuleError, match="no list of the name nobodys"):
         matches({"a|expand": "%nobodys%"}, {})
-    with pytest.raises(Refused, match="does not go into a regular expression"):
+    with pytest.raises(SigmaRuleError, match="does not go into a regular expression"):
         matches({"a|re|expand": "x%admins%"}, {})
-    with pytest.raises(Refused, match="invalid"):
+    with pytest.raises(SigmaRuleError, match="invalid"):
         matches({"a|re": "(?=x)y"}, {})
 
 
@@ -234,10 +234,10 @@ TEXTS = st.text("aAxXßSs\u03a3\u03c3\u03c2\u0130i*?k\u212a", max_size=4)
 @settings(max_examples=300, deadline=None)
 @given(TEXTS, TEXTS)
 def test_the_index_and_the_rule_fold_alike(pattern: str, text: str) -> None:
-    found = Detections()
+    found = DetectionSet()
     found.rules["r"] = rule({"s": {"eventName": pattern}, "condition": "s"})
     found.indexed()
-    event = View({"eventName": text})
+    event = EventView({"eventName": text})
     assert bool(found.matching(event, "aws", "cloudtrail")) == found.rules["r"].matches(event)
 
 
@@ -245,23 +245,23 @@ def test_the_index_and_the_rule_fold_alike(pattern: str, text: str) -> None:
 @given(st.lists(st.tuples(ITEMS, ITEMS, st.sampled_from(CONDITIONS)), min_size=1, max_size=4), EVENTS)  # fmt: skip
 def test_the_index_loses_nothing(rules: list[Any], event: dict[str, Any]) -> None:
     """What the index finds is what asking every rule finds."""
-    found = Detections()
+    found = DetectionSet()
     for number, (a, b, condition) in enumerate(rules):
         id = f"r{number}"
         own = rule({"a": a, "b": b, "condition": condition}, id)
         found.rules[id] = own.__class__(**{**vars(own), "id": id})
     found.indexed()
-    want = {id for id, one in found.rules.items() if one.matches(View(event))}
-    got = {one.id for one in found.matching(View(event), "aws", "cloudtrail")}
+    want = {id for id, one in found.rules.items() if one.matches(EventView(event))}
+    got = {one.id for one in found.matching(EventView(event), "aws", "cloudtrail")}
     assert got == want
 
 
 def test_only_rules_of_the_log_source_are_asked() -> None:
-    found = Detections()
+    found = DetectionSet()
     found.rules["r"] = rule({"a": {"n": 5}, "condition": "a"})
     found.indexed()
-    assert found.matching(View(EVENT), "aws", "cloudtrail")
-    assert not found.matching(View(EVENT), "azure", "activitylogs")
+    assert found.matching(EventView(EVENT), "aws", "cloudtrail")
+    assert not found.matching(EventView(EVENT), "azure", "activitylogs")
 
 
 def test_the_cases_are_many() -> None:

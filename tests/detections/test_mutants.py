@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 from driftline.pipeline.detections.rule import closure, compiled
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.proof.detections.mutants import MOST_LISTED, survivors
 
 
 def told(detection: dict[str, Any], fires: list[dict[str, Any]], silent: list[dict[str, Any]]) -> list[str]:  # fmt: skip
     rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
-    return [one.removeprefix("no example notices that ") for one in survivors(rule.trees, closure, [*map(View, fires)], [*map(View, silent)])]  # fmt: skip
+    return [one.removeprefix("no example notices that ") for one in survivors(rule.trees, closure, [*map(EventView, fires)], [*map(EventView, silent)])]  # fmt: skip
 
 
 BOTH = {"s": {"a": 1, "b": 2}, "n": {"c": 3}, "condition": "s and not n"}
@@ -39,7 +39,7 @@ def test_a_long_list_is_one() -> None:
     assert told(detection, [{"a": "3"}], [{"a": "z"}]) == []
     assert told(detection, [{"a": "3"}], []) == [f"`one of {MOST_LISTED + 1} values of a` always holds (add one that only it keeps silent)"]  # fmt: skip
     rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
-    one_by_one = survivors(rule.trees, closure, [View({"a": "3"})], [View({"a": "z"})], MOST_LISTED + 1)  # fmt: skip
+    one_by_one = survivors(rule.trees, closure, [EventView({"a": "3"})], [EventView({"a": "z"})], MOST_LISTED + 1)  # fmt: skip
     assert len(list(one_by_one)) == MOST_LISTED
 
 

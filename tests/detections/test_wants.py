@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline.pipeline.detections import View, load
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections import EventView, load
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.rule import compiled
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.settings.blocks import Settings
@@ -25,7 +25,7 @@ def wants(folder: Path, detection: dict[str, Any], record: dict[str, Any] = READ
     (folder / "r.yml").write_text(yaml.safe_dump(rule))
     found = load([folder])
     assert found.problems == []
-    return Watch(found).wants(record)
+    return DetectionEngine(found).wants(record)
 
 
 @pytest.mark.parametrize(("selection", "wanted"), [
@@ -105,7 +105,7 @@ def test_what_matches_in_the_stream_was_possible_before(
     selections, text = condition
     rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": selections | {"condition": text}}, {})  # fmt: skip
     before = {k: v for k, v in event.items() if not k.startswith("driftline.") or k in known}
-    if rule.matches(View(event)):
-        assert rule.may_match(View(before))
+    if rule.matches(EventView(event)):
+        assert rule.may_match(EventView(before))
     if before == event and all(field in event for field in FIELDS):
-        assert rule.matches(View(event)) == rule.may_match(View(before))
+        assert rule.matches(EventView(event)) == rule.may_match(EventView(before))

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from driftline.pipeline.detections import load
-from driftline.pipeline.detections.engine import Watch
+from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import ALERTS, CORRELATE_ID, SIGNALS
@@ -44,7 +44,7 @@ def standing(alerts: list[dict[str, Any]]) -> dict[str, tuple[Any, ...]]:
 
 def test_the_same_alerts_whoever_is_killed(tmp_path: Path) -> None:
     tape, chance = Tape(20_000, 11), random.Random(11)
-    whole = Fold(rulebook(), watch=Watch(load([CONTENT])), lateness=LATENESS)
+    whole = Fold(rulebook(), watch=DetectionEngine(load([CONTENT])), lateness=LATENESS)
     for record in tape.records():
         whole.feed(record.topic, record.value)
     arena = Arena(tmp_path, tape)

@@ -23,7 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourcePatternType,
     ResourceType,
 )
-from driftline.collectors.base import Known, Reading
+from driftline.collectors.base import PreviousSweep, ScopeSweep
 from driftline.collectors.batches import Batches
 from driftline.pipeline.cli.permissions import grants
 from driftline.pipeline.kafka.client import admin, consumer, producer, read_compacted
@@ -125,7 +125,7 @@ def test_each_program_works_with_its_acls_and_no_further(site: Site, tmp_path: P
     settings = load_settings(env=site.env | user("collector"))
     assert read_compacted(settings.kafka, SWEEPS.name) == {}
     scope = Scope(provider="aws", account="111111111111", region="eu-west-1", type="AWS::KMS::Key")
-    reading = Reading(scope, "one", datetime.now(UTC), Known())
+    reading = ScopeSweep(scope, "one", datetime.now(UTC), PreviousSweep())
     batches = Batches(settings)
     reading.saw(key(1, rotation=False))
     batches(key(1, rotation=False))

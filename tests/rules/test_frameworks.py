@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.rulebook.frameworks import (
-    Catalogue,
+    FrameworkFile,
     Frameworks,
     built_in_frameworks,
     keys,
@@ -137,7 +137,7 @@ def test_a_finding_carries_what_follows_and_a_changed_catalogue_judges_anew() ->
     assert carried["cis-aws-6.0"] == ["3.1.1"]
     assert set(keys(rule.file.frameworks)) < set(keys(carried))
     catalogues = list(FRAMEWORKS.catalogues.values())
-    more = Catalogue.model_validate(
+    more = FrameworkFile.model_validate(
         {"id": "own", "title": "Own", "url": "https://example.com",
          "controls": {"1": {"text": "One", "from": {"cis-aws-7.0": ["3.1.1"]}}}}
     )  # fmt: skip

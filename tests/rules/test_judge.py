@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from driftline.pipeline.model import micros
-from driftline.pipeline.proof.rules.proof import Hidden, cases, document
+from driftline.pipeline.proof.rules.proof import UnreadByExample, cases, document
 from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
 
 RULES = load().rules
@@ -33,7 +33,7 @@ def test_together_they_say_what_each_says_alone(type_: str) -> None:
             resource = document(rule, case.example)
             resource["config"] = parts | resource["config"]
             now = micros(datetime.fromisoformat(case.example.now))
-            for hidden in ({}, {part: Hidden() for part in case.example.unread}):
+            for hidden in ({}, {part: UnreadByExample() for part in case.example.unread}):
                 alone = [rules_.judge(resource, hidden, now)[0] for rules_ in one_by_one]
                 together = all_at_once.judge(resource, hidden, now)
                 assert sorted(told(together)[::2]) == sorted(told(alone)[: len(rules)]), (

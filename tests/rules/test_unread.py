@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from driftline.pipeline.model import micros
 from driftline.pipeline.proof.rules.outcomes import can_answer
-from driftline.pipeline.proof.rules.proof import Hidden, cases, document
+from driftline.pipeline.proof.rules.proof import UnreadByExample, cases, document
 from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
 from driftline.pipeline.rulebook.cel.expression import compile_text
 from driftline.pipeline.rulebook.rule import RuleFile, load_rule
@@ -25,7 +25,7 @@ def bound(rule: Rule, **params: Any) -> BoundRule:
 
 
 def said(rule: BoundRule, resource: dict[str, Any], now: int, *unread: str) -> Verdict:
-    return RuleSet([rule]).judge(resource, {part: Hidden() for part in unread}, now)[0]
+    return RuleSet([rule]).judge(resource, {part: UnreadByExample() for part in unread}, now)[0]
 
 
 @pytest.mark.parametrize("rule", SEVERAL, ids=lambda rule: rule.id)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
-from driftline.collectors.aws.sweep.collect import Options, sweep
-from driftline.collectors.base import Known
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.base import PreviousSweep
 from driftline.collectors.coverage import Gauges, ago, as_json, rows, table
 from driftline.pipeline.cli.coverage import _address
 from driftline.pipeline.common.errors import UserError
@@ -32,8 +32,8 @@ def header(
     })  # fmt: skip
 
 
-def swept(known: dict[str, Known] | None = None) -> list[Sweep]:
-    options = Options(regions=["us-east-1"], types=[QUEUE, USER], requests_per_second=5_000)
+def swept(known: dict[str, PreviousSweep] | None = None) -> list[Sweep]:
+    options = CollectOptions(regions=["us-east-1"], types=[QUEUE, USER], requests_per_second=5_000)
     return sweep(options, known or {}, lambda _: None)
 
 
@@ -56,7 +56,7 @@ def test_real_sweeps_complete_partial_and_denied(
     }
     iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=json.dumps(policy))
     moto.post("reset-auth", b"0")
-    known = {h.scope.key: Known(completed_at=h.completed_at) for h in first}
+    known = {h.scope.key: PreviousSweep(completed_at=h.completed_at) for h in first}
     user, queue = rows(swept(known), datetime.now(UTC))
     assert (user.status, user.healthy, "AccessDenied" in (user.reason or "")) == ("denied", False, True)  # fmt: skip
     assert (queue.status, queue.healthy) == ("partial", False)

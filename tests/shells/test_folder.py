@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driftline.collectors.folder.config import MAPPINGS, opened, snapshot_of
-from driftline.collectors.folder.read import Told, read
+from driftline.collectors.folder.read import FolderResult, read
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.model import Finding, Snapshot
@@ -27,7 +27,7 @@ def by_api(type_: str, name: str) -> Any:
     return next(s for s in found if isinstance(s, Snapshot) and s.name == name)
 
 
-def by_file(folder: Path) -> tuple[list[Snapshot], Told]:
+def by_file(folder: Path) -> tuple[list[Snapshot], FolderResult]:
     """What a folder's files give: snapshots, and what became of the rest."""
     emitted: list[Snapshot] = []
     return emitted, read([folder], lambda topic, value: None, emitted.append, None, KEYED)

@@ -9,7 +9,7 @@ import click
 import pytest
 from driftline.pipeline.reference import anchor, commands, generate, rules, settings, stream, types
 from driftline.pipeline.rulebook import load
-from driftline.pipeline.rulebook.frameworks import Catalogue
+from driftline.pipeline.rulebook.frameworks import FrameworkFile
 from driftline.pipeline.rulebook.rule import load_rule
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 from driftline.pipeline.settings.blocks import load_settings
@@ -65,7 +65,7 @@ def test_every_control_is_shown_with_its_rules() -> None:
         "id": "own", "title": "Own", "url": "https://example.com",
         "controls": {"1": "One", "2": {"text": "Two", "from": {"fsbp": ["S3.5"]}}},
     }  # fmt: skip
-    own = Catalogue.model_validate(file)
+    own = FrameworkFile.model_validate(file)
     page = rules.framework_page([], own)
     assert "2 controls, 2 of them without a rule" in page
     assert "| 1 | One | no rule yet |  |" in page

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.people.identity import Names, People
+from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.settings.blocks import load_settings
 from driftline.pipeline.settings.people_files import people_of
 
@@ -16,7 +16,7 @@ GOOD = f"people: [{{id: ann@example.com, names: ['{ANN}', ann.smith@directory.ex
 
 def test_names_in_the_settings_are_one_persons() -> None:
     assert problems(GOOD) == []
-    people = People([Names("ann@example.com", [ANN, "Ann.Smith@directory.example"])])
+    people = People([MappedPerson("ann@example.com", [ANN, "Ann.Smith@directory.example"])])
     one = people.person({"id": ANN, "type": "user"})
     role = (
         "arn:aws:iam::1:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123456789abcdef"
@@ -32,7 +32,7 @@ def test_names_in_the_settings_are_one_persons() -> None:
 
 
 def test_a_claim_is_no_name() -> None:
-    people = People([Names("ann@example.com", ["ann", "ann.smith"])])
+    people = People([MappedPerson("ann@example.com", ["ann", "ann.smith"])])
     role = "arn:aws:iam::1:role/deploy"
     actor = {
         "id": role,
@@ -55,7 +55,7 @@ def test_a_claim_is_no_name() -> None:
 
 def test_what_a_session_is_called_names_nobody() -> None:
     session = "arn:aws:sts::1:assumed-role/deploy/ann"
-    people = People([Names("ann@example.com", [session, "arn:aws:iam::1:role/deploy/ann"])])
+    people = People([MappedPerson("ann@example.com", [session, "arn:aws:iam::1:role/deploy/ann"])])
     for actor in (
         {"id": session, "type": "role"},
         {"id": "arn:aws:iam::1:role/deploy", "issuer": "arn:aws:iam::1:role/deploy", "type": "role", "session_name": "ann"},
@@ -83,7 +83,7 @@ def test_a_machine_is_itself_whatever_its_next_session_is_called(named: bool) ->
 
 def test_a_role_that_only_one_takes_may_be_named() -> None:
     role = "arn:aws:iam::1:role/ann-admin"
-    people = People([Names("ann@example.com", [role])])
+    people = People([MappedPerson("ann@example.com", [role])])
     actor = {"id": role, "issuer": role, "type": "role", "session_name": "x", "session": "ASIA1"}
     assert people.person(actor) == {
         "id": "ann@example.com",

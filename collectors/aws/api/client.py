@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, PaginationError
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.errors import THROTTLED, NotOffered
-from driftline.collectors.aws.api.pacing import Pace, Stopped
+from driftline.collectors.aws.api.pacing import CallPacer, SweepStopped
 
 TOKENS = ("NextToken", "nextToken", "NextMarker")
 """Where an answer says that there is more: botocore knows no pages of some operations that have them."""
@@ -60,7 +60,7 @@ class Account:
         self.id, self.partition, self._session = account, partition, session
         self.calls = 0
         self._stop = stop or threading.Event()
-        self._pace = Pace(rate, self._stop)
+        self._pace = CallPacer(rate, self._stop)
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
         self._config = config(connections)
@@ -148,7 +148,7 @@ class Account:
 
     def _ready(self, service: str, region: str) -> Any:
         if self._stop.is_set():
-            raise Stopped
+            raise SweepStopped
         return self.client(service, region)
 
 

@@ -36,7 +36,7 @@ UNSUPPORTED = frozenset({
 })  # fmt: skip
 
 
-class Trouble(NamedTuple):
+class CallFailure(NamedTuple):
     """A call that gave no answer, and why."""
 
     reason: Literal["absent", "gone"] | UnreadReason
@@ -54,24 +54,26 @@ def trouble(
     absent: Collection[str] = (),
     gone: Collection[str] = (),
     absent_text: str = "",
-) -> Trouble:
+) -> CallFailure:
     """What an exception means, `absent` (with a text in its message) and `gone` being the row's codes for that.
 
     What is not known for sure is `failed`: neither absent nor denied."""
     if isinstance(error, NotOffered):
-        return Trouble("unsupported", "NotOffered", str(error))  # says nothing about what is there
+        return CallFailure(
+            "unsupported", "NotOffered", str(error)
+        )  # says nothing about what is there
     if not isinstance(error, ClientError):
-        return Trouble("failed", type(error).__name__, str(error)[:300])
+        return CallFailure("failed", type(error).__name__, str(error)[:300])
     told = error.response.get("Error", {})
     code, message = str(told.get("Code") or "Unknown"), str(told.get("Message") or "")[:300]
     if code in absent and absent_text in message:
-        return Trouble("absent", code, message)
+        return CallFailure("absent", code, message)
     if code in gone:
-        return Trouble("gone", code, message)
+        return CallFailure("gone", code, message)
     if code in DENIED:
-        return Trouble("denied", code, message)
+        return CallFailure("denied", code, message)
     if code in THROTTLED:
-        return Trouble("throttled", code, message)
+        return CallFailure("throttled", code, message)
     if code in UNSUPPORTED:
-        return Trouble("unsupported", code, message)
-    return Trouble("failed", code, message)
+        return CallFailure("unsupported", code, message)
+    return CallFailure("failed", code, message)

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from driftline.collectors.aws.api.rates import Rate, rate
+from driftline.collectors.aws.api.rates import CallRate, rate
 
 CALM = 5.0
 """Seconds without being throttled after which a bucket fills faster again."""
@@ -15,14 +15,14 @@ AT_ONCE = 1.0
 """Seconds in which calls that are throttled were sent at the same rate: they slow it down once."""
 
 
-class Stopped(Exception):
+class SweepStopped(Exception):
     """The sweep was called off: no answer, and nothing to say about it."""
 
 
-class Bucket:
+class TokenBucket:
     """Tokens for the calls of one limit. Not safe for threads by itself."""
 
-    def __init__(self, full: Rate, now: float) -> None:
+    def __init__(self, full: CallRate, now: float) -> None:
         self.full, self.rate = full, full.per_second
         self._tokens, self._filled = full.burst, now
         self._throttled = self._raised = float("-inf")
@@ -51,7 +51,7 @@ class Bucket:
             self.rate = min(self.full.per_second, self.rate * 1.25)
 
 
-class Pace:
+class CallPacer:
     """The buckets of an account, and its budget where it has one (calls a second over all; None: none)."""
 
     def __init__(
@@ -59,8 +59,8 @@ class Pace:
     ) -> None:
         self._stop, self._now = stop, now
         self._lock = threading.Lock()
-        self._buckets: dict[tuple[str, str], Bucket] = {}
-        self._budget = Bucket(Rate(budget, max(1.0, budget)), now()) if budget else None
+        self._buckets: dict[tuple[str, str], TokenBucket] = {}
+        self._budget = TokenBucket(CallRate(budget, max(1.0, budget)), now()) if budget else None
 
     def wait(self, service: str, region: str, action: str) -> None:
         """Returns when the next call may go. Raises Stopped."""
@@ -70,7 +70,7 @@ class Pace:
             if self._budget is not None:
                 pause = max(pause, self._budget.take(now))
         if self._stop.wait(pause) if pause > 0 else self._stop.is_set():
-            raise Stopped
+            raise SweepStopped
 
     def throttled(self, service: str, region: str, action: str) -> None:
         """AWS said that this was too fast."""
@@ -78,9 +78,9 @@ class Pace:
             now = self._now()
             self._bucket(service, region, action, now).throttled(now)
 
-    def _bucket(self, service: str, region: str, action: str, now: float) -> Bucket:
+    def _bucket(self, service: str, region: str, action: str, now: float) -> TokenBucket:
         name, full = rate(service, action)
         key = (region, name)
         if key not in self._buckets:
-            self._buckets[key] = Bucket(full, now)
+            self._buckets[key] = TokenBucket(full, now)
         return self._buckets[key]

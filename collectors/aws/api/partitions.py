@@ -10,7 +10,7 @@ from botocore.loaders import Loader
 DEFAULT = "aws"
 
 
-class Partition(NamedTuple):
+class AwsPartition(NamedTuple):
     id: str
     """As ARNs name it: `aws`, `aws-cn`, `aws-us-gov`, `aws-eusc`, `aws-iso`, …"""
     home: str
@@ -21,11 +21,11 @@ class Partition(NamedTuple):
 
 
 @cache
-def partitions() -> dict[str, Partition]:
+def partitions() -> dict[str, AwsPartition]:
     """Every partition by its id."""
     found = Loader().load_data("partitions")["partitions"]
     return {
-        one["id"]: Partition(
+        one["id"]: AwsPartition(
             one["id"], one["outputs"]["implicitGlobalRegion"], frozenset(one["regions"]), re.compile(one["regionRegex"])
         )
         for one in found

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 
-class Rate(NamedTuple):
+class CallRate(NamedTuple):
     """A bucket of tokens."""
 
     per_second: float
@@ -14,40 +14,40 @@ class Rate(NamedTuple):
     """Whether each action of the service has such a bucket of its own."""
 
 
-OTHERS = Rate(50, 200)
+OTHERS = CallRate(50, 200)
 """Not published."""
-RATES: Mapping[str, Rate] = {
-    "apigateway": Rate(10, 40),  # all of API Gateway's management calls together
-    "apigateway.GetResources": Rate(2.5, 5),
-    "apigatewayv2": Rate(10, 40),
-    "cloudtrail": Rate(10, 10),
-    "cloudwatch.DescribeAlarms": Rate(9, 9),
-    "ec2": Rate(20, 100, each=True),
-    "ecs": Rate(20, 50, each=True),
-    "elb": Rate(10, 40),  # each version of the API has its own bucket for what changes nothing
-    "elbv2": Rate(10, 40),
-    "firehose": Rate(5, 5, each=True),
-    "iam": Rate(100, 300),  # not published; in one place for all regions
-    "kinesis": Rate(5, 5, each=True),
-    "kms": Rate(100, 100, each=True),
-    "lambda": Rate(15, 15),  # all actions together, but those two
-    "lambda.GetFunction": Rate(100, 100),
-    "lambda.GetPolicy": Rate(15, 15),
-    "logs": Rate(10, 10, each=True),
-    "route53": Rate(5, 5),
-    "s3": Rate(200, 400),  # not published for configurations; objects have thousands
-    "secretsmanager.GetResourcePolicy": Rate(50, 50),
-    "sns": Rate(30, 30, each=True),
-    "stepfunctions": Rate(20, 100, each=True),
-    "sts": Rate(100, 200),
-    "wafv2": Rate(5, 5, each=True),
+RATES: Mapping[str, CallRate] = {
+    "apigateway": CallRate(10, 40),  # all of API Gateway's management calls together
+    "apigateway.GetResources": CallRate(2.5, 5),
+    "apigatewayv2": CallRate(10, 40),
+    "cloudtrail": CallRate(10, 10),
+    "cloudwatch.DescribeAlarms": CallRate(9, 9),
+    "ec2": CallRate(20, 100, each=True),
+    "ecs": CallRate(20, 50, each=True),
+    "elb": CallRate(10, 40),  # each version of the API has its own bucket for what changes nothing
+    "elbv2": CallRate(10, 40),
+    "firehose": CallRate(5, 5, each=True),
+    "iam": CallRate(100, 300),  # not published; in one place for all regions
+    "kinesis": CallRate(5, 5, each=True),
+    "kms": CallRate(100, 100, each=True),
+    "lambda": CallRate(15, 15),  # all actions together, but those two
+    "lambda.GetFunction": CallRate(100, 100),
+    "lambda.GetPolicy": CallRate(15, 15),
+    "logs": CallRate(10, 10, each=True),
+    "route53": CallRate(5, 5),
+    "s3": CallRate(200, 400),  # not published for configurations; objects have thousands
+    "secretsmanager.GetResourcePolicy": CallRate(50, 50),
+    "sns": CallRate(30, 30, each=True),
+    "stepfunctions": CallRate(20, 100, each=True),
+    "sts": CallRate(100, 200),
+    "wafv2": CallRate(5, 5, each=True),
 }
 """By the service as boto3 names it, or the service and an action; where a service has several limits, the least that our
 calls meet. The rows of ec2, ecs, elb, elbv2, lambda and secretsmanager were compared with AWS's pages on throttling and
 quotas (docs.aws.amazon.com, 2026-11); the others are what such pages are known to say, or less, and not compared."""
 
 
-def rate(service: str, action: str) -> tuple[str, Rate]:
+def rate(service: str, action: str) -> tuple[str, CallRate]:
     """The bucket's name, and what it holds."""
     name = f"{service}.{action}"
     if name in RATES:

@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 from driftline.collectors.aws.events import origin
 from driftline.collectors.aws.events.logfile import insight, kind_of
-from driftline.collectors.aws.events.origin import NOBODY, Trust
+from driftline.collectors.aws.events.origin import NOBODY, TrustedOrigins
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.records import codec as wire
 
@@ -28,7 +28,7 @@ _IGNORED = ("ComplianceChangeNotification", "ConfigRulesEvaluationStarted", "Sch
 
 
 @dataclass(frozen=True)
-class Object:
+class S3Object:
     """A file in S3 to be read."""
 
     bucket: str
@@ -49,7 +49,7 @@ class Contents:
 
     records: list[dict[str, Any]] = field(default_factory=list)
     """CloudTrail records."""
-    objects: list[Object] = field(default_factory=list)
+    objects: list[S3Object] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
     """Configuration items of AWS Config."""
     findings: list[dict[str, Any]] = field(default_factory=list)
@@ -58,10 +58,10 @@ class Contents:
     """Elements that cannot be understood, or are not from whom they say; and why."""
     skipped: list[str] = field(default_factory=list)
     """Why something is passed over."""
-    trust: Trust = NOBODY
+    trust: TrustedOrigins = NOBODY
 
 
-def contents(body: str | bytes, trust: Trust = NOBODY) -> Contents:
+def contents(body: str | bytes, trust: TrustedOrigins = NOBODY) -> Contents:
     """What a message's body holds. Of several elements, one that cannot be understood is among the bad; raises Malformed
     where the whole is nothing known, or forged."""
     found = Contents(trust=trust)
@@ -146,7 +146,7 @@ def _bridged(document: Mapping[str, Any], found: Contents) -> None:
         raise Malformed("an event of EventBridge without a detail")
     if type_ in API_CALLS:
         found.records.append(origin.called(detail, service, account))
-    elif type_ == "Object Created":
+    elif type_ == "S3Object Created":
         bucket, object_ = detail.get("bucket"), detail.get("object")
         if not isinstance(bucket, dict) or not isinstance(object_, dict):
             raise Malformed("an event of S3 without bucket and object")
@@ -201,7 +201,7 @@ def _record(record: Any, found: Contents) -> None:
 def _stored(record: Mapping[str, Any], stored: Mapping[str, Any], found: Contents) -> None:
     """S3's notification of an object."""
     if record.get("eventSource") not in (None, "aws:s3"):
-        raise origin.Forged(f"a notification of S3 whose source is {origin.shown(record['eventSource'])}")  # fmt: skip
+        raise origin.ForgedEvent(f"a notification of S3 whose source is {origin.shown(record['eventSource'])}")  # fmt: skip
     bucket, object_, event = stored.get("bucket"), stored.get("object"), record.get("eventName")
     if not isinstance(bucket, dict) or not isinstance(object_, dict):
         raise Malformed("a notification of S3 without bucket and object")
@@ -226,7 +226,7 @@ def _object(bucket: Any, key: Any, version: Any, region: Any, found: Contents, k
         found.skipped.append(f"an object that is no log of changes: {key[-100:]}")
         return
     found.objects.append(
-        Object(bucket, key, version if isinstance(version, str) and version else None,
+        S3Object(bucket, key, version if isinstance(version, str) and version else None,
                region if isinstance(region, str) else None, kind)
     )  # fmt: skip
 

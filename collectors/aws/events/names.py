@@ -1,7 +1,7 @@
 """What an event calls a resource, as the uid that AWS keeps it under. Pure.
 
 One mechanism for every type: a row says what an id looks like, which spellings there are beside it and whether case
-counts (driftline.collectors.table.Named). A name from which no uid can be made is asked of what sweeps have seen; where they do not
+counts (driftline.collectors.table.NameSpelling). A name from which no uid can be made is asked of what sweeps have seen; where they do not
 know it either there is no uid."""
 
 import re
@@ -25,7 +25,7 @@ _ITEM = re.compile(r"\{item\.[^{}]+\}")
 _HOLE = re.compile(r"\{(\w+)\}")
 
 
-class Resolver(Protocol):
+class NameResolver(Protocol):
     """What sweeps have seen, for events that give only a name."""
 
     def uid(self, type: str, account: str, region: str, name: str) -> str | None:
@@ -35,7 +35,7 @@ class Resolver(Protocol):
         """Where a resource is that lives in a region and is listed globally (a bucket)."""
 
 
-class Nothing:
+class NoNames:
     """A resolver that has seen nothing."""
 
     def uid(self, type: str, account: str, region: str, name: str) -> str | None:  # noqa: ARG002
@@ -45,7 +45,7 @@ class Nothing:
         return None
 
 
-class Where(NamedTuple):
+class CallSite(NamedTuple):
     """Where a call was made: what a bare name is completed with."""
 
     account: str
@@ -53,7 +53,7 @@ class Where(NamedTuple):
     partition: str
 
 
-class Spelled(NamedTuple):
+class NameParts(NamedTuple):
     """A name taken apart. What it does not tell is None."""
 
     id: str
@@ -103,13 +103,13 @@ def _never(pattern: str) -> Any:
     return re2.compile(pattern)
 
 
-def spelled(kind: Kind, name: str) -> Spelled | None:
+def spelled(kind: Kind, name: str) -> NameParts | None:
     """A name in one of the type's spellings, taken apart; None for what is none of them."""
     return _spelled(kind.type, name) if len(name) <= LONGEST else None
 
 
 @lru_cache(maxsize=4096)
-def _spelled(type: str, name: str) -> Spelled | None:
+def _spelled(type: str, name: str) -> NameParts | None:
     kind = kinds()[type]
     arn = name.startswith("arn:")
     for number, (template, pattern) in enumerate(_spellings(kind.type)):
@@ -121,7 +121,7 @@ def _spelled(type: str, name: str) -> Spelled | None:
             suffix = (found.get("suffix") or "")[1:]
             if suffix.isalpha() and suffix.islower():
                 continue  # as well a word of the name: AWS adds letters of both kinds and digits
-            return Spelled(
+            return NameParts(
                 id.lower() if kind.named.case == "lower" else id, found.get("account"),
                 found.get("region"), found.get("partition"), number == 0,
             )  # fmt: skip
@@ -131,15 +131,15 @@ def _spelled(type: str, name: str) -> Spelled | None:
 def fits(kind: Kind, uid: str) -> bool:
     """Whether a uid can be one of the type's: of its form, as AWS keeps it."""
     found = spelled(kind, uid)
-    return found is not None and found.whole and filled(kind, found, Where("", "", "")) in (None, uid)  # fmt: skip
+    return found is not None and found.whole and filled(kind, found, CallSite("", "", "")) in (None, uid)  # fmt: skip
 
 
-def filled(kind: Kind, name: Spelled, where: Where) -> str | None:
+def filled(kind: Kind, name: NameParts, where: CallSite) -> str | None:
     """The uid that a name makes with where it was said; None where the form wants more than that."""
     return None if unknown_to_events(kind.type) else likely(kind, name, where)
 
 
-def likely(kind: Kind, name: Spelled, where: Where) -> str:
+def likely(kind: Kind, name: NameParts, where: CallSite) -> str:
     """The uid without what no event tells: what a reading by name is asked for under."""
     region = name.region or (where.region if kind.scope == "regional" else home(where.partition))
     holes = {
@@ -149,7 +149,7 @@ def likely(kind: Kind, name: Spelled, where: Where) -> str:
     return _HOLE.sub(lambda hole: holes.get(hole[1], ""), form(kind))
 
 
-def uid_of(kind: Kind, name: str, where: Where, resolver: Resolver, *, seen: bool = False) -> str | None:  # fmt: skip
+def uid_of(kind: Kind, name: str, where: CallSite, resolver: NameResolver, *, seen: bool = False) -> str | None:  # fmt: skip
     """The uid of what is called `name`; None where that is not certain. `seen`: only what sweeps have seen."""
     found = spelled(kind, name)
     if found is None:
@@ -185,7 +185,7 @@ def kept(arn: str) -> str:
     fields = arn.split(":")
     if fields[0] != "arn" or len(fields) < 6:
         return arn
-    where = Where(fields[4], fields[3], fields[1])
+    where = CallSite(fields[4], fields[3], fields[1])
     for kind in _by_service().get(fields[2], ()):
         if (found := spelled(kind, arn)) is not None:
             return arn if found.whole and unknown_to_events(kind.type) else filled(kind, found, where) or arn  # fmt: skip

@@ -34,12 +34,12 @@ ALSO = {"autoscaling": {"application-autoscaling", "autoscaling-plans"}}
 """Services whose calls CloudTrail records under another's name."""
 
 
-class Forged(Malformed):
+class ForgedEvent(Malformed):
     """Not from whom it says, as far as that can be seen. Nothing is done because of it."""
 
 
 @dataclass(frozen=True)
-class Trust:
+class TrustedOrigins:
     """What a user has said of who may tell what."""
 
     buckets: Collection[str] = ()
@@ -48,7 +48,7 @@ class Trust:
     """Accounts that tell findings of other accounts: delegated administrators of GuardDuty, Inspector, Security Hub."""
 
 
-NOBODY = Trust()
+NOBODY = TrustedOrigins()
 
 
 def shown(value: Any) -> str:
@@ -63,10 +63,10 @@ def writer(document: Mapping[str, Any]) -> str:
     source, type_ = document.get("source"), document.get("detail-type")
     match = _SOURCE.fullmatch(source) if isinstance(source, str) else None
     if match is None:
-        raise Forged(f"an event of EventBridge whose source is {shown(source)}: not written by AWS (aws.<service>)")  # fmt: skip
+        raise ForgedEvent(f"an event of EventBridge whose source is {shown(source)}: not written by AWS (aws.<service>)")  # fmt: skip
     service, wanted = match[1], WRITERS.get(str(type_))
     if wanted is not None and service != wanted:
-        raise Forged(
+        raise ForgedEvent(
             f"an event of EventBridge whose source is {source}: only aws.{wanted} writes {type_}"
         )
     return service
@@ -77,7 +77,7 @@ def called(record: Mapping[str, Any], service: str, account: Any) -> dict[str, A
     Raises Forged."""
     own = _DOMAIN.sub("", str(record.get("eventSource")))
     if not (_one(own, service) or service in ALSO.get(own, ())):
-        raise Forged(f"an event of EventBridge whose source is aws.{service} with a call of {shown(record.get('eventSource'))}")  # fmt: skip
+        raise ForgedEvent(f"an event of EventBridge whose source is aws.{service} with a call of {shown(record.get('eventSource'))}")  # fmt: skip
     return owned(record, account, "an event of EventBridge")
 
 
@@ -96,18 +96,22 @@ def owned(record: Mapping[str, Any], account: Any, way: str) -> dict[str, Any]:
             record
         )  # EventBridge always writes one; only a transformer in one's own rule leaves it out
     if not isinstance(account, str) or not account:
-        raise Forged(f"{way} without an account")
+        raise ForgedEvent(f"{way} without an account")
     if own is None:
         return {**record, "recipientAccountId": account}
     if own != account:
-        raise Forged(f"{way} of account {shown(account)} with a record of account {shown(own)}")
+        raise ForgedEvent(
+            f"{way} of account {shown(account)} with a record of account {shown(own)}"
+        )
     return dict(record)
 
 
-def told(own: Any, account: Any, trust: Trust, way: str = "an event of EventBridge") -> None:
+def told(
+    own: Any, account: Any, trust: TrustedOrigins, way: str = "an event of EventBridge"
+) -> None:
     """Whether an account may tell a finding of another. Raises Forged."""
     if own != account and account not in trust.administrators:
-        raise Forged(
+        raise ForgedEvent(
             f"{way} of account {shown(account)} with a finding of account {shown(own)} (is {shown(account)} a delegated"
             " administrator? name it in aws.events.administrators)"
         )
@@ -118,11 +122,11 @@ def item(found: Mapping[str, Any], account: str | None, way: str) -> None:
     names, if it names one. Raises Forged."""
     own = found.get("awsAccountId") or found.get("accountId")
     if account is not None and own != account:
-        raise Forged(f"{way} of account {shown(account)} with an item of account {shown(own)}")
+        raise ForgedEvent(f"{way} of account {shown(account)} with an item of account {shown(own)}")
     arn = found.get("ARN") or found.get("arn")
     match = _ARN.match(arn) if isinstance(arn, str) else None
     if match and match[1] != own:
-        raise Forged(f"an item of account {shown(own)} about a resource of account {match[1]}")
+        raise ForgedEvent(f"an item of account {shown(own)} about a resource of account {match[1]}")
 
 
 def account_of(key: str) -> str | None:
@@ -130,21 +134,21 @@ def account_of(key: str) -> str | None:
     Raises Forged for a folder of one account in that of another: whoever may write below the one speaks for the other."""
     found = set(_KEY.findall(key))
     if len(found) > 1:
-        raise Forged("a file in the folders of several accounts")
+        raise ForgedEvent("a file in the folders of several accounts")
     return found.pop() if found else None
 
 
-def file(bucket: str, key: str, trust: Trust, account: str | None = None) -> None:
+def file(bucket: str, key: str, trust: TrustedOrigins, account: str | None = None) -> None:
     """Whether a file is read that a notice names; `account`: of the EventBridge event that names it, if one does. Raises
     Forged.
 
     Every account has buckets of its own, writes into them what it likes, and AWS tells of it truly: an event of EventBridge
     is enough only for files about its own account."""
     if trust.buckets and bucket not in trust.buckets:
-        raise Forged(f"a notice of a file in bucket {shown(bucket)}, which is none of aws.events.queues' buckets")  # fmt: skip
+        raise ForgedEvent(f"a notice of a file in bucket {shown(bucket)}, which is none of aws.events.queues' buckets")  # fmt: skip
     own = account_of(key)
     if account is not None and not trust.buckets and own != account:
-        raise Forged(
+        raise ForgedEvent(
             f"an event of EventBridge of account {shown(account)} about a file of account {shown(own)} in bucket"
             f" {shown(bucket)} (is it your log bucket? name it in aws.events.queues[].buckets)"
         )

@@ -6,8 +6,8 @@ from typing import Any
 from driftline.collectors.aws.events import names
 from driftline.collectors.aws.events.record import (
     NO_RECORD,
-    Claim,
     Record,
+    RowMatch,
     account,
     claimed,
     failed,
@@ -47,7 +47,7 @@ def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
     return list(out.values())
 
 
-def _by_name(claim: Claim, record: Record, changes: Sequence[Change], about: dict[str, Any]) -> Iterator[Read]:  # fmt: skip
+def _by_name(claim: RowMatch, record: Record, changes: Sequence[Change], about: dict[str, Any]) -> Iterator[Read]:  # fmt: skip
     """Of a claim that named no resource: a reading of each name from which no uid can be made."""
     kind, place = claim.kind, where(claim, record)
     if claim.touch.seen or not names.uncertain(kind) or place.account != account(record) or any(c.type == kind.type for c in changes):  # fmt: skip

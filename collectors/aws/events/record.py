@@ -13,7 +13,7 @@ import orjson
 from driftline.collectors.aws.events import names
 from driftline.collectors.aws.events.actor import actor, by_aws, not_proven
 from driftline.collectors.aws.events.logfile import insight
-from driftline.collectors.aws.events.names import Resolver
+from driftline.collectors.aws.events.names import NameResolver
 from driftline.collectors.aws.places import places
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, Touch, kinds, value
@@ -42,7 +42,7 @@ TEXTS = ("eventID", "eventSource", "eventTime", "awsRegion", "recipientAccountId
 """Fields that say which event it is and where: of another form, they could name something else than AWS meant."""
 
 
-class Claim(NamedTuple):
+class RowMatch(NamedTuple):
     """A row's word on an event."""
 
     kind: Kind
@@ -51,18 +51,18 @@ class Claim(NamedTuple):
 
 
 @cache
-def claims() -> dict[tuple[str, str], list[Claim]]:
+def claims() -> dict[tuple[str, str], list[RowMatch]]:
     """Which rows an event concerns: by source and name."""
-    out: dict[tuple[str, str], list[Claim]] = {}
+    out: dict[tuple[str, str], list[RowMatch]] = {}
     for kind in kinds().values():
         for touch in kind.events:
             source = touch.source or SOURCES.get(kind.service, kind.service)
             for change, name in touch.names():
-                out.setdefault((source, name), []).append(Claim(kind, touch, change))
+                out.setdefault((source, name), []).append(RowMatch(kind, touch, change))
     return out
 
 
-def claimed(record: Record) -> Sequence[Claim]:
+def claimed(record: Record) -> Sequence[RowMatch]:
     """The rows' words on a record."""
     source = str(record.get("eventSource") or "").partition(".")[0]
     return claims().get((source, bare(record["eventName"])), ())
@@ -78,13 +78,13 @@ SOURCES = {
 
 
 @dataclass(frozen=True)
-class Reader:
+class ChangeReader:
     """How records are understood. `wanted`: which read-only and data events are kept (a detection names them);
     `source`: the way that they came by."""
 
     redactor: Redactor
     source: str
-    resolver: Resolver
+    resolver: NameResolver
     wanted: Callable[[Record], bool] = lambda _: False
 
     @wire.one_record(NO_RECORD)
@@ -158,7 +158,7 @@ class Reader:
         wire.shallow(data, wire.MAX_DEPTH - wire.WRAPPED)
         return self.redactor.event(keep, places())
 
-    def _touched(self, record: Record) -> Iterator[tuple[Claim, str, str, None]]:
+    def _touched(self, record: Record) -> Iterator[tuple[RowMatch, str, str, None]]:
         seen = set()
         for claim in claimed(record):
             if claim.touch.reach:
@@ -174,11 +174,11 @@ class Reader:
             return (told and told.region) or str(record.get("awsRegion") or "global")
         return self.resolver.region(uid) or "global"
 
-    def _uids(self, claim: Claim, record: Record) -> list[str]:
+    def _uids(self, claim: RowMatch, record: Record) -> list[str]:
         """Of the first path that names resources of the type, those; of one that a type has only once, that."""
         place = where(claim, record)
         if claim.touch.id is None:
-            uid = names.filled(claim.kind, names.Spelled("", None, None, None, False), place)
+            uid = names.filled(claim.kind, names.NameParts("", None, None, None, False), place)
             return [uid] if uid else []
         for found in named(claim, record):
             uids = [
@@ -190,7 +190,7 @@ class Reader:
         return []
 
 
-def named(claim: Claim, record: Record) -> Iterator[list[str]]:
+def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
     """What an event calls the resources of a claim, a path at a time."""
     for path in claim.touch.paths:
         found = searched(path, record)
@@ -209,12 +209,12 @@ def searched(path: str, record: Record) -> Any:
         return None
 
 
-def where(claim: Claim, record: Record) -> names.Where:
+def where(claim: RowMatch, record: Record) -> names.CallSite:
     """Where the resources of a claim are, as far as the event's names do not tell."""
     region = str(record.get("awsRegion") or "")
     who = record.get("userIdentity")
     owner = searched(claim.touch.owner, record) if claim.touch.owner else None
-    return names.Where(
+    return names.CallSite(
         owner if isinstance(owner, str) and re.fullmatch(r"\d{12}", owner) else account(record), region,
         names.partition(region, who.get("arn") if isinstance(who, dict) else None),
     )  # fmt: skip

@@ -10,13 +10,13 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 from driftline.collectors.aws.api.errors import ERRORS, trouble
-from driftline.collectors.aws.api.pacing import Stopped
-from driftline.collectors.aws.reread.resource import Again
-from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.aws.api.pacing import SweepStopped
+from driftline.collectors.aws.reread.resource import ResourceReader
+from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.base import known_from
 from driftline.collectors.batches import Batches
 from driftline.collectors.redact import safe
-from driftline.collectors.reread_queue import Rereads, Waiting, wish_of
+from driftline.collectors.reread_queue import PendingReread, RereadQueue, wish_of
 from driftline.pipeline.common.errors import Malformed, Undelivered, UserError
 from driftline.pipeline.kafka.client import consumer, read_compacted
 from driftline.pipeline.kafka.outages import Away
@@ -33,14 +33,14 @@ MOST_WAITING = 20_000
 Ended = tuple[str, Snapshot | Exception | None]
 
 
-class Reading:
+class RereadLoop:
     """One process's loop."""
 
-    def __init__(self, settings: Settings, again: Again, now: Callable[[], float] = time.time) -> None:  # fmt: skip
+    def __init__(self, settings: Settings, again: ResourceReader, now: Callable[[], float] = time.time) -> None:  # fmt: skip
         self._settings, self._again, self._now = settings, again, now
-        self.rereads = Rereads()
+        self.rereads = RereadQueue()
         self._ended: queue.Queue[Ended] = queue.Queue()
-        self._sender = Sender(settings.kafka)
+        self._sender = EventProducer(settings.kafka)
         session = int(settings.aws.events.session_timeout * 1000)
         self._consumer = consumer(settings.kafka, readers(PROVIDER), fetch_wait_max_ms=20, session_timeout_ms=session,
                                   heartbeat_interval_ms=session // 4, error_cb=Away(log, settings.kafka.bootstrap_servers))  # fmt: skip
@@ -92,7 +92,7 @@ class Reading:
             else:
                 self.rereads.wish(wish, slot, self._now())
 
-    def _read(self, one: Waiting) -> None:
+    def _read(self, one: PendingReread) -> None:
         """In a thread of its own: never raises."""
         wish = one.wish
         try:
@@ -133,7 +133,7 @@ class Reading:
         return len(ended)
 
     def _failed(self, uid: str, error: Exception) -> None:
-        if isinstance(error, Stopped):
+        if isinstance(error, SweepStopped):
             return  # it is not committed: who comes after reads it
         expected = isinstance(error, (*ERRORS, UserError, KafkaException, OSError))
         code = trouble(error).code if isinstance(error, ERRORS) else type(error).__name__

@@ -16,9 +16,16 @@ from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.to_json import plain
 from driftline.collectors.aws.events.names import spelled
 from driftline.collectors.aws.sweep.accounts import Accounts, accounts
-from driftline.collectors.aws.sweep.collect import Options, sweep
-from driftline.collectors.aws.sweep.read import GLOBAL, Context, Once, Vanished, items, resource
-from driftline.collectors.base import Emit, Known
+from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.read import (
+    GLOBAL,
+    CallCache,
+    ScopeContext,
+    Vanished,
+    items,
+    resource,
+)
+from driftline.collectors.base import Emit, PreviousSweep
 from driftline.collectors.table import Kind, kinds, text, value
 from driftline.pipeline.model import CloudAccount, Read, Snapshot, Unread
 
@@ -29,12 +36,12 @@ NAMED = 3600.0
 """Seconds after which the accounts' names are asked for again."""
 
 
-class Again:
+class ResourceReader:
     """Reads what is asked for. Its methods may be called side by side."""
 
     def __init__(
         self,
-        options: Options,
+        options: CollectOptions,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -77,19 +84,19 @@ class Again:
             )
         return found.model_copy(update={"source": "event", "sweep": None})
 
-    def scope(self, wish: Read, known: dict[str, Known], emit: Emit) -> None:
+    def scope(self, wish: Read, known: dict[str, PreviousSweep], emit: Emit) -> None:
         """A whole scope, as a sweep of its own. Raises what sweep raises."""
         region = [] if wish.region in ("*", GLOBAL) else [wish.region]
         options = replace(self._options, accounts=[wish.account], regions=region, types=[wish.type], shard=(0, 1))  # fmt: skip
         sweep(options, known, emit)
 
-    def _context(self, kind: Kind, wish: Read) -> Context:
+    def _context(self, kind: Kind, wish: Read) -> ScopeContext:
         account = self._account(wish.account)
         home = self._organization.home
         globally = kind.scope == "global"
-        return Context(
+        return ScopeContext(
             account, self._owner(wish.account), home if globally else wish.region, GLOBAL if globally else wish.region, "",
-            self._options.redactor, Once(), self._now,
+            self._options.redactor, CallCache(), self._now,
         )  # fmt: skip
 
     def _owner(self, id: str) -> CloudAccount:
@@ -107,7 +114,7 @@ class Again:
             return known[1]
 
 
-def single(kind: Kind, context: Context, uid: str, name: str | None = None) -> Snapshot | None:
+def single(kind: Kind, context: ScopeContext, uid: str, name: str | None = None) -> Snapshot | None:
     """One resource by its row; None where there is none of that uid, or of that name, or where it is another account's: its
     sweeps do not list it. Raises ERRORS."""
     if _elsewhere(uid, context.account.id):
@@ -139,7 +146,7 @@ def _elsewhere(uid: str, account: str) -> bool:
 
 
 def _candidates(
-    kind: Kind, context: Context, uid: str, name: str | None
+    kind: Kind, context: ScopeContext, uid: str, name: str | None
 ) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The items among which it is: by the narrowed call, or by the whole list."""
     fields = taken_apart(kind.uid, uid)

@@ -6,15 +6,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from driftline.collectors.aws.events.envelope import Object
+from driftline.collectors.aws.events.envelope import S3Object
 from driftline.collectors.aws.events.logfile import kind_of
-from driftline.collectors.aws.sources.dispatch import Heard
+from driftline.collectors.aws.sources.dispatch import DispatchOutcome
 
 _DAY = re.compile(r"/(20\d\d)/(\d\d)/(\d\d)/")
 AT_ONCE = 8
 
 
-def objects(client: Any, bucket: str, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[Object]:  # fmt: skip
+def objects(client: Any, bucket: str, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[S3Object]:  # fmt: skip
     """The log files below a prefix of the days of a time range (CloudTrail writes the day into the key; one whose key has
     none is taken). Raises ERRORS."""
     first = since.date() if since else date.min
@@ -27,7 +27,7 @@ def objects(client: Any, bucket: str, prefix: str, since: datetime | None, until
             if (day := _day(key)) and not first <= day <= last:
                 continue
             if kind_of(key) == "log":
-                yield Object(bucket, key)
+                yield S3Object(bucket, key)
 
 
 def _day(key: str) -> date | None:
@@ -39,10 +39,10 @@ def _day(key: str) -> date | None:
         return None
 
 
-def fill(found: Iterator[Object], work: Callable[[Object], Heard], told: Callable[[Object, Heard], None]) -> None:  # fmt: skip
+def fill(found: Iterator[S3Object], work: Callable[[S3Object], DispatchOutcome], told: Callable[[S3Object, DispatchOutcome], None]) -> None:  # fmt: skip
     """Reads them, several side by side, in order of their being told. Raises what reading one raises."""
     with ThreadPoolExecutor(AT_ONCE, "backfill") as pool:
-        waiting: list[tuple[Object, Any]] = []
+        waiting: list[tuple[S3Object, Any]] = []
         for object_ in found:
             waiting.append((object_, pool.submit(work, object_)))
             if len(waiting) >= 4 * AT_ONCE:

@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 
 import orjson
 from driftline.collectors.aws.events import logfile, origin, reported
-from driftline.collectors.aws.events.envelope import Object, contents
+from driftline.collectors.aws.events.envelope import S3Object, contents
 from driftline.collectors.aws.events.names import fits, kept
-from driftline.collectors.aws.events.origin import NOBODY, Forged, Trust
+from driftline.collectors.aws.events.origin import NOBODY, ForgedEvent, TrustedOrigins
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import Reader
-from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.folder.config import MAPPINGS, snapshot_of
 from driftline.collectors.folder.read import config_items
 from driftline.collectors.redact import Redactor
@@ -38,7 +38,7 @@ MOST_LETTERS = 100
 
 
 @dataclass
-class Heard:
+class DispatchOutcome:
     """What came of it."""
 
     events: int = 0
@@ -55,20 +55,20 @@ class Heard:
             yield f"{self.more} more of the same message or file", b""
 
 
-class Hearer:
+class EventDispatcher:
     """Understands contents and hands them to a sender. `open_` fetches an object; `asks` says whether an event is
     recent enough that its resource must be read again; `trust`, who may tell what."""
 
     def __init__(
-        self, sender: Sender, reader: Reader, redactor: Redactor, open_: Any, asks: Any = None, trust: Trust = NOBODY
+        self, sender: EventProducer, reader: ChangeReader, redactor: Redactor, open_: Any, asks: Any = None, trust: TrustedOrigins = NOBODY
     ) -> None:  # fmt: skip
         self._sender, self._reader, self._redactor, self._open = sender, reader, redactor, open_
         self._asks, self._trust = asks or (lambda _: True), trust
 
-    def message(self, body: str) -> Heard:
+    def message(self, body: str) -> DispatchOutcome:
         """A message of a queue. What it holds is with the sender after this, not yet flushed. Raises what fetching
         raises."""
-        heard = Heard()
+        heard = DispatchOutcome()
         try:
             found = contents(body, self._trust)
         except Malformed as why:
@@ -86,7 +86,9 @@ class Hearer:
         metrics.EVENTS.labels(self._reader.source, "skipped").inc(len(found.skipped))
         return heard
 
-    def object(self, object_: Object, heard: Heard, within: Within = lambda _: True) -> None:
+    def object(
+        self, object_: S3Object, heard: DispatchOutcome, within: Within = lambda _: True
+    ) -> None:
         """A file in S3; of a log file the records that lie `within`. Raises what fetching raises."""
         with self._open(object_) as file:
             packed = file.read(
@@ -102,7 +104,9 @@ class Hearer:
         except Malformed as why:
             self._refuse(heard, Malformed(f"{object_.name[:300]}: {why}"), b"")
 
-    def file(self, file: BinaryIO, key: str, heard: Heard, within: Within = lambda _: True) -> None:
+    def file(
+        self, file: BinaryIO, key: str, heard: DispatchOutcome, within: Within = lambda _: True
+    ) -> None:
         """A log file of CloudTrail. Raises Malformed where it is none."""
         some: list[dict[str, Any] | Malformed] = []
         for _, record in logfile.records(file, key):
@@ -117,7 +121,7 @@ class Hearer:
         """A body that could not be understood, as it may be kept: all of it hashed where it looks like a secret."""
         return orjson.dumps(self._redactor.config({"body": body.encode(errors="replace").decode()}))
 
-    def records(self, found: Iterable[dict[str, Any] | Malformed], heard: Heard) -> None:
+    def records(self, found: Iterable[dict[str, Any] | Malformed], heard: DispatchOutcome) -> None:
         """Events, to the sender; what a source itself could not understand is bad."""
         changes: list[Change] = []
         wishes: dict[str, Read] = {}
@@ -141,16 +145,18 @@ class Hearer:
         self._sender.reads(wishes.values())
         metrics.EVENTS.labels(self._reader.source, "change").inc(len(changes))
 
-    def _refuse(self, heard: Heard, why: Malformed, what: bytes, source: str | None = None) -> None:
+    def _refuse(
+        self, heard: DispatchOutcome, why: Malformed, what: bytes, source: str | None = None
+    ) -> None:
         """A record that is not acted on, to be buried."""
-        outcome = "forged" if isinstance(why, Forged) else "poison"
+        outcome = "forged" if isinstance(why, ForgedEvent) else "poison"
         metrics.EVENTS.labels(source or self._reader.source, outcome).inc()
         if len(heard.bad) < MOST_LETTERS:
             heard.bad.append((str(why), what))
         else:
             heard.more += 1
 
-    def _reported(self, found: Iterable[dict[str, Any]], heard: Heard) -> None:
+    def _reported(self, found: Iterable[dict[str, Any]], heard: DispatchOutcome) -> None:
         """Findings of other services, to the sender."""
         changes: list[Change] = []
         for document in found:
@@ -163,7 +169,7 @@ class Hearer:
         self._sender.changes(changes)
         metrics.EVENTS.labels(self._reader.source, "finding").inc(len(changes))
 
-    def _delivery(self, file: BinaryIO, key: str, heard: Heard) -> None:
+    def _delivery(self, file: BinaryIO, key: str, heard: DispatchOutcome) -> None:
         """A file that AWS Config wrote. Raises Malformed where it is none."""
         account = origin.account_of(key)
         for item in config_items(file):
@@ -176,7 +182,7 @@ class Hearer:
             else:
                 self._items([item], heard)
 
-    def _items(self, items: Iterable[dict[str, Any]], heard: Heard) -> None:
+    def _items(self, items: Iterable[dict[str, Any]], heard: DispatchOutcome) -> None:
         """Items of AWS Config, to the sender."""
         for item in items:
             metrics.EVENTS.labels("config", "item").inc()

@@ -12,8 +12,8 @@ from typing import Any
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.events import origin
-from driftline.collectors.aws.sources.dispatch import Heard, Hearer
-from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.aws.sources.dispatch import DispatchOutcome, EventDispatcher
+from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.redact import safe
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.ops import metrics
@@ -75,12 +75,12 @@ class Lookup:
             return why
 
 
-def poll(lookup: Lookup, sender: Sender, hearer: Hearer, stop: threading.Event, *, once: bool = False) -> None:  # fmt: skip
+def poll(lookup: Lookup, sender: EventProducer, hearer: EventDispatcher, stop: threading.Event, *, once: bool = False) -> None:  # fmt: skip
     """One scope's loop. Raises OSError where Kafka takes nothing more."""
     while not stop.is_set():
         began = time.monotonic()
         try:
-            heard = Heard()
+            heard = DispatchOutcome()
             some: list[dict[str, Any] | Malformed] = []
             for record in lookup.records(stop.wait):
                 some.append(record)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from driftline.collectors.aws.events.names import Nothing, spelled, uncertain
+from driftline.collectors.aws.events.names import NoNames, spelled, uncertain
 from driftline.collectors.aws.events.record import claims
 from driftline.collectors.table import Kind, kinds
 
@@ -21,7 +21,7 @@ def asked() -> dict[str, Kind]:
     return {type: kind for type, kind in kinds().items() if type in seen or uncertain(kind)}
 
 
-class Seen(Nothing):
+class UidIndex(NoNames):
     """Names as uids, of uids by type, account and region."""
 
     def __init__(self, uids: Iterable[tuple[str, str, str, Iterable[str]]] = ()) -> None:
@@ -52,7 +52,7 @@ def _key(kind: Kind, name: str) -> str:
     return name.casefold() if kind.named.case == "any" else name
 
 
-class Index(Seen):
+class SweepIndex(UidIndex):
     """What sweeps have seen. `load` gives uids by scope key (provider/account/region/type), as the sweeps topic has them."""
 
     def __init__(self, load: Callable[[], Mapping[str, set[str]]], clock: Callable[[], float] = time.monotonic) -> None:  # fmt: skip

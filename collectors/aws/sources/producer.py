@@ -16,7 +16,7 @@ PATIENCE = 60.0
 MOST_BYTES = 500_000
 
 
-class Sender:
+class EventProducer:
     """For one thread. What was given is safe only after flush()."""
 
     def __init__(self, kafka: Kafka, out: Any = None) -> None:

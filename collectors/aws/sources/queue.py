@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 from driftline.collectors.aws.api.errors import ERRORS
-from driftline.collectors.aws.events.envelope import Object
-from driftline.collectors.aws.sources.dispatch import Hearer
-from driftline.collectors.aws.sources.producer import Sender
+from driftline.collectors.aws.events.envelope import S3Object
+from driftline.collectors.aws.sources.dispatch import EventDispatcher
+from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.redact import safe
 from urllib3.exceptions import HTTPError
 
@@ -103,7 +103,7 @@ class Queue:
 
 
 def read(
-    queue: Queue, sender: Sender, hearer: Hearer, stop: threading.Event, *, once: bool = False,
+    queue: Queue, sender: EventProducer, hearer: EventDispatcher, stop: threading.Event, *, once: bool = False,
     pause: Callable[[float], Any] | None = None,
 ) -> None:  # fmt: skip
     """One reader's loop; `once`: until the queue is empty. Raises OSError where Kafka takes nothing more."""
@@ -125,7 +125,7 @@ def read(
         _handle(queue, sender, hearer, messages)
 
 
-def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dict[str, Any]]) -> None:  # fmt: skip
+def _handle(queue: Queue, sender: EventProducer, hearer: EventDispatcher, messages: Sequence[dict[str, Any]]) -> None:  # fmt: skip
     done, failed = [], []
     for message in messages:
         try:
@@ -150,11 +150,11 @@ def _handle(queue: Queue, sender: Sender, hearer: Hearer, messages: Sequence[dic
         log.warning("messages were not deleted", extra={"queue": queue.url, "why": safe(str(error))[:300]})  # fmt: skip
 
 
-def opener(client: Callable[[str | None], Any]) -> Callable[[Object], Any]:
+def opener(client: Callable[[str | None], Any]) -> Callable[[S3Object], Any]:
     """Fetches objects. `client` gives S3's client of a region."""
 
     @contextlib.contextmanager
-    def open_(object_: Object) -> Iterator[BinaryIO]:
+    def open_(object_: S3Object) -> Iterator[BinaryIO]:
         version = {"VersionId": object_.version} if object_.version else {}
         answer = client(object_.region).get_object(Bucket=object_.bucket, Key=object_.key, **version)  # fmt: skip
         with contextlib.closing(answer["Body"]) as body:

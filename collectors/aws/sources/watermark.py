@@ -27,7 +27,7 @@ MOST = 1000
 """Readers on one machine."""
 
 
-class Teller:
+class WatermarkReporter:
     """Writes the ticks of the sources of one process. `until` gives, for a source, the time (seconds since 1970) up to
     which all that was sent is dealt with; 0 where nothing is known yet. `reader`: the name of this process among those
     that read the same sources; a source has come as far as the last of them."""

@@ -14,12 +14,19 @@ from datetime import UTC, datetime
 from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.errors import ERRORS, NotOffered, trouble
 from driftline.collectors.aws.api.organization import Organization
-from driftline.collectors.aws.api.pacing import Stopped
+from driftline.collectors.aws.api.pacing import SweepStopped
 from driftline.collectors.aws.sweep import departed as left
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_known
-from driftline.collectors.aws.sweep.read import GLOBAL, Context, Once, Vanished, items, resource
-from driftline.collectors.aws.sweep.tally import Tally
-from driftline.collectors.base import Emit, Emitted, Known, Progress, Reading
+from driftline.collectors.aws.sweep.read import (
+    GLOBAL,
+    CallCache,
+    ScopeContext,
+    Vanished,
+    items,
+    resource,
+)
+from driftline.collectors.aws.sweep.tally import SweepProgress
+from driftline.collectors.base import Emit, Emitted, PreviousSweep, Progress, ScopeSweep
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.common.errors import Problem, UserError
@@ -33,7 +40,7 @@ AT_ONCE = 8
 
 
 @dataclass
-class Options:
+class CollectOptions:
     """What to sweep, and how hard."""
 
     accounts: Sequence[str] = ()
@@ -71,8 +78,8 @@ def in_shard(account: str, shard: tuple[int, int]) -> bool:
 
 
 def sweep(
-    options: Options,
-    known: Mapping[str, Known],
+    options: CollectOptions,
+    known: Mapping[str, PreviousSweep],
     emit: Emit,
     progress: Progress = lambda _: None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -105,7 +112,7 @@ def sweep(
         options.concurrency,
         stop,
     )
-    run = _Run(options, rows, organization, known, now, progress, stop)
+    run = _SweepRun(options, rows, organization, known, now, progress, stop)
     headers: list[Sweep] = []
     at, listed = now(), organization.listed() if "all" in options.accounts else {}
     accounts = _accounts(options, organization, listed)
@@ -119,7 +126,7 @@ def sweep(
     return sorted(headers, key=lambda header: header.scope.key)
 
 
-def accounts_of(options: Options, organization: Organization) -> list[Account]:
+def accounts_of(options: CollectOptions, organization: Organization) -> list[Account]:
     """The accounts that may be entered; the others are left out. Raises UserError."""
     found = []
     listed = organization.listed() if "all" in options.accounts else {}
@@ -129,14 +136,14 @@ def accounts_of(options: Options, organization: Organization) -> list[Account]:
     return found
 
 
-def regions_of(options: Options, organization: Organization, account: Account) -> list[str]:
+def regions_of(options: CollectOptions, organization: Organization, account: Account) -> list[str]:
     """The regions of an account to look at. Raises ERRORS."""
     wanted = [region for region in options.regions if region != "all"]
     return wanted or enabled_regions(account, organization.region)
 
 
 def _accounts(
-    options: Options, organization: Organization, listed: Mapping[str, bool]
+    options: CollectOptions, organization: Organization, listed: Mapping[str, bool]
 ) -> list[str]:
     wanted = list(options.accounts) or [organization.account]
     if "all" in wanted:
@@ -144,12 +151,12 @@ def _accounts(
     return [account for account in dict.fromkeys(wanted) if in_shard(account, options.shard)]
 
 
-class _Run:
+class _SweepRun:
     """One sweep's threads: accounts wait for their scopes, scopes for their resources. Each has a pool of its
     own, so that they cannot block each other."""
 
     def __init__(
-        self, options: Options, rows: Sequence[Kind], organization: Organization, known: Mapping[str, Known],
+        self, options: CollectOptions, rows: Sequence[Kind], organization: Organization, known: Mapping[str, PreviousSweep],
         now: Callable[[], datetime], progress: Progress, stop: threading.Event,
     ) -> None:  # fmt: skip
         self.options, self.rows, self.organization, self.known = options, rows, organization, known
@@ -161,13 +168,13 @@ class _Run:
         self.organization_id = self.accounts.organization if "all" in options.accounts else None
         self._out: queue.Queue[Emitted | BaseException | None] = queue.Queue(2000)
         self._stop = stop
-        self._tally = Tally(0)
+        self._tally = SweepProgress(0)
         self._scopes = ThreadPoolExecutor(options.concurrency, "scope")
         self._resources = ThreadPoolExecutor(options.concurrency, "resource")
 
     def records(self, accounts: Sequence[str], idle: Callable[[], None]) -> Iterator[Emitted]:
         """Everything that the sweep says, in the caller's thread. Ends its threads however it ends."""
-        self._tally = Tally(len(accounts))
+        self._tally = SweepProgress(len(accounts))
         thread = threading.Thread(target=self._all, args=(accounts,), daemon=True)
         thread.start()
         patience = 1.0  # who interrupts does not wait for a call that is under way
@@ -219,7 +226,7 @@ class _Run:
                     self._unseen(account, kind, region, error)
             self._tally.entered()
             return
-        once = Once()
+        once = CallCache()
         if not self.options.types:
             for gone in left.types(self.known, account, kinds(), self.now()):
                 self._put(gone)
@@ -240,7 +247,7 @@ class _Run:
         self._await(entered, GLOBAL, global_started)
 
     def _start(
-        self, account: Account, rows: Sequence[Kind], region: str, once: Once
+        self, account: Account, rows: Sequence[Kind], region: str, once: CallCache
     ) -> list[Future[None]]:
         if self._stop.is_set():
             return []
@@ -263,7 +270,7 @@ class _Run:
             for gone in left.regions(self.known, account.id, enabled, at):
                 self._put(gone)
             return enabled
-        except Stopped:
+        except SweepStopped:
             return []
         except ERRORS as error:
             for kind in regional:
@@ -285,10 +292,10 @@ class _Run:
             if region != SOMEWHERE and (region == GLOBAL or not only or region in only)
         )
 
-    def _reading(self, account: str, kind: Kind, region: str) -> Reading:
+    def _reading(self, account: str, kind: Kind, region: str) -> ScopeSweep:
         scope = Scope(provider="aws", account=account, region=region, type=kind.type)
-        known = self.known.get(scope.key, Known())
-        return Reading(
+        known = self.known.get(scope.key, PreviousSweep())
+        return ScopeSweep(
             scope, self.id, self.now(), known, self.organization_id or self.accounts.named(account),
             self.accounts.of(account), kind.class_,
         )  # fmt: skip
@@ -298,14 +305,14 @@ class _Run:
         self._failed(reading, "entering the account", error)
         self._end(reading)
 
-    def _failed(self, reading: Reading, doing: str, error: Exception) -> None:
+    def _failed(self, reading: ScopeSweep, doing: str, error: Exception) -> None:
         why = trouble(error)
         reading.failed(why.hidden, why.code, f"{doing}: {why.code}: {why.message}")
 
-    def _scope(self, account: Account, kind: Kind, region: str, once: Once) -> None:
+    def _scope(self, account: Account, kind: Kind, region: str, once: CallCache) -> None:
         reading = self._reading(account.id, kind, region)
         home = self.organization.home
-        context = Context(
+        context = ScopeContext(
             account, self.accounts.of(account.id), home if region == GLOBAL else region, region, self.id,
             self.options.redactor, once, self.now,
         )  # fmt: skip
@@ -321,15 +328,15 @@ class _Run:
             reading.answered = False
         except ERRORS as error:
             self._failed(reading, kind.listing.operation, error)
-        except (Stopped, RuntimeError) as error:
+        except (SweepStopped, RuntimeError) as error:
             if (
-                isinstance(error, Stopped) or self._stop.is_set()
+                isinstance(error, SweepStopped) or self._stop.is_set()
             ):  # a pool that was shut down takes no more
                 return
             self._failed(reading, kind.listing.operation, error)
         try:
             self._collect(reading, under_way)
-        except Stopped:
+        except SweepStopped:
             return
         if self._stop.is_set():
             return
@@ -338,13 +345,13 @@ class _Run:
         )
         self._end(reading)
 
-    def _collect(self, reading: Reading, under_way: list[Future[Snapshot | Vanished]]) -> None:
+    def _collect(self, reading: ScopeSweep, under_way: list[Future[Snapshot | Vanished]]) -> None:
         for future in under_way:
             if self._stop.is_set():
-                raise Stopped
+                raise SweepStopped
             try:
                 got = future.result()
-            except (Stopped, KeyboardInterrupt):
+            except (SweepStopped, KeyboardInterrupt):
                 raise
             except (
                 Exception
@@ -358,7 +365,7 @@ class _Run:
                 self._put(reading.saw(read))
         under_way.clear()
 
-    def _end(self, reading: Reading) -> None:
+    def _end(self, reading: ScopeSweep) -> None:
         for record in reading.end(self.now()):
             self._put(record)
 

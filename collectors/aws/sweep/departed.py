@@ -4,7 +4,7 @@ reads any more. Each only by a list that was answered whole; who was not asked f
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from driftline.collectors.base import Known
+from driftline.collectors.base import PreviousSweep
 from driftline.pipeline.model import Gone
 
 AWS = "aws"
@@ -15,7 +15,7 @@ the account, unless nobody has for so long: sweeps are at most twelve hours apar
 
 
 def accounts(
-    known: Mapping[str, Known], listed: Collection[str], organization: str | None, mine: Collection[str], at: datetime
+    known: Mapping[str, PreviousSweep], listed: Collection[str], organization: str | None, mine: Collection[str], at: datetime
 ) -> Iterator[Gone]:  # fmt: skip
     """Accounts that were swept and that the organization's list (of `at`), suspended ones with it, names no more. `mine`:
     the accounts among those known that this collector is about."""
@@ -31,7 +31,7 @@ def accounts(
 
 
 def regions(
-    known: Mapping[str, Known], account: str, enabled: Collection[str], at: datetime
+    known: Mapping[str, PreviousSweep], account: str, enabled: Collection[str], at: datetime
 ) -> Iterator[Gone]:
     """Regions of an account that were swept and that its list of enabled ones names no more."""
     if not enabled:
@@ -42,10 +42,10 @@ def regions(
 
 
 def types(
-    known: Mapping[str, Known], account: str, table: Collection[str], at: datetime
+    known: Mapping[str, PreviousSweep], account: str, table: Collection[str], at: datetime
 ) -> Iterator[Gone]:
     """Types of an account that were swept and that this version reads no more, nor another one that still runs."""
-    swept: dict[str, list[Known]] = {}
+    swept: dict[str, list[PreviousSweep]] = {}
     for (a, _, type_), one in _scopes(known):
         if a == account and type_ not in table:
             swept.setdefault(type_, []).append(one)
@@ -53,17 +53,19 @@ def types(
         yield Gone(provider=AWS, account=account, type=type_, reason="type_removed", at=at)
 
 
-def _unclaimed(scopes: Collection[Known], at: datetime) -> bool:
+def _unclaimed(scopes: Collection[PreviousSweep], at: datetime) -> bool:
     """Whether nobody has swept any of them for so long that nobody will."""
     times = [time for one in scopes if (time := one.swept_at or one.completed_at)]
     return bool(times) and max(times) < at - UNCLAIMED
 
 
-def known_accounts(known: Mapping[str, Known]) -> set[str]:
+def known_accounts(known: Mapping[str, PreviousSweep]) -> set[str]:
     return {account for (account, _, _), _ in _scopes(known)}
 
 
-def _scopes(known: Mapping[str, Known]) -> Iterator[tuple[tuple[str, str, str], Known]]:
+def _scopes(
+    known: Mapping[str, PreviousSweep],
+) -> Iterator[tuple[tuple[str, str, str], PreviousSweep]]:
     """AWS's scopes: account, region and type, and what is known of each."""
     for key, one in known.items():
         steps = key.split("/", 3)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from driftline.collectors.aws.api.client import Account
-from driftline.collectors.aws.api.errors import ERRORS, Trouble, trouble
+from driftline.collectors.aws.api.errors import ERRORS, CallFailure, trouble
 from driftline.collectors.aws.api.to_json import decoded, plain, size, tags_of
 from driftline.collectors.aws.sweep.joins import JOINS, policies
 from driftline.collectors.redact import Redactor
@@ -17,7 +17,7 @@ from driftline.pipeline.model import CloudAccount, Part, Related, Snapshot, Unre
 
 MOST_BYTES = 900_000
 GLOBAL = "global"
-Answer = tuple[Any, Trouble | None, datetime]
+Answer = tuple[Any, CallFailure | None, datetime]
 """A part's value, or why there is none, and the time before the call."""
 
 
@@ -30,7 +30,7 @@ class Vanished(NamedTuple):
     the list did not know it."""
 
 
-class Context(NamedTuple):
+class ScopeContext(NamedTuple):
     """What a reading of one scope stands in."""
 
     account: Account
@@ -42,7 +42,7 @@ class Context(NamedTuple):
     """The scope's: the region, or `global`."""
     sweep: str
     redactor: Redactor
-    once: "Once"
+    once: "CallCache"
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def holes(self, item: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +56,7 @@ class Context(NamedTuple):
         }
 
 
-class Once:
+class CallCache:
     """Answers that are the same for a whole account, or a region of it, asked for once."""
 
     def __init__(self) -> None:
@@ -72,11 +72,11 @@ class Once:
 
 
 @dataclass
-class Gathered:
+class ResourceReading:
     """One resource while it is read."""
 
     kind: Kind
-    context: Context
+    context: ScopeContext
     holes: dict[str, Any]
     region: str
     """Where its details are asked for."""
@@ -97,7 +97,7 @@ class Gathered:
         return plain(self.context.account.call(service, self.region, operation, filled))
 
 
-def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
+def items(kind: Kind, context: ScopeContext) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The listed items, each with the time before its page was asked for. Raises ERRORS."""
     try:
         yield from _all(kind, context)
@@ -106,7 +106,7 @@ def items(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], dateti
             raise
 
 
-def _all(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetime]]:
+def _all(kind: Kind, context: ScopeContext) -> Iterator[tuple[dict[str, Any], datetime]]:
     under = kind.listing.under
     if under is None:
         yield from _items(kind, context, {})
@@ -120,7 +120,7 @@ def _all(kind: Kind, context: Context) -> Iterator[tuple[dict[str, Any], datetim
 
 
 def _items(
-    kind: Kind, context: Context, parent: dict[str, Any]
+    kind: Kind, context: ScopeContext, parent: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], datetime]]:
     for listed, at in _asked(kind, context, kind.listing, parent):
         item = parent | listed
@@ -129,7 +129,7 @@ def _items(
 
 
 def _asked(
-    kind: Kind, context: Context, call: ListCall | Under, parent: dict[str, Any]
+    kind: Kind, context: ScopeContext, call: ListCall | Under, parent: dict[str, Any]
 ) -> Iterator[tuple[dict[str, Any], datetime]]:
     """The items of a paged call."""
     holes = context.holes({}) | {"parent": parent}
@@ -144,13 +144,13 @@ def _asked(
 
 
 def resource(
-    kind: Kind, context: Context, item: dict[str, Any], listed_at: datetime
+    kind: Kind, context: ScopeContext, item: dict[str, Any], listed_at: datetime
 ) -> Snapshot | Vanished:
     """One resource whole. A call that does not find it hides its own part only: it may have asked for something else,
     and the list has named it. Raises what is our own fault (a row that does not fit its answers), and ERRORS where the
     call failed that tells the uid."""
     holes = context.holes(item)
-    whole = Gathered(kind, context, holes, context.region)
+    whole = ResourceReading(kind, context, holes, context.region)
     why = _listed(whole, item, listed_at)
     uid = text(kind.uid, holes)
     region = str(value(kind.region, holes) or GLOBAL) if kind.region else context.scope_region
@@ -185,7 +185,9 @@ def resource(
     return Vanished(uid, read) if missing and not whole.parts else read
 
 
-def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Trouble | None:
+def _listed(
+    whole: ResourceReading, item: dict[str, Any], listed_at: datetime
+) -> CallFailure | None:
     """Makes the listed item whole, and its part."""
     kind, row = whole.kind, whole.kind.listing
     for complete in kind.complete:
@@ -207,7 +209,7 @@ def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Troub
             return why
         added = value(complete.value, answer)
         if added is None:
-            return Trouble("gone", "", "")
+            return CallFailure("gone", "", "")
         item |= added
     if not row.keep:
         return None
@@ -222,7 +224,7 @@ def _listed(whole: Gathered, item: dict[str, Any], listed_at: datetime) -> Troub
     return None
 
 
-def _detail(whole: Gathered, detail: Detail) -> Answer:
+def _detail(whole: ResourceReading, detail: Detail) -> Answer:
     context, kind = whole.context, whole.kind
     if detail.given and not value(detail.given, whole.holes):
         return None, None, context.now()
@@ -234,7 +236,7 @@ def _detail(whole: Gathered, detail: Detail) -> Answer:
     return _ask(whole, detail)
 
 
-def _joined(whole: Gathered, detail: Detail, join: str) -> Answer:
+def _joined(whole: ResourceReading, detail: Detail, join: str) -> Answer:
     def asked() -> Answer:
         got, why, at = _ask(whole, detail)
         return (policies(got) if why is None else None), why, at
@@ -243,7 +245,7 @@ def _joined(whole: Gathered, detail: Detail, join: str) -> Answer:
     return (JOINS[join](known, whole.config) if why is None else None), why, at
 
 
-def _ask(whole: Gathered, detail: Detail) -> Answer:
+def _ask(whole: ResourceReading, detail: Detail) -> Answer:
     kind, at = whole.kind, whole.context.now()
     service = detail.service or kind.service
     try:
@@ -260,7 +262,7 @@ def _ask(whole: Gathered, detail: Detail) -> Answer:
     except ERRORS as error:
         return None, trouble(error, detail.absent, kind.gone, detail.absent_text or ""), at
     except Malformed as error:
-        return None, Trouble("failed", "Malformed", str(error)), at
+        return None, CallFailure("failed", "Malformed", str(error)), at
     if detail.each is None:
         return got, None, at
     return _each(whole, detail.each, service, got or [], at)
@@ -278,7 +280,9 @@ def _dropped(got: Any, paths: Collection[str]) -> Any:
     return {key: _dropped(item, below[key]) for key, item in got.items() if key not in paths}
 
 
-def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: datetime) -> Answer:
+def _each(
+    whole: ResourceReading, each: Each, service: str, elements: list[Any], at: datetime
+) -> Answer:
     """A call for every element. One that cannot be read hides the part: half of a list is not the list."""
     out: dict[str, Any] = {}
     for element in elements:
@@ -286,7 +290,7 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
         if each.only and not value(each.only, holes):
             continue
         region = (each.region and value(each.region, holes)) or whole.region
-        asking = Gathered(whole.kind, whole.context, holes, region)
+        asking = ResourceReading(whole.kind, whole.context, holes, region)
         try:
             answer = asking.ask(each.service or service, each.operation, each.params)
             got = value(each.value, answer)
@@ -299,7 +303,7 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
                 return None, why, at
             got = None
         except Malformed as error:
-            return None, Trouble("failed", "Malformed", str(error)), at
+            return None, CallFailure("failed", "Malformed", str(error)), at
         if each.into is None:
             out[str(element)] = got
         else:
@@ -307,7 +311,7 @@ def _each(whole: Gathered, each: Each, service: str, elements: list[Any], at: da
     return (elements if each.into else out), None, at
 
 
-def _tags(whole: Gathered) -> dict[str, str]:
+def _tags(whole: ResourceReading) -> dict[str, str]:
     row, kind = whole.kind.tags, whole.kind
     if row is None:
         return {}
@@ -325,7 +329,7 @@ def _tags(whole: Gathered) -> dict[str, str]:
     return tags_of(value(row.value, answer))
 
 
-def _limit(config: dict[str, Any], whole: Gathered) -> None:
+def _limit(config: dict[str, Any], whole: ResourceReading) -> None:
     """Gives up parts that cannot travel, and the largest where the whole would not fit; says so as unread."""
     sizes: dict[str, int] = {}
     lost: list[str] = []

@@ -3,7 +3,7 @@
 import threading
 
 
-class Tally:
+class SweepProgress:
     """Counts for a progress line. Called from many threads. An account's scopes count once its regions are known."""
 
     def __init__(self, accounts: int) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from driftline.collectors.aws.terraform.document import Document, Kind, Resource, as_written, opened
-from driftline.collectors.aws.terraform.groups import APART, EXCLUSIVE, Groups
+from driftline.collectors.aws.terraform.groups import APART, EXCLUSIVE, SecurityGroups
 from driftline.collectors.aws.terraform.marks import ABSENT, at, path_of
-from driftline.collectors.aws.terraform.owners import Unowned
+from driftline.collectors.aws.terraform.owners import OwnerUnknown
 from driftline.collectors.aws.terraform.principals import PARTS, SHARED, Principals
-from driftline.collectors.aws.terraform.reader import Choices, Reader
+from driftline.collectors.aws.terraform.reader import CompareOptions, TerraformReader
 from driftline.pipeline.common.files import shipped
 from driftline.pipeline.compare.equivalence import nothing, parsed
 from driftline.pipeline.model import Baseline
@@ -24,7 +24,7 @@ NO_CODE = "the file has no configuration: what code sets is not told from what w
 
 
 @dataclass
-class Found:
+class TerraformResult:
     """What a file came to."""
 
     kind: Kind
@@ -51,7 +51,7 @@ def mapping() -> dict[str, dict[str, Any]]:
 def read(
     path: Path, workspace: str, ignored: Sequence[str], now: datetime, *, claims: bool = False,
     sets: Sequence[str] = (), partition: str = "aws",
-) -> Found:  # fmt: skip
+) -> TerraformResult:  # fmt: skip
     """A plan (`terraform show -json`), a state of the same form, or a state file. `ignored`: ADDRESS.ATTRIBUTE, * for any
     text; `sets`: of these code sets what the plan does not show as set. `claims`: what the workspace's groups, roles, users
     have and it does not declare is a difference too. `partition`: of buckets of which the plan does not say it.
@@ -59,13 +59,15 @@ def read(
     Raises UserError where the file is none of these."""
     document = opened(path)
     with as_written(path):
-        reader = Reader(document, Choices(ignored, sets, claims, partition))
+        reader = TerraformReader(document, CompareOptions(ignored, sets, claims, partition))
         _all(reader, document.resources)
         return _found(document, reader, workspace, now)
 
 
-def _found(document: Document, reader: Reader, workspace: str, now: datetime) -> Found:
-    found = Found(
+def _found(
+    document: Document, reader: TerraformReader, workspace: str, now: datetime
+) -> TerraformResult:
+    found = TerraformResult(
         document.kind, not_compared=reader.told(), partial=document.partial, serial=document.serial, lineage=document.lineage
     )  # fmt: skip
     if document.kind == "declared" and document.code is None:
@@ -81,8 +83,8 @@ def _found(document: Document, reader: Reader, workspace: str, now: datetime) ->
     return found
 
 
-def _all(reader: Reader, resources: Iterable[Resource]) -> None:
-    groups, principals = Groups(reader, resources), Principals(reader)
+def _all(reader: TerraformReader, resources: Iterable[Resource]) -> None:
+    groups, principals = SecurityGroups(reader, resources), Principals(reader)
     parts = []
     for one in resources:
         row = mapping().get(one.type)
@@ -107,11 +109,11 @@ def _all(reader: Reader, resources: Iterable[Resource]) -> None:
             reader.skip(one, "code sets nothing of it that is compared")
 
 
-def _take(reader: Reader, groups: Groups, principals: Principals, row: Mapping[str, Any], one: Resource) -> None:  # fmt: skip
+def _take(reader: TerraformReader, groups: SecurityGroups, principals: Principals, row: Mapping[str, Any], one: Resource) -> None:  # fmt: skip
     """One resource by its row."""
     try:
         uid, assumed = _uid(reader, row, one)
-    except Unowned as why:
+    except OwnerUnknown as why:
         return reader.skip(one, str(why))
     if assumed:
         reader.skip(one, assumed)
@@ -136,21 +138,21 @@ def _take(reader: Reader, groups: Groups, principals: Principals, row: Mapping[s
     return _rest(reader, one, told)
 
 
-def _uid(reader: Reader, row: Mapping[str, Any], one: Resource) -> tuple[str, str]:
+def _uid(reader: TerraformReader, row: Mapping[str, Any], one: Resource) -> tuple[str, str]:
     """Of which resource it speaks, and what was assumed for that. Raises Unowned."""
     if "of" in row:
         type_, attributes, name = row["of"]
         return reader.owners.find(one, type_, attributes, one.values.get(name)), ""
     if "bucket" in row:
         if not (bucket := one.values.get(row["bucket"])):
-            raise Unowned("its bucket is not known before it is applied")
+            raise OwnerUnknown("its bucket is not known before it is applied")
         return reader.owners.bucket(one, str(bucket))
     if not (arn := one.values.get("arn")):
-        raise Unowned("its ARN is not known before it is applied")
+        raise OwnerUnknown("its ARN is not known before it is applied")
     return str(arn), ""
 
 
-def _compared(reader: Reader, one: Resource, text: str, computed: frozenset[str]) -> bool:
+def _compared(reader: TerraformReader, one: Resource, text: str, computed: frozenset[str]) -> bool:
     why = reader.status(one, text, computed=text in computed or text.partition("[")[0] in computed)
     if why:
         reader.skip(one, why, text)
@@ -165,7 +167,7 @@ def _value(value: Any, translated: Mapping[Any, Any]) -> Any:
     return translated.get(key, value) if translated and isinstance(key, str) else value
 
 
-def _document(reader: Reader, one: Resource, uid: str, type_: str, pointer: str, attribute: str) -> None:  # fmt: skip
+def _document(reader: TerraformReader, one: Resource, uid: str, type_: str, pointer: str, attribute: str) -> None:  # fmt: skip
     document = parsed(one.values.get(attribute))
     if isinstance(document, dict | list):
         reader.expect(uid, type_, one, pointer, document)
@@ -175,7 +177,7 @@ def _document(reader: Reader, one: Resource, uid: str, type_: str, pointer: str,
         reader.skip(one, "no JSON", attribute)
 
 
-def _rest(reader: Reader, one: Resource, told: set[str]) -> None:
+def _rest(reader: TerraformReader, one: Resource, told: set[str]) -> None:
     """Tells of the attributes that no row names: those that code sets, or may set by dynamic blocks; where there is no code,
     those that say something."""
     block = reader.block(one)

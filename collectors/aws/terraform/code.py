@@ -21,7 +21,7 @@ _RANGE = re.compile(r"[0-9A-Fa-f.:]{2,45}/\d{1,3}")
 _OWN = ("var", "local", "each", "count", "module", "path", "self", "terraform")
 
 
-class Said(Enum):
+class ValueSource(Enum):
     """Whether code sets a value."""
 
     SET = "set"
@@ -45,7 +45,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Block:
+class ResourceBlock:
     """A resource's block in the code."""
 
     code: "Code"
@@ -66,7 +66,7 @@ class Code:
         configuration = data["configuration"] or {}
         self._providers: Mapping[str, Any] = configuration.get("provider_config") or {}
         self._inputs = data.get("variables") or {}
-        self._blocks: dict[str, Block] = {}
+        self._blocks: dict[str, ResourceBlock] = {}
         self._values: dict[str, list[Mapping[str, Any]]] = {}
         for address, one in values:
             self._values.setdefault(without_keys(address), []).append(one)
@@ -81,13 +81,13 @@ class Code:
                 single = module.single and not {"count_expression", "for_each_expression"} & one.keys()  # fmt: skip
                 provider = one.get("provider_config_key") or ""
                 each = (one.get("for_each_expression") or {}).get("constant_value", UNKNOWN)
-                self._blocks[module.prefix + one["address"]] = Block(self, one.get("expressions") or {}, module, provider, single, each)  # fmt: skip
+                self._blocks[module.prefix + one["address"]] = ResourceBlock(self, one.get("expressions") or {}, module, provider, single, each)  # fmt: skip
         for name, call in (own.get("module_calls") or {}).items():
             single = module.single and not {"count_expression", "for_each_expression"} & call.keys()
             below = Module(f"{module.prefix}module.{name}.", module, call.get("expressions") or {}, {}, single)  # fmt: skip
             self._walk(call.get("module") or {}, below)
 
-    def block(self, address: str) -> Block | None:
+    def block(self, address: str) -> ResourceBlock | None:
         return self._blocks.get(without_keys(address))
 
     def region(self, provider: str) -> Any:
@@ -103,24 +103,32 @@ class Code:
         """The addresses of which there must be exactly one."""
         return {address for address, block in self._blocks.items() if block.single}
 
-    def said(self, block: Block, path: Path, planned: Any, *, computed: bool, key: str | int | None = None) -> Said:  # fmt: skip
+    def said(self, block: ResourceBlock, path: Path, planned: Any, *, computed: bool, key: str | int | None = None) -> ValueSource:  # fmt: skip
         """Whether code sets the value at a path. `planned`: what the plan has there. `computed`: what is not set keeps the
         value that the cloud has; of other attributes a plan has what code says, or their default. `key`: the instance's."""
         expression, rest = _walked(block.expressions, path)
         if expression is ABSENT:
             # dynamic blocks are not in a configuration: but where nothing is computed, only code makes blocks
             there = path[0] not in block.expressions and len(path) > 1 and not computed and planned is not ABSENT  # fmt: skip
-            return Said.SET if there else Said.UNSET
+            return ValueSource.SET if there else ValueSource.UNSET
         if not isinstance(expression, dict):
-            return Said.SET if self._made(block, expression, planned, key) else Said.UNSET
+            return (
+                ValueSource.SET
+                if self._made(block, expression, planned, key)
+                else ValueSource.UNSET
+            )
         if "constant_value" in expression:
             constant = at(expression["constant_value"], rest)
             if constant is None or constant is ABSENT:
-                return Said.UNSET
-            return Said.SET if planned is ABSENT or alike(constant, planned) else Said.KEPT
+                return ValueSource.UNSET
+            return (
+                ValueSource.SET
+                if planned is ABSENT or alike(constant, planned)
+                else ValueSource.KEPT
+            )
         references = _bases(expression.get("references") or ())
         if not references:  # of functions and constants
-            return Said.UNSURE if rest and computed else Said.SET
+            return ValueSource.UNSURE if rest and computed else ValueSource.SET
         each = UNKNOWN if block.each is UNKNOWN or key is None else at(block.each, (key,))
         found = [
             _stepped(each, path_of(one)[2:]) if one.startswith("each.value") else self.value(one, block.module)
@@ -128,26 +136,30 @@ class Code:
         ]  # fmt: skip
         return self._referred(references, found, planned, computed)
 
-    def _referred(self, references: list[str], found: list[Any], planned: Any, computed: bool) -> Said:  # fmt: skip
+    def _referred(self, references: list[str], found: list[Any], planned: Any, computed: bool) -> ValueSource:  # fmt: skip
         """`found`: what the references come to."""
         if len(found) == 1 and found[0] not in (UNKNOWN, PRESENT) and planned is not ABSENT:
             if found[0] is None:
-                return Said.UNSET
+                return ValueSource.UNSET
             if alike(found[0], planned):
-                return Said.SET
+                return ValueSource.SET
             if all(isinstance(parsed(one), dict) for one in (found[0], planned)):
-                return Said.KEPT  # one document is taken as it is
+                return ValueSource.KEPT  # one document is taken as it is
             if not computed and (form := _form(found[0])) and form == _form(planned):
-                return Said.UNSURE
+                return ValueSource.UNSURE
         if not computed:
-            return Said.SET
+            return ValueSource.SET
         known = [one for one in found if one not in (UNKNOWN, PRESENT, None)]
         if planned is not ABSENT and any(alike(one, planned) for one in known):
-            return Said.SET
+            return ValueSource.SET
         pairs = zip(references, found, strict=True)
-        return Said.SET if all(_speaks(*pair, planned) for pair in pairs) else Said.UNSURE
+        return (
+            ValueSource.SET
+            if all(_speaks(*pair, planned) for pair in pairs)
+            else ValueSource.UNSURE
+        )
 
-    def _made(self, block: Block, blocks: Any, planned: Any, key: str | int | None) -> bool:
+    def _made(self, block: ResourceBlock, blocks: Any, planned: Any, key: str | int | None) -> bool:
         """Whether the blocks that a plan has can all be those that code has: none more, and none with another value."""
         if not isinstance(planned, list) or not isinstance(blocks, list):
             return True
@@ -155,11 +167,11 @@ class Code:
             any(self._is(replace(block, expressions=one), there, key) for one in blocks) for there in planned
         )  # fmt: skip
 
-    def _is(self, block: Block, there: Any, key: str | int | None) -> bool:
+    def _is(self, block: ResourceBlock, there: Any, key: str | int | None) -> bool:
         """Whether a planned block can be this one of code."""
         for name, value in there.items():
             said = self.said(block, (name,), value, computed=False, key=key)
-            if not (said is Said.SET or (said is Said.UNSET and (nothing(value) or value is False))):  # fmt: skip
+            if not (said is ValueSource.SET or (said is ValueSource.UNSET and (nothing(value) or value is False))):  # fmt: skip
                 return False
         return True
 

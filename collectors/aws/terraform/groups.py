@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from driftline.collectors.aws.terraform.document import Resource
-from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
+from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, TerraformReader
 from driftline.pipeline.compare.equivalence import network, ports_of
 
 APART = {
@@ -19,10 +19,10 @@ WAYS = {"ingress": "/group/IpPermissions", "egress": "/group/IpPermissionsEgress
 ELSEWHERE = "its rules may be made elsewhere too (--claims: these are all)"
 
 
-class Groups:
+class SecurityGroups:
     """The groups of one file, and the rules that are resources of their own."""
 
-    def __init__(self, reader: Reader, resources: Iterable[Resource]) -> None:
+    def __init__(self, reader: TerraformReader, resources: Iterable[Resource]) -> None:
         self.reader = reader
         self.single: dict[str, dict[str, list[Resource]]] = {}
         self.whole: dict[tuple[str, str], bool] = {}

@@ -9,11 +9,11 @@ from driftline.collectors.aws.terraform.document import Resource
 BUCKET = "aws_s3_bucket"
 
 
-class Unowned(Exception):
+class OwnerUnknown(Exception):
     """Why it is not known whose part this is."""
 
 
-class Owners:
+class ResourceOwners:
     """The resources of one file, by what others name them by."""
 
     def __init__(self, resources: Iterable[Resource], code: Code | None, partition: str) -> None:
@@ -44,15 +44,15 @@ class Owners:
             for owner in self._named.get((type_, attribute, str(name)), ())
         }
         if not found:
-            raise Unowned(f"its {type_} {name} is not in this workspace")
+            raise OwnerUnknown(f"its {type_} {name} is not in this workspace")
         arns = {str(owner.values.get("arn") or "") for owner in found.values()}
         if "" in arns:
-            raise Unowned(f"its {type_} {name} has no ARN before it is applied")
+            raise OwnerUnknown(f"its {type_} {name} has no ARN before it is applied")
         if self._code:
             own = self._provider(one)
             arns = {str(owner.values["arn"]) for owner in found.values() if self._together(own, self._provider(owner))}  # fmt: skip
         if len(arns) != 1:
-            raise Unowned(
+            raise OwnerUnknown(
                 f"it is not known in which account its {type_} {name} is: "
                 + ("several have this name" if len(found) > 1 else "another provider made it")
             )
@@ -76,7 +76,7 @@ class Owners:
         partition, assumed = self._partition_of(one)
         arn = f"arn:{partition}:s3:::{name}"
         if arns and (assumed or arn not in arns):
-            raise Unowned(f"it is not known which of the buckets {name} it is of")
+            raise OwnerUnknown(f"it is not known which of the buckets {name} it is of")
         return arn, assumed
 
     def _partition_of(self, one: Resource) -> tuple[str, str]:
@@ -89,7 +89,7 @@ class Owners:
             if len(known) == 1:
                 return next(iter(known)), ""
             if known:
-                raise Unowned("it is not known in which partition its bucket is: the plan has resources in several")  # fmt: skip
+                raise OwnerUnknown("it is not known in which partition its bucket is: the plan has resources in several")  # fmt: skip
         return self._partition, f"its partition is not in the plan: taken as {self._partition} (--partition)"  # fmt: skip
 
     def _region(self, provider: str) -> object:

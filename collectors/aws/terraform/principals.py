@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from driftline.collectors.aws.terraform.document import Resource
-from driftline.collectors.aws.terraform.owners import Unowned
-from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, Reader
+from driftline.collectors.aws.terraform.owners import OwnerUnknown
+from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, TerraformReader
 from driftline.pipeline.compare.diff import escaped
 from driftline.pipeline.compare.equivalence import parsed
 
@@ -44,7 +44,7 @@ class Principal:
 class Principals:
     """The principals of one file."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: TerraformReader) -> None:
         self.reader = reader
         self.known: dict[str, Principal] = {}
 
@@ -102,7 +102,7 @@ class Principals:
     def _part(self, one: Resource, kind: str, name: Any, what: str) -> None:
         try:
             uid = self.reader.owners.find(one, f"aws_iam_{kind}", ("name", "id"), name)
-        except Unowned as why:
+        except OwnerUnknown as why:
             return self.reader.skip(one, str(why))
         if (own := self.known.get(uid)) is None:
             return self.reader.skip(one, "its principal is not compared")

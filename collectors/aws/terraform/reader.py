@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from driftline.collectors.aws.terraform.code import Block, Said, alike
+from driftline.collectors.aws.terraform.code import ResourceBlock, ValueSource, alike
 from driftline.collectors.aws.terraform.document import Document, Resource
 from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, key_of, marked, path_of
-from driftline.collectors.aws.terraform.owners import Owners
+from driftline.collectors.aws.terraform.owners import ResourceOwners
 from driftline.collectors.redact import hides
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.compare.equivalence import nothing
@@ -15,14 +15,14 @@ from driftline.pipeline.compare.equivalence import nothing
 UNSET = "not set by code"
 UNSHOWN = "not set by code, or by a dynamic block, which a plan does not show (--sets ADDRESS.ATTRIBUTE says that it is)"
 WHY = {
-    Said.UNSURE: "an expression of which a plan does not show whether it gives the planned value or comes to null (--sets ADDRESS.ATTRIBUTE: it gives it)",
-    Said.KEPT: "the plan keeps another value than code says (ignore_changes?)",
+    ValueSource.UNSURE: "an expression of which a plan does not show whether it gives the planned value or comes to null (--sets ADDRESS.ATTRIBUTE: it gives it)",
+    ValueSource.KEPT: "the plan keeps another value than code says (ignore_changes?)",
 }
 DRIFTED = "changed past Terraform, and the plan does not change it back (ignore_changes?)"
 
 
 @dataclass(frozen=True)
-class Choices:
+class CompareOptions:
     """What the caller says beside the file. Patterns of ADDRESS.ATTRIBUTE, * for any text."""
 
     ignored: Sequence[str] = ()
@@ -33,7 +33,7 @@ class Choices:
 
 
 @dataclass
-class Wanted:
+class ExpectedConfig:
     """What is expected of one resource, by the Terraform resources that say something of it."""
 
     type: str
@@ -43,13 +43,13 @@ class Wanted:
     addresses: list[str] = field(default_factory=list)
 
 
-class Reader:
+class TerraformReader:
     """Gathers what is expected of each uid, and what is not compared."""
 
-    def __init__(self, document: Document, choices: Choices) -> None:
+    def __init__(self, document: Document, choices: CompareOptions) -> None:
         self.document, self.choices = document, choices
-        self.owners = Owners(document.resources, document.code, choices.partition)
-        self.wanted: dict[str, Wanted] = {}
+        self.owners = ResourceOwners(document.resources, document.code, choices.partition)
+        self.wanted: dict[str, ExpectedConfig] = {}
         self.not_compared: dict[str, dict[str, list[str]]] = {}
 
     def status(self, one: Resource, text: str, *, computed: bool = False) -> str | None:  # fmt: skip
@@ -65,9 +65,9 @@ class Reader:
         if self._named(self.choices.sets, one, top):
             return "" if planned is not ABSENT else None
         said = block.code.said(block, path, planned, computed=computed, key=key_of(one.address))
-        if said is Said.UNSET:
+        if said is ValueSource.UNSET:
             return _unset(planned, len(path) > 1 and path[0] not in block.expressions)
-        if said is not Said.SET:
+        if said is not ValueSource.SET:
             return WHY[said]
         if planned is ABSENT:
             return "the plan has no value of it"
@@ -83,7 +83,7 @@ class Reader:
             return "known only after apply"
         return ""
 
-    def block(self, one: Resource) -> Block | None:
+    def block(self, one: Resource) -> ResourceBlock | None:
         return self.document.code.block(one.address) if self.document.code else None
 
     def _named(self, patterns: Iterable[str], one: Resource, attribute: str) -> bool:
@@ -96,8 +96,8 @@ class Reader:
         was, is_ = (at(side, path) for side in one.drift)
         return not alike(None if was is ABSENT else was, None if is_ is ABSENT else is_)
 
-    def of(self, uid: str, type_: str, one: Resource) -> Wanted:
-        wanted = self.wanted.setdefault(uid, Wanted(type_))
+    def of(self, uid: str, type_: str, one: Resource) -> ExpectedConfig:
+        wanted = self.wanted.setdefault(uid, ExpectedConfig(type_))
         if one.address not in wanted.addresses:
             wanted.addresses.append(one.address)
         return wanted

@@ -10,7 +10,7 @@ from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.attribute import Cause, Made, together
 from driftline.pipeline.assess.drift.causes import Causes, forgotten
 from driftline.pipeline.assess.drift.document import actor_of, document, newest, sessions
-from driftline.pipeline.people.identity import People, Remembering
+from driftline.pipeline.people.identity import People, PeopleCache
 from driftline.pipeline.state.resource import Body, ChangeEvidence
 
 CHECK = 60_000_000
@@ -29,7 +29,7 @@ def attribute_pending(work: Assessment) -> None:
     if not body.drifts:
         return
     drifts = []
-    people = Remembering(work.options.people)
+    people = PeopleCache(work.options.people)
     causes = Causes(body, work.events, people)
     moved: dict[str, _Known] = {}
     for drift in body.drifts:

@@ -15,7 +15,7 @@ from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Aws, Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.collectors.aws.sweep.collect import Options
+    from driftline.collectors.aws.sweep.collect import CollectOptions
     from driftline.collectors.redact import Redactor
 
 
@@ -92,7 +92,7 @@ def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a s
     raise KeyboardInterrupt
 
 
-def _sweep(settings: Settings, options: "Options") -> bool:
+def _sweep(settings: Settings, options: "CollectOptions") -> bool:
     """One sweep into Kafka; whether all of it was complete."""
     from driftline.collectors.aws.sweep.collect import sweep
     from driftline.collectors.base import known_from
@@ -134,8 +134,10 @@ def _sweep(settings: Settings, options: "Options") -> bool:
     return bool(headers) and not lacking
 
 
-def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None]) -> "Options":
-    from driftline.collectors.aws.sweep.collect import Options, chosen
+def options_of(
+    settings: Settings, given: dict[str, str | tuple[str, ...] | None]
+) -> "CollectOptions":
+    from driftline.collectors.aws.sweep.collect import CollectOptions, chosen
     from driftline.pipeline.rulebook.narrowing import named
 
     def text(name: str) -> str | None:
@@ -147,7 +149,7 @@ def options_of(settings: Settings, given: dict[str, str | tuple[str, ...] | None
         return otherwise if value is None else named(f"--{name}", [value])
 
     own = settings.aws
-    options = Options(
+    options = CollectOptions(
         accounts=names("accounts", own.accounts), regions=names("regions", own.regions),
         types=given.get("types") or (), profile=text("profile"), role_arn=text("role_arn"),
         role_name=text("role_name") or own.role_name, external_id=text("external_id") or own.external_id,

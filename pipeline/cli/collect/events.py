@@ -15,9 +15,9 @@ from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.collectors.aws.sources.dispatch import Hearer
-    from driftline.collectors.aws.sources.producer import Sender
-    from driftline.collectors.aws.sweep.collect import Options
+    from driftline.collectors.aws.sources.dispatch import EventDispatcher
+    from driftline.collectors.aws.sources.producer import EventProducer
+    from driftline.collectors.aws.sweep.collect import CollectOptions
 
 BACKFILL = "s3://"
 END = 5.0
@@ -100,7 +100,9 @@ def _page(settings: Settings) -> None:
 class Hearing:
     """The sources of one process."""
 
-    def __init__(self, settings: Settings, options: "Options", stop: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, options: "CollectOptions", stop: threading.Event
+    ) -> None:
         from driftline.collectors.aws.api.organization import Organization
         from driftline.pipeline.offline.content import watch
 
@@ -122,13 +124,13 @@ class Hearing:
             return self._run(name, once=once)
 
     def _run(self, reader: str, *, once: bool) -> int:
-        from driftline.collectors.aws.sources.watermark import Teller
+        from driftline.collectors.aws.sources.watermark import WatermarkReporter
 
         until: dict[str, Callable[[], float]] = {}
         self._queues(until, once=once)
         if self.settings.aws.events.lookup:
             self._lookups(until, once=once)
-        teller = Teller(self.settings.kafka, until, reader=reader)
+        teller = WatermarkReporter(self.settings.kafka, until, reader=reader)
         while any(thread.is_alive() for thread in self._threads):
             if self._errors or self.stop.is_set():
                 break
@@ -160,19 +162,19 @@ class Hearing:
 
     def hearer(
         self, source: str, asks: Callable[[Any], bool] | None = None, buckets: Sequence[str] = ()
-    ) -> "tuple[Sender, Hearer]":  # fmt: skip
+    ) -> "tuple[EventProducer, EventDispatcher]":  # fmt: skip
         """What one thread hears with. `buckets`: the only ones whose files it reads; none: any."""
-        from driftline.collectors.aws.events.origin import Trust
-        from driftline.collectors.aws.events.record import Reader
-        from driftline.collectors.aws.sources.dispatch import Hearer
-        from driftline.collectors.aws.sources.producer import Sender
+        from driftline.collectors.aws.events.origin import TrustedOrigins
+        from driftline.collectors.aws.events.record import ChangeReader
+        from driftline.collectors.aws.sources.dispatch import EventDispatcher
+        from driftline.collectors.aws.sources.producer import EventProducer
         from driftline.collectors.aws.sources.queue import opener
 
-        sender = Sender(self.settings.kafka)
-        reader = Reader(self.options.redactor, source, self.index, self.wanted)
+        sender = EventProducer(self.settings.kafka)
+        reader = ChangeReader(self.options.redactor, source, self.index, self.wanted)
         open_ = opener(lambda region: self.organization.own("s3", region))
-        trust = Trust(buckets, self.settings.aws.events.administrators)
-        return sender, Hearer(sender, reader, self.options.redactor, open_, asks, trust)
+        trust = TrustedOrigins(buckets, self.settings.aws.events.administrators)
+        return sender, EventDispatcher(sender, reader, self.options.redactor, open_, asks, trust)
 
     def _queues(self, until: dict[str, Callable[[], float]], *, once: bool) -> None:
         from driftline.collectors.aws.sources.queue import Queue, read
@@ -231,7 +233,7 @@ class Hearing:
 
 def index(settings: Settings) -> Any:
     """The names of what sweeps have seen."""
-    from driftline.collectors.aws.sources.name_index import Index
+    from driftline.collectors.aws.sources.name_index import SweepIndex
     from driftline.collectors.base import known_from
     from driftline.pipeline.kafka.client import explained, read_compacted
     from driftline.pipeline.records.topics import SWEEPS
@@ -241,7 +243,7 @@ def index(settings: Settings) -> Any:
             known, _, _ = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
         return {key: one.uids for key, one in known.items() if key.count("/") >= 3}
 
-    return Index(load)
+    return SweepIndex(load)
 
 
 def _region(url: str) -> str | None:
@@ -254,11 +256,11 @@ def _region(url: str) -> str | None:
 
 
 def _backfill(
-    settings: Settings, options: "Options", where: str, since: datetime | None, until: datetime | None
+    settings: Settings, options: "CollectOptions", where: str, since: datetime | None, until: datetime | None
 ) -> int:  # fmt: skip
     from driftline.collectors.aws.api.errors import ERRORS
     from driftline.collectors.aws.sources import backfill
-    from driftline.collectors.aws.sources.dispatch import Heard
+    from driftline.collectors.aws.sources.dispatch import DispatchOutcome
     from driftline.collectors.base import known_from
     from driftline.pipeline.kafka.client import explained, read_compacted
     from driftline.pipeline.records.topics import SWEEPS
@@ -284,24 +286,24 @@ def _backfill(
 
     within, local = backfill.within(since, until), threading.local()
 
-    def work(object_: Any) -> Heard:
+    def work(object_: Any) -> DispatchOutcome:
         if not hasattr(local, "both"):
             local.both = hearing.hearer("log", asks)
         sender, hearer = local.both
-        heard = Heard()
+        heard = DispatchOutcome()
         hearer.object(object_, heard, within)
         for why, what in heard.letters():
             sender.bury(object_.name, why, what)
         sender.flush()
         return heard
 
-    total = Heard()
+    total = DispatchOutcome()
     files = 0
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("log files", total=None)
 
-        def told(_: Any, heard: Heard) -> None:
+        def told(_: Any, heard: DispatchOutcome) -> None:
             nonlocal files
             files += 1
             total.events += heard.events
@@ -332,8 +334,8 @@ def _backfill(
 @click.option("--role-arn", metavar="ARN", help="Take this role first.")
 def reads(profile: str | None, role_arn: str | None) -> int:
     """Read again what has changed. At once, as the stream asks."""
-    from driftline.collectors.aws.reread.loop import Reading
-    from driftline.collectors.aws.reread.resource import Again
+    from driftline.collectors.aws.reread.loop import RereadLoop
+    from driftline.collectors.aws.reread.resource import ResourceReader
     from driftline.pipeline.cli.collect import options_of
     from driftline.pipeline.kafka.client import explained
     from driftline.pipeline.kafka.topics_admin import there
@@ -347,5 +349,5 @@ def reads(profile: str | None, role_arn: str | None) -> int:
     _page(settings)
     with patient(), explained(settings.kafka):
         there(settings.kafka, (READS, SNAPSHOTS, SWEEPS, CONTROL, DEADLETTER))
-        Reading(settings, Again(options)).run(stop)
+        RereadLoop(settings, ResourceReader(options)).run(stop)
     return 0

@@ -8,7 +8,7 @@ from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.detections.correlations import Correlation, ours
 from driftline.pipeline.detections.match import test
 from driftline.pipeline.detections.rule import OWN, OWN_FIELDS, Detection, comparisons, fields_of
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model.finding import Finding
 from driftline.pipeline.model.stream import Actor, Drift, Person
 from pydantic import BaseModel
@@ -43,7 +43,7 @@ STEPS = frozenset({"items", "member", "tag", "content"})
 """Of lists, in the parameters of some requests."""
 
 
-class Knowledge(Protocol):
+class KnownCalls(Protocol):
     """What is known of the calls that CloudTrail records. A source is the first label of `eventSource`."""
 
     def sources(self) -> Collection[str]: ...
@@ -57,7 +57,7 @@ class Knowledge(Protocol):
     def names_resource(self, source: str, event: str, /) -> bool: ...
 
 
-class Asked(NamedTuple):
+class EventNameTest(NamedTuple):
     """A comparison of `eventName`, the sources it is asked of, and the known calls that it means."""
 
     comparison: ConditionFieldEqualsValueExpression
@@ -71,23 +71,23 @@ def is_audit(rule: Detection) -> bool:
     return rule.logsource.get("product") == "aws" and rule.logsource.get("service") == "cloudtrail"
 
 
-def asked(rule: Detection, knows: Knowledge) -> list[Asked]:
+def asked(rule: Detection, knows: KnownCalls) -> list[EventNameTest]:
     """What a rule asks for by name; what it only excludes is left out."""
     return [one for tree in rule.trees for one in _asked(tree, (), knows)]
 
 
-def calls(rule: Detection, knows: Knowledge) -> list[tuple[str, str]]:
+def calls(rule: Detection, knows: KnownCalls) -> list[tuple[str, str]]:
     """The calls that a rule is about, source and name; none where it is about more than can be looked at."""
     found = {one for each in asked(rule, knows) for one in each.calls}
     return sorted(found) if len(found) <= MOST_CALLS else []
 
 
-def _asked(tree: Any, sources: tuple[str, ...], knows: Knowledge) -> Iterator[Asked]:
+def _asked(tree: Any, sources: tuple[str, ...], knows: KnownCalls) -> Iterator[EventNameTest]:
     if isinstance(tree, ConditionNOT):
         return
     if isinstance(tree, ConditionFieldEqualsValueExpression):
         if tree.field == "eventName":
-            yield Asked(tree, sources, tuple(_meant(tree, sources, knows)))
+            yield EventNameTest(tree, sources, tuple(_meant(tree, sources, knows)))
         return
     own = _sources(tree) if isinstance(tree, ConditionAND) else ()
     for arg in getattr(tree, "args", ()):
@@ -105,9 +105,9 @@ def _sources(tree: Any) -> tuple[str, ...]:
 
 
 def _meant(
-    tree: ConditionFieldEqualsValueExpression, sources: Sequence[str], knows: Knowledge
+    tree: ConditionFieldEqualsValueExpression, sources: Sequence[str], knows: KnownCalls
 ) -> Iterator[tuple[str, str]]:
-    holds, nothing = test(tree.value), View({})
+    holds, nothing = test(tree.value), EventView({})
     for source in sources:
         for name in sorted(knows.names(source)):
             if any(
@@ -116,7 +116,7 @@ def _meant(
                 yield source, name
 
 
-def problems(rule: Detection, knows: Knowledge, types: Collection[str]) -> Iterator[str]:
+def problems(rule: Detection, knows: KnownCalls, types: Collection[str]) -> Iterator[str]:
     """What a rule asks for that no event can have."""
     if is_audit(rule):
         yield from _unknown_sources(rule, knows)
@@ -135,7 +135,7 @@ def problems(rule: Detection, knows: Knowledge, types: Collection[str]) -> Itera
         yield from _group(rule, str(name), knows)
 
 
-def _unknown_sources(rule: Detection, knows: Knowledge) -> Iterator[str]:
+def _unknown_sources(rule: Detection, knows: KnownCalls) -> Iterator[str]:
     seen = ours(rule.about).get("undocumented") or ()
     for one in comparisons(rule.trees):
         if one.field == "eventSource" and "*" not in (text := str(one.value)):
@@ -147,7 +147,7 @@ def _unknown_sources(rule: Detection, knows: Knowledge) -> Iterator[str]:
                 yield f"eventSource: no service {text!r}{close if 'did you mean' in close else ''}; {SEEN}"
 
 
-def _unknown_calls(rule: Detection, knows: Knowledge) -> Iterator[str]:
+def _unknown_calls(rule: Detection, knows: KnownCalls) -> Iterator[str]:
     seen = ours(rule.about).get("undocumented") or ()
     for one in asked(rule, knows):
         known = {name for source in one.sources for name in knows.names(source)}
@@ -160,7 +160,7 @@ def _unknown_calls(rule: Detection, knows: Knowledge) -> Iterator[str]:
             )
 
 
-def field_problem(rule: Detection, field: str, knows: Knowledge) -> str | None:
+def field_problem(rule: Detection, field: str, knows: KnownCalls) -> str | None:
     """Why no event of a rule's log source can have a field."""
     first, _, rest = field.partition(".")
     product, service = rule.logsource.get("product"), rule.logsource.get("service")
@@ -210,7 +210,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
-def _parameter(rule: Detection, field: str, path: str, knows: Knowledge) -> str | None:
+def _parameter(rule: Detection, field: str, path: str, knows: KnownCalls) -> str | None:
     """Why none of the calls that a rule names has a parameter: judged only where the parameters of all are known."""
     asked_for = calls(rule, knows)
     found = [knows.members(source, name) for source, name in asked_for]
@@ -226,7 +226,7 @@ def _parameter(rule: Detection, field: str, path: str, knows: Knowledge) -> str 
     return None
 
 
-def _group(rule: Detection, field: str, knows: Knowledge) -> Iterator[str]:
+def _group(rule: Detection, field: str, knows: KnownCalls) -> Iterator[str]:
     """What is wrong with grouping a rule's events by a field."""
     if why := field_problem(rule, field, knows):
         yield why
@@ -238,7 +238,7 @@ def _group(rule: Detection, field: str, knows: Knowledge) -> Iterator[str]:
         )  # fmt: skip
 
 
-def correlation_problems(one: Correlation, rules: Mapping[str, Detection], knows: Knowledge) -> Iterator[str]:  # fmt: skip
+def correlation_problems(one: Correlation, rules: Mapping[str, Detection], knows: KnownCalls) -> Iterator[str]:  # fmt: skip
     """What is wrong with the fields that a correlation groups by and counts."""
     seen: set[str] = set()
     for id in one.rules:

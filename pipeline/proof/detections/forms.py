@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from driftline.pipeline.detections.rule import Detection, comparisons
 from driftline.pipeline.proof.detections import proof
-from driftline.pipeline.proof.detections.events import Knowledge, asked, is_audit
+from driftline.pipeline.proof.detections.events import KnownCalls, asked, is_audit
 
 PARAMETERS = "requestParameters"
 _ALIKE = re.compile(r"v[46]$|(names?|ids?|s)$")
 
 
-class Form(NamedTuple):
+class CallForm(NamedTuple):
     """One form, and whether an example has it."""
 
     call: str
@@ -25,7 +25,7 @@ class Form(NamedTuple):
     shown: bool
 
 
-def forms(rule: Detection, knows: Knowledge) -> Iterator[Form]:
+def forms(rule: Detection, knows: KnownCalls) -> Iterator[CallForm]:
     """Of each call that a rule names: itself, its relatives, its name with a version, and the places of the parameters that
     the rule looks at. Raises KeyError, TypeError or ValueError for what is no example."""
     if not is_audit(rule):
@@ -39,15 +39,15 @@ def forms(rule: Detection, knows: Knowledge) -> Iterator[Form]:
         call = f"{source}:{name}"
         versions = [f"{name}{version}" for version in knows.versions(source, name)]
         own = [one for one in shown if one == name or any(map(one.startswith, versions))]
-        yield Form(call, "call", name, bool(own))
+        yield CallForm(call, "call", name, bool(own))
         for version in versions:
-            yield Form(call, "version", version, any(one.startswith(version) for one in shown))
+            yield CallForm(call, "version", version, any(one.startswith(version) for one in shown))
         for other in knows.relatives(source, name):
             if (source, other) not in named:
-                yield Form(call, "relative", other, _is_shown(other, source, shown, knows))
+                yield CallForm(call, "relative", other, _is_shown(other, source, shown, knows))
         for plain, written in knows.places(source, name).items():
             if _alike(plain) in looked:
-                yield Form(call, "place", written, plain in said)
+                yield CallForm(call, "place", written, plain in said)
 
 
 def _by_name(comparison: Any, name: str) -> bool:
@@ -55,11 +55,11 @@ def _by_name(comparison: Any, name: str) -> bool:
     return str(comparison.value).removesuffix("*").startswith(name)
 
 
-def _is_shown(name: str, source: str, shown: set[str], knows: Knowledge) -> bool:
+def _is_shown(name: str, source: str, shown: set[str], knows: KnownCalls) -> bool:
     return name in shown or any(one.startswith(name + v) for v in knows.versions(source, name) for one in shown)  # fmt: skip
 
 
-def _parameters(rule: Detection, knows: Knowledge) -> Iterator[str]:
+def _parameters(rule: Detection, knows: KnownCalls) -> Iterator[str]:
     """The parameters that a rule compares with a value, in their plain form."""
     for one in comparisons(rule.trees):
         if one.field.startswith(f"{PARAMETERS}."):

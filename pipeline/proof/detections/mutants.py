@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -22,12 +22,12 @@ Seen = Sequence[bool]
 
 
 @dataclass(frozen=True)
-class Node:
+class ConditionNode:
     """A condition as mutants change it."""
 
     op: str
     """`and`, `or`, `not`, `test`, `always`, `never`."""
-    below: tuple["Node", ...] = ()
+    below: tuple["ConditionNode", ...] = ()
     number: int = -1
     """Of a test: which."""
     text: str = ""
@@ -51,29 +51,33 @@ class Node:
         return f"({SIGNS[self.op].join(one.shown() for one in self.below)})" if self.below else self.text  # fmt: skip
 
 
-class Tests:
+class ConditionTests:
     """The tests of a condition, each asked once of an event."""
 
     def __init__(
-        self, closure: Callable[[Any], Callable[[View], bool]], most: int = MOST_LISTED
+        self, closure: Callable[[Any], Callable[[EventView], bool]], most: int = MOST_LISTED
     ) -> None:
         self._closure, self._most = closure, most
-        self._every: list[Callable[[View], bool]] = []
+        self._every: list[Callable[[EventView], bool]] = []
 
-    def node(self, tree: Any) -> Node:
+    def node(self, tree: Any) -> ConditionNode:
         """A parsed condition as nodes."""
         if isinstance(tree, ConditionNOT):
-            return Node("not", (self.node(tree.args[0]),)) if tree.args else Node("always")
+            return (
+                ConditionNode("not", (self.node(tree.args[0]),))
+                if tree.args
+                else ConditionNode("always")
+            )
         if isinstance(tree, ConditionAND | ConditionOR) and not self._long_list(tree):
-            return Node("and" if isinstance(tree, ConditionAND) else "or", tuple(map(self.node, tree.args)))  # fmt: skip
+            return ConditionNode("and" if isinstance(tree, ConditionAND) else "or", tuple(map(self.node, tree.args)))  # fmt: skip
         self._every.append(self._closure(tree))
-        return Node("test", number=len(self._every) - 1, text=_text(tree))
+        return ConditionNode("test", number=len(self._every) - 1, text=_text(tree))
 
     def _long_list(self, tree: Any) -> bool:
         fields = {getattr(one, "field", None) for one in tree.args}
         return len(tree.args) > self._most and len(fields) == 1 and None not in fields
 
-    def seen(self, view: View) -> Seen:
+    def seen(self, view: EventView) -> Seen:
         """What each test says of an event."""
         return [holds(view) for holds in self._every]
 
@@ -88,14 +92,14 @@ def _text(tree: Any) -> str:
 
 
 def survivors(
-    trees: Sequence[Any], closure: Callable[[Any], Callable[[View], bool]], fires: Sequence[View], silent: Sequence[View],
+    trees: Sequence[Any], closure: Callable[[Any], Callable[[EventView], bool]], fires: Sequence[EventView], silent: Sequence[EventView],
     most: int = MOST_LISTED,
 ) -> Iterator[str]:  # fmt: skip
     """Of a rule's conditions (one of them is enough), the changes that no example notices. `most`: values of one list that
     are left out one by one."""
-    tests = Tests(closure, most)
+    tests = ConditionTests(closure, most)
     nodes = [tests.node(tree) for tree in trees]
-    whole = nodes[0] if len(nodes) == 1 else Node("or", tuple(nodes))
+    whole = nodes[0] if len(nodes) == 1 else ConditionNode("or", tuple(nodes))
     said = [(tests.seen(view), wanted) for views, wanted in ((fires, True), (silent, False)) for view in views]  # fmt: skip
     told: set[str] = set()
     for mutant, why in mutants(whole):
@@ -104,7 +108,7 @@ def survivors(
             yield f"no example notices that {why}"
 
 
-def mutants(node: Node) -> Iterator[tuple[Node, str]]:
+def mutants(node: ConditionNode) -> Iterator[tuple[ConditionNode, str]]:
     """Every condition that differs from this one in one place, and what it is that differs."""
     shown = node.shown()
     shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"

@@ -13,10 +13,10 @@ from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
 from driftline.pipeline.detections.correlations import Correlation, ours
-from driftline.pipeline.detections.engine import Watch
-from driftline.pipeline.detections.observed import SOURCES, Event, user_named
+from driftline.pipeline.detections.engine import DetectionEngine
+from driftline.pipeline.detections.observed import SOURCES, ObservedEvent, user_named
 from driftline.pipeline.detections.rule import OWN, Detection, closure
-from driftline.pipeline.detections.values import View
+from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model import from_micros, to_micros
 from driftline.pipeline.people.identity import identified
 from driftline.pipeline.proof.detections.mutants import survivors
@@ -37,7 +37,7 @@ SOURCES_KNOWN = (
 KINDS = ("fires", "silent")
 
 
-def problems(watch: Watch, ids: Collection[str] | None = None) -> Iterator[str]:
+def problems(watch: DetectionEngine, ids: Collection[str] | None = None) -> Iterator[str]:
     """What is wrong with the examples, each with its place. `ids`: only of these rules and correlations."""
     for rule in watch.found.rules.values():
         if ids is None or rule.id in ids:
@@ -69,18 +69,18 @@ def events(rule: Detection, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield said, event if name is None else event | {"eventName": name}
 
 
-def _rule(rule: Detection, watch: Watch) -> Iterator[str]:
+def _rule(rule: Detection, watch: DetectionEngine) -> Iterator[str]:
     if not proven(rule):
         return
-    views: dict[str, list[View]] = {kind: [] for kind in KINDS}
+    views: dict[str, list[EventView]] = {kind: [] for kind in KINDS}
     try:
         for kind in KINDS:
             for name, event in events(rule, kind):
-                view = View(event)
+                view = EventView(event)
                 views[kind].append(view)
                 if rule.matches(view) != (kind == "fires"):
                     yield f"{name}: it {'stays silent' if kind == 'fires' else 'fires'}"
-        base = View(_examples(rule.about)["base"])
+        base = EventView(_examples(rule.about)["base"])
     except (KeyError, TypeError, ValueError, AttributeError) as why:
         yield f"its examples cannot be read: {_mistake(why)} (base: an event; fires and silent: lists of name, set, remove, calls)"
         return
@@ -88,12 +88,12 @@ def _rule(rule: Detection, watch: Watch) -> Iterator[str]:
         yield "no example fires"
     if not any(found.id == rule.id for found in watch.found.matching(base, *_source(rule))):
         yield "its own base event does not find it"
-    if rule.matches(View({})):
+    if rule.matches(EventView({})):
         yield "it matches an event without anything"
     yield from survivors(rule.trees, closure, views["fires"], views["silent"])
 
 
-def _correlation(one: Correlation, watch: Watch) -> Iterator[str]:
+def _correlation(one: Correlation, watch: DetectionEngine) -> Iterator[str]:
     for kind in KINDS:
         for example in _examples(one.about).get(kind) or ():
             try:
@@ -107,9 +107,9 @@ def _correlation(one: Correlation, watch: Watch) -> Iterator[str]:
                 yield f"{name}: it {'fires' if fired else 'stays silent'}{why_not}"
 
 
-def _groupless(one: Correlation, steps: list[dict[str, Any]], watch: Watch) -> str:
+def _groupless(one: Correlation, steps: list[dict[str, Any]], watch: DetectionEngine) -> str:
     """That no event of the steps belongs to a group, where that is so."""
-    views = [View(event.fields) for event, _ in _events(steps, watch)]
+    views = [EventView(event.fields) for event, _ in _events(steps, watch)]
     for field in one.group_by:
         names = {one.field_of(field, id, watch.found.rules[id].name) for id in one.rules if id in watch.found.rules}  # fmt: skip
         if names and not any(view.values(name) for view in views for name in names):
@@ -150,7 +150,7 @@ def changed(base: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, An
     return out
 
 
-def _fires(id: str, steps: list[dict[str, Any]], watch: Watch) -> bool:
+def _fires(id: str, steps: list[dict[str, Any]], watch: DetectionEngine) -> bool:
     """Whether a correlation, perhaps one of correlations, has an alert by these steps."""
     hits: dict[tuple[str, str], list[Hit]] = {}
     waiting = [
@@ -180,7 +180,7 @@ def _fires(id: str, steps: list[dict[str, Any]], watch: Watch) -> bool:
     return False
 
 
-def as_watched(own: Mapping[str, Any], watch: Watch) -> dict[str, Any]:
+def as_watched(own: Mapping[str, Any], watch: DetectionEngine) -> dict[str, Any]:
     """Our fields of an example, with those that follow from others."""
     out = dict(own)
     if isinstance(actor := own.get("actor"), dict) and "id" in actor:
@@ -201,7 +201,9 @@ def minutes(text: str) -> int:
     return int(text[:-1]) * 1440 if text.endswith("d") else int(text.rstrip("m"))
 
 
-def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[tuple[Event, bool]]:
+def _events(
+    steps: list[dict[str, Any]], watch: DetectionEngine
+) -> Iterator[tuple[ObservedEvent, bool]]:
     named = {rule.name: rule for rule in watch.found.rules.values()}
     for number, step in enumerate(steps):
         rule = named.get(step["like"])
@@ -219,7 +221,7 @@ def _events(steps: list[dict[str, Any]], watch: Watch) -> Iterator[tuple[Event, 
                 fields[OWN].setdefault("login", name)
             at = BEGIN + minutes(str(step["at"])) * 60 * SECOND + turn * SECOND
             finding = f"{fields[OWN].get('rule')} {fields[OWN].get('uid')}"
-            event = Event(
+            event = ObservedEvent(
                 f"{number}-{turn}",
                 at,
                 *_source(rule),

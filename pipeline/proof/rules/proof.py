@@ -21,7 +21,7 @@ FLIPS = {"_==_": "_!=_", "_!=_": "_==_", "_<_": "_>=_", "_>=_": "_<_", "_>_": "_
 LOGIC = {"_&&_": "logical_and", "_||_": "logical_or"}
 
 
-class Hidden(NamedTuple):
+class UnreadByExample(NamedTuple):
     reason: str = "denied"
     code: str = "AccessDenied"
 
@@ -66,7 +66,7 @@ def _put(resource: Any, steps: list[str], new: Any) -> None:
 
 def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
     """What the rule says of an example, and its detail."""
-    unread = {part: Hidden() for part in example.unread}
+    unread = {part: UnreadByExample() for part in example.unread}
     now = micros(datetime.fromisoformat(example.now))
     asked = copy.copy(bound)
     asked.params = bound.params | example.params

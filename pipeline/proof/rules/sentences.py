@@ -11,7 +11,7 @@ from driftline.pipeline.rulebook.rule import Example, Rule
 from driftline.pipeline.rulebook.wording.sentence import Sentence, Situation
 
 
-class Told(NamedTuple):
+class ExampleSentence(NamedTuple):
     """What the sentence says of an example."""
 
     example: Example
@@ -20,19 +20,19 @@ class Told(NamedTuple):
     template: int = -1
 
 
-def told(rule: Rule) -> list[Told]:
+def told(rule: Rule) -> list[ExampleSentence]:
     """Of every failing example of a rule that has a sentence."""
     if rule.sentence is None:
         return []
     return [_told(rule, rule.sentence, example) for example in rule.file.examples.failed]
 
 
-def _told(rule: Rule, sentence: Sentence, example: Example) -> Told:
+def _told(rule: Rule, sentence: Sentence, example: Example) -> ExampleSentence:
     try:
         said = sentence.said(situation(rule, example))
     except (KeyError, IndexError, TypeError, ValueError):
-        return Told(example, None)  # its changes do not fit the base: `failures` says so
-    return Told(example, *said) if said else Told(example, None)
+        return ExampleSentence(example, None)  # its changes do not fit the base: `failures` says so
+    return ExampleSentence(example, *said) if said else ExampleSentence(example, None)
 
 
 def situation(rule: Rule, example: Example) -> Situation:
@@ -75,7 +75,7 @@ def unsaid(rule: Rule) -> list[str]:
     return out + _constant(rule, rule.sentence, found)
 
 
-def _constant(rule: Rule, sentence: Sentence, found: list[Told]) -> list[str]:
+def _constant(rule: Rule, sentence: Sentence, found: list[ExampleSentence]) -> list[str]:
     """What other values do not change: a sentence that is always the same proves nothing about its expressions."""
     out = [
         f"{rule.path}: no failing example has the sentence {template!r} (add one, or remove it)"
@@ -97,7 +97,7 @@ def _constant(rule: Rule, sentence: Sentence, found: list[Told]) -> list[str]:
     ]
 
 
-def _follows_names(rule: Rule, sentence: Sentence, one: Told) -> bool:
+def _follows_names(rule: Rule, sentence: Sentence, one: ExampleSentence) -> bool:
     """Whether another resource, of another place, would have another sentence."""
     here = situation(rule, one.example)
     other = {

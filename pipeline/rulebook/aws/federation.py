@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.policy_condition import Condition, conditions
+from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions
 from driftline.pipeline.rulebook.aws.resource_policy import Statement, acts, many, statements
-from driftline.pipeline.rulebook.unjudged import NotJudged
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate
 
 ACTION = "sts:assumerolewithwebidentity"
 SHARED = {
@@ -68,12 +68,12 @@ def _shuts_out(deny: Statement, provider: str) -> bool:
     )
 
 
-def _turned(c: Condition) -> Condition:
+def _turned(c: PolicyCondition) -> PolicyCondition:
     operator = c.operator.replace("not", "", 1).removesuffix("ifexists")
-    return Condition(operator, c.key, c.values, c.present)
+    return PolicyCondition(operator, c.key, c.values, c.present)
 
 
-def _fixes(condition: Condition, provider: str) -> bool:
+def _fixes(condition: PolicyCondition, provider: str) -> bool:
     """Whether it holds a token to something that not everybody's has."""
     if condition.narrows:
         return True
@@ -86,7 +86,7 @@ def _fixes(condition: Condition, provider: str) -> bool:
         return False
     values = [str(value) for value in condition.values]
     if any("${" in value for value in values):
-        raise NotJudged("a claim is held to a variable")
+        raise CannotEvaluate("a claim is held to a variable")
     if claim in ANYBODYS and not (claim == "aud" and _audience_fixes(provider, values)):
         return False
     shared, pattern = provider in SHARED, operator == "stringlike"

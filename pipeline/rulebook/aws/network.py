@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from driftline.pipeline.rulebook.aws.policy_condition import broad
-from driftline.pipeline.rulebook.unjudged import NotJudged, network
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, network
 
 Network = IPv4Network | IPv6Network
 Span = tuple[int, int]
@@ -17,7 +17,7 @@ ROUTED = IPv6Network("2000::/3")
 """The addresses of IPv6 that the internet uses."""
 
 
-class ListsUnread(NotJudged):
+class ListsUnread(CannotEvaluate):
     """The answer hangs on the entries of a prefix list."""
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
-from driftline.pipeline.rulebook.unjudged import NotJudged, network, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, network, shown
 
 ACCOUNTS = {
     "aws:sourceaccount", "aws:sourceowner", "aws:principalaccount", "aws:vpceaccount", "kms:calleraccount",
@@ -37,7 +37,7 @@ PRIVATE = [IPv6Network(net) for net in ("fc00::/7", "fe80::/10")]
 
 
 @dataclass(frozen=True)
-class Condition:
+class PolicyCondition:
     """One operator on one key, in small letters."""
 
     operator: str
@@ -111,12 +111,12 @@ class Condition:
         return not any(_open(operator, self.key, value) for value in values)
 
 
-def conditions(statement: dict[str, Any]) -> list[Condition]:
+def conditions(statement: dict[str, Any]) -> list[PolicyCondition]:
     """A statement's conditions: all of them must hold. Raises ValueError for what is none."""
     found: list[tuple[str, str, list[Any]]] = []
-    block = statement.get("Condition") or {}
+    block = statement.get("PolicyCondition") or {}
     if not isinstance(block, dict) or not all(isinstance(pairs, dict) for pairs in block.values()):
-        raise NotJudged(f"not a policy condition: {_wrong(block)}")
+        raise CannotEvaluate(f"not a policy condition: {_wrong(block)}")
     for operator, pairs in block.items():
         for key, value in pairs.items():
             values = value if isinstance(value, list) else [value]
@@ -124,7 +124,7 @@ def conditions(statement: dict[str, Any]) -> list[Condition]:
                 raise ValueError("not a policy condition")
             found.append((str(operator).lower(), str(key).lower(), values))
     sure = {k for o, k, v in found if o == "null" and [str(x).lower() for x in v] == ["false"]}
-    return [Condition(o, key, values, key in sure) for o, key, values in found]
+    return [PolicyCondition(o, key, values, key in sure) for o, key, values in found]
 
 
 def _hidden(value: Any) -> bool:
@@ -139,7 +139,7 @@ def _wrong(block: Any) -> str:
     return f"an operator with {shown(wrong)}"
 
 
-def owners(condition: Condition, account: str) -> set[str] | None:
+def owners(condition: PolicyCondition, account: str) -> set[str] | None:
     """The accounts to which a condition holds a resource of `account`; "" for one that cannot be known, None where
     it says none."""
     key, values = condition.key, [str(value) for value in condition.values]

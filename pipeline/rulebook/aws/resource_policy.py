@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import product
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.policy_condition import Condition, conditions, owners
-from driftline.pipeline.rulebook.unjudged import NotJudged, shown
+from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions, owners
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, shown
 
 Statement = dict[str, Any]
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
@@ -25,10 +25,10 @@ def many(value: Any) -> list[Any]:
 def statements(document: Any, effect: str = "Allow") -> Iterator[Statement]:
     """The statements of one effect. Raises ValueError for what is no policy."""
     if not isinstance(document, dict) or "Statement" not in document:
-        raise NotJudged("not a policy document")
+        raise CannotEvaluate("not a policy document")
     for statement in many(document["Statement"]):
         if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise NotJudged(f"not a policy statement: {_wrong(statement)}")
+            raise CannotEvaluate(f"not a policy statement: {_wrong(statement)}")
         if statement["Effect"] == effect:
             yield statement
 
@@ -58,7 +58,9 @@ def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its
             return True
         unsure = True
     if unsure:
-        raise NotJudged("whether a Deny holds for the anonymous, who fill no variable, is not said")
+        raise CannotEvaluate(
+            "whether a Deny holds for the anonymous, who fill no variable, is not said"
+        )
     return False
 
 
@@ -82,7 +84,7 @@ def allows_cross_account(document: Any, account: str) -> bool:
         else:
             return True
     if unsure:
-        raise NotJudged(unsure)
+        raise CannotEvaluate(unsure)
     return False
 
 
@@ -98,7 +100,7 @@ def for_anybody(statement: Statement) -> bool:
     if "NotPrincipal" in statement:
         return True  # everybody but those named
     if statement.get("Principal") is None:
-        raise NotJudged("a resource policy's statement names no principal")
+        raise CannotEvaluate("a resource policy's statement names no principal")
     return _everybody(statement["Principal"])
 
 
@@ -133,7 +135,7 @@ def _account_of(principal: str) -> str | None:
     if principal.startswith("arn:"):
         fields = principal.split(":")
         if len(fields) < 6:
-            raise NotJudged(f"{shown(principal)} is no principal")
+            raise CannotEvaluate(f"{shown(principal)} is no principal")
         return "*" if set(fields[4]) & set("*?") else fields[4]
     return principal if principal.isdigit() else None
 
@@ -152,7 +154,7 @@ def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool
     if not walls:
         return False
     if len(actions) * len(resources or ["*"]) * sum(map(_size, walls)) > MOST:
-        raise NotJudged("too many combinations to judge")
+        raise CannotEvaluate("too many combinations to judge")
     return all(  # a trust policy names no resource
         any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
         for action, resource in product(actions or ["*"], resources or ["*"])
@@ -204,7 +206,7 @@ def _shuts_out_others(
     `perhaps` it); whether it must hold for the anonymous too."""
     ours = {account, *perhaps}
 
-    def known(condition: Condition) -> bool:
+    def known(condition: PolicyCondition) -> bool:
         whose = owners(condition, account)
         return condition.spares_known and (
             condition.spares_services or (whose is not None and whose <= ours)
@@ -237,7 +239,7 @@ def _without_tls(deny: Statement) -> bool:
     )
 
 
-def _tells_tls(condition: Condition) -> bool:
+def _tells_tls(condition: PolicyCondition) -> bool:
     values = {str(value).lower() for value in condition.values}
     return (
         condition.operator in ("bool", "boolifexists")
@@ -246,7 +248,7 @@ def _tells_tls(condition: Condition) -> bool:
     )
 
 
-def _holds_without_tls(condition: Condition) -> bool:
+def _holds_without_tls(condition: PolicyCondition) -> bool:
     """Whether it holds for every request without TLS: such a request has no TLS version, and whether it came by TLS every
     request says; IfExists, ForAllValues and what is negated hold where a key is absent."""
     quantifier, _, operator = condition.operator.rpartition(":")

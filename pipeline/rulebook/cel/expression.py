@@ -17,7 +17,7 @@ ELEMENT, TAGS = "[]", "tags"
 _AT = re.compile(r"<input>:(\d+):(\d+): (.*)")
 
 
-class BadExpression(Exception):
+class ExpressionError(Exception):
     """An expression that does not compile. `line` and `column` count from 1 within its text."""
 
     def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
@@ -107,16 +107,16 @@ def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
     except RuntimeError as error:
         found = _AT.search(str(error))
         if found is None:
-            raise BadExpression(str(error).splitlines()[0]) from None
+            raise ExpressionError(str(error).splitlines()[0]) from None
         line, column, message = found.groups()
-        raise BadExpression(message, int(line), int(column)) from None
+        raise ExpressionError(message, int(line), int(column)) from None
     if why := wrong(program.return_type().name()):
-        raise BadExpression(why)
+        raise ExpressionError(why)
     checked = ast.parse(program.serialize())
-    touched = Found()
+    touched = TouchedPaths()
     _walk(checked.expr, {}, touched)
     if ("config",) in touched.paths or () in touched.paths:
-        raise BadExpression(
+        raise ExpressionError(
             "the configuration is used as a whole (name the part: resource.config.<part>)"
         )
     reads = {path[1] for path in touched.paths if path[0] == "config"}
@@ -125,7 +125,7 @@ def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
 
 
 @dataclass
-class Found:
+class TouchedPaths:
     """What an expression touches: paths of its own, paths that it hands to functions, variables."""
 
     paths: set[Path] = field(default_factory=set)
@@ -133,7 +133,7 @@ class Found:
     uses: set[str] = field(default_factory=set)
 
 
-def _walk(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
+def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None:
     """Records the longest path of every chain, then what is below."""
     where = path_of(expr, scope)
     which = ast.kind(expr)
@@ -156,7 +156,7 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
             if number == 0 and takes_path:
                 text = ast.constant(argument)
                 if not isinstance(text, str):
-                    raise BadExpression(
+                    raise ExpressionError(
                         f"{expr.call_expr.function}() takes its path as a plain text"
                     )
                 found.asked |= {("config", *path.split(".")) for path in text.split()}
@@ -167,7 +167,7 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
         _walk(child, scope, found)
 
 
-def _below_chain(expr: Any, scope: dict[str, Path | None], found: Found) -> None:
+def _below_chain(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None:
     """Index expressions inside a chain, and its root variable."""
     which = ast.kind(expr)
     if which == "ident_expr":

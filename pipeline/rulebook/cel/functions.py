@@ -16,7 +16,7 @@ from driftline.pipeline.rulebook.aws import resource_policy as policy
 from driftline.pipeline.rulebook.aws.identity import judges
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subject, subject
-from driftline.pipeline.rulebook.unjudged import NotJudged, moment, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, shown
 from driftline.pipeline.rulebook.wording import reasons
 
 DAY = 86_400_000_000
@@ -89,7 +89,7 @@ def _place(paths: str) -> str:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, NotJudged):
+    if isinstance(error, CannotEvaluate):
         return f"cannot be judged ({str(error)[:200]})"
     if isinstance(error, KeyError):
         return f"holds something without {str(error.args[0])[:LONGEST_NAME]!r}"

@@ -10,8 +10,8 @@ from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.rulebook.cel.expression import (
     TAGS,
-    BadExpression,
     Expression,
+    ExpressionError,
     compile_value,
     environment,
 )
@@ -127,7 +127,7 @@ def compiled(
             )
         try:
             expressions[name] = compile_value(text)
-        except BadExpression as error:
+        except ExpressionError as error:
             problems.append(Problem(f"{name}: {error}", place=source.at("values", name)))
     for number, template in enumerate(templates):
         place = source.at("sentence", number) if isinstance(told, list) else source.at("sentence")

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-from driftline.collectors.aws.events.envelope import Contents, Object, contents
+from driftline.collectors.aws.events.envelope import Contents, S3Object, contents
 from driftline.pipeline.common.errors import Malformed
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +42,7 @@ def test_an_event_without_its_recipient_has_the_envelopes_account() -> None:
 
 
 CREATED = {
-    "version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": "eu-west-1", "account": "111111111111",
+    "version": "0", "detail-type": "S3Object Created", "source": "aws.s3", "region": "eu-west-1", "account": "111111111111",
     "detail": {"bucket": {"name": "trail"}, "object": {"key": LOG, "size": 5, "version-id": "v1"}},
 }  # fmt: skip
 
@@ -50,18 +50,18 @@ CREATED = {
 @pytest.mark.parametrize(
     ("body", "want"),
     [
-        *((body, Object("trail", LOG, None, "eu-west-1")) for body in twice(stored())),
-        *((body, Object("trail", LOG, "v1", "eu-west-1")) for body in twice(CREATED)),
-        *((body, Object("trail", LOG)) for body in twice({"s3Bucket": "trail", "s3ObjectKey": [LOG]})),
+        *((body, S3Object("trail", LOG, None, "eu-west-1")) for body in twice(stored())),
+        *((body, S3Object("trail", LOG, "v1", "eu-west-1")) for body in twice(CREATED)),
+        *((body, S3Object("trail", LOG)) for body in twice({"s3Bucket": "trail", "s3ObjectKey": [LOG]})),
         (item_message("OversizedConfigurationItemChangeNotification", s3DeliverySummary={"s3BucketLocation": "conf/AWSLogs/1/Config/x.json.gz"}),
-         Object("conf", "AWSLogs/1/Config/x.json.gz", kind="config")),
+         S3Object("conf", "AWSLogs/1/Config/x.json.gz", kind="config")),
         (item_message("ConfigurationSnapshotDeliveryCompleted", s3Bucket="conf", s3ObjectKey="AWSLogs/1/Config/s.json.gz"),
-         Object("conf", "AWSLogs/1/Config/s.json.gz", kind="config")),
+         S3Object("conf", "AWSLogs/1/Config/s.json.gz", kind="config")),
         (item_message("ConfigurationHistoryDeliveryCompleted", s3Bucket="conf", s3ObjectKey="AWSLogs/1/Config/h.json.gz"),
-         Object("conf", "AWSLogs/1/Config/h.json.gz", kind="config")),
+         S3Object("conf", "AWSLogs/1/Config/h.json.gz", kind="config")),
     ],
 )  # fmt: skip
-def test_objects(body: Any, want: Object) -> None:
+def test_objects(body: Any, want: S3Object) -> None:
     assert opened(body).objects == [want]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from driftline.collectors.aws.events.logfile import kind_of, records
-from driftline.collectors.aws.events.origin import Forged
+from driftline.collectors.aws.events.origin import ForgedEvent
 from driftline.pipeline.common.errors import Malformed
 
 from tests.collectors.events.samples import ACCOUNT, LOG, OPENED
@@ -100,7 +100,7 @@ def test_a_file_tells_only_of_the_account_in_its_key() -> None:
     other = OPENED | {"recipientAccountId": "222222222222"}
     good, bad = of(log(OPENED, other), LOG)
     assert good == OPENED
-    assert isinstance(bad, Forged)
+    assert isinstance(bad, ForgedEvent)
     assert "111111111111" in str(bad)
     assert "222222222222" in str(bad)
     assert of(log(other), "copied/x.json.gz") == [other]  # says none

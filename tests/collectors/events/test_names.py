@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from driftline.collectors.aws.events.names import (
-    Nothing,
-    Where,
+    CallSite,
+    NoNames,
     fits,
     kept,
     partition,
@@ -17,8 +17,8 @@ from driftline.collectors.aws.events.names import (
     uncertain,
 )
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import Claim, Reader, bare, claims
-from driftline.collectors.aws.sources.name_index import Index, Seen
+from driftline.collectors.aws.events.record import ChangeReader, RowMatch, bare, claims
+from driftline.collectors.aws.sources.name_index import SweepIndex, UidIndex
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.cli.collect.events import _region
@@ -30,7 +30,7 @@ from tests.collectors.events.spellings import own_id, own_uid, spellings
 from tests.collectors.events.test_rows import model, services
 
 REDACTOR = Redactor(b"k" * 32)
-HERE = Where(ACCOUNT, "eu-west-1", "aws")
+HERE = CallSite(ACCOUNT, "eu-west-1", "aws")
 REQUEST = re.compile(r"requestParameters((?:\.\w+(?:\[\])?)+)")
 WITH_ID = [kind for kind in kinds().values() if any(touch.id for touch in kind.events)]
 TYPES = [pytest.param(kind, id=kind.type) for kind in WITH_ID]
@@ -50,12 +50,12 @@ CONTEXT = {
 }  # fmt: skip
 
 
-def seen(kind: Kind, *uids: str) -> Seen:
+def seen(kind: Kind, *uids: str) -> UidIndex:
     region = "global" if kind.scope == "global" else "eu-west-1"
-    return Seen([(kind.type, ACCOUNT, region, uids or (own_uid(kind),))])
+    return UidIndex([(kind.type, ACCOUNT, region, uids or (own_uid(kind),))])
 
 
-def members(claim: Claim) -> Iterator[str]:
+def members(claim: RowMatch) -> Iterator[str]:
     """The places in the request that a claim looks at."""
     for path in claim.touch.paths:
         for found in REQUEST.findall(path):
@@ -64,7 +64,7 @@ def members(claim: Claim) -> Iterator[str]:
                 yield place
 
 
-def record(claim: Claim, source: str, name: str, place: str, value: Any) -> dict[str, Any]:
+def record(claim: RowMatch, source: str, name: str, place: str, value: Any) -> dict[str, Any]:
     """An event whose request has a value in a place."""
     out = event(
         name, source, awsRegion="us-east-1" if claim.kind.scope == "global" else "eu-west-1"
@@ -80,9 +80,9 @@ def record(claim: Claim, source: str, name: str, place: str, value: Any) -> dict
     return out
 
 
-def named(claim: Claim, found: dict[str, Any], resolver: Nothing) -> list[str]:
+def named(claim: RowMatch, found: dict[str, Any], resolver: NoNames) -> list[str]:
     """The uids of the claim's type that come of an event."""
-    reader = Reader(REDACTOR, "eventbridge", resolver, lambda _: True)
+    reader = ChangeReader(REDACTOR, "eventbridge", resolver, lambda _: True)
     return [change.uid for change in reader.changes(found) if change.type == claim.kind.type]
 
 
@@ -174,7 +174,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("type", "text"), WRONG)
 def test_what_names_no_resource_of_the_type_is_no_uid(type: str, text: str) -> None:
-    assert uid_of(kinds()[type], text, HERE, Nothing()) is None
+    assert uid_of(kinds()[type], text, HERE, NoNames()) is None
 
 
 RIGHT = [
@@ -197,7 +197,7 @@ RIGHT = [
 
 @pytest.mark.parametrize(("type", "text", "uid"), RIGHT)
 def test_what_names_one_is_its_uid(type: str, text: str, uid: str) -> None:
-    assert uid_of(kinds()[type], text, HERE, Nothing()) == uid
+    assert uid_of(kinds()[type], text, HERE, NoNames()) == uid
     if text.startswith("arn:"):
         assert kept(text) == uid
 
@@ -210,10 +210,10 @@ TEXT = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(st.sampled_from(WITH_ID), TEXT)
 def test_whatever_an_event_names_a_uid_has_its_types_form(kind: Kind, text: str) -> None:
-    uid = uid_of(kind, text, HERE, Nothing())
+    uid = uid_of(kind, text, HERE, NoNames())
     assert uid is None or fits(kind, uid)
     if uid is not None and not uncertain(kind):
-        assert uid_of(kind, uid, HERE, Nothing()) == uid, "the uid names itself"
+        assert uid_of(kind, uid, HERE, NoNames()) == uid, "the uid names itself"
 
 
 # What sweeps have seen
@@ -242,16 +242,16 @@ def test_a_partial_arn_of_a_secret_is_the_secret_that_sweeps_saw() -> None:
 def test_a_cluster_is_of_the_type_that_sweeps_saw_where_the_answer_does_not_tell() -> None:
     found = event("AddRoleToDBCluster", "rds", requestParameters={"dBClusterIdentifier": "Orders", "roleArn": "r"})  # fmt: skip
     uid = f"arn:aws:rds:eu-west-1:{ACCOUNT}:cluster:orders"
-    reader = Reader(REDACTOR, "log", Seen([("AWS::Neptune::DBCluster", ACCOUNT, "eu-west-1", [uid])]))  # fmt: skip
+    reader = ChangeReader(REDACTOR, "log", UidIndex([("AWS::Neptune::DBCluster", ACCOUNT, "eu-west-1", [uid])]))  # fmt: skip
     assert [(c.uid, c.type) for c in reader.changes(found)] == [(uid, "AWS::Neptune::DBCluster")]
-    nothing = Reader(REDACTOR, "log", Nothing()).changes(found)
+    nothing = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert [c.type for c in nothing] == [None]
     assert reads(found, nothing) == []
 
 
 def test_a_name_without_a_uid_is_evidence_of_the_account_and_is_read_by_name() -> None:
     found = event("AttachRolePolicy", "iam", awsRegion="us-east-1", requestParameters={"roleName": "new", "policyArn": "p"})  # fmt: skip
-    changes = Reader(REDACTOR, "log", Nothing()).changes(found)
+    changes = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert [(c.uid, c.type) for c in changes] == [(f"account:aws:{ACCOUNT}", None)]
     (wish,) = reads(found, changes)
     assert (wish.name, wish.uid, wish.region) == ("new", f"arn:aws:iam::{ACCOUNT}:role/new", "global")  # fmt: skip
@@ -261,7 +261,7 @@ def test_a_security_group_by_name_is_the_one_that_the_answer_has() -> None:
     rule = {"groupId": "sg-1", "securityGroupRuleId": "sgr-1"}
     found = event("AuthorizeSecurityGroupIngress", "ec2", requestParameters={"groupName": "default"},
                   responseElements={"_return": True, "securityGroupRuleSet": {"items": [rule, rule]}})  # fmt: skip
-    (change,) = Reader(REDACTOR, "log", Nothing()).changes(found)
+    (change,) = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert change.uid.endswith(":security-group/sg-1")
 
 
@@ -271,7 +271,7 @@ def test_a_key_by_alias_is_the_one_that_the_event_lists() -> None:
     found = event(
         "CreateGrant", "kms", requestParameters={"keyId": "alias/orders"}, resources=listed
     )
-    reader = Reader(REDACTOR, "log", Nothing(), lambda _: True)
+    reader = ChangeReader(REDACTOR, "log", NoNames(), lambda _: True)
     assert [c.uid for c in reader.changes(found)] == [key]
     assert [c.type for c in reader.changes(found | {"resources": []})] == [None]
 
@@ -282,23 +282,23 @@ def test_a_key_by_alias_is_the_one_that_the_event_lists() -> None:
 def test_a_callers_copy_of_an_event_is_about_the_owners_resource_and_asks_for_no_reading() -> None:
     uid = "arn:aws:lambda:eu-west-1:222222222222:function:f"
     found = event("AddPermission", "lambda", requestParameters={"functionName": f"{uid}:prod"})
-    (change,) = Reader(REDACTOR, "log", Nothing()).changes(found)
+    (change,) = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert (change.uid, change.account) == (uid, "222222222222")
     assert reads(found, [change]) == []
-    (change,) = Reader(REDACTOR, "log", Nothing()).changes(own := found | {"recipientAccountId": "222222222222"})  # fmt: skip
+    (change,) = ChangeReader(REDACTOR, "log", NoNames()).changes(own := found | {"recipientAccountId": "222222222222"})  # fmt: skip
     assert [wish.uid for wish in reads(own, [change])] == [uid]
 
 
 def test_a_bucket_is_its_owners_where_the_event_says_whose() -> None:
     listed = [{"type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::b", "accountId": "222222222222"}]
     found = event("PutBucketPolicy", "s3", requestParameters={"bucketName": "b"}, resources=listed)
-    (change,) = Reader(REDACTOR, "log", Nothing()).changes(found)
+    (change,) = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert change.account == "222222222222"
 
 
 def test_a_member_account_whose_contacts_the_management_account_writes() -> None:
     found = event("PutAlternateContact", "account", awsRegion="us-east-1", requestParameters={"accountId": "222222222222"})  # fmt: skip
-    (change,) = Reader(REDACTOR, "log", Nothing()).changes(found)
+    (change,) = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert change.uid == "arn:aws:account::222222222222:contacts"
 
 
@@ -311,7 +311,7 @@ def test_a_member_account_whose_contacts_the_management_account_writes() -> None
 def test_a_regions_partition(region: str, want: str) -> None:
     assert partition(region) == want
     found = event("PutBucketPolicy", "s3", awsRegion=region, requestParameters={"bucketName": "b"})
-    (change,) = Reader(REDACTOR, "log", Nothing()).changes(found)
+    (change,) = ChangeReader(REDACTOR, "log", NoNames()).changes(found)
     assert change.uid == f"arn:{want}:s3:::b"
 
 
@@ -338,7 +338,7 @@ def test_a_name_that_was_not_there_is_looked_for_again_after_a_while() -> None:
         loads += 1
         return {f"aws/{ACCOUNT}/global/AWS::IAM::Role": {f"arn:aws:iam::{ACCOUNT}:role/a/x"} if now > 9 else set()}  # fmt: skip
 
-    index = Index(load, lambda: now)
+    index = SweepIndex(load, lambda: now)
     assert index.uid("AWS::IAM::Role", ACCOUNT, "global", "x") is None
     now = 10
     assert index.uid("AWS::IAM::Role", ACCOUNT, "global", "x") is None

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
-from driftline.collectors.aws.events.names import Nothing, fits
+from driftline.collectors.aws.events.names import NoNames, fits
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import Claim, Reader, claims
+from driftline.collectors.aws.events.record import ChangeReader, RowMatch, claims
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed
@@ -21,11 +21,11 @@ from driftline.pipeline.records import codec as wire
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import ASSUMED, OPENED, by_role, event
 
-READER = Reader(Redactor(b"k" * 32), "eventbridge", Nothing(), lambda _: True)
+READER = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames(), lambda _: True)
 PATH = re.compile(r"(requestParameters|responseElements)((?:\.\w+)+)")
 
 
-def example(source: str, name: str, found: list[Claim]) -> dict[str, Any]:
+def example(source: str, name: str, found: list[RowMatch]) -> dict[str, Any]:
     """An event that has what its rows look for."""
     record = event(name, source)
     record["userIdentity"] = by_role("team/deploy", "ci")

@@ -8,7 +8,13 @@ import botocore.session
 import pytest
 from driftline.collectors.aws.events import origin
 from driftline.collectors.aws.events.envelope import API_CALLS, FINDINGS, Contents, contents
-from driftline.collectors.aws.events.origin import NOBODY, Forged, Trust, account_of, writer
+from driftline.collectors.aws.events.origin import (
+    NOBODY,
+    ForgedEvent,
+    TrustedOrigins,
+    account_of,
+    writer,
+)
 from driftline.collectors.aws.events.record import SOURCES, claims
 from driftline.pipeline.common.errors import Malformed
 
@@ -27,19 +33,19 @@ from tests.collectors.events.samples import (
 OTHER = "222222222222"
 
 
-def opened(body: Any, trust: Trust = NOBODY) -> Contents:
+def opened(body: Any, trust: TrustedOrigins = NOBODY) -> Contents:
     return contents(json.dumps(body), trust)
 
 
-def forged(body: Any, trust: Trust = NOBODY) -> None:
+def forged(body: Any, trust: TrustedOrigins = NOBODY) -> None:
     """Refused whole, with nothing taken from it; by SNS too."""
     for one in (body, noticed(json.dumps(body))):
-        with pytest.raises(Forged) as told:
+        with pytest.raises(ForgedEvent) as told:
             opened(one, trust)
         assert 20 < len(str(told.value)) < 400
     found = opened([body, bridged(OPENED)], trust)
     assert found.records == [OPENED]
-    assert [type(why) for why, _ in found.bad] == [Forged]
+    assert [type(why) for why, _ in found.bad] == [ForgedEvent]
 
 
 @pytest.mark.parametrize(
@@ -136,16 +142,16 @@ def finding(type_: str, account: Any = ACCOUNT) -> dict[str, Any]:
 @pytest.mark.parametrize("type_", FINDINGS)
 def test_a_finding_is_of_the_envelopes_account_or_told_by_an_administrator(type_: str) -> None:
     assert len(opened(finding(type_)).findings) == 1
-    other = opened(finding(type_, OTHER), Trust(administrators=[ACCOUNT]))
+    other = opened(finding(type_, OTHER), TrustedOrigins(administrators=[ACCOUNT]))
     assert len(other.findings) == 1
     for account in (OTHER, None, 5):
         body = finding(type_, account)
         try:
-            found = opened(body, Trust(administrators=["333333333333"]))
-        except Forged:
+            found = opened(body, TrustedOrigins(administrators=["333333333333"]))
+        except ForgedEvent:
             continue
         assert found.findings == []
-        assert [type(why) for why, _ in found.bad] == [Forged]
+        assert [type(why) for why, _ in found.bad] == [ForgedEvent]
         assert "aws.events.administrators" in str(found.bad[0][0])
 
 
@@ -167,7 +173,7 @@ def test_an_item_is_of_the_envelopes_account_and_about_its_own_resource() -> Non
     assert len(opened(bridged(good, "Config Configuration Item Change")).items) == 1
     forged(bridged(good, "Config Configuration Item Change") | {"account": OTHER})
     good["configurationItem"]["ARN"] = f"arn:aws:ec2:eu-west-1:{OTHER}:volume/vol-1"
-    with pytest.raises(Forged, match=OTHER):
+    with pytest.raises(ForgedEvent, match=OTHER):
         opened(good)
 
 
@@ -181,14 +187,14 @@ NOTICES = [
 
 @pytest.mark.parametrize("body", NOTICES)
 def test_only_the_buckets_that_are_named_are_read(body: Any) -> None:
-    for trust in (NOBODY, Trust(buckets=["trail"])):
+    for trust in (NOBODY, TrustedOrigins(buckets=["trail"])):
         assert len(opened(body, trust).objects) == 1
     try:
-        found = opened(body, Trust(buckets=["other"]))
-    except Forged:
+        found = opened(body, TrustedOrigins(buckets=["other"]))
+    except ForgedEvent:
         return
     assert found.objects == []
-    assert [type(why) for why, _ in found.bad] == [Forged]
+    assert [type(why) for why, _ in found.bad] == [ForgedEvent]
 
 
 FILES: list[Callable[[str, str], dict[str, Any]]] = [
@@ -211,8 +217,8 @@ def test_whoever_has_a_bucket_tells_only_of_the_own_account(made: Any, folder: s
     assert len(opened(own).objects) == 1
     for key in (f"AWSLogs/{OTHER}/{folder}/eu-west-1/x.json.gz", f"{folder}/x.json.gz", f"AWSLogs/o-abc/{OTHER}/{folder}/x.json.gz"):  # fmt: skip
         forged(made("mine", key))
-        assert len(opened(made("trail", key), Trust(buckets=["trail"])).objects) == 1
-        forged(made("mine", key), Trust(buckets=["trail"]))
+        assert len(opened(made("trail", key), TrustedOrigins(buckets=["trail"])).objects) == 1
+        forged(made("mine", key), TrustedOrigins(buckets=["trail"]))
     forged({k: v for k, v in own.items() if k != "account"})
 
 
@@ -220,7 +226,7 @@ def test_whoever_has_a_bucket_tells_only_of_the_own_account(made: Any, folder: s
 def test_a_folder_of_one_account_in_that_of_another(made: Any) -> None:
     """Whoever may write below the outer folder would speak for the inner account, or the other way round."""
     found = opened(made(f"AWSLogs/{OTHER}/CloudTrail/AWSLogs/{ACCOUNT}/CloudTrail/x.json.gz"))
-    assert (found.objects, [type(why) for why, _ in found.bad]) == ([], [Forged])
+    assert (found.objects, [type(why) for why, _ in found.bad]) == ([], [ForgedEvent])
 
 
 def test_a_notice_of_s3_is_by_s3() -> None:
@@ -228,7 +234,7 @@ def test_a_notice_of_s3_is_by_s3() -> None:
     body["Records"][0]["eventSource"] = "my:app"
     found = opened(body)
     assert found.objects == []
-    assert [type(why) for why, _ in found.bad] == [Forged]
+    assert [type(why) for why, _ in found.bad] == [ForgedEvent]
 
 
 @pytest.mark.parametrize(

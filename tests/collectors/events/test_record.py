@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from driftline.collectors.aws.events.actor import actor
-from driftline.collectors.aws.events.names import Nothing
+from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import Reader, bare
+from driftline.collectors.aws.events.record import ChangeReader, bare
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from tests.collectors.events.samples import ACCOUNT, ASSUMED, OPENED, by_role, event
 
-READER = Reader(Redactor(b"k" * 32), "eventbridge", Nothing())
+READER = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames())
 GROUP = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:security-group/sg-1"
 
 
-def one(record: dict[str, Any], reader: Reader = READER) -> Change:
+def one(record: dict[str, Any], reader: ChangeReader = READER) -> Change:
     (change,) = reader.changes(record)
     assert wire.change(change.encode()) == change
     return change
@@ -80,13 +80,13 @@ def test_a_reach_asks_for_the_whole_scope() -> None:
 
 
 def test_a_bucket_keeps_the_region_that_is_known() -> None:
-    class Seen(Nothing):
+    class Seen(NoNames):
         def region(self, uid: str) -> str | None:
             return "eu-north-1" if uid == "arn:aws:s3:::b" else None
 
     record = event("PutBucketPolicy", "s3", requestParameters={"bucketName": "b"})
     assert one(record).region == "global"
-    assert one(record, Reader(Redactor(b"k" * 32), "log", Seen())).region == "eu-north-1"
+    assert one(record, ChangeReader(Redactor(b"k" * 32), "log", Seen())).region == "eu-north-1"
 
 
 @pytest.mark.parametrize(
@@ -95,13 +95,15 @@ def test_a_bucket_keeps_the_region_that_is_known() -> None:
 def test_what_only_reads_is_kept_where_it_is_wanted(more: dict[str, Any]) -> None:
     record = event("GetObject", "s3", requestParameters={"bucketName": "b", "key": "k"}, **more)
     assert READER.changes(record) == []
-    wanting = Reader(Redactor(b"k" * 32), "log", Nothing(), lambda r: r["eventName"] == "GetObject")
+    wanting = ChangeReader(
+        Redactor(b"k" * 32), "log", NoNames(), lambda r: r["eventName"] == "GetObject"
+    )
     assert one(wanted := record, wanting).action == "GetObject"
     assert reads(wanted, wanting.changes(wanted)) == []
 
 
 def test_what_uses_a_resource_is_its_and_asks_for_no_reading() -> None:
-    wanting = Reader(Redactor(b"k" * 32), "log", Nothing(), lambda _: True)
+    wanting = ChangeReader(Redactor(b"k" * 32), "log", NoNames(), lambda _: True)
     data = {"managementEvent": False, "eventCategory": "Data"}
     for name, read_only, kind in (("GetObject", True, "read"), ("PutObject", False, "other")):
         record = event(name, "s3", requestParameters={"bucketName": "b"}, readOnly=read_only, **data)  # fmt: skip

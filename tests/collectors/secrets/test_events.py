@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import pytest
 from driftline.collectors.aws.events import reported
-from driftline.collectors.aws.events.names import Nothing
-from driftline.collectors.aws.events.record import Reader
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.places import places
 from driftline.collectors.folder.read import _redacted_change
 from driftline.collectors.redact import WRAPPERS, Redactor
@@ -16,7 +16,7 @@ from driftline.collectors.table import kinds
 from tests.collectors.events.samples import ACCOUNT, event
 
 OURS = Redactor(b"k" * 32)
-READER = Reader(OURS, "eventbridge", Nothing(), lambda _: True)
+READER = ChangeReader(OURS, "eventbridge", NoNames(), lambda _: True)
 PLAIN = "Zq9plain"
 """A value that neither its form nor its name betrays."""
 ENVIRONMENT = [{"name": "MODE", "value": PLAIN}]

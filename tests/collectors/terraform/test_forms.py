@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.terraform import NO_CODE, Found, mapping, read
+from driftline.collectors.aws.terraform import NO_CODE, TerraformResult, mapping, read
 from driftline.collectors.aws.terraform.groups import WAYS, permissions
 from driftline.collectors.aws.terraform.marks import path_of
 from driftline.collectors.aws.terraform.principals import POINTERS
@@ -49,13 +49,13 @@ def plan(*resources: dict[str, Any], below: tuple[dict[str, Any], ...] = ()) -> 
     }
 
 
-def told(tmp_path: Path, data: Any, *ignored: str, claims: bool = False) -> Found:
+def told(tmp_path: Path, data: Any, *ignored: str, claims: bool = False) -> TerraformResult:
     path = tmp_path / "plan.json"
     path.write_text(data if isinstance(data, str) else json.dumps(data))
     return read(path, "main", ignored, NOW, claims=claims)
 
 
-def expected(found: Found) -> dict[str, dict[str, Any]]:
+def expected(found: TerraformResult) -> dict[str, dict[str, Any]]:
     return {record.uid: record.expect for record in found.records}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.terraform import Found, read
+from driftline.collectors.aws.terraform import TerraformResult, read
 
 PLANS = Path(__file__).with_name("plans")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -19,7 +19,7 @@ EC2_TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action"
 UNSHOWN, UNSURE, UNSET = "dynamic block", "comes to null", "not set by code"
 
 
-def told(name: str, **more: Any) -> Found:
+def told(name: str, **more: Any) -> TerraformResult:
     return read(PLANS / f"{name}.json", "main", more.pop("ignored", ()), NOW, **more)
 
 

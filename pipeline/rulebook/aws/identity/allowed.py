@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from driftline.pipeline.rulebook.aws.identity.ask import ask
 from driftline.pipeline.rulebook.aws.identity.keys import Holder, Request, kind_of
 from driftline.pipeline.rulebook.aws.identity.universe import every, whole
-from driftline.pipeline.rulebook.aws.policy_condition import Condition, conditions
+from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions
 from driftline.pipeline.rulebook.aws.resource_policy import Statement, covers, many, statements
-from driftline.pipeline.rulebook.unjudged import NotJudged
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate
 
 ANYWHERE = "any"
 """A resource of an action that one makes: whatever is allowed is enough."""
@@ -23,7 +23,7 @@ MOST = 10_000
 """Patterns of one identity; AWS's own limits stay far below."""
 
 
-class Grant(NamedTuple):
+class PolicyGrant(NamedTuple):
     """A statement, with the place where it stands."""
 
     policy: str
@@ -34,7 +34,7 @@ class Grant(NamedTuple):
     """None: the statement names actions. All of them are in small letters."""
     resources: tuple[str, ...]
     not_resources: tuple[str, ...] | None
-    conditions: tuple[Condition, ...]
+    conditions: tuple[PolicyCondition, ...]
 
     @property
     def place(self) -> str:
@@ -67,7 +67,7 @@ class Grant(NamedTuple):
 def meets(a: str, b: str) -> bool:
     """Whether some text fits both of two patterns: by all pairs of places that can be reached together."""
     if len(a) * len(b) > LONGEST:
-        raise NotJudged("too long a pattern of resources to judge")
+        raise CannotEvaluate("too long a pattern of resources to judge")
     seen, waiting = set[tuple[int, int]](), [(0, 0)]
     while waiting:
         i, j = waiting.pop()
@@ -85,10 +85,12 @@ def meets(a: str, b: str) -> bool:
     return False
 
 
-def read(documents: Mapping[str, Any], holder: Holder) -> tuple[list[Grant], list[Grant]]:
+def read(
+    documents: Mapping[str, Any], holder: Holder
+) -> tuple[list[PolicyGrant], list[PolicyGrant]]:
     """The Allows and the Denies of policies by their names. Raises ValueError for what is no policy."""
-    allows: list[Grant] = []
-    denies: list[Grant] = []
+    allows: list[PolicyGrant] = []
+    denies: list[PolicyGrant] = []
     for name, document in documents.items():
         deque(statements(document), 0)  # raises for what is none
         for number, one in enumerate(many(document["Statement"]), 1):
@@ -97,14 +99,14 @@ def read(documents: Mapping[str, Any], holder: Holder) -> tuple[list[Grant], lis
     return allows, denies
 
 
-def _grant(policy: str, number: int, one: Statement, holder: Holder) -> Grant:
+def _grant(policy: str, number: int, one: Statement, holder: Holder) -> PolicyGrant:
     def actions(name: str) -> tuple[str, ...]:
         return tuple(str(value).lower() for value in many(one.get(name)))
 
     def resources(name: str) -> tuple[str, ...]:
         return tuple(_filled(str(value), holder) for value in many(one.get(name)))
 
-    return Grant(
+    return PolicyGrant(
         policy, number,
         actions("Action"), actions("NotAction") if "NotAction" in one else None,
         resources("Resource"), resources("NotResource") if "NotResource" in one else None,
@@ -131,9 +133,9 @@ class Allowed:
         """Raises ValueError for what is no policy."""
         self.allows, self.denies = read(documents, holder)
         if sum(map(_size, chain(self.allows, self.denies))) > MOST:
-            raise NotJudged("too many patterns to judge")
+            raise CannotEvaluate("too many patterns to judge")
         self.holder = holder
-        self._by_action: dict[str, tuple[list[Grant], list[Grant]]] = {}
+        self._by_action: dict[str, tuple[list[PolicyGrant], list[PolicyGrant]]] = {}
 
     @cached_property
     def places(self) -> tuple[list[str], list[str]]:
@@ -147,7 +149,7 @@ class Allowed:
                     regions |= {fields[3]} if re.fullmatch(r"[a-z0-9-]+", fields[3]) else set()
         return sorted(partitions) or ["aws"], sorted(regions)
 
-    def on(self, action: str, target: str, service: str = "") -> Grant | None:
+    def on(self, action: str, target: str, service: str = "") -> PolicyGrant | None:
         """A statement that allows an action (in small letters) on all that a target names: what follows `arn:PARTITION:`,
         with holes {region} and {account}; or ANYWHERE."""
         allows, denies = self._about(action)
@@ -163,14 +165,14 @@ class Allowed:
                 return one
         return None
 
-    def _about(self, action: str) -> tuple[list[Grant], list[Grant]]:
+    def _about(self, action: str) -> tuple[list[PolicyGrant], list[PolicyGrant]]:
         if action not in self._by_action:
             allows = [one for one in self.allows if one.acts(action)]
             denies = [one for one in self.denies if one.acts(action)] if allows else []
             self._by_action[action] = allows, denies
         return self._by_action[action]
 
-    def _targets(self, one: Grant, action: str, target: str) -> Iterator[str]:
+    def _targets(self, one: PolicyGrant, action: str, target: str) -> Iterator[str]:
         """Those resources of a target that a statement reaches whole."""
         if target == ANYWHERE:
             yield from one.touches(action.split(":")[0], self.holder.account)
@@ -185,10 +187,10 @@ class Allowed:
                 if one.reaches(place := f"arn:{partition}:{filled}"):
                     yield place
 
-    def can_hold(self, one: Grant, asked: Request) -> bool:
+    def can_hold(self, one: PolicyGrant, asked: Request) -> bool:
         return all(ask(c, self.holder, asked).hold for c in one.conditions)
 
-    def _holds(self, deny: Grant, asked: Request) -> bool:
+    def _holds(self, deny: PolicyGrant, asked: Request) -> bool:
         return not any(ask(c, self.holder, asked).fail for c in deny.conditions)
 
     def everything(self, services: Iterable[str]) -> bool:
@@ -202,17 +204,17 @@ class Allowed:
             for place in (None, *sorted(left_out))
         )
 
-    def only(self, some: Iterable[Grant]) -> "Allowed":
+    def only(self, some: Iterable[PolicyGrant]) -> "Allowed":
         """Some of the Allows alone."""
         alone = Allowed({}, self.holder)
         alone.allows = list(some)
         return alone
 
-    def broad(self, one: Grant) -> bool:
+    def broad(self, one: PolicyGrant) -> bool:
         """Whether an Allow is about all that no statement names, under no limit."""
         return self._lies(one, None) and self.can_hold(one, Request("*"))
 
-    def _lies(self, one: Grant, place: str | None) -> bool:
+    def _lies(self, one: PolicyGrant, place: str | None) -> bool:
         """Whether a statement is about all that no statement names (None), or about all of a pattern."""
         if one.not_resources is not None:
             if any(every_resource(r) for r in one.not_resources):
@@ -223,7 +225,7 @@ class Allowed:
         return any(every_resource(r) or covers(r, place) for r in one.resources)
 
     @staticmethod
-    def _whole(grants: list[Grant], services: Iterable[str]) -> bool:
+    def _whole(grants: list[PolicyGrant], services: Iterable[str]) -> bool:
         allowed = [p for one in grants for p in one.actions]
         left_out = [one.not_actions for one in grants if one.not_actions is not None]
         if not grants:
@@ -240,7 +242,7 @@ class Allowed:
         return sorted({r for r in named if ":user/" in r and r.endswith(f"/{OWN_NAME}")})
 
 
-def _size(one: Grant) -> int:
+def _size(one: PolicyGrant) -> int:
     return (
         len(one.actions)
         + len(one.not_actions or ())

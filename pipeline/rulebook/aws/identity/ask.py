@@ -12,9 +12,9 @@ from driftline.pipeline.rulebook.aws.identity.keys import (
     Values,
     values,
 )
-from driftline.pipeline.rulebook.aws.policy_condition import Condition, broad
+from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, broad
 from driftline.pipeline.rulebook.aws.resource_policy import covers
-from driftline.pipeline.rulebook.unjudged import NotJudged, moment, network, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, network, shown
 
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 EQUAL = {"stringequals", "stringequalsignorecase", "binaryequals", "bool"}
@@ -28,14 +28,14 @@ ORDER: dict[str, Callable[[float, float], bool]] = {
 }
 
 
-class Can(NamedTuple):
+class Possibility(NamedTuple):
     """What requests can do to a condition."""
 
     hold: bool
     fail: bool
 
 
-def ask(condition: Condition, holder: Holder, asked: Request) -> Can:
+def ask(condition: PolicyCondition, holder: Holder, asked: Request) -> Possibility:
     """Raises ValueError for an operator or a value that cannot be understood."""
     quantifier, _, operator = condition.operator.rpartition(":")
     lenient = operator.endswith("ifexists")
@@ -50,22 +50,22 @@ def ask(condition: Condition, holder: Holder, asked: Request) -> Can:
     else:
         here = _matches(positive, condition, have, holder)
     if negated:
-        here = Can(here.fail, here.hold)
+        here = Possibility(here.fail, here.hold)
     hold, fail = have.present and here.hold, have.present and here.fail
     if have.missing and not (have.free and condition.present):
         without = lenient or quantifier == "forallvalues" or (negated and not quantifier)
         hold, fail = hold or without, fail or not without
-    return Can(hold, fail)
+    return Possibility(hold, fail)
 
 
-def _associated(condition: Condition, holder: Holder, asked: Request) -> Can:
+def _associated(condition: PolicyCondition, holder: Holder, asked: Request) -> Possibility:
     """Of the resource that a role is passed to, which the caller makes: where he likes, and under most names."""
     own = asked.service.removesuffix(".amazonaws.com").split(".")[-1]
     service = RESOURCES_OF.get(own, own)
     filled = [_filled(str(value), condition.key, holder) for value in condition.values]
     wanted = [value for value in filled if value is not None]
     every = any(value and not value.strip("*") for value in wanted)
-    return Can(every or any(_makes(value, service, holder) for value in wanted), not every)
+    return Possibility(every or any(_makes(value, service, holder) for value in wanted), not every)
 
 
 def _makes(pattern: str, service: str, holder: Holder) -> bool:
@@ -79,19 +79,21 @@ def _makes(pattern: str, service: str, holder: Holder) -> bool:
     return covers(fields[2], service) and covers(fields[4], holder.account) and named
 
 
-def _null(condition: Condition, have: Values) -> Can:
+def _null(condition: PolicyCondition, have: Values) -> Possibility:
     said = {str(value).lower() for value in condition.values}
     if not said <= {"true", "false"}:
-        raise NotJudged("a Null condition asks for something else than true or false")
+        raise CannotEvaluate("a Null condition asks for something else than true or false")
     known = bool(have.known) or have.free
     there, gone = have.present and (known or not have.missing), have.missing
-    return Can(
+    return Possibility(
         ("true" in said and gone) or ("false" in said and there),
         ("true" not in said and gone) or ("false" not in said and (there or have.present)),
     )
 
 
-def _matches(operator: str, condition: Condition, have: Values, holder: Holder) -> Can:
+def _matches(
+    operator: str, condition: PolicyCondition, have: Values, holder: Holder
+) -> Possibility:
     """What a key that is there does to a positive operator."""
     wanted = [_filled(str(value), condition.key, holder) for value in condition.values]
     if operator == "ipaddress":
@@ -99,21 +101,21 @@ def _matches(operator: str, condition: Condition, have: Values, holder: Holder) 
     if operator.startswith(("numeric", "date")):
         return _ordered(operator, wanted, have)
     if operator not in EQUAL and operator not in LIKE:
-        raise NotJudged(f"a condition operator that is not known: {shown(condition.operator)}")
+        raise CannotEvaluate(f"a condition operator that is not known: {shown(condition.operator)}")
     like = operator in LIKE
     every = any(one is not None and like and not one.strip("*") and one for one in wanted)
     if every or VARIABLE_ITSELF in wanted:
-        return Can(True, False)
+        return Possibility(True, False)
     if have.free:
-        return Can(any(one is not None for one in wanted), True)
+        return Possibility(any(one is not None for one in wanted), True)
     if not have.known:
-        return Can(False, True)
+        return Possibility(False, True)
     exact = like or operator in ("stringequals", "binaryequals")
     fits = [
         any(one is not None and _fits(one, value, like=like, exact=exact) for one in wanted)
         for value in have.known
     ]
-    return Can(any(fits), not all(fits))
+    return Possibility(any(fits), not all(fits))
 
 
 def _fits(pattern: str, value: str, *, like: bool, exact: bool) -> bool:
@@ -139,22 +141,22 @@ def _filled(value: str, key: str, holder: Holder) -> str | None:
     return VARIABLE.sub(lambda m: known[m[1].split(",")[0].strip().lower()], value)
 
 
-def _addresses(ranges: Sequence[str], have: Values) -> Can:
+def _addresses(ranges: Sequence[str], have: Values) -> Possibility:
     if have.free:
-        return Can(bool(ranges), True)
+        return Possibility(bool(ranges), True)
     nets = [network("0.0.0.0/0" if r == "*" else r) for r in ranges]
-    return Can(broad(ranges), not any(net.prefixlen == 0 for net in nets))
+    return Possibility(broad(ranges), not any(net.prefixlen == 0 for net in nets))
 
 
-def _ordered(operator: str, wanted: Sequence[str | None], have: Values) -> Can:
+def _ordered(operator: str, wanted: Sequence[str | None], have: Values) -> Possibility:
     compare = ORDER.get(operator.removeprefix("numeric").removeprefix("date"))
     if compare is None:
-        raise NotJudged(f"a condition operator that is not known: {shown(operator)}")
+        raise CannotEvaluate(f"a condition operator that is not known: {shown(operator)}")
     if have.free:
-        return Can(bool(wanted), True)
+        return Possibility(bool(wanted), True)
     limits = [_number(one, dated=bool(have.known)) for one in wanted if one is not None]
     fits = [any(compare(float(value), limit) for limit in limits) for value in have.known]
-    return Can(any(fits), not all(fits) or not fits)
+    return Possibility(any(fits), not all(fits) or not fits)
 
 
 def _number(text: Any, *, dated: bool) -> float:

@@ -6,22 +6,22 @@ from typing import Any, NamedTuple
 
 from driftline.pipeline.rulebook.aws.identity import managed
 from driftline.pipeline.rulebook.aws.resource_policy import many
-from driftline.pipeline.rulebook.unjudged import NotJudged, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, shown
 
 PARTS = frozenset({"document", "inline_policies", "attached_policies", "attached_documents", "group_policies", "boundary"})  # fmt: skip
 
 
-class Unread(NamedTuple):
+class UnreadFact(NamedTuple):
     """What is not known: in which part, and what it is."""
 
     part: str
     what: str
 
 
-class PolicyNotRead(NotJudged):
+class PolicyNotRead(CannotEvaluate):
     """An answer hangs on what was not read."""
 
-    def __init__(self, unread: Unread) -> None:
+    def __init__(self, unread: UnreadFact) -> None:
         super().__init__(f"{unread.what} was not read")
         self.part = unread.part
 
@@ -36,9 +36,9 @@ class Subject:
     """The permissions boundary, alike; None: there is none."""
     others: tuple[str, ...] = ()
     """ARNs of its groups and of the customer's policies that it has."""
-    unread: tuple[Unread, ...] = ()
+    unread: tuple[UnreadFact, ...] = ()
     """Policies that are not known."""
-    boundary_unread: Unread | None = None
+    boundary_unread: UnreadFact | None = None
     role: bool = False
 
 
@@ -49,23 +49,23 @@ def subject(parts: Mapping[str, Any], kind: str = "", asked: Collection[str] = (
     found = Subject(role=kind == "role")
     missing = [part for part in asked if part not in parts]
     found.unread = tuple(
-        Unread(part, part) for part in missing if part not in ("boundary", "attached_documents")
+        UnreadFact(part, part) for part in missing if part not in ("boundary", "attached_documents")
     )
     if parts.get("document") is not None:
         found.documents[""] = parts["document"]
     _take(found, parts, "", "attached_documents")
     groups = parts.get("group_policies") or {}
     if not isinstance(groups, dict):
-        raise NotJudged(f"not policies of groups by their names: {shown(groups)}")
+        raise CannotEvaluate(f"not policies of groups by their names: {shown(groups)}")
     for name, group in groups.items():
         if group is None:
-            found.unread += (Unread("group_policies", f"group {name}"),)
+            found.unread += (UnreadFact("group_policies", f"group {name}"),)
         else:
             found.others += (str(group.get("arn") or ""),)
             _take(found, group, f" of group {name}", "group_policies")
     _bound(found, parts)
     if "boundary" in missing:
-        found.boundary, found.boundary_unread = {}, Unread("boundary", "boundary")
+        found.boundary, found.boundary_unread = {}, UnreadFact("boundary", "boundary")
     return found
 
 
@@ -73,7 +73,7 @@ def _take(found: Subject, parts: Mapping[str, Any], of: str, part: str) -> None:
     """The policies of an identity, or of a group that it is in; `part` is where documents stand."""
     inline = parts.get("inline_policies") or {}
     if not isinstance(inline, dict):
-        raise NotJudged(f"not policies by their names: {shown(inline)}")
+        raise CannotEvaluate(f"not policies by their names: {shown(inline)}")
     for name, document in inline.items():
         found.documents[f"inline policy {name}{of}"] = document
     for one in many(parts.get("attached_policies")):
@@ -82,7 +82,7 @@ def _take(found: Subject, parts: Mapping[str, Any], of: str, part: str) -> None:
             continue
         document = _document(arn, parts)
         if document is None:
-            found.unread += (Unread(part, f"policy {arn}"),)
+            found.unread += (UnreadFact(part, f"policy {arn}"),)
         else:
             found.documents[f"policy {_name(arn)}{of}"] = document
         if not managed.is_aws(arn):
@@ -95,7 +95,7 @@ def _bound(found: Subject, parts: Mapping[str, Any]) -> None:
         document = _document(arn, parts)
         found.boundary = {} if document is None else {f"boundary {_name(arn)}": document}
         if document is None:
-            found.boundary_unread = Unread("attached_documents", f"boundary {arn}")
+            found.boundary_unread = UnreadFact("attached_documents", f"boundary {arn}")
 
 
 def _document(arn: str, parts: Mapping[str, Any]) -> Any:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from driftline.pipeline.rulebook.unjudged import NotJudged
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate
 
 MOST = 100_000
 """Places in patterns that are looked at."""
@@ -39,7 +39,7 @@ def _search(groups: list[list[str]], start: list[States]) -> bool:
         states, length = waiting.pop()
         looked += 1 + sum(map(len, states))
         if looked > MOST:
-            raise NotJudged("too many patterns of actions to judge")
+            raise CannotEvaluate("too many patterns of actions to judge")
         if _forever(groups, states):
             continue
         if length >= SHORTEST and not _covered(groups, states):

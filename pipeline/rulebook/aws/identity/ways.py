@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from driftline.pipeline.common.yaml_source import Source
-from driftline.pipeline.rulebook.aws.identity.allowed import Allowed, Grant
+from driftline.pipeline.rulebook.aws.identity.allowed import Allowed, PolicyGrant
 from pydantic import BaseModel, ConfigDict, Field
 
 EVERY_ROLE = "iam::{account}:role/*"
@@ -15,7 +15,7 @@ PASS = "iam:passrole"  # noqa: S105 - an action
 Severity = Literal["high", "medium"]
 
 
-class Way(BaseModel):
+class EscalationPath(BaseModel):
     """A row; the file says what its fields mean."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,11 +36,11 @@ class Way(BaseModel):
 ITSELF = {"user": "itself", "role": "itself", "group": "its own group", "policy": "its own policy"}
 
 
-class Open(NamedTuple):
+class OpenPath(NamedTuple):
     """A way that policies open, by which statements."""
 
-    way: Way
-    by: tuple[Grant, ...]
+    way: EscalationPath
+    by: tuple[PolicyGrant, ...]
     own: bool = False
     """On the identity itself only."""
 
@@ -56,35 +56,37 @@ class Open(NamedTuple):
 
 
 @cache
-def ways() -> tuple[Way, ...]:
+def ways() -> tuple[EscalationPath, ...]:
     """All rows. Raises ValueError with the place of a mistake."""
     source = Source(Path(str(files(__package__))) / "ways.yaml")
     if source.problems:
         raise ValueError("; ".join(source.problems))
-    return tuple(Way.model_validate(row) for row in source.data)
+    return tuple(EscalationPath.model_validate(row) for row in source.data)
 
 
-def first(layers: Sequence[Allowed], severity: Severity) -> Open | None:
+def first(layers: Sequence[Allowed], severity: Severity) -> OpenPath | None:
     """The first way of a severity that is open in every layer: an identity's policies, and what bounds them."""
     return next((found for found in _opened(layers) if found.way.severity == severity), None)
 
 
-def opened(layers: Sequence[Allowed]) -> list[Open]:
+def opened(layers: Sequence[Allowed]) -> list[OpenPath]:
     """All ways that are open."""
     return list(_opened(layers))
 
 
-def _opened(layers: Sequence[Allowed]) -> Iterator[Open]:
+def _opened(layers: Sequence[Allowed]) -> Iterator[OpenPath]:
     for way in ways():
         every = {action.lower(): target for action, target in way.needs.items()}
         itself = [dict.fromkeys(every, arn) for arn in layers[0].own(way.own)] if way.own else []
         for own, needs in [(False, every), *((True, needs) for needs in itself)]:
             if by := _by(way, needs, layers):
-                yield Open(way, by, own)
+                yield OpenPath(way, by, own)
                 break
 
 
-def _by(way: Way, needs: Mapping[str, str], layers: Sequence[Allowed]) -> tuple[Grant, ...]:
+def _by(
+    way: EscalationPath, needs: Mapping[str, str], layers: Sequence[Allowed]
+) -> tuple[PolicyGrant, ...]:
     """The statements of the first layer that allow what a way needs, if all layers leave it open."""
     for service in way.passes or [""]:
         asked = {PASS: EVERY_ROLE, **needs} if service else needs
