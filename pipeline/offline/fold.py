@@ -91,7 +91,7 @@ class Fold:
         if not self._groups:
             return []
         own = self._partition
-        last = max(last, own.newest, own.heard, own.watermark)
+        last = max(last, own.newest, own.watermark)
         own.reach(last + self._lateness)
         self._take()
         return self._groups.end(last)

@@ -32,8 +32,8 @@ Heads = Callable[[], Iterable[tuple[bytes, bytes]]]
 class Folding(Protocol):
     """One partition's fold (driftline.pipeline.assess.shard, driftline.pipeline.correlate.shard)."""
 
-    counts: Counter[str]
-
+    @property
+    def counts(self) -> Counter[str]: ...
     @property
     def watermark(self) -> int: ...
     def dated(self, topic: str) -> int: ...

@@ -49,7 +49,7 @@ def _batch(
     how: str,
 ) -> None:  # fmt: skip
     for message in messages:
-        partitions[message.partition()].snapshots(message.value(), message.offset())
+        partitions[message.partition()].apply(SNAPSHOTS.name, message.value(), message.offset())
     works = {n: partitions[n].take() for n in {m.partition() for m in messages}}
     for work in works.values():
         for output in work.outputs:

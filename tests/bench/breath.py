@@ -13,7 +13,7 @@ from typing import Any
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, RiskException, Tick
 from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records.topics import CONTROL
+from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.worker.agent import PIECE, STATES
 from driftline.pipeline.worker.slices import Pace
@@ -117,8 +117,10 @@ def _due(store: Any) -> _Bench:
     bench.settle()
     at = datetime(2026, 1, 1, 13, tzinfo=UTC)
     for number in range(WHOLE):
-        bench.partition.snapshots(
-            wire.join([snapshot(KEY.format(number), at - timedelta(hours=12))]), 10_000 + number
+        bench.partition.apply(
+            SNAPSHOTS.name,
+            wire.join([snapshot(KEY.format(number), at - timedelta(hours=12))]),
+            10_000 + number,
         )
     bench.keep()
     bench.partition.apply(CONTROL.name, Control(tick=Tick(source="sweep", watermark=at + timedelta(hours=13))).encode(), 9_000)  # fmt: skip

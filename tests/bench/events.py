@@ -21,6 +21,7 @@ from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.model import Actor, Change, finding_id
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import topics
 from driftline.pipeline.rulebook import load
 from driftline.sinks.elasticsearch.render import ALIAS
 from elasticsearch import NotFoundError
@@ -60,7 +61,7 @@ def through(changes: Sequence[Change], watch: DetectionEngine | None = None) -> 
     values = [wire.join(every[n : n + 100]) for n in range(0, len(every), 100)]
     began = time.thread_time()
     for offset, value in enumerate(values):
-        partition.changes(value, offset)
+        partition.apply(topics.CHANGES.name, value, offset)
         store.update(partition.take().rows)
     return len(changes) / (time.thread_time() - began)
 

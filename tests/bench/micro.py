@@ -9,6 +9,7 @@ from typing import Any
 
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import micros
+from driftline.pipeline.records.topics import SNAPSHOTS
 from driftline.pipeline.rulebook import BoundRule, RuleSet, load
 
 from tests.bench import buckets
@@ -35,7 +36,7 @@ def unchanged() -> dict[str, Any]:
         began = time.thread_time()
         for value in values:
             offset += 1
-            partition.snapshots(value, offset)
+            partition.apply(SNAPSHOTS.name, value, offset)
             work = partition.take()
             store.update(work.rows)
             said += len(work.outputs)

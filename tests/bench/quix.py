@@ -8,7 +8,7 @@ from typing import Any
 
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.records.outputs import Output
-from driftline.pipeline.records.topics import FINDINGS
+from driftline.pipeline.records.topics import FINDINGS, SNAPSHOTS
 from driftline.pipeline.rulebook import load
 from quixstreams import Application, message_context  # type: ignore[import-not-found]
 from quixstreams.models import Serializer  # type: ignore[import-not-found]
@@ -39,7 +39,7 @@ def main(brokers: str, group: str, source: str, folder: str) -> None:
     def step(value: bytes, key: bytes, timestamp: int, headers: Any, held: Any) -> list[Output]:
         state[0] = held
         partition = partitions.setdefault(key, Partition(0, get, rulebook))
-        partition.snapshots(value, message_context().offset)
+        partition.apply(SNAPSHOTS.name, value, message_context().offset)
         work = partition.take()
         for row_key, row in work.rows.items():
             held.set_bytes(row_key.decode(), row)

@@ -16,6 +16,7 @@ from typing import Any
 from driftline.pipeline.assess import schedule
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, Tick, micros
+from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.state.resource import Body, Head, State
 
@@ -68,8 +69,10 @@ def _a_day(size: int) -> dict[str, Any]:
         at, offset = START + timedelta(minutes=10 * ten), ten * 1000
         if ten % 36 == 0:
             for number, (_, value, _) in enumerate(buckets.sweep(range(size), at, 0.0, 0)):
-                partition.snapshots(value, offset + number)
-        partition.control(Control(tick=Tick(source="sweep", watermark=at)).encode(), ten)
+                partition.apply(SNAPSHOTS.name, value, offset + number)
+        partition.apply(
+            CONTROL.name, Control(tick=Tick(source="sweep", watermark=at)).encode(), ten
+        )
         while partition.advance():
             pass
         work = partition.take()

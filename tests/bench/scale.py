@@ -21,7 +21,7 @@ from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import Child, free_port, wait_until
 from driftline.pipeline.model import Part, Snapshot
 from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records.topics import PARTITIONS, STATE, partition
+from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS, STATE, partition
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.settings.blocks import Kafka
 from rocksdict import Options, Rdict, WriteBatch
@@ -50,7 +50,7 @@ def snapshot(uid: str, at: datetime) -> bytes:
 def rows() -> dict[bytes, bytes]:
     """The state rows of one key, as the core writes them."""
     one = Partition(0, lambda _: None, load())
-    one.snapshots(wire.join([snapshot(HOLE, START)]), 1)
+    one.apply(SNAPSHOTS.name, wire.join([snapshot(HOLE, START)]), 1)
     return {key: row for key, row in one.take().rows.items() if row}
 
 
@@ -98,7 +98,7 @@ def _cost(folder: Path, size: int) -> float:
         count = sum(map(len, batches.values()))
         began = time.thread_time()
         for home, value in values.items():
-            partitions[home].snapshots(value, round_ + 1)
+            partitions[home].apply(SNAPSHOTS.name, value, round_ + 1)
             batch = WriteBatch(raw_mode=True)
             for key, new in partitions[home].take().rows.items():
                 batch.put(key, new or b"")

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Actor, Change, Drift
-from driftline.pipeline.records.topics import CHANGES, DRIFT, READS, SNAPSHOTS
+from driftline.pipeline.records.topics import CHANGES, CONTROL, DRIFT, READS, SNAPSHOTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,8 +180,7 @@ class Alone:
 
     def feed(self, topic: str, data: bytes) -> list[tuple[str, dict[str, Any]]]:
         self.offset += 1
-        feed = {SNAPSHOTS.name: self.partition.snapshots, CHANGES.name: self.partition.changes}
-        feed.get(topic, self.partition.control)(data, self.offset)
+        self.partition.apply(topic, data, self.offset)
         while self.partition.advance():
             pass
         work = self.partition.take()
@@ -429,21 +428,21 @@ def test_drifts_and_reads_hold_to_their_models() -> None:
 def test_the_first_record_of_each_topic_is_none_that_was_applied() -> None:
     rows: dict[bytes, bytes | None] = {}
     partition = Partition(0, rows.get, rulebook())
-    partition.changes(change(1, kind="create").encode(), 0)
-    partition.snapshots(value(key(1.1)), 0)
+    partition.apply(CHANGES.name, change(1, kind="create").encode(), 0)
+    partition.apply(SNAPSHOTS.name, value(key(1.1)), 0)
     assert partition.counts["duplicates"] == 0
-    partition.changes(change(1, kind="create").encode(), 0)
-    partition.snapshots(value(key(1.1)), 0)
+    partition.apply(CHANGES.name, change(1, kind="create").encode(), 0)
+    partition.apply(SNAPSHOTS.name, value(key(1.1)), 0)
     assert partition.counts["duplicates"] == 2
 
 
 def test_a_restart_remembers_that_events_come() -> None:
     rows: dict[bytes, bytes | None] = {}
     first = Partition(0, rows.get, rulebook())
-    first.snapshots(value(key(0)), 1)
-    first.control(heard(0), 1)
+    first.apply(SNAPSHOTS.name, value(key(0)), 1)
+    first.apply(CONTROL.name, heard(0), 1)
     rows.update(first.take().rows)
     second = Partition(0, rows.get, rulebook())
-    second.snapshots(value(key(1, rotation=False)), 2)
+    second.apply(SNAPSHOTS.name, value(key(1, rotation=False)), 2)
     drifts = [orjson.loads(o.value) for o in second.take().outputs if o.topic == DRIFT.name]
     assert [drift["attribution"] for drift in drifts] == ["pending"]

@@ -357,7 +357,7 @@ def test_a_crash_while_states_are_looked_for_leaves_none_out(
     pieces: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pattern is looked for a piece at a time; after a restart it is looked for again, from the beginning."""
-    monkeypatch.setattr("driftline.pipeline.assess.shard.AT_ONCE", 20)
+    monkeypatch.setattr("driftline.pipeline.assess.shard.LOOKS", 20)
     kept = Kept(rulebook())
     uids = [f"{UID}{number}" for number in range(90)]
     for number, uid in enumerate(uids):

@@ -15,7 +15,7 @@ from driftline.pipeline.model import Control, Drift, Finding, Part, Read, Record
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.proof.rules.proof import cases, document
 from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS
+from driftline.pipeline.records.topics import CONTROL, DRIFT, FINDINGS, READS, SNAPSHOTS
 from driftline.pipeline.rulebook import Rule, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,7 +88,7 @@ BAD = {
 def test_one_bad_element_never_buries_its_batch(bad: bytes, place: int) -> None:
     good = [orjson.dumps(element(f"{UID}{n}")) for n in range(2)]
     p = partition()
-    p.snapshots(wire.join([*good[:place], bad, *good[place:]]), 1)
+    p.apply(SNAPSHOTS.name, wire.join([*good[:place], bad, *good[place:]]), 1)
     [dead] = p.take_dead()
     assert (dead.place, dead.value.strip()) == (place, bad.strip())
     assert dead.reason
@@ -100,8 +100,8 @@ def test_one_bad_element_never_buries_its_batch(bad: bytes, place: int) -> None:
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
 def test_a_bad_record_alone_is_buried_whole(bad: bytes) -> None:
     p = partition()
-    p.snapshots(bad, 1)
-    p.control(bad, 1)
+    p.apply(SNAPSHOTS.name, bad, 1)
+    p.apply(CONTROL.name, bad, 1)
     assert p.counts["bad"] == 2
     assert len(p.take_dead()) == 2
     assert not p.take().rows
@@ -117,18 +117,18 @@ def test_a_record_that_is_no_batch_is_one_dead_letter(record: bytes) -> None:
     """However many elements it claims: a flood of letters would stop the worker, who takes it for a bad deploy."""
     p = partition()
     began = time.process_time()
-    p.snapshots(record, 1)
+    p.apply(SNAPSHOTS.name, record, 1)
     assert time.process_time() - began < 3
     [dead] = p.take_dead()
     assert dead.place == -1
     assert dead.value == record
-    p.snapshots(value(key(0)), 2)
+    p.apply(SNAPSHOTS.name, value(key(0)), 2)
     assert len(p.take().outputs) == 3
 
 
 def test_an_empty_batch_is_nothing() -> None:
     p = partition()
-    p.snapshots(b"[]", 1)
+    p.apply(SNAPSHOTS.name, b"[]", 1)
     assert not p.take_dead()
     assert not p.counts
 
@@ -140,9 +140,10 @@ def test_a_newer_version_and_its_fields_are_taken() -> None:
         colour={"deep": [1]},
         parts=[{"name": "key", "captured_at": "2026-01-01T00:00:00Z", "etag": "x"}],
     )
-    p.snapshots(orjson.dumps([newer]), 1)
-    p.control(orjson.dumps({"holiday": {"from": "2026-01-01"}}), 2)
-    p.control(
+    p.apply(SNAPSHOTS.name, orjson.dumps([newer]), 1)
+    p.apply(CONTROL.name, orjson.dumps({"holiday": {"from": "2026-01-01"}}), 2)
+    p.apply(
+        CONTROL.name,
         orjson.dumps(
             {
                 "tick": {"source": "sweep", "watermark": "2026-01-01T00:00:00Z", "by": "x"},
@@ -163,8 +164,8 @@ def test_of_two_equal_keys_everybody_takes_the_same() -> None:
     assert peek.uid == wire.snapshot(wire.split(text)[0]).uid == "a"
     twice = text.replace(b'"config":{', b'"config":{"key":1},"config":{', 1)
     p = partition()
-    p.snapshots(twice, 1)
-    p.snapshots(twice, 2)
+    p.apply(SNAPSHOTS.name, twice, 1)
+    p.apply(SNAPSHOTS.name, twice, 2)
     assert (p.counts["changed"], p.counts["unchanged"]) == (1, 1)
 
 
@@ -173,9 +174,9 @@ def test_of_two_equal_keys_everybody_takes_the_same() -> None:
 ])  # fmt: skip
 def test_a_tick_of_no_time_moves_nothing(watermark: Any) -> None:
     p = partition()
-    p.control(tick(5), 1)
+    p.apply(CONTROL.name, tick(5), 1)
     before = p.watermark
-    p.control(orjson.dumps({"tick": {"source": "sweep", "watermark": watermark}}), 2)
+    p.apply(CONTROL.name, orjson.dumps({"tick": {"source": "sweep", "watermark": watermark}}), 2)
     assert p.watermark == before
     assert p.counts["bad"] == 1
     assert not p.advance()
@@ -184,8 +185,8 @@ def test_a_tick_of_no_time_moves_nothing(watermark: Any) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_counted_or_buried(data: bytes) -> None:
     p = partition()
-    p.snapshots(data, 1)
-    p.control(data, 2)
+    p.apply(SNAPSHOTS.name, data, 1)
+    p.apply(CONTROL.name, data, 2)
     counts = dict(p.counts)
     assert counts.get("bad", 0) == len(p.take_dead())
     assert sum(counts.get(name, 0) for name in READ) >= 1 or data.strip() in (b"[]", b"[ ]")
@@ -220,10 +221,10 @@ def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
     """Whatever stands in it; and time goes on after it."""
     p = partition()
     rows: dict[bytes, bytes | None] = {}
-    p._get = rows.get
+    p.shard._get = rows.get
     for number, batch in enumerate(batches):
         p.counts.clear()
-        p.snapshots(wire.join(batch), number)
+        p.apply(SNAPSHOTS.name, wire.join(batch), number)
         work = p.take()
         whole = any(dead.place == -1 for dead in work.dead)
         there = 0 if batch == [b""] else len(batch)  # a batch of nothing is one
@@ -232,7 +233,7 @@ def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
         for output in work.outputs:
             MODELS[output.topic].model_validate_json(output.value)
         rows |= work.rows
-    p.control(tick(60 * 24 * 3), len(batches))
+    p.apply(CONTROL.name, tick(60 * 24 * 3), len(batches))
     while p.advance():
         pass
     assert not p.take_dead()

@@ -101,7 +101,7 @@ def test_a_cut_and_a_restart_change_nothing(
     crashes = 0
     while at < len(tape):
         _, where, data = tape[at]
-        (partition.control if where == CONTROL.name else partition.snapshots)(data, at + 1)
+        partition.apply(where, data, at + 1)
         while partition.advance():
             pass
         work = partition.take()

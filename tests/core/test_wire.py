@@ -6,6 +6,7 @@ from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,20 +56,20 @@ HOSTILE = [
 @pytest.mark.parametrize("data", HOSTILE, ids=range(len(HOSTILE)))
 def test_no_record_stops_the_fold(data: bytes) -> None:
     partition = Partition(0, lambda _: None, rulebook())
-    partition.snapshots(data, 1)
-    partition.control(data, 1)
+    partition.apply(SNAPSHOTS.name, data, 1)
+    partition.apply(CONTROL.name, data, 1)
     work = partition.take()
     assert not work.outputs
     assert all(dead.reason for dead in work.dead)
-    partition.snapshots(value(key(0)), 2)
+    partition.apply(SNAPSHOTS.name, value(key(0)), 2)
     assert partition.take().outputs
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_stop_the_fold(data: bytes) -> None:
     partition = Partition(0, lambda _: None, rulebook())
-    partition.snapshots(data, 1)
-    partition.control(data, 1)
+    partition.apply(SNAPSHOTS.name, data, 1)
+    partition.apply(CONTROL.name, data, 1)
     work = partition.take()
     assert not work.outputs
     assert all(dead.reason for dead in work.dead)

@@ -250,7 +250,7 @@ def test_posture_is_with_the_event(content: DetectionEngine) -> None:
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     world.feed("driftline.snapshots", value(key(0, rotation=False)))
     raw = {"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "x"}}  # fmt: skip
-    state = world._partition._load(key(0).uid)
+    state = world._partition.states.load(key(0).uid)
     known = content.known_of(state.body if state else None, None)
     signals = [signal for _, signal in content.told(content.event(change(1, id="e1", raw=raw), known))]  # fmt: skip
     assert {Signal.model_validate(one).fields["open"][0] for one in signals} == {"t-rotation"}

@@ -151,7 +151,7 @@ def test_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_who_hears_it_never_goes_back_either() -> None:
     partition = Partition(0, dict[bytes, bytes]().get, rulebook())
     for offset, minutes in enumerate((5, 3, 9, 9, 1)):
-        partition.control(tick(minutes), offset)
+        partition.apply(CONTROL.name, tick(minutes), offset)
     assert partition.watermark == wire.control(tick(9)).tick.watermark.timestamp() * 1e6  # type: ignore[union-attr]
 
 

@@ -1,0 +1,176 @@
+"""What the fold of one partition keeps, whatever it folds: the rows, records and dead letters of the batch under way, when
+each state is due, and how far time has come. Each core (driftline.pipeline.assess.shard, driftline.pipeline.correlate.shard)
+adds only what a record does to a state. Pure; times in microseconds since 1970."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.outputs import Dead, Output, Work, marks
+from driftline.pipeline.state import clock_skew, rows
+from driftline.pipeline.state.rows import NEVER, NewerState
+from driftline.pipeline.state.watermarks import Watermarks
+
+LOOKS = 100
+"""Due entries or heads that are read for each state that would be processed: both cost about as much."""
+LONGEST_REASON = 500
+"""Characters of a dead letter's reason."""
+
+
+class DueTimes:
+    """When states are due, the earliest first. An entry is only a hint: a state that has moved on leaves its old entries
+    behind, so whoever handles one compares it with the state's row."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, str]] = []
+
+    def add(self, due: int, name: str) -> None:
+        """NEVER adds nothing."""
+        if due != NEVER:
+            heapq.heappush(self._heap, (due, name))
+
+    def run(self, until: int, most: int, handle: Callable[[int, str], bool]) -> tuple[int, bool]:
+        """Calls `handle(due, name)` for what is due at `until`, until it has returned True (a state was processed) `most`
+        times. Gives how often it did, and whether more is due."""
+        done = looked = 0
+        while self._heap and self._heap[0][0] <= until:
+            if done >= most or looked >= most * LOOKS:
+                return done, True
+            looked += 1
+            done += handle(*heapq.heappop(self._heap))
+        return done, False
+
+
+class EarliestDueTimes(DueTimes):
+    """One entry a state, its earliest: for states whose due time moves with every record. A later time is not added; a
+    state that is handled before it is due is added again by its core."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._earliest: dict[str, int] = {}
+
+    def add(self, due: int, name: str) -> None:
+        if due < self._earliest.get(name, NEVER):
+            self._earliest[name] = due
+            super().add(due, name)
+
+    def run(self, until: int, most: int, handle: Callable[[int, str], bool]) -> tuple[int, bool]:
+        def handle_earliest(due: int, name: str) -> bool:
+            if self._earliest.get(name) != due:
+                return False  # an earlier entry came first
+            del self._earliest[name]
+            return handle(due, name)
+
+        return super().run(until, most, handle_earliest)
+
+
+class Shard:
+    """One partition's part of a core's state. `get` reads a row that was taken, and made durable, before."""
+
+    def __init__(self, number: int, get: Callable[[bytes], bytes | None]) -> None:
+        self.number = number
+        self.counts: Counter[str] = Counter()
+        self.due = DueTimes()
+        self.time = Watermarks(get)
+        self.latest = NEVER
+        """Up to when the record that is being applied may be dated."""
+        self.outputs: list[Output] = []
+        """Records to be produced, in order."""
+        self._get = get
+        self._rows: dict[bytes, bytes | None] = {}
+        self._dead: list[Dead] = []
+        self._restoring: Iterator[tuple[bytes, bytes]] | None = None
+
+    def row(self, key: bytes) -> bytes | None:
+        """A row as it is now: of this batch, or else of the store."""
+        return self._rows[key] if key in self._rows else self._get(key)
+
+    def put(self, key: bytes, row: bytes | None, due: int = NEVER, name: str = "") -> None:
+        """Keeps a row (None: deletes it). `due`: when the state `name` must be looked at again."""
+        self._rows[key] = row
+        if due != NEVER:
+            self.due.add(due, name)
+
+    def put_watermarks(self, offset: int) -> None:
+        """Keeps `time` as the record at `offset` (plus one) has left it."""
+        self._rows[rows.SOURCES_KEY] = self.time.row(offset)
+
+    def new_heads(self) -> list[tuple[bytes, bytes]]:
+        """The heads of this batch: those that the store does not have yet, or not so."""
+        return [
+            (key, row) for key, row in self._rows.items() if key[:1] == b"h" and row is not None
+        ]
+
+    def send_marks(self, level: int, until: int) -> None:
+        """Tells every partition of the signals that all of this one's until then, of that level, are sent."""
+        self.counts["mark"] += 1
+        self.outputs += marks(self.number, level, until)
+
+    def begin(self, broker_time: int | None) -> None:
+        """A record begins. `broker_time`: when the broker took it; None: not known, as of a tape."""
+        self.latest = clock_skew.latest(broker_time)
+
+    def each(self, value: bytes, apply: Callable[[bytes, int], None]) -> None:
+        """Calls `apply(element, place)` for each element of a record. One that fails is dead-lettered, and the others go on;
+        raises only NewerState and MemoryError."""
+        try:
+            elements = wire.split(value)
+        except Malformed as error:
+            return self.bury(-1, str(error), value)
+        for place, element in enumerate(elements):
+            try:
+                apply(element, place)
+            except Exception as error:
+                self.failed(place, error, element)
+        return None
+
+    def failed(self, place: int, error: Exception, value: bytes) -> None:
+        """Dead-letters an element for an error that its processing raised: one state's trouble must not stop the others.
+        Raises NewerState and MemoryError again, which are no element's."""
+        if isinstance(error, NewerState | MemoryError):
+            raise error
+        reason = str(error) if isinstance(error, Malformed) else f"{type(error).__name__}: {error}"
+        self.bury(place, reason, value)
+
+    def bury(self, place: int, reason: str, value: bytes) -> None:
+        """Dead-letters an element; place -1: the record as a whole."""
+        self.counts["bad"] += 1
+        self._dead.append(Dead(place, reason[:LONGEST_REASON], value))
+
+    def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
+        """Begins to rebuild the due times from the rows of the store (heads and sessions are enough)."""
+        self._restoring = iter(stored)
+
+    def restore_some(
+        self, most: int, found: Callable[[int, str, bytes], None] | None = None
+    ) -> bool:
+        """Reads up to `most` rows more, and calls `found(due, name, row)` for each that is due some time (default: it is
+        added to `due`). False once there are no more; no time may pass before. Raises NewerState."""
+        if self._restoring is None:
+            return False
+        count = 0
+        for key, row in islice(self._restoring, most):
+            count += 1
+            if key[:1] in (b"h", b"s") and (due := rows.prefix(row)[0]) != NEVER:
+                name = key[1:].decode()
+                if found is None:
+                    self.due.add(due, name)
+                else:
+                    found(due, name, row)
+        if count < most:
+            self._restoring = None
+        return True
+
+    def take(self) -> Work:
+        """What has gathered since the last take, now the caller's to make durable."""
+        work = Work(self.outputs, self._rows, self._dead)
+        self.outputs, self._rows, self._dead = [], {}, []
+        return work
+
+    def take_dead(self) -> list[Dead]:
+        """What was dead-lettered since the last take."""
+        dead, self._dead = self._dead, []
+        return dead
