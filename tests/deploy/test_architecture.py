@@ -16,7 +16,7 @@ def test_the_folders_are_those_that_imports_follow() -> None:
         one["layers"] for one in contracts if one.get("containers") == ["driftline.pipeline"]
     )
     ordered = [name.strip() for layer in layers for name in layer.split("|")]
-    told = re.findall(r"^\| `(\w+)` \| [^|]*\|$", PAGE, re.MULTILINE)  # of steps there are three columns
+    told = re.findall(r"^\| `(\w+)` \| [^|]*\|$", PAGE, re.M)  # steps: 3 columns
     assert told == ordered
     assert {path.parent.name for path in (ROOT / "pipeline").glob("*/__init__.py")} == set(told)
 
