@@ -70,6 +70,5 @@ class Scene(Patience):
         self.until_none(lambda: wrong(self.estate.truth, self.view.documents()), "all as it must be")  # fmt: skip
         if twice := told_twice(self.view.history()):
             raise RuntimeError(f"told twice: {'; '.join(twice[:3])}")
-        count, ids = self.view.distinct()
-        if count != ids:
-            raise RuntimeError(f"{count} documents of {ids} findings")
+        if doubled := self.view.documents_of_one_finding():
+            raise RuntimeError(f"in several documents: {', '.join(doubled)}")

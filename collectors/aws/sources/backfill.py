@@ -1,17 +1,25 @@
-"""Log files that lie in S3 already: a prefix, a time range, several files side by side."""
+"""Reads log files that are already in S3: a prefix, a time range, several files side by side."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from driftline.collectors.aws.api.errors import ERRORS
 from driftline.collectors.aws.events.envelope import S3Object
 from driftline.collectors.aws.events.logfile import kind_of
 from driftline.collectors.aws.sources.dispatch import DispatchOutcome
+from driftline.collectors.aws.sources.listen import Listener
+from driftline.collectors.base import known_from
+from driftline.pipeline.common.errors import NotThere, Undelivered, UserError
+from driftline.pipeline.kafka.client import explained, read_compacted
+from driftline.pipeline.records.topics import SWEEPS
 
 _DAY = re.compile(r"/(20\d\d)/(\d\d)/(\d\d)/")
 AT_ONCE = 8
+SCHEME = "s3://"
 
 
 def objects(client: Any, bucket: str, prefix: str, since: datetime | None, until: datetime | None) -> Iterator[S3Object]:  # fmt: skip
@@ -64,3 +72,53 @@ def within(since: datetime | None, until: datetime | None) -> Callable[[dict[str
         return (since is None or at >= since) and (until is None or at <= until)
 
     return holds
+
+
+def place_of(where: str) -> tuple[str, str]:
+    """Bucket and prefix of `s3://BUCKET/PREFIX`. Raises UserError."""
+    bucket, _, prefix = where.removeprefix(SCHEME).partition("/")
+    if not where.startswith(SCHEME) or not bucket:
+        raise UserError("no place in S3", fix="write for example s3://my-trail/AWSLogs/", place=f"--backfill {where}")  # fmt: skip
+    return bucket, prefix
+
+
+def run(
+    listener: Listener, bucket: str, prefix: str, since: datetime | None, until: datetime | None,
+    done: Callable[[DispatchOutcome], None],
+) -> None:  # fmt: skip
+    """All log files below a prefix, of a time range; `done` is called after each. Raises UserError where the bucket cannot
+    be read, NotThere where Kafka does not answer."""
+    kafka = listener.settings.kafka
+    with explained(kafka):
+        _, headers, _ = known_from(read_compacted(kafka, SWEEPS.name).items())
+
+    def asks(wish: Any) -> bool:
+        """Not for what a complete sweep has read since."""
+        header = headers.get(f"aws/{wish.account}/{wish.region}/{wish.type}")
+        swept = header.completed_at if header else None
+        return swept is None or wish.after > swept
+
+    in_range, local = within(since, until), threading.local()
+
+    def work(object_: S3Object) -> DispatchOutcome:
+        if not hasattr(local, "both"):
+            local.both = listener.hearer("log", asks)
+        sender, hearer = local.both
+        heard = DispatchOutcome()
+        hearer.object(object_, heard, in_range)
+        for why, what in heard.letters():
+            sender.bury(object_.name, why, what)
+        sender.flush()
+        return heard
+
+    try:
+        found = objects(listener.organization.own("s3", None), bucket, prefix, since, until)
+        fill(found, work, lambda _, heard: done(heard))
+    except ERRORS as error:
+        raise UserError(
+            error,
+            fix="does the bucket exist, and may it be read?",
+            place=f"{SCHEME}{bucket}/{prefix}",
+        ) from None
+    except Undelivered as why:
+        raise NotThere(why, place=f"Kafka at {kafka.bootstrap_servers}") from None

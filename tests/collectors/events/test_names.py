@@ -18,10 +18,10 @@ from driftline.collectors.aws.events.names import (
 )
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader, RowMatch, bare, claims
+from driftline.collectors.aws.sources.listen import region_of
 from driftline.collectors.aws.sources.name_index import SweepIndex, UidIndex
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
-from driftline.pipeline.cli.collect.events import _region
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -322,7 +322,7 @@ def test_a_regions_partition(region: str, want: str) -> None:
      ("vpce-0a1b-2c3d.sqs.us-gov-west-1.vpce.amazonaws.com", "us-gov-west-1"), ("localhost:4566", None), ("queue.amazonaws.com", None)],
 )  # fmt: skip
 def test_a_queues_region(host: str, region: str | None) -> None:
-    assert _region(f"https://{host}/111111111111/q") == region
+    assert region_of(f"https://{host}/111111111111/q") == region
 
 
 def test_a_region_that_nobody_knows_is_of_its_callers_partition() -> None:
