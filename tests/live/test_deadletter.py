@@ -31,7 +31,7 @@ PATIENCE = 60
 HOME = partition(UID)
 NEIGHBOURS = [u for u in (f"{UID}{n:03d}" for n in range(400)) if partition(u) == HOME][:4]
 OLDER = [sys.executable, "-c", """
-from pipeline import wire
+from driftline.pipeline.records import codec as wire
 from driftline.pipeline.cli import run
 from driftline.pipeline.common.errors import Malformed
 reads = wire.snapshot
