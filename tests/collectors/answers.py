@@ -23,6 +23,7 @@ from botocore.config import Config
 from botocore.validate import ParamValidator
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.client import Account
+from driftline.collectors.aws.api.errors import ERRORS
 from driftline.collectors.aws.sweep.read import (
     GLOBAL,
     CallCache,
@@ -33,6 +34,7 @@ from driftline.collectors.aws.sweep.read import (
 )
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
+from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.model import CloudAccount, Snapshot
 
 from tests.collectors.moto import ENV, MASTER, furnish, running
@@ -174,22 +176,58 @@ class _Recording(Account):
         )
 
 
-def main() -> None:
-    """Records the answers of the types named, or of every row."""
+def failures(kind: Kind, calls: list[dict[str, Any]], found: list[Snapshot | Vanished]) -> list[str]:  # fmt: skip
+    """Why a recording is none: calls that failed, parts that were not read or have no value in any resource."""
+    read = [one if isinstance(one, Snapshot) else one.left for one in found]
+    snapshots = [one for one in read if one is not None]
+    out = [f"{one.uid}: {part.part} is unread ({part.reason}: {part.code})" for one in snapshots for part in one.unread]  # fmt: skip
+    if len(snapshots) < len(found):
+        out.append("a resource was listed, and the call that completes it did not find it")
+    if out or not found:
+        out += [f"{one['call']} answered {one['status']}: {' '.join(one['body'].split())[:300]}" for one in calls if one["status"] >= 400]  # fmt: skip
+    if not found:
+        return [*out, "no resource was listed (make one in tests/collectors/furnished)"]
+    empty = [part for part in kind.parts if all(one.config.get(part) is None for one in snapshots)]
+    return out or [f"{part} has no value in any resource (make one that has it in tests/collectors/furnished)" for part in empty]  # fmt: skip
+
+
+def record(kind: Kind) -> tuple[list[dict[str, Any]], list[Snapshot | Vanished], list[str]]:
+    """The calls of a row, what they gave, and why that is no recording."""
+    calls: list[dict[str, Any]] = []
+    try:
+        found = read_all(_Recording(calls), kind)
+    except (*ERRORS, ValueError) as error:
+        return calls, [], [f"{type(error).__name__}: {error}", *failures(kind, calls, [])]
+    return calls, found, failures(kind, calls, found)
+
+
+def main() -> int:
+    """Records the answers of the types named, or of every row. A recording with a failure is not written."""
     FOLDER.mkdir(exist_ok=True)
+    wrong = [name for name in sys.argv[1:] if name not in kinds()]
+    if wrong:
+        sys.stderr.writelines(f"{name}: no row has this type{nearest(name, kinds())}\n" for name in wrong)  # fmt: skip
+        return 2
     chosen = [kinds()[name] for name in sys.argv[1:]] or [
         k for k in kinds().values() if not by_hand(k.type)
     ]
+    failed = 0
     with TemporaryDirectory() as folder, running(Path(folder)) as moto:
         os.environ.update(moto.env)
         furnish(moto)
         for kind in chosen:
-            calls: list[dict[str, Any]] = []
-            found = read_all(_Recording(calls), kind)
+            calls, found, problems = record(kind)
+            failed += bool(problems)
+            for problem in problems:
+                sys.stderr.write(f"{kind.type}: {problem}\n")
+            if problems:
+                sys.stderr.write(f"{kind.type}: not written\n")
+                continue
             path = FOLDER / f"{kind.type.replace('::', '.')}.json"
             path.write_text(json.dumps(calls, indent=1, ensure_ascii=False) + "\n")
             sys.stdout.write(f"{kind.type}: {len(found)} resources, {len(calls)} calls\n")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

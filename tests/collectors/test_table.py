@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 import pytest
 from driftline.collectors.aws import row_check
+from driftline.collectors.aws.events.names import fits
 from driftline.collectors.aws.permissions import actions_of
 from driftline.collectors.aws.shapes import generate, service_model
 from driftline.collectors.table import Complete, Detail, Kind, kinds
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.model import Snapshot
+from driftline.pipeline.model import Snapshot, Unread
 
-from tests.collectors.answers import Replayed, read_all, recorded
+from tests.collectors.answers import Replayed, failures, read_all, recorded
 
 ROOT = Path(__file__).parents[2]
 TYPES = sorted(kinds())
@@ -198,6 +199,15 @@ def test_every_part_has_a_recorded_answer(type_: str) -> None:
         assert any(one.config[part] is not None for one in found), f"{part}: only null is recorded"
 
 
+@pytest.mark.parametrize("type_", TYPES)
+def test_the_form_is_that_of_the_recorded_uids(type_: str) -> None:
+    """AWS::MSK::Cluster: the simulated AWS leaves out the end of its ARN. A row whose every event is about its whole scope needs no form."""
+    kind = kinds()[type_]
+    if type_ != "AWS::MSK::Cluster" and not all(touch.reach for touch in kind.events):
+        for snapshot in snapshots(type_):
+            assert fits(kind, snapshot.uid), snapshot.uid
+
+
 @pytest.mark.parametrize(
     "type_",
     [
@@ -301,3 +311,21 @@ def test_a_shape_ends_where_it_meets_itself() -> None:
     assert statement["NotStatement"] == {"fields": {"Statement": "any"}}
     assert statement["AndStatement"] == {"fields": {"Statements": {"list": "any"}}}
     assert statement["GeoMatchStatement"]["fields"]["CountryCodes"] == {"list": "string"}
+
+
+def test_a_recording_says_what_failed() -> None:
+    """A call that the simulated AWS cannot answer, and a part that nothing has, are told with what was answered."""
+    kind = kinds()["AWS::SNS::Topic"]
+    (first, *_) = found = read_all(Replayed(recorded(kind.type)), kind)
+    assert isinstance(first, Snapshot)
+    assert failures(kind, [], found) == []
+    hidden = first.model_copy(update={"unread": [Unread(part="topic", reason="failed", code="500")]})  # fmt: skip
+    call = {"call": "sns.GetTopicAttributes", "status": 500, "body": "<h1>no such\n thing</h1>"}
+    assert failures(kind, [call], [hidden]) == [
+        f"{first.uid}: topic is unread (failed: 500)",
+        "sns.GetTopicAttributes answered 500: <h1>no such thing</h1>",
+    ]
+    (nothing,) = failures(kind, [], [])
+    assert nothing.startswith("no resource was listed")
+    empty = first.model_copy(update={"config": {kind.parts[0]: None}})
+    assert any(line.startswith(f"{kind.parts[0]} has no value in any resource") for line in failures(kind, [], [empty]))  # fmt: skip

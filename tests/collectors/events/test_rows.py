@@ -15,15 +15,10 @@ from driftline.collectors.aws.events.record import SOURCES, bare, claims
 from driftline.collectors.aws.reread.resource import taken_apart
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.rulebook.shapes import builtin_shapes
+from driftline.pipeline.tasks.kind_proposal import READS
 
 from tests.collectors.events.spellings import own_uid
 
-READS = re.compile(
-    r"^(Describe|Get|List|BatchGet|BatchDescribe|Search|Query|Scan|Lookup|Check|Test|Validate|Select|Head|Preview|Simulate|Estimate"
-    r"|Count|View|Verify|Detect|Retrieve|Filter|Discover|Decrypt|Encrypt|Generate|Sign|Compare|Evaluate|Poll|Receive|Is|Batch(?:Check|Import)|"
-    r"Assume|Download|Resolve|Diagnose|Predict|Infer)"
-)
-"""Operations that change no configuration."""
 SPELLED = {
     ("s3", "PutBucketPublicAccessBlock"), ("s3", "DeleteBucketPublicAccessBlock"), ("s3", "PutAccountPublicAccessBlock"),
     ("s3", "DeleteAccountPublicAccessBlock"), ("ec2", "RestoreAddressToClassic"),

@@ -1,0 +1,57 @@
+"""`driftline kinds`: new, check. For developers of this repository: they change and read its own tables."""
+
+import click
+from driftline.pipeline.cli._options import Commands
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.common.yaml_source import nearest
+
+
+@click.group(name="kinds", cls=Commands)
+def command() -> None:
+    """Write and check rows of resource types.
+
+    For developers of this repository: needs a checkout."""
+
+
+@command.command()
+@click.argument("type_", metavar="TYPE")
+@click.option("--service", help="botocore's name of the service [default: told from the type].")
+@click.option(
+    "--list",
+    "listing",
+    metavar="OPERATION",
+    help="The call that lists the resources [default: told from the type].",
+)
+def new(type_: str, service: str | None, listing: str | None) -> None:
+    """Propose the row of a resource type, for example AWS::KinesisVideo::Stream.
+
+    Reads botocore's service model and writes into this checkout: the row with its calls, tags and events, the page in the console,
+    and the operations that the row does not claim. Names are guessed from names: read and edit all of it."""
+    from driftline.pipeline.tasks import kind_files
+    from driftline.pipeline.tasks.kind_proposal import propose
+
+    root = kind_files.checkout()
+    made = propose(type_, service, listing)
+    for path in kind_files.write(made, root):
+        click.echo(f"{path.relative_to(root)}")
+    click.echo(f"{number_of(len(made.claimed), 'operation')} of {made.source} claimed, {len(made.unclaimed)} not. Edit the row, then run: driftline kinds check {type_}")  # fmt: skip
+
+
+@command.command()
+@click.argument("types", nargs=-1, metavar="[TYPE]…")
+def check(types: tuple[str, ...]) -> int:
+    """Check the paths of rows against botocore's service models. Exit 1 where one names nothing."""
+    from driftline.collectors.aws.row_check import told
+    from driftline.collectors.table import kinds
+
+    known = kinds()
+    wrong = [f"{one}: no row has this type{nearest(one, known)}" for one in types if one not in known]  # fmt: skip
+    if wrong:
+        raise UserError(*wrong)
+    chosen = [known[one] for one in types] or list(known.values())
+    problems = [line for kind in chosen for line in told(kind)]
+    for problem in problems:
+        click.echo(problem)
+    click.echo(f"{number_of(len(chosen), 'row')}, {number_of(len(problems), 'problem')}")
+    return 1 if problems else 0
