@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from driftline.pipeline.common.backoff import delay
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Read
 from driftline.pipeline.records import codec as wire
@@ -124,7 +125,7 @@ class RereadQueue:
             self._under_way[uid] = one
             self.done(uid)
             return False
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** (one.tries - 1))
+        wait = delay(one.tries, FIRST_WAIT, LONGEST_WAIT)
         newer = self._waiting.get(uid)
         if newer is not None:
             newer.slots += one.slots

@@ -8,10 +8,11 @@ from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.drift.expected import Expected
 from driftline.pipeline.assess.risk import criticality
 from driftline.pipeline.assess.wording.consoles import Row
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.compare.diff import NO_HINTS, Hints
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
 
-FORGET_AFTER = 30 * 24 * 3_600_000_000
+FORGET_AFTER = 30 * 24 * HOUR
 """Microseconds after which what has ended is forgotten: every sink has received it long before."""
 
 

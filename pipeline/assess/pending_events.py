@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change
 from driftline.pipeline.people.identity import UNKNOWN
 from driftline.pipeline.people.session_chains import LIFETIME, question
@@ -28,7 +29,6 @@ PREFIX = "signals:"
 """Begins the uid of what is kept here of a session."""
 MOST, LARGEST = 512, 100_000
 """Events of one session that are followed in a partition, and bytes of each, compressed. Others stay the session's own."""
-HOUR = 3_600_000_000
 
 Keyed = tuple[bytes, dict[str, Any]]
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-DAY = 86_400_000_000
+from driftline.pipeline.common.durations import DAY
+
 SEVERITY = {"critical": 50, "high": 40, "medium": 25, "low": 12, "informational": 3}
 EXPOSURE = {"internet": 20, "organization": 10, "account": 5, "none": 0}
 PRIVILEGE = {"admin": 12, "write": 8, "read": 4, "none": 0}

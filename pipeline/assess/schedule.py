@@ -8,11 +8,11 @@ from driftline.pipeline.assess.decisions import baselines, risk_exceptions
 from driftline.pipeline.assess.drift.pending import CHECK, has_pending
 from driftline.pipeline.assess.merge import unread
 from driftline.pipeline.assess.options import AssessOptions
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.rulebook import Rulebook, RuleSet
 from driftline.pipeline.state.resource import Body, State
 from driftline.pipeline.state.rows import NEVER
 
-HOUR = 3_600_000_000
 RESTATE_AFTER = 12 * HOUR
 """Kibana's Findings page shows 26 h: every result that still holds is restated within 12. Each resource has its own
 place in that interval, so that restatements come evenly."""

@@ -9,6 +9,7 @@ from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.drift.expected import expected
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.retirement.backlog import marks as belongs
+from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Chain
 from driftline.pipeline.people.session_chains import question
@@ -24,7 +25,7 @@ from driftline.pipeline.state.shard import Shard
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
     from driftline.pipeline.detections.engine import DetectionEngine
 
-MOST_ROW = 3_900_000
+MOST_ROW = limits.VALUE
 """Bytes of a state: it must fit a record of the changelog."""
 
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import orjson
 from driftline.pipeline.assess.assessment import Assessment, Merged, copied
+from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.model import Snapshot, from_micros
 from driftline.pipeline.state.resource import Body
 
-SECOND = 1_000_000
 MAX_LAG = 60 * SECOND
 """A reading that much later than a change is trusted whatever it shows."""
 EVENT_RESOLUTION = SECOND

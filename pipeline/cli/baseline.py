@@ -78,7 +78,7 @@ def approve(
 
 
 def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
-    from driftline.pipeline.assess.decisions.baselines import pointer
+    from driftline.pipeline.compare.paths import pointer
 
     hidden = set(body.hidden)
     known = {} if "*" in hidden else {k: v for k, v in body.config.items() if k not in hidden}

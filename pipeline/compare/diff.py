@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from driftline.pipeline.compare.equivalence import is_permission, permission
 from driftline.pipeline.compare.equivalence import policy as policy
+from driftline.pipeline.compare.paths import escaped
 
 MOST = 200
 """Places told of one part; beyond it the part as a whole."""
@@ -280,8 +281,3 @@ def _equal(before: Any, after: Any) -> bool:
 
 def _text(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def escaped(key: str) -> str:
-    """One step of a JSON Pointer (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")

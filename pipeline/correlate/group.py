@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.correlate.alerts.names import AlertNames
 from driftline.pipeline.correlate.alerts.span import OpenRun, Run
 from driftline.pipeline.correlate.conditions.first_seen import KnownValues, Memory
@@ -26,8 +27,6 @@ MAX_HITS = 131_072
 """Maximum number of hits held per group. Above it the oldest become final early, and the alert is marked as capped."""
 MAX_IMMEDIATE = 20
 """How many times a new resource or action of an alert is reported immediately."""
-MINUTE = 60_000_000
-"""Minimum interval between such reports after that."""
 
 
 class ReportedAlert(msgspec.Struct, array_like=True, gc=False):

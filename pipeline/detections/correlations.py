@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from driftline.pipeline.common import durations
+from driftline.pipeline.common.durations import DAY
 from driftline.pipeline.detections.match import SigmaRuleError
-from driftline.pipeline.detections.windows import COMPARE, DAY, Kind, Spec
+from driftline.pipeline.detections.windows import COMPARE, Kind, Spec
 
 TYPES = ("event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg", "value_percentile",
          "value_median", "first_seen")  # fmt: skip
 KEYS = ("type", "rules", "group-by", "timespan", "condition", "aliases", "generate", "learning",
         "standing")  # fmt: skip
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-MICROS = 1_000_000
-_SPAN = re.compile(r"(\d+)([smhd])")
 _TOKEN = re.compile(r"\s*(\(|\)|and\b|or\b|not\b|[A-Za-z0-9_-]+)")
 Holds = Callable[[frozenset[str]], bool]
 
@@ -123,10 +122,10 @@ def _generate(block: Mapping[str, Any], data: Mapping[str, Any]) -> bool | None:
 
 def _span(block: Mapping[str, Any], name: str) -> int:
     """A length of time, microseconds."""
-    span = _SPAN.fullmatch(str(block.get(name, "")))
-    if span is None or not int(span[1]):
+    span = durations.whole_seconds(str(block.get(name, "")))
+    if not span:
         raise SigmaRuleError(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
-    return int(span[1]) * UNITS[span[2]] * MICROS
+    return span * durations.SECOND
 
 
 def _standing(block: Mapping[str, Any], kind: str, rules: list[str]) -> dict[str, str]:

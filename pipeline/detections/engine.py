@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.detections.correlations import Correlation, ours
 from driftline.pipeline.detections.load import DetectionSet, concerns
 from driftline.pipeline.detections.observed import (
@@ -28,7 +29,6 @@ from driftline.pipeline.people.identity import NOBODY_MAPPED, People
 from driftline.pipeline.rulebook import RuleSet
 from driftline.pipeline.state.resource import Body
 
-HOUR = 3_600_000_000
 LATENESS = 600_000_000
 """How late a signal may be where nothing else is said (settings correlate.lateness)."""
 BEHIND = tuple(f"{OWN}.actor.{name}" for name in ("person", "principal", "chain"))

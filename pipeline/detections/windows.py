@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Literal, Protocol
 
 import msgspec
+from driftline.pipeline.common.durations import DAY, HOUR
 
 Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
                "value_percentile", "value_median", "first_seen"]  # fmt: skip
@@ -17,8 +18,6 @@ Place = tuple[int, str, str]
 """Where a hit stands in the order of time: time, event, rule."""
 Found = list[tuple[Place, Place]]
 """Windows in which the condition holds: the place where each begins, and of the hit that ends it."""
-HOUR = 3_600_000_000
-DAY = 24 * HOUR
 STANDS = 26 * HOUR
 """What stands is said again every 12 hours; what is not said for so long stands no more."""
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {

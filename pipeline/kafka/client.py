@@ -19,6 +19,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
+from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import NotThere, Problem, Undelivered, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.retries import TIMEOUT, Retrying, answer, retriable, retrying, to_end
@@ -99,7 +100,7 @@ def producer(kafka: Kafka, **more: Any) -> Producer:
     """An idempotent producer that waits for all replicas."""
     defaults = {
         "enable_idempotence": True, "acks": "all", "linger_ms": 5, "compression_type": "lz4",
-        "batch_size": 500_000, "message_max_bytes": 4_000_000, "partitioner": "murmur2_random",
+        "batch_size": 500_000, "message_max_bytes": limits.RECORD, "partitioner": "murmur2_random",
     }  # fmt: skip
     return Producer(librdkafka(kafka, **(defaults | more)))
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
+from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.plural import number_of
 
 TIMEOUT = 10.0
@@ -48,15 +49,15 @@ def retriable(error: KafkaError) -> bool:
 def retrying(call: Callable[[], T], seconds: float = TIMEOUT) -> T:
     """What the call gives; after a retriable error it is called again, with growing waits, for so many seconds. Raises
     KafkaException: the last error, or one that is not retriable."""
-    end, wait = time.monotonic() + seconds, FIRST_WAIT
+    end, backoff = time.monotonic() + seconds, Backoff(FIRST_WAIT, LONGEST_WAIT)
     while True:
         try:
             return call()
         except KafkaException as why:
+            wait = backoff.failed()
             if not retriable(why.args[0]) or time.monotonic() + wait > end:
                 raise
         time.sleep(wait)
-        wait = min(2 * wait, LONGEST_WAIT)
 
 
 def answer(call: Callable[..., Any], *given: Any, seconds: float = TIMEOUT, **more: Any) -> Any:

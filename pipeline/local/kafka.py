@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from driftline.pipeline.common import limits
 from driftline.pipeline.local.packages import Progress, java, kafka_classpath, quiet
 from driftline.pipeline.local.process import Child, answers, free_port, wait_until
 
@@ -67,7 +68,7 @@ def start(
         "transaction.state.log.replication.factor": 1,
         "transaction.state.log.min.isr": 1,
         "group.initial.rebalance.delay.ms": 0,
-        "message.max.bytes": 4_500_000,
+        "message.max.bytes": limits.BROKER,
         "log.cleaner.dedupe.buffer.size": 16_777_216,
         "log.retention.check.interval.ms": 300_000,
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Snapshot, restated, to_micros
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.outputs import Dead, Output, marks
@@ -26,9 +27,6 @@ from driftline.pipeline.state.rows import BODY
 
 if TYPE_CHECKING:
     from driftline.pipeline.detections.engine import DetectionEngine
-
-
-MINUTE = 60_000_000
 
 
 class Past(NamedTuple):

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change, Link, Person, from_micros, micros
 from driftline.pipeline.people.identity import NOBODY_MAPPED, UNKNOWN
 from driftline.pipeline.records.topics import MARK_KEYS
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
-LIFETIME = 36 * 3_600_000_000
+LIFETIME = 36 * HOUR
 """Microseconds that a session is remembered: the longest one is 36 h (GetFederationToken, GetSessionToken)."""
 DEEPEST = 8
 MOST_ASKERS = 500

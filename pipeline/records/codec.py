@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import orjson
+from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import Malformed, RestartWanted, UserError
 from driftline.pipeline.model import Chain, Change, Control, Snapshot
 from pydantic import ValidationError
@@ -18,7 +19,7 @@ MAX_DEPTH = 64
 """CEL's runtime crashes on documents nested some thousand levels deep; no cloud answer has 64."""
 WRAPPED = 4
 """What stands around a part of a configuration: the snapshot and its `config`, a batch, a tape's line."""
-MAX_BYTES = 4_000_000
+MAX_BYTES = limits.RECORD
 MAX_ELEMENTS = 50_000
 """Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
 MAX_MARKS = 1_000_000

@@ -5,6 +5,8 @@ consumer group from then on."""
 
 from dataclasses import dataclass, field, replace
 
+from driftline.pipeline.common import limits
+
 PARTITIONS = 24
 """Changing it means a new app id and a full sweep: resources live on `partition(uid)`."""
 
@@ -68,7 +70,11 @@ class Topic:
 
     def settings(self) -> dict[str, str]:
         """The topic's settings as the broker names them."""
-        own = {"cleanup.policy": self.cleanup, "max.message.bytes": "4000000", **self.config}
+        own = {
+            "cleanup.policy": self.cleanup,
+            "max.message.bytes": str(limits.RECORD),
+            **self.config,
+        }
         if self.expires:
             own["retention.ms"] = str(self.retention_ms)
         return own

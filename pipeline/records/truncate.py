@@ -3,8 +3,9 @@
 from typing import Any
 
 import orjson
+from driftline.pipeline.common import limits
 
-MOST = 3_900_000
+MOST = limits.VALUE
 """Bytes of a record's value."""
 LIMITS = (65_536, 8192, 2100)
 """Characters of a text, tried in this order. No id is longer than the last."""

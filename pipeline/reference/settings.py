@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from driftline.pipeline.common import durations
 from driftline.pipeline.reference import code, page, table
-from driftline.pipeline.settings.base import duration, is_duration
+from driftline.pipeline.settings.base import is_duration
 from driftline.pipeline.settings.blocks import Settings
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -118,7 +119,7 @@ def _default(field: FieldInfo) -> str:
     if value is None:
         return ""
     if is_duration(field):
-        return duration(value)
+        return durations.written(value)
     if isinstance(value, dict):
         return "; ".join(f"{tag}: {', '.join(f'{k} {v}' for k, v in m.items())}" for tag, m in value.items())  # fmt: skip
     return str(value).lower() if isinstance(value, bool) else str(value)

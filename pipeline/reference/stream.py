@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from driftline.pipeline.cli.permissions import grants
+from driftline.pipeline.common import durations
 from driftline.pipeline.ops import metrics
 from driftline.pipeline.records.topics import APP_ID, TOPICS, Topic
 from driftline.pipeline.reference import code, codes, page, table
-from driftline.pipeline.settings.base import duration
 from prometheus_client.metrics import MetricWrapperBase
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
@@ -40,7 +40,7 @@ def topics_page() -> str:
     """Every topic, and who writes and reads it."""
     rows = []
     for topic in TOPICS:
-        kept = "the last of every key" if topic.cleanup == "compact" else duration(topic.retention_ms / 1000)  # fmt: skip
+        kept = "the last of every key" if topic.cleanup == "compact" else durations.written(topic.retention_ms / 1000)  # fmt: skip
         more = codes(f"{name}={value}" for name, value in sorted(topic.config.items()))
         rows.append([
             code(topic.name), topic.key, str(topic.partitions), kept, more, _who(topic, "Write"), _who(topic, "Read"),

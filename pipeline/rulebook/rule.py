@@ -1,11 +1,11 @@
 """A rule file: read, checked whole, compiled."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from driftline.pipeline.common import durations
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.model.finding import Remediation, Severity, rule_uuid
@@ -21,8 +21,6 @@ Privilege = Literal["none", "read", "write", "admin"]
 Expected = Literal["passed", "failed", "unknown", "not_applicable"]
 EXPECTED: tuple[Expected, ...] = ("passed", "failed", "unknown", "not_applicable")
 ID = r"^[a-z0-9]+(-[a-z0-9]+)+$"
-DURATION = re.compile(r"^(\d+)(s|m|h|d)$")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 class _StrictModel(BaseModel):
@@ -96,8 +94,8 @@ class RuleFile(_StrictModel):
     """Expressions for the names in `sentence` and `fill`."""
     fill: dict[str, str] = Field(default_factory=dict)
     """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (pipeline/assess/wording/consoles)."""
-    for_: str = Field("0s", alias="for", pattern=DURATION.pattern)
-    keep_firing_for: str = Field("0s", pattern=DURATION.pattern)
+    for_: str = Field("0s", alias="for", pattern=durations.WHOLE)
+    keep_firing_for: str = Field("0s", pattern=durations.WHOLE)
     why: str
     remediation: Remediation
     references: list[str] = Field(default_factory=list)
@@ -145,12 +143,6 @@ class Rule:
             "severity": severity, "section": f.section, "why": f.why.strip(),
             "references": f.references, "frameworks": self.frameworks,
         }  # fmt: skip
-
-
-def seconds(text: str) -> int:
-    """10m to 600."""
-    match = DURATION.match(text)
-    return int(match[1]) * SECONDS[match[2]] if match else 0
 
 
 def load_rule(

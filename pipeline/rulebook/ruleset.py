@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
+from driftline.pipeline.common import durations
+from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.rulebook.cel import unexpected_values as oddities
 from driftline.pipeline.rulebook.cel.expression import ELEMENT, TAGS, environment
 from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 from driftline.pipeline.rulebook.cel.unread import program
-from driftline.pipeline.rulebook.rule import Rule, seconds
+from driftline.pipeline.rulebook.rule import Rule
 
 EVERYTHING = "*"
 NOTHING: frozenset[str] = frozenset()
@@ -39,8 +41,8 @@ class BoundRule:
         self.remediation = rule.file.remediation.model_dump()
         self.exposure, self.privilege = rule.file.exposure, rule.file.privilege
         self.for_seconds, self.keep_firing_for = (
-            seconds(rule.file.for_),
-            seconds(rule.file.keep_firing_for),
+            durations.whole_seconds(rule.file.for_) or 0,
+            durations.whole_seconds(rule.file.keep_firing_for) or 0,
         )
         self.needs = frozenset(rule.file.needs)
         self.reads_tags = any(e.reads_tags for e in (rule.when, rule.must) if e)
@@ -288,15 +290,6 @@ def _small(value: Any) -> bool:
         return len(msgspec.json.encode(value)) <= LARGEST
     except UnicodeEncodeError:  # half of a character, which no record can carry
         return False
-
-
-def value_at(resource: Any, path: Sequence[str]) -> Any:
-    """What stands at a path of a document; None where nothing does."""
-    for step in path:
-        if not isinstance(resource, dict):
-            return None
-        resource = resource.get(step)
-    return resource
 
 
 def _trimmed(value: Any, depth: int = 0) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, get_args
 from urllib.parse import urlsplit
 
-from driftline.pipeline.common import files
+from driftline.pipeline.common import durations, files
 from driftline.pipeline.common.errors import InvalidValue
 from pydantic import (
     AfterValidator,
@@ -23,19 +23,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MOST_SECRET = 64_000
 """Bytes of a file that holds a key or a password."""
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def _seconds(value: object) -> object:
-    if isinstance(value, bool):
+    found = durations.seconds(value) if isinstance(value, str) else value
+    if found is None or isinstance(found, bool):
         raise InvalidValue("is no duration", "write for example 30s, 10m or 6h")
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value.strip())
-        if not match:
-            raise InvalidValue("is no duration", "write for example 30s, 10m or 6h")
-        return float(match[1]) * _UNITS[match[2] or "s"]
-    return value
+    return found
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
@@ -44,14 +38,6 @@ Seconds = Annotated[float, BeforeValidator(_seconds)]
 
 def is_duration(field: FieldInfo) -> bool:
     return any(mark in field.metadata for mark in get_args(Seconds)[1:])
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the largest unit that leaves a whole number: 6h, 30s."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s"
 
 
 def matching(form: str, words: str) -> AfterValidator:

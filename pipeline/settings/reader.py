@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
+from driftline.pipeline.common import durations
 from driftline.pipeline.common.errors import InvalidValue, Problem
 from driftline.pipeline.common.yaml_source import Source, closest, hint
-from driftline.pipeline.settings.base import duration, is_duration, secrets_of
+from driftline.pipeline.compare.paths import value_at
+from driftline.pipeline.settings.base import is_duration, secrets_of
 from pydantic import BaseModel, ValidationError
 
 PREFIX = "DRIFTLINE_"
@@ -199,7 +201,7 @@ def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> Pr
         return Problem(f"unknown setting {shown}", hint(str(at[-1]), known), place)
     if kind == "literal_error":
         options = re.findall(r"'([^']*)'", context["expected"])
-        close = closest(str(_at(data, at)), options)
+        close = closest(str(value_at(data, at)), options)
         fix = f"did you mean {close!r}?" if close else ""
         return Problem(f"{named}: must be {context['expected']}", fix, place)
     advice = _ADVICE.get(kind) or _ADVICE.get(kind.split("_")[0])
@@ -217,20 +219,11 @@ def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> Pr
 def _bounds(model: type[BaseModel], at: Where, context: Mapping[str, Any]) -> dict[str, str]:
     """What is between the words of advice, as settings are written: a bound of a duration with its unit."""
     field = getattr(_model(_annotation(model, at[:-1])), "model_fields", {}).get(at[-1])
-    show = duration if field is not None and is_duration(field) else "{:g}".format
+    show = durations.written if field is not None and is_duration(field) else "{:g}".format
     return {
         name: show(value) if isinstance(value, int | float) else str(value)
         for name, value in context.items()
     }
-
-
-def _at(data: Any, where: Where) -> Any:
-    for step in where:
-        try:
-            data = data[step]
-        except (LookupError, TypeError):
-            return None
-    return data
 
 
 def _name(step: str | int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Tick, micros
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
@@ -10,7 +11,7 @@ from driftline.pipeline.state.rows import NEVER, Position
 
 SWEEP = "sweep"
 """The clock's own source: how far readings have come."""
-SILENT = 6 * 3_600_000_000
+SILENT = 6 * HOUR
 """A source of events that is so far behind holds nothing back any more: it was switched off, or is broken."""
 FORGOTTEN = 4 * SILENT
 """A reader that is so far behind is not kept any more."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
+from driftline.pipeline.common import limits
 from driftline.pipeline.records.topics import PARTITIONS, state_of
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.worker import faust_seam
@@ -34,7 +35,7 @@ def create(settings: Settings, job: Job, ids: Mapping[str, str]) -> tuple[Any, A
         topic_allow_declare=False, table_standby_replicas=0, consumer_auto_offset_reset="earliest",
         broker_max_poll_records=500, stream_buffer_maxsize=BUFFER, broker_commit_interval=1.0,
         broker_session_timeout=worker.session_timeout, broker_heartbeat_interval=worker.session_timeout / 4,
-        consumer_max_fetch_size=8_000_000, stream_wait_empty=False, PartitionAssignor=assignor,
+        consumer_max_fetch_size=limits.FETCH, stream_wait_empty=False, PartitionAssignor=assignor,
     )  # fmt: skip
     agent = Agent(settings, app, job, ids)
     faust_seam.recover_first(app, agent.catch_up, agent.rows.known)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
+from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.environment_errors import writable
 from driftline.pipeline.common.errors import UserError, patient
 from driftline.pipeline.common.exit_codes import EXIT_OWN_ERROR, EXIT_RESTART
@@ -28,6 +29,8 @@ if TYPE_CHECKING:  # Faust comes later: a wrong setting must be told before
     from driftline.pipeline.worker.agent import Agent
 
 log = logging.getLogger("driftline.worker")
+FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+"""Seconds until a worker that died is started again."""
 STEADY = 60.0
 """A worker that ran this long starts its back-off anew."""
 
@@ -133,7 +136,7 @@ def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -
 
     Its exit code once it ended by itself, with an error that another start cannot mend, or by a signal to us."""
     logs.start()
-    wait, stopping = 0.5, False
+    backoff, stopping = Backoff(FIRST_WAIT, LONGEST_WAIT), False
     child: subprocess.Popen[bytes] | None = None
 
     def forward(number: int, _: Any) -> None:
@@ -150,6 +153,8 @@ def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -
         code = child.wait()
         if stopping or not (code == EXIT_RESTART or code < 0):
             return max(code, 0)
-        wait = 0.5 if time.monotonic() - began > STEADY else min(wait * 2, 15)
+        if time.monotonic() - began > STEADY:
+            backoff.succeeded()
+        wait = backoff.failed()
         log.warning("the worker ended and starts again", extra={"code": code})
         pause(wait if code != EXIT_RESTART else 0.2)

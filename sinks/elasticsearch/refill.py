@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from driftline.pipeline.common.backoff import delay
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import TIMEOUT, consumer, read_all
@@ -24,7 +25,7 @@ from elasticsearch import AsyncElasticsearch
 CHUNK = 1000
 TOGETHER = 6
 """Partitions read at the same time."""
-WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+WAITS = [delay(tries, 0.5, 16.0) for tries in range(1, 7)]
 
 
 @dataclass

@@ -15,10 +15,12 @@ from driftline.collectors.aws.events.envelope import S3Object
 from driftline.collectors.aws.sources.dispatch import EventDispatcher
 from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.redact import safe
+from driftline.pipeline.common.backoff import Backoff
 from urllib3.exceptions import HTTPError
 
 log = logging.getLogger("driftline.collect")
 WAIT = 2
+FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 """Seconds that an empty queue is watched by one call: what ends us waits no longer."""
 FETCHING = (*ERRORS, HTTPError)
 """What fetching a file from S3 may raise."""
@@ -108,17 +110,16 @@ def read(
 ) -> None:  # fmt: skip
     """One reader's loop; `once`: until the queue is empty. Raises OSError where Kafka takes nothing more."""
     pause = pause or stop.wait
-    wait = 1.0
+    backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
     while not stop.is_set():
         try:
             messages = queue.receive()
-            wait = 1.0
+            backoff.succeeded()
         except ERRORS as error:
             log.warning("the queue does not answer", extra={"queue": queue.url, "why": safe(str(error))[:300]})  # fmt: skip
             if once:
                 raise
-            pause(wait)
-            wait = min(30.0, wait * 2)
+            pause(backoff.failed())
             continue
         if not messages and once:
             return

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import orjson
+from driftline.pipeline.compare.paths import value_at
 
 Path = tuple[str | int, ...]
 ABSENT = object()
@@ -35,12 +36,7 @@ def key_of(address: str) -> str | int | None:
 
 def at(value: Any, path: Path) -> Any:
     """What stands at a path; ABSENT where nothing does."""
-    for step in path:
-        there = step in value if isinstance(value, dict) else isinstance(value, list) and isinstance(step, int) and step < len(value)  # fmt: skip
-        if not there:
-            return ABSENT
-        value = value[step]
-    return value
+    return value_at(value, path, ABSENT)
 
 
 def marked(marks: Any, path: Path) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 from driftline.collectors.aws.terraform.document import Resource
 from driftline.collectors.aws.terraform.owners import OwnerUnknown
 from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, TerraformReader
-from driftline.pipeline.compare.diff import escaped
 from driftline.pipeline.compare.equivalence import parsed
+from driftline.pipeline.compare.paths import escaped
 
 KINDS = {"role": "AWS::IAM::Role", "user": "AWS::IAM::User", "group": "AWS::IAM::Group"}
 PARTS = {

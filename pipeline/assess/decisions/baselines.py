@@ -10,9 +10,11 @@ from typing import Any
 import orjson
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.merge import EVERYTHING
+from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.common.wildcards import matches
-from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff, escaped
+from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff
 from driftline.pipeline.compare.equivalence import parsed, same
+from driftline.pipeline.compare.paths import escaped, steps, value_at
 from driftline.pipeline.model import Baseline, micros
 from driftline.pipeline.people.identity import vouched
 from driftline.pipeline.rulebook import BoundRule, Verdict
@@ -22,11 +24,10 @@ from driftline.pipeline.state.rows import NEVER
 
 APPLYING = "applying"
 """The reason of an unknown: an apply may be under way."""
-APPLY = 30 * 60_000_000
+APPLY = 30 * MINUTE
 """So long after its last change of a resource an apply may still go on. Microseconds."""
 SHOWN = 20
 """Differences told as evidence; of the others only how many."""
-MISSING = object()
 
 
 def set_baseline(work: Assessment, record: Baseline) -> bool:
@@ -142,8 +143,7 @@ def differences(
     """Where a configuration is not as expected: as driftline.pipeline.compare.diff tells it, `before` what ought to be."""
     for pointer in sorted(expect):
         dotted = ".".join(steps(pointer))
-        ought, actual = expect[pointer], at(config, pointer)
-        actual = None if actual is MISSING else actual
+        ought, actual = expect[pointer], value_at(config, steps(pointer))
         if same(ought, actual):
             continue
         if isinstance(ought, str) != isinstance(actual, str):
@@ -155,25 +155,3 @@ def differences(
 def parts_of(evidence: list[dict[str, Any]]) -> frozenset[str]:
     """The parts that differ, of a verdict's evidence."""
     return frozenset(steps(one["path"])[0] for one in evidence if one["path"].startswith("/"))
-
-
-def steps(pointer: str) -> list[str]:
-    """A JSON Pointer's steps."""
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]] or [""]
-
-
-def pointer(part: str) -> str:
-    """The JSON Pointer of a part."""
-    return f"/{escaped(part)}"
-
-
-def at(config: Any, pointer: str) -> Any:
-    """What stands at a pointer; MISSING where nothing does."""
-    for step in steps(pointer):
-        if isinstance(config, list) and step.isdigit() and int(step) < len(config):
-            config = config[int(step)]
-        elif isinstance(config, dict) and step in config:
-            config = config[step]
-        else:
-            return MISSING
-    return config

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.common.wildcard_index import PatternIndex
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.model import RiskException, from_micros, micros
 from driftline.pipeline.rulebook import BoundRule
 
-KEPT = 24 * 3_600_000_000
+KEPT = 24 * HOUR
 """How long after its end an exception is remembered: an old record of it may come again."""
 
 

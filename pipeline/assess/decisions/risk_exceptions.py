@@ -11,10 +11,10 @@ from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.decisions.growth import Growth
 from driftline.pipeline.compare.diff import Hints, diff, policy
+from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.people.identity import People
 from driftline.pipeline.rulebook import BoundRule, RuleSet
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
-from driftline.pipeline.rulebook.ruleset import value_at
 from driftline.pipeline.state.resource import Body, FindingState
 from driftline.pipeline.state.rows import NEVER
 

@@ -7,6 +7,7 @@ from itertools import islice
 import msgspec
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.options import AssessOptions
+from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.wildcard_index import PatternIndex
 from driftline.pipeline.model import RiskException
@@ -15,7 +16,7 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.resource import DUE_NOW, Accepted
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, NEVER, Position
 
-MOST_ROW = 3_500_000
+MOST_ROW = limits.EXCEPTIONS
 """Bytes of all of them together: they must fit a record of the changelog."""
 
 

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+from driftline.pipeline.common.durations import MINUTE
+from driftline.pipeline.compare.paths import unescaped
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
 from driftline.pipeline.state.resource import ChangeEvidence
 
-SKEW = 60_000_000
+SKEW = MINUTE
 """How far a service's clock, and the time its answers lag behind, may be off."""
 ANY_PART, THIS_PART, BY_VALUE = 0.5, 0.7, 0.3
 """A change that may touch any part; one that touches this one; the new values stand in its request."""
@@ -58,7 +60,7 @@ def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -
     """A place of a drift. `own`: what names the resource itself (its id, account, …): it stands in every request."""
     before, after = scalars(change.get("before")) - own, scalars(change.get("after")) - own
     if change["op"] == "remove" and change["path"].startswith(TAG):  # it is taken away by its key
-        before |= scalars(change["path"].removeprefix(TAG).replace("~1", "/").replace("~0", "~"))
+        before |= scalars(unescaped(change["path"].removeprefix(TAG)))
     if _hidden(change.get("before")) or _hidden(change.get("after")):
         return Place(frozenset(), frozenset(), since, at)
     given = after - before

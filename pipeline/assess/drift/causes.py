@@ -14,10 +14,10 @@ from driftline.pipeline.assess.drift.attribute import (
     nobody,
     place,
 )
+from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.people.identity import People
 from driftline.pipeline.state.resource import Body, ChangeEvidence, KnownDrift
 
-SECOND = 1_000_000
 WHOLE = "*"
 """The part of a drift that is a resource's coming or going."""
 

@@ -6,12 +6,13 @@ from urllib.parse import unquote
 
 import msgspec
 import orjson
+from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.model import Change, micros
 from driftline.pipeline.people.identity import UNKNOWN
 from driftline.pipeline.state.resource import ChangeEvidence
 
-MOST, LONGEST = 64, 48 * 3_600_000_000
+MOST, LONGEST = 64, 48 * HOUR
 """So many, and so long."""
 MOST_ACTORS = 32
 """So many actors of earlier changes are remembered when there were more than MOST, without their requests."""

@@ -10,10 +10,11 @@ from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.attribute import Cause, Made, together
 from driftline.pipeline.assess.drift.causes import Causes, forgotten
 from driftline.pipeline.assess.drift.document import actor_of, document, newest, sessions
+from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.people.identity import People, PeopleCache
 from driftline.pipeline.state.resource import Body, ChangeEvidence
 
-CHECK = 60_000_000
+CHECK = MINUTE
 """How often a drift whose event may still arrive is checked again. Microseconds."""
 
 

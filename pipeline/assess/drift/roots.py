@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import orjson
 from driftline.pipeline.assess.decisions import risk_exceptions as exceptions
-from driftline.pipeline.compare.diff import Hints, escaped
+from driftline.pipeline.compare.diff import Hints
+from driftline.pipeline.compare.paths import pointer, steps
 from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook.cel.expression import ELEMENT
 from driftline.pipeline.rulebook.ruleset import answer
@@ -97,7 +98,7 @@ def _narrowed(config: Any, change: dict[str, Any]) -> tuple[Any, dict[str, Any]]
         return {**value, left[0]: narrow(below, left[1:])} if isinstance(value, dict) else value
 
     narrowed = narrow(config, way)
-    return narrowed, {**change, "path": "/" + "/".join(map(escaped, path))}
+    return narrowed, {**change, "path": pointer(*path)}
 
 
 def of_evidence(paths: Sequence[str], drifts: Sequence[KnownDrift]) -> list[Root]:
@@ -182,8 +183,3 @@ def _below(holder: Any, step: str) -> Any:
 
 def _omitted(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"omitted", "size"}
-
-
-def steps(pointer: str) -> list[str]:
-    """A JSON Pointer's steps."""
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]] or [""]

@@ -11,13 +11,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
+from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Gone, Swept, micros
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.resource import Body, Head, State
 from driftline.pipeline.state.rows import NEVER, Position
 
-MINUTE = 60_000_000
 LAG = {"aws": 5 * MINUTE}
 LAG_ELSEWHERE = 30 * MINUTE
 """So long after a reading or a change a list may not know the resource yet (and clocks may differ): it is asked for by

@@ -9,6 +9,7 @@ import copy
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
@@ -21,7 +22,7 @@ from driftline.pipeline.model import from_micros, to_micros
 from driftline.pipeline.people.identity import identified
 from driftline.pipeline.proof.detections.mutants import survivors
 
-BEGIN, SECOND = 1_700_000_000_000_000, 1_000_000
+BEGIN = 1_700_000_000_000_000
 HOURS = 72
 """So long after the last step time ends: absences are judged."""
 SOURCES_KNOWN = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
+from driftline.pipeline.common.durations import DAY
 from driftline.pipeline.rulebook import secrets
 from driftline.pipeline.rulebook.aws import efs_policy as filesystems
 from driftline.pipeline.rulebook.aws import federation, grants, network
@@ -19,7 +20,6 @@ from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subj
 from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, shown
 from driftline.pipeline.rulebook.wording import reasons
 
-DAY = 86_400_000_000
 LISTS = "prefix_lists"
 LONGEST_NAME = 40
 REMEMBERED = 20_000

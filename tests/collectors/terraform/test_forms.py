@@ -11,8 +11,9 @@ from driftline.collectors.aws.terraform import NO_CODE, TerraformResult, mapping
 from driftline.collectors.aws.terraform.groups import WAYS, permissions
 from driftline.collectors.aws.terraform.marks import path_of
 from driftline.collectors.aws.terraform.principals import POINTERS
-from driftline.pipeline.assess.decisions.baselines import differences, steps
+from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.compare.paths import steps
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
