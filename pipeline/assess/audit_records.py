@@ -10,6 +10,7 @@ from driftline.pipeline.assess.states import States
 from driftline.pipeline.model import Chain, Change, micros
 from driftline.pipeline.people.session_chains import PARTITIONS_ASK, PREFIX, Sessions
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.state import clock_skew as arrival
 from driftline.pipeline.state.resource import State
@@ -63,7 +64,7 @@ class AuditRecords:
         counts = self._shard.counts
         state = self._states.load(record.uid)
         if state and _applied(state, offset, place):
-            counts["duplicates"] += 1
+            counts[Outcome.DUPLICATES] += 1
             return
         if self._watch and self._unresolved:
             body = state.body if state else None
@@ -71,11 +72,11 @@ class AuditRecords:
             known = self._watch.known_of(body, rules)
             self._states.signal(self._unresolved.heard(record, known, offset, place))
         if record.type is None:  # an account's event: no resource remembers it
-            counts["evidence"] += 1
+            counts[Outcome.EVIDENCE] += 1
             return
         events = self._shard.time.events(record.provider)
         step = assess.on_change(state, record, self._rulebook, self._options, events)
-        counts["changes" if step.applied else "evidence"] += 1
+        counts[Outcome.CHANGES if step.applied else Outcome.EVIDENCE] += 1
         self._emit(record.uid, state, step, offset, place)
 
     def _chain(self, record: Chain, offset: int, place: int) -> None:

@@ -1,7 +1,6 @@
 """What a step has to say, as records: findings, drifts, wishes to read again, and signals of them. Pure."""
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import orjson
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.findings import restatement
 from driftline.pipeline.model import finding_id, from_micros
+from driftline.pipeline.records.counts import Counts, DriftCount, FindingCount
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS, RESTATEMENTS
 from driftline.pipeline.records.truncate import fitted
@@ -117,11 +117,11 @@ def _mark(fields: dict[str, Any]) -> tuple[str, str]:
     return str(len(fields)), hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
-def count(step: Step, counts: Counter[str]) -> None:
+def count(step: Step, counts: Counts) -> None:
     """What metrics tell of a step."""
     for finding in step.findings:
-        counts["restated" if finding["restated"] else finding["reason"]] += 1
+        counts[FindingCount("restated" if finding["restated"] else finding["reason"])] += 1
     if step.again:
-        counts["restated"] += len(step.again)
+        counts[FindingCount("restated")] += len(step.again)
     for drift in step.drifts:
-        counts[f"drift {drift['attribution']} {drift['found_by']}"] += 1
+        counts[DriftCount(drift["attribution"], drift["found_by"])] += 1

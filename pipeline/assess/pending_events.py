@@ -9,7 +9,6 @@ has learnt, is told of it only once the person is known, or after half of that t
 import hashlib
 import heapq
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change
 from driftline.pipeline.people.identity import UNKNOWN
 from driftline.pipeline.people.session_chains import LIFETIME, question
+from driftline.pipeline.records.counts import Counts, Occurrence
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
@@ -75,7 +75,7 @@ class Unresolved:
         put: Callable[[bytes, bytes | None, int, str], None],
         tell: Callable[[Chain], None],
         reached: Callable[[], int],
-        counts: Counter[str],
+        counts: Counts,
     ) -> None:
         self._watch, self._asker = watch, asker
         self._get, self._put, self._tell, self._reached = get, put, tell, reached
@@ -114,7 +114,7 @@ class Unresolved:
         if all(one.key != key for one in asked.waiting):
             body = zlib.compress(record.encode(), 1)
             if len(asked.waiting) >= MOST or len(body) > LARGEST:
-                self._counts["unfollowed"] += unknown
+                self._counts[Occurrence.UNFOLLOWED_MATCH] += unknown
                 return found
             asked.waiting.append(Waiting(event.at, key, held))
             item = rows.encode(Item(body, dict(known)), NEVER, Position(change=offset, change_place=place))  # fmt: skip

@@ -8,6 +8,7 @@ from driftline.pipeline.assess.unchanged import read_again
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot, micros, to_micros
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.state import clock_skew as arrival
 from driftline.pipeline.state import resource as resource_state
@@ -55,7 +56,7 @@ class Readings:
             return False
         due, position = rows.prefix(row)
         if (position.offset, position.place) >= (offset, place):
-            self._shard.counts["duplicates"] += 1
+            self._shard.counts[Outcome.DUPLICATES] += 1
             return True
         rules = self._rulebook.type_hash(peek.type)
         head = read_again(resource_state.decode_head(row), peek, rules, due, self._shard.latest)
@@ -63,7 +64,7 @@ class Readings:
             return False
         position = Position(offset, place, position.control, position.change, position.change_place)
         self._shard.put(key, rows.encode(head, due, position))
-        self._shard.counts["unchanged"] += 1
+        self._shard.counts[Outcome.UNCHANGED] += 1
         return True
 
     def _snapshot(
@@ -72,7 +73,7 @@ class Readings:
         shard = self._shard
         state = self._states.load(snapshot.uid)
         if state and (state.position.offset, state.position.place) >= (offset, place):
-            shard.counts["duplicates"] += 1
+            shard.counts[Outcome.DUPLICATES] += 1
             return
         arrival.check(snapshot, shard.latest)
         digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
@@ -83,4 +84,4 @@ class Readings:
         position = Position(offset, place, old.control, old.change, old.change_place)
         self._states.emit(snapshot.uid, state, step, position)
         self.newest = max(self.newest, micros(snapshot.captured_at))
-        shard.counts["changed" if step.applied else "older"] += 1
+        shard.counts[Outcome.CHANGED if step.applied else Outcome.OLDER] += 1

@@ -2,7 +2,6 @@
 this; it knows no Kafka."""
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Baseline
 from driftline.pipeline.people.session_chains import PREFIX
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Work
 from driftline.pipeline.records.topics import CONTROL, MARK_KEYS, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook
@@ -65,7 +65,7 @@ class Partition:
         self._audit = AuditRecords(shard, self.states, rulebook, self._options, watch, self._unresolved)  # fmt: skip
 
     @property
-    def counts(self) -> Counter[str]:
+    def counts(self) -> Counts:
         """What has happened since the counts were last exported."""
         return self.shard.counts
 
@@ -108,7 +108,7 @@ class Partition:
             arrival.check(record, shard.latest)
             if record.exception is not None:
                 self._accepted.tell(record.exception, offset, len(value))
-                shard.counts["exception"] += 1
+                shard.counts[Outcome.EXCEPTION] += 1
         except Malformed as why:
             return shard.bury(-1, str(why), value)
         self.states.control = offset
@@ -128,7 +128,7 @@ class Partition:
         state = self.states.load(record.uid)
         step = assess.on_baseline(state, record, self._rulebook, self._options)
         if step.applied:
-            self.shard.counts["baseline"] += 1
+            self.shard.counts[Outcome.BASELINE] += 1
             self.states.emit(record.uid, state, step)
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
@@ -225,6 +225,11 @@ class Partition:
         if state := self.states.load(uid):
             step = assess.open_pending(state, self._rulebook, self._options)
             self.states.emit(uid, state, step)
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to take."""
+        return self.shard.pending
 
     def take_dead(self) -> list[Dead]:
         """What was dead-lettered since the last take."""

@@ -13,6 +13,7 @@ from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Chain
 from driftline.pipeline.people.session_chains import question
+from driftline.pipeline.records.counts import Occurrence
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import CHANGES, SIGNALS
 from driftline.pipeline.rulebook import Rulebook
@@ -101,12 +102,12 @@ class States:
         self._shard.put(rows.head_key(uid), None)
         self._shard.put(rows.body_key(uid), None)
         self._shard.outputs += saying.tombstones(uid, state.body.lives)
-        self._shard.counts["forgotten states"] += 1
+        self._shard.counts[Occurrence.FORGOTTEN_STATE] += 1
 
     def signal(self, signals: Iterable[tuple[bytes, dict[str, Any]]]) -> None:
         """Sends matches of detections, each with its key."""
         for key, signal in signals:
-            self._shard.counts["signal"] += 1
+            self._shard.counts[Occurrence.SIGNAL] += 1
             self._shard.outputs.append(Output(SIGNALS.name, key, orjson.dumps(signal)))
 
     def tell(self, message: Chain) -> None:

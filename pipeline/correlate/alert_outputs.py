@@ -6,6 +6,7 @@ import orjson
 from driftline.pipeline.correlate.alerts import document as alert
 from driftline.pipeline.correlate.rate_limit import AlertBudget
 from driftline.pipeline.detections.engine import DetectionEngine
+from driftline.pipeline.records.counts import AlertCount, Occurrence
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from driftline.pipeline.state.rows import Position
@@ -28,7 +29,7 @@ class AlertOutputs:
         for word in words:
             document = alert.document(one, own, word)
             if one.id not in self._watch.parts:
-                self._shard.counts[f"alert {document['state']} {document['severity']}"] += 1
+                self._shard.counts[AlertCount(document["state"], document["severity"])] += 1
                 outputs.append(Output(ALERTS.name, document["id"].encode(), orjson.dumps(document)))
             for key, signal in self._watch.above(document):
                 outputs.append(Output(SIGNALS.name, key, orjson.dumps(signal)))
@@ -45,5 +46,5 @@ class AlertOutputs:
                 if held is None:
                     held = not self._budget.spend(correlation, own, word["run"].at, position)
                 word["told"].held = held
-                self._shard.counts["held"] += held
+                self._shard.counts[Occurrence.HELD_BACK_ALERT] += held
             word["held_back"] = word["told"].held

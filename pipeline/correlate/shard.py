@@ -1,7 +1,6 @@
 """One partition's fold of signals: signals and time in; alerts, signals of alerts, and state rows out. Every shell
 drives this; it knows no Kafka."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -17,6 +16,7 @@ from driftline.pipeline.correlate.levels import extra_delay, levels, max_deferra
 from driftline.pipeline.correlate.live_groups import GroupCache
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Mark, micros
+from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Work
 from driftline.pipeline.records.topics import PARTITIONS
 from driftline.pipeline.state import rows
@@ -65,7 +65,7 @@ class Correlating:
         self._alerts = AlertOutputs(self.shard, content, budget)
 
     @property
-    def counts(self) -> Counter[str]:
+    def counts(self) -> Counts:
         """What has happened since the counts were last exported."""
         return self.shard.counts
 
@@ -117,7 +117,7 @@ class Correlating:
         if micros(record.until) > self.shard.latest:
             raise Malformed(f"a mark of {record.until}: ahead of the broker's clock")
         self._marked = offset
-        self.shard.counts["marks"] += 1
+        self.shard.counts[Outcome.MARKS] += 1
         source = f"{record.level}.{record.mark}"
         self.shard.time.tick(source, micros(record.until), self.shard.latest)
         self._until = {}
@@ -127,14 +127,14 @@ class Correlating:
     def _signal(self, record: IncomingHit, offset: int) -> None:
         new, one = record.hit, self._by_id.get(record.correlation)
         if one is None or new.rule not in one.spec.rules:
-            self.shard.counts["unknown"] += 1  # its rule is gone from the content
+            self.shard.counts[Outcome.UNKNOWN] += 1  # its rule is gone from the content
             return
         if new.state and not one.concerns(new.rule, state=True):
             raise Malformed(f"state: {new.rule} does not stand in correlation {one.id} (its `standing` does not name it)")  # fmt: skip
         name = f"{record.correlation}\n{record.group}"
         kept = self._group(name, one)
         if kept.position.offset >= offset:
-            self.shard.counts["duplicates"] += 1
+            self.shard.counts[Outcome.DUPLICATES] += 1
             return
         kept.position, kept.moved = Position(offset, 0, self._marked), True
         self._touch(name, kept)
@@ -148,7 +148,7 @@ class Correlating:
         except Exception:
             kept.group.undo(new)
             raise
-        self.shard.counts["late" if came == "late" else "signals"] += 1
+        self.shard.counts[Outcome.LATE if came == "late" else Outcome.SIGNALS] += 1
 
     def _judge_or_wait(self, name: str, kept: StoredGroup, watermark: int) -> None:
         """A hit that came is judged; a late one, by which many others are to be judged again, waits until more of the
@@ -222,6 +222,11 @@ class Correlating:
             return False
         self._judge_in_time(name, one, until)
         return True
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to take."""
+        return bool(self.shard.pending or self._touched or self._heavy)
 
     def take_dead(self) -> list[Dead]:
         """What was dead-lettered since the last take."""

@@ -9,6 +9,7 @@ from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Snapshot, restated, to_micros
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Count
 from driftline.pipeline.records.outputs import Dead, Output, marks
 from driftline.pipeline.records.topics import (
     ALERTS,
@@ -70,7 +71,7 @@ class Fold:
         """Alert id to its last JSON."""
 
     @property
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> dict[Count, int]:
         return dict(self._partition.counts)
 
     def take(self, records: Iterable[Past], *, ticks: bool) -> None:

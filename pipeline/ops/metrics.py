@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 RECORDS = Counter(
     "driftline_worker_elements",
-    "Elements of snapshots and changes, or signals, processed, by what came of them",
+    "Elements of snapshots, changes, signals, and decisions of control, processed, by what came of them",
     ["outcome"],
 )
 FORGOTTEN = Counter(

@@ -3,12 +3,12 @@ each state is due, and how far time has come. Each core (driftline.pipeline.asse
 adds only what a record does to a state. Pure; times in microseconds since 1970."""
 
 import heapq
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Output, Work, marks
 from driftline.pipeline.state import clock_skew, rows
 from driftline.pipeline.state.rows import NEVER, NewerState
@@ -72,7 +72,7 @@ class Shard:
 
     def __init__(self, number: int, get: Callable[[bytes], bytes | None]) -> None:
         self.number = number
-        self.counts: Counter[str] = Counter()
+        self.counts = Counts()
         self.due = DueTimes()
         self.time = Watermarks(get)
         self.latest = NEVER
@@ -106,7 +106,6 @@ class Shard:
 
     def send_marks(self, level: int, until: int) -> None:
         """Tells every partition of the signals that all of this one's until then, of that level, are sent."""
-        self.counts["mark"] += 1
         self.outputs += marks(self.number, level, until)
 
     def begin(self, broker_time: int | None) -> None:
@@ -137,7 +136,7 @@ class Shard:
 
     def bury(self, place: int, reason: str, value: bytes) -> None:
         """Dead-letters an element; place -1: the record as a whole."""
-        self.counts["bad"] += 1
+        self.counts[Outcome.BAD] += 1
         self._dead.append(Dead(place, reason[:LONGEST_REASON], value))
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
@@ -163,6 +162,11 @@ class Shard:
         if count < most:
             self._restoring = None
         return True
+
+    @property
+    def pending(self) -> bool:
+        """Whether anything has gathered since the last take."""
+        return bool(self.outputs or self._rows or self._dead)
 
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""

@@ -106,7 +106,7 @@ class Agent:
             while more and not (self.turn.locked() or self.over) and self.guard.broken is None:
                 async with self.turn:
                     more = await self._pass_time(list(self.partitions), time.monotonic())
-                    if any(partition.counts for partition in self.partitions.values()):
+                    if any(partition.pending for partition in self.partitions.values()):
                         await self._commit(time.monotonic())
         except NewerState as why:
             die(str(why), EXIT_NEWER)

@@ -1,12 +1,12 @@
 """What a worker process does: which topics come in, and what folds them."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.offline.content import rulebook_and_options, watch
+from driftline.pipeline.records.counts import Counts
 from driftline.pipeline.records.outputs import Dead, Work
 from driftline.pipeline.records.topics import (
     ALERTS,
@@ -33,7 +33,9 @@ class Folding(Protocol):
     """One partition's fold (driftline.pipeline.assess.shard, driftline.pipeline.correlate.shard)."""
 
     @property
-    def counts(self) -> Counter[str]: ...
+    def counts(self) -> Counts: ...
+    @property
+    def pending(self) -> bool: ...
     @property
     def watermark(self) -> int: ...
     def dated(self, topic: str) -> int: ...

@@ -1,13 +1,20 @@
 """What a worker shows of itself: ready or not, what it holds, what waits, what it has counted."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from driftline.pipeline.ops import metrics
+from driftline.pipeline.records.counts import (
+    GOOD,
+    AlertCount,
+    Count,
+    DriftCount,
+    FindingCount,
+    Occurrence,
+    Outcome,
+)
 from driftline.pipeline.worker import faust_seam
 from driftline.pipeline.worker.stages import Folding
-
-GOOD = ("unchanged", "changed", "duplicates", "older", "changes", "evidence", "signals", "late", "unknown", "marks")  # fmt: skip
 
 
 def elements(partition: Folding) -> int:
@@ -38,26 +45,28 @@ def revoked() -> None:
 def counted(partitions: Iterable[Folding]) -> None:
     """Moves what partitions have counted into the metrics."""
     for partition in partitions:
-        counts = partition.counts
-        for outcome in (*GOOD, "bad"):
-            if counts[outcome]:
-                metrics.RECORDS.labels(outcome).inc(counts.pop(outcome))
-        for reason, count in counts.items():
-            word, _, rest = reason.partition(" ")
-            if word == "drift":
-                metrics.DRIFTS.labels(*rest.split()).inc(count)
-            elif word == "alert":
-                metrics.ALERTS.labels(*rest.split()).inc(count)
-            elif word == "held":
-                metrics.HELD.inc(count)
-            elif reason == "forgotten states":
-                metrics.FORGOTTEN.inc(count)
-            elif word == "mark":
-                pass  # only time
-            elif word == "signal":
-                metrics.SIGNALS.inc(count)
-            elif word == "unfollowed":
-                metrics.UNFOLLOWED.inc(count)
-            else:
-                metrics.FINDINGS.labels(reason).inc(count)
-        counts.clear()
+        for count, number in partition.counts.items():
+            _metric(count).inc(number)
+        partition.counts.clear()
+
+
+def _metric(count: Count) -> Any:
+    match count:
+        case Outcome():
+            return metrics.RECORDS.labels(count.value)
+        case FindingCount():
+            return metrics.FINDINGS.labels(count.reason)
+        case DriftCount():
+            return metrics.DRIFTS.labels(count.attribution, count.found_by)
+        case AlertCount():
+            return metrics.ALERTS.labels(count.state, count.severity)
+        case Occurrence.FORGOTTEN_STATE:
+            return metrics.FORGOTTEN
+        case Occurrence.SIGNAL:
+            return metrics.SIGNALS
+        case Occurrence.UNFOLLOWED_MATCH:
+            return metrics.UNFOLLOWED
+        case Occurrence.HELD_BACK_ALERT:
+            return metrics.HELD
+        case _:
+            assert_never(count)

@@ -9,6 +9,7 @@ from typing import Any
 
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import micros
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import SNAPSHOTS
 from driftline.pipeline.rulebook import BoundRule, RuleSet, load
 
@@ -47,7 +48,7 @@ def unchanged() -> dict[str, Any]:
         sweep(START + timedelta(seconds=m), 0) for m in range(1, ROUNDS + 1)
     ]  # hardly one is due to be restated
     counts = partition.counts
-    if counts["unchanged"] < 0.99 * N * ROUNDS:
+    if counts[Outcome.UNCHANGED] < 0.99 * N * ROUNDS:
         raise RuntimeError(f"the short cut was not taken: {dict(counts)}")
     other = [sweep(START + timedelta(minutes=60 + m), m) for m in range(1, 4)]
     return {

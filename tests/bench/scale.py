@@ -21,6 +21,7 @@ from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import Child, free_port, wait_until
 from driftline.pipeline.model import Part, Snapshot
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS, STATE, partition
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.settings.blocks import Kafka
@@ -104,7 +105,7 @@ def _cost(folder: Path, size: int) -> float:
                 batch.put(key, new or b"")
             stores[home].write(batch)
         times.append((time.thread_time() - began) / count * 1e6)
-    unchanged = sum(p.counts["unchanged"] for p in partitions.values())
+    unchanged = sum(p.counts[Outcome.UNCHANGED] for p in partitions.values())
     if unchanged != ROUNDS * min(SAMPLE, size):
         raise RuntimeError(f"only {unchanged} took the short cut")
     for store in stores.values():

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Actor, Change, Drift
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CHANGES, CONTROL, DRIFT, READS, SNAPSHOTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -430,10 +431,10 @@ def test_the_first_record_of_each_topic_is_none_that_was_applied() -> None:
     partition = Partition(0, rows.get, rulebook())
     partition.apply(CHANGES.name, change(1, kind="create").encode(), 0)
     partition.apply(SNAPSHOTS.name, value(key(1.1)), 0)
-    assert partition.counts["duplicates"] == 0
+    assert partition.counts[Outcome.DUPLICATES] == 0
     partition.apply(CHANGES.name, change(1, kind="create").encode(), 0)
     partition.apply(SNAPSHOTS.name, value(key(1.1)), 0)
-    assert partition.counts["duplicates"] == 2
+    assert partition.counts[Outcome.DUPLICATES] == 2
 
 
 def test_a_restart_remembers_that_events_come() -> None:

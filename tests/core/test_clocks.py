@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Baseline, Control, Part, Scope, Swept, Tick, micros
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from driftline.pipeline.state import clock_skew as arrival
 from driftline.pipeline.state.resource import Body, Head, State
@@ -79,7 +80,7 @@ def test_the_short_cut_refuses_it_too() -> None:
     kept.fold.apply(SNAPSHOTS.name, value(key(60 + YEAR), key(61)), 2, NOW)
     (dead,) = kept.fold.take_dead()
     assert dead.place == 0
-    assert kept.fold.counts["unchanged"] == 1
+    assert kept.fold.counts[Outcome.UNCHANGED] == 1
 
 
 def test_a_reading_of_before_that_is_ahead_blocks_nothing() -> None:

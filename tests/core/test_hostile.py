@@ -15,6 +15,7 @@ from driftline.pipeline.model import Control, Drift, Finding, Part, Read, Record
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.proof.rules.proof import cases, document
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CONTROL, DRIFT, FINDINGS, READS, SNAPSHOTS
 from driftline.pipeline.rulebook import Rule, load
 from hypothesis import given, settings
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 
 from tests.core.world import START, UID, World, key, minute, rulebook, tick, value
 
-READ = ("changed", "older", "unchanged", "duplicates", "bad")
+READ = (Outcome.CHANGED, Outcome.OLDER, Outcome.UNCHANGED, Outcome.DUPLICATES, Outcome.BAD)
 
 
 def partition() -> Partition:
@@ -93,7 +94,7 @@ def test_one_bad_element_never_buries_its_batch(bad: bytes, place: int) -> None:
     assert (dead.place, dead.value.strip()) == (place, bad.strip())
     assert dead.reason
     assert len(dead.reason) <= 500
-    assert (p.counts["changed"], p.counts["bad"]) == (2, 1)
+    assert (p.counts[Outcome.CHANGED], p.counts[Outcome.BAD]) == (2, 1)
     assert len(p.take().outputs) == 6
 
 
@@ -102,7 +103,7 @@ def test_a_bad_record_alone_is_buried_whole(bad: bytes) -> None:
     p = partition()
     p.apply(SNAPSHOTS.name, bad, 1)
     p.apply(CONTROL.name, bad, 1)
-    assert p.counts["bad"] == 2
+    assert p.counts[Outcome.BAD] == 2
     assert len(p.take_dead()) == 2
     assert not p.take().rows
 
@@ -152,7 +153,7 @@ def test_a_newer_version_and_its_fields_are_taken() -> None:
         3,
     )
     assert not p.take_dead()
-    assert p.counts["changed"] == 1
+    assert p.counts[Outcome.CHANGED] == 1
     assert p.watermark > 0
 
 
@@ -166,7 +167,7 @@ def test_of_two_equal_keys_everybody_takes_the_same() -> None:
     p = partition()
     p.apply(SNAPSHOTS.name, twice, 1)
     p.apply(SNAPSHOTS.name, twice, 2)
-    assert (p.counts["changed"], p.counts["unchanged"]) == (1, 1)
+    assert (p.counts[Outcome.CHANGED], p.counts[Outcome.UNCHANGED]) == (1, 1)
 
 
 @pytest.mark.parametrize("watermark", [
@@ -178,7 +179,7 @@ def test_a_tick_of_no_time_moves_nothing(watermark: Any) -> None:
     before = p.watermark
     p.apply(CONTROL.name, orjson.dumps({"tick": {"source": "sweep", "watermark": watermark}}), 2)
     assert p.watermark == before
-    assert p.counts["bad"] == 1
+    assert p.counts[Outcome.BAD] == 1
     assert not p.advance()
 
 
@@ -188,7 +189,7 @@ def test_any_bytes_are_counted_or_buried(data: bytes) -> None:
     p.apply(SNAPSHOTS.name, data, 1)
     p.apply(CONTROL.name, data, 2)
     counts = dict(p.counts)
-    assert counts.get("bad", 0) == len(p.take_dead())
+    assert counts.get(Outcome.BAD, 0) == len(p.take_dead())
     assert sum(counts.get(name, 0) for name in READ) >= 1 or data.strip() in (b"[]", b"[ ]")
 
 
@@ -229,7 +230,7 @@ def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
         whole = any(dead.place == -1 for dead in work.dead)
         there = 0 if batch == [b""] else len(batch)  # a batch of nothing is one
         assert sum(p.counts[name] for name in READ) == (1 if whole else there)
-        assert p.counts["bad"] == len(work.dead)
+        assert p.counts[Outcome.BAD] == len(work.dead)
         for output in work.outputs:
             MODELS[output.topic].model_validate_json(output.value)
         rows |= work.rows

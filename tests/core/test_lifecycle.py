@@ -3,6 +3,7 @@
 import orjson
 import pytest
 from driftline.pipeline.model import Finding, Unread, micros
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import SNAPSHOTS
 
 from tests.core.world import UID, World, denied, gone, key, minute, value
@@ -165,7 +166,7 @@ def test_unchanged_readings_say_nothing(world: World) -> None:
     for number in range(1, 20):
         world.snapshot(key(number, rotation=False, sweep=f"s{number}"))
     assert world.said == said
-    assert world.counts["unchanged"] == 19
+    assert world.counts[Outcome.UNCHANGED] == 19
 
 
 def test_every_true_result_is_said_again_within_12_hours(world: World) -> None:

@@ -1,7 +1,6 @@
 """A third core needs only its own fold: a tiny one of tickets, made of what assess and correlate share, restores, skips
 records that come again, keeps due times, and yields dead letters."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +9,7 @@ import orjson
 import pytest
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Output, Work
 from driftline.pipeline.records.topics import CONTROL, MEMBERS, TICKETS
 from driftline.pipeline.state import rows
@@ -38,12 +38,16 @@ class Cases:
         self.shard = Shard(number, get)
 
     @property
-    def counts(self) -> Counter[str]:
+    def counts(self) -> Counts:
         return self.shard.counts
 
     @property
     def watermark(self) -> int:
         return self.shard.time.swept
+
+    @property
+    def pending(self) -> bool:
+        return self.shard.pending
 
     def dated(self, _: str) -> int:
         return 0
@@ -75,7 +79,7 @@ class Cases:
         row = self.shard.row(rows.head_key(ticket))
         case = msgspec.msgpack.decode(rows.content(row), type=Case) if row else Case([])
         if row and rows.prefix(row)[1] >= Position(offset, place):
-            self.shard.counts["duplicates"] += 1
+            self.shard.counts[Outcome.DUPLICATES] += 1
             return
         if member == "broken":
             raise RuntimeError("a fault of ours")
@@ -163,11 +167,25 @@ def test_a_record_is_applied_once_and_what_is_due_is_processed(world: World) -> 
     assert world.tick(50) == []
 
 
+def test_there_is_nothing_to_take_once_it_is_taken() -> None:
+    world = World()
+    assert not world.fold.pending
+    world.fold.apply(MEMBERS.name, orjson.dumps([member("a", "x", 0)]), 0)
+    assert world.fold.pending
+    world.keep()
+    assert not world.fold.pending
+    world.fold.apply(CONTROL.name, tick(11), 1)
+    world.keep()
+    while world.fold.advance():  # what only time has done is to be taken, too
+        pass
+    assert world.fold.pending
+
+
 def test_redelivered_records_are_counted() -> None:
     world = World()
     for _ in range(2):
         world.feed(7, member("a", "x", 0), member("b", "y", 0))
-    assert world.fold.counts["duplicates"] == 2
+    assert world.fold.counts[Outcome.DUPLICATES] == 2
 
 
 def test_a_bad_element_is_dead_lettered_and_the_others_are_applied(world: World) -> None:

@@ -11,6 +11,7 @@ import orjson
 import pytest
 from driftline.pipeline.correlate.group_rows import LAST_SINGLE_ROW_VERSION
 from driftline.pipeline.correlate.shard import Correlating
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from driftline.pipeline.state.rows import in_order, version
 
@@ -109,7 +110,7 @@ def test_the_last_word_is_the_same_for_every_order_double_and_kill(
             if chance.random() < 0.3:
                 kept.start()
             at = until
-        assert not kept.fold.counts["late"]
+        assert not kept.fold.counts[Outcome.LATE]
         assert kept.standing() == whole.standing(), (kind, seed)
         left = {key for key, row in kept.rows.items() if row is not None} - {b"w", b"c", b"l"}
         assert not left, "what is over is forgotten"

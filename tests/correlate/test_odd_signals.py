@@ -13,6 +13,7 @@ from driftline.pipeline.correlate import group_rows as keep
 from driftline.pipeline.correlate.runs import RunScanner
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import DetectionEngine
+from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.outputs import Work
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from hypothesis import given, settings
@@ -214,7 +215,7 @@ def test_hits_of_a_rule_that_a_correlation_no_longer_names_count_no_more() -> No
     before.feed(a)
     assert before.standing() == []
     before.feed(c)
-    assert (before.standing(), before.fold.counts["unknown"]) == ([], 1)
+    assert (before.standing(), before.fold.counts[Outcome.UNKNOWN]) == ([], 1)
     before.feed(b, END)
     assert [one["count"] for one in before.standing()] == [2]
     assert not {key for key, row in before.rows.items() if row is not None} - {b"w"}

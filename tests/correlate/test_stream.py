@@ -10,6 +10,7 @@ from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.counts import Occurrence, Outcome
 from driftline.pipeline.records.topics import ALERTS, CHANGES, CONTROL, SIGNALS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.settings.blocks import Settings
@@ -310,7 +311,7 @@ def test_a_storm_is_told_and_held_back(content: DetectionEngine) -> None:
         fold_.apply(SIGNALS.name, record, offset)
         work = fold_.take()
         rows.update(work.rows)
-        held += fold_.counts["held"]
+        held += fold_.counts[Occurrence.HELD_BACK_ALERT]
         for one in (Alert.model_validate_json(o.value) for o in work.outputs if o.topic == ALERTS.name):  # fmt: skip
             if one.title == title:
                 said[one.actors[0]] = one
@@ -345,7 +346,7 @@ def test_a_batch_that_is_only_half_durable_counts_all(content: DetectionEngine, 
             fold_.apply(SIGNALS.name, taken[offset], offset)
             while fold_.advance():
                 pass
-        assert not fold_.counts["late"]
+        assert not fold_.counts[Outcome.LATE]
         work = fold_.take()
         for alert in (
             Alert.model_validate_json(o.value) for o in work.outputs if o.topic == ALERTS.name

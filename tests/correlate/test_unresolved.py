@@ -21,6 +21,7 @@ from driftline.pipeline.people.session_chains import (
     question,
 )
 from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records.counts import Occurrence
 from driftline.pipeline.records.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
 
 from tests.core.world import START, change, heard, minute, rulebook, tick
@@ -291,7 +292,7 @@ def test_of_one_session_so_many_events_are_followed(content: DetectionEngine, mo
         record = call(10 + n / 10, "Decrypt", taken("ASIA1", ROLES[0]), 7 * n, denied=True)
         assert len(world.feed(record.encode())) == 4  # one of each correlation
     assert len(world.followed) == 6
-    assert world.fold.counts["unfollowed"] == 4
+    assert world.fold.counts[Occurrence.UNFOLLOWED_MATCH] == 4
     moved = world.feed(answer(content, "ASIA1", person("ann")))
     assert {one["event"] for one in moved} == {f"call-{7 * n}" for n in range(5)}
     assert len(world.followed) == 6  # it may say something else yet

@@ -1,0 +1,68 @@
+"""What a partition's fold counts. Each kind of count is a type of its own, and pipeline/worker/status.py has a metric for
+every one of them. Pure."""
+
+from collections import Counter
+from enum import Enum, StrEnum, auto
+
+import msgspec
+
+
+class Outcome(StrEnum):
+    """What came of one element of a record."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    DUPLICATES = "duplicates"
+    """Applied before: delivered again."""
+    OLDER = "older"
+    CHANGES = "changes"
+    EVIDENCE = "evidence"
+    SIGNALS = "signals"
+    LATE = "late"
+    UNKNOWN = "unknown"
+    """Its detection is no longer in the content."""
+    MARKS = "marks"
+    BAD = "bad"
+    """Dead-lettered."""
+    EXCEPTION = "exception"
+    BASELINE = "baseline"
+
+
+GOOD = tuple(
+    one for one in Outcome if one not in (Outcome.BAD, Outcome.EXCEPTION, Outcome.BASELINE)
+)
+"""What the bad are a share of: elements of inputs that carry many. Records of `control` are few, and do not count."""
+
+
+class Occurrence(Enum):
+    """What happened beside that."""
+
+    FORGOTTEN_STATE = auto()
+    SIGNAL = auto()
+    UNFOLLOWED_MATCH = auto()
+    """A match stays with its session: too many of it wait for its origin."""
+    HELD_BACK_ALERT = auto()
+
+
+class FindingCount(msgspec.Struct, frozen=True):
+    """A finding was sent."""
+
+    reason: str
+
+
+class DriftCount(msgspec.Struct, frozen=True):
+    """A drift was sent."""
+
+    attribution: str
+    found_by: str
+
+
+class AlertCount(msgspec.Struct, frozen=True):
+    """An alert was sent."""
+
+    state: str
+    severity: str
+
+
+Count = Outcome | Occurrence | FindingCount | DriftCount | AlertCount
+Counts = Counter[Count]
