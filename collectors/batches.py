@@ -85,7 +85,7 @@ class Batches:
                 self._produce(topic, value, partition=number)
             return
         for element in wire.split(value):
-            peeked = wire.peek(wire.join([element]))[0]
+            peeked = wire.peek(wire.encode_batch([element]))[0]
             self.snapshots += 1
             self._put(partition(peeked.uid if peeked else ""), element)
         self.idle()
@@ -102,7 +102,7 @@ class Batches:
         self._size.pop(number, None)
         self._since.pop(number, None)
         if elements:
-            self._produce(SNAPSHOTS.name, wire.join(elements), partition=number)
+            self._produce(SNAPSHOTS.name, wire.encode_batch(elements), partition=number)
 
     def _write_headers(self) -> None:
         """The uids, then the headers, then the word to the stream, each only when all before is safe: a header claims

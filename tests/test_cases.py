@@ -14,7 +14,7 @@ from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.terraform import TerraformResult, read
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.assess.decisions.baselines import differences
-from driftline.pipeline.compare.diff import Hints, diff, policy
+from driftline.pipeline.compare.diff import Hints, canonical_policy, diff
 from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook import load as rulebook
 from driftline.pipeline.rulebook.ruleset import answer
@@ -131,7 +131,7 @@ def function_of_an_image(folder: Path, _: Command) -> None:
 @case("11")
 def spellings_of_a_policy(folder: Path, _: Command) -> None:
     for pair in loaded(folder / "pairs.json"):
-        assert policy(pair["before"]) == policy(pair["after"])
+        assert canonical_policy(pair["before"]) == canonical_policy(pair["after"])
         assert diff("policy", pair["before"], pair["after"], Hints(policies=frozenset({"policy"}))) == []  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from driftline.collectors.redact import WRAPPERS, Places
 from driftline.collectors.table import kinds
-from driftline.pipeline.common.files import shipped
+from driftline.pipeline.common.files import load_shipped
 
 VALUE = "value"
 
@@ -28,7 +28,7 @@ def places() -> Places:
 
 
 def _paths() -> Iterator[list[str]]:
-    own: list[str] = shipped(files("driftline.collectors.aws").joinpath("places.yaml"))
+    own: list[str] = load_shipped(files("driftline.collectors.aws").joinpath("places.yaml"))
     for path in own:
         yield path.lower().split(".")
     for kind in kinds().values():

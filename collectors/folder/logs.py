@@ -6,7 +6,7 @@ from typing import Any
 
 from driftline.collectors.aws.events import logfile
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.common.files import opened
+from driftline.pipeline.common.files import open_regular
 
 MOST_BYTES = 1_000_000_000
 """Of a file, unpacked: people put many together."""
@@ -20,7 +20,7 @@ def records(path: Path) -> Iterator[tuple[str, dict[str, Any] | Malformed]]:
     if logfile.beside(path.as_posix()):
         return
     try:
-        with opened(path) as file:
+        with open_regular(path) as file:
             for place, record in logfile.records(file, path.as_posix(), MOST_BYTES):
                 yield f"{path}{place}", record
     except Malformed as why:

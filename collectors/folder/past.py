@@ -139,7 +139,9 @@ class RecordsByTime:
 
     def __iter__(self) -> Iterator[Past]:
         for at, *_, topic, element in sorted(self.records.values()):
-            yield Past(at, topic, element if topic == CONTROL.name else wire.join([element]))
+            yield Past(
+                at, topic, element if topic == CONTROL.name else wire.encode_batch([element])
+            )
 
 
 def _time(topic: str, document: Any) -> str:

@@ -14,7 +14,7 @@ from driftline.collectors.folder.config import MAPPINGS, snapshot_of
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed, UserError
-from driftline.pipeline.common.files import opened, unpacked
+from driftline.pipeline.common.files import open_regular, read_unpacked
 from driftline.pipeline.model import Snapshot
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records import tape
@@ -86,7 +86,7 @@ def entries(
         except Malformed as why:
             told(f"{path}:{entry.line}: {why}")
         if elements:
-            yield entry._replace(value=wire.join(elements))
+            yield entry._replace(value=wire.encode_batch(elements))
 
 
 @wire.one_record("a record of a tape")
@@ -144,8 +144,8 @@ def files(paths: Sequence[Path], told: Callable[[str], None]) -> Iterable[Path]:
 
 
 def _unpacked(path: Path) -> bytes:
-    with opened(path) as file:
-        return unpacked(file, MOST_BYTES)
+    with open_regular(path) as file:
+        return read_unpacked(file, MOST_BYTES)
 
 
 def _config(
@@ -188,7 +188,7 @@ def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
     """The items of a delivery of AWS Config (gz or not), or the one of an oversized message; a Malformed in the place of
     one that is none. Raises Malformed where the file is neither, or cannot be unpacked."""
     try:
-        data = unpacked(file, MOST_DELIVERED)
+        data = read_unpacked(file, MOST_DELIVERED)
     except tape.UNREADABLE as why:
         raise Malformed(f"no delivery of AWS Config: {why}") from None
     try:

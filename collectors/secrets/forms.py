@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import re2  # type: ignore[import-untyped]
 from driftline.collectors.secrets.values import placeholder
-from driftline.pipeline.common.files import shipped
+from driftline.pipeline.common.files import load_shipped
 
 SHORTEST = 8
 """No form is shorter than this."""
@@ -51,7 +51,7 @@ def _fewer(count: re.Match[str]) -> str:
 
 @cache
 def _rows() -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = shipped(
+    rows: list[dict[str, str]] = load_shipped(
         files("driftline.collectors.secrets").joinpath("forms.yaml")
     )
     return rows

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-from driftline.pipeline.common.files import shipped
+from driftline.pipeline.common.files import load_shipped
 
 
 def words(name: str) -> frozenset[str]:
@@ -13,7 +13,7 @@ def words(name: str) -> frozenset[str]:
 
 @cache
 def _lists() -> dict[str, list[str]]:
-    lists: dict[str, list[str]] = shipped(
+    lists: dict[str, list[str]] = load_shipped(
         files("driftline.collectors.secrets").joinpath("words.yaml")
     )
     return lists

@@ -24,7 +24,7 @@ def evaluate(work: Assessment) -> None:
         return
     hidden = unread(body, work.head.parts)
     document = body.resource | {"config": body.config}
-    work.verdicts = work.rules.judge(document, hidden, at, body.previous, body.changes)
+    work.verdicts = work.rules.evaluate(document, hidden, at, body.previous, body.changes)
     if body.baselines:
         work.verdicts += baselines.verdicts(body, hidden, at, work.hints)
     for verdict in work.verdicts:

@@ -12,7 +12,7 @@ from driftline.pipeline.model import finding_id, from_micros
 from driftline.pipeline.records.counts import Counts, DriftCount, FindingCount
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS, RESTATEMENTS
-from driftline.pipeline.records.truncate import fitted
+from driftline.pipeline.records.truncate import truncate
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.state.resource import Body
 
@@ -23,14 +23,15 @@ if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
 def records(uid: str, step: Step) -> list[Output]:
     """All but the signals, in the order in which they are to be sent."""
     said = [
-        Output(FINDINGS.name, finding["id"].encode(), fitted(finding)) for finding in step.findings
+        Output(FINDINGS.name, finding["id"].encode(), truncate(finding))
+        for finding in step.findings
     ]
     said += [
         Output(RESTATEMENTS.name, finding["id"].encode(), restatement(finding))
         for finding in step.again
     ]
     said += tombstones(uid, step.ended)
-    said += [Output(DRIFT.name, uid.encode(), fitted(drift)) for drift in step.drifts]
+    said += [Output(DRIFT.name, uid.encode(), truncate(drift)) for drift in step.drifts]
     said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
     return said
 
@@ -53,7 +54,7 @@ def signals(
     body = step.state.body
     for finding in (*step.findings, *step.again):
         if finding["restated"]:
-            yield from watch.standing(finding, body)
+            yield from watch.state_signals(finding, body)
             continue
         rule = finding["rule"]["id"]
         told = list(watch.finding(finding, body, first_reading=_as_found(body, rule)))
@@ -108,7 +109,7 @@ def _taken_back(
         for correlation, group, rule, size, digest in kept.signals:
             fields = now.get((correlation, group, rule))
             if fields is None or (_mark(fields)[1] != digest and len(fields) <= int(size)):
-                yield from watch.taken_back(correlation, group, rule, drift["id"], kept.at)
+                yield from watch.withdrawal(correlation, group, rule, drift["id"], kept.at)
 
 
 def _mark(fields: dict[str, Any]) -> tuple[str, str]:

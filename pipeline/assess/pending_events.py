@@ -16,7 +16,7 @@ import msgspec
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change
 from driftline.pipeline.people.identity import UNKNOWN
-from driftline.pipeline.people.session_chains import LIFETIME, question
+from driftline.pipeline.people.session_chains import LIFETIME, session_query
 from driftline.pipeline.records.counts import Counts, Occurrence
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
@@ -94,7 +94,7 @@ class Unresolved:
         if record.aside:
             return []
         event = self._watch.event(record, known)
-        found = self._watch.told(event)
+        found = self._watch.event_signals(event)
         session = record.actor.session
         if session is None or not _unknown(event) or not (found or self._watch.depends_on_actor(event)):  # fmt: skip
             return found
@@ -102,7 +102,7 @@ class Unresolved:
         asked, due, position = self._load(uid)
         if asked.past:
             event = self._watch.event(record, known, asked.past)
-            found = self._watch.told(event)
+            found = self._watch.event_signals(event)
         unknown = _unknown(event)
         now = [one for one in found if not (unknown and self._watch.learns(one[1]))]
         held = unknown and (len(now) < len(found) or self._watch.depends_on_actor(event))
@@ -120,7 +120,7 @@ class Unresolved:
             item = rows.encode(Item(body, dict(known)), NEVER, Position(change=offset, change_place=place))  # fmt: skip
             self._put(_item_key(uid, key), item, NEVER, uid)
         if due == NEVER:
-            self._tell(question(self._asker, session, event.at))
+            self._tell(session_query(self._asker, session, event.at))
         self._save(uid, asked, due, Position(change=offset, change_place=place), event.at)
         return now
 
@@ -150,10 +150,10 @@ class Unresolved:
     def _moved(self, old: "ObservedEvent", new: "ObservedEvent", one: Waiting) -> Iterator[Keyed]:
         """What is to be told of an event that turns out to be another's."""
         learns, unknown = self._watch.learns, _unknown(new)
-        was = {s["id"]: (key, s) for key, s in self._watch.told(old) if not learns(s)}
+        was = {s["id"]: (key, s) for key, s in self._watch.event_signals(old) if not learns(s)}
         now = {
             s["id"]: (key, s)
-            for key, s in self._watch.told(new)
+            for key, s in self._watch.event_signals(new)
             if not learns(s) or (one.held and not unknown)
         }
         for id, (key, signal) in was.items():
@@ -187,7 +187,7 @@ class Unresolved:
                 if item is not None:
                     change = Change.model_validate_json(zlib.decompress(item.record))
                     event = self._watch.event(change, item.known, asked.past)
-                    yield from (pair for pair in self._watch.told(event) if self._watch.learns(pair[1]))  # fmt: skip
+                    yield from (pair for pair in self._watch.event_signals(event) if self._watch.learns(pair[1]))  # fmt: skip
                 one, moved = Waiting(one.at, one.key, False), True
             if one.at + self._watch.lateness < until:
                 self._drop(uid, one.key)

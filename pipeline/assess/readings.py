@@ -78,7 +78,7 @@ class Readings:
         arrival.check(snapshot, shard.latest)
         digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
         events = shard.time.events(snapshot.provider)
-        known = arrival.healed(state, shard.latest) if state else None
+        known = arrival.without_future_times(state, shard.latest) if state else None
         step = assess.apply(known, snapshot, digest, self._rulebook, self._options, events)
         old = state.position if state else Position()
         position = Position(offset, place, old.control, old.change, old.change_place)

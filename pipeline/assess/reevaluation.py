@@ -5,7 +5,7 @@ from itertools import islice
 
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
-from driftline.pipeline.state.resource import Judged
+from driftline.pipeline.state.resource import EvaluatedBy
 from driftline.pipeline.state.rows import NEVER, RULES_KEY, Position
 
 
@@ -37,5 +37,7 @@ class Ruling:
         taken = [key[1:].decode() for key, _ in islice(self._walk, most)]
         if not taken:
             self._open, self._walk = False, None
-            self._put(RULES_KEY, rows.encode(Judged(self._rulebook), NEVER, self._told), NEVER, "")
+            self._put(
+                RULES_KEY, rows.encode(EvaluatedBy(self._rulebook), NEVER, self._told), NEVER, ""
+            )
         return taken

@@ -115,7 +115,7 @@ class Partition:
         if record.baseline is not None:
             self._baseline(record.baseline)
         if record.swept is not None:
-            began, ready = arrival.swept(record.swept, broker_time)
+            began, ready = arrival.sweep_times(record.swept, broker_time)
             self._retiring.swept(record.swept, offset, began, ready)
         if record.gone is not None:
             self._retiring.gone(record.gone, offset, broker_time or 0)

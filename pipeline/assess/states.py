@@ -12,7 +12,7 @@ from driftline.pipeline.assess.retirement.backlog import marks as belongs
 from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Chain
-from driftline.pipeline.people.session_chains import question
+from driftline.pipeline.people.session_chains import session_query
 from driftline.pipeline.records.counts import Occurrence
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import CHANGES, SIGNALS
@@ -87,7 +87,7 @@ class States:
         self._shard.outputs += said
         self.signal(signals)
         for session in step.sessions:
-            self.tell(question(uid, session, new.head.seen_at))
+            self.tell(session_query(uid, session, new.head.seen_at))
         if before is None or new.due != before.due:
             self._shard.due.add(new.due, uid)
         saying.count(step, self._shard.counts)

@@ -54,7 +54,7 @@ def _unexpected(error: Exception) -> int:
     """Tells of an exception that no command has caught; its exit code."""
     from driftline.pipeline.common import environment_errors as mistakes
 
-    if (told := mistakes.told(error)) is not None:
+    if (told := mistakes.describe(error)) is not None:
         click.echo(f"error: {told}", err=True)
         return EXIT_USAGE
     click.echo(

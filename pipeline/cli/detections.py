@@ -72,11 +72,11 @@ def _loaded(paths: tuple[Path, ...]) -> tuple["DetectionSet", list["LoadedDocume
     from driftline.pipeline.detections import load
     from driftline.pipeline.rulebook import builtin_folder
 
-    own = {one.path for one in load(paths).told}
+    own = {one.path for one in load(paths).documents}
     content = [builtin_folder() / name for name in ("detections", "correlations")]
     found = load([*paths, *content])
     found.others = load(paths).others
-    return found, [one for one in found.told if one.path in own]
+    return found, [one for one in found.documents if one.path in own]
 
 
 def _every(found: "DetectionSet") -> list["Detection | Correlation"]:

@@ -69,12 +69,12 @@ def show(id: str, store: str | None, form: str) -> int:
 
 def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
     """Services and excluded rules by the rules that are known here. Raises UserError."""
-    from driftline.pipeline.rulebook.narrowing import named, narrowed, severities
+    from driftline.pipeline.rulebook.narrowing import named, narrow, severities
 
     rules = tuple(given["rules"])
     services = named("--service", given["services"])
     if services or given["excluded"]:
-        book = narrowed(rulebook_and_options(settings)[0], [], services, given["excluded"])
+        book = narrow(rulebook_and_options(settings)[0], [], services, given["excluded"])
         known = [rule.id for rule in book.rules]
         rules = tuple(rule for rule in known if not rules or rule in rules)
     statuses = given["statuses"]

@@ -18,8 +18,8 @@ from driftline.pipeline.offline.content import accepted, redactor, rulebook_and_
 from driftline.pipeline.report import totals as report
 from driftline.pipeline.report.findings import print_report
 from driftline.pipeline.report.table import console, some
-from driftline.pipeline.rulebook.narrowing import named, narrowed, severities, shows
-from driftline.pipeline.rulebook.selection import selected
+from driftline.pipeline.rulebook.narrowing import named, narrow, severities, shows
+from driftline.pipeline.rulebook.selection import select_rules
 from driftline.pipeline.settings.blocks import Settings, load_settings
 from rich.console import Console
 from rich.text import Text
@@ -61,8 +61,8 @@ class Scan:
         rulebook, options = rulebook_and_options(settings, given["paths"])
         options = replace(options, exceptions=accepted(settings, rulebook, given["accepting"]))
         self._severities = severities(given["severities"])
-        chosen = selected(rulebook, given["rules"], given["types"], given["framework"] or "")
-        self.rulebook = narrowed(chosen, self._severities, named("--service", given["services"]), given["excluded"])  # fmt: skip
+        chosen = select_rules(rulebook, given["rules"], given["types"], given["framework"] or "")
+        self.rulebook = narrow(chosen, self._severities, named("--service", given["services"]), given["excluded"])  # fmt: skip
         self.fold = Fold(self.rulebook, options, keep=given.get("keep", True))
         self.sweeps: list[Sweep] = []
         self.types = sorted({rule.type for rule in self.rulebook.rules})

@@ -35,7 +35,7 @@ ROCKSDB = "IO error: "
 """How RocksDB's errors of its files begin; they come as plain exceptions."""
 
 
-def place(error: BaseException) -> Problem | None:
+def describe_os_error(error: BaseException) -> Problem | None:
     """What an error of the system says, with its next step; None for any other error."""
     if isinstance(error, OSError) and error.errno in STEPS:
         where = ", ".join(os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike))  # fmt: skip
@@ -43,10 +43,10 @@ def place(error: BaseException) -> Problem | None:
     return None
 
 
-def files(error: BaseException, folder: Path) -> Problem | None:
+def describe_state_error(error: BaseException, folder: Path) -> Problem | None:
     """What happened to the files of a state; None where it is no error of theirs."""
     text = str(error)
-    if place(error) is None and not text.startswith(ROCKSDB):
+    if describe_os_error(error) is None and not text.startswith(ROCKSDB):
         return None
     full = any(word in text.lower() for word in FULL)
     step = (
@@ -60,9 +60,9 @@ def files(error: BaseException, folder: Path) -> Problem | None:
     )
 
 
-def told(error: BaseException) -> Problem | None:
+def describe(error: BaseException) -> Problem | None:
     """What a person is told of an exception that nobody has caught; None where it is a fault of ours."""
-    if (text := place(error)) is not None:
+    if (text := describe_os_error(error)) is not None:
         return text
     # a client that was not imported has raised nothing
     if (kafka := sys.modules.get("confluent_kafka")) and isinstance(error, kafka.KafkaException):
@@ -78,7 +78,7 @@ def told(error: BaseException) -> Problem | None:
     return None
 
 
-def writable(folder: Path, setting: str) -> None:
+def require_writable(folder: Path, setting: str) -> None:
     """Makes a folder (0700) where there is none, and tries to write there. Raises UserError that names the setting."""
     probe = folder / f".probe-{os.getpid()}"
     try:

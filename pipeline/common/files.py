@@ -35,7 +35,7 @@ class TooLarge(OSError):
         return str(self.strerror)
 
 
-def opened(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BinaryIO:
     """A regular file, to read. Raises OSError, for a folder, a named pipe and a device as well."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -47,33 +47,33 @@ def opened(path: Path) -> BinaryIO:
         raise
 
 
-def data(path: Path, most: int = MOST_TEXT) -> bytes:
+def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
     """A regular file's bytes. Raises OSError, where it has more than `most` as well."""
-    with opened(path) as file:
+    with open_regular(path) as file:
         found = file.read(most + 1)
     if len(found) > most:
         raise TooLarge(f"has more than {most} bytes")
     return found
 
 
-def text(path: Path, most: int = MOST_TEXT) -> str:
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
     """A regular file's text (UTF-8). Raises OSError and ValueError."""
-    return data(path, most).decode("utf-8")
+    return read_bytes(path, most).decode("utf-8")
 
 
-def shipped(path: Traversable) -> Any:
+def load_shipped(path: Traversable) -> Any:
     """What a YAML file says that comes with Driftline. By libyaml where there is one: ten times faster."""
     return yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
-def check(path: Path, most: int = MOST_TEXT) -> None:
+def check_regular(path: Path, most: int = MOST_TEXT) -> None:
     """For a file that a library reads by its path: raises OSError where it is none to be read."""
-    with opened(path) as file:
+    with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise TooLarge(f"has more than {most} bytes")
 
 
-def unpacking(file: BinaryIO) -> BinaryIO:
+def open_unpacked(file: BinaryIO) -> BinaryIO:
     """What is in a file, gz or not, to be read piece by piece. Reading raises OSError or EOFError where it cannot be
     unpacked, or unpacks to more than MOST_RATIO times its size."""
     start = b""
@@ -87,9 +87,9 @@ def unpacking(file: BinaryIO) -> BinaryIO:
     return io.BufferedReader(raw, 1 << 17)
 
 
-def unpacked(file: BinaryIO, most: int) -> bytes:
+def read_unpacked(file: BinaryIO, most: int) -> bytes:
     """Everything in a file, gz or not. Raises as unpacking() does, and for more than `most` bytes."""
-    found = unpacking(file).read(most + 1)
+    found = open_unpacked(file).read(most + 1)
     if len(found) > most:
         raise TooLarge(f"unpacks to more than {most} bytes")
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from driftline.pipeline.common.errors import Problem
-from driftline.pipeline.common.files import text as read_text
+from driftline.pipeline.common.files import read_text as read_text
 
 DEEPEST = 64
 MOST_NAMES = 20

@@ -9,16 +9,16 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from driftline.pipeline.compare.equivalence import is_permission, permission
-from driftline.pipeline.compare.equivalence import policy as policy
+from driftline.pipeline.compare.equivalence import canonical_permission, is_permission
+from driftline.pipeline.compare.equivalence import canonical_policy as canonical_policy
 from driftline.pipeline.compare.paths import escaped
 
-MOST = 200
+MAX_PLACES = 200
 """Places told of one part; beyond it the part as a whole."""
-LONGEST = 16_384
+MAX_VALUE_BYTES = 16_384
 """Bytes of a value's JSON; of a longer one only its size is told."""
 REDACTED = {"redacted": True}
-_TEXT_MARK = re.compile(r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::[\w.:-]{1,101})?")
+_REDACTED_TEXT = re.compile(r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::[\w.:-]{1,101})?")
 """A secret that was replaced in a text, and by what it was recognized: another version may recognize more."""
 
 
@@ -53,24 +53,24 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
         return []
     found: list[dict[str, Any]] = []
     both = _key_ids(before) & _key_ids(after)
-    before, after = _veiled(before, both), _veiled(after, both)
+    before, after = _mask_foreign_hashes(before, both), _mask_foreign_hashes(after, both)
     _walk(part, f"/{escaped(part)}", before, after, hints, found)
-    if len(found) > MOST:
+    if len(found) > MAX_PLACES:
         found = [_entry(f"/{escaped(part)}", before, after)]
-    return _hidden(found)
+    return _mask_one_sided(found)
 
 
-def _hidden(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _mask_one_sided(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What one reading hides the other does not tell: a secret may have been recognized only since."""
     hiding = {
-        side: {_parent(one) for one in found if _hides(one.get(side))}
+        side: {_parent(one) for one in found if _has_redaction(one.get(side))}
         for side in ("before", "after")
     }
     out = []
     for one in found:
         for side, other in (("before", "after"), ("after", "before")):
-            beside = _hides(one[other]) if other in one else _parent(one) in hiding[other]
-            if side in one and beside and not _hides(one[side]):
+            beside = _has_redaction(one[other]) if other in one else _parent(one) in hiding[other]
+            if side in one and beside and not _has_redaction(one[side]):
                 one = one | {side: REDACTED}
         out.append(one)
     return out
@@ -80,17 +80,17 @@ def _parent(one: Mapping[str, Any]) -> str:
     return str(one["path"]).rsplit("/", 1)[0]
 
 
-def _hides(value: Any) -> bool:
+def _has_redaction(value: Any) -> bool:
     """Whether a secret was replaced in what is told of a value."""
     if isinstance(value, dict):
-        return value == REDACTED or any(map(_hides, value.values()))
+        return value == REDACTED or any(map(_has_redaction, value.values()))
     if isinstance(value, list):
-        return any(map(_hides, value))
-    return isinstance(value, str) and _TEXT_MARK.search(value) is not None
+        return any(map(_has_redaction, value))
+    return isinstance(value, str) and _REDACTED_TEXT.search(value) is not None
 
 
 @lru_cache(100_000)
-def _among(path: str, names: frozenset[str]) -> bool:
+def _is_listed(path: str, names: frozenset[str]) -> bool:
     """Whether a path is one of the names."""
     if path in names:
         return True
@@ -111,23 +111,23 @@ def for_rules(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _walk(
     path: str, at: str, before: Any, after: Any, hints: Hints, found: list[dict[str, Any]]
 ) -> None:
-    if _among(path, hints.quiet) or _equal(before, after):
+    if _is_listed(path, hints.quiet) or _equal(before, after):
         return
-    if _among(path, hints.policies):
-        _walk(path, at, policy(before), policy(after), NO_HINTS, found)
+    if _is_listed(path, hints.policies):
+        _walk(path, at, canonical_policy(before), canonical_policy(after), NO_HINTS, found)
     elif isinstance(before, dict) and isinstance(after, dict):
-        if _marked(before) or _marked(after):
+        if _is_redacted(before) or _is_redacted(after):
             found.append(_entry(at, before, after))
             return
         for key in sorted(before.keys() | after.keys()):
             below, there = f"{path}.{key}", f"{at}/{escaped(key)}"
             if key in before and key in after:
                 _walk(below, there, before[key], after[key], hints, found)
-            elif not _among(below, hints.quiet):
+            elif not _is_listed(below, hints.quiet):
                 missing = key not in before
                 found.append(_one_sided(there, after[key] if missing else before[key], missing))
     elif isinstance(before, list) and isinstance(after, list):
-        ordered = _among(path, hints.ordered)
+        ordered = _is_listed(path, hints.ordered)
         (_ordered if ordered else _unordered)(path, at, before, after, hints, found)
     elif _text(before) != _text(after):
         found.append(_entry(at, before, after))
@@ -187,50 +187,55 @@ def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[in
     seen: Counter[bytes] = Counter()
     out: dict[Any, tuple[int, Any]] = {}
     for number, element in enumerate(elements):
-        text = _text(_plain(path, element, hints))
+        text = _text(_canonical(path, element, hints))
         seen[text] += 1
         out[text, seen[text]] = (number, element)
     return out
 
 
-def _plain(path: str, value: Any, hints: Hints) -> Any:
+def _canonical(path: str, value: Any, hints: Hints) -> Any:
     """A value of one form: equal where nothing differs that counts."""
-    if _among(path, hints.policies):
-        return _plain(path, policy(value), NO_HINTS)
+    if _is_listed(path, hints.policies):
+        return _canonical(path, canonical_policy(value), NO_HINTS)
     if is_permission(value):
-        return permission(value)
+        return canonical_permission(value)
     if isinstance(value, dict):
         return {
-            key: _plain(f"{path}.{key}", item, hints)
+            key: _canonical(f"{path}.{key}", item, hints)
             for key, item in value.items()
-            if not _among(f"{path}.{key}", hints.quiet)
+            if not _is_listed(f"{path}.{key}", hints.quiet)
         }
     if isinstance(value, list):
-        items = [_plain(path, item, hints) for item in value]
-        return items if _among(path, hints.ordered) else sorted(items, key=_text)
+        items = [_canonical(path, item, hints) for item in value]
+        return items if _is_listed(path, hints.ordered) else sorted(items, key=_text)
     return value
 
 
 def _one_sided(at: str, value: Any, added: bool) -> dict[str, Any]:
     if added:
-        return {"op": "add", "path": at, "after": _told(value)}
-    return {"op": "remove", "path": at, "before": _told(value)}
+        return {"op": "add", "path": at, "after": _for_display(value)}
+    return {"op": "remove", "path": at, "before": _for_display(value)}
 
 
 def _entry(at: str, before: Any, after: Any) -> dict[str, Any]:
-    return {"op": "replace", "path": at, "before": _told(before), "after": _told(after)}
+    return {
+        "op": "replace",
+        "path": at,
+        "before": _for_display(before),
+        "after": _for_display(after),
+    }
 
 
-def _told(value: Any) -> Any:
+def _for_display(value: Any) -> Any:
     """A value as a drift tells it: secrets only as that, what is too long only by its size."""
     size = len(_text(value))
-    if size > LONGEST:
+    if size > MAX_VALUE_BYTES:
         return {"omitted": True, "size": size}
     return _without_hashes(value)
 
 
 def _without_hashes(value: Any) -> Any:
-    if _marked(value) or (isinstance(value, str) and _TEXT_MARK.fullmatch(value)):
+    if _is_redacted(value) or (isinstance(value, str) and _REDACTED_TEXT.fullmatch(value)):
         return REDACTED
     if isinstance(value, dict):
         return {key: _without_hashes(item) for key, item in value.items()}
@@ -239,36 +244,36 @@ def _without_hashes(value: Any) -> Any:
     return value
 
 
-def _marked(value: Any) -> bool:
+def _is_redacted(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() - {"kind"} == {"redacted", "hash", "key_id"}
 
 
 def _key_ids(value: Any) -> set[str]:
     """With which keys secrets were hashed."""
     if isinstance(value, str):
-        mark = _TEXT_MARK.fullmatch(value)
+        mark = _REDACTED_TEXT.fullmatch(value)
         return {mark[2]} if mark else set()
-    if _marked(value):
+    if _is_redacted(value):
         return {str(value["key_id"])}
     below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return set().union(*(_key_ids(item) for item in below))
 
 
-def _veiled(value: Any, keys: set[str]) -> Any:
+def _mask_foreign_hashes(value: Any, keys: set[str]) -> Any:
     """The value without the hashes of other keys, and without what secrets were recognized by: neither tells of a
     difference."""
     if isinstance(value, str):
-        mark = _TEXT_MARK.fullmatch(value)
+        mark = _REDACTED_TEXT.fullmatch(value)
         if mark is None:
             return value
         return mark[1] if mark[2] in keys else REDACTED
-    if _marked(value):
+    if _is_redacted(value):
         known = {name: value[name] for name in ("redacted", "hash", "key_id")}
         return known if value["key_id"] in keys else REDACTED
     if isinstance(value, dict):
-        return {key: _veiled(item, keys) for key, item in value.items()}
+        return {key: _mask_foreign_hashes(item, keys) for key, item in value.items()}
     if isinstance(value, list):
-        return [_veiled(item, keys) for item in value]
+        return [_mask_foreign_hashes(item, keys) for item in value]
     return value
 
 

@@ -22,14 +22,14 @@ _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 _RANGES = (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId"), ("UserIdGroupPairs", "GroupId"))  # fmt: skip
 
 
-def nothing(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
     """Whether a value says that there is none: null, an empty text, list or map. 0 and false say something."""
     return any(type(value) is type(none) and value == none for none in NOTHING)
 
 
-def same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
     """Whether two values say the same though their types differ: both nothing, or a number, true or false as text."""
-    if nothing(one) and nothing(other):
+    if is_empty(one) and is_empty(other):
         return True
     if isinstance(one, dict | list) or isinstance(other, dict | list) or one is None or other is None:  # fmt: skip
         return False
@@ -47,7 +47,7 @@ def scalar(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def parsed(value: Any) -> Any:
+def parse_document(value: Any) -> Any:
     """The document that a text holds; anything else comes back as it is."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
@@ -57,11 +57,11 @@ def parsed(value: Any) -> Any:
     return value
 
 
-def policy(document: Any) -> Any:
+def canonical_policy(document: Any) -> Any:
     """A policy document of one form: what may be one or a list is a sorted list, an account is its number, actions and
     names of condition keys are lower case, `"*"` is everybody in every spelling, an empty Sid or Id is none, no Version
     is the oldest. Anything else comes back as it is."""
-    document = parsed(document)
+    document = parse_document(document)
     if not isinstance(document, dict) or "Statement" not in document:
         return document
     statements = document["Statement"]
@@ -138,14 +138,16 @@ def is_permission(value: Any) -> bool:
     )
 
 
-def permission(value: Mapping[str, Any]) -> dict[str, Any]:
+def canonical_permission(value: Mapping[str, Any]) -> dict[str, Any]:
     """One of EC2's IpPermissions of one form. A group is its id, which is unique: its account, its network and the state
     of a peering say no more."""
-    protocol, ports = ports_of(value.get("IpProtocol"), value.get("FromPort"), value.get("ToPort"))
+    protocol, ports = canonical_ports(
+        value.get("IpProtocol"), value.get("FromPort"), value.get("ToPort")
+    )
     out: dict[str, Any] = {"IpProtocol": protocol, "ports": ports}
     for name, key in _RANGES:
         out[name] = sorted(
-            [network(_named(one, key)), str(one.get("Description") or "")]
+            [canonical_network(_named(one, key)), str(one.get("Description") or "")]
             for one in value.get(name) or ()
         )
     return out
@@ -155,7 +157,7 @@ def _named(one: Mapping[str, Any], key: str) -> str:
     return str(one.get(key) or f"{one.get('UserId')}/{one.get('GroupName')}")
 
 
-def ports_of(protocol: Any, first: Any, last: Any) -> tuple[str, list[int] | None]:
+def canonical_ports(protocol: Any, first: Any, last: Any) -> tuple[str, list[int] | None]:
     """A protocol as EC2 answers it, and its ports: none where it has none."""
     text = str(ANY if protocol is None else scalar(protocol)).strip().lower()
     text = PROTOCOLS.get(text, text)
@@ -174,7 +176,7 @@ def _int(value: Any) -> int:
 
 
 @lru_cache(10_000)
-def network(cidr: str) -> str:
+def canonical_network(cidr: str) -> str:
     """A range of addresses as its network; another text as it is."""
     try:
         return str(ipaddress.ip_network(cidr, strict=False)) if "/" in cidr else cidr

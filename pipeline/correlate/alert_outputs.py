@@ -31,7 +31,7 @@ class AlertOutputs:
             if one.id not in self._watch.parts:
                 self._shard.counts[AlertCount(document["state"], document["severity"])] += 1
                 outputs.append(Output(ALERTS.name, document["id"].encode(), orjson.dumps(document)))
-            for key, signal in self._watch.above(document):
+            for key, signal in self._watch.alert_signals(document):
                 outputs.append(Output(SIGNALS.name, key, orjson.dumps(signal)))
 
     def _hold_back(

@@ -55,7 +55,7 @@ def read(value: bytes) -> IncomingHit | Mark:
         return _by_model(value)
     if plain.mark is not msgspec.UNSET:  # a mark with unexpected fields
         return _by_model(value)
-    wire.shallow(value)
+    wire.check_depth(value)
     hit = Hit(at, plain.event, plain.detection, plain.value, plain.fields, plain.state)
     return IncomingHit(plain.correlation, plain.group, hit, plain.gone)
 

@@ -106,7 +106,7 @@ def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation
         id, str(data.get("title", "")), str(data.get("level", "medium")).lower(), kind, tuple(rules), tuple(map(str, group_by)),
         timespan, conditions, field_, block.get("aliases") or {},
         _generate(block, data), words, percentile, {}, data.get("name"),
-        tuple(map(str, data.get("tags") or ())), path, learning, _standing(block, kind, rules), _longest(ours(data)),
+        tuple(map(str, data.get("tags") or ())), path, learning, _standing(block, kind, rules), _longest(driftline_block(data)),
         {key: data[key] for key in ("description", "falsepositives", "references", "driftline") if key in data},
     )  # fmt: skip
 
@@ -144,7 +144,7 @@ def _standing(block: Mapping[str, Any], kind: str, rules: list[str]) -> dict[str
     return {str(rule): str(end) for rule, end in found.items()}
 
 
-def ours(about: Mapping[str, Any]) -> Mapping[str, Any]:
+def driftline_block(about: Mapping[str, Any]) -> Mapping[str, Any]:
     """Our own block of a file."""
     own = about.get("driftline")
     return own if isinstance(own, dict) else {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from driftline.pipeline.common.durations import HOUR
-from driftline.pipeline.detections.correlations import Correlation, ours
+from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.detections.load import DetectionSet, concerns
 from driftline.pipeline.detections.observed import (
     SOURCES,
@@ -65,20 +65,20 @@ class DetectionEngine:
         """Rules and correlations that do not alert by themselves, since a correlation refers to them."""
         self.correlations: dict[str, Correlation] = dict(found.correlations)
         self.correlations |= {
-            rule.id: alone(rule)
+            rule.id: single_rule_correlation(rule)
             for rule in found.rules.values()
             if rule.id not in self.parts and rule.level != "informational"
         }
-        self._stands = {
+        self._standing_rules = {
             one.id: frozenset([*one.standing, *one.standing.values()])
             for one in found.correlations.values()
             if one.standing
         }
         """By correlation: the rules that stand, and those that end them."""
-        self._lookers: dict[str, list[Correlation]] = {}
+        self._by_rule: dict[str, list[Correlation]] = {}
         for one in self.correlations.values():
             for rule in one.rules:
-                self._lookers.setdefault(rule, []).append(one)
+                self._by_rule.setdefault(rule, []).append(one)
 
     def __bool__(self) -> bool:
         return bool(self.correlations)
@@ -97,7 +97,7 @@ class DetectionEngine:
         """An audit event. `known`: of its resource, see `known_of`; `past`: the chain of its actor's session."""
         return of_change(record, known, self.people, past)
 
-    def told(self, event: ObservedEvent) -> list[tuple[bytes, dict[str, Any]]]:
+    def event_signals(self, event: ObservedEvent) -> list[tuple[bytes, dict[str, Any]]]:
         """The signals of an event, each with the key of its record."""
         return list(_keyed(self.signals(event)))
 
@@ -123,11 +123,11 @@ class DetectionEngine:
         event = of_finding(finding, body, self.people, first_reading=first_reading)
         return _keyed(self.signals(event))
 
-    def standing(
+    def state_signals(
         self, finding: Mapping[str, Any], body: Body
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Of a finding that is only said again: for correlations to which it is a state."""
-        if not self._stands:
+        if not self._standing_rules:
             return iter(())
         event = of_finding(finding, body, self.people)
         at = finding["last_seen"]
@@ -152,8 +152,8 @@ class DetectionEngine:
         for rule in self.found.matching(view, event.product, event.service):
             if self.matched and not state:
                 self.matched(rule, event)
-            for one in self._lookers.get(rule.id, ()):
-                stands = rule.id in self._stands.get(one.id, ())
+            for one in self._by_rule.get(rule.id, ()):
+                stands = rule.id in self._standing_rules.get(one.id, ())
                 if state and not stands:
                     continue
                 value = _counted(view, one, rule) if one.counted else None
@@ -164,7 +164,7 @@ class DetectionEngine:
                     new = signal(one, rule.id, group, event.id, event.at, value, brief, event.uid)
                     yield new | {"state": True} if state else new
 
-    def taken_back(
+    def withdrawal(
         self, correlation: str, group: str, rule: str, event: str, at: int
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """That a signal was none after all; nothing where its correlation is gone from the content."""
@@ -172,16 +172,16 @@ class DetectionEngine:
             found = signal(one, rule, group.split("\n"), event, at, None, {}, None)
             yield from _keyed(iter([found | {"gone": True}]))
 
-    def above(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
+    def alert_signals(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
         """Those of an alert: for correlations of correlations."""
-        return _keyed(self._above(alert))
+        return _keyed(self._alert_signals(alert))
 
-    def _above(self, alert: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _alert_signals(self, alert: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if alert["rule"] not in self.found.correlations:
             return  # a rule that tells for itself: whoever looks for it has its matches
         one, at = self.correlations[alert["rule"]], to_micros(alert["at"]) or 0
         group = alert["group"]
-        for higher in self._lookers.get(one.id, ()):
+        for higher in self._by_rule.get(one.id, ()):
             key = tuple(str(group.get(higher.field_of(name, one.id, one.name)) or "") for name in higher.group_by)  # fmt: skip
             if not all(key):
                 continue  # it does not say of whom it is: no group
@@ -214,9 +214,9 @@ def _parts(found: DetectionSet) -> frozenset[str]:
     return frozenset(id for id, words in said.items() if False in words or True not in words)
 
 
-def alone(rule: Detection) -> Correlation:
+def single_rule_correlation(rule: Detection) -> Correlation:
     """A rule that tells for itself."""
-    group_by = ours(rule.about).get("group-by")
+    group_by = driftline_block(rule.about).get("group-by")
     default = GROUPS.get(rule.logsource.get("service", ""), BY_WHOM) if rule.logsource.get("product") == OWN else BY_WHOM  # fmt: skip
     return Correlation(
         rule.id, rule.title, rule.level, "event_count", (rule.id,), tuple(group_by or default), HOUR, (("gte", 1),),

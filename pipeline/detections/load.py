@@ -11,7 +11,7 @@ from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import Source, hint, nearest
 from driftline.pipeline.detections.correlations import Correlation, correlation
 from driftline.pipeline.detections.match import SigmaRuleError
-from driftline.pipeline.detections.rule import Detection, compiled
+from driftline.pipeline.detections.rule import Detection, compile_rule
 from driftline.pipeline.detections.values import EventView, folded, text_of
 
 KNOWN = (
@@ -50,7 +50,7 @@ class DetectionSet:
 
     rules: dict[str, Detection] = field(default_factory=dict)
     correlations: dict[str, Correlation] = field(default_factory=dict)
-    told: list[LoadedDocument] = field(default_factory=list)
+    documents: list[LoadedDocument] = field(default_factory=list)
     others: int = 0
     """Posture rules and frameworks that lay among them."""
     _index: dict[str, dict[str, list[Detection]]] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class DetectionSet:
 
     @property
     def problems(self) -> list[str]:
-        return [problem for one in self.told for problem in one.problems]
+        return [problem for one in self.documents for problem in one.problems]
 
     def indexed(self) -> "DetectionSet":
         """Ready to be asked."""
@@ -136,7 +136,7 @@ def _is_other(data: Any) -> bool:
 def _documents(path: Path) -> Iterator[Source]:
     """A file's documents, each with its own lines."""
     try:
-        text = files.text(path)
+        text = files.read_text(path)
     except (OSError, ValueError):
         yield Source(path)
         return
@@ -168,7 +168,7 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
         problems = source.problems or [
             Problem("no Sigma document", fix="it begins with title:", place=source.at())
         ]
-        found.told.append(
+        found.documents.append(
             LoadedDocument(str(source.path), source.at(), "", "unknown", tuple(problems))
         )
         return
@@ -195,7 +195,7 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
     if not problems:
         try:
             if kind == "rule":
-                found.rules[id] = replace(compiled(data, lists, str(source.path)), id=id)
+                found.rules[id] = replace(compile_rule(data, lists, str(source.path)), id=id)
             elif kind == "correlation":
                 found.correlations[id] = correlation(data, id, str(source.path))
             else:
@@ -203,7 +203,7 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
         except Exception as why:  # whatever a document raises is that document's mistake
             place = source.at(kind if kind != "rule" else "detection")
             problems.append(Problem(_told(why), place=place))
-    found.told.append(replace(told, problems=tuple(problems)))
+    found.documents.append(replace(told, problems=tuple(problems)))
 
 
 def _told(why: Exception) -> str:
@@ -233,7 +233,7 @@ def _filtered(found: DetectionSet, filters: list[tuple[LoadedDocument, dict[str,
         condition = {k: v for k, v in block.items() if k != "rules"}
         problems = []
         try:
-            own = compiled({"title": told.title, "logsource": data.get("logsource", {}), "detection": condition}, lists)  # fmt: skip
+            own = compile_rule({"title": told.title, "logsource": data.get("logsource", {}), "detection": condition}, lists)  # fmt: skip
         except Exception as why:
             problems.append(Problem(_told(why), place=told.place))
         else:
@@ -244,7 +244,7 @@ def _filtered(found: DetectionSet, filters: list[tuple[LoadedDocument, dict[str,
                 if id in found.rules:
                     found.rules[id] = _both(found.rules[id], own)
         if problems:
-            found.told = [replace(t, problems=tuple(problems)) if t is told or t == told else t for t in found.told]  # fmt: skip
+            found.documents = [replace(t, problems=tuple(problems)) if t is told or t == told else t for t in found.documents]  # fmt: skip
 
 
 def _both(rule: Detection, own: Detection) -> Detection:
@@ -258,7 +258,7 @@ def _both(rule: Detection, own: Detection) -> Detection:
 def _connected(found: DetectionSet) -> None:
     """Correlations name what is there, and never themselves by a way round."""
     named = _named(found)
-    broken = {name for told in found.told if told.problems for name in (told.name, told.id)}
+    broken = {name for told in found.documents if told.problems for name in (told.name, told.id)}
     for id, one in list(found.correlations.items()):
         unknown = [name for name in one.rules if name not in named]
         round_ = _round(id, found, named)
@@ -276,7 +276,7 @@ def _connected(found: DetectionSet) -> None:
             )
         if why:
             del found.correlations[id]
-            found.told = [replace(told, problems=tuple(why)) if (told.path, told.id, told.problems) == (one.path, id, ()) else told for told in found.told]  # fmt: skip
+            found.documents = [replace(told, problems=tuple(why)) if (told.path, told.id, told.problems) == (one.path, id, ()) else told for told in found.documents]  # fmt: skip
         else:
             ids = {name: named[name] for name in one.rules}
             standing = {ids[rule]: ids[end] for rule, end in one.standing.items()}

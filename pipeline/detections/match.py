@@ -53,7 +53,7 @@ class SigmaRuleError(Exception):
     """A value that cannot be compiled, and what to write instead."""
 
 
-def test(value: SigmaType) -> Test:
+def compile_test(value: SigmaType) -> Test:
     """The test that a rule's value asks for. Raises Refused."""
     for kind, make in _TESTS:
         if isinstance(value, kind):
@@ -73,7 +73,7 @@ def _any_inside(holds: Callable[[str], bool]) -> Test:
     return lambda _, values: any(holds(text) for value in values for text in inside(value))
 
 
-def string(value: SigmaString) -> tuple[Callable[[str], bool], bool]:
+def compile_string(value: SigmaString) -> tuple[Callable[[str], bool], bool]:
     """The comparison with a text with wildcards (`*` any, `?` one character), cased only where the rule says so; and
     whether the text that it is given is already without its case."""
     cased = isinstance(value, SigmaCasedString)
@@ -105,7 +105,7 @@ def _string(value: SigmaString) -> Test:
     multi = SpecialChars.WILDCARD_MULTI
     if value.s and all(part is multi for part in value.s):
         return lambda _, values: any(one is not None for one in values)
-    holds, fold = string(value)
+    holds, fold = compile_string(value)
     look = _any_inside if value.startswith(multi) and value.endswith(multi) else _any
     return look((lambda text: holds(folded(text))) if fold else holds)
 
@@ -205,7 +205,7 @@ def _folded(values: list[Any]) -> set[str]:
 
 
 def _expansion(value: SigmaExpansion) -> Test:
-    tests = [test(one) for one in value.values]
+    tests = [compile_test(one) for one in value.values]
     return lambda view, values: any(one(view, values) for one in tests)
 
 
@@ -244,7 +244,7 @@ def keyword(value: SigmaType) -> Callable[[EventView], bool]:
             around = multi + around
         if not value.endswith(multi):
             around = around + multi
-        holds, fold = string(around)
+        holds, fold = compile_string(around)
         return lambda view: any(map(holds, view.folded_words() if fold else view.words()))
-    own = test(value)
+    own = compile_test(value)
     return lambda view: own(view, list(view.words()))

@@ -14,7 +14,7 @@ from driftline.pipeline.people.identity import (
     UNKNOWN,
     WORKLOAD,
     People,
-    identified,
+    identify,
 )
 from driftline.pipeline.rulebook import RuleSet
 from driftline.pipeline.rulebook.aws.resource_policy import allows_cross_account
@@ -65,7 +65,7 @@ def of_change(
     if record.kind == "reported":
         service = record.service.partition(".")[0]
     said = record.actor.model_dump(mode="json", exclude_none=True)
-    actor = identified({**said, **(past or {})}, people)
+    actor = identify({**said, **(past or {})}, people)
     own: dict[str, Any] = {
         "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
         "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
@@ -181,7 +181,7 @@ def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str 
 
 
 def _how(actor: Mapping[str, Any] | None) -> str | None:
-    """How it is known who it was (actor: as driftline.pipeline.people.identity.identified gives it); None where the event says it itself."""
+    """How it is known who it was (actor: as driftline.pipeline.people.identity.identify gives it); None where the event says it itself."""
     if actor is None:
         return None
     kind = actor["person"]["kind"]
@@ -200,7 +200,7 @@ def _taken(actor: Mapping[str, Any] | None) -> str | None:
 
 def _identified(document: Mapping[str, Any], people: People) -> dict[str, Any] | None:
     actor = document.get("actor")
-    return identified(actor, people) if actor else None
+    return identify(actor, people) if actor else None
 
 
 def of_finding(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from driftline.pipeline.detections.match import SigmaRuleError, keyword, test
+from driftline.pipeline.detections.match import SigmaRuleError, compile_test, keyword
 from driftline.pipeline.detections.values import EventView, folded
 from sigma.conditions import (
     ConditionAND,
@@ -67,7 +67,7 @@ class Detection:
         return (self.possible or self.matches)(view)
 
 
-def compiled(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: str = "") -> Detection:  # fmt: skip
+def compile_rule(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: str = "") -> Detection:  # fmt: skip
     """A rule from its YAML's data. `lists`: what placeholders (expand) stand for. Raises Refused with every reason."""
     try:
         _bounded(data)
@@ -167,7 +167,7 @@ def _closure(tree: Any, seen: set[str]) -> Closure:
         return lambda view: not inner(view)
     if isinstance(tree, ConditionFieldEqualsValueExpression):
         seen.add(tree.field)
-        own, name = test(tree.value), tree.field
+        own, name = compile_test(tree.value), tree.field
         return lambda view: own(view, view.values(name))
     if isinstance(tree, ConditionValueExpression):
         return keyword(tree.value)

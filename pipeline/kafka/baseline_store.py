@@ -46,7 +46,7 @@ def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
     with explained(kafka):
         for message in read_all(kafka, SNAPSHOTS.name):
             for element in _of(message.value() or b"", wanted):
-                fold.feed(SNAPSHOTS.name, wire.join([element]))
+                fold.feed(SNAPSHOTS.name, wire.encode_batch([element]))
     return {body.resource["uid"]: body for body in fold.bodies() if body.deleted_at is None}
 
 

@@ -87,7 +87,7 @@ def _value(topic: str, value: bytes) -> bytes | None:
         wire.decode(value)
         return value
     elements = [one for one in wire.split(value) if topic != CHANGES.name or _is_change(one)]
-    return wire.join(elements) if elements else None
+    return wire.encode_batch(elements) if elements else None
 
 
 def _is_change(element: bytes) -> bool:

@@ -191,7 +191,7 @@ def _again(letter: Letter, origins: Origins, out: Sender) -> Done:
         return found
     message, element = found
     place = letter.origin.place if letter.origin else -1
-    value = element if place < 0 else wire.join([element])
+    value = element if place < 0 else wire.encode_batch([element])
     out.send(message.topic(), value, key=message.key(), partition=message.partition())
     return Done(letter, "retried")
 

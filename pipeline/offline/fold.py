@@ -114,7 +114,7 @@ class Fold:
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """One snapshot, by way of its bytes."""
-        self.feed(SNAPSHOTS.name, wire.join([wire.encode_snapshot(snapshot)]))
+        self.feed(SNAPSHOTS.name, wire.encode_batch([wire.encode_snapshot(snapshot)]))
         if not self._keep:
             self.open_pending()
             self._rows.clear()

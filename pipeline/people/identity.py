@@ -71,14 +71,14 @@ class People:
 
     def person(self, actor: Mapping[str, Any]) -> dict[str, Any]:
         """Who is behind an actor (both JSON-ready): the origin of its chain, else what its event says."""
-        own = actor.get("person") or derived(actor)
+        own = actor.get("person") or derive_person(actor)
         out = dict(own)
         if own["kind"] == UNKNOWN:
             origin = _origin(actor)
             if origin is not None:
                 out = origin | ({"claimed": own["claimed"]} if own.get("claimed") else {})
         if self.by_name:
-            for name in _called(out, actor):
+            for name in _map_names(out, actor):
                 if (id := self.by_name.get(name.casefold())) is not None:
                     return out | {
                         "id": id,
@@ -140,7 +140,7 @@ NOBODY_MAPPED = People()
 PERSONS = ("user", "directory_user", "federated", "root")
 
 
-def identified(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict[str, Any]:
+def identify(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict[str, Any]:
     """An actor as detections see it: with who is behind it (`person`), and two more fields.
 
     `person.distinct` is there only where it is known to be another one than all others of another value: for counting
@@ -149,23 +149,25 @@ def identified(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict
     if person["kind"] in PERSONS:
         person = person | {"distinct": person["id"]}
     elif person["kind"] == WORKLOAD:
-        person = person | {"distinct": actor.get("issuer") or own(actor["id"])}
+        person = person | {"distinct": actor.get("issuer") or without_session_name(actor["id"])}
     elif person["kind"] == SERVICE:
         person = person | {"distinct": person["id"]}
     principal = (
         person["id"]
         if person["kind"] in (*PERSONS, SERVICE)
-        else actor.get("issuer") or own(actor["id"])
+        else actor.get("issuer") or without_session_name(actor["id"])
     )
     return {**actor, "person": person, "principal": principal}
 
 
-def vouched(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> set[str]:
+def vouched_names(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> set[str]:
     """The names of an actor that decide in its favour: those that the provider vouches for, and who is known to be behind
     it. Of a session's ARN not the name that the caller has chosen; a source identity never."""
     person = people.person(actor)
     known = person["id"] if person["kind"] != UNKNOWN else None
-    given = {own(str(name)) for name in (actor.get("id"), actor.get("issuer")) if name}
+    given = {
+        without_session_name(str(name)) for name in (actor.get("id"), actor.get("issuer")) if name
+    }
     return given | ({known} if known else set())
 
 
@@ -179,24 +181,24 @@ def who_as(actor: Mapping[str, Any] | None) -> str:
     return f"{person['id']} ({actor['id']})"
 
 
-def own(id: str) -> str:
+def without_session_name(id: str) -> str:
     """An id without what a session's caller has chosen of it."""
     return CHOSEN.sub(r"\1", id)
 
 
-def derived(actor: Mapping[str, Any]) -> dict[str, Any]:
+def derive_person(actor: Mapping[str, Any]) -> dict[str, Any]:
     """Who an actor is that an older version wrote, without its person."""
     issuer, name = actor.get("issuer") or "", actor.get("session_name")
     claim = actor.get("source_identity") or name
     if issuer and DIRECTORY_ROLE.search(issuer) and name:
-        return _said(directory_user(name), actor.get("source_identity"))
+        return _with_claim(directory_user(name), actor.get("source_identity"))
     if ":user/" in issuer:  # a session that a user opened without a role
-        return _said({"id": issuer, "kind": "user", "name": issuer.rsplit("/", 1)[-1]}, claim)
+        return _with_claim({"id": issuer, "kind": "user", "name": issuer.rsplit("/", 1)[-1]}, claim)
     kind = OWN_KINDS.get(actor["type"])
     if kind is not None and not issuer:
         return {"id": actor["id"], "kind": kind, "name": actor.get("name") or ""}
     id = issuer or actor["id"]
-    return _said({"id": f"{id}/{name}" if name else id, "kind": UNKNOWN, "name": ""}, claim)
+    return _with_claim({"id": f"{id}/{name}" if name else id, "kind": UNKNOWN, "name": ""}, claim)
 
 
 def directory_user(name: str) -> dict[str, Any]:
@@ -204,7 +206,7 @@ def directory_user(name: str) -> dict[str, Any]:
     return {"id": name, "kind": "directory_user", "name": name}
 
 
-def _said(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
+def _with_claim(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
     return person | ({"claimed": claim} if claim else {})
 
 
@@ -214,10 +216,10 @@ def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
     session: str | None = actor.get("session_name") or ""
     role = actor.get("issuer") or ""
     for link in actor.get("chain") or ():
-        if _other(role, link.get("role") or ""):
+        if _is_other_role(role, link.get("role") or ""):
             return None
         role = link["issued_to"]
-        person = link.get("person") or _asker(link["issued_to"])
+        person = link.get("person") or _person_of_link(link["issued_to"])
         if person is None or person["kind"] == UNKNOWN:
             # its session's own name: that of the next role is chosen by whoever takes it
             before = CHOSEN.match((person or {}).get("id", ""))
@@ -233,12 +235,12 @@ def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _other(role: str, given: str) -> bool:
+def _is_other_role(role: str, given: str) -> bool:
     """Whether two ARNs are of two roles."""
     return ":role/" in role and ":role/" in given and role.casefold() != given.casefold()
 
 
-def _asker(id: str) -> dict[str, Any] | None:
+def _person_of_link(id: str) -> dict[str, Any] | None:
     """Of a link that an older version wrote."""
     if ":user/" in id or id.endswith(":root"):
         return {
@@ -249,9 +251,9 @@ def _asker(id: str) -> dict[str, Any] | None:
     return None
 
 
-def _called(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
+def _map_names(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
     """The names that the map is asked for: of an unknown person those of the role. Never a claim, and what a session is
     called is one."""
     name = person["id"] if person["kind"] != UNKNOWN else actor.get("issuer") or actor["id"]
-    if own(name) == name and name != person.get("claimed"):
+    if without_session_name(name) == name and name != person.get("claimed"):
         yield name

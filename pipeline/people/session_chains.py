@@ -70,7 +70,7 @@ def on_issued(known: Session | None, record: Change) -> SessionUpdate | None:
         caller=record.actor.account or old.caller, via=record.actor.session or old.via,
     )  # fmt: skip
     new.contested = old.contested or _contradict(old, new)
-    if old.link is not None and _says(old.link, old.parent) >= _says(told, parent):
+    if old.link is not None and _fullness(old.link, old.parent) >= _fullness(told, parent):
         new = msgspec.structs.replace(
             old, contested=new.contested, caller=old.caller or new.caller, via=old.via or new.via
         )
@@ -96,7 +96,7 @@ def _known(session: Session) -> str | None:
     return person.get("id") if person.get("kind", UNKNOWN) != UNKNOWN else None
 
 
-def _says(link: dict[str, Any], parent: str | None) -> tuple[bool, bool, str]:
+def _fullness(link: dict[str, Any], parent: str | None) -> tuple[bool, bool, str]:
     """How much a copy of the event says; of two that say as much, always the same one."""
     known = link.get("person", {}).get("kind", UNKNOWN) != UNKNOWN
     return known, parent is not None, orjson.dumps(link, option=orjson.OPT_SORT_KEYS).decode()
@@ -136,7 +136,7 @@ def on_answer(known: Session | None, record: Chain) -> SessionUpdate | None:
     return SessionUpdate(new, _answers(record.uid, new))
 
 
-def question(uid: str, session: str, at: int) -> Chain:
+def session_query(uid: str, session: str, at: int) -> Chain:
     """What a resource's state asks. `at` in microseconds."""
     return _ask(uid, session, from_micros(at), 0)
 

@@ -137,14 +137,14 @@ def depth(data: bytes) -> int:
     return levels
 
 
-def shallow(data: bytes, most: int = MAX_DEPTH) -> None:
+def check_depth(data: bytes, most: int = MAX_DEPTH) -> None:
     """Raises Malformed where valid JSON nests deeper."""
     if data.count(b"{") + data.count(b"[") > most and depth(data) > most:
         raise Malformed(f"nested deeper than {most}")
 
 
 def _check(value: Any, data: bytes) -> None:
-    shallow(data)
+    check_depth(data)
     try:
         _pack(value)  # the quickest walk there is: it refuses what 64 bit do not hold
     except OverflowError:
@@ -157,7 +157,7 @@ def fits(part: Any) -> Any:
         data = orjson.dumps(part)
     except TypeError as error:  # a lone surrogate, a huge integer, a thousand levels
         raise Malformed(str(error)) from None
-    shallow(data, MAX_DEPTH - WRAPPED)
+    check_depth(data, MAX_DEPTH - WRAPPED)
     return part
 
 
@@ -276,6 +276,6 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
     )
 
 
-def join(elements: Sequence[bytes]) -> bytes:
+def encode_batch(elements: Sequence[bytes]) -> bytes:
     """A micro-batch from the JSON of its elements."""
     return b"[" + b",".join(elements) + b"]"

@@ -87,8 +87,8 @@ def write(path: Path, records: Iterable[tuple[str, str, Any]]) -> int:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO]:
-    with files.opened(path) as file:
-        yield files.unpacking(file)
+    with files.open_regular(path) as file:
+        yield files.open_unpacked(file)
 
 
 def _header(path: Path, line: bytes) -> None:

@@ -15,7 +15,7 @@ A_LIST = 16
 """A list may have so many times fewer elements."""
 
 
-def fitted(document: dict[str, Any], most: int = MOST) -> bytes:
+def truncate(document: dict[str, Any], most: int = MOST) -> bytes:
     """The document as JSON of at most so many bytes; where nothing helps, of more."""
     value = orjson.dumps(document)
     for limit in LIMITS:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.pipeline.common.files import shipped
+from driftline.pipeline.common.files import load_shipped
 from driftline.pipeline.reference import code, page, table
 from driftline.pipeline.rulebook import builtin_folder
 
@@ -80,7 +80,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def _read(name: str) -> list[dict[str, Any]]:
     folder = builtin_folder() / name
-    return [shipped(path) for path in sorted(folder.rglob("*.yml"))]
+    return [load_shipped(path) for path in sorted(folder.rglob("*.yml"))]
 
 
 def _rule(data: dict[str, Any]) -> tuple[str, ...]:

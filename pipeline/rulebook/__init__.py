@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline.pipeline.common.errors import Problem, UserError
-from driftline.pipeline.common.files import text as read_text
+from driftline.pipeline.common.files import read_text as read_text
 from driftline.pipeline.common.yaml_source import hint, nearest
 from driftline.pipeline.model.finding import Severity
 from driftline.pipeline.rulebook.baseline_rules import STANDING

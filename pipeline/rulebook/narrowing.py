@@ -50,7 +50,7 @@ def services_of(id: str, type: str, section: str) -> set[str]:
     return {service(name) for name in (section, own, words[1] if len(words) > 1 else section)}
 
 
-def narrowed(
+def narrow(
     rulebook: Rulebook, severity: Sequence[str], services: Sequence[str], excluded: Sequence[str]
 ) -> Rulebook:
     """The rules that may give what was asked for: an override may give a rule another severity, so findings are looked at

@@ -78,7 +78,7 @@ class RuleSet:
         self._tagged = any(rule.reads_tags for rule in self._shared)
         self._together = _together(self._shared)
 
-    def judge(
+    def evaluate(
         self,
         resource: dict[str, Any],
         unread: Mapping[str, UnreadReason],
@@ -141,7 +141,7 @@ def answer(
     rule: BoundRule, resource: dict[str, Any], now: int, previous: dict[str, Any] | None = None,
     changes: Sequence[dict[str, Any]] = (),
 ) -> Evaluation:  # fmt: skip
-    """What one rule says of a resource of which nothing is unread; as `RuleSet.judge` does, but without its evidence."""
+    """What one rule says of a resource of which nothing is unread; as `RuleSet.evaluate` does, but without its evidence."""
     config = resource["config"]
     token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
     try:
@@ -227,7 +227,9 @@ def _ask(
     if current.missed:  # once that is read there may be another answer, or the same error
         return _hangs_on(rule, current.missed[0], unread)
     paths = rule.must.paths | (rule.when.paths if rule.when else NO_PATHS)
-    words = oddities.told(resource["type"], paths, resource["config"], error, current)
+    words = oddities.describe_unexpected(
+        resource["type"], paths, resource["config"], error, current
+    )
     return Verdict(rule, "unknown", "error", words[:LONGEST], error=error)
 
 

@@ -7,7 +7,7 @@ from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.rulebook import Rulebook
 
 
-def selected(
+def select_rules(
     rulebook: Rulebook, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""
 ) -> Rulebook:
     """The smaller rulebook. Raises UserError for unknown names, and for names that exclude each other."""

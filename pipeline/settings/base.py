@@ -115,7 +115,7 @@ def _detail(mistake: Mistake) -> InitErrorDetails:
 def _read(path: Path) -> tuple[str, str]:
     """A file's text, and what is wrong with it."""
     try:
-        text = files.text(path, MOST_SECRET).strip()
+        text = files.read_text(path, MOST_SECRET).strip()
     except OSError as error:
         return "", f"cannot be read: {error.strerror}"
     except ValueError:
@@ -128,7 +128,7 @@ def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
     if path is None:
         return
     try:
-        files.check(path)
+        files.check_regular(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
         yield Mistake((field,), "holds no certificates", fix="write the path of a PEM file")
@@ -152,7 +152,7 @@ def own_certificate(
         secret = password.get_secret_value() if password else ""
         for path in (certificate, key):
             if path is not None:
-                files.check(path)
+                files.check_regular(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, lambda: secret)
     except ssl.SSLError:
         where = "key_file" if key else "certificate_file"

@@ -14,7 +14,7 @@ AHEAD = 600_000_000
 """More than clocks that are kept in step differ by."""
 
 
-def latest(broker_time: int | None) -> int:
+def latest_allowed(broker_time: int | None) -> int:
     """Up to when a record that the broker took then may be dated. None: its time is not known, anything may."""
     return NEVER if broker_time is None else broker_time + AHEAD
 
@@ -31,7 +31,7 @@ def check(record: Snapshot | Change | Control, until: int) -> None:
             )
 
 
-def swept(record: Swept, broker_time: int | None) -> tuple[int, int]:
+def sweep_times(record: Swept, broker_time: int | None) -> tuple[int, int]:
     """When a sweep began by the broker's clock, as far as it can be told, and when everything that it read has come. It is
     told when it has ended: a collector's clock that is ahead of the broker's then was ahead when it began, too, and what
     was made meanwhile would look older than the list. One that is behind does not make its readings come earlier."""
@@ -62,7 +62,7 @@ def _times(record: Snapshot | Change | Control) -> Iterator[tuple[str, datetime]
         yield "baseline.at", record.baseline.at
 
 
-def healed(state: State, until: int) -> State:
+def without_future_times(state: State, until: int) -> State:
     """A state that was dated ahead before there was this check: without those times, so that what is right counts."""
     head, body = state.head, state.body
     ahead = max(

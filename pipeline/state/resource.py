@@ -184,14 +184,14 @@ class Body(msgspec.Struct, array_like=True):
     """When the newest change was made of which `history` holds nothing any more, not even the actor."""
 
 
-class Sources(msgspec.Struct, array_like=True):
+class SourceWatermarks(msgspec.Struct, array_like=True):
     """What a partition knows of time, beside its states."""
 
     watermarks: dict[str, int] = {}
     """Of each source of change events."""
 
 
-class Accepted(msgspec.Struct, array_like=True):
+class KnownExceptions(msgspec.Struct, array_like=True):
     """The exceptions that a partition knows, beside its states."""
 
     exceptions: list[dict[str, Any]] = []
@@ -200,7 +200,7 @@ class Accepted(msgspec.Struct, array_like=True):
     """Patterns of resources whose states are still to be looked at for a new or changed exception."""
 
 
-class Judged(msgspec.Struct, array_like=True):
+class EvaluatedBy(msgspec.Struct, array_like=True):
     """The rules by which every state of a partition has been judged."""
 
     rulebook: str
@@ -215,9 +215,9 @@ class State(msgspec.Struct):
 
 _head = msgspec.msgpack.Decoder(Head)
 _body = msgspec.msgpack.Decoder(Body)
-_sources = msgspec.msgpack.Decoder(Sources)
-_accepted = msgspec.msgpack.Decoder(Accepted)
-_judged = msgspec.msgpack.Decoder(Judged)
+_sources = msgspec.msgpack.Decoder(SourceWatermarks)
+_accepted = msgspec.msgpack.Decoder(KnownExceptions)
+_judged = msgspec.msgpack.Decoder(EvaluatedBy)
 DUE_NOW = 0
 """A due time: look at this state again, as soon as there is time."""
 
@@ -230,13 +230,13 @@ def decode_body(row: bytes) -> Body:
     return _body.decode(content(row))
 
 
-def decode_sources(row: bytes) -> Sources:
+def decode_sources(row: bytes) -> SourceWatermarks:
     return _sources.decode(content(row))
 
 
-def decode_accepted(row: bytes) -> Accepted:
+def decode_accepted(row: bytes) -> KnownExceptions:
     return _accepted.decode(content(row))
 
 
-def decode_judged(row: bytes) -> Judged:
+def decode_judged(row: bytes) -> EvaluatedBy:
     return _judged.decode(content(row))

@@ -31,7 +31,7 @@ class Position(msgspec.Struct, array_like=True, frozen=True, order=True):
     change_place: int = 0
 
 
-class Whole(msgspec.Struct, array_like=True):
+class BatchEnd(msgspec.Struct, array_like=True):
     """The end of a batch."""
 
     rows: int
@@ -39,7 +39,7 @@ class Whole(msgspec.Struct, array_like=True):
 
 
 _pack = msgspec.msgpack.Encoder().encode
-_whole = msgspec.msgpack.Decoder(Whole)
+_whole = msgspec.msgpack.Decoder(BatchEnd)
 BODY = b"b"
 SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
@@ -50,7 +50,7 @@ TOLD = b"g"
 """Begins the keys of what is told of scopes, accounts and regions, and not yet followed."""
 WHOLE_KEY = b"c"
 """The last row of a batch: all of it is there."""
-MARKED = 3
+FIRST_VERSION_WITH_BATCH_END = 3
 """Since this version of a row batches end with one."""
 
 
@@ -106,9 +106,9 @@ def content(row: bytes) -> memoryview:
     return memoryview(row)[_FIRST if row[_FIRST - 1] == 1 else _REST :]
 
 
-def whole(count: int) -> bytes:
+def batch_end(count: int) -> bytes:
     """The row that ends a batch of so many others."""
-    return encode(Whole(count), NEVER, Position())
+    return encode(BatchEnd(count), NEVER, Position())
 
 
 def batch_size(row: bytes) -> int:
@@ -118,7 +118,7 @@ def batch_size(row: bytes) -> int:
 
 def ends_with_mark(row: bytes | None) -> bool:
     """Whether a row is of a version whose batches have an end. (A deletion does not say.)"""
-    return row is not None and row[_FIRST - 1] >= MARKED
+    return row is not None and row[_FIRST - 1] >= FIRST_VERSION_WITH_BATCH_END
 
 
 def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
@@ -134,10 +134,10 @@ def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
         return 3 if beside else 1
 
     rows = dict(sorted(found.items(), key=rank))
-    return rows | {WHOLE_KEY: whole(len(rows))}
+    return rows | {WHOLE_KEY: batch_end(len(rows))}
 
 
-def newest(old: bytes, new: bytes) -> bytes:
+def furthest(old: bytes, new: bytes) -> bytes:
     """Of two rows of one key the one furthest along. A worker that slept through the loss of its
     partitions may have written late: the last row is not always the best. (No part of a position ever runs back, so
     that their order as a whole is the order of the rows.)"""

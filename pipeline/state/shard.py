@@ -110,7 +110,7 @@ class Shard:
 
     def begin(self, broker_time: int | None) -> None:
         """A record begins. `broker_time`: when the broker took it; None: not known, as of a tape."""
-        self.latest = clock_skew.latest(broker_time)
+        self.latest = clock_skew.latest_allowed(broker_time)
 
     def each(self, value: bytes, apply: Callable[[bytes, int], None]) -> None:
         """Calls `apply(element, place)` for each element of a record. One that fails is dead-lettered, and the others go on;

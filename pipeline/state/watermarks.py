@@ -6,7 +6,7 @@ from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Tick, micros
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
-from driftline.pipeline.state.resource import Sources
+from driftline.pipeline.state.resource import SourceWatermarks
 from driftline.pipeline.state.rows import NEVER, Position
 
 SWEEP = "sweep"
@@ -62,7 +62,7 @@ class Watermarks:
     def row(self, offset: int) -> bytes:
         """To be kept. `offset`: of the record that told; one that comes again takes nothing back."""
         self._told = max(self._told, Position(control=offset))
-        return rows.encode(Sources(self._known), NEVER, self._told)
+        return rows.encode(SourceWatermarks(self._known), NEVER, self._told)
 
     def least(self, prefix: str, of: int) -> int:
         """The least of so many sources whose names begin so; 0 while one was not heard of."""

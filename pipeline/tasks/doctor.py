@@ -173,11 +173,11 @@ def _only_reads(rule: "Detection") -> bool:
 
 def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
     """Detections that cannot fire for want of what they look at."""
-    from driftline.pipeline.detections.correlations import ours
+    from driftline.pipeline.detections.correlations import driftline_block
 
     asking: dict[str, list[str]] = {}
     for rule in rules:
-        own = ours(rule.about).get("sources", ())
+        own = driftline_block(rule.about).get("sources", ())
         for source in [*own, "reads"] if _only_reads(rule) and "reads" not in own else own:
             asking.setdefault(source, []).append(rule.name or rule.id)
     for source, (way, text, step) in ASKED.items():

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
-from driftline.pipeline.common.environment_errors import files
+from driftline.pipeline.common.environment_errors import describe_state_error
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_NEWER, EXIT_OTHER_TOPIC, EXIT_OWN_ERROR
 from driftline.pipeline.kafka.topics_admin import remember
@@ -115,7 +115,7 @@ class Agent:
 
     def _failed(self, what: str, why: Exception) -> NoReturn:
         """Ends the process: nothing is lost. What is the disk's fault is told as that."""
-        if told := files(why, self.settings.worker.state_dir / self.job.app_id):
+        if told := describe_state_error(why, self.settings.worker.state_dir / self.job.app_id):
             die(told)
         log.exception(what)
         die(what, error=repr(why))

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.environment_errors import files
+from driftline.pipeline.common.environment_errors import describe_state_error
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.kafka.dead_letters import Origin, letter
 from driftline.pipeline.ops import metrics
@@ -71,7 +71,7 @@ class Ledger:
             if then:
                 await then()
         except Exception as why:
-            if told := files(why, self._folder):
+            if told := describe_state_error(why, self._folder):
                 die(told)
             log.exception("a slice was not written")
             die("a slice was not written", error=repr(why))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 from driftline.pipeline.common.backoff import Backoff
-from driftline.pipeline.common.environment_errors import writable
+from driftline.pipeline.common.environment_errors import require_writable
 from driftline.pipeline.common.errors import UserError, patient
 from driftline.pipeline.common.exit_codes import EXIT_OWN_ERROR, EXIT_RESTART
 from driftline.pipeline.kafka import topics_admin
@@ -40,7 +40,7 @@ def run(settings: Settings, make: Callable[[Settings], Job], command: str = "wor
     again, and `make` makes of them what is judged by. Raises UserError for mistakes in them."""
     job = make(settings)
     home = settings.worker.state_dir / job.app_id
-    writable(home, "worker.state_dir")
+    require_writable(home, "worker.state_dir")
     with listen(settings.worker.bind, job.port, f"{command}.port") as listening:
         logs.start()
         _look(settings, job)

@@ -11,15 +11,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.environment_errors import files
+from driftline.pipeline.common.environment_errors import describe_state_error
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.pipeline.state.rows import (
     WHOLE_KEY,
     batch_size,
     ends_with_mark,
+    furthest,
     head_key,
-    newest,
     session_key,
 )
 from driftline.pipeline.worker import faust_seam
@@ -42,7 +42,7 @@ log = logging.getLogger("driftline.worker")
 def opening_failed(folder: Path, partition: int, why: Exception) -> None:
     """What the disk refuses ends the process with one line (nothing is lost); a file that another process holds is waited
     for by Faust, and told meanwhile."""
-    told = files(why, folder)
+    told = describe_state_error(why, folder)
     if told is None:
         return
     if "lock" not in str(why).lower():
@@ -141,7 +141,7 @@ class Rows:
             if (
                 have is not None
                 and value is not None
-                and newest(have, value) is have
+                and furthest(have, value) is have
                 and have != value
             ):
                 self.heal[partition, key] = have

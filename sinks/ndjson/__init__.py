@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from driftline.pipeline.common.environment_errors import place
+from driftline.pipeline.common.environment_errors import describe_os_error
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.records.topics import FINDINGS, Topic
 from driftline.sinks.base import Action, Busy, Receipt
@@ -74,6 +74,6 @@ def create(settings: NdjsonSettings, context: SinkContext) -> NdjsonSink:
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
     except OSError as error:
-        found = place(error) or Problem(error)
+        found = describe_os_error(error) or Problem(error)
         raise UserError(found.under(f"{context.name}.path")) from None
     return NdjsonSink(path)

@@ -119,7 +119,7 @@ def _due(store: Any) -> _Bench:
     for number in range(WHOLE):
         bench.partition.apply(
             SNAPSHOTS.name,
-            wire.join([snapshot(KEY.format(number), at - timedelta(hours=12))]),
+            wire.encode_batch([snapshot(KEY.format(number), at - timedelta(hours=12))]),
             10_000 + number,
         )
     bench.keep()

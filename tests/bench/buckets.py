@@ -80,9 +80,9 @@ def sweep(
         if sizes[home] > BATCH_BYTES:
             batch = waiting.pop(home)
             sizes.pop(home)
-            yield home, wire.join(batch), len(batch)
+            yield home, wire.encode_batch(batch), len(batch)
     for home, batch in waiting.items():
-        yield home, wire.join(batch), len(batch)
+        yield home, wire.encode_batch(batch), len(batch)
 
 
 def size() -> int:

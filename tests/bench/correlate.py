@@ -57,7 +57,9 @@ def many(own: DetectionEngine) -> DetectionEngine:
         object.__setattr__(twin, "id", f"{rule.id}-{number}")
         rules[twin.id] = twin
     return DetectionEngine(
-        DetectionSet(rules=rules, correlations=found.correlations, told=found.told).indexed()
+        DetectionSet(
+            rules=rules, correlations=found.correlations, documents=found.documents
+        ).indexed()
     )
 
 

@@ -58,7 +58,7 @@ def through(changes: Sequence[Change], watch: DetectionEngine | None = None) -> 
     store: dict[bytes, bytes | None] = {}
     partition = Partition(0, store.get, load(), watch=watch)
     every = [change.encode() for change in changes]
-    values = [wire.join(every[n : n + 100]) for n in range(0, len(every), 100)]
+    values = [wire.encode_batch(every[n : n + 100]) for n in range(0, len(every), 100)]
     began = time.thread_time()
     for offset, value in enumerate(values):
         partition.apply(topics.CHANGES.name, value, offset)

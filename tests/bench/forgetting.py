@@ -58,11 +58,13 @@ class Years:
             if self.random.random() > 0.1:
                 feed(
                     CHANGES.name,
-                    wire.join([change(at, uid=uid, kind="delete", action="DeleteKey").encode()]),
+                    wire.encode_batch(
+                        [change(at, uid=uid, kind="delete", action="DeleteKey").encode()]
+                    ),
                 )
                 feed(SNAPSHOTS.name, value(gone(at + 10, uid)))
         only_heard = f"arn:aws:kms:eu-west-1:111111111111:key/heard-{self.day}"
-        feed(CHANGES.name, wire.join([change(at, uid=only_heard).encode()]))
+        feed(CHANGES.name, wire.encode_batch([change(at, uid=only_heard).encode()]))
         read = [key(at + 10, self.random.random() < 0.7, uid=uid) for uid in self.alive]
         feed(SNAPSHOTS.name, value(*read))
         scope = Scope(provider="aws", account="111111111111", region="eu-west-1", type=TYPE)

@@ -57,7 +57,7 @@ class Line:
     def say(self, number: int, round_: int) -> None:
         value = buckets.snapshot(number, datetime.now(UTC), round_)
         home = partition(buckets.uid(number))
-        produce(self.out, self.delivery, SNAPSHOTS.name, wire.join([value]), partition=home)
+        produce(self.out, self.delivery, SNAPSHOTS.name, wire.encode_batch([value]), partition=home)
         self.out.poll(0)
 
     def stands(self, number: int, status: str) -> bool:

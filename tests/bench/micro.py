@@ -85,7 +85,7 @@ def _copy(bound: BoundRule, number: int) -> BoundRule:
 def judging(chosen: list[BoundRule], resource: dict[str, Any], now: int) -> Callable[[], Any]:
     """One judgement of a resource by some rules, to be measured."""
     rule_set = RuleSet(chosen)
-    return lambda: rule_set.judge(resource, {}, now)
+    return lambda: rule_set.evaluate(resource, {}, now)
 
 
 def median_us(work: Callable[[], Any], n: int = 400, rounds: int = ROUNDS) -> float:

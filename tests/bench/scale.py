@@ -51,7 +51,7 @@ def snapshot(uid: str, at: datetime) -> bytes:
 def rows() -> dict[bytes, bytes]:
     """The state rows of one key, as the core writes them."""
     one = Partition(0, lambda _: None, load())
-    one.apply(SNAPSHOTS.name, wire.join([snapshot(HOLE, START)]), 1)
+    one.apply(SNAPSHOTS.name, wire.encode_batch([snapshot(HOLE, START)]), 1)
     return {key: row for key, row in one.take().rows.items() if row}
 
 
@@ -95,7 +95,7 @@ def _cost(folder: Path, size: int) -> float:
         for number in chance.sample(range(size), min(SAMPLE, size)):
             uid = KEY.format(number)
             batches.setdefault(partition(uid), []).append(snapshot(uid, at))
-        values = {home: wire.join(elements) for home, elements in batches.items()}
+        values = {home: wire.encode_batch(elements) for home, elements in batches.items()}
         count = sum(map(len, batches.values()))
         began = time.thread_time()
         for home, value in values.items():

@@ -98,7 +98,7 @@ def test_a_reading_of_before_that_is_ahead_blocks_nothing() -> None:
 def test_healing_keeps_how_far_versions_have_come() -> None:
     """A sink has a restatement of a wrong time: what is right must be told above that, or it is never seen."""
     head = Head(seen_at=micros(minute(YEAR)), again_at=micros(minute(YEAR)))
-    healed = arrival.healed(State(head, Body({})), NOW)
+    healed = arrival.without_future_times(State(head, Body({})), NOW)
     assert (healed.head.seen_at, healed.head.again_at) == (0, micros(minute(YEAR)))
 
 

@@ -6,7 +6,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from driftline.pipeline.compare.diff import LONGEST, MOST, Hints, diff, policy
+from driftline.pipeline.compare.diff import (
+    MAX_PLACES,
+    MAX_VALUE_BYTES,
+    Hints,
+    canonical_policy,
+    diff,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -141,12 +147,12 @@ def test_statements_have_no_order() -> None:
 
 def test_what_is_no_policy_stays_as_it_is() -> None:
     values: list[Any] = [None, "text", [], {"Other": 1}]
-    assert [policy(value) for value in values] == values
+    assert [canonical_policy(value) for value in values] == values
 
 
 @pytest.mark.parametrize("statement", [5, [7]])
 def test_a_statement_that_is_none_stays_in_its_list(statement: Any) -> None:
-    assert policy({"Statement": statement}) == {
+    assert canonical_policy({"Statement": statement}) == {
         "Version": "2008-10-17", "Statement": statement if isinstance(statement, list) else [statement],
     }  # fmt: skip
 
@@ -186,8 +192,8 @@ def test_by_what_a_secret_was_recognized_is_no_drift() -> None:
 
 
 def test_what_is_too_much_is_told_short() -> None:
-    assert diff("x", {}, {"a": "y" * (LONGEST + 1)})[0]["after"]["omitted"] is True
-    many = {str(number): number for number in range(MOST + 1)}
+    assert diff("x", {}, {"a": "y" * (MAX_VALUE_BYTES + 1)})[0]["after"]["omitted"] is True
+    many = {str(number): number for number in range(MAX_PLACES + 1)}
     assert [one["path"] for one in diff("x", {}, many)] == ["/x"]
 
 

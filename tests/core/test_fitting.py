@@ -6,7 +6,7 @@ import orjson
 import pytest
 from driftline.pipeline.assess import outputs as saying
 from driftline.pipeline.model import Finding
-from driftline.pipeline.records.truncate import MOST, fitted
+from driftline.pipeline.records.truncate import MOST, truncate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ any_value = st.recursive(
 @given(any_value)
 def test_what_fits_is_as_it_was(inner: Any) -> None:
     finding = findings()["failed"] | {"evidence": [{"path": "config.x", "value": inner}]}
-    assert fitted(finding) == orjson.dumps(finding)
+    assert truncate(finding) == orjson.dumps(finding)
 
 
 @settings(max_examples=25, deadline=None)
@@ -36,7 +36,7 @@ def test_what_does_not_is_cut_and_marked(inner: Any, long: int, many: int) -> No
         "cause": "\0" * long,
         "evidence": [{"path": f"config.{n}", "value": [inner, "y" * 100]} for n in range(many)],
     }
-    said = fitted(finding)
+    said = truncate(finding)
     assert len(said) <= MOST
     told = Finding.model_validate_json(said)
     assert told.id == finding["id"]
@@ -48,11 +48,11 @@ def test_ids_are_never_cut() -> None:
     uid = "arn:" + "u" * 2044
     finding = findings()["failed"]
     finding["resource"] |= {"uid": uid, "tags": {"a": "t" * 5_000_000}}
-    assert orjson.loads(fitted(finding))["resource"]["uid"] == uid
+    assert orjson.loads(truncate(finding))["resource"]["uid"] == uid
 
 
 def test_the_stream_says_it_rather_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saying, "fitted", lambda document: fitted(document, 500))
+    monkeypatch.setattr(saying, "fitted", lambda document: truncate(document, 500))
     world = World()
     for minute, rotation in ((0, True), (60, False)):
         world.snapshot(key(minute, rotation=rotation))

@@ -89,7 +89,7 @@ BAD = {
 def test_one_bad_element_never_buries_its_batch(bad: bytes, place: int) -> None:
     good = [orjson.dumps(element(f"{UID}{n}")) for n in range(2)]
     p = partition()
-    p.apply(SNAPSHOTS.name, wire.join([*good[:place], bad, *good[place:]]), 1)
+    p.apply(SNAPSHOTS.name, wire.encode_batch([*good[:place], bad, *good[place:]]), 1)
     [dead] = p.take_dead()
     assert (dead.place, dead.value.strip()) == (place, bad.strip())
     assert dead.reason
@@ -225,7 +225,7 @@ def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
     p.shard._get = rows.get
     for number, batch in enumerate(batches):
         p.counts.clear()
-        p.apply(SNAPSHOTS.name, wire.join(batch), number)
+        p.apply(SNAPSHOTS.name, wire.encode_batch(batch), number)
         work = p.take()
         whole = any(dead.place == -1 for dead in work.dead)
         there = 0 if batch == [b""] else len(batch)  # a batch of nothing is one

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.compare.diff import Hints, diff
-from driftline.pipeline.compare.equivalence import policy, ports_of, same
+from driftline.pipeline.compare.equivalence import canonical_policy, canonical_ports, is_same
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,13 +147,17 @@ def test_spellings_of_a_statement(
     before: dict[str, Any], after: dict[str, Any], equal: bool
 ) -> None:
     one, other = pair(before, after)
-    assert (policy(one) == policy(other)) is equal
+    assert (canonical_policy(one) == canonical_policy(other)) is equal
 
 
 def test_the_oldest_version_need_not_be_written() -> None:
-    assert policy({"Statement": []}) == policy({"Version": "2008-10-17", "Id": "", "Statement": []})
-    assert policy({"Statement": []}) != policy({"Version": "2012-10-17", "Statement": []})
-    assert policy("no document") == "no document"
+    assert canonical_policy({"Statement": []}) == canonical_policy(
+        {"Version": "2008-10-17", "Id": "", "Statement": []}
+    )
+    assert canonical_policy({"Statement": []}) != canonical_policy(
+        {"Version": "2012-10-17", "Statement": []}
+    )
+    assert canonical_policy("no document") == "no document"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_the_oldest_version_need_not_be_written() -> None:
     ],
 )  # fmt: skip
 def test_a_value_as_text_and_none(one: Any, other: Any, equal: bool) -> None:
-    assert same(one, other) is same(other, one) is equal
+    assert is_same(one, other) is is_same(other, one) is equal
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_a_value_as_text_and_none(one: Any, other: Any, equal: bool) -> None:
     ],
 )
 def test_protocols_and_their_ports(written: Any, answered: Any) -> None:
-    assert ports_of(*written) == ports_of(*answered)
+    assert canonical_ports(*written) == canonical_ports(*answered)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +196,7 @@ def test_protocols_and_their_ports(written: Any, answered: Any) -> None:
      (("50", 0, 0), ("51", 0, 0))],
 )  # fmt: skip
 def test_other_protocols_and_ports_are_others(one: Any, other: Any) -> None:
-    assert ports_of(*one) != ports_of(*other)
+    assert canonical_ports(*one) != canonical_ports(*other)
 
 
 def test_what_changes_by_itself_at_a_peer_is_no_drift() -> None:

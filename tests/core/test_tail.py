@@ -5,19 +5,19 @@ from random import Random
 import pytest
 from driftline.pipeline.state.resource import Head
 from driftline.pipeline.state.rows import (
-    MARKED,
+    FIRST_VERSION_WITH_BATCH_END,
     NEVER,
     WHOLE_KEY,
     Position,
+    batch_end,
     encode,
     in_order,
-    whole,
 )
 from driftline.pipeline.worker import store
 from driftline.pipeline.worker.store import Entry, Tail
 
 ROW = encode(Head(), NEVER, Position())
-OLD = ROW[:28] + bytes([MARKED - 1]) + ROW[29:]
+OLD = ROW[:28] + bytes([FIRST_VERSION_WITH_BATCH_END - 1]) + ROW[29:]
 """Of a version that marked no ends."""
 
 
@@ -89,7 +89,7 @@ def test_rows_of_before_have_no_marks_and_count() -> None:
     learnt.clear()
     tail = Tail(learnt.extend)
     torn: list[Entry] = [(3, 10, b"b2", ROW), (3, 11, b"s2", None)]
-    new: list[Entry] = [(3, 12, b"b2", ROW), (3, 13, WHOLE_KEY, whole(1))]
+    new: list[Entry] = [(3, 12, b"b2", ROW), (3, 13, WHOLE_KEY, batch_end(1))]
     tail.take([*old, *torn, *new])
     assert (learnt, tail.end()) == ([*old, *new], [])
 
@@ -106,7 +106,7 @@ def test_in_a_compacted_changelog_the_gap_of_a_mark_is_as_good_as_the_mark() -> 
     """What is left of old batches counts, what was cut short right before the first whole one does not."""
     kept: list[Entry] = [(0, 2, b"b1", ROW), (0, 5, b"h1", ROW), (0, 6, b"b4", ROW)]
     torn: list[Entry] = [(0, 8, b"b2", ROW), (0, 9, b"h2", ROW)]
-    new: list[Entry] = [(0, 10, b"b3", ROW), (0, 11, b"h3", ROW), (0, 12, WHOLE_KEY, whole(2))]
+    new: list[Entry] = [(0, 10, b"b3", ROW), (0, 11, b"h3", ROW), (0, 12, WHOLE_KEY, batch_end(2))]
     learnt: list[Entry] = []
     tail = Tail(learnt.extend)
     tail.take([*kept, *torn, *new])
@@ -120,6 +120,6 @@ def test_a_compacted_changelog_fills_no_memory(monkeypatch: pytest.MonkeyPatch) 
     row = ROW.ljust(100, b"x")
     tail.take((0, 2 * n, b"h%d" % n, row) for n in range(95))
     assert len(learnt) == 88
-    tail.take([(0, 190, WHOLE_KEY, whole(0))])
+    tail.take([(0, 190, WHOLE_KEY, batch_end(0))])
     assert len(learnt) == 96
     assert tail.end() == []

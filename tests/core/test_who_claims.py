@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 from driftline.collectors.aws.events.record import issued
 from driftline.pipeline.model import Actor, Change
-from driftline.pipeline.people.identity import MappedPerson, People, identified, own, vouched
-from driftline.pipeline.people.session_chains import Session, on_issued, on_query, question
+from driftline.pipeline.people.identity import (
+    MappedPerson,
+    People,
+    identify,
+    vouched_names,
+    without_session_name,
+)
+from driftline.pipeline.people.session_chains import Session, on_issued, on_query, session_query
 from driftline.pipeline.settings.people_files import wrong
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,11 +49,11 @@ def taken(by: Actor, told: str, id: str = "e", role: str = ROLE) -> Change:
 
 def behind(copies: list[Change]) -> tuple[dict[str, Any], bool]:
     """Who is named for an event of the session, and whether its chain is broken."""
-    known: Session | None = on_query(None, question("arn:x", "ASIA1", 0)).session
+    known: Session | None = on_query(None, session_query("arn:x", "ASIA1", 0)).session
     for copy in copies:
         if (told := on_issued(known, copy)) is not None:
             known = told.session
-    answer = on_query(known, question("arn:x", "ASIA1", 0)).out[0]
+    answer = on_query(known, session_query("arn:x", "ASIA1", 0)).out[0]
     links = [link.model_dump(mode="json", exclude_none=True) for link in answer.links]
     actor = {
         "id": ROLE,
@@ -130,11 +136,11 @@ def test_a_credential_is_of_one_role() -> None:
 def test_what_a_caller_has_chosen_of_an_id_decides_nothing(id: str) -> None:
     """Another account is told a session's unique id, which ends with the name that its caller chose."""
     actor = Actor(id=id, type="account", account=A).model_dump(mode="json", exclude_none=True)
-    assert not any("ann" in name for name in vouched(actor))
-    assert own(id) == id.removesuffix("ann")
+    assert not any("ann" in name for name in vouched_names(actor))
+    assert without_session_name(id) == id.removesuffix("ann")
     assert wrong(id)
     assert People([MappedPerson("ann@example.com", [id])]).person(actor)["kind"] == UNKNOWN
-    seen = identified(actor)
+    seen = identify(actor)
     assert "ann" not in seen["principal"]
 
 

@@ -133,7 +133,7 @@ def change(at: float, who: str = "ann", uid: str = UID, **more: Any) -> Change:
 
 
 def value(*snapshots: Snapshot) -> bytes:
-    return wire.join([wire.encode_snapshot(snapshot) for snapshot in snapshots])
+    return wire.encode_batch([wire.encode_snapshot(snapshot) for snapshot in snapshots])
 
 
 class World(Fold):
@@ -146,7 +146,7 @@ class World(Fold):
         self.feed(CONTROL.name, tick(at))
 
     def change(self, *changes: Change) -> None:
-        self.feed(CHANGES.name, wire.join([change.encode() for change in changes]))
+        self.feed(CHANGES.name, wire.encode_batch([change.encode() for change in changes]))
 
     def heard(self, at: float) -> None:
         self.feed(CONTROL.name, heard(at))

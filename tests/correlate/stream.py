@@ -84,7 +84,7 @@ class Stream:
             return
         for element in wire.split(value):
             home = partition(wire.decode(element)["uid"])
-            self._put(self._assess[home], topic, wire.join([element]))
+            self._put(self._assess[home], topic, wire.encode_batch([element]))
 
     def _put(self, stage: Stage, topic: str, value: bytes) -> None:
         stage.waiting.append((topic, value, self._offset))

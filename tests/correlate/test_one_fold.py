@@ -249,7 +249,7 @@ def whole(chance: random.Random) -> list[tuple[datetime, str, bytes]]:
             who = chance.choice(("ann", "bea"))
             raw = {"eventName": "PutKey", "eventSource": "kms.amazonaws.com"}
             one = change(at, who, uid=uid, id=f"c{number}", raw=raw)
-            out.append((one.occurred_at, CHANGES.name, wire.join([one.encode()])))
+            out.append((one.occurred_at, CHANGES.name, wire.encode_batch([one.encode()])))
         else:
             read = gone(at, uid=uid) if chance.random() < 0.1 else key(at, rotation=chance.random() < 0.6, uid=uid)  # fmt: skip
             out.append((minute(at), SNAPSHOTS.name, value(read)))

@@ -253,7 +253,7 @@ def test_posture_is_with_the_event(content: DetectionEngine) -> None:
     raw = {"eventName": "CreateAccessKey", "eventSource": "iam.amazonaws.com", "requestParameters": {"userName": "x"}}  # fmt: skip
     state = world._partition.states.load(key(0).uid)
     known = content.known_of(state.body if state else None, None)
-    signals = [signal for _, signal in content.told(content.event(change(1, id="e1", raw=raw), known))]  # fmt: skip
+    signals = [signal for _, signal in content.event_signals(content.event(change(1, id="e1", raw=raw), known))]  # fmt: skip
     assert {Signal.model_validate(one).fields["open"][0] for one in signals} == {"t-rotation"}
 
 

@@ -18,7 +18,7 @@ from driftline.pipeline.people.session_chains import (
     MOST_ASKERS,
     PARTITIONS_ASK,
     on_query,
-    question,
+    session_query,
 )
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.counts import Occurrence
@@ -250,7 +250,7 @@ def answer(content: DetectionEngine, credential: str, by: Actor) -> bytes:
     told = opens(None, opened(credential, ROLES[0], by, 0))
     assert told
     me = MARK_KEYS[Alone(content).number].decode()
-    out = on_query(told.session, question(me, credential, 0)).out
+    out = on_query(told.session, session_query(me, credential, 0)).out
     return out[0].encode()
 
 
@@ -303,7 +303,9 @@ def test_of_one_session_so_many_events_are_followed(content: DetectionEngine, mo
 def test_resources_do_not_crowd_out_the_partitions_that_ask() -> None:
     told = None
     for name in (*PARTITIONS_ASK, *(f"arn:{n}" for n in range(2 * MOST_ASKERS))):
-        told = on_query(told.session if told else None, question(name, "ASIA1", micros(minute(1))))
+        told = on_query(
+            told.session if told else None, session_query(name, "ASIA1", micros(minute(1)))
+        )
     assert told
     assert len(told.session.askers) == MOST_ASKERS
     assert set(told.session.askers) >= PARTITIONS_ASK
@@ -312,4 +314,4 @@ def test_resources_do_not_crowd_out_the_partitions_that_ask() -> None:
 def test_the_answer_comes_where_the_events_are() -> None:
     for number, key in enumerate(MARK_KEYS):
         assert partition(key.decode()) == number
-        assert wire.change(question("x", "y", 0).encode()).uid == "session:y"
+        assert wire.change(session_query("x", "y", 0).encode()).uid == "session:y"

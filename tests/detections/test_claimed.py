@@ -38,7 +38,7 @@ def heard(content: DetectionEngine, changes: list[Change]) -> list[dict[str, Any
         signal
         for one in changes
         if not one.aside
-        for _, signal in content.told(content.event(one, {"known": True, "open": ["x"], "worst": "critical", "exposure": ["internet"]}))
+        for _, signal in content.event_signals(content.event(one, {"known": True, "open": ["x"], "worst": "critical", "exposure": ["internet"]}))
     ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from driftline.collectors.aws.places import places
 from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
-from driftline.pipeline.common.files import shipped
+from driftline.pipeline.common.files import load_shipped
 from driftline.pipeline.detections import load
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.rule import closure
@@ -32,7 +32,7 @@ FILES = sorted(path for folder in FOLDERS for path in folder.rglob("*.yml"))
 
 @cache
 def documents() -> list[tuple[Path, dict[str, Any]]]:
-    return [(path, shipped(path)) for path in FILES]
+    return [(path, load_shipped(path)) for path in FILES]
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ from driftline.pipeline.detections.engine import (
     groups,
 )
 from driftline.pipeline.detections.observed import foreign, of_change
-from driftline.pipeline.detections.rule import compiled
+from driftline.pipeline.detections.rule import compile_rule
 from driftline.pipeline.detections.values import EventView
 
-RULE = compiled({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
+RULE = compile_rule({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
 
 
 def one(*group_by: str, kind: Any = "value_count") -> Correlation:
@@ -122,9 +122,9 @@ def test_an_alert_without_the_group_of_a_correlation_above_is_not_its_hit(tmp_pa
         "state": "active",
         "resources": [],
     }
-    assert list(watch.above(told | {"group": {"g": "x"}})) == []
-    assert list(watch.above(told | {"group": {"g": "x", "h": ""}})) == []
-    assert len(list(watch.above(told | {"group": {"h": "y"}}))) == 1
+    assert list(watch.alert_signals(told | {"group": {"g": "x"}})) == []
+    assert list(watch.alert_signals(told | {"group": {"g": "x", "h": ""}})) == []
+    assert len(list(watch.alert_signals(told | {"group": {"h": "y"}}))) == 1
 
 
 TRUST = '{"Statement":[{"Effect":"Allow","Principal":%s,"Action":"sts:AssumeRole"}]}'

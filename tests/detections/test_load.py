@@ -73,14 +73,14 @@ def test_an_unknown_key_is_refused_with_the_nearest(tmp_path: Path) -> None:
 
 def test_a_key_twice_and_no_yaml(tmp_path: Path) -> None:
     found = loaded(tmp_path, yaml.safe_dump(RULE) + "level: low\n", "a: [", "5")
-    assert len(found.told) == 3
-    assert all(one.problems for one in found.told)
+    assert len(found.documents) == 3
+    assert all(one.problems for one in found.documents)
 
 
 def test_a_flood_of_documents_is_not_read_to_its_end(tmp_path: Path) -> None:
     found = loaded(tmp_path, "a: 1\n---\n" * (MOST_DOCUMENTS + 100))
-    assert len(found.told) == MOST_DOCUMENTS + 1
-    assert f":{2 * MOST_DOCUMENTS}:1: more than" in found.told[-1].problems[0]
+    assert len(found.documents) == MOST_DOCUMENTS + 1
+    assert f":{2 * MOST_DOCUMENTS}:1: more than" in found.documents[-1].problems[0]
 
 
 def test_the_same_id_twice(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from driftline.pipeline.detections import DetectionSet, EventView
 from driftline.pipeline.detections.match import SigmaRuleError
-from driftline.pipeline.detections.rule import compiled
+from driftline.pipeline.detections.rule import compile_rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +15,7 @@ LISTS = {"admins": ["root", "adm*"]}
 
 def rule(detection: dict[str, Any], id: str = "r") -> Any:
     data = {"title": "t", "id": id, "logsource": {"product": "aws"}, "detection": detection}
-    return compiled({k: v for k, v in data.items() if k != "id"} | {"name": id}, LISTS)
+    return compile_rule({k: v for k, v in data.items() if k != "id"} | {"name": id}, LISTS)
 
 
 def matches(item: dict[str, Any] | list[Any], event: dict[str, Any]) -> bool:

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from driftline.pipeline.detections.rule import closure, compiled
+from driftline.pipeline.detections.rule import closure, compile_rule
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.proof.detections.mutants import MOST_LISTED, survivors
 
 
 def told(detection: dict[str, Any], fires: list[dict[str, Any]], silent: list[dict[str, Any]]) -> list[str]:  # fmt: skip
-    rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
+    rule = compile_rule({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
     return [one.removeprefix("no example notices that ") for one in survivors(rule.trees, closure, [*map(EventView, fires)], [*map(EventView, silent)])]  # fmt: skip
 
 
@@ -38,7 +38,7 @@ def test_a_long_list_is_one() -> None:
     detection = {"s": {"a": [str(n) for n in range(MOST_LISTED + 1)]}, "condition": "s"}
     assert told(detection, [{"a": "3"}], [{"a": "z"}]) == []
     assert told(detection, [{"a": "3"}], []) == [f"`one of {MOST_LISTED + 1} values of a` always holds (add one that only it keeps silent)"]  # fmt: skip
-    rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
+    rule = compile_rule({"title": "t", "logsource": {"product": "aws"}, "detection": detection}, {})
     one_by_one = survivors(rule.trees, closure, [EventView({"a": "3"})], [EventView({"a": "z"})], MOST_LISTED + 1)  # fmt: skip
     assert len(list(one_by_one)) == MOST_LISTED
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from driftline.pipeline.detections import EventView, load
 from driftline.pipeline.detections.engine import DetectionEngine
-from driftline.pipeline.detections.rule import compiled
+from driftline.pipeline.detections.rule import compile_rule
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.settings.blocks import Settings
 from hypothesis import given
@@ -103,7 +103,7 @@ def test_what_matches_in_the_stream_was_possible_before(
 ) -> None:
     """Whatever of our own fields was not known yet."""
     selections, text = condition
-    rule = compiled({"title": "t", "logsource": {"product": "aws"}, "detection": selections | {"condition": text}}, {})  # fmt: skip
+    rule = compile_rule({"title": "t", "logsource": {"product": "aws"}, "detection": selections | {"condition": text}}, {})  # fmt: skip
     before = {k: v for k, v in event.items() if not k.startswith("driftline.") or k in known}
     if rule.matches(EventView(event)):
         assert rule.may_match(EventView(before))

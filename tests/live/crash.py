@@ -296,7 +296,7 @@ def transition(value: bytes) -> tuple[Any, ...] | None:
 
 def compare_files(arena: Arena) -> tuple[int, int]:
     """Each state file must hold just what the changelog held at the offset that the file names."""
-    from driftline.pipeline.state.rows import newest
+    from driftline.pipeline.state.rows import furthest
     from driftline.pipeline.worker.faust_seam import OFFSET_KEY
     from driftline.pipeline.worker.store import Tail
     from rocksdict import Options, Rdict
@@ -304,7 +304,7 @@ def compare_files(arena: Arena) -> tuple[int, int]:
     def fold(folded: dict[bytes, bytes], entries: list[Any]) -> None:
         for _, _, key, row in entries:
             have = folded.get(key)
-            folded[key] = row if have is None else newest(have, row)
+            folded[key] = row if have is None else furthest(have, row)
 
     history: dict[int, list[Any]] = {n: [] for n in range(PARTITIONS)}
     for message in read_all(arena.kafka, STATE.name):

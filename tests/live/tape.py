@@ -182,7 +182,7 @@ class Tape:
 
     @staticmethod
     def _batch(home: int, elements: list[bytes], ms: int) -> Record:
-        return Record(SNAPSHOTS.name, home, wire.join(elements), ms, len(elements))
+        return Record(SNAPSHOTS.name, home, wire.encode_batch(elements), ms, len(elements))
 
     def records(self) -> list[Record]:
         """In the order of their production."""

@@ -85,8 +85,8 @@ def test_from_a_bad_record_to_the_right_finding(site: Site) -> None:
     elements.insert(2, hostile)
     whole = b"[not json\x1b[2J" + b"x" * 70_000
     nested = b"[" * 70 + b"]" * 70
-    batch = site.say(SNAPSHOTS.name, wire.join(elements), partition=HOME)
-    bad = site.say(SNAPSHOTS.name, whole, wire.join([nested]), partition=HOME)
+    batch = site.say(SNAPSHOTS.name, wire.encode_batch(elements), partition=HOME)
+    bad = site.say(SNAPSHOTS.name, whole, wire.encode_batch([nested]), partition=HOME)
     tick = site.say(CONTROL.name, b'{"tick": 5, "exception": {}}', partition=3)
 
     wanted = {  # (topic, partition, offset, place): the bytes
@@ -155,9 +155,9 @@ def test_from_a_bad_record_to_the_right_finding(site: Site) -> None:
 def test_too_many_bad_records_are_a_bad_deploy(site: Site) -> None:
     uid = f"{UID}-bad-deploy"
     bad = wire.encode_snapshot(key(1)).replace(UID.encode(), b"")
-    site.say(SNAPSHOTS.name, *[wire.join([bad] * 40)] * 5, partition=HOME)
+    site.say(SNAPSHOTS.name, *[wire.encode_batch([bad] * 40)] * 5, partition=HOME)
     good = site.say(
-        SNAPSHOTS.name, wire.join([wire.encode_snapshot(key(1, uid=uid))]), partition=HOME
+        SNAPSHOTS.name, wire.encode_batch([wire.encode_snapshot(key(1, uid=uid))]), partition=HOME
     )
     supervised = site.worker("--supervise")
     wait_until(lambda: not supervised.child.running, PATIENCE, None, "its end")

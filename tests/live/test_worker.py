@@ -38,7 +38,7 @@ def sweep(site: Site, at: float, good: bool = True) -> None:
     for uid in UIDS:
         homes.setdefault(partition(uid), []).append(wire.encode_snapshot(key(at, good, uid=uid)))
     for number, elements in homes.items():
-        batches = [wire.join(elements[i : i + 20]) for i in range(0, len(elements), 20)]
+        batches = [wire.encode_batch(elements[i : i + 20]) for i in range(0, len(elements), 20)]
         site.say(SNAPSHOTS.name, *batches, partition=number)
 
 
@@ -80,7 +80,7 @@ def test_ready_metrics_logs_and_an_end_in_mid_flow(site: Site) -> None:
     assert first.metrics()["driftline_worker_partitions"] == PARTITIONS
 
     sweep(site, 1)
-    bad = site.say(SNAPSHOTS.name, wire.join([b'{"uid": "u\\u001b\\n", "type": "t", "provider": "aws", "account": "1", "region": "r"}']), partition=0)  # fmt: skip
+    bad = site.say(SNAPSHOTS.name, wire.encode_batch([b'{"uid": "u\\u001b\\n", "type": "t", "provider": "aws", "account": "1", "region": "r"}']), partition=0)  # fmt: skip
     site.say(CONTROL.name, tick(2), partition=0)
     wait_until(lambda: done([first]) == len(UIDS) + 1, PATIENCE, first.child, "the sweep")
     sample = first.metrics()
@@ -142,7 +142,7 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     row = bytearray(state_rows.encode(state.Head(), state_rows.NEVER, state_rows.Position()))
     row[28] = state_rows.STATE_VERSION + 1
     site.say(STATE.name, bytes(row), key=state_rows.head_key(uid), partition=home)
-    site.say(STATE.name, state_rows.whole(1), key=state_rows.WHOLE_KEY, partition=home)
+    site.say(STATE.name, state_rows.batch_end(1), key=state_rows.WHOLE_KEY, partition=home)
     site.say(CONTROL.name, tick(1), partition=home)
     worker = site.worker("--supervise")
     wait_until(lambda: not worker.child.running, PATIENCE, None, "its end")
@@ -152,7 +152,7 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     assert "starts again" not in log
     # For who comes next: as if nothing had been.
     site.say(STATE.name, None, key=state_rows.head_key(uid), partition=home)
-    site.say(STATE.name, state_rows.whole(1), key=state_rows.WHOLE_KEY, partition=home)
+    site.say(STATE.name, state_rows.batch_end(1), key=state_rows.WHOLE_KEY, partition=home)
 
 
 def test_an_unreachable_broker_is_told(site: Site) -> None:
@@ -237,7 +237,9 @@ def test_a_clock_that_is_killed_takes_no_time_away(site: Site) -> None:
     wait_until(lambda: worker.metrics()["driftline_worker_watermark_seconds"] > 0, PATIENCE, clock, "a tick")  # fmt: skip
     at = datetime.now(UTC)
     off = key(0, enabled=False, uid=uid).model_copy(update={"captured_at": at, "parts": [Part(name=name, captured_at=at) for name in ("rotation", "key")]})  # fmt: skip
-    site.say(SNAPSHOTS.name, wire.join([wire.encode_snapshot(off)]), partition=partition(uid))
+    site.say(
+        SNAPSHOTS.name, wire.encode_batch([wire.encode_snapshot(off)]), partition=partition(uid)
+    )
 
     def told() -> dict[str, Any]:
         return site.findings().get(finding_id("t-patient", uid), {})

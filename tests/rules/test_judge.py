@@ -34,8 +34,8 @@ def test_together_they_say_what_each_says_alone(type_: str) -> None:
             resource["config"] = parts | resource["config"]
             now = micros(datetime.fromisoformat(case.example.now))
             for hidden in ({}, {part: UnreadByExample() for part in case.example.unread}):
-                alone = [rules_.judge(resource, hidden, now)[0] for rules_ in one_by_one]
-                together = all_at_once.judge(resource, hidden, now)
+                alone = [rules_.evaluate(resource, hidden, now)[0] for rules_ in one_by_one]
+                together = all_at_once.evaluate(resource, hidden, now)
                 assert sorted(told(together)[::2]) == sorted(told(alone)[: len(rules)]), (
                     case.example.name
                 )
@@ -48,7 +48,7 @@ def test_one_that_errs_spoils_no_other() -> None:
         config = rule.file.examples.base["config"] | config
     config["policy"] = {"Statement": "not a policy"}
     resource = document(rules[0], cases(rules[0])[0].example) | {"config": config}
-    verdicts = RuleSet([bound(rule) for rule in rules]).judge(resource, {}, 0)
+    verdicts = RuleSet([bound(rule) for rule in rules]).evaluate(resource, {}, 0)
     by_rule = {verdict.rule.id: verdict.evaluation for verdict in verdicts}
     assert by_rule["aws-s3-bucket-policy-not-public"] == "unknown"
     assert by_rule["aws-s3-bucket-public-access-blocked"] in ("passed", "failed")

@@ -160,8 +160,8 @@ def test_a_function_never_sees_an_unread_parts_old_value() -> None:
     config = {"group": group, "prefix_lists": [listed("203.0.113.0/24")]}
     resource = {"uid": "u", "account": "111111111111", "config": config}
     rules = RuleSet([BoundRule(rule, "high", {})])
-    assert rules.judge(resource, {}, 0)[0].evaluation == "passed"
-    assert rules.judge(resource, {"prefix_lists": Denied()}, 0)[0].evaluation == "unknown"
+    assert rules.evaluate(resource, {}, 0)[0].evaluation == "passed"
+    assert rules.evaluate(resource, {"prefix_lists": Denied()}, 0)[0].evaluation == "unknown"
 
 
 class Denied:

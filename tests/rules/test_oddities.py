@@ -40,7 +40,9 @@ WORDS = re.compile(
 
 
 def said(rule: BoundRule, case: Case, resource: dict[str, Any]) -> Verdict:
-    return RuleSet([rule]).judge(resource, {}, micros(datetime.fromisoformat(case.example.now)))[0]
+    return RuleSet([rule]).evaluate(resource, {}, micros(datetime.fromisoformat(case.example.now)))[
+        0
+    ]
 
 
 def changed(value: Any, path: tuple[str, ...], odd: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.proof.rules.pinning import write
-from driftline.pipeline.proof.rules.sentences import told, unsaid
+from driftline.pipeline.proof.rules.sentences import render_examples, unsaid
 from driftline.pipeline.rulebook import Rule, load
 from driftline.pipeline.rulebook.rule import load_rule
 from driftline.pipeline.rulebook.shapes import builtin_shapes
-from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, fill, standard, worded
+from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, fill, format_list, standard
 from driftline.pipeline.rulebook.wording.sentence import Situation
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +67,7 @@ def test_every_failing_example_says_what_it_pins(rule: Rule) -> None:
     ],
 )
 def test_values_in_words(value: object, words: str | None) -> None:
-    assert worded(value) == words
+    assert format_list(value) == words
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_whatever_the_values_a_sentence_is_short_and_harmless(
     names = standard(resource)
     said = fill("{resource} in {account} and {region} is open to {x}, by {y}", names | given_)
     assert said is None or harmless(said)
-    assert (said is None) == any(worded(given_.get(one)) is None for one in ("x", "y"))
+    assert (said is None) == any(format_list(given_.get(one)) is None for one in ("x", "y"))
 
 
 @given(texts)
@@ -216,7 +216,9 @@ def test_sentences_are_written_into_the_file_and_nothing_else_of_it_changes(tmp_
             path.write_text(before)
             copy, problems = load_rule(path, builtin_shapes())
             assert copy is not None, problems
-            assert len(list(write(copy))) == sum(one.text is not None for one in told(copy))
+            assert len(list(write(copy))) == sum(
+                one.text is not None for one in render_examples(copy)
+            )
             assert path.read_text() == text
         again, _ = load_rule(path, builtin_shapes())
         assert again is not None

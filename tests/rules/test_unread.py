@@ -25,7 +25,7 @@ def bound(rule: Rule, **params: Any) -> BoundRule:
 
 
 def said(rule: BoundRule, resource: dict[str, Any], now: int, *unread: str) -> Verdict:
-    return RuleSet([rule]).judge(resource, {part: UnreadByExample() for part in unread}, now)[0]
+    return RuleSet([rule]).evaluate(resource, {part: UnreadByExample() for part in unread}, now)[0]
 
 
 @pytest.mark.parametrize("rule", SEVERAL, ids=lambda rule: rule.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.rulebook import Override, Rulebook, load
-from driftline.pipeline.rulebook.selection import selected
+from driftline.pipeline.rulebook.selection import select_rules
 
 from tests.shells.command import Command
 
@@ -86,7 +86,7 @@ def test_every_selection_keeps_something_of_each_name_or_is_refused() -> None:
     ids = [(), *((rule.id,) for rule in few), (few[0].id, few[-1].id)]
     for id, types, framework in itertools.product(ids, [(), (BUCKETS,), (QUEUES,), (BUCKETS, QUEUES)], frameworks):  # fmt: skip
         try:
-            kept = selected(rulebook, id, types, framework).rules
+            kept = select_rules(rulebook, id, types, framework).rules
         except UserError:
             continue
         assert set(id) <= {rule.id for rule in kept}
@@ -111,10 +111,10 @@ def test_a_rule_that_the_settings_disable_everywhere_is_named(
     others = [rule.id for rule in rules if rule.id != BUCKET][:1]
     for id in ([BUCKET], [BUCKET, *others]):
         if not off:
-            assert selected(rulebook, id).rules
+            assert select_rules(rulebook, id).rules
             continue
         with pytest.raises(UserError, match=r"rules\.overrides") as told:
-            selected(rulebook, id)
+            select_rules(rulebook, id)
         assert told.value.problems == (f"--rule {BUCKET}: {OFF}",)
 
 
@@ -122,10 +122,10 @@ def test_a_type_of_which_every_rule_is_disabled_is_named() -> None:
     rules = load().rules
     overrides = [Override(rule=rule.id, enabled=False) for rule in rules if rule.type == QUEUES]
     with pytest.raises(UserError) as told:
-        selected(Rulebook(rules, overrides), (), [BUCKETS, QUEUES])
+        select_rules(Rulebook(rules, overrides), (), [BUCKETS, QUEUES])
     assert told.value.problems == (f"--type {QUEUES}: {OFF}",)
     with pytest.raises(UserError, match=f"--rule .*: {re.escape(OFF)}"):
-        selected(Rulebook(rules, overrides), [overrides[0].rule])
+        select_rules(Rulebook(rules, overrides), [overrides[0].rule])
 
 
 def test_without_rules_nothing_is_scanned(driftline: Command, tmp_path: Path) -> None:

@@ -385,14 +385,14 @@ def test_whatever_the_system_refuses_anywhere_is_told_as_that(
     ],
 )  # fmt: skip
 def test_the_files_of_a_state(error: Exception, says: str | None) -> None:
-    text = mistakes.files(error, Path("/state"))
+    text = mistakes.describe_state_error(error, Path("/state"))
     assert (text is None) == (says is None)
     assert says is None or (text is not None and says in text and "/state" in text and "nothing is lost" in text)  # fmt: skip
 
 
 def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    mistakes.writable(tmp_path / "a" / "b", "worker.state_dir")
+    mistakes.require_writable(tmp_path / "a" / "b", "worker.state_dir")
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     assert list((tmp_path / "a" / "b").iterdir()) == []
     with pytest.raises(UserError):
-        mistakes.writable(Path("/proc/x"), "worker.state_dir")
+        mistakes.require_writable(Path("/proc/x"), "worker.state_dir")

@@ -7,7 +7,7 @@ import pytest
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SIGNALS, SNAPSHOTS
 from driftline.pipeline.settings.blocks import Kafka
-from driftline.pipeline.state.rows import newest
+from driftline.pipeline.state.rows import furthest
 from driftline.pipeline.worker.origins import BASE, Origins
 
 IDS = {"snapshots": "S1", "control": "C1", "app-state-changelog": "L1"}
@@ -43,7 +43,7 @@ def test_another_topic_is_refused_with_what_to_do() -> None:
 def test_one_that_is_accepted_goes_on_beyond_the_old_ones_offsets() -> None:
     first = row()
     second = row("S2", before=first, snapshots="S2")
-    assert newest(first, second) is second
+    assert furthest(first, second) is second
     then = origins("S2", snapshots="S2")
     assert then.learn(3, second) == []
     assert then.place(3, "snapshots", 0) == BASE

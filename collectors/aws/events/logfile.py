@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import msgspec
 from driftline.collectors.aws.events import origin
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.common.files import unpacked
+from driftline.pipeline.common.files import read_unpacked
 from driftline.pipeline.records import codec as wire
 
 MOST_UNPACKED = 128_000_000
@@ -53,7 +53,7 @@ def records(
 
     Raises Malformed where it is no log file, is cut off, or unpacks to more than `most` bytes."""
     try:
-        data = unpacked(file, most)
+        data = read_unpacked(file, most)
     except (OSError, EOFError, zlib.error) as error:
         raise Malformed(f"no log file of CloudTrail, or not whole: {str(error)[:200]}") from None
     account = origin.account_of(key)

@@ -155,7 +155,7 @@ class ChangeReader:
         data = _json(keep)
         if len(data) > 2 * MOST_BYTES:
             raise Malformed(f"{NO_RECORD}: {len(data)} bytes (known are {MOST_BYTES})")
-        wire.shallow(data, wire.MAX_DEPTH - wire.WRAPPED)
+        wire.check_depth(data, wire.MAX_DEPTH - wire.WRAPPED)
         return self.redactor.event(keep, places())
 
     def _touched(self, record: Record) -> Iterator[tuple[RowMatch, str, str, None]]:

@@ -29,14 +29,14 @@ class EventProducer:
             homes.setdefault(partition(change.uid), []).append(change.encode())
         for home, elements in homes.items():
             for some in _split(elements):
-                self._produce(CHANGES.name, wire.join(some), partition=home)
+                self._produce(CHANGES.name, wire.encode_batch(some), partition=home)
 
     def reads(self, reads: Iterable[Read]) -> None:
         for read in reads:
             self._produce(READS.name, read.encode(), key=read.uid.encode())
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        value = wire.join([wire.encode_snapshot(snapshot)])
+        value = wire.encode_batch([wire.encode_snapshot(snapshot)])
         self._produce(SNAPSHOTS.name, value, partition=partition(snapshot.uid))
 
     def bury(self, source: str, reason: str, body: bytes) -> None:

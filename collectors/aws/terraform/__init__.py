@@ -13,8 +13,8 @@ from driftline.collectors.aws.terraform.marks import ABSENT, at, path_of
 from driftline.collectors.aws.terraform.owners import OwnerUnknown
 from driftline.collectors.aws.terraform.principals import PARTS, SHARED, Principals
 from driftline.collectors.aws.terraform.reader import CompareOptions, TerraformReader
-from driftline.pipeline.common.files import shipped
-from driftline.pipeline.compare.equivalence import nothing, parsed
+from driftline.pipeline.common.files import load_shipped
+from driftline.pipeline.compare.equivalence import is_empty, parse_document
 from driftline.pipeline.model import Baseline
 
 FILE = Path(__file__).with_name("mapping.yaml")
@@ -44,7 +44,7 @@ class TerraformResult:
 @cache
 def mapping() -> dict[str, dict[str, Any]]:
     """The rows, by Terraform type."""
-    rows: list[dict[str, Any]] = shipped(FILE)
+    rows: list[dict[str, Any]] = load_shipped(FILE)
     return {row["terraform"]: row for row in rows}
 
 
@@ -161,17 +161,17 @@ def _compared(reader: TerraformReader, one: Resource, text: str, computed: froze
 
 def _value(value: Any, translated: Mapping[Any, Any]) -> Any:
     """A value as it is read; what code empties is expected not to be there."""
-    if value is ABSENT or (nothing(value) and not isinstance(value, list)):
+    if value is ABSENT or (is_empty(value) and not isinstance(value, list)):
         value = None
     key = str(value).lower() if isinstance(value, bool | int) else value
     return translated.get(key, value) if translated and isinstance(key, str) else value
 
 
 def _document(reader: TerraformReader, one: Resource, uid: str, type_: str, pointer: str, attribute: str) -> None:  # fmt: skip
-    document = parsed(one.values.get(attribute))
+    document = parse_document(one.values.get(attribute))
     if isinstance(document, dict | list):
         reader.expect(uid, type_, one, pointer, document)
-    elif nothing(document):
+    elif is_empty(document):
         reader.expect(uid, type_, one, pointer, None)
     else:
         reader.skip(one, "no JSON", attribute)
@@ -184,7 +184,7 @@ def _rest(reader: TerraformReader, one: Resource, told: set[str]) -> None:
     names = set(block.expressions if block else ())
     for name, value in one.values.items():
         blocks = isinstance(value, list) and any(isinstance(item, dict) for item in value)
-        if blocks or (block is None and not nothing(value) and value is not False):
+        if blocks or (block is None and not is_empty(value) and value is not False):
             names.add(name)
     if left := names - told:
         reader.skip(one, "attributes that are not compared", *left)

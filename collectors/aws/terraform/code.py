@@ -9,7 +9,13 @@ from typing import Any
 
 import orjson
 from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
-from driftline.pipeline.compare.equivalence import nothing, parsed, policy, ports_of, scalar
+from driftline.pipeline.compare.equivalence import (
+    canonical_policy,
+    canonical_ports,
+    is_empty,
+    parse_document,
+    scalar,
+)
 
 _PLACE = re.compile(r"[:/]")
 """What ARNs, URLs and ranges of addresses have. Any other value may be one that a condition only asks about (`var.environment
@@ -143,7 +149,7 @@ class Code:
                 return ValueSource.UNSET
             if alike(found[0], planned):
                 return ValueSource.SET
-            if all(isinstance(parsed(one), dict) for one in (found[0], planned)):
+            if all(isinstance(parse_document(one), dict) for one in (found[0], planned)):
                 return ValueSource.KEPT  # one document is taken as it is
             if not computed and (form := _form(found[0])) and form == _form(planned):
                 return ValueSource.UNSURE
@@ -171,7 +177,7 @@ class Code:
         """Whether a planned block can be this one of code."""
         for name, value in there.items():
             said = self.said(block, (name,), value, computed=False, key=key)
-            if not (said is ValueSource.SET or (said is ValueSource.UNSET and (nothing(value) or value is False))):  # fmt: skip
+            if not (said is ValueSource.SET or (said is ValueSource.UNSET and (is_empty(value) or value is False))):  # fmt: skip
                 return False
         return True
 
@@ -259,8 +265,10 @@ def _speaks(reference: str, value: Any, planned: Any) -> bool:
         return first not in _OWN and len(steps) > (2 if first == "data" else 1)
     if value is None or isinstance(value, bool):
         return False
-    whole = {scalar(one) for one in _scalars(None if planned is ABSENT else parsed(planned))}
-    own = [scalar(one) for one in _scalars(parsed(value))]
+    whole = {
+        scalar(one) for one in _scalars(None if planned is ABSENT else parse_document(planned))
+    }
+    own = [scalar(one) for one in _scalars(parse_document(value))]
     made = first not in (*_OWN, "data")
     return bool(own) and all(
         (made and one in whole) or (_PLACE.search(one) and any(one in text for text in whole))
@@ -297,13 +305,13 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    value = policy(parsed(value))
+    value = canonical_policy(parse_document(value))
     if isinstance(value, dict):
         if "protocol" in value:  # of a security group's rule
-            protocol, ports = ports_of(value["protocol"], value.get("from_port"), value.get("to_port"))  # fmt: skip
+            protocol, ports = canonical_ports(value["protocol"], value.get("from_port"), value.get("to_port"))  # fmt: skip
             value = value | {"protocol": protocol, "from_port": None, "to_port": ports}
         pairs = ((key, _plain(item)) for key, item in value.items())
-        return {key: item for key, item in pairs if not nothing(item) and item != "false"}
+        return {key: item for key, item in pairs if not is_empty(item) and item != "false"}
     if isinstance(value, list):
         return sorted((_plain(item) for item in value), key=lambda one: orjson.dumps(one, option=orjson.OPT_SORT_KEYS))  # fmt: skip
-    return None if nothing(value) else scalar(value).lower()
+    return None if is_empty(value) else scalar(value).lower()

@@ -75,7 +75,7 @@ def as_written(path: Path) -> Iterator[None]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        text = files.data(path, LARGEST)
+        text = files.read_bytes(path, LARGEST)
         if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # PowerShell's >
             text = text.decode("utf-16").encode()
         data = wire.decode(text.removeprefix(codecs.BOM_UTF8), LARGEST)

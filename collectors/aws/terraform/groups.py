@@ -6,7 +6,7 @@ from typing import Any
 
 from driftline.collectors.aws.terraform.document import Resource
 from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, TerraformReader
-from driftline.pipeline.compare.equivalence import network, ports_of
+from driftline.pipeline.compare.equivalence import canonical_network, canonical_ports
 
 APART = {
     "aws_security_group_rule": "",
@@ -123,15 +123,17 @@ def permissions(rules: Iterable[Mapping[str, Any]], group_arn: str) -> list[dict
     account, own = group_arn.split(":")[4], group_arn.rsplit("/", 1)[-1]
     out: dict[tuple[str, Any], dict[str, Any]] = {}
     for rule in rules:
-        protocol, ports = ports_of(rule.get("protocol"), rule.get("from_port"), rule.get("to_port"))
+        protocol, ports = canonical_ports(
+            rule.get("protocol"), rule.get("from_port"), rule.get("to_port")
+        )
         one = out.setdefault((protocol, tuple(ports or ())), {
             "IpProtocol": protocol, **(dict(zip(("FromPort", "ToPort"), ports, strict=True)) if ports else {}),
             "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": [], "UserIdGroupPairs": [],
         })  # fmt: skip
         about = {"Description": rule["description"]} if rule.get("description") else {}
         elements = [
-            *(("IpRanges", {"CidrIp": network(cidr)}) for cidr in rule.get("cidr_blocks") or ()),
-            *(("Ipv6Ranges", {"CidrIpv6": network(cidr)}) for cidr in rule.get("ipv6_cidr_blocks") or ()),
+            *(("IpRanges", {"CidrIp": canonical_network(cidr)}) for cidr in rule.get("cidr_blocks") or ()),
+            *(("Ipv6Ranges", {"CidrIpv6": canonical_network(cidr)}) for cidr in rule.get("ipv6_cidr_blocks") or ()),
             *(("PrefixListIds", {"PrefixListId": id}) for id in rule.get("prefix_list_ids") or ()),
         ]  # fmt: skip
         for text in (*(rule.get("security_groups") or ()), *([own] if rule.get("self") else ())):

@@ -8,7 +8,7 @@ from typing import Any
 from driftline.collectors.aws.terraform.document import Resource
 from driftline.collectors.aws.terraform.owners import OwnerUnknown
 from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, TerraformReader
-from driftline.pipeline.compare.equivalence import parsed
+from driftline.pipeline.compare.equivalence import parse_document
 from driftline.pipeline.compare.paths import escaped
 
 KINDS = {"role": "AWS::IAM::Role", "user": "AWS::IAM::User", "group": "AWS::IAM::Group"}
@@ -81,7 +81,7 @@ class Principals:
                 self._inline(own, own.one, name, block.get("policy"))
 
     def _inline(self, own: Principal, by: Resource, name: str, policy: Any) -> None:
-        document = parsed(policy)
+        document = parse_document(policy)
         if not isinstance(document, dict):
             own.unknown["inline"] = f"the policy {name} of {by.address} is no JSON"
             self.reader.skip(by, "no JSON", "policy")

@@ -10,7 +10,7 @@ from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, key_of, m
 from driftline.collectors.aws.terraform.owners import ResourceOwners
 from driftline.collectors.redact import hides
 from driftline.pipeline.common.wildcards import matches
-from driftline.pipeline.compare.equivalence import nothing
+from driftline.pipeline.compare.equivalence import is_empty
 
 UNSET = "not set by code"
 UNSHOWN = "not set by code, or by a dynamic block, which a plan does not show (--sets ADDRESS.ATTRIBUTE says that it is)"
@@ -138,7 +138,7 @@ class TerraformReader:
 def _unset(planned: Any, dynamic: bool) -> str | None:
     """What is told of a value that code does not set; None where there is none. `dynamic`: it is in a block that the code
     does not show."""
-    if planned is ABSENT or nothing(planned) or planned is False:
+    if planned is ABSENT or is_empty(planned) or planned is False:
         return None
     blocks = isinstance(planned, list) and any(isinstance(one, dict) for one in planned)
     return UNSHOWN if blocks or dynamic else UNSET

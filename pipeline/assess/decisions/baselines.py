@@ -13,10 +13,10 @@ from driftline.pipeline.assess.merge import EVERYTHING
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff
-from driftline.pipeline.compare.equivalence import parsed, same
+from driftline.pipeline.compare.equivalence import is_same, parse_document
 from driftline.pipeline.compare.paths import escaped, steps, value_at
 from driftline.pipeline.model import Baseline, micros
-from driftline.pipeline.people.identity import vouched
+from driftline.pipeline.people.identity import vouched_names
 from driftline.pipeline.rulebook import BoundRule, Verdict
 from driftline.pipeline.rulebook.baseline_rules import STANDING
 from driftline.pipeline.state.resource import Body, KnownBaseline, UnreadPart
@@ -92,7 +92,7 @@ def applying_until(one: KnownBaseline, body: Body) -> int:
 
 
 def _applied(appliers: Sequence[str], actor: Mapping[str, Any]) -> bool:
-    names = vouched(actor)
+    names = vouched_names(actor)
     return any(matches(pattern, name) for pattern in appliers for name in names)
 
 
@@ -144,10 +144,10 @@ def differences(
     for pointer in sorted(expect):
         dotted = ".".join(steps(pointer))
         ought, actual = expect[pointer], value_at(config, steps(pointer))
-        if same(ought, actual):
+        if is_same(ought, actual):
             continue
         if isinstance(ought, str) != isinstance(actual, str):
-            ought, actual = parsed(ought), parsed(actual)
+            ought, actual = parse_document(ought), parse_document(actual)
         for change in diff(dotted, ought, actual, hints):
             yield change | {"path": pointer + change["path"].removeprefix(f"/{escaped(dotted)}")}
 

@@ -52,7 +52,7 @@ class Growth:
         if self._left < 0:
             raise _TooMuch
         document = _put(self._document, self._path, value)
-        return self._rules.judge(document, {}, self._at)[0].evaluation == "failed"
+        return self._rules.evaluate(document, {}, self._at)[0].evaluation == "failed"
 
     def _value(self, where: Where, old: Any, new: Any, base: Any) -> bool:
         """`base`: the whole value, with `new` at that place of it."""

@@ -10,7 +10,7 @@ import msgspec
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.decisions.growth import Growth
-from driftline.pipeline.compare.diff import Hints, diff, policy
+from driftline.pipeline.compare.diff import Hints, canonical_policy, diff
 from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.people.identity import People
 from driftline.pipeline.rulebook import BoundRule, RuleSet
@@ -127,7 +127,7 @@ def worse(
             if changes and not _passes_without(path, bound, body, at):
                 return True
             continue
-        form = policy if dotted in hints.policies else _itself
+        form = canonical_policy if dotted in hints.policies else _itself
         document = {**body.resource, "config": body.config}
         if Growth(bound, document, path.split("."), at).grown(form(old[0]), form(value[0])):
             return True
@@ -149,7 +149,7 @@ def _passes_without(path: str, bound: BoundRule, body: Body, at: int) -> bool:
         holder[steps[-1]] = type(value)()
     else:
         holder.pop(steps[-1], None)
-    return RuleSet([bound]).judge(document, {}, at)[0].evaluation == "passed"
+    return RuleSet([bound]).evaluate(document, {}, at)[0].evaluation == "passed"
 
 
 def _itself(value: Any) -> Any:

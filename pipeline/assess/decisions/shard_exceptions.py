@@ -13,7 +13,7 @@ from driftline.pipeline.common.wildcard_index import PatternIndex
 from driftline.pipeline.model import RiskException
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
-from driftline.pipeline.state.resource import DUE_NOW, Accepted
+from driftline.pipeline.state.resource import DUE_NOW, KnownExceptions
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, NEVER, Position
 
 MOST_ROW = limits.EXCEPTIONS
@@ -31,7 +31,7 @@ class Accepting:
         options: AssessOptions,
     ) -> None:
         stored = row(EXCEPTIONS_KEY)
-        known = resource_state.decode_accepted(stored) if stored else Accepted()
+        known = resource_state.decode_accepted(stored) if stored else KnownExceptions()
         records = [*options.exceptions.kept(0), *known.exceptions]
         self._book = ExceptionIndex(map(RiskException.model_validate, records))
         self.options = replace(options, exceptions=self._book)
@@ -71,7 +71,7 @@ class Accepting:
             return
         self._fresh = False
         asking = [*self._sought.patterns(), *self._waiting]
-        row = rows.encode(Accepted(self._book.kept(now), asking), NEVER, self._told)
+        row = rows.encode(KnownExceptions(self._book.kept(now), asking), NEVER, self._told)
         self._bytes = len(row)
         self._put(EXCEPTIONS_KEY, row, NEVER, "")
         for uid in sorted(self._exact):

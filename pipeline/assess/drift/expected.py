@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.model.stream import Tool
-from driftline.pipeline.people.identity import vouched
+from driftline.pipeline.people.identity import vouched_names
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -81,7 +81,9 @@ class Expected(BaseModel):
         return (
             (
                 not self.actors
-                or any(matches(pattern, id) for pattern in self.actors for id in vouched(actor))
+                or any(
+                    matches(pattern, id) for pattern in self.actors for id in vouched_names(actor)
+                )
             )
             and (not self.tools or actor.get("tool", "unknown") in self.tools)
             and self._about(resource)

@@ -12,7 +12,7 @@ from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook.baseline_rules import StandingRule
 from driftline.pipeline.rulebook.cel.expression import TAGS
 from driftline.pipeline.rulebook.ruleset import EVERYTHING
-from driftline.pipeline.rulebook.wording.phrases import clean, fill, standard, worded
+from driftline.pipeline.rulebook.wording.phrases import clean, fill, format_list, standard
 from driftline.pipeline.rulebook.wording.sentence import Situation
 from driftline.pipeline.state.resource import State
 
@@ -150,4 +150,4 @@ def _differs(kind: str, finding: dict[str, Any], own: dict[str, str]) -> str | N
 def _value(value: Any) -> str:
     if value is None:
         return "absent"
-    return worded(value) or ("another value" if value else "empty")
+    return format_list(value) or ("another value" if value else "empty")

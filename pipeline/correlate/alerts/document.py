@@ -7,7 +7,7 @@ from typing import Any
 from driftline.pipeline.correlate.alerts.names import FIELDS, AlertNames
 from driftline.pipeline.correlate.alerts.sentence import sentence
 from driftline.pipeline.correlate.alerts.span import Run
-from driftline.pipeline.detections.correlations import Correlation, ours
+from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.model.finding import SEVERITIES
 
@@ -19,7 +19,7 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
         "severity": one.level if one.level in SEVERITIES else "medium",
         "state": said["state"], "revision": said["revision"], "tags": list(one.tags),
         "group": dict(zip(one.group_by, group.split("\n"), strict=False)) if one.group_by else {},
-        "next": ours(one.about).get("next", ""),
+        "next": driftline_block(one.about).get("next", ""),
         "description": str(one.about.get("description", "")),
         "false_positives": [str(text) for text in one.about.get("falsepositives") or ()],
     }  # fmt: skip

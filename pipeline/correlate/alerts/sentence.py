@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from driftline.pipeline.common.plural import number_of
-from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, worded
+from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, format_list
 
 UNKNOWN = "unknown"
 """A tool of which nothing is known."""
@@ -36,7 +36,7 @@ def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
         ("on", alert["resources"]),
         ("in account", accounts or [alert["group"].get("driftline.account")]),
     ):
-        if words := worded([name for name in names if name], width, items):
+        if words := format_list([name for name in names if name], width, items):
             yield f"{word} {words}{_more(word, alert, width)}"
     least = "at least " if alert.get("capped") else ""
     yield least + number_of(alert["count"], "event")
@@ -51,7 +51,7 @@ def _more(word: str, alert: Mapping[str, Any], width: int) -> str:
     if word != "by" or len(alert["actors"]) != 1:
         return ""
     by = [step for step in alert["story"] if step.get("who")]
-    said = [f"as {worded(step['as'], width)}" for step in by if step.get("as")][:1]
+    said = [f"as {format_list(step['as'], width)}" for step in by if step.get("as")][:1]
     said += [str(step["known"]) for step in by if step.get("known")][:1]
     return f" ({', '.join(said)})" if said else ""
 

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, get_args, get_origin
 
 from driftline.pipeline.common.yaml_source import nearest
-from driftline.pipeline.detections.correlations import Correlation, ours
-from driftline.pipeline.detections.match import test
+from driftline.pipeline.detections.correlations import Correlation, driftline_block
+from driftline.pipeline.detections.match import compile_test
 from driftline.pipeline.detections.rule import OWN, OWN_FIELDS, Detection, comparisons, fields_of
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model.finding import Finding
@@ -37,7 +37,7 @@ IDENTITY = frozenset({
 })  # fmt: skip
 """Every name below `userIdentity`."""
 MADE: dict[type[BaseModel], tuple[str, ...]] = {Actor: ("principal",), Person: ("distinct",)}
-"""What events have beside the fields of a model (driftline.pipeline.people.identity.identified)."""
+"""What events have beside the fields of a model (driftline.pipeline.people.identity.identify)."""
 SEEN = "if you have seen the event, list it in driftline: {undocumented: […]}"
 STEPS = frozenset({"items", "member", "tag", "content"})
 """Of lists, in the parameters of some requests."""
@@ -107,7 +107,7 @@ def _sources(tree: Any) -> tuple[str, ...]:
 def _meant(
     tree: ConditionFieldEqualsValueExpression, sources: Sequence[str], knows: KnownCalls
 ) -> Iterator[tuple[str, str]]:
-    holds, nothing = test(tree.value), EventView({})
+    holds, nothing = compile_test(tree.value), EventView({})
     for source in sources:
         for name in sorted(knows.names(source)):
             if any(
@@ -131,12 +131,12 @@ def problems(rule: Detection, knows: KnownCalls, types: Collection[str]) -> Iter
             and type not in types
         ):
             yield f"{one.field}: no type {type!r}{nearest(type, types)}"
-    for name in ours(rule.about).get("group-by") or ():
+    for name in driftline_block(rule.about).get("group-by") or ():
         yield from _group(rule, str(name), knows)
 
 
 def _unknown_sources(rule: Detection, knows: KnownCalls) -> Iterator[str]:
-    seen = ours(rule.about).get("undocumented") or ()
+    seen = driftline_block(rule.about).get("undocumented") or ()
     for one in comparisons(rule.trees):
         if one.field == "eventSource" and "*" not in (text := str(one.value)):
             label, _, rest = text.partition(".")
@@ -148,7 +148,7 @@ def _unknown_sources(rule: Detection, knows: KnownCalls) -> Iterator[str]:
 
 
 def _unknown_calls(rule: Detection, knows: KnownCalls) -> Iterator[str]:
-    seen = ours(rule.about).get("undocumented") or ()
+    seen = driftline_block(rule.about).get("undocumented") or ()
     for one in asked(rule, knows):
         known = {name for source in one.sources for name in knows.names(source)}
         if one.calls or not all(map(knows.names, one.sources)) or not known:

@@ -13,13 +13,13 @@ from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
-from driftline.pipeline.detections.correlations import Correlation, ours
+from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.observed import SOURCES, ObservedEvent, user_named
 from driftline.pipeline.detections.rule import OWN, Detection, closure
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model import from_micros, to_micros
-from driftline.pipeline.people.identity import identified
+from driftline.pipeline.people.identity import identify
 from driftline.pipeline.proof.detections.mutants import survivors
 
 BEGIN = 1_700_000_000_000_000
@@ -131,7 +131,7 @@ def _source(rule: Detection) -> tuple[str, str]:
 
 
 def _examples(about: Mapping[str, Any]) -> Mapping[str, Any]:
-    found = ours(about).get("examples")
+    found = driftline_block(about).get("examples")
     return found if isinstance(found, dict) else {}
 
 
@@ -177,7 +177,7 @@ def _fires(id: str, steps: list[dict[str, Any]], watch: DetectionEngine) -> bool
                     "id": run.id, "rule": correlation, "at": from_micros(run.at), "count": run.count, "resources": [], "state": "active",
                     "group": dict(zip(one.group_by, group.split("\n"), strict=True)),
                 }  # fmt: skip
-                waiting += [signal for _, signal in watch.above(alert)]
+                waiting += [signal for _, signal in watch.alert_signals(alert)]
     return False
 
 
@@ -189,7 +189,7 @@ def as_watched(own: Mapping[str, Any], watch: DetectionEngine) -> dict[str, Any]
         plain = {"type": "unknown", **{k: v for k, v in actor.items() if k != "person"}}
         if given.get("id"):
             plain["person"] = {"kind": "user", **given}
-        found = identified(plain, watch.people)
+        found = identify(plain, watch.people)
         out["actor"] = {**found, "person": found["person"] | given}
     out.setdefault("target", own.get("uid"))
     if ":user/" in str(own.get("uid")):

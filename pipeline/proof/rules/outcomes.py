@@ -7,7 +7,7 @@ from typing import Any
 from driftline.pipeline.rulebook.cel import syntax_tree as ast
 from driftline.pipeline.rulebook.cel.expression import Expression
 from driftline.pipeline.rulebook.cel.functions import UNREAD
-from driftline.pipeline.rulebook.cel.unread import rewritten
+from driftline.pipeline.rulebook.cel.unread import rewrite_unread
 
 Outcomes = frozenset[bool | None]
 """True and False stand for any known value where the expression is no condition; None for an answer that is not known."""
@@ -20,8 +20,8 @@ LAZY = {"or", "orValue"}
 
 def can_answer(when: Expression | None, must: Expression, part: str) -> bool:
     """Whether a rule can say something else than unknown with that part unread."""
-    applies = ALWAYS if when is None else _outcomes(rewritten(when, frozenset({part})).expr)
-    holds = _outcomes(rewritten(must, frozenset({part})).expr)
+    applies = ALWAYS if when is None else _outcomes(rewrite_unread(when, frozenset({part})).expr)
+    holds = _outcomes(rewrite_unread(must, frozenset({part})).expr)
     return False in applies or (True in applies and holds != UNKNOWN)
 
 

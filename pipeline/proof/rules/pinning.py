@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
-from driftline.pipeline.proof.rules.sentences import told
+from driftline.pipeline.proof.rules.sentences import render_examples
 from driftline.pipeline.rulebook.rule import Rule
 
 
@@ -13,7 +13,7 @@ def write(rule: Rule) -> Iterator[str]:
     """Writes `says` where it is missing or another; a line for each that it has written."""
     text = rule.path.read_text("utf-8")
     edits: list[tuple[int, int, str]] = []
-    for node, one in zip(_failed(yaml.compose(text)), told(rule), strict=False):
+    for node, one in zip(_failed(yaml.compose(text)), render_examples(rule), strict=False):
         if one.text is None or one.example.says == one.text:
             continue
         edits.append(_edit(node, one.text))

@@ -71,7 +71,7 @@ def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
     asked = copy.copy(bound)
     asked.params = bound.params | example.params
     resource = document(rule, example)
-    verdict = RuleSet([asked]).judge(
+    verdict = RuleSet([asked]).evaluate(
         resource, unread, now, example.previous, changes(example, resource)
     )[0]
     return verdict.evaluation, f"{verdict.detail} {verdict.error}".strip()

@@ -20,7 +20,7 @@ class ExampleSentence(NamedTuple):
     template: int = -1
 
 
-def told(rule: Rule) -> list[ExampleSentence]:
+def render_examples(rule: Rule) -> list[ExampleSentence]:
     """Of every failing example of a rule that has a sentence."""
     if rule.sentence is None:
         return []
@@ -61,7 +61,7 @@ def unsaid(rule: Rule) -> list[str]:
             for one in examples.failed
             if one.says is not None
         ]
-    found = told(rule)
+    found = render_examples(rule)
     for one in found:
         where = f"{rule.path}: example {one.example.name!r}"
         if one.text is None and one.example.unread:

@@ -17,7 +17,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 _KEY = re.compile(r'[Kk]ey not found in map : "?([^"\n]*)"?|no such key: (\S+)')
 
 
-def told(type: str, paths: Iterable[Path], config: Mapping[str, Any], error: str, current: Current) -> str:  # fmt: skip
+def describe_unexpected(type: str, paths: Iterable[Path], config: Mapping[str, Any], error: str, current: Current) -> str:  # fmt: skip
     """One line: the place, what stands there, what to do. `paths`: what the rule reads; `error`: the language's words."""
     paths = sorted(path[1:] for path in paths if path[:1] == ("config",) and len(path) > 1)
     parts = sorted({path[0] for path in paths})

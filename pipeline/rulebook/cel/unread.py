@@ -32,12 +32,12 @@ def program(expression: Expression, parts: frozenset[str]) -> Any:
     if not hidden:
         return expression.program
     if hidden not in expression.forms:
-        checked = rewritten(expression, hidden)
+        checked = rewrite_unread(expression, hidden)
         expression.forms[hidden] = environment().deserialize(ast.unparse(checked))
     return expression.forms[hidden]
 
 
-def rewritten(expression: Expression, hidden: frozenset[str]) -> Any:
+def rewrite_unread(expression: Expression, hidden: frozenset[str]) -> Any:
     """The checked expression with a call that raises in the place of every access of a hidden part."""
     checked = type(expression.checked)()
     checked.CopyFrom(expression.checked)

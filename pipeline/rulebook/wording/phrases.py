@@ -39,13 +39,13 @@ def _printed(char: str) -> str:
     return " " if char in "\t\n\r" or unicodedata.category(char) == "Zs" else "\ufffd"
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """A name as it stands in a sentence: in quotes where it could be taken for a part of it."""
     text = clean(text) or "unnamed"
     return f'"{text}"' if _LOOSE.search(text) else text
 
 
-def worded(value: Any, width: int = _LIMITS[0][0], items: int = _LIMITS[0][1]) -> str | None:
+def format_list(value: Any, width: int = _LIMITS[0][0], items: int = _LIMITS[0][1]) -> str | None:
     """A value in words: lists are cut and counted, long texts lose their middle. None for what says nothing (null, an
     empty text or list) and for what has no words (a map)."""
     if isinstance(value, list | tuple):
@@ -83,7 +83,7 @@ def _listed(values: Sequence[Any], width: int, items: int) -> str | None:
     """a, b and 12 more; each only once."""
     words: dict[str, None] = {}
     for value in values:
-        if (word := worded(value, width, items)) is None:
+        if (word := format_list(value, width, items)) is None:
             return None
         words[word] = None
     every = list(words)
@@ -101,7 +101,7 @@ def fill(template: str, values: Mapping[str, Any], whole: Collection[str] = ()) 
     text = ""
     for width, items in _LIMITS:
         words = {
-            name: worded(values.get(name), LONGEST if name in whole else width, items)
+            name: format_list(values.get(name), LONGEST if name in whole else width, items)
             for name in HOLE.findall(template)
         }
         if None in words.values():
@@ -120,14 +120,14 @@ def standard(resource: Mapping[str, Any]) -> dict[str, str]:
     tag = (resource.get("tags") or {}).get("Name")
     if name == id and isinstance(tag, str):
         name = tag
-    whole = quoted(name or id)
+    whole = quote(name or id)
     if name and name not in re.split(r"[:/]", uid) and not id.startswith(name):
-        whole = f"{quoted(id)} ({quoted(name)})"
+        whole = f"{quote(id)} ({quote(name)})"
     account, called = str(resource["account"]), (resource.get("cloud_account") or {}).get("name")
     return {
-        "resource": whole, "name": quoted(name or id), "id": quoted(id), "region": quoted(str(resource["region"])),
-        "account": f"{quoted(str(called))} ({quoted(account)})" if called else quoted(account),
-        "type": quoted(str(resource["type"])),
+        "resource": whole, "name": quote(name or id), "id": quote(id), "region": quote(str(resource["region"])),
+        "account": f"{quote(str(called))} ({quote(account)})" if called else quote(account),
+        "type": quote(str(resource["type"])),
     }  # fmt: skip
 
 

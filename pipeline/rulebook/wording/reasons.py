@@ -21,7 +21,7 @@ def deciding(document: Any, judge: Callable[[Any], bool]) -> list[str]:
         for allow in list(statements(one))[:MOST] if one else ():
             alone: Any = {"Statement": [allow, *denies]}
             if _holds(judge, alone if "Statement" in document else {name: alone}):
-                found.append(described(allow))
+                found.append(describe(allow))
     return found
 
 
@@ -32,7 +32,7 @@ def _holds(judge: Callable[[Any], bool], document: Any) -> bool:
         return False
 
 
-def described(statement: Statement) -> str:
+def describe(statement: Statement) -> str:
     """What a statement is about: its actions, to whom or on what, and its Sid."""
     what = _some(statement, "Action")
     if "Principal" in statement or "NotPrincipal" in statement:
