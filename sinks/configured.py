@@ -1,13 +1,15 @@
 """The sinks of a deployment: what the settings name, and of what kind it is."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
-from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.records.topics import short
+from driftline.pipeline.rulebook.match import Match
+from driftline.pipeline.settings.blocks import Settings, load_settings
 from driftline.sinks import installed
 from driftline.sinks.module import (
     Checks,
@@ -17,6 +19,7 @@ from driftline.sinks.module import (
     SinkModule,
     SinkSettings,
 )
+from pydantic import ValidationError
 
 T = TypeVar("T")
 
@@ -29,6 +32,8 @@ class ConfiguredSink:
     module: SinkModule
     settings: SinkSettings
     context: SinkContext
+    match: Match | None = None
+    start: Literal["all", "now"] = "all"
 
     async def check(self) -> str | None:
         """What differs at the destination, with the next step; None where nothing does, or nobody can say."""
@@ -60,7 +65,7 @@ class ConfiguredSink:
 
 def configured(settings: Settings) -> list[ConfiguredSink]:
     """Every sink that the settings name, in their order."""
-    return list(_blocks(settings, written=True))
+    return [*_blocks(settings, written=True), *_entries(settings)]
 
 
 def defaults(settings: Settings) -> list[ConfiguredSink]:
@@ -77,7 +82,18 @@ def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
     if kind is None:
         known = sorted({*every, *installed.kinds()})
         raise UserError("no such sink", fix=hint(name, known), place=name)
-    return _sink(settings, name, kind, kind.Settings())
+    try:
+        own = kind.Settings()
+    except ValidationError:
+        raise UserError("this kind of sink has no defaults", fix="write an entry of it under sinks", place=name) from None
+    return _sink(settings, name, kind, own)
+
+
+def kind_of(name: str) -> SinkModule | None:
+    """The module of a kind, or of the sink that the settings name so; None where there is neither. Raises UserError."""
+    if (module := installed.module(name)) is not None:
+        return module
+    return next((one.module for one in configured(load_settings()) if one.name == name), None)
 
 
 def _blocks(settings: Settings, *, written: bool) -> Iterator[ConfiguredSink]:
@@ -90,6 +106,20 @@ def _blocks(settings: Settings, *, written: bool) -> Iterator[ConfiguredSink]:
                 yield _sink(settings, name, kind, block)
 
 
-def _sink(settings: Settings, name: str, module: SinkModule, own: SinkSettings) -> ConfiguredSink:
-    context = SinkContext(name, settings.kafka, settings.sink.bad_share)
-    return ConfiguredSink(name, module, own, context)
+def _entries(settings: Settings) -> Iterator[ConfiguredSink]:
+    for entry in settings.sinks:
+        module = installed.module(entry.kind)
+        if module is not None:  # else the settings had not loaded
+            match = Match(entry.match) if entry.match else None
+            yield _sink(settings, entry.name, module, entry, match, entry.start)
+
+
+def _sink(
+    settings: Settings, name: str, module: SinkModule, own: SinkSettings, match: Match | None = None,
+    start: Literal["all", "now"] = "all",
+) -> ConfiguredSink:  # fmt: skip
+    def takes(topic: str, document: Mapping[str, Any]) -> bool:
+        return match is None or match.takes(short(topic), document)
+
+    context = SinkContext(name, settings.kafka, settings.sink.bad_share, takes)
+    return ConfiguredSink(name, module, own, context, match, start)

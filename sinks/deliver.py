@@ -8,29 +8,31 @@ import gc
 import logging
 import random
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from driftline.pipeline.common.errors import Undelivered
 from driftline.pipeline.kafka.client import Delivery, produce, producer
 from driftline.pipeline.kafka.dead_letters import Origin, Share, letter, letter_id
 from driftline.pipeline.kafka.written_letters import standing
-from driftline.pipeline.model import to_micros
 from driftline.pipeline.ops import metrics
-from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, group_id, short
+from driftline.pipeline.records.topics import group_id
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.base import RESTATE, Action, Busy, Receipt, Sink
-from driftline.sinks.reader import Reader, Slot
+from driftline.sinks import links
+from driftline.sinks.base import Busy, Receipt, Sink
+from driftline.sinks.batches import Batch, Item, Renderer, Selector, chunks, newest
+from driftline.sinks.pace import Pace
+from driftline.sinks.reader import Reader, Slot, begin_now
+from driftline.sinks.route import Route
 
 log = logging.getLogger("driftline.sink")
-SAID = {FINDINGS.own: "last_seen", RESTATEMENTS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}  # fmt: skip
-"""When a document was said."""
-BATCH, WITHIN = 1000, 0.05
-BREATH = 100
-"""Findings rendered before the event loop may do something else."""
+BATCH = 1000
+"""Messages read at once."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
+LONGEST_ASKED = 3600.0
+"""Seconds: no destination keeps us waiting longer by what it asks for."""
 GARBAGE = 200_000
 """New containers before Python looks for cycles: documents have none, and by default it looks at each of them often."""
 STAY = 3.0
@@ -40,32 +42,18 @@ GRACE = 2.5
 LETTER_SECONDS = 30
 
 
+@dataclass
+class _Round:
+    """What one attempt left."""
+
+    again: list[Item] = field(default_factory=list)
+    reasons: set[str] = field(default_factory=set)
+    asked: float = 0.0
+    """Seconds that the destination asks to wait."""
+
+
 class TooManyRefused(Exception):
     """So many findings were refused that the fault must be ours."""
-
-
-@dataclass(frozen=True)
-class Item:
-    """One action on its way, with where its finding came from."""
-
-    action: Action
-    origin: Origin
-    raw: bytes
-    turn: int
-
-
-@dataclass
-class Batch:
-    """Some messages, rendered."""
-
-    total: int
-    last: dict[Slot, tuple[int, Any]]
-    """Topic and partition to turn and last message."""
-    items: list[Item] = field(default_factory=list)
-    bad: list[tuple[str, Origin, bytes]] = field(default_factory=list)
-    """What cannot be rendered, and why."""
-    said: int | None = None
-    """When the last finding was said, microseconds."""
 
 
 class Deliverer:
@@ -76,6 +64,7 @@ class Deliverer:
         self,
         settings: Settings,
         sink: Sink,
+        route: Route,
         *,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
@@ -83,15 +72,19 @@ class Deliverer:
         dead: Any = None,
         written: Callable[[], Container[str]] | None = None,
     ) -> None:
-        self._settings, self._sink = settings, sink
+        self._settings, self._sink, self._route = settings, sink, route
         self._now, self._chance, self._pause = now, chance, pause
         self._stopping = asyncio.Event()
         self._share = Share(settings.sink.bad_share)
         self._delivery = Delivery()
         self._dead = dead or producer(settings.kafka)
         self._turn: Callable[[Slot], int] = lambda _: 0
+        selector = Selector(route.name, route.match, sink.transitions_only)
+        self._renderer = Renderer(sink, selector, now, lambda slot: self._turn(slot))
+        self._pace = Pace(sink.limits.rate, now)
         self._written = written or (lambda: standing(settings.kafka))
         self._known: Container[str] = ()
+        self._linked = False
 
     def stop(self) -> None:
         """Ends the loop after what is under way, or at once if that waits."""
@@ -99,8 +92,11 @@ class Deliverer:
 
     async def run(self, group: str | None = None) -> None:
         """The loop. Raises TooManyRefused, and Undelivered where Kafka does not do its part."""
-        group = group or group_id(f"sink-{self._sink.name}")
-        reader = Reader(self._settings, group, [topic.name for topic in self._sink.topics])
+        group = group or group_id(f"sink-{self._route.name}")
+        topics = [topic.name for topic in self._sink.topics]
+        if self._route.start == "now":
+            await asyncio.to_thread(begin_now, self._settings, group, topics)
+        reader = Reader(self._settings, group, topics)
         self._turn = reader.turn
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None
@@ -109,7 +105,7 @@ class Deliverer:
         gc.set_threshold(GARBAGE, *garbage[1:])
         try:
             while not stop.done():
-                messages = await asyncio.to_thread(reader.take, BATCH, WITHIN)
+                messages = await asyncio.to_thread(reader.take, BATCH, self._sink.limits.linger)
                 ahead = await self.prepare(messages)
                 if under_way is not None and (messages or under_way.done()):
                     while not under_way.done() and not stop.done():
@@ -140,48 +136,27 @@ class Deliverer:
 
     async def prepare(self, messages: Sequence[Any]) -> Batch:
         """Renders what some messages say."""
-        batch = Batch(len(messages), {})
-        for number, message in enumerate(messages):
-            if number % BREATH == BREATH - 1:
-                await asyncio.sleep(0)
-            raw, topic, partition = message.value(), message.topic(), message.partition()
-            turn = self._turn((topic, partition))
-            batch.last[topic, partition] = (turn, message)
-            origin = Origin(topic, partition, message.offset(), -1)
-            if raw is None:
-                key, (_, at) = (message.key() or b"").decode(errors="replace"), message.timestamp()
-                gone = self._sink.forget(topic, key, at)
-                batch.items += [Item(action, origin, b"", turn) for action in gone]
-                continue
-            try:
-                document = orjson.loads(raw)
-                actions = self._sink.render(topic, document, int(self._now() * 1e6))
-                said = document[SAID[short(topic)]]
-                batch.said = to_micros(said) or batch.said
-            except (ValueError, KeyError, TypeError, AttributeError) as why:
-                batch.bad.append((f"cannot be rendered: {type(why).__name__}: {why}", origin, raw))
-                continue
-            batch.items += [Item(action, origin, raw, turn) for action in actions]
-        return batch
+        return await self._renderer.batch(messages)
 
     async def deliver(self, batch: Batch) -> bool:
         """True when every item has its receipt, False when stopped before. Raises TooManyRefused and Undelivered."""
         refused: set[Origin] = set()
         for reason, origin, raw in batch.bad:
             self._bury(reason, origin, raw, refused)
-        if not await self._until_done(_newest(batch.items), refused):
+        if not await self._until_done(newest(batch.items), refused):
             return False
-        if refused and not await self._letters_written():
+        if (refused or self._linked) and not await self._written_out():
             return False
+        self._linked = False
         if self._share.add(batch.total - len(refused), len(refused)):
             raise TooManyRefused(
-                f"{self._sink.name} refuses too many findings: a bad deploy is not a bad record"
+                f"{self._route.name} refuses too many findings: a bad deploy is not a bad record"
                 " (look at: driftline deadletter list)"
             )
-        metrics.DELIVERED.labels(self._sink.name).inc(batch.total)
+        metrics.DELIVERED.labels(self._route.name).inc(batch.total)
         if batch.said is not None:
             behind = max(0.0, self._now() - batch.said / 1e6)
-            metrics.SINK_BEHIND.labels(self._sink.name).set(behind)
+            metrics.SINK_BEHIND.labels(self._route.name).set(behind)
         return True
 
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
@@ -190,28 +165,70 @@ class Deliverer:
         while items := [
             i for i in items if i.turn == self._turn((i.origin.topic, i.origin.partition))
         ]:
-            again: list[Item] = []
-            try:
-                receipts = await self._sink.send([item.action for item in items])
-            except Busy as why:
-                receipts = [Receipt("again", str(why))] * len(items)
-            for item, receipt in zip(items, receipts, strict=True):
-                if receipt.kind == "again":
-                    again.append(item)
-                elif receipt.kind == "never":
-                    self._bury(receipt.reason, item.origin, item.raw, refused)
-            if again:
-                reasons = {r.reason for r in receipts if r.kind == "again"}
+            left = await self._round(items, refused)
+            if self._stopping.is_set() and left.again:
+                return False
+            if left.again:
                 log.warning(
                     "not taken; trying again",
-                    extra={"sink": self._sink.name, "actions": len(again), "why": min(reasons)},
-                )
-                metrics.RETRIED.labels(self._sink.name).inc(len(again))
-                if await self._wait(wait * (0.5 + self._chance())):
+                    extra={"sink": self._route.name, "actions": len(left.again), "why": min(left.reasons)},
+                )  # fmt: skip
+                metrics.RETRIED.labels(self._route.name).inc(len(left.again))
+                pause = max(wait * (0.5 + self._chance()), min(left.asked, LONGEST_ASKED))
+                if await self._wait(pause):
                     return False
-            wait = min(wait * 2, LONGEST_WAIT) if len(again) == len(items) else FIRST_WAIT
-            items = again
+            wait = min(wait * 2, LONGEST_WAIT) if len(left.again) == len(items) else FIRST_WAIT
+            items = left.again
         return True
+
+    async def _round(self, items: list[Item], refused: set[Origin]) -> _Round:
+        """One attempt on every item, within the sink's limits. What adds to others is sent when those are done."""
+        left = _Round()
+        for some in ([i for i in items if not i.action.behind], [i for i in items if i.action.behind]):  # fmt: skip
+            if left.again:
+                left.again += some
+            elif some:
+                await asyncio.gather(*(self._lane(lane, left, refused) for lane in self._lanes(some)))  # fmt: skip
+        return left
+
+    def _lanes(self, items: list[Item]) -> list[list[Item]]:
+        """Items for calls side by side; those on one id stay in order."""
+        count = self._sink.limits.concurrency
+        if count == 1:
+            return [items]
+        lanes: list[list[Item]] = [[] for _ in range(count)]
+        for item in items:
+            lanes[zlib.crc32(item.action.id.encode()) % count].append(item)
+        return [lane for lane in lanes if lane]
+
+    async def _lane(self, items: list[Item], left: _Round, refused: set[Origin]) -> None:
+        """Sends one call after the other. After one that was not taken at all the others are not tried."""
+        limits, busy = self._sink.limits, False
+        for chunk in chunks(items, limits.most_actions, limits.most_bytes):
+            if busy or ((pause := self._pace.wait(len(chunk))) and await self._wait(pause)):
+                left.again += chunk
+                left.reasons.add("not tried")
+                continue
+            try:
+                receipts = await self._sink.send([item.action for item in chunk])
+            except Busy as why:
+                receipts = [Receipt("again", str(why), why.retry_after)] * len(chunk)
+                busy = True
+            self._judge(chunk, receipts, left, refused)
+
+    def _judge(
+        self, chunk: list[Item], receipts: Sequence[Receipt], left: _Round, refused: set[Origin]
+    ) -> None:
+        for item, receipt in zip(chunk, receipts, strict=True):
+            if receipt.kind == "again":
+                left.again.append(item)
+                left.reasons.add(receipt.reason)
+                left.asked = max(left.asked, receipt.retry_after or 0.0)
+            elif receipt.kind == "never":
+                self._bury(receipt.reason, item.origin, item.raw, refused)
+            elif receipt.reference is not None:
+                links.write(self._dead, self._delivery, self._route.name, item.action.id, receipt.reference, self._now())  # fmt: skip
+                self._linked = True
 
     async def _wait(self, seconds: float) -> bool:
         """Pauses; True when told to stop meanwhile."""
@@ -235,37 +252,27 @@ class Deliverer:
             },
         )
         refused.add(origin)
-        if letter_id(self._sink.name, origin, raw) in self._known:
+        if letter_id(self._route.name, origin, raw) in self._known:
             return  # before we stopped for too many
-        produce(self._dead, self._delivery, **letter(self._sink.name, reason, origin, raw))
-        metrics.DEAD.labels(self._sink.name).inc()
+        produce(self._dead, self._delivery, **letter(self._route.name, reason, origin, raw))
+        metrics.DEAD.labels(self._route.name).inc()
 
-    async def _letters_written(self) -> bool:
-        """Waits until the brokers have every letter; False when told to stop meanwhile. Raises Undelivered."""
+    async def _written_out(self) -> bool:
+        """Waits until the brokers have every letter and link; False when told to stop meanwhile. Raises Undelivered."""
         left = 0
         for _ in range(LETTER_SECONDS):
             left = await asyncio.to_thread(self._dead.flush, 1.0)
             if self._delivery.failed:
-                raise Undelivered(f"dead letters were refused: {self._delivery.failed[:3]}")
+                raise Undelivered(
+                    f"dead letters or links were refused: {self._delivery.failed[:3]}"
+                )
             if not left:
                 return True
             if self._stopping.is_set():
                 return False
-        raise Undelivered(f"{left} dead letters not delivered within {LETTER_SECONDS} s")
+        raise Undelivered(f"{left} dead letters or links not delivered within {LETTER_SECONDS} s")
 
 
 def _store(reader: Reader, batch: Batch | None) -> None:
     if batch is not None:
         reader.store(batch.last)
-
-
-def _newest(items: list[Item]) -> list[Item]:
-    """Of several actions on one id at one place only the newest: the others would be refused as old. A restatement stands
-    beside the statement that it belongs to."""
-    last: dict[tuple[str, str, bool], Item] = {}
-    for item in items:
-        key = (item.action.target, item.action.id, item.action.name == RESTATE)
-        if key not in last or last[key].action.version <= item.action.version:
-            last.pop(key, None)
-            last[key] = item
-    return list(last.values())

@@ -8,7 +8,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from driftline.pipeline.common.errors import Undelivered
-from driftline.pipeline.kafka.client import TIMEOUT, answer, librdkafka, retriable
+from driftline.pipeline.kafka.client import TIMEOUT, answer, consumer, librdkafka, retriable
 from driftline.pipeline.kafka.outages import Away
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.blocks import Settings
@@ -117,6 +117,28 @@ class Reader:
         self._turns.update((one.topic, one.partition) for one in partitions)
         for one in partitions:
             self._order.forget(one.topic, one.partition)
+
+
+def begin_now(settings: Settings, group: str, topics: Sequence[str]) -> None:
+    """Commits the end of every topic that a group has never read, so that it begins there, and also after a restart before its
+    first record. A group that has members, or offsets, is left alone. Raises KafkaException."""
+    reader = consumer(settings.kafka, group)
+    try:
+        for topic in topics:
+            known = reader.list_topics(topic, TIMEOUT).topics[topic]
+            slots = [TopicPartition(topic, number) for number in known.partitions]
+            if not slots or any(one.offset >= 0 for one in reader.committed(slots, TIMEOUT)):  # fmt: skip
+                continue
+            ends = [reader.get_watermark_offsets(slot, TIMEOUT)[1] for slot in slots]
+            new = [TopicPartition(topic, slot.partition, end) for slot, end in zip(slots, ends, strict=True)]  # fmt: skip
+            try:
+                reader.commit(offsets=new, asynchronous=False)
+            except KafkaException as why:
+                if why.args[0].code() != KafkaError.UNKNOWN_MEMBER_ID:
+                    raise
+                return  # another member has begun meanwhile
+    finally:
+        reader.close()
 
 
 def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:

@@ -8,7 +8,7 @@ from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, examine, load_settings, shown
-from driftline.pipeline.settings.warnings import warnings
+from driftline.pipeline.settings.warnings import hints, warnings
 
 if TYPE_CHECKING:
     from driftline.pipeline.settings.reader import Read
@@ -29,6 +29,8 @@ def check() -> None:
     wrong += _people(found)
     if found.problems or wrong:
         raise UserError(*found.problems, *wrong)
+    for hint in hints(found):
+        click.echo(f"hint: {hint}", err=True)
     click.echo(f"the settings are good; {number_of(count, 'rule')}")
 
 

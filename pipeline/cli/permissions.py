@@ -12,7 +12,7 @@ from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.records import topics
 from driftline.pipeline.settings.blocks import load_settings
 from driftline.sinks import installed
-from driftline.sinks.configured import configured_sink
+from driftline.sinks.configured import configured_sink, kind_of
 from driftline.sinks.module import Permitted, SinkModule
 
 
@@ -29,7 +29,7 @@ class PolicyCommands(Commands):
 
 def _roles(name: str) -> click.Command | None:
     """The command that prints the roles of a sink; None where there is no such sink, or it has none."""
-    module = installed.module(name)
+    module = kind_of(name)
     if not isinstance(module, Permitted):
         return None
     only = "Only this one, ready for the destination's API."

@@ -14,8 +14,9 @@ from driftline.pipeline.common.errors import NotThere, Undelivered, UserError, e
 from driftline.pipeline.ops.health import listen
 from driftline.pipeline.settings.blocks import Settings, load_settings
 from driftline.sinks import installed
-from driftline.sinks.configured import ConfiguredSink, configured_sink
+from driftline.sinks.configured import ConfiguredSink, configured_sink, kind_of
 from driftline.sinks.module import Checks, Installs, SinkModule
+from driftline.sinks.route import Route
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
 
@@ -27,7 +28,7 @@ class Sinks(Commands):
         return installed.kinds()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
-        module = installed.module(cmd_name)
+        module = kind_of(cmd_name)
         if module is None:
             return None
         params: list[click.Parameter] = []
@@ -86,10 +87,13 @@ async def _run(
 
     sink = to.module.create(to.settings, to.context)
     await asyncio.to_thread(there, settings.kafka, sink.topics)
-    return await _deliver(sink, settings, listening)
+    route = Route(to.name, to.match, to.start)
+    return await _deliver(sink, route, settings, listening)
 
 
-async def _deliver(sink: Any, settings: Settings, listening: socket.socket | None) -> int:
+async def _deliver(
+    sink: Any, route: Route, settings: Settings, listening: socket.socket | None
+) -> int:
     from driftline.pipeline.ops import log
     from driftline.pipeline.ops.health import serve
     from driftline.sinks.deliver import Deliverer, TooManyRefused
@@ -97,7 +101,7 @@ async def _deliver(sink: Any, settings: Settings, listening: socket.socket | Non
     log.start()
     if listening is not None:
         serve(listening)
-    deliverer = Deliverer(settings, sink)
+    deliverer = Deliverer(settings, sink, route)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):

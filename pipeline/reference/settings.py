@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from driftline.pipeline.common import durations
 from driftline.pipeline.reference import code, page, table
@@ -101,6 +101,8 @@ def _named(annotation: Any) -> str:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return "one of " + ", ".join(code(str(arg)) for arg in args)
+    if origin is list and get_origin(args[0]) is Annotated:
+        args = get_args(args[0])[:1]
     if origin is list and isinstance(args[0], type) and issubclass(args[0], BaseModel):
         return f"list of maps: {', '.join(args[0].model_fields)}"
     if origin is list:

@@ -24,6 +24,7 @@ from driftline.pipeline.rulebook import Override
 from driftline.pipeline.settings.base import (
     Block,
     Mistake,
+    SinkSettings,
     address,
     authorities,
     matching,
@@ -33,6 +34,7 @@ from driftline.pipeline.settings.base import Seconds as Seconds
 from driftline.pipeline.settings.people_files import Known
 from driftline.pipeline.settings.reader import PREFIX as PREFIX
 from driftline.pipeline.settings.reader import Read, read
+from driftline.pipeline.settings.sinks import SinkEntries
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.ndjson.settings import NdjsonSettings
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
@@ -329,6 +331,9 @@ class Settings(Block):
     clock: Clock = Field(default_factory=Clock)
     sink: Sink = Field(default_factory=Sink)
     ndjson: NdjsonSettings = Field(default_factory=NdjsonSettings)
+    sinks: SinkEntries = Field(default_factory=list)
+    """The sinks by name, any number of a kind: name, kind, and beside them the settings of the kind (of `elasticsearch` and `ndjson`:
+    the blocks of these names). The blocks `elasticsearch` and `ndjson` themselves are the sinks of these names."""
     criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
         default={
             "criticality": {one: one for one in ("low", "medium", "high", "critical")},
@@ -336,6 +341,20 @@ class Settings(Block):
         }
     )
     """What tags say about a resource's worth: tag, value, level (all lower case)."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        names = [one.name for one in self.sinks]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield Mistake(("sinks",), f"two have the name {name} (give each its own)")
+        for one in self.sinks:
+            if (
+                isinstance(getattr(self, one.name, None), SinkSettings)
+                and one.name in self.model_fields_set
+            ):
+                yield Mistake(
+                    ("sinks", one.name),
+                    f"{one.name} is also a block of that name (write one of them)",
+                )
 
     @model_validator(mode="after")
     def _own_groups(self) -> "Settings":

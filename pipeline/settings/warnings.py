@@ -15,7 +15,7 @@ def warnings(found: Read[Settings]) -> Iterator[str]:
     """A line each, with its place."""
     settings, file = found.settings, found.source.path
     files = [*_secret_files(settings)]
-    if secrets_in(found.source.data, Settings):
+    if secrets_in(found.source.data, Settings) or _secret_entries(found):
         files.append((str(file), file))
     for place, path in files:
         if path.exists() and path.stat().st_mode & 0o007:
@@ -40,11 +40,31 @@ def warnings(found: Read[Settings]) -> Iterator[str]:
             yield f"{found.place(*name.split('.'))}: {name}: secrets travel in the clear (write https://)"
 
 
+def _secret_entries(found: Read[Settings]) -> bool:
+    """Whether an entry of `sinks` holds a secret itself."""
+    data = found.source.data if isinstance(found.source.data, dict) else {}
+    names = {name for entry in found.settings.sinks for name in secrets_of(type(entry))}
+    written = data.get("sinks")
+    return isinstance(written, list) and any(
+        isinstance(one, dict) and names & set(one) for one in written
+    )
+
+
+def hints(found: Read[Settings]) -> Iterator[str]:
+    """What could be written in a newer way, a line each, with its place: sinks that are blocks."""
+    data = found.source.data if isinstance(found.source.data, dict) else {}
+    for name in type(found.settings).model_fields:
+        if name in data and isinstance(getattr(found.settings, name), SinkSettings):
+            yield f"{found.place(name)}: {name}: this block is the sink named {name}; the list sinks can hold it too, beside others of its kind (- name: {name}, kind: {name}, and the same settings)"
+
+
 def _sinks(settings: Settings) -> Iterator[tuple[str, SinkSettings]]:
     """Every block of a sink, by its name."""
     for name in type(settings).model_fields:
         if isinstance(block := getattr(settings, name), SinkSettings):
             yield name, block
+    for number, entry in enumerate(settings.sinks):
+        yield f"sinks.{number}", entry
 
 
 def _secret_files(block: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:
@@ -54,5 +74,9 @@ def _secret_files(block: BaseModel, where: str = "") -> Iterator[tuple[str, Path
         value: Any = getattr(block, name)
         if isinstance(value, BaseModel):
             yield from _secret_files(value, f"{where}{name}.")
+        elif isinstance(value, list):
+            for number, one in enumerate(value):
+                if isinstance(one, BaseModel):
+                    yield from _secret_files(one, f"{where}{name}.{number}.")
         elif name in names and value is not None:
             yield f"{where}{name}", value

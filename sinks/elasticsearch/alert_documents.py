@@ -15,7 +15,7 @@ def index(namespace: str) -> str:
 
 def actions(alert: dict[str, Any], now: int, namespace: str) -> list[Action]:
     """The upsert: of one id the highest revision stands."""
-    return [Action("index", index(namespace), alert["id"], int(alert["revision"]), document(alert, now))]  # fmt: skip
+    return [Action("upsert", index(namespace), alert["id"], int(alert["revision"]), document(alert, now))]  # fmt: skip
 
 
 def document(alert: dict[str, Any], now: int) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def actions(drift: dict[str, Any], now: int, namespace: str) -> list[Action]:
     """One document for every word on it: of one id the highest revision stands."""
     revision = int(drift["revision"])
     id = f"{drift['id']}:{revision}"
-    return [Action("create", stream(namespace), id, revision, document(drift, now, namespace))]
+    return [Action("append", stream(namespace), id, revision, document(drift, now, namespace))]
 
 
 def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:

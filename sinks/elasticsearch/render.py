@@ -27,11 +27,11 @@ def actions(finding: dict[str, Any], now: int, namespace: str) -> list[Action]:
     """The latest view's upsert or deletion; and, unless it is only said again, one document of history."""
     revision, id = int(finding["revision"]), str(finding["id"])
     body = document(finding, now, namespace)
-    latest = Action("delete" if finding["retired"] else "index", ALIAS, id, revision,
+    latest = Action("delete" if finding["retired"] else "upsert", ALIAS, id, revision,
                     None if finding["retired"] else body)  # fmt: skip
     if finding["restated"]:
         return [latest]
-    return [latest, Action("create", history_stream(namespace), f"{id}:{revision}", revision, body)]
+    return [latest, Action("append", history_stream(namespace), f"{id}:{revision}", revision, body)]
 
 
 def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:

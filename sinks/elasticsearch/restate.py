@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from driftline.pipeline.model import from_micros, to_micros
-from driftline.sinks.base import RESTATE, Action, Receipt
+from driftline.sinks.base import Action, Receipt
 from driftline.sinks.elasticsearch.render import ALIAS
 
 DONE = Receipt("done")
@@ -20,7 +20,7 @@ def actions(told: dict[str, Any]) -> list[Action]:
     if seen is None or seen // 1000 <= revision:
         raise ValueError(f"last_seen {told['last_seen']!r} is not after revision {revision}")
     body = {"revision": revision, "last_seen": from_micros(seen)}
-    return [Action(RESTATE, ALIAS, str(told["id"]), seen // 1000, body)]
+    return [Action("upsert", ALIAS, str(told["id"]), seen // 1000, body, behind=True)]
 
 
 def merged(action: Action, found: Mapping[str, Any], now: int) -> Action | Receipt | None:
@@ -39,7 +39,7 @@ def merged(action: Action, found: Mapping[str, Any], now: int) -> Action | Recei
         return DONE
     if revision < told["revision"]:
         return None
-    return onto(replace(action, name="index", body=found["_source"]), told["last_seen"], now)
+    return onto(replace(action, behind=False, body=found["_source"]), told["last_seen"], now)
 
 
 def onto(action: Action, last_seen: str, now: int) -> Action:

@@ -8,11 +8,12 @@ from typing import Any
 
 import orjson
 from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS
-from driftline.sinks.base import RESTATE, Action, Busy, Receipt
+from driftline.sinks.base import Action, Busy, Limits, Op, Receipt
 from driftline.sinks.elasticsearch import alert_documents, drift, render, restate, topics
 from driftline.sinks.elasticsearch.missing import Missing
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.module import SinkContext
+from driftline.sinks.retry_after import seconds_of
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 READ_AT_ONCE = 500
@@ -23,6 +24,8 @@ KEPT_OF_ANSWER = ["items.*.status", "items.*.error.type", "items.*.error.reason"
 AGAIN = {401, 403, 404, 408, 429}
 """Statuses of an item that tell of the destination (no index, no right, a block, too much at once), not of the document."""
 DONE = Receipt("done")
+OPERATIONS: dict[Op, str] = {"upsert": "index", "append": "create", "delete": "delete"}
+"""As a bulk names them."""
 Line = list[bytes]
 """One action of a bulk: its head, and its body unless it deletes."""
 
@@ -48,8 +51,9 @@ class ElasticsearchSink:
     """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are
     upserted too. `context`: of the deployment, where documents are looked for that are missing; without it they are not."""
 
-    name = "elasticsearch"
     topics = topics
+    limits = Limits()  # bulks are cut here, where bodies are JSON already
+    transitions_only = False
 
     def __init__(
         self, settings: ElasticsearchSettings, connection: AsyncElasticsearch | None = None, context: SinkContext | None = None,
@@ -75,8 +79,8 @@ class ElasticsearchSink:
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
         """Restatements behind what they belong to. Raises Busy when nothing was taken."""
-        whole = [action for action in actions if action.name != RESTATE]
-        again = [action for action in actions if action.name == RESTATE]
+        whole = [action for action in actions if not action.behind]
+        again = [action for action in actions if action.behind]
         receipts = await self._written(whole) if whole else []
         if again and any(receipt.kind == "again" for receipt in receipts):
             more = [Receipt("again", "statements wait")] * len(again)
@@ -90,7 +94,7 @@ class ElasticsearchSink:
         else:
             more = []
         each = {True: iter(more), False: iter(receipts)}
-        return [next(each[action.name == RESTATE]) for action in actions]
+        return [next(each[action.behind]) for action in actions]
 
     async def _merged(self, again: Sequence[Action]) -> list[Receipt]:
         """Merges restatements with what is there. A statement that is not there is looked for beside."""
@@ -114,7 +118,7 @@ class ElasticsearchSink:
         try:
             answer = await self._client.mget(index=render.ALIAS, ids=[a.id for a in actions])
         except ApiError as error:
-            raise Busy(_told(error)) from None
+            raise Busy(_told(error), _retry_after(error)) from None
         except TransportError as error:
             raise Busy(error.message[:300]) from None
         docs: list[dict[str, Any]] = answer.get("docs") or []
@@ -146,7 +150,7 @@ class ElasticsearchSink:
                     half = len(bulk) // 2
                     return await self._bulk(bulk[:half]) + await self._bulk(bulk[half:])
                 return [Receipt("never", f"{error.status_code} {error.message}"[:400])]
-            raise Busy(_told(error)) from None
+            raise Busy(_told(error), _retry_after(error)) from None
         except TransportError as error:
             raise Busy(error.message[:300]) from None  # its str() is only its kind
         if len(items) != len(bulk):
@@ -166,6 +170,11 @@ def _told(error: ApiError) -> str:
             " (its roles: driftline permissions elasticsearch)"
         )
     return f"{error.status_code} {error.message}"[:300]
+
+
+def _retry_after(error: ApiError) -> float | None:
+    """Seconds that the answer asks to wait."""
+    return seconds_of(error.meta.headers.get("retry-after"), time.time())
 
 
 def classify(item: dict[str, Any]) -> Receipt:
@@ -204,8 +213,8 @@ def bulks(actions: Sequence[Action]) -> Iterator[list[Line]]:
 
 def _head(action: Action) -> bytes:
     meta: dict[str, Any] = {"_index": action.target, "_id": action.id}
-    if action.name != "create":
+    if action.op != "append":
         meta |= {"version": action.version, "version_type": "external"}
-        if action.name == "index" and action.target == render.ALIAS:
+        if action.op == "upsert" and action.target == render.ALIAS:
             meta["require_alias"] = True
-    return orjson.dumps({action.name: meta})
+    return orjson.dumps({OPERATIONS[action.op]: meta})

@@ -12,7 +12,7 @@ import orjson
 from driftline.pipeline.common.environment_errors import describe_os_error
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.records.topics import FINDINGS, Topic
-from driftline.sinks.base import Action, Busy, Receipt
+from driftline.sinks.base import Action, Busy, Limits, Receipt
 from driftline.sinks.module import SinkContext
 from driftline.sinks.ndjson.settings import NdjsonSettings
 
@@ -25,8 +25,9 @@ references = False
 class NdjsonSink:
     """Appends; a receipt is given when the disk has it."""
 
-    name = "ndjson"
     topics = topics
+    limits = Limits()
+    transitions_only = True
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -34,8 +35,6 @@ class NdjsonSink:
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:  # noqa: ARG002 - as sinks do
         """The finding as it is, every revision that changes something."""
         id, revision = document["id"], int(document["revision"])
-        if document.get("restated"):
-            return []
         return [Action("append", str(self._path), f"{id}:{revision}", revision, document)]
 
     def forget(self, topic: str, key: str, at: int) -> list[Action]:  # noqa: ARG002

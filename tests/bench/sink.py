@@ -26,7 +26,8 @@ from driftline.sinks.base import Action, Receipt
 from driftline.sinks.configured import configured_sink
 from driftline.sinks.deliver import Deliverer
 from driftline.sinks.elasticsearch.render import ALIAS, actions
-from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
+from driftline.sinks.elasticsearch.sink import OPERATIONS, ElasticsearchSink, client
+from driftline.sinks.route import Route
 from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import async_streaming_bulk
 
@@ -142,7 +143,7 @@ class _Counting(ElasticsearchSink):
 async def _ours(settings: Settings, n: int, group: str) -> float:
     sink = _Counting(settings.elasticsearch)
     sink.left = 2 * n
-    sink.deliverer = Deliverer(settings, sink)
+    sink.deliverer = Deliverer(settings, sink, Route("elasticsearch"))
     await sink.deliverer.run(group)
     if sink.left:
         raise RuntimeError(f"{sink.left} of {2 * n} actions have no receipt")
@@ -167,10 +168,10 @@ def _ready(settings: Settings, values: list[bytes]) -> Iterator[dict[str, Any]]:
         for action in actions(orjson.loads(value), now, settings.elasticsearch.namespace):
             version = (
                 {"version": action.version, "version_type": "external"}
-                if action.name == "index"
+                if action.op == "upsert"
                 else {}
             )
-            yield {"_op_type": action.name, "_index": action.target, "_id": action.id, "_source": action.body} | version  # fmt: skip
+            yield {"_op_type": OPERATIONS[action.op], "_index": action.target, "_id": action.id, "_source": action.body} | version  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -328,8 +328,8 @@ async def _write(node: dict[str, Any]) -> None:
             for a in sink.render(FINDINGS.name, orjson.loads(f), 10**16)
         ]
         assert {receipt.kind for receipt in await sink.send(actions)} == {"done"}
-        names |= {action.name for action in actions}
-    assert names == {"index", "delete", "create"}
+        names |= {action.op for action in actions}
+    assert names == {"upsert", "delete", "append"}
     await sink.close()
     async with client(own) as es:
         limit = {"cluster.max_shards_per_node": 2000}

@@ -21,7 +21,7 @@ def one(title: str) -> dict[str, Any]:
 
 def test_it_is_upserted_by_its_revision() -> None:
     (action,) = alert_documents.actions(one(TITLE), NOW, "ns")
-    assert (action.name, action.target, action.id) == ("index", "driftline-alerts-ns", one(TITLE)["id"])  # fmt: skip
+    assert (action.op, action.target, action.id) == ("upsert", "driftline-alerts-ns", one(TITLE)["id"])  # fmt: skip
     assert action.version == one(TITLE)["revision"]
 
 

@@ -8,8 +8,10 @@ import orjson
 import pytest
 from driftline.pipeline.records.topics import FINDINGS, Topic
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.base import Action, Busy, Receipt
-from driftline.sinks.deliver import FIRST_WAIT, LONGEST_WAIT, Batch, Deliverer, TooManyRefused
+from driftline.sinks.base import Action, Busy, Limits, Receipt
+from driftline.sinks.batches import Batch
+from driftline.sinks.deliver import FIRST_WAIT, LONGEST_WAIT, Deliverer, TooManyRefused
+from driftline.sinks.route import Route
 
 Answer = Callable[[Sequence[Action]], list[Receipt]]
 DONE, AGAIN, NEVER = Receipt("done"), Receipt("again", "full"), Receipt("never", "400 no")
@@ -53,8 +55,9 @@ def finding(id: str, revision: int = 1, **more: Any) -> bytes:
 class Listing:
     """Takes what it is given, answers as told."""
 
-    name = "list"
     topics: tuple[Topic, ...] = (FINDINGS,)
+    limits = Limits()
+    transitions_only = False
 
     def __init__(self, *answers: Answer) -> None:
         self.answers, self.sent, self.taken = list(answers), [], []  # type: ignore[var-annotated]
@@ -63,7 +66,7 @@ class Listing:
         id, revision = document["id"], document["revision"]
         if id == "bad":
             raise ValueError("not to be rendered")
-        return [Action("put", "a", id, revision, {"now": now}), Action("add", "b", f"{id}:{revision}", revision, {})]  # fmt: skip
+        return [Action("upsert", "a", id, revision, {"now": now}), Action("append", "b", f"{id}:{revision}", revision, {})]  # fmt: skip
 
     def forget(self, topic: str, key: str, at: int) -> list[Action]:
         return [Action("delete", "a", key, at, None)] if key else []
@@ -122,7 +125,7 @@ class Run:
         self.sink, self.letters, self.pauses = sink, letters or Letters(), []  # type: ignore[var-annotated]
         settings = Settings.model_validate({"sink": {"bad_share": share}})
         self.hook: Callable[[], Awaitable[None]] | None = None
-        self.it = Deliverer(settings, sink, now=lambda: 1_800_000_000.0, chance=lambda: 0.5,
+        self.it = Deliverer(settings, sink, Route("list"), now=lambda: 1_800_000_000.0, chance=lambda: 0.5,
                             pause=self._pause, dead=self.letters)  # fmt: skip
 
     async def _pause(self, seconds: float) -> None:

@@ -35,7 +35,7 @@ def test_in_words() -> None:
 
 def test_every_word_is_a_document_of_its_own() -> None:
     (action,) = drift.actions(DRIFTS[0], NOW, "ns")
-    assert (action.name, action.target) == ("create", "logs-driftline.drift-ns")
+    assert (action.op, action.target) == ("append", "logs-driftline.drift-ns")
     assert action.id == f"{DRIFTS[0]['id']}:{DRIFTS[0]['revision']}"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.base import Action, Busy
+from driftline.sinks.base import Action, Busy, Op
 from driftline.sinks.elasticsearch import sink as es
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
@@ -48,9 +48,9 @@ def test_each_item_is_judged_for_itself(operation: str, status: int, error: Any,
         assert ("--install" in receipt.reason) == ("index_not_found" in error["type"])
 
 
-def action(number: int, size: int = 10, name: str = "index") -> Action:
-    body = None if name == "delete" else {"n": number, "x": "y" * size}
-    return Action(name, ALIAS if name != "create" else "logs-x", f"id{number}", number, body)
+def action(number: int, size: int = 10, op: Op = "upsert") -> Action:
+    body = None if op == "delete" else {"n": number, "x": "y" * size}
+    return Action(op, ALIAS if op != "append" else "logs-x", f"id{number}", number, body)
 
 
 def test_bulks_keep_the_order_and_stay_below_their_size() -> None:
@@ -68,7 +68,7 @@ def test_bulks_keep_the_order_and_stay_below_their_size() -> None:
 
 
 def test_heads_say_version_and_that_the_view_is_an_alias() -> None:
-    bulk = next(iter(es.bulks([action(7), action(8, name="delete"), action(9, name="create")])))
+    bulk = next(iter(es.bulks([action(7), action(8, op="delete"), action(9, op="append")])))
     heads = [orjson.loads(line[0]) for line in bulk]
     version = {"version": 7, "version_type": "external"}
     assert heads == [
@@ -81,8 +81,8 @@ def test_heads_say_version_and_that_the_view_is_an_alias() -> None:
 
 def test_a_body_that_two_actions_share_is_written_for_both() -> None:
     body = {"same": 1}
-    actions = [Action("index", ALIAS, "a", 1, body), Action("delete", ALIAS, "b", 1, None),
-               Action("create", "h", "a:1", 1, body), Action("create", "h", "c:1", 1, {"other": 2})]  # fmt: skip
+    actions = [Action("upsert", ALIAS, "a", 1, body), Action("delete", ALIAS, "b", 1, None),
+               Action("append", "h", "a:1", 1, body), Action("append", "h", "c:1", 1, {"other": 2})]  # fmt: skip
     [bulk] = es.bulks(actions)
     assert [line[1:] for line in bulk] == [[b'{"same":1}'], [], [b'{"same":1}'], [b'{"other":2}']]
 

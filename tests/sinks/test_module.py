@@ -12,9 +12,10 @@ import pytest
 from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS
-from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.settings.blocks import Settings, examine, load_settings, shown
+from driftline.pipeline.settings.warnings import warnings
 from driftline.sinks import elasticsearch, installed, ndjson
-from driftline.sinks.configured import configured, configured_sink
+from driftline.sinks.configured import configured, configured_sink, kind_of
 from driftline.sinks.module import (
     Checks,
     Examined,
@@ -110,3 +111,67 @@ def test_blocks_of_the_settings_are_sinks() -> None:
     assert configured_sink(settings, "ndjson").settings == settings.ndjson
     with pytest.raises(UserError, match=r"ndjsn: no such sink \(did you mean 'ndjson'\?\)"):
         configured_sink(settings, "ndjsn")
+
+
+def entries(*some: dict[str, Any], **more: Any) -> Settings:
+    return Settings.model_validate({"sinks": list(some), **more})
+
+
+def test_several_of_a_kind_by_name() -> None:
+    settings = entries(
+        {"name": "soc", "kind": "elasticsearch", "url": "http://a:1", "match": "severity == 'high'", "start": "now"},
+        {"name": "archive", "kind": "elasticsearch", "url": "http://b:2", "namespace": "old"},
+        {"name": "lines", "kind": "ndjson", "path": "x"}, ndjson={"path": "y"},
+    )  # fmt: skip
+    found = {one.name: one for one in configured(settings)}
+    assert list(found) == ["ndjson", "soc", "archive", "lines"]
+    assert isinstance(found["soc"].settings, elasticsearch.Settings)
+    assert (found["soc"].settings.url, found["soc"].start) == ("http://a:1", "now")
+    assert found["soc"].match is not None
+    assert [found[name].context.takes(FINDINGS.name, {"rule": {"severity": "low"}}) for name in ("soc", "archive")] == [False, True]  # fmt: skip
+    assert kind_of("lines") is None, "of the settings in force, which have none"
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("{kind: ndjson}", "sinks.0.name: is missing"),
+        ("{name: a}", "sinks.0.kind: is missing"),
+        ("{name: a, kind: ndjsn}", r"sinks.0: kind: no such kind of sink \(did you mean 'ndjson'"),
+        ("{name: a, kind: ndjson, pth: x}", "unknown setting"),
+        ("{name: A B, kind: ndjson}", "sinks.0.name: must be 1 to 63 lower-case"),
+        ("{name: a, kind: ndjson, start: then}", "sinks.0.start: must be 'all' or 'now'"),
+        ("{name: a, kind: ndjson, match: sevrity == 'x'}", r"sinks.0.match: column 1: undeclared reference to 'sevrity'.*did you mean 'severity'"),
+        ("{name: a, kind: ndjson, match: severity}", "sinks.0.match: column 1: gives string"),
+        ("{name: a, kind: elasticsearch, username: me}", "sinks.0.username: needs password"),
+        ("{name: a, kind: ndjson}, {name: a, kind: elasticsearch}", "two have the name a"),
+        ("{name: elasticsearch, kind: ndjson}", "is the name of another kind"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_told_with_their_place(tmp_path: Path, written: str, told: str) -> None:
+    path = tmp_path / "driftline.yaml"
+    path.write_text(f"sinks: [{written}]\n")
+    with pytest.raises(UserError, match=told) as error:
+        load_settings(path, {})
+    assert all(problem.startswith(f"{path}:1:") for problem in error.value.problems)
+
+
+def test_an_old_block_and_an_entry_of_one_name_are_two_ways() -> None:
+    with pytest.raises(ValueError, match="is also a block of that name"):
+        entries({"name": "ndjson", "kind": "ndjson"}, ndjson={"path": "y"})
+
+
+def test_secrets_of_entries_are_secret(tmp_path: Path) -> None:
+    entry = {"name": "soc", "kind": "elasticsearch", "username": "me", "password": "hunter2"}
+    settings = entries(entry)
+    assert "hunter2" not in shown(settings) + repr(settings)
+    assert "url: http://127.0.0.1:9200" in shown(settings)
+    path = tmp_path / "driftline.yaml"
+    path.write_text(
+        "sinks: [{name: soc, kind: elasticsearch, url: 'http://far:1', username: me, password: hunter2}]\n"
+    )
+    path.chmod(0o644)
+    told = "\n".join(warnings(examine(path, {})))
+    assert "this file holds a secret" in told
+    assert "sinks.0.url: secrets travel in the clear" in told
+    assert "hunter2" not in told

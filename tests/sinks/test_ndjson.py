@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from driftline.pipeline.records.topics import FINDINGS
+from driftline.pipeline.rulebook.match import is_transition
 from driftline.sinks.base import Action, Busy
 from driftline.sinks.ndjson import NdjsonSink
 
@@ -17,7 +18,10 @@ from tests.sinks.findings import NOW, SPECIAL, findings
 def send(path: Path, *specials: str) -> list[str]:
     sink = NdjsonSink(path)
     actions = [
-        a for special in specials for a in sink.render(FINDINGS.name, findings()[special], NOW)
+        a
+        for special in specials
+        if is_transition(FINDINGS.own, findings()[special])
+        for a in sink.render(FINDINGS.name, findings()[special], NOW)
     ]
     return [receipt.kind for receipt in asyncio.run(sink.send(actions))]
 

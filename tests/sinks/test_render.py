@@ -59,7 +59,7 @@ def test_golden(special: str) -> None:
 
 
 def _plain(special: str) -> list[Any]:
-    said = [[a.name, a.target, a.id, a.version, a.body] for a in actions(special)]
+    said = [[a.op, a.target, a.id, a.version, a.body] for a in actions(special)]
     plain: list[Any] = orjson.loads(orjson.dumps(said))
     return plain
 
@@ -115,13 +115,13 @@ def test_the_time_is_when_it_was_last_seen_and_never_in_the_future() -> None:
 
 
 def test_a_restatement_is_no_history() -> None:
-    assert [(a.name, a.target) for a in actions("restated")] == [("index", render.ALIAS)]
+    assert [(a.op, a.target) for a in actions("restated")] == [("upsert", render.ALIAS)]
 
 
 def test_a_retired_finding_leaves_the_view_and_stays_in_the_history() -> None:
     gone, kept = actions("retired")
-    assert (gone.name, gone.target, gone.body) == ("delete", render.ALIAS, None)
-    assert kept.name == "create"
+    assert (gone.op, gone.target, gone.body) == ("delete", render.ALIAS, None)
+    assert kept.op == "append"
     assert kept.body is not None
     assert kept.body["driftline"]["reason"] == kept.body["event"]["action"] == "resource_deleted"
     assert gone.version == kept.version

@@ -9,13 +9,14 @@ import pytest
 from driftline.pipeline.model import from_micros, micros
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.blocks import Settings
-from driftline.sinks.base import RESTATE, Action, Receipt
+from driftline.sinks.base import Action, Receipt
 from driftline.sinks.deliver import Deliverer
 from driftline.sinks.elasticsearch import restate
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.order import Order
+from driftline.sinks.route import Route
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,7 +130,9 @@ class Consumer:
         )
         sink = ElasticsearchSink(ElasticsearchSettings(), self.node)  # type: ignore[arg-type]
         self.letters = Letters()
-        self.it = Deliverer(Settings(), sink, now=lambda: LATE / 1e6, dead=self.letters)
+        self.it = Deliverer(
+            Settings(), sink, Route("elasticsearch"), now=lambda: LATE / 1e6, dead=self.letters
+        )
 
     def read(self, slots: list[tuple[str, int]], most: int, *, killed: bool = False) -> None:
         messages = []
@@ -210,7 +213,7 @@ def _document(revision: int, at: int) -> dict[str, Any]:
 
 
 def _merged(revision: int, version: int, **found: Any) -> Any:
-    action = Action(RESTATE, ALIAS, "f0", version, {"revision": revision, "last_seen": from_micros(version * 1000)})  # fmt: skip
+    action = Action("upsert", ALIAS, "f0", version, {"revision": revision, "last_seen": from_micros(version * 1000)}, behind=True)  # fmt: skip
     return restate.merged(action, found, NOW)
 
 
@@ -218,7 +221,7 @@ def test_only_the_times_of_a_document_move() -> None:
     revision = BEGIN // 1000
     before, later = _document(revision, BEGIN), revision + 43_200_000
     written = _merged(revision, later, found=True, _version=revision, _source=before)
-    assert (written.name, written.target, written.version) == ("index", ALIAS, later)
+    assert (written.op, written.target, written.version) == ("upsert", ALIAS, later)
     after = written.body
     assert after["@timestamp"] == after["driftline"]["last_seen"] == from_micros(later * 1000)
     changed = {"last_seen": before["driftline"]["last_seen"], "restated": False}

@@ -82,13 +82,22 @@ def environment() -> Any:
 
 
 def compile_text(text: str) -> Expression:
-    """Compiles a condition. Raises BadExpression with the place of the first error."""
+    """Compiles a condition. Raises ExpressionError with the place of the first error."""
     return _compiled(text, _condition)
 
 
 def compile_value(text: str) -> Expression:
-    """Compiles an expression that gives a value of any kind. Raises BadExpression with the place of the first error."""
+    """Compiles an expression that gives a value of any kind. Raises ExpressionError with the place of the first error."""
     return _compiled(text, _value)
+
+
+def reason_of(error: RuntimeError) -> ExpressionError:
+    """What the compiler says, with the place of the first error."""
+    found = _AT.search(str(error))
+    if found is None:
+        return ExpressionError(str(error).splitlines()[0])
+    line, column, message = found.groups()
+    return ExpressionError(message, int(line), int(column))
 
 
 def _condition(kind: str) -> str:
@@ -105,11 +114,7 @@ def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
     try:
         program = environment().compile(text)
     except RuntimeError as error:
-        found = _AT.search(str(error))
-        if found is None:
-            raise ExpressionError(str(error).splitlines()[0]) from None
-        line, column, message = found.groups()
-        raise ExpressionError(message, int(line), int(column)) from None
+        raise reason_of(error) from None
     if why := wrong(program.return_type().name()):
         raise ExpressionError(why)
     checked = ast.parse(program.serialize())

@@ -1,0 +1,72 @@
+"""The list `sinks`: each entry has what all sinks have, and the settings of its kind beside it."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from typing import Annotated, Any, Literal, cast
+
+from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.settings.base import Mistake, SinkSettings, matching
+from pydantic import BeforeValidator, SerializeAsAny, create_model
+from pydantic_core import PydanticCustomError
+
+SinkName = Annotated[str, matching(r"[a-z0-9][a-z0-9_-]{0,62}", "1 to 63 lower-case letters, digits, _ and -, beginning with a letter or digit (write for example soc-elastic)")]  # fmt: skip
+
+
+class SinkEntry(SinkSettings):
+    """One sink. A subclass adds the settings of its kind."""
+
+    name: SinkName
+    """Of the sink; its consumer group is `driftline-sink-NAME`. Another name reads everything anew."""
+    kind: str
+    """What it is: elasticsearch, ndjson, or what an installed package adds."""
+    match: str = ""
+    """CEL: which documents it is given; empty: all. See docs/operating.md."""
+    start: Literal["all", "now"] = "all"
+    """Where a sink that never ran begins: with everything that stands, or with what comes from now on."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        yield from super().mistakes()
+        if self.name != self.kind and self.name in _installed().kinds():
+            yield Mistake(("name", "kind"), "is the name of another kind (choose another)")
+        if not self.match:
+            return
+        from driftline.pipeline.rulebook.cel.expression import ExpressionError
+        from driftline.pipeline.rulebook.match import FACTS, Match
+
+        try:
+            Match(self.match)
+        except ExpressionError as error:
+            unknown = re.search(r"undeclared reference to '(\w+)'", str(error))
+            hint = nearest(unknown[1], FACTS) if unknown else ""
+            yield Mistake(("match",), f"column {error.column}: {error}{hint}")
+
+
+def _of_its_kind(value: Any) -> Any:
+    """An entry as an instance of its kind's class."""
+    kind = value.get("kind") if isinstance(value, dict) else None
+    if not isinstance(kind, str):
+        return value  # what is wrong with it SinkEntry says
+    return _entry(kind).model_validate(value)
+
+
+def _installed() -> Any:
+    """By name: collectors read settings too, and know no sinks."""
+    return import_module("driftline.sinks.installed")
+
+
+@cache
+def _entry(kind: str) -> type[SinkEntry]:
+    installed = _installed()
+    module = installed.module(kind)
+    if module is None:
+        hint = nearest(kind, installed.kinds())
+        text = f"kind: no such kind of sink{hint}"
+        raise PydanticCustomError("mistake", "{text}", {"text": text, "fields": ("kind",)})
+    return cast(
+        type[SinkEntry], create_model(f"{kind}_sink", __base__=(SinkEntry, module.Settings))
+    )
+
+
+SinkEntries = list[SerializeAsAny[Annotated[SinkEntry, BeforeValidator(_of_its_kind)]]]

@@ -1,0 +1,145 @@
+"""Messages become actions: what the sink takes of them, rendered, with where each came from."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from driftline.pipeline.kafka.dead_letters import Origin
+from driftline.pipeline.model import to_micros
+from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, short
+from driftline.pipeline.rulebook.match import Match, is_transition
+from driftline.sinks.base import Action, Sink
+from driftline.sinks.reader import Slot
+
+log = logging.getLogger("driftline.sink")
+SAID = {FINDINGS.own: "last_seen", RESTATEMENTS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}  # fmt: skip
+"""When a document was said. Of another topic it is not known."""
+BREATH = 100
+"""Documents rendered before the event loop may do something else."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One action on its way, with where its document came from."""
+
+    action: Action
+    origin: Origin
+    raw: bytes
+    turn: int
+
+
+@dataclass
+class Batch:
+    """Some messages, rendered."""
+
+    total: int
+    last: dict[Slot, tuple[int, Any]]
+    """Topic and partition to turn and last message."""
+    items: list[Item] = field(default_factory=list)
+    bad: list[tuple[str, Origin, bytes]] = field(default_factory=list)
+    """What cannot be rendered, and why."""
+    said: int | None = None
+    """When the last document was said, microseconds."""
+
+
+class Selector:
+    """Which documents of a topic a sink is given. A condition without an answer takes the document: better one too many
+    than one lost; the first is logged."""
+
+    def __init__(self, name: str, match: Match | None, transitions_only: bool) -> None:
+        self._name, self._match, self._transitions_only = name, match, transitions_only
+        self._told = False
+
+    def takes(self, topic: str, document: Any) -> bool:
+        """Whether a document goes there. A restatement goes where its finding is: that is the sink's to know."""
+        own = short(topic)
+        if self._transitions_only and not is_transition(own, document):
+            return False
+        return own == RESTATEMENTS.own or self.matches(own, document)
+
+    def matches(self, own: str, document: Any) -> bool:
+        """Whether `match` holds, or has no answer."""
+        if self._match is None:
+            return True
+        holds, why = self._match.verdict(own, document)
+        if holds is None and not self._told:
+            self._told = True
+            log.warning("match has no answer; delivered", extra={"sink": self._name, "why": why})
+        return holds is not False
+
+
+class Renderer:
+    """Makes batches of messages. `turn`: the turn of a partition (driftline.sinks.reader)."""
+
+    def __init__(
+        self, sink: Sink, selector: Selector, now: Callable[[], float], turn: Callable[[Slot], int]
+    ) -> None:
+        self._sink, self._selector, self._now, self.turn = sink, selector, now, turn
+
+    async def batch(self, messages: Sequence[Any]) -> Batch:
+        """What some messages ask for."""
+        batch = Batch(len(messages), {})
+        for number, message in enumerate(messages):
+            if number % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
+            raw, topic, partition = message.value(), message.topic(), message.partition()
+            turn = self.turn((topic, partition))
+            batch.last[topic, partition] = (turn, message)
+            origin = Origin(topic, partition, message.offset(), -1)
+            if raw is None:
+                key, (_, at) = (message.key() or b"").decode(errors="replace"), message.timestamp()
+                gone = self._sink.forget(topic, key, at)
+                batch.items += [Item(action, origin, b"", turn) for action in gone]
+                continue
+            try:
+                document = orjson.loads(raw)
+                actions = self._actions(topic, document)
+                if said := SAID.get(short(topic)):
+                    batch.said = to_micros(document[said]) or batch.said
+            except (ValueError, KeyError, TypeError, AttributeError) as why:
+                batch.bad.append((f"cannot be rendered: {type(why).__name__}: {why}", origin, raw))
+                continue
+            batch.items += [Item(action, origin, raw, turn) for action in actions]
+        return batch
+
+    def _actions(self, topic: str, document: Any) -> list[Action]:
+        now = int(self._now() * 1e6)
+        if self._selector.takes(topic, document):
+            return self._sink.render(topic, document, now)
+        if self._sink.transitions_only or topic != FINDINGS.name:
+            return []
+        # it may have matched before: what stands there of it goes
+        ended = self._sink.render(topic, document | {"retired": True}, now)
+        return [action for action in ended if action.op == "delete"]
+
+
+def newest(items: Sequence[Item]) -> list[Item]:
+    """Of several actions on one id at one place only the newest: the others would be refused as old. A restatement stands
+    beside the statement that it belongs to."""
+    last: dict[tuple[str, str, bool], Item] = {}
+    for item in items:
+        key = (item.action.target, item.action.id, item.action.behind)
+        if key not in last or last[key].action.version <= item.action.version:
+            last.pop(key, None)
+            last[key] = item
+    return list(last.values())
+
+
+def chunks(items: Sequence[Item], most_actions: int, most_bytes: int | None) -> Iterator[list[Item]]:  # fmt: skip
+    """Items in calls that keep to the limits, in order; one that is larger stands alone."""
+    chunk: list[Item] = []
+    size = 0
+    for item in items:
+        more = 0 if most_bytes is None else len(orjson.dumps(item.action.body))
+        if chunk and (
+            len(chunk) >= most_actions or (most_bytes is not None and size + more > most_bytes)
+        ):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(item)
+        size += more
+    if chunk:
+        yield chunk

@@ -1,0 +1,14 @@
+"""The header Retry-After (RFC 9110): seconds, or a date. Pure."""
+
+from email.utils import parsedate_to_datetime
+
+
+def seconds_of(header: str | None, now: float) -> float | None:
+    """How long to wait; None where the header is absent or not readable. `now`: Unix time."""
+    text = (header or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError):
+        return None
