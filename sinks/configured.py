@@ -85,7 +85,9 @@ def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
     try:
         own = kind.Settings()
     except ValidationError:
-        raise UserError("this kind of sink has no defaults", fix="write an entry of it under sinks", place=name) from None
+        raise UserError(
+            "this kind of sink has no defaults", fix="write an entry of it under sinks", place=name
+        ) from None
     return _sink(settings, name, kind, own)
 
 

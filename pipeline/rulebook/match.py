@@ -114,7 +114,9 @@ def _program(text: str) -> Any:
     except RuntimeError as error:
         raise reason_of(error) from None
     if (kind := program.return_type().name()) not in ("BOOL", "DYN"):
-        raise ExpressionError(f"gives {kind.lower()}, not true or false (compare it with something)")
+        raise ExpressionError(
+            f"gives {kind.lower()}, not true or false (compare it with something)"
+        )
     return program
 
 

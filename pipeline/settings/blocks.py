@@ -345,7 +345,7 @@ class Settings(Block):
     def mistakes(self) -> Iterator[Mistake]:
         names = [one.name for one in self.sinks]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Mistake(("sinks",), f"two have the name {name} (give each its own)")
+            yield Mistake(("sinks",), f"two have the name {name}", "give each its own")
         for one in self.sinks:
             if (
                 isinstance(getattr(self, one.name, None), SinkSettings)
@@ -353,7 +353,8 @@ class Settings(Block):
             ):
                 yield Mistake(
                     ("sinks", one.name),
-                    f"{one.name} is also a block of that name (write one of them)",
+                    f"{one.name} is also a block of that name",
+                    "write one of them",
                 )
 
     @model_validator(mode="after")

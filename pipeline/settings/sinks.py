@@ -6,7 +6,7 @@ from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, Literal, cast
 
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.settings.base import Mistake, SinkSettings, matching
 from pydantic import BeforeValidator, SerializeAsAny, create_model
 from pydantic_core import PydanticCustomError
@@ -29,7 +29,7 @@ class SinkEntry(SinkSettings):
     def mistakes(self) -> Iterator[Mistake]:
         yield from super().mistakes()
         if self.name != self.kind and self.name in _installed().kinds():
-            yield Mistake(("name", "kind"), "is the name of another kind (choose another)")
+            yield Mistake(("name", "kind"), "is the name of another kind", "choose another")
         if not self.match:
             return
         from driftline.pipeline.rulebook.cel.expression import ExpressionError
@@ -39,8 +39,8 @@ class SinkEntry(SinkSettings):
             Match(self.match)
         except ExpressionError as error:
             unknown = re.search(r"undeclared reference to '(\w+)'", str(error))
-            hint = nearest(unknown[1], FACTS) if unknown else ""
-            yield Mistake(("match",), f"column {error.column}: {error}{hint}")
+            fix = hint(unknown[1], FACTS) if unknown else ""
+            yield Mistake(("match",), f"column {error.column}: {error}", fix)
 
 
 def _of_its_kind(value: Any) -> Any:
@@ -61,9 +61,10 @@ def _entry(kind: str) -> type[SinkEntry]:
     installed = _installed()
     module = installed.module(kind)
     if module is None:
-        hint = nearest(kind, installed.kinds())
-        text = f"kind: no such kind of sink{hint}"
-        raise PydanticCustomError("mistake", "{text}", {"text": text, "fields": ("kind",)})
+        context = {
+            "text": "kind: no such kind of sink", "fields": ("kind",), "fix": hint(kind, installed.kinds()),
+        }  # fmt: skip
+        raise PydanticCustomError("mistake", "{text}", context)
     return cast(
         type[SinkEntry], create_model(f"{kind}_sink", __base__=(SinkEntry, module.Settings))
     )
