@@ -23,7 +23,7 @@ from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import links
 from driftline.sinks.base import Busy, Receipt, Sink
 from driftline.sinks.batches import Batch, Item, Renderer, Selector, chunks, newest
-from driftline.sinks.pace import Pace
+from driftline.sinks.pace import SinkRate
 from driftline.sinks.reader import Reader, Slot, begin_now
 from driftline.sinks.route import Route
 
@@ -81,7 +81,7 @@ class Deliverer:
         self._turn: Callable[[Slot], int] = lambda _: 0
         selector = Selector(route.name, route.match, sink.transitions_only)
         self._renderer = Renderer(sink, selector, now, lambda slot: self._turn(slot))
-        self._pace = Pace(sink.limits.rate, now)
+        self._pace = SinkRate(sink.limits.rate, now)
         self._written = written or (lambda: standing(settings.kafka))
         self._known: Container[str] = ()
         self._linked = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 
-class Pace:
+class SinkRate:
     """Spreads actions evenly over time. `rate`: actions a second, None for any; `now`: seconds."""
 
     def __init__(self, rate: float | None, now: Callable[[], float]) -> None:

@@ -28,7 +28,7 @@ FACTS: dict[str, str] = {
 """The variables of a condition. What a document does not have is empty, never missing."""
 
 
-class Verdict(NamedTuple):
+class MatchResult(NamedTuple):
     """Whether a document matches. None: the condition has no answer for it, and `why` says so."""
 
     holds: bool | None
@@ -89,7 +89,7 @@ class Match:
         self.text = text
         self._program = _program(text)
 
-    def verdict(self, topic: str, document: Mapping[str, Any]) -> Verdict:
+    def verdict(self, topic: str, document: Mapping[str, Any]) -> MatchResult:
         """Whether a document matches."""
         return _asked(self._program, facts(topic, document))
 
@@ -97,7 +97,9 @@ class Match:
         """Whether it holds, or has no answer: better one document too many than one lost."""
         return self.verdict(topic, document).holds is not False
 
-    def explained(self, topic: str, document: Mapping[str, Any]) -> Iterator[tuple[str, Verdict]]:
+    def explained(
+        self, topic: str, document: Mapping[str, Any]
+    ) -> Iterator[tuple[str, MatchResult]]:
         """Each part that must hold, and whether it does."""
         known = facts(topic, document)
         try:
@@ -120,15 +122,15 @@ def _program(text: str) -> Any:
     return program
 
 
-def _asked(program: Any, known: Mapping[str, Any]) -> Verdict:
+def _asked(program: Any, known: Mapping[str, Any]) -> MatchResult:
     try:
         value = program.eval(_environment().Activation(known))
     except RuntimeError as error:
-        return Verdict(None, str(error).splitlines()[0])
+        return MatchResult(None, str(error).splitlines()[0])
     found = value.value()
     if isinstance(found, bool):
-        return Verdict(found)
-    return Verdict(None, str(found).splitlines()[0][:200])
+        return MatchResult(found)
+    return MatchResult(None, str(found).splitlines()[0][:200])
 
 
 def _conjuncts(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS
 from driftline.pipeline.rulebook.cel.expression import ExpressionError
-from driftline.pipeline.rulebook.match import FACTS, Match, Verdict, facts, is_transition
+from driftline.pipeline.rulebook.match import FACTS, Match, MatchResult, facts, is_transition
 from driftline.sinks.batches import Selector
 
 from tests.sinks.findings import SPECIAL, findings
@@ -92,7 +92,7 @@ def test_what_is_no_condition(text: str, told: str) -> None:
     ],
 )  # fmt: skip
 def test_each_part_says_why(text: str, parts: list[tuple[str, bool | None]]) -> None:
-    told: Iterator[tuple[str, Verdict]] = Match(text).explained(FINDINGS.own, findings()[FULL])
+    told: Iterator[tuple[str, MatchResult]] = Match(text).explained(FINDINGS.own, findings()[FULL])
     assert [(part, verdict.holds) for part, verdict in told] == parts
 
 
