@@ -75,7 +75,7 @@ def test_the_document_is_not_changed() -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("severity ==", "Syntax error"), ("sevrity == 'x'", "sevrity"), ("severity", "gives string"), ("1", "gives int")],
+    [("severity ==", "Syntax error"), ("severities == 'x'", "severities"), ("severity", "gives string"), ("1", "gives int")],
 )  # fmt: skip
 def test_what_is_no_condition(text: str, told: str) -> None:
     with pytest.raises(ExpressionError, match=told):

@@ -141,7 +141,7 @@ def test_several_of_a_kind_by_name() -> None:
         ("{name: a, kind: ndjson, pth: x}", "unknown setting"),
         ("{name: A B, kind: ndjson}", "sinks.0.name: must be 1 to 63 lower-case"),
         ("{name: a, kind: ndjson, start: then}", "sinks.0.start: must be 'all' or 'now'"),
-        ("{name: a, kind: ndjson, match: sevrity == 'x'}", r"sinks.0.match: column 1: undeclared reference to 'sevrity'.*did you mean 'severity'"),
+        ("{name: a, kind: ndjson, match: severities == 'x'}", r"sinks.0.match: column 1: undeclared reference to 'severities'.*did you mean 'severity'"),
         ("{name: a, kind: ndjson, match: severity}", "sinks.0.match: column 1: gives string"),
         ("{name: a, kind: elasticsearch, username: me}", "sinks.0.username: needs password"),
         ("{name: a, kind: ndjson}, {name: a, kind: elasticsearch}", "two have the name a"),
