@@ -3,8 +3,6 @@ AWS's own output. It shares no mapping with the parser.
 
 Known to differ from AWS: no order and no delay; EC2 answers `_return` where AWS does; versioned names of Lambda only."""
 
-import gzip
-import io
 import json
 import re
 import uuid
@@ -132,18 +130,6 @@ def to_bus(client: Any) -> Sink:
         answer = client.put_events(Entries=[{"Source": f"aws.{record['eventSource'].partition('.')[0]}", "DetailType": "AWS API Call via CloudTrail", "Detail": detail}])  # fmt: skip
         if answer["FailedEntryCount"]:
             raise RuntimeError(f"the bus refuses an event: {answer}")
-
-    return put
-
-
-def to_log(client: Any, bucket: str, account: str, region: str = "us-east-1") -> Sink:
-    """As a log file in S3, one for each event."""
-
-    def put(record: dict[str, Any]) -> None:
-        now = datetime.now(UTC)
-        key = f"AWSLogs/{account}/CloudTrail/{region}/{now:%Y/%m/%d}/{account}_CloudTrail_{region}_{now:%Y%m%dT%H%MZ}_{uuid.uuid4().hex[:16]}.json.gz"  # fmt: skip
-        body = gzip.compress(json.dumps({"Records": [ec2_sets(record)]}).encode())
-        client.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(body))
 
     return put
 

@@ -22,7 +22,6 @@ from sigma.types import Placeholder, SigmaFieldReference, SigmaRegularExpression
 Closure = Callable[[EventView], bool]
 Anchor = Mapping[str, frozenset[str]]
 """Fields, and the values (without their case) one of which each must have for the rule to match at all."""
-LISTED = ("informational", "low", "medium", "high", "critical")
 MOST_TESTS = 20_000
 """Of one rule."""
 LONGEST = 20_000

@@ -20,9 +20,6 @@ from driftline.pipeline.kafka.client import TIMEOUT, admin, answer, explained, r
 from driftline.pipeline.records.topics import APP_ID, CORRELATE_ID, Topic, topics_of
 from driftline.pipeline.settings.blocks import Kafka
 
-SPREAD = 60.0
-"""Seconds that a busy broker may take until it lists what it has made."""
-
 CREATE, SHOWN = "run: driftline topics create", 3
 MADE_FROM = "topics.json"
 CHANGELOG = "-changelog"

@@ -1,16 +1,20 @@
 """Changes, from the call to the finding that names who did it: real Kafka, simulated AWS, every program a process."""
 
+import gzip
+import io
 import json
 import signal
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from driftline.collectors.base import known_from
-from driftline.pipeline.demo.audit import Recorder, bus_to_queue, to_bus, to_log, user
+from driftline.pipeline.demo.audit import Recorder, bus_to_queue, ec2_sets, to_bus, user
 from driftline.pipeline.kafka.client import read_all, read_compacted
 from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import wait_until
@@ -184,6 +188,20 @@ def test_what_reaches_a_whole_account_is_read_again_as_a_whole(stage: Stage) -> 
         return wanted <= headers.keys() and all(known[key].uids for key in wanted)
 
     wait_until(swept, 60, reads, "the sweep of the scope")
+
+
+def to_log(
+    client: Any, bucket: str, account: str, region: str = "us-east-1"
+) -> Callable[[dict[str, Any]], None]:
+    """As a log file in S3, one for each event."""
+
+    def put(record: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        key = f"AWSLogs/{account}/CloudTrail/{region}/{now:%Y/%m/%d}/{account}_CloudTrail_{region}_{now:%Y%m%dT%H%MZ}_{uuid.uuid4().hex[:16]}.json.gz"  # fmt: skip
+        body = gzip.compress(json.dumps({"Records": [ec2_sets(record)]}).encode())
+        client.put_object(Bucket=bucket, Key=key, Body=io.BytesIO(body))
+
+    return put
 
 
 def test_what_happened_before_is_filled_in(stage: Stage) -> None:

@@ -25,16 +25,6 @@ from driftline.pipeline.proof.detections.mutants import survivors
 BEGIN = 1_700_000_000_000_000
 HOURS = 72
 """So long after the last step time ends: absences are judged."""
-SOURCES_KNOWN = (
-    "management",
-    "reads",
-    "data",
-    "findings",
-    "drifts",
-    "guardduty",
-    "inspector",
-    "securityhub",
-)
 KINDS = ("fires", "silent")
 
 
