@@ -1,18 +1,58 @@
-"""`driftline detections`: whether Sigma rules load and are proven, their forms, and what there is."""
+"""`driftline detections`: whether Sigma rules load and are proven, their forms, what there is, and a new one."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
     from driftline.pipeline.detections import Detection, DetectionSet
     from driftline.pipeline.detections.correlations import Correlation
     from driftline.pipeline.detections.load import LoadedDocument
+
+TEMPLATE = """\
+title: What somebody did, as a sentence
+id: {id}
+name: {name}
+status: experimental
+description: What happened, and why it matters.
+author: You
+date: {date}
+tags: []                    # of MITRE ATT&CK: attack.persistence, attack.t1098
+logsource: {{product: aws, service: cloudtrail}}
+detection:
+  selection:
+    eventSource: {source}.amazonaws.com
+    eventName: {event}
+    errorCode: null         # it succeeded
+  condition: selection
+falsepositives: [Who may do it for a good reason]
+level: medium               # informational (only a part of correlations), low, medium, high, critical
+driftline:
+  alerts: by itself         # in correlations; by itself and in correlations
+  sources: [{kind}]         # docs/detections.md
+  next: What to look at first.
+  examples:
+    base:
+      eventSource: {source}.amazonaws.com
+      eventName: {event}
+      awsRegion: eu-west-1
+      sourceIPAddress: 198.51.100.7
+      userIdentity: {{type: IAMUser, arn: "arn:aws:iam::111111111111:user/mallory", accountId: "111111111111", userName: mallory}}
+      driftline: {{type: change, account: "111111111111", outcome: success, actor: {{id: "arn:aws:iam::111111111111:user/mallory", type: user}}}}
+    fires:
+      - {{name: it is called}}
+    silent:
+      - {{name: it was refused, set: {{errorCode: AccessDenied}}}}
+      - {{name: another call, {other}}}
+      - {{name: another service, set: {{eventSource: other.amazonaws.com}}}}
+"""
 
 PATHS = click.argument(
     "paths", nargs=-1, required=True, metavar="DIR…", type=click.Path(path_type=Path)
@@ -159,3 +199,66 @@ def list_(paths: tuple[Path, ...], form: str) -> int:
     for row in rows:
         click.echo(plain(f"{row['level']:<13} {row['source']:<16} {row['title']}  {row['id']}"))
     return 0
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--event",
+    "call",
+    required=True,
+    metavar="SOURCE:NAME",
+    help="The call it looks for, as CloudTrail names it: cloudtrail:StopLogging.",
+)
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("rules/detections/aws"),
+    show_default=True,
+    help="Where its file is written.",
+)
+def new(name: str, call: str, folder: Path) -> None:
+    """Begin a detection. Writes a file that loads and passes its check, to be filled."""
+    from datetime import UTC, datetime
+    from uuid import NAMESPACE_URL, uuid5
+
+    from driftline.collectors.aws import calls
+    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.detections import load
+    from driftline.pipeline.rulebook import builtin_folder
+
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(
+            f"{name}: not a detection's name (write lower-case words joined by _: aws_trail_silenced)"
+        )
+    source, _, event = call.partition(":")
+    if source not in calls.sources() and not calls.names(source):
+        raise UserError(
+            f"--event {call}: no such source{nearest(source, calls.sources())} (write it as cloudtrail:StopLogging)"
+        )
+    if event not in calls.names(source):
+        raise UserError(
+            f"--event {call}: {source} has no such call{nearest(event, calls.names(source))}"
+        )
+    content = [builtin_folder() / kind for kind in ("detections", "correlations")]
+    if any(name in (rule.name, rule.id) for rule in load(content).rules.values()):
+        raise UserError(f"{name}: there is a detection of this name (choose another)")
+    path = folder / f"{name}.yml"
+    if path.exists():
+        raise UserError(f"{path} is there already (choose another name)")
+    others = calls.relatives(source, event)
+    kind = "reads" if event.startswith(calls.READS) else "management"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        TEMPLATE.format(
+            id=uuid5(NAMESPACE_URL, f"driftline:{name}"),
+            name=name,
+            date=datetime.now(UTC).date().isoformat(),
+            source=source,
+            event=event,
+            kind=kind,
+            other=f"calls: [{', '.join(others)}]" if others else "set: {eventName: OtherCall}",
+        )
+    )
+    click.echo(f"{path}: fill it, then run: driftline detections check {path}")

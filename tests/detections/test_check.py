@@ -205,3 +205,32 @@ def test_forms_lists_what_the_examples_lack(tmp_path: Path, driftline: Command) 
     assert ["missing", "off", "cloudtrail:StopLogging", "place", "name"] in rows
     assert ["shown", "off", "cloudtrail:StopLogging", "relative", "StartLogging"] in rows
     assert rows[-1][1:] == ["forms,", "4", "of", "them", "in", "no", "example"]
+
+
+@pytest.mark.parametrize("call", ["cloudtrail:StopLogging", "scheduler:DeleteSchedule", "iam:CreateUser", "signin:ConsoleLogin", "s3:GetObject"])  # fmt: skip
+def test_a_new_one_loads_and_passes_its_check(call: str, tmp_path: Path, driftline: Command) -> None:  # fmt: skip
+    said = driftline("detections", "new", "own_call", "--event", call, "--dir", tmp_path / "own")
+    path = tmp_path / "own" / "own_call.yml"
+    assert (said.code, said.out) == (0, f"{path}: fill it, then run: driftline detections check {path}\n")  # fmt: skip
+    said = driftline("detections", "check", path)
+    assert (said.code, said.out) == (0, "1 rule, 0 correlations load; 0 of 1 documents do not\n")
+    said = driftline("detections", "new", "own_call", "--event", call, "--dir", tmp_path / "own")
+    assert (said.code, "is there already" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "told"),
+    [
+        ("Own-call", "iam:CreateUser", "not a detection's name"),
+        ("own_call", "iamm:CreateUser", "no such source (did you mean 'iam'?)"),
+        ("own_call", "iam:CreateUsr", "iam has no such call (did you mean 'CreateUser'?)"),
+        ("own_call", "CreateUser", "no such source"),
+        ("aws_trail_silenced", "iam:CreateUser", "there is a detection of this name"),
+    ],
+)
+def test_a_new_one_is_refused_with_a_reason(
+    name: str, call: str, told: str, tmp_path: Path, driftline: Command
+) -> None:
+    said = driftline("detections", "new", name, "--event", call, "--dir", tmp_path)
+    assert (said.code, said.out) == (2, "")
+    assert told in said.err

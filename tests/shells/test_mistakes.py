@@ -40,7 +40,7 @@ RUN_ON = {
 }  # fmt: skip
 """Commands that run on, and are started again."""
 WITHOUT = {
-    "backtest", "config check", "config show", "demo", "detections check", "detections forms", "detections list", "doctor", "exceptions check",
+    "backtest", "config check", "config show", "demo", "detections check", "detections forms", "detections list", "detections new", "doctor", "exceptions check",
     "kinds check", "kinds new", "permissions aws", "permissions elasticsearch", "permissions kafka", "replay", "rules list", "rules new", "rules show",
     "rules test", "scan aws", "scan folder", "sink elasticsearch",
 }  # fmt: skip
