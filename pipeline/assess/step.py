@@ -44,7 +44,9 @@ def apply(
     """One snapshot. `digest`: what an unchanged next one will be recognised by (codec.Peek.digest); `events`: until when
     every change event has arrived (micros), None where none arrive at all."""
     at = micros(snapshot.captured_at)
-    work = Assessment.begin(state, at, rulebook, options, events, about=described(snapshot))
+    work = Assessment.begin(
+        state, at, rulebook, options, events, about=None if state else described(snapshot)
+    )
     if state and (state.due <= at or needs_reevaluation(state, rulebook)):
         advance_to(work, at)
     merge(work, snapshot)

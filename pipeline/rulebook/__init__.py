@@ -69,6 +69,7 @@ class Rulebook:
         for number, override in enumerate(overrides):
             self._overrides.setdefault(types[override.rule], []).append((number, override))
         self._hashes = {type: self._hash(type) for type in self._by_type}
+        self._comparing = {rule.type for rule in self.rules if rule.compares}
         self._sets: dict[tuple[str, tuple[int, ...]], RuleSet] = {}
         self.hash = hashlib.sha256(
             b"".join(self._hashes[t] for t in sorted(self._hashes))
@@ -90,7 +91,7 @@ class Rulebook:
 
     def uses_previous(self, type: str) -> bool:
         """Whether a rule of the type looks at `previous` or `changes`."""
-        return any(r.uses("previous") or r.uses("changes") for r in self._by_type.get(type, ()))
+        return type in self._comparing
 
     def select(self, type: str, account: str, tags: Mapping[str, str]) -> RuleSet:
         """The rules that hold for a resource, overrides applied; the same object for the same overrides."""

@@ -134,6 +134,11 @@ class Rule:
     def uses(self, variable: str) -> bool:
         return any(variable in e.uses for e in (self.when, self.must) if e)
 
+    @property
+    def compares(self) -> bool:
+        """Whether it looks at what a reading changed (`previous`, `changes`)."""
+        return self.uses("previous") or self.uses("changes")
+
     def ref(self, severity: str) -> dict[str, Any]:
         """The rule as findings carry it (RuleRef)."""
         f = self.file

@@ -47,6 +47,8 @@ class BoundRule:
         self.needs = frozenset(rule.file.needs)
         self.reads_tags = any(e.reads_tags for e in (rule.when, rule.must) if e)
         self.uses_now = rule.uses("now")
+        self.compares = rule.compares
+        self.paths = rule.must.paths | (rule.when.paths if rule.when else frozenset())
         self.when, self.must = rule.when, rule.must
         self.reads = rule.must.reads | (rule.when.reads if rule.when else frozenset())
         self.evidence = evidence_paths(rule.must.paths)

@@ -5,6 +5,7 @@ that may have made it: of a place that several people may have made, nobody is n
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from driftline.pipeline.common.durations import MINUTE
@@ -50,9 +51,9 @@ class Made(NamedTuple):
 
 class Cause(NamedTuple):
     attribution: Attribution
-    candidates: list[tuple[ChangeEvidence, float]]
+    candidates: Sequence[tuple[ChangeEvidence, float]]
     """The likeliest first, with the confidence in each."""
-    places: list[Made]
+    places: Sequence[Made]
     """Of each place, in the order given."""
 
 
@@ -100,7 +101,7 @@ def attribute(
     if not ranked:
         return nobody(len(places), waiting=waiting)
     everybody = _by_person(found, people)
-    made = nobody(len(places), waiting=waiting).places
+    made = list(nobody(len(places), waiting=waiting).places)
     alone: list[int] = []
     for number, one in enumerate(places):
         gone = elsewhere[number] if elsewhere else frozenset()
@@ -130,10 +131,11 @@ def may(seen: ChangeEvidence, part: str, since: int, at: int) -> bool:
     return within and (not seen.parts or part in seen.parts)
 
 
+@lru_cache(1024)
 def nobody(places: int, *, waiting: bool) -> Cause:
     """The cause of so many places where no change may have made them."""
     said: Attribution = "pending" if waiting else "unattributed"
-    return Cause(said, [], [Made(said)] * places)
+    return Cause(said, (), (Made(said),) * places)
 
 
 def _candidates(

@@ -12,6 +12,7 @@ from driftline.pipeline.model import from_micros
 from driftline.pipeline.model.finding import named_uuid
 from driftline.pipeline.state.resource import Body, KnownDrift, State
 
+_pack = msgspec.msgpack.Encoder().encode
 KEPT, MOST_BYTES = 16, 200_000
 """Drifts that a late event may still complete, and what they may weigh together."""
 
@@ -48,14 +49,23 @@ def remember_drifts(work: Assessment) -> None:
 
 def trimmed(drifts: Sequence[KnownDrift], now: int) -> list[KnownDrift]:
     """The newest, as far as there is room."""
+    newest = list(drifts[-KEPT:])
+    if _size([one.changes for one in newest]) <= MOST_BYTES and all(
+        one.at > now - LONGEST for one in newest
+    ):
+        return newest
     out: list[KnownDrift] = []
     room = MOST_BYTES
-    for one in reversed(drifts[-KEPT:]):
-        room -= len(msgspec.msgpack.encode(one.changes))
+    for one in reversed(newest):
+        room -= _size(one.changes)
         if room < 0 or one.at <= now - LONGEST:
             break
         out.append(one)
     return out[::-1]
+
+
+def _size(value: Any) -> int:
+    return len(_pack(value))
 
 
 def _read_at(state: State, at: int) -> int:

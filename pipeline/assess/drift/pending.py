@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
 from driftline.pipeline.assess.assessment import Assessment
-from driftline.pipeline.assess.drift.attribute import Cause, Made, together
+from driftline.pipeline.assess.drift.attribute import Cause, Made, nobody, together
 from driftline.pipeline.assess.drift.causes import Causes, forgotten
 from driftline.pipeline.assess.drift.document import actor_of, document, newest, sessions
 from driftline.pipeline.common.durations import MINUTE
@@ -61,12 +62,24 @@ def ask_sessions(work: Assessment) -> None:
 
 def _digest(cause: Cause, people: People) -> bytes:
     """Of what is published of a cause."""
+    places = len(cause.places)
+    if cause is nobody(places, waiting=cause.attribution == "pending"):
+        return _digest_of_nobody(places, cause.attribution)
     actors = [people.person(seen.actor) for seen, _ in cause.candidates]
-    said = orjson.dumps(
+    return _hashed(
         [cause.attribution, [[c.id, n, c.actor, c.differs] for c, n in cause.candidates], actors,
          [[one.attribution, one.by and one.by.id] for one in cause.places]]
     )  # fmt: skip
-    return hashlib.sha256(said).digest()[:8]
+
+
+@lru_cache(1024)
+def _digest_of_nobody(places: int, attribution: str) -> bytes:
+    """The same: most drifts that a sweep finds have no candidates, and are asked for again and again."""
+    return _hashed([attribution, [], [], [[attribution, None]] * places])
+
+
+def _hashed(published: list[Any]) -> bytes:
+    return hashlib.sha256(orjson.dumps(published)).digest()[:8]
 
 
 def _known(cause: Cause) -> int:

@@ -47,13 +47,11 @@ def of_rule(bound: BoundRule, body: Body, drifts: Sequence[KnownDrift], at: int)
 
 def that_it_reads(bound: BoundRule, drifts: Sequence[KnownDrift]) -> list[Root]:
     """The places that a rule reads."""
-    paths = bound.rule.must.paths | (bound.rule.when.paths if bound.rule.when else frozenset())
-    everything = bound.rule.uses("previous") or bound.rule.uses("changes")
     return [
         (drift, number)
         for drift in drifts
         for number, change in enumerate(drift.changes)
-        if drift.part == WHOLE or everything or any(_touches(path, steps(change["path"])) for path in paths)
+        if drift.part == WHOLE or bound.compares or any(_touches(path, steps(change["path"])) for path in bound.paths)
     ]  # fmt: skip
 
 
