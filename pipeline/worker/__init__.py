@@ -1,1 +1,1 @@
-"""The Faust worker: the only place where Faust is imported."""
+"""The worker process. The only package that imports Faust."""

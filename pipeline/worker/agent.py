@@ -1,4 +1,4 @@
-"""The worker: what Faust brings is judged, in slices, and handed to the ledger."""
+"""The worker's loop: applies the records that Faust fetches to the folds, in slices, and commits each slice."""
 
 import asyncio
 import logging
@@ -20,130 +20,131 @@ from driftline.pipeline.records.outputs import Work
 from driftline.pipeline.records.topics import PARTITIONS
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.state.rows import ORIGINS_KEY, NewerState
-from driftline.pipeline.worker import faust_seam
-from driftline.pipeline.worker import status as signs
-from driftline.pipeline.worker.commit import Ledger, Then
-from driftline.pipeline.worker.dead_letters import Graves
-from driftline.pipeline.worker.offsets import Guard, die
-from driftline.pipeline.worker.origins import Origins
+from driftline.pipeline.worker import faust_seam, status
+from driftline.pipeline.worker.commit import Acknowledge, CommitPipeline
+from driftline.pipeline.worker.dead_letters import DeadLetterWriter
+from driftline.pipeline.worker.heartbeat import Heartbeat
+from driftline.pipeline.worker.offsets import OffsetGuard, exit_now
+from driftline.pipeline.worker.origins import TopicOrigins
 from driftline.pipeline.worker.slices import Pace
-from driftline.pipeline.worker.stages import Folding, Job
+from driftline.pipeline.worker.stages import ShardFold, StreamStage
 from driftline.pipeline.worker.store import Rows, catch_up
 from faust.types import TP
 
 log = logging.getLogger("driftline.worker")
 SLICE, SHORTEST_SLICE, BREATH = 1.0, 0.05, 0.05
-"""Seconds of work before it is made durable, at most and at least, and before the loop may do something else (heartbeats): a
-first sweep, or a day's restatements, must not look like a worker that sleeps."""
+"""Seconds of work per slice, at most and at least, and between two yields to the event loop (heartbeats): a worker that is
+busy with a first sweep, or a day's restatements, must not look like one that hangs."""
 TAKE, WITHIN = 200, 0.02
 STATES, PIECE = 1000, 0.04
-"""The most states that are looked at in one go when time passes, and the seconds of thread time that this may take."""
+"""States processed per step when time passes, at most, and the seconds of thread time that a step may take."""
 MEMORY = {"write_buffer_size": 8 << 20, "block_cache_size": 32 << 20}
-"""Bytes of each partition's database; Faust's own would be 64 MB (three times) and 2 GB."""
-BEAT = 0.5
+"""RocksDB memory per partition, in bytes. Faust's defaults are 64 MB (three times) and 2 GB."""
 
 
 class Agent:
     """One worker process."""
 
     def __init__(
-        self, settings: Settings, faust_app: Any, job: Job, ids: Mapping[str, str]
+        self, settings: Settings, faust_app: Any, stage: StreamStage, ids: Mapping[str, str]
     ) -> None:
-        self.settings, self.app, self.job = settings, faust_app, job
+        self.settings, self.app, self.stage = settings, faust_app, stage
         self.session = settings.worker.session_timeout
-        self.paced = tuple(topic.name for topic in job.paced)
-        self.inputs = tuple(topic.name for topic in job.inputs)
+        self.paced = tuple(topic.name for topic in stage.paced)
+        self.inputs = tuple(topic.name for topic in stage.inputs)
         self.table = faust_app.Table(
             "state", key_type=bytes, value_type=bytes, partitions=PARTITIONS, options=MEMORY
         )
         self.rows = Rows(self.table)
-        self.guard = Guard(
+        self.guard = OffsetGuard(
             settings.kafka,
-            job.app_id,
+            stage.app_id,
             self.session,
             partial(faust_seam.generation, faust_app),
         )
-        self.turn = asyncio.Lock()  # held for the length of a batch
-        self.partitions: dict[int, Folding] = {}
+        self.lock = asyncio.Lock()  # held while a slice is processed
+        self.partitions: dict[int, ShardFold] = {}
         self.last_at: dict[tuple[str, int], int] = {}
-        """Topic and partition to how far its records have come, in microseconds; of `control` it does not count."""
+        """By topic and partition, how far its records have come by their own times (microseconds). Not needed for `control`."""
         changelog = self.table.changelog_topic_name
-        self.ids, self.own = ids, {topic.name: topic.own for topic in job.inputs}
-        self.origins = Origins(ids, settings.worker.accepted_topics, changelog)
-        home = settings.worker.state_dir / job.app_id
-        self.ledger = Ledger(settings.kafka, self.rows, changelog, self.session, job.name, home)
-        self.graves = Graves(settings.worker.bad_share, self.ledger.send, job.name)
+        self.ids, self.own = ids, {topic.name: topic.own for topic in stage.inputs}
+        self.origins = TopicOrigins(ids, settings.worker.accepted_topics, changelog)
+        home = settings.worker.state_dir / stage.app_id
+        self.commits = CommitPipeline(
+            settings.kafka, self.rows, changelog, self.session, stage.name, home
+        )
+        self.dead_letters = DeadLetterWriter(
+            settings.worker.bad_share, self.commits.send, stage.name
+        )
         self.stopped = threading.Event()
-        """Set: a catching up ends, its partitions are given up."""
-        self.over = False
-        """The files are about to be closed."""
-        self.awake_at: float | None = None
-        self.newest_tick = 0
+        """Set to stop catching up: its partitions are being revoked."""
+        self.closing = False
+        """No more records are processed: the files are about to be closed."""
+        self.heartbeat = Heartbeat(self.session)
+        self.newest_watermark = 0
         self.slice = Pace(SLICE / 8, SHORTEST_SLICE, SLICE, self.session / 4)
-        """Seconds of judging before what came of it is made durable: less where brokers are slow."""
+        """Seconds of processing per slice: fewer if brokers are slow."""
         self.states = Pace(STATES / 50, 1, STATES, PIECE)
 
     async def run(self, stream: Any) -> None:
-        """The agent's loop. Nothing ever escapes it: Faust would acknowledge the batch and go on."""
-        if self.awake_at is None:
-            self._beat()
+        """Processes batches. Lets no exception through: Faust would acknowledge the batch and continue."""
+        self.heartbeat.start()
         async for events in stream.noack_take(TAKE, within=WITHIN):
             waiting = deque(events)
             try:
-                while waiting and not self.over:
-                    async with self.turn:  # a rebalance, or the end, may come between two slices
+                while waiting and not self.closing:
+                    async with self.lock:  # a rebalance or shutdown may happen between two slices
                         await self._slice(stream, waiting)
             except NewerState as why:
-                die(str(why), EXIT_NEWER)
+                exit_now(str(why), EXIT_NEWER)
             except Exception as why:
-                self._failed("a batch failed", why)
+                self._exit_on_error("a batch could not be processed", why)
 
     async def idle(self) -> None:
-        """Between batches: what has become due, in slices."""
-        signs.ready(self.app, self.guard.next, self.inputs)
+        """Processes states that have become due, in slices, between batches."""
+        status.ready(self.app, self.guard.next, self.inputs)
         more = True
         try:
-            while more and not (self.turn.locked() or self.over) and self.guard.broken is None:
-                async with self.turn:
+            while more and not (self.lock.locked() or self.closing) and self.guard.broken is None:
+                async with self.lock:
                     more = await self._pass_time(list(self.partitions), time.monotonic())
                     if any(partition.pending for partition in self.partitions.values()):
                         await self._commit(time.monotonic())
         except NewerState as why:
-            die(str(why), EXIT_NEWER)
+            exit_now(str(why), EXIT_NEWER)
         except Exception as why:
-            self._failed("due states failed", why)
+            self._exit_on_error("due states could not be processed", why)
 
-    def _failed(self, what: str, why: Exception) -> NoReturn:
-        """Ends the process: nothing is lost. What is the disk's fault is told as that."""
-        if told := describe_state_error(why, self.settings.worker.state_dir / self.job.app_id):
-            die(told)
+    def _exit_on_error(self, what: str, why: Exception) -> NoReturn:
+        """Exits; nothing is lost. An error of the disk is reported as one."""
+        if told := describe_state_error(why, self.settings.worker.state_dir / self.stage.app_id):
+            exit_now(told)
         log.exception(what)
-        die(what, error=repr(why))
+        exit_now(what, error=repr(why))
 
-    async def reload(self, remake: Callable[[], Job]) -> None:
-        """Takes up rules, detections and what else the settings say of judging, as they are now. With a mistake in them
-        the old ones stay."""
+    async def reload(self, remake: Callable[[], StreamStage]) -> None:
+        """Reloads rules, detections and evaluation settings. If they are invalid, the current ones stay in use."""
         try:
-            job = await asyncio.to_thread(remake)
+            stage = await asyncio.to_thread(remake)
         except UserError as why:
             metrics.RELOADS.labels("refused").inc()
-            log.error("not reloaded: what was there before stays", extra={"problems": why.problems})  # fmt: skip
+            log.error("reload refused: the previous rules and settings stay in use", extra={"problems": why.problems})  # fmt: skip
             return
-        async with self.turn:
+        async with self.lock:
             await self._commit(time.monotonic())
-            await self.ledger.settled()
-            self.job = job
-            self.partitions.clear()  # made again out of the files, with the new content
+            await self.commits.drain()
+            self.stage = stage
+            self.partitions.clear()  # created again from the files, with the new content
         metrics.RELOADS.labels("done").inc()
         log.info("reloaded")
 
     async def _slice(self, stream: Any, waiting: "deque[Any]") -> None:
-        """Applies records for a while and has what comes of them made durable, and only then acknowledged."""
+        """Applies records for the length of a slice, then commits them; they are acknowledged once they are durable."""
         began = time.monotonic()
         breath = began + BREATH
-        if self.over:
+        if self.closing:
             return
-        self._awake()
+        self.heartbeat.check()
         done = []
         while waiting and time.monotonic() - began < self.slice.amount:
             event = waiting.popleft()
@@ -163,13 +164,13 @@ class Agent:
 
         await self._commit(began, acknowledge)
 
-    async def _commit(self, began: float, then: Then | None = None) -> None:
-        await self.ledger.write(self._taken, began, then)
-        if self.ledger.took is not None:  # the slice before
-            self.slice.took(self.ledger.took)
+    async def _commit(self, began: float, then: Acknowledge | None = None) -> None:
+        await self.commits.write(self._taken, began, then)
+        if self.commits.took is not None:  # of the previous slice
+            self.slice.took(self.commits.took)
 
     def _taken(self) -> dict[int, Work]:
-        signs.counted(self.partitions.values())
+        status.export_counts(self.partitions.values())
         works = {number: partition.take() for number, partition in self.partitions.items()}
         for number in works.keys() & self.origins.unsaved.keys():
             works[number].rows[ORIGINS_KEY] = self.origins.unsaved.pop(number)
@@ -177,16 +178,16 @@ class Agent:
 
     def _apply(self, message: Any) -> None:
         partition = self._partition(message.partition)
-        before = signs.elements(partition)
+        before = status.good_elements(partition)
         at = int(message.timestamp * 1_000_000)
         offset = self.origins.place(message.partition, self.own[message.topic], message.offset)
         partition.apply(message.topic, message.value or b"", offset, at)
-        # what comes late is as old as what it says, whenever the broker took it
+        # a late record counts by its own time, not by when the broker received it
         self.last_at[message.topic, message.partition] = min(at, partition.dated(message.topic))
-        self._bury(message, partition, signs.elements(partition) - before)
+        self._write_dead_letters(message, partition, status.good_elements(partition) - before)
 
     async def _pass_time(self, numbers: list[int], began: float) -> bool:
-        """Lets time pass in partitions, until the slice is over; whether anything is left to do."""
+        """Processes due states of partitions until the slice is over. Returns whether more are due."""
         for number in numbers:
             while await self._advance(number):
                 await asyncio.sleep(0)
@@ -194,36 +195,37 @@ class Agent:
                     return True
         return False
 
-    async def look(self) -> None:
-        """Now and then: whether what is there also comes."""
+    async def check_stalled(self) -> None:
+        """Checks that partitions with records also deliver them."""
         if not faust_seam.recovered(self.app) or self.guard.broken is not None:
             return
         held = [(tp.topic, tp.partition) for tp in faust_seam.assigned(self.app, self.inputs)]
         try:
-            await self.guard.look(held, partial(faust_seam.consumer_facts, self.app))
+            await self.guard.check_stalled(held, partial(faust_seam.consumer_facts, self.app))
         except KafkaException as why:
-            log.warning("Kafka does not say how far it is", extra={"error": str(why)})
+            log.warning("offsets could not be read from Kafka", extra={"error": str(why)})
 
-    def _partition(self, number: int) -> Folding:
+    def _partition(self, number: int) -> ShardFold:
         if number not in self.partitions:
-            self._came_from(number)
+            self._check_origins(number)
             heads = partial(self.rows.heads, number)
-            partition = self.job.make(number, self.rows.getter(number), heads)
+            partition = self.stage.make(number, self.rows.getter(number), heads)
             partition.restore(heads())
             self.partitions[number] = partition
         return self.partitions[number]
 
-    def _came_from(self, number: int) -> None:
-        """Ends this process where a partition's state was made from other topics than those of now."""
-        if problems := self.origins.learn(number, self.rows.getter(number)(ORIGINS_KEY)):
+    def _check_origins(self, number: int) -> None:
+        """Exits if a partition's state was built from other topics than the current ones."""
+        if problems := self.origins.check(number, self.rows.getter(number)(ORIGINS_KEY)):
             for problem in problems:
                 log.critical(problem)
-            die("the topics are not those that the state was made from", EXIT_OTHER_TOPIC)
-        folder = self.settings.worker.state_dir / self.job.app_id
+            exit_now("the topics are not those that the state was built from", EXIT_OTHER_TOPIC)
+        folder = self.settings.worker.state_dir / self.stage.app_id
         remember(folder, self.ids)
 
     async def _advance(self, number: int) -> bool:
-        """Lets time pass in a partition, but never past what still waits to be read; whether more is due."""
+        """Processes due states of a partition, but none due after the oldest record still to be read. Returns whether more are
+        due."""
         partition = self.partitions[number]
         limits = []
         for slot in [(topic, number) for topic in self.paced]:
@@ -237,71 +239,54 @@ class Agent:
         before = time.thread_time()
         more = partition.advance(limit, int(self.states.amount))
         self.states.took(time.thread_time() - before)
-        self.newest_tick = max(self.newest_tick, partition.watermark)
-        metrics.WATERMARK.set(self.newest_tick / 1e6)
+        self.newest_watermark = max(self.newest_watermark, partition.watermark)
+        metrics.WATERMARK.set(self.newest_watermark / 1e6)
         return more
 
-    def _awake(self) -> None:
-        """Dies if this process slept: its partitions may be another's by now, and what it would say, overtaken."""
-        asleep = time.monotonic() - (self.awake_at or time.monotonic())
-        if asleep > self.session / 2:
-            die(
-                "this process slept: its partitions may be another's by now",
-                seconds=round(asleep, 1),
-            )
-
-    def _beat(self) -> None:
-        self._awake()
-        self.awake_at = time.monotonic()
-        asyncio.get_running_loop().call_later(BEAT, self._beat)
-
-    @property
-    def alive(self) -> bool:
-        """The loop still turns."""
-        return self.awake_at is None or time.monotonic() - self.awake_at < self.session
-
-    def _bury(self, message: Any, partition: Folding, good: int) -> None:
-        if self.graves.bury(message, partition.take_dead(), good):
-            self.ledger.flush_now()  # so that they can be looked at
-            die(
-                "too many bad records: a bad deploy is not a bad record. Look at: driftline deadletter list",
+    def _write_dead_letters(self, message: Any, partition: ShardFold, good: int) -> None:
+        if self.dead_letters.write(message, partition.take_dead(), good):
+            self.commits.flush_now()  # so that the letters can be inspected
+            exit_now(
+                "too many malformed records: likely a bad deployment, not bad records. Inspect them: driftline deadletter list",
                 EXIT_OWN_ERROR, topic=message.topic, partition=message.partition, offset=message.offset,
             )  # fmt: skip
 
     async def revoked(self) -> None:
-        """A running slice ends first; then nothing more is written for what was given up."""
-        signs.revoked()
+        """Waits for the running slice; after that nothing is written for the revoked partitions."""
+        status.revoked()
         self.stopped.set()
-        async with self.turn:
-            await self.ledger.settled()
+        async with self.lock:
+            await self.commits.drain()
             self.guard.revoked()
             self.partitions.clear()
             self.last_at.clear()
-            self.rows.heal.clear()
+            self.rows.repair.clear()
         await self.app.consumer.commit()
 
     async def end(self) -> None:
-        """Before Faust closes the files: what has been judged is made durable, and nothing more is judged."""
+        """Commits what has been processed, and processes no more, before Faust closes the files."""
         self.stopped.set()
-        async with self.turn:
-            await self.ledger.settled()
-            self.over = True
+        async with self.lock:
+            await self.commits.drain()
+            self.closing = True
 
     async def catch_up(self, changelogs: Iterable[TP]) -> None:
-        """Brings the files up to their changelogs, before Faust does the same ten times slower."""
+        """Brings the files up to date with their changelogs, ten times faster than Faust would."""
         self.stopped.clear()
-        async with self.turn:
-            self.graves.known = await asyncio.to_thread(standing, self.settings.kafka)
+        async with self.lock:
+            self.dead_letters.known = await asyncio.to_thread(standing, self.settings.kafka)
             numbers = [tp.partition for tp in changelogs]
-            job = asyncio.ensure_future(
+            caught_up = asyncio.ensure_future(
                 asyncio.to_thread(catch_up, self.rows, self.settings.kafka,
                                   self.table.changelog_topic_name, numbers, self.stopped)
             )  # fmt: skip
             try:
-                await asyncio.shield(job)
+                await asyncio.shield(caught_up)
             except asyncio.CancelledError:
                 self.stopped.set()
-                await job  # the thread must be off the files
+                await caught_up  # the thread must no longer use the files
                 raise
-            except KafkaException as why:  # Faust tries for itself
-                log.warning("states were not caught up", extra={"error": str(why)})
+            except KafkaException as why:  # Faust itself tries next
+                log.warning(
+                    "state could not be caught up from the changelog", extra={"error": str(why)}
+                )

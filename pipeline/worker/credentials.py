@@ -1,4 +1,4 @@
-"""The settings' security block as Faust (aiokafka) takes it."""
+"""Kafka credentials for Faust (aiokafka), from the settings' security block."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ def credentials(kafka: Kafka) -> Any:
 
 
 class Tokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Tokens by the client credentials grant, kept until shortly before they end."""
+    """OAuth tokens by the client credentials grant, cached until shortly before they expire."""
 
     def __init__(self, oauth: OAuth) -> None:
         self._oauth = oauth
@@ -46,7 +46,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             return self._token
 
     async def _fetch(self) -> None:
-        """Raises KafkaConnectionError: with any other error aiokafka would not try again later."""
+        """Raises KafkaConnectionError: the only error after which aiokafka tries again."""
         oauth = self._oauth
         secret = oauth.client_secret.get_secret_value() if oauth.client_secret else ""
         who = base64.b64encode(f"{oauth.client_id}:{secret}".encode()).decode()

@@ -1,4 +1,4 @@
-"""What a worker buries: letters of bad records, a log line now and then, and whether it must be too many."""
+"""Writes dead letters for malformed records, with a rate-limited log line, and detects when too many are malformed."""
 
 import logging
 import time
@@ -13,12 +13,12 @@ from driftline.pipeline.records.outputs import Dead
 
 log = logging.getLogger("driftline.worker")
 QUIET = 1.0
-"""Seconds between two lines about bad records: never a line for each."""
+"""Minimum seconds between two log lines about malformed records."""
 
 
-class Graves:
-    """`send` produces a letter. Records bad as a whole have a share of their own: beside the many elements of good
-    ones they would weigh nothing."""
+class DeadLetterWriter:
+    """`send` produces a letter; `most` is the share of malformed elements above which the worker must stop. Records that are
+    malformed as a whole have a share of their own: among the many elements of good records they would not show."""
 
     def __init__(
         self,
@@ -29,36 +29,37 @@ class Graves:
     ) -> None:
         self._elements, self._records = Share(most), Share(most)
         self._send, self._stage, self._now = send, stage, now
-        self._told, self._untold = float("-inf"), 0
+        self._logged_at, self._unlogged = float("-inf"), 0
         self.known: Container[str] = ()
-        """Ids of letters that a process before this one has written: they count, and are not written again."""
+        """Ids of letters that an earlier process has written: they count towards the share, but are not written again."""
 
-    def bury(self, message: Any, dead: Sequence[Dead], good: int) -> bool:
-        """Writes a letter for each of the dead of one record; True where so many are bad that it must be us."""
+    def write(self, message: Any, dead: Sequence[Dead], good: int) -> bool:
+        """Writes a letter for each malformed element of one record. True if so many are malformed that the worker itself is
+        likely to be at fault. `good`: elements of the record that were processed."""
         for one in dead:
             origin = Origin(message.topic, message.partition, message.offset, one.place)
             if letter_id(self._stage, origin, one.value) not in self.known:
                 self._send(**letter(self._stage, one.reason, origin, one.value))
                 metrics.DEAD.labels(self._stage).inc()
         if dead:
-            self._tell(message, dead)
+            self._log(message, dead)
         whole = sum(one.place < 0 for one in dead)
         return any([self._elements.add(good, len(dead)), self._records.add(1 - whole, whole)])
 
-    def _tell(self, message: Any, dead: Sequence[Dead]) -> None:
-        self._untold += len(dead)
-        if self._now() - self._told < QUIET:
+    def _log(self, message: Any, dead: Sequence[Dead]) -> None:
+        self._unlogged += len(dead)
+        if self._now() - self._logged_at < QUIET:
             return
         first = dead[0]
-        log.warning("bad records were buried", extra={
-            "count": self._untold, "reason": first.reason, "topic": message.topic, "partition": message.partition,
+        log.warning("malformed records were dead-lettered", extra={
+            "count": self._unlogged, "reason": first.reason, "topic": message.topic, "partition": message.partition,
             "offset": message.offset, "place": first.place, **about(first.value),
         })  # fmt: skip
-        self._told, self._untold = self._now(), 0
+        self._logged_at, self._unlogged = self._now(), 0
 
 
 def about(value: bytes) -> dict[str, str]:
-    """Whom a bad element is about, as far as it can be read: uid, and scope (provider/account/region/type)."""
+    """What a malformed element is about, as far as it can be read: uid, and scope (provider/account/region/type)."""
     try:
         found = wire.decode(value)
     except Malformed:

@@ -1,5 +1,5 @@
-"""Which topics a partition's state was made from, by their Kafka ids: the records of a topic that was made anew (or is of
-another cluster) have offsets that are known already, and would all be taken for duplicates."""
+"""Remembers the Kafka ids of the topics that a partition's state was built from. The records of a topic that was recreated, or
+belongs to another cluster, have offsets that were processed already, and would all be skipped as duplicates."""
 
 from collections.abc import Collection, Mapping
 
@@ -8,29 +8,29 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
 BASE = 1 << 40
-"""What is added to the offsets of a topic for each one before it: they go on where no earlier one came."""
+"""Added to a topic's offsets for each earlier topic of the same name, so that they are higher than any before."""
 
 
-class Made(msgspec.Struct, array_like=True):
+class StateOrigins(msgspec.Struct, array_like=True):
     topics: dict[str, tuple[str, int]]
-    """By a topic's own name (without prefix): its id, and how many there were before it."""
+    """By topic name without prefix: its id, and how many topics of that name came before it."""
 
 
-_made = msgspec.msgpack.Decoder(Made)
+_made = msgspec.msgpack.Decoder(StateOrigins)
 
 
-class Origins:
-    """`ids`: of the topics as they are now, by their own names. `accepted`: ids that may follow others. `changelog`: the own
-    name of the one topic that must not."""
+class TopicOrigins:
+    """`ids`: current topic ids, by topic name without prefix. `accepted`: ids that may replace others. `changelog`: the one
+    topic that must never be replaced."""
 
     def __init__(self, ids: Mapping[str, str], accepted: Collection[str], changelog: str) -> None:
         self._ids, self._accepted, self._changelog = ids, accepted, changelog
         self._before: dict[int, dict[str, int]] = {}
         self.unsaved: dict[int, bytes] = {}
-        """By partition, a row that is to be kept (state.ORIGINS_KEY)."""
+        """By partition, the row to be written with the next commit (state.rows.ORIGINS_KEY)."""
 
-    def learn(self, number: int, stored: bytes | None) -> list[str]:
-        """What a partition's row says; the problems, each with the next step."""
+    def check(self, number: int, stored: bytes | None) -> list[str]:
+        """Compares a partition's stored row with the current ids. Returns the problems, each with its next step."""
         known = dict(_made.decode(rows.content(stored)).topics) if stored else {}
         problems, now = [], dict(known)
         for topic, id in self._ids.items():
@@ -43,21 +43,21 @@ class Origins:
         self._before[number] = {topic: before for topic, (_, before) in now.items()}
         if now != known:
             changes = sum(before for _, before in now.values())
-            position = Position(control=changes * 1000 + len(now))  # further along than any before
-            self.unsaved[number] = rows.encode(Made(now), NEVER, position)
+            position = Position(control=changes * 1000 + len(now))  # higher than any before
+            self.unsaved[number] = rows.encode(StateOrigins(now), NEVER, position)
         return []
 
     def place(self, number: int, topic: str, offset: int) -> int:
-        """A record's offset, beyond all of the topics before it."""
+        """A record's offset, shifted beyond those of all earlier topics of the same name."""
         return offset + self._before.get(number, {}).get(topic, 0) * BASE
 
 
 def problem(topic: str, old: str, new: str, *, changelog: bool = False) -> str:
-    what = f"{topic} is another topic (id {new}) than the one that the state was made from (id {old}): it was made anew, or this is another cluster"  # fmt: skip
+    what = f"{topic} is another topic (id {new}) than the one that the state was built from (id {old}): it was recreated, or this is another cluster"  # fmt: skip
     if changelog:
         return f"{what}. Is kafka.bootstrap_servers right? If it is, delete the folder in worker.state_dir, and run a full sweep"  # fmt: skip
     return (
-        f"{what}, and its records would be taken for known ones. Is kafka.bootstrap_servers right? If it is, set"
-        f" worker.accepted_topics: [{new}] and start again: what is known stays, all records of the topic are read"
-        " (or begin with an empty state: another worker.app_id)"
+        f"{what}, and its records would be skipped as duplicates. Is kafka.bootstrap_servers right? If it is, set"
+        f" worker.accepted_topics: [{new}] and start again: the state is kept, and all records of the topic are read"
+        " (or start with an empty state: another worker.app_id)"
     )

@@ -1,4 +1,4 @@
-"""Starts a worker process, or supervises one."""
+"""Runs a worker process, or supervises one."""
 
 import asyncio
 import gc
@@ -23,39 +23,41 @@ from driftline.pipeline.ops import log as logs
 from driftline.pipeline.ops.health import listen, serve
 from driftline.pipeline.records.topics import state_of
 from driftline.pipeline.settings.blocks import Settings, examine
-from driftline.pipeline.worker.stages import Job
+from driftline.pipeline.worker.stages import StreamStage
 
-if TYPE_CHECKING:  # Faust comes later: a wrong setting must be told before
+if TYPE_CHECKING:  # Faust is imported late: invalid settings must be reported before
     from driftline.pipeline.worker.agent import Agent
 
 log = logging.getLogger("driftline.worker")
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 """Seconds until a worker that died is started again."""
 STEADY = 60.0
-"""A worker that ran this long starts its back-off anew."""
+"""Seconds after which a worker that exits is restarted with the shortest back-off again."""
 
 
-def run(settings: Settings, make: Callable[[Settings], Job], command: str = "worker") -> None:
-    """Runs a worker in this process, until a signal; never returns. At SIGHUP the settings and what they name are read
-    again, and `make` makes of them what is judged by. Raises UserError for mistakes in them."""
-    job = make(settings)
-    home = settings.worker.state_dir / job.app_id
+def run(
+    settings: Settings, make: Callable[[Settings], StreamStage], command: str = "worker"
+) -> None:
+    """Runs a worker in this process until it is stopped by a signal; never returns. On SIGHUP settings, rules and detections
+    are read again, by `make`. Raises UserError if they are invalid."""
+    stage = make(settings)
+    home = settings.worker.state_dir / stage.app_id
     require_writable(home, "worker.state_dir")
-    with listen(settings.worker.bind, job.port, f"{command}.port") as listening:
+    with listen(settings.worker.bind, stage.port, f"{command}.port") as listening:
         logs.start()
-        _look(settings, job)
-        _work(settings, make, job, home, listening)
+        _check_topics(settings, stage)
+        _run_worker(settings, make, stage, home, listening)
 
 
-def _work(
+def _run_worker(
     settings: Settings,
-    make: Callable[[Settings], Job],
-    job: Job,
+    make: Callable[[Settings], StreamStage],
+    stage: StreamStage,
     home: Path,
     listening: socket.socket,
 ) -> None:
-    """Never returns."""
-    found = topics_admin.ids(settings.kafka, (*job.inputs, state_of(job.app_id)))
+    """Runs Faust's event loop; never returns."""
+    found = topics_admin.ids(settings.kafka, (*stage.inputs, state_of(stage.app_id)))
     from driftline.pipeline.worker import faust_seam
     from driftline.pipeline.worker.app import create
     from driftline.pipeline.worker.store import opening_failed
@@ -63,12 +65,12 @@ def _work(
     os.umask(0o077)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    app, agent = create(settings, job, found)
+    app, agent = create(settings, stage, found)
     faust_seam.apply_changelog_by(agent.table, agent.rows.recover)
     faust_seam.on_open_failure(agent.table, partial(opening_failed, home))
-    serve(listening, lambda: agent.alive)
+    serve(listening, lambda: agent.heartbeat.alive)
     _reload_on_hangup(loop, agent, lambda: make(_same_deployment(settings)))
-    gc.freeze()  # what is there now stays; a sweep of a large batch must not be walked again and again
+    gc.freeze()  # rules and settings stay for good: exclude them from collections
     gc.set_threshold(50_000, 20, 100)
     worker = faust_seam.process(app, loop, _LOGGING)
     code = EXIT_OWN_ERROR
@@ -76,16 +78,18 @@ def _work(
         code = int(worker.execute_from_commandline() or 0)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else EXIT_OWN_ERROR
-        code = EXIT_RESTART if code == 1 else code  # Faust's own: mostly a broker that went away
+        code = (
+            EXIT_RESTART if code == 1 else code
+        )  # Faust's own: mostly a broker that is unavailable
     except BaseException:
-        log.exception("the worker cannot go on")
+        log.exception("the worker failed")
     finally:
         logging.shutdown()
         os._exit(code if agent.guard.broken is None else agent.guard.broken)
 
 
 def _reload_on_hangup(
-    loop: asyncio.AbstractEventLoop, agent: "Agent", remake: Callable[[], Job]
+    loop: asyncio.AbstractEventLoop, agent: "Agent", remake: Callable[[], StreamStage]
 ) -> None:
     running: set[asyncio.Task[None]] = set()
 
@@ -98,7 +102,7 @@ def _reload_on_hangup(
 
 
 def _same_deployment(settings: Settings) -> Settings:
-    """The settings as they are now. Raises UserError where they name another deployment's topics."""
+    """Reads the settings again. Raises UserError if they name the topics of another deployment."""
     read = examine()
     if read.problems:
         raise UserError(*read.problems)
@@ -109,12 +113,12 @@ def _same_deployment(settings: Settings) -> Settings:
     return read.settings
 
 
-def _look(settings: Settings, job: Job) -> None:
-    """Kafka must be there with our topics. Raises RestartWanted, or UserError for topics that are wrong."""
+def _check_topics(settings: Settings, stage: StreamStage) -> None:
+    """Checks that Kafka is available and has the topics. Raises RestartWanted, or UserError for topics with wrong settings."""
     with patient():
-        topics_admin.there(settings.kafka, job.topics)
-        problems = topics_admin.compare(settings.kafka, job.topics)
-    if wrong := topics_admin.told((one for one in problems if one.partitions), len(job.topics)):
+        topics_admin.there(settings.kafka, stage.topics)
+        problems = topics_admin.compare(settings.kafka, stage.topics)
+    if wrong := topics_admin.told((one for one in problems if one.partitions), len(stage.topics)):
         raise UserError(*wrong)
 
 
@@ -128,20 +132,21 @@ _LOGGING: dict[str, Any] = {
     "root": {"level": "WARNING", "handlers": ["err"]},
     "loggers": {"driftline": {"level": "INFO"}},
 }
-"""Faust sets logging anew: as ours."""
+"""Faust configures logging again when it starts: with the settings of driftline.pipeline.ops.log."""
 
 
 def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -> int:
-    """Starts the command again whenever it asks for it (75) or dies, with back-off; forwards signals.
+    """Runs the command, and restarts it with back-off whenever it asks for that (exit code 75) or is killed. Forwards signals.
 
-    Its exit code once it ended by itself, with an error that another start cannot mend, or by a signal to us."""
+    Returns its exit code once it ended by itself, with an error that a restart cannot fix, or because of a signal to this
+    process."""
     logs.start()
     backoff, stopping = Backoff(FIRST_WAIT, LONGEST_WAIT), False
     child: subprocess.Popen[bytes] | None = None
 
     def forward(number: int, _: Any) -> None:
         nonlocal stopping
-        stopping = stopping or number != signal.SIGHUP  # that one only has it read its rules again
+        stopping = stopping or number != signal.SIGHUP  # SIGHUP only reloads rules
         if child is not None:
             child.send_signal(number)
 
@@ -149,12 +154,12 @@ def supervise(command: list[str], pause: Callable[[float], None] = time.sleep) -
         signal.signal(number, forward)
     while True:
         began = time.monotonic()
-        child = subprocess.Popen(command)  # noqa: S603 - ourselves
+        child = subprocess.Popen(command)  # noqa: S603 - our own command
         code = child.wait()
         if stopping or not (code == EXIT_RESTART or code < 0):
             return max(code, 0)
         if time.monotonic() - began > STEADY:
             backoff.succeeded()
         wait = backoff.failed()
-        log.warning("the worker ended and starts again", extra={"code": code})
+        log.warning("the worker exited and is restarted", extra={"code": code})
         pause(wait if code != EXIT_RESTART else 0.2)

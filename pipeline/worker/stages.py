@@ -1,4 +1,4 @@
-"""What a worker process does: which topics come in, and what folds them."""
+"""The stages of the stream: each one's input and output topics, and the fold that processes its records."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -26,11 +26,12 @@ from driftline.pipeline.settings.blocks import Settings
 
 Get = Callable[[bytes], bytes | None]
 Heads = Callable[[], Iterable[tuple[bytes, bytes]]]
-"""Every head's row of a partition."""
+"""Reads the head row of every state of a partition."""
 
 
-class Folding(Protocol):
-    """One partition's fold (driftline.pipeline.assess.shard, driftline.pipeline.correlate.shard)."""
+class ShardFold(Protocol):
+    """What a worker needs of a partition's fold. Implemented by driftline.pipeline.assess.shard and
+    driftline.pipeline.correlate.shard, both built on driftline.pipeline.state.shard."""
 
     @property
     def counts(self) -> Counts: ...
@@ -49,51 +50,51 @@ class Folding(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
-    """A stage of the stream."""
+class StreamStage:
+    """A stage of the stream, as one worker process runs it."""
 
     name: str
-    """As dead letters call it."""
+    """Its name in dead letters and metrics."""
     app_id: str
-    """The consumer group, and the beginning of its changelog's name."""
+    """Its consumer group, and the prefix of its changelog topic."""
     inputs: tuple[Topic, ...]
     paced: tuple[Topic, ...]
-    """Time, where it comes by a topic of its own, never runs ahead of these."""
+    """Topics that time must not overtake, where watermarks arrive on a topic of their own."""
     outputs: tuple[Topic, ...]
     port: int
-    make: Callable[[int, Get, Heads], Folding]
+    make: Callable[[int, Get, Heads], ShardFold]
 
     @property
     def topics(self) -> tuple[Topic, ...]:
-        """All that must be there."""
+        """Every topic that must exist."""
         every = (*self.inputs, *self.outputs, state_of(self.app_id))
         return tuple({topic.name: topic for topic in every}.values())
 
 
-def assess(settings: Settings) -> Job:
-    """Resources are judged. Raises UserError for rules or detections with mistakes."""
+def assess(settings: Settings) -> StreamStage:
+    """Evaluates resources. Raises UserError for invalid rules or detections."""
     rulebook, options = rulebook_and_options(settings)
-    looking = watch(settings)
+    engine = watch(settings)
 
-    def make(number: int, get: Get, heads: Heads) -> Folding:
-        return Partition(number, get, rulebook, options, looking, heads)
+    def make(number: int, get: Get, heads: Heads) -> ShardFold:
+        return Partition(number, get, rulebook, options, engine, heads)
 
     outputs = (FINDINGS, RESTATEMENTS, DRIFT, READS, SIGNALS)
     paced, own = (SNAPSHOTS, CHANGES), settings.worker
-    return Job("assess", own.app_id, (*paced, CONTROL), paced, outputs, own.port, make)
+    return StreamStage("assess", own.app_id, (*paced, CONTROL), paced, outputs, own.port, make)
 
 
-def correlate(settings: Settings) -> Job:
-    """Signals become alerts. Raises UserError for detections with mistakes."""
+def correlate(settings: Settings) -> StreamStage:
+    """Correlates signals into alerts. Raises UserError for invalid detections."""
     from driftline.pipeline.correlate.shard import Correlating
 
     content, own = watch(settings), settings.correlate
 
-    def make(number: int, get: Get, _: Heads) -> Folding:
+    def make(number: int, get: Get, _: Heads) -> ShardFold:
         lateness, budget = int(own.lateness * 1_000_000), -(-own.budget // PARTITIONS)
         return Correlating(number, get, content, lateness, budget=budget)
 
-    return Job("correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS), own.port, make)
+    return StreamStage("correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS), own.port, make)
 
 
-STAGES: dict[str, Callable[[Settings], Job]] = {"assess": assess, "correlate": correlate}
+STAGES: dict[str, Callable[[Settings], StreamStage]] = {"assess": assess, "correlate": correlate}

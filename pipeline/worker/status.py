@@ -1,4 +1,4 @@
-"""What a worker shows of itself: ready or not, what it holds, what waits, what it has counted."""
+"""A worker's metrics: readiness, assigned partitions, lag, and what its folds have counted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, assert_never
@@ -14,17 +14,17 @@ from driftline.pipeline.records.counts import (
     Outcome,
 )
 from driftline.pipeline.worker import faust_seam
-from driftline.pipeline.worker.stages import Folding
+from driftline.pipeline.worker.stages import ShardFold
 
 
-def elements(partition: Folding) -> int:
-    """Elements processed and not yet counted()."""
+def good_elements(partition: ShardFold) -> int:
+    """Elements processed without an error since the last export."""
     return sum(partition.counts[outcome] for outcome in GOOD)
 
 
 def ready(app: Any, expected: Mapping[tuple[str, int], int], inputs: Sequence[str]) -> None:
-    """Ready is who holds partitions whose states are recovered. `expected`: the offset that
-    comes next; `inputs`: topics, the first of which is counted."""
+    """Updates readiness, lag and the number of assigned partitions. A worker is ready when the state of its partitions is
+    recovered. `expected`: the next offset by topic and partition; `inputs`: input topics, of which the first is counted."""
     recovered = faust_seam.recovered(app)
     held = faust_seam.assigned(app, inputs) if recovered else []
     for tp in held:
@@ -36,14 +36,14 @@ def ready(app: Any, expected: Mapping[tuple[str, int], int], inputs: Sequence[st
 
 
 def revoked() -> None:
-    """Nothing is held any more."""
+    """Resets the metrics of assigned partitions: there are none."""
     metrics.READY.set(0)
     metrics.PARTITIONS.set(0)
     metrics.WAITING.clear()
 
 
-def counted(partitions: Iterable[Folding]) -> None:
-    """Moves what partitions have counted into the metrics."""
+def export_counts(partitions: Iterable[ShardFold]) -> None:
+    """Moves the counts of folds into the metrics."""
     for partition in partitions:
         for count, number in partition.counts.items():
             _metric(count).inc(number)

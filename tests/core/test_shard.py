@@ -15,7 +15,7 @@ from driftline.pipeline.records.topics import CONTROL, MEMBERS, TICKETS
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, NewerState, Position
 from driftline.pipeline.state.shard import LOOKS, DueTimes, EarliestDueTimes, Shard
-from driftline.pipeline.worker.stages import Folding
+from driftline.pipeline.worker.stages import ShardFold
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,7 +123,7 @@ class World:
         self.start()
 
     def start(self) -> None:
-        self.fold: Folding = Cases(0, self.stored.get)
+        self.fold: ShardFold = Cases(0, self.stored.get)
         self.fold.restore(list(self.stored.items()))
 
     def feed(self, offset: int, *members: dict[str, Any] | bytes) -> list[Any]:

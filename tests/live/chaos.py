@@ -9,9 +9,9 @@ import threading
 from typing import Any
 
 from driftline.pipeline.cli import run
-from driftline.pipeline.worker.commit import Ledger
+from driftline.pipeline.worker.commit import CommitPipeline
 
-_flush = Ledger._flush
+_flush = CommitPipeline._flush
 
 
 async def flush(self: Any) -> None:
@@ -22,6 +22,6 @@ async def flush(self: Any) -> None:
 
 if __name__ == "__main__":
     if "CHAOS" in os.environ:
-        Ledger._flush = flush  # type: ignore[method-assign]
+        CommitPipeline._flush = flush  # type: ignore[method-assign]
     sys.argv = ["driftline", "worker"]
     run()

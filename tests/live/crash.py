@@ -297,8 +297,8 @@ def transition(value: bytes) -> tuple[Any, ...] | None:
 def compare_files(arena: Arena) -> tuple[int, int]:
     """Each state file must hold just what the changelog held at the offset that the file names."""
     from driftline.pipeline.state.rows import furthest
+    from driftline.pipeline.worker.changelog import ChangelogBatcher
     from driftline.pipeline.worker.faust_seam import OFFSET_KEY
-    from driftline.pipeline.worker.store import Tail
     from rocksdict import Options, Rdict
 
     def fold(folded: dict[bytes, bytes], entries: list[Any]) -> None:
@@ -317,13 +317,13 @@ def compare_files(arena: Arena) -> tuple[int, int]:
             database.close()
             upto = int(held.pop(OFFSET_KEY, -1))
             folded: dict[bytes, bytes] = {}
-            tail = Tail(partial(fold, folded))  # half a batch is none
-            tail.take(
+            batcher = ChangelogBatcher(partial(fold, folded))  # half a batch is none
+            batcher.add(
                 (0, m.offset(), m.key(), m.value())
                 for m in history[int(path.stem.removeprefix("state-"))]
                 if m.offset() <= upto
             )
-            tail.end()
+            batcher.finish()
             files += 1
             wrong += held != folded
     return files, wrong

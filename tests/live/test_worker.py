@@ -123,7 +123,7 @@ def test_ready_metrics_logs_and_an_end_in_mid_flow(site: Site) -> None:
     lines = first.log()
     assert len(lines) < 20, "a line for each record?"
     assert all({"at", "level", "name", "message"} <= line.keys() for line in lines)
-    [told] = [line for line in lines if line["message"] == "bad records were buried"]
+    [told] = [line for line in lines if line["message"] == "malformed records were dead-lettered"]
     assert (told["offset"], told["partition"], told["uid"], told["scope"]) == (bad, 0, "u\x1b\n", "aws/1/r/t")  # fmt: skip
     assert b"\x1b" not in first.child.log.read_bytes()
 

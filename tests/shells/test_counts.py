@@ -55,7 +55,7 @@ def test_a_count_moves_its_metric_alone(count: Count, metric: Any, labels: dict[
     fold: Any = OnlyCounts()
     fold.counts[count] += 3
     before = values()
-    status.counted([fold])
+    status.export_counts([fold])
     after = values()
     moved = {key: value - before.get(key, 0) for key, value in after.items() if value != before.get(key)}  # fmt: skip
     (family,) = metric.collect()
@@ -73,4 +73,4 @@ def test_the_bad_are_no_part_of_the_good() -> None:
     fold: Any = OnlyCounts()
     for outcome in Outcome:
         fold.counts[outcome] += 1
-    assert status.elements(fold) == len(GOOD) == len(Outcome) - 3
+    assert status.good_elements(fold) == len(GOOD) == len(Outcome) - 3

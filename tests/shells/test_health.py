@@ -15,7 +15,7 @@ from driftline.pipeline.ops import health, metrics
 from driftline.pipeline.ops.health import listen, serve
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.outputs import Dead
-from driftline.pipeline.worker.dead_letters import Graves, about
+from driftline.pipeline.worker.dead_letters import DeadLetterWriter, about
 
 from tests.core.world import UID, key
 from tests.live.programs import get, samples
@@ -122,19 +122,19 @@ def message(offset: int = 7) -> Any:
     return SimpleNamespace(topic="driftline.snapshots", partition=3, offset=offset)
 
 
-def graves(most: float = 0.1) -> tuple[Graves, list[Any]]:
+def graves(most: float = 0.1) -> tuple[DeadLetterWriter, list[Any]]:
     sent: list[Any] = []
-    return Graves(most, lambda **record: sent.append(record), "assess", lambda: 0.0), sent
+    return DeadLetterWriter(most, lambda **record: sent.append(record), "assess", lambda: 0.0), sent
 
 
 def test_a_line_now_and_then_and_never_one_for_each(caplog: pytest.LogCaptureFixture) -> None:
     now, sent = 0.0, []
-    mine = Graves(1, lambda **record: sent.append(record), "assess", lambda: now)
+    mine = DeadLetterWriter(1, lambda **record: sent.append(record), "assess", lambda: now)
     element = wire.encode_snapshot(key(1))
     for offset in range(50):
-        mine.bury(message(offset), [Dead(4, "why", element)] * 2, 1)
+        mine.write(message(offset), [Dead(4, "why", element)] * 2, 1)
     now = 2.0
-    mine.bury(message(99), [Dead(4, "why", element)], 1)
+    mine.write(message(99), [Dead(4, "why", element)], 1)
     first, second = caplog.records
     assert (first.__dict__["count"], second.__dict__["count"]) == (2, 99)
     assert (second.__dict__["offset"], second.__dict__["uid"]) == (99, UID)
@@ -145,7 +145,7 @@ def test_a_line_now_and_then_and_never_one_for_each(caplog: pytest.LogCaptureFix
 def test_what_was_buried_before_a_stop_counts_and_is_not_written_again() -> None:
     mine, sent = graves(0.5)
     mine.known = {letter_id("assess", Origin("driftline.snapshots", 3, offset, 4), b"x") for offset in range(90)}  # fmt: skip
-    over = [mine.bury(message(offset), [Dead(4, "why", b"x")], 0) for offset in range(100)]
+    over = [mine.write(message(offset), [Dead(4, "why", b"x")], 0) for offset in range(100)]
     assert over == [False] * 99 + [True]
     assert len(sent) == 10
 
@@ -158,11 +158,11 @@ def test_what_cannot_be_read_is_about_nobody(value: bytes) -> None:
 def test_records_bad_as_a_whole_weigh_as_records() -> None:
     """Half of the batches garbled, sixty good elements in each of the others: under one in sixty, and half of all."""
     mine, _ = graves()
-    over = [mine.bury(message(), [Dead(-1, "why", b"")] if n % 2 else [], 0 if n % 2 else 60) for n in range(200)]  # fmt: skip
+    over = [mine.write(message(), [Dead(-1, "why", b"")] if n % 2 else [], 0 if n % 2 else 60) for n in range(200)]  # fmt: skip
     assert not any(over[:98])
     assert any(over)
 
 
 def test_few_bad_elements_among_many_good_ones_stop_nothing() -> None:
     mine, _ = graves()
-    assert not any(mine.bury(message(), [Dead(0, "why", b"")], 59) for _ in range(500))
+    assert not any(mine.write(message(), [Dead(0, "why", b"")], 59) for _ in range(500))

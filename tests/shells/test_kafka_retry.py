@@ -93,9 +93,9 @@ def tailed(_: Brokers) -> Any:
 
 
 def guarded(_: Brokers) -> Any:
-    from driftline.pipeline.worker.offsets import Guard
+    from driftline.pipeline.worker.offsets import OffsetGuard
 
-    return Guard(OURS, "group", 10, lambda: 1).first(FINDINGS.name, 0)
+    return OffsetGuard(OURS, "group", 10, lambda: 1).first(FINDINGS.name, 0)
 
 
 def recorded(folder: Path) -> Callable[[Brokers], Any]:

@@ -8,32 +8,32 @@ from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SIGNALS, SNAPSHOTS
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.pipeline.state.rows import furthest
-from driftline.pipeline.worker.origins import BASE, Origins
+from driftline.pipeline.worker.origins import BASE, TopicOrigins
 
 IDS = {"snapshots": "S1", "control": "C1", "app-state-changelog": "L1"}
 LOG = "app-state-changelog"
 
 
-def origins(*accepted: str, **ids: str) -> Origins:
-    return Origins(IDS | ids, accepted, LOG)
+def origins(*accepted: str, **ids: str) -> TopicOrigins:
+    return TopicOrigins(IDS | ids, accepted, LOG)
 
 
 def row(*accepted: str, before: bytes | None = None, **ids: str) -> bytes:
     made = origins(*accepted, **ids)
-    assert made.learn(3, before) == []
+    assert made.check(3, before) == []
     return made.unsaved[3]
 
 
 def test_what_is_known_stays_as_it_is() -> None:
     first = row()
     again = origins()
-    assert again.learn(3, first) == []
+    assert again.check(3, first) == []
     assert again.unsaved == {}, "it is kept once"
     assert again.place(3, "snapshots", 7) == 7
 
 
 def test_another_topic_is_refused_with_what_to_do() -> None:
-    (told,) = origins(snapshots="S2").learn(3, row())
+    (told,) = origins(snapshots="S2").check(3, row())
     assert "snapshots is another topic (id S2)" in told
     assert "id S1" in told
     assert "worker.accepted_topics: [S2]" in told
@@ -45,22 +45,22 @@ def test_one_that_is_accepted_goes_on_beyond_the_old_ones_offsets() -> None:
     second = row("S2", before=first, snapshots="S2")
     assert furthest(first, second) is second
     then = origins("S2", snapshots="S2")
-    assert then.learn(3, second) == []
+    assert then.check(3, second) == []
     assert then.place(3, "snapshots", 0) == BASE
     assert then.place(3, "control", 5) == 5
     third = origins("S2", "S3", snapshots="S3")
-    assert third.learn(3, second) == []
+    assert third.check(3, second) == []
     assert third.place(3, "snapshots", 0) == 2 * BASE
 
 
 def test_a_changelog_made_anew_is_never_accepted() -> None:
-    (told,) = origins("L2", **{LOG: "L2"}).learn(3, row())
+    (told,) = origins("L2", **{LOG: "L2"}).check(3, row())
     assert "delete the folder" in told
 
 
 def test_brokers_that_know_no_ids_are_believed() -> None:
-    nothing = Origins({}, (), LOG)
-    assert nothing.learn(3, row()) == []
+    nothing = TopicOrigins({}, (), LOG)
+    assert nothing.check(3, row()) == []
     assert nothing.place(3, "snapshots", 4) == 4
 
 

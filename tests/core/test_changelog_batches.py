@@ -13,8 +13,8 @@ from driftline.pipeline.state.rows import (
     encode,
     in_order,
 )
-from driftline.pipeline.worker import store
-from driftline.pipeline.worker.store import Entry, Tail
+from driftline.pipeline.worker import changelog
+from driftline.pipeline.worker.changelog import ChangelogBatcher, Entry
 
 ROW = encode(Head(), NEVER, Position())
 OLD = ROW[:28] + bytes([FIRST_VERSION_WITH_BATCH_END - 1]) + ROW[29:]
@@ -67,13 +67,13 @@ def test_a_batch_comes_whole_or_not_at_all(seed: int) -> None:
     chance = Random(seed)
     stories = [story(chance, number) for number in range(2)]
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend)
+    batcher = ChangelogBatcher(learnt.extend)
     entries = mixed(chance, [there for there, _, _ in stories])
     while entries:
         some = chance.randint(1, 9)
-        tail.take(entries[:some])
+        batcher.add(entries[:some])
         entries = entries[some:]
-    lost = {one[0]: one for one in tail.end()}
+    lost = {one[0]: one for one in batcher.finish()}
     for number, (_, good, cut) in enumerate(stories):
         assert [e for e in learnt if e[0] == number] == good
         assert lost.get(number) == cut
@@ -81,24 +81,24 @@ def test_a_batch_comes_whole_or_not_at_all(seed: int) -> None:
 
 def test_rows_of_before_have_no_marks_and_count() -> None:
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend)
+    batcher = ChangelogBatcher(learnt.extend)
     old: list[Entry] = [(3, 7, b"h1", OLD), (3, 8, b"s1", None), (3, 9, b"b1", OLD)]
-    tail.take(old)
-    assert tail.end() == []
+    batcher.add(old)
+    assert batcher.finish() == []
     assert learnt == old
     learnt.clear()
-    tail = Tail(learnt.extend)
+    batcher = ChangelogBatcher(learnt.extend)
     torn: list[Entry] = [(3, 10, b"b2", ROW), (3, 11, b"s2", None)]
     new: list[Entry] = [(3, 12, b"b2", ROW), (3, 13, WHOLE_KEY, batch_end(1))]
-    tail.take([*old, *torn, *new])
-    assert (learnt, tail.end()) == ([*old, *new], [])
+    batcher.add([*old, *torn, *new])
+    assert (learnt, batcher.finish()) == ([*old, *new], [])
 
 
 def test_the_very_first_batch_may_be_cut_short() -> None:
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend)
-    tail.take([(0, 0, b"b1", ROW), (0, 1, b"h1", ROW)])
-    assert tail.end() == [(0, 1, 2)]
+    batcher = ChangelogBatcher(learnt.extend)
+    batcher.add([(0, 0, b"b1", ROW), (0, 1, b"h1", ROW)])
+    assert batcher.finish() == [(0, 1, 2)]
     assert learnt == []
 
 
@@ -108,18 +108,18 @@ def test_in_a_compacted_changelog_the_gap_of_a_mark_is_as_good_as_the_mark() -> 
     torn: list[Entry] = [(0, 8, b"b2", ROW), (0, 9, b"h2", ROW)]
     new: list[Entry] = [(0, 10, b"b3", ROW), (0, 11, b"h3", ROW), (0, 12, WHOLE_KEY, batch_end(2))]
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend)
-    tail.take([*kept, *torn, *new])
+    batcher = ChangelogBatcher(learnt.extend)
+    batcher.add([*kept, *torn, *new])
     assert learnt == [*kept, *new]
 
 
 def test_a_compacted_changelog_fills_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "MOST_BATCH", 1000)
+    monkeypatch.setattr(changelog, "MOST_BATCH", 1000)
     learnt: list[Entry] = []
-    tail = Tail(learnt.extend)
+    batcher = ChangelogBatcher(learnt.extend)
     row = ROW.ljust(100, b"x")
-    tail.take((0, 2 * n, b"h%d" % n, row) for n in range(95))
+    batcher.add((0, 2 * n, b"h%d" % n, row) for n in range(95))
     assert len(learnt) == 88
-    tail.take([(0, 190, WHOLE_KEY, batch_end(0))])
+    batcher.add([(0, 190, WHOLE_KEY, batch_end(0))])
     assert len(learnt) == 96
-    assert tail.end() == []
+    assert batcher.finish() == []
