@@ -83,7 +83,7 @@ def allow(moto: Moto, but: str = "") -> None:
 def doctor(site: Site, *only: str, **env: str) -> dict[str, dict[str, str]]:
     """The checks by their names. No secret is in them, and every next command exists."""
     words = [word for area in only for word in ("--only", area)]
-    told = site.cli("doctor", "--format", "json", "--timeout", "20", *words, **env)
+    told = site.cli("doctor", "--format", "json", "--timeout", "120", *words, **env)
     assert not [s for s in (KEY, PASSWORD, site.env["AWS_SECRET_ACCESS_KEY"]) if s in told.out]
     asked = json.loads(told.out)
     assert told.code == {"ok": 0, "warn": 1, "unknown": 1, "fail": 2}[asked["state"]]
