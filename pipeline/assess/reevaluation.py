@@ -1,4 +1,5 @@
-"""Which states of one partition are still to be judged by a new rulebook: in slices, and once more after a crash. Pure."""
+"""Backlog of the states of one shard to evaluate again after the rulebook changed: processed in slices, begun again after a
+crash. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -9,7 +10,7 @@ from driftline.pipeline.state.resource import EvaluatedBy
 from driftline.pipeline.state.rows import NEVER, RULES_KEY, Position
 
 
-class Ruling:
+class ReevaluationBacklog:
     """`row` and `put` reach the partition's rows; `heads` are the heads of all states; `rulebook` is its hash."""
 
     def __init__(

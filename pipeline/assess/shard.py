@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from driftline.pipeline.assess import step as assess
 from driftline.pipeline.assess.audit_records import AuditRecords
-from driftline.pipeline.assess.decisions.shard_exceptions import Accepting
+from driftline.pipeline.assess.decisions.shard_exceptions import ShardExceptions
 from driftline.pipeline.assess.evaluate import needs_reevaluation
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.pending_events import PREFIX as FOLLOWED
 from driftline.pipeline.assess.pending_events import Unresolved
 from driftline.pipeline.assess.readings import Readings
-from driftline.pipeline.assess.reevaluation import Ruling
+from driftline.pipeline.assess.reevaluation import ReevaluationBacklog
 from driftline.pipeline.assess.retirement import step as ghosts
 from driftline.pipeline.assess.retirement.backlog import Ghost, Retiring
 from driftline.pipeline.assess.schedule import forget_at
@@ -51,9 +51,9 @@ class Partition:
         every = lambda: itertools.chain(shard.new_heads(), _heads(heads()))  # noqa: E731 - asked anew each time
         self._rulebook, self._watch = rulebook, watch
         self._marked = 0
-        self._accepted = Accepting(shard.row, shard.put, every, options or AssessOptions())
-        self._options = self._accepted.options
-        self._ruling = Ruling(shard.row, shard.put, every, rulebook.hash)
+        self._exceptions = ShardExceptions(shard.row, shard.put, every, options or AssessOptions())
+        self._options = self._exceptions.options
+        self._reevaluation = ReevaluationBacklog(shard.row, shard.put, every, rulebook.hash)
         self._retiring = Retiring(shard.row, shard.put, every)
         self.states = States(shard, rulebook, self._options, watch)
         self._unresolved = (
@@ -107,7 +107,7 @@ class Partition:
             record = wire.control(value)
             arrival.check(record, shard.latest)
             if record.exception is not None:
-                self._accepted.tell(record.exception, offset, len(value))
+                self._exceptions.add(record.exception, offset, len(value))
                 shard.counts[Outcome.EXCEPTION] += 1
         except Malformed as why:
             return shard.bury(-1, str(why), value)
@@ -136,8 +136,8 @@ class Partition:
 
         Says whether more are left. What goes through all states (after a start, for a new exception, by new rules) goes on
         by a piece, and time does not pass before its end."""
-        self._accepted.ask(self.watermark)
-        walking = self.shard.restore_some(most * LOOKS, self._restored) or self._accepted.walk(most * LOOKS)  # fmt: skip
+        self._exceptions.persist(self.watermark)
+        walking = self.shard.restore_some(most * LOOKS, self._restored) or self._exceptions.walk(most * LOOKS)  # fmt: skip
         if walking or self._rule(most):
             return True
         until = self.watermark if limit is None else min(self.watermark, limit)
@@ -179,7 +179,7 @@ class Partition:
 
     def _rule(self, most: int) -> bool:
         """Evaluates up to `most` states by new rules; False when there are none."""
-        uids = self._ruling.next(most)
+        uids = self._reevaluation.next(most)
         for uid in uids:
             state = self.states.load(uid)
             if state and needs_reevaluation(state, self._rulebook):
@@ -237,7 +237,7 @@ class Partition:
 
     def take(self) -> Work:
         """What has gathered since the last take, now the caller's to make durable."""
-        self._accepted.ask(self.watermark)
+        self._exceptions.persist(self.watermark)
         return self.shard.take()
 
 

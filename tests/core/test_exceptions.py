@@ -198,6 +198,15 @@ def test_one_made_anew_does_not_inherit_it() -> None:
         assert world.finding().reason == expected, more
 
 
+def test_one_recreated_between_two_readings_does_not_inherit_it(world: World) -> None:
+    world.snapshot(key(1, rotation=False, incarnation="a"))
+    said(world, accepted(resource=UID))
+    assert world.brief() == ("suppressed", "failed", "accepted")
+    world.snapshot(key(3, rotation=False, incarnation="b"))
+    assert world.brief() == ("open", "failed", "opened")
+    assert world.finding().exception is None
+
+
 def test_a_deleted_resource_is_resolved(world: World) -> None:
     said(world, accepted())
     world.snapshot(gone(2))

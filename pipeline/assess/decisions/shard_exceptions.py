@@ -20,7 +20,7 @@ MOST_ROW = limits.EXCEPTIONS
 """Bytes of all of them together: they must fit a record of the changelog."""
 
 
-class Accepting:
+class ShardExceptions:
     """`row` and `put` reach the partition's rows; `heads` are the heads of all states."""
 
     def __init__(
@@ -49,7 +49,7 @@ class Accepting:
         """The patterns that the walk under way looks for."""
         self._bytes = len(stored or b"")
 
-    def tell(self, record: RiskException, offset: int, size: int) -> None:
+    def add(self, record: RiskException, offset: int, size: int) -> None:
         """One that was said; offset and bytes of the control record. Raises Malformed where there is no room left."""
         if self._bytes + size > MOST_ROW and not self._book.knows(record):
             raise Malformed("the exceptions together are too many (end some, or write fewer, wider ones; then: driftline exceptions send)")  # fmt: skip
@@ -64,7 +64,7 @@ class Accepting:
         self._told = max(self._told, Position(control=offset))  # one may come again
         self._fresh = True
 
-    def ask(self, now: int) -> None:
+    def persist(self, now: int) -> None:
         """Keeps what was told since the last call, and with it which states are to be looked at: both are made durable
         together. What is long over by `now` is left out."""
         if not self._fresh:
