@@ -34,6 +34,8 @@ def fetch(name: str, packages: list[str], folder: Path) -> None:
         making.mkdir(parents=True)
         try:
             apt(folder, "update")
+            if not list((folder / "apt/state/lists").glob("*_Packages*")):
+                raise OSError("the package index cannot be reached")
             apt(folder, "download", *packages, cwd=making)
             for package in making.glob("*.deb"):
                 subprocess.run(["dpkg", "-x", package.name, "."], cwd=making, check=True, capture_output=True)  # fmt: skip

@@ -23,9 +23,9 @@ def pytest_collection() -> Iterator[None]:
 SECONDS = {
     "tests/live/test_crash.py": 340, "tests/live/test_sink.py": 330, "tests/live/test_install.py": 300, "tests/live/test_demo.py": 250,
     "tests/live/test_worker.py": 220, "tests/shells/test_scan.py": 130, "tests/live/test_permissions.py": 120, "tests/live/test_security.py": 110,
-    "tests/live/test_upgrade.py": 90, "tests/live/test_events.py": 80, "tests/live/test_correlate.py": 70, "tests/live/test_deadletter.py": 60,
+    "tests/shells/test_contributing.py": 90, "tests/live/test_upgrade.py": 90, "tests/live/test_events.py": 80, "tests/live/test_correlate.py": 70, "tests/live/test_deadletter.py": 60,
 }  # fmt: skip
-"""About how long the live tests of a file take (`--durations=0`); the others take less."""
+"""About how long the tests of a file take (`--durations=0`); the others take less."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

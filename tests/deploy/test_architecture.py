@@ -27,3 +27,25 @@ def test_the_files_exist() -> None:
     for path, function in named:
         assert (ROOT / path).exists(), path
         assert not function or f"def {function}(" in (ROOT / path).read_text(), (path, function)
+
+
+def test_the_steps_are_those_of_the_core() -> None:
+    assess = ROOT / "pipeline/assess"
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \|$", PAGE, re.M)
+    assert len(rows) > 8
+    called = (assess / "step.py").read_text()
+    for step, named in rows:
+        paths = [assess / path for path in re.findall(r"`([\w/]+\.py)`", named)]
+        paths = [path if path.exists() else assess / "drift" / path.name for path in paths]
+        assert all(path.exists() for path in paths), step
+        assert any(f"def {step}(" in path.read_text() for path in paths), step
+        assert f"{step}(" in called, step
+
+
+def test_the_pure_folders_are_those_that_the_contract_names() -> None:
+    first, last = re.findall(r"from `(\w+)` down to `(\w+)`", PAGE)[0]
+    told = re.findall(r"^\| `(\w+)` \| [^|]*\|$", PAGE, re.M)
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]  # fmt: skip
+    (pure,) = (one["source_modules"] for one in contracts if one["name"].startswith("The core is pure"))  # fmt: skip
+    folders = {name.removeprefix("driftline.pipeline.") for name in pure} - {"offline.fold"}
+    assert folders == set(told[told.index(first) : told.index(last) + 1])
