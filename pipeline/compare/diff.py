@@ -1,5 +1,5 @@
-"""What differs between two readings of a part, as people mean it: the order of a set is no difference, nor is what
-changes by itself, nor a secret that was hashed with another key. Pure."""
+"""Compares two readings of a part by meaning: the order of a set, quiet fields, and secrets hashed with another key
+are not differences. Pure."""
 
 import re
 from collections import Counter
@@ -14,41 +14,42 @@ from driftline.pipeline.compare.equivalence import canonical_policy as canonical
 from driftline.pipeline.compare.paths import escaped
 
 MAX_PLACES = 200
-"""Places told of one part; beyond it the part as a whole."""
+"""Maximum number of places reported per part; above it the part is reported as a whole."""
 MAX_VALUE_BYTES = 16_384
-"""Bytes of a value's JSON; of a longer one only its size is told."""
+"""Maximum size of a value's JSON in bytes; for larger values only the size is reported."""
 REDACTED = {"redacted": True}
 _REDACTED_TEXT = re.compile(r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::[\w.:-]{1,101})?")
-"""A secret that was replaced in a text, and by what it was recognized: another version may recognize more."""
+"""A redacted secret inside a text, followed by what identified it as a secret, which may differ between versions."""
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What a type's row says about its configuration. Paths are dotted, begin with the part and go through lists; a `*`
-    is any key of a map."""
+    """What a type's row says about its configuration. Paths are dotted, begin with the part, and pass through lists;
+    `*` is any key of a map."""
 
     quiet: frozenset[str] = frozenset()
-    """What changes by itself; with all that is below."""
+    """Fields that change by themselves, including everything below them."""
     ordered: frozenset[str] = frozenset()
-    """Lists whose order means something. Every other is a set: clouds promise no order."""
+    """Lists whose order matters. All others are treated as sets, because clouds do not promise an order."""
     policies: frozenset[str] = frozenset()
-    """Policy documents: many spellings of one meaning."""
+    """Policy documents, which have many equivalent spellings."""
 
 
 NO_HINTS = Hints()
 KEYS = ("Key", "Name", "Id", "ID", "Sid", "RuleNumber", "Arn", "ARN", "key", "name", "id", "arn")
-"""Fields by which an element of a set is the same one, where all elements have it, and no two the same: of many clouds."""
+"""Fields that identify an element of a set, if all elements have the field and no two share a value."""
 
 
 def hints_of(said: Mapping[str, Sequence[str]] | None) -> Hints:
-    """Hints as a row's types file tells them: quiet, ordered, policies."""
+    """Builds the hints from a row of the types file: quiet, ordered, policies."""
     return Hints(**{name: frozenset(paths) for name, paths in (said or {}).items()})
 
 
 def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[dict[str, Any]]:
-    """The places that differ: {op: add|remove|replace, path: JSON Pointer beginning with the part, before, after}.
+    """Returns the places that differ: {op: add|remove|replace, path: JSON Pointer beginning with the part, before,
+    after}.
 
-    A pointer leads through `after`, or for what was removed, through `before`."""
+    A pointer refers to `after`, or for a removed value to `before`."""
     if _equal(before, after):
         return []
     found: list[dict[str, Any]] = []
@@ -61,7 +62,7 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
 
 
 def _mask_one_sided(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What one reading hides the other does not tell: a secret may have been recognized only since."""
+    """Masks a value that only one of the readings redacts: it may have been recognized as a secret only since."""
     hiding = {
         side: {_parent(one) for one in found if _has_redaction(one.get(side))}
         for side in ("before", "after")
@@ -81,7 +82,7 @@ def _parent(one: Mapping[str, Any]) -> str:
 
 
 def _has_redaction(value: Any) -> bool:
-    """Whether a secret was replaced in what is told of a value."""
+    """Returns whether a displayed value contains a redacted secret."""
     if isinstance(value, dict):
         return value == REDACTED or any(map(_has_redaction, value.values()))
     if isinstance(value, list):
@@ -91,7 +92,7 @@ def _has_redaction(value: Any) -> bool:
 
 @lru_cache(100_000)
 def _is_listed(path: str, names: frozenset[str]) -> bool:
-    """Whether a path is one of the names."""
+    """Returns whether a path is one of the names."""
     if path in names:
         return True
     steps = path.split(".")
@@ -104,7 +105,7 @@ def _is_listed(path: str, names: frozenset[str]) -> bool:
 
 
 def for_rules(changes: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The places as a rule's expression sees them: with both values, null where there is none."""
+    """Returns the places as a rule's expression sees them: with both values, null if there is none."""
     return [{"before": None, "after": None, **change} for change in changes]
 
 
@@ -149,7 +150,7 @@ def _ordered(
 def _unordered(
     path: str, at: str, before: list[Any], after: list[Any], hints: Hints, found: list[dict[str, Any]]
 ) -> None:  # fmt: skip
-    """Elements are matched by their keys where these are told and unique, else by all that they are."""
+    """Matches elements by their key if all have a unique one, otherwise by their whole content."""
     field = _key_of([*before, *after])
     old, new = _keyed(before, field), _keyed(after, field)
     keyed = old is not None and new is not None
@@ -161,12 +162,12 @@ def _unordered(
     for key, (number, element) in new.items():
         if key not in old:
             found.append(_one_sided(f"{at}/{number}", element, True))
-        elif keyed:  # else they are the same in all that counts
+        elif keyed:  # otherwise they are equal in everything that counts
             _walk(path, f"{at}/{number}", old[key][1], element, hints, found)
 
 
 def _key_of(elements: Sequence[Any]) -> str | None:
-    """The field that names an element; None where there is no such."""
+    """Returns the field that identifies the elements; None if there is none."""
     if not elements or not all(isinstance(element, dict) for element in elements):
         return None
     return next(
@@ -175,7 +176,7 @@ def _key_of(elements: Sequence[Any]) -> str | None:
 
 
 def _keyed(elements: list[Any], field: str | None) -> dict[Any, tuple[int, Any]] | None:
-    """Elements by their key; None where they have none, or one twice."""
+    """Returns elements by key; None if a key is missing or not unique."""
     if field is None:
         return None
     out = {_text(element[field]): (number, element) for number, element in enumerate(elements)}
@@ -183,7 +184,7 @@ def _keyed(elements: list[Any], field: str | None) -> dict[Any, tuple[int, Any]]
 
 
 def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[int, Any]]:
-    """Elements by all that they are; the second of the same is another one."""
+    """Returns elements by content; equal elements are numbered."""
     seen: Counter[bytes] = Counter()
     out: dict[Any, tuple[int, Any]] = {}
     for number, element in enumerate(elements):
@@ -194,7 +195,7 @@ def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[in
 
 
 def _canonical(path: str, value: Any, hints: Hints) -> Any:
-    """A value of one form: equal where nothing differs that counts."""
+    """Returns the canonical form of a value: equal if nothing that counts differs."""
     if _is_listed(path, hints.policies):
         return _canonical(path, canonical_policy(value), NO_HINTS)
     if is_permission(value):
@@ -227,7 +228,7 @@ def _entry(at: str, before: Any, after: Any) -> dict[str, Any]:
 
 
 def _for_display(value: Any) -> Any:
-    """A value as a drift tells it: secrets only as that, what is too long only by its size."""
+    """Returns a value as a drift displays it: secrets masked, large values as their size."""
     size = len(_text(value))
     if size > MAX_VALUE_BYTES:
         return {"omitted": True, "size": size}
@@ -249,7 +250,7 @@ def _is_redacted(value: Any) -> bool:
 
 
 def _key_ids(value: Any) -> set[str]:
-    """With which keys secrets were hashed."""
+    """Returns the ids of the keys with which secrets were hashed."""
     if isinstance(value, str):
         mark = _REDACTED_TEXT.fullmatch(value)
         return {mark[2]} if mark else set()
@@ -260,8 +261,7 @@ def _key_ids(value: Any) -> set[str]:
 
 
 def _mask_foreign_hashes(value: Any, keys: set[str]) -> Any:
-    """The value without the hashes of other keys, and without what secrets were recognized by: neither tells of a
-    difference."""
+    """Masks hashes made with other keys, and removes what identified a secret: neither is a difference."""
     if isinstance(value, str):
         mark = _REDACTED_TEXT.fullmatch(value)
         if mark is None:
@@ -278,7 +278,8 @@ def _mask_foreign_hashes(value: Any, keys: set[str]) -> Any:
 
 
 def _equal(before: Any, after: Any) -> bool:
-    """Python's own == takes True for 1. (Keys stand mostly in the same order; sorting them costs as much again.)"""
+    """Python's == treats True and 1 as equal. (Keys are usually in the same order; sorting them would double the
+    cost.)"""
     return before == after and (
         orjson.dumps(before) == orjson.dumps(after) or _text(before) == _text(after)
     )

@@ -1,5 +1,5 @@
-"""Two spellings of one value: policy documents of IAM, rules of security groups, empty and absent, numbers and documents
-as text. Pure: what two spellings have in common is what they are compared by."""
+"""Equivalent spellings of one value: IAM policy documents, security group rules, empty and absent, numbers and
+documents as text. Pure: two spellings are compared by their canonical form."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -14,21 +14,22 @@ PROTOCOLS = {
     "all": ANY, "any": ANY, "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "gre": "47", "esp": "50", "ah": "51",
     "ospf": "89", "vrrp": "112", "l2tp": "115", "sctp": "132", "igmp": "2", "ipip": "4", "ipv4": "4", "ipv6": "41",
 }  # fmt: skip
-"""A protocol as EC2 answers it: a name for four of them, else IANA's number."""
+"""A protocol as EC2 returns it: a name for four of them, the IANA number for others."""
 PORTED = ("tcp", "udp", "6", "17")
 TYPED = ("icmp", "icmpv6")
-"""Their ports are a type and a code; -1 is every one."""
+"""Their ports are a type and a code; -1 is any."""
 _LISTS = ("Action", "NotAction", "Resource", "NotResource")
 _RANGES = (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId"), ("UserIdGroupPairs", "GroupId"))  # fmt: skip
 
 
 def is_empty(value: Any) -> bool:
-    """Whether a value says that there is none: null, an empty text, list or map. 0 and false say something."""
+    """Returns whether a value means "none": null, an empty text, list or map. 0 and false do not."""
     return any(type(value) is type(none) and value == none for none in NOTHING)
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two values say the same though their types differ: both nothing, or a number, true or false as text."""
+    """Returns whether two values mean the same although their types differ: both empty, or a number or boolean as
+    text."""
     if is_empty(one) and is_empty(other):
         return True
     if isinstance(one, dict | list) or isinstance(other, dict | list) or one is None or other is None:  # fmt: skip
@@ -41,14 +42,14 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def scalar(value: Any) -> str:
-    """A scalar as text; 3.0 is 3."""
+    """Returns a scalar as text; 3.0 becomes 3."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def parse_document(value: Any) -> Any:
-    """The document that a text holds; anything else comes back as it is."""
+    """Returns the document that a text contains; any other value unchanged."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
             return orjson.loads(value)
@@ -58,9 +59,9 @@ def parse_document(value: Any) -> Any:
 
 
 def canonical_policy(document: Any) -> Any:
-    """A policy document of one form: what may be one or a list is a sorted list, an account is its number, actions and
-    names of condition keys are lower case, `"*"` is everybody in every spelling, an empty Sid or Id is none, no Version
-    is the oldest. Anything else comes back as it is."""
+    """Returns the canonical form of a policy document: single values become sorted lists, an account is its number,
+    actions and condition keys are lower case, `"*"` is everyone in every spelling, an empty Sid or Id is dropped, a
+    missing Version is the oldest. Any other value is returned unchanged."""
     document = parse_document(document)
     if not isinstance(document, dict) or "Statement" not in document:
         return document
@@ -95,7 +96,7 @@ def _statement(statement: Any) -> Any:
 
 
 def _keys(keys: Any) -> Any:
-    """A condition's keys; two that differ in case only are left as they stand."""
+    """Lowercases a condition's keys; keys that differ only in case are left unchanged."""
     if not isinstance(keys, dict):
         return keys
     lower = {key.lower() for key in keys}
@@ -130,7 +131,7 @@ def _listed(value: Any, *, lower: bool = False) -> list[Any]:
 
 
 def is_permission(value: Any) -> bool:
-    """Whether this is one of EC2's IpPermissions."""
+    """Returns whether a value is one of EC2's IpPermissions."""
     return (
         isinstance(value, dict)
         and "IpProtocol" in value
@@ -139,8 +140,8 @@ def is_permission(value: Any) -> bool:
 
 
 def canonical_permission(value: Mapping[str, Any]) -> dict[str, Any]:
-    """One of EC2's IpPermissions of one form. A group is its id, which is unique: its account, its network and the state
-    of a peering say no more."""
+    """Returns the canonical form of one of EC2's IpPermissions. A group is its id, which is unique: its account,
+    network and peering status add nothing."""
     protocol, ports = canonical_ports(
         value.get("IpProtocol"), value.get("FromPort"), value.get("ToPort")
     )
@@ -158,7 +159,7 @@ def _named(one: Mapping[str, Any], key: str) -> str:
 
 
 def canonical_ports(protocol: Any, first: Any, last: Any) -> tuple[str, list[int] | None]:
-    """A protocol as EC2 answers it, and its ports: none where it has none."""
+    """Returns a protocol as EC2 returns it, and its ports; None if it has none."""
     text = str(ANY if protocol is None else scalar(protocol)).strip().lower()
     text = PROTOCOLS.get(text, text)
     if text in TYPED:
@@ -177,7 +178,7 @@ def _int(value: Any) -> int:
 
 @lru_cache(10_000)
 def canonical_network(cidr: str) -> str:
-    """A range of addresses as its network; another text as it is."""
+    """Returns an address range as its network; any other text unchanged."""
     try:
         return str(ipaddress.ip_network(cidr, strict=False)) if "/" in cidr else cidr
     except ValueError:

@@ -1,4 +1,4 @@
-"""The scalars of a document, by which requests and configurations are compared. Pure."""
+"""The scalars of a document, used to compare requests with configurations. Pure."""
 
 import zlib
 from collections.abc import Iterator
@@ -6,7 +6,8 @@ from typing import Any
 
 
 def scalars(value: Any) -> frozenset[int]:
-    """Hashes of the texts and numbers in a document, whatever their case. Switches and nulls say too little."""
+    """Returns hashes of the texts and numbers in a document, ignoring case. Booleans and nulls are too common to
+    identify anything."""
     return frozenset(zlib.crc32(text.encode(errors="replace")) for text in _texts(value))
 
 

@@ -1,4 +1,4 @@
-"""Detections: Sigma rules, parsed by pySigma, as closures over an event; and Sigma correlations. Pure."""
+"""Detections: Sigma rules, parsed by pySigma and compiled to closures over an event; and Sigma correlations. Pure."""
 
 from driftline.pipeline.detections.load import DetectionSet, load
 from driftline.pipeline.detections.rule import Detection

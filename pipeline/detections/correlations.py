@@ -1,9 +1,9 @@
 """Sigma correlations (specification 2.1.0) as data for driftline.pipeline.correlate. Pure.
 
-Beyond the specification: `first_seen`, which looks for values of a field that a group has not had within the timespan,
-once it was watched for as long as `learning` says; `standing`, by which a rule of findings holds for as long as the
-finding is open, and not only within the timespan; and `temporal` with a condition over rule names (`a and (b or c) and not d`), as pySigma has it; a
-negated rule is one that must not follow within the timespan. A range is two conditions."""
+Extensions to the specification: `first_seen` matches values of a field that a group has not had within the timespan,
+once the group has been watched for the `learning` period; `standing` lets a rule on findings hold for as long as the
+finding is open, and not only within the timespan; and `temporal` accepts a condition over rule names (`a and (b or c)
+and not d`), as pySigma does, where a negated rule must not follow within the timespan. A range is two conditions."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,39 +32,40 @@ class Correlation:
     level: str
     kind: Kind
     rules: tuple[str, ...]
-    """Ids of rules and correlations, in the order of the file."""
+    """Ids of rules and correlations, in file order."""
     group_by: tuple[str, ...]
     timespan: int
-    """Microseconds."""
+    """In microseconds."""
     conditions: tuple[tuple[str, float], ...] = ()
     counted: tuple[str, ...] = ()
-    """The fields whose values value_* types count, or add up; of several, their values together."""
+    """The fields whose values are counted or aggregated by value_* types; the values of several fields are combined."""
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """A group-by name to the field that stands for it in each rule."""
+    """Maps a group-by name to the corresponding field of each rule."""
     generate: bool | None = None
-    """Whether the rules that it refers to still alert by themselves; None: the file does not say (DetectionEngine decides)."""
+    """Whether the referenced rules still alert by themselves; None if the file does not set it (DetectionEngine
+    decides)."""
     expression: str = ""
     percentile: float = 50
     called: Mapping[str, str] = field(default_factory=dict)
-    """What the file calls a rule, to its id."""
+    """Maps the name that the file uses for a rule to its id."""
     name: str | None = None
     tags: tuple[str, ...] = ()
     path: str = ""
     learning: int = 0
-    """Of first_seen, microseconds."""
+    """For first_seen, in microseconds."""
     standing: Mapping[str, str] = field(default_factory=dict)
-    """Of temporal: rules that hold until another rule tells their end, by ids."""
+    """For temporal: rules that hold until another rule ends them, by id."""
     longest: int = DAY
-    """An alert that goes on longer is continued by another (`driftline: {longest: …}`)."""
+    """A longer alert is continued by another one (`driftline: {longest: …}`)."""
     about: Mapping[str, Any] = field(default_factory=dict)
 
     def field_of(self, name: str, rule: str, called: str | None) -> str:
-        """The field that a group-by name stands for in a rule (by its id, or what files call it)."""
+        """Returns the field for a group-by name in a rule (given by its id, or by the name that files use)."""
         alias = self.aliases.get(name, {})
         return str(alias.get(called or "") or alias.get(rule) or name)
 
     def spec(self) -> Spec:
-        """What driftline.pipeline.correlate looks for."""
+        """Returns the specification that driftline.pipeline.correlate evaluates."""
         holds, absent = (
             expression(self.expression, self.called)
             if self.expression
@@ -77,18 +78,18 @@ class Correlation:
 
 
 def correlation(data: Mapping[str, Any], id: str, path: str = "") -> Correlation:
-    """A correlation from its document. Raises Refused with what is wrong and what to write."""
+    """Parses a correlation from its document. Raises SigmaRuleError with what is wrong and what to write."""
     block = data["correlation"]
     if not isinstance(block, dict):
         raise SigmaRuleError(
-            "correlation: no map (write type, rules, group-by, timespan, condition)"
+            "correlation: expected a map (write type, rules, group-by, timespan, condition)"
         )
     unknown = [key for key in block if key not in KEYS]
     if unknown:
         raise SigmaRuleError(f"correlation: unknown key {unknown[0]!r} (known: {', '.join(KEYS)})")
     kind, rules = block.get("type"), block.get("rules")
     if kind not in TYPES:
-        raise SigmaRuleError(f"type: {kind!r} is none of {', '.join(TYPES)}")
+        raise SigmaRuleError(f"type: {kind!r} is not one of {', '.join(TYPES)}")
     rules = [rules] if isinstance(rules, str) else rules
     if not isinstance(rules, list) or not rules or not all(isinstance(r, str) for r in rules):
         raise SigmaRuleError("rules: needs the names or ids of the rules that it correlates")
@@ -121,10 +122,10 @@ def _generate(block: Mapping[str, Any], data: Mapping[str, Any]) -> bool | None:
 
 
 def _span(block: Mapping[str, Any], name: str) -> int:
-    """A length of time, microseconds."""
+    """Parses a duration to microseconds."""
     span = durations.whole_seconds(str(block.get(name, "")))
     if not span:
-        raise SigmaRuleError(f"{name}: is no length of time (write for example 10m, 1h, 2d)")
+        raise SigmaRuleError(f"{name}: is not a duration (write for example 10m, 1h, 2d)")
     return span * durations.SECOND
 
 
@@ -138,14 +139,12 @@ def _standing(block: Mapping[str, Any], kind: str, rules: list[str]) -> dict[str
     if kind != "temporal" or not names or not set(names) <= set(rules) or len(set(names)) < len(names):  # fmt: skip
         raise SigmaRuleError("standing: maps a rule of a temporal correlation to the one that tells its end, both among its rules")  # fmt: skip
     if "not " in str(block.get("condition", "")):
-        raise SigmaRuleError(
-            "standing: together with `not` it is not judged (write two correlations)"
-        )
+        raise SigmaRuleError("standing: cannot be combined with `not` (write two correlations)")
     return {str(rule): str(end) for rule, end in found.items()}
 
 
 def driftline_block(about: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Our own block of a file."""
+    """Returns the `driftline` block of a file."""
     own = about.get("driftline")
     return own if isinstance(own, dict) else {}
 
@@ -157,7 +156,7 @@ def _longest(own: Mapping[str, Any]) -> int:
 def _condition(
     kind: str, found: Any, rules: list[str]
 ) -> tuple[tuple[tuple[str, float], ...], tuple[str, ...], str, float]:
-    """Comparisons, the fields, the expression over rule names, and the percentile."""
+    """Returns the comparisons, the fields, the expression over rule names, and the percentile."""
     if kind.startswith("temporal"):
         if found is None:
             return (), (), "", 50
@@ -168,11 +167,11 @@ def _condition(
         names = set(_TOKEN.findall(found)) - {"(", ")", "and", "or", "not"}
         if kind == "temporal_ordered":
             raise SigmaRuleError(
-                "condition: temporal_ordered takes none: the order of `rules` is the condition"
+                "condition: temporal_ordered takes no expression: the order of `rules` is the condition"
             )
         if extra := names - set(rules):
             raise SigmaRuleError(f"condition: {', '.join(sorted(extra))} is not among the rules")
-        expression(found, {name: name for name in rules})  # its mistakes are told now
+        expression(found, {name: name for name in rules})  # reports mistakes early
         return (), (), found, 50
     if kind == "first_seen":
         if not (isinstance(found, dict) and found.keys() == {"field"}):
@@ -194,7 +193,7 @@ def _condition(
 
 
 def _fields(kind: str, found: Any) -> tuple[str, ...]:
-    """The fields that a condition looks at: one, or several of which value_count counts the values together."""
+    """Returns the fields of a condition: one, or several whose values value_count combines."""
     if kind == "event_count":
         return ()
     fields = found if kind == "value_count" and isinstance(found, list) else [found]
@@ -204,26 +203,25 @@ def _fields(kind: str, found: Any) -> tuple[str, ...]:
 
 
 def expression(text: str, called: Mapping[str, str]) -> tuple[Holds, frozenset[str]]:
-    """Whether rules seen together are a match, and the rules that must be absent. `called`: names to ids.
+    """Compiles an expression. Returns a function that tells whether a set of rules is a match, and the rules that
+    must be absent. `called`: names to ids.
 
-    Raises Refused where it cannot be read."""
+    Raises SigmaRuleError if it cannot be parsed."""
     reader = _Reader(text, called)
     whole = reader.either()
     if reader.peek():
-        raise SigmaRuleError(
-            f"condition: {text!r}: {reader.peek()!r} stands where `and` or `or` should"
-        )
+        raise SigmaRuleError(f"condition: {text!r}: {reader.peek()!r}: expected `and` or `or`")
     if reader.absent and "or" in reader.tokens:
         raise SigmaRuleError(
-            "condition: `not` and `or` together are not judged (write two correlations)"
+            "condition: `not` and `or` cannot be combined (write two correlations)"
         )
     if reader.absent >= set(called.values()):
-        raise SigmaRuleError("condition: something must happen (write a and not b)")
+        raise SigmaRuleError("condition: at least one rule must not be negated (write a and not b)")
     return whole, frozenset(reader.absent)
 
 
 class _Reader:
-    """Reads an expression from the left."""
+    """Parses an expression from left to right."""
 
     def __init__(self, text: str, called: Mapping[str, str]) -> None:
         self.text, self.called, self.absent = text, called, set[str]()
@@ -263,13 +261,11 @@ class _Reader:
             return inner
         if word == "not":
             self.absent.add(self._id(self._take()))
-            return lambda _: True  # judged by itself: it must not follow
+            return lambda _: True  # evaluated separately: it must not follow
         id = self._id(word)
         return lambda seen: id in seen
 
     def _id(self, word: str) -> str:
         if word not in self.called:
-            raise SigmaRuleError(
-                f"condition: {word or 'its end'!r} stands where a rule's name should"
-            )
+            raise SigmaRuleError(f"condition: {word or 'its end'!r}: expected the name of a rule")
         return self.called[word]

@@ -1,8 +1,8 @@
-"""Detections at work: a change, a finding's transition or a drift in, signals out, one for each correlation and group
-that looks for it. Pure.
+"""The detection engine: takes a change, a transition of a finding or a drift, and returns signals, one for each
+correlation and group that uses the match. Pure.
 
-A rule that tells for itself is a correlation of its own: one match is enough, and further ones within the hour belong to
-the same alert. One of level `informational` is only a part of correlations."""
+A rule that alerts by itself is a correlation of its own: one match is enough, and further ones within an hour belong
+to the same alert. A rule of level `informational` only serves correlations."""
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -30,39 +30,39 @@ from driftline.pipeline.rulebook import RuleSet
 from driftline.pipeline.state.resource import Body
 
 LATENESS = 600_000_000
-"""How late a signal may be where nothing else is said (settings correlate.lateness)."""
+"""Default lateness of signals (settings correlate.lateness), in microseconds."""
 BEHIND = tuple(f"{OWN}.actor.{name}" for name in ("person", "principal", "chain"))
-"""Fields that say who is behind a session."""
+"""Prefix of the fields that name the person behind a session."""
 MOST_GROUPS = 16
-"""Of one match: a group-by name may stand for a list (the resources related to one)."""
+"""Maximum number of groups per match: a group-by field may be a list (the related resources)."""
 MOST_VALUES = 100
-"""Of one match, that are counted: of a field that is a list."""
+"""Maximum number of counted values per match, where the field is a list."""
 GROUPS = {"finding": ("driftline.uid",), "drift": ("driftline.uid",)}
 BY_WHOM = ("driftline.actor.person.id", "driftline.account")
-"""What a rule that tells for itself is grouped by, where its `driftline: {group-by: …}` says nothing else."""
+"""Default grouping of a rule that alerts by itself; `driftline: {group-by: …}` overrides it."""
 EVERY = f"{OWN}.resources"
 """The uids of all resources that an event names."""
 ONE = (f"{OWN}.uid", f"{OWN}.target")
-"""The one of them that a change is about."""
+"""The uid of the resource that a change is about."""
 
 
 class DetectionEngine:
-    """Everything that looks for something. `lateness`: how late a signal may still change an alert, microseconds."""
+    """Evaluates all detections. `lateness`: how late a signal may still change an alert, in microseconds."""
 
     def __init__(
         self, found: DetectionSet, people: People = NOBODY_MAPPED, lateness: int = LATENESS
     ) -> None:
         self.found, self.people, self.lateness = found, people, lateness
         self.patience = lateness // 2
-        """So long a first_seen correlation waits to learn who is behind a session."""
+        """How long a first_seen correlation waits for the person behind a session to become known, in microseconds."""
         self._by_person = [
             rule for rule in found.rules.values() if any(name.startswith(BEHIND) for name in rule.fields)
         ]  # fmt: skip
-        """Rules that may match only once it is known who is behind a session."""
+        """Rules that may match only once the person behind a session is known."""
         self.matched: Callable[[Detection, ObservedEvent], None] | None = None
-        """Hears of every match, also of those that no correlation looks for. Its caller counts them."""
+        """Called with every match, including those that no correlation uses, so that the caller can count them."""
         self.parts = _parts(found)
-        """Rules and correlations that do not alert by themselves, since a correlation refers to them."""
+        """Rules and correlations that do not alert by themselves, because a correlation refers to them."""
         self.correlations: dict[str, Correlation] = dict(found.correlations)
         self.correlations |= {
             rule.id: single_rule_correlation(rule)
@@ -74,7 +74,7 @@ class DetectionEngine:
             for one in found.correlations.values()
             if one.standing
         }
-        """By correlation: the rules that stand, and those that end them."""
+        """By correlation: the standing rules, and those that end them."""
         self._by_rule: dict[str, list[Correlation]] = {}
         for one in self.correlations.values():
             for rule in one.rules:
@@ -84,7 +84,8 @@ class DetectionEngine:
         return bool(self.correlations)
 
     def known_of(self, body: Body | None, rules: RuleSet | None) -> dict[str, Any]:
-        """What is known of an event's resource when it is heard of. `rules`: those of the resource's type."""
+        """Returns what is known about an event's resource at the time of the event. `rules`: those of the resource's
+        type."""
         if body is None:
             return {"known": False}
         name = (body.resource.get("cloud_account") or {}).get("name")
@@ -94,19 +95,19 @@ class DetectionEngine:
     def event(
         self, record: Change, known: Mapping[str, Any], past: Mapping[str, Any] | None = None
     ) -> ObservedEvent:
-        """An audit event. `known`: of its resource, see `known_of`; `past`: the chain of its actor's session."""
+        """Builds the observed event of a change. `known`: see `known_of`; `past`: the chain of the actor's session."""
         return of_change(record, known, self.people, past)
 
     def event_signals(self, event: ObservedEvent) -> list[tuple[bytes, dict[str, Any]]]:
-        """The signals of an event, each with the key of its record."""
+        """Returns the signals of an event, each with its record key."""
         return list(_keyed(self.signals(event)))
 
     def learns(self, signal: Mapping[str, Any]) -> bool:
-        """Whether a signal is for a correlation that cannot forget it again."""
+        """Returns whether a signal is for a correlation that cannot forget it."""
         return self.correlations[signal["correlation"]].kind == "first_seen"
 
     def depends_on_actor(self, event: ObservedEvent) -> bool:
-        """Whether a rule may match an audit event once more is known of its actor."""
+        """Returns whether a rule may match an audit event once more is known about its actor."""
         if not self._by_person:
             return False
         own = {key: value for key, value in event.fields[OWN].items() if key != "actor"}
@@ -119,14 +120,15 @@ class DetectionEngine:
     def finding(
         self, finding: Mapping[str, Any], body: Body, *, first_reading: bool = False
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Those of a finding's transition. `first_reading`: it may have been so since the resource was first read."""
+        """Returns the signals of a finding's transition. `first_reading`: it may have been so since the resource was
+        first read."""
         event = of_finding(finding, body, self.people, first_reading=first_reading)
         return _keyed(self.signals(event))
 
     def state_signals(
         self, finding: Mapping[str, Any], body: Body
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Of a finding that is only said again: for correlations to which it is a state."""
+        """Returns the signals of a finding that is only restated, for correlations to which it is standing."""
         if not self._standing_rules:
             return iter(())
         event = of_finding(finding, body, self.people)
@@ -137,17 +139,17 @@ class DetectionEngine:
     def drift(
         self, drift: Mapping[str, Any], body: Body, rules: RuleSet | None
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Those of a drift."""
+        """Returns the signals of a drift."""
         return _keyed(self.signals(of_drift(drift, body, rules, self.people)))
 
     def wants(self, record: Mapping[str, Any]) -> bool:
-        """Whether a rule may match a CloudTrail record: then it is worth keeping, though it only reads or is a data
-        event. Of our own fields only those are known that the record itself tells."""
+        """Returns whether a rule may match a CloudTrail record, so that it is kept although it is a read-only or data
+        event. Of Driftline's own fields only those that the record itself determines are known."""
         own = {"type": "change", "kind": "read"} if record.get("readOnly") in (True, "true") else {"type": "change"}  # fmt: skip
         return self.found.may_match(EventView({**record, OWN: own}), *SOURCES["aws"])
 
     def signals(self, event: ObservedEvent, *, state: bool = False) -> Iterator[dict[str, Any]]:
-        """The signals of an event, as Signal documents. `state`: it is none, something is only said again."""
+        """Returns the signals of an event as Signal documents. `state`: a restatement, not an event."""
         view = EventView(event.fields)
         for rule in self.found.matching(view, event.product, event.service):
             if self.matched and not state:
@@ -167,24 +169,24 @@ class DetectionEngine:
     def withdrawal(
         self, correlation: str, group: str, rule: str, event: str, at: int
     ) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """That a signal was none after all; nothing where its correlation is gone from the content."""
+        """Returns the withdrawal of a signal; nothing if its correlation no longer exists."""
         if (one := self.correlations.get(correlation)) is not None:
             found = signal(one, rule, group.split("\n"), event, at, None, {}, None)
             yield from _keyed(iter([found | {"gone": True}]))
 
     def alert_signals(self, alert: Mapping[str, Any]) -> Iterator[tuple[bytes, dict[str, Any]]]:
-        """Those of an alert: for correlations of correlations."""
+        """Returns the signals of an alert, for correlations of correlations."""
         return _keyed(self._alert_signals(alert))
 
     def _alert_signals(self, alert: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         if alert["rule"] not in self.found.correlations:
-            return  # a rule that tells for itself: whoever looks for it has its matches
+            return  # correlations use the matches of a rule that alerts by itself, not its alerts
         one, at = self.correlations[alert["rule"]], to_micros(alert["at"]) or 0
         group = alert["group"]
         for higher in self._by_rule.get(one.id, ()):
             key = tuple(str(group.get(higher.field_of(name, one.id, one.name)) or "") for name in higher.group_by)  # fmt: skip
             if not all(key):
-                continue  # it does not say of whom it is: no group
+                continue  # a field is missing: no group
             brief = {"at": alert["at"], "rule": one.title, "alert": alert["id"]} | _of_group(group)
             value = _together(
                 [[text] if (text := group.get(name)) else [] for name in higher.counted]
@@ -195,7 +197,7 @@ class DetectionEngine:
 
 
 def _of_group(group: Mapping[str, str]) -> dict[str, str]:
-    """What an alert's group says of whom and what it is: the same whatever else becomes known of it."""
+    """Returns what an alert's group says about actor and resource; it does not change as more becomes known."""
     names = {
         "who": "driftline.actor.person.id",
         "resource": "driftline.uid",
@@ -205,8 +207,8 @@ def _of_group(group: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parts(found: DetectionSet) -> frozenset[str]:
-    """What a correlation refers to is only its part, as Sigma has it; unless a correlation says `generate: true`, and none
-    says `generate: false`."""
+    """Returns the rules that only serve correlations: all that a correlation refers to, as in Sigma, unless one sets
+    `generate: true` and none sets `generate: false`."""
     said: dict[str, set[bool | None]] = {}
     for one in found.correlations.values():
         for rule in one.rules:
@@ -215,7 +217,7 @@ def _parts(found: DetectionSet) -> frozenset[str]:
 
 
 def single_rule_correlation(rule: Detection) -> Correlation:
-    """A rule that tells for itself."""
+    """Returns the correlation of a rule that alerts by itself."""
     group_by = driftline_block(rule.about).get("group-by")
     default = GROUPS.get(rule.logsource.get("service", ""), BY_WHOM) if rule.logsource.get("product") == OWN else BY_WHOM  # fmt: skip
     return Correlation(
@@ -228,7 +230,7 @@ def signal(
     one: Correlation, rule: str, group: Sequence[str], event: str, at: int, value: Any, brief: dict[str, Any],
     uid: str | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """A Signal's document."""
+    """Builds a Signal document."""
     name = "\n".join(group)
     id = named_uuid(f"signal\n{one.id}\n{name}\n{rule}\n{event}")
     out: dict[str, Any] = {
@@ -243,7 +245,7 @@ def signal(
 
 
 def _keyed(signals: Iterator[dict[str, Any]]) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """With the key of their records: all of a group's go one way."""
+    """Adds the record keys: all records of a group go to one partition."""
     for one in signals:
         yield f"{one['correlation']}\n{one['group']}".encode(), one
 
@@ -251,12 +253,14 @@ def _keyed(signals: Iterator[dict[str, Any]]) -> Iterator[tuple[bytes, dict[str,
 def groups(
     one: Correlation, rule: str, called: str | None, view: EventView
 ) -> list[tuple[str, ...]]:
-    """The groups that a match belongs to: of a list, each element is one; at most 16. None where a field is not there,
-    null or empty: what is not known to be the same is no group."""
+    """Returns the groups of a match: one for each element of a list, at most 16. None if a field is missing, null or
+    empty: unknown values are never treated as equal."""
     found = []
     for name in one.group_by:
         texts = _texts(view, one.field_of(name, rule, called))
-        own = {text.replace("\n", " ") for text in texts} - {""}  # a group's name has one a line
+        own = {text.replace("\n", " ") for text in texts} - {
+            ""
+        }  # the name of a group has one value per line
         if not own:
             return []
         found.append(sorted(own))
@@ -264,19 +268,18 @@ def groups(
 
 
 def _texts(view: EventView, name: str) -> Iterator[str]:
-    """The values of a field; every element of a list."""
+    """Returns the values of a field; every element of a list."""
     for value in view.values(name):
         if (text := text_of(value)) is not None:
             yield text
 
 
 def _counted(view: EventView, one: Correlation, rule: Detection) -> str | list[str] | None:
-    """What a correlation counts or adds up of an event. Different values, and new ones: all that there are; a number: the
-    first."""
+    """Returns what a correlation counts or aggregates: all distinct values, or the first number."""
     fields = [one.field_of(name, rule.id, rule.name) for name in one.counted]
     if (
         len(view.values(EVERY)) > 1
-    ):  # one event about several: its matches are one hit, which counts them all
+    ):  # one event about several resources is one hit that counts all of them
         fields = [EVERY if field in ONE else field for field in fields]
     found = [list(dict.fromkeys(_texts(view, field))) for field in fields]
     if one.kind not in ("value_count", "first_seen"):
@@ -285,7 +288,7 @@ def _counted(view: EventView, one: Correlation, rule: Detection) -> str | list[s
 
 
 def _together(found: Sequence[Sequence[str]]) -> str | list[str] | None:
-    """The values of one field, or of several together. None where one of them has none."""
+    """Returns the values of one field, or of several combined. None if one of them has no value."""
     if len(found) == 1:
         values = list(found[0][:MOST_VALUES])
     else:

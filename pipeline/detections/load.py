@@ -1,4 +1,5 @@
-"""Folders of Sigma files: rules, correlations and filters, each mistake with its place. Pure but for reading files."""
+"""Loads folders of Sigma files: rules, correlations and filters. Every mistake has its place. Pure except for reading
+files."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,19 +20,19 @@ KNOWN = (
     "modified", "logsource", "detection", "fields", "falsepositives", "level", "tags", "scope", "correlation", "filter",
     "custom", "generate", "aliases", "driftline", "simulation", "regression_tests_path",
 )  # fmt: skip
-"""Keys that a document may have: the specification's, what SigmaHQ's tools write, and our own block."""
+"""Keys that a document may have: those of the specification, those that SigmaHQ's tools write, and our own block."""
 OTHERS = ({"id", "type", "must"}, {"id", "controls"}, {"everywhere", "types"})
-"""Keys that tell a posture rule, a framework and a table of consoles, which lie in one folder with detections."""
+"""Keys that identify posture rules, frameworks and console tables, which may lie in the same folders."""
 ANCHORS = ("eventName", "eventSource", "driftline.type", "driftline.reason")
-"""Fields that an index is kept by, the one that tells rules apart best first."""
+"""Fields that the index uses, most selective first."""
 MOST_DOCUMENTS = 2000
-"""Of one file."""
+"""Per file."""
 _APART = re.compile(r"^---\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class LoadedDocument:
-    """What became of one document."""
+    """The result of loading one document."""
 
     path: str
     place: str
@@ -40,19 +41,19 @@ class LoadedDocument:
     """`rule`, `correlation`, `filter`, or `unknown`."""
     problems: tuple[str, ...] = ()
     name: str = ""
-    """What correlations call it, and its id."""
+    """The name that correlations use, and the id."""
     id: str = ""
 
 
 @dataclass
 class DetectionSet:
-    """Everything that loaded, with an index over it."""
+    """Everything that was loaded, with an index."""
 
     rules: dict[str, Detection] = field(default_factory=dict)
     correlations: dict[str, Correlation] = field(default_factory=dict)
     documents: list[LoadedDocument] = field(default_factory=list)
     others: int = 0
-    """Posture rules and frameworks that lay among them."""
+    """Posture rules and frameworks found among the files."""
     _index: dict[str, dict[str, list[Detection]]] = field(default_factory=dict)
     _always: list[Detection] = field(default_factory=list)
 
@@ -61,7 +62,7 @@ class DetectionSet:
         return [problem for one in self.documents for problem in one.problems]
 
     def indexed(self) -> "DetectionSet":
-        """Ready to be asked."""
+        """Builds the index."""
         self._index, self._always = {name: {} for name in ANCHORS}, []
         for rule in self.rules.values():
             name = next((name for name in ANCHORS if name in rule.anchor), None)
@@ -73,15 +74,15 @@ class DetectionSet:
         return self
 
     def may_match(self, view: EventView, product: str, service: str) -> bool:
-        """Whether a rule may match an event of which not all of our own fields are known."""
+        """Returns whether a rule may match an event for which not all of Driftline's own fields are known."""
         return any(rule.may_match(view) for rule in self._about(view, product, service))
 
     def matching(self, view: EventView, product: str, service: str) -> list[Detection]:
-        """The rules that match an event of a log source (`aws`, `cloudtrail`)."""
+        """Returns the rules that match an event of a log source (`aws`, `cloudtrail`)."""
         return [rule for rule in self._about(view, product, service) if rule.matches(view)]
 
     def _about(self, view: EventView, product: str, service: str) -> Iterator[Detection]:
-        """The rules that could match by the names that they ask for."""
+        """Returns the rules that could match, given the names they require."""
         candidates = list(self._always)
         for name, by_value in self._index.items():
             if by_value:
@@ -95,14 +96,14 @@ class DetectionSet:
 
 
 def concerns(logsource: Mapping[str, str], product: str, service: str) -> bool:
-    """Whether a rule of a log source is about events of this product and service."""
+    """Returns whether a rule's log source covers events of this product and service."""
     return logsource.get("product") == product and logsource.get("service") in (None, service)
 
 
 def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None) -> DetectionSet:
-    """Every Sigma document below the paths. What does not load is told, and left out; posture rules and frameworks that
-    lie in the same folders are passed over. A file counts once, by however many paths it is named. Raises UserError for
-    a path that is not there."""
+    """Loads every Sigma document below the paths. Documents that do not load are reported and left out; posture rules
+    and frameworks in the same folders are skipped. A file counts once, even if several paths contain it. Raises
+    UserError if a path does not exist."""
     missing = [f"{path}: there is no such file or folder" for path in paths if not path.exists()]
     if missing:
         raise UserError(*missing)
@@ -129,12 +130,12 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _is_other(data: Any) -> bool:
-    """Whether a document is no Sigma one, but a posture rule or a framework."""
+    """Returns whether a document is not a Sigma document, but a posture rule or a framework."""
     return isinstance(data, dict) and any(keys <= data.keys() for keys in OTHERS)
 
 
 def _documents(path: Path) -> Iterator[Source]:
-    """A file's documents, each with its own lines."""
+    """Returns a file's documents, each with its own line numbers."""
     try:
         text = files.read_text(path)
     except (OSError, ValueError):
@@ -185,11 +186,11 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
         str(source.path), source.at(), title, kind, (), str(data.get("name") or ""), id
     )
     if not id:
-        problems.append(Problem("it has neither id nor title", place=source.at()))
+        problems.append(Problem("id and title are missing", place=source.at()))
     elif id in found.rules or id in found.correlations:
         problems.append(
             Problem(
-                f"{id} stands in another file too", fix="choose another id", place=source.at("id")
+                f"{id} is also used in another file", fix="choose another id", place=source.at("id")
             )
         )
     if not problems:
@@ -200,21 +201,21 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
                 found.correlations[id] = correlation(data, id, str(source.path))
             else:
                 filters.append((told, data))
-        except Exception as why:  # whatever a document raises is that document's mistake
+        except Exception as why:  # any error is attributed to the document
             place = source.at(kind if kind != "rule" else "detection")
             problems.append(Problem(_told(why), place=place))
     found.documents.append(replace(told, problems=tuple(problems)))
 
 
 def _told(why: Exception) -> str:
-    """What a person can mend; of an error that nobody wrote for people, its kind too."""
+    """Returns the problem for the user; for unexpected errors with the exception's class."""
     if isinstance(why, SigmaRuleError):
         return str(why)
     return f"{type(why).__name__}: {str(why)[:300]}"
 
 
 def _named(found: DetectionSet) -> dict[str, str]:
-    """What a rule or correlation may be called by, to its id."""
+    """Returns the names by which a rule or correlation may be referenced, by id."""
     out: dict[str, str] = {}
     every: list[Detection | Correlation] = [*found.rules.values(), *found.correlations.values()]
     for one in every:
@@ -225,7 +226,7 @@ def _named(found: DetectionSet) -> dict[str, str]:
 
 
 def _filtered(found: DetectionSet, filters: list[tuple[LoadedDocument, dict[str, Any]]], lists: Mapping[str, Sequence[str]]) -> None:  # fmt: skip
-    """A filter's condition is added to the rules that it names."""
+    """Adds a filter's condition to the rules it names."""
     named = _named(found)
     for told, data in filters:
         block = data["filter"] if isinstance(data["filter"], dict) else {}
@@ -256,7 +257,7 @@ def _both(rule: Detection, own: Detection) -> Detection:
 
 
 def _connected(found: DetectionSet) -> None:
-    """Correlations name what is there, and never themselves by a way round."""
+    """Checks that correlations refer to what exists, and never to themselves, directly or indirectly."""
     named = _named(found)
     broken = {name for told in found.documents if told.problems for name in (told.name, told.id)}
     for id, one in list(found.correlations.items()):

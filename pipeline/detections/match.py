@@ -1,7 +1,7 @@
-"""What Sigma calls a match: the values of a field compared with what a rule asks for. Pure.
+"""Sigma's matching: compares the values of a field with what a rule requires. Pure.
 
-Semantics: the Sigma specification 2.1 (modifiers appendix) and the practice of SigmaHQ's rules: case does not matter
-unless a rule says so, and any element of a list may match."""
+Semantics follow the Sigma specification 2.1 (modifiers appendix) and the practice of SigmaHQ's rules: case is ignored
+unless a rule says otherwise, and any element of a list may match."""
 
 import ipaddress
 import operator
@@ -31,7 +31,7 @@ from sigma.types import (
 )
 
 Test = Callable[[EventView, list[Any]], bool]
-"""Whether the values of a field match; the view is for what looks at other fields."""
+"""Tests the values of a field; the view gives access to other fields."""
 FLAGS = {
     SigmaRegularExpressionFlag.IGNORECASE: "i",
     SigmaRegularExpressionFlag.MULTILINE: "m",
@@ -40,7 +40,7 @@ FLAGS = {
 
 
 LARGEST = 5000
-"""Steps of a compiled pattern. One of a hundred letters has some hundred."""
+"""Maximum size of a compiled pattern in RE2 instructions. A pattern of a hundred letters has about a hundred."""
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "LT": operator.lt, "LTE": operator.le, "GT": operator.gt, "GTE": operator.ge,
@@ -50,15 +50,15 @@ _QUIET.log_errors = False
 
 
 class SigmaRuleError(Exception):
-    """A value that cannot be compiled, and what to write instead."""
+    """A value that cannot be compiled, with what to write instead."""
 
 
 def compile_test(value: SigmaType) -> Test:
-    """The test that a rule's value asks for. Raises Refused."""
+    """Compiles a rule's value to a test. Raises SigmaRuleError."""
     for kind, make in _TESTS:
         if isinstance(value, kind):
             return make(value)
-    raise SigmaRuleError(f"{type(value).__name__} is not known here")
+    raise SigmaRuleError(f"{type(value).__name__} is not supported")
 
 
 def _any(holds: Callable[[str], bool]) -> Test:
@@ -69,13 +69,13 @@ def _any(holds: Callable[[str], bool]) -> Test:
 
 
 def _any_inside(holds: Callable[[str], bool]) -> Test:
-    """What looks into objects too."""
+    """Compiles tests that also look inside objects."""
     return lambda _, values: any(holds(text) for value in values for text in inside(value))
 
 
 def compile_string(value: SigmaString) -> tuple[Callable[[str], bool], bool]:
-    """The comparison with a text with wildcards (`*` any, `?` one character), cased only where the rule says so; and
-    whether the text that it is given is already without its case."""
+    """Compiles a comparison with a text with wildcards (`*` any text, `?` one character); case-sensitive only where
+    the rule says so. Also returns whether the test expects casefolded text."""
     cased = isinstance(value, SigmaCasedString)
     parts = [part if cased or not isinstance(part, str) else folded(part) for part in value.s]
     if any(not isinstance(part, str | SpecialChars) for part in parts):
@@ -111,13 +111,13 @@ def _string(value: SigmaString) -> Test:
 
 
 def _number(value: SigmaNumber) -> Test:
-    """A number, or a text that is the same number as JSON writes it: `443`, not `0443` or `4_43`."""
+    """Compares with a number, or with text that is the same number in JSON notation: `443`, not `0443` or `4_43`."""
     wanted = value.number
     return lambda _, values: any(number_of(one) == wanted for one in values)
 
 
 def number_of(value: Any) -> int | float | None:
-    """The number that a value is, or that it has as its text. None for anything else, true and false among it."""
+    """Returns the number that a value is or spells. None for anything else, including booleans."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value) if set(value) & set(".eE") else int(value)
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
@@ -138,7 +138,8 @@ def _exists(value: SigmaExists) -> Test:
 
 
 def _re2(pattern: str, shown: str) -> Any:
-    """A pattern of RE2: its time is its size times the text's, so the size is bounded too. Raises Refused."""
+    """Compiles a pattern with RE2. Its running time is the product of pattern and text size, so the size is limited.
+    Raises SigmaRuleError."""
     try:
         compiled = re2.compile(pattern, _QUIET)
     except re2.error as why:
@@ -149,7 +150,7 @@ def _re2(pattern: str, shown: str) -> Any:
 
 
 def _regex(value: SigmaRegularExpression) -> Test:
-    """By RE2, which no pattern and no event can make slow; it knows no look-around and no back-references."""
+    """Uses RE2, which runs in linear time on any input; it has no look-around and no back-references."""
     flags = "".join(sorted(FLAGS[flag] for flag in value.flags))
     text = str(value.regexp)
     compiled = _re2(f"(?{flags}){text}" if flags else text, text)
@@ -175,7 +176,7 @@ def _cidr(value: SigmaCIDRExpression) -> Test:
 def _compare(value: SigmaCompareExpression) -> Test:
     wanted = value.number
     if not isinstance(wanted, SigmaNumber):
-        raise SigmaRuleError(f"{wanted}: no number to compare with")
+        raise SigmaRuleError(f"{wanted}: is not a number")
     compare, limit = _COMPARE[value.op.name], wanted.number
     return lambda _, values: any(
         (number := number_of(one)) is not None and compare(number, limit) for one in values
@@ -183,8 +184,8 @@ def _compare(value: SigmaCompareExpression) -> Test:
 
 
 def _reference(value: SigmaFieldReference) -> Test:
-    """With another field's values, by the same rules as with a value of the file, as texts without their case;
-    null and what is missing equal nothing."""
+    """Compares with the values of another field by the same rules, as casefolded text; null and missing values equal
+    nothing."""
     other, begins, ends = value.field, value.starts_with, value.ends_with
 
     def check(view: EventView, values: list[Any]) -> bool:
@@ -216,7 +217,7 @@ _PARTS: Mapping[str, Callable[[datetime], int]] = {
 
 
 def _timestamp(value: SigmaTimestampPart) -> Test:
-    """As the time is written, in its own zone."""
+    """In the time zone in which the time is written."""
     part, wanted = _PARTS[value.timestamp_part.name], int(value.number)
 
     def holds(text: str) -> bool:
@@ -236,7 +237,7 @@ _TESTS: tuple[tuple[type, Callable[[Any], Test]], ...] = (
 
 
 def keyword(value: SigmaType) -> Callable[[EventView], bool]:
-    """A value without a field: searched in every scalar of the event. Raises Refused."""
+    """Compiles a keyword: a value without a field, searched in every scalar of the event. Raises SigmaRuleError."""
     if isinstance(value, SigmaString):
         multi = SpecialChars.WILDCARD_MULTI
         around = value

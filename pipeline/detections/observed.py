@@ -1,4 +1,5 @@
-"""What detections look at: an audit event, a finding's transition or a drift, as fields and as what an alert shows of it. Pure."""
+"""The input of detections: an audit event, a transition of a finding or a drift, as fields, and as the brief that an
+alert shows. Pure."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -21,16 +22,17 @@ from driftline.pipeline.rulebook.aws.resource_policy import allows_cross_account
 from driftline.pipeline.state.resource import Body
 
 SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
-"""A provider's audit events, as Sigma's taxonomy names them."""
+"""Product and service of a provider's audit events in Sigma's taxonomy."""
 CHAIN = "chain"
 HOW = {
     UNKNOWN: "person not known", CHAIN: "known by the chain of sessions", WORKLOAD: "a workload",
     "directory_user": "user of Identity Center", "federated": "vouched for by the identity provider",
 }  # fmt: skip
-"""By the kind of a person, how it is known, as an alert says it. An IAM user and the root user are in the event itself."""
+"""How a person is known, by kind, in the words of an alert. IAM users and the root user are named by the event
+itself."""
 SIGN_IN = "signin.amazonaws.com"
 LONGEST_TARGET = 300
-"""Characters of a request that tell what it is about."""
+"""Maximum length of the part of a request that names its target, in characters."""
 DOCUMENTS = (
     "assumeRolePolicyDocument",
     "policyDocument",
@@ -39,12 +41,12 @@ DOCUMENTS = (
     "resourcePolicy",
     "policyText",
 )
-"""Parameters of requests that set a policy."""
+"""Request parameters that set a policy."""
 ORDER = ("informational", "low", "medium", "high", "critical")
 
 
 class ObservedEvent(NamedTuple):
-    """What detections look at."""
+    """The input of detections."""
 
     id: str
     at: int
@@ -59,8 +61,8 @@ class ObservedEvent(NamedTuple):
 def of_change(
     record: Change, known: Mapping[str, Any], people: People = NOBODY_MAPPED, past: Mapping[str, Any] | None = None
 ) -> ObservedEvent:  # fmt: skip
-    """An audit event, with what its resource had open when it was heard of (`known`, see DetectionEngine.known_of). `past`: `chain` and
-    `chain_broken` of its actor."""
+    """Builds the observed event of a change, with the open findings of its resource at that time (`known`, see
+    DetectionEngine.known_of). `past`: `chain` and `chain_broken` of its actor."""
     product, service = SOURCES[record.provider]
     if record.kind == "reported":
         service = record.service.partition(".")[0]
@@ -94,7 +96,7 @@ def of_change(
 
 
 def user_named(raw: Mapping[str, Any], account: str | None) -> str | None:
-    """The IAM user that a call of IAM names, whether sweeps have seen it or it was made a moment ago; as `login` has it."""
+    """Returns the IAM user that an IAM call names, in the form of `login`, whether or not a sweep has seen it."""
     asked = raw.get("requestParameters")
     name = asked.get("userName") if isinstance(asked, dict) else None
     known = raw.get("eventSource") == "iam.amazonaws.com" and isinstance(name, str) and name
@@ -102,8 +104,8 @@ def user_named(raw: Mapping[str, Any], account: str | None) -> str | None:
 
 
 def login(record: Change, actor: Mapping[str, Any]) -> str | None:
-    """Whose login a sign-in is about, in one form whether it fails or succeeds: of an IAM user the account and the name
-    (a failed one does not say the user's path), of others who they are. None where AWS hides it."""
+    """Returns the user of a sign-in, in the same form for failures and successes: account and name for an IAM user (a
+    failed sign-in does not include the path), the identity for others. None if AWS hides it."""
     own = record.actor
     if record.service != SIGN_IN:
         return user_named(record.raw, record.account)
@@ -115,26 +117,27 @@ def login(record: Change, actor: Mapping[str, Any]) -> str | None:
 
 
 def target(record: Change) -> str:
-    """What a call that touches no resource of a known type is about, as far as its request says: for counting."""
+    """Returns what a call is about that touches no resource of a known type, as far as the request says; used for
+    counting."""
     said = orjson.dumps(record.raw.get("requestParameters"), option=orjson.OPT_SORT_KEYS).decode()
     return f"{record.uid} {said[:LONGEST_TARGET]}"
 
 
 def foreign(parameters: Any, account: str) -> bool | None:
-    """Whether a policy that a request sets lets a principal of another account in, or anybody. None where it sets none, or
-    where that cannot be known."""
+    """Returns whether a policy set by a request grants access to another account or to everyone. None if the request
+    sets no policy, or if that cannot be determined."""
     for document in _documents(parameters if isinstance(parameters, dict) else {}):
         try:
             document = orjson.loads(document) if isinstance(document, str) else document
             if isinstance(document, dict):
                 return allows_cross_account(document, account)
-        except ValueError:  # no JSON, or no resource's policy, or one that is not understood
+        except ValueError:  # not JSON, not a resource policy, or not understood
             continue
     return None
 
 
 def _documents(parameters: Mapping[str, Any]) -> Iterator[Any]:
-    """The policies that a request may set."""
+    """Returns the policies that a request may set."""
     yield from (parameters[name] for name in DOCUMENTS if name in parameters)
     if isinstance(attributes := parameters.get("attributes"), dict):
         yield attributes.get("Policy")
@@ -144,7 +147,7 @@ def _documents(parameters: Mapping[str, Any]) -> Iterator[Any]:
 
 @lru_cache(maxsize=4096)
 def network(address: str | None) -> str | None:
-    """The network an address is of: /24, or /48 of IPv6. None for a service's name, or nothing."""
+    """Returns the network of an address: /24, or /48 for IPv6. None for the name of a service, or for an empty text."""
     try:
         found = ip_address(address or "")
     except ValueError:
@@ -153,7 +156,7 @@ def network(address: str | None) -> str | None:
 
 
 def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
-    """What a resource has open and nobody has accepted: rules, severities, what that exposes."""
+    """Returns the open findings of a resource that no exception covers: rules, severities, and exposure."""
     found = {
         r: life for r, life in body.lives.items() if life.status == "open" and not life.suppressed
     }
@@ -171,17 +174,18 @@ def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
 
 
 def related(body: Body) -> list[str]:
-    """The uids of what a resource is tied to."""
+    """Returns the uids of related resources."""
     return [uid for one in body.related if isinstance(uid := one.get("uid"), str)]
 
 
 def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str | None:
-    """Whom an alert names: the person where known, else the session (an ARN that ends with its name)."""
+    """Returns whom an alert names: the person if known, else the session (an ARN that ends with its name)."""
     return str(people.person(actor)["id"]) if actor else None
 
 
 def _how(actor: Mapping[str, Any] | None) -> str | None:
-    """How it is known who it was (actor: as driftline.pipeline.people.identity.identify gives it); None where the event says it itself."""
+    """Returns how the person is known (actor: as returned by driftline.pipeline.people.identity.identify); None if
+    the event names it."""
     if actor is None:
         return None
     kind = actor["person"]["kind"]
@@ -191,7 +195,7 @@ def _how(actor: Mapping[str, Any] | None) -> str | None:
 
 
 def _taken(actor: Mapping[str, Any] | None) -> str | None:
-    """The role as which a person acted who is known."""
+    """Returns the role in which a known person acted."""
     if actor is None or actor["type"] != "role":
         return None
     known = actor["person"]["kind"] not in (UNKNOWN, SERVICE)
@@ -210,8 +214,8 @@ def of_finding(
     *,
     first_reading: bool = False,
 ) -> ObservedEvent:
-    """A finding's transition. `first_reading`: it may have been so since the resource was first read, and nothing says when
-    that began."""
+    """Builds the observed event of a transition. `first_reading`: it may have been so since the resource was first
+    read, and nothing says when that began."""
     resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
     own = {
         "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
@@ -228,7 +232,7 @@ def of_finding(
 
 
 def _said(finding: Mapping[str, Any]) -> str:
-    """Its sentence, and what became of it; the rule's title where it is only said again."""
+    """Returns the finding's sentence and its reason; the rule's title if it is only restated."""
     return f"{finding.get('sentence') or finding['rule']['title']} ({finding['reason']})"
 
 
@@ -239,7 +243,7 @@ def _account_name(resource: Mapping[str, Any]) -> str | None:
 def of_drift(
     drift: Mapping[str, Any], body: Body, rules: RuleSet | None, people: People = NOBODY_MAPPED
 ) -> ObservedEvent:
-    """A drift, or a new word on it: it counts once."""
+    """Builds the observed event of a drift; a later revision of the drift counts as the same event."""
     resource, at = drift["resource"], drift["at"]
     paths = [change["path"] for change in drift["changes"]]
     own = {
@@ -256,7 +260,7 @@ def of_drift(
 
 
 def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
-    """Who caused it (identified), as which role, from where and by which tool, as an alert shows it."""
+    """Returns who caused the drift (as returned by identify), in which role, from where and with which tool."""
     known = actor or {}
     return {
         "who": who(actor, people),
@@ -268,7 +272,7 @@ def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
 
 
 def _where(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What it is about, as an alert shows it."""
+    """Returns what it is about."""
     return {
         "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
         "region": resource["region"],

@@ -1,4 +1,4 @@
-"""One Sigma rule as a closure, and what an index may know of it. Pure."""
+"""Compiles one Sigma rule to a closure, and derives what an index can use. Pure."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,25 +21,26 @@ from sigma.types import Placeholder, SigmaFieldReference, SigmaRegularExpression
 
 Closure = Callable[[EventView], bool]
 Anchor = Mapping[str, frozenset[str]]
-"""Fields, and the values (without their case) one of which each must have for the rule to match at all."""
+"""Fields and casefolded values: a rule can match only if each field has one of its values."""
 MOST_TESTS = 20_000
-"""Of one rule."""
+"""Maximum number of tests per rule."""
 LONGEST = 20_000
-"""Characters of a rule's conditions."""
+"""Maximum length of a rule's conditions, in characters."""
 OWN = "driftline"
-"""Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that we add to events."""
+"""Product of findings (service `finding`) and drifts (service `drift`); prefix of the fields that Driftline adds to
+events."""
 OWN_FIELDS = frozenset({
     "type", "uid", "account", "region", "action", "kind", "outcome", "resource_type", "source_ip", "known", "open",
     "severities", "worst", "exposure", "privilege", "related", "reason", "status", "evaluation", "rule", "severity",
     "network", "section", "reopened", "risk", "attribution", "name", "part", "change_set", "paths", "ops", "found_by", "baseline", "actor",
     "subject", "exception", "foreign", "target", "first_reading", "account_name", "resources", "login",
 })  # fmt: skip
-"""Fields below it (driftline.pipeline.detections.observed makes them)."""
+"""Fields below the prefix (built by driftline.pipeline.detections.observed)."""
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A rule, ready to be asked."""
+    """A compiled rule."""
 
     id: str
     title: str
@@ -49,25 +50,26 @@ class Detection:
     logsource: Mapping[str, str]
     tags: tuple[str, ...] = ()
     name: str | None = None
-    """How correlations and filters may call it beside its id."""
+    """The name that correlations and filters may use instead of the id."""
     status: str = ""
     path: str = ""
     fields: frozenset[str] = frozenset()
-    """The fields that it looks at."""
+    """The fields that the rule uses."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """What else its file says: description, falsepositives, references, and our own block."""
+    """Other keys of the file: description, falsepositives, references, and our own block."""
     trees: tuple[Any, ...] = ()
-    """Its conditions as pySigma parsed them, without filters."""
+    """Its conditions as parsed by pySigma, without filters."""
     possible: Closure | None = None
-    """Whether an event may match that has only some of our own fields yet; None: `matches` says."""
+    """Tests whether an event may match that has only some of Driftline's own fields yet; None if `matches` is enough."""
 
     def may_match(self, view: EventView) -> bool:
-        """Whether an event as its source wrote it matches, whatever the fields that we add later turn out to be."""
+        """Returns whether an event as written by its source may match, whatever values the added fields will have."""
         return (self.possible or self.matches)(view)
 
 
 def compile_rule(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], path: str = "") -> Detection:  # fmt: skip
-    """A rule from its YAML's data. `lists`: what placeholders (expand) stand for. Raises Refused with every reason."""
+    """Compiles a rule from its YAML data. `lists`: values of placeholders (expand). Raises SigmaRuleError with every
+    reason."""
     try:
         _bounded(data)
         rule = SigmaRule.from_dict(dict(data))
@@ -93,7 +95,7 @@ def compile_rule(data: Mapping[str, Any], lists: Mapping[str, Sequence[str]], pa
 
 
 def comparisons(trees: Sequence[Any]) -> Iterator[ConditionFieldEqualsValueExpression]:
-    """Every comparison of a field in conditions."""
+    """Yields every comparison of a field in the conditions."""
     for tree in trees:
         if isinstance(tree, ConditionFieldEqualsValueExpression):
             yield tree
@@ -102,12 +104,12 @@ def comparisons(trees: Sequence[Any]) -> Iterator[ConditionFieldEqualsValueExpre
 
 
 def closure(tree: Any) -> Closure:
-    """Whether a parsed condition holds."""
+    """Compiles a parsed condition."""
     return _closure(tree, set())
 
 
 def _bounded(data: Mapping[str, Any]) -> None:
-    """Refuses what would become more tests than any rule needs, before it is taken apart."""
+    """Rejects conditions that expand to more tests than any rule needs, before they are expanded."""
     detection = data.get("detection")
     if not isinstance(detection, Mapping):
         return
@@ -120,7 +122,7 @@ def _bounded(data: Mapping[str, Any]) -> None:
 
 
 def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
-    """Puts lists in the place of placeholders. Raises Refused for one that there is no list of."""
+    """Replaces placeholders by lists. Raises SigmaRuleError if a list is not defined."""
     missing: set[str] = set()
 
     def values(placeholder: Placeholder) -> Iterator[Any]:
@@ -151,7 +153,7 @@ def _expanded(rule: SigmaRule, lists: Mapping[str, Sequence[str]]) -> None:
     for detection in rule.detection.detections.values():
         walk(detection)
     if missing:
-        raise SigmaRuleError(f"no list of the name {', '.join(sorted(missing))} (write it in detections.lists)")  # fmt: skip
+        raise SigmaRuleError(f"no list named {', '.join(sorted(missing))} (write it in detections.lists)")  # fmt: skip
 
 
 def _closure(tree: Any, seen: set[str]) -> Closure:
@@ -160,7 +162,7 @@ def _closure(tree: Any, seen: set[str]) -> Closure:
     if isinstance(tree, ConditionOR):
         return _any([_closure(arg, seen) for arg in tree.args])
     if isinstance(tree, ConditionNOT):
-        if not tree.args:  # pySigma empties the `not` of nothing
+        if not tree.args:  # pySigma drops the `not` of an empty condition
             return lambda _: True
         inner = _closure(tree.args[0], seen)
         return lambda view: not inner(view)
@@ -170,11 +172,11 @@ def _closure(tree: Any, seen: set[str]) -> Closure:
         return lambda view: own(view, view.values(name))
     if isinstance(tree, ConditionValueExpression):
         return keyword(tree.value)
-    raise SigmaRuleError(f"{type(tree).__name__} is not known here")
+    raise SigmaRuleError(f"{type(tree).__name__} is not supported")
 
 
 def _asks_ours(trees: Sequence[Any]) -> bool:
-    """Whether a condition looks at fields that we add to events."""
+    """Returns whether a condition uses fields that Driftline adds to events."""
 
     def asks(tree: Any) -> bool:
         if isinstance(tree, ConditionFieldEqualsValueExpression):
@@ -185,14 +187,14 @@ def _asks_ours(trees: Sequence[Any]) -> bool:
 
 
 def fields_of(tree: ConditionFieldEqualsValueExpression) -> list[str]:
-    """The fields that a comparison looks at."""
+    """Returns the fields of a comparison."""
     other = [tree.value.field] if isinstance(tree.value, SigmaFieldReference) else []
     return [tree.field, *other]
 
 
 def _possible(tree: Any, *, sure: bool) -> Closure:
-    """Three-valued: a comparison with a field of ours that is not there yet may come out either way. `sure`: whether
-    the tree holds in any case; else whether it may hold."""
+    """Compiles to three values: a comparison with an added field that is not present yet may go either way. `sure`:
+    whether the tree holds in any case; otherwise whether it may hold."""
     if isinstance(tree, ConditionAND | ConditionOR):
         join = _all if isinstance(tree, ConditionAND) else _any
         return join([_possible(arg, sure=sure) for arg in tree.args])
@@ -221,7 +223,7 @@ def _any(closures: list[Closure]) -> Closure:
 
 
 def _anchor(tree: Any) -> Anchor:
-    """What an event must have for the tree to match; empty where that is not known."""
+    """Returns what an event must have for the tree to match; empty if that is not known."""
     if isinstance(tree, ConditionAND):
         out: dict[str, frozenset[str]] = {}
         for arg in tree.args:

@@ -1,7 +1,7 @@
-"""An event as rules see it: the values of its fields, and which text of a value is compared. Pure.
+"""Access to the fields of an event, and the text of a value that is compared. Pure.
 
-A list is its elements, never a text of its own. An object has no text either; `contains` and regular expressions look
-at what is inside it: its scalars, and its members written as JSON (`"fromPort":22`)."""
+A list stands for its elements and has no text of its own. Nor does an object; `contains` and regular expressions look
+inside it: at its scalars, and at its members in JSON notation (`"fromPort":22`)."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 
 folded = str.casefold
-"""A text without its case."""
+"""Returns a text casefolded."""
 
 
 class EventView:
-    """An event as rules see it; what one rule has looked up, the others find."""
+    """An event as rules see it; lookups are shared between rules."""
 
     def __init__(self, event: Mapping[str, Any]) -> None:
         self.event = event
@@ -22,21 +22,21 @@ class EventView:
         self._folded: list[str] | None = None
 
     def values(self, field: str) -> list[Any]:
-        """The scalars and objects at a dotted path, every element of the lists on the way; None for null and for an empty
-        list; no value where the path leads nowhere. A key may itself contain dots."""
+        """Returns the scalars and objects at a dotted path, every element of lists on the way; None for null and for
+        an empty list; nothing if the path does not exist. A key may itself contain dots."""
         found = self._fields.get(field)
         if found is None:
             found = self._fields[field] = list(_found(self.event, field))
         return found
 
     def words(self) -> list[str]:
-        """Every scalar of the event, as text."""
+        """Returns every scalar of the event as text."""
         if self._words is None:
             self._words = list(_scalars(self.event))
         return self._words
 
     def folded_words(self) -> list[str]:
-        """Every scalar of the event, as text without its case."""
+        """Returns every scalar of the event as casefolded text."""
         if self._folded is None:
             self._folded = [folded(text) for text in self.words()]
         return self._folded
@@ -81,7 +81,7 @@ def _scalars(value: Any) -> Iterator[str]:
 
 
 def text_of(value: Any) -> str | None:
-    """A scalar as rules compare it; None for null, lists and objects, which have no text."""
+    """Returns a scalar as text for comparison; None for null, lists and objects."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -92,7 +92,7 @@ def text_of(value: Any) -> str | None:
 
 
 def inside(value: Any) -> Iterator[str]:
-    """The texts in which `contains` looks: of an object, those of everything in it."""
+    """Returns the texts searched by `contains`; for an object, those of everything inside it."""
     if isinstance(value, Mapping):
         yield from _scalars(value)
         yield from _members(value)

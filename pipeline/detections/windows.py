@@ -1,6 +1,6 @@
-"""What a correlation looks for, and the measures of a window of hits. Pure.
+"""The specification of a correlation, and the measures over a window of hits. Pure.
 
-Times and lengths in microseconds. A window of length T holds what is at most T before its end."""
+Times and durations in microseconds. A window of length T covers what is at most T before its end."""
 
 from bisect import bisect_left, insort
 from collections import Counter
@@ -15,11 +15,11 @@ from driftline.pipeline.common.durations import DAY, HOUR
 Kind = Literal["event_count", "value_count", "temporal", "temporal_ordered", "value_sum", "value_avg",
                "value_percentile", "value_median", "first_seen"]  # fmt: skip
 Place = tuple[int, str, str]
-"""Where a hit stands in the order of time: time, event, rule."""
+"""Position of a hit in time order: time, event, rule."""
 Found = list[tuple[Place, Place]]
-"""Windows in which the condition holds: the place where each begins, and of the hit that ends it."""
+"""Windows in which the condition holds: the place where each begins, and that of the hit that ends it."""
 STANDS = 26 * HOUR
-"""What stands is said again every 12 hours; what is not said for so long stands no more."""
+"""Standing findings are restated every 12 hours; one that has not been for this long no longer stands."""
 COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     "gt": lambda a, b: a > b, "gte": lambda a, b: a >= b, "lt": lambda a, b: a < b, "lte": lambda a, b: a <= b,
     "eq": lambda a, b: a == b, "neq": lambda a, b: a != b,
@@ -29,75 +29,75 @@ GROWING = ("gt", "gte")
 
 
 class Hit(msgspec.Struct, array_like=True, gc=False):
-    """One match of a rule, as a group keeps it."""
+    """One match of a rule, as stored in a group."""
 
     at: int
     id: str
-    """Of the change, transition or drift: the same one counts once, however many resources it touches."""
+    """Id of the change, transition or drift: it counts once, however many resources it touches."""
     rule: str
     value: Any = None
-    """Of the field that value_* conditions count or add up; a list has several."""
+    """Values of the field that value_* conditions count or aggregate; a list has several."""
     brief: dict[str, Any] = {}
     """What an alert shows of it."""
     state: bool = False
-    """No event, only that something still stands: with what happens it makes a match, by itself never."""
+    """Not an event, but a report that something still stands: it can contribute to a match, never cause one."""
     gone: bool = False
-    """In the log of a group: this hit was none after all."""
+    """In a group's log: this hit was withdrawn."""
 
     @property
     def place(self) -> Place:
-        """Its place in the order of time."""
+        """Its position in time order."""
         return self.at, self.id, self.rule
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What is looked for."""
+    """What to look for."""
 
     kind: Kind
     rules: tuple[str, ...]
-    """In order, for temporal_ordered."""
+    """Ordered, for temporal_ordered."""
     timespan: int
     conditions: tuple[tuple[str, float], ...] = ()
-    """Operators and numbers, all of which must hold."""
+    """Operators and numbers; all must hold."""
     percentile: float = 50
     holds: Callable[[frozenset[str]], bool] | None = None
-    """Of temporal: whether these rules together are a match; None: all of them are needed."""
+    """For temporal: whether a set of rules is a match; None if all rules are required."""
     absent: frozenset[str] = frozenset()
-    """Of temporal: rules that must not follow within the timespan."""
+    """For temporal: rules that must not follow within the timespan."""
     learning: int = 0
-    """Of first_seen: so long a group only learns."""
+    """For first_seen: the learning period of a group."""
     standing: Mapping[str, str] = field(default_factory=dict)
-    """Of temporal: rules that hold from their hit on, for as long as they are said again, until a hit of another rule
-    with the same value."""
+    """For temporal: rules that hold from their hit on, as long as they are restated, until a hit of another rule with
+    the same value."""
     longest: int = DAY
-    """An alert that goes on longer is continued by another."""
+    """A longer alert is continued by another one."""
 
     @cached_property
     def comparisons(self) -> list[tuple[Callable[[float, float], bool], float]]:
-        """The conditions, as they are compared."""
+        """The conditions as comparison functions."""
         return [(COMPARE[op], wanted) for op, wanted in self.conditions]
 
     @cached_property
     def gap(self) -> int:
-        """Matches no further apart than this are one alert."""
+        """Matches no further apart than this belong to one alert."""
         return HOUR if self.kind == "first_seen" else self.timespan
 
     @cached_property
     def window(self) -> int:
-        """How long before a match its hits may lie."""
+        """How long before a match its hits may be."""
         if self.kind == "first_seen":
             return 0
         return max(self.timespan, STANDS) if self.standing else self.timespan
 
     @cached_property
     def numeric(self) -> bool:
-        """Whether it looks at numbers."""
+        """Whether it compares numbers."""
         return self.kind in ("value_sum", "value_avg", "value_median", "value_percentile")
 
     @cached_property
     def aside(self) -> frozenset[str]:
-        """Rules whose hits are no events of an alert, but bear on it."""
+        """Rules whose hits are not events of an alert, but affect it."""
         return frozenset(self.standing.values()) | self.absent
 
     @cached_property
@@ -107,7 +107,7 @@ class Spec:
 
     @cached_property
     def growing(self) -> bool:
-        """Whether further hits can only add matches, and never undo one."""
+        """Whether further hits can only add matches, never undo one."""
         if self.absent or self.standing:
             return False
         if self.kind in ("event_count", "value_count"):
@@ -116,7 +116,7 @@ class Spec:
 
 
 def values(found: Any) -> Iterator[str]:
-    """The values of a hit, each as text: every element of a list counts."""
+    """Returns the values of a hit as text; every element of a list counts."""
     if isinstance(found, list):
         for one in found:
             if one is not None:
@@ -126,10 +126,10 @@ def values(found: Any) -> Iterator[str]:
 
 
 class Measure(Protocol):
-    """A figure of the values in a window. Numbers are floats already (`number`)."""
+    """A measure of the values in a window. Numbers are floats (see `number`)."""
 
     def fill(self, found: list[Any]) -> None:
-        """Into an empty window."""
+        """Initializes an empty window."""
 
     def add(self, value: Any) -> None: ...
     def drop(self, value: Any) -> None: ...
@@ -137,7 +137,7 @@ class Measure(Protocol):
 
 
 class EventCount:
-    """How many hits."""
+    """The number of hits."""
 
     __slots__ = "_n"
 
@@ -158,7 +158,7 @@ class EventCount:
 
 
 class DistinctCount:
-    """How many different values."""
+    """The number of distinct values."""
 
     __slots__ = "_seen"
 
@@ -187,11 +187,11 @@ class DistinctCount:
 
 
 SHIFT = 1074
-"""Every float is a whole number of 2^-1074."""
+"""Every float is a multiple of 2^-1074."""
 
 
 class SumOrMean:
-    """The exact sum of the numbers, or their mean: the same whatever was added and dropped before."""
+    """The exact sum or mean of the numbers, independent of the order of additions and removals."""
 
     def __init__(self, mean: bool) -> None:
         self._whole, self._rest, self._n, self._mean = 0, 0, 0, mean
@@ -234,7 +234,7 @@ def _units(number: float) -> int:
 
 
 class Percentile:
-    """The number at a percentile (by the nearest rank), or the median."""
+    """The number at a percentile (nearest rank), or the median."""
 
     def __init__(self, percentile: float | None) -> None:
         self._numbers: list[float] = []
@@ -261,7 +261,7 @@ class Percentile:
 
 
 def number(value: Any) -> float | None:
-    """What sums and percentiles look at; None: it is no number."""
+    """Returns the number for sums and percentiles; None if the value is not a number."""
     if isinstance(value, bool):
         return None
     try:
@@ -272,7 +272,7 @@ def number(value: Any) -> float | None:
 
 
 def measure(spec: Spec) -> Measure:
-    """What a counting correlation compares, of an empty window."""
+    """Returns the measure of a correlation, for an empty window."""
     if spec.kind == "event_count":
         return EventCount()
     if spec.kind == "value_count":

@@ -1,8 +1,8 @@
-"""Who is behind a call: one identity of a person through users, roles, sessions, directories and accounts. Pure.
+"""Who is behind a call: one identity per person across users, roles, sessions, directories and accounts. Pure.
 
-What a provider vouches for is known: an IAM user, the root user, the user of a directory, the subject of an identity
-provider, a service, and the origin of a chain of sessions. What only the caller says (a source identity, the name of a
-role's session) is a claim: shown, and never an identity."""
+An identity that the provider vouches for is known: an IAM user, the root user, a directory user, the subject of an
+identity provider, a service, or the origin of a chain of sessions. What only the caller states (a source identity,
+the name of a role session) is a claim: it is shown, but never used as an identity."""
 
 import re
 import unicodedata
@@ -13,7 +13,8 @@ UNKNOWN, WORKLOAD, SERVICE = "unknown", "workload", "service"
 CHOSEN = re.compile(
     r"^(arn:[a-z-]+:sts::\d*:(?:assumed-role/[^/]+|federated-user)/|(?:AROA[0-9A-Z]+|\d{12}):).+$"
 )
-"""A session by its ARN, or by its unique id (all that another account is told): what follows the role the caller has chosen."""
+"""A session by its ARN, or by its unique id (which is all that another account sees): the caller chose what follows
+the role."""
 OWN_KINDS = {
     "user": "user",
     "root": "root",
@@ -21,26 +22,26 @@ OWN_KINDS = {
     "service": "service",
     "guest": "user",
 }
-"""Types of actors that are somebody themselves, and the kind of person that they are."""
+"""Actor types that are identities themselves, and the corresponding kind of person."""
 DIRECTORY_ROLE = re.compile(
     r":role/aws-reserved/sso\.amazonaws\.com/(?:[a-z0-9-]+/)?AWSReservedSSO_[^/]+$"
 )
-"""Roles of Identity Center, which alone opens their sessions, and names them by its user. (Nobody else can make a role
-below that path; the name alone anybody can give.)"""
+"""Roles of Identity Center. Only Identity Center opens their sessions, and it names them after its user. (Nobody else
+can create a role below that path; the bare name is available to anyone.)"""
 
 _WORDS = re.compile(r"[<>(),;|]|mailto:")
-"""What stands between names in one text."""
+"""Separators between names in one text."""
 
 
 class MappedPerson(NamedTuple):
-    """One person of the map."""
+    """One person in the map."""
 
     id: str
     names: Sequence[str]
 
 
 class People:
-    """Persons by what they are called. `known`: the map that people write (settings `people`)."""
+    """Resolves names to persons. `known`: the map that users maintain (settings `people`)."""
 
     def __init__(self, known: Iterable[MappedPerson] = ()) -> None:
         self.by_name: dict[str, str] = {}
@@ -54,11 +55,11 @@ class People:
         return bool(self.by_name)
 
     def id_of(self, name: str) -> str:
-        """The person's id that goes by a name; the name itself where the map has none."""
+        """Returns the id of the person with this name; the name itself if it is not in the map."""
         return self.by_name.get(name.casefold(), name) if self.by_name else name
 
     def called(self, name: str) -> list[str]:
-        """All names of the person who goes by one; the name alone where the map has none."""
+        """Returns all names of the person with this name; only the name if it is not in the map."""
         id = self.by_name.get(name.casefold())
         return [
             name,
@@ -70,7 +71,7 @@ class People:
         ]
 
     def person(self, actor: Mapping[str, Any]) -> dict[str, Any]:
-        """Who is behind an actor (both JSON-ready): the origin of its chain, else what its event says."""
+        """Returns the person behind an actor (both JSON-ready): the origin of its chain, else what its event says."""
         own = actor.get("person") or derive_person(actor)
         out = dict(own)
         if own["kind"] == UNKNOWN:
@@ -87,14 +88,15 @@ class People:
         return out
 
     def key(self, actor: Mapping[str, Any], event: str) -> str:
-        """By what two actors of events are known to be one: the person, else the session; else the event alone."""
+        """Returns the key by which two actors count as the same: the person if known, else the session, else the
+        event."""
         person = self.person(actor)
         if person["kind"] != UNKNOWN:
             return str(person["id"])
         return f"{person['id']}\n{actor.get('session') or event}"
 
     def names(self, actor: Mapping[str, Any]) -> set[str]:
-        """All that an actor, or who took on its role, goes by, lower case; claims too."""
+        """Returns all names of an actor and of whoever assumed its role, casefolded, including claims."""
         person = self.person(actor)
         found = [actor.get(key) for key in ("id", "name", "session_name", "source_identity")]
         found += [person["id"], person.get("name"), person.get("claimed")]
@@ -113,8 +115,8 @@ class People:
         return {name.casefold() for name in every}
 
     def is_known_as(self, name: str, known: Iterable[str]) -> bool:
-        """Whether a name, as people write it, is among those of an actor (see `names`): it, the last word of it, or the
-        person who goes by it in the map. `Ann Smith <ann@example.com>` and `ann, bob` are several names."""
+        """Returns whether a name, as people write it, is among those of an actor (see `names`): the name itself, its
+        last segment, or the mapped person. `Ann Smith <ann@example.com>` and `ann, bob` are several names."""
         plain = unicodedata.normalize("NFKC", name)
         plain = "".join(sign for sign in plain if unicodedata.category(sign) != "Cf")
         every = {name, *(word.strip() for word in (plain, *_WORDS.split(plain)))} - {""}
@@ -123,14 +125,14 @@ class People:
 
 
 class PeopleCache(People):
-    """The same map for one judgement, which asks for the same few actors again and again."""
+    """The same map with a cache for one evaluation, which asks for the same few actors repeatedly."""
 
     def __init__(self, people: People) -> None:
         self.by_name, self.spelt = people.by_name, people.spelt
         self._found: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
 
     def person(self, actor: Mapping[str, Any]) -> dict[str, Any]:
-        known = self._found.get(id(actor))  # by the object itself, which is kept beside
+        known = self._found.get(id(actor))  # by identity; the object is kept alive beside it
         if known is None:
             known = self._found[id(actor)] = (actor, super().person(actor))
         return known[1]
@@ -141,10 +143,10 @@ PERSONS = ("user", "directory_user", "federated", "root")
 
 
 def identify(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict[str, Any]:
-    """An actor as detections see it: with who is behind it (`person`), and two more fields.
+    """Adds to an actor the person behind it and two fields for detections.
 
-    `person.distinct` is there only where it is known to be another one than all others of another value: for counting
-    people. `principal` is the person where known, else the role or service: for habits."""
+    `person.distinct` is present only where the person is known to differ from everyone with another value; it is used
+    to count people. `principal` is the person if known, else the role or service; it is used by first_seen."""
     person = people.person(actor)
     if person["kind"] in PERSONS:
         person = person | {"distinct": person["id"]}
@@ -161,8 +163,9 @@ def identify(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict[s
 
 
 def vouched_names(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> set[str]:
-    """The names of an actor that decide in its favour: those that the provider vouches for, and who is known to be behind
-    it. Of a session's ARN not the name that the caller has chosen; a source identity never."""
+    """Returns the names that may count in an actor's favour: those that the provider vouches for, and the known
+    person. The session name inside an ARN and the source identity are never included, because the caller chooses
+    them."""
     person = people.person(actor)
     known = person["id"] if person["kind"] != UNKNOWN else None
     given = {
@@ -172,7 +175,7 @@ def vouched_names(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> s
 
 
 def who_as(actor: Mapping[str, Any] | None) -> str:
-    """An actor for people: the person, where that is known, and as whom; empty for nobody."""
+    """Formats an actor: the person if known, and the identity used; empty without an actor."""
     if not actor:
         return ""
     person = actor.get("person") or {}
@@ -182,17 +185,17 @@ def who_as(actor: Mapping[str, Any] | None) -> str:
 
 
 def without_session_name(id: str) -> str:
-    """An id without what a session's caller has chosen of it."""
+    """Removes the session name that the caller chose from an id."""
     return CHOSEN.sub(r"\1", id)
 
 
 def derive_person(actor: Mapping[str, Any]) -> dict[str, Any]:
-    """Who an actor is that an older version wrote, without its person."""
+    """Derives the person of an actor written by an older version, without `person`."""
     issuer, name = actor.get("issuer") or "", actor.get("session_name")
     claim = actor.get("source_identity") or name
     if issuer and DIRECTORY_ROLE.search(issuer) and name:
         return _with_claim(directory_user(name), actor.get("source_identity"))
-    if ":user/" in issuer:  # a session that a user opened without a role
+    if ":user/" in issuer:  # a session opened by a user without a role
         return _with_claim({"id": issuer, "kind": "user", "name": issuer.rsplit("/", 1)[-1]}, claim)
     kind = OWN_KINDS.get(actor["type"])
     if kind is not None and not issuer:
@@ -202,7 +205,7 @@ def derive_person(actor: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def directory_user(name: str) -> dict[str, Any]:
-    """A user of the organization's directory, by the user name that roles' sessions carry."""
+    """Returns a user of the organization's directory, by the user name that role sessions carry."""
     return {"id": name, "kind": "directory_user", "name": name}
 
 
@@ -211,8 +214,8 @@ def _with_claim(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
 
 
 def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The nearest link of a chain whose asker is known. What was given out for another role than the session's has
-    nothing to do with it: whoever can write events may say of any credential who has it."""
+    """Returns the nearest person in a chain who is known. A link issued for another role than the session's is
+    ignored: otherwise whoever can write events could attribute a credential to anyone."""
     session: str | None = actor.get("session_name") or ""
     role = actor.get("issuer") or ""
     for link in actor.get("chain") or ():
@@ -221,13 +224,13 @@ def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
         role = link["issued_to"]
         person = link.get("person") or _person_of_link(link["issued_to"])
         if person is None or person["kind"] == UNKNOWN:
-            # its session's own name: that of the next role is chosen by whoever takes it
+            # keep the name of this session: the name of the next role's session is chosen by its caller
             before = CHOSEN.match((person or {}).get("id", ""))
             session = before[0][before.end(1) :] if before else None
             continue
         if (
             person["kind"] == SERVICE
-        ):  # a function, a machine, a task: the service opened and named its session
+        ):  # a function, instance or task: the service opened and named its session
             name = link["session"] if session is None else session
             id = "/".join(filter(None, (link.get("role"), name)))
             return {"id": id or person["id"], "kind": WORKLOAD, "name": session or ""}
@@ -236,12 +239,12 @@ def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _is_other_role(role: str, given: str) -> bool:
-    """Whether two ARNs are of two roles."""
+    """Returns whether two ARNs belong to different roles."""
     return ":role/" in role and ":role/" in given and role.casefold() != given.casefold()
 
 
 def _person_of_link(id: str) -> dict[str, Any] | None:
-    """Of a link that an older version wrote."""
+    """Returns the person of a link written by an older version."""
     if ":user/" in id or id.endswith(":root"):
         return {
             "id": id,
@@ -252,8 +255,8 @@ def _person_of_link(id: str) -> dict[str, Any] | None:
 
 
 def _map_names(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
-    """The names that the map is asked for: of an unknown person those of the role. Never a claim, and what a session is
-    called is one."""
+    """Returns the names to look up in the map; for an unknown person, those of the role. Claims are never included,
+    and a session name is one."""
     name = person["id"] if person["kind"] != UNKNOWN else actor.get("issuer") or actor["id"]
     if without_session_name(name) == name and name != person.get("claimed"):
         yield name

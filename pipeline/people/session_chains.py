@@ -1,7 +1,7 @@
-"""How a session came to be: who took on which role with which credential, across accounts. Pure.
+"""How a session came to be: who assumed which role with which credential, across accounts. Pure.
 
-A session is a small state of its own beside the resources'. Who wants to know asks it, and it asks the session that it
-came from; the answer is told again whenever more becomes known."""
+Each session has a small state of its own, next to those of resources. Whoever needs its chain sends a query; the
+session queries its parent session; the answer is sent again whenever more becomes known."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -16,34 +16,34 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
 LIFETIME = 36 * HOUR
-"""Microseconds that a session is remembered: the longest one is 36 h (GetFederationToken, GetSessionToken)."""
+"""How long a session is remembered, in microseconds: the longest lasts 36 h (GetFederationToken, GetSessionToken)."""
 DEEPEST = 8
 MOST_ASKERS = 500
 PREFIX = "session:"
 NOBODY = {"id": "", "kind": UNKNOWN}
 PARTITIONS_ASK = frozenset(key.decode() for key in MARK_KEYS)
-"""Askers that are partitions: for the signals of their events (driftline.pipeline.assess.pending_events)."""
+"""Askers that are partitions, for the signals of their events (driftline.pipeline.assess.pending_events)."""
 
 
 class Session(msgspec.Struct, array_like=True):
-    """What is known of one."""
+    """What is known about a session."""
 
     link: dict[str, Any] | None = None
-    """Its own link; None: the event was not seen."""
+    """Its own link; None if the event was not seen."""
     parent: str | None = None
-    """The session that it came from; None: a person's or program's own credential."""
+    """The session from which it was opened; None for a credential of a person or program."""
     above: list[dict[str, Any]] = []
-    """The parent's chain."""
+    """The chain of the parent."""
     broken: bool = False
-    """The parent's chain is not known to its end."""
+    """The chain of the parent is incomplete."""
     askers: list[str] = []
     expires: int = 0
     contested: bool = False
-    """Copies of the event say that it was different callers: none of them is believed."""
+    """Copies of the event disagree about the caller; none of them is used."""
     caller: str | None = None
-    """The account of who asked for it."""
+    """The account of the caller."""
     via: str | None = None
-    """The credential with which it was asked for, where that is a session's."""
+    """The credential with which the session was requested, if that belongs to a session."""
 
 
 class SessionUpdate(NamedTuple):
@@ -52,11 +52,12 @@ class SessionUpdate(NamedTuple):
 
 
 def on_issued(known: Session | None, record: Change) -> SessionUpdate | None:
-    """The event that issued its credential; None where another account's copy of it has said more. Copies that cannot all
-    be true make nobody known: whoever can write one could name somebody. The chain ends with who is known; whoever is not, and has no session that could be asked, is a link that is missing."""
+    """Handles the event that issued the credential. Returns None if another account's copy of it contained more. If
+    copies contradict each other, nobody is named: otherwise whoever can write a copy could name someone else. The
+    chain ends with a known person; a person who is unknown and has no parent session is a missing link."""
     at, actor = micros(record.occurred_at), record.actor.model_dump(mode="json", exclude_none=True)
     if actor.get("account") not in (None, record.account) and record.actor.type != "account":
-        return None  # AWS tells an account no more of another's caller than the account and an id
+        return None  # AWS shows an account only the account and an id of another account's caller
     person = NOBODY_MAPPED.person(actor)
     link = Link(
         session=record.uid.removeprefix(PREFIX), issued_to=record.actor.id, at=record.occurred_at, change=record.id,
@@ -86,7 +87,7 @@ def on_issued(known: Session | None, record: Change) -> SessionUpdate | None:
 
 
 def _contradict(one: Session, other: Session) -> bool:
-    """Whether two copies of the event cannot both be true."""
+    """Returns whether two copies of the event contradict each other."""
     pairs = ((_known(one), _known(other)), (one.via, other.via), (one.caller, other.caller))
     return one.link is not None and any(a and b and a != b for a, b in pairs)
 
@@ -97,13 +98,13 @@ def _known(session: Session) -> str | None:
 
 
 def _fullness(link: dict[str, Any], parent: str | None) -> tuple[bool, bool, str]:
-    """How much a copy of the event says; of two that say as much, always the same one."""
+    """Ranks copies of the event by content; ties are broken deterministically."""
     known = link.get("person", {}).get("kind", UNKNOWN) != UNKNOWN
     return known, parent is not None, orjson.dumps(link, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def on_query(known: Session | None, record: Chain) -> SessionUpdate:
-    """Somebody wants to know."""
+    """Handles a query for the chain."""
     old = known or Session()
     asker = record.asker or ""
     first = asker not in old.askers
@@ -118,7 +119,8 @@ def on_query(known: Session | None, record: Chain) -> SessionUpdate:
 
 
 def _with(askers: list[str], asker: str) -> list[str]:
-    """One more. Of too many the first goes that is a resource: a partition asks for all of its events at once."""
+    """Adds an asker. Above the limit the oldest resource is dropped, never a partition, which asks on behalf of all
+    its events."""
     every = [*askers, asker]
     if len(every) > MOST_ASKERS:
         del every[next(n for n, one in enumerate(every) if one not in PARTITIONS_ASK)]
@@ -126,7 +128,7 @@ def _with(askers: list[str], asker: str) -> list[str]:
 
 
 def on_answer(known: Session | None, record: Chain) -> SessionUpdate | None:
-    """The session that it came from has told its past; None where that is nothing new."""
+    """Handles the parent's answer. Returns None if it contains nothing new."""
     if known is None or known.parent != record.session:
         return None
     above = [link.model_dump(mode="json", exclude_none=True) for link in record.links][:DEEPEST]
@@ -137,7 +139,7 @@ def on_answer(known: Session | None, record: Chain) -> SessionUpdate | None:
 
 
 def session_query(uid: str, session: str, at: int) -> Chain:
-    """What a resource's state asks. `at` in microseconds."""
+    """Builds the query that a resource's state sends. `at` in microseconds."""
     return _ask(uid, session, from_micros(at), 0)
 
 
@@ -169,7 +171,7 @@ _session = msgspec.msgpack.Decoder(Session)
 
 
 class Sessions:
-    """The sessions that live in a partition. `put` keeps a row (key, row, when it is due, uid)."""
+    """The sessions of a partition. `put` stores a row (key, row, due time, uid)."""
 
     def __init__(
         self,
@@ -180,7 +182,7 @@ class Sessions:
         self._get, self._put, self._tell = get, put, tell
 
     def take(self, record: Change | Chain, offset: int, place: int) -> None:
-        """A session is opened, asked, or told where it came from."""
+        """Handles a session that was issued, queried, or answered by its parent."""
         key = rows.session_key(record.uid)
         row, position = self._get(key), Position(change=offset, change_place=place)
         if row and rows.prefix(row)[1] >= position:
@@ -198,7 +200,7 @@ class Sessions:
             self._tell(message)
 
     def forget(self, uid: str, due: int) -> None:
-        """A session that is over by `due`, unless it was asked for again since."""
+        """Deletes a session that expired at `due`, unless it was queried again since."""
         key = rows.session_key(uid)
         row = self._get(key)
         if row and rows.prefix(row)[0] == due:

@@ -1,4 +1,4 @@
-"""Bytes in and out: the one way into every shell, with the limits that keep a hostile record harmless."""
+"""Encodes and decodes records, with the limits that make hostile records harmless."""
 
 import hashlib
 import re
@@ -16,12 +16,13 @@ from driftline.pipeline.model import Chain, Change, Control, Snapshot
 from pydantic import ValidationError
 
 MAX_DEPTH = 64
-"""CEL's runtime crashes on documents nested some thousand levels deep; no cloud answer has 64."""
+"""CEL's runtime crashes on documents nested several thousand levels deep; no cloud answer has 64."""
 WRAPPED = 4
-"""What stands around a part of a configuration: the snapshot and its `config`, a batch, a tape's line."""
+"""Extra depth around a part of a configuration: the snapshot and its `config`, a batch, a tape's line."""
 MAX_BYTES = limits.RECORD
 MAX_ELEMENTS = 50_000
-"""Of a micro-batch: 4 MB of the smallest snapshots are fewer. More would only be a flood of dead letters."""
+"""Maximum number of elements per micro-batch: 4 MB of the smallest snapshots are fewer. More would only produce a
+flood of dead letters."""
 MAX_MARKS = 1_000_000
 
 
@@ -30,10 +31,11 @@ HERE = str(Path(__file__).parents[2])
 
 @contextmanager
 def one_record(what: str) -> Iterator[None]:
-    """Around (or as decorator of) whatever understands one record: any error inside is that record's, and becomes Malformed
-    with its kind and place. Errors that say nothing about the record pass: another system's, the memory's.
+    """Context manager (or decorator) around the code that handles one record: any error inside is attributed to the
+    record and becomes Malformed with its kind and place. Errors unrelated to the record pass: those of other
+    systems, and of memory.
 
-    The reason repeats no value of the record: it may be a secret."""
+    The reason repeats no value of the record, which may be a secret."""
     try:
         yield
     except (Malformed, UserError, RestartWanted, MemoryError):
@@ -45,7 +47,7 @@ def one_record(what: str) -> Iterator[None]:
 
 
 def _place(error: Exception) -> str:
-    """An error's kind, and the deepest of our own lines that it came through."""
+    """Returns an error's kind, and the innermost line of our own code in its traceback."""
     if isinstance(error, KeyError) and error.args and re.fullmatch(r"\w{1,60}", str(error.args[0])):
         return f"no {error.args[0]!r}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(HERE)]
@@ -60,7 +62,7 @@ class PeekPart(msgspec.Struct):
 
 
 class Peek(msgspec.Struct, rename={"class_": "class"}):
-    """What the short cut for the unchanged needs of a snapshot; the rest stays unparsed bytes."""
+    """The fields of a snapshot that the fast path for unchanged readings needs; the rest stays unparsed bytes."""
 
     uid: str
     type: str
@@ -81,9 +83,9 @@ class Peek(msgspec.Struct, rename={"class_": "class"}):
     deleted: msgspec.Raw = msgspec.Raw(b"")
 
     def digest(self, rules: bytes) -> bytes:
-        """16 bytes that differ when anything differs that a verdict or a finding may depend on.
+        """Returns 16 bytes that differ if anything differs that a verdict or a finding may depend on.
 
-        Times and the sweep's id are left out: they change at every reading."""
+        Times and the sweep's id are left out: they change with every reading."""
         parts = "\n".join([part.name for part in self.parts]).encode()
         return hashlib.sha256(
             b"\0".join(
@@ -103,12 +105,13 @@ _ANY = msgspec.json.Decoder()
 _pack = msgspec.msgpack.Encoder().encode
 _ERRORS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError)
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},"]', re.DOTALL)
-"""What decides where an element ends: texts, brackets, commas; a quotation mark alone is a text that never ends."""
+"""The tokens that decide where an element ends: texts, brackets, commas; a lone quotation mark is an unterminated
+text."""
 
 
 def decode(data: bytes, most: int = MAX_BYTES) -> Any:
-    """JSON to Python values. Raises Malformed for what is not JSON, nests deeper than 64, holds a lone
-    surrogate, an integer beyond 64 bit or more than 4 MB."""
+    """Decodes JSON. Raises Malformed for invalid JSON, more than 64 levels, a lone surrogate, an integer that does
+    not fit in 64 bits, or more than 4 MB."""
     if len(data) > most:
         raise Malformed(f"{len(data)} bytes: more than {most}")
     if not data:
@@ -127,7 +130,8 @@ _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 
 def depth(data: bytes) -> int:
-    """How deep valid JSON nests; counting stops beyond MAX_DEPTH. (A walk of the values costs ten times as much.)"""
+    """Returns the depth of valid JSON; counting stops beyond MAX_DEPTH. (Walking the values would cost ten times as
+    much.)"""
     # without a backslash every second quotation mark ends a text
     outside = _TEXTS.sub(b"", data) if b"\\" in data else b"".join(data.split(b'"')[::2])
     brackets = outside.translate(_ONE_KIND, _NO_BRACKETS)
@@ -138,7 +142,7 @@ def depth(data: bytes) -> int:
 
 
 def check_depth(data: bytes, most: int = MAX_DEPTH) -> None:
-    """Raises Malformed where valid JSON nests deeper."""
+    """Raises Malformed if valid JSON is nested deeper."""
     if data.count(b"{") + data.count(b"[") > most and depth(data) > most:
         raise Malformed(f"nested deeper than {most}")
 
@@ -146,13 +150,13 @@ def check_depth(data: bytes, most: int = MAX_DEPTH) -> None:
 def _check(value: Any, data: bytes) -> None:
     check_depth(data)
     try:
-        _pack(value)  # the quickest walk there is: it refuses what 64 bit do not hold
+        _pack(value)  # the fastest check there is: it rejects what does not fit in 64 bits
     except OverflowError:
         raise Malformed("an integer beyond 64 bit") from None
 
 
 def fits(part: Any) -> Any:
-    """A part of a configuration, which travels within a snapshot. Raises Malformed where it cannot."""
+    """Checks that a part of a configuration can be sent inside a snapshot. Raises Malformed."""
     try:
         data = orjson.dumps(part)
     except TypeError as error:  # a lone surrogate, a huge integer, a thousand levels
@@ -162,7 +166,7 @@ def fits(part: Any) -> Any:
 
 
 def problems(error: ValidationError, most: int = 5) -> str:
-    """What a model says of a document, in a line, each with its place."""
+    """Formats a model's validation errors in one line, each with its place."""
     return "; ".join(
         f"{'.'.join(str(step) for step in problem['loc']) or 'record'}: {problem['msg']}"
         for problem in error.errors(include_url=False, include_input=False)[:most]
@@ -170,7 +174,7 @@ def problems(error: ValidationError, most: int = 5) -> str:
 
 
 def snapshot(data: bytes) -> Snapshot:
-    """One snapshot from its JSON. Raises Malformed with every reason."""
+    """Decodes one snapshot. Raises Malformed with every reason."""
     try:
         return Snapshot.model_validate(decode(data))
     except ValidationError as error:
@@ -178,7 +182,7 @@ def snapshot(data: bytes) -> Snapshot:
 
 
 def change(data: bytes) -> Change | Chain:
-    """One element of `changes` from its JSON. Raises Malformed with every reason."""
+    """Decodes one element of `changes`. Raises Malformed with every reason."""
     value = decode(data)
     try:
         if isinstance(value, dict) and "action" not in value and "session" in value:
@@ -189,7 +193,7 @@ def change(data: bytes) -> Change | Chain:
 
 
 def control(data: bytes) -> Control:
-    """One control record from its JSON. Raises Malformed with every reason."""
+    """Decodes one control record. Raises Malformed with every reason."""
     try:
         return Control.model_validate(decode(data))
     except ValidationError as error:
@@ -197,7 +201,7 @@ def control(data: bytes) -> Control:
 
 
 def split(value: bytes) -> list[bytes]:
-    """The elements of a micro-batch as bytes; a bare object is a batch of one. Raises Malformed."""
+    """Splits a micro-batch into its elements as bytes; a bare object is a batch of one. Raises Malformed."""
     if len(value) > MAX_BYTES:
         raise Malformed(f"{len(value)} bytes: more than {MAX_BYTES}")
     if not value:
@@ -217,8 +221,8 @@ def split(value: bytes) -> list[bytes]:
 
 
 def _by_brackets(value: bytes) -> list[bytes] | None:
-    """The elements of an array one of which is not JSON (NaN, a lone surrogate, a thousand brackets): they end
-    where brackets say so. None where not even those fit."""
+    """Splits an array of which an element is not JSON (NaN, a lone surrogate, a thousand brackets) by brackets. None
+    if the brackets do not match."""
     text = value.strip()
     if text[:1] != b"[" or text[-1:] != b"]":
         return None
@@ -246,14 +250,14 @@ def _by_brackets(value: bytes) -> list[bytes] | None:
 
 
 def peek(value: bytes) -> list[Peek | None]:
-    """A look at each element of a micro-batch; None where that element is not even a snapshot's outline.
+    """Peeks at each element of a micro-batch; None for an element that is not a snapshot.
 
-    Raises Malformed where the record as a whole cannot be split into elements."""
+    Raises Malformed if the record cannot be split into elements."""
     try:
         if value[:1] == b"[" and len(value) <= MAX_BYTES:
             return list(_BATCH.decode(value))
     except _ERRORS:
-        pass  # one bad element must not bury its batch: each alone, below
+        pass  # one bad element must not discard its batch: decode each alone
     peeks = [_peek_one(element) for element in split(value)]
     if len(peeks) > 1 and not any(peeks):
         raise Malformed(f"none of its {len(peeks)} elements is a snapshot")
@@ -268,7 +272,7 @@ def _peek_one(element: bytes) -> Peek | None:
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Canonical JSON: keys sorted, so that an unchanged resource has unchanged bytes."""
+    """Encodes canonical JSON: keys are sorted, so that an unchanged resource has unchanged bytes."""
     return orjson.dumps(
         snapshot.model_dump(mode="json", exclude_none=True, by_alias=True)
         | {"config": snapshot.config},
@@ -277,5 +281,5 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
 
 
 def encode_batch(elements: Sequence[bytes]) -> bytes:
-    """A micro-batch from the JSON of its elements."""
+    """Joins the JSON of elements to a micro-batch."""
     return b"[" + b",".join(elements) + b"]"

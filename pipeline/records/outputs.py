@@ -1,4 +1,4 @@
-"""What a partition's fold gives: records, rows of state, and what could not be processed. Pure."""
+"""The outputs of a partition's fold: records, state rows, and dead letters. Pure."""
 
 from typing import NamedTuple
 
@@ -10,11 +10,11 @@ class Output(NamedTuple):
     topic: str
     key: bytes
     value: bytes
-    """Empty: nothing is kept of this key any more (a tombstone)."""
+    """Empty: a tombstone."""
 
 
 class Dead(NamedTuple):
-    """A bad element; place -1 is the record as a whole."""
+    """An element that could not be processed; place -1 is the whole record."""
 
     place: int
     reason: str
@@ -24,12 +24,12 @@ class Dead(NamedTuple):
 class Work(NamedTuple):
     outputs: list[Output]
     rows: dict[bytes, bytes | None]
-    """None: gone."""
+    """None: deleted."""
     dead: list[Dead]
 
 
 def marks(number: int, level: int, until: int) -> list[Output]:
-    """A Mark for every partition of the signals."""
+    """Returns a Mark for every partition of the signals topic."""
     mark = {"mark": number, "level": level, "until": from_micros(until)}
     value = Mark.model_validate(mark).encode()
     return [Output(SIGNALS.name, key, value) for key in MARK_KEYS]

@@ -1,4 +1,4 @@
-"""Tapes: records and the times they carry, as NDJSON. What a test, a replay or an audit needs."""
+"""Tapes: records and their times as NDJSON, for tests, replay and audits."""
 
 import gzip
 import os
@@ -16,12 +16,12 @@ from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 
 HEADER = {"driftline": "tape", "version": 1}
 LONGEST = wire.MAX_BYTES + 1000
-"""A line: the largest record, and what stands around it."""
+"""Maximum length of a line: the largest record and its envelope."""
 UNREADABLE = (OSError, EOFError, zlib.error)
 TOPICS = {topic.own: topic for topic in (SNAPSHOTS, CHANGES, CONTROL)}
 
 ORDER = (CHANGES, SNAPSHOTS, CONTROL)
-"""Of one moment: what was done, then what was read, then that time has passed."""
+"""Order of records with the same time: changes first, then readings, then ticks."""
 
 
 class TapeRecord(NamedTuple):
@@ -30,11 +30,11 @@ class TapeRecord(NamedTuple):
     """The topic's full name."""
     value: bytes
     at: str = ""
-    """When the broker took it, where the tape says so."""
+    """When the broker received it, if the tape says so."""
 
 
 def is_tape(path: Path) -> bool:
-    """Whether a file begins as a tape does."""
+    """Returns whether a file begins like a tape."""
     try:
         with _open(path) as lines:
             first = orjson.loads(lines.readline(10_000))
@@ -44,9 +44,10 @@ def is_tape(path: Path) -> bool:
 
 
 def read(path: Path, told: Callable[[str], None]) -> Iterator[TapeRecord]:
-    """The records of a tape (gz or not), in order. A bad line is told with its number, and passed over.
+    """Reads the records of a tape (gzip or not) in order. Malformed lines are reported with their number and
+    skipped.
 
-    Raises UserError where the file is no tape, of a newer version, or cannot be read to its end."""
+    Raises UserError if the file is not a tape, is of a newer version, or cannot be read to its end."""
     try:
         with _open(path) as file:
             lines = _lines(file)
@@ -62,7 +63,7 @@ def read(path: Path, told: Callable[[str], None]) -> Iterator[TapeRecord]:
 
 
 def _lines(file: Any) -> Iterator[bytes]:
-    """Lines; of one that is too long only its beginning, so that it cannot fill the memory."""
+    """Yields lines; a line that is too long is cut, so that it cannot exhaust memory."""
     while line := file.readline(LONGEST + 1):
         rest = line
         while len(rest) > LONGEST and not rest.endswith(b"\n"):
@@ -71,7 +72,7 @@ def _lines(file: Any) -> Iterator[bytes]:
 
 
 def write(path: Path, records: Iterable[tuple[str, str, Any]]) -> int:
-    """Writes (short topic name, time, value) records; says how many. A tape is sensitive: mode 0600."""
+    """Writes (short topic name, time, value) records and returns their number. A tape is sensitive: mode 0600."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     count = 0
     with os.fdopen(descriptor, "wb") as raw:

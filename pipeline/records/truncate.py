@@ -1,4 +1,4 @@
-"""Statements that are too large for a record are cut to fit, and say so. Pure."""
+"""Truncates documents that are too large for a record, and marks them. Pure."""
 
 from typing import Any
 
@@ -6,17 +6,17 @@ import orjson
 from driftline.pipeline.common import limits
 
 MOST = limits.VALUE
-"""Bytes of a record's value."""
+"""Maximum size of a record's value in bytes."""
 LIMITS = (65_536, 8192, 2100)
-"""Characters of a text, tried in this order. No id is longer than the last."""
+"""Maximum text lengths in characters, tried in this order. No id is longer than the last."""
 FREE = {"value", "before", "after"}
-"""What a resource's configuration may have in them: of any shape, and cut as text."""
+"""Fields that hold free-form configuration, which is truncated as text."""
 A_LIST = 16
-"""A list may have so many times fewer elements."""
+"""Lists are limited to this fraction of the text length."""
 
 
 def truncate(document: dict[str, Any], most: int = MOST) -> bytes:
-    """The document as JSON of at most so many bytes; where nothing helps, of more."""
+    """Returns the document as JSON of at most `most` bytes; larger only if truncation does not help."""
     value = orjson.dumps(document)
     for limit in LIMITS:
         if len(value) <= most:

@@ -1,5 +1,6 @@
-"""Records are checked against the broker's clock when they arrive: what is dated later is no statement about the world, but
-of a wrong clock, and would make all that is right look old. Pure; microseconds since 1970."""
+"""Checks the times of records against the broker's clock on arrival. A record dated in the future says nothing about
+the world; its writer's clock is wrong, and applying it would make correct records look old. Pure; microseconds since
+1970."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,30 +12,32 @@ from driftline.pipeline.state.resource import Head, State
 from driftline.pipeline.state.rows import NEVER
 
 AHEAD = 600_000_000
-"""More than clocks that are kept in step differ by."""
+"""More than synchronized clocks differ by."""
 
 
 def latest_allowed(broker_time: int | None) -> int:
-    """Up to when a record that the broker took then may be dated. None: its time is not known, anything may."""
+    """Returns the latest time that a record received at `broker_time` may carry. None: the time of receipt is
+    unknown, any time is allowed."""
     return NEVER if broker_time is None else broker_time + AHEAD
 
 
 def check(record: Snapshot | Change | Control, until: int) -> None:
-    """Raises Malformed where any time of the record is later than `until`."""
+    """Raises Malformed if any time of the record is later than `until`."""
     if until == NEVER:
         return
     for name, time in _times(record):
         if micros(time) > until:
             raise Malformed(
                 f"{name} {from_micros(micros(time))} is more than ten minutes ahead of the broker's clock"
-                f" ({from_micros(until - AHEAD)}): is the clock right of the machine that wrote it?"
+                f" ({from_micros(until - AHEAD)}): check the clock of the machine that wrote it"
             )
 
 
 def sweep_times(record: Swept, broker_time: int | None) -> tuple[int, int]:
-    """When a sweep began by the broker's clock, as far as it can be told, and when everything that it read has come. It is
-    told when it has ended: a collector's clock that is ahead of the broker's then was ahead when it began, too, and what
-    was made meanwhile would look older than the list. One that is behind does not make its readings come earlier."""
+    """Returns when a sweep began by the broker's clock, as far as that can be determined, and when everything it read
+    has arrived. A sweep is reported after it has ended: if the collector's clock is ahead of the broker's then, it
+    was ahead at the beginning too, and resources created meanwhile would look older than the list. A clock that is
+    behind does not make readings arrive earlier."""
     began, ended = micros(record.started_at), micros(record.ended_at or record.started_at)
     if broker_time is None:
         return began, 0
@@ -63,7 +66,7 @@ def _times(record: Snapshot | Change | Control) -> Iterator[tuple[str, datetime]
 
 
 def without_future_times(state: State, until: int) -> State:
-    """A state that was dated ahead before there was this check: without those times, so that what is right counts."""
+    """Removes future times from a state written before they were checked, so that correct records apply again."""
     head, body = state.head, state.body
     ahead = max(
         head.seen_at, head.said_at, body.not_before, body.changed_at, *head.parts.values(), 0
@@ -77,7 +80,7 @@ def without_future_times(state: State, until: int) -> State:
     head = Head(
         b"", right(head.seen_at), right(head.said_at), {name: right(at) for name, at in head.parts.items()},
         {name: at for name, at in head.provided.items() if at <= until}, head.scope,
-        again_at=head.again_at,  # revisions stay above what was said, right or not
+        again_at=head.again_at,  # revisions stay above those already written, whether their times were right or not
     )  # fmt: skip
     body = msgspec.structs.replace(
         body, not_before=right(body.not_before), changed_at=right(body.changed_at), agreed_at=right(body.agreed_at),

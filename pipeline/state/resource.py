@@ -8,23 +8,23 @@ from driftline.pipeline.state.rows import NEVER, Position, content
 
 
 class Head(msgspec.Struct, array_like=True):
-    """What the short cut needs. Times in microseconds since 1970."""
+    """The fields that the fast path for unchanged readings needs. Times in microseconds since 1970."""
 
     digest: bytes = b""
     seen_at: int = 0
     """The newest `captured_at` applied."""
     said_at: int = 0
-    """When every finding was last said."""
+    """When all findings were last written."""
     parts: dict[str, int] = {}
     """When each part was last read."""
     provided: dict[str, int] = {}
-    """The provider's own time of each part, where it gave one."""
+    """The provider's own timestamp of each part, if it provides one."""
     scope: bytes = b""
-    """Where its resource belongs (driftline.pipeline.assess.retirement.backlog.marks)."""
+    """The scopes of the resource (driftline.pipeline.assess.retirement.backlog.marks)."""
     told: bytes = b""
-    """Digest of what the findings said when all of them were said last (driftline.pipeline.assess.findings)."""
+    """Digest of the findings when all of them were last written (driftline.pipeline.assess.findings)."""
     again_at: int = 0
-    """`last_seen` of the newest Restatement; 0: none yet. Later revisions are above it, in milliseconds."""
+    """`last_seen` of the newest Restatement; 0 if there is none. Later revisions are above it, in milliseconds."""
 
 
 class UnreadPart(msgspec.Struct, array_like=True):
@@ -36,7 +36,7 @@ class UnreadPart(msgspec.Struct, array_like=True):
 
 
 class FindingState(msgspec.Struct, array_like=True):
-    """Where one rule stands on this resource."""
+    """The finding of one rule on this resource."""
 
     evaluation: str
     status: str
@@ -54,40 +54,40 @@ class FindingState(msgspec.Struct, array_like=True):
     passing_since: int | None = None
     retired: bool = False
     rule: int = 0
-    """The rule's version when last judged."""
+    """Version of the rule at the last evaluation."""
     severity: str = ""
     drift: str = ""
-    """Id of the drift that it opened with, where it did."""
+    """Id of the drift that opened it, if one did."""
     actor: dict[str, Any] | None = None
     attribution: str = ""
     known: int = 0
-    """How much is known of the actor; part of the revision."""
+    """How much is known about the actor; part of the revision."""
     exception: str = ""
-    """Id of the exception in whose scope it is."""
+    """Id of the exception that covers it."""
     approved_at: int = 0
-    """When that was said last."""
+    """When that was last confirmed."""
     accepted: list[list[Any]] = []
-    """What was wrong then: paths and their values (driftline.pipeline.assess.decisions.risk_exceptions)."""
+    """What was wrong at that time: paths and their values (driftline.pipeline.assess.decisions.risk_exceptions)."""
     suppressed: bool = False
     lifted: str = ""
-    """Why it is open in spite of an exception, or since one ended."""
+    """Why it is open despite an exception, or since an exception ended."""
     refused: str = ""
-    """Id of an exception that was about an earlier resource of this name."""
+    """Id of an exception that covered an earlier resource with this name."""
     because: str = ""
-    """Why it stands as it does, where the resource is not the reason: rule_added, rule_changed."""
+    """Reason of the status if the resource did not cause it: rule_added, rule_changed."""
     causes: list[list[Any]] = []
-    """The drifts that it opened with, and their places that it goes back to: [drift id, [numbers of its changes]]."""
+    """The drifts that opened it, and their places that caused it: [drift id, [numbers of its changes]]."""
     suspects: list[str] = []
-    """Names of all who may have caused it, or made it worse, lower case."""
+    """Names, casefolded, of everyone who may have caused it or made it worse."""
     worsened: list[list[Any]] = []
-    """As `causes`: what has made it worse since it began."""
+    """Like `causes`: what made it worse since it opened."""
     as_found: bool = False
-    """It has not held since the resource was first read (or judged by the rule), and nothing says when that began: it may
-    have been so for long."""
+    """It has failed since the resource was first read (or evaluated by the rule), and nothing says when that began:
+    it may have failed for a long time."""
 
 
 class ChangeEvidence(msgspec.Struct, array_like=True):
-    """A successful change of this resource: evidence for what is found different."""
+    """A successful change of this resource: evidence for differences."""
 
     id: str
     at: int
@@ -95,23 +95,23 @@ class ChangeEvidence(msgspec.Struct, array_like=True):
     kind: str
     actor: dict[str, Any]
     parts: list[str] = []
-    """What it may have touched; empty: any part."""
+    """Parts that it may have touched; empty: any part."""
     values: list[int] = []
     """Hashes of the scalars in its request."""
     shared: str | None = None
     deployment: str | None = None
     units: list[list[int]] = []
-    """The same hashes by what belongs together in the request: an element of a list, the fields of a map."""
+    """The same hashes grouped by what belongs together in the request: the elements of a list, the fields of a map."""
     opaque: bool = False
-    """Not all of the request's scalars are known."""
+    """Not all scalars of the request are known."""
     differs: bool = False
-    """The event came more than once with different contents; this is the fullest."""
+    """The event arrived more than once with different contents; this is the most complete one."""
     earlier: bool = False
-    """It stands for earlier changes of the same actor too, of whose requests nothing is kept: there were too many."""
+    """It also represents earlier changes of the same actor whose requests were dropped, because there were too many."""
 
 
 class KnownDrift(msgspec.Struct, array_like=True):
-    """A drift that was told, and may yet be completed by an event that comes late."""
+    """A drift that was written and may be completed by a late event."""
 
     id: str
     part: str
@@ -123,13 +123,14 @@ class KnownDrift(msgspec.Struct, array_like=True):
     attribution: str = ""
     revision: int = 0
     told: bytes = b""
-    """Digest of what was said of its cause."""
+    """Digest of its cause as last written."""
     signals: list[list[str]] = []
-    """Those that stand of it: correlation, group and rule of each, and a mark of its fields (driftline.pipeline.assess.outputs)."""
+    """Its signals that were not withdrawn: correlation, group and rule of each, and a mark of its fields
+    (driftline.pipeline.assess.outputs)."""
 
 
 class KnownBaseline(msgspec.Struct, array_like=True):
-    """What the resource ought to be, by one kind of baseline."""
+    """What is expected of the resource by one kind of baseline."""
 
     at: int
     expect: dict[str, Any]
@@ -138,18 +139,18 @@ class KnownBaseline(msgspec.Struct, array_like=True):
     recreated: bool = False
     revoked: bool = False
     appliers: list[str] = []
-    """Who makes reality as declared (patterns): while one of them works, it may be half done."""
+    """Who applies declarations (patterns): while one of them is at work, the result may be incomplete."""
     address: str = ""
-    """Where in the code; with its repository and the folder or file in it, where these were said."""
+    """Address in the code; with its repository and the folder or file in it, where known."""
     repository: str = ""
     path: str = ""
 
 
 class Body(msgspec.Struct, array_like=True):
-    """The whole knowledge about one resource."""
+    """Everything known about one resource."""
 
     resource: dict[str, Any]
-    """As findings carry it (ResourceRef)."""
+    """The resource as findings carry it (ResourceRef)."""
     config: dict[str, Any] = {}
     hidden: dict[str, UnreadPart] = {}
     incarnation: str | None = None
@@ -159,49 +160,49 @@ class Body(msgspec.Struct, array_like=True):
     changes: list[dict[str, Any]] = []
     related: list[dict[str, Any]] = []
     not_before: int = 0
-    """A reading at or before this is of a life that has ended (deleted, or made anew)."""
+    """Readings at or before this time belong to an earlier resource (deleted, or recreated)."""
     history: list[ChangeEvidence] = []
-    """By time."""
+    """Ordered by time."""
     drifts: list[KnownDrift] = []
     changed_at: int = 0
-    """The newest change that no reading has shown yet; 0: none, readings are settled."""
+    """The newest change that no reading has shown yet; 0: none, readings are trusted."""
     agreed_at: int = 0
-    """Since when readings after that change have shown what was known before it."""
+    """Since when readings after that change have shown the previous state."""
     before: bytes = b""
     """Digest of the configuration before the last difference."""
     replaced_at: int = 0
-    """When that was."""
+    """When that difference was seen."""
     unseen: bool = False
-    """Only changes are known; no reading has come yet."""
+    """Only changes are known; there is no reading yet."""
     baselines: dict[str, KnownBaseline] = {}
     """By kind."""
     rules: bytes = b""
-    """Hash of the rules (of its type) that it was judged by last."""
+    """Hash of the rules (of its type) by which it was last evaluated."""
     ended: str = ""
-    """Why it is out of what is watched, where nobody says that it was deleted: account_gone, region_disabled,
-    type_removed, forgotten."""
+    """Why it left the scope although nobody reported it as deleted: account_gone, region_disabled, type_removed,
+    forgotten."""
     forgotten: int = 0
-    """When the newest change was made of which `history` holds nothing any more, not even the actor."""
+    """Time of the newest change that `history` has dropped completely, including its actor."""
 
 
 class SourceWatermarks(msgspec.Struct, array_like=True):
-    """What a partition knows of time, beside its states."""
+    """The watermarks of a partition, stored beside its states."""
 
     watermarks: dict[str, int] = {}
-    """Of each source of change events."""
+    """By source of change events."""
 
 
 class KnownExceptions(msgspec.Struct, array_like=True):
-    """The exceptions that a partition knows, beside its states."""
+    """The exceptions of a partition, stored beside its states."""
 
     exceptions: list[dict[str, Any]] = []
-    """As their model has them, JSON-ready."""
+    """JSON-ready, as in their model."""
     asking: list[str] = []
-    """Patterns of resources whose states are still to be looked at for a new or changed exception."""
+    """Patterns of resources that must still be checked against a new or changed exception."""
 
 
 class EvaluatedBy(msgspec.Struct, array_like=True):
-    """The rules by which every state of a partition has been judged."""
+    """The rules by which all states of a partition have been evaluated."""
 
     rulebook: str
 
@@ -219,7 +220,7 @@ _sources = msgspec.msgpack.Decoder(SourceWatermarks)
 _accepted = msgspec.msgpack.Decoder(KnownExceptions)
 _judged = msgspec.msgpack.Decoder(EvaluatedBy)
 DUE_NOW = 0
-"""A due time: look at this state again, as soon as there is time."""
+"""A due time: handle this state as soon as possible."""
 
 
 def decode_head(row: bytes) -> Head:

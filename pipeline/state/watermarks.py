@@ -1,4 +1,4 @@
-"""How far time has come: the watermark of each source, as ticks tell them. Pure; microseconds since 1970."""
+"""The watermark of each source, as reported by ticks. Pure; microseconds since 1970."""
 
 from collections.abc import Callable
 
@@ -10,18 +10,19 @@ from driftline.pipeline.state.resource import SourceWatermarks
 from driftline.pipeline.state.rows import NEVER, Position
 
 SWEEP = "sweep"
-"""The clock's own source: how far readings have come."""
+"""The clock's own source: the watermark of readings."""
 SILENT = 6 * HOUR
-"""A source of events that is so far behind holds nothing back any more: it was switched off, or is broken."""
+"""A source of events this far behind no longer holds back the watermark: it was switched off, or is broken."""
 FORGOTTEN = 4 * SILENT
-"""A reader that is so far behind is not kept any more."""
+"""A reader this far behind is forgotten."""
 READER = "@"
-"""Between a source and which of its readers tells: `aws.eventbridge@host-0`. A source has come as far as its last reader."""
+"""Separates a source from the reader that reports it: `aws.eventbridge@host-0`. The watermark of a source is that of
+its slowest reader."""
 
 
 class Watermarks:
-    """What one partition knows of time. Kept beside the states: after a restart it must not look as if no events came
-    at all. No watermark ever runs back."""
+    """The watermarks of one partition. They are stored beside the states, so that after a restart it does not look as
+    if no events ever arrived. A watermark never moves back."""
 
     def __init__(self, get: Callable[[bytes], bytes | None]) -> None:
         row = get(rows.SOURCES_KEY)
@@ -29,7 +30,7 @@ class Watermarks:
         self._told = rows.prefix(row)[1] if row else Position()
 
     def hear(self, record: Tick, latest: int = NEVER) -> None:
-        """A tick of `control`."""
+        """Applies a tick of `control`."""
         name = f"{record.source}{READER}{record.reader}" if record.reader else record.source
         if record.ended:
             self.end(name)
@@ -37,14 +38,15 @@ class Watermarks:
             self.tick(name, micros(record.watermark), latest)
 
     def tick(self, source: str, at: int, latest: int = NEVER) -> None:
-        """`latest`: up to when a watermark can be right now. One beyond, of before that was checked, counts no more."""
+        """`latest`: the latest time that a watermark can have now. Stored watermarks beyond it, from before this was
+        checked, are ignored."""
         if at <= 0:
-            return  # it only asks for the broker's time
+            return  # only a request for the broker's time
         right = {name: known for name, known in self._known.items() if known <= latest}
         if READER in source:
             right.pop(
                 source.partition(READER)[0], None
-            )  # of a version whose readers did not say who they are
+            )  # written by a version whose readers did not identify themselves
         right[source] = max(at, right.get(source, 0))
         self._known = {
             name: known
@@ -53,29 +55,30 @@ class Watermarks:
         }
 
     def end(self, source: str) -> None:
-        """A reader has ended properly: nothing waits for it, if others read its source. The last one may only start anew."""
+        """Removes a reader that has shut down, if others read its source. The last one is kept: it may only be
+        restarting."""
         base = source.partition(READER)[0]
         others = (n for n in self._known if n != source and n.partition(READER)[0] == base)
         if any(self._known[name] > self.swept - SILENT for name in others):
             self._known = {name: known for name, known in self._known.items() if name != source}
 
     def row(self, offset: int) -> bytes:
-        """To be kept. `offset`: of the record that told; one that comes again takes nothing back."""
+        """Returns the row to store. `offset`: of the tick; a redelivered one changes nothing."""
         self._told = max(self._told, Position(control=offset))
         return rows.encode(SourceWatermarks(self._known), NEVER, self._told)
 
     def least(self, prefix: str, of: int) -> int:
-        """The least of so many sources whose names begin so; 0 while one was not heard of."""
+        """Returns the lowest watermark of `of` sources with this prefix; 0 until all of them have reported."""
         known = [at for source, at in self._known.items() if source.startswith(prefix)]
         return min(known) if len(known) >= of else 0
 
     @property
     def swept(self) -> int:
-        """Until when every reading has come."""
+        """The time up to which every reading has arrived."""
         return self._known.get(SWEEP, 0)
 
     def events(self, provider: str = "") -> int | None:
-        """Until when every event (of a provider) has come; None where none come."""
+        """The time up to which every event (of a provider) has arrived; None if there are no events."""
         prefix = f"{provider}." if provider else ""
         known = [
             at
@@ -85,6 +88,6 @@ class Watermarks:
         return min(known) if known else None
 
     def all_known(self) -> int:
-        """Until when everything has come, readings and events."""
+        """The time up to which everything has arrived, readings and events."""
         events = self.events()
         return self.swept if events is None else min(events, self.swept)

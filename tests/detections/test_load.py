@@ -140,7 +140,7 @@ def test_a_condition_over_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("block", "told"),
     [
-        ({"type": "events"}, "none of event_count"),
+        ({"type": "events"}, "not one of event_count"),
         ({"rules": []}, "needs the names"),
         ({"rules": ["loging_off"]}, "did you mean 'logging_off'"),
         ({"timespan": "soon"}, "10m, 1h, 2d"),
@@ -151,7 +151,7 @@ def test_a_condition_over_names(tmp_path: Path) -> None:
         ({"type": "temporal", "condition": {"gte": 1}}, "expression over rule names"),
         ({"type": "temporal", "condition": "logging_off and other"}, "not among the rules"),
         ({"type": "temporal", "condition": "(logging_off"}, "not closed"),
-        ({"type": "temporal", "condition": "not logging_off"}, "something must happen"),
+        ({"type": "temporal", "condition": "not logging_off"}, "at least one rule must not be negated"),
         ({"type": "temporal", "rules": ["logging_off", "sign_in"], "condition": "logging_off or not sign_in"}, "two correlations"),
         ({"type": "temporal", "rules": ["logging_off", "sign_in"], "condition": "logging_off sign_in"}, "`and` or `or`"),
         ({"within": "5m"}, "unknown key 'within'"),

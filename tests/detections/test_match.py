@@ -189,7 +189,7 @@ def test_a_condition(detection: dict[str, Any], want: bool) -> None:
 
 
 def test_a_list_that_is_missing_and_a_pattern_that_is_dear_are_refused() -> None:
-    with pytest.raises(SigmaRuleError, match="no list of the name nobodys"):
+    with pytest.raises(SigmaRuleError, match="no list named nobodys"):
         matches({"a|expand": "%nobodys%"}, {})
     with pytest.raises(SigmaRuleError, match="does not go into a regular expression"):
         matches({"a|re|expand": "x%admins%"}, {})
