@@ -1,5 +1,5 @@
-"""Exceptions that tell of where we run, not of a fault of ours: a full disk, a folder that is a file, a broker or a cloud that
-does not answer. Each is told in one line with its next step; commands that know more of it tell it themselves, before."""
+"""Errors of the environment, not of Driftline: a full disk, a folder that is a file, a broker or a cloud that does
+not answer. Each is reported in one line with its next step; commands that know more report it themselves, earlier."""
 
 import errno
 import os
@@ -15,12 +15,12 @@ STEPS = {
     errno.EACCES: "give this user the right to it, or choose another place",
     errno.EPERM: "give this user the right to it, or choose another place",
     errno.EROFS: "choose another place",
-    errno.ENOTDIR: "a folder is expected there: choose another place",
-    errno.EISDIR: "a file is expected there, and it is a folder: choose another place",
+    errno.ENOTDIR: "expected a folder: choose another place",
+    errno.EISDIR: "expected a file, found a folder: choose another place",
     errno.EEXIST: "something is there already: choose another place, or move it away",
-    errno.ENOENT: "is it written right?",
+    errno.ENOENT: "check the spelling",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ELOOP: "its links lead in a circle",
+    errno.ELOOP: "its links form a loop",
     errno.EIO: "look at the disk",
     errno.ESTALE: "is it still mounted?",
     errno.EMFILE: "raise the limit of open files: ulimit -n",
@@ -32,11 +32,11 @@ STEPS = {
 }
 FULL = ("no space left on device", "disk quota exceeded")
 ROCKSDB = "IO error: "
-"""How RocksDB's errors of its files begin; they come as plain exceptions."""
+"""Prefix of RocksDB's file errors, which are plain exceptions."""
 
 
 def describe_os_error(error: BaseException) -> Problem | None:
-    """What an error of the system says, with its next step; None for any other error."""
+    """Describes an error of the operating system, with its next step; None for any other error."""
     if isinstance(error, OSError) and error.errno in STEPS:
         where = ", ".join(os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike))  # fmt: skip
         return Problem(os.strerror(error.errno), STEPS[error.errno], where)
@@ -44,7 +44,7 @@ def describe_os_error(error: BaseException) -> Problem | None:
 
 
 def describe_state_error(error: BaseException, folder: Path) -> Problem | None:
-    """What happened to the files of a state; None where it is no error of theirs."""
+    """Describes an error of the state files; None for any other error."""
     text = str(error)
     if describe_os_error(error) is None and not text.startswith(ROCKSDB):
         return None
@@ -52,7 +52,7 @@ def describe_state_error(error: BaseException, folder: Path) -> Problem | None:
     step = (
         "free some space there"
         if full
-        else "look at its rights and its disk; worker.state_dir names it"
+        else "check its permissions and its disk; worker.state_dir names it"
     )
     return Problem(
         f"the state in {folder} cannot be written: {text.removeprefix(ROCKSDB)}",
@@ -61,10 +61,10 @@ def describe_state_error(error: BaseException, folder: Path) -> Problem | None:
 
 
 def describe(error: BaseException) -> Problem | None:
-    """What a person is told of an exception that nobody has caught; None where it is a fault of ours."""
+    """Describes an uncaught exception for the user; None if it is a fault of Driftline."""
     if (text := describe_os_error(error)) is not None:
         return text
-    # a client that was not imported has raised nothing
+    # a client that was not imported cannot have raised anything
     if (kafka := sys.modules.get("confluent_kafka")) and isinstance(error, kafka.KafkaException):
         return Problem(error.args[0].str(), place="Kafka", see="driftline doctor --only kafka")
     if (aws := sys.modules.get("driftline.collectors.aws.api.environment_errors")) and isinstance(
@@ -79,7 +79,7 @@ def describe(error: BaseException) -> Problem | None:
 
 
 def require_writable(folder: Path, setting: str) -> None:
-    """Makes a folder (0700) where there is none, and tries to write there. Raises UserError that names the setting."""
+    """Creates a folder (0700) if necessary, and checks that it is writable. Raises UserError that names the setting."""
     probe = folder / f".probe-{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -87,7 +87,7 @@ def require_writable(folder: Path, setting: str) -> None:
         probe.unlink()
     except OSError as error:
         step = STEPS.get(error.errno or 0, "choose another place")
-        if isinstance(error, FileExistsError):  # it is there, and no folder
+        if isinstance(error, FileExistsError):  # it exists and is not a folder
             step = STEPS[errno.ENOTDIR]
         text = os.strerror(error.errno) if error.errno else str(error)
         raise UserError(f"{folder} cannot be written: {text}", fix=step, place=setting) from None

@@ -1,4 +1,4 @@
-"""Errors that a person can mend: each says where, what, and what to write or do instead."""
+"""Errors that a user can correct: each says where, what, and what to do instead."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,18 +9,18 @@ ProblemKind = Literal["invalid", "unavailable", "missing", "misconfigured"]
 
 
 class Problem(str):
-    """One thing that is wrong, as the line that people read: `place: text (fix)`.
+    """One problem, in the form that people read: `place: text (fix)`.
 
-    The parts are fields of their own, so that no code has to take the line apart."""
+    Its parts are fields, so that no code has to parse the line."""
 
     text: str
     fix: str
-    """The next step; empty where there is none."""
+    """The next step; empty if there is none."""
     place: str
-    """`file:line:column`, a setting, an option or a system; empty where the text says it."""
+    """`file:line:column`, a setting, an option or a system; empty if the text contains it."""
     kind: ProblemKind
     see: str
-    """A command that tells more. It is part of the line, and left out where that command itself shows the problem."""
+    """A command that shows more. It is part of the line, and omitted where that command itself reports the problem."""
 
     def __new__(
         cls,
@@ -43,11 +43,11 @@ class Problem(str):
         return f"{self.place}: {self.text}" if self.place else self.text
 
     def at(self, place: object) -> "Problem":
-        """The same problem, found at another place."""
+        """The same problem at another place."""
         return Problem(self.text, self.fix, place, self.kind, self.see)
 
     def under(self, place: object) -> "Problem":
-        """The same problem, with a place around its own."""
+        """The same problem, with a place before its own."""
         return self.at(f"{place}: {self.place}" if self.place else place)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -55,7 +55,7 @@ class Problem(str):
 
 
 class InvalidValue(ValueError):
-    """A value that a validator refuses, with what to write instead."""
+    """A value that a validator rejects, with what to write instead."""
 
     def __init__(self, text: str, fix: str = "") -> None:
         self.problem = Problem(text, fix)
@@ -63,9 +63,9 @@ class InvalidValue(ValueError):
 
 
 class UserError(Exception):
-    """One or more mistakes of the caller. The command prints every line and exits with 2.
+    """One or more mistakes of the user. The command prints every line and exits with 2.
 
-    Takes problems, or the fields of one. Plain lines become problems without further fields."""
+    Accepts problems, or the fields of one. Plain lines become problems without further fields."""
 
     kind: ClassVar[ProblemKind] = "invalid"
 
@@ -81,25 +81,25 @@ class UserError(Exception):
 
 
 class NotThere(UserError):
-    """Another system does not answer. Perhaps the caller's mistake, perhaps only for now."""
+    """Another system does not answer: a mistake of the user, or an outage."""
 
     kind = "unavailable"
 
 
 class Undelivered(OSError):
-    """Kafka has not taken what was written: it does not answer, or refuses it."""
+    """Kafka did not accept a record: it does not answer, or rejects it."""
 
 
 class Malformed(Exception):
-    """A record that no version of us can process: it goes to the dead letters with this reason."""
+    """A record that no version can process: it is dead-lettered with this reason."""
 
 
 class RestartWanted(Exception):
-    """The process must be started again by its supervisor (exit 75); nothing is lost."""
+    """The process must be restarted by its supervisor (exit 75); nothing is lost."""
 
 
 def exclusive(given: Mapping[str, object]) -> None:
-    """Of these options, by their names, at most one is given. Raises UserError where more are."""
+    """Raises UserError if more than one of these options is given."""
     said = [name for name, value in given.items() if value]
     if len(said) > 1:
         raise UserError(f"{' and '.join(said)} exclude each other", fix="leave one of them out")
@@ -107,7 +107,7 @@ def exclusive(given: Mapping[str, object]) -> None:
 
 @contextmanager
 def patient() -> Iterator[None]:
-    """Of a command that runs on: what does not answer now may answer soon, so it asks to be started again."""
+    """For commands that keep running: turns an unavailable system into a request for a restart."""
     try:
         yield
     except NotThere as why:

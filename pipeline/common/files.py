@@ -1,6 +1,6 @@
-"""Files that somebody else names or writes: only regular ones are read, only so much of them, unpacked only so far.
+"""Reads files that come from elsewhere: only regular files, up to a size, and decompressed up to a limit.
 
-A named pipe would be waited for without end, a device read without end, a small archive could fill the memory."""
+A named pipe would block forever, a device never ends, and a small archive could exhaust memory."""
 
 import errno
 import io
@@ -14,19 +14,19 @@ from typing import Any, BinaryIO
 import yaml
 
 MOST_TEXT = 4_000_000
-"""Bytes of a file that people write: settings, rules, exceptions, keys."""
+"""Maximum size in bytes of files that people write: settings, rules, exceptions, keys."""
 MOST_RATIO = 500
-"""Bytes unpacked for each packed one. Audit logs have some twenty; deflate cannot do more than 1,032."""
+"""Maximum compression ratio. Audit logs reach about twenty; deflate is limited to 1,032."""
 MOST_MEMBERS = 100_000
-"""Archives that were put one after another in a file: an empty one has 20 bytes, and takes as long as a real one."""
+"""Maximum number of concatenated archives in a file: an empty one has 20 bytes, and costs as much as a real one."""
 GZIP = 16 + zlib.MAX_WBITS
 UNSUSPECTED = 64_000_000
-"""Bytes that may come of any archive, whatever its ratio."""
+"""Decompressed size in bytes up to which the ratio is not checked."""
 OTHERS = {b"PK\x03\x04": "a zip archive", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"7z\xbc\xaf": "7z"}  # fmt: skip
 
 
 class TooLarge(OSError):
-    """More than anything of its kind has."""
+    """The file is larger than any file of its kind."""
 
     def __init__(self, text: str) -> None:
         super().__init__(errno.EFBIG, text)
@@ -36,7 +36,7 @@ class TooLarge(OSError):
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """A regular file, to read. Raises OSError, for a folder, a named pipe and a device as well."""
+    """Opens a regular file for reading. Raises OSError, also for a folder, a named pipe or a device."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -48,7 +48,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
-    """A regular file's bytes. Raises OSError, where it has more than `most` as well."""
+    """Returns the bytes of a regular file. Raises OSError, also if it has more than `most` bytes."""
     with open_regular(path) as file:
         found = file.read(most + 1)
     if len(found) > most:
@@ -57,25 +57,25 @@ def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
 
 
 def read_text(path: Path, most: int = MOST_TEXT) -> str:
-    """A regular file's text (UTF-8). Raises OSError and ValueError."""
+    """Returns the text (UTF-8) of a regular file. Raises OSError and ValueError."""
     return read_bytes(path, most).decode("utf-8")
 
 
 def load_shipped(path: Traversable) -> Any:
-    """What a YAML file says that comes with Driftline. By libyaml where there is one: ten times faster."""
+    """Loads a YAML file that is part of Driftline. Uses libyaml if available, which is ten times faster."""
     return yaml.load(path.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
 
 
 def check_regular(path: Path, most: int = MOST_TEXT) -> None:
-    """For a file that a library reads by its path: raises OSError where it is none to be read."""
+    """Checks a file that a library will read by its path. Raises OSError if it cannot be read."""
     with open_regular(path) as file:
         if os.fstat(file.fileno()).st_size > most:
             raise TooLarge(f"has more than {most} bytes")
 
 
 def open_unpacked(file: BinaryIO) -> BinaryIO:
-    """What is in a file, gz or not, to be read piece by piece. Reading raises OSError or EOFError where it cannot be
-    unpacked, or unpacks to more than MOST_RATIO times its size."""
+    """Opens the content of a file, gzip or not, for reading in pieces. Reading raises OSError or EOFError if it
+    cannot be decompressed, or if its ratio exceeds MOST_RATIO."""
     start = b""
     while len(start) < 4 and (more := file.read(4 - len(start))):
         start += more
@@ -88,7 +88,7 @@ def open_unpacked(file: BinaryIO) -> BinaryIO:
 
 
 def read_unpacked(file: BinaryIO, most: int) -> bytes:
-    """Everything in a file, gz or not. Raises as unpacking() does, and for more than `most` bytes."""
+    """Returns the whole content of a file, gzip or not. Raises as open_unpacked does, and above `most` bytes."""
     found = open_unpacked(file).read(most + 1)
     if len(found) > most:
         raise TooLarge(f"unpacks to more than {most} bytes")
@@ -96,7 +96,7 @@ def read_unpacked(file: BinaryIO, most: int) -> bytes:
 
 
 class _Joined(io.RawIOBase):
-    """What was read already, then the rest; counts."""
+    """What was already read, followed by the rest; counts the bytes."""
 
     def __init__(self, start: bytes, rest: BinaryIO) -> None:
         self._start, self._rest, self.count = start, rest, 0
@@ -113,7 +113,7 @@ class _Joined(io.RawIOBase):
 
 
 class _Gunzipped(io.RawIOBase):
-    """What is in a gzip file of one member or more, with zeros after the last."""
+    """The content of a gzip file with one or more members, possibly padded with zeros."""
 
     def __init__(self, packed: _Joined) -> None:
         self._packed, self._count, self._members = packed, 0, 0
@@ -128,7 +128,7 @@ class _Gunzipped(io.RawIOBase):
             try:
                 found = self._member.decompress(self._left, len(buffer))
             except zlib.error as why:
-                raise OSError(errno.EINVAL, f"is no gzip archive, or a spoiled one: {why}") from None  # fmt: skip
+                raise OSError(errno.EINVAL, f"is not a gzip archive, or is corrupt: {why}") from None  # fmt: skip
             self._left = self._member.unconsumed_tail or self._member.unused_data
         buffer[: len(found)] = found
         self._count += len(found)
@@ -137,12 +137,12 @@ class _Gunzipped(io.RawIOBase):
         return len(found)
 
     def _ready(self) -> bool:
-        """Whether there is more to unpack; begins the next member."""
+        """Returns whether there is more to decompress; starts the next member."""
         if not self._left:
             self._left = self._packed.read(1 << 16)
         if not self._member.eof:
             if not self._left:
-                raise EOFError("the archive is cut off")
+                raise EOFError("the archive is truncated")
             return True
         while self._left and not (rest := self._left.lstrip(b"\0")):
             self._left = self._packed.read(1 << 16)
@@ -151,5 +151,5 @@ class _Gunzipped(io.RawIOBase):
         self._left, self._member = rest, zlib.decompressobj(wbits=GZIP)
         self._members += 1
         if self._members > MOST_MEMBERS:
-            raise TooLarge(f"has more than {MOST_MEMBERS} archives one after another")
+            raise TooLarge(f"has more than {MOST_MEMBERS} concatenated archives")
         return True

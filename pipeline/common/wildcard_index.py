@@ -1,4 +1,4 @@
-"""Which of many patterns with `*` fit a text, without asking each of them. Pure."""
+"""Finds the patterns with `*` that match a text, without testing each of them. Pure."""
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -9,24 +9,24 @@ T = TypeVar("T")
 
 
 class PatternIndex(Generic[T]):
-    """Values by pattern. A text is compared only with patterns that begin as it does: one look a length of beginning.
-    (What begins with `*` is compared with every text.)"""
+    """Values by pattern. A text is tested only against patterns with the same beginning: one lookup per length of
+    beginning. (Patterns that begin with `*` are tested against every text.)"""
 
     def __init__(self) -> None:
         self._exact: dict[str, dict[str, T]] = {}
         self._begins: dict[int, dict[str, dict[str, tuple[str, T]]]] = {}
-        """Length of the text before the first star, that text, key: the pattern and its value."""
+        """By length of the text before the first star, by that text, by key: the pattern and its value."""
         self._patterns: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self._patterns)
 
     def patterns(self) -> list[str]:
-        """Every pattern, once for each key."""
+        """Returns every pattern, once per key."""
         return list(self._patterns.values())
 
     def put(self, key: str, pattern: str, value: T) -> None:
-        """Keeps a value under a pattern; one of the same key before is replaced."""
+        """Stores a value under a pattern, replacing the key's previous one."""
         self.drop(key)
         self._patterns[key] = pattern
         if "*" not in pattern:
@@ -54,7 +54,7 @@ class PatternIndex(Generic[T]):
             del self._begins[len(begin)]
 
     def find(self, text: str) -> Iterator[T]:
-        """The values whose pattern fits a text."""
+        """Yields the values whose pattern matches a text."""
         yield from self._exact.get(text, {}).values()
         for length, by_begin in self._begins.items():
             for pattern, value in by_begin.get(text[:length], {}).values():
@@ -62,5 +62,5 @@ class PatternIndex(Generic[T]):
                     yield value
 
     def fits(self, text: str) -> bool:
-        """Whether any pattern fits."""
+        """Returns whether any pattern matches."""
         return next(self.find(text), None) is not None

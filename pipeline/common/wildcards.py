@@ -1,9 +1,9 @@
-"""Texts with `*`, which stands for any text, as people write them in scopes. Pure."""
+"""Matches texts with `*`, which stands for any text, as used in scopes. Pure."""
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the whole of a text fits a pattern. Each piece between two stars is looked for once, behind the one
-    before: however many stars, the text is gone through once."""
+    """Returns whether the whole text matches a pattern. Each piece between two stars is searched once, after the
+    previous one, so that the text is scanned once whatever the number of stars."""
     first, *pieces = pattern.split("*")
     if not pieces:
         return text == pattern

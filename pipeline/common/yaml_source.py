@@ -1,7 +1,7 @@
-"""YAML with places: every error can say file, line and column; nothing is silently changed in kind.
+"""YAML with positions: every error has file, line and column, and no value silently changes its type.
 
-The one way in for YAML that a user, or a stranger's pull request, has written: no aliases (380 bytes of them can stand for a
-gigabyte), no tags that make something else than JSON has, a bounded size and depth."""
+The only way to read YAML that a user, or an untrusted pull request, has written: no aliases (380 bytes of them can
+expand to a gigabyte), no tags beyond the types of JSON, limited size and depth."""
 
 import difflib
 import math
@@ -16,26 +16,26 @@ from driftline.pipeline.common.files import read_text as read_text
 
 DEEPEST = 64
 MOST_NAMES = 20
-"""What is known is listed to whoever has written something else, where it is no more than this."""
+"""Known names are listed in an error only up to this number."""
 MOST_ALIKE = 3
 _WORDS = re.compile(r"[a-z0-9]+")
 MOST_PROBLEMS = 200
-"""Of one file that are told. A file of four million bytes can have a million."""
-MORE = "what else is wrong with it is not told"
+"""Maximum number of problems reported per file. A file of four million bytes can have a million."""
+MORE = "further problems are not reported"
 MOST_VALUES = 200_000
-"""Of one file, keys with them: so many take some seconds."""
+"""Maximum number of keys and values per file: this many take some seconds."""
 MOST_KEYS = 10_000
-"""Of one mapping."""
+"""Maximum number of keys per mapping."""
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
 
 class _Enough(Exception):
-    """The file has more of something than anybody reads."""
+    """The file exceeds a limit."""
 
 
 class Source:
-    """A YAML file's data and where each of its values stands."""
+    """A YAML file's data, and the position of each of its values."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Source:
         words: Container[str] | None = None,
         first: int = 1,
     ) -> None:
-        """Reads the file. Raises nothing: what is wrong is in `problems`; `data` is None if it could not be read.
+        """Reads the file. Raises nothing: problems are in `problems`, and `data` is None if it could not be read.
 
-        Where it may hold secrets, `words` are the only ones of it that a problem may repeat. `first`: the number of
-        the text's first line, where it is a part of a file."""
+        Where the file may hold secrets, `words` are the only words that a problem may repeat. `first`: the line
+        number of the text's first line, if it is part of a file."""
         self.path, self._words, self._first = path, words, first
         self.problems: list[Problem] = []
         self.places: dict[tuple[str | int, ...], Place] = {}
@@ -75,7 +75,7 @@ class Source:
             self.problems.append(Problem(f"cannot be read: {why}", place=f"{path}:1:1"))
 
     def at(self, *where: str | int) -> str:
-        """`path:line:column` of a value, or of the nearest thing around it."""
+        """Returns `path:line:column` of a value, or of the nearest enclosing one."""
         while where not in self.places and where:
             where = where[:-1]
         line, column = self.places.get(where, (self._first, 1))
@@ -93,7 +93,7 @@ class Source:
         if id(node) in self._seen:
             self._tell(
                 Problem(
-                    "an alias (*name) is not read",
+                    "aliases (*name) are not supported",
                     fix="write the value itself",
                     place=self.at(*where),
                 )
@@ -109,7 +109,7 @@ class Source:
         if isinstance(node, yaml.SequenceNode):
             return [self._build(loader, item, (*where, i)) for i, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and node.style in ("|", ">"):
-            # a block's text begins on the next line
+            # the text of a block begins on the next line
             self.places[where] = (node.start_mark.line + 1 + self._first, 1 + self._indent(node))
         return self._scalar(_constructed(loader, node), where)
 
@@ -119,13 +119,13 @@ class Source:
             raise _Enough(MORE)
 
     def _scalar(self, value: Any, where: tuple[str | int, ...]) -> Any:
-        """A value, if JSON has it: a tag (!!timestamp, !!float .nan) can make what it has not."""
+        """Returns a value that JSON can represent: a tag (!!timestamp, !!float .nan) can create others."""
         whole = isinstance(value, int) and -(2**63) <= value < 2**64
         if whole or value is None or isinstance(value, str) or (isinstance(value, float) and math.isfinite(value)):  # fmt: skip
             return value
         self._tell(
             Problem(
-                "neither text, a number of 64 bit, true, false nor null",
+                "not a text, a 64-bit number, true, false or null",
                 fix="write text in 'quotes'",
                 place=self.at(*where),
             )
@@ -152,39 +152,41 @@ class Source:
             if not isinstance(key, str | int):
                 self._tell(
                     Problem(
-                        "a key must be text", fix="write a plain word, and no alias", place=here
+                        "a key must be text",
+                        fix="write a plain word instead of an alias",
+                        place=here,
                     )
                 )
                 continue
             if key in out:
                 named = repr(key) if self._words is None or key in self._words else "a name"
-                self._tell(Problem(f"{named} is written twice", fix="keep one of them", place=here))
+                self._tell(Problem(f"{named} is defined twice", fix="keep one of them", place=here))
             self.places[*where, key] = (mark.line + self._first, mark.column + 1)
             out[key] = self._build(loader, value_node, (*where, key))
         return out
 
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""In C where there is one: three hundred rules in half a second, not two."""
+"""Uses libyaml if available: three hundred rules load in half a second instead of two."""
 
 
 class _Loader(_Base):  # type: ignore[misc]
-    """Safe, and of YAML 1.2: only true and false are booleans, only decimal numbers are numbers."""
+    """Safe, and YAML 1.2: only true and false are booleans, only decimal numbers are numbers."""
 
 
 _TEXT = "tag:yaml.org,2002:str"
 
 
 def _constructed(loader: _Loader, node: yaml.Node) -> Any:
-    """What a scalar stands for. Nearly all are text: for those the constructor's bookkeeping is saved."""
+    """Constructs a scalar. Nearly all are text, for which the constructor's bookkeeping is skipped."""
     return node.value if node.tag == _TEXT else loader.construct_object(node)
 
 
 def _bounded(text: str) -> None:
-    """Raises _Enough for more values than are read, before they are made into anything."""
+    """Raises _Enough if there are too many values, before they are constructed."""
     if (
         sum(map(text.count, "\n,:-?[{")) < MOST_VALUES
-    ):  # every value but the first has one before it
+    ):  # every value except the first is preceded by one of these
         return
     loader, count = _Loader(text), 0
     try:
@@ -217,11 +219,12 @@ _WRITTEN: dict[str, tuple[str, str, Callable[[str], Any]]] = {
     "float": (r"^-?(?:0|[1-9][0-9]*)\.[0-9]+$", "-0123456789", float),
     "null": (r"^(?:~|null|Null|NULL|)$", "~nN", lambda _: None),
 }
-"""How JSON's values are written, by their tags. YAML's own ways (a number by sixties, of two million digits) can take hours."""
+"""The notation of JSON's values by tag. YAML's other notations (sexagesimal numbers, numbers of two million digits)
+can take hours."""
 
 
 def _made(_: Any, node: yaml.Node) -> Any:
-    """What a scalar stands for; for what JSON has not, something that is no value."""
+    """Constructs a scalar; NO_VALUE if JSON cannot represent it."""
     pattern, _, make = _WRITTEN.get(node.tag.rpartition(":")[2], ("(?!)", "", None))
     text = node.value
     written = isinstance(node, yaml.ScalarNode) and len(text) <= LONGEST_NUMBER and re.search(pattern, text)  # fmt: skip
@@ -241,7 +244,7 @@ _Loader.yaml_multi_constructors = {}
 
 
 def _kind(error: Exception) -> str:
-    """What an error is about, without what it quotes."""
+    """Describes an error without quoting the file."""
     if isinstance(error, OSError):
         return str(error.strerror)
     return "not text in UTF-8, or too deep, or with characters or numbers that YAML does not allow"
@@ -250,29 +253,28 @@ def _kind(error: Exception) -> str:
 def files(
     paths: Iterable[Path], suffixes: Container[str], missing: Callable[[Path], None]
 ) -> list[Path]:
-    """The files of paths and folders that end so, each once; `missing` is told what is not there."""
-    out: dict[Path, Path] = {}  # a folder may be named twice, or lie in another
+    """Returns the files with these suffixes below the paths, each once; `missing` is called with each path that does
+    not exist."""
+    out: dict[Path, Path] = {}  # folders may be named twice, or contain each other
     for path in paths:
         if not path.exists():
             missing(path)
             continue
         found = (p for p in path.rglob("*") if p.suffix in suffixes and not p.is_dir())
-        inside = (
-            sorted(found) if path.is_dir() else [path]
-        )  # what is no file is told when it is read
+        inside = sorted(found) if path.is_dir() else [path]  # reading reports what is not a file
         out |= {one.resolve(): one for one in inside}
     return list(out.values())
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """`hint` as a remark in parentheses behind a text; empty where there is no hint."""
+    """Returns `hint` in parentheses, to be appended to a text; empty if there is no hint."""
     found = hint(word, known)
     return f" ({found})" if found else ""
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """`did you mean 'x'?`. Where nothing is spelled like it: the list of what is known, if that is short, or those of a
-    long one that share most words with it; else nothing."""
+    """Returns `did you mean 'x'?`. If no name is spelled similarly: the known names if they are few, otherwise those
+    that share most words with it; else nothing."""
     names = sorted(known)
     if close := closest(word, names):
         return f"did you mean {close!r}?"
@@ -283,14 +285,14 @@ def hint(word: str, known: Iterable[str]) -> str:
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:
-    """The name that is spelled most like a word; None where none is."""
+    """Returns the name with the most similar spelling; None if there is none."""
     folded = {name.casefold(): name for name in known}
     found = difflib.get_close_matches(word.casefold(), folded, 1, 0.6)
     return folded[found[0]] if found else None
 
 
 def _alike(word: str, names: Iterable[str]) -> list[str]:
-    """The names that share most words with one, the shortest first."""
+    """Returns the names that share most words with one, shortest first."""
     own = set(_WORDS.findall(word.casefold()))
     shared = {name: len(own & set(_WORDS.findall(name.casefold()))) for name in names}
     most = max(shared.values(), default=0)

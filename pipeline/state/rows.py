@@ -1,8 +1,8 @@
-"""How state is kept: rows of the changelog, each a prefix and msgpack.
+"""The storage format of state: rows of the changelog, each a prefix and msgpack.
 
-Row layout: due (8 bytes, big endian, head only used), snapshot offset (8), place in its micro-batch (4), control offset
-(8), version (1), change offset (8), place in its micro-batch (4), msgpack. Version 1 had no place for changes, version 2 no
-exceptions, version 3 no provider times and no scopes in heads."""
+Row layout: due (8 bytes, big endian, used in heads only), snapshot offset (8), place in its micro-batch (4), control
+offset (8), version (1), change offset (8), place in its micro-batch (4), msgpack. Version 1 had no place for changes,
+version 2 no exceptions, version 3 no provider times and no scopes in heads."""
 
 import struct
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ _REST = _PREFIX.size + _CHANGE.size
 
 
 class NewerState(Exception):
-    """A row was written by a newer version: this one must not touch it."""
+    """A row was written by a newer version, and this one must not modify it."""
 
 
 class Position(msgspec.Struct, array_like=True, frozen=True, order=True):
-    """The last records that were applied, offsets plus one: a redelivered one at or below is skipped."""
+    """The last records applied, as offsets plus one: a redelivered record at or below is skipped."""
 
     offset: int = 0
     place: int = 0
@@ -35,7 +35,7 @@ class BatchEnd(msgspec.Struct, array_like=True):
     """The end of a batch."""
 
     rows: int
-    """So many entries of the changelog, right before this one, are the batch."""
+    """The number of changelog entries right before this one that form the batch."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -45,13 +45,13 @@ SOURCES_KEY = b"w"
 EXCEPTIONS_KEY = b"x"
 RULES_KEY = b"r"
 ORIGINS_KEY = b"t"
-"""Which topics the partition was made from (driftline.pipeline.worker.origins)."""
+"""The topics from which the partition was built (driftline.pipeline.worker.origins)."""
 TOLD = b"g"
-"""Begins the keys of what is told of scopes, accounts and regions, and not yet followed."""
+"""Prefix of the keys of reports on scopes, accounts and regions that are not fully processed."""
 WHOLE_KEY = b"c"
-"""The last row of a batch: all of it is there."""
+"""The last row of a batch; the batch is complete."""
 FIRST_VERSION_WITH_BATCH_END = 3
-"""Since this version of a row batches end with one."""
+"""Since this version every batch has an end row."""
 
 
 def head_key(uid: str) -> bytes:
@@ -71,7 +71,7 @@ def session_key(uid: str) -> bytes:
 
 
 def encode(part: msgspec.Struct, due: int, position: Position) -> bytes:
-    """One row."""
+    """Encodes one row."""
     return (
         _PREFIX.pack(due, position.offset, position.place, position.control, STATE_VERSION)
         + _CHANGE.pack(position.change, position.change_place)
@@ -80,7 +80,7 @@ def encode(part: msgspec.Struct, due: int, position: Position) -> bytes:
 
 
 def prefix(row: bytes) -> tuple[int, Position]:
-    """Due time and position of a row. Raises NewerState."""
+    """Returns the due time and the position of a row. Raises NewerState."""
     version = row[_FIRST - 1]
     if version > STATE_VERSION:
         raise NewerState(
@@ -91,7 +91,7 @@ def prefix(row: bytes) -> tuple[int, Position]:
 
 
 def version(row: bytes) -> int | None:
-    """The version of the state that a row is of; None for what is no row."""
+    """Returns the state version of a row; None if it is not a row."""
     return row[_FIRST - 1] if len(row) >= _FIRST else None
 
 
@@ -102,29 +102,28 @@ def _position(row: bytes) -> Position:
 
 
 def content(row: bytes) -> memoryview:
-    """The msgpack of a row."""
+    """Returns the msgpack of a row."""
     return memoryview(row)[_FIRST if row[_FIRST - 1] == 1 else _REST :]
 
 
 def batch_end(count: int) -> bytes:
-    """The row that ends a batch of so many others."""
+    """Returns the end row of a batch with this many other rows."""
     return encode(BatchEnd(count), NEVER, Position())
 
 
 def batch_size(row: bytes) -> int:
-    """How many rows the batch has that this one ends."""
+    """Returns the number of rows in the batch that this row ends."""
     return _whole.decode(content(row)).rows
 
 
 def ends_with_mark(row: bytes | None) -> bool:
-    """Whether a row is of a version whose batches have an end. (A deletion does not say.)"""
+    """Returns whether a row is of a version whose batches have an end row. (A deletion has no version.)"""
     return row is not None and row[_FIRST - 1] >= FIRST_VERSION_WITH_BATCH_END
 
 
 def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
-    """Rows as they must be written. Of a batch that is cut short nothing may be known that says that something else was
-    done: bodies come before the heads that hold their position, those that are gone after them, and last what a partition
-    knows beside its states."""
+    """Orders the rows of a batch for writing, so that an incomplete batch never claims something that was not done:
+    bodies before the heads that hold their position, deleted bodies after them, and the partition's own rows last."""
 
     def rank(pair: tuple[bytes, bytes | None]) -> int:
         key, row = pair
@@ -138,7 +137,7 @@ def in_order(found: Mapping[bytes, bytes | None]) -> dict[bytes, bytes | None]:
 
 
 def furthest(old: bytes, new: bytes) -> bytes:
-    """Of two rows of one key the one furthest along. A worker that slept through the loss of its
-    partitions may have written late: the last row is not always the best. (No part of a position ever runs back, so
-    that their order as a whole is the order of the rows.)"""
+    """Returns the row with the higher position of two rows with the same key. A worker that was paused while it lost
+    its partitions may have written late, so the last row is not always the best. (No field of a position ever
+    decreases, so their lexicographic order is the order of the rows.)"""
     return old if _position(old) > _position(new) else new

@@ -91,7 +91,7 @@ def test_archives_one_after_another(step: int) -> None:
 
 def test_a_flood_of_empty_archives_is_left() -> None:
     """Of 128 MB of them each would be begun and ended: minutes for nothing."""
-    with pytest.raises(files.TooLarge, match="one after another"):
+    with pytest.raises(files.TooLarge, match="concatenated"):
         files.read_unpacked(io.BytesIO(gzip.compress(b"") * 300_000), 1000)
 
 

@@ -90,7 +90,7 @@ def own(folder: Path, **texts: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("text", "place", "told"), [
-    ("  one: First\n  one: Again\n", "6:3", "written twice"), ("  one: {text: First, from: {fsbb: [S3.1]}}\n", "5:35", "no framework 'fsbb' (did you mean 'fsbp'?)"),
+    ("  one: First\n  one: Again\n", "6:3", "defined twice"), ("  one: {text: First, from: {fsbb: [S3.1]}}\n", "5:35", "no framework 'fsbb' (did you mean 'fsbp'?)"),
     ("  one: {text: First, from: {fsbp: [S3.1, S3.55]}}\n", "5:42", "fsbp has no control 'S3.55' (did you mean 'S3.5'?)"),
     ("  one: {text: First, from: {own: [two]}}\n  two: {text: Second, from: {own: [one]}}\n", "5:", "in a circle: own one → own two → own one"),
     ("  one: {text: First, from: {own: [one]}}\n", "5:", "in a circle: own one → own one"), ("  one: {text: First, txt: x}\n", "5:27", "unknown field 'txt' (did you mean 'text'?)"),

@@ -177,9 +177,9 @@ def test_a_port_is_in_use(
 @pytest.mark.parametrize(
     ("folder", "why"),
     [
-        ("file", "a folder is expected there"),
-        ("file/below", "a folder is expected there"),
-        ("/proc/x", "is it written right?"),
+        ("file", "expected a folder"),
+        ("file/below", "expected a folder"),
+        ("/proc/x", "check the spelling"),
     ],
 )
 def test_a_state_folder_that_cannot_be(
@@ -379,8 +379,8 @@ def test_whatever_the_system_refuses_anywhere_is_told_as_that(
     [
         (Exception("IO error: No space left on device: While appending to file: x"), "free some space there"),
         (OSError(errno.ENOSPC, "No space left on device", "x"), "free some space there"),
-        (Exception("IO error: While fsync: Input/output error"), "look at its rights and its disk"),
-        (OSError(errno.EROFS, "Read-only file system"), "look at its rights and its disk"),
+        (Exception("IO error: While fsync: Input/output error"), "check its permissions and its disk"),
+        (OSError(errno.EROFS, "Read-only file system"), "check its permissions and its disk"),
         (ValueError("a fault of ours"), None), (ConnectionResetError("Kafka"), None),
     ],
 )  # fmt: skip

@@ -138,8 +138,8 @@ def test_what_can_be_no_new_rule(driftline: Command, tmp_path: Path, id: str, ty
 
 
 WRONG = {
-    "a field twice": (GOOD.replace("severity: high", "severity: high\nseverity: low"), "5:1", "'severity' is written twice"),
-    "an inner field twice": (GOOD.replace("{days: 90,", "{days: 90, days: 80,"), "", "'days' is written twice"),
+    "a field twice": (GOOD.replace("severity: high", "severity: high\nseverity: low"), "5:1", "'severity' is defined twice"),
+    "an inner field twice": (GOOD.replace("{days: 90,", "{days: 90, days: 80,"), "", "'days' is defined twice"),
     "an unknown field": (GOOD.replace("severity:", "severty:"), "4:1", "did you mean 'severity'?"),
     "an unknown inner field": (GOOD.replace("{name: off, set:", "{name: off, sett:"), "", "did you mean 'set'?"),
     "another severity": (GOOD.replace("severity: high", "severity: hihg"), "4:11", "severity"),

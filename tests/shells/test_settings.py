@@ -65,7 +65,7 @@ TOLD = """\
 driftline.yaml:2:21: unknown setting 'kafka.bootstrap_server' (did you mean 'bootstrap_servers'?)
 driftline.yaml:4:19: kafka.sasl_mechanism: must be 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512' or 'OAUTHBEARER' (did you mean 'SCRAM-SHA-256'?)
 driftline.yaml:5:16: kafka.replication: must be a whole number
-driftline.yaml:7:3: 'ca_file' is written twice (keep one of them)
+driftline.yaml:7:3: 'ca_file' is defined twice (keep one of them)
 driftline.yaml:7:12: kafka.ca_file: cannot be read: No such file or directory
 driftline.yaml:9:8: elasticsearch.url: needs scheme, host and port (write for example https://host.example:9200)
 driftline.yaml:10:13: elasticsearch.username: needs password or password_file (write one of them)
