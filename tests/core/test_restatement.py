@@ -107,7 +107,7 @@ def test_that_it_stands_is_told_to_those_to_whom_it_is_a_state() -> None:
     told: dict[str, list[str]] = {"standing": [], "finding": [], "drift": []}
 
     class Watching:
-        def standing(self, finding: dict[str, Any], body: Body) -> list[Any]:
+        def state_signals(self, finding: dict[str, Any], body: Body) -> list[Any]:
             assert finding["resource"] == body.resource
             told["standing"].append(finding["last_seen"])
             return []
