@@ -322,7 +322,9 @@ def kinds(folder: Path | None = None) -> dict[str, Kind]:
             if kind.type in out:
                 problems.append(
                     Problem(
-                        f"{kind.type} stands twice", fix="keep one row", place=source.at(number)
+                        f"{kind.type} is defined twice",
+                        fix="remove one of the rows",
+                        place=source.at(number),
                     )
                 )
             out[kind.type] = kind

@@ -59,7 +59,7 @@ def _unexpected(error: Exception) -> int:
         return EXIT_USAGE
     click.echo(
         f"internal error: {type(error).__name__}: {error}\n"
-        "This is a fault of Driftline. DRIFTLINE_DEBUG=1 shows where; please report it.",
+        "This is a bug in Driftline. Set DRIFTLINE_DEBUG=1 for a stack trace, and please report it.",
         err=True,
     )
     return EXIT_OWN_ERROR
@@ -79,7 +79,7 @@ def run() -> None:
         error.show()
         code = EXIT_USAGE
     except RestartWanted as error:
-        click.echo(f"restart wanted: {error}", err=True)
+        click.echo(f"restarting: {error}", err=True)
         code = EXIT_RESTART
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)

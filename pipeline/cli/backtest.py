@@ -129,8 +129,8 @@ def _detections(
     if not (found.rules or found.problems):
         named = ", ".join(map(str, rules))
         raise UserError(
-            "there is no Sigma rule in it",
-            fix="write another folder, or --builtin",
+            "contains no Sigma rules",
+            fix="name another folder, or add --builtin",
             place=f"--detections {named}",
         )
     looking = at_work(settings, found)
@@ -170,7 +170,7 @@ def _detections(
     else:
         _print(found, counts, days, alerts, still)
     if not (past.events or past.records):
-        click.echo("nothing was looked at: the files hold no record", err=True)
+        click.echo("nothing was evaluated: the files contain no records", err=True)
         return 3
     return 3 if problems else 0
 

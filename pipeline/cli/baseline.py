@@ -55,8 +55,8 @@ def approve(
     ]  # fmt: skip
     if not bodies:
         raise UserError(
-            "no such resource was read within a week",
-            fix="is it written as in a finding's resource.uid?",
+            "no such resource was read within the last week",
+            fix="write it as in a finding's resource.uid",
             place=f"{', '.join(patterns)}",
         )
     lacking = 0
@@ -233,10 +233,10 @@ def diff(uid: str, form: str) -> int:
         if b.uid == uid and b.revoked is None
     ]
     if not mine:
-        raise UserError("there is no baseline of it", fix="see: driftline baseline list", place=uid)
+        raise UserError("no such baseline", fix="see: driftline baseline list", place=uid)
     body = baseline_store.present(settings.kafka, lambda one: one == uid).get(uid)
     if body is None:
-        click.echo(f"{uid}: not read within a week, or gone", err=True)
+        click.echo(f"{uid}: not read within the last week, or deleted", err=True)
         return 3
     own = hints().get(body.resource["type"], NO_HINTS)
     rows = [

@@ -31,7 +31,7 @@ def check() -> None:
         raise UserError(*found.problems, *wrong)
     for hint in hints(found):
         click.echo(f"hint: {hint}", err=True)
-    click.echo(f"the settings are good; {number_of(count, 'rule')}")
+    click.echo(f"the settings are valid; {number_of(count, 'rule')}")
 
 
 def _rules(found: "Read[Settings]") -> tuple[int, list[Problem]]:
@@ -42,7 +42,7 @@ def _rules(found: "Read[Settings]") -> tuple[int, list[Problem]]:
     there = [path for path in rules.paths if path.exists()]
     wrong = [
         Problem(
-            "there is no such folder",
+            "no such folder",
             fix="correct it",
             place=_element(found, "rules", "paths", number),
         )

@@ -76,7 +76,7 @@ def show(id: str, form: str) -> None:
     with explained(settings.kafka):
         value = retry.value(settings.kafka, letter)
     if value is None:
-        raise UserError("retention has just taken it", fix="list again", place=letter.id)
+        raise UserError("deleted by retention", fix="list again", place=letter.id)
     text = value.decode(errors="backslashreplace")
     if form == "json":
         both = {"value": text, "value_base64": base64.b64encode(value).decode()}
@@ -113,7 +113,7 @@ def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
                 click.echo(f"{done.letter.id} {done.kind}{detail}")
     click.echo(", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "no dead letters")
     if kept:
-        click.echo("what stays can be let go: driftline deadletter drop ID...", err=True)
+        click.echo("drop the remaining letters with: driftline deadletter drop ID...", err=True)
     return EXIT_KEPT if kept else 0
 
 
@@ -137,10 +137,10 @@ def _wanted(
     settings: Settings, ids: tuple[str, ...], every: bool, filters: dict[str, str | None]
 ) -> "list[Letter]":
     if every == bool(ids):
-        raise UserError("which letters?", fix="write their ids, or --all; not both")
+        raise UserError("no letters selected", fix="give either ids or --all")
     if ids and any(filters.values()):
         raise UserError(
-            "--reason, --topic and --since go with --all", fix="leave them or the ids out"
+            "--reason, --topic and --since go with --all", fix="use either filters or ids"
         )
     letters = _standing(settings, **filters)
     return letters if every else _chosen(letters, ids)
@@ -182,7 +182,11 @@ def _chosen(letters: "Iterable[Letter]", ids: tuple[str, ...]) -> "list[Letter]"
             out[found[0]] = known[found[0]]
         elif found:
             problems.append(
-                Problem(f"{len(found)} letters begin so", fix="write more of the id", place=id)
+                Problem(
+                    f"{len(found)} letters begin with it",
+                    fix="write more characters of the id",
+                    place=id,
+                )
             )
         else:
             problems.append(

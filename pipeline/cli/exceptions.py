@@ -57,7 +57,7 @@ def check(paths: tuple[Path, ...]) -> int:
     )
     if found.records:
         return 0
-    click.echo("nothing was looked at: the files hold no exception", err=True)
+    click.echo("nothing was checked: the files contain no exceptions", err=True)
     return exit_codes.EXIT_UNREAD
 
 
@@ -121,8 +121,8 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
 
     if (lasting is None) == (given["until"] is None):
         raise UserError(
-            "until when?",
-            fix="write --until DAY, or --for DURATION; not both",
+            "no end given",
+            fix="use either --until DAY or --for DURATION",
             place="exceptions add",
         )
     settings = load_settings()
@@ -145,8 +145,8 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
     if not problems and found.records[0].until <= now:
         problems = [
             Problem(
-                "it is over",
-                fix="write a day that is still to come",
+                "it is in the past",
+                fix="use a future date",
                 place=f"--until {given['until']}",
             )
         ]
@@ -169,10 +169,7 @@ def expire(ids: tuple[str, ...]) -> None:
     known = exception_store.stored(settings.kafka)
     if unknown := [id for id in ids if id not in known]:
         raise UserError(
-            *(
-                Problem("there is no such exception", fix=hint(id, known), place=id)
-                for id in unknown
-            )
+            *(Problem("no such exception", fix=hint(id, known), place=id) for id in unknown)
         )
     over = [known[id].model_copy(update={"at": now, "ended": now}) for id in dict.fromkeys(ids)
             if known[id].in_force(now)]  # fmt: skip
@@ -180,7 +177,7 @@ def expire(ids: tuple[str, ...]) -> None:
     for record in over:
         click.echo(f"ended: {_line(record)}")
         if record.source == "file":
-            click.echo(f"  it stands in a file: take it out there, or `exceptions apply` begins it anew ({record.id})", err=True)  # fmt: skip
+            click.echo(f"  it is defined in a file: remove it there, or `exceptions apply` starts it again ({record.id})", err=True)  # fmt: skip
     if len(over) < len(set(ids)):
         click.echo(f"{len(set(ids)) - len(over)} had ended already", err=True)
 

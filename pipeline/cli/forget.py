@@ -37,12 +37,14 @@ def command(
 
     exclusive({"--dry-run": dry_run, "--yes": yes})
     if (account is None) == (uid is None) and not (account and uid):
-        raise UserError("what is to be forgotten?", fix="write --account ID, or --uid UID")
+        raise UserError("nothing selected", fix="use --account ID or --uid UID")
     given = {"--account": account, "--uid": uid, "--region": region, "--type": type_}
     if wrong := [name for name, value in given.items() if value is not None and not value.strip()]:
         raise UserError("is empty", fix="write it, or leave the option out", place=wrong[0])
     if wrong := [name for name, value in given.items() if name != "--uid" and "*" in (value or "")]:
-        raise UserError("holds a *", fix="write it out: there are no patterns here", place=wrong[0])
+        raise UserError(
+            "holds a *", fix="write it in full: patterns are not supported here", place=wrong[0]
+        )
     if uid and (region or type_):
         raise UserError("--region and --type go with --account: --uid names one resource")
     settings, wanted = load_settings(), forgetting.Wanted(account, uid, region, type_)
@@ -52,24 +54,25 @@ def command(
     if not gone:
         raise UserError(
             f"no finding names {uid}",
-            fix="is it written as in a finding's resource.uid? if it has no findings, add --account",
+            fix="write it as in a finding's resource.uid if it has no findings, add --account",
         )
     _show(found, form)
     if not found.resources:
-        click.echo("no finding is of it (is it written right? driftline coverage shows accounts, regions and types)", err=True)  # fmt: skip
+        click.echo("no findings match (driftline coverage shows accounts, regions and types)", err=True)  # fmt: skip
     if dry_run:
         return
     if not yes:
         if not sys.stdin.isatty():
             raise UserError(
-                "nothing was forgotten: nobody can be asked here", fix="add --yes, or --dry-run"
+                "nothing was forgotten: cannot ask for confirmation here",
+                fix="add --yes or --dry-run",
             )
         click.confirm("forget all this?", abort=True, err=True)
     with explained(settings.kafka):
         keys = read_compacted(settings.kafka, SWEEPS.name)
     swept = [key for key in keys if any(covers(one, _scope(key)) for one in gone)]
     forgetting.say(settings.kafka, gone, swept)
-    click.echo("told the stream; the findings end as `forgotten` within minutes, while the clock runs", err=True)  # fmt: skip
+    click.echo("sent to the stream; the findings end as `forgotten` within minutes, while the clock runs", err=True)  # fmt: skip
 
 
 def _scope(key: bytes) -> str:

@@ -24,7 +24,7 @@ def command() -> None:
     help="The call that lists the resources [default: told from the type].",
 )
 def new(type_: str, service: str | None, listing: str | None) -> None:
-    """Propose the row of a resource type, for example AWS::KinesisVideo::Stream.
+    """Propose the row of a resource type. For example AWS::KinesisVideo::Stream.
 
     Reads botocore's service model and writes into this checkout: the row with its calls, tags and events, the page in the console,
     and the operations that the row does not claim. Names are guessed from names: read and edit all of it."""

@@ -108,7 +108,7 @@ def aws(
         )
     if partition not in partitions():
         raise UserError(
-            "no such partition",
+            "unknown partition",
             fix=f"one of: {', '.join(partitions())}",
             place=f"--partition {partition}",
         )
@@ -116,7 +116,7 @@ def aws(
     if trusted is not None:
         if len(trusted) != 12 or not trusted.isdigit():
             raise UserError(
-                "no account id", fix="write its twelve digits", place=f"--trust {trusted}"
+                "not an account id", fix="expected twelve digits", place=f"--trust {trusted}"
             )
         policy = trust_policy(trusted, external_id or own.external_id, partition)
     elif accounts is not None:

@@ -26,9 +26,9 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
     first, last = moment("--from", since, now), moment("--to", until, now)
     in_order(first, last)
     if tape.exists() and not force:
-        raise UserError("is there already", fix="choose another name, or --force", place=tape)
+        raise UserError("already exists", fix="choose another name, or use --force", place=tape)
     if not tape.absolute().parent.is_dir():
-        raise UserError("there is no such folder", place=tape)
+        raise UserError("no such folder", place=tape)
     with Console(stderr=True).status("reading …") as status:
         count, bad = recording.record(
             settings.kafka,
@@ -39,6 +39,6 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
         )
     click.echo(
         f"{number_of(count, 'record')} in {tape}"
-        + (f"; {bad} were none, and are left out" if bad else "")
+        + (f"; {bad} were invalid and are left out" if bad else "")
     )
     return 3 if bad else 0

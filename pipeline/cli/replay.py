@@ -72,7 +72,7 @@ def command(
         fold.take(found, ticks=found.ticks)
     code = _told(fold, fold.end(last), problems, form, fail_on)
     if not looked:
-        click.echo("nothing was looked at: the files hold no record", err=True)
+        click.echo("nothing was evaluated: the files contain no records", err=True)
     return code if looked else exit_codes.EXIT_UNREAD
 
 

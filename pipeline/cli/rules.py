@@ -66,7 +66,7 @@ def list_(
 ) -> None:
     """List the rules, or a framework's controls."""
     if controls and not framework:
-        raise UserError("of which framework?", fix="add --framework ID", place="--controls")
+        raise UserError("requires a framework", fix="add --framework ID", place="--controls")
     whole = _rulebook(paths)
     chosen = whole.only((), [type_] if type_ else [], framework or "")
     if controls and framework:
@@ -213,18 +213,18 @@ def new(id: str, type_: str, folder: Path) -> None:
 
     if not re.fullmatch(ID, id):
         raise UserError(
-            "no rule's id",
-            fix="write lower-case words joined by -: own-bucket-logging",
+            "not a rule id",
+            fix="expected lower-case words joined by -: own-bucket-logging",
             place=id,
         )
     if any(rule.id == id for rule in _rulebook(()).rules):
-        raise UserError("there is a rule of this id", fix="choose another", place=id)
+        raise UserError("a rule with this id exists", fix="choose another", place=id)
     shapes = builtin_shapes()
     if type_ not in shapes:
         raise UserError("no such type", fix=hint(type_, shapes), place=f"--type {type_}")
     path = folder / f"{id}.yaml"
     if path.exists():
-        raise UserError(f"{path} is there already", fix="choose another id")
+        raise UserError(f"{path} already exists", fix="choose another id")
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(TEMPLATE.format(id=id, type=type_, part=next(iter(shapes[type_]["parts"]))))
-    click.echo(f"{path}: fill it, then run: driftline rules test --rules {folder} {id}")
+    click.echo(f"{path}: edit it, then run: driftline rules test --rules {folder} {id}")

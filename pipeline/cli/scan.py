@@ -68,7 +68,7 @@ class Scan:
         self.types = sorted({rule.type for rule in self.rulebook.rules})
         self.left_out = {rule.type for rule in rulebook.rules} - set(self.types)
         if not self.types:
-            raise UserError("there are no rules", fix="look at rules.builtin and rules.paths")
+            raise UserError("no rules", fix="check rules.builtin and rules.paths")
         self._given = given
         path: Path | None = given["output"]
         self._file = (

@@ -38,5 +38,5 @@ def check() -> int:
     for line in differences:
         click.echo(line)
     if not differences:
-        click.echo("every topic is as it should be")
+        click.echo("all topics are as expected")
     return 2 if differences else 0

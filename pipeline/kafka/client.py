@@ -35,9 +35,7 @@ CALLBACKS = {"error_cb": "error_cb"}
 """The settings whose names have no dots."""
 AWAY = 8.0
 """Seconds after which brokers that have not answered are told to be away."""
-STEP = (
-    "is it running, is the address right, and do kafka.security_protocol and the credentials fit?"
-)
+STEP = "check that it is running, that the address is right, and that kafka.security_protocol and the credentials match"
 DOCTOR = "driftline doctor"
 SILENT = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001 - their public names
 TRIED = re.compile(
@@ -152,15 +150,16 @@ def _refusal(kafka: Kafka, text: str) -> Problem:
     if kafka.sasl_mechanism == "OAUTHBEARER" and "SSL routines" not in text:
         look = "kafka.oauth: token_url, client_id, client_secret, scope and ca_file"
     elif "certificate verify failed" in text:
-        look = "kafka.ca_file; and do the brokers' certificates name the hosts of kafka.bootstrap_servers?"
+        look = "kafka.ca_file; and whether the brokers' certificates name the hosts in kafka.bootstrap_servers"
     elif " alert " in text:
-        look = "kafka.certificate_file and kafka.key_file: the brokers want a certificate that they trust"
+        look = "kafka.certificate_file and kafka.key_file: the brokers require a certificate that they trust"
     elif "SSL" in text and "SASL" not in text:
         look = "kafka.security_protocol and kafka.ca_file"
     else:
         look = "kafka.sasl_mechanism, kafka.sasl_username and kafka.sasl_password"
     return Problem(
-        f"Kafka at {kafka.bootstrap_servers} refuses us: {reason.strip()}", fix=f"look at {look}"
+        f"Kafka at {kafka.bootstrap_servers} rejected the connection: {reason.strip()}",
+        fix=f"look at {look}",
     )
 
 
@@ -170,7 +169,7 @@ def _silence(kafka: Kafka, told: list[KafkaError]) -> Problem:
     if why.code() in NOWHERE:
         step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics create, or is kafka.topic_prefix another?"
     elif why.code() in DENIED:
-        step = "this user has no right to it; driftline permissions kafka prints what is needed"
+        step = "this user is not authorized; driftline permissions kafka prints the ACLs needed"
     else:
         step, see = STEP, DOCTOR
     text = TRIED.sub("", why.str())

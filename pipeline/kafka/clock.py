@@ -66,10 +66,10 @@ def run(
         moment, theirs = now(), brokers_time(out, delivery)
         if theirs is not None:
             if moment - theirs > late:
-                log.warning("this machine's clock is ahead of the brokers'", extra={"seconds": round((moment - theirs).total_seconds())})  # fmt: skip
+                log.warning("this machine's clock is ahead of the brokers' clock", extra={"seconds": round((moment - theirs).total_seconds())})  # fmt: skip
             moment = min(moment, theirs)
             if newest is not None and newest > moment + AHEAD:
-                log.warning("a tick of a wrong clock is passed over", extra={"tick": rfc3339(newest)})  # fmt: skip
+                log.warning("tick of a wrong clock skipped", extra={"tick": rfc3339(newest)})  # fmt: skip
                 newest = None
         if told is None or moment > told + AGAIN:
             told = moment
@@ -84,9 +84,9 @@ def run(
             flush(out, delivery, TAIL)
         elif newest - watermark > AHEAD:
             raise UserError(
-                f"the newest tick is of {rfc3339(newest)}, this clock would say {rfc3339(watermark)}: "
-                "time never runs back",
-                fix="is this machine's clock right? If that tick is wrong, wait, or begin with empty "
+                f"the newest tick is of {rfc3339(newest)}, this clock would write {rfc3339(watermark)}: "
+                "time cannot go back",
+                fix="check this machine's clock. If the newest tick is wrong, wait, or start with empty "
                 "topics",
             )
         if once:

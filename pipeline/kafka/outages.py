@@ -23,4 +23,4 @@ class Away:
         if error.code() != KafkaError._ALL_BROKERS_DOWN or self._now() < self._told + EVERY:  # noqa: SLF001 - its public name
             return
         self._told = self._now()
-        self._log.warning("Kafka does not answer; trying again", extra={"brokers": self._where})
+        self._log.warning("Kafka is not reachable; retrying", extra={"brokers": self._where})

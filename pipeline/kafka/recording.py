@@ -37,8 +37,8 @@ def record(
         count = base.execute("select count(*) from records").fetchone()[0]
         if not count:
             raise UserError(
-                "there is nothing to record",
-                fix="is anything in the topics, and are --from and --to right?",
+                "nothing to record",
+                fix="check that the topics hold records, and check --from and --to",
             )
         base.execute("create index by_time on records (at, topic, partition, place)")
         tape.write(path, _sorted(base))

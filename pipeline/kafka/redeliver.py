@@ -37,7 +37,7 @@ from driftline.pipeline.settings.blocks import Kafka
 AT_ONCE = 200
 """Letters between two acknowledgements; an origin has up to 4 MB."""
 PATIENCE = 60.0
-COMPACTED = "a newer record of its key has taken its place"
+COMPACTED = "a newer record with the same key has replaced it"
 RETRIED = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS)
 
 
@@ -65,7 +65,7 @@ def acknowledge(kafka: Kafka, letters: Iterable[Letter], outcome: Outcome) -> No
 
 
 def value(kafka: Kafka, letter: Letter) -> bytes | None:
-    """The first 64 kB that a letter keeps; None where retention has just taken it."""
+    """The first 64 kB that a letter keeps; None where deleted by retention."""
     origins = Origins(kafka)
     try:
         message = origins.read(Origin(DEADLETTER.name, *letter.slot, -1))
@@ -111,9 +111,9 @@ class Origins:
         slot = TopicPartition(origin.topic, origin.partition)
         low, high = self.ends(slot)
         if origin.offset < low:
-            return f"retention has passed it (the oldest offset is {low})"
+            return f"deleted by retention (the oldest offset is {low})"
         if origin.offset >= high:
-            return f"{origin.topic}[{origin.partition}] ends at {high}: the topic was made anew"
+            return f"{origin.topic}[{origin.partition}] ends at {high}: the topic was recreated"
         found = next(self.since(origin.topic, origin.partition, origin.offset), None)
         if found is None or found.offset() != origin.offset:
             return COMPACTED
@@ -145,7 +145,7 @@ class Sender:
             flush(self._producer, self._delivery, PATIENCE)
         except OSError as error:
             raise UserError(
-                error, fix="nothing is lost, the letters stay; try again", place="Kafka"
+                error, fix="nothing is lost and the letters stay listed; try again", place="Kafka"
             ) from None
 
     def acknowledge(self, letters: Iterable[Letter], outcome: Outcome) -> None:
@@ -162,11 +162,11 @@ def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes]
     """The origin's message and the element that is meant; or why not."""
     origin = letter.origin
     if origin is None or origin.offset < 0:
-        return Done(letter, "refused", "it does not say where it is from (the next sweep reads the resource again)")  # fmt: skip
+        return Done(letter, "refused", "its origin is unknown (the next sweep reads the resource again)")  # fmt: skip
     if origin.topic == RESTATEMENTS.name:
-        return Done(letter, "overtaken", "the finding is said again within 12 hours")
+        return Done(letter, "overtaken", "the finding is written again within 12 hours")
     if origin.topic not in [topic.name for topic in RETRIED]:
-        return Done(letter, "refused", f"{origin.topic} is no topic to send to again")
+        return Done(letter, "refused", f"{origin.topic} is not a topic that letters are sent to")
     try:
         message = read(origin)
     except KafkaException as error:
@@ -181,7 +181,7 @@ def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes]
     except (Malformed, IndexError):
         return Done(letter, "refused", f"its origin has no element {origin.place}")
     if hashlib.sha256(element).hexdigest() != letter.sha256:
-        return Done(letter, "refused", "its origin holds something else now: the topic was made anew")  # fmt: skip
+        return Done(letter, "refused", "its origin now holds another record: the topic was recreated")  # fmt: skip
     return message, element
 
 
@@ -206,7 +206,7 @@ def _findings(letters: Sequence[Letter], origins: Origins, out: Sender) -> Itera
 
         def look(origin: Origin, there: dict[int, Any] = there, end: int = end) -> Any:
             made_anew = (
-                f"{FINDINGS.name}[{origin.partition}] ends at {end}: the topic was made anew"
+                f"{FINDINGS.name}[{origin.partition}] ends at {end}: the topic was recreated"
             )
             return there.get(origin.offset, made_anew if origin.offset >= end else COMPACTED)
 
@@ -216,7 +216,7 @@ def _findings(letters: Sequence[Letter], origins: Origins, out: Sender) -> Itera
             if isinstance(found, Done):
                 yield found._replace(kind="overtaken") if found.detail is COMPACTED else found
             elif overtakes(newest[found[0].key()], found[0]):
-                yield Done(letter, "overtaken", "a newer revision stands")
+                yield Done(letter, "overtaken", "a newer revision exists")
             else:
                 sent[found[0].key()] = found[0]
                 yield Done(letter, "retried")

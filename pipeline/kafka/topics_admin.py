@@ -99,7 +99,7 @@ def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
         left, row = left | asked, 0
         if time.monotonic() > end:
             raise NotThere(
-                f"the topics are made, but the broker {told} does not know them yet",
+                f"the topics were created, but broker {told} does not know them yet",
                 fix="look at its log",
             )
 
@@ -197,7 +197,7 @@ def remember(folder: Path, found: Mapping[str, str]) -> None:
 
 
 def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[Problem]:
-    """Topics that were made anew since the state in a folder was made from them, and whose ids nobody has accepted; none
+    """Topics that were recreated since the state in a folder was made from them, and whose ids nobody has accepted; none
     where there is no state here."""
     try:
         known = orjson.loads((folder / MADE_FROM).read_bytes())
@@ -207,9 +207,9 @@ def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[P
     topics = [topic for own, topic in every.items() if own in known]
     return [
         Problem(
-            f"made anew since the state in {folder} was made from it (id {known[own]}, now {id}): "
+            f"recreated since the state in {folder} was built from it (id {known[own]}, now {id}): "
             "the worker there exits with 6",
-            fix=f"is kafka.bootstrap_servers right? if it is, {_accepted(own, id)}",
+            fix=f"check kafka.bootstrap_servers; if it is right, {_accepted(own, id)}",
             place=every[own].name,
         )
         for own, id in ids(kafka, topics).items()
@@ -220,7 +220,7 @@ def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[P
 def _accepted(own: str, id: str) -> str:
     """What to do with a topic that was made anew on purpose."""
     if own.endswith(CHANGELOG):
-        return "delete that folder, and run a full sweep"
+        return "delete that folder and run a full sweep"
     return f"set worker.accepted_topics: [{id}]"
 
 
@@ -289,13 +289,11 @@ def _differences(
     replication, config = wanted(topic, kafka, brokers)
     if len(found) != topic.partitions:
         cause = f"{number_of(len(found), 'partition')}, not {topic.partitions}"
-        step = "resources would live elsewhere: make the topic anew, and set another worker.app_id"
+        step = "resources would move to other partitions: recreate the topic and set another worker.app_id"
         out.append(Difference(topic, cause, step, partitions=True))
     copies = min((len(p.replicas) for p in found.values()), default=0)
     if copies < replication:
-        step = (
-            f"give each of its partitions {replication}: make a plan for kafka-reassign-partitions"
-        )
+        step = f"give each of its partitions {replication}: create a plan for kafka-reassign-partitions"
         out.append(
             Difference(topic, f"{number_of(copies, 'copy', 'copies')}, not {replication}", step)
         )

@@ -26,5 +26,5 @@ def standing(kafka: Kafka) -> set[str]:
         start = {0: max(low, high - TAIL)}
         return set(Box(read_all(kafka, DEADLETTER.name, start)).letters) if low < high else set()
     except (KafkaException, UserError, NotThere) as why:
-        log.warning("the dead letters cannot be read; some may be written twice", extra={"why": str(why)[:300]})  # fmt: skip
+        log.warning("cannot read the dead letters; some may be written twice", extra={"why": str(why)[:300]})  # fmt: skip
         return set()

@@ -94,4 +94,4 @@ def _shown(uids: Iterable[str]) -> list[str]:
 def needed(proposed: Rulebook, paths: Sequence[object]) -> None:
     """Raises UserError where there is nothing to try."""
     if not proposed.rules:
-        raise UserError("there is no rule in it", place=f"--rules {', '.join(map(str, paths))}")
+        raise UserError("contains no rules", place=f"--rules {', '.join(map(str, paths))}")

@@ -61,7 +61,7 @@ class _Job(threading.Thread):
             self.needs.join(self.seconds)
             if not self.needs.sound:
                 needed = self.needs.check.what
-                self.lines.append(Line(what, "unknown", f"not asked: needs {needed}", f"fix first: {needed}"))  # fmt: skip
+                self.lines.append(Line(what, "unknown", f"not checked: needs {needed}", f"fix {needed} first"))  # fmt: skip
                 return
         try:
             for line in self.check.ask():
@@ -168,4 +168,4 @@ def named(checks: Iterable[Check], settings_problems: Iterable[Problem]) -> Iter
     """What is told where the settings cannot be read: their mistakes, and that nothing else was asked."""
     yield from (failed("settings", problem) for problem in settings_problems)
     for check in checks:
-        yield Line(check.what, "unknown", "not asked: the settings cannot be read", "fix first: settings")  # fmt: skip
+        yield Line(check.what, "unknown", "not checked: the settings cannot be read", "fix the settings first")  # fmt: skip

@@ -139,9 +139,7 @@ class Rulebook:
         ]
         if framework and framework not in self.frameworks.catalogues:
             near = nearest(framework, self.frameworks.catalogues)
-            problems.append(
-                Problem(f"there is no such framework{near}", place=f"--framework {framework}")
-            )
+            problems.append(Problem(f"no such framework{near}", place=f"--framework {framework}"))
         if problems:
             raise UserError(*problems)
         kept = [
@@ -218,7 +216,7 @@ def load(
         if not folder.exists():
             problems.append(
                 Problem(
-                    "there is no such folder of rules",
+                    "no such folder",
                     fix="correct rules.paths or --rules",
                     place=folder,
                 )

@@ -18,7 +18,7 @@ def select_rules(
         or _disabled(chosen, ids, types)
     )
     if not problems and framework and not chosen.rules:
-        problems = [f"--framework {framework}: no rule says anything about its controls yet"]
+        problems = [f"--framework {framework}: no rule covers its controls yet"]
     if problems:
         raise UserError(*problems)
     return chosen

@@ -28,7 +28,7 @@ MOST_SECRET = 64_000
 def _seconds(value: object) -> object:
     found = durations.seconds(value) if isinstance(value, str) else value
     if found is None or isinstance(found, bool):
-        raise InvalidValue("is no duration", "write for example 30s, 10m or 6h")
+        raise InvalidValue("expected a duration", "for example 30s, 10m or 6h")
     return found
 
 
@@ -119,7 +119,7 @@ def _read(path: Path) -> tuple[str, str]:
     except OSError as error:
         return "", f"cannot be read: {error.strerror}"
     except ValueError:
-        return "", "holds no text"
+        return "", "contains no text"
     return text, "" if text else "is empty"
 
 
@@ -131,7 +131,7 @@ def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
         files.check_regular(path)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError:
-        yield Mistake((field,), "holds no certificates", fix="write the path of a PEM file")
+        yield Mistake((field,), "contains no certificates", fix="write the path of a PEM file")
     except (OSError, ValueError) as error:
         yield Mistake((field,), f"cannot be read: {getattr(error, 'strerror', None) or 'no path'}")
 
@@ -159,7 +159,7 @@ def own_certificate(
         yield Mistake(
             (where, *fields),
             "certificate and key cannot be used",
-            fix="are both PEM, do they belong together, is key_password the key's?",
+            fix="check that both are PEM, belong together, and that key_password is the key's",
         )
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no path"
@@ -177,7 +177,9 @@ def address(field: str, url: str, *, port: bool = False) -> Iterator[Mistake]:
         good, named, secret = False, None, False
     example = "https://host.example:9200" if port else "https://host.example/path"
     if secret:
-        yield Mistake((field,), "holds a user or password", fix="write them in their own settings")
+        yield Mistake(
+            (field,), "must not contain a user or password", fix="use the settings for them"
+        )
     elif not good or (port and named is None):
         what = "scheme, host and port" if port else "scheme and host"
         yield Mistake((field,), f"needs {what}", fix=f"write for example {example}")

@@ -26,7 +26,7 @@ def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[Pro
     def missing(path: Path) -> None:
         problems.append(
             Problem(
-                "there is no such file or folder of baselines",
+                "no such file or folder",
                 fix="correct the path",
                 place=path,
             )
@@ -46,7 +46,7 @@ def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[Pro
             problems.append(
                 Problem(
                     f"{uid} stands in {places[uid]} too",
-                    fix="keep one of them",
+                    fix="remove one of them",
                     place=source.at("uid"),
                 )
             )
@@ -84,8 +84,8 @@ def _wrong(source: Source) -> list[Problem]:
     else:
         out += [
             Problem(
-                f"{key!r} is no JSON Pointer",
-                fix="it begins with /",
+                f"{key!r} is not a JSON Pointer",
+                fix="it must begin with /",
                 place=source.at("expect", key),
             )
             for key in expect

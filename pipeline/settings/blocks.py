@@ -103,8 +103,8 @@ class Kafka(Block):
         if not all(BROKER.fullmatch(one.strip()) for one in self.bootstrap_servers.split(",")):
             yield Mistake(
                 ("bootstrap_servers",),
-                "is no list of host:port",
-                fix="write for example a:9092,b:9092",
+                "expected host:port[,host:port]",
+                fix="for example a:9092,b:9092",
             )
         yield from self._retention()
         yield from self._sasl()
@@ -116,7 +116,7 @@ class Kafka(Block):
             if getattr(self, name) is not None:
                 yield Mistake(
                     (name, "security_protocol"),
-                    "is of no use without TLS",
+                    "has no effect without TLS",
                     fix="write security_protocol: SSL or SASL_SSL",
                 )
 
@@ -126,14 +126,14 @@ class Kafka(Block):
             if name not in expire:
                 yield Mistake(
                     ("retention",),
-                    f"{name} is not a topic that expires",
+                    f"{name} is not a topic with a retention time",
                     fix=hint(name.removeprefix(self.topic_prefix), expire),
                 )
             elif seconds < SHORTEST_RETENTION:
                 yield Mistake(
                     ("retention",),
                     f"{name}: less than 1h",
-                    fix="write 1h or more: a consumer that restarts must find its records",
+                    fix="use 1h or more: a consumer that restarts must still find its records",
                 )
 
     def _sasl(self) -> Iterator[Mistake]:
@@ -226,7 +226,7 @@ class Aws(Block):
             yield Mistake(
                 ("interval",),
                 "more than 12h",
-                fix="findings must be confirmed within 24 h: write 12h or less",
+                fix="findings must be confirmed within 24 h: use 12h or less",
             )
 
 

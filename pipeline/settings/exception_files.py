@@ -61,7 +61,7 @@ class Checker:
         def missing(path: Path) -> None:
             found.problems.append(
                 Problem(
-                    "there is no such file or folder of exceptions",
+                    "no such file or folder",
                     fix="correct exceptions.paths or the path",
                     place=path,
                 )
@@ -85,8 +85,8 @@ class Checker:
                 if record.id in places:
                     found.problems.append(
                         Problem(
-                            f"the same exception stands at {places[record.id]}",
-                            fix="keep one of them, or give another id or scope",
+                            f"the same exception is defined at {places[record.id]}",
+                            fix="remove one of them, or change its id or scope",
                             place=at("id"),
                         )
                     )
@@ -126,7 +126,7 @@ class Checker:
             found.problems.append(
                 Problem(
                     f"until: more than {number_of(self.longest.days, 'day')} ahead",
-                    fix="exceptions end; write an earlier day, and look again then",
+                    fix="use an earlier date and review the exception then",
                     place=at("until"),
                 )
             )
@@ -156,7 +156,7 @@ class Checker:
             elif len(value) > LONGEST_TEXT:
                 yield Problem(
                     f"{name}: more than {LONGEST_TEXT} characters",
-                    fix="shorten it; link to the rest",
+                    fix="shorten it, and link to details",
                     place=at(name),
                 )
         for name in ("reason", "owner", "approver", "until"):
@@ -164,8 +164,8 @@ class Checker:
                 yield Problem(f"{name} is missing", place=at())
         if ("rule" in data) == ("control" in data):
             yield Problem(
-                "either rule or control",
-                fix="write one of them; there is no exception from everything",
+                "needs either rule or control",
+                fix="set exactly one of them",
                 place=at("control"),
             )
         yield from _kinds(data, at)
@@ -183,7 +183,7 @@ class Checker:
             }
             if control not in controls:
                 yield Problem(
-                    f"no rule says anything about {control!r}",
+                    f"no rule covers {control!r}",
                     fix=hint(control, controls),
                     place=at("control"),
                 )
@@ -197,7 +197,7 @@ class Checker:
             )
         if wide(record):
             yield Problem(
-                f"{record.id} is too broad: every resource of every account",
+                f"{record.id} is too broad: it covers every resource in every account",
                 fix="name resources, an account or tags",
                 place=at("resource"),
             )
@@ -209,7 +209,7 @@ def _kinds(data: Mapping[Any, Any], at: At) -> Iterable[Problem]:
         isinstance(v, str) for pair in tags.items() for v in pair
     ):
         yield Problem(
-            "tags must be a mapping of texts", fix="write for example: {env: dev}", place=at("tags")
+            "tags must map names to text", fix="write for example: {env: dev}", place=at("tags")
         )
     if not isinstance(data.get("recreated", False), bool):
         yield Problem("recreated must be true or false", place=at("recreated"))
@@ -226,13 +226,13 @@ def _people(data: Mapping[str, Any], at: At) -> Iterable[Problem]:
     if len(data["reason"].strip()) < SHORTEST_REASON:
         yield Problem(
             "reason: too short",
-            fix="say why the risk is borne, and what stands against it",
+            fix="say why the risk is accepted and what limits it",
             place=at("reason"),
         )
     if data["owner"].strip().casefold() == data["approver"].strip().casefold():
         yield Problem(
-            "owner and approver are the same",
-            fix="somebody else must accept it",
+            "owner and approver are the same person",
+            fix="somebody else must approve it",
             place=at("approver"),
         )
 

@@ -33,7 +33,7 @@ class Known(Block):
         if self.file is not None and (self.id or self.names):
             yield Mistake(
                 ("file", "id", "names"),
-                "stands beside id or names",
+                "cannot be combined with id or names",
                 fix="write either file, or id and names",
             )
         for field, name in (("id", self.id), *(("names", name) for name in self.names)):
@@ -47,13 +47,11 @@ def wrong(name: str) -> Problem | None:
         return Problem("is empty", "write the name, or leave it out")
     if CHOSEN.match(name):
         return Problem(
-            "is a session's name, which whoever takes the role chooses",
-            "write the role's ARN, if only this person takes it",
+            "is a session name, which is chosen by the caller who assumes the role",
+            "use the role's ARN if only this person assumes it",
         )
     if "*" in name:
-        return Problem(
-            "holds a *", "names are written out: a pattern would make several people one"
-        )
+        return Problem("holds a *", "write each name: a pattern could match several people")
     return None
 
 
@@ -80,7 +78,7 @@ def names_of(
                 problems.append(
                     Problem(
                         f"{name!r} is a name of {id!r} too, at {other}",
-                        fix="a name is one person's",
+                        fix="a name belongs to one person",
                         place=at,
                     )
                 )
@@ -109,7 +107,9 @@ def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[Mapped
         return
     if not isinstance(source.data, list):
         problems.append(
-            Problem("is no list of people", fix="write - {id: …, names: […]}", place=source.at())
+            Problem(
+                "expected a list of people", fix="write - {id: …, names: […]}", place=source.at()
+            )
         )
         return
     before = len(problems)
@@ -125,13 +125,13 @@ def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[Mapped
 
 def _mistakes(one: Any) -> Iterator[tuple[tuple[str | int, ...], Problem]]:
     if not isinstance(one, Mapping):
-        yield (), Problem("is no person", "write {id: …, names: […]}")
+        yield (), Problem("expected a person", "write {id: …, names: […]}")
         return
     for name in one:
         if name not in FIELDS:
             yield (str(name),), Problem(f"unknown field {name!r}", hint(str(name), FIELDS))
     if not isinstance(one.get("id"), str):
-        yield ("id",), Problem("must be text, and may not be missing", place="id")
+        yield ("id",), Problem("is required and must be text", place="id")
     elif why := wrong(one["id"]):
         yield ("id",), why.at("id")
     names = one.get("names", [])

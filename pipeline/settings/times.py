@@ -13,9 +13,7 @@ _seconds: TypeAdapter[float] = TypeAdapter(Seconds)
 def in_order(first: datetime | None, last: datetime | None) -> None:
     """Raises UserError where nothing can lie between --from and --to."""
     if first and last and first >= last:
-        raise UserError(
-            "--from and --to: there is nothing between them", fix="write the earlier one first"
-        )
+        raise UserError("--from must be before --to", fix="swap them")
 
 
 def moment(option: str, text: str | None, now: datetime) -> datetime | None:
@@ -29,7 +27,7 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
         return now - timedelta(seconds=_seconds.validate_python(text))
     except (ValueError, OverflowError, ValidationError):
         raise UserError(
-            "neither a duration nor a time",
+            "expected a duration or a time",
             fix="write for example 2h, or 2026-01-31T08:00:00Z",
             place=f"{option} {text}",
         ) from None
@@ -42,10 +40,12 @@ def ahead(option: str, text: str, now: datetime) -> datetime:
         found = now + timedelta(seconds=seconds)
     except (ValueError, OverflowError, ValidationError):
         raise UserError(
-            "no duration", fix="write for example 12h, or 30d", place=f"{option} {text}"
+            "expected a duration", fix="write for example 12h, or 30d", place=f"{option} {text}"
         ) from None
     if seconds <= 0:
         raise UserError(
-            "is over at once", fix="write for example 12h, or 30d", place=f"{option} {text}"
+            "must be longer than zero",
+            fix="write for example 12h, or 30d",
+            place=f"{option} {text}",
         )
     return found

@@ -27,8 +27,8 @@ def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -
     for known in mine:
         if lineage and known.lineage and lineage != known.lineage:
             raise UserError(
-                "the state is of another lineage than the one before",
-                fix="is it the right workspace? else --force",
+                "the state has another lineage than the previous one",
+                fix="check the workspace, or use --force",
                 place="--plan",
             )
         if serial is not None and known.serial is not None and serial < known.serial:

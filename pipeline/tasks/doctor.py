@@ -31,8 +31,8 @@ from driftline.sinks.module import Examined
 if TYPE_CHECKING:
     from driftline.pipeline.detections.rule import Detection
 
-BROKERS = "is Kafka running, and does kafka.bootstrap_servers name it?"
-AWS = "is AWS reachable from here, and is AWS_ENDPOINT_URL (if set) right?"
+BROKERS = "check that Kafka is running and that kafka.bootstrap_servers names it"
+AWS = "check that AWS is reachable from here, and AWS_ENDPOINT_URL if set"
 
 
 def areas() -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _settings(settings: Settings) -> Iterator[Line]:
     key = settings.redaction.key
     step = "openssl rand -hex 32 > redaction.key, and set redaction.key_file or DRIFTLINE_REDACTION__KEY"
     if key is None:
-        yield Line("redaction key", "fail", "missing: collectors refuse to start", step)
+        yield Line("redaction key", "fail", "missing: collectors do not start without it", step)
     elif len(key.get_secret_value()) < 16:
         yield Line("redaction key", "fail", "shorter than 16 characters", step)
     else:
@@ -150,7 +150,7 @@ def _detections(settings: Settings) -> Iterator[Line]:
         yield from _deaf(found.rules.values(), {queue.source for queue in own.queues})
         return
     deaf = sum(rule.logsource.get("product") != OWN for rule in found.rules.values())
-    yield Line(what, "warn" if deaf else "ok", f"{text}; {deaf} of them ask for change events, and no source is configured",
+    yield Line(what, "warn" if deaf else "ok", f"{text}; {deaf} of them need change events, and no source is configured",
                "deploy/aws/README.md, then aws.events.queues" if deaf else "")  # fmt: skip
 
 
@@ -193,20 +193,22 @@ def _state(home: Path, app_id: str) -> Iterator[Line]:
     if not folder.exists():
         nearest = next(path for path in folder.parents if path.exists())
         if os.access(nearest, os.W_OK | os.X_OK):
-            yield Line(what, "ok", f"{folder} is not there yet; a worker of this user makes it")
+            yield Line(what, "ok", f"{folder} does not exist yet; a worker of this user creates it")
         else:
-            yield Line(what, "warn", f"{folder} is not there, and this user may not make it",
+            yield Line(what, "warn", f"{folder} does not exist, and this user cannot create it",
                        f"for a worker here: install -d -m 0700 -o USER {shlex.quote(str(home))}")  # fmt: skip
         return
     paths = [folder, *folder.rglob("*")]
     open_ = [path for path in paths if path.lstat().st_mode & 0o077]
     if open_:
-        yield Line(what, "fail", f"others may enter or read {len(open_)} of {len(paths)} files, such as {open_[0]}",
+        yield Line(what, "fail", f"other users can read {len(open_)} of {len(paths)} files, such as {open_[0]}",
                    f"chmod -R go= {shlex.quote(str(folder))}")  # fmt: skip
     elif not os.access(folder, os.W_OK | os.X_OK):
-        yield Line(what, "warn", f"{folder} is another user's", "ask as the worker's user")
+        yield Line(
+            what, "warn", f"{folder} belongs to another user", "run doctor as the worker's user"
+        )
     else:
-        yield Line(what, "ok", f"{folder}, open to nobody else")
+        yield Line(what, "ok", f"{folder}, readable by nobody else")
 
 
 def _kafka(settings: Settings, seconds: float) -> Iterator[Line]:
@@ -232,7 +234,7 @@ def _topics(settings: Settings) -> Iterator[Line]:
         ):
             yield failed("topics", problem)
     if not found:
-        yield Line("topics", "ok", f"{len(every)} topics as they should be")
+        yield Line("topics", "ok", f"{len(every)} topics as expected")
     for broken in (True, False):
         for problem in topics_admin.told((x for x in found if x.broken == broken), len(every)):
             yield failed("topics", problem, "fail" if broken else "warn")
@@ -259,13 +261,15 @@ def _sweeps(settings: Settings) -> Iterator[Line]:
     found = rows(headers.values(), datetime.now(UTC))
     lacking = sum(not row.healthy for row in found)
     if not found:
-        yield Line("sweeps", "warn", "nothing was ever read", "run: driftline collect aws")
+        yield Line("sweeps", "warn", "no sweep yet", "run: driftline collect aws")
     elif lacking:
-        yield Line("sweeps", "warn", f"{lacking} of {len(found)} scopes not read whole, or not within a day",
+        yield Line("sweeps", "warn", f"{lacking} of {len(found)} scopes not read completely within the last day",
                    "see: driftline coverage --lacking")  # fmt: skip
     else:
         yield Line(
-            "sweeps", "ok", f"{number_of(len(found), 'scope')}, each read whole within a day"
+            "sweeps",
+            "ok",
+            f"{number_of(len(found), 'scope')}, each read completely within the last day",
         )
 
 

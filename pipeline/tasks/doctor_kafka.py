@@ -28,12 +28,12 @@ def clock(settings: Settings, seconds: float) -> Iterator[Line]:
     run = "run: driftline clock"
     found = _ticks(settings, seconds).get(SOURCE)
     if found is None:
-        yield Line("clock", "warn", "no tick was written lately, or ever", run)
+        yield Line("clock", "warn", "no recent tick", run)
         return
     age = found.age
     late = age > max(LATE, 4 * settings.clock.interval)
     text = f"the last tick was written {age:.0f} s ago"
-    told = f"{text}: what waits, is restated or becomes stale stands still" if late else text
+    told = f"{text}: waiting findings, restatements and staleness do not advance" if late else text
     yield Line("clock", "fail" if late else "ok", told, run if late else "")
 
 
@@ -80,19 +80,19 @@ def events(settings: Settings, seconds: float) -> Iterator[Line]:
     own, what = settings.aws.events, "change events"
     wanted = sorted({queue.source for queue in own.queues} | ({"lookup"} if own.lookup else set()))
     if not wanted:
-        yield Line(what, "ok", "no source is configured: only sweeps find what changed, and nobody is named for it",
-                   "to name them: deploy/aws/README.md, then aws.events.queues")  # fmt: skip
+        yield Line(what, "ok", "no source is configured: only sweeps find changes, without their actors",
+                   "to attribute changes: deploy/aws/README.md, then aws.events.queues")  # fmt: skip
         return
     ticks = _ticks(settings, seconds)
     for source in wanted:
         told = ticks.get(f"aws.{source}")
         if told is None or told.age > max(LATE, 4 * own.tell):
             last = "lately, or ever" if told is None else f"for {told.age:.0f} s"
-            yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause, then names nobody",
+            yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause and stays unattributed",
                        "run: driftline collect events")  # fmt: skip
         elif told.behind > BACKLOG:
             yield Line(what, "warn", f"{source}: {number_of(round(told.behind / 60), 'minute')} behind",
-                       "more of: driftline collect events (or raise aws.events.readers)")  # fmt: skip
+                       "start more of: driftline collect events (or raise aws.events.readers)")  # fmt: skip
         else:
             yield Line(what, "ok", f"{source}: everything until {number_of(round(told.behind / 60), 'minute')} ago has come")  # fmt: skip
 
@@ -115,7 +115,7 @@ def group(
         slot = max(behind, key=lambda one: behind[one], default=None)
         age = _age(settings, slot) if slot else 0.0
     if lost:
-        yield Line(what, "fail", f"retention has passed what it had not read, on {', '.join(lost[:3])}",
+        yield Line(what, "fail", f"retention deleted unread records on {', '.join(lost[:3])}",
                    "choose a longer retention, move the group to the oldest offset, then: driftline collect aws --once")  # fmt: skip
     state = f"{members} running, {about.state.name.lower().replace('_', ' ')}"
     if not members:
@@ -130,7 +130,7 @@ def group(
     else:
         late = age > LATE
         text = f"{number_of(waiting, 'record waits', 'records wait')}, the oldest looked at for {age:.0f} s ({state})"
-        step = f"look at its log and /metrics, or start more: driftline {program}" if late else ""
+        step = f"check its log and /metrics, or start more: driftline {program}" if late else ""
         yield Line(what, "warn" if late else "ok", text, step)
 
 

@@ -39,13 +39,13 @@ class ElasticsearchSettings(SinkSettings):
         if self.api_key and (self.username or self.password):
             yield Mistake(
                 ("api_key", "username", "password"),
-                "and username, password are two ways to say who we are",
+                "cannot be combined with username and password",
                 fix="write one of them",
             )
         if self.username and not self.password:
             yield Mistake(
                 ("username", "password", "password_file"),
-                "needs password or password_file",
+                "requires password or password_file",
                 fix="write one of them",
             )
         if self.password and not self.username:
@@ -53,7 +53,7 @@ class ElasticsearchSettings(SinkSettings):
             yield Mistake((place, "username"), "needs username", fix="write it")
         if self.ca_file and not any(url.startswith("https:") for url in self.urls):
             yield Mistake(
-                ("ca_file", "url"), "is of no use without TLS", fix="write https:// in url"
+                ("ca_file", "url"), "has no effect without TLS", fix="write https:// in url"
             )
         yield from authorities("ca_file", self.ca_file)
 

@@ -301,7 +301,7 @@ def test_a_type_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = (ROOT / "collectors/aws/kinds/s3.yaml").read_text()
     (tmp_path / "a.yaml").write_text(text)
     (tmp_path / "b.yaml").write_text(text)
-    with pytest.raises(UserError, match="stands twice"):
+    with pytest.raises(UserError, match="is defined twice"):
         kinds(tmp_path)
 
 

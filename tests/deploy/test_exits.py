@@ -43,7 +43,7 @@ def test_what_runs_on_asks_to_be_started_again(
     words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert code_of(monkeypatch, *words.split()) == exit_codes.EXIT_RESTART
-    assert "restart wanted: Kafka at 127.0.0.1:1" in capsys.readouterr().err
+    assert "restarting: Kafka at 127.0.0.1:1" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("without_kafka")

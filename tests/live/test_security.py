@@ -130,7 +130,7 @@ async def test_both_clients_are_refused_and_ours_says_what_to_look_at(
     with pytest.raises(UserError) as told:
         await asyncio.to_thread(topics_admin.check, kafka)
     assert not isinstance(told.value, NotThere)  # no other start mends that
-    assert " refuses us: " in str(told.value)
+    assert " rejected the connection: " in str(told.value)
     assert look in str(told.value)
     assert "wr0ng" not in str(told.value)
     with pytest.raises(KafkaError):

@@ -104,7 +104,7 @@ def test_mistakes(driftline: Command, here: Path) -> None:
     for words, problem in [
         (("--rules", "next"), "--rules with --tape"),
         (("--rules", "next", "--tape", folder, "--detections", "x"), "one pair or the other"),
-        (("--rules", "next", "--tape", folder), "there is no rule in it"),
+        (("--rules", "next", "--tape", folder), "contains no rules"),
     ]:
         said = driftline("backtest", *words)
         assert (said.code, problem in said.err) == (2, True), said.err

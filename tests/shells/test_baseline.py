@@ -109,7 +109,7 @@ def test_through_files(driftline: Command, store: Store, tmp_path: Path) -> None
     ("text", "problem"),
     [
         ("[]", "1:1: not a baseline"),
-        ('{"uid": "a", "by": "b", "reason": "c", "expect": {"key": 1}}', "no JSON Pointer"),
+        ('{"uid": "a", "by": "b", "reason": "c", "expect": {"key": 1}}', "not a JSON Pointer"),
         (
             '{"uid": "a", "by": "b", "reason": "c", "expected": {"/key": 1}}',
             "did you mean 'expect'",

@@ -44,7 +44,7 @@ def test_a_settings_file_that_is_not_there(driftline: Command, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("error", "code", "told"), [
-    (UserError("one", "two"), 2, "error: one\nerror: two\n"), (click.ClickException("no"), 2, "Error: no\n"), (RestartWanted("why"), 75, "restart wanted: why\n"),
+    (UserError("one", "two"), 2, "error: one\nerror: two\n"), (click.ClickException("no"), 2, "Error: no\n"), (RestartWanted("why"), 75, "restarting: why\n"),
     (KeyboardInterrupt(), 130, "interrupted\n"), (click.Abort(), 130, "interrupted\n"), (ValueError("ours"), 4, "internal error: ValueError: ours\n"),
 ])  # fmt: skip
 def test_how_it_ends(

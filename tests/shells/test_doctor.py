@@ -78,7 +78,7 @@ def test_what_needs_another_is_asked_only_where_that_is_sound(state: State, aske
     first = check("Kafka", Line("Kafka", state, "as it is"))
     *_, last = examine([first, check("topics", good("topics"), needs="Kafka")], 5)
     assert last == (good("topics") if asked else
-                    Line("topics", "unknown", "not asked: needs Kafka", "fix first: Kafka"))  # fmt: skip
+                    Line("topics", "unknown", "not checked: needs Kafka", "fix Kafka first"))  # fmt: skip
 
 
 def test_a_check_that_breaks_is_told_as_what_it_is() -> None:
@@ -178,7 +178,7 @@ def test_nothing_is_there_and_everything_says_so(
         "AWS credentials": "fail", "AWS accounts": "unknown", "AWS permissions": "unknown",
     }  # fmt: skip
     assert "127.0.0.1:1" in found["Kafka"]["detail"]
-    assert "fix first: Kafka" in found["topics"]["next"]
+    assert "fix Kafka first" in found["topics"]["next"]
     table = doctor("--only", "settings", "--only", "elasticsearch")
     assert table.code == 2
     assert "Kafka" not in table.out
@@ -251,11 +251,11 @@ def test_detections_that_cannot_fire_are_named_with_what_they_want() -> None:
 
 def test_what_several_checks_say_alike_is_one_line_for_people() -> None:
     denied = ("denied (No)", "allow them")
-    lines = [Line(f"check {n}", "unknown", "not asked", "fix first: Kafka") for n in range(6)]
+    lines = [Line(f"check {n}", "unknown", "not checked", "fix Kafka first") for n in range(6)]
     lines += [Line("alone", "ok", "fine"), Line("type 1", "fail", "a:List is denied", "allow it", denied),
               Line("type 2", "fail", "b:List is denied", "allow it too", denied)]  # fmt: skip
     assert folded(lines) == [
-        Line("check 0, check 1, check 2, check 3 and 2 more", "unknown", "not asked", "fix first: Kafka"),
+        Line("check 0, check 1, check 2, check 3 and 2 more", "unknown", "not checked", "fix Kafka first"),
         Line("alone", "ok", "fine"),
         Line("type 1, type 2", "fail", *denied),
     ]  # fmt: skip

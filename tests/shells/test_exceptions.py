@@ -82,18 +82,18 @@ def test_good_files(driftline: Command, here: Path) -> None:
     ("change", "place", "problem"),
     [
         (("rule: t-rotation", "rule: t-rotatoin"), "1:9", "did you mean 't-rotation'"),
-        (("  rule: t-patient\n", ""), "7:3", "either rule or control"),
-        (("rule: t-patient", "control: cis:1"), "8:12", "no rule says anything about 'cis:1'"),
+        (("  rule: t-patient\n", ""), "7:3", "needs either rule or control"),
+        (("rule: t-patient", "control: cis:1"), "8:12", "no rule covers 'cis:1'"),
         (("  reason: an old machine cannot rotate\n", ""), "1:3", "reason is missing"),
         (("an old machine cannot rotate", "why not"), "3:11", "too short"),
-        (("approver: carol", "approver: Bea"), "5:13", "owner and approver are the same"),
+        (("approver: carol", "approver: Bea"), "5:13", "owner and approver are the same person"),
         ((f"until: {LATER}", "until: 2019-13-01"), "6:10", "is no time"),
         ((f"until: {LATER}", "until: 2099-01-01"), "6:10", "more than 366 days ahead"),
         ((f"until: {LATER}\n-", "until: 5\n-"), "6:10", "must be text"),
         (("  account: 1", "  accounts: 1"), "9:3", "did you mean 'account'"),
-        (("tags: {env: dev}", "tags: dev"), "10:9", "tags must be"),
+        (("tags: {env: dev}", "tags: dev"), "10:9", "tags must map"),
         (("id: ours-2", "id: Ours 2"), "7:7", "3 to 80 of a-z"),
-        (("- id: ours-2\n  rule: t-patient\n  account: 111111111111\n  tags: {env: dev}", f"- rule: t-rotation\n  resource: {UID}"), "7:3", "the same exception stands at"),
+        (("- id: ours-2\n  rule: t-patient\n  account: 111111111111\n  tags: {env: dev}", f"- rule: t-rotation\n  resource: {UID}"), "7:3", "the same exception is defined at"),
         ((f"- rule: t-rotation\n  resource: {UID}", "- 5\n- rule: t-rotation"), "1:3", "an exception is a mapping"),
     ],
 )  # fmt: skip
@@ -127,7 +127,7 @@ def test_what_is_doubtful_is_a_warning(driftline: Command, here: Path) -> None:
     )
     said = driftline("exceptions", "check", "accepted")
     assert said.code == 0
-    assert "too broad: every resource of every account" in said.err
+    assert "too broad: it covers every resource in every account" in said.err
     assert "ours-2 ended on 2020-01-02 (delete it" in said.err
 
 
@@ -208,11 +208,14 @@ def test_add_list_and_expire(
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (("--until", "2020-01-01"), "--until 2020-01-01: it is over"),
+        (("--until", "2020-01-01"), "--until 2020-01-01: it is in the past"),
         (("--until", "tomorrow"), "--until: until: 'tomorrow' is no time"),
-        (("--until", LATER, "--control", "x:1"), "--control: either rule or control"),
+        (("--until", LATER, "--control", "x:1"), "--control: needs either rule or control"),
         (("--until", LATER, "--tag", "env"), "--tag env: no tag"),
-        (("--until", LATER, "--owner", "carol"), "--approver: owner and approver are the same"),
+        (
+            ("--until", LATER, "--owner", "carol"),
+            "--approver: owner and approver are the same person",
+        ),
     ],
 )
 def test_mistakes_on_the_command_line(
@@ -280,8 +283,8 @@ def test_without_a_stream(driftline: Command, here: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("", "until when?"), ("--until 2027-01-01 --for 3d", "not both"), ("--for soon", "--for soon: no duration"),
-        ("--for 0s", "--for 0s: is over at once"), ("--for 9999d", "days ahead"),
+        ("", "no end given"), ("--until 2027-01-01 --for 3d", "use either"), ("--for soon", "--for soon: expected a duration"),
+        ("--for 0s", "--for 0s: must be longer than zero"), ("--for 9999d", "days ahead"),
     ],
 )  # fmt: skip
 def test_an_end_is_a_day_or_so_long_from_now(driftline: Command, words: str, told: str) -> None:
@@ -295,4 +298,4 @@ def test_a_folder_without_exceptions_is_no_clean_check(driftline: Command, tmp_p
     (tmp_path / "none").mkdir()
     said = driftline("exceptions", "check", "none")
     assert said.code == 3
-    assert "nothing was looked at" in said.err
+    assert "nothing was checked" in said.err

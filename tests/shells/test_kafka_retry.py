@@ -220,4 +220,4 @@ def test_who_runs_on_says_now_and_then_that_brokers_are_away(caplog: pytest.LogC
         for at[0] in (100.0, 101.0, 159.0, 161.0, 162.0):
             away(KafkaError(KafkaError._TRANSPORT))
             away(KafkaError(KafkaError._ALL_BROKERS_DOWN))
-    assert [record.getMessage() for record in caplog.records] == ["Kafka does not answer; trying again"] * 2  # fmt: skip
+    assert [record.getMessage() for record in caplog.records] == ["Kafka is not reachable; retrying"] * 2  # fmt: skip

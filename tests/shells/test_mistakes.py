@@ -103,7 +103,7 @@ def told(said: Said, code: int) -> str:
     assert said.code == code, said.err
     lines = [line for line in said.err.splitlines() if not line.startswith(("{", "warning: "))]
     assert len(lines) == 1, said.err
-    assert lines[0].startswith("restart wanted: " if code == EXIT_RESTART else "error: ")
+    assert lines[0].startswith("restarting: " if code == EXIT_RESTART else "error: ")
     assert lines[0].endswith(")"), "with a next step"
     assert "internal error" not in said.err
     return lines[0]
@@ -113,7 +113,7 @@ def told(said: Said, code: int) -> str:
 def test_kafka_is_away(words: str, code: int, driftline: Command, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     credentials(monkeypatch)
     line = told(driftline(*words.split()), code)
-    assert "Kafka at 127.0.0.1:1: Connection refused (is it running" in line
+    assert "Kafka at 127.0.0.1:1: Connection refused (check that it is running" in line
 
 
 @pytest.mark.parametrize(("words", "code"), ASKING)

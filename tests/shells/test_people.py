@@ -62,7 +62,7 @@ def test_what_a_session_is_called_names_nobody() -> None:
         {"id": "arn:aws:iam::1:role/deploy", "type": "role", "person": {"id": session, "kind": "unknown"}},
     ):  # fmt: skip
         assert people.person(actor)["kind"] == "unknown"
-    assert "which whoever takes the role chooses" in problems(f"people: [{{id: a, names: ['{session}']}}]")[0]  # fmt: skip
+    assert "which is chosen by the caller who assumes the role" in problems(f"people: [{{id: a, names: ['{session}']}}]")[0]  # fmt: skip
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -96,9 +96,9 @@ def test_a_role_that_only_one_takes_may_be_named() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("people: [{id: ann, names: ['arn:aws:iam::*:user/ann']}]", "FILE:1:27: people.0.names: holds a * (names are written out"),
+        ("people: [{id: ann, names: ['arn:aws:iam::*:user/ann']}]", "FILE:1:27: people.0.names: holds a * (write each name"),
         ("people: [{names: [a]}]", "FILE:1:10: people.0.id: is missing (write id and names of one person, or file)"),
-        ("people: [{id: a, file: b}]", "people.0.file: stands beside id or names"),
+        ("people: [{id: a, file: b}]", "people.0.file: cannot be combined with id or names"),
         ("people: [{id: a, name: [b]}]", "unknown setting 'people.0.name' (did you mean"),
         ("people: {id: a}", "people: must be a list"),
     ],
@@ -128,8 +128,8 @@ def test_a_file_of_them(tmp_path: Path) -> None:
         "people.yaml:2:14: names.1: holds a *",
         "people.yaml:3:3: 'ann' is a name of 'ann' too, at driftline.yaml:2:5: people.0",
         "people.yaml:5:10: unknown field 'name' (did you mean 'names'?)",
-        "people.yaml:5:3: id: must be text, and may not be missing",
-        "people.yaml:6:3: is no person",
+        "people.yaml:5:3: id: is required and must be text",
+        "people.yaml:6:3: expected a person",
         "people.yaml:8:11: names.0: must be text",
         "driftline.yaml:5:5: people.2: there is no file gone.yaml",
     ):
@@ -157,5 +157,5 @@ def test_a_mistake_in_one_entry_hides_none_in_another(tmp_path: Path) -> None:
     (tmp_path / "driftline.yaml").write_text(text)
     said = driftline(tmp_path, "config", "check")[1]
     for part in ("people.0.id: is missing", "people.2.names: holds a *", "people.yaml:1:21: names.0: must be text", "people.4: 'dup' is a name of 'r' too",
-                 "people.3 (a name", "rules.paths.0: must be a path", "rules.paths.1: there is no such folder", "drift.expected.0: tools", "drift.expected.1.actors: must be a list"):  # fmt: skip
+                 "people.3 (a name", "rules.paths.0: must be a path", "rules.paths.1: no such folder", "drift.expected.0: tools", "drift.expected.1.actors: must be a list"):  # fmt: skip
         assert part in said

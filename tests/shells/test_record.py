@@ -39,7 +39,7 @@ def test_times(text: str | None, found: datetime | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "99999999999d", "-2h"])
 def test_no_times(text: str) -> None:
-    with pytest.raises(UserError, match=r"--from .*neither a duration nor a time"):
+    with pytest.raises(UserError, match=r"--from .*expected a duration or a time"):
         moment("--from", text, NOON)
 
 
@@ -47,10 +47,10 @@ def test_mistakes(driftline: Command, tmp_path: Path) -> None:
     there = tmp_path / "there.ndjson"
     there.write_text("precious")
     for words, problem in [
-        ((there,), "is there already"),
+        ((there,), "already exists"),
         ((tmp_path / "no" / "tape",), "no such folder"),
-        ((tmp_path / "new", "--from", "1h", "--to", "2h"), "nothing between them"),
-        ((tmp_path / "new", "--from", "soon"), "neither a duration nor a time"),
+        ((tmp_path / "new", "--from", "1h", "--to", "2h"), "must be before"),
+        ((tmp_path / "new", "--from", "soon"), "expected a duration or a time"),
     ]:
         said = driftline("record", *words)
         assert (said.code, problem in said.err) == (2, True), said.err

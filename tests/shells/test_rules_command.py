@@ -70,7 +70,7 @@ def test_a_framework_shows_its_controls_without_a_rule_too(driftline: Command) -
     assert table.endswith(f"63 controls, {63 - len(empty)} of them with rules\n")
     few = json.loads(driftline(*asked, "--controls", "--format", "json", "--type", "AWS::S3::Bucket").out)  # fmt: skip
     assert {rule for item in few for rule in item["rules"]} < {item["id"] for item in listed}
-    for wrong, told in (((), "of which framework?"), (("--framework", "cis-aws-6"), "did you mean 'cis-aws-6.0'")):  # fmt: skip
+    for wrong, told in (((), "requires a framework"), (("--framework", "cis-aws-6"), "did you mean 'cis-aws-6.0'")):  # fmt: skip
         said = driftline("rules", "list", "--controls", *wrong)
         assert (said.code, said.out, told in said.err) == (2, "", True)
 
@@ -100,7 +100,7 @@ controls:
     own(tmp_path)
     said = driftline("scan", "folder", ".", "--rules", "own", "--framework", "house-rules")
     assert (said.code, said.out) == (2, "")
-    assert "--framework house-rules: no rule says anything about its controls yet" in said.err
+    assert "--framework house-rules: no rule covers its controls yet" in said.err
     catalogue.write_text(text.replace("PR.DS-02", "PR.DS-2"))
     said = driftline(*asked)
     assert said.code == 2
@@ -160,7 +160,7 @@ WRONG = {
     "no truth": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: size('x')"), "10:7", "not true or false"),
     "the whole configuration": (GOOD.replace("must: resource.config.rotation.KeyRotationEnabled", "must: size(resource.config) > 0"), "10:7", "as a whole"),
     "no example that fails": (GOOD.replace("  failed: [{name: off, set: {config.rotation.KeyRotationEnabled: false}}]\n", ""), "", "examples.failed is missing"),
-    "a wait that is no duration": (GOOD.replace("params:", "for: soon\nparams:"), "", "for"),
+    "a wait that expected a duration": (GOOD.replace("params:", "for: soon\nparams:"), "", "for"),
     "a condition without its example": (GOOD.replace("params:", "when: resource.account != ''\nparams:"), "", "not_applicable"),
     "a control of no catalogue": (GOOD.replace("frameworks: {}", "frameworks: {fsbp: [KMS.1, KMS.55]}"), "15:28", "fsbp has no control 'KMS.55' (did you mean 'KMS.5'?)"),
     "no such framework": (GOOD.replace("frameworks: {}", "frameworks: {fsbb: [KMS.1]}"), "15:20", "no framework 'fsbb' (did you mean 'fsbp'?)"),

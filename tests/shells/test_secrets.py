@@ -103,7 +103,7 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     assert load_settings(env=both).redaction.key == SecretStr("said")
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"", "is empty"), (b" \n", "is empty"), (b"\xff\xfe", "holds no text")])  # fmt: skip
+@pytest.mark.parametrize(("content", "told"), [(b"", "is empty"), (b" \n", "is empty"), (b"\xff\xfe", "contains no text")])  # fmt: skip
 def test_a_secret_file_without_a_secret_is_refused(
     tmp_path: Path, content: bytes, told: str
 ) -> None:

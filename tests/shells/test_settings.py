@@ -68,14 +68,14 @@ driftline.yaml:5:16: kafka.replication: must be a whole number
 driftline.yaml:7:3: 'ca_file' is defined twice (keep one of them)
 driftline.yaml:7:12: kafka.ca_file: cannot be read: No such file or directory
 driftline.yaml:9:8: elasticsearch.url: needs scheme, host and port (write for example https://host.example:9200)
-driftline.yaml:10:13: elasticsearch.username: needs password or password_file (write one of them)
-driftline.yaml:12:13: aws.interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)
+driftline.yaml:10:13: elasticsearch.username: requires password or password_file (write one of them)
+driftline.yaml:12:13: aws.interval: more than 12h (findings must be confirmed within 24 h: use 12h or less)
 driftline.yaml:13:12: aws.regions: must be a list (write [one, two])
 driftline.yaml:14:27: worker.session_timeout: must be 6s or more
 driftline.yaml:14:37: worker.port: must be 65535 or less
-driftline.yaml:19:19: clock.interval: is no duration (write for example 30s, 10m or 6h)
+driftline.yaml:19:19: clock.interval: expected a duration (for example 30s, 10m or 6h)
 environment DRIFTLINE_KAFFKA__X: unknown setting 'kaffka' (did you mean 'kafka'?)
-driftline.yaml:16:11: rules.paths.0: there is no such folder (correct it)
+driftline.yaml:16:11: rules.paths.0: no such folder (correct it)
 driftline.yaml:18:7: rules.overrides.0: no rule 'aws-s3-bucket-tls-onli' (did you mean 'aws-s3-bucket-tls-only'?)
 """
 
@@ -89,7 +89,7 @@ def test_config_check_tells_every_mistake_at_once(tmp_path: Path) -> None:
 
 def test_good_settings_are_called_good(tmp_path: Path) -> None:
     code, said = driftline(tmp_path, "config", "check")
-    assert (code, said.startswith("the settings are good; ")) == (0, True)
+    assert (code, said.startswith("the settings are valid; ")) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -110,30 +110,30 @@ def test_good_settings_are_called_good(tmp_path: Path) -> None:
         ("kafka: {oauth: {client_id: me}}", {}, "FILE:1:16: kafka.oauth.token_url: is missing (write it)"),
         ("clock: {every: 5}", {}, "FILE:1:16: unknown setting in clock (known: interval, lateness)"),
         ("kafka: {bootstrap_servers: 'https://a:1'}", {},
-         "FILE:1:28: kafka.bootstrap_servers: is no list of host:port (write for example a:9092,b:9092)"),
+         "FILE:1:28: kafka.bootstrap_servers: expected host:port[,host:port] (for example a:9092,b:9092)"),
         ("kafka: {ca_file: /dev/null}", {},
-         "FILE:1:18: kafka.ca_file: is of no use without TLS (write security_protocol: SSL or SASL_SSL)"),
+         "FILE:1:18: kafka.ca_file: has no effect without TLS (write security_protocol: SSL or SASL_SSL)"),
         ("kafka: {security_protocol: SSL, ca_file: /etc/passwd}", {},
-         "FILE:1:42: kafka.ca_file: holds no certificates (write the path of a PEM file)"),
+         "FILE:1:42: kafka.ca_file: contains no certificates (write the path of a PEM file)"),
         ("kafka: {security_protocol: SSL, key_file: /etc/passwd}", {},
          "FILE:1:43: kafka.key_file: needs certificate_file (write the path of a PEM file)"),
         ("kafka: {security_protocol: SSL, certificate_file: /nope}", {},
          "FILE:1:51: kafka.certificate_file: cannot be read: No such file or directory"),
         ("kafka: {security_protocol: SSL, certificate_file: /etc/passwd, key_file: /etc/passwd}", {},
-         "FILE:1:74: kafka.key_file: certificate and key cannot be used (are both PEM, do they belong together, is"
-         " key_password the key's?)"),
+         "FILE:1:74: kafka.key_file: certificate and key cannot be used (check that both are PEM, belong together, and"
+         " that key_password is the key's)"),
         ("elasticsearch: {url: 'https://es.example'}", {},
          "FILE:1:22: elasticsearch.url: needs scheme, host and port (write for example https://host.example:9200)"),
         ("elasticsearch: {url: 'https://u:p@es.example:9200'}", {},
-         "FILE:1:22: elasticsearch.url: holds a user or password (write them in their own settings)"),
+         "FILE:1:22: elasticsearch.url: must not contain a user or password (use the settings for them)"),
         ("elasticsearch: {password: p}", {}, "FILE:1:27: elasticsearch.password: needs username (write it)"),
         ("elasticsearch: {api_key: k, username: u, password: p}", {},
-         "FILE:1:26: elasticsearch.api_key: and username, password are two ways to say who we are (write one of them)"),
-        ("aws: {interval: true}", {}, "FILE:1:17: aws.interval: is no duration (write for example 30s, 10m or 6h)"),
+         "FILE:1:26: elasticsearch.api_key: cannot be combined with username and password (write one of them)"),
+        ("aws: {interval: true}", {}, "FILE:1:17: aws.interval: expected a duration (for example 30s, 10m or 6h)"),
         ("aws: {interval: 0s}", {}, "FILE:1:17: aws.interval: must be more than 0s"),
-        ("aws: {interval: 12h1m}", {}, "FILE:1:17: aws.interval: is no duration (write for example 30s, 10m or 6h)"),
+        ("aws: {interval: 12h1m}", {}, "FILE:1:17: aws.interval: expected a duration (for example 30s, 10m or 6h)"),
         ("aws: {interval: 43201}", {},
-         "FILE:1:17: aws.interval: more than 12h (findings must be confirmed within 24 h: write 12h or less)"),
+         "FILE:1:17: aws.interval: more than 12h (findings must be confirmed within 24 h: use 12h or less)"),
         ("", {"AWS__INTERVAL": "1d"},
          "environment DRIFTLINE_AWS__INTERVAL: aws.interval: more than 12h (findings must be confirmed within 24 h:"
          " write 12h or less)"),

@@ -115,7 +115,7 @@ def test_retention_is_a_setting_of_topics_that_expire(tmp_path: Path) -> None:
     with pytest.raises(UserError) as told:
         load_settings(path, {})
     text = "\n".join(told.value.problems)
-    assert "findings is not a topic that expires" in text
+    assert "findings is not a topic with a retention time" in text
     assert "snapshots: less than 1h" in text
     assert "did you mean 'snapshots'" in text
 

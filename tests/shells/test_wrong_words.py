@@ -25,10 +25,10 @@ from tests.shells.command import Command
         ("permissions kafka --program nobody", "(one of: administrator, clock, collector, "),
         ("permissions aws --external-id x", "--external-id: goes with --trust"),
         ("permissions aws --trust 123456789012 --external-id=", "--external-id: is empty"),
-        ("permissions aws --trust=", "no account id"),
+        ("permissions aws --trust=", "not an account id"),
         ("upgrade", "write one of --check and --apply"),
         ("upgrade --check --apply", "write one of --check and --apply"),
-        ("backtest --detections empty --cloudtrail empty", "--detections empty: there is no Sigma rule in it"),
+        ("backtest --detections empty --cloudtrail empty", "--detections empty: contains no Sigma rules"),
         ("forget --account=", "--account: is empty"),
         ("forget --account 111111111111 --type=", "--type: is empty"),
         ("forget --account *", "--account: holds a *"),
@@ -124,7 +124,7 @@ def test_the_name_of_a_topic_is_told_in_words(setting: str, name: str, tmp_path:
         (KafkaError._UNKNOWN_PARTITION, "a topic of acme.* is missing; run: driftline topics create"),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, "driftline permissions kafka"),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, "driftline permissions kafka"),
-        (KafkaError.TOPIC_EXCEPTION, "is it running"),
+        (KafkaError.TOPIC_EXCEPTION, "check that it is running"),
     ],
 )  # fmt: skip
 def test_what_kafka_refuses_has_its_own_next_step(code: int, step: str) -> None:

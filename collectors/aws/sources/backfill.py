@@ -78,7 +78,7 @@ def place_of(where: str) -> tuple[str, str]:
     """Bucket and prefix of `s3://BUCKET/PREFIX`. Raises UserError."""
     bucket, _, prefix = where.removeprefix(SCHEME).partition("/")
     if not where.startswith(SCHEME) or not bucket:
-        raise UserError("no place in S3", fix="write for example s3://my-trail/AWSLogs/", place=f"--backfill {where}")  # fmt: skip
+        raise UserError("not a place in S3", fix="write for example s3://my-trail/AWSLogs/", place=f"--backfill {where}")  # fmt: skip
     return bucket, prefix
 
 

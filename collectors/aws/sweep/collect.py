@@ -92,7 +92,7 @@ def sweep(
     rows, stop = chosen(options.types), threading.Event()
     wrong = [a for a in options.accounts if a != "all" and not re.fullmatch(r"\d{12}", a)]
     problems = [
-        Problem("no account id", fix="write its twelve digits, or all", place=f"--accounts {a}")
+        Problem("not an account id", fix="expected twelve digits, or all", place=f"--accounts {a}")
         for a in wrong
     ]
     problems += [

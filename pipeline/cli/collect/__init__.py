@@ -189,7 +189,7 @@ def _shard(text: str) -> tuple[int, int]:
     index, _, count = text.partition("/")
     if not (index.isdigit() and count.isdigit() and int(index) < int(count)):
         raise UserError(
-            "is no shard", fix="write for example 0/4, 1/4, 2/4 and 3/4", place=f"--shard {text}"
+            "not a shard", fix="expected for example 0/4, 1/4, 2/4 and 3/4", place=f"--shard {text}"
         )
     return int(index), int(count)
 
