@@ -103,7 +103,7 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     if unproven:
         click.echo(f"{len(unproven)} have no examples: nothing proves them (write driftline: {{examples: {{base, fires, silent}}}})")  # fmt: skip
     if not mine:
-        click.echo("nothing was checked: no Sigma document found", err=True)
+        click.echo("nothing was evaluated: no Sigma document found", err=True)
     return 2 if bad or wrong else 0 if mine else 3
 
 

@@ -57,7 +57,7 @@ def check(paths: tuple[Path, ...]) -> int:
     )
     if found.records:
         return 0
-    click.echo("nothing was checked: the files contain no exceptions", err=True)
+    click.echo("nothing was evaluated: the files contain no exceptions", err=True)
     return exit_codes.EXIT_UNREAD
 
 

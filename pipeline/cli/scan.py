@@ -84,13 +84,13 @@ class Scan:
             self.sweeps.append(record)
 
     def end(self, more: dict[str, Any] | None = None, *, unread: bool = False, nothing: str) -> int:
-        """Writes the report; the exit code. `nothing`: why nothing was looked at, where nothing was."""
+        """Writes the report; the exit code. `nothing`: why nothing was evaluated, where nothing was."""
         given = self._given
         self.fold.open_pending()
         every = list(self.fold.documents())
         findings = [one for one in report.standing(every) if shows(self._severities, one)]
         if not every and not self.sweeps:
-            click.echo(f"nothing was looked at: {nothing}", err=True)
+            click.echo(f"nothing was evaluated: {nothing}", err=True)
             unread = True
         self.sweeps.sort(key=lambda sweep: sweep.scope.key)
         dead = report.letters(self.fold.dead)

@@ -298,4 +298,4 @@ def test_a_folder_without_exceptions_is_no_clean_check(driftline: Command, tmp_p
     (tmp_path / "none").mkdir()
     said = driftline("exceptions", "check", "none")
     assert said.code == 3
-    assert "nothing was checked" in said.err
+    assert "nothing was evaluated" in said.err

@@ -66,7 +66,7 @@ def test_an_account_without_findings_is_told_all_the_same(
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ((), "--account ID, or --uid UID"), (("--uid", "nowhere", "--yes"), "no finding names nowhere"),
+        ((), "--account ID or --uid UID"), (("--uid", "nowhere", "--yes"), "no finding names nowhere"),
         (("--uid", UID, "--type", "T"), "go with --account"), (("--account", "111111111111"), "add --yes"),
     ],
 )  # fmt: skip

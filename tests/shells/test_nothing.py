@@ -25,7 +25,7 @@ def test_a_file_without_a_resource_that_is_judged(text: str, driftline: Command,
     (tmp_path / "snapshot.json").write_text(text)
     said = driftline("scan", "folder", "snapshot.json")
     assert said.code == 3
-    assert "nothing was looked at" in said.err
+    assert "nothing was evaluated" in said.err
 
 
 KNOWN = UNKNOWN | {"resourceType": "AWS::EC2::Volume"}
@@ -71,7 +71,7 @@ def test_a_folder_without_a_record(command: str, text: str | None, driftline: Co
         command, "--cloudtrail", "logs", *(["--builtin"] if command == "backtest" else [])
     )
     assert said.code == 3
-    assert "nothing was looked at" in said.err
+    assert "nothing was evaluated" in said.err
 
 
 def test_no_account(driftline: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def test_good_settings_are_called_good(tmp_path: Path) -> None:
          "FILE:1:17: aws.interval: more than 12h (findings must be confirmed within 24 h: use 12h or less)"),
         ("", {"AWS__INTERVAL": "1d"},
          "environment DRIFTLINE_AWS__INTERVAL: aws.interval: more than 12h (findings must be confirmed within 24 h:"
-         " write 12h or less)"),
+         " use 12h or less)"),
         ("", {"KAFKA__SECURITY_PROTOCOL": "SASL_SSL"},
          "environment DRIFTLINE_KAFKA__SECURITY_PROTOCOL: kafka.security_protocol: SASL_SSL needs sasl_mechanism"
          " (write it: PLAIN, SCRAM-SHA-512, …)"),

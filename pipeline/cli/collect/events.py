@@ -120,7 +120,7 @@ def _backfill(
         err=True,
     )
     if not total.events:
-        click.echo(f"nothing was looked at: {where} has no event of that time", err=True)
+        click.echo(f"nothing was evaluated: {where} has no event of that time", err=True)
     return 3 if total.more or not total.events else 0
 
 
