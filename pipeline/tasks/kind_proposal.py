@@ -5,10 +5,7 @@ A proposal is to be read and edited: names are guessed from names. Pure, but for
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
-from importlib.resources import files
-from json import loads
 from typing import Any
 
 from driftline.collectors.aws.events.record import SOURCES, bare
@@ -17,6 +14,7 @@ from driftline.collectors.aws.shapes import service_model
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.tasks.kind_names import camel, iam_prefix, lists_of, pairs, plurals, snake
 
 READS = re.compile(
     r"^(Describe|Get|List|BatchGet|BatchDescribe|Search|Query|Scan|Lookup|Check|Test|Validate|Select|Head|Preview|Simulate|Estimate"
@@ -77,16 +75,6 @@ def _services() -> list[str]:
     return names
 
 
-@cache
-def _iam() -> dict[str, Any]:
-    """IAM's actions by prefix, where the development environment has them (cfn-lint, which moto brings)."""
-    try:
-        found: dict[str, Any] = loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())  # fmt: skip
-    except ModuleNotFoundError:
-        return {}
-    return found
-
-
 class _Row:
     """Builds the row of one proposal."""
 
@@ -100,8 +88,8 @@ class _Row:
     def row(self) -> dict[str, Any]:
         """In the order of the tables."""
         arn, name = self._arn(), self._name()
-        prefix = _prefix(self.made.service, self.listing)
-        uid = f"arn:{{partition}}:{prefix}:{{region}}:{{account}}:{_snake(self.thing).replace('_', '-')}/"
+        prefix = iam_prefix(self.made.service, self.listing)
+        uid = f"arn:{{partition}}:{prefix}:{{region}}:{{account}}:{snake(self.thing).replace('_', '-')}/"
         row: dict[str, Any] = {"type": self.made.type, "class": "data", "service": self.made.service}  # fmt: skip
         row["list"] = {"operation": self.listing, "items": self._item_path(), "part": self._part()}
         if params := {member: "account" if "account" in member.lower() else "''" for member in self._required(self.listing)}:  # fmt: skip
@@ -121,12 +109,12 @@ class _Row:
         return row
 
     def _listing(self, named: str | None) -> str:
-        model, several = self.model, _plurals(self.thing)
+        model, several = self.model, plurals(self.thing)
         if named:
             if named not in model.operation_names:
                 raise UserError(f"--list {named}: {self.made.service} has no such operation{nearest(named, model.operation_names)}")  # fmt: skip
             return named
-        lists = [name for name in model.operation_names if name.startswith(("List", "Describe")) and _listed(model, name)]  # fmt: skip
+        lists = [name for name in model.operation_names if name.startswith(("List", "Describe")) and lists_of(model, name)]  # fmt: skip
         found = [name for name in lists if re.sub(r"^(List|Describe)", "", name) in several]
         if not found:
             near = [name for name in lists if not self._required(name)]
@@ -135,17 +123,17 @@ class _Row:
         return first
 
     def _items(self) -> tuple[str, Any]:
-        lists = _listed(self.model, self.listing)
+        lists = lists_of(self.model, self.listing)
         if not lists:
             raise UserError(f"--list {self.listing}: no list in its answer")
-        several = {name.lower() for name in _plurals(self.thing)}
+        several = {name.lower() for name in plurals(self.thing)}
         return max(lists.items(), key=lambda one: (one[0].lower() in several, one[1].type_name == "structure"))  # fmt: skip
 
     def _item_path(self) -> str:
         return self.path if self.fields else f"{self.path}[].{{{self._name()}: @}}"
 
     def _part(self) -> str:
-        return _snake(self.thing)
+        return snake(self.thing)
 
     def _name(self) -> str:
         """The field that names it: the one that its own operations ask for, else by how it is called."""
@@ -208,14 +196,14 @@ class _Row:
             if filled is None or output is None or not output.members:
                 continue
             inner = [key for key, shape in output.members.items() if key.lower() != "responsemetadata"]  # fmt: skip
-            part = _snake(rest.replace(self.thing, "", 1)) or "described"
+            part = snake(rest.replace(self.thing, "", 1)) or "described"
             detail = {"part": part, "operation": operation, "value": inner[0] if len(inner) == 1 else "@", "params": filled}  # fmt: skip
             yield detail | self._action(operation)
 
     def _tags(self, arn: str | None) -> dict[str, Any]:
         own = self._field("Tags", "TagList", "TagSet")
         if own:
-            return {"item": _pairs(f"item.{own}", self.fields[own])}
+            return {"item": pairs(f"item.{own}", self.fields[own])}
         for operation in (f"ListTagsFor{self.thing}", "ListTagsForResource", "ListTags", "GetTags", "ListTagsOfResource"):  # fmt: skip
             if operation not in self.model.operation_names:
                 continue
@@ -223,7 +211,7 @@ class _Row:
             output = self.model.operation_model(operation).output_shape
             value = next((key for key in output.members if "tag" in key.lower() and "token" not in key.lower()), None)  # fmt: skip
             if filled and value:
-                return {"operation": operation, "value": _pairs(value, output.members[value]), "params": filled} | self._action(operation)  # fmt: skip
+                return {"operation": operation, "value": pairs(value, output.members[value]), "params": filled} | self._action(operation)  # fmt: skip
         return {}
 
     def _gone(self) -> list[str]:
@@ -238,7 +226,7 @@ class _Row:
         return sorted(name for name in own if MISSING.search(name))
 
     def _action(self, operation: str) -> dict[str, str]:
-        prefix = _prefix(self.made.service, operation)
+        prefix = iam_prefix(self.made.service, operation)
         expected = PREFIXES.get(self.made.service, self.made.service)
         return {} if prefix == expected else {"action": f"{prefix}:{operation}"}
 
@@ -292,49 +280,9 @@ class _Row:
             fits += [one for one in members if one.lower() in ("resourcearn", f"{self.thing.lower()}arn")]  # fmt: skip
         if fits:
             told = sorted(set(fits), key=lambda one: not one.lower().endswith("arn"))[:2]
-            return " || ".join(f"requestParameters.{_camel(one)}" for one in told)
+            return " || ".join(f"requestParameters.{camel(one)}" for one in told)
         output = self.model.operation_model(operation).output_shape
         for one in output.members if output else ():
             if one.lower() in (f"{self.thing.lower()}arn", f"{self.thing.lower()}id", "arn"):
-                return f"responseElements.{_camel(one)}"
+                return f"responseElements.{camel(one)}"
         return None
-
-
-def _listed(model: Model, operation: str) -> dict[str, Any]:
-    """The lists of an operation's answer: name to the shape of an element."""
-    output = model.operation_model(operation).output_shape
-    members = output.members.items() if output else ()
-    return {name: shape.member for name, shape in members if shape.type_name == "list"}
-
-
-def _pairs(path: str, shape: Any) -> str:
-    """A path of tags as a map or as [{Key, Value}]."""
-    if shape.type_name != "list" or shape.member.type_name != "structure":
-        return path
-    names = {name.lower(): name for name in shape.member.members}
-    key, value = names.get("key") or names.get("tagkey"), names.get("value") or names.get("tagvalue")  # fmt: skip
-    if (key, value) == ("Key", "Value") or not (key and value):
-        return path
-    return f"{path}[].{{Key: {key}, Value: {value}}}"
-
-
-def _prefix(service: str, operation: str) -> str:
-    """The prefix of an operation's IAM action."""
-    model, known = service_model(service), _iam()
-    for prefix in (PREFIXES.get(service, service), model.signing_name, model.endpoint_prefix):
-        if operation.lower() in known.get(prefix, {}).get("Actions", ()):
-            return str(prefix)
-    return str(PREFIXES.get(service, service if not known else model.signing_name))
-
-
-def _plurals(thing: str) -> set[str]:
-    return {thing, f"{thing}s", f"{thing}es", re.sub(r"y$", "ies", thing)}
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().strip("_")
-
-
-def _camel(name: str) -> str:
-    """A parameter as CloudTrail spells it."""
-    return name[:1].lower() + name[1:]
