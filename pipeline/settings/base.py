@@ -4,7 +4,7 @@ import re
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple, get_args
+from typing import Annotated, NamedTuple, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from driftline.pipeline.common import durations, files
@@ -99,6 +99,20 @@ class SinkSettings(Block):
     def secret_addresses(self) -> Iterator[tuple[str, str]]:
         """Field and URL of every address that secrets are sent to: `config check` warns where that is not encrypted."""
         yield from ()
+
+
+B = TypeVar("B", bound=Block)
+
+
+def renewed(block: B) -> B | None:
+    """A block with its secrets as their files hold them now; None where nothing has changed, or a file cannot be read."""
+    new: dict[str, SecretStr] = {}
+    for name in secrets_of(type(block)):
+        path, known = getattr(block, f"{name}_file", None), getattr(block, name)
+        text, problem = _read(path) if path is not None else ("", "none")
+        if not problem and (known is None or known.get_secret_value() != text):
+            new[name] = SecretStr(text)
+    return block.model_copy(update=new) if new else None
 
 
 def secrets_of(model: type[BaseModel]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS
+from driftline.pipeline.settings.base import renewed
 from driftline.sinks.base import Action, Busy, Limits, Op, Receipt
 from driftline.sinks.elasticsearch import alert_documents, drift, render, restate, topics
 from driftline.sinks.elasticsearch.missing import Missing
@@ -58,7 +59,7 @@ class ElasticsearchSink:
     def __init__(
         self, settings: ElasticsearchSettings, connection: AsyncElasticsearch | None = None, context: SinkContext | None = None,
     ) -> None:  # fmt: skip
-        self._namespace = settings.namespace
+        self._settings, self._namespace = settings, settings.namespace
         self._client = connection or client(settings)
         self._missing = Missing(context, self.render, self._written) if context else None
 
@@ -118,6 +119,7 @@ class ElasticsearchSink:
         try:
             answer = await self._client.mget(index=render.ALIAS, ids=[a.id for a in actions])
         except ApiError as error:
+            await self._refused(error)
             raise Busy(_told(error), _retry_after(error)) from None
         except TransportError as error:
             raise Busy(error.message[:300]) from None
@@ -150,12 +152,20 @@ class ElasticsearchSink:
                     half = len(bulk) // 2
                     return await self._bulk(bulk[:half]) + await self._bulk(bulk[half:])
                 return [Receipt("never", f"{error.status_code} {error.message}"[:400])]
+            await self._refused(error)
             raise Busy(_told(error), _retry_after(error)) from None
         except TransportError as error:
             raise Busy(error.message[:300]) from None  # its str() is only its kind
         if len(items) != len(bulk):
             raise Busy(f"the answer has {len(items)} items for {len(bulk)} actions")
         return [classify(item) for item in items]
+
+    async def _refused(self, error: ApiError) -> None:
+        """Credentials that were rotated are read again from their files."""
+        new = renewed(self._settings) if error.status_code == 401 else None
+        if new is not None:
+            old, self._client, self._settings = self._client, client(new), new
+            await old.close()
 
     async def close(self) -> None:
         if self._missing:

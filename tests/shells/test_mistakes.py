@@ -31,7 +31,7 @@ WORDS = {
     "exceptions add": f"--rule aws-s3-bucket-tls-only --resource x {REASON}", "exceptions apply": "empty", "exceptions expire": "x",
     "forget": "--uid x --dry-run", "record": "out.ndjson", "timeline": "x", "upgrade": "--check", "collect events": "--once",
     "findings list": "--store kafka", "findings show": "x --store kafka", "alerts list": "--store kafka", "alerts show": "x --store kafka",
-    "exceptions list": "", "exceptions send": "", "baseline list": "", "deadletter list": "", "topics check": "", "topics create": "",
+    "exceptions list": "", "exceptions send": "", "baseline list": "", "deadletter list": "", "route explain": "abcdefgh", "topics check": "", "topics create": "",
 }  # fmt: skip
 """Commands that ask Kafka once, with what they must be given."""
 RUN_ON = {
