@@ -1,4 +1,4 @@
-"""Policy as code: rules in YAML with CEL conditions, loaded, checked and asked."""
+"""Policy as code: rules in YAML with CEL conditions; loading, checking and selecting them."""
 
 import hashlib
 import json
@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 
 LANGUAGE = 7
-"""Raised when the same rule text may give another verdict: every resource is then judged anew."""
+"""Raised when the same rule text may give another verdict: every resource is then evaluated again."""
 
 
 class Override(BaseModel):
-    """A change to one rule: for all, or for some accounts or tags only. A later one wins."""
+    """A change to one rule, for all resources or for some accounts or tags only. Later overrides win."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,13 +35,13 @@ class Override(BaseModel):
     severity: Severity | None = None
     params: dict[str, int | str | bool | list[str]] = Field(default_factory=dict)
     accounts: list[str] = Field(default_factory=list)
-    """Only in these accounts; empty is all."""
+    """Only in these accounts; empty: all."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """Only on resources with all these tags; empty is all."""
+    """Only on resources with all of these tags; empty: all."""
 
     @property
     def limited(self) -> bool:
-        """Whether it is for some accounts or tags only."""
+        """Whether it applies to some accounts or tags only."""
         return bool(self.accounts or self.tags)
 
     def concerns(self, account: str, tags: Mapping[str, str]) -> bool:
@@ -51,7 +51,7 @@ class Override(BaseModel):
 
 
 class Rulebook:
-    """All rules, by type, with the overrides that people set."""
+    """All rules, by type, with the overrides of the user."""
 
     def __init__(
         self,
@@ -86,15 +86,15 @@ class Rulebook:
         return hashlib.sha256(text).digest()[:16]
 
     def type_hash(self, type: str) -> bytes:
-        """16 bytes that change when any rule, override or parameter for a type does."""
+        """Returns 16 bytes that change when any rule, override or parameter for a type does."""
         return self._hashes.get(type, b"\0" * 16)
 
     def uses_previous(self, type: str) -> bool:
-        """Whether a rule of the type looks at `previous` or `changes`."""
+        """Returns whether a rule of the type reads `previous` or `changes`."""
         return type in self._comparing
 
     def select(self, type: str, account: str, tags: Mapping[str, str]) -> RuleSet:
-        """The rules that hold for a resource, overrides applied; the same object for the same overrides."""
+        """Returns the rules for a resource with overrides applied; the same object for the same overrides."""
         concerned = tuple(n for n, o in self._overrides.get(type, ()) if o.concerns(account, tags))
         key = (type, concerned)
         if key not in self._sets:
@@ -106,11 +106,11 @@ class Rulebook:
         return self._sets[key]
 
     def of(self, resource: Mapping[str, Any]) -> RuleSet:
-        """The rules that hold for a resource as findings carry it."""
+        """Returns the rules for a resource as findings carry it."""
         return self.select(resource["type"], resource["account"], resource["tags"])
 
     def disabled(self, rule: Rule) -> bool:
-        """Whether overrides disable a rule on every resource."""
+        """Returns whether overrides disable a rule on every resource."""
         off = False
         for _, override in self._overrides.get(rule.type, ()):
             if override.rule == rule.id and (override.enabled or not override.limited):
@@ -118,14 +118,14 @@ class Rulebook:
         return off
 
     def severities(self, rule: Rule) -> set[str]:
-        """All that its findings may have: its own, and those that overrides give it."""
+        """Returns all severities of its findings: its own, and those set by overrides."""
         over = [o.severity for _, o in self._overrides.get(rule.type, ()) if o.rule == rule.id]
         return {rule.file.severity, *(severity for severity in over if severity)}
 
     def only(
         self, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""
     ) -> "Rulebook":
-        """A smaller rulebook. Raises UserError where nothing of that name is known."""
+        """Returns a smaller rulebook. Raises UserError if a name is unknown."""
         known = {rule.id for rule in self.rules}
         problems = [
             Problem("no such rule", fix=hint(i, known), place=f"--rule {i}")
@@ -167,13 +167,13 @@ def _bind(rule: Rule, overrides: Sequence[Override]) -> BoundRule | None:
 
 
 def builtin_folder() -> Path:
-    """Where the rules lie that come with Driftline."""
+    """Returns the folder of the built-in rules."""
     return Path(str(files("driftline.rules")))
 
 
 def rule_files(folder: Path) -> list[Path]:
-    """The rule files of a folder, or the one file."""
-    if not folder.is_dir():  # what is no file either is told when it is read
+    """Returns the rule files of a folder, or the one file."""
+    if not folder.is_dir():  # reading reports what is not a file
         return [folder]
     return sorted(
         path
@@ -183,11 +183,11 @@ def rule_files(folder: Path) -> list[Path]:
 
 
 _COMPILED: dict[Path, tuple[str, Rule]] = {}
-"""The rules of this process by their files, each with its text: loading again compiles what has changed."""
+"""The rules of this process by file, with their text: loading again compiles only what has changed."""
 
 
 def _compiled(path: Path) -> tuple[Rule | None, list[Problem]]:
-    """As `load_rule`, of a file that the built-in shapes and frameworks hold for."""
+    """Like `load_rule`, for files checked against the built-in shapes and frameworks."""
     try:
         text = read_text(path)
     except (OSError, ValueError):
@@ -207,11 +207,11 @@ def load(
     builtin: bool = True,
     shapes: Shapes | None = None,
 ) -> Rulebook:
-    """Every rule of the built-in folder and of `paths`. Raises UserError with every mistake of every file."""
+    """Loads every rule of the built-in folder and of `paths`. Raises UserError with every mistake of every file."""
     shapes = builtin_shapes() if shapes is None else shapes
     rules: dict[str, Rule] = {}
     frameworks, problems = load_frameworks(paths)
-    files: dict[Path, Path] = {}  # a folder may be named twice, or lie in another
+    files: dict[Path, Path] = {}  # folders may be named twice, or contain each other
     for folder in [*([builtin_folder()] if builtin else []), *paths]:
         if not folder.exists():
             problems.append(

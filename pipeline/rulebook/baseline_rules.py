@@ -1,4 +1,4 @@
-"""The rules that stand in no file: that a resource is as somebody approved it, or declared it. Of every type."""
+"""The rules without a file: a resource is as approved, or as declared. For every type."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _STEPS = {
 
 
 class StandingRule(BoundRule):
-    """One of them. It asks nothing of a document: driftline.pipeline.assess.decisions.baselines judges."""
+    """A baseline rule. It does not evaluate a document; driftline.pipeline.assess.decisions.baselines does."""
 
     def __init__(self, kind: str, severity: str) -> None:
         self.kind, self.id, self.severity = kind, f"driftline-{kind}-baseline", severity

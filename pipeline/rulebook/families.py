@@ -1,4 +1,4 @@
-"""Families of rules: one name for one question over all clouds (rules/families.json)."""
+"""Rule families: one name for one question across all clouds (rules/families.json)."""
 
 import json
 from functools import cache
@@ -7,12 +7,12 @@ from importlib.resources import files
 from driftline.pipeline.common.yaml_source import nearest
 
 OWN = "own-"
-"""How a family begins that is not one of ours."""
+"""Prefix of user-defined families."""
 
 
 @cache
 def families() -> dict[str, str]:
-    """Every family's question, by its name."""
+    """Returns the question of every family, by name."""
     found: dict[str, str] = json.loads(
         (files("driftline.rules") / "families.json").read_text("utf-8")
     )
@@ -20,7 +20,7 @@ def families() -> dict[str, str]:
 
 
 def unknown_family(name: str) -> str | None:
-    """What is wrong with a family's name; None where nothing is. A rule of one's own may have none."""
+    """Returns what is wrong with a family's name; None if it is valid. User rules may have none."""
     if not name or name in families() or name.startswith(OWN):
         return None
     return (

@@ -1,4 +1,5 @@
-"""Catalogues of controls (`frameworks/*.yaml` in a folder of rules), and what follows from the controls that a rule names."""
+"""Catalogues of controls (`frameworks/*.yaml` in a rules folder), and what follows from the controls that a rule
+names."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -17,9 +18,9 @@ Key = tuple[str, str]
 
 
 class FrameworkControl(BaseModel):
-    """What it is about, in our own words, and which controls of other catalogues answer it.
+    """What it is about, in our own words, and the controls of other catalogues that cover it.
 
-    A rule that answers one of `from` answers this one too."""
+    A rule that covers one of `from` covers this control too."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -28,7 +29,7 @@ class FrameworkControl(BaseModel):
 
 
 class FrameworkFile(BaseModel):
-    """What stands in a catalogue's file. A control may be its text alone."""
+    """The content of a catalogue's file. A control may be only its text."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -46,12 +47,12 @@ class FrameworkFile(BaseModel):
 
 
 class Frameworks:
-    """All catalogues by id, and which control answers which."""
+    """All catalogues by id, and which control covers which."""
 
     def __init__(self, catalogues: Sequence[FrameworkFile] = ()) -> None:
         self.catalogues = {one.id: one for one in sorted(catalogues, key=lambda one: one.id)}
         self._answered: dict[Key, list[Key]] = {}
-        """Control to those that name it in `from`."""
+        """By control: the controls that name it in `from`."""
         self._place: dict[Key, int] = {}
         for one in self.catalogues.values():
             for id, control in one.controls.items():
@@ -60,7 +61,7 @@ class Frameworks:
                     self._answered.setdefault(source, []).append((one.id, id))
 
     def answered(self, named: Named) -> dict[str, list[str]]:
-        """The controls that a rule names, and all those that they answer."""
+        """Returns the controls that a rule names, and all that they cover."""
         found, open_ = set[Key](), list(keys(named))
         while open_:
             key = open_.pop()
@@ -73,7 +74,7 @@ class Frameworks:
         return out
 
     def unknown(self, named: Named) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Where `named` names what is in no catalogue, and what to write instead."""
+        """Yields the places where `named` uses unknown names, and what to write instead."""
         for framework, controls in named.items():
             catalogue = self.catalogues.get(framework)
             if catalogue is None:
@@ -88,7 +89,7 @@ class Frameworks:
                     yield (framework, number), f"{framework} has no control {id!r}{near}"
 
     def circle(self) -> list[Key]:
-        """Controls that answer one another in a circle; empty where there is none."""
+        """Returns controls that cover each other in a cycle; empty if there are none."""
         done = set[Key]()
         for start in self._place:
             way, steps = [start], [iter(self._answered.get(start, ()))]
@@ -106,14 +107,14 @@ class Frameworks:
 
 
 def keys(named: Named) -> Iterator[Key]:
-    """Each control with its framework."""
+    """Yields each control with its framework."""
     for framework, controls in named.items():
         for id in controls:
             yield framework, id
 
 
 def load_frameworks(folders: Sequence[Path] = ()) -> tuple[Frameworks, list[Problem]]:
-    """The catalogues that come with Driftline and those of `folders`, and every mistake in them with its place."""
+    """Loads the built-in catalogues and those of `folders`. Returns every mistake with its place."""
     paths = {path.resolve(): path for folder in folders for path in _files(folder)}
     built_in = {path.resolve() for path in _files(Path(str(files("driftline.rules"))))}
     own = [path for resolved, path in paths.items() if resolved not in built_in]
@@ -134,7 +135,7 @@ def _built_in() -> tuple[Frameworks, list[Problem]]:
 
 
 def built_in_frameworks() -> Frameworks:
-    """The catalogues that come with Driftline."""
+    """Returns the built-in catalogues."""
     return _built_in()[0]
 
 
@@ -193,7 +194,7 @@ def _read(
 
 
 def _told(source: Source, problem: Any) -> Problem:
-    """A pydantic error as place, what, what to write instead."""
+    """Describes a pydantic error: place, problem, what to write instead."""
     where = tuple(problem["loc"])
     if problem["type"] == "extra_forbidden":
         known = ["text", "from"] if where[0] == "controls" else list(FrameworkFile.model_fields)

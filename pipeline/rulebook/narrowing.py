@@ -1,4 +1,4 @@
-"""Which rules, and which of their findings, somebody asked for by severity, service and rule. Pure."""
+"""Selects rules and findings by severity, service and rule. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,13 +11,13 @@ from driftline.pipeline.rulebook import Rule, Rulebook
 
 
 def words(texts: str | Iterable[str] | None) -> list[str]:
-    """The words of comma-separated lists."""
+    """Returns the words of comma-separated lists."""
     texts = [texts] if isinstance(texts, str) else texts or []
     return [word.strip() for text in texts for word in text.split(",") if word.strip()]
 
 
 def severities(texts: Iterable[str]) -> list[str]:
-    """The severities of comma-separated lists. Raises UserError."""
+    """Returns the severities of comma-separated lists. Raises UserError."""
     found = [word.lower() for word in named("--severity", texts)]
     if wrong := [word for word in found if word not in SEVERITIES]:
         raise UserError(
@@ -29,22 +29,23 @@ def severities(texts: Iterable[str]) -> list[str]:
 
 
 def named(option: str, texts: Iterable[str]) -> list[str]:
-    """The words of an option's comma-separated lists. Raises UserError for a list of none: it would ask for everything."""
+    """Returns the words of an option's comma-separated lists. Raises UserError for an empty list, which would select
+    everything."""
     texts = list(texts)
     if not all(words(text) for text in texts):
         raise UserError(
-            "nothing is named", fix="write a name, or leave the option out", place=option
+            "the list is empty", fix="write a name, or leave the option out", place=option
         )
     return words(texts)
 
 
 def service(name: str) -> str:
-    """A service's name without case, blanks and hyphens: `Route 53` and `route53` are one."""
+    """Normalizes a service's name (case, blanks, hyphens): `Route 53` and `route53` are equal."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def services_of(id: str, type: str, section: str) -> set[str]:
-    """The names that the service of a rule goes by: its section's, its type's, and that in its id (aws-acm-…)."""
+    """Returns the names of a rule's service: its section's, its type's, and the one in its id (aws-acm-…)."""
     parts, words = type.split("::"), id.split("-")
     own = parts[1] if len(parts) > 1 else parts[0].split(".")[0]
     return {service(name) for name in (section, own, words[1] if len(words) > 1 else section)}
@@ -53,8 +54,8 @@ def services_of(id: str, type: str, section: str) -> set[str]:
 def narrow(
     rulebook: Rulebook, severity: Sequence[str], services: Sequence[str], excluded: Sequence[str]
 ) -> Rulebook:
-    """The rules that may give what was asked for: an override may give a rule another severity, so findings are looked at
-    again (`shows`). Raises UserError for services and rules that are not known."""
+    """Returns the rules that may give what was asked for. An override may give a rule another severity, so findings
+    are checked again (`shows`). Raises UserError for unknown services and rules."""
     if not (severity or services or excluded):
         return rulebook
     known = {rule.id: rule for rule in rulebook.rules}
@@ -88,7 +89,7 @@ def narrow(
 
 
 def shows(severity: Sequence[str], finding: Mapping[str, Any]) -> bool:
-    """Whether a finding has one of these severities; none asks for every one."""
+    """Returns whether a finding has one of these severities; an empty set matches all."""
     return not severity or finding["rule"]["severity"] in severity
 
 

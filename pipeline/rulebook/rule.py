@@ -1,4 +1,4 @@
-"""A rule file: read, checked whole, compiled."""
+"""Reads, checks and compiles a rule file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class _StrictModel(BaseModel):
 
 
 class Example(_StrictModel):
-    """A small change to the base resource, and what the rule must say then."""
+    """A small change to the base resource, and the expected verdict."""
 
     name: str
     says: str | None = None
-    """Of a failing one: the rule's sentence, word for word."""
+    """For failing examples: the rule's sentence, literally."""
     set: dict[str, Any] = Field(default_factory=dict)
     remove: list[str] = Field(default_factory=list)
     unread: list[str] = Field(default_factory=list)
@@ -42,9 +42,10 @@ class Example(_StrictModel):
 
 
 class Table(_StrictModel):
-    """Examples that differ in some values only: one for each row. {0}, {1} … stand for a row's cells.
+    """Examples that differ only in some values, one for each row. {0}, {1} … refer to the cells of a row.
 
-    Where a parameter is a long list, the rows are another list, transcribed from elsewhere: they prove the parameter."""
+    Where a parameter is a long list, the rows are another list with the same content, taken from elsewhere: they
+    prove the parameter."""
 
     name: str
     rows: list[Any] = Field(min_length=1)
@@ -52,7 +53,7 @@ class Table(_StrictModel):
     set: dict[str, Any]
     params: dict[str, Any] = Field(default_factory=dict)
     turns: str = ""
-    """The day from which on it gives that; the second before it passes."""
+    """The day from which the verdict applies; the second before it passes."""
 
 
 class Examples(_StrictModel):
@@ -65,14 +66,14 @@ class Examples(_StrictModel):
 
 
 class Equivalent(_StrictModel):
-    """A mutant that no example can tell from the rule, and why."""
+    """A mutant that no example can distinguish from the rule, and the reason."""
 
     mutant: str
     reason: str
 
 
 class RuleFile(_StrictModel):
-    """What stands in the file."""
+    """The content of the file."""
 
     id: str = Field(pattern=ID)
     version: int = Field(ge=1)
@@ -81,7 +82,7 @@ class RuleFile(_StrictModel):
     type: str
     section: str = Field(min_length=1)
     family: str = Field("", pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$")
-    """One name for one question over all clouds (families.py); the rules that come with Driftline all have one."""
+    """One name for one question across all clouds (families.py); required for built-in rules."""
     exposure: Exposure
     privilege: Privilege
     needs: list[str] = Field(min_length=1)
@@ -89,11 +90,12 @@ class RuleFile(_StrictModel):
     when: str = "true"
     must: str
     sentence: str | list[str] | None = None
-    """Why it fails, with the values of {names}; of several the first whose names all have a value."""
+    """Why it fails, with the values of {names}; of several templates the first whose names all have a value."""
     values: dict[str, str] = Field(default_factory=dict)
     """Expressions for the names in `sentence` and `fill`."""
     fill: dict[str, str] = Field(default_factory=dict)
-    """Placeholder of the remediation to one of `values` or `params`; the type's own names need none (pipeline/assess/wording/consoles)."""
+    """Maps a placeholder of the remediation to one of `values` or `params`; those of the type need no entry
+    (pipeline/assess/wording/consoles)."""
     for_: str = Field("0s", alias="for", pattern=durations.WHOLE)
     keep_firing_for: str = Field("0s", pattern=durations.WHOLE)
     why: str
@@ -106,14 +108,14 @@ class RuleFile(_StrictModel):
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that holds to all that a rule must."""
+    """A rule that passed every check."""
 
     file: RuleFile
     path: Path
     when: Expression | None
     must: Expression
     frameworks: dict[str, list[str]]
-    """The controls that the file names, and all those that they answer."""
+    """The controls that the file names, and all that they cover."""
     sentence: Sentence | None = None
 
     @property
@@ -126,7 +128,7 @@ class Rule:
 
     @property
     def provider(self) -> str:
-        """aws, azure or gcp, from the type's own form."""
+        """aws, azure or gcp, from the form of the type."""
         if self.file.type.startswith("AWS::"):
             return "aws"
         return "azure" if self.file.type.startswith("Microsoft.") else "gcp"
@@ -136,7 +138,7 @@ class Rule:
 
     @property
     def compares(self) -> bool:
-        """Whether it looks at what a reading changed (`previous`, `changes`)."""
+        """Whether it reads what a reading changed (`previous`, `changes`)."""
         return self.uses("previous") or self.uses("changes")
 
     def ref(self, severity: str) -> dict[str, Any]:
@@ -153,7 +155,7 @@ class Rule:
 def load_rule(
     path: Path, shapes: Shapes, text: str | None = None, frameworks: Frameworks | None = None
 ) -> tuple[Rule | None, list[Problem]]:
-    """The rule, or every mistake in its file with its place."""
+    """Loads a rule. Returns it, or every mistake in its file with its place."""
     frameworks = built_in_frameworks() if frameworks is None else frameworks
     source = Source(path, text)
     if source.problems:
@@ -205,7 +207,7 @@ def load_rule(
 
 
 def _told(source: Source, problem: Any) -> Problem:
-    """A pydantic error as place, what, what to write instead."""
+    """Describes a pydantic error: place, problem, what to write instead."""
     where = tuple(step for step in problem["loc"])
     named = ".".join(str(step) for step in where)
     if problem["type"] == "extra_forbidden":
@@ -327,7 +329,7 @@ def _fill(source: Source, file: RuleFile) -> list[Problem]:
 
 
 def _expressions(rule: Rule) -> Iterator[tuple[tuple[str, ...], Expression]]:
-    """All of a rule's, each with its place in the file."""
+    """Returns all expressions of a rule, each with its place in the file."""
     if rule.when is not None:
         yield ("when",), rule.when
     yield ("must",), rule.must

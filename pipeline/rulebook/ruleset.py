@@ -1,4 +1,4 @@
-"""Judges one resource by the rules of its type: one by one, so that one rule's trouble is its own."""
+"""Evaluates one resource by the rules of its type, one by one, so that an error in one rule does not affect others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ EVERYTHING = "*"
 NOTHING: frozenset[str] = frozenset()
 NO_PATHS: frozenset[tuple[str, ...]] = frozenset()
 MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
-"""Paths of a finding's evidence; characters of a text; bytes of a value that is shown whole."""
+"""Limits of a finding's evidence: paths; characters of a text; bytes of a value shown in full."""
 Path = tuple[str, ...]
 Evaluation = Literal["passed", "failed", "unknown", "not_applicable"]
 
@@ -33,7 +33,7 @@ class UnreadReason(Protocol):
 
 
 class BoundRule:
-    """A rule with its overrides applied, ready to be asked."""
+    """A compiled rule with its overrides applied."""
 
     def __init__(self, rule: Rule, severity: str, params: Mapping[str, Any]) -> None:
         self.rule, self.id, self.severity, self.params = rule, rule.id, severity, dict(params)
@@ -64,16 +64,16 @@ class Verdict:
     detail: str = ""
     evidence: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
-    """The rule language's own words, for who writes rules; a finding never carries them."""
+    """The rule language's own message, for rule authors; findings never carry it."""
 
 
 class RuleSet:
-    """The rules of one type, as they hold for one account and set of tags."""
+    """The rules of one type for one account and set of tags."""
 
     def __init__(self, rules: Sequence[BoundRule]) -> None:
         self.rules = tuple(sorted(rules, key=lambda rule: rule.id))
         self.every: tuple[BoundRule, ...] = self.rules
-        """Those that stand in no file with them."""
+        """The same, including the baseline rules."""
         self._reads = frozenset[str]().union(*(rule.reads for rule in self.rules))
         self._shared = [rule for rule in self.rules if not rule.params]
         self._needs = frozenset[str]().union(*(rule.needs for rule in self._shared))
@@ -88,10 +88,10 @@ class RuleSet:
         previous: dict[str, Any] | None = None,
         changes: Sequence[dict[str, Any]] = (),
     ) -> list[Verdict]:
-        """A verdict of every rule on a resource document. `now` is the record time in microseconds."""
+        """Returns the verdict of every rule on a resource document. `now` is the record time in microseconds."""
         config = resource["config"]
         known = frozenset(config.keys() - unread.keys())
-        # a function may look into a part that its rule does not need: never an unread one's old value
+        # a function may read a part that its rule does not need: never the old value of an unread one
         seen = {part: config[part] for part in known}
         current = Current(seen, resource["account"], now, resource["uid"])
         token = CURRENT.set(current)
@@ -123,7 +123,8 @@ class RuleSet:
             CURRENT.reset(token)
 
     def _answers(self, activation: Any) -> dict[str, str]:
-        """A letter for each rule, by its id, all in one question; none where a single rule's error spoils it."""
+        """Returns a letter for each rule, by id, from one combined evaluation; nothing if an error in a single rule
+        prevents it."""
         if self._together is None:
             return {}
         try:
@@ -143,7 +144,7 @@ def answer(
     rule: BoundRule, resource: dict[str, Any], now: int, previous: dict[str, Any] | None = None,
     changes: Sequence[dict[str, Any]] = (),
 ) -> Evaluation:  # fmt: skip
-    """What one rule says of a resource of which nothing is unread; as `RuleSet.evaluate` does, but without its evidence."""
+    """Evaluates one rule on a resource without unread parts; as `RuleSet.evaluate` does, but without evidence."""
     config = resource["config"]
     token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
     try:
@@ -157,7 +158,7 @@ def _data(
     resource: dict[str, Any], params: Mapping[str, Any], now: int, previous: dict[str, Any] | None,
     changes: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:  # fmt: skip
-    """The variables of an expression."""
+    """Returns the variables of an expression."""
     return {
         "resource": resource,
         "params": params,
@@ -168,7 +169,7 @@ def _data(
 
 
 def _with(resource: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
-    """A resource with these parts of its configuration only."""
+    """Returns a resource with only these parts of its configuration."""
     config = resource["config"]
     return resource | {"config": {part: config[part] for part in parts if part in config}}
 
@@ -179,7 +180,8 @@ _LETTER = {"passed": PASSED, "failed": FAILED, "not_applicable": ELSEWHERE}
 
 
 def _together(rules: Sequence[BoundRule]) -> Any:
-    """One program that asks all rules; half of a question's cost is its beginning. None where it gains nothing."""
+    """Returns one program that evaluates all rules; half of an evaluation's cost is its setup. None if there is
+    nothing to gain."""
     if len(rules) < 3:
         return None
     letters = []
@@ -199,14 +201,14 @@ def _told(
     if letter == ELSEWHERE:
         return Verdict(rule, "not_applicable")
     paths = rule.evidence
-    if hidden:  # what is kept of an unread part is no evidence
+    if hidden:  # the last known value of an unread part is not evidence
         paths = tuple(path for path in paths if (path[1] if path[0] == "config" else path[0]) not in hidden)  # fmt: skip
     shown = evidence(paths, resource, seen)
     return Verdict(rule, "passed" if letter == PASSED else "failed", "", "", shown)
 
 
 def _hangs_on(rule: BoundRule, part: str, unread: Mapping[str, UnreadReason]) -> Verdict:
-    """Unknown, for the answer hangs on a part that is not known."""
+    """Unknown, because the result depends on a part that is not known."""
     why = unread.get(part) or unread.get(EVERYTHING)
     if why is None:
         return Verdict(rule, "unknown", "not_read", f"{part}: never read")
@@ -226,7 +228,7 @@ def _ask(
     evaluation, error = _asked(rule, activation, hidden)
     if evaluation != "unknown":
         return _told(rule, _LETTER[evaluation], resource, seen, hidden)
-    if current.missed:  # once that is read there may be another answer, or the same error
+    if current.missed:  # once that is read the result may differ, or the error remain
         return _hangs_on(rule, current.missed[0], unread)
     paths = rule.must.paths | (rule.when.paths if rule.when else NO_PATHS)
     words = oddities.describe_unexpected(
@@ -238,7 +240,7 @@ def _ask(
 def _asked(
     rule: BoundRule, activation: Any, hidden: frozenset[str] = NOTHING
 ) -> tuple[Evaluation, str]:
-    """What it says where some of its parts are unread; of `unknown` the error too."""
+    """Evaluates with some parts unread; for `unknown` it returns the error too."""
     if rule.when is not None:
         applies = _eval(program(rule.when, hidden), activation)
         if isinstance(applies, str):
@@ -252,7 +254,7 @@ def _asked(
 
 
 def _eval(program: Any, activation: Any) -> bool | str:
-    """What it gives; a text where it gives no truth value."""
+    """Evaluates the condition; returns a text if the result is not a boolean."""
     try:
         value = program.eval(activation).value()
     except RuntimeError as error:
@@ -261,7 +263,8 @@ def _eval(program: Any, activation: Any) -> bool | str:
 
 
 def evidence_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The paths whose values are shown: those that end before a list's elements, the longest of each line."""
+    """Returns the paths whose values are shown: those that end before the elements of a list, the longest of each
+    branch."""
     whole = {path[: path.index(ELEMENT)] if ELEMENT in path else path for path in paths}
     shown = [path for path in sorted(whole) if path not in ((), ("config",))]
     return tuple(
@@ -272,7 +275,7 @@ def evidence_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
 def evidence(
     paths: Sequence[Path], resource: dict[str, Any], seen: dict[Path, dict[str, Any]] | None = None
 ) -> list[dict[str, Any]]:
-    """The paths that decided with their values, trimmed where long. `seen` remembers what other rules showed."""
+    """Returns the paths that decided, with their values, trimmed if long. `seen` caches what other rules showed."""
     seen = {} if seen is None else seen
     for path in paths:
         if path not in seen:
@@ -281,7 +284,7 @@ def evidence(
 
 
 def _shown(value: Any) -> Any:
-    """The value as it is where it is short, else its beginning."""
+    """Returns the value if it is short, else its beginning."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict | list) and _small(value):
@@ -292,7 +295,7 @@ def _shown(value: Any) -> Any:
 def _small(value: Any) -> bool:
     try:
         return len(msgspec.json.encode(value)) <= LARGEST
-    except UnicodeEncodeError:  # half of a character, which no record can carry
+    except UnicodeEncodeError:  # a lone surrogate, which no record can carry
         return False
 
 

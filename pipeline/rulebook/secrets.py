@@ -1,7 +1,7 @@
-"""Secrets that stand in plain text: what redaction left in their place says so (`kind`), and where. Pure.
+"""Secrets in plain text: the marks that redaction leaves say where, and of which kind (`kind`). Pure.
 
-A mark is {redacted, hash, key_id, kind}, or as text `redacted:KEY_ID:HASH:KIND`; `kind` is the id of a form, `named`, or
-`assigned:NAME`. A mark without a kind stands where everything is redacted, and tells of no secret."""
+A mark is {redacted, hash, key_id, kind}, or as text `redacted:KEY_ID:HASH:KIND`; `kind` is the id of a form, `named`,
+or `assigned:NAME`. A mark without a kind is left where everything is redacted, and does not indicate a secret."""
 
 import re
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ _ACRONYMS = {word: word.upper() for word in ("aws", "url", "api", "sas", "dsn", 
 
 
 def secrets(value: Any, name: str = "") -> list[str]:
-    """The secrets in a configuration, each once: under which name, and of which form where that is known."""
+    """Returns the secrets in a configuration, each once: its name, and its form if known."""
     return list(dict.fromkeys(_said(where, kind) for where, kind in _found(value, name, 0)))
 
 
 def holds_secret(value: Any) -> bool:
-    """Whether there is one."""
+    """Returns whether there is one."""
     return next(_found(value, "", 0), None) is not None
 
 
@@ -52,7 +52,7 @@ def _found(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
 
 
 def _named(key: str, label: str | None, above: str) -> str:
-    """By what name the value of a field goes."""
+    """Returns the name of a field's value."""
     if key in HOLDERS:
         return label or above or key
     return key

@@ -1,5 +1,5 @@
-"""The rules that a command's options select. Every name that is given must select something, and the settings must not
-disable it: a command that would judge nothing says so before it reads anything."""
+"""Selects rules by a command's options. Every name must select something that the settings do not disable: a command
+that would evaluate nothing says so before it reads anything."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from driftline.pipeline.rulebook import Rulebook
 def select_rules(
     rulebook: Rulebook, ids: Sequence[str] = (), types: Sequence[str] = (), framework: str = ""
 ) -> Rulebook:
-    """The smaller rulebook. Raises UserError for unknown names, and for names that exclude each other."""
+    """Returns the smaller rulebook. Raises UserError for unknown names, and for names that exclude each other."""
     chosen = rulebook.only(ids, types, framework)
     problems = (
         _rules_left_out(rulebook, chosen, ids, types, framework)

@@ -26,7 +26,7 @@ RESOURCE = (
 
 @cache
 def builtin_shapes() -> Shapes:
-    """The shapes made from the collectors' tables (rules/types/*.json)."""
+    """Returns the shapes generated from the collectors' tables (rules/types/*.json)."""
     shapes: Shapes = {}
     folder = files("driftline.rules") / "types"
     for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else ():
@@ -36,7 +36,7 @@ def builtin_shapes() -> Shapes:
 
 
 def unknown_paths(type: str, paths: Iterable[tuple[str, ...]], shapes: Shapes) -> list[str]:
-    """What is wrong with paths under `resource` of a rule on a type, with the nearest name."""
+    """Checks paths under `resource` of a rule on a type; returns mistakes with the nearest name."""
     if type not in shapes:
         return [f"unknown resource type {type!r}{nearest(type, shapes)}"]
     parts = shapes[type]["parts"]

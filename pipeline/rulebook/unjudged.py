@@ -1,4 +1,4 @@
-"""What cannot be judged, in plain words of ours: never those of a library. Pure."""
+"""What cannot be evaluated, in our own plain words, never those of a library. Pure."""
 
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -10,11 +10,11 @@ LONGEST_VALUE = 40
 
 
 class CannotEvaluate(ValueError):
-    """Why something cannot be judged. Its text follows "cannot be judged" and names the value where one is wrong."""
+    """Why something cannot be evaluated. Its text follows "cannot be judged" and names the value that is wrong."""
 
 
 def shown(value: Any) -> str:
-    """What stands somewhere, short."""
+    """Describes a value briefly."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -26,7 +26,7 @@ def shown(value: Any) -> str:
 
 
 def kind(value: Any) -> str:
-    """The kind of a value of JSON."""
+    """Returns the type of a JSON value."""
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, int | float):
@@ -39,7 +39,7 @@ def kind(value: Any) -> str:
 
 
 def network(value: Any) -> IPv4Network | IPv6Network:
-    """A range of addresses, or one address. Raises NotJudged."""
+    """Parses an address range, or one address. Raises CannotEvaluate."""
     try:
         if isinstance(value, str):
             return ip_network(value, strict=False)
@@ -49,10 +49,10 @@ def network(value: Any) -> IPv4Network | IPv6Network:
 
 
 def moment(value: Any) -> int:
-    """A time's text in microseconds since 1970. Raises NotJudged."""
+    """Parses a time to microseconds since 1970. Raises CannotEvaluate."""
     try:
         if isinstance(value, str):
             return micros(datetime.fromisoformat(value))
-    except (ValueError, TypeError, OverflowError):  # no text of a time, or one without a zone
+    except (ValueError, TypeError, OverflowError):  # not a time, or a time without a zone
         pass
     raise CannotEvaluate(f"{shown(value)} is no time")

@@ -30,8 +30,8 @@ OFF = "disabled by rules.overrides of the settings (enable it there, or leave it
         ("--rule bucket", "did you mean 'aws-s3-bucket-"),
         ("--rule zzzz", "--rule zzzz: no such rule"),
         ("--severity urgent,worst", "--severity urgent, worst: no such severity (they are informational, low, medium, high, critical)"),
-        ("--severity ,", "--severity: nothing is named"),
-        ("--service ,", "--service: nothing is named"),
+        ("--severity ,", "--severity: the list is empty"),
+        ("--service ,", "--service: the list is empty"),
     ],
 )  # fmt: skip
 def test_scan(words: str, told: str, command: str, driftline: Command) -> None:
@@ -48,7 +48,7 @@ def test_an_option_that_names_nothing_is_no_option_left_out(
     command: str, driftline: Command
 ) -> None:
     said = driftline(*command.split(), "--severity", "")
-    assert (said.code, said.err) == (2, "error: --severity: nothing is named (write a name, or leave the option out)\n")  # fmt: skip
+    assert (said.code, said.err) == (2, "error: --severity: the list is empty (write a name, or leave the option out)\n")  # fmt: skip
 
 
 @pytest.mark.parametrize(

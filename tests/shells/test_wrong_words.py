@@ -59,7 +59,7 @@ LISTS = [
 def test_a_list_that_names_nothing_is_not_everything(words: list[str], option: str, value: str, driftline: Command) -> None:  # fmt: skip
     said = driftline(*words, *(["."] if words[-1] == "folder" else []), option, value)
     assert said.code == 2
-    assert "nothing is named" in said.err
+    assert "the list is empty" in said.err
 
 
 def test_every_group_tells_what_may_be_meant(driftline: Command) -> None:

@@ -1,4 +1,4 @@
-"""CEL expressions: compiled, with the parts and paths of the resource that they touch."""
+"""Compiles CEL expressions, and finds the parts and paths of the resource that they read."""
 
 import re
 from collections.abc import Callable
@@ -32,19 +32,19 @@ class Expression:
     text: str
     program: Any
     checked: Any
-    """The CheckedExpr message (ast.py)."""
+    """The CheckedExpr message (syntax_tree.py)."""
     paths: frozenset[Path]
-    """Every longest path under `resource` that it reads; `[]` stands for any element."""
+    """The longest paths under `resource` that it reads; `[]` stands for any element."""
     uses: frozenset[str]
-    """The variables that it names."""
+    """The variables that it uses."""
     reads: frozenset[str]
-    """The parts that the expression itself reads, not by a function: what the runtime must be given."""
+    """The parts that the expression itself reads, not through a function: they must be passed to the runtime."""
     forms: dict[frozenset[str], Any] = field(default_factory=dict, init=False, compare=False)
     """Its programs by the parts that are unread (unread.py)."""
 
     @property
     def parts(self) -> frozenset[str]:
-        """The parts of the configuration that it touches, `has()` and `?.` included."""
+        """The parts of the configuration that it reads, including through `has()` and `?.`."""
         return frozenset(path[1] for path in self.paths if path[0] == "config" and len(path) > 1)
 
     @property
@@ -54,7 +54,7 @@ class Expression:
 
 @cache
 def environment() -> Any:
-    """The one CEL environment: variables, the optional and strings extensions, our functions."""
+    """Returns the only CEL environment: variables, the optional and strings extensions, our functions."""
     words = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     functions = [
         cel.FunctionDecl(
@@ -87,12 +87,12 @@ def compile_text(text: str) -> Expression:
 
 
 def compile_value(text: str) -> Expression:
-    """Compiles an expression that gives a value of any kind. Raises ExpressionError with the place of the first error."""
+    """Compiles an expression with a value of any type. Raises ExpressionError with the place of the first error."""
     return _compiled(text, _value)
 
 
 def reason_of(error: RuntimeError) -> ExpressionError:
-    """What the compiler says, with the place of the first error."""
+    """Returns the compiler's message, with the place of the first error."""
     found = _AT.search(str(error))
     if found is None:
         return ExpressionError(str(error).splitlines()[0])
@@ -131,7 +131,7 @@ def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
 
 @dataclass
 class TouchedPaths:
-    """What an expression touches: paths of its own, paths that it hands to functions, variables."""
+    """What an expression reads: its own paths, paths that it passes to functions, and variables."""
 
     paths: set[Path] = field(default_factory=set)
     asked: set[Path] = field(default_factory=set)
@@ -139,7 +139,7 @@ class TouchedPaths:
 
 
 def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None:
-    """Records the longest path of every chain, then what is below."""
+    """Records the longest path of every chain, then descends."""
     where = path_of(expr, scope)
     which = ast.kind(expr)
     if which == "ident_expr" and expr.ident_expr.name not in scope:
@@ -173,7 +173,7 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None
 
 
 def _below_chain(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None:
-    """Index expressions inside a chain, and its root variable."""
+    """Returns the index expressions inside a chain, and its root variable."""
     which = ast.kind(expr)
     if which == "ident_expr":
         if expr.ident_expr.name not in scope:
@@ -195,7 +195,7 @@ def _below_chain(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) 
 
 
 def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
-    """The path under `resource` that an expression stands for, or None."""
+    """Returns the path under `resource` that an expression refers to, or None."""
     which = ast.kind(expr)
     if which == "ident_expr":
         name = expr.ident_expr.name
@@ -222,7 +222,7 @@ def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
 
 
 def inner_scope(comprehension: Any, scope: dict[str, Path | None]) -> dict[str, Path | None]:
-    """What the names within a comprehension stand for."""
+    """Returns what the names within a comprehension refer to."""
     c = comprehension
     inner = scope | {c.iter_var: element_of(c.iter_range, scope), c.accu_var: None}
     if c.iter_var2:
@@ -232,13 +232,13 @@ def inner_scope(comprehension: Any, scope: dict[str, Path | None]) -> dict[str, 
 
 
 def element_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
-    """The path of one element of a list or map expression."""
+    """Returns the path of an element of a list or map expression."""
     where = path_of(expr, scope)
     return None if where is None else (*where, ELEMENT)
 
 
 def _filtered(comprehension: Any, scope: dict[str, Path | None]) -> Path | None:
-    """A filter() keeps elements as they are: its path is its range's."""
+    """A filter() does not change elements: its path is that of its range."""
     if ast.kind(comprehension.accu_init) != "list_expr":
         return None
     step = comprehension.loop_step

@@ -1,5 +1,5 @@
-"""Named functions of the rule language. Pure, of the current resource and time; they take a path, not a map:
-handing a large map through CEL costs 115 us, a text 2."""
+"""The named functions of the rule language. Pure functions of the current resource and time. They take a path instead
+of a map: passing a large map through CEL costs 115 us, a text 2."""
 
 import hashlib
 import re
@@ -23,12 +23,13 @@ from driftline.pipeline.rulebook.wording import reasons
 LISTS = "prefix_lists"
 LONGEST_NAME = 40
 REMEMBERED = 20_000
-"""Judgements of documents that each function remembers."""
+"""Maximum number of results that each function caches."""
 
 
 @dataclass
 class Current:
-    """What the functions see: the configuration being judged, its account, the record time in microseconds, its uid."""
+    """The input of functions: the configuration being evaluated, its account, the record time in microseconds, its
+    uid."""
 
     config: dict[str, Any]
     account: str
@@ -36,9 +37,9 @@ class Current:
     uid: str = ""
     memory: dict[tuple[str, ...], Any] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
-    """The parts that an answer would have needed, and that are not in `config`: unread, or never read."""
+    """Parts that a result required and that are not in `config`: unread, or never read."""
     odd: list[str] = field(default_factory=list)
-    """What functions could not judge, in plain words with the place."""
+    """What functions could not evaluate, in plain words with the place."""
 
 
 Answer = TypeVar("Answer")
@@ -50,26 +51,26 @@ class Function(NamedTuple):
     takes: tuple[str, ...]
     returns: str
     path: bool
-    """Whether the first argument is a path under resource.config, or several with spaces between."""
+    """Whether the first argument is a path under resource.config, or several separated by spaces."""
 
 
 FORM = "is not of the form that it should have"
 UNREAD = "@unread"
-"""The function that stands for an unread part (unread.py). No rule can write its name."""
+"""The function that replaces access to an unread part (unread.py). Rules cannot write its name."""
 
 
 def not_read(part: str) -> NoReturn:
-    """Says that the answer hangs on a part that is not known."""
+    """Raises NotRead: the result depends on an unknown part."""
     CURRENT.get().missed.append(part)
     raise NotRead(f"{part} is not read")
 
 
 class NotRead(ValueError):
-    """An answer hangs on a part that is not known."""
+    """The result depends on a part that is not known."""
 
 
 def guarded(function: Function) -> Callable[..., Any]:
-    """A function as rules call it: what goes wrong in it is kept in plain words, for the language tells its own."""
+    """Wraps a function for rules: its errors are kept in plain words, because CEL reports its own."""
 
     def call(*args: Any) -> Any:
         try:
@@ -97,7 +98,8 @@ def _words(error: Exception) -> str:
 
 
 def at_path(config: Any, path: str) -> Any:
-    """The value at a dotted path; None where it ends early. Raises TypeError on a step into no map."""
+    """Returns the value at a dotted path; None if the path ends early. Raises TypeError for a step into a value that
+    is not a map."""
     for step in path.split("."):
         if config is None:
             return None
@@ -108,7 +110,8 @@ def at_path(config: Any, path: str) -> Any:
 
 
 def _judgement(judge: Callable[..., bool], of: str = "account") -> Callable[..., bool]:
-    """A judge of documents as a function of a path and perhaps a text; `of` is what else of the resource it is told."""
+    """Turns a function on documents into a function of a path and an optional text. `of` selects what else of the
+    resource is passed."""
 
     def call(path: str, *more: str) -> bool:
         current = CURRENT.get()
@@ -119,7 +122,7 @@ def _judgement(judge: Callable[..., bool], of: str = "account") -> Callable[...,
         return bool(current.memory[key])
 
     def remembered(document: Any, path: str, current: Current, more: tuple[str, ...]) -> bool:
-        """Most readings change something else than the policy, and many resources have the same one."""
+        """cached: most readings change something other than the policy, and many resources share one"""
         digest = current.memory.get(("digest", path))
         if digest is None:
             digest = hashlib.blake2b(msgspec.json.encode(document), digest_size=16).digest()
@@ -142,7 +145,8 @@ _JUDGES: dict[Callable[..., bool], tuple[Callable[..., bool], str]] = {}
 
 
 def _deciding(path: str, function: str, more: str) -> list[str]:
-    """The statements that make a judgement of the policy at a path; `more` is that function's second text, or empty."""
+    """Returns the statements that decide a result for the policy at a path; `more` is that function's second text, or
+    empty."""
     current = CURRENT.get()
     judge, of = _JUDGES[FUNCTIONS[function].call]
     told = [getattr(current, of), *([more] if more else [])]
@@ -175,7 +179,8 @@ Judge = Callable[[Subject, Holder], judges.Answer | None]
 
 
 def _identity(judge: Judge, part: str = "") -> Callable[[str], judges.Answer | None]:
-    """A judge of an identity as a function of the names of its parts; `part` is what a single path is taken for."""
+    """Turns a function on an identity into a function of the names of its parts; `part` is the default for a single
+    path."""
 
     def call(paths: str) -> judges.Answer | None:
         current = CURRENT.get()
@@ -189,7 +194,7 @@ def _identity(judge: Judge, part: str = "") -> Callable[[str], judges.Answer | N
         return found
 
     def remembered(paths: str, current: Current) -> judges.Answer | None:
-        """Many identities have the same policies."""
+        """cached: many identities have the same policies"""
         named = [part] if part else paths.split()
         parts = {
             name: at_path(current.config, path)
@@ -220,7 +225,7 @@ QUESTIONS = {
     "runs_code": _identity(judges.runs_code),
     "decrypts_everything": _identity(judges.decrypts_everything),
 }
-"""What is asked of an identity, by the end of the function's name."""
+"""What can be asked about an identity, by the suffix of the function's name."""
 
 
 def _asks(question: str) -> "Function":
@@ -228,7 +233,7 @@ def _asks(question: str) -> "Function":
 
 
 def _of_documents(judge: Judge, part: str) -> "Function":
-    """A judge of one path's documents, which are taken for a part."""
+    """Turns a function on the documents of one path, which are taken as one part."""
     call = _identity(judge, part)
 
     def asked(path: str) -> bool:
@@ -257,12 +262,12 @@ def _identity_statements(paths: str, question: str) -> list[str]:
 
 
 def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
-    """Whether one of several policies, by their names, lets anybody in."""
+    """Returns whether one of several policies, by name, allows everyone."""
     return any(policy.allows_public(one, account) for one in documents.values() if one is not None)
 
 
 def _any_for_anybody(documents: dict[str, Any], account: str, service: str) -> bool:
-    """Whether one of several policies, by their names, lets a service act on behalf of any account."""
+    """Returns whether one of several policies, by name, lets a service act on behalf of any account."""
     return any(
         grants.allows_service_for_anybody(one, account, service)
         for one in documents.values()
@@ -271,7 +276,7 @@ def _any_for_anybody(documents: dict[str, Any], account: str, service: str) -> b
 
 
 def _is_true(path: str) -> bool:
-    """True where the path holds true; false where it ends early (null, absent) or holds anything else."""
+    """True if the path holds true; false if it ends early (null, absent) or holds anything else."""
     return at_path(CURRENT.get().config, path) is True
 
 
@@ -292,7 +297,7 @@ def _other_port_open_to_world(path: str, ports: str) -> bool:
 
 
 def _group(path: str, judge: Callable[[dict[str, Any], Any], Answer]) -> Answer:
-    """What a judge says of a security group and the prefix lists that it names, which are a part of their own."""
+    """Evaluates a security group together with the prefix lists that it references, which are a part of their own."""
     config = CURRENT.get().config
     try:
         return judge(at_path(config, path) or {}, config.get(LISTS))

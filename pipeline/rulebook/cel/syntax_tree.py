@@ -1,7 +1,7 @@
-"""CEL's checked expressions as a tree: there is no AST in Python, only its serialised form.
+"""Gives access to CEL's checked expressions as a tree: Python only has their serialized form.
 
-Message and field numbers are those of cel.expr (checked.proto, syntax.proto); only what is read here is declared,
-the rest is kept as unknown fields."""
+Message and field numbers are those of cel.expr (checked.proto, syntax.proto). Only what is read here is declared; the
+rest is kept as unknown fields."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -70,24 +70,24 @@ CheckedExpr = _factory()
 
 
 def parse(serialized: bytes) -> Any:
-    """The CheckedExpr message of a compiled expression (which comes in an Any); its root is `.expr`."""
+    """Parses the CheckedExpr message of a compiled expression (wrapped in an Any); its root is `.expr`."""
     return CheckedExpr.FromString(any_pb2.Any.FromString(serialized).value)
 
 
 def unparse(checked: Any) -> bytes:
-    """The serialised form again, as the runtime takes it."""
+    """Serializes it for the runtime."""
     return any_pb2.Any(
         type_url="type.googleapis.com/cel.expr.CheckedExpr", value=checked.SerializeToString()
     ).SerializeToString()
 
 
 def kind(expr: Any) -> str:
-    """Which of the Expr's alternatives it is: const_expr, ident_expr, select_expr, call_expr …"""
+    """Returns which alternative of Expr it is: const_expr, ident_expr, select_expr, call_expr …"""
     return str(expr.WhichOneof("kind") or "")
 
 
 def children(expr: Any) -> list[Any]:
-    """The expressions directly below."""
+    """Returns the expressions directly below."""
     which = kind(expr)
     if which == "select_expr":
         return [expr.select_expr.operand]
@@ -106,14 +106,14 @@ def children(expr: Any) -> list[Any]:
 
 
 def every(expr: Any) -> Iterator[Any]:
-    """An expression and all below it."""
+    """Yields an expression and everything below it."""
     yield expr
     for child in children(expr):
         yield from every(child)
 
 
 def constant(expr: Any) -> Any:
-    """The value of a constant expression; None for null and for what is no constant."""
+    """Returns the value of a constant expression; None for null and for any other expression."""
     if kind(expr) != "const_expr":
         return None
     which = expr.const_expr.WhichOneof("kind")

@@ -1,5 +1,5 @@
-"""Says in plain words why a rule could not judge a resource: which place of its configuration is not as the rule, or the
-type's own shape, expects it. Never the rule language's own error. Pure."""
+"""Explains why a rule could not evaluate a resource: which place of its configuration differs from what the rule, or
+the type's shape, expects. Never the rule language's own error. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ _KEY = re.compile(r'[Kk]ey not found in map : "?([^"\n]*)"?|no such key: (\S+)')
 
 
 def describe_unexpected(type: str, paths: Iterable[Path], config: Mapping[str, Any], error: str, current: Current) -> str:  # fmt: skip
-    """One line: the place, what stands there, what to do. `paths`: what the rule reads; `error`: the language's words."""
+    """Returns one line: the place, its value, what to do. `paths`: what the rule reads; `error`: CEL's message."""
     paths = sorted(path[1:] for path in paths if path[:1] == ("config",) and len(path) > 1)
     parts = sorted({path[0] for path in paths})
     strange = (one for part in parts for one in _strange(config.get(part), f"config.{part}"))
@@ -46,7 +46,7 @@ def _why(type: str, paths: Sequence[Path], config: Mapping[str, Any], error: str
         for path in paths
         for one in _misfits(config.get(path[0]), parts.get(path[0], "any"), path[1:], f"config.{path[0]}")
     ]  # fmt: skip
-    wrong.sort(key=lambda one: " is null, " in one)  # which may be right where another value is not
+    wrong.sort(key=lambda one: " is null, " in one)  # null may be valid where another value is not
     if wrong or current.odd:
         return [*wrong, *current.odd][0]
     named = [f"config.{'.'.join(p)} is {shown(_at(config, p))}" for p in paths if ELEMENT not in p]
@@ -55,7 +55,7 @@ def _why(type: str, paths: Sequence[Path], config: Mapping[str, Any], error: str
 
 
 def _strange(value: Any, place: str) -> Iterator[str]:
-    """What no language takes: half of a character, a whole number of more than 64 bits."""
+    """Yields what CEL cannot represent: a lone surrogate, an integer that does not fit in 64 bits."""
     if isinstance(value, str) and _HALF.search(value):
         yield f"{place} is a text with half of a character in it"
     elif isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -71,7 +71,7 @@ def _strange(value: Any, place: str) -> Iterator[str]:
 
 
 def _places(config: Any, path: Path, key: str) -> Iterator[tuple[str, Any]]:
-    """Where a path goes through an object that lacks a key."""
+    """Yields the places where a path passes through an object that lacks a key."""
     for number, step in enumerate(path):
         if step == key:
             for place, value in _all(config, path[:number], "config"):
@@ -80,7 +80,7 @@ def _places(config: Any, path: Path, key: str) -> Iterator[tuple[str, Any]]:
 
 
 def _all(value: Any, path: Sequence[str], place: str) -> Iterator[tuple[str, Any]]:
-    """The values at a path, one for each element on the way."""
+    """Yields the values at a path, one for each element on the way."""
     if not path:
         yield place, value
     elif path[0] == ELEMENT:
@@ -96,7 +96,7 @@ def _at(config: Any, path: Sequence[str]) -> Any:
 
 
 def _misfits(value: Any, shape: Any, path: Sequence[str], place: str) -> Iterator[str]:
-    """Places on a path whose value is of another kind than the rule's path, or the type's shape, takes it for."""
+    """Yields the places on a path whose value has another type than the rule's path or the shape expects."""
     wanted = _wanted(shape, path)
     if wanted and kind(value) != wanted:
         yield f"{place} is {shown(value)}, where {wanted} was expected"
@@ -116,7 +116,7 @@ def _misfits(value: Any, shape: Any, path: Sequence[str], place: str) -> Iterato
 
 
 def _wanted(shape: Any, path: Sequence[str]) -> str:
-    """The kind of value that a shape says, or that a path needs to go on; empty where either would do."""
+    """Returns the type that a shape or the rest of a path requires; empty if any will do."""
     if isinstance(shape, dict):
         return "a list" if "list" in shape else "an object"
     if shape in SCALARS:

@@ -1,8 +1,8 @@
-"""A condition asked while some of the parts that it reads are unread. Pure.
+"""Evaluates a condition while some parts that it reads are unread. Pure.
 
-Every access of such a part becomes a call that raises. CEL's `&&`, `||`, `all` and `exists` absorb an error where the
-other side decides alone; everything else hands it on. So an answer never hangs on what is unread, and an error means
-that it would. This second form is compiled once a set of parts, and only when it is needed."""
+Every access to such a part becomes a call that raises. CEL's `&&`, `||`, `all` and `exists` absorb an error if the
+other side decides alone; everything else propagates it. A result therefore never depends on an unread part, and an
+error means that it would. This second form is compiled once per set of parts, and only when needed."""
 
 from typing import Any
 
@@ -19,12 +19,13 @@ from driftline.pipeline.rulebook.cel.functions import FUNCTIONS, UNREAD
 
 LOGIC = {"_&&_", "_||_", "!_"}
 ENDS = {"_||_": "_&&_", "_&&_": "_||_"}
-"""`exists` (or) over unread elements is false where none can fit: no element, or more of them, change nothing. `all` alike."""
+"""`exists` (or) over unread elements is false if no element can match, and `all` alike: the number of elements does
+not matter."""
 OVERLOADS = {"_&&_": "logical_and", "_||_": "logical_or", "!_": "logical_not"}
 
 
 def program(expression: Expression, parts: frozenset[str]) -> Any:
-    """The expression's program where `parts` are unread; `tags` among them are the resource's tags."""
+    """Returns the expression's program with `parts` unread; `tags` among them are the resource's tags."""
     if not parts:
         return expression.program
     touched = expression.parts | ({TAGS} if expression.reads_tags else set())
@@ -38,7 +39,7 @@ def program(expression: Expression, parts: frozenset[str]) -> Any:
 
 
 def rewrite_unread(expression: Expression, hidden: frozenset[str]) -> Any:
-    """The checked expression with a call that raises in the place of every access of a hidden part."""
+    """Replaces every access to an unread part in the checked expression by a call that raises."""
     checked = type(expression.checked)()
     checked.CopyFrom(expression.checked)
     _Rewriter(checked, hidden).rewrite(checked.expr, {}, logical=True)
@@ -53,7 +54,7 @@ class _Rewriter:
         self._fresh = max((node.id for node in ast.every(checked.expr)), default=0)
 
     def rewrite(self, expr: Any, scope: dict[str, Path | None], *, logical: bool) -> bool:
-        """Puts calls that raise for what is unread; says whether there was any. `logical`: it gives true or false."""
+        """Inserts calls that raise; returns whether there were any. `logical`: the expression is a boolean."""
         part = self._part(expr, scope)
         if part is not None:
             self._raise(expr, part)
@@ -68,7 +69,7 @@ class _Rewriter:
         return any(found)
 
     def _part(self, expr: Any, scope: dict[str, Path | None]) -> str | None:
-        """The unread part that an expression is, or that a function would look into."""
+        """Returns the unread part that an expression reads, or that a function would read."""
         which = ast.kind(expr)
         if which == "call_expr" and expr.call_expr.function in FUNCTIONS:
             if FUNCTIONS[expr.call_expr.function].path:
@@ -78,21 +79,21 @@ class _Rewriter:
         if which == "comprehension_expr":
             return None
         where = path_of(expr, scope)
-        if which == "ident_expr":  # an element of what is unread
+        if which == "ident_expr":  # an element of an unread part
             return self._root(where)
         if where is None or not (where == (TAGS,) or (len(where) == 2 and where[0] == "config")):
             return None
         return where[-1] if where[-1] in self._hidden and not _joined(expr) else None
 
     def _root(self, where: Path | None) -> str | None:
-        """The unread part that a path leads into."""
+        """Returns the unread part to which a path leads."""
         if not where or where == ("config",):
             return None
         part = where[1] if where[0] == "config" else where[0]
         return part if part in self._hidden else None
 
     def _comprehension(self, expr: Any, scope: dict[str, Path | None]) -> bool:
-        """`all` and `exists` over what is unread are known where the condition has one answer for whatever element."""
+        """`all` and `exists` over an unread part are known if the condition has the same result for every element."""
         c = expr.comprehension_expr
         inner, part = inner_scope(c, scope), self._root(path_of(c.iter_range, scope))
         over = self.rewrite(c.iter_range, scope, logical=False)
@@ -106,7 +107,7 @@ class _Rewriter:
         return over or found
 
     def _conditional(self, expr: Any, scope: dict[str, Path | None], *, logical: bool) -> bool:
-        """`c ? a : b` with c unread is what a and b both give: (c && a) || (!c && b) || (a && b)."""
+        """`c ? a : b` with c unread has the common result of a and b: (c && a) || (!c && b) || (a && b)."""
         c, a, b = expr.call_expr.args
         unsure = self.rewrite(c, scope, logical=True)
         found = [self.rewrite(branch, scope, logical=logical) for branch in (a, b)]
@@ -141,5 +142,5 @@ class _Rewriter:
 
 
 def _joined(expr: Any) -> bool:
-    """Whether it is `a.or(b)` or the like: what stands in for a part may be read where the part is not."""
+    """Returns whether it is `a.or(b)` or similar: the fallback may be read where the part is not."""
     return ast.kind(expr) == "call_expr" and expr.call_expr.function in ("or", "orValue", "value")

@@ -1,4 +1,4 @@
-"""Values as words of a sentence: one short line in which nobody else's text can do anything. Pure."""
+"""Formats values for a sentence: one short line in which no foreign text can do harm. Pure."""
 
 import math
 import re
@@ -9,22 +9,22 @@ from functools import lru_cache
 from typing import Any
 
 LONGEST = 300
-"""Characters of a sentence."""
+"""Maximum length of a sentence in characters."""
 HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """A name in a template."""
 REDACTED = "(redacted)"
 _LIMITS = ((80, 3), (56, 3), (40, 2), (28, 2), (20, 1))
-"""Characters of one value and elements of a list, ever fewer until the sentence fits."""
+"""Characters per value and elements per list, reduced step by step until the sentence fits."""
 _DONE = re.compile(r"redacted:[0-9a-f]{8}:[0-9a-f]{32}")
 _LOOSE = re.compile(r"[^\w.:/@*+=,~#%-]")
-"""What a name must not have to stand in a sentence without quotes."""
+"""Characters that require a name to be quoted."""
 _MARKUP = str.maketrans({"<": "\u2039", ">": "\u203a", "`": "'", '"': "'", "\\": "/"})
 
 
 @lru_cache(4096)
 def clean(text: str) -> str:
-    """The text on one line: what is not printed, or steers (control characters, line feeds, bidi), is shown as `\ufffd`,
-    what other programs could take for markup is replaced by what looks like it, a redacted value by a word."""
+    """Returns the text on one line: unprintable and control characters (line feeds, bidi) become `�`, characters that
+    could be taken for markup are replaced by similar ones, redacted values by a word."""
     text = text[: LONGEST * 2]
     if "redacted:" in text:
         text = _DONE.sub(REDACTED, text)
@@ -40,14 +40,14 @@ def _printed(char: str) -> str:
 
 
 def quote(text: str) -> str:
-    """A name as it stands in a sentence: in quotes where it could be taken for a part of it."""
+    """Returns a name for a sentence: in quotes if it could be taken for a part of it."""
     text = clean(text) or "unnamed"
     return f'"{text}"' if _LOOSE.search(text) else text
 
 
 def format_list(value: Any, width: int = _LIMITS[0][0], items: int = _LIMITS[0][1]) -> str | None:
-    """A value in words: lists are cut and counted, long texts lose their middle. None for what says nothing (null, an
-    empty text or list) and for what has no words (a map)."""
+    """Formats a value: lists are cut and counted, long texts lose their middle. None for empty values (null, an empty
+    text or list) and for maps."""
     if isinstance(value, list | tuple):
         return _listed(value, width, items)
     if isinstance(value, str):
@@ -72,7 +72,7 @@ def _number(value: float) -> str | None:
 
 
 def _short(text: str, width: int) -> str:
-    """At most so many characters; the beginning and the end are kept."""
+    """Shortens a text; the beginning and the end are kept."""
     if len(text) <= width:
         return text
     tail = width // 3
@@ -80,7 +80,7 @@ def _short(text: str, width: int) -> str:
 
 
 def _listed(values: Sequence[Any], width: int, items: int) -> str | None:
-    """a, b and 12 more; each only once."""
+    """Returns `a, b and 12 more`; each value only once."""
     words: dict[str, None] = {}
     for value in values:
         if (word := format_list(value, width, items)) is None:
@@ -96,8 +96,8 @@ def _listed(values: Sequence[Any], width: int, items: int) -> str | None:
 
 
 def fill(template: str, values: Mapping[str, Any], whole: Collection[str] = ()) -> str | None:
-    """The template with words for its names, at most LONGEST characters; the values of `whole` are not cut. None where a
-    name has no words."""
+    """Fills the template, with at most LONGEST characters; the values of `whole` are not shortened. None if a name
+    has no value."""
     text = ""
     for width, items in _LIMITS:
         words = {
@@ -106,7 +106,7 @@ def fill(template: str, values: Mapping[str, Any], whole: Collection[str] = ()) 
         }
         if None in words.values():
             return None
-        # in one pass: what stands in a value is no template
+        # in one pass: values are not templates
         text = HOLE.sub(lambda hole: words[hole[1]] or "", template)  # noqa: B023 - used at once
         if len(text) <= LONGEST:
             return text
@@ -114,7 +114,7 @@ def fill(template: str, values: Mapping[str, Any], whole: Collection[str] = ()) 
 
 
 def standard(resource: Mapping[str, Any]) -> dict[str, str]:
-    """The names that every sentence has: resource, name, id, region, account, type."""
+    """Returns the standard names of every sentence: resource, name, id, region, account, type."""
     uid = str(resource["uid"])
     id, name = _last(uid), _last(str(resource.get("name") or ""))
     tag = (resource.get("tags") or {}).get("Name")
@@ -135,5 +135,5 @@ STANDARD = ("resource", "name", "id", "region", "account", "type")
 
 
 def _last(name: str) -> str:
-    """The last step of an ARN or URL, else the name as it is."""
+    """Returns the last segment of an ARN or URL, else the name unchanged."""
     return re.split(r"[:/]", name)[-1] or name if name.startswith(("arn:", "https:")) else name

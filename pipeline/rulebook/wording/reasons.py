@@ -1,4 +1,4 @@
-"""Which statements of a policy decide, as texts for sentences. Pure."""
+"""The statements of a policy that decide, as texts for sentences. Pure."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from driftline.pipeline.rulebook.aws.resource_policy import Statement, many, statements
 
 MOST = 50
-"""Statements that are tried one by one; AWS's own documents have fewer but for very few."""
+"""Maximum number of statements that are tested one by one; only very few documents have more."""
 
 
 def deciding(document: Any, judge: Callable[[Any], bool]) -> list[str]:
-    """The Allow statements, of a policy or of several by their names, each of which alone makes the judgement, as
-    `s3:GetObject to * (PublicRead)`. Raises ValueError for what is no policy."""
+    """Returns the Allow statements, of one policy or of several by name, each of which decides alone, as
+    `s3:GetObject to * (PublicRead)`. Raises ValueError if it is not a policy."""
     if not isinstance(document, dict):
         return []
     documents = {"": document} if "Statement" in document else document
@@ -33,7 +33,7 @@ def _holds(judge: Callable[[Any], bool], document: Any) -> bool:
 
 
 def describe(statement: Statement) -> str:
-    """What a statement is about: its actions, to whom or on what, and its Sid."""
+    """Describes a statement: its actions, to whom or on what, and its Sid."""
     what = _some(statement, "Action")
     if "Principal" in statement or "NotPrincipal" in statement:
         text = f"{what} to {_whom(statement)}"

@@ -1,4 +1,5 @@
-"""Why a resource fails a rule, in one sentence with the values that decide: a template and named expressions. Pure."""
+"""Says in one sentence why a resource fails a rule, with the values that decide: a template and named expressions.
+Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,24 +21,24 @@ from driftline.pipeline.rulebook.cel.unread import program
 from driftline.pipeline.rulebook.wording.phrases import HOLE, STANDARD, fill, standard
 
 ROOM = 200
-"""Characters of a template: the values need the others."""
+"""Maximum length of a template in characters; the rest is for values."""
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A rule's own: the first template whose names all have a value."""
+    """A rule's own sentence: the first template whose names all have a value."""
 
     templates: tuple[str, ...]
     values: Mapping[str, Expression]
 
     @cached_property
     def reads(self) -> frozenset[str]:
-        """The parts that the expressions read themselves."""
+        """The parts that the expressions themselves read."""
         return frozenset[str]().union(*(one.reads for one in self.values.values()))
 
     @cached_property
     def _together(self) -> Any:
-        """All of them in one question: half of a question's cost is its beginning."""
+        """All expressions in one program: half of an evaluation's cost is its setup."""
         every = (f"dyn({one.text}\n)" for one in self.values.values())
         return environment().compile(f"[{', '.join(every)}]")
 
@@ -47,8 +48,8 @@ class Sentence:
         values: Mapping[str, Any] | None = None,
         names: Mapping[str, str] | None = None,
     ) -> tuple[str, int] | None:
-        """The sentence and the place of its template; None where no template has all its values. `values`, `names`: values_of
-        and the resource's standard names, where they are known."""
+        """Returns the sentence and the place of its template; None if no template has all its values. `values`,
+        `names`: values_of and the resource's standard names, if already known."""
         values = self.values_of(now) if values is None else values
         values = {**now.params, **values, **(names or standard(now.resource))}
         for place, template in enumerate(self.templates):
@@ -57,7 +58,7 @@ class Sentence:
         return None
 
     def values_of(self, now: "Situation") -> dict[str, Any]:
-        """Of every expression what it gives; None where it errs."""
+        """Returns the value of every expression; None if it raises an error."""
         if not self.values:
             return {}
         resource = now.resource
@@ -79,8 +80,8 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a sentence may speak of: a resource document, the parts of its configuration that are known, the record time in
-    microseconds, the rule's parameters, and what `previous` and `changes` are."""
+    """The input of a sentence: a resource document, the parts of its configuration that are known, the record time in
+    microseconds, the rule's parameters, and the values of `previous` and `changes`."""
 
     resource: Mapping[str, Any]
     config: Mapping[str, Any]
@@ -92,14 +93,14 @@ class Situation:
     """Whether the resource's tags are unread."""
 
     def hidden(self, expressions: Collection[Expression]) -> frozenset[str]:
-        """The unread parts that expressions touch, and `tags`: what is unread gives no value."""
+        """The unread parts that the expressions read, including `tags`; unread parts have no value."""
         touched = frozenset[str]().union(*(one.parts for one in expressions))
         tags = self.tagless and any(one.reads_tags for one in expressions)
         return touched.difference(self.config) | ({TAGS} if tags else set())
 
 
 def _asked(asked: Any, activation: Any) -> Any:
-    """What an expression gives; None where it errs: a sentence must never cost a finding."""
+    """Returns the value of an expression; None if it raises an error: a sentence must never cost a finding."""
     try:
         value = asked.eval(activation)
         return None if value.type().name() == "ERROR" else value.plain_value()
@@ -111,8 +112,8 @@ def compiled(
     source: Source, told: str | list[str] | None, values: Mapping[str, str], params: Iterable[str],
     problems: list[Problem], used: Iterable[str] = (),
 ) -> Sentence | None:  # fmt: skip
-    """The sentence of a rule file, or None; what is wrong with it goes to `problems`. `used`: the names that something else
-    of the rule needs."""
+    """Parses the sentence of a rule file, or returns None; mistakes are appended to `problems`. `used`: the names
+    that other fields of the rule need."""
     taken = {*STANDARD, *params}
     templates = [told] if isinstance(told, str) else told or []
     before, expressions, named = len(problems), dict[str, Expression](), set(used)
