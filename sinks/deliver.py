@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.errors import Undelivered
 from driftline.pipeline.kafka.client import Delivery, produce, producer
 from driftline.pipeline.kafka.dead_letters import Origin, Share, letter, letter_id
@@ -161,7 +162,7 @@ class Deliverer:
 
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
         """Sends until nothing is left to try; False when stopped. What is no longer ours is left to its new owner."""
-        wait = FIRST_WAIT
+        backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
         while items := [
             i for i in items if i.turn == self._turn((i.origin.topic, i.origin.partition))
         ]:

@@ -93,7 +93,7 @@ class Source:
         if id(node) in self._seen:
             self._tell(
                 Problem(
-                    "an alias (*name) is not supported",
+                    "aliases (*name) are not supported",
                     fix="write the value itself",
                     place=self.at(*where),
                 )

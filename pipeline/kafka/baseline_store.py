@@ -1,4 +1,4 @@
-"""Where baselines are kept: a compacted topic of their own, and `control`, by which the stream hears of them."""
+"""Stores baselines in a compacted topic and announces them to the stream on `control`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -24,12 +24,12 @@ def key(record: Baseline) -> str:
 
 
 def stored(kafka: Kafka) -> dict[str, Baseline]:
-    """Every baseline by kind and uid, those that were revoked with them."""
+    """Every baseline by kind and uid, including revoked ones."""
     return {key(record): record for record in decisions.stored(kafka, BASELINES, Baseline)}
 
 
 def say(kafka: Kafka, records: Iterable[Baseline]) -> None:
-    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
+    """Stores baselines, then announces them to the stream. Raises UserError if Kafka does not accept them."""
     decisions.say(kafka, BASELINES, records, key, _tell)
 
 
@@ -41,7 +41,7 @@ def _tell(out: Producer, delivery: Delivery, records: Iterable[Baseline]) -> Non
 
 
 def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
-    """What the readings of the last week say of the resources whose uid is wanted; deleted ones are left out."""
+    """The latest snapshots, within a week, of the resources whose uid matches; deleted resources are left out."""
     fold = Fold(Rulebook([]), AssessOptions())
     with explained(kafka):
         for message in read_all(kafka, SNAPSHOTS.name):
@@ -51,7 +51,7 @@ def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
 
 
 def _of(value: bytes, wanted: Callable[[str], bool]) -> Iterator[bytes]:
-    """The elements of a micro-batch that are of a resource that is wanted."""
+    """The elements of a micro-batch that belong to a matching resource."""
     try:
         peeks = wire.peek(value)
     except Malformed:

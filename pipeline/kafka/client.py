@@ -34,7 +34,7 @@ LOOK = 0.5
 CALLBACKS = {"error_cb": "error_cb"}
 """The settings whose names have no dots."""
 AWAY = 8.0
-"""Seconds after which brokers that have not answered are told to be away."""
+"""Seconds after which brokers that have not answered are reported as unreachable."""
 STEP = "check that it is running, that the address is right, and that kafka.security_protocol and the credentials match"
 DOCTOR = "driftline doctor"
 SILENT = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001 - their public names
@@ -47,7 +47,7 @@ __all__ = [
     "read_all", "read_compacted", "retriable", "retrying", "starts", "tls", "to_end",
 ]  # fmt: skip
 ISSUER_AWAY = re.compile("could ?n.t connect|failed to connect|could not connect|could ?n.t resolve|could not resolve|timed out|timeout", re.I)  # fmt: skip
-"""What a token endpoint that does not answer leads to; it comes as a refused authentication."""
+"""Errors of a token endpoint that does not answer; librdkafka reports them as failed authentication."""
 
 
 def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
@@ -104,13 +104,13 @@ def producer(kafka: Kafka, **more: Any) -> Producer:
 
 
 def consumer(kafka: Kafka, group: str, **more: Any) -> Consumer:
-    """A consumer that commits only when told, and asks again after errors that pass."""
+    """A consumer that commits only on request and retries after retriable errors."""
     defaults = {"group_id": group, "enable_auto_commit": False, "auto_offset_reset": "earliest"}
     return cast(Consumer, Retrying(Consumer(librdkafka(kafka, **(defaults | more)))))
 
 
 def admin(kafka: Kafka) -> AdminClient:
-    """An admin client that asks again after errors that pass; what it answers later: driftline.pipeline.kafka.retries.answer."""
+    """An admin client that retries after retriable errors; for its futures see driftline.pipeline.kafka.retries.answer."""
     return cast(AdminClient, Retrying(AdminClient(librdkafka(kafka))))
 
 
@@ -184,7 +184,7 @@ def _silence(kafka: Kafka, told: list[KafkaError]) -> Problem:
 
 @contextmanager
 def explained(kafka: Kafka) -> Iterator[None]:
-    """Turns a broker's silence or refusal into an error that says what to look at."""
+    """Turns a broker's silence or rejection into an error with the next step."""
     try:
         yield
     except KafkaException as error:
@@ -235,7 +235,7 @@ def starts(
 
 
 def read_compacted(kafka: Kafka, topic: str) -> dict[bytes, bytes]:
-    """The last value of every key; deleted ones are left out."""
+    """The last value of each key, without deleted keys."""
     out: dict[bytes, bytes] = {}
     for message in read_all(kafka, topic):
         if message.key() is None:
@@ -248,7 +248,7 @@ def read_compacted(kafka: Kafka, topic: str) -> dict[bytes, bytes]:
 
 
 class Delivery:
-    """Counts what is under way to the broker and keeps what was refused."""
+    """Delivery reports: collects the messages that the broker rejected."""
 
     def __init__(self) -> None:
         self.failed: list[str] = []
@@ -268,7 +268,7 @@ class Delivery:
 def produce(
     producer: Producer, delivered: Callable[..., None], topic: str, value: bytes | None, **more: Any
 ) -> None:
-    """Queues a message, waiting while the producer's queue is full."""
+    """Queues a message; blocks while the producer's queue is full."""
     while True:
         try:
             return producer.produce(topic, value, on_delivery=delivered, **more)
@@ -277,7 +277,7 @@ def produce(
 
 
 def flush(producer: Producer, delivered: Delivery, seconds: float) -> None:
-    """Waits until everything is with the broker. Raises Undelivered for what is not."""
+    """Waits until every message is delivered. Raises Undelivered if some are not."""
     left = producer.flush(seconds)
     problems = []
     if left:

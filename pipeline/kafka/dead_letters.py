@@ -1,4 +1,4 @@
-"""Dead letters: what could not be processed, with its reason and where it came from.
+"""Dead letters: records that could not be processed, with their reason and origin.
 
 The topic is not compacted, so a letter is done with by an acknowledgement in the same topic: it lies behind its
 letters, and so retention never takes it before them. Retry is in driftline.pipeline.kafka.redeliver."""
@@ -15,7 +15,7 @@ from driftline.pipeline.model import rfc3339
 from driftline.pipeline.records.topics import DEADLETTER
 
 KEPT = 64_000
-"""Bytes kept of each."""
+"""Bytes of the original value that a letter keeps."""
 ACKNOWLEDGED = b"acknowledged"
 """The key of an acknowledgement; a letter's is its origin's topic."""
 ACKNOWLEDGED_AT_ONCE = 5000
@@ -108,7 +108,7 @@ class Letter:
 
 
 class Box:
-    """The letters that nobody has done with. Add every message of the topic, in order."""
+    """Letters without an acknowledgement. Add every message of the topic, in order."""
 
     def __init__(self, messages: Iterable[Any] = ()) -> None:
         self.letters: dict[str, Letter] = {}

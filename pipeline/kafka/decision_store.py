@@ -26,7 +26,7 @@ Tell = Callable[[Producer, Delivery, Sequence[R]], None]
 
 
 def stored(kafka: Kafka, topic: Topic, kind: type[R]) -> Iterator[R]:
-    """The last word on each, also on what has ended."""
+    """The latest version of each decision, including ended ones."""
     with explained(kafka):
         values = read_compacted(kafka, topic.name).values()
     for value in values:
@@ -39,7 +39,7 @@ def stored(kafka: Kafka, topic: Topic, kind: type[R]) -> Iterator[R]:
 def say(
     kafka: Kafka, topic: Topic, records: Iterable[R], key: Callable[[R], str], tell: Tell[R]
 ) -> None:
-    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
+    """Stores decisions, then announces them to the stream. Raises UserError if Kafka does not accept them."""
     records = list(records)
     with explained(kafka):
         there(kafka, (topic, CONTROL))  # what is away or missing is told soon
@@ -52,5 +52,5 @@ def say(
 
 
 def same(one: Record, other: Record) -> bool:
-    """Whether they say the same, whenever that was."""
+    """Whether two decisions are the same, apart from their time."""
     return one.model_dump(exclude={"at"}) == other.model_dump(exclude={"at"})

@@ -1,4 +1,4 @@
-"""Where exceptions are kept: a compacted topic of their own, and `control`, by which the stream hears of them."""
+"""Stores risk exceptions in a compacted topic and announces them to the stream on `control`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -21,12 +21,12 @@ class Use(NamedTuple):
 
 
 def stored(kafka: Kafka) -> dict[str, RiskException]:
-    """Every exception, by id, those that have ended with them."""
+    """Every exception by id, including ended ones."""
     return {record.id: record for record in decisions.stored(kafka, EXCEPTIONS, RiskException)}
 
 
 def say(kafka: Kafka, records: Iterable[RiskException]) -> None:
-    """Keeps them, and then tells the stream. Raises UserError where Kafka does not take them."""
+    """Stores exceptions, then announces them to the stream. Raises UserError if Kafka does not accept them."""
     decisions.say(kafka, EXCEPTIONS, records, lambda record: record.id, tell)
 
 
@@ -39,7 +39,7 @@ def tell(out: Producer, delivery: Delivery, records: Iterable[RiskException]) ->
 
 
 def uses(kafka: Kafka) -> dict[str, Use]:
-    """What each exception does, by the last word on every finding."""
+    """How each exception is used, from the latest version of every finding."""
     last: dict[bytes, tuple[str, bool]] = {}
     with explained(kafka):
         for message in read_all(kafka, FINDINGS.name):

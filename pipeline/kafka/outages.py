@@ -1,4 +1,4 @@
-"""What a program that runs on says while brokers are away: librdkafka tries again by itself, for ever and without a word."""
+"""Logs that brokers are unreachable: librdkafka retries forever without logging anything."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError
 
 EVERY = 60.0
-"""Seconds between two lines."""
+"""Seconds between two log lines."""
 
 
 class Away:

@@ -1,4 +1,4 @@
-"""A tape out of the topics: what the stream heard, in the order of its times in Kafka."""
+"""Records a tape from the topics: the input of the stream, ordered by Kafka timestamp."""
 
 import sqlite3
 import tempfile

@@ -1,4 +1,4 @@
-"""Sends dead letters again: reads each one's origin anew, and produces that one element to the same partition.
+"""Sends dead letters again: reads the original record and produces the one element to the same partition.
 
 What is known of a letter may be hostile, so only our own topics are written, and only what its hash vouches for."""
 
@@ -42,7 +42,7 @@ RETRIED = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS)
 
 
 class Done(NamedTuple):
-    """What became of one letter. `kept` letters stay listed."""
+    """The outcome for one letter. Letters that are `kept` stay listed."""
 
     letter: Letter
     kind: Literal["retried", "overtaken", "expired", "refused"]
@@ -54,7 +54,7 @@ class Done(NamedTuple):
 
 
 def box(kafka: Kafka) -> Box:
-    """Every letter that nobody has done with."""
+    """Every letter without an acknowledgement."""
     return Box(read_all(kafka, DEADLETTER.name))
 
 
@@ -140,7 +140,7 @@ class Sender:
             self.written[message.key()] = message.offset()
 
     def flush(self) -> None:
-        """Everything is with the brokers after this. Raises UserError."""
+        """Waits until everything is delivered. Raises UserError."""
         try:
             flush(self._producer, self._delivery, PATIENCE)
         except OSError as error:

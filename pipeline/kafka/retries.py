@@ -1,4 +1,4 @@
-"""Which of Kafka's errors pass by themselves, and clients that try again after those: the one place that decides it.
+"""Which of Kafka's errors are retriable, and clients that retry after them: the only place that decides it.
 
 A coordinator that moves, a leader that is being elected, a broker that starts: librdkafka tries some calls again by itself,
 and hands other errors to us."""
@@ -15,9 +15,9 @@ from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.plural import number_of
 
 TIMEOUT = 10.0
-"""Seconds that one answer may take, and that a call is tried again for."""
+"""Seconds that one call may take, and that it is retried for."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
-"""Seconds between two tries: doubled each time."""
+"""Seconds between two attempts; doubled each time."""
 SILENCE = 30.0
 """Seconds without a record or an end after which a partition that is being read counts as lost."""
 RETRIABLE = frozenset({
@@ -35,12 +35,12 @@ RETRIABLE = frozenset({
 """librdkafka's own codes, and those that the protocol calls retriable (kafka.apache.org/protocol, error codes). That a topic
 is unknown is one of these to a producer; to us it is missing."""
 ASKING = frozenset({"list_topics", "get_watermark_offsets", "committed", "offsets_for_times"})
-"""Methods that only ask, and that wait for the answer."""
+"""Methods that only read, and block until the answer."""
 T = TypeVar("T")
 
 
 def retriable(error: KafkaError) -> bool:
-    """Whether the same call may succeed a little later."""
+    """Whether the same call may succeed later."""
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return False
     return error.code() in RETRIABLE or error.retriable()

@@ -1,4 +1,4 @@
-"""Makes and compares topics as driftline.pipeline.records.topics says."""
+"""Creates topics and compares them with their definitions in driftline.pipeline.records.topics."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str
 
 
 class Made(NamedTuple):
-    """What became of one topic."""
+    """The result for one topic."""
 
     name: str
     text: str
@@ -45,7 +45,7 @@ class Made(NamedTuple):
 
 
 def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[Made]:
-    """Makes the topics that are missing, and says of the others what differs. Raises UserError."""
+    """Creates missing topics and reports differences of the existing ones. Raises UserError."""
     topics, out = topics_of(app_id, correlate_id), []
     differences: dict[str, list[Difference]] = {}
     for one in compare(kafka, topics):
@@ -128,7 +128,7 @@ class Difference(NamedTuple):
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can work on it."""
+        """Whether the topic cannot be used as it is."""
         return self.missing or self.partitions
 
 
@@ -165,7 +165,7 @@ def _missing(topic: Topic) -> Difference:
 
 
 def told(differences: Iterable[Difference], of: int) -> list[Problem]:
-    """A line for each cause, of so many topics; with the next step."""
+    """One problem for each cause. `of`: how many topics were compared."""
     by_cause: dict[str, list[Difference]] = {}
     for one in differences:
         by_cause.setdefault(one.cause, []).append(one)
@@ -218,7 +218,7 @@ def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[P
 
 
 def _accepted(own: str, id: str) -> str:
-    """What to do with a topic that was made anew on purpose."""
+    """The next step for a topic that was recreated on purpose."""
     if own.endswith(CHANGELOG):
         return "delete that folder and run a full sweep"
     return f"set worker.accepted_topics: [{id}]"
@@ -230,13 +230,13 @@ def check(
     app_id: str = APP_ID,
     correlate_id: str = CORRELATE_ID,
 ) -> list[Problem]:
-    """What differs from driftline.pipeline.records.topics, each with the next step; empty if nothing does."""
+    """Differences from the definitions, each with the next step; empty if there are none."""
     topics = topics_of(app_id, correlate_id) if only is None else only
     return told(compare(kafka, topics), len(topics))
 
 
 def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
-    """What differs from driftline.pipeline.records.topics. Raises UserError where Kafka cannot be asked."""
+    """Differences from the definitions. Raises UserError if Kafka cannot be queried."""
     with explained(kafka):
         client = reached(kafka)
         known = client.list_topics(timeout=TIMEOUT)
@@ -252,7 +252,7 @@ def compare(kafka: Kafka, topics: Sequence[Topic]) -> list[Difference]:
 
 
 def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
-    """Sets what can be set while the topics are in use; a line for each topic. Raises UserError."""
+    """Changes the settings that can be changed while topics are in use; returns a line for each topic. Raises UserError."""
     entries: dict[str, list[ConfigEntry]] = {}
     found = [one for one in differences if one.setting is not None]
     if not found:

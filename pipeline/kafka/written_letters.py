@@ -1,4 +1,4 @@
-"""Which letters stand in the dead-letter topic already: what is read again after a stop is not buried a second time."""
+"""The letters that are already in the dead-letter topic: a record read again after a restart is not dead-lettered twice."""
 
 import logging
 

@@ -13,7 +13,7 @@ from driftline.pipeline.common.errors import Problem, UserError
 
 State = Literal["ok", "warn", "fail", "unknown"]
 STATES: tuple[State, ...] = ("ok", "unknown", "warn", "fail")
-"""From the best to the worst."""
+"""From best to worst."""
 NAMED = 4
 """Checks that one line names."""
 T = TypeVar("T")
@@ -33,14 +33,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Check:
-    """One question. What it yields before its time is up counts."""
+    """One check. Lines that it yields before the time-out count."""
 
     what: str
     ask: Callable[[], Iterable[Line]]
     needs: str | None = None
-    """Another check without whose good end this one has no answer."""
+    """Another check that must succeed before this one can run."""
     silent: str = ""
-    """The next step where no answer comes."""
+    """The next step if the check times out."""
 
 
 class _Job(threading.Thread):
@@ -111,7 +111,7 @@ def folded(lines: Iterable[Line]) -> list[Line]:
 
 
 def worst(lines: Iterable[Line]) -> State:
-    """The worst state of all."""
+    """The worst state of any line."""
     return max((line.state for line in lines), key=STATES.index, default="ok")
 
 
@@ -165,7 +165,7 @@ def side_by_side(
 
 
 def named(checks: Iterable[Check], settings_problems: Iterable[Problem]) -> Iterator[Line]:
-    """What is told where the settings cannot be read: their mistakes, and that nothing else was asked."""
+    """Lines for unreadable settings: their mistakes, and that nothing else was checked."""
     yield from (failed("settings", problem) for problem in settings_problems)
     for check in checks:
         yield Line(check.what, "unknown", "not checked: the settings cannot be read", "fix the settings first")  # fmt: skip

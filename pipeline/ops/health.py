@@ -1,4 +1,4 @@
-"""/live, /ready and /metrics, for whoever watches over us. Nothing here changes anything.
+"""Serves /live, /ready and /metrics. Read-only.
 
 One thread for all connections. Whoever connects has little time for a request and for taking the answer, and little room;
 beyond MOST_OPEN connections the oldest is closed, so that a probe is answered whoever else holds connections open."""

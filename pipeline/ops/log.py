@@ -1,4 +1,4 @@
-"""JSON logs: a fixed sentence and its facts. Control characters are escaped; nothing is logged for each record."""
+"""JSON logs: a fixed message with fields. Control characters are escaped; nothing is logged per record."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Which findings or alerts somebody asks for, by what they are: the same question to any store. Pure."""
+"""Filters for findings and alerts, the same for every store. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

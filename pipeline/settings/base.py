@@ -1,4 +1,4 @@
-"""What every block of settings is made of: strict fields, durations, secrets from files, mistakes told together."""
+"""Base of every settings block: strict fields, durations, secrets from files, all mistakes reported together."""
 
 import re
 import ssl
@@ -52,7 +52,7 @@ def matching(form: str, words: str) -> AfterValidator:
 
 
 class Mistake(NamedTuple):
-    """What is wrong between fields. It stands at the first of them, and is told only if all of them are good alone."""
+    """A mistake that involves several fields. Reported at the first one, and only if each field is valid by itself."""
 
     fields: tuple[str, ...]
     text: str

@@ -1,4 +1,4 @@
-"""Baselines as files of a folder under Git: one resource a file, JSON or YAML. Every mistake has its place."""
+"""Reads and writes baselines as files: one resource per file, JSON or YAML. Every mistake has its place."""
 
 import json
 import re

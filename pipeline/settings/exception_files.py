@@ -1,4 +1,4 @@
-"""Exceptions as people write them: in files of a folder, or on the command line. Every mistake has its place."""
+"""Reads risk exceptions from files or the command line. Every mistake has its place."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence

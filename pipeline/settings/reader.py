@@ -1,6 +1,6 @@
-"""Reads a file and the environment into blocks, and tells every mistake at once: where, what, what to write instead.
+"""Reads a file and the environment into settings blocks and reports every mistake at once: place, problem, fix.
 
-Nothing told ever repeats a value: it may be a secret that stands in the wrong place."""
+No message repeats a value: it may be a secret in the wrong place."""
 
 import copy
 import math

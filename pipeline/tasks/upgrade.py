@@ -28,7 +28,7 @@ class Step(NamedTuple):
 
 
 def check(settings: Settings) -> list[Step]:
-    """What is to be done. Raises UserError where Kafka cannot be asked."""
+    """The steps of an upgrade. Raises UserError if Kafka cannot be queried."""
     return _steps(settings, topics_admin.compare(settings.kafka, _wanted(settings)))
 
 

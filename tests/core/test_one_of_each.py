@@ -26,7 +26,6 @@ OTHERS = {
     "pipeline/records/topics.py": "milliseconds, as Kafka's settings have them",
     "pipeline/settings/blocks.py": "defaults in seconds",
     "collectors/coverage.py": "seconds",
-    "sinks/deliver.py": "its own back-off",
 }
 KEYS = st.text(alphabet="ab/~01 ", max_size=5)
 
