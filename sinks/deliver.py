@@ -175,10 +175,13 @@ class Deliverer:
                     extra={"sink": self._route.name, "actions": len(left.again), "why": min(left.reasons)},
                 )  # fmt: skip
                 metrics.RETRIED.labels(self._route.name).inc(len(left.again))
-                pause = max(wait * (0.5 + self._chance()), min(left.asked, LONGEST_ASKED))
+                pause = max(
+                    backoff.failed() * (0.5 + self._chance()), min(left.asked, LONGEST_ASKED)
+                )
                 if await self._wait(pause):
                     return False
-            wait = min(wait * 2, LONGEST_WAIT) if len(left.again) == len(items) else FIRST_WAIT
+            if len(left.again) != len(items):
+                backoff.succeeded()
             items = left.again
         return True
 
