@@ -12,7 +12,7 @@ EXITS = {
     0: "Done. `scan`, `replay`: nothing failed and everything was read",
     exit_codes.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something; `baseline diff`: something differs; `kinds check`: a path names nothing",
     exit_codes.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `topics create`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: a mistake in a file; `doctor`: something fails",
-    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), is not there to be looked at (`detections check`, `exceptions check`, `findings`, `alerts`) or was not sent again (`deadletter retry`)",
+    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), is not there to be looked at (`detections check`, `exceptions check`, `findings`, `alerts`, `route explain`) or was not sent again (`deadletter retry`)",
     exit_codes.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate` or `sink` that another start does not mend (too many bad records, records lost to retention)",
     exit_codes.EXIT_NEWER: "`worker`, `correlate`: the state was written by a newer version ([upgrading](upgrading.md))",
     exit_codes.EXIT_OTHER_TOPIC: "`worker`, `correlate`: a topic was made anew, or is another cluster's ([operating](operating.md#when-data-is-late-twice-or-missing))",
