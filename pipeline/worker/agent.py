@@ -247,7 +247,7 @@ class Agent:
         if self.dead_letters.write(message, partition.take_dead(), good):
             self.commits.flush_now()  # so that the letters can be inspected
             exit_now(
-                "too many malformed records: likely a bad deployment, not bad records. Inspect them: driftline deadletter list",
+                "too many malformed records: a bad deploy is not a bad record. Inspect them: driftline deadletter list",
                 EXIT_OWN_ERROR, topic=message.topic, partition=message.partition, offset=message.offset,
             )  # fmt: skip
 

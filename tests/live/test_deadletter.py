@@ -164,7 +164,7 @@ def test_too_many_bad_records_are_a_bad_deploy(site: Site) -> None:
     assert supervised.child.code == 4
     log = supervised.child.log.read_text()
     assert "a bad deploy is not a bad record" in log
-    assert "starts again" not in log
+    assert "is restarted" not in log
     first = letters(site)
     assert 100 <= len(first) <= 200
 

@@ -149,7 +149,7 @@ def test_a_newer_state_is_refused_for_good(site: Site) -> None:
     assert worker.child.code == 5
     log = worker.child.log.read_text()
     assert "written by a newer Driftline" in log
-    assert "starts again" not in log
+    assert "is restarted" not in log
     # For who comes next: as if nothing had been.
     site.say(STATE.name, None, key=state_rows.head_key(uid), partition=home)
     site.say(STATE.name, state_rows.batch_end(1), key=state_rows.WHOLE_KEY, partition=home)
@@ -185,7 +185,7 @@ def test_a_supervisor_starts_again_what_was_killed_and_ends_with_it(site: Site) 
     wait_until(worker.ready, PATIENCE, worker.child, "the worker again")
     assert worker.child.stop() < 5
     assert worker.child.code == 0
-    assert worker.child.log.read_text().count("starts again") == 1
+    assert worker.child.log.read_text().count("is restarted") == 1
 
 
 def children(child: Child) -> list[int]:
