@@ -142,7 +142,7 @@ def test_from_a_bad_record_to_the_right_finding(site: Site) -> None:
     client.delete_records([slot])[slot].result(30)
     told = site.cli("deadletter", "retry", "--all", "--topic", "snapshots")
     assert told.code == 3
-    assert told.out.count("expired: retention has passed it") == 3
+    assert told.out.count("expired: deleted by retention") == 3
     assert len(letters(site)) == 4
     assert json.loads(site.cli("deadletter", "show", again["id"], "--format", "json").out)[
         "size"

@@ -46,7 +46,7 @@ def test_a_topic_made_anew_is_refused_until_it_is_accepted(site: Site) -> None:
     folder = str(site.folder / "state")
     told = site.cli("topics", "check", DRIFTLINE_WORKER__STATE_DIR=folder)
     assert told.code == 2
-    assert "snapshots: made anew since the state" in told.out
+    assert "snapshots: recreated since the state" in told.out
     site.say(SNAPSHOTS.name, value(key(4, False)), partition=home)
 
     refused = site.worker("--supervise", state="state")

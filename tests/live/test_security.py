@@ -64,7 +64,7 @@ REFUSED: dict[str, tuple[Block, str]] = {
     ),
     "another authority": (lambda on: on.at("tls", ca_file=str(on.stranger.file)), "kafka.ca_file"),
     "authorities of the system": (lambda on: on.at("tls", ca_file=None), "kafka.ca_file"),
-    "a certificate for another host": (lambda on: on.at("foreign"), "name the hosts of kafka.bootstrap_servers"),
+    "a certificate for another host": (lambda on: on.at("foreign"), "name the hosts in kafka.bootstrap_servers"),
     "no certificate of ours": (
         lambda on: on.at("mutual", certificate_file=None, key_file=None, key_password=None), "kafka.certificate_file",
     ),

@@ -37,7 +37,7 @@ def test_topics_are_made_once_and_every_difference_is_told(broker: kafka.KafkaSe
         client.delete_topics([ODD.name])[ODD.name].result(30)
     step = f"(run: kafka-configs --bootstrap-server {broker.bootstrap} --alter --topic driftline.test.odd --add-config"
     assert told == [
-        "driftline.test.odd: 3 partitions, not 2 (resources would live elsewhere: make the topic anew, and set another"
+        "driftline.test.odd: 3 partitions, not 2 (resources would move to other partitions: recreate the topic and set another"
         " worker.app_id)",
         f"driftline.test.odd: cleanup.policy is delete, not compact {step} cleanup.policy=compact)",
         f"driftline.test.odd: max.message.bytes is 4500000, not 4000000 {step} max.message.bytes=4000000)",
