@@ -224,29 +224,35 @@ def new(name: str, call: str, folder: Path) -> None:
     from uuid import NAMESPACE_URL, uuid5
 
     from driftline.collectors.aws import calls
-    from driftline.pipeline.common.yaml_source import nearest
+    from driftline.pipeline.common.yaml_source import hint, nearest
     from driftline.pipeline.detections import load
     from driftline.pipeline.rulebook import builtin_folder
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(
-            f"{name}: not a detection's name (write lower-case words joined by _: aws_trail_silenced)"
+            "not a detection's name",
+            fix="write lower-case words joined by _: aws_trail_silenced",
+            place=name,
         )
     source, _, event = call.partition(":")
     if source not in calls.sources() and not calls.names(source):
         raise UserError(
-            f"--event {call}: no such source{nearest(source, calls.sources())} (write it as cloudtrail:StopLogging)"
+            f"no such source{nearest(source, calls.sources())}",
+            fix="write it as cloudtrail:StopLogging",
+            place=f"--event {call}",
         )
     if event not in calls.names(source):
         raise UserError(
-            f"--event {call}: {source} has no such call{nearest(event, calls.names(source))}"
+            f"{source} has no such call",
+            fix=hint(event, calls.names(source)),
+            place=f"--event {call}",
         )
     content = [builtin_folder() / kind for kind in ("detections", "correlations")]
     if any(name in (rule.name, rule.id) for rule in load(content).rules.values()):
-        raise UserError(f"{name}: there is a detection of this name (choose another)")
+        raise UserError("there is a detection of this name", fix="choose another", place=name)
     path = folder / f"{name}.yml"
     if path.exists():
-        raise UserError(f"{path} is there already (choose another name)")
+        raise UserError(f"{path} is there already", fix="choose another name")
     others = calls.relatives(source, event)
     kind = "reads" if event.startswith(calls.READS) else "management"
     folder.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,10 @@ def checkout() -> Path:
     """The root of the checkout that this runs from. Raises UserError where Driftline is installed without its tests."""
     root = Path(str(files("driftline.collectors.aws"))).resolve().parents[1]
     if not (root / UNCLAIMED).exists():
-        raise UserError("`driftline kinds` changes the repository's own files: run it from a checkout (git clone, then make venv)")  # fmt: skip
+        raise UserError(
+            "`driftline kinds` changes the repository's own files: run it from a checkout",
+            fix="git clone, then make venv",
+        )
     return root
 
 

@@ -13,7 +13,7 @@ from driftline.collectors.aws.permissions import PREFIXES
 from driftline.collectors.aws.shapes import service_model
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.tasks.kind_names import camel, iam_prefix, lists_of, pairs, plurals, snake
 
 READS = re.compile(
@@ -45,12 +45,20 @@ class Proposal:
 def propose(type: str, service: str | None, listing: str | None) -> Proposal:
     """Raises UserError where the service or its list call cannot be told from the type's name."""
     if not re.fullmatch(r"AWS::\w+::\w+", type):
-        raise UserError(f"{type}: not a resource type (expected AWS::Service::Thing, CloudFormation's name)")  # fmt: skip
+        raise UserError(
+            "not a resource type",
+            fix="expected AWS::Service::Thing, CloudFormation's name",
+            place=type,
+        )
     if type in kinds():
-        raise UserError(f"{type}: there is a row of this type already (collectors/aws/kinds)")
+        raise UserError(
+            "there is a row of this type already", fix="collectors/aws/kinds", place=type
+        )
     if service and service not in _services():
         raise UserError(
-            f"--service {service}: botocore has no such service{nearest(service, _services())}"
+            "botocore has no such service",
+            fix=hint(service, _services()),
+            place=f"--service {service}",
         )
     service = service or _service(type)
     made = Proposal(type, service, SOURCES.get(service, service))
@@ -65,7 +73,11 @@ def _service(type: str) -> str:
     name = type.split("::")[1].lower()
     found = [one for one in known if one.replace("-", "") == name]
     if len(found) != 1:
-        raise UserError(f"{type}: which of botocore's services is it? (--service NAME){nearest(name, known)}")  # fmt: skip
+        raise UserError(
+            "which of botocore's services is it? (--service NAME)",
+            fix=hint(name, known),
+            place=type,
+        )
     return found[0]
 
 
@@ -112,20 +124,28 @@ class _Row:
         model, several = self.model, plurals(self.thing)
         if named:
             if named not in model.operation_names:
-                raise UserError(f"--list {named}: {self.made.service} has no such operation{nearest(named, model.operation_names)}")  # fmt: skip
+                raise UserError(
+                    f"{self.made.service} has no such operation",
+                    fix=hint(named, model.operation_names),
+                    place=f"--list {named}",
+                )
             return named
         lists = [name for name in model.operation_names if name.startswith(("List", "Describe")) and lists_of(model, name)]  # fmt: skip
         found = [name for name in lists if re.sub(r"^(List|Describe)", "", name) in several]
         if not found:
             near = [name for name in lists if not self._required(name)]
-            raise UserError(f"{self.made.type}: which operation lists it? (--list {' | '.join(near) or 'OPERATION'})")  # fmt: skip
+            raise UserError(
+                "which operation lists it?",
+                fix=f"--list {' | '.join(near) or 'OPERATION'}",
+                place=self.made.type,
+            )
         first: str = max(found, key=lambda name: name.startswith("Describe"))
         return first
 
     def _items(self) -> tuple[str, Any]:
         lists = lists_of(self.model, self.listing)
         if not lists:
-            raise UserError(f"--list {self.listing}: no list in its answer")
+            raise UserError("no list in its answer", place=f"--list {self.listing}")
         several = {name.lower() for name in plurals(self.thing)}
         return max(lists.items(), key=lambda one: (one[0].lower() in several, one[1].type_name == "structure"))  # fmt: skip
 
