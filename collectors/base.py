@@ -1,4 +1,4 @@
-"""What every collector shares: how a sweep ends, what is gone, and what could not be seen. Pure."""
+"""What all collectors share: how a sweep ends, which resources are gone, and what could not be read. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from driftline.pipeline.model import (
 from pydantic import ValidationError
 
 PAGE = 5000
-"""Uids in one record: a hundred thousand ARNs in one would be 8 MB."""
+"""Maximum number of uids per record: a hundred thousand ARNs would take 8 MB."""
 
 Emitted = Snapshot | Sweep | SweepUids | Swept | Gone
 Emit = Callable[[Emitted], None]
@@ -31,16 +31,16 @@ Status = Literal["complete", "partial", "denied"]
 
 @dataclass
 class PreviousSweep:
-    """What earlier sweeps of a scope knew."""
+    """What earlier sweeps of a scope recorded."""
 
     uids: set[str] = field(default_factory=set)
     completed_at: datetime | None = None
     pages: set[int] = field(default_factory=set)
-    """The numbers of the records that hold the uids."""
+    """Numbers of the records (pages) that hold the uids."""
     organization: str | None = None
-    """The organization whose list named the account for the last sweep; None: it was swept by itself."""
+    """The organization whose list contained the account at the last sweep; None if the account was swept on its own."""
     swept_at: datetime | None = None
-    """When the last sweep of it began, complete or not."""
+    """When the last sweep began, complete or not."""
 
 
 @dataclass
@@ -52,21 +52,21 @@ class ScopeSweep:
     started_at: datetime
     known: PreviousSweep
     organization: str | None = None
-    """Whose list named the account."""
+    """The organization whose list contained the account."""
     owner: CloudAccount | None = None
     class_: str | None = None
-    """Of the type."""
+    """Class of the type."""
     read: set[str] = field(default_factory=set)
     vanished: set[str] = field(default_factory=set)
-    """Listed, but not found a moment later: neither read nor called gone (a list may run ahead of the rest)."""
+    """Listed, but not found a moment later: neither read nor reported as gone (a list may be ahead of other calls)."""
     unread: dict[tuple[str, UnreadReason, str], int] = field(default_factory=dict)
     trouble: tuple[UnreadReason, str, str] | None = None
-    """Reason, code and words of what kept the list from being whole."""
+    """Reason, code and message of what made the list incomplete."""
     answered: bool = True
-    """Somebody answered. Where nobody did, nothing is said of what is not known to this collector."""
+    """A call was answered. Otherwise nothing is reported about resources that this collector does not know."""
 
     def saw(self, snapshot: Snapshot) -> Snapshot:
-        """A resource was read, as far as it could be. Returns what to say of it."""
+        """Records that a resource was read, as far as possible. Returns the records to write."""
         self.read.add(snapshot.uid)
         for item in snapshot.unread:
             key = (item.part, item.reason, item.code)
@@ -77,11 +77,11 @@ class ScopeSweep:
         return snapshot
 
     def missed(self, uid: str) -> None:
-        """A resource was listed and then not found."""
+        """Records that a resource was listed and then not found."""
         self.vanished.add(uid)
 
     def failed(self, reason: UnreadReason, code: str, words: str) -> None:
-        """The list broke off: nothing may be called gone."""
+        """Records that the list is incomplete: no resource may be reported as gone."""
         self.trouble = (reason, code, words)
 
     @property
@@ -91,10 +91,10 @@ class ScopeSweep:
         return "partial" if self.unread else "complete"
 
     def end(self, finished_at: datetime) -> Iterator[Emitted]:
-        """What to say at the end: deletions or restatements, the uids, that a list was whole, and the header, last.
+        """Ends the sweep. Yields deletions or restatements, the uids, the completed list, and last the header.
 
-        A list that was whole says what is gone, even where some part of a resource was unread: one bucket
-        whose policy may never be read must not keep every other deleted one alive."""
+        A complete list determines what is gone even if some part of a resource was unread: one bucket whose policy
+        cannot be read must not keep every deleted bucket alive."""
         unseen = sorted(self.known.uids - self.read - self.vanished)
         if self.trouble is None:
             yield from (self._gone(uid) for uid in unseen)
@@ -155,7 +155,7 @@ class ScopeSweep:
 
 
 def covers(gone: Gone, scope_key: str) -> bool:
-    """Whether a scope (by its key) is out of what is watched."""
+    """Returns whether a scope (by its key) no longer exists."""
     steps = scope_key.split("/", 3)
     return (
         len(steps) == 4
@@ -167,7 +167,8 @@ def covers(gone: Gone, scope_key: str) -> bool:
 
 
 def free_pages(taken: set[int], count: int) -> int:
-    """Where `count` new pages begin so that none that still counts is written over before the header is."""
+    """Returns the first of `count` new page numbers, such that no current page is overwritten before the header is
+    written."""
     return 0 if not taken or min(taken) >= count else max(taken) + 1
 
 
@@ -178,10 +179,10 @@ def page_key(scope_key: str, page: int) -> str:
 def known_from(
     records: Iterable[tuple[bytes, bytes]],
 ) -> tuple[dict[str, PreviousSweep], dict[str, Sweep], list[Problem]]:
-    """What the compacted `sweeps` topic knows: uids by scope key, the headers, and what is no sweep.
+    """Reads the compacted `sweeps` topic: uids by scope key, the headers, and malformed records.
 
-    Pages that a header does not count (of a collector that died before it wrote one) are taken too: what they
-    name was read, and a uid too many is at worst called gone once more."""
+    Pages that no header counts (of a collector that was killed before it wrote one) are included: their resources
+    were read, and a surplus uid is at worst reported as gone once more."""
     known: dict[str, PreviousSweep] = {}
     headers: dict[str, Sweep] = {}
     problems: list[Problem] = []

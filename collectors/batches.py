@@ -1,4 +1,5 @@
-"""What a collector emits, to Kafka: snapshots in micro-batches of one partition, a scope's header when all is safe."""
+"""Writes a collector's records to Kafka: snapshots in micro-batches per partition, and a scope's header once
+everything is durable."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,16 +15,16 @@ from driftline.pipeline.settings.blocks import Settings
 
 MOST_BYTES, OLDEST = 500_000, 0.2
 HEADERS, HEADERS_OLDEST = 100, 1.0
-"""Headers are written in groups: each group costs two waits for the brokers."""
+"""Headers are written in groups, because each group waits for the brokers twice."""
 PATIENCE_MS = 120_000
-"""How long a broker may be away before the collector gives up; the next sweep begins anew."""
+"""How long Kafka may be unavailable before the sweep is abandoned; the next one starts over."""
 
 
 class Batches:
-    """Call it with each record, idle() now and then, close() at the end.
+    """Call it with each record, call idle() periodically, and close() at the end.
 
-    All of them raise NotThere where Kafka does not take the records. `known` is what the sweeps topic held at
-    the start: pages that a new header no longer counts are deleted."""
+    All of them raise NotThere if Kafka does not accept the records. `known` is the content of the sweeps topic at the
+    start: pages that a new header no longer counts are deleted."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Batches:
         self.idle()
 
     def idle(self) -> None:
-        """Sends what is old enough."""
+        """Sends batches that have waited long enough."""
         now = self._now()
         for number in [n for n, since in self._since.items() if now - since >= OLDEST]:
             self._send(number)
@@ -71,16 +72,16 @@ class Batches:
             self._fail("; ".join(self._delivery.failed[:3]))
 
     def close(self) -> None:
-        """Everything is with the brokers after this."""
+        """Flushes: everything has been acknowledged afterwards."""
         self._flush()
         if self._headers or self._told:
             self._write_headers()
-            self._flush()  # the old pages' ends too, else what is gone is told again
+            self._flush()  # including the deletion of old pages, or resources would be reported as gone again
 
     def raw(self, topic: str, value: bytes) -> None:
-        """A record of a tape as it is; its elements go where their uids live."""
+        """Writes a record of a tape unchanged; its elements go to the partitions of their uids."""
         if topic != SNAPSHOTS.name:
-            self._flush()  # time goes on only after what was read before
+            self._flush()  # time advances only after what was read before
             for number in range(SNAPSHOTS.partitions):
                 self._produce(topic, value, partition=number)
             return
@@ -105,8 +106,9 @@ class Batches:
             self._produce(SNAPSHOTS.name, wire.encode_batch(elements), partition=number)
 
     def _write_headers(self) -> None:
-        """The uids, then the headers, then the word to the stream, each only when all before is safe: a header claims
-        what it counts, and what a sweep has read must be there before it says that it has seen the rest no more."""
+        """Writes the uids, then the headers, then the report to the stream, each only after everything before is
+        durable: a header must not count pages that do not exist, and what a sweep has read must arrive before it
+        reports that it did not see the rest."""
         self._flush()
         headers, self._headers = self._headers, []
         told, self._told = self._told, []
@@ -128,7 +130,7 @@ class Batches:
                 self._produce(SWEEPS.name, None, key=page_key(key, old).encode())
 
     def _tell(self, told: Sequence[Swept | Gone]) -> None:
-        """To every partition of `control`; the headers of what is gone end after that."""
+        """Writes to every partition of `control`; the headers of removed scopes are deleted after that."""
         for one in [*together(told), *(one for one in told if isinstance(one, Gone))]:
             word = Control(swept=one) if isinstance(one, Swept) else Control(gone=one)
             for number in range(CONTROL.partitions):
@@ -158,15 +160,15 @@ class Batches:
     def _fail(self, why: str) -> None:
         raise NotThere(
             f"{why}",
-            fix="the sweep is given up, no header claims it; look at the brokers and `driftline "
+            fix="the sweep was abandoned, no header counts it; check the brokers and `driftline "
             "topics check`, then start again",
             place=f"Kafka at {self._where}",
         )
 
 
 def together(told: Iterable[Swept | Gone]) -> list[Swept]:
-    """What was swept, a word for each region of an account: an organization has a hundred types in each of thousands of
-    regions, and every partition hears all of it."""
+    """Reports what was swept, one record for each region of an account: an organization has a hundred types in each
+    of thousands of regions, and every partition receives all records."""
     by_place: dict[tuple[str, str, str, bool], list[Swept]] = {}
     for one in told:
         if isinstance(one, Swept):

@@ -1,4 +1,4 @@
-"""What the sweeps say about each account, region and type; as rows, and as metrics."""
+"""Coverage: what the sweeps report for each account, region and type, as rows and as metrics."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -26,13 +26,13 @@ class CoverageRow:
     region: str
     type: str
     status: str
-    """Of the last sweep."""
+    """Status of the last sweep."""
     resources: int
     swept_at: str
     age_seconds: float
-    """Since the last sweep, of whatever status."""
+    """Time since the last sweep, whatever its status."""
     complete_at: str | None
-    """When the last complete sweep began; None where there was none."""
+    """When the last complete sweep began; None if there was none."""
     complete_age_seconds: float | None
     reason: str | None
     unread: tuple[dict[str, str | int], ...]
@@ -40,12 +40,13 @@ class CoverageRow:
 
     @property
     def healthy(self) -> bool:
-        """Read whole, and within a day."""
+        """Read completely, and within a day."""
         return self.status == "complete" and self.age_seconds <= DAY
 
 
 def rows(headers: Iterable[Sweep], now: datetime) -> list[CoverageRow]:
-    """The scopes, by account, type and region. A denial of a whole account ends when any of it was read again."""
+    """Returns the scopes by account, type and region. A denial of a whole account ends when any part of it is read
+    again."""
     headers = list(headers)
     newest: dict[tuple[str, str], datetime] = {}
     for header in headers:
@@ -77,12 +78,12 @@ def _age(then: datetime, now: datetime) -> float:
 
 
 def as_json(found: Sequence[CoverageRow]) -> str:
-    """A list of objects, one a scope."""
+    """Returns a list of objects, one per scope."""
     return ascii_json([asdict(row) for row in found])
 
 
 def table(found: Sequence[CoverageRow]) -> Table:
-    """The scopes for people; what a cloud wrote is shown as text only."""
+    """Formats the scopes for people; text from a cloud is shown as text only."""
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in (
         "account",
@@ -115,7 +116,7 @@ def table(found: Sequence[CoverageRow]) -> Table:
 
 
 def ago(seconds: float | None) -> str:
-    """A time since, in one unit."""
+    """Formats an age in one unit."""
     if seconds is None:
         return "never"
     for size, unit in ((DAY, "d"), (3600, "h"), (60, "min")):
@@ -125,19 +126,19 @@ def ago(seconds: float | None) -> str:
 
 
 class Gauges:
-    """The coverage as Prometheus metrics: feed it the records of `sweeps`, then set() now and then.
+    """The coverage as Prometheus metrics: feed it the records of `sweeps`, then call set() periodically.
 
-    It tells what no collector can tell of itself: that none has come by for long."""
+    It reports what no collector can report about itself: that none has run for a long time."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self._headers: dict[bytes, Sweep] = {}
         self._shown: set[tuple[str, str, str]] = set()
         self.bad = 0
-        """Records that are no sweep."""
+        """Number of malformed records."""
 
     def record(self, key: bytes | None, value: bytes | None) -> None:
-        """One record of the topic; pages of uids are passed over, a deletion forgets its scope."""
+        """Applies one record of the topic; pages of uids are skipped, a deletion removes its scope."""
         if key is None or b"#" in key:
             return
         if value is None:
@@ -149,7 +150,7 @@ class Gauges:
             self.bad += 1
 
     def set(self) -> None:
-        """Brings the gauges up to date; a scope that never was read whole has an infinite age."""
+        """Updates the gauges; a scope that was never read completely has an infinite age."""
         found = rows(self._headers.values(), self._now())
         for row in found:
             labels = (row.account, row.region, row.type)

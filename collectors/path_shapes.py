@@ -1,7 +1,7 @@
-"""Infers the shape of a JMESPath's result from the shape of the document that it is applied to, so that a wrong path is found
-without data.
+"""Infers the shape of a JMESPath's result from the shape of its input, so that a wrong path is found without data.
 
-Shapes are those of `rules/types`: a scalar's name, "any", {"list": shape}, {"map": shape} or {"fields": {name: shape}}. Pure."""
+Shapes are those of `rules/types`: a scalar's name, "any", {"list": shape}, {"map": shape} or {"fields": {name:
+shape}}. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,20 +19,20 @@ GIVES: dict[str, Shape] = {
     "keys": {"list": "string"},
 }  # fmt: skip
 SAME = ("sort", "reverse", "not_null", "sort_by")
-"""Functions whose answer has the shape of their first argument."""
+"""Functions whose result has the shape of their first argument."""
 
 
 class NoSuchPath(ValueError):
-    """A path that gives nothing, whatever the answer."""
+    """A path that never yields a value."""
 
 
 def shape_at(path: str, shape: Shape) -> Shape:
-    """The shape of what a path gives. Raises NoSuchPath where it can give nothing."""
+    """Returns the shape of a path's result. Raises NoSuchPath if it never yields a value."""
     return _of(jmespath.compile(path).parsed, shape)
 
 
 def steps_at(path: str, shape: Shape) -> Shape:
-    """The shape at dotted names that go through lists, and by `*` through maps. Raises NoSuchPath."""
+    """Returns the shape at dotted names that pass through lists, and with `*` through maps. Raises NoSuchPath."""
     for step in path.split("."):
         while isinstance(shape, dict) and "list" in shape:
             shape = shape["list"]
@@ -65,7 +65,7 @@ def _element(shape: Shape) -> Shape:
     if shape == ANY:
         return ANY
     if not _is(shape, "list"):
-        raise NoSuchPath("[…] of what is no list")
+        raise NoSuchPath("[…] of a value that is not a list")
     return shape["list"]
 
 
@@ -91,7 +91,7 @@ def _values(node: Node, shape: Shape) -> Shape:
     left, right = node["children"]
     held = _of(left, shape)
     if held != ANY and not (_is(held, "map") or _is(held, "fields")):
-        raise NoSuchPath("* of what is no map")
+        raise NoSuchPath("* of a value that is not a map")
     return {"list": _of(right, held["map"] if _is(held, "map") else ANY)}
 
 

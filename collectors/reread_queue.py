@@ -1,7 +1,8 @@
-"""Wishes to read again, as they wait: a burst on one resource is one reading; nothing is committed before it is done.
+"""Queues re-reads: a burst for one resource becomes one reading, and an offset is committed only when its reading
+is done.
 
-No Kafka and no cloud here: the shell brings the wishes, takes those that are due, and says how they ended. Times in
-seconds since 1970."""
+Knows neither Kafka nor a cloud: the caller adds requests, takes those that are due, and reports how they ended. Times
+in seconds since 1970."""
 
 import heapq
 from collections.abc import Iterator
@@ -16,15 +17,15 @@ from driftline.pipeline.records import codec as wire
 Slot = tuple[int, int]
 """Partition and offset."""
 FIRST_WAIT, LONGEST_WAIT, LONGEST = 1.0, 60.0, 600.0
-"""Between tries of a reading that fails, and until it is left to the next sweep."""
+"""Delays between attempts of a reading that fails, and how long until it is left to the next sweep."""
 DEBOUNCE = 30.0
-"""Seconds between two readings of the same scope."""
+"""Minimum interval in seconds between two readings of the same scope."""
 
 
 def wish_of(value: bytes, provider: str) -> Read | None:
-    """A record of the topic `reads` as a wish to this provider; None: it is another's. Raises Malformed.
+    """Decodes a record of `reads` as a request to this provider; None if it is for another one. Raises Malformed.
 
-    The provider is looked at first, so that a wish to a provider that this version does not know is not refused."""
+    The provider is checked first, so that a request to a provider unknown to this version is not rejected."""
     try:
         found = wire.decode(value)
         asked = found.get("provider", "aws") if isinstance(found, dict) else provider
@@ -32,12 +33,12 @@ def wish_of(value: bytes, provider: str) -> Read | None:
             return None
         return Read.model_validate(found)
     except (ValueError, Malformed) as why:
-        raise Malformed(f"no wish to read: {str(why).splitlines()[0]}") from None
+        raise Malformed(f"invalid re-read request: {str(why).splitlines()[0]}") from None
 
 
 @dataclass
 class PendingReread:
-    """One resource that is to be read."""
+    """One resource to read."""
 
     wish: Read
     due: float
@@ -47,7 +48,7 @@ class PendingReread:
 
 
 class RereadQueue:
-    """The wishes of one process."""
+    """The requests of one process."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, PendingReread] = {}
@@ -63,13 +64,13 @@ class RereadQueue:
         return len(self._waiting) + len(self._under_way)
 
     def wish(self, wish: Read, slot: Slot, now: float) -> None:
-        """A wish has come. One that waits already for the same resource takes it in: the later `after` and the earlier
-        time to begin count."""
+        """Adds a request. A waiting request for the same resource absorbs it: the later `after` and the earlier start
+        time count."""
         partition, offset = slot
         self._open.setdefault(partition, set()).add(offset)
         self._next[partition] = max(self._next.get(partition, 0), offset + 1)
         due = max(_seconds(wish.not_before), _seconds(wish.after), 0.0)
-        due = min(due, now + LONGEST)  # a clock that is ahead must not make us wait for ever
+        due = min(due, now + LONGEST)  # a clock that is ahead must not make us wait forever
         if wish.uid in self._scopes:
             due = max(due, self._scopes[wish.uid] + DEBOUNCE)
         known = self._waiting.get(wish.uid)
@@ -85,18 +86,20 @@ class RereadQueue:
         heapq.heappush(self._heap, (known.due, wish.uid))
 
     def nothing(self, slot: Slot) -> None:
-        """A record that was no wish."""
+        """Counts a malformed record as done."""
         partition, offset = slot
         self._next[partition] = max(self._next.get(partition, 0), offset + 1)
 
     def due(self, now: float, most: int) -> Iterator[PendingReread]:
-        """What is to be read now, at most so many; each is under way until it is done or to be tried again."""
+        """Returns up to `most` resources to read now; each is in progress until it is done or to be retried."""
         held = []
         while self._heap and self._heap[0][0] <= now and most > 0:
             due, uid = heapq.heappop(self._heap)
             if (waits := self._waiting.get(uid)) is None or waits.due != due:
                 continue
-            if uid in self._under_way:  # it began before this wish: once more when it is back
+            if (
+                uid in self._under_way
+            ):  # its reading began before this request: read once more when it returns
                 held.append((due, uid))
                 continue
             one = self._under_way[uid] = self._waiting.pop(uid)
@@ -108,16 +111,17 @@ class RereadQueue:
             heapq.heappush(self._heap, entry)
 
     def next_due(self) -> float | None:
-        """When the next is due, of those that are not under way."""
+        """Returns when the next resource that is not in progress is due."""
         return min((d for d, uid in self._heap if uid not in self._under_way), default=None)
 
     def done(self, uid: str) -> None:
-        """What it said is safe."""
+        """Marks a resource as done: what was read is durable."""
         for partition, offset in self._under_way.pop(uid).slots:
             self._open.get(partition, set()).discard(offset)
 
     def again(self, uid: str, now: float) -> bool:
-        """It failed, and may be tried once more; False where that has gone on too long: the next sweep will read it."""
+        """Marks a failed reading for another attempt; returns False if it has failed for too long and is left to the
+        next sweep."""
         one = self._under_way.pop(uid)
         one.tries += 1
         if now - one.since > LONGEST:
@@ -139,14 +143,14 @@ class RereadQueue:
         return True
 
     def committed(self) -> dict[int, int]:
-        """By partition, the offset below which everything is done."""
+        """Returns, by partition, the offset below which everything is done."""
         return {
             partition: min(self._open.get(partition) or {after})
             for partition, after in self._next.items()
         }
 
     def lost(self, partition: int) -> None:
-        """A partition is another's now; what waits of it will be read there."""
+        """Drops a partition that was reassigned; its requests will be handled elsewhere."""
         self._open.pop(partition, None)
         self._next.pop(partition, None)
         for waiting in (self._waiting, self._under_way):

@@ -1,1 +1,2 @@
-"""Recognizing secrets: by form (forms), by name (names), by what a value can be (values), in structured text (texts). Pure."""
+"""Recognizes secrets: by form (forms), by name (names), by plausible value (values), and in structured text (texts).
+Pure."""

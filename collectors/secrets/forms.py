@@ -1,4 +1,4 @@
-"""Secrets by their form: rows of forms.yaml, matched by RE2 in one pass over a text."""
+"""Secrets by form: the rows of forms.yaml, matched by RE2 in one pass over a text."""
 
 import re
 from functools import cache
@@ -14,7 +14,7 @@ SHORTEST = 8
 FEW = 4
 _COUNT = re.compile(r"(?<!\\)\{(\d+)(,\d*)?\}")
 LETTERS = 20
-"""No form of letters alone is shorter than this."""
+"""No form made of letters only is shorter than this."""
 _MEMORY = 64 << 20
 
 
@@ -24,12 +24,12 @@ class SecretForm(NamedTuple):
     id: str
     pattern: Any
     refuse: Any
-    """A match that this pattern finds is no secret; None for a form without."""
+    """Matches of this pattern are not secrets; None if the form has no exclusion."""
 
 
 @cache
 def forms() -> tuple[SecretForm, ...]:
-    """All rows, compiled."""
+    """Compiles all rows."""
     return tuple(
         SecretForm(row["id"], compile_(row["pattern"]), compile_(row["refuse"]) if "refuse" in row else None)
         for row in _rows()
@@ -37,8 +37,8 @@ def forms() -> tuple[SecretForm, ...]:
 
 
 def union() -> str:
-    """A pattern that matches wherever a row does, and at times elsewhere: long repetitions are shortened, for counting
-    those of all rows at once is what costs."""
+    """Returns a pattern that matches wherever a row does, and occasionally elsewhere: long repetitions are shortened,
+    because counting them for all rows at once is the main cost."""
     return "|".join(f"(?:{_COUNT.sub(_fewer, row['pattern'])})" for row in _rows())
 
 
@@ -63,7 +63,7 @@ def _any() -> Any:
 
 
 def compile_(pattern: str) -> Any:
-    """A pattern over UTF-8 bytes."""
+    """Returns a pattern over UTF-8 bytes."""
     options = re2.Options()
     options.max_mem = _MEMORY
     options.log_errors = False
@@ -71,7 +71,7 @@ def compile_(pattern: str) -> Any:
 
 
 def form(text: bytes) -> tuple[str, bool] | None:
-    """The first form that a text holds: its id, and whether the match may be a real secret (not a placeholder)."""
+    """Returns the first form found in a text: its id, and whether the match may be a real secret (not a placeholder)."""
     if len(text) < SHORTEST or _any().search(text) is None:
         return None
     weak = None

@@ -1,4 +1,4 @@
-"""Secrets by their name: what a field, a tag, a variable or an option is called."""
+"""Secrets by name: the name of a field, tag, variable or option."""
 
 import re
 from enum import IntEnum
@@ -19,20 +19,20 @@ _CONTAINERS = re.compile(
     r"user[_-]?data|credentials?$|authorization$|connection[_-]?string|^encrypted|ciphertext",
     re.IGNORECASE,
 )
-"""Hidden always, but no secret only because of the name."""
+"""Always hidden, but not a secret merely because of the name."""
 _ABOUT = re.compile(
     r"(?:(?<=[a-z0-9])(?:Id|Arn|ARN|Name|Date|Time|Age|Length|Policy|Status|State|Enabled|Required|Used|Type|Version|"
     r"Source|Mode|Count|Stage|Region|Present|Header|Algorithm)|"
     r"[_-](?i:id|arn|name|date|time|age|length|policy|status|state|enabled|required|used|type|version|source|mode|"
     r"count|stage|region|present|header|algorithm))s?$"
 )
-"""Names of what is only about a secret: PasswordLastUsed, SecretArn, password_policy."""
+"""Names that only describe a secret: PasswordLastUsed, SecretArn, password_policy."""
 _PAGES = re.compile(
     r"(?:next|page|pagination|continuation|starting|paging|nextpage|nextforward|nextbackward|"
     r"request|client|clientrequest|idempotency)[_-]?(?:request)?[_-]?token",
     re.IGNORECASE,
 )  # fmt: skip
-"""Tokens of pages and of requests that may be repeated."""
+"""Tokens of pages and of idempotent requests."""
 _MEASURES = re.compile(
     r"(?:age|length|ttl|days?|hours?|minutes?|seconds?|secs?|ms|validity|units?|limit|count|size|bits|max|min|timeout|interval|"
     r"expir\w*|prevention|quota|version|index|number|num|port|retries|attempts|period|rotation|usage|tokens|priority|"
@@ -49,25 +49,25 @@ _HARMLESS_KEYS = words("harmless_keys")
 
 
 class NameVerdict(IntEnum):
-    """What a name says of its value."""
+    """What a name implies for its value."""
 
     NOTHING = 0
     ABOUT = 1
-    """Its value is only about a secret: `PasswordLastUsed`."""
+    """The value only describes a secret: `PasswordLastUsed`."""
     PERHAPS = 2
-    """It is a secret where the value looks like one: `STRIPE_KEY`."""
+    """The value is a secret if it looks like one: `STRIPE_KEY`."""
     INSIDE = 3
-    """It stands in a map under the name of what may hold secrets."""
+    """It is in a map whose name may stand for secrets."""
     WITHIN = 4
-    """It stands in a map under a secret's name."""
+    """It is in a map whose name stands for a secret."""
     HIDDEN = 5
-    """It may hold secrets and is always replaced: user data."""
+    """It may contain secrets and is always replaced: user data."""
     SECRET = 6
 
 
 @lru_cache(65_536)
 def named(name: str) -> NameVerdict:
-    """What a name says of a text under it."""
+    """Returns what a name implies for the text under it."""
     hidden = _CONTAINERS.search(name)
     if hidden or _NAMED.search(name):
         if _ABOUT.search(name) or _PAGES.fullmatch(name):
@@ -87,11 +87,11 @@ _MEASURE = re.compile(
 
 
 def measure(text: str) -> bool:
-    """Whether a text is a plain number, or a time or share: `3600`, `15m`. Environments hold numbers as text."""
+    """Returns whether a text is a plain number, duration or share: `3600`, `15m`. Environments hold numbers as text."""
     return bool(_MEASURE.fullmatch(text))
 
 
 @lru_cache(65_536)
 def counts(name: str) -> bool:
-    """Whether a number under a secret's name only measures: `PasswordReusePrevention`, `max_tokens`."""
+    """Returns whether a number under a secret's name is only a measure: `PasswordReusePrevention`, `max_tokens`."""
     return bool(_MEASURES.search(name))

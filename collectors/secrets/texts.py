@@ -1,5 +1,5 @@
-"""Secrets within a text: assignments (`DB_PASSWORD=…`, `password: …`), pairs of name and value, options of a command, and what
-is encoded in base64."""
+"""Secrets within a text: assignments (`DB_PASSWORD=…`, `password: …`), pairs of name and value, command options, and
+base64-encoded text."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ MOST_UNPACKED = 1 << 20
 SHORTEST_VALUE = 4
 SHORT = 160
 LONGEST_COMMAND = 8192
-"""Characters of a command that is looked at as one line."""
+"""Maximum length of a command that is examined as one line, in characters."""
 _HINT = (
     r"(?i)(?:pass|pwd|pw|secret|token|key|cred|jwt|bearer|connection[_-]?string|authorization)"
     r"[\w.-]*[\\\"']*\s*(?:\]?\s*[=:]|,\s*[\\\"']*value|\n\s*-?\s*[\\\"']*value)|"
@@ -34,12 +34,12 @@ _PAIRED = compile_(
 _DEFAULT = compile_(
     rf"(?i)({_NAME})[\"']?:[ \t]*\r?\n(?:[ \t]+\w+:[^\n]*\n){{0,8}}?[ \t]+default(?:value)?:[ \t]*[\"']?([^\s\"']+)()"
 )
-"""A parameter of a template in YAML."""
+"""A parameter of a YAML template."""
 _SET = compile_(
     rf"(?i)(?:(?-i:\bENV)[ \t]+|\bsetx[ \t]+|\bdefine\([ \t]*)[\\\"']*({_NAME})[\\\"']*(?:[ \t]+|[ \t]*,[ \t]*)[\\\"']*"
     r"([^\s;,&\"'\\{\[(=:)][^\s;,&\"'\\()]*)(\(?)"
 )
-"""Statements that give a name a value: `ENV DB_PASSWORD x`, `define('DB_PASSWORD', 'x')`."""
+"""Statements that assign a value to a name: `ENV DB_PASSWORD x`, `define('DB_PASSWORD', 'x')`."""
 _OPTION = re.compile(
     r"--?(?:[\w.]+-)*(?:passw(?:or)?d|passphrase|pwd|secret|secret-?key|token|api-?key|access-?key|private-?key|credentials?)",
     re.IGNORECASE,
@@ -59,16 +59,16 @@ def _quick() -> Any:
 
 
 class SecretMatch(NamedTuple):
-    """A secret that a text holds."""
+    """A secret found in a text."""
 
     why: str
-    """A form's id; `assigned:NAME` for a value under a secret's name within the text."""
+    """A form's id; `assigned:NAME` for a value assigned to a secret's name in the text."""
     real: bool = True
     """False for a placeholder."""
 
 
 def seen(text: str, *, deep: bool = True) -> SecretMatch | None:
-    """The first secret in a text. `deep`: also within base64."""
+    """Returns the first secret in a text. `deep`: also inside base64."""
     if len(text) < SHORTEST or (len(text) < LETTERS and text.isalpha()):
         return None
     return _again(text) if deep and len(text) <= SHORT else _seen(text, deep=deep)
@@ -76,7 +76,7 @@ def seen(text: str, *, deep: bool = True) -> SecretMatch | None:
 
 @lru_cache(50_000)
 def _again(text: str) -> SecretMatch | None:
-    """Regions, ARNs and agents stand in most events."""
+    """regions, ARNs and user agents occur in most events"""
     return _seen(text, deep=True)
 
 
@@ -98,18 +98,18 @@ def _seen(text: str, *, deep: bool) -> SecretMatch | None:
 
 
 def hinted(text: str) -> bool:
-    """Whether a text has a name that may be a secret's."""
+    """Returns whether a text contains a name that may be a secret's."""
     return len(text) >= SHORTEST and _hint().search(text.encode(errors="replace")) is not None
 
 
 def option(text: str) -> bool:
-    """Whether it is an option whose value, the next element of a command, is a secret."""
+    """Returns whether it is an option whose value, the next element of a command, is a secret."""
     return text.startswith("-") and bool(_OPTION.fullmatch(text))
 
 
 def in_command(words: Sequence[Any]) -> Iterator[tuple[int, str]]:
-    """Places of the words of a command that are a secret only beside the words before them (`curl`, `-u`, `a:secret`), and
-    why."""
+    """Returns the indices of words that are secrets only because of the words before them (`curl`, `-u`, `a:secret`),
+    and why."""
     whole = " ".join(word for word in words if isinstance(word, str))
     if len(whole) > LONGEST_COMMAND or form(whole.encode(errors="replace")) is None:
         return
@@ -120,7 +120,7 @@ def in_command(words: Sequence[Any]) -> Iterator[tuple[int, str]]:
             continue
         before, line = line, f"{line} {word}" if line else word
         if (before and option(words[place - 1])) or form(word.encode(errors="replace")):
-            line = f"{before} x"  # which is found without the words before it
+            line = f"{before} x"  # found without the words before it
         elif before and len(word) > 1:
             found = form(line.encode(errors="replace"))
             if found is not None and found[1]:
@@ -129,7 +129,7 @@ def in_command(words: Sequence[Any]) -> Iterator[tuple[int, str]]:
 
 
 def decoded(data: bytes) -> str | None:
-    """The text that base64, perhaps of gzip, stands for; None where it is none."""
+    """Returns the text inside base64, possibly gzipped; None if there is none."""
     if len(data) < 24 or not _BASE64.fullmatch(data):
         return None
     try:
@@ -143,7 +143,7 @@ def decoded(data: bytes) -> str | None:
 
 
 def _assigned(data: bytes) -> Iterator[tuple[str, bool]]:
-    """Names under which a text gives a secret, and whether the value may be the real one."""
+    """Yields names to which a text assigns a secret, and whether the value may be the real one."""
     for pattern in (_ASSIGNED, _PAIRED, _DEFAULT, _SET):
         for match in pattern.finditer(data):
             name = match.group(1).decode(errors="replace").lstrip("-")

@@ -1,4 +1,4 @@
-"""What a value can be: a reference to a secret, a placeholder, a path; or plausibly the secret itself."""
+"""Classifies a value: a reference to a secret, a placeholder, a path, or plausibly the secret itself."""
 
 import re
 
@@ -24,31 +24,32 @@ _UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def reference(text: str) -> bool:
-    """It says where a secret lies: an ARN, a dynamic reference, a variable, a parameter's name."""
+    """Returns whether it refers to a secret: an ARN, a dynamic reference, a variable, a parameter's name."""
     return bool(_REFERENCE.match(text))
 
 
 def placeholder(text: str) -> bool:
-    """It stands for a secret that is not there: `<password>`, `changeme`, `xxxx`, `****`, an empty text."""
+    """Returns whether it is a placeholder: `<password>`, `changeme`, `xxxx`, `****`, an empty text."""
     text = text.strip()
     return not text or len(set(text)) == 1 or bool(_PLACEHOLDER.fullmatch(text))
 
 
 def plausible(text: str) -> bool:
-    """Under a secret's name: this may be the secret itself."""
+    """Under a secret's name: returns whether it may be the secret itself."""
     text = text.strip()
     return not (len(text) < 2 or placeholder(text) or reference(text) or _location(text))
 
 
 def unlike_words(text: str) -> bool:
-    """Under a name that only may be a secret's (`CACHE_KEY`, `APP_KEY`): this is no word, path, id or number."""
+    """Under a name that may be a secret's (`CACHE_KEY`, `APP_KEY`): returns whether it is not a word, path, id or
+    number."""
     if not plausible(text) or _PLAIN_WORDS.fullmatch(text) or _UUID.fullmatch(text):
         return False
     return " " not in text and ("/" not in text or bool(_MIXED.search(text)))
 
 
 def _location(text: str) -> bool:
-    """A path, an address or a file's name."""
+    """Returns whether it is a path, an address or a file name."""
     if _FILE.fullmatch(text):
         return True
     return (

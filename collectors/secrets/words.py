@@ -1,4 +1,4 @@
-"""Lists of words: words.yaml."""
+"""Word lists: words.yaml."""
 
 from functools import cache
 from importlib.resources import files
@@ -7,7 +7,7 @@ from driftline.pipeline.common.files import load_shipped
 
 
 def words(name: str) -> frozenset[str]:
-    """One of the lists."""
+    """Returns one of the lists."""
     return frozenset(_lists()[name])
 
 
