@@ -25,6 +25,7 @@ OPEN = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "P
 UNANSWERED = dict.fromkeys(
     (
         "AWS::AccessAnalyzer::Settings",
+        "AWS::Config::RegionSettings",
         "AWS::EC2::ClientVpnEndpoint",
         "AWS::EC2::RegionSettings",
         "AWS::SSM::Settings",
