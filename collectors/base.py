@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from pydantic import ValidationError
+
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.model import (
     CloudAccount,
@@ -18,7 +20,6 @@ from driftline.pipeline.model import (
     Unread,
     UnreadReason,
 )
-from pydantic import ValidationError
 
 PAGE = 5000
 """Maximum number of uids per record: a hundred thousand ARNs would take 8 MB."""

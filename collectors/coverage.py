@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from driftline.pipeline.model import Sweep, rfc3339
-from driftline.pipeline.ops import metrics
-from driftline.pipeline.report.totals import ascii_json, plain
 from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
+
+from driftline.pipeline.model import Sweep, rfc3339
+from driftline.pipeline.ops import metrics
+from driftline.pipeline.report.totals import ascii_json, plain
 
 SOMEWHERE = "*"
 DAY = 86_400.0

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jmespath  # type: ignore[import-untyped]
+
 from driftline.pipeline.common.yaml_source import nearest
 
 Shape = Any

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
+
 from driftline.collectors.secrets.names import NameVerdict, counts, measure, named
 from driftline.collectors.secrets.texts import hinted, in_command, option, seen
 from driftline.collectors.secrets.values import plausible, unlike_words

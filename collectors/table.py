@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import jmespath  # type: ignore[import-untyped]
 import re2  # type: ignore[import-untyped]
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.model import CLASSES
-from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 NamedCall = tuple[str, str, str | None]
 """Service, operation, and its IAM action where that is another."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.kafka.dead_letters import Origin
 from driftline.pipeline.model import to_micros
 from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, short

@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from pydantic import ValidationError
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.records.topics import short
@@ -19,7 +21,6 @@ from driftline.sinks.module import (
     SinkModule,
     SinkSettings,
 )
-from pydantic import ValidationError
 
 T = TypeVar("T")
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.kafka.client import Delivery, produce
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.records.topics import TICKET_LINKS

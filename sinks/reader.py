@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
 from driftline.pipeline.common.errors import Undelivered
 from driftline.pipeline.kafka.client import TIMEOUT, answer, consumer, librdkafka, retriable
 from driftline.pipeline.kafka.outages import Away

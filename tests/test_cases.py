@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.terraform import TerraformResult, read
@@ -18,7 +19,6 @@ from driftline.pipeline.compare.diff import Hints, canonical_policy, diff
 from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook import load as rulebook
 from driftline.pipeline.rulebook.ruleset import answer
-
 from tests.collectors.moto import running
 from tests.shells.command import Command
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import botocore.session
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+
 from driftline.collectors.aws.events.record import SOURCES, bare, claims
 from driftline.collectors.aws.shapes import service_model
 

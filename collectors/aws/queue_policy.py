@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
+
 from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import of_region

@@ -7,6 +7,7 @@ from typing import Any
 
 import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+
 from driftline.collectors.aws.permissions import actions_by_part
 from driftline.collectors.table import Complete, Detail, Each, Kind, kinds
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import jmespath  # type: ignore[import-untyped]
+
 from driftline.collectors.aws.api.partitions import DEFAULT, of_region
 from driftline.collectors.folder.account_block import BLOCK, OWN
 from driftline.collectors.redact import Redactor

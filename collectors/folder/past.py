@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
 from driftline.collectors.aws.events.names import NameResolver, NoNames
 from driftline.collectors.aws.events.record import ChangeReader, failed, issued
 from driftline.collectors.aws.sources.name_index import UidIndex

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 import orjson
+
 from driftline.collectors.aws.places import places
 from driftline.collectors.folder.account_block import BLOCK, AccountBlocks
 from driftline.collectors.folder.config import MAPPINGS, snapshot_of

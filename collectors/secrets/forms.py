@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import re2  # type: ignore[import-untyped]
+
 from driftline.collectors.secrets.values import placeholder
 from driftline.pipeline.common.files import load_shipped
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.compare.diff import Hints
 from driftline.pipeline.model import Snapshot

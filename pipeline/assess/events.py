@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.history import remembered
 from driftline.pipeline.assess.trust import EVENT_RESOLUTION, MAX_LAG

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
+
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.baselines import declared
 from driftline.pipeline.assess.risk import NONE, risk

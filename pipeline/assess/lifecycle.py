@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import msgspec
+
 from driftline.pipeline.assess import transitions
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.findings import restatement
 from driftline.pipeline.model import finding_id, from_micros

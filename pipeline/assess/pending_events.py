@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change
 from driftline.pipeline.people.identity import UNKNOWN

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
+
 from driftline.pipeline.assess import outputs as saying
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.drift.expected import expected

@@ -1,6 +1,7 @@
 """The transitions of one finding's state: clear, open, resolved, reopened. Pure; times in microseconds since 1970."""
 
 import msgspec
+
 from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.rulebook import BoundRule, Verdict
 from driftline.pipeline.state.resource import FindingState

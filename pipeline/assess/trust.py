@@ -7,6 +7,7 @@ import hashlib
 from typing import Any, NamedTuple
 
 import orjson
+
 from driftline.pipeline.assess.assessment import Assessment, Merged, copied
 from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.model import Snapshot, from_micros

@@ -9,6 +9,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import click
+
 from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.common.errors import RestartWanted, UserError
 from driftline.pipeline.common.exit_codes import (

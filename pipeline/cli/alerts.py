@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands, formats, store
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.report.query import WantedAlerts

@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from driftline.collectors.aws.events.record import ChangeReader
     from driftline.collectors.folder.past import Keep, RecordsByTime
     from driftline.collectors.redact import Redactor
     from driftline.pipeline.detections import DetectionSet
     from driftline.pipeline.detections.engine import DetectionEngine
     from driftline.pipeline.settings.blocks import Settings
-    from rich.table import Table
 
 Content = tuple[tuple[Path, ...], bool]
 """Folders of detections, and whether ours look too."""
@@ -190,10 +192,11 @@ def _gathered(
     files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "DetectionEngine", jobs: int | None
 ) -> "RecordsByTime":  # fmt: skip
     """What the files hold. Of log files alone only what detections may match."""
-    from driftline.collectors.folder.past import past, reader_of
-    from driftline.pipeline.offline.content import redactor
     from rich.console import Console
     from rich.progress import Progress
+
+    from driftline.collectors.folder.past import past, reader_of
+    from driftline.pipeline.offline.content import redactor
 
     own = redactor(settings)
     out = past(tapes, (), (), own, looking.wants)

@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 
 import click
+
 from driftline.pipeline.settings.blocks import load_settings
 
 
@@ -11,13 +12,14 @@ from driftline.pipeline.settings.blocks import load_settings
 @click.option("--once", is_flag=True, help="One tick, then end.")
 def command(interval: str | None, once: bool) -> None:
     """Write the time to the stream. Waits, restatements and staleness go by it. One is enough."""
+    from pydantic import ValidationError
+
     from driftline.pipeline.common.errors import UserError, exclusive, patient
     from driftline.pipeline.kafka import clock
     from driftline.pipeline.kafka.client import explained
     from driftline.pipeline.kafka.topics_admin import there
     from driftline.pipeline.records.topics import CONTROL, EXCEPTIONS
     from driftline.pipeline.settings.blocks import Clock
-    from pydantic import ValidationError
 
     exclusive({"--once": once, "--interval": interval})
     settings = load_settings()

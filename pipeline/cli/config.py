@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import click
+
 from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of

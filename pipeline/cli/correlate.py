@@ -1,6 +1,7 @@
 """`driftline correlate`: the second stream processor."""
 
 import click
+
 from driftline.pipeline.cli.worker import start
 
 

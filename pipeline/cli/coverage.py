@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.settings.blocks import Settings, load_settings
@@ -105,6 +106,7 @@ def _follow(settings: Settings, stopping: threading.Event) -> "Iterator[Any]":
     import time
 
     from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
     from driftline.pipeline.kafka.client import TIMEOUT, consumer
     from driftline.pipeline.records.topics import SWEEPS, looking
 

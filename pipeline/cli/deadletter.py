@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.pipeline.kafka.dead_letters import Letter
     from rich.table import Table
+
+    from driftline.pipeline.kafka.dead_letters import Letter
 
 SHOWN = 100
 EXIT_KEPT = 3
@@ -218,10 +220,11 @@ def _since(text: str | None) -> float:
 
 
 def _table(letters: "Iterable[Letter]") -> "Table":
-    from driftline.pipeline.records.topics import short
-    from driftline.pipeline.report.totals import plain
     from rich.table import Table
     from rich.text import Text
+
+    from driftline.pipeline.records.topics import short
+    from driftline.pipeline.report.totals import plain
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("id", "at", "stage", "origin", "bytes", "times", "reason"):

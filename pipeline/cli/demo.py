@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from driftline.pipeline.demo.stage import Stage
     from rich.console import Console
+
+    from driftline.pipeline.demo.stage import Stage
 
 BUSY = 1.5
 """So many times slower than an idle machine, and it is said."""
@@ -50,9 +51,10 @@ def command(duration: float | None, json_file: Path | None, keep: bool) -> int:
     """Stream a simulated cloud and judge it. Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
     began = time.monotonic()
     told = Told(began + max(duration - STOP_TAKES, duration / 2) if duration else float("inf"))
+    from rich.console import Console
+
     from driftline.pipeline.demo.probe import Probe
     from driftline.pipeline.demo.stage import Stage, needed, own_environment
-    from rich.console import Console
 
     needed()
     env = own_environment(dict(os.environ))

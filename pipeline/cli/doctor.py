@@ -4,12 +4,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.common.errors import UserError
 
 if TYPE_CHECKING:
-    from driftline.pipeline.ops.checks import Line
     from rich.table import Table
+
+    from driftline.pipeline.ops.checks import Line
 
 COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magenta"}
 
@@ -72,9 +74,10 @@ def command(form: str, only: tuple[str, ...], timeout: float) -> int:
 
 
 def _table(lines: "list[Line]") -> "Table":
-    from driftline.pipeline.report.totals import plain
     from rich.table import Table
     from rich.text import Text
+
+    from driftline.pipeline.report.totals import plain
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("what", "state", "detail", "next step"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import Problem, UserError
@@ -14,10 +15,11 @@ from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from driftline.pipeline.kafka.exception_store import Use
     from driftline.pipeline.model import RiskException
     from driftline.pipeline.settings.exception_files import Read
-    from rich.table import Table
 
 PATHS = click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(path_type=Path))
 FORM = formats()

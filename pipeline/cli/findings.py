@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands, choosing, formats, store
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.offline.content import rulebook_and_options

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.common.errors import UserError, exclusive
 from driftline.pipeline.common.plural import number_of

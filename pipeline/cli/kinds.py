@@ -1,6 +1,7 @@
 """`driftline kinds`: new, check. For developers of this repository: they change and read its own tables."""
 
 import click
+
 from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of

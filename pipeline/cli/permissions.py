@@ -6,6 +6,7 @@ import shlex
 from typing import NamedTuple
 
 import click
+
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.errors import UserError, exclusive
 from driftline.pipeline.common.yaml_source import hint

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import load_settings
 
@@ -17,10 +18,11 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
     """Record the stream to TAPE. Readings, changes, time and exceptions, for `replay` and `backtest`.
 
     A name that ends with .gz is packed. Mode 0600: configurations are sensitive. Exit 3: some records were none."""
+    from rich.console import Console
+
     from driftline.pipeline.common.errors import UserError
     from driftline.pipeline.kafka import recording
     from driftline.pipeline.settings.times import in_order, moment
-    from rich.console import Console
 
     settings, now = load_settings(), datetime.now(UTC)
     first, last = moment("--from", since, now), moment("--to", until, now)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import UserError

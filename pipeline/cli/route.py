@@ -5,14 +5,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.exit_codes import EXIT_UNREAD
 from driftline.pipeline.records.topics import ALERTS, FINDINGS
 from driftline.pipeline.settings.blocks import Kafka, load_settings
 
 if TYPE_CHECKING:
-    from driftline.sinks.routing import RouteAnswer
     from rich.table import Table
+
+    from driftline.sinks.routing import RouteAnswer
 
 
 @click.group(name="route", cls=Commands)
@@ -58,9 +60,10 @@ def _found(kafka: Kafka, id: str) -> tuple[str, dict[str, Any] | None]:
 
 
 def _table(answers: "list[RouteAnswer]") -> "Table":
-    from driftline.pipeline.report.totals import plain
     from rich.table import Table
     from rich.text import Text
+
+    from driftline.pipeline.report.totals import plain
 
     out = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("sink", "kind", "given", "why"):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of

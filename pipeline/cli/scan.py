@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+from rich.console import Console
+from rich.text import Text
+
 from driftline.pipeline.cli._options import Commands, choosing, formats
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
@@ -21,8 +24,6 @@ from driftline.pipeline.report.table import console, some
 from driftline.pipeline.rulebook.narrowing import named, narrow, severities, shows
 from driftline.pipeline.rulebook.selection import select_rules
 from driftline.pipeline.settings.blocks import Settings, load_settings
-from rich.console import Console
-from rich.text import Text
 
 if TYPE_CHECKING:
     from driftline.collectors.folder.read import FolderResult

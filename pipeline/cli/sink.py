@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import click
+
 from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.common.errors import NotThere, Undelivered, UserError, exclusive, patient
 from driftline.pipeline.ops.health import listen

@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
+
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.pipeline.offline.timeline import Line, Timeline
     from rich.table import Table
+
+    from driftline.pipeline.offline.timeline import Line, Timeline
 
 
 @click.command(name="timeline")
@@ -47,6 +49,8 @@ def command(subject: str, since: str, until: str | None, form: str) -> int:
 
 def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> None:
     """Every topic that may tell of it. What is kept by key is read whole: its last word may be old."""
+    from rich.console import Console
+
     from driftline.pipeline.kafka.client import explained, read_all, starts
     from driftline.pipeline.kafka.topics_admin import there
     from driftline.pipeline.records.topics import (
@@ -57,7 +61,6 @@ def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> N
         FINDINGS,
         SNAPSHOTS,
     )
-    from rich.console import Console
 
     topics = (CHANGES, SNAPSHOTS, DRIFT, FINDINGS, EXCEPTIONS, ALERTS)
     with Console(stderr=True).status("reading …") as status, explained(settings.kafka):

@@ -1,6 +1,7 @@
 """`driftline topics`: make or compare the topics."""
 
 import click
+
 from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.settings.blocks import load_settings
 

@@ -1,6 +1,7 @@
 """`driftline upgrade`: brings an installation to this version."""
 
 import click
+
 from driftline.pipeline.settings.blocks import load_settings
 
 EXIT_LEFT = 2

@@ -3,6 +3,7 @@
 import sys
 
 import click
+
 from driftline.pipeline.settings.blocks import load_settings
 
 

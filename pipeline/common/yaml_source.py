@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.files import read_text as read_text
 

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.compare.equivalence import canonical_permission, is_permission
 from driftline.pipeline.compare.equivalence import canonical_policy as canonical_policy
 from driftline.pipeline.compare.paths import escaped

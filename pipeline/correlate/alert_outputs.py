@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.correlate.alerts import document as alert
 from driftline.pipeline.correlate.rate_limit import AlertBudget
 from driftline.pipeline.detections.engine import DetectionEngine

@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
+from pydantic import ValidationError
+
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.detections.windows import Hit
 from driftline.pipeline.model import Mark, Signal, micros, to_micros
 from driftline.pipeline.records import codec as wire
-from pydantic import ValidationError
 
 LAST = 32_503_680_000_000_000
 """The year 3000. Later times are left to the model, which reports what is wrong with them."""

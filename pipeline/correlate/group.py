@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import msgspec
+
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.correlate.alerts.names import AlertNames
 from driftline.pipeline.correlate.alerts.span import OpenRun, Run

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+
 from driftline.pipeline.correlate.alerts.names import DIGEST, AlertNames
 from driftline.pipeline.correlate.alerts.span import Run
 from driftline.pipeline.correlate.conditions.first_seen import SHARDS, KnownValues, Memory

@@ -1,6 +1,7 @@
 """The stored hits of a group: in order of arrival, in blocks. Pure."""
 
 import msgspec
+
 from driftline.pipeline.detections.windows import Hit
 
 HITS_IN_BLOCK = 16

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import msgspec
+
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 

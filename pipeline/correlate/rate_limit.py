@@ -9,6 +9,7 @@ from collections.abc import Callable
 from hashlib import blake2b
 
 import msgspec
+
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position

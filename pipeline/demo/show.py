@@ -10,6 +10,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
 from driftline.pipeline.demo.stage import Check, Stage
 from driftline.pipeline.demo.steps import Play, Step, steps
 from driftline.pipeline.demo.truth import latency
@@ -17,10 +22,6 @@ from driftline.pipeline.demo.view import TRANSITIONS, processed
 from driftline.pipeline.local.packages import ELASTICSEARCH, KAFKA
 from driftline.pipeline.report.table import COLORS
 from driftline.pipeline.report.totals import plain
-from rich.console import Console, Group
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 LOOK_EVERY = 1.0
 DRAW_EVERY = 0.2

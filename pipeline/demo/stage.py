@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 import yaml
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.demo.audit import bus_to_queue
 from driftline.pipeline.demo.estate import REGIONS, TYPES, Estate

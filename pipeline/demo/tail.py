@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from confluent_kafka import TopicPartition
+
 from driftline.pipeline.kafka.client import consumer
 from driftline.pipeline.model import Sweep
 from driftline.pipeline.records.topics import FINDINGS, SWEEPS, Topic

@@ -6,9 +6,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from driftline.pipeline.demo.truth import Shown
 from driftline.sinks.elasticsearch import alert_documents, render
-from prometheus_client.parser import text_string_to_metric_families
 
 ALIAS, HISTORY, ALERTS = (
     render.ALIAS,

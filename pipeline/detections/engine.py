@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.detections.load import DetectionSet, concerns

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
-from driftline.pipeline.detections.values import EventView, folded, inside, text_of
 from sigma.types import (
     SigmaBool,
     SigmaCasedString,
@@ -29,6 +28,8 @@ from sigma.types import (
     SigmaType,
     SpecialChars,
 )
+
+from driftline.pipeline.detections.values import EventView, folded, inside, text_of
 
 Test = Callable[[EventView, list[Any]], bool]
 """Tests the values of a field; the view gives access to other fields."""

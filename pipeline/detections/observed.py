@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
 import orjson
+
 from driftline.pipeline.detections.rule import OWN
 from driftline.pipeline.model import Change, from_micros, micros, to_micros
 from driftline.pipeline.people.identity import (

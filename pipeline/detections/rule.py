@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
-from driftline.pipeline.detections.match import SigmaRuleError, compile_test, keyword
-from driftline.pipeline.detections.values import EventView, folded
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
@@ -18,6 +16,9 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaRule
 from sigma.types import Placeholder, SigmaFieldReference, SigmaRegularExpression, SigmaString
+
+from driftline.pipeline.detections.match import SigmaRuleError, compile_test, keyword
+from driftline.pipeline.detections.values import EventView, folded
 
 Closure = Callable[[EventView], bool]
 Anchor = Mapping[str, frozenset[str]]

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from confluent_kafka import Producer
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.kafka import decision_store as decisions

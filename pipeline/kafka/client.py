@@ -19,6 +19,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient
+
 from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import NotThere, Problem, Undelivered, UserError
 from driftline.pipeline.common.plural import number_of

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from confluent_kafka import Producer
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.client import Delivery, explained, flush, produce, producer, read_all
 from driftline.pipeline.kafka.exception_store import stored, tell

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from confluent_kafka import Producer
+from pydantic import ValidationError
+
 from driftline.pipeline.kafka.client import (
     Delivery,
     explained,
@@ -17,7 +19,6 @@ from driftline.pipeline.kafka.topics_admin import there
 from driftline.pipeline.model import Record
 from driftline.pipeline.records.topics import CONTROL, Topic
 from driftline.pipeline.settings.blocks import Kafka
-from pydantic import ValidationError
 
 TAIL = 30.0
 R = TypeVar("R", bound=Record)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from confluent_kafka import Producer
+
 from driftline.pipeline.kafka import decision_store as decisions
 from driftline.pipeline.kafka.client import Delivery, explained, produce, read_all
 from driftline.pipeline.model import Control, RiskException

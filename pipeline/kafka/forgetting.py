@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.kafka.client import Delivery, explained, flush, produce, producer
 from driftline.pipeline.kafka.topics_admin import there
 from driftline.pipeline.model import Control, Gone

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.kafka.client import explained, read_all, starts
 from driftline.pipeline.kafka.topics_admin import there

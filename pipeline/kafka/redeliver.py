@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
 from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.kafka.client import (
     NOWHERE,

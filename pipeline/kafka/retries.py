@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import ClusterMetadata  # type: ignore[attr-defined]
+
 from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.plural import number_of
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.kafka.client import explained, read_all, starts
 from driftline.pipeline.model.finding import restated
 from driftline.pipeline.records.topics import ALERTS, FINDINGS, RESTATEMENTS, Topic

@@ -14,6 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     NewTopic,
     ResourceType,
 )
+
 from driftline.pipeline.common.errors import NotThere, Problem, ProblemKind
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import TIMEOUT, admin, answer, explained, reached

@@ -3,6 +3,7 @@
 import logging
 
 from confluent_kafka import KafkaException, TopicPartition
+
 from driftline.pipeline.common.errors import NotThere, UserError
 from driftline.pipeline.kafka.client import TIMEOUT, consumer, read_all
 from driftline.pipeline.kafka.dead_letters import Box

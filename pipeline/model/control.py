@@ -4,10 +4,11 @@ import uuid
 from datetime import datetime
 from typing import Any, Literal
 
+from pydantic import Field, model_validator
+
 from driftline.pipeline.model.base import Record, Time
 from driftline.pipeline.model.finding import NAMESPACE
 from driftline.pipeline.model.resource import Scope
-from pydantic import Field, model_validator
 
 
 class Tick(Record):

@@ -4,9 +4,10 @@ import hashlib
 import uuid
 from typing import Any, Literal
 
+from pydantic import ConfigDict, Field
+
 from driftline.pipeline.model.base import Record, Time
 from driftline.pipeline.model.resource import CloudAccount
-from pydantic import ConfigDict, Field
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "driftline")
 _NAMESPACE = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)

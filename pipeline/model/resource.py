@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from driftline.pipeline.model.base import Record, Time
 from pydantic import ConfigDict, Field
+
+from driftline.pipeline.model.base import Record, Time
 
 CLASSES = {
     "compute": "what runs code: machines, functions, containers and what they are started from",

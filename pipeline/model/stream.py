@@ -2,9 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
+from pydantic import BeforeValidator, Field, model_validator
+
 from driftline.pipeline.model.base import Record, Time
 from driftline.pipeline.model.finding import ResourceRef, Severity
-from pydantic import BeforeValidator, Field, model_validator
 
 KINDS = (
     "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service", "account",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.durations import MINUTE

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.offline.fold import Fold, Past

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
+
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.common.wildcards import matches

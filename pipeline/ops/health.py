@@ -11,9 +11,10 @@ import socket
 import threading
 from collections.abc import Callable
 
+from prometheus_client import generate_latest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.ops import metrics
-from prometheus_client import generate_latest
 
 log = logging.getLogger("driftline.health")
 PATIENCE = 5.0

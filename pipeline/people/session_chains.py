@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
+
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change, Link, Person, from_micros, micros
 from driftline.pipeline.people.identity import NOBODY_MAPPED, UNKNOWN

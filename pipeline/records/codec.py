@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 import orjson
+from pydantic import ValidationError
+
 from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import Malformed, RestartWanted, UserError
 from driftline.pipeline.model import Chain, Change, Control, Snapshot
-from pydantic import ValidationError
 
 MAX_DEPTH = 64
 """CEL's runtime crashes on documents nested several thousand levels deep; no cloud answer has 64."""

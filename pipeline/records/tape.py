@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
+
 from driftline.pipeline.common import files
 from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.records import codec as wire

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.common import limits
 
 MOST = limits.VALUE

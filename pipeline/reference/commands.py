@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Iterator
 
 import click
+
 from driftline.pipeline import cli
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.reference import code, page, table

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from driftline.collectors.aws.permissions import caller_policy, reader_policy, split, trust_policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import orjson
+
 from driftline.pipeline.model import RECORDS
 
 ROOT = Path(__file__).resolve().parents[2]

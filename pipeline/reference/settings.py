@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
 from driftline.pipeline.common import durations
 from driftline.pipeline.reference import code, page, table
 from driftline.pipeline.settings.base import is_duration
 from driftline.pipeline.settings.blocks import Settings
-from pydantic import BaseModel, SecretStr
-from pydantic.fields import FieldInfo
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}  # fmt: skip
 

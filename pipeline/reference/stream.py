@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from prometheus_client.metrics import MetricWrapperBase
+
 from driftline.pipeline.cli.permissions import grants
 from driftline.pipeline.common import durations
 from driftline.pipeline.ops import metrics
 from driftline.pipeline.records.topics import APP_ID, TOPICS, Topic
 from driftline.pipeline.reference import code, codes, page, table
-from prometheus_client.metrics import MetricWrapperBase
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 RECORDS = {

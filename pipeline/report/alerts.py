@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.report.query import LEAST
 from driftline.pipeline.report.table import bare_table, severity_text, some
 from driftline.pipeline.report.totals import plain
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 SHOWN = 3
 """Steps of a story that a row has room for."""

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
-from driftline.pipeline.common.plural import number_of
-from driftline.pipeline.people.identity import who_as
-from driftline.pipeline.report.table import COLORS, bare_table
-from driftline.pipeline.report.totals import account, controls, plain, sentence
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.people.identity import who_as
+from driftline.pipeline.report.table import COLORS, bare_table
+from driftline.pipeline.report.totals import account, controls, plain, sentence
 
 Row = tuple[str, object]
 STEP = (

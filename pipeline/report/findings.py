@@ -5,14 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from rich.console import Console
+from rich.text import Text
+
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.model import SEVERITIES, Sweep
 from driftline.pipeline.report import totals as report
 from driftline.pipeline.report.query import LEAST
 from driftline.pipeline.report.table import bare_table, severity_text, some
 from driftline.pipeline.report.totals import account, failing, plain, sentence
-from rich.console import Console
-from rich.text import Text
 
 SHOWN, SHOWN_REASONS = 3, 5
 """Rules and reasons that a folded line names."""

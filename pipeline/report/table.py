@@ -4,10 +4,11 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from driftline.pipeline.report.totals import plain
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from driftline.pipeline.report.totals import plain
 
 COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 WIDTH = 80

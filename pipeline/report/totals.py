@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.common.exit_codes import EXIT_FAILED, EXIT_UNREAD
 from driftline.pipeline.model import SEVERITIES, Sweep
 

@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.files import read_text as read_text
 from driftline.pipeline.common.yaml_source import hint, nearest
@@ -16,7 +18,6 @@ from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_framewor
 from driftline.pipeline.rulebook.rule import Rule, load_rule
 from driftline.pipeline.rulebook.ruleset import BoundRule, RuleSet, Verdict
 from driftline.pipeline.rulebook.shapes import Shapes, builtin_shapes
-from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["BoundRule", "Override", "Rule", "RuleSet", "Rulebook", "Verdict", "load"]
 

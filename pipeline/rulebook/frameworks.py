@@ -7,9 +7,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import Source, hint, nearest
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 Named = Mapping[str, Sequence[str]]
 """Framework id to control ids."""

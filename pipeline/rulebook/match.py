@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
+
 from driftline.pipeline.rulebook.cel.expression import ExpressionError, reason_of
 
 FACTS: dict[str, str] = {

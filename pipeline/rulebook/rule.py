@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from driftline.pipeline.common import durations
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import Source, hint
@@ -14,7 +16,6 @@ from driftline.pipeline.rulebook.families import unknown_family
 from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
 from driftline.pipeline.rulebook.shapes import Shapes, unknown_paths
 from driftline.pipeline.rulebook.wording.sentence import Sentence, compiled
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 Exposure = Literal["none", "account", "organization", "internet"]
 Privilege = Literal["none", "read", "write", "admin"]

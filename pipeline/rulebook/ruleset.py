@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
+
 from driftline.pipeline.common import durations
 from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.rulebook.cel import unexpected_values as oddities

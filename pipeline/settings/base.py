@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, NamedTuple, TypeVar, get_args
 from urllib.parse import urlsplit
 
-from driftline.pipeline.common import durations, files
-from driftline.pipeline.common.errors import InvalidValue
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +18,9 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from driftline.pipeline.common import durations, files
+from driftline.pipeline.common.errors import InvalidValue
 
 MOST_SECRET = 64_000
 """Bytes of a file that holds a key or a password."""

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+
 from driftline.pipeline.assess.drift.expected import Expected
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
@@ -37,7 +39,6 @@ from driftline.pipeline.settings.reader import Read, read
 from driftline.pipeline.settings.sinks import SinkEntries
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.ndjson.settings import NdjsonSettings
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 HALF_DAY = 12 * 3600
 SHORTEST_RETENTION = 3600

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, hint
 from driftline.pipeline.people.identity import CHOSEN, MappedPerson, People
 from driftline.pipeline.settings.base import Block, Mistake
-from pydantic import Field
 
 FIELDS = ("id", "names")
 MOST_BYTES = 16_000_000

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
+from pydantic import BaseModel, ValidationError
+
 from driftline.pipeline.common import durations
 from driftline.pipeline.common.errors import InvalidValue, Problem
 from driftline.pipeline.common.yaml_source import Source, closest, hint
 from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.settings.base import is_duration, secrets_of
-from pydantic import BaseModel, ValidationError
 
 PREFIX = "DRIFTLINE_"
 RESERVED = {"CONFIG", "DEBUG", "CACHE"}

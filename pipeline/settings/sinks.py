@@ -6,10 +6,11 @@ from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, Literal, cast
 
-from driftline.pipeline.common.yaml_source import hint
-from driftline.pipeline.settings.base import Mistake, SinkSettings, matching
 from pydantic import BeforeValidator, SerializeAsAny, create_model
 from pydantic_core import PydanticCustomError
+
+from driftline.pipeline.common.yaml_source import hint
+from driftline.pipeline.settings.base import Mistake, SinkSettings, matching
 
 SinkName = Annotated[str, matching(r"[a-z0-9][a-z0-9_-]{0,62}", "1 to 63 lower-case letters, digits, _ and -, beginning with a letter or digit (write for example soc-elastic)")]  # fmt: skip
 

@@ -3,9 +3,10 @@
 import re
 from datetime import UTC, datetime, timedelta
 
+from pydantic import TypeAdapter, ValidationError
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.settings.base import Seconds
-from pydantic import TypeAdapter, ValidationError
 
 _seconds: TypeAdapter[float] = TypeAdapter(Seconds)
 

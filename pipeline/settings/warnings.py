@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel
+
 from driftline.pipeline.settings.base import SinkSettings, on_loopback, secrets_of
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.settings.reader import Read, secrets_in
-from pydantic import BaseModel
 
 
 def warnings(found: Read[Settings]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
+
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change, Control, Snapshot, Swept, from_micros, micros
 from driftline.pipeline.state.resource import Head, State

@@ -4,6 +4,7 @@ head. Rows: driftline.pipeline.state.rows."""
 from typing import Any
 
 import msgspec
+
 from driftline.pipeline.state.rows import NEVER, Position, content
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confluent_kafka import libversion
+
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import explained, reached
 from driftline.pipeline.kafka.redeliver import box

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import admin, answer, explained
 from driftline.pipeline.kafka.clock import SOURCE

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import Any
 
 import yaml
+
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.tasks.kind_proposal import Proposal

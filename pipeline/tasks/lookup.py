@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import click
+from rich.console import Console
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_UNREAD
 from driftline.pipeline.common.plural import number_of
@@ -14,7 +16,6 @@ from driftline.pipeline.report.totals import ascii_json, plain
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.configured import ConfiguredSink, configured, configured_sink
 from driftline.sinks.module import Searched
-from rich.console import Console
 
 T = TypeVar("T")
 KAFKA = "kafka"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from confluent_kafka import TopicPartition
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import TIMEOUT, consumer, explained, read_all
 from driftline.pipeline.kafka.topics_admin import Difference

@@ -10,6 +10,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException
+from faust.types import TP
+
 from driftline.pipeline.common.environment_errors import describe_state_error
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_NEWER, EXIT_OTHER_TOPIC, EXIT_OWN_ERROR
@@ -29,7 +31,6 @@ from driftline.pipeline.worker.origins import TopicOrigins
 from driftline.pipeline.worker.slices import Pace
 from driftline.pipeline.worker.stages import ShardFold, StreamStage
 from driftline.pipeline.worker.store import Rows, catch_up
-from faust.types import TP
 
 log = logging.getLogger("driftline.worker")
 SLICE, SHORTEST_SLICE, BREATH = 1.0, 0.05, 0.05

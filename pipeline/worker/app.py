@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import faust
+
 from driftline.pipeline.common import limits
 from driftline.pipeline.records.topics import PARTITIONS, state_of
 from driftline.pipeline.settings.blocks import Settings

@@ -10,6 +10,7 @@ import aiohttp
 import faust
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
+
 from driftline.pipeline.kafka.client import tls
 from driftline.pipeline.settings.blocks import Kafka, OAuth
 

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import aiokafka
-from driftline.pipeline.records.topics import PARTITIONS
 from faust.assignor import PartitionAssignor
 from faust.stores.rocksdb import Store
 from faust.types import TP
 from faust.worker import Worker
+
+from driftline.pipeline.records.topics import PARTITIONS
 
 OFFSET_KEY: bytes = Store.offset_key
 """Key of the row of a RocksDB file under which Faust keeps the changelog offset that the file stands for."""

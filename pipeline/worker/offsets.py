@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaException, TopicPartition
+
 from driftline.pipeline.common.exit_codes import EXIT_OTHER_TOPIC, EXIT_RESTART
 from driftline.pipeline.kafka.client import LOOK, TIMEOUT, consumer
 from driftline.pipeline.settings.blocks import Kafka

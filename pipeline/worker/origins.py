@@ -4,6 +4,7 @@ belongs to another cluster, have offsets that were processed already, and would 
 from collections.abc import Collection, Mapping
 
 import msgspec
+
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvloop
+
 from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.environment_errors import require_writable
 from driftline.pipeline.common.errors import UserError, patient

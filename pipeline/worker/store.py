@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rocksdict import WriteBatch
+
 from driftline.pipeline.common.environment_errors import describe_state_error
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.settings.blocks import Kafka
@@ -21,7 +23,6 @@ from driftline.pipeline.worker import faust_seam
 from driftline.pipeline.worker.changelog import ChangelogBatcher, Entry
 from driftline.pipeline.worker.faust_seam import OFFSET_KEY
 from driftline.pipeline.worker.offsets import exit_now
-from rocksdict import WriteBatch
 
 HEADS, SESSIONS = head_key(""), session_key("")
 PAGE = 1000

@@ -30,8 +30,9 @@ def checks(settings: ElasticsearchSettings, context: SinkContext, seconds: float
 def _asked(
     settings: ElasticsearchSettings, seconds: float, ask: Callable[[Any], Awaitable[Line]]
 ) -> Iterator[Line]:
-    from driftline.sinks.elasticsearch.sink import client
     from elasticsearch import AuthenticationException, AuthorizationException, TransportError
+
+    from driftline.sinks.elasticsearch.sink import client
 
     async def run() -> Line:
         async with client(settings) as es:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import KafkaException
+from elasticsearch import AsyncElasticsearch, BadRequestError, NotFoundError
+
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.sinks.elasticsearch.refill import refill
@@ -15,7 +17,6 @@ from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.templates import fingerprint, templates
 from driftline.sinks.module import SinkContext
-from elasticsearch import AsyncElasticsearch, BadRequestError, NotFoundError
 
 ABANDONED_MS = 3_600_000
 """A filling index this old is nobody's: what was deleted since is not known to it."""

@@ -5,13 +5,14 @@ Lists come worst (findings) or newest (alerts) first."""
 from collections.abc import Iterator
 from typing import Any
 
+from elasticsearch import AsyncElasticsearch, NotFoundError
+
 from driftline.pipeline.report.query import WantedAlerts, WantedFindings
 from driftline.sinks.elasticsearch import alert_documents
 from driftline.sinks.elasticsearch.render import ALIAS, REMEDIATION
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import client
 from driftline.sinks.module import Found
-from elasticsearch import AsyncElasticsearch, NotFoundError
 
 PAGE = 1000
 Query = dict[str, Any]

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from confluent_kafka import KafkaException
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.records.topics import FINDINGS, partition

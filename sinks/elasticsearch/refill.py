@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from elasticsearch import AsyncElasticsearch
+
 from driftline.pipeline.common.backoff import delay
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
@@ -20,7 +22,6 @@ from driftline.sinks.elasticsearch.restate import onto
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.module import SinkContext
-from elasticsearch import AsyncElasticsearch
 
 CHUNK = 1000
 TOGETHER = 6

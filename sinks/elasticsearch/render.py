@@ -4,6 +4,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.model import from_micros, to_micros
 from driftline.pipeline.report.totals import controls
 from driftline.sinks.base import Action

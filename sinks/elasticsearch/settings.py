@@ -5,8 +5,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
-from driftline.pipeline.settings.base import Mistake, SinkSettings, address, authorities, matching
 from pydantic import SecretStr
+
+from driftline.pipeline.settings.base import Mistake, SinkSettings, address, authorities, matching
 
 
 class ElasticsearchSettings(SinkSettings):

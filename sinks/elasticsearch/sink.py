@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
+from elasticsearch import ApiError, AsyncElasticsearch, TransportError
+
 from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.base import renewed
 from driftline.sinks.base import Action, Busy, Limits, Op, Receipt
@@ -15,7 +17,6 @@ from driftline.sinks.elasticsearch.missing import Missing
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.module import SinkContext
 from driftline.sinks.retry_after import seconds_of
-from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 READ_AT_ONCE = 500
 """Documents that restatements are merged with."""

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from rocksdict import Options, Rdict, WriteBatch
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS
 from driftline.pipeline.rulebook import load
-from rocksdict import Options, Rdict, WriteBatch
 
 TAKE = 100
 

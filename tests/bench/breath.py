@@ -10,6 +10,8 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
+from rocksdict import Options, Rdict, WriteBatch
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, RiskException, Tick
 from driftline.pipeline.records import codec as wire
@@ -18,8 +20,6 @@ from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.worker.agent import PIECE, STATES
 from driftline.pipeline.worker.slices import Pace
 from driftline.pipeline.worker.store import Rows
-from rocksdict import Options, Rdict, WriteBatch
-
 from tests.bench.scale import KEY, START, rows, snapshot
 
 HEADS, WHOLE, WILD, COVERED = 2_000_000, 20_000, 500, 1_000_000

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.model import Part, Snapshot
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import partition

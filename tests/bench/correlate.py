@@ -22,7 +22,6 @@ from driftline.pipeline.model import Actor, Change, Signal
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.records.topics import SIGNALS
 from driftline.pipeline.settings.blocks import Settings
-
 from tests.bench.events import through
 
 EVENTS, UIDS, MANY = 20_000, 500, 200

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
-
 from tests.correlate.kinds import TYPES, content, mark, signal
 
 SPAN, LATENESS = 600, 600_000_000

@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from elasticsearch import NotFoundError
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.demo.audit import Recorder, bus_to_queue, to_bus, user
 from driftline.pipeline.detections.engine import DetectionEngine
@@ -24,8 +26,6 @@ from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records import topics
 from driftline.pipeline.rulebook import load
 from driftline.sinks.elasticsearch.render import ALIAS
-from elasticsearch import NotFoundError
-
 from tests.bench.latency import Line
 from tests.collectors.moto import MASTER, Moto, running
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from driftline.pipeline.model import Control, Scope, Swept
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
-
 from tests.core.world import TYPE, World, change, gone, heard, key, minute, tick, value
 
 DAY = 24 * 60

@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from elasticsearch import Elasticsearch, NotFoundError
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.local import elasticsearch, kafka
@@ -23,8 +25,6 @@ from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import SNAPSHOTS, partition
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.elasticsearch.render import ALIAS
-from elasticsearch import Elasticsearch, NotFoundError
-
 from tests.bench import buckets
 
 RULE = "aws-s3-bucket-public-access-blocked"

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.pipeline.model import Snapshot
-
 from tests.collectors.answers import Raw
 from tests.collectors.moto import ENV
 

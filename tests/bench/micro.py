@@ -12,7 +12,6 @@ from driftline.pipeline.model import micros
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import SNAPSHOTS
 from driftline.pipeline.rulebook import BoundRule, RuleSet, load
-
 from tests.bench import buckets
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -20,8 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
-from driftline.collectors.aws.api.rates import CallRate, rate
 
+from driftline.collectors.aws.api.rates import CallRate, rate
 from tests.bench.account import REGIONS, populate
 from tests.collectors.gate import SCOPE
 from tests.collectors.moto import running

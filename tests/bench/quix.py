@@ -6,12 +6,13 @@ partition's number, so that the elements of a micro-batch find their states."""
 import sys
 from typing import Any
 
+from quixstreams import Application, message_context  # type: ignore[import-not-found]
+from quixstreams.models import Serializer  # type: ignore[import-not-found]
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.records.outputs import Output
 from driftline.pipeline.records.topics import FINDINGS, SNAPSHOTS
 from driftline.pipeline.rulebook import load
-from quixstreams import Application, message_context  # type: ignore[import-not-found]
-from quixstreams.models import Serializer  # type: ignore[import-not-found]
 
 
 class Value(Serializer):  # type: ignore[misc]

@@ -19,7 +19,6 @@ from driftline.pipeline.model import Control, Tick, micros
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.state.resource import Body, Head, State
-
 from tests.bench import buckets
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,6 @@ from typing import Any
 from driftline.pipeline.model import micros
 from driftline.pipeline.proof.rules.proof import cases, document
 from driftline.pipeline.rulebook import BoundRule, load
-
 from tests.bench.micro import judging, median_us
 
 N, ROUNDS, SHOWN = 100, 5, 10

@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 import yaml
+from rocksdict import Options, Rdict, WriteBatch
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
@@ -25,7 +27,6 @@ from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS, STATE, partition
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.settings.blocks import Kafka
-from rocksdict import Options, Rdict, WriteBatch
 
 SIZES = (10_000, 100_000, 1_000_000)
 SAMPLE, ROUNDS = 20_000, 5

@@ -14,6 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+from elasticsearch import AsyncElasticsearch
+from elasticsearch.helpers import async_streaming_bulk
+
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.kafka.topics_admin import create
 from driftline.pipeline.local import elasticsearch, kafka
@@ -28,9 +31,6 @@ from driftline.sinks.deliver import Deliverer
 from driftline.sinks.elasticsearch.render import ALIAS, actions
 from driftline.sinks.elasticsearch.sink import OPERATIONS, ElasticsearchSink, client
 from driftline.sinks.route import Route
-from elasticsearch import AsyncElasticsearch
-from elasticsearch.helpers import async_streaming_bulk
-
 from tests.bench import buckets
 
 N, ROUNDS = 10_000, 7

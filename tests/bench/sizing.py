@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 from confluent_kafka import TopicPartition
+
 from driftline.collectors.base import known_from
 from driftline.pipeline.demo.view import View
 from driftline.pipeline.kafka import topics_admin
@@ -21,7 +22,6 @@ from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import APP_ID, CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS, short
 from driftline.sinks.elasticsearch.render import ALIAS
-
 from tests.bench.account import populate
 from tests.bench.scan import REGIONS
 from tests.collectors.gate import gate

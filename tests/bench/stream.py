@@ -21,13 +21,13 @@ import psutil
 import yaml
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic, OffsetSpec  # type: ignore[attr-defined]
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import Delivery, admin, consumer, flush, produce, producer
 from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import Child
 from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS
 from driftline.pipeline.settings.blocks import Kafka
-
 from tests.bench import buckets
 
 RESOURCES, SWEEPS, CHANGED, ROUNDS = 8_000, 14, 0.05, 3

@@ -21,6 +21,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.validate import ParamValidator
+
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS
@@ -36,7 +37,6 @@ from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.model import CloudAccount, Snapshot
-
 from tests.collectors.moto import ENV, MASTER, furnish, running
 
 LOADER = SlimLoader()

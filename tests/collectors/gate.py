@@ -9,7 +9,6 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from driftline.collectors.aws.shapes import service_model
-
 from tests.forward import Forwarder, serving
 
 SCOPE = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")

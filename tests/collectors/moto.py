@@ -16,8 +16,8 @@ from urllib.request import Request, urlopen
 import boto3
 import botocore.session
 from botocore.loaders import create_loader
-from driftline.pipeline.local.process import Child, answers, free_port, wait_until
 
+from driftline.pipeline.local.process import Child, answers, free_port, wait_until
 from tests.collectors import furnished
 
 MASTER = "123456789012"

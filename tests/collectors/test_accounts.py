@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+
 from driftline.collectors.aws.reread.resource import ResourceReader
 from driftline.collectors.aws.sweep import accounts as module
 from driftline.collectors.aws.sweep.accounts import Accounts, accounts
@@ -13,7 +14,6 @@ from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import Read, Snapshot
-
 from tests.collectors.moto import MASTER, Moto, organization
 
 TREE = {

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events.names import form
 from driftline.collectors.aws.reread.resource import ResourceReader, taken_apart
 from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
@@ -12,7 +13,6 @@ from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds, text
 from driftline.pipeline.model import Read, Snapshot
-
 from tests.collectors.moto import MASTER, Moto, furnish, running
 
 REDACTOR = Redactor(b"k" * 32)

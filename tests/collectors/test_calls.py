@@ -1,6 +1,7 @@
 """What is known of calls as CloudTrail names them, by the models that botocore carries."""
 
 import pytest
+
 from driftline.collectors.aws import calls
 from driftline.collectors.aws.events.record import claims
 

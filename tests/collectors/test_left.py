@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.collectors.aws.sweep import departed as left
 from driftline.collectors.aws.sweep.accounts import Accounts
 from driftline.collectors.base import Emitted, PreviousSweep, ScopeSweep, known_from
@@ -14,7 +15,6 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import CloudAccount, Gone, Scope, Sweep, Swept
 from driftline.pipeline.records.topics import CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS
 from driftline.pipeline.settings.blocks import Settings
-
 from tests.collectors.gate import Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, organization
 from tests.collectors.test_sweep import QUEUE, Told, options

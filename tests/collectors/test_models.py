@@ -3,6 +3,7 @@
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
+
 from driftline.collectors.aws.api.botocore_loader import SlimLoader, called
 from driftline.collectors.aws.shapes import shape_of
 

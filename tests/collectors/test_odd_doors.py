@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.collectors.aws.events import reported
 from driftline.collectors.aws.events.envelope import contents
 from driftline.collectors.aws.events.logfile import records
@@ -26,7 +27,6 @@ from driftline.collectors.folder.read import config_items
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.records import codec as wire
-
 from tests.collectors.config_items import ITEMS, config_file
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import (

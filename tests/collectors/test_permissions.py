@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
@@ -14,7 +15,6 @@ from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.model import Snapshot, Sweep
-
 from tests.collectors.answers import by_hand
 from tests.collectors.moto import Moto, furnish
 from tests.collectors.test_again import wish

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.sources.dispatch import EventDispatcher
@@ -19,7 +20,6 @@ from driftline.collectors.aws.sources.watermark import drained
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change, Read, Snapshot
-
 from tests.collectors.events.samples import ACCOUNT, LOG, OPENED, bridged, item_message, stored
 
 REDACTOR = Redactor(b"k" * 32)

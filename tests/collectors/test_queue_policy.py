@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from botocore.exceptions import ClientError
+
 from driftline.collectors.aws.queue_policy import queues, senders, topics
 from driftline.pipeline.settings.blocks import EventQueue
 

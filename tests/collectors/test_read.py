@@ -8,6 +8,7 @@ import orjson
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EndpointConnectionError
+
 from driftline.collectors.aws.api.errors import NotOffered, trouble
 from driftline.collectors.aws.api.to_json import decoded
 from driftline.collectors.aws.shapes import service_model
@@ -15,7 +16,6 @@ from driftline.collectors.aws.sweep.read import Vanished, items, resource
 from driftline.collectors.table import Detail, Kind, kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot
-
 from tests.collectors.answers import Replayed, context, read_all, recorded
 
 XML = '<?xml version="1.0"?><{0}><Code>{1}</Code><Message>no</Message></{0}>'

@@ -7,13 +7,13 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.model import Snapshot
 from driftline.pipeline.records import codec as wire
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import key
 
 KEY = b"k" * 32

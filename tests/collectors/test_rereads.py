@@ -6,12 +6,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.collectors.reread_queue import DEBOUNCE, FIRST_WAIT, LONGEST, RereadQueue, wish_of
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Read
 from driftline.pipeline.records.topics import readers
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 NOW = 1_800_000_000.0
 

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from driftline.collectors.batches import together
-from driftline.pipeline.model import Scope, Swept
 from hypothesis import given
 from hypothesis import strategies as st
+
+from driftline.collectors.batches import together
+from driftline.pipeline.model import Scope, Swept
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 WORDS = st.lists(

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.collectors.aws import row_check
 from driftline.collectors.aws.events.names import fits
 from driftline.collectors.aws.permissions import actions_of
@@ -17,7 +18,6 @@ from driftline.collectors.aws.shapes import generate, service_model
 from driftline.collectors.table import Complete, Detail, Kind, kinds
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import Snapshot, Unread
-
 from tests.collectors.answers import Replayed, failures, read_all, recorded
 
 ROOT = Path(__file__).parents[2]

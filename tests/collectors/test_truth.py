@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+
 from driftline.pipeline.cli import main
 from driftline.pipeline.rulebook import load
-
 from tests.collectors import truths
 from tests.collectors.moto import Moto, running
 from tests.collectors.truth import Truth, blocked_account

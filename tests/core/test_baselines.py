@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+
 from driftline.pipeline.assess.decisions import baselines
 from driftline.pipeline.model import Baseline, Control, RiskException
 from driftline.pipeline.records.topics import CONTROL
 from driftline.pipeline.state.resource import KnownBaseline
-
 from tests.core.world import UID, World, change, denied, gone, key, minute, watched
 
 APPROVED, DECLARED = "driftline-approved-baseline", "driftline-declared-baseline"

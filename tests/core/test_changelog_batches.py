@@ -3,6 +3,7 @@
 from random import Random
 
 import pytest
+
 from driftline.pipeline.state.resource import Head
 from driftline.pipeline.state.rows import (
     FIRST_VERSION_WITH_BATCH_END,

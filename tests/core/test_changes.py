@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Actor, Change, Drift
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CHANGES, CONTROL, DRIFT, READS, SNAPSHOTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import (
     World,
     change,

@@ -4,6 +4,9 @@ before there was this check heals. And several readers of one source: it has com
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Baseline, Control, Part, Scope, Swept, Tick, micros
 from driftline.pipeline.records.counts import Outcome
@@ -11,9 +14,6 @@ from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from driftline.pipeline.state import clock_skew as arrival
 from driftline.pipeline.state.resource import Body, Head, State
 from driftline.pipeline.state.watermarks import SILENT, Watermarks
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.core.test_ghosts import gone, swept
 from tests.core.world import Kept, change, heard, key, minute, rulebook, tick, value
 

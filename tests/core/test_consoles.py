@@ -5,6 +5,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.wording.consoles import (
     DOMAINS,
     HOLE,
@@ -16,9 +19,6 @@ from driftline.pipeline.assess.wording.consoles import (
 )
 from driftline.pipeline.rulebook import Rule, load
 from driftline.pipeline.rulebook.shapes import builtin_shapes
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.core.test_finding_sentences import GRANTS
 from tests.core.world import TYPE
 

@@ -6,6 +6,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.compare.diff import (
     MAX_PLACES,
     MAX_VALUE_BYTES,
@@ -13,8 +16,6 @@ from driftline.pipeline.compare.diff import (
     canonical_policy,
     diff,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 GROUP = {
     "GroupId": "sg-1",

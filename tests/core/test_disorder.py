@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 import orjson
 import pytest
-from driftline.pipeline.records.topics import CHANGES
 
+from driftline.pipeline.records.topics import CHANGES
 from tests.core.world import cause, final, revision
 from tests.live.tape import Record, Tape, Witness
 

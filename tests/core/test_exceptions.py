@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.model import Actor, Control, Finding, RiskException, Snapshot
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.state.resource import DUE_NOW, decode_accepted
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
-
 from tests.core.world import RULE as RULE_TEXT
 from tests.core.world import UID, Kept, World, change, gone, key, minute, rulebook, tick, value
 

@@ -5,14 +5,14 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
+
 from driftline.pipeline.assess.drift.expected import Expected, Window, expected
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.settings.blocks import Settings
-from pydantic import ValidationError
-
 from tests.core.world import change, heard, key, rulebook, tick
 
 RESOURCE = {"account": "1", "type": "t", "tags": {"env": "dev"}}

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.rulebook.wording.phrases import LONGEST
-
 from tests.core.test_restatement import DAY, Watched
 from tests.core.world import TYPE, denied, gone, key, rulebook, write_rules
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import orjson
 import pytest
-from driftline.pipeline.assess import outputs as saying
-from driftline.pipeline.model import Finding
-from driftline.pipeline.records.truncate import MOST, truncate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.pipeline.assess import outputs as saying
+from driftline.pipeline.model import Finding
+from driftline.pipeline.records.truncate import MOST, truncate
 from tests.core.world import World, key
 from tests.sinks.findings import findings
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.collectors.base import PreviousSweep, ScopeSweep
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, Gone, Scope, Snapshot, Sweep, SweepUids, Swept, micros
 from driftline.pipeline.records.topics import CHANGES, CONTROL, FINDINGS, READS, SNAPSHOTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import (
     TYPE,
     UID,

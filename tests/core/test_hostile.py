@@ -9,6 +9,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Control, Drift, Finding, Part, Read, Record, Snapshot, Tick
@@ -18,9 +21,6 @@ from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CONTROL, DRIFT, FINDINGS, READS, SNAPSHOTS
 from driftline.pipeline.rulebook import Rule, load
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import START, UID, World, key, minute, rulebook, tick, value
 
 READ = (Outcome.CHANGED, Outcome.OLDER, Outcome.UNCHANGED, Outcome.DUPLICATES, Outcome.BAD)

@@ -2,10 +2,10 @@
 
 import orjson
 import pytest
+
 from driftline.pipeline.model import Finding, Unread, micros
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import SNAPSHOTS
-
 from tests.core.world import UID, World, denied, gone, key, minute, value
 
 

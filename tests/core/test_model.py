@@ -7,6 +7,10 @@ from datetime import datetime
 import jsonschema
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from driftline.pipeline.model import (
     RECORDS,
     Control,
@@ -18,10 +22,6 @@ from driftline.pipeline.model import (
 )
 from driftline.pipeline.records.topics import PARTITIONS, TOPICS, murmur2, partition
 from driftline.pipeline.reference.generate import main, schemas
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
-
 from tests.core.world import World, key
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.model import finding_id
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.state.rows import RULES_KEY
-
 from tests.core.world import RULE, RULES, UID, Kept, key, tick, value
 
 UIDS = [f"{UID}{number}" for number in range(5)]
@@ -141,7 +141,6 @@ def test_cut_in_the_middle_it_goes_on(tmp_path: Path, cut: int | None) -> None:
 
 def test_an_acceptance_of_a_rule_that_is_gone_says_no_more(tmp_path: Path) -> None:
     from driftline.pipeline.model import Control
-
     from tests.core.test_exceptions import accepted
 
     kept = swept(book(tmp_path / "r", t_sticky="", t_rotation=""), rotation=False)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.common import durations, limits
 from driftline.pipeline.common.backoff import Backoff, delay
 from driftline.pipeline.compare.paths import escaped, pointer, steps, unescaped, value_at
-from hypothesis import given
-from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2]
 COPIES = {

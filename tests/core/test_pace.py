@@ -1,8 +1,9 @@
 """Work that takes too long is done in smaller pieces, and in larger ones again when it no longer does."""
 
-from driftline.pipeline.worker.slices import Pace
 from hypothesis import given
 from hypothesis import strategies as st
+
+from driftline.pipeline.worker.slices import Pace
 
 
 @given(st.floats(1e-6, 1e3), st.floats(0.001, 10))

@@ -1,9 +1,10 @@
 """An index of patterns finds what asking each pattern finds."""
 
-from driftline.pipeline.common.wildcard_index import PatternIndex
-from driftline.pipeline.common.wildcards import matches
 from hypothesis import given
 from hypothesis import strategies as st
+
+from driftline.pipeline.common.wildcard_index import PatternIndex
+from driftline.pipeline.common.wildcards import matches
 
 TEXT = st.text("ab/", max_size=6)
 PATTERN = st.text("ab/*", max_size=6)

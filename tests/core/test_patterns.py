@@ -4,9 +4,10 @@ import re
 import time
 
 import pytest
-from driftline.pipeline.common.wildcards import matches
 from hypothesis import given
 from hypothesis import strategies as st
+
+from driftline.pipeline.common.wildcards import matches
 
 
 @given(st.text("ab*", max_size=8), st.text("ab\n", max_size=12))

@@ -3,12 +3,12 @@
 from random import Random
 from typing import Any
 
-from driftline.pipeline.assess.shard import Partition
-from driftline.pipeline.model import Snapshot
-from driftline.pipeline.records.topics import CONTROL, FINDINGS, SNAPSHOTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.model import Snapshot
+from driftline.pipeline.records.topics import CONTROL, FINDINGS, SNAPSHOTS
 from tests.core.world import World, denied, gone, key, rulebook, tick, value
 
 UIDS = [f"arn:aws:kms:eu-west-1:111111111111:key/{n}" for n in range(3)]

@@ -4,11 +4,11 @@ and says what was."""
 from datetime import datetime
 from random import Random
 
-from driftline.pipeline.model import Part, Snapshot
-from driftline.pipeline.records.topics import SNAPSHOTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.pipeline.model import Part, Snapshot
+from driftline.pipeline.records.topics import SNAPSHOTS
 from tests.core.world import World, key, minute, value
 
 

@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.schedule import (
     RESTATE_AFTER,
@@ -28,9 +31,6 @@ from driftline.pipeline.model import (
 from driftline.pipeline.records.topics import CONTROL, FINDINGS, RESTATEMENTS, SNAPSHOTS
 from driftline.pipeline.state.resource import Body, Head, State, decode_body, decode_head
 from driftline.pipeline.state.rows import body_key, head_key
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import START, TYPE, UID, denied, gone, key, minute, rulebook, tick, value
 
 HOUR = 60

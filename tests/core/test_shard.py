@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.counts import Counts, Outcome
@@ -16,9 +19,6 @@ from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, NewerState, Position
 from driftline.pipeline.state.shard import LOOKS, DueTimes, EarliestDueTimes, Shard
 from driftline.pipeline.worker.stages import ShardFold
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.core.world import START, tick
 
 MINUTE = 60_000_000

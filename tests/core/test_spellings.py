@@ -5,11 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.compare.diff import Hints, diff
 from driftline.pipeline.compare.equivalence import canonical_policy, canonical_ports, is_same
-from hypothesis import given
-from hypothesis import strategies as st
 
 POLICIES = Hints(policies=frozenset({"policy"}))
 ACCOUNT = "123456789012"

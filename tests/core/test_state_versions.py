@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from driftline.pipeline.state import rows as state_rows
 from driftline.pipeline.state.rows import NewerState
-
 from tests.core.world import UID, Kept, change, gone, heard, key, rulebook, tick, value
 
 FIXTURE: dict[str, Any] = orjson.loads(

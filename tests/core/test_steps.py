@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+
 from driftline.pipeline.assess import step as assess
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.model import Baseline, RiskException, Snapshot, micros
 from driftline.pipeline.state.resource import State
-
 from tests.core.world import TYPE, UID, change, denied, gone, key, minute, rulebook
 
 ACCEPTED = RiskException.model_validate({

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.model import Actor, Control, RiskException, Snapshot
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.offline.timeline import Timeline
@@ -18,7 +19,6 @@ from driftline.pipeline.records.topics import (
     FINDINGS,
     SNAPSHOTS,
 )
-
 from tests.core.world import UID, change, gone, heard, key, minute, rulebook, tick, value
 
 OTHER = UID[:-1] + "2"

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.collectors.aws.events.actor import actor as actor_of
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.model import (
@@ -20,7 +21,6 @@ from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.rulebook import Rulebook, load
-
 from tests.collectors.events.samples import by_role, event
 from tests.core.world import change, heard, key, minute, tick
 

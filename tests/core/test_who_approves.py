@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.model import Control, RiskException
 from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import CHANGES, CONTROL
-
 from tests.core.test_who import (
     ALICE,
     MALLORY,

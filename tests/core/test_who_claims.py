@@ -5,6 +5,9 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.collectors.aws.events.record import issued
 from driftline.pipeline.model import Actor, Change
 from driftline.pipeline.people.identity import (
@@ -16,9 +19,6 @@ from driftline.pipeline.people.identity import (
 )
 from driftline.pipeline.people.session_chains import Session, on_issued, on_query, session_query
 from driftline.pipeline.settings.people_files import wrong
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.core.world import change
 
 A, X, Y = "111111111111", "222222222222", "333333333333"

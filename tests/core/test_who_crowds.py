@@ -4,12 +4,12 @@ import random
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events.actor import actor as actor_of
 from driftline.pipeline.assess.drift.history import MOST, MOST_ACTORS, remembered
 from driftline.pipeline.model import Actor, Control, Snapshot
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.state.resource import ChangeEvidence
-
 from tests.core.test_who import (
     ALICE,
     GROUP,

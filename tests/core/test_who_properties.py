@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from driftline.pipeline.model import Actor, Drift
-from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from driftline.pipeline.model import Actor, Drift
+from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from tests.core.test_who import SSO, opening, session, user
 from tests.core.world import UID, change, heard, key, minute, rulebook, tick, value
 

@@ -6,6 +6,9 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor
@@ -13,9 +16,6 @@ from driftline.pipeline.model import Drift, Snapshot
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.rulebook import Rulebook, load
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.collectors.events.samples import ACCOUNT, event
 from tests.core.world import heard, key, minute, tick
 

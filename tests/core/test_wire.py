@@ -2,14 +2,14 @@
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.core.world import START, key, rulebook, value
 
 

@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import (

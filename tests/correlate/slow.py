@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import msgspec
+
 from driftline.pipeline.correlate.alerts.span import MAX_SHOWN, Run, alert_id
 from driftline.pipeline.detections.windows import COMPARE, STANDS, Hit, Spec
 

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import DetectionEngine

@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.correlate.group_rows import LAST_SINGLE_ROW_VERSION
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
 from driftline.pipeline.state.rows import in_order, version
-
 from tests.correlate.kinds import TYPES, content, mark, signal
 
 LATENESS = 600_000_000

@@ -8,15 +8,15 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.common.durations import DAY
 from driftline.pipeline.correlate import CompiledCorrelation, Group, Hit, Spec
 from driftline.pipeline.correlate.group_rows import StoredGroup
 from driftline.pipeline.correlate.runs import MAX_EVALUATED
 from driftline.pipeline.detections.windows import COMPARE
 from driftline.pipeline.state.rows import NEVER, Position, head_key
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-
 from tests.correlate.slow import matches, runs
 
 MINUTE = 60_000_000

@@ -6,12 +6,12 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from driftline.pipeline.correlate import CompiledCorrelation, Group, Hit, Spec
-from driftline.pipeline.correlate.runs import MAX_EVALUATED
-from driftline.pipeline.state.rows import NEVER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.pipeline.correlate import CompiledCorrelation, Group, Hit, Spec
+from driftline.pipeline.correlate.runs import MAX_EVALUATED
+from driftline.pipeline.state.rows import NEVER
 from tests.correlate.test_correlate import (
     EVENTS,
     KINDS,

@@ -7,6 +7,9 @@ from unittest.mock import patch
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.correlate import codec as reading
 from driftline.pipeline.correlate import group_rows as keep
@@ -16,9 +19,6 @@ from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.outputs import Work
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.correlate.kinds import IDS, TYPES, content, correlation, mark, signal
 
 LATENESS = 600_000_000

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 import yaml
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.folder.past import RecordsByTime, past, reader_of
@@ -23,7 +24,6 @@ from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records import tape
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
-
 from tests.collectors.events.samples import event
 from tests.core.world import START, change, gone, heard, key, minute, rulebook, tick, value
 from tests.correlate.stream import Stream

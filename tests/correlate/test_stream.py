@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
@@ -15,7 +16,6 @@ from driftline.pipeline.records.topics import ALERTS, CHANGES, CONTROL, SIGNALS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.state.rows import in_order
-
 from tests.core.world import RULE, change, heard, key, minute, rulebook, tick, value
 
 LATENESS = 600_000_000

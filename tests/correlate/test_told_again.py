@@ -5,13 +5,13 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.settings.blocks import Settings
-
 from tests.core.world import change, heard, key, rulebook, tick, value
 from tests.correlate.test_one_fold import final
 from tests.correlate.test_unresolved import END, MICROS, ROLES, opened, person, taken

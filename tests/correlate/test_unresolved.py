@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.assess import pending_events as unresolved
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.detections.engine import DetectionEngine
@@ -23,7 +24,6 @@ from driftline.pipeline.people.session_chains import (
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.counts import Occurrence
 from driftline.pipeline.records.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
-
 from tests.core.world import START, change, heard, minute, rulebook, tick
 from tests.correlate.stream import Stream
 from tests.correlate.test_one_fold import correlation, detection, final, watching

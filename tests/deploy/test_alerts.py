@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline.pipeline.reference.stream import collectors
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from driftline.pipeline.reference.stream import collectors
 from tests.deploy.words import DEPLOY, parse
 from tests.parts import needs
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from cfnlint import lint_file  # type: ignore[import-untyped]
-from driftline.pipeline.demo.audit import Recorder, to_bus, user
 
+from driftline.pipeline.demo.audit import Recorder, to_bus, user
 from tests.collectors.moto import MASTER, Moto
 from tests.deploy.words import DEPLOY
 

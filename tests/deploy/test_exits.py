@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-import driftline.pipeline.cli
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+
+import driftline.pipeline.cli
 from driftline.collectors.aws.api.environment_errors import user_error
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import NotThere, UserError
 from driftline.pipeline.kafka import client as kafka
-
 from tests.shells.command import given_back
 
 

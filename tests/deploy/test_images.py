@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline.pipeline.reference.deploy import pinned
 
+from driftline.pipeline.reference.deploy import pinned
 from tests.deploy.words import DEPLOY, ROOT, parse, settings_of
 
 DOCKER = DEPLOY / "docker"

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from driftline.pipeline.common import exit_codes
 
+from driftline.pipeline.common import exit_codes
 from tests.deploy.words import DEPLOY, mentioned, parse, settings_of
 from tests.parts import needs
 

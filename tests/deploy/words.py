@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
+
 from driftline.pipeline.cli import main
 from driftline.pipeline.settings.blocks import Settings, load_settings
 

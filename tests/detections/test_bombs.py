@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.detections import EventView, load
 
 RULE = """title: t

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader, claims
 from driftline.collectors.aws.sources.name_index import UidIndex
@@ -15,7 +16,6 @@ from driftline.pipeline.model import Change, to_micros
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.proof.detections import events, proof
 from driftline.pipeline.settings.blocks import Settings
-
 from tests.collectors.events.samples import event
 from tests.collectors.events.test_odd import example
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws import calls
 from driftline.collectors.aws.events import reported
 from driftline.collectors.aws.events.record import ChangeReader

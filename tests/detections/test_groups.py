@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor

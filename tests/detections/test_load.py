@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+
 from driftline.pipeline.correlate.runs import runs
 from driftline.pipeline.detections import DetectionSet, EventView, load
 from driftline.pipeline.detections.load import MOST_DOCUMENTS
 from driftline.pipeline.detections.windows import Hit
 from driftline.pipeline.state.rows import NEVER
-
 from tests.shells.command import Command
 
 RULE: dict[str, Any] = {

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor
@@ -14,7 +15,6 @@ from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.records.topics import CHANGES
 from driftline.pipeline.settings.blocks import Settings
-
 from tests.core.world import minute, rulebook
 
 ACCOUNT = "111122223333"

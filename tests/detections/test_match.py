@@ -4,11 +4,12 @@ import fnmatch
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.detections import DetectionSet, EventView
 from driftline.pipeline.detections.match import SigmaRuleError
 from driftline.pipeline.detections.rule import compile_rule
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 LISTS = {"admins": ["root", "adm*"]}
 

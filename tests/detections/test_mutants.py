@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.detections.rule import closure, compile_rule
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.proof.detections.mutants import MOST_LISTED, survivors

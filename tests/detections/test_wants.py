@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.detections import EventView, load
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.detections.rule import compile_rule
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.settings.blocks import Settings
-from hypothesis import given
-from hypothesis import strategies as st
 
 READ: dict[str, Any] = {
     "eventName": "DescribeInstances", "eventSource": "ec2.amazonaws.com", "readOnly": True, "userAgent": "aws-cli/2",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka.client import admin
 from driftline.pipeline.kafka.topics_admin import create
 from driftline.pipeline.local import elasticsearch, kafka

@@ -23,6 +23,7 @@ from typing import Any
 import orjson
 import yaml
 from confluent_kafka import TopicPartition
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import (
     Delivery,
@@ -48,7 +49,6 @@ from driftline.pipeline.records.topics import (
     Topic,
 )
 from driftline.pipeline.settings.blocks import Kafka
-
 from tests.core.world import cause, final, revision, write_rules
 from tests.live.tape import Record, Tape
 
@@ -296,10 +296,11 @@ def transition(value: bytes) -> tuple[Any, ...] | None:
 
 def compare_files(arena: Arena) -> tuple[int, int]:
     """Each state file must hold just what the changelog held at the offset that the file names."""
+    from rocksdict import Options, Rdict
+
     from driftline.pipeline.state.rows import furthest
     from driftline.pipeline.worker.changelog import ChangelogBatcher
     from driftline.pipeline.worker.faust_seam import OFFSET_KEY
-    from rocksdict import Options, Rdict
 
     def fold(folded: dict[bytes, bytes], entries: list[Any]) -> None:
         for _, _, key, row in entries:

@@ -11,11 +11,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
+
 from driftline.pipeline.kafka.client import admin
 from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import free_port
 from driftline.pipeline.settings.blocks import Kafka
-
 from tests.live import oidc
 from tests.live.certificates import Authority
 

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.records.topics import FINDINGS
-
 from tests.core.world import final, revision
 from tests.live.crash import Arena, Slot, verify
 from tests.live.tape import Tape

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 import yaml
 from click.testing import CliRunner
+
 from driftline.pipeline.cli import main
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_USAGE
@@ -19,7 +20,6 @@ from driftline.pipeline.kafka.client import Delivery, flush, produce, producer, 
 from driftline.pipeline.local.process import Child, free_port
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.settings.blocks import Kafka, load_settings
-
 from tests.core.world import write_rules
 
 OURS = [sys.executable, "-m", "driftline.pipeline"]

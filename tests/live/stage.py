@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from elasticsearch import ApiError, Elasticsearch
+
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer, read_all
 from driftline.pipeline.kafka.topics_admin import create
 from driftline.pipeline.local.elasticsearch import ElasticsearchServer
@@ -19,8 +21,6 @@ from driftline.pipeline.records.topics import DEADLETTER, FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.configured import ConfiguredSink, configured_sink
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
-from elasticsearch import ApiError, Elasticsearch
-
 from tests.live import conftest, proxy
 
 PATIENCE = 60

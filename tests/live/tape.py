@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import orjson
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.model import (
@@ -33,7 +34,6 @@ from driftline.pipeline.records.topics import (
     SNAPSHOTS,
     partition,
 )
-
 from tests.core.world import TYPE, rulebook
 
 ROUNDS = 25

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from driftline.collectors.base import known_from
 from driftline.pipeline.kafka.client import read_all, read_compacted
 from driftline.pipeline.kafka.topics_admin import create
@@ -14,7 +15,6 @@ from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.model import Snapshot, Sweep
 from driftline.pipeline.records.topics import SNAPSHOTS, SWEEPS
-
 from tests.collectors.gate import Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, running
 from tests.live.programs import Site

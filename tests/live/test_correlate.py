@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.detections import load
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import ALERTS, CORRELATE_ID, SIGNALS
-
 from tests.core.world import rulebook
 from tests.live.crash import CONTENT, Arena
 from tests.live.tape import Tape

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import TopicPartition
+from elasticsearch import Elasticsearch
+
 from driftline.pipeline.kafka.client import admin, read_all
 from driftline.pipeline.kafka.dead_letters import KEPT
 from driftline.pipeline.local.elasticsearch import ElasticsearchServer
@@ -20,8 +22,6 @@ from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.templates import fingerprint, mapping
-from elasticsearch import Elasticsearch
-
 from tests.core.world import UID, World, key
 from tests.live.programs import Site, Told
 from tests.live.tape import AS_WORKER

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from driftline.pipeline.demo.steps import NAMES
 from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import wait_until

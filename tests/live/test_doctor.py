@@ -16,6 +16,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,
     ResourceType,
 )
+from elasticsearch import Elasticsearch
+
 from driftline.collectors.aws.permissions import reader_policy
 from driftline.collectors.aws.shapes import service_model
 from driftline.collectors.table import kinds
@@ -25,8 +27,6 @@ from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import free_port, wait_until
 from driftline.pipeline.model import Control, Scope, Sweep, Tick
 from driftline.pipeline.records.topics import CONTROL, DRIFT, SWEEPS
-from elasticsearch import Elasticsearch
-
 from tests.collectors.answers import by_hand
 from tests.collectors.moto import MASTER, Moto, running
 from tests.collectors.test_permissions import MOTOS_OWN

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
+from pydantic import SecretStr
+
 from driftline.pipeline.local import elasticsearch
 from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import answers, wait_until
@@ -22,8 +24,6 @@ from driftline.sinks.base import Busy
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
-from pydantic import SecretStr
-
 from tests.core.world import key, rulebook, value
 from tests.live.certificates import Authority
 from tests.live.programs import Site, Told

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka.client import (
     Delivery,
     flush,
@@ -18,7 +19,6 @@ from driftline.pipeline.kafka.client import (
 from driftline.pipeline.model import restated
 from driftline.pipeline.records import tape
 from driftline.pipeline.records.topics import CHANGES, FINDINGS, PARTITIONS, RESTATEMENTS
-
 from tests.live.crash import Arena
 from tests.live.tape import Record, Tape
 

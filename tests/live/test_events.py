@@ -13,13 +13,13 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.collectors.base import known_from
 from driftline.pipeline.demo.audit import Recorder, bus_to_queue, ec2_sets, to_bus, user
 from driftline.pipeline.kafka.client import read_all, read_compacted
 from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import CHANGES, CONTROL, DEADLETTER, DRIFT, SWEEPS
-
 from tests.collectors.events.samples import event
 from tests.collectors.moto import MASTER, Moto, running
 from tests.live.programs import Site

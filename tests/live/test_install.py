@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.local.process import wait_until
 from driftline.sinks.elasticsearch import templates
 from driftline.sinks.elasticsearch.render import ALIAS
-
 from tests.live.stage import PATIENCE, Stage
 
 pytestmark = [

@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import ALERTS
 from driftline.sinks.elasticsearch.alert_documents import index
-
 from tests.live.stage import PATIENCE, Stage
 from tests.shells.command import Command
 from tests.sinks.findings import findings

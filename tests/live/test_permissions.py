@@ -23,6 +23,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourcePatternType,
     ResourceType,
 )
+from elasticsearch import AuthorizationException
+
 from driftline.collectors.base import PreviousSweep, ScopeSweep
 from driftline.collectors.batches import Batches
 from driftline.pipeline.cli.permissions import grants
@@ -37,8 +39,6 @@ from driftline.sinks.elasticsearch.privileges import privileges
 from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink, client
-from elasticsearch import AuthorizationException
-
 from tests.core.world import UID, World, key
 from tests.live.certificates import Authority
 from tests.live.programs import Site, Told

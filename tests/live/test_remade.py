@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.common.exit_codes import EXIT_OTHER_TOPIC
 from driftline.pipeline.kafka.client import admin
 from driftline.pipeline.kafka.topics_admin import ids
@@ -12,7 +13,6 @@ from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.model import Control, Tick
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS, partition
-
 from tests.core.world import UID, key, value
 from tests.live.programs import Site
 

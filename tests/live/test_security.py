@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+
 from driftline.pipeline.common.errors import NotThere, UserError
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import Delivery, admin, flush, produce, producer, read_all
@@ -17,8 +19,6 @@ from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import SNAPSHOTS, partition, topics_of
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.pipeline.worker.credentials import Tokens, credentials
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
-
 from tests.core.world import UID, key, value
 from tests.live.listeners import PASSWORD, PLAIN, TOPIC, USER, Secured, secured
 from tests.live.programs import Site

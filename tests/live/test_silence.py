@@ -4,6 +4,7 @@ comes back."""
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.common.errors import NotThere
 from driftline.pipeline.kafka import retries as kafka_retry
 from driftline.pipeline.kafka import topics_admin

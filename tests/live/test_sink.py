@@ -7,12 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka.client import Delivery, admin, flush, produce, producer
 from driftline.pipeline.local.elasticsearch import ElasticsearchServer
 from driftline.pipeline.local.process import wait_until
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.sinks.elasticsearch.render import ALIAS
-
 from tests.live import proxy
 from tests.live.stage import PATIENCE, Stage
 from tests.sinks.findings import HOSTILE, findings

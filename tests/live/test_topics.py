@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import Delivery, admin, flush, produce, producer
 from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import free_port, wait_until
 from driftline.pipeline.records.topics import FINDINGS, PARTITIONS, Topic, state_of, topics_of
 from driftline.pipeline.settings.blocks import Kafka
-
 from tests.live.programs import Site
 
 pytestmark = pytest.mark.live

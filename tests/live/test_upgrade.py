@@ -10,6 +10,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,
     ResourceType,
 )
+
 from driftline.pipeline.kafka.client import admin
 from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import wait_until
@@ -30,7 +31,6 @@ from driftline.pipeline.records.topics import (
 from driftline.pipeline.state import rows as state_rows
 from driftline.pipeline.state.resource import Head
 from driftline.pipeline.state.rows import NEVER, Position
-
 from tests.core.world import key, tick
 from tests.live.conftest import without_topics
 from tests.live.programs import Site

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import Child, free_port, wait_until
 from driftline.pipeline.model import Part, finding_id
@@ -17,7 +18,6 @@ from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
 from driftline.pipeline.state import resource as state
 from driftline.pipeline.state import rows as state_rows
-
 from tests.core.world import key, tick
 from tests.live.programs import Site, Worker
 

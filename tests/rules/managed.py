@@ -5,12 +5,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from moto.iam.aws_managed_policies import aws_managed_policies_data
+
 from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
 from driftline.pipeline.rulebook.aws.identity.judges import DECRYPTS, EVERY_KEY
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.ways import EVERY_ROLE, PASS, ways
 from driftline.pipeline.rulebook.aws.resource_policy import covers, many
-from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 PATH = Path(__file__).parents[2] / "pipeline/rulebook/aws/identity/managed.json"
 

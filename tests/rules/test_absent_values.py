@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.proof.rules.proof import ask, cases, document
 from driftline.pipeline.proof.rules.sentences import situation
 from driftline.pipeline.rulebook import BoundRule, Rule, load

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.rulebook.aws.federation import trusts_any_tenant, trusts_whole_provider
 
 OWN = "111111111111"

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.rulebook.frameworks import (
     FrameworkFile,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
 
 OWN = "111111111111"

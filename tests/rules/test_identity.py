@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import yaml
+
 from driftline.pipeline.rulebook.aws.identity import judges, managed
 from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subject, subject
 from driftline.pipeline.rulebook.aws.identity.ways import opened, ways
-
 from tests.rules.managed import PATH, made
 
 OWN = "111111111111"

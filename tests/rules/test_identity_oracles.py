@@ -6,11 +6,11 @@ from typing import Any
 
 from cloudsplaining.scan.policy_document import PolicyDocument
 from cloudsplaining.shared.constants import PRIVILEGE_ESCALATION_METHODS
+
 from driftline.pipeline.rulebook.aws.identity import judges
 from driftline.pipeline.rulebook.aws.identity.allowed import ANYWHERE, Allowed
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import Subject
-
 from tests.rules.managed import published, relevant
 
 SOMEBODY = Holder("111111111111")

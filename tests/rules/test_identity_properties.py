@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.rulebook.aws.identity import judges
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import Subject
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 OWN = "111111111111"
 USER = Holder(OWN, f"arn:aws:iam::{OWN}:user/ann", 1_790_000_000_000_000)

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.model import micros
 from driftline.pipeline.proof.rules.proof import UnreadByExample, cases, document
 from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load

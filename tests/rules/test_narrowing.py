@@ -1,6 +1,7 @@
 """Rules by severity and service, and without some."""
 
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.rulebook import Override, load
 from driftline.pipeline.rulebook.narrowing import narrow, services_of, severities, shows, words

@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
 from driftline.pipeline.rulebook.ruleset import BoundRule, RuleSet

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.rulebook.secrets import holds_secret, secrets
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.rulebook.aws.resource_policy import (
     allows_cross_account,
     allows_public,

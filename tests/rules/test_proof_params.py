@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.proof.rules.params import changed, spread
 from driftline.pipeline.proof.rules.proof import failures, survivors
 from driftline.pipeline.rulebook import Rule, load

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+
 from driftline.pipeline.cli.rules import command
 from driftline.pipeline.model.finding import SEVERITIES
 from driftline.pipeline.proof.rules.proof import cases, failures, survivors

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.proof.rules.pinning import write
 from driftline.pipeline.proof.rules.sentences import render_examples, unsaid
@@ -14,8 +17,6 @@ from driftline.pipeline.rulebook.rule import load_rule
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, fill, format_list, standard
 from driftline.pipeline.rulebook.wording.sentence import Situation
-from hypothesis import given
-from hypothesis import strategies as st
 
 RULES = load().rules
 WRITTEN = [rule for rule in RULES if rule.sentence is not None]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.common import yaml_source as source
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source

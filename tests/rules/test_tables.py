@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.rulebook.aws import federation, grants
 from driftline.pipeline.rulebook.aws import policy_condition as condition
 from driftline.pipeline.rulebook.aws.identity import ask, judges, keys

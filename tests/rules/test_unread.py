@@ -4,6 +4,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.model import micros
 from driftline.pipeline.proof.rules.outcomes import can_answer
 from driftline.pipeline.proof.rules.proof import UnreadByExample, cases, document
@@ -11,8 +14,6 @@ from driftline.pipeline.rulebook import BoundRule, Rule, RuleSet, Verdict, load
 from driftline.pipeline.rulebook.cel.expression import compile_text
 from driftline.pipeline.rulebook.rule import RuleFile, load_rule
 from driftline.pipeline.rulebook.shapes import builtin_shapes
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 RULES = load().rules
 SEVERAL = [rule for rule in RULES if len(rule.file.needs) > 1]

@@ -13,6 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     PartitionMetadata,
     TopicMetadata,
 )
+
 from driftline.pipeline.records.topics import topics_of
 
 EOF = KafkaError._PARTITION_EOF

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from driftline.pipeline.records import tape
 
+from driftline.pipeline.records import tape
 from tests.detections.test_load import OTHER, RULE
 from tests.shells.command import Command
 

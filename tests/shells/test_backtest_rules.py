@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.pipeline.records import tape
 
+from driftline.pipeline.records import tape
 from tests.core.world import RULE, UID, gone, key, minute, write_rules
 from tests.shells.command import Command
 

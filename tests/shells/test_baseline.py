@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.kafka import baseline_store
 from driftline.pipeline.model import Baseline
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.pipeline.state.resource import Body
-
 from tests.core.world import UID, denied, key
 from tests.shells.command import Command
 

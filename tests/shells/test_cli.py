@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 import pytest
+
 from driftline.pipeline import cli
 from driftline.pipeline.common.errors import RestartWanted, UserError
-
 from tests.shells.command import Command
 
 COMMANDS = ["alerts", "clock", "collect", "config", "coverage", "deadletter", "demo", "doctor", "findings", "permissions", "replay", "rules", "scan", "sink", "topics", "worker"]  # fmt: skip

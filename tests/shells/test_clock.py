@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka import clock
@@ -12,7 +13,6 @@ from driftline.pipeline.model import RiskException
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.topics import CONTROL, PARTITIONS
 from driftline.pipeline.settings.blocks import Settings, load_settings
-
 from tests.core.world import rulebook, tick
 from tests.shells.command import Command
 

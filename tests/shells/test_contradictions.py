@@ -5,10 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.rulebook import Override, Rulebook, load
 from driftline.pipeline.rulebook.selection import select_rules
-
 from tests.shells.command import Command
 
 BUCKETS, QUEUES = "AWS::S3::Bucket", "AWS::SQS::Queue"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.ops import metrics
 from driftline.pipeline.records.counts import (
     GOOD,

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
+from rich.console import Console
+
 from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import PreviousSweep
 from driftline.collectors.coverage import Gauges, ago, as_json, rows, table
@@ -13,8 +15,6 @@ from driftline.pipeline.cli.coverage import _address
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import Scope, Sweep, SweepUnread
 from driftline.pipeline.ops import metrics
-from rich.console import Console
-
 from tests.collectors.moto import MASTER, Moto
 
 QUEUE, USER = "AWS::SQS::Queue", "AWS::IAM::User"

@@ -7,13 +7,14 @@ from typing import Any
 import orjson
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.cli.deadletter import command
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka import redeliver as retry
 from driftline.pipeline.kafka.dead_letters import KEPT, Box, Origin, Share, acknowledgements, letter
 from driftline.pipeline.records.topics import DEADLETTER, FINDINGS, SNAPSHOTS, TOPICS
-from hypothesis import given
-from hypothesis import strategies as st
 
 HERE = Origin(SNAPSHOTS.name, 3, 17, 2)
 

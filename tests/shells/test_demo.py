@@ -11,6 +11,8 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
+
 from driftline.pipeline.cli import demo
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.demo import stage
@@ -31,7 +33,6 @@ from driftline.pipeline.demo.truth import (
     wrong,
 )
 from driftline.pipeline.rulebook import builtin_folder, rule_files
-from rich.console import Console
 
 OPEN = Shown("1", SSH, "group", "AWS::EC2::SecurityGroup", "1", "open", "failed", 0, "2026-01-01")
 CLEAR = Shown("2", BLOCK, "bucket", "AWS::S3::Bucket", "1", "clear", "passed", 0, "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.ops.checks import (
     Check,
@@ -21,7 +22,6 @@ from driftline.pipeline.ops.checks import (
     folded,
     side_by_side,
 )
-
 from tests.deploy.words import parse
 from tests.shells.command import Command, Said
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.kafka import exception_store
 from driftline.pipeline.kafka.exception_store import Use, counted
 from driftline.pipeline.model import RiskException
 from driftline.pipeline.records import tape
 from driftline.pipeline.settings.blocks import Kafka
-
 from tests.core.world import UID, key, write_rules
 from tests.shells.command import Command
 

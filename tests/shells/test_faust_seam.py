@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
 from driftline.pipeline import worker
 
 FOLDER = Path(worker.__file__).parent

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.collectors.folder.read import read
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.evaluate import evaluate
@@ -19,7 +20,6 @@ from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.model import Snapshot, micros
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.state.resource import State
-
 from tests.collectors.config_items import BUCKET_ACL, ITEMS, account_block, config_file
 from tests.shells.test_folder import KEYED
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka import client as kafka
 from driftline.pipeline.kafka import forgetting
 from driftline.pipeline.model import Gone
 from driftline.pipeline.records.topics import FINDINGS, SWEEPS
-
 from tests.core.world import UID, World, gone, key
 from tests.shells.command import Command
 

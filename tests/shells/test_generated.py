@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 import pytest
+
 from driftline.pipeline.reference import anchor, commands, generate, rules, settings, stream, types
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.rulebook.frameworks import FrameworkFile
 from driftline.pipeline.rulebook.rule import load_rule
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 from driftline.pipeline.settings.blocks import load_settings
-
 from tests.deploy.words import ROOT, mentioned, parse
 
 BY_HAND = {

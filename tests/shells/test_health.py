@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.dead_letters import Origin, letter_id
 from driftline.pipeline.ops import health, metrics
@@ -16,7 +17,6 @@ from driftline.pipeline.ops.health import listen, serve
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records.outputs import Dead
 from driftline.pipeline.worker.dead_letters import DeadLetterWriter, about
-
 from tests.core.world import UID, key
 from tests.live.programs import get, samples
 

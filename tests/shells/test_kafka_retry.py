@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
 from driftline.pipeline.common.errors import NotThere, UserError
 from driftline.pipeline.kafka import client as kafka
 from driftline.pipeline.kafka import dead_letters as deadletter
@@ -24,7 +25,6 @@ from driftline.pipeline.model import RiskException
 from driftline.pipeline.records.topics import CONTROL, EXCEPTIONS, FINDINGS, SNAPSHOTS, SWEEPS
 from driftline.pipeline.settings.blocks import Kafka, Settings
 from driftline.pipeline.tasks import doctor_kafka
-
 from tests.core.world import START, tick
 from tests.shells.broker import Brokers, Consumer, Message, records
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+
 from driftline.collectors.aws import row_check
 from driftline.collectors.aws.events.record import SOURCES
 from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.tasks import kind_files
 from driftline.pipeline.tasks.kind_proposal import propose
-
 from tests.shells.command import Command
 
 ROOT = Path(__file__).parents[2]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.local import packages, process
 from driftline.pipeline.local.elasticsearch import _nobody

@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.ops import log
 from driftline.pipeline.settings.blocks import load_settings
-
 from tests.core.world import World, key, tick, value
 from tests.shells.test_report import NASTY
 

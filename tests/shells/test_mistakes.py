@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 import pytest
+
 from driftline.pipeline.common import environment_errors as mistakes
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_RESTART, EXIT_USAGE
 from driftline.pipeline.kafka import client as kafka
 from driftline.pipeline.reference.commands import commands
 from driftline.pipeline.rulebook import builtin_folder
-
 from tests.collectors.gate import Answer, Gate, gate
 from tests.forward import Forwarder, serving
 from tests.shells.broker import Brokers

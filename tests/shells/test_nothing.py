@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.collectors.aws.sweep import collect
 
+from driftline.collectors.aws.sweep import collect
 from tests.shells.command import Command
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SIGNALS, SNAPSHOTS
 from driftline.pipeline.settings.blocks import Kafka

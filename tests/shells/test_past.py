@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+
 from driftline.collectors.folder.past import past
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import (
@@ -22,7 +23,6 @@ from driftline.pipeline.model import (
 from driftline.pipeline.model.control import Gone, Swept
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records import tape
-
 from tests.collectors.events.samples import ACCOUNT, OPENED, event
 from tests.core.world import minute, tick
 from tests.shells.command import Command

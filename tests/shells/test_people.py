@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.people.identity import MappedPerson, People
 from driftline.pipeline.settings.blocks import load_settings
 from driftline.pipeline.settings.people_files import people_of
-
 from tests.shells.test_settings import driftline, problems
 
 ANN = "arn:aws:iam::111111111111:user/ann"

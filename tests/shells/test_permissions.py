@@ -4,8 +4,8 @@ import json
 import shlex
 
 import pytest
-from driftline.pipeline.records.topics import topics_of
 
+from driftline.pipeline.records.topics import topics_of
 from tests.shells.command import Command
 
 PROGRAMS = {"administrator", "clock", "collector", "correlator", "operator", "sink", "worker"}

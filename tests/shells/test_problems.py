@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driftline.pipeline.common.errors import NotThere, Problem, UserError
 from hypothesis import given
 from hypothesis import strategies as st
+
+from driftline.pipeline.common.errors import NotThere, Problem, UserError
 
 ROOT = Path(__file__).parents[2]
 TEXT = st.text(alphabet="abc (:)'", max_size=12)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka import client as kafka
 from driftline.pipeline.kafka import recording
@@ -15,7 +16,6 @@ from driftline.pipeline.records import tape
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.pipeline.settings.times import moment
-
 from tests.core.world import change, key, minute, tick, value
 from tests.shells.broker import Brokers
 from tests.shells.command import Command

@@ -7,6 +7,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.common.errors import UserError
@@ -14,9 +17,6 @@ from driftline.pipeline.model import Finding, finding_id
 from driftline.pipeline.offline.content import grants
 from driftline.pipeline.records import codec as wire
 from driftline.pipeline.records import tape
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import UID, World, denied, gone, key, tick, value, write_rules
 from tests.shells.command import Command, Said
 from tests.shells.test_backtest import logs

@@ -6,13 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
 from driftline.pipeline.model import CloudAccount, Sweep, Unread
 from driftline.pipeline.report import totals as report
 from driftline.pipeline.report.alerts import print_alerts
 from driftline.pipeline.report.findings import print_report
-from rich.cells import cell_len
-from rich.console import Console
-
 from tests.core.world import World, key
 
 NASTY = [

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.model import SEVERITIES
 from driftline.pipeline.proof.rules.proof import failures, survivors
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.rulebook.rule import load_rule
 from driftline.pipeline.rulebook.shapes import builtin_shapes
-
 from tests.core.world import RULE
 from tests.shells.command import Command
 from tests.shells.hand_mutations import MUTATIONS

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driftline.pipeline.model import Finding, Sweep
 
+from driftline.pipeline.model import Finding, Sweep
 from tests.collectors.moto import ENV, MASTER, Moto, organization
 from tests.core.world import RULE
 from tests.shells.command import Command, Said

@@ -6,14 +6,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
-from driftline.pipeline.settings.base import secrets_of
-from driftline.pipeline.settings.blocks import Settings, examine, load_settings
-from driftline.pipeline.settings.warnings import warnings
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from driftline.pipeline.settings.base import secrets_of
+from driftline.pipeline.settings.blocks import Settings, examine, load_settings
+from driftline.pipeline.settings.warnings import warnings
 from tests.live.certificates import Authority
 from tests.shells.test_settings import driftline, problems
 

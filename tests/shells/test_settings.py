@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 import pytest
+
 from driftline.pipeline.cli import run
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.settings.blocks import examine, load_settings

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from driftline.pipeline.cli.permissions import grants
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.topics_admin import wanted

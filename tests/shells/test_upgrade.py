@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.topics_admin import Difference, Made, remade, remember
 from driftline.pipeline.records.topics import ALERTS, SNAPSHOTS, STATE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.client import explained
@@ -12,7 +13,6 @@ from driftline.pipeline.reference.commands import EXITS, commands
 from driftline.pipeline.settings.base import Block, is_duration
 from driftline.pipeline.settings.blocks import Kafka, Settings, load_settings
 from driftline.sinks.installed import kinds
-
 from tests.shells.command import Command
 
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import orjson
+
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.rulebook.match import is_transition
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Sink
 from driftline.sinks.deliver import LONGEST_WAIT, Deliverer
 from driftline.sinks.route import Route
-
 from tests.sinks.findings import HOSTILE, SPECIAL, findings
 from tests.sinks.test_deliver import Letters, Message
 

@@ -5,9 +5,9 @@ from functools import cache
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.model import Control, RiskException, finding_id, micros
 from driftline.pipeline.records.topics import CONTROL
-
 from tests.core.world import UID, World, denied, gone, key, minute
 
 NOW = micros(minute(60 * 24 * 30))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+
 from driftline.sinks.elasticsearch.render import ALIAS
 
 

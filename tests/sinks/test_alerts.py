@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.elasticsearch import alert_documents
 from driftline.sinks.elasticsearch.templates import templates
-
 from tests.correlate.test_stream import TITLE, fold, story
 from tests.sinks.test_drift import unmapped
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import elasticsearch, ndjson
 from driftline.sinks.base import Sink
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.module import SinkContext
-
 from tests.sinks.conformance import CASES, Case, check
 from tests.sinks.node import Node
 from tests.sinks.node_server import Spoilt, spoilt

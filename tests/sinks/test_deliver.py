@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.records.topics import FINDINGS, Topic
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Limits, Receipt

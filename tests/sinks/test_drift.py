@@ -4,10 +4,10 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.model import to_micros
 from driftline.sinks.elasticsearch import drift
 from driftline.sinks.elasticsearch.templates import templates
-
 from tests.core.world import World, change, gone, key
 
 NOW = 1_900_000_000_000_000

@@ -5,14 +5,15 @@ from typing import Any
 
 import orjson
 import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elasticsearch import ApiError, ConnectionTimeout
+
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Op
 from driftline.sinks.elasticsearch import sink as es
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.templates import fingerprint, templates
-from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
-from elasticsearch import ApiError, ConnectionTimeout
 
 ERROR = {"type": "some_exception", "reason": "because"}
 

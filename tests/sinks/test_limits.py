@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from driftline.pipeline.model import SEVERITIES, from_micros
 from driftline.pipeline.records.topics import TICKET_LINKS, Topic
 from driftline.pipeline.rulebook.match import Match
@@ -14,9 +17,6 @@ from driftline.sinks.base import Action, Busy, Limits, Receipt
 from driftline.sinks.deliver import LONGEST_ASKED, Deliverer
 from driftline.sinks.retry_after import seconds_of
 from driftline.sinks.route import Route
-from hypothesis import given
-from hypothesis import strategies as st
-
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
 
 NOW = 1_800_000_000.0

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from driftline.sinks.elasticsearch import alert_documents, lookup, render
 
+from driftline.sinks.elasticsearch import alert_documents, lookup, render
 from tests.sinks.findings import NOW, SPECIAL, findings
 from tests.sinks.test_alerts import ALERTS
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS
 from driftline.pipeline.rulebook.cel.expression import ExpressionError
 from driftline.pipeline.rulebook.match import FACTS, Match, MatchResult, facts, is_transition
 from driftline.sinks.batches import Selector
-
 from tests.sinks.findings import SPECIAL, findings
 
 FULL = "full"

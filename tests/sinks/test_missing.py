@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS, partition
 from driftline.pipeline.settings.blocks import Kafka
@@ -14,7 +15,6 @@ from driftline.sinks.elasticsearch import missing
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.module import SinkContext
-
 from tests.sinks.node import Node
 from tests.sinks.test_deliver import Message
 from tests.sinks.test_restate import BEGIN, HOUR, small, whole

@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS

@@ -7,11 +7,11 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.rulebook.match import is_transition
 from driftline.sinks.base import Action, Busy
 from driftline.sinks.ndjson import NdjsonSink
-
 from tests.sinks.findings import NOW, SPECIAL, findings
 
 

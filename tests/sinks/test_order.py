@@ -3,10 +3,10 @@
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
-from driftline.sinks.order import Order
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftline.sinks.order import Order
 from tests.sinks.test_deliver import Message
 
 FIRST, THEN = "first", "then"

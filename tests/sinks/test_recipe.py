@@ -11,13 +11,13 @@ from types import ModuleType
 
 import orjson
 import pytest
+
 from driftline.pipeline.common import plugins
 from driftline.pipeline.settings import sinks as sinks_settings
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import installed
 from driftline.sinks.base import Sink
 from driftline.sinks.configured import ConfiguredSink, configured
-
 from tests.sinks.conformance import CASES, Case, check
 
 ROOT = Path(__file__).parent.parent.parent

@@ -8,10 +8,10 @@ from typing import Any
 import jsonschema
 import orjson
 import pytest
+
 from driftline.pipeline.model import micros
 from driftline.sinks.base import Action
 from driftline.sinks.elasticsearch import render, templates
-
 from tests.core.world import minute
 from tests.sinks.findings import HOSTILE, NOW, SPECIAL, findings
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.pipeline.model import from_micros, micros
 from driftline.pipeline.records.topics import FINDINGS, RESTATEMENTS
 from driftline.pipeline.settings.blocks import Settings
@@ -17,9 +20,6 @@ from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.order import Order
 from driftline.sinks.route import Route
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.core.world import minute
 from tests.sinks.findings import NOW, findings
 from tests.sinks.node import Node

@@ -4,12 +4,12 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.pipeline.kafka import stored_documents
 from driftline.pipeline.records.topics import ALERTS, FINDINGS
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.configured import configured
 from driftline.sinks.routing import routes
-
 from tests.shells.command import Command
 from tests.shells.conftest import driftline  # noqa: F401 - the command line in this process
 from tests.sinks.findings import findings

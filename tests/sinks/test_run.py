@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.kafka.dead_letters import Origin, letter_id
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.settings.blocks import Settings
@@ -14,7 +15,6 @@ from driftline.sinks.base import Action, Receipt
 from driftline.sinks.deliver import Deliverer, TooManyRefused
 from driftline.sinks.reader import Slot
 from driftline.sinks.route import Route
-
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
 
 

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from botocore.loaders import Loader
+
 from driftline.collectors.table import kinds
 
 OURS = {

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from botocore import xform_name
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError, PaginationError
+
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.errors import THROTTLED, NotOffered
 from driftline.collectors.aws.api.pacing import CallPacer, SweepStopped

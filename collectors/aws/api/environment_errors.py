@@ -20,6 +20,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnknownEndpointError,
 )
+
 from driftline.collectors.aws.api.errors import DENIED, ERRORS, trouble
 from driftline.pipeline.common.errors import NotThere, Problem, UserError
 

@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
+
 from driftline.pipeline.model import UnreadReason
 
 ERRORS = (ClientError, BotoCoreError, ResponseParserError)

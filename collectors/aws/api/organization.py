@@ -8,6 +8,7 @@ import boto3
 import botocore.session
 from botocore import xform_name
 from botocore.credentials import RefreshableCredentials
+
 from driftline.collectors.aws.api.client import Account, config, loader
 from driftline.collectors.aws.api.environment_errors import ERRORS, user_error
 from driftline.collectors.aws.api.partitions import DEFAULT, home

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.model import rfc3339
 from driftline.pipeline.records import codec as wire
 

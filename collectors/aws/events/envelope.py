@@ -146,7 +146,7 @@ def _bridged(document: Mapping[str, Any], found: Contents) -> None:
         raise Malformed("an event of EventBridge without a detail")
     if type_ in API_CALLS:
         found.records.append(origin.called(detail, service, account))
-    elif type_ == "S3Object Created":
+    elif type_ == "Object Created":
         bucket, object_ = detail.get("bucket"), detail.get("object")
         if not isinstance(bucket, dict) or not isinstance(object_, dict):
             raise Malformed("an event of S3 without bucket and object")

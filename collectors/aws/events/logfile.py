@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import msgspec
+
 from driftline.collectors.aws.events import origin
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.files import read_unpacked

@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import re2  # type: ignore[import-untyped]
+
 from driftline.collectors.aws.api.partitions import DEFAULT, home, of_region
 from driftline.collectors.table import Kind, kinds
 

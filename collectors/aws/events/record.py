@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import orjson
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
+
 from driftline.collectors.aws.events import names
 from driftline.collectors.aws.events.actor import actor, by_aws, not_proven
 from driftline.collectors.aws.events.logfile import insight
@@ -20,7 +22,6 @@ from driftline.collectors.table import Kind, Touch, kinds, value
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec as wire
-from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
 Record = Mapping[str, Any]
 MOST_BYTES = 200_000

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
+
 from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.api.pacing import SweepStopped
 from driftline.collectors.aws.reread.resource import ResourceReader

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 import re2  # type: ignore[import-untyped]
+
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS, NotOffered, trouble
 from driftline.collectors.aws.api.organization import Organization

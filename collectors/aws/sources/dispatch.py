@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
+
 from driftline.collectors.aws.events import logfile, origin, reported
 from driftline.collectors.aws.events.envelope import S3Object, contents
 from driftline.collectors.aws.events.names import fits, kept

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO
 
+from urllib3.exceptions import HTTPError
+
 from driftline.collectors.aws.api.errors import ERRORS
 from driftline.collectors.aws.events.envelope import S3Object
 from driftline.collectors.aws.sources.dispatch import EventDispatcher
 from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.redact import safe
 from driftline.pipeline.common.backoff import Backoff
-from urllib3.exceptions import HTTPError
 
 log = logging.getLogger("driftline.collect")
 WAIT = 2

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
+
 from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.pipeline.model import Ancestor, CloudAccount

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 import orjson
+
 from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
 from driftline.pipeline.compare.equivalence import (
     canonical_policy,

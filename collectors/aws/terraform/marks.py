@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.compare.paths import value_at
 
 Path = tuple[str | int, ...]

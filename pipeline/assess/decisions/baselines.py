@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.merge import EVERYTHING
 from driftline.pipeline.common.durations import MINUTE

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
+
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.rulebook import BoundRule, RuleSet
 from driftline.pipeline.rulebook.cel.expression import ELEMENT

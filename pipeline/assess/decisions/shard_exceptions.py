@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import islice
 
 import msgspec
+
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common import limits

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.causes import WHOLE
 from driftline.pipeline.assess.drift.history import LONGEST

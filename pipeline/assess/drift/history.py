@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import msgspec
 import orjson
+
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.model import Change, micros

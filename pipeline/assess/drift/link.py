@@ -1,6 +1,7 @@
 """Links findings to the drifts that made them fail, or made them worse. Pure."""
 
 import msgspec
+
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift import roots
 from driftline.pipeline.assess.drift.detect import KEPT

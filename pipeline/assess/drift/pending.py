@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
+
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.attribute import Cause, Made, nobody, together
 from driftline.pipeline.assess.drift.causes import Causes, forgotten

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import orjson
+
 from driftline.pipeline.assess.decisions import risk_exceptions as exceptions
 from driftline.pipeline.compare.diff import Hints
 from driftline.pipeline.compare.paths import pointer, steps

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
+
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Gone, Swept, micros
 from driftline.pipeline.state import resource as resource_state

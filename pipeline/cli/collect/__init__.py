@@ -8,6 +8,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+
 from driftline.pipeline.cli._options import Commands
 from driftline.pipeline.cli.collect.events import events, reads
 from driftline.pipeline.common.errors import UserError, exclusive, patient
@@ -94,14 +95,15 @@ def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a s
 
 def _sweep(settings: Settings, options: "CollectOptions") -> bool:
     """One sweep into Kafka; whether all of it was complete."""
+    from rich.console import Console
+    from rich.text import Text
+
     from driftline.collectors.aws.sweep.collect import sweep
     from driftline.collectors.base import known_from
     from driftline.collectors.batches import Batches
     from driftline.pipeline.kafka.client import explained, read_compacted
     from driftline.pipeline.records.topics import SWEEPS
     from driftline.pipeline.report.totals import plain
-    from rich.console import Console
-    from rich.text import Text
 
     began = time.monotonic()
     with explained(settings.kafka):

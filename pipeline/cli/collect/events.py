@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from driftline.pipeline.common.errors import UserError, exclusive, patient
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, load_settings
@@ -93,11 +94,12 @@ def _page(settings: Settings) -> None:
 def _backfill(
     settings: Settings, options: "CollectOptions", where: str, since: datetime | None, until: datetime | None
 ) -> int:  # fmt: skip
+    from rich.console import Console
+    from rich.progress import Progress
+
     from driftline.collectors.aws.sources import backfill
     from driftline.collectors.aws.sources.dispatch import DispatchOutcome
     from driftline.collectors.aws.sources.listen import Listener
-    from rich.console import Console
-    from rich.progress import Progress
 
     bucket, prefix = backfill.place_of(where)
     total, files = DispatchOutcome(), 0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
 from driftline.pipeline.correlate.alerts.names import AlertNames
 from driftline.pipeline.detections.windows import Hit, Place
 from driftline.pipeline.model.finding import named_uuid

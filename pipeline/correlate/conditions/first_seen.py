@@ -12,6 +12,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
+
 from driftline.pipeline.detections.windows import Hit, Spec, values
 from driftline.pipeline.state.rows import NEVER
 

@@ -4,13 +4,6 @@ known of AWS's calls is given (driftline.collectors.aws.calls)."""
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, get_args, get_origin
 
-from driftline.pipeline.common.yaml_source import nearest
-from driftline.pipeline.detections.correlations import Correlation, driftline_block
-from driftline.pipeline.detections.match import compile_test
-from driftline.pipeline.detections.rule import OWN, OWN_FIELDS, Detection, comparisons, fields_of
-from driftline.pipeline.detections.values import EventView
-from driftline.pipeline.model.finding import Finding
-from driftline.pipeline.model.stream import Actor, Drift, Person
 from pydantic import BaseModel
 from sigma.conditions import (
     ConditionAND,
@@ -18,6 +11,14 @@ from sigma.conditions import (
     ConditionNOT,
     ConditionOR,
 )
+
+from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.detections.correlations import Correlation, driftline_block
+from driftline.pipeline.detections.match import compile_test
+from driftline.pipeline.detections.rule import OWN, OWN_FIELDS, Detection, comparisons, fields_of
+from driftline.pipeline.detections.values import EventView
+from driftline.pipeline.model.finding import Finding
+from driftline.pipeline.model.stream import Actor, Drift, Person
 
 MOST_CALLS = 40
 """That a pattern of names may match for its calls to be looked at one by one."""

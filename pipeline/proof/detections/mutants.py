@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from driftline.pipeline.detections.values import EventView
 from sigma.conditions import (
     ConditionAND,
     ConditionFieldEqualsValueExpression,
     ConditionNOT,
     ConditionOR,
 )
+
+from driftline.pipeline.detections.values import EventView
 
 MOST_LISTED = 20
 """Values of one list that are mutated one by one; a longer list is mutated as a whole."""

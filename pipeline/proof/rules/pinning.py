@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import yaml
+
 from driftline.pipeline.proof.rules.sentences import render_examples
 from driftline.pipeline.rulebook.rule import Rule
 

@@ -114,7 +114,7 @@ class PolicyCondition:
 def conditions(statement: dict[str, Any]) -> list[PolicyCondition]:
     """A statement's conditions: all of them must hold. Raises ValueError for what is none."""
     found: list[tuple[str, str, list[Any]]] = []
-    block = statement.get("PolicyCondition") or {}
+    block = statement.get("Condition") or {}
     if not isinstance(block, dict) or not all(isinstance(pairs, dict) for pairs in block.values()):
         raise CannotEvaluate(f"not a policy condition: {_wrong(block)}")
     for operator, pairs in block.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
+
 from driftline.pipeline.rulebook.cel import syntax_tree as ast
 from driftline.pipeline.rulebook.cel.functions import FUNCTIONS, UNREAD, guarded, not_read
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import msgspec
+
 from driftline.pipeline.common.durations import DAY
 from driftline.pipeline.rulebook import secrets
 from driftline.pipeline.rulebook.aws import efs_policy as filesystems

@@ -4,7 +4,6 @@ import re
 
 from driftline.collectors.aws.events.names import HOLES, form
 from driftline.collectors.table import Kind
-
 from tests.collectors.events.samples import ACCOUNT
 
 IDS = {

@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-from driftline.collectors.aws.events.envelope import Contents, S3Object, contents
-from driftline.pipeline.common.errors import Malformed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.collectors.aws.events.envelope import Contents, S3Object, contents
+from driftline.pipeline.common.errors import Malformed
 from tests.collectors.events.samples import (
     LOG,
     OPENED,
@@ -42,7 +42,7 @@ def test_an_event_without_its_recipient_has_the_envelopes_account() -> None:
 
 
 CREATED = {
-    "version": "0", "detail-type": "S3Object Created", "source": "aws.s3", "region": "eu-west-1", "account": "111111111111",
+    "version": "0", "detail-type": "Object Created", "source": "aws.s3", "region": "eu-west-1", "account": "111111111111",
     "detail": {"bucket": {"name": "trail"}, "object": {"key": LOG, "size": 5, "version-id": "v1"}},
 }  # fmt: skip
 

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events.logfile import kind_of, records
 from driftline.collectors.aws.events.origin import ForgedEvent
 from driftline.pipeline.common.errors import Malformed
-
 from tests.collectors.events.samples import ACCOUNT, LOG, OPENED
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.collectors.aws.events.names import (
     CallSite,
     NoNames,
@@ -22,9 +25,6 @@ from driftline.collectors.aws.sources.listen import region_of
 from driftline.collectors.aws.sources.name_index import SweepIndex, UidIndex
 from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, kinds
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.collectors.events.samples import ACCOUNT, event
 from tests.collectors.events.spellings import own_id, own_uid, spellings
 from tests.collectors.events.test_rows import model, services

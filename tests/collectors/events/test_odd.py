@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from driftline.collectors.aws.events.names import NoNames, fits
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader, RowMatch, claims
@@ -17,7 +18,6 @@ from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec as wire
-
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import ASSUMED, OPENED, by_role, event
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+
 from driftline.collectors.aws.events import origin
 from driftline.collectors.aws.events.envelope import API_CALLS, FINDINGS, Contents, contents
 from driftline.collectors.aws.events.origin import (
@@ -17,7 +18,6 @@ from driftline.collectors.aws.events.origin import (
 )
 from driftline.collectors.aws.events.record import SOURCES, claims
 from driftline.pipeline.common.errors import Malformed
-
 from tests.collectors.events.samples import (
     ACCOUNT,
     ASSUMED,

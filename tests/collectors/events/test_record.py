@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from driftline.collectors.aws.events.actor import actor
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.reads import reads
@@ -12,9 +15,6 @@ from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec as wire
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from tests.collectors.events.samples import ACCOUNT, ASSUMED, OPENED, by_role, event
 
 READER = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames())

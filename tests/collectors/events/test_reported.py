@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.events import reported
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed

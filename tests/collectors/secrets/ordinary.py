@@ -10,8 +10,8 @@ from typing import Any
 
 import botocore
 import orjson
-from driftline.collectors.table import kinds
 
+from driftline.collectors.table import kinds
 from tests.collectors.secrets.made import ALNUM, Maker
 
 Named = tuple[str, str]

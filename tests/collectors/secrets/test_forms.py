@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+
 from driftline.collectors.redact import Redactor
 from driftline.collectors.secrets.forms import forms as rows
 from driftline.pipeline.rulebook.secrets import holds_secret
-
 from tests.collectors.secrets.made import FORMS, Maker, forms
 from tests.collectors.secrets.ordinary import _enumerations, ordinary
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.common.errors import UserError
-
 from tests.collectors.terraform.hand import expected, plan, resource, told
 
 GROUP = "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-1"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.terraform import NO_CODE, TerraformResult, mapping, read
 from driftline.collectors.aws.terraform.groups import WAYS, permissions
 from driftline.collectors.aws.terraform.marks import path_of

@@ -3,10 +3,11 @@ and another one always is."""
 
 from typing import Any
 
-from driftline.collectors.aws.terraform.groups import as_block, permissions
-from driftline.pipeline.assess.decisions.baselines import differences
 from hypothesis import given
 from hypothesis import strategies as st
+
+from driftline.collectors.aws.terraform.groups import as_block, permissions
+from driftline.pipeline.assess.decisions.baselines import differences
 
 GROUP = "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-1"
 Rule = tuple[str, int, int, str, str]

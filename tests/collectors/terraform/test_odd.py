@@ -6,10 +6,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from driftline.pipeline.common.errors import UserError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from driftline.pipeline.common.errors import UserError
 from tests.collectors.terraform.hand import told
 from tests.collectors.terraform.test_plans import PLANS
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from driftline.collectors.aws.terraform import TerraformResult, read
 
 PLANS = Path(__file__).with_name("plans")

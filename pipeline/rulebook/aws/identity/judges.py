@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 import msgspec
+
 from driftline.pipeline.rulebook.aws.identity import ways
 from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
 from driftline.pipeline.rulebook.aws.identity.keys import Holder

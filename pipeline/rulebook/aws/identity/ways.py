@@ -6,9 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from driftline.pipeline.common.yaml_source import Source
 from driftline.pipeline.rulebook.aws.identity.allowed import Allowed, PolicyGrant
-from pydantic import BaseModel, ConfigDict, Field
 
 EVERY_ROLE = "iam::{account}:role/*"
 PASS = "iam:passrole"  # noqa: S105 - an action
