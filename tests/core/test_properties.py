@@ -101,7 +101,8 @@ def test_a_cut_and_a_restart_change_nothing(
     crashes = 0
     while at < len(tape):
         _, where, data = tape[at]
-        partition.apply(where, data, at + 1)
+        topic = CONTROL.name if where == CONTROL.name else SNAPSHOTS.name
+        partition.apply(topic, data, at + 1)
         while partition.advance():
             pass
         work = partition.take()

@@ -77,7 +77,7 @@ def test_who_looks_sees_it_without_opening_the_state(
     now = IDS | {"control": "C2"}
     monkeypatch.setattr(topics_admin, "ids", lambda _, topics: {t.own: now[t.own] for t in topics})
     (told,) = topics_admin.remade(Kafka(), folder)
-    assert "driftline.control: made anew" in told
+    assert "driftline.control: recreated since" in told
     assert "set worker.accepted_topics: [C2])" in told
 
 

@@ -144,7 +144,7 @@ def test_several_of_a_kind_by_name() -> None:
         ("{name: a, kind: ndjson, start: then}", "sinks.0.start: must be 'all' or 'now'"),
         ("{name: a, kind: ndjson, match: severities == 'x'}", r"sinks.0.match: column 1: undeclared reference to 'severities'.*did you mean 'severity'"),
         ("{name: a, kind: ndjson, match: severity}", "sinks.0.match: column 1: gives string"),
-        ("{name: a, kind: elasticsearch, username: me}", "sinks.0.username: needs password"),
+        ("{name: a, kind: elasticsearch, username: me}", "sinks.0.username: requires password"),
         ("{name: a, kind: ndjson}, {name: a, kind: elasticsearch}", "two have the name a"),
         ("{name: elasticsearch, kind: ndjson}", "is the name of another kind"),
     ],
