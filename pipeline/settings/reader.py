@@ -19,7 +19,7 @@ from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.settings.base import is_duration, secrets_of
 
 PREFIX = "DRIFTLINE_"
-RESERVED = {"CONFIG", "DEBUG", "CACHE"}
+RESERVED = {"CONFIG", "DEBUG", "CACHE", "PARTS", "FUZZ"}  # the last two are read by the tests alone
 """Variables of ours that are no settings."""
 Where = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
