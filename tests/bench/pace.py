@@ -29,13 +29,13 @@ from tests.forward import Forwarder, Headers, serving
 
 ROUNDS = 3
 CALLS_PER_SECOND = 400
-UNPACED = "from driftline.collectors.aws.api import pacing; pacing.Pace.wait = lambda *_: None; from driftline.pipeline.cli import run; run()"
+UNPACED = "from driftline.collectors.aws.api import pacing; pacing.CallPacer.wait = lambda *_: None; from driftline.pipeline.cli import run; run()"
 PACED = "from driftline.pipeline.cli import run; run()"
 COUNTED = """
 import os
-from driftline.collectors.aws import pace
+from driftline.collectors.aws.api import pacing
 calls = open(os.environ["CALLS"], "a", buffering=1)
-pace.Pace.wait = lambda _, *call: calls.write("\\t".join(call) + "\\n") and None
+pacing.CallPacer.wait = lambda _, *call: calls.write("\\t".join(call) + "\\n") and None
 from driftline.pipeline.cli import run
 run()
 """
