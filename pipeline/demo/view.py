@@ -83,20 +83,6 @@ class View:
             hit["_source"]["driftline"]["alert"] for hit in answer.get("hits", {}).get("hits", [])
         ]
 
-    def count(self) -> int:
-        """Documents of the latest view."""
-        self.refresh(ALIAS)
-        answer = self.ask(f"{ALIAS}/_search", {"size": 0, "track_total_hits": True})
-        return int(answer.get("hits", {}).get("total", {}).get("value", 0))
-
-    def documents_of_one_finding(self) -> list[str]:
-        """Ids that stand in more than one document of the latest view; ten at most. (Exact: a cardinality is an estimate.)"""
-        self.refresh(ALIAS)
-        twice = {"terms": {"field": "event.id", "min_doc_count": 2, "size": 10}}
-        answer = self.ask(f"{ALIAS}/_search", {"size": 0, "aggs": {"twice": twice}})
-        buckets = answer.get("aggregations", {}).get("twice", {}).get("buckets", [])
-        return [bucket["key"] for bucket in buckets]
-
     def open_by_severity(self) -> dict[str, int]:
         """Open findings."""
         answer = self.ask(f"{ALIAS}/_search", {

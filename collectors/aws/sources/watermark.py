@@ -5,7 +5,6 @@ import fcntl
 import os
 import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,11 +68,6 @@ class WatermarkReporter:
 def drained(*queues: Any) -> Callable[[], float]:
     """Of several queues: how far the slowest has come."""
     return lambda: min((queue.until for queue in queues), default=0.0)
-
-
-def always(now: Callable[[], float] = time.time) -> Callable[[], float]:
-    """Of a source that is asked, and answers whole."""
-    return now
 
 
 @contextmanager
