@@ -1,9 +1,12 @@
 """Options that several commands have, so that they read and do the same everywhere."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+
+from driftline.pipeline.common.errors import UserError
 
 Decorator = Callable[[Any], Any]
 
@@ -39,6 +42,22 @@ def choosing(function: Any) -> Any:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def into(default: str) -> Decorator:
+    """`--dir` of a command that begins a file."""
+    return click.option(
+        "--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(default),
+        show_default=True, help="Where its file is written.",
+    )  # fmt: skip
+
+
+def write_new(path: Path, text: str, fix: str) -> None:
+    """Writes a file that does not exist yet. Raises UserError, with `fix`, where it does."""
+    if path.exists():
+        raise UserError(f"{path} already exists", fix=fix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 store = click.option("--store", metavar="NAME", help="Where to look: a sink of the settings that can be searched, or kafka [default: the first such sink whose address is set, else Kafka].")  # fmt: skip

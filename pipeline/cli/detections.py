@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.cli._options import Commands, formats, into, write_new
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 
@@ -211,14 +211,7 @@ def list_(paths: tuple[Path, ...], form: str) -> int:
     metavar="SOURCE:NAME",
     help="The call it looks for, as CloudTrail names it: cloudtrail:StopLogging.",
 )
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("rules/detections/aws"),
-    show_default=True,
-    help="Where its file is written.",
-)
+@into("rules/detections/aws")
 def new(name: str, call: str, folder: Path) -> None:
     """Begin a detection. Writes a file that loads and passes its check, to be filled."""
     from datetime import UTC, datetime
@@ -252,20 +245,16 @@ def new(name: str, call: str, folder: Path) -> None:
     if any(name in (rule.name, rule.id) for rule in load(content).rules.values()):
         raise UserError("there is a detection of this name", fix="choose another", place=name)
     path = folder / f"{name}.yml"
-    if path.exists():
-        raise UserError(f"{path} is there already", fix="choose another name")
     others = calls.relatives(source, event)
     kind = "reads" if event.startswith(calls.READS) else "management"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        TEMPLATE.format(
-            id=uuid5(NAMESPACE_URL, f"driftline:{name}"),
-            name=name,
-            date=datetime.now(UTC).date().isoformat(),
-            source=source,
-            event=event,
-            kind=kind,
-            other=f"calls: [{', '.join(others)}]" if others else "set: {eventName: OtherCall}",
-        )
+    text = TEMPLATE.format(
+        id=uuid5(NAMESPACE_URL, f"driftline:{name}"),
+        name=name,
+        date=datetime.now(UTC).date().isoformat(),
+        source=source,
+        event=event,
+        kind=kind,
+        other=f"calls: [{', '.join(others)}]" if others else "set: {eventName: OtherCall}",
     )
+    write_new(path, text, "choose another name")
     click.echo(f"{path}: fill it, then run: driftline detections check {path}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.cli._options import Commands, formats, into, write_new
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.common.yaml_source import hint, nearest
@@ -199,14 +199,7 @@ examples:
 @click.option(
     "--type", "type_", required=True, help="The resource type, for example AWS::S3::Bucket."
 )
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("rules"),
-    show_default=True,
-    help="Where its file is written.",
-)
+@into("rules")
 def new(id: str, type_: str, folder: Path) -> None:
     """Begin a rule. Writes a file that loads and passes its test, to be filled."""
     from driftline.pipeline.rulebook.rule import ID
@@ -224,8 +217,6 @@ def new(id: str, type_: str, folder: Path) -> None:
     if type_ not in shapes:
         raise UserError("no such type", fix=hint(type_, shapes), place=f"--type {type_}")
     path = folder / f"{id}.yaml"
-    if path.exists():
-        raise UserError(f"{path} already exists", fix="choose another id")
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(TEMPLATE.format(id=id, type=type_, part=next(iter(shapes[type_]["parts"]))))
+    text = TEMPLATE.format(id=id, type=type_, part=next(iter(shapes[type_]["parts"])))
+    write_new(path, text, "choose another id")
     click.echo(f"{path}: edit it, then run: driftline rules test --rules {folder} {id}")

@@ -215,7 +215,7 @@ def test_a_new_one_loads_and_passes_its_check(call: str, tmp_path: Path, driftli
     said = driftline("detections", "check", path)
     assert (said.code, said.out) == (0, "1 rule, 0 correlations load; 0 of 1 documents do not\n")
     said = driftline("detections", "new", "own_call", "--event", call, "--dir", tmp_path / "own")
-    assert (said.code, "is there already" in said.err) == (2, True)
+    assert (said.code, "already exists" in said.err) == (2, True)
 
 
 @pytest.mark.parametrize(
