@@ -47,8 +47,7 @@ class Batch:
 
 
 class Selector:
-    """Which documents of a topic a sink is given. A condition without an answer takes the document: better one too many
-    than one lost; the first is logged."""
+    """Which documents of a topic a sink is given. The first for which `match` has no answer is logged."""
 
     def __init__(self, name: str, match: Match | None, transitions_only: bool) -> None:
         self._name, self._match, self._transitions_only = name, match, transitions_only
@@ -65,11 +64,13 @@ class Selector:
         """Whether `match` holds, or has no answer."""
         if self._match is None:
             return True
-        holds, why = self._match.verdict(own, document)
-        if holds is None and not self._told:
+        result = self._match.verdict(own, document)
+        if result.holds is None and not self._told:
             self._told = True
-            log.warning("match has no answer; delivered", extra={"sink": self._name, "why": why})
-        return holds is not False
+            log.warning(
+                "match has no answer; delivered", extra={"sink": self._name, "why": result.why}
+            )
+        return result.takes
 
 
 class Renderer:

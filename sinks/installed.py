@@ -1,27 +1,18 @@
 """The kinds of sinks that are installed: our own and those of other packages, by entry points."""
 
 from functools import cache
-from importlib import import_module
-from typing import Any, cast
+from typing import cast
 
 from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
 from driftline.sinks.module import NEEDED, SinkModule
 
 GROUP = "driftline.sinks"
-OWN = {"elasticsearch": "driftline.sinks.elasticsearch", "ndjson": "driftline.sinks.ndjson"}
-"""Ours, as pyproject.toml registers them: also known in a checkout whose metadata are of an older version."""
 
 
 def kinds() -> list[str]:
     """Their names."""
-    return sorted({*OWN, *plugins.installed(GROUP)})
-
-
-def _loaded(kind: str) -> Any:
-    if kind in plugins.installed(GROUP):
-        return plugins.load(GROUP, kind)
-    return import_module(OWN[kind])
+    return sorted(plugins.installed(GROUP))
 
 
 @cache
@@ -29,7 +20,7 @@ def module(kind: str) -> SinkModule | None:
     """The module of a kind; None if none is installed. Raises UserError for a module that is no sink's."""
     if kind not in kinds():
         return None
-    found = _loaded(kind)
+    found = plugins.load(GROUP, kind)
     lacking = [name for name in NEEDED if not hasattr(found, name)]
     if lacking:
         raise UserError(

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
 
 Headers = Iterable[tuple[str, str]]
 OWN = {"content-length", "transfer-encoding", "connection", "date", "server"}
@@ -64,9 +66,10 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(handler: type[Forwarder]) -> Iterator[str]:
-    """Its URL, for as long as it is needed."""
-    server = _Server(("127.0.0.1", 0), handler)
+def serving(handler: type[Forwarder], to: str = "", **own: Any) -> Iterator[str]:
+    """Its URL, for as long as it is needed. `to`: host and port, or URL, of the real one; `own`: what handlers share."""
+    shared = {"to": urlsplit(to).netloc or to, **own}
+    server = _Server(("127.0.0.1", 0), type("Handler", (handler,), shared))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

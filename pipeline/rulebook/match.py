@@ -35,6 +35,11 @@ class MatchResult(NamedTuple):
     holds: bool | None
     why: str = ""
 
+    @property
+    def takes(self) -> bool:
+        """Whether a sink is given the document. Without an answer it is: better one too many than one lost."""
+        return self.holds is not False
+
 
 @cache
 def _environment() -> Any:
@@ -95,8 +100,8 @@ class Match:
         return _asked(self._program, facts(topic, document))
 
     def takes(self, topic: str, document: Mapping[str, Any]) -> bool:
-        """Whether it holds, or has no answer: better one document too many than one lost."""
-        return self.verdict(topic, document).holds is not False
+        """Whether a sink is given a document."""
+        return self.verdict(topic, document).takes
 
     def explained(
         self, topic: str, document: Mapping[str, Any]

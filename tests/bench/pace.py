@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -77,8 +76,7 @@ class _Handler(Forwarder):
 def repeating(to: str) -> Iterator[Repeating]:
     """Such a server on loopback before the endpoint `to`."""
     mine = Repeating()
-    there = urlsplit(to).netloc
-    with serving(type("Handler", (_Handler,), {"repeating": mine, "to": there})) as mine.url:
+    with serving(_Handler, to, repeating=mine) as mine.url:
         yield mine
 
 

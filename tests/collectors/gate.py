@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from driftline.collectors.aws.shapes import service_model
 from tests.forward import Forwarder, serving
@@ -86,6 +86,5 @@ class _Handler(Forwarder):
 def gate(to: str) -> Iterator[Gate]:
     """A gate on loopback before the endpoint `to`."""
     mine = Gate()
-    there = urlsplit(to).netloc
-    with serving(type("Handler", (_Handler,), {"gate": mine, "to": there})) as mine.url:
+    with serving(_Handler, to, gate=mine) as mine.url:
         yield mine

@@ -326,7 +326,7 @@ def test_elasticsearch_refuses(
     driftline: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with serving(type("Handler", (_Refusing,), {"status": status, "to": ""})) as url:
+    with serving(_Refusing, status=status) as url:
         monkeypatch.setenv("DRIFTLINE_ELASTICSEARCH__URL", url)
         said = driftline(*words.split())
     assert step in told(said, EXIT_RESTART if service and status == 503 else EXIT_USAGE)

@@ -125,5 +125,5 @@ def _items(body: bytes) -> list[Item]:
 def spoilt(node: Node | None, to: str = "") -> Iterator[Spoilt]:
     """On loopback: a double, or a gate before the node at `to` (host:port)."""
     mine = Spoilt(node)
-    with serving(type("Handler", (_Handler,), {"spoilt": mine, "to": to})) as mine.url:
+    with serving(_Handler, to, spoilt=mine) as mine.url:
         yield mine

@@ -3,7 +3,7 @@
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -43,14 +43,15 @@ def create(settings: Foreign, context: SinkContext) -> object:
 
 @pytest.fixture
 def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
-    """Modules of another package by the names of their entry points."""
+    """Modules of another package by the names of their entry points, beside ours."""
     named: dict[str, object] = {}
+    ours = entry_points(group=installed.GROUP)
     module = ModuleType("elsewhere")
     module.__getattr__ = named.__getitem__  # type: ignore[method-assign]
     monkeypatch.setitem(sys.modules, "elsewhere", module)
 
     def found(group: str) -> list[EntryPoint]:
-        return [EntryPoint(name, f"elsewhere:{name}", group) for name in named]
+        return [*ours, *(EntryPoint(name, f"elsewhere:{name}", group) for name in named)]
 
     monkeypatch.setattr(plugins, "entry_points", found)
     for cached in (plugins.installed, installed.module):
@@ -63,7 +64,9 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
 
 def test_ours_are_those_that_are_registered() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    assert tomllib.loads(text)["project"]["entry-points"][installed.GROUP] == installed.OWN
+    registered = tomllib.loads(text)["project"]["entry-points"][installed.GROUP]
+    assert registered == {module.kind: module.__name__ for module in OURS}
+    assert set(registered) <= set(installed.kinds())
 
 
 @pytest.mark.parametrize("module", OURS, ids=lambda module: module.kind)

@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -38,7 +38,10 @@ def recipe() -> tuple[str, str]:
 @pytest.fixture
 def plugged(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     name, module = recipe()
-    monkeypatch.setattr(plugins, "entry_points", lambda group: [EntryPoint(name, module, group)])
+    ours = entry_points(group=installed.GROUP)
+    monkeypatch.setattr(
+        plugins, "entry_points", lambda group: [*ours, EntryPoint(name, module, group)]
+    )
     for cached in CACHES:
         cached.cache_clear()
     yield name
