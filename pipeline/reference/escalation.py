@@ -28,8 +28,9 @@ factor, a network that is not a large part of the internet, another service's do
 one region (for what is not of IAM: none). It is none if every request fulfils it (`aws:SecureTransport`, the account's own
 `aws:PrincipalAccount`, `StringLike: "*"`), if the caller chooses the value (`sts:ExternalId`, `aws:UserAgent`, tags of what is
 made, the image, network or size of what is started), if the resource is his own to make (`iam:AssociatedResourceARN` of the
-service that the role is passed to; one instance's own id is a limit), or if it holds where the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations). A Deny counts where no such
-caller can escape it.
+service that the role is passed to; one instance's own id is a limit), or if it holds where the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations).
+A key is missing where AWS does not send it: `ec2:InstanceType` outside EC2, `iam:PassedToService` outside `iam:PassRole`,
+`iam:PolicyARN` outside attaching and detaching. A Deny counts where no such caller can escape it.
 
 **Tags.** A condition on a tag of the caller or of the resource (`aws:PrincipalTag/…`, `aws:ResourceTag/…`) counts as a limit,
 whatever its value, on an Allow for everything too: which identities and resources have the tag is not looked up. So an

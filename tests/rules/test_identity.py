@@ -72,6 +72,8 @@ ADMIN: list[tuple[str, bool, Any]] = [
     ("without a second factor's age", True, allow("*", **under("Null", "aws:MultiFactorAuthAge", "true"))),
     ("by a user agent", True, allow("*", **under("StringEquals", "aws:UserAgent", "x"))),
     ("after a day that is past", True, allow("*", **under("DateGreaterThan", "aws:CurrentTime", "2020-01-01T00:00:00Z"))),
+    ("after a day without its time", True, allow("*", **under("DateGreaterThan", "aws:CurrentTime", "2020-01-01"))),
+    ("over TLS, as JSON writes it, compared as a text", True, allow("*", **under("StringEquals", "aws:SecureTransport", True))),
     ("an empty condition", True, allow("*", Condition={})),
     ("a denial that takes nothing away", True, [allow("*"), deny("s3:DeleteBucket")]),
     ("a denial of one user", True, [allow("*"), deny("iam:*", f"arn:aws:iam::{OWN}:user/x")]),
@@ -90,6 +92,9 @@ ADMIN: list[tuple[str, bool, Any]] = [
     ("by another account's", False, allow("*", **under("StringEquals", "aws:PrincipalAccount", "222222222222"))),
     ("until a day that is past", False, allow("*", **under("DateLessThan", "aws:CurrentTime", "2020-01-01T00:00:00Z"))),
     ("by a service only", False, allow("*", **under("Bool", "aws:ViaAWSService", "true"))),
+    ("until a day without its time", False, allow("*", **under("DateLessThan", "aws:CurrentTime", "2020-01-01"))),
+    ("without TLS, as JSON writes it", False, allow("*", **under("StringEquals", "aws:SecureTransport", False))),
+    ("with what only one service's requests have", False, allow("*", **under("StringEquals", "ec2:InstanceType", "t3.micro"))),
     ("by no value", False, allow("*", **under("StringEquals", "aws:UserAgent", []))),
     ("everything of a region", False, allow("*", "arn:aws:*:eu-west-1:*:*")),
     ("everything on a bucket", False, allow("*", f"{BUCKET}/*")),
@@ -126,6 +131,9 @@ def with_resource(patterns: Any) -> dict[str, Any]:
     return under("ArnLike", "iam:AssociatedResourceARN", patterns)
 
 
+ADMINISTRATORS = [
+    f"arn:aws:iam::aws:policy/{name}" for name in ("AdministratorAccess", "IAMFullAccess")
+]
 PASSING = f"arn:aws:iam::{OWN}:role/*"
 TO_EC2 = under("StringEquals", "iam:PassedToService", "ec2.amazonaws.com")
 ESCALATES: list[tuple[str, bool, Any]] = [
@@ -177,6 +185,21 @@ ESCALATES: list[tuple[str, bool, Any]] = [
     ("a key of passed roles elsewhere", False, [allow("iam:CreateAccessKey", **with_resource("*"))]),
     ("a denial of instances is no denial of all", True, [allow("iam:PassRole"), allow("ec2:*"), deny("iam:PassRole", **with_resource("arn:aws:ec2:*:*:instance/*"))]),
     ("denied to every resource", True, [allow("iam:PassRole"), allow("ec2:*"), deny("iam:PassRole", **with_resource("*"))]),
+    ("a key of starting instances elsewhere", False, [allow("iam:*", **under("StringEquals", "ec2:InstanceType", "t3.micro"))]),
+    ("a key of starting instances, which is not there elsewhere", True, [allow("iam:*", **under("StringNotEquals", "ec2:InstanceType", "t3.micro"))]),
+    ("a denial by a key of starting instances", True, [allow("iam:*"), deny("*", **under("StringLike", "ec2:InstanceType", "*"))]),
+    ("a denial by a key of starting instances that is not there", False, [allow("iam:*"), deny("*", **under("Null", "ec2:InstanceType", "true"))]),
+    ("an external id elsewhere", False, [allow("iam:CreateAccessKey", **under("StringEquals", "sts:ExternalId", "x"))]),
+    ("an external id", True, [allow("sts:AssumeRole", **under("StringEquals", "sts:ExternalId", "x"))]),
+    ("a service that roles are passed to, elsewhere", False, [allow("iam:CreateAccessKey", **TO_EC2)]),
+    ("a service that roles are passed to, in a way that passes none", False, [allow("iam:PutUserPolicy", **TO_EC2), allow("ec2:RunInstances")]),
+    ("a service that roles are passed to, for what starts instances too", False, [allow(["iam:PassRole", "ec2:RunInstances"], **TO_EC2)]),
+    ("a service that roles are passed to, where there is one", True, [allow("iam:PutUserPolicy", **under("StringEqualsIfExists", "iam:PassedToService", "ec2.amazonaws.com"))]),
+    ("denied where roles are passed to one service, if to any", False, [allow("iam:PutUserPolicy"), deny("*", **under("StringEqualsIfExists", "iam:PassedToService", "ec2.amazonaws.com"))]),
+    ("a policy of AWS where none is named", False, [allow("iam:PutUserPolicy", **under("ArnLike", "iam:PolicyARN", "arn:aws:iam::aws:policy/*"))]),
+    ("all but attaching administrators", True, [allow("iam:*", **under("ArnNotEquals", "iam:PolicyARN", ADMINISTRATORS))]),
+    ("attaching all but administrators", False, [allow("iam:AttachUserPolicy", **under("ArnNotEquals", "iam:PolicyARN", ADMINISTRATORS))]),
+    ("only attaching administrators is denied", True, [allow("iam:*"), deny("iam:*", **under("ArnEquals", "iam:PolicyARN", ADMINISTRATORS))]),
     ("every role but nothing to start", False, [allow("iam:PassRole")]),
     ("every role to another service", False, [allow("iam:PassRole", **TO_EC2), allow("lambda:*")]),
     ("every role to no service of these", False, [allow("iam:PassRole", **under("StringNotLike", "iam:PassedToService", "*")), allow("lambda:*")]),

@@ -122,9 +122,14 @@ def conditions(statement: dict[str, Any]) -> list[PolicyCondition]:
             values = value if isinstance(value, list) else [value]
             if not all(isinstance(one, str | int | float) or _hidden(one) for one in values):
                 raise ValueError("not a policy condition")
-            found.append((str(operator).lower(), str(key).lower(), values))
+            found.append((str(operator).lower(), str(key).lower(), [_text(one) for one in values]))
     sure = {k for o, k, v in found if o == "null" and [str(x).lower() for x in v] == ["false"]}
     return [PolicyCondition(o, key, values, key in sure) for o, key, values in found]
+
+
+def _text(value: Any) -> Any:
+    """AWS reads true and false as the texts that they are in requests."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _hidden(value: Any) -> bool:

@@ -16,6 +16,7 @@ from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, br
 from driftline.pipeline.rulebook.aws.resource_policy import covers
 from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, network, shown
 
+DAY_ALONE = re.compile(r"\d{4}-\d\d-\d\d")
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
 EQUAL = {"stringequals", "stringequalsignorecase", "binaryequals", "bool"}
 LIKE = {"stringlike", "arnequals", "arnlike"}
@@ -165,4 +166,5 @@ def _number(text: Any, *, dated: bool) -> float:
         number = float(text)
         return number * 1e6 if dated else number
     except ValueError:
-        return float(moment(str(text)))
+        midnight = "T00:00:00Z" if DAY_ALONE.fullmatch(str(text)) else ""
+        return float(moment(f"{text}{midnight}"))

@@ -121,25 +121,36 @@ KEYS: Mapping[str, Values] = {
 """Those whose values hang on nobody. CHOSEN ones are the request's own parameters: who has the right picks a value that
 the condition takes."""
 ASSOCIATED = "iam:associatedresourcearn"
+PASSES = "iam:passrole"
+ATTACHES = {
+    f"iam:{verb}{kind}policy" for verb in ("attach", "detach") for kind in ("user", "role", "group")
+}
+"""Actions whose requests name a policy."""
+OWNERS = {key.split(":")[0] for key in KEYS} - {"aws"}
+"""Services whose keys only their own requests have."""
 RESOURCES_OF = {"ecs-tasks": "ecs", "spotfleet": "ec2", "airflow-env": "airflow"}
 """Whose resources a role is passed to, where the name of the service's principal does not say it."""
 
 
 def values(key: str, holder: Holder, asked: Request) -> Values:
-    """What a request of the holder's credentials can have for a key (in small letters)."""
+    """What a request of the holder's credentials can have for a key (in small letters); NEVER for one of another service's
+    requests, or of other actions."""
     if key in KEYS:
-        return KEYS[key]
+        owner = key.split(":")[0]
+        return KEYS[key] if owner not in OWNERS or asked.action.startswith(f"{owner}:") else NEVER
     if key in ("aws:principalaccount", "aws:resourceaccount", "kms:calleraccount"):
         return _only(holder.account)
     if key == ASSOCIATED:
-        return PERHAPS if asked.service else NEVER
+        return PERHAPS if asked.service and asked.action == PASSES else NEVER
     if key in ("aws:currenttime", "aws:epochtime"):
         return _only(str(holder.now))
     if key == "aws:tokenissuetime":
         return _only(str(holder.now), missing=holder.kind != "role")  # a user can ask for a session
     if key == "iam:passedtoservice":
-        return _passed(holder, asked.service)
+        return _passed(holder, asked.service) if asked.action == PASSES else NEVER
     if key == "iam:policyarn":
+        if asked.action not in ATTACHES:
+            return NEVER
         return _only(*(f"arn:{holder.partition}:iam::aws:policy/{one}" for one in ADMINISTRATORS))
     if key == "aws:requestedregion":
         return _region(asked)
