@@ -81,18 +81,26 @@ def _end_resource(work: Assessment) -> None:
 
 
 def mark_as_found(work: Assessment) -> None:
-    """Marks findings that may have stood for long: nothing says when they began (the resource is new, or was changed)."""
+    """Marks findings that may have stood for long: nothing says when they began (the resource is new, or a part that the
+    rule reads was changed)."""
     before, body = work.stated, work.body
-    dated = bool(work.snapshot and work.snapshot.appeared) or bool(
-        work.before and work.before.body.history
-    )
+    needs = {bound.id: bound.needs for bound in work.rules.every}
     for rule, life in body.lives.items():
+        dated = _dated(work, needs.get(rule, frozenset()))
         if before is None:
             life.as_found = not (dated or life.retired or life.evaluation == "passed")
         elif life.as_found and dated and life.evaluation == "failed":
             old = before.lives.get(rule)
             if old is None or old.evaluated_at is None:  # what was unread until now
                 body.lives[rule] = msgspec.structs.replace(life, as_found=False)
+
+
+def _dated(work: Assessment, needs: frozenset[str]) -> bool:
+    """Whether the resource is new, or an event tells of a change of one of these parts (empty: of any)."""
+    if work.snapshot is not None and work.snapshot.appeared:
+        return True
+    history = work.before.body.history if work.before else []
+    return any(not seen.parts or not needs or not needs.isdisjoint(seen.parts) for seen in history)
 
 
 def open_at_once(work: Assessment) -> None:

@@ -153,6 +153,8 @@ def test_what_was_so_at_the_first_reading_alerts_nobody(
     assert told(key(0), key(60, rotation=False))  # it has become so
     assert told(key(0, rotation=False).model_copy(update={"appeared": True}))  # it is new
     assert told(change(0), key(1, rotation=False))  # somebody has just changed it
+    assert told(change(0, parts=["rotation"]), key(1, rotation=False))
+    assert not told(change(0, parts=["policy"]), key(1, rotation=False))  # but another part of it
     assert told(key(0, rotation=False), key(60), key(120, rotation=False))  # and so it is again
 
 
