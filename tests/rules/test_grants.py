@@ -4,7 +4,11 @@ from typing import Any
 
 import pytest
 
-from driftline.pipeline.rulebook.aws.grants import allows_service, gives_others
+from driftline.pipeline.rulebook.aws.grants import (
+    allows_service,
+    allows_service_for_anybody,
+    gives_others,
+)
 from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
 
 OWN, OTHER = "111111111111", "222222222222"
@@ -60,12 +64,34 @@ def test_a_policy_stays_as_it_is() -> None:
     (False, [allow({"AWS": LOGS})]),
     (False, [allow("*")]),
     (False, []),
+    (False, [allow({"Service": LOGS}), allow({"Service": LOGS}, Effect="Deny")]),
+    (False, [allow({"Service": LOGS}), allow("*", action="s3:*", Effect="Deny")]),
+    (True, [allow({"Service": LOGS}), allow("*", action="s3:Get*", Effect="Deny")]),
+    (True, [allow({"Service": LOGS}), allow({"AWS": "*"}, Effect="Deny", Condition={"Bool": {"aws:SecureTransport": "false"}})]),
+    (True, [allow({"Service": LOGS}), allow({"Service": "x.amazonaws.com"}, Effect="Deny")]),
+    (True, [allow({"Service": LOGS}), allow("*", Effect="Deny", Condition={"StringNotEquals": {"aws:SourceAccount": OWN}})]),
 ])  # fmt: skip
 def test_a_service_is_known(allowed: bool, statements: Any) -> None:
     assert allows_service({"Statement": statements}, OWN, LOGS) is allowed
 
 
-@pytest.mark.parametrize("judge", [gives_others, allows_service])
+@pytest.mark.parametrize(("anybody", "deny"), [
+    (False, allow({"Service": LOGS}, Effect="Deny")),
+    (False, allow("*", Effect="Deny", Condition={"StringNotEquals": {"aws:SourceAccount": OWN}})),
+    (False, allow("*", Effect="Deny", Condition={"StringNotEqualsIfExists": {"aws:SourceOrgID": "o-1"}})),
+    (False, allow({"Service": LOGS}, Effect="Deny", Condition={"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::example"}})),
+    (True, allow({"Service": LOGS}, Effect="Deny", Condition={"ArnNotLike": {"aws:SourceArn": "arn:aws:s3:::*"}})),
+    (True, allow({"Service": LOGS}, Effect="Deny", Condition={"StringEquals": {"aws:SourceAccount": OTHER}})),
+    (True, allow("*", Effect="Deny", Condition={"StringNotEquals": {"aws:PrincipalOrgID": "o-1"}, "Bool": {"aws:PrincipalIsAWSService": "false"}})),
+    (True, {**but({"AWS": OWN}, NotPrincipal={"AWS": OWN}), "Effect": "Deny", "Action": "*"}),
+    (True, allow({"Service": LOGS}, Effect="Deny", action="s3:GetObject")),
+])  # fmt: skip
+def test_for_whom_a_service_acts_a_denial_may_say(anybody: bool, deny: Any) -> None:
+    document = {"Statement": [allow({"Service": LOGS}), deny]}
+    assert allows_service_for_anybody(document, OWN, LOGS) is anybody
+
+
+@pytest.mark.parametrize("judge", [gives_others, allows_service, allows_service_for_anybody])
 def test_what_is_no_policy_is_not_judged(judge: Any) -> None:
     with pytest.raises(ValueError, match="policy"):
         judge({"Statement": [{"Effect": "allow"}]}, OWN, LOGS)

@@ -1,5 +1,6 @@
 """Judges of policy documents that look at some actions, or at one service, only. Pure."""
 
+from collections.abc import Collection
 from typing import Any
 
 from driftline.pipeline.rulebook.aws.policy_condition import conditions
@@ -7,6 +8,8 @@ from driftline.pipeline.rulebook.aws.resource_policy import (
     Statement,
     allows_cross_account,
     covers,
+    denied,
+    for_anybody,
     many,
     statements,
 )
@@ -36,20 +39,40 @@ def _given(allow: Statement, asked: list[str]) -> list[str]:
 
 def allows_service(document: Any, account: str, service: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether one of AWS's own services (its principal's name) may do something."""
-    return any(_names(allow, service) for allow in statements(document))
+    return _lets_in(document, service, sources=())
 
 
-SOURCES = {"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"}
+SOURCES = frozenset({"aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"})
 """Condition keys that say on whose behalf a service acts."""
 
 
 def allows_service_for_anybody(document: Any, account: str, service: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether one of AWS's own services may do something on behalf of any account: no condition says on whose."""
+    return _lets_in(document, service, sources=SOURCES)
+
+
+def _lets_in(document: Any, service: str, sources: Collection[str]) -> bool:
+    """Whether an Allow for a service is left by Denies; conditions on `sources` count as limits."""
+
+    def shuts(deny: Statement) -> bool:
+        return _shut_out(deny, service) and all(
+            c.key in sources and c.spares_known for c in conditions(deny)
+        )
+
+    denies = list(statements(document, "Deny"))
     return any(
         _names(allow, service)
-        and not any(c.key in SOURCES and c.narrows for c in conditions(allow))
+        and not any(c.key in sources and c.narrows for c in conditions(allow))
+        and not denied(allow, denies, shuts)
         for allow in statements(document)
     )
+
+
+def _shut_out(deny: Statement, service: str) -> bool:
+    """Whether the principals of a Deny take in a service."""
+    if "NotPrincipal" in deny:
+        return False  # services that it leaves out are not told from those that it means
+    return for_anybody(deny) or _names(deny, service)
 
 
 def _names(statement: Statement, service: str) -> bool:

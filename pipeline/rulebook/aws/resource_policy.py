@@ -52,9 +52,9 @@ def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its
     for allow in statements(document):
         if not for_anybody(allow) or any(c.narrows for c in conditions(allow)):
             continue
-        if _denied(allow, denies, _shuts_out_the_anonymous):
+        if denied(allow, denies, _shuts_out_the_anonymous):
             continue
-        if not _denied(allow, denies, _shuts_out_strangers):
+        if not denied(allow, denies, _shuts_out_strangers):
             return True
         unsure = True
     if unsure:
@@ -73,12 +73,12 @@ def allows_cross_account(document: Any, account: str) -> bool:
             continue
         anybody = for_anybody(allow)
         others = {"*"} if anybody else _accounts(allow) - {account}
-        if not others or _denied(allow, denies, _shuts_out_others(account, anybody)):
+        if not others or denied(allow, denies, _shuts_out_others(account, anybody)):
             continue
         if (
             others == {""}
             or any(who <= {account, ""} for who in held)
-            or _denied(allow, denies, _shuts_out_others(account, False, {""}))
+            or denied(allow, denies, _shuts_out_others(account, False, {""}))
         ):
             unsure = "whose a canonical user, an id or a bucket is, the policy does not say"
         else:
@@ -92,7 +92,7 @@ def requires_tls(document: Any, bucket: str) -> bool:
     """Whether every request without TLS is denied, to everybody, on a bucket (its ARN) and all of its objects."""
     denies = list(statements(document, "Deny"))
     whole: Statement = {"Action": "s3:*", "Resource": [bucket, f"{bucket}/*"]}
-    return _denied(whole, denies, _without_tls)
+    return denied(whole, denies, _without_tls)
 
 
 def for_anybody(statement: Statement) -> bool:
@@ -143,7 +143,7 @@ def _account_of(principal: str) -> str | None:
 Shuts = Callable[[Statement], bool]
 
 
-def _denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
+def denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
     """Whether Denies that shut out whom they should cover, together, every action and resource of an Allow."""
     actions = ["*"] if "NotAction" in allow else [str(a).lower() for a in many(allow.get("Action"))]
     service = _service(allow)

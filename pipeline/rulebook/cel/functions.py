@@ -151,7 +151,12 @@ def _deciding(path: str, function: str, more: str) -> list[str]:
     current = CURRENT.get()
     judge, of = _JUDGES[FUNCTIONS[function].call]
     told = [getattr(current, of), *([more] if more else [])]
-    return reasons.deciding(at_path(current.config, path), lambda document: judge(document, *told))
+    document = at_path(current.config, path)
+    return reasons.deciding(
+        document,
+        lambda one: judge(one, *told),
+        apart=judge in (_any_allows_public, _any_for_anybody),
+    )
 
 
 def _open_ranges(path: str, ports: str) -> list[str]:

@@ -9,17 +9,19 @@ MOST = 50
 """Maximum number of statements that are tested one by one; only very few documents have more."""
 
 
-def deciding(document: Any, judge: Callable[[Any], bool]) -> list[str]:
+def deciding(document: Any, judge: Callable[[Any], bool], *, apart: bool = False) -> list[str]:
     """Returns the Allow statements, of one policy or of several by name, each of which decides alone, as
-    `s3:GetObject to * (PublicRead)`. Raises ValueError if it is not a policy."""
+    `s3:GetObject to * (PublicRead)`. Several policies are of one identity, so that a Deny of one counts for all, or
+    `apart`, each of something else. Raises ValueError if it is not a policy."""
     if not isinstance(document, dict):
         return []
     documents = {"": document} if "Statement" in document else document
-    denies = [s for one in documents.values() if one for s in statements(one, "Deny")]
+    denies = {name: list(statements(one, "Deny")) for name, one in documents.items() if one}
+    together = [deny for some in denies.values() for deny in some]
     found = []
     for name, one in documents.items():
         for allow in list(statements(one))[:MOST] if one else ():
-            alone: Any = {"Statement": [allow, *denies]}
+            alone: Any = {"Statement": [allow, *(denies[name] if apart else together)]}
             if _holds(judge, alone if "Statement" in document else {name: alone}):
                 found.append(describe(allow))
     return found
