@@ -156,6 +156,16 @@ def versions(source: str, event: str) -> tuple[str, ...]:
     return (date[1].replace("-", separator),) if date else ()
 
 
+def versioned(source: str, event: str) -> tuple[str, ...]:
+    """An event's name with the version of the interface, as CloudTrail may write it: UpdateFunctionCode20150331v2."""
+    revisions = ("", "v2") if source == "lambda" else ("",)
+    return tuple(
+        f"{event}{version}{revision}"
+        for version in versions(source, event)
+        for revision in revisions
+    )
+
+
 @cache
 def places(source: str, event: str) -> dict[str, str]:
     """Where a request says what, below `requestParameters`: by its plain form (`plain`), as CloudTrail writes it."""

@@ -30,8 +30,8 @@ logsource: {{product: aws, service: cloudtrail}}
 detection:
   selection:
     eventSource: {source}.amazonaws.com
-    eventName: {event}
-    errorCode: null         # it succeeded
+    eventName: {names}
+    {succeeded}         # it succeeded
   condition: selection
 falsepositives: [Who may do it for a good reason]
 level: medium               # informational (only a part of correlations), low, medium, high, critical
@@ -48,12 +48,15 @@ driftline:
       userIdentity: {{type: IAMUser, arn: "arn:aws:iam::111111111111:user/mallory", accountId: "111111111111", userName: mallory}}
       driftline: {{type: change, account: "111111111111", outcome: success, actor: {{id: "arn:aws:iam::111111111111:user/mallory", type: user}}}}
     fires:
-      - {{name: it is called}}
+      - {{name: it is called}}{versioned}
     silent:
-      - {{name: it was refused, set: {{errorCode: AccessDenied}}}}
+      - {{name: it failed, set: {{{failed}}}}}
       - {{name: another call, {other}}}
       - {{name: another service, set: {{eventSource: other.amazonaws.com}}}}
 """
+
+VERSIONED = """
+      - {{name: with the version of the interface, calls: [{}]}}"""
 
 PATHS = click.argument(
     "paths", nargs=-1, required=True, metavar="DIR…", type=click.Path(path_type=Path)
@@ -235,6 +238,9 @@ def new(name: str, call: str, folder: Path) -> None:
             fix="write it as cloudtrail:StopLogging",
             place=f"--event {call}",
         )
+    event = next(
+        (one for one in calls.names(source) if event in calls.versioned(source, one)), event
+    )
     if event not in calls.names(source):
         raise UserError(
             f"{source} has no such call",
@@ -247,12 +253,18 @@ def new(name: str, call: str, folder: Path) -> None:
     path = folder / f"{name}.yml"
     others = calls.relatives(source, event)
     kind = "reads" if event.startswith(calls.READS) else "management"
+    versions = calls.versioned(source, event)
+    signs_in = source == "signin"  # a login that fails has no error code
     text = TEMPLATE.format(
         id=uuid5(NAMESPACE_URL, f"driftline:{name}"),
         name=name,
         date=datetime.now(UTC).date().isoformat(),
         source=source,
         event=event,
+        names=f"[{', '.join([event, *versions])}]" if versions else event,
+        versioned=VERSIONED.format(", ".join(versions)) if versions else "",
+        succeeded="driftline.outcome: success" if signs_in else "errorCode: null",
+        failed="driftline.outcome: failure" if signs_in else "errorCode: AccessDenied",
         kind=kind,
         other=f"calls: [{', '.join(others)}]" if others else "set: {eventName: OtherCall}",
     )

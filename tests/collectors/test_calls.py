@@ -64,6 +64,9 @@ def test_versions() -> None:
     assert calls.versions("lambda", "UpdateFunctionCode") == ("20150331",)
     assert calls.versions("cloudfront", "CreateDistribution") == ("2020_05_31",)
     assert calls.versions("ec2", "RunInstances") == ()
+    assert calls.versioned("lambda", "UpdateFunctionCode") == ("UpdateFunctionCode20150331", "UpdateFunctionCode20150331v2")  # fmt: skip
+    assert calls.versioned("cloudfront", "CreateDistribution") == ("CreateDistribution2020_05_31",)
+    assert calls.versioned("ec2", "RunInstances") == ()
 
 
 def test_a_name_that_nobody_writes_is_known_of_no_source() -> None:

@@ -219,6 +219,35 @@ def test_a_new_one_loads_and_passes_its_check(call: str, tmp_path: Path, driftli
 
 
 @pytest.mark.parametrize(
+    ("call", "fires", "silent"),
+    [
+        ("lambda:UpdateFunctionCode", {"eventName": "UpdateFunctionCode20150331v2"}, {"eventName": "UpdateFunctionConfiguration20150331v2"}),
+        ("lambda:UpdateFunctionCode20150331v2", {"eventName": "UpdateFunctionCode"}, {"errorCode": "AccessDenied"}),
+        ("cloudfront:UpdateDistribution", {"eventName": "UpdateDistribution2020_05_31"}, {"eventName": "CreateDistribution2020_05_31"}),
+        ("signin:ConsoleLogin", {"responseElements": {"ConsoleLogin": "Success"}}, {"responseElements": {"ConsoleLogin": "Failure"}, "errorMessage": "Failed authentication"}),
+    ],
+)  # fmt: skip
+def test_a_new_one_finds_the_call_as_cloudtrail_writes_it(
+    call: str, fires: dict[str, Any], silent: dict[str, Any], tmp_path: Path, driftline: Command
+) -> None:
+    own, logs = tmp_path / "own", tmp_path / "logs"
+    logs.mkdir()
+    assert driftline("detections", "new", "own_call", "--event", call, "--dir", own).code == 0
+    assert driftline("detections", "check", own).code == 0
+    source, _, name = call.partition(":")
+    base = {
+        "eventVersion": "1.08", "eventSource": f"{source}.amazonaws.com", "eventName": name, "awsRegion": "eu-west-1", "readOnly": False,
+        "eventTime": "2026-01-01T00:00:00Z", "recipientAccountId": "111111111111", "sourceIPAddress": "198.51.100.7",
+        "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111111111111:user/ann", "accountId": "111111111111", "userName": "ann"},
+    }  # fmt: skip
+    for number, (more, alerts) in enumerate(((fires, 1), (silent, 0))):
+        log = logs / f"{number}.json"
+        log.write_text(json.dumps({"Records": [base | more | {"eventID": str(number)}]}))
+        said = driftline("backtest", "--detections", own, "--cloudtrail", log, "--format", "json")
+        assert len(json.loads(said.out)["alerts"]) == alerts
+
+
+@pytest.mark.parametrize(
     ("name", "call", "told"),
     [
         ("Own-call", "iam:CreateUser", "not a detection's name"),
