@@ -1,8 +1,9 @@
 """What cannot be evaluated, in our own plain words, never those of a library. Pure."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import Any, TypeVar
 
 from driftline.pipeline.model.base import micros
 
@@ -11,6 +12,24 @@ LONGEST_VALUE = 40
 
 class CannotEvaluate(ValueError):
     """Why something cannot be evaluated. Its text follows "cannot be judged" and names the value that is wrong."""
+
+
+One = TypeVar("One")
+
+
+def holds_for_any(some: Iterable[One], judge: Callable[[One], bool]) -> bool:
+    """Whether a judgement holds for one at least, in whatever order they stand: what cannot be evaluated counts only if
+    no other decides. Raises ValueError, the first, if none does."""
+    odd = None
+    for one in some:
+        try:
+            if judge(one):
+                return True
+        except ValueError as error:
+            odd = odd or error
+    if odd is not None:
+        raise odd
+    return False
 
 
 def shown(value: Any) -> str:

@@ -89,3 +89,13 @@ def test_whose_tokens_are_enough(name: str, wanted: tuple[bool, bool], statement
 def test_a_variable_has_no_verdict() -> None:
     with pytest.raises(ValueError, match="variable"):
         trusts_any_tenant({"Statement": [sub("repo:${aws:x}/app")]}, OWN)
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_an_allow_that_cannot_be_judged_hides_no_other(back: bool) -> None:
+    odd = allow(GITHUB) | {"Condition": {"StringEquals": None}}
+    some = [allow(GITHUB), odd] if back else [odd, allow(GITHUB)]
+    assert trusts_any_tenant({"Statement": some}, "") is True
+    assert trusts_whole_provider({"Statement": some}, "") is False
+    with pytest.raises(ValueError, match="condition"):
+        trusts_any_tenant({"Statement": [odd]}, "")

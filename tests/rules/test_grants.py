@@ -4,11 +4,13 @@ from typing import Any
 
 import pytest
 
+from driftline.pipeline.rulebook.aws.efs_policy import allows_public as files
 from driftline.pipeline.rulebook.aws.grants import (
     allows_service,
     allows_service_for_anybody,
     gives_others,
 )
+from driftline.pipeline.rulebook.aws.resource_policy import allows_public
 from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
 
 OWN, OTHER = "111111111111", "222222222222"
@@ -89,6 +91,28 @@ def test_a_service_is_known(allowed: bool, statements: Any) -> None:
 def test_for_whom_a_service_acts_a_denial_may_say(anybody: bool, deny: Any) -> None:
     document = {"Statement": [allow({"Service": LOGS}), deny]}
     assert allows_service_for_anybody(document, OWN, LOGS) is anybody
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        gives_others,
+        allows_service_for_anybody,
+        lambda document, own, _: allows_public(document, own),
+        lambda document, own, _: files(document, own),
+    ],
+)
+@pytest.mark.parametrize("back", [False, True])
+def test_an_allow_that_cannot_be_judged_hides_no_other(judge: Any, back: bool) -> None:
+    clear = allow({"AWS": "*", "Service": LOGS})
+    odd = clear | {"Condition": {"StringEquals": None}}
+    some = [clear, odd] if back else [odd, clear]
+    asked = ACTIONS if judge is gives_others else LOGS
+    assert judge({"Statement": some}, OWN, asked) is True
+    with pytest.raises(ValueError, match="condition"):
+        judge({"Statement": [odd]}, OWN, asked)
+    with pytest.raises(ValueError, match="condition"):
+        judge({"Statement": [*some, odd | {"Effect": "Deny"}]}, OWN, asked)
 
 
 @pytest.mark.parametrize("judge", [gives_others, allows_service, allows_service_for_anybody])

@@ -382,6 +382,27 @@ def test_what_is_not_known_is_not_guessed() -> None:
     assert not judges.is_admin(subject(none), USER)  # there is nothing to bound
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_an_allow_that_cannot_be_judged_hides_no_other(back: bool) -> None:
+    odd = under("May", "aws:username", "x")
+
+    def stand(*statements: Any) -> Subject:
+        return of(list(reversed(statements)) if back else list(statements))
+
+    assert judges.escalates(
+        stand(allow("iam:CreatePolicyVersion", **odd), allow("iam:PutUserPolicy")), USER
+    )
+    assert judges.is_admin(stand(allow("*", **odd), allow("*")), USER)
+    assert judges.decrypts_everything(stand(allow("kms:*", **odd), allow("kms:Decrypt")), USER)
+    for some in (
+        [allow("*", **odd)],
+        [allow("*"), deny("*", **odd)],
+        [allow("*", **odd), allow("s3:*")],
+    ):
+        with pytest.raises(ValueError, match="not known"):
+            judges.is_admin(stand(*some), USER)
+
+
 def test_a_boundary_takes_away() -> None:
     def bounded(*statements: Any) -> dict[str, Any]:
         return {

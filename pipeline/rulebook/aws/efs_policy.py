@@ -10,10 +10,18 @@ def allows_public(document: Any, account: str) -> bool:
     """Whether a file system's policy lets anybody in. What it allows to whoever comes through a mount target is not for
     everybody: the network has let them in, and AWS does not call it public."""
     denies = list(policy.statements(document, "Deny"))
-    allowed = [s for s in policy.statements(document) if not _through_mount_target(s, "true")]
+    allowed = [s for s in policy.statements(document) if _for_others(s)]
     if any(_whole(deny) and _through_mount_target(deny, "false") for deny in denies):
         return False
     return policy.allows_public({"Statement": [*allowed, *denies]}, account)
+
+
+def _for_others(allow: policy.Statement) -> bool:
+    """Whether it may be for others than those who come through a mount target."""
+    try:
+        return not _through_mount_target(allow, "true")
+    except ValueError:
+        return True  # to be judged among the others
 
 
 def _through_mount_target(statement: policy.Statement, answer: str) -> bool:

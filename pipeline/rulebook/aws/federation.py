@@ -8,7 +8,7 @@ from typing import Any
 
 from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions
 from driftline.pipeline.rulebook.aws.resource_policy import Statement, acts, many, statements
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, holds_for_any
 
 ACTION = "sts:assumerolewithwebidentity"
 SHARED = {
@@ -27,23 +27,33 @@ EQUAL = {"stringequals", "stringequalsignorecase", "stringlike"}
 
 def trusts_any_tenant(document: Any, account: str) -> bool:  # noqa: ARG001 - as other judges
     """Whether a token that a shared provider signs for anybody is enough."""
-    return any(p in SHARED for p in _unguarded(document))
+    return _unguarded(document, shared=True)
 
 
 def trusts_whole_provider(document: Any, account: str) -> bool:  # noqa: ARG001 - as other judges
     """Whether a token for whomever it knows, of a provider that is not shared, is enough."""
-    return any(p not in SHARED for p in _unguarded(document))
+    return _unguarded(document, shared=False)
 
 
-def _unguarded(document: Any) -> Iterator[str]:
-    """The providers of which any token is enough."""
-    for allow in statements(document):
-        if acts(allow, ACTION):
-            for provider in _providers(allow):
-                if not any(_fixes(c, provider) for c in conditions(allow)) and not any(
-                    _shuts_out(deny, provider) for deny in statements(document, "Deny")
-                ):
-                    yield provider
+def _unguarded(document: Any, *, shared: bool) -> bool:
+    """Whether any token of a provider, shared or not, is enough."""
+    denies = list(statements(document, "Deny"))
+
+    def enough(grant: tuple[Statement, str]) -> bool:
+        allow, provider = grant
+        fixed = any(_fixes(c, provider) for c in conditions(allow))
+        return not fixed and not any(_shuts_out(deny, provider) for deny in denies)
+
+    return holds_for_any(
+        [
+            (allow, provider)
+            for allow in statements(document)
+            if acts(allow, ACTION)
+            for provider in _providers(allow)
+            if (provider in SHARED) is shared
+        ],
+        enough,
+    )
 
 
 def _providers(statement: Statement) -> Iterator[str]:

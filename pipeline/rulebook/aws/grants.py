@@ -13,6 +13,7 @@ from driftline.pipeline.rulebook.aws.resource_policy import (
     many,
     statements,
 )
+from driftline.pipeline.rulebook.unjudged import holds_for_any
 
 
 def gives_others(document: Any, account: str, actions: str) -> bool:
@@ -59,13 +60,15 @@ def _lets_in(document: Any, service: str, sources: Collection[str]) -> bool:
             c.key in sources and c.spares_known for c in conditions(deny)
         )
 
+    def lets_in(allow: Statement) -> bool:
+        return (
+            _names(allow, service)
+            and not any(c.key in sources and c.narrows for c in conditions(allow))
+            and not denied(allow, denies, shuts)
+        )
+
     denies = list(statements(document, "Deny"))
-    return any(
-        _names(allow, service)
-        and not any(c.key in sources and c.narrows for c in conditions(allow))
-        and not denied(allow, denies, shuts)
-        for allow in statements(document)
-    )
+    return holds_for_any(statements(document), lets_in)
 
 
 def _shut_out(deny: Statement, service: str) -> bool:

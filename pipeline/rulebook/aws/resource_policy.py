@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions, owners
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, holds_for_any, shown
 
 Statement = dict[str, Any]
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
@@ -48,44 +48,43 @@ def acts(statement: Statement, action: str) -> bool:
 
 def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
     """Whether anybody at all may do something: an Allow for every principal that nothing fixed narrows."""
-    denies, unsure = list(statements(document, "Deny")), False
-    for allow in statements(document):
+    denies = list(statements(document, "Deny"))
+
+    def public(allow: Statement) -> bool:
         if not for_anybody(allow) or any(c.narrows for c in conditions(allow)):
-            continue
+            return False
         if denied(allow, denies, _shuts_out_the_anonymous):
-            continue
-        if not denied(allow, denies, _shuts_out_strangers):
-            return True
-        unsure = True
-    if unsure:
-        raise CannotEvaluate(
-            "whether a Deny holds for the anonymous, who fill no variable, is not said"
-        )
-    return False
+            return False
+        if denied(allow, denies, _shuts_out_strangers):
+            raise CannotEvaluate(
+                "whether a Deny holds for the anonymous, who fill no variable, is not said"
+            )
+        return True
+
+    return holds_for_any(statements(document), public)
 
 
 def allows_cross_account(document: Any, account: str) -> bool:
     """Whether a principal of another account (or anybody) may do something; services do not count."""
-    denies, unsure = list(statements(document, "Deny")), ""
-    for allow in statements(document):
+    denies = list(statements(document, "Deny"))
+
+    def crosses(allow: Statement) -> bool:
         held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
         if any(who == {account} for who in held) or any(c.services_only for c in conditions(allow)):
-            continue
+            return False
         anybody = for_anybody(allow)
         others = {"*"} if anybody else _accounts(allow) - {account}
         if not others or denied(allow, denies, _shuts_out_others(account, anybody)):
-            continue
+            return False
         if (
             others == {""}
             or any(who <= {account, ""} for who in held)
             or denied(allow, denies, _shuts_out_others(account, False, {""}))
         ):
-            unsure = "whose a canonical user, an id or a bucket is, the policy does not say"
-        else:
-            return True
-    if unsure:
-        raise CannotEvaluate(unsure)
-    return False
+            raise CannotEvaluate("whose a canonical user, an id or a bucket is, the policy does not say")  # fmt: skip
+        return True
+
+    return holds_for_any(statements(document), crosses)
 
 
 def requires_tls(document: Any, bucket: str) -> bool:

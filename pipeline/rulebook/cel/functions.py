@@ -18,7 +18,7 @@ from driftline.pipeline.rulebook.aws import resource_policy as policy
 from driftline.pipeline.rulebook.aws.identity import judges
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subject, subject
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, holds_for_any, moment, shown
 from driftline.pipeline.rulebook.wording import reasons
 
 LISTS = "prefix_lists"
@@ -269,15 +269,15 @@ def _identity_statements(paths: str, question: str) -> list[str]:
 
 def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
     """Returns whether one of several policies, by name, allows everyone."""
-    return any(policy.allows_public(one, account) for one in documents.values() if one is not None)
+    known = [one for one in documents.values() if one is not None]
+    return holds_for_any(known, lambda one: policy.allows_public(one, account))
 
 
 def _any_for_anybody(documents: dict[str, Any], account: str, service: str) -> bool:
     """Returns whether one of several policies, by name, lets a service act on behalf of any account."""
-    return any(
-        grants.allows_service_for_anybody(one, account, service)
-        for one in documents.values()
-        if one is not None
+    known = [one for one in documents.values() if one is not None]
+    return holds_for_any(
+        known, lambda one: grants.allows_service_for_anybody(one, account, service)
     )
 
 

@@ -210,6 +210,19 @@ class Allowed:
         alone.allows = list(some)
         return alone
 
+    def judged(self) -> "Allowed":
+        """Without the Allows whose conditions cannot be evaluated: what it allows at least."""
+        least = self.only(one for one in self.allows if self._can_be_asked(one))
+        least.denies = self.denies
+        return least
+
+    def _can_be_asked(self, one: PolicyGrant) -> bool:
+        try:
+            self.can_hold(one, Request("*"))
+        except ValueError:
+            return False
+        return True
+
     def broad(self, one: PolicyGrant) -> bool:
         """Whether an Allow is about all that no statement names, under no limit."""
         return self._lies(one, None) and self.can_hold(one, Request("*"))

@@ -104,14 +104,24 @@ def _judged(
     subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]
 ) -> Answer | None:
     layers = [Allowed(subject.documents, holder)]
-    said = asked(layers)
+    said = _least(layers, asked)
     if said and subject.boundary is not None:
         if subject.boundary_unread:
             raise PolicyNotRead(subject.boundary_unread)
-        said = asked([*layers, Allowed(subject.boundary, holder)])
+        said = _least([*layers, Allowed(subject.boundary, holder)], asked)
     if subject.unread and not _ruled_out(subject, holder, asked):
         raise PolicyNotRead(subject.unread[0])
     return said
+
+
+def _least(layers: Layers, asked: Callable[[Layers], Answer | None]) -> Answer | None:
+    """The answer; a yes also where some Allow cannot be evaluated, if the others are enough."""
+    try:
+        return asked(layers)
+    except ValueError:
+        if said := asked([layer.judged() for layer in layers]):
+            return said
+        raise
 
 
 def _ruled_out(subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]) -> bool:
