@@ -102,3 +102,16 @@ def test_one_call_about_many_counts_them_all(
     hit = Hit(at, signal["event"], signal["detection"], signal["value"], {}, False)
     spec = content.correlations[id].spec()
     assert [run.count for run in runs(spec, id, signal["group"], [hit], at + 1)] == [1]
+
+
+def test_secrets_named_in_words_are_counted(content: DetectionEngine) -> None:
+    """Programs give a secret's name, and CloudTrail no ARN: what is not known by a sweep counts by the request."""
+    (id,) = [one.id for one in content.correlations.values() if one.name == "many_secrets_read"]
+    read = reader(content, NoNames())
+    values = set()
+    for n in (*range(10), 3):
+        asked = {"secretId": f"prod/db{n}"}
+        record = event("GetSecretValue", "secretsmanager", requestParameters=asked, readOnly=True)
+        own = [one for one in heard(content, read.changes(record)) if one["correlation"] == id]
+        values |= {one["value"] for one in own}
+    assert len(values) == 10
