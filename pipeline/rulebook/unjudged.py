@@ -32,6 +32,20 @@ def holds_for_any(some: Iterable[One], judge: Callable[[One], bool]) -> bool:
     return False
 
 
+def held_by(
+    some: Iterable[One], judge: Callable[[One], bool]
+) -> tuple[list[One], ValueError | None]:
+    """Those for which a judgement holds, and why some other cannot be evaluated, if any cannot."""
+    held, odd = [], None
+    for one in some:
+        try:
+            if judge(one):
+                held.append(one)
+        except ValueError as error:
+            odd = odd or error
+    return held, odd
+
+
 def shown(value: Any) -> str:
     """Describes a value briefly."""
     if isinstance(value, bool):

@@ -113,6 +113,10 @@ def test_an_allow_that_cannot_be_judged_hides_no_other(judge: Any, back: bool) -
         judge({"Statement": [odd]}, OWN, asked)
     with pytest.raises(ValueError, match="condition"):
         judge({"Statement": [*some, odd | {"Effect": "Deny"}]}, OWN, asked)
+    if judge is not files:  # which looks for its own form of a Deny first
+        walls = [clear | {"Effect": "Deny", "Action": "*"}, odd | {"Effect": "Deny"}]
+        walls = walls[::-1] if back else walls
+        assert judge({"Statement": [clear, *walls]}, OWN, asked) is False
 
 
 @pytest.mark.parametrize("judge", [gives_others, allows_service, allows_service_for_anybody])

@@ -403,6 +403,16 @@ def test_an_allow_that_cannot_be_judged_hides_no_other(back: bool) -> None:
             judges.is_admin(stand(*some), USER)
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_deny_that_cannot_be_judged_hides_no_other(back: bool) -> None:
+    odd, whole = deny("*", **under("May", "aws:username", "x")), deny("*")
+    walls = [whole, odd] if back else [odd, whole]
+    assert not judges.escalates(of([allow("*"), *walls]), USER)
+    assert not judges.is_admin(of([allow("*"), *walls]), USER)
+    with pytest.raises(ValueError, match="not known"):
+        judges.escalates(of([allow("*"), odd]), USER)
+
+
 def test_a_boundary_takes_away() -> None:
     def bounded(*statements: Any) -> dict[str, Any]:
         return {

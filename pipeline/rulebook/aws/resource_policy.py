@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any
 
 from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions, owners
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, holds_for_any, shown
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, held_by, holds_for_any, shown
 
 Statement = dict[str, Any]
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
@@ -149,15 +149,18 @@ def denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
     if service:  # on a queue, every action is every action of queues
         actions = [f"{service}:*" if a and not a.strip("*") else a for a in actions]
     resources = ["*"] if "NotResource" in allow else [str(r) for r in many(allow.get("Resource"))]
-    walls = [deny for deny in denies if shuts(deny)]
-    if not walls:
+    walls, odd = held_by(denies, shuts)
+    if not walls and odd is None:
         return False
     if len(actions) * len(resources or ["*"]) * sum(map(_size, walls)) > MOST:
         raise CannotEvaluate("too many combinations to judge")
-    return all(  # a trust policy names no resource
+    gone = all(  # a trust policy names no resource
         any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
         for action, resource in product(actions or ["*"], resources or ["*"])
     )
+    if not gone and odd is not None:
+        raise odd
+    return gone
 
 
 def _service(allow: Statement) -> str:

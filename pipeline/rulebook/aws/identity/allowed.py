@@ -12,7 +12,7 @@ from driftline.pipeline.rulebook.aws.identity.keys import Holder, Request, kind_
 from driftline.pipeline.rulebook.aws.identity.universe import every, whole
 from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions
 from driftline.pipeline.rulebook.aws.resource_policy import Statement, covers, many, statements
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, held_by
 
 ANYWHERE = "any"
 """A resource of an action that one makes: whatever is allowed is enough."""
@@ -156,12 +156,14 @@ class Allowed:
         if not allows:
             return None
         asked = Request(action, service)
-        sure = [one for one in denies if self._holds(one, asked)]
+        sure, odd = held_by(denies, lambda one: self._holds(one, asked))
         for one in allows:
             if self.can_hold(one, asked) and any(
                 not any(deny.reaches(place) for deny in sure)
                 for place in self._targets(one, action, target)
             ):
+                if odd is not None:
+                    raise odd
                 return one
         return None
 
