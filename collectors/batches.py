@@ -9,7 +9,7 @@ from driftline.collectors.base import Emitted, PreviousSweep, covers, page_key
 from driftline.pipeline.common.errors import NotThere
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.model import Control, Gone, Snapshot, Sweep, SweepUids, Swept
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS, SWEEPS, partition
 from driftline.pipeline.settings.blocks import Settings
 
@@ -48,7 +48,7 @@ class Batches:
     def __call__(self, record: Emitted) -> None:
         if isinstance(record, Snapshot):
             self.snapshots += 1
-            self._put(partition(record.uid), wire.encode_snapshot(record))
+            self._put(partition(record.uid), codec.encode_snapshot(record))
         elif isinstance(record, SweepUids):
             self._pages.setdefault(record.scope.key, []).append(record)
         elif isinstance(record, Swept | Gone):
@@ -85,8 +85,8 @@ class Batches:
             for number in range(SNAPSHOTS.partitions):
                 self._produce(topic, value, partition=number)
             return
-        for element in wire.split(value):
-            peeked = wire.peek(wire.encode_batch([element]))[0]
+        for element in codec.split(value):
+            peeked = codec.peek(codec.encode_batch([element]))[0]
             self.snapshots += 1
             self._put(partition(peeked.uid if peeked else ""), element)
         self.idle()
@@ -103,7 +103,7 @@ class Batches:
         self._size.pop(number, None)
         self._since.pop(number, None)
         if elements:
-            self._produce(SNAPSHOTS.name, wire.encode_batch(elements), partition=number)
+            self._produce(SNAPSHOTS.name, codec.encode_batch(elements), partition=number)
 
     def _write_headers(self) -> None:
         """Writes the uids, then the headers, then the report to the stream, each only after everything before is

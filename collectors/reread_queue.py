@@ -12,7 +12,7 @@ from datetime import datetime
 from driftline.pipeline.common.backoff import delay
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Read
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 Slot = tuple[int, int]
 """Partition and offset."""
@@ -27,7 +27,7 @@ def wish_of(value: bytes, provider: str) -> Read | None:
 
     The provider is checked first, so that a request to a provider unknown to this version is not rejected."""
     try:
-        found = wire.decode(value)
+        found = codec.decode(value)
         asked = found.get("provider", "aws") if isinstance(found, dict) else provider
         if isinstance(asked, str) and asked != provider:
             return None

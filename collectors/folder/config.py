@@ -16,7 +16,7 @@ from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Part, Snapshot, Unread, rfc3339
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 DELETED = {"ResourceDeleted", "ResourceDeletedNotRecorded"}
 RECORDED = {"OK", "ResourceDiscovered"}
@@ -31,7 +31,7 @@ def document(value: Any) -> Any:
     """A policy that Config wrote as text, plain or percent-encoded. Raises Malformed."""
     if not isinstance(value, str):
         return value
-    return wire.decode(
+    return codec.decode(
         (unquote(value) if value.startswith("%7B") else value).encode(errors="surrogatepass")
     )
 
@@ -39,7 +39,7 @@ def document(value: Any) -> Any:
 def opened(value: Any) -> Any:
     """A value that Config wrote as an object or as its text, once or twice over. Raises Malformed."""
     while isinstance(value, str):
-        value = wire.decode(value.encode(errors="surrogatepass"))
+        value = codec.decode(value.encode(errors="surrogatepass"))
     return value
 
 
@@ -217,7 +217,7 @@ def parts_of(item: dict[str, Any]) -> dict[str, Any]:
         try:
             value = opened(jmespath.search(path, item))
             if value is not None:
-                out[part] = wire.fits(make(value))
+                out[part] = codec.fits(make(value))
             elif beside and all(jmespath.search(one, item) is not None for one in beside):
                 out[part] = None
         except Unmapped:
@@ -235,7 +235,7 @@ def _block(item: dict[str, Any], *, gone: bool) -> dict[str, Any]:
     return own | ({"configuration": {}} if gone else {})
 
 
-@wire.one_record("a configuration item")
+@codec.one_record("a configuration item")
 def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
     """One configuration item as a snapshot; None where Config does not record the resource.
 

@@ -20,7 +20,7 @@ from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot, micros
 from driftline.pipeline.offline.fold import Past
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.tape import ORDER
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS, short
 
@@ -55,10 +55,10 @@ class RecordsByTime:
         self.ticks = False
         """Whether time passes by records of control among them."""
 
-    @wire.one_record("a record")
+    @codec.one_record("a record")
     def add(self, topic: str, element: bytes) -> None:
         """One element. Raises Malformed where it has no time, or another form than its topic's."""
-        document = wire.decode(element)
+        document = codec.decode(element)
         at = _time(topic, document)
         self.ticks = self.ticks or (topic == CONTROL.name and "tick" in document)
         digest = hashlib.blake2b(topic.encode() + element, digest_size=16).digest()
@@ -141,7 +141,7 @@ class RecordsByTime:
     def __iter__(self) -> Iterator[Past]:
         for at, *_, topic, element in sorted(self.records.values()):
             yield Past(
-                at, topic, element if topic == CONTROL.name else wire.encode_batch([element])
+                at, topic, element if topic == CONTROL.name else codec.encode_batch([element])
             )
 
 
@@ -172,14 +172,14 @@ def past(
     out = RecordsByTime()
 
     def fed(topic: str, value: bytes) -> None:
-        for element in [value] if topic == CONTROL.name else wire.split(value):
+        for element in [value] if topic == CONTROL.name else codec.split(value):
             try:
                 out.add(topic, element)
             except Malformed as why:
                 out.problems.append(str(why))
 
     def emitted(snapshot: Snapshot) -> None:
-        out.add(SNAPSHOTS.name, wire.encode_snapshot(snapshot))
+        out.add(SNAPSHOTS.name, codec.encode_snapshot(snapshot))
 
     if tapes or snapshots:
         out.problems += read([*tapes, *snapshots], fed, emitted, None, redactor).problems

@@ -17,8 +17,7 @@ from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.common.files import open_regular, read_unpacked
 from driftline.pipeline.model import Snapshot
-from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records import tape
+from driftline.pipeline.records import codec, tape
 from driftline.pipeline.records.topics import CHANGES, SNAPSHOTS, short
 
 UNREADABLE = tape.UNREADABLE
@@ -79,7 +78,7 @@ def entries(
             continue
         elements = []
         try:
-            for number, element in enumerate(wire.split(entry.value)):
+            for number, element in enumerate(codec.split(entry.value)):
                 try:
                     elements.append(redacted(element, redactor))
                 except Malformed as why:
@@ -87,12 +86,12 @@ def entries(
         except Malformed as why:
             told(f"{path}:{entry.line}: {why}")
         if elements:
-            yield entry._replace(value=wire.encode_batch(elements))
+            yield entry._replace(value=codec.encode_batch(elements))
 
 
-@wire.one_record("a record of a tape")
+@codec.one_record("a record of a tape")
 def _redacted(data: bytes, redactor: Redactor) -> bytes:
-    element = wire.decode(data)
+    element = codec.decode(data)
     if not isinstance(element, dict):
         return data
     kind = kinds().get(str(element.get("type")))
@@ -106,9 +105,9 @@ def _redacted(data: bytes, redactor: Redactor) -> bytes:
     return orjson.dumps(element, option=orjson.OPT_SORT_KEYS)
 
 
-@wire.one_record("a record of a tape")
+@codec.one_record("a record of a tape")
 def _redacted_change(data: bytes, redactor: Redactor) -> bytes:
-    element = wire.decode(data)
+    element = codec.decode(data)
     if not isinstance(element, dict):
         return data
     for name in ("raw", "request"):
@@ -159,8 +158,8 @@ def _config(
 ) -> None:
     for number, raw in enumerate(_items(_unpacked(path))):
         try:  # one item's trouble must not stop the others
-            with wire.one_record("a configuration item"):
-                item = wire.decode(bytes(raw))
+            with codec.one_record("a configuration item"):
+                item = codec.decode(bytes(raw))
                 type_ = _type(item)
                 wanted = known is None or type_ in known
                 if type_ not in MAPPINGS or not (wanted or type_ == BLOCK):
@@ -195,7 +194,7 @@ def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
     try:
         found = _items(data)
     except Malformed:
-        one = wire.decode(data)
+        one = codec.decode(data)
         item = one.get("configurationItem", one) if isinstance(one, dict) else None
         if not isinstance(item, dict) or "resourceType" not in item:
             raise
@@ -203,7 +202,7 @@ def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
         return
     for number, raw in enumerate(found):
         try:
-            item = wire.decode(bytes(raw))
+            item = codec.decode(bytes(raw))
         except Malformed as why:
             yield Malformed(f"configurationItems[{number}]: {why}")
             continue

@@ -9,10 +9,10 @@ from driftline.pipeline.assess.pending_events import Unresolved
 from driftline.pipeline.assess.states import States
 from driftline.pipeline.model import Chain, Change, micros
 from driftline.pipeline.people.session_chains import PARTITIONS_ASK, PREFIX, Sessions
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.rulebook import Rulebook
-from driftline.pipeline.state import clock_skew as arrival
+from driftline.pipeline.state import clock_skew
 from driftline.pipeline.state.resource import State
 from driftline.pipeline.state.rows import Position
 from driftline.pipeline.state.shard import Shard
@@ -46,9 +46,9 @@ class AuditRecords:
         self._shard.each(value, lambda element, place: self._element(element, offset, place))
 
     def _element(self, element: bytes, offset: int, place: int) -> None:
-        record = wire.change(element)
+        record = codec.change(element)
         if isinstance(record, Change):
-            arrival.check(record, self._shard.latest)
+            clock_skew.check(record, self._shard.latest)
         if record.uid.startswith(PREFIX):
             self.sessions.take(record, offset, place)
         elif isinstance(record, Change):

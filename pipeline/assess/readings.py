@@ -7,12 +7,11 @@ from driftline.pipeline.assess.states import States
 from driftline.pipeline.assess.unchanged import read_again
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot, micros, to_micros
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.rulebook import Rulebook
-from driftline.pipeline.state import clock_skew as arrival
+from driftline.pipeline.state import clock_skew, rows
 from driftline.pipeline.state import resource as resource_state
-from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import Position
 from driftline.pipeline.state.shard import Shard
 
@@ -32,7 +31,7 @@ class Readings:
         """One record: elements that are malformed are dead-lettered; raises only NewerState and MemoryError. `offset`: plus
         one."""
         try:
-            peeks = wire.peek(value)
+            peeks = codec.peek(value)
         except Malformed as why:
             return self._shard.bury(-1, str(why), value)
         elements: list[bytes] = []
@@ -40,13 +39,13 @@ class Readings:
             try:
                 if peek is not None and self._unchanged(peek, offset, place):
                     continue
-                elements = elements or wire.split(value)
-                self._snapshot(wire.snapshot(elements[place]), peek, offset, place)
+                elements = elements or codec.split(value)
+                self._snapshot(codec.snapshot(elements[place]), peek, offset, place)
             except Exception as why:
-                self._shard.failed(place, why, (elements or wire.split(value))[place])
+                self._shard.failed(place, why, (elements or codec.split(value))[place])
         return None
 
-    def _unchanged(self, peek: wire.Peek, offset: int, place: int) -> bool:
+    def _unchanged(self, peek: codec.Peek, offset: int, place: int) -> bool:
         """The short cut: writes only the head where the reading says what the last one said."""
         key = rows.head_key(peek.uid)
         row, at = self._shard.row(key), to_micros(peek.captured_at)
@@ -68,17 +67,17 @@ class Readings:
         return True
 
     def _snapshot(
-        self, snapshot: Snapshot, peek: wire.Peek | None, offset: int, place: int
+        self, snapshot: Snapshot, peek: codec.Peek | None, offset: int, place: int
     ) -> None:
         shard = self._shard
         state = self._states.load(snapshot.uid)
         if state and (state.position.offset, state.position.place) >= (offset, place):
             shard.counts[Outcome.DUPLICATES] += 1
             return
-        arrival.check(snapshot, shard.latest)
+        clock_skew.check(snapshot, shard.latest)
         digest = peek.digest(self._rulebook.type_hash(snapshot.type)) if peek else b""
         events = shard.time.events(snapshot.provider)
-        known = arrival.without_future_times(state, shard.latest) if state else None
+        known = clock_skew.without_future_times(state, shard.latest) if state else None
         step = assess.apply(known, snapshot, digest, self._rulebook, self._options, events)
         old = state.position if state else Position()
         position = Position(offset, place, old.control, old.change, old.change_place)

@@ -21,13 +21,12 @@ from driftline.pipeline.assess.states import States
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Baseline
 from driftline.pipeline.people.session_chains import PREFIX
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Work
 from driftline.pipeline.records.topics import CONTROL, MARK_KEYS, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook
-from driftline.pipeline.state import clock_skew as arrival
-from driftline.pipeline.state import rows
+from driftline.pipeline.state import clock_skew, rows
 from driftline.pipeline.state.shard import LOOKS, Shard
 
 if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
@@ -104,8 +103,8 @@ class Partition:
         at again; what was swept, or is gone, ends states."""
         shard = self.shard
         try:
-            record = wire.control(value)
-            arrival.check(record, shard.latest)
+            record = codec.control(value)
+            clock_skew.check(record, shard.latest)
             if record.exception is not None:
                 self._exceptions.add(record.exception, offset, len(value))
                 shard.counts[Outcome.EXCEPTION] += 1
@@ -115,7 +114,7 @@ class Partition:
         if record.baseline is not None:
             self._baseline(record.baseline)
         if record.swept is not None:
-            began, ready = arrival.sweep_times(record.swept, broker_time)
+            began, ready = clock_skew.sweep_times(record.swept, broker_time)
             self._retiring.swept(record.swept, offset, began, ready)
         if record.gone is not None:
             self._retiring.gone(record.gone, offset, broker_time or 0)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from driftline.pipeline.assess import outputs as saying
+from driftline.pipeline.assess import outputs
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.drift.expected import expected
 from driftline.pipeline.assess.options import AssessOptions
@@ -74,14 +74,14 @@ class States:
         signals = []
         if self._watch:
             old_body = before.body if before else None
-            signals = list(saying.signals(old_body, step, self._watch, self._rulebook, planned=bool(planned_changes)))  # fmt: skip
+            signals = list(outputs.signals(old_body, step, self._watch, self._rulebook, planned=bool(planned_changes)))  # fmt: skip
         new.head.scope = belongs(new.body)
         head = rows.encode(new.head, new.due, position)
         moved = before is None or new.body is not before.body
         body = rows.encode(new.body, new.due, position) if moved else b""
         if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
             raise Malformed(f"a state of {len(body)} bytes: more than {MOST_ROW}")
-        said = saying.records(uid, step)
+        said = outputs.records(uid, step)
         self._shard.put(rows.head_key(uid), head)
         if moved:
             self._shard.put(rows.body_key(uid), body)
@@ -91,7 +91,7 @@ class States:
             self.tell(session_query(uid, session, new.head.seen_at))
         if before is None or new.due != before.due:
             self._shard.due.add(new.due, uid)
-        saying.count(step, self._shard.counts)
+        outputs.count(step, self._shard.counts)
 
     def place(self, uid: str, state: State, due: int) -> None:
         """Adds where its resource belongs to a head of a version that did not keep it."""
@@ -102,7 +102,7 @@ class States:
         """Deletes a state, and the last statements about its findings."""
         self._shard.put(rows.head_key(uid), None)
         self._shard.put(rows.body_key(uid), None)
-        self._shard.outputs += saying.tombstones(uid, state.body.lives)
+        self._shard.outputs += outputs.tombstones(uid, state.body.lives)
         self._shard.counts[Occurrence.FORGOTTEN_STATE] += 1
 
     def signal(self, signals: Iterable[tuple[bytes, dict[str, Any]]]) -> None:

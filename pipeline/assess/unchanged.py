@@ -3,11 +3,11 @@
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.merge import newer
 from driftline.pipeline.model import to_micros
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.state.resource import Head
 
 
-def read_again(head: Head, peek: wire.Peek, rules: bytes, due: int, latest: int) -> Head | None:
+def read_again(head: Head, peek: codec.Peek, rules: bytes, due: int, latest: int) -> Head | None:
     """The head after a reading that differs in nothing; None where that is not sure. `rules`: hash of the type's; `due`:
     when time next matters; `latest`: up to when a reading may be dated. Microseconds."""
     if peek.digest(rules) != head.digest:
@@ -21,7 +21,7 @@ def read_again(head: Head, peek: wire.Peek, rules: bytes, due: int, latest: int)
     return head
 
 
-def _times(head: Head, peek: wire.Peek, at: int, latest: int) -> bool:
+def _times(head: Head, peek: codec.Peek, at: int, latest: int) -> bool:
     """Puts the times of a reading's parts into the head; False where one of them is older than what is known, or later
     than it may be."""
     times, provided = head.parts, head.provided

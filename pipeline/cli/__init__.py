@@ -53,9 +53,9 @@ def main(config: Path | None) -> None:
 
 def _unexpected(error: Exception) -> int:
     """Tells of an exception that no command has caught; its exit code."""
-    from driftline.pipeline.common import environment_errors as mistakes
+    from driftline.pipeline.common import environment_errors
 
-    if (told := mistakes.describe(error)) is not None:
+    if (told := environment_errors.describe(error)) is not None:
         click.echo(f"error: {told}", err=True)
         return EXIT_USAGE
     click.echo(

@@ -30,7 +30,7 @@ def command() -> None:
 @formats()
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     """List alerts, newest first. Exit 3: there is none."""
-    from driftline.pipeline.report import totals as report
+    from driftline.pipeline.report import totals
     from driftline.pipeline.report.alerts import alerts_table
     from driftline.pipeline.report.table import console
     from driftline.pipeline.tasks.lookup import counted
@@ -38,7 +38,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     settings = load_settings()
     found, total = _found(settings, store, _wanted(given), limit)
     if form == "json":
-        click.echo(report.ascii_json({"total": total, "alerts": found}))
+        click.echo(totals.ascii_json({"total": total, "alerts": found}))
     else:
         out = console(sys.stdout)
         if found:

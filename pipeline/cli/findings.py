@@ -32,7 +32,7 @@ def command() -> None:
 @formats("csv")
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     """List findings, worst first. Exit 3: there is none."""
-    from driftline.pipeline.report import totals as report
+    from driftline.pipeline.report import totals
     from driftline.pipeline.report.findings import print_failing
     from driftline.pipeline.report.table import console
     from driftline.pipeline.tasks.lookup import counted
@@ -40,9 +40,9 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
     settings = load_settings()
     found, total = _found(settings, store, _wanted(settings, given), limit)
     if form == "json":
-        click.echo(report.ascii_json({"total": total, "findings": found}))
+        click.echo(totals.ascii_json({"total": total, "findings": found}))
     elif form == "csv":
-        click.echo(report.as_csv(found), nl=False)
+        click.echo(totals.as_csv(found), nl=False)
     else:
         out = console(sys.stdout)
         print_failing(out, found, ids=True)

@@ -15,7 +15,7 @@ from driftline.pipeline.model import SEVERITIES
 from driftline.pipeline.offline.content import accepted, redactor, rulebook_and_options, watch
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.report import alerts as report_alerts
-from driftline.pipeline.report import totals as report
+from driftline.pipeline.report import totals
 from driftline.pipeline.report.findings import print_report
 from driftline.pipeline.report.table import console
 from driftline.pipeline.settings.blocks import load_settings
@@ -78,35 +78,35 @@ def command(
 
 
 def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on: str) -> int:
-    problems = [report.plain(problem) for problem in problems]
+    problems = [totals.plain(problem) for problem in problems]
     findings = list(fold.documents())
-    dead = report.letters(fold.dead)
+    dead = totals.letters(fold.dead)
     drifts, alerts = fold.told_drifts(), fold.told_alerts()
     waiting = sorted(one["id"] for one in drifts if one["attribution"] == "pending")
     if form == "json":
         more = {"dead": dead, "problems": problems, "drift": drifts, "alerts": alerts,
                 "open_at_end": {"alerts": still, "drift": waiting}}  # fmt: skip
-        click.echo(report.as_json(findings, [], more), nl=False)
+        click.echo(totals.as_json(findings, [], more), nl=False)
     elif form == "csv":
-        click.echo(report.as_csv(findings), nl=False)
+        click.echo(totals.as_csv(findings), nl=False)
     else:
         _tables(findings, alerts, still)
     for problem in problems:
         click.echo(f"not read: {problem}", err=True)
     for letter in dead:
-        click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
+        click.echo(f"not processed: {totals.plain(letter['reason'])}", err=True)
     if waiting:
         click.echo(
             f"{number_of(len(waiting), 'drift')} still waited for a cause when the records ended",
             err=True,
         )
     sys.stdout.flush()
-    return report.exit_code(report.standing(findings), [], fail_on, unread=bool(dead or problems))
+    return totals.exit_code(totals.standing(findings), [], fail_on, unread=bool(dead or problems))
 
 
 def _tables(findings: list[dict[str, Any]], alerts: list[dict[str, Any]], still: list[str]) -> None:
     out = console(sys.stdout)
     if findings:  # events alone are no readings: there is nothing to sum up
-        print_report(out, report.standing(findings), [])
+        print_report(out, totals.standing(findings), [])
         out.print()
     report_alerts.print_alerts(out, alerts, still)

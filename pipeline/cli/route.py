@@ -49,13 +49,13 @@ def explain(id: str, form: str) -> int:
 
 def _found(kafka: Kafka, id: str) -> tuple[str, dict[str, Any] | None]:
     """The finding, else the alert, of that id, with its topic; None is told."""
-    from driftline.pipeline.kafka import stored_documents as stored
+    from driftline.pipeline.kafka import stored_documents
     from driftline.pipeline.tasks.lookup import one
 
-    found = stored.findings(kafka, lambda finding: finding["id"].startswith(id))
+    found = stored_documents.findings(kafka, lambda finding: finding["id"].startswith(id))
     if found:
         return FINDINGS.own, one("finding", id, found)
-    alerts = stored.alerts(kafka, lambda alert: alert["id"].startswith(id))
+    alerts = stored_documents.alerts(kafka, lambda alert: alert["id"].startswith(id))
     return ALERTS.own, one("finding or alert", id, alerts)
 
 

@@ -18,7 +18,7 @@ from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.model import SEVERITIES, Snapshot, Sweep
 from driftline.pipeline.offline.content import accepted, redactor, rulebook_and_options
-from driftline.pipeline.report import totals as report
+from driftline.pipeline.report import totals
 from driftline.pipeline.report.findings import print_report
 from driftline.pipeline.report.table import console, some
 from driftline.pipeline.rulebook.narrowing import named, narrow, severities, shows
@@ -89,24 +89,24 @@ class Scan:
         given = self._given
         self.fold.open_pending()
         every = list(self.fold.documents())
-        findings = [one for one in report.standing(every) if shows(self._severities, one)]
+        findings = [one for one in totals.standing(every) if shows(self._severities, one)]
         if not every and not self.sweeps:
             click.echo(f"nothing was evaluated: {nothing}", err=True)
             unread = True
         self.sweeps.sort(key=lambda sweep: sweep.scope.key)
-        dead = report.letters(self.fold.dead)
+        dead = totals.letters(self.fold.dead)
         extra = (more or {}) | ({"dead": dead} if dead else {})
         if given["form"] == "json":
-            self._write(report.as_json(findings, self.sweeps, extra))
+            self._write(totals.as_json(findings, self.sweeps, extra))
         elif given["form"] == "csv":
-            self._write(report.as_csv(findings))
+            self._write(totals.as_csv(findings))
         else:
             out = io.StringIO() if self._file else sys.stdout
             print_report(console(out), findings, self.sweeps)
             self._write(out.getvalue() if isinstance(out, io.StringIO) else "")
         for letter in dead:
-            click.echo(f"not processed: {report.plain(letter['reason'])}", err=True)
-        return report.exit_code(
+            click.echo(f"not processed: {totals.plain(letter['reason'])}", err=True)
+        return totals.exit_code(
             findings, self.sweeps, given["fail_on"], unread=unread or bool(dead)
         )
 
@@ -184,7 +184,7 @@ def aws(
     console = Console(stderr=True)
     with console.status("reading …") as status:
         sweep(
-            options, {}, scan.emit, lambda text: status.update(Text(f"read {report.plain(text)}"))
+            options, {}, scan.emit, lambda text: status.update(Text(f"read {totals.plain(text)}"))
         )
     return scan.end(
         nothing="no account is to be read (the organization lists no active one; look at --accounts and aws.accounts)"
@@ -210,14 +210,14 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     told = read(
         paths_to_read, scan.fold.feed, scan.fold.snapshot, set(scan.types), redactor(settings)
     )
-    problems = [report.plain(problem) for problem in told.problems]
+    problems = [totals.plain(problem) for problem in told.problems]
     for problem in problems:
         click.echo(f"not read: {problem}", err=True)
     left_out = {type_: n for type_, n in told.not_judged.items() if type_ in MAPPINGS and type_ in scan.left_out}  # fmt: skip
     not_judged = {type_: n for type_, n in told.not_judged.items() if type_ not in left_out}
     for type_, count in sorted(not_judged.items()):
         why = " (only scan aws reads this type)" if type_ in {*scan.types, *scan.left_out} else ""
-        click.echo(f"not judged: {report.plain(type_)}: {count}{why}", err=True)
+        click.echo(f"not judged: {totals.plain(type_)}: {count}{why}", err=True)
     if left_out:
         count, types = sum(left_out.values()), some(sorted(left_out), TYPES_SHOWN)
         click.echo(f"left out, as the options say: {number_of(count, 'resource')} ({types})", err=True)  # fmt: skip

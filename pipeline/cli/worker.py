@@ -24,10 +24,9 @@ def command(supervise: bool) -> int:
 def start(command: str, stage: str, *, supervise: bool) -> int:
     """Runs a stage of the stream (of driftline.pipeline.worker.stages), or a command that does, again and again."""
     settings = load_settings()
-    from driftline.pipeline.worker import run
-    from driftline.pipeline.worker import stages as job
+    from driftline.pipeline.worker import run, stages
 
     if supervise:
         return run.supervise([sys.executable, "-m", "driftline.pipeline", command])
-    run.run(settings, job.STAGES[stage], command)
+    run.run(settings, stages.STAGES[stage], command)
     return 0

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.detections.windows import Hit
 from driftline.pipeline.model import Mark, Signal, micros, to_micros
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 LAST = 32_503_680_000_000_000
 """The year 3000. Later times are left to the model, which reports what is wrong with them."""
@@ -52,17 +52,17 @@ def read(value: bytes) -> IncomingHit | Mark:
     except (msgspec.DecodeError, ValueError, RecursionError, OverflowError):
         return _by_model(value)
     at = to_micros(plain.at)
-    if at is None or not 0 <= at < LAST or len(value) > wire.MAX_BYTES:
+    if at is None or not 0 <= at < LAST or len(value) > codec.MAX_BYTES:
         return _by_model(value)
     if plain.mark is not msgspec.UNSET:  # a mark with unexpected fields
         return _by_model(value)
-    wire.check_depth(value)
+    codec.check_depth(value)
     hit = Hit(at, plain.event, plain.detection, plain.value, plain.fields, plain.state)
     return IncomingHit(plain.correlation, plain.group, hit, plain.gone)
 
 
 def _by_model(value: bytes) -> IncomingHit | Mark:
-    document = wire.decode(value)
+    document = codec.decode(value)
     if isinstance(document, dict) and "mark" in document:
         return _valid(Mark, document)
     one = _valid(Signal, document)
@@ -77,4 +77,4 @@ def _valid(kind: type[R], document: Any) -> R:
     try:
         return kind.model_validate(document)
     except ValidationError as why:
-        raise Malformed(f"invalid signal: {wire.problems(why, 1)}") from None
+        raise Malformed(f"invalid signal: {codec.problems(why, 1)}") from None

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.correlate import group_rows as keep
+from driftline.pipeline.correlate import group_rows
 from driftline.pipeline.correlate.alert_outputs import AlertOutputs
 from driftline.pipeline.correlate.codec import IncomingHit, read
 from driftline.pipeline.correlate.group import CompiledCorrelation
@@ -218,7 +218,7 @@ class Correlating:
         one = self._by_id.get(name.partition("\n")[0])
         if one is None:
             if row is not None:
-                keep.forget(self.shard.row, self.shard.put, name, row)
+                group_rows.forget(self.shard.row, self.shard.put, name, row)
             return False
         self._judge_in_time(name, one, until)
         return True

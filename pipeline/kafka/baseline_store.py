@@ -8,11 +8,11 @@ from confluent_kafka import Producer
 
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.kafka import decision_store as decisions
+from driftline.pipeline.kafka import decision_store
 from driftline.pipeline.kafka.client import Delivery, explained, produce, read_all
 from driftline.pipeline.model import Baseline, Control
 from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import BASELINES, CONTROL, FINDINGS, SNAPSHOTS, partition
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
@@ -26,12 +26,12 @@ def key(record: Baseline) -> str:
 
 def stored(kafka: Kafka) -> dict[str, Baseline]:
     """Every baseline by kind and uid, including revoked ones."""
-    return {key(record): record for record in decisions.stored(kafka, BASELINES, Baseline)}
+    return {key(record): record for record in decision_store.stored(kafka, BASELINES, Baseline)}
 
 
 def say(kafka: Kafka, records: Iterable[Baseline]) -> None:
     """Stores baselines, then announces them to the stream. Raises UserError if Kafka does not accept them."""
-    decisions.say(kafka, BASELINES, records, key, _tell)
+    decision_store.say(kafka, BASELINES, records, key, _tell)
 
 
 def _tell(out: Producer, delivery: Delivery, records: Iterable[Baseline]) -> None:
@@ -47,19 +47,19 @@ def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
     with explained(kafka):
         for message in read_all(kafka, SNAPSHOTS.name):
             for element in _of(message.value() or b"", wanted):
-                fold.feed(SNAPSHOTS.name, wire.encode_batch([element]))
+                fold.feed(SNAPSHOTS.name, codec.encode_batch([element]))
     return {body.resource["uid"]: body for body in fold.bodies() if body.deleted_at is None}
 
 
 def _of(value: bytes, wanted: Callable[[str], bool]) -> Iterator[bytes]:
     """The elements of a micro-batch that belong to a matching resource."""
     try:
-        peeks = wire.peek(value)
+        peeks = codec.peek(value)
     except Malformed:
         return
     asked = [number for number, peek in enumerate(peeks) if peek is not None and wanted(peek.uid)]
     if asked:  # most batches have none, and are not worth the splitting
-        elements = wire.split(value)
+        elements = codec.split(value)
         yield from (elements[number] for number in asked)
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import orjson
 from confluent_kafka import Producer
 
-from driftline.pipeline.kafka import decision_store as decisions
+from driftline.pipeline.kafka import decision_store
 from driftline.pipeline.kafka.client import Delivery, explained, produce, read_all
 from driftline.pipeline.model import Control, RiskException
 from driftline.pipeline.records.topics import CONTROL, EXCEPTIONS, FINDINGS
@@ -23,12 +23,12 @@ class Use(NamedTuple):
 
 def stored(kafka: Kafka) -> dict[str, RiskException]:
     """Every exception by id, including ended ones."""
-    return {record.id: record for record in decisions.stored(kafka, EXCEPTIONS, RiskException)}
+    return {record.id: record for record in decision_store.stored(kafka, EXCEPTIONS, RiskException)}
 
 
 def say(kafka: Kafka, records: Iterable[RiskException]) -> None:
     """Stores exceptions, then announces them to the stream. Raises UserError if Kafka does not accept them."""
-    decisions.say(kafka, EXCEPTIONS, records, lambda record: record.id, tell)
+    decision_store.say(kafka, EXCEPTIONS, records, lambda record: record.id, tell)
 
 
 def tell(out: Producer, delivery: Delivery, records: Iterable[RiskException]) -> None:

@@ -13,8 +13,7 @@ from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.kafka.client import explained, read_all, starts
 from driftline.pipeline.kafka.topics_admin import there
 from driftline.pipeline.model import rfc3339
-from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records import tape
+from driftline.pipeline.records import codec, tape
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.settings.blocks import Kafka
 
@@ -85,14 +84,14 @@ def _once(base: sqlite3.Connection) -> None:
 def _value(topic: str, value: bytes) -> bytes | None:
     """A record as a tape has it; None where it is only what states tell each other: a replay says that anew."""
     if topic == CONTROL.name:
-        wire.decode(value)
+        codec.decode(value)
         return value
-    elements = [one for one in wire.split(value) if topic != CHANGES.name or _is_change(one)]
-    return wire.encode_batch(elements) if elements else None
+    elements = [one for one in codec.split(value) if topic != CHANGES.name or _is_change(one)]
+    return codec.encode_batch(elements) if elements else None
 
 
 def _is_change(element: bytes) -> bool:
-    document = wire.decode(element)
+    document = codec.decode(element)
     return isinstance(document, dict) and "action" in document
 
 

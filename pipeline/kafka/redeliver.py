@@ -23,7 +23,7 @@ from driftline.pipeline.kafka.client import (
     to_end,
 )
 from driftline.pipeline.kafka.dead_letters import Box, Letter, Origin, Outcome, acknowledgements
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import (
     CHANGES,
     CONTROL,
@@ -178,7 +178,7 @@ def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes]
         return Done(letter, "expired", message)
     whole = message.value() or b""
     try:
-        element = whole if origin.place < 0 else wire.split(whole)[origin.place]
+        element = whole if origin.place < 0 else codec.split(whole)[origin.place]
     except (Malformed, IndexError):
         return Done(letter, "refused", f"its origin has no element {origin.place}")
     if hashlib.sha256(element).hexdigest() != letter.sha256:
@@ -192,7 +192,7 @@ def _again(letter: Letter, origins: Origins, out: Sender) -> Done:
         return found
     message, element = found
     place = letter.origin.place if letter.origin else -1
-    value = element if place < 0 else wire.encode_batch([element])
+    value = element if place < 0 else codec.encode_batch([element])
     out.send(message.topic(), value, key=message.key(), partition=message.partition())
     return Done(letter, "retried")
 

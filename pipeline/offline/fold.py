@@ -9,7 +9,7 @@ from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Snapshot, restated, to_micros
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Count
 from driftline.pipeline.records.outputs import Dead, Output, marks
 from driftline.pipeline.records.topics import (
@@ -115,7 +115,7 @@ class Fold:
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """One snapshot, by way of its bytes."""
-        self.feed(SNAPSHOTS.name, wire.encode_batch([wire.encode_snapshot(snapshot)]))
+        self.feed(SNAPSHOTS.name, codec.encode_batch([codec.encode_snapshot(snapshot)]))
         if not self._keep:
             self.open_pending()
             self._rows.clear()

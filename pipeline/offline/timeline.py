@@ -12,7 +12,7 @@ from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.model import from_micros, micros
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People, who_as
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import (
     ALERTS,
     CHANGES,
@@ -69,8 +69,8 @@ class Timeline:
             if not any(needle in folded for needle in self._needles):
                 return  # most are of others, and are not worth the reading
         try:
-            for element in wire.split(value):
-                document = wire.decode(element)
+            for element in codec.split(value):
+                document = codec.decode(element)
                 if isinstance(document, dict):
                     self._takers[topic](document)
         except (Malformed, KeyError, TypeError):

@@ -12,11 +12,11 @@ import orjson
 
 from driftline.pipeline.common import files
 from driftline.pipeline.common.errors import Malformed, UserError
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 
 HEADER = {"driftline": "tape", "version": 1}
-LONGEST = wire.MAX_BYTES + 1000
+LONGEST = codec.MAX_BYTES + 1000
 """Maximum length of a line: the largest record and its envelope."""
 UNREADABLE = (OSError, EOFError, zlib.error)
 TOPICS = {topic.own: topic for topic in (SNAPSHOTS, CHANGES, CONTROL)}
@@ -95,7 +95,7 @@ def _open(path: Path) -> Iterator[BinaryIO]:
 
 def _header(path: Path, line: bytes) -> None:
     try:
-        header = wire.decode(line)
+        header = codec.decode(line)
     except Malformed:
         header = None
     if not isinstance(header, dict) or header.get("driftline") != "tape":
@@ -114,7 +114,7 @@ def _header(path: Path, line: bytes) -> None:
 
 
 def _entry(number: int, line: bytes) -> TapeRecord:
-    record = wire.decode(line, LONGEST)
+    record = codec.decode(line, LONGEST)
     if (
         not isinstance(record, dict)
         or str(record.get("topic")) not in TOPICS

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.model import SEVERITIES, Sweep
-from driftline.pipeline.report import totals as report
+from driftline.pipeline.report import totals
 from driftline.pipeline.report.query import LEAST
 from driftline.pipeline.report.table import bare_table, severity_text, some
 from driftline.pipeline.report.totals import account, failing, plain, sentence
@@ -112,7 +112,7 @@ def _print_unknown(console: Console, findings: Iterable[dict[str, Any]]) -> None
 def _print_sums(
     console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
 ) -> None:
-    sums = report.summary(findings, sweeps)
+    sums = totals.summary(findings, sweeps)
     counts = ", ".join(f"{n} {name}" for name, n in sums["evaluations"].items()) or "none"
     worst = ", ".join(f"{n} {name}" for name, n in sums["open_by_severity"].items() if n) or "none"
     of = f"{number_of(sums['resources'], 'resource')} in {number_of(len(sums['accounts']), 'account')}"

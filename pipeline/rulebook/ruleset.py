@@ -9,7 +9,7 @@ import msgspec
 
 from driftline.pipeline.common import durations
 from driftline.pipeline.compare.paths import value_at
-from driftline.pipeline.rulebook.cel import unexpected_values as oddities
+from driftline.pipeline.rulebook.cel import unexpected_values
 from driftline.pipeline.rulebook.cel.expression import ELEMENT, TAGS, environment
 from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 from driftline.pipeline.rulebook.cel.unread import program
@@ -232,7 +232,7 @@ def _ask(
     if current.missed:  # once that is read the result may differ, or the error remain
         return _hangs_on(rule, current.missed[0], unread)
     paths = rule.must.paths | (rule.when.paths if rule.when else NO_PATHS)
-    words = oddities.describe_unexpected(
+    words = unexpected_values.describe_unexpected(
         resource["type"], paths, resource["config"], error, current
     )
     return Verdict(rule, "unknown", "error", words[:LONGEST], error=error)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Output, Work, marks
 from driftline.pipeline.state import clock_skew, rows
@@ -116,7 +116,7 @@ class Shard:
         """Calls `apply(element, place)` for each element of a record. One that fails is dead-lettered, and the others go on;
         raises only NewerState and MemoryError."""
         try:
-            elements = wire.split(value)
+            elements = codec.split(value)
         except Malformed as error:
             return self.bury(-1, str(error), value)
         for place, element in enumerate(elements):

@@ -8,7 +8,7 @@ from typing import Any
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.kafka.dead_letters import Origin, Share, letter, letter_id
 from driftline.pipeline.ops import metrics
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.outputs import Dead
 
 log = logging.getLogger("driftline.worker")
@@ -61,7 +61,7 @@ class DeadLetterWriter:
 def about(value: bytes) -> dict[str, str]:
     """What a malformed element is about, as far as it can be read: uid, and scope (provider/account/region/type)."""
     try:
-        found = wire.decode(value)
+        found = codec.decode(value)
     except Malformed:
         return {}
     if not isinstance(found, dict):

@@ -14,7 +14,7 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Control, RiskException, Tick
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.worker.agent import PIECE, STATES
@@ -119,7 +119,7 @@ def _due(store: Any) -> _Bench:
     for number in range(WHOLE):
         bench.partition.apply(
             SNAPSHOTS.name,
-            wire.encode_batch([snapshot(KEY.format(number), at - timedelta(hours=12))]),
+            codec.encode_batch([snapshot(KEY.format(number), at - timedelta(hours=12))]),
             10_000 + number,
         )
     bench.keep()

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from driftline.pipeline.model import Part, Snapshot
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import partition
 
 TYPE = "AWS::S3::Bucket"
@@ -57,7 +57,7 @@ def snapshot(number: int, at: datetime, round_: int = 0) -> bytes:
     """The JSON of one reading."""
     parts = config(number, round_)
     name = uid(number).rpartition(":")[2]
-    return wire.encode_snapshot(Snapshot(
+    return codec.encode_snapshot(Snapshot(
         uid=uid(number), type=TYPE, provider="aws", organization="o-example1234", account="111111111111",
         region="eu-west-1", name=name, captured_at=at, config=parts, sweep="00000000-0000-0000-0000-000000000000",
         tags={"env": "prod", "team": f"team-{number % 40}", "cost-center": "4711"}, incarnation="2025-03-01T09:30:00.000000Z",
@@ -81,9 +81,9 @@ def sweep(
         if sizes[home] > BATCH_BYTES:
             batch = waiting.pop(home)
             sizes.pop(home)
-            yield home, wire.encode_batch(batch), len(batch)
+            yield home, codec.encode_batch(batch), len(batch)
     for home, batch in waiting.items():
-        yield home, wire.encode_batch(batch), len(batch)
+        yield home, codec.encode_batch(batch), len(batch)
 
 
 def size() -> int:

@@ -22,8 +22,7 @@ from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.model import Actor, Change, finding_id
-from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records import topics
+from driftline.pipeline.records import codec, topics
 from driftline.pipeline.rulebook import load
 from driftline.sinks.elasticsearch.render import ALIAS
 from tests.bench.latency import Line
@@ -58,7 +57,7 @@ def through(changes: Sequence[Change], watch: DetectionEngine | None = None) -> 
     store: dict[bytes, bytes | None] = {}
     partition = Partition(0, store.get, load(), watch=watch)
     every = [change.encode() for change in changes]
-    values = [wire.encode_batch(every[n : n + 100]) for n in range(0, len(every), 100)]
+    values = [codec.encode_batch(every[n : n + 100]) for n in range(0, len(every), 100)]
     began = time.thread_time()
     for offset, value in enumerate(values):
         partition.apply(topics.CHANGES.name, value, offset)

@@ -7,7 +7,7 @@ from random import Random
 from typing import NamedTuple
 
 from driftline.pipeline.model import Control, Scope, Swept
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from tests.core.world import TYPE, World, change, gone, heard, key, minute, tick, value
 
@@ -57,13 +57,13 @@ class Years:
             if self.random.random() > 0.1:
                 feed(
                     CHANGES.name,
-                    wire.encode_batch(
+                    codec.encode_batch(
                         [change(at, uid=uid, kind="delete", action="DeleteKey").encode()]
                     ),
                 )
                 feed(SNAPSHOTS.name, value(gone(at + 10, uid)))
         only_heard = f"arn:aws:kms:eu-west-1:111111111111:key/heard-{self.day}"
-        feed(CHANGES.name, wire.encode_batch([change(at, uid=only_heard).encode()]))
+        feed(CHANGES.name, codec.encode_batch([change(at, uid=only_heard).encode()]))
         read = [key(at + 10, self.random.random() < 0.7, uid=uid) for uid in self.alive]
         feed(SNAPSHOTS.name, value(*read))
         scope = Scope(provider="aws", account="111111111111", region="eu-west-1", type=TYPE)

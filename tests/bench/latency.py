@@ -21,7 +21,7 @@ from driftline.pipeline.local import elasticsearch, kafka
 from driftline.pipeline.local.packages import cache
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.model import finding_id
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import SNAPSHOTS, partition
 from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.elasticsearch.render import ALIAS
@@ -57,7 +57,9 @@ class Line:
     def say(self, number: int, round_: int) -> None:
         value = buckets.snapshot(number, datetime.now(UTC), round_)
         home = partition(buckets.uid(number))
-        produce(self.out, self.delivery, SNAPSHOTS.name, wire.encode_batch([value]), partition=home)
+        produce(
+            self.out, self.delivery, SNAPSHOTS.name, codec.encode_batch([value]), partition=home
+        )
         self.out.poll(0)
 
     def stands(self, number: int, status: str) -> bool:

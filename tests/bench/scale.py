@@ -22,7 +22,7 @@ from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.local import kafka
 from driftline.pipeline.local.process import Child, free_port, wait_until
 from driftline.pipeline.model import Part, Snapshot
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import PARTITIONS, SNAPSHOTS, STATE, partition
 from driftline.pipeline.rulebook import load
@@ -43,7 +43,7 @@ def snapshot(uid: str, at: datetime) -> bytes:
         "rotation": {"KeyRotationEnabled": True, "RotationPeriodInDays": 365},
         "policy": {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "kms:*", "Resource": "*"}]},
     }  # fmt: skip
-    return wire.encode_snapshot(Snapshot(
+    return codec.encode_snapshot(Snapshot(
         uid=uid, type="AWS::KMS::Key", provider="aws", account="111111111111", region="eu-west-1", name="bench",
         captured_at=at, config=config, parts=[Part(name=name, captured_at=at) for name in config],
     ))  # fmt: skip
@@ -52,7 +52,7 @@ def snapshot(uid: str, at: datetime) -> bytes:
 def rows() -> dict[bytes, bytes]:
     """The state rows of one key, as the core writes them."""
     one = Partition(0, lambda _: None, load())
-    one.apply(SNAPSHOTS.name, wire.encode_batch([snapshot(HOLE, START)]), 1)
+    one.apply(SNAPSHOTS.name, codec.encode_batch([snapshot(HOLE, START)]), 1)
     return {key: row for key, row in one.take().rows.items() if row}
 
 
@@ -96,7 +96,7 @@ def _cost(folder: Path, size: int) -> float:
         for number in chance.sample(range(size), min(SAMPLE, size)):
             uid = KEY.format(number)
             batches.setdefault(partition(uid), []).append(snapshot(uid, at))
-        values = {home: wire.encode_batch(elements) for home, elements in batches.items()}
+        values = {home: codec.encode_batch(elements) for home, elements in batches.items()}
         count = sum(map(len, batches.values()))
         began = time.thread_time()
         for home, value in values.items():

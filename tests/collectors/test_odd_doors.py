@@ -26,7 +26,7 @@ from driftline.collectors.folder.config import snapshot_of
 from driftline.collectors.folder.read import config_items
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from tests.collectors.config_items import ITEMS, config_file
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import (
@@ -96,11 +96,11 @@ def hearer(sent: Sent) -> EventDispatcher:
 def safe(sent: Sent) -> None:
     """Everything that was sent can travel."""
     for change in sent.all_changes:
-        wire.change(change.encode())
+        codec.change(change.encode())
     for wish in sent.all_reads:
-        wire.decode(wish.encode())
+        codec.decode(wish.encode())
     for snapshot in sent.snapshots:
-        wire.snapshot(wire.encode_snapshot(snapshot))
+        codec.snapshot(codec.encode_snapshot(snapshot))
 
 
 def test_a_queues_reader_goes_on_whatever_comes() -> None:
@@ -142,7 +142,7 @@ def test_odd_findings(document: dict[str, Any]) -> None:
             continue
         good += 1
         for change in found:
-            wire.change(change.encode())
+            codec.change(change.encode())
     assert good > 20
 
 
@@ -157,7 +157,7 @@ def test_odd_items() -> None:
                 continue
             good += 1
             if snapshot:
-                wire.snapshot(wire.encode_snapshot(snapshot))
+                codec.snapshot(codec.encode_snapshot(snapshot))
     assert good > 100
 
 
@@ -213,7 +213,7 @@ def arrived(documents: Iterator[Any]) -> Iterator[Any]:
     """Those that come through the door at all: no lone surrogate, no number beyond 64 bit."""
     for one in documents:
         try:
-            yield wire.decode(orjson.dumps(one))
+            yield codec.decode(orjson.dumps(one))
         except (TypeError, Malformed):
             continue
 

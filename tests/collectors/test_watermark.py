@@ -5,7 +5,7 @@ from typing import Any
 
 from driftline.collectors.aws.sources.watermark import WatermarkReporter, reader_name
 from driftline.pipeline.model import Tick
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import PARTITIONS
 from driftline.pipeline.settings.blocks import Kafka
 
@@ -15,7 +15,7 @@ class Producer:
         self.ticks: list[Tick] = []
 
     def produce(self, topic: str, value: bytes, on_delivery: Any, **more: Any) -> None:
-        tick = wire.control(value).tick
+        tick = codec.control(value).tick
         assert tick is not None
         self.ticks.append(tick)
 

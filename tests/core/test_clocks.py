@@ -11,7 +11,7 @@ from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.model import Baseline, Control, Part, Scope, Swept, Tick, micros
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
-from driftline.pipeline.state import clock_skew as arrival
+from driftline.pipeline.state import clock_skew
 from driftline.pipeline.state.resource import Body, Head, State
 from driftline.pipeline.state.watermarks import SILENT, Watermarks
 from tests.core.test_ghosts import gone, swept
@@ -98,7 +98,7 @@ def test_a_reading_of_before_that_is_ahead_blocks_nothing() -> None:
 def test_healing_keeps_how_far_versions_have_come() -> None:
     """A sink has a restatement of a wrong time: what is right must be told above that, or it is never seen."""
     head = Head(seen_at=micros(minute(YEAR)), again_at=micros(minute(YEAR)))
-    healed = arrival.without_future_times(State(head, Body({})), NOW)
+    healed = clock_skew.without_future_times(State(head, Body({})), NOW)
     assert (healed.head.seen_at, healed.head.again_at) == (0, micros(minute(YEAR)))
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.pipeline.assess import outputs as saying
+from driftline.pipeline.assess import outputs
 from driftline.pipeline.model import Finding
 from driftline.pipeline.records.truncate import MOST, truncate
 from tests.core.world import World, key
@@ -52,7 +52,7 @@ def test_ids_are_never_cut() -> None:
 
 
 def test_the_stream_says_it_rather_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(saying, "truncate", lambda document: truncate(document, 500))
+    monkeypatch.setattr(outputs, "truncate", lambda document: truncate(document, 500))
     world = World()
     for minute, rotation in ((0, True), (60, False)):
         world.snapshot(key(minute, rotation=rotation))

@@ -17,7 +17,7 @@ from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Control, Drift, Finding, Part, Read, Record, Snapshot, Tick
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.proof.rules.proof import cases, document
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import CONTROL, DRIFT, FINDINGS, READS, SNAPSHOTS
 from driftline.pipeline.rulebook import Rule, load
@@ -32,7 +32,7 @@ def partition() -> Partition:
 
 
 def element(uid: str = UID, **more: Any) -> dict[str, Any]:
-    made: dict[str, Any] = orjson.loads(wire.encode_snapshot(key(0)))
+    made: dict[str, Any] = orjson.loads(codec.encode_snapshot(key(0)))
     return made | {"uid": uid} | more
 
 
@@ -89,7 +89,7 @@ BAD = {
 def test_one_bad_element_never_buries_its_batch(bad: bytes, place: int) -> None:
     good = [orjson.dumps(element(f"{UID}{n}")) for n in range(2)]
     p = partition()
-    p.apply(SNAPSHOTS.name, wire.encode_batch([*good[:place], bad, *good[place:]]), 1)
+    p.apply(SNAPSHOTS.name, codec.encode_batch([*good[:place], bad, *good[place:]]), 1)
     [dead] = p.take_dead()
     assert (dead.place, dead.value.strip()) == (place, bad.strip())
     assert dead.reason
@@ -160,9 +160,9 @@ def test_a_newer_version_and_its_fields_are_taken() -> None:
 def test_of_two_equal_keys_everybody_takes_the_same() -> None:
     """The look at the outline and the whole reading must not take one resource for two."""
     text = orjson.dumps([element("a")]).replace(b'"uid":"a"', b'"uid":"b","uid":"a"')
-    [peek] = wire.peek(text)
+    [peek] = codec.peek(text)
     assert peek is not None
-    assert peek.uid == wire.snapshot(wire.split(text)[0]).uid == "a"
+    assert peek.uid == codec.snapshot(codec.split(text)[0]).uid == "a"
     twice = text.replace(b'"config":{', b'"config":{"key":1},"config":{', 1)
     p = partition()
     p.apply(SNAPSHOTS.name, twice, 1)
@@ -225,7 +225,7 @@ def test_every_element_is_counted_or_buried(batches: list[list[bytes]]) -> None:
     p.shard._get = rows.get
     for number, batch in enumerate(batches):
         p.counts.clear()
-        p.apply(SNAPSHOTS.name, wire.encode_batch(batch), number)
+        p.apply(SNAPSHOTS.name, codec.encode_batch(batch), number)
         work = p.take()
         whole = any(dead.place == -1 for dead in work.dead)
         there = 0 if batch == [b""] else len(batch)  # a batch of nothing is one
@@ -292,7 +292,7 @@ def test_a_policy_as_text_may_nest_as_deep_as_it_likes() -> None:
     )
     assert not world.dead
     with pytest.raises(Malformed):
-        wire.decode(deep.encode())
+        codec.decode(deep.encode())
 
 
 def test_a_state_that_no_record_could_hold_is_buried_and_the_known_one_stays() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Counts, Outcome
 from driftline.pipeline.records.outputs import Dead, Output, Work
 from driftline.pipeline.records.topics import CONTROL, MEMBERS, TICKETS
@@ -64,7 +64,7 @@ class Cases:
     def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:
         self.shard.begin(broker_time)
         if topic == CONTROL.name:
-            if (found := wire.control(value).tick) is not None:
+            if (found := codec.control(value).tick) is not None:
                 self.shard.time.hear(found, self.shard.latest)
                 self.shard.put_watermarks(offset)
             return

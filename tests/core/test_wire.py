@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
 from tests.core.world import START, key, rulebook, value
 
@@ -26,19 +26,19 @@ from tests.core.world import START, key, rulebook, value
         (b"-9223372036854775809", "64 bit"),
         (b"[" * 65 + b"]" * 65, "deeper"),
         (b"[" * 100_000, "not JSON"),
-        (b'"' + b"x" * wire.MAX_BYTES + b'"', "more than"),
+        (b'"' + b"x" * codec.MAX_BYTES + b'"', "more than"),
     ],
 )
 def test_what_is_refused(data: bytes, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
-        wire.decode(data)
+        codec.decode(data)
 
 
 def test_what_is_just_allowed() -> None:
-    assert wire.decode(b"18446744073709551615") == 2**64 - 1
-    assert wire.decode(b"-9223372036854775808") == -(2**63)
-    wire.decode(b"[" * 64 + b"]" * 64)
-    assert wire.decode(b'"\\ud83d\\ude00"') == "\U0001f600"
+    assert codec.decode(b"18446744073709551615") == 2**64 - 1
+    assert codec.decode(b"-9223372036854775808") == -(2**63)
+    codec.decode(b"[" * 64 + b"]" * 64)
+    assert codec.decode(b'"\\ud83d\\ude00"') == "\U0001f600"
 
 
 HOSTILE = [
@@ -86,7 +86,7 @@ def test_a_newer_writers_fields_survive() -> None:
 
 def test_the_digest_knows_content_from_time() -> None:
     def digest(snapshot: Snapshot) -> bytes:
-        peek = wire.peek(value(snapshot))[0]
+        peek = codec.peek(value(snapshot))[0]
         assert peek is not None
         return peek.digest(b"rules")
 
@@ -100,6 +100,6 @@ def test_the_digest_knows_content_from_time() -> None:
 def test_canonical_bytes_do_not_depend_on_the_order_of_keys() -> None:
     one = key(0).model_copy(update={"config": {"a": {"x": 1, "y": None}, "b": 2}})
     two = key(0).model_copy(update={"config": {"b": 2, "a": {"y": None, "x": 1}}})
-    assert wire.encode_snapshot(one) == wire.encode_snapshot(two)
-    assert orjson.loads(wire.encode_snapshot(one))["config"]["a"]["y"] is None
-    assert wire.snapshot(wire.encode_snapshot(one)).captured_at == START
+    assert codec.encode_snapshot(one) == codec.encode_snapshot(two)
+    assert orjson.loads(codec.encode_snapshot(one))["config"]["a"]["y"] is None
+    assert codec.snapshot(codec.encode_snapshot(one)).captured_at == START

@@ -23,7 +23,7 @@ from driftline.pipeline.model import (
     finding_id,
 )
 from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CHANGES, CONTROL, FINDINGS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.state.rows import in_order
@@ -134,7 +134,7 @@ def change(at: float, who: str = "ann", uid: str = UID, **more: Any) -> Change:
 
 
 def value(*snapshots: Snapshot) -> bytes:
-    return wire.encode_batch([wire.encode_snapshot(snapshot) for snapshot in snapshots])
+    return codec.encode_batch([codec.encode_snapshot(snapshot) for snapshot in snapshots])
 
 
 class World(Fold):
@@ -147,7 +147,7 @@ class World(Fold):
         self.feed(CONTROL.name, tick(at))
 
     def change(self, *changes: Change) -> None:
-        self.feed(CHANGES.name, wire.encode_batch([change.encode() for change in changes]))
+        self.feed(CHANGES.name, codec.encode_batch([change.encode() for change in changes]))
 
     def heard(self, at: float) -> None:
         self.feed(CONTROL.name, heard(at))

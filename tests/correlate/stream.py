@@ -12,7 +12,7 @@ from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import restated
 from driftline.pipeline.offline.fold import longest
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.outputs import marks
 from driftline.pipeline.records.topics import (
     ALERTS,
@@ -83,9 +83,9 @@ class Stream:
             for stage in self._assess:
                 self._put(stage, topic, value)
             return
-        for element in wire.split(value):
-            home = partition(wire.decode(element)["uid"])
-            self._put(self._assess[home], topic, wire.encode_batch([element]))
+        for element in codec.split(value):
+            home = partition(codec.decode(element)["uid"])
+            self._put(self._assess[home], topic, codec.encode_batch([element]))
 
     def _put(self, stage: Stage, topic: str, value: bytes) -> None:
         stage.waiting.append((topic, value, self._offset))

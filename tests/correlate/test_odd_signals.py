@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.correlate import codec as reading
-from driftline.pipeline.correlate import group_rows as keep
+from driftline.pipeline.correlate import codec, group_rows
 from driftline.pipeline.correlate.runs import RunScanner
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import DetectionEngine
@@ -124,7 +123,7 @@ def test_what_is_read_at_once_is_what_the_model_reads(
     whole = orjson.loads(signal("value_count", "g", 1, 1)) | odd
     record = orjson.dumps({name: one for name, one in whole.items() if name not in without})
     read: list[Any] = []
-    for way in (reading.read, reading._by_model):
+    for way in (codec.read, codec._by_model):
         try:
             read.append(way(record))
         except Malformed as why:
@@ -144,7 +143,7 @@ def test_numbers_that_64_bit_do_not_hold_and_depths_are_refused() -> None:
         record = base.replace(b'"value":"1"', b'"value":' + odd)
         assert record != base
         with pytest.raises(Malformed):
-            reading.read(record)
+            codec.read(record)
 
 
 def test_what_does_not_stand_cannot_be_said_to() -> None:
@@ -190,14 +189,14 @@ def test_a_group_that_cannot_be_read_or_kept_does_not_stop_the_others(name: str)
     quiet = story("event_count", "quiet")
     alone.feed(*quiet, END)
     world.feed(*story("event_count", "bad"), *quiet)
-    real = getattr(keep.StoredGroup, name)
+    real = getattr(group_rows.StoredGroup, name)
 
     def fails(*args: Any) -> Any:
         if any(f"{correlation('event_count')}\nbad" in (one, getattr(one, "name", "")) for one in args):  # fmt: skip
             raise ArithmeticError("nobody has thought of this")
         return real(*args)
 
-    with patch.object(keep.StoredGroup, name, fails):
+    with patch.object(group_rows.StoredGroup, name, fails):
         world.start(ALL)
         world.feed(END)
     told = [one for one in world.standing() if one["group"] == {"g": "quiet"}]

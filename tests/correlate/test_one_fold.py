@@ -21,8 +21,7 @@ from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Control, Tick, micros
 from driftline.pipeline.offline.detection_backtest import Tally
 from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records import tape
+from driftline.pipeline.records import codec, tape
 from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS
 from tests.collectors.events.samples import event
 from tests.core.world import START, change, gone, heard, key, minute, rulebook, tick, value
@@ -249,7 +248,7 @@ def whole(chance: random.Random) -> list[tuple[datetime, str, bytes]]:
             who = chance.choice(("ann", "bea"))
             raw = {"eventName": "PutKey", "eventSource": "kms.amazonaws.com"}
             one = change(at, who, uid=uid, id=f"c{number}", raw=raw)
-            out.append((one.occurred_at, CHANGES.name, wire.encode_batch([one.encode()])))
+            out.append((one.occurred_at, CHANGES.name, codec.encode_batch([one.encode()])))
         else:
             read = gone(at, uid=uid) if chance.random() < 0.1 else key(at, rotation=chance.random() < 0.6, uid=uid)  # fmt: skip
             out.append((minute(at), SNAPSHOTS.name, value(read)))

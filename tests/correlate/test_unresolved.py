@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from driftline.pipeline.assess import pending_events as unresolved
+from driftline.pipeline.assess import pending_events
 from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Change, micros
@@ -21,7 +21,7 @@ from driftline.pipeline.people.session_chains import (
     on_query,
     session_query,
 )
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Occurrence
 from driftline.pipeline.records.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
 from tests.core.world import START, change, heard, minute, rulebook, tick
@@ -286,7 +286,7 @@ def test_what_cannot_change_an_alert_any_more_is_not_followed(content: Detection
 
 
 def test_of_one_session_so_many_events_are_followed(content: DetectionEngine, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
-    monkeypatch.setattr(unresolved, "MOST", 5)
+    monkeypatch.setattr(pending_events, "MOST", 5)
     world = Alone(content)
     for n in range(9):
         record = call(10 + n / 10, "Decrypt", taken("ASIA1", ROLES[0]), 7 * n, denied=True)
@@ -314,4 +314,4 @@ def test_resources_do_not_crowd_out_the_partitions_that_ask() -> None:
 def test_the_answer_comes_where_the_events_are() -> None:
     for number, key in enumerate(MARK_KEYS):
         assert partition(key.decode()) == number
-        assert wire.change(session_query("x", "y", 0).encode()).uid == "session:y"
+        assert codec.change(session_query("x", "y", 0).encode()).uid == "session:y"

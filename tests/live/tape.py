@@ -24,7 +24,7 @@ from driftline.pipeline.model import (
 )
 from driftline.pipeline.offline.content import grants
 from driftline.pipeline.offline.fold import Fold
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import (
     CHANGES,
     CONTROL,
@@ -106,7 +106,7 @@ class Tape:
             for i in order:
                 snapshot = self._one(i, at, chance, good[i], there)
                 elements = waiting.setdefault(self.homes[i], [])
-                elements.append(wire.encode_snapshot(snapshot))
+                elements.append(codec.encode_snapshot(snapshot))
                 if len(elements) == BATCH:
                     out.append(self._batch(self.homes[i], waiting.pop(self.homes[i]), ms))
                 if i % 9001 == 17:
@@ -182,7 +182,7 @@ class Tape:
 
     @staticmethod
     def _batch(home: int, elements: list[bytes], ms: int) -> Record:
-        return Record(SNAPSHOTS.name, home, wire.encode_batch(elements), ms, len(elements))
+        return Record(SNAPSHOTS.name, home, codec.encode_batch(elements), ms, len(elements))
 
     def records(self) -> list[Record]:
         """In the order of their production."""

@@ -18,7 +18,7 @@ from driftline.pipeline.local.elasticsearch import ElasticsearchServer
 from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import Child, wait_until
 from driftline.pipeline.model import finding_id
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.templates import fingerprint, mapping
@@ -81,17 +81,17 @@ def test_from_a_bad_record_to_the_right_finding(site: Site) -> None:
 
     worker = site.worker(program=OLDER)
     hostile = b'{"uid": 5, "type": "\\u001b]0;owned\\u0007", "name": "\xe2\x80\xae\xc2\x9b2J\x7f"}'
-    elements = [wire.encode_snapshot(s) for s in (good[0], good[1], later, good[2], good[3])]
+    elements = [codec.encode_snapshot(s) for s in (good[0], good[1], later, good[2], good[3])]
     elements.insert(2, hostile)
     whole = b"[not json\x1b[2J" + b"x" * 70_000
     nested = b"[" * 70 + b"]" * 70
-    batch = site.say(SNAPSHOTS.name, wire.encode_batch(elements), partition=HOME)
-    bad = site.say(SNAPSHOTS.name, whole, wire.encode_batch([nested]), partition=HOME)
+    batch = site.say(SNAPSHOTS.name, codec.encode_batch(elements), partition=HOME)
+    bad = site.say(SNAPSHOTS.name, whole, codec.encode_batch([nested]), partition=HOME)
     tick = site.say(CONTROL.name, b'{"tick": 5, "exception": {}}', partition=3)
 
     wanted = {  # (topic, partition, offset, place): the bytes
         (SNAPSHOTS.name, HOME, batch, 2): hostile,
-        (SNAPSHOTS.name, HOME, batch, 3): wire.encode_snapshot(later),
+        (SNAPSHOTS.name, HOME, batch, 3): codec.encode_snapshot(later),
         (SNAPSHOTS.name, HOME, bad, -1): whole,
         (SNAPSHOTS.name, HOME, bad + 1, 0): nested,
         (CONTROL.name, 3, tick, -1): b'{"tick": 5, "exception": {}}',
@@ -154,10 +154,10 @@ def test_from_a_bad_record_to_the_right_finding(site: Site) -> None:
 
 def test_too_many_bad_records_are_a_bad_deploy(site: Site) -> None:
     uid = f"{UID}-bad-deploy"
-    bad = wire.encode_snapshot(key(1)).replace(UID.encode(), b"")
-    site.say(SNAPSHOTS.name, *[wire.encode_batch([bad] * 40)] * 5, partition=HOME)
+    bad = codec.encode_snapshot(key(1)).replace(UID.encode(), b"")
+    site.say(SNAPSHOTS.name, *[codec.encode_batch([bad] * 40)] * 5, partition=HOME)
     good = site.say(
-        SNAPSHOTS.name, wire.encode_batch([wire.encode_snapshot(key(1, uid=uid))]), partition=HOME
+        SNAPSHOTS.name, codec.encode_batch([codec.encode_snapshot(key(1, uid=uid))]), partition=HOME
     )
     supervised = site.worker("--supervise")
     wait_until(lambda: not supervised.child.running, PATIENCE, None, "its end")

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from driftline.pipeline.common.errors import NotThere
-from driftline.pipeline.kafka import retries as kafka_retry
-from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka import retries, topics_admin
 from driftline.pipeline.kafka.client import Delivery, explained, flush, produce, producer, read_all
 from driftline.pipeline.local import kafka
 from driftline.pipeline.records.topics import FINDINGS
@@ -36,7 +35,7 @@ def test_a_broker_that_goes_away_while_it_is_read(tmp_path: Path, monkeypatch: p
         keys |= {message.key() for message in reading}
         assert len(keys) == RECORDS
 
-        monkeypatch.setattr(kafka_retry, "SILENCE", 3.0)
+        monkeypatch.setattr(retries, "SILENCE", 3.0)
         reading = read_all(ours, FINDINGS.name)
         next(reading)
         broker.kill()

@@ -14,7 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from driftline.pipeline.kafka.client import admin
 from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import wait_until
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import (
     CONTROL,
     DEFAULT_PREFIX,
@@ -93,7 +93,7 @@ def test_a_deployment_of_another_prefix_shares_the_cluster(own: KafkaServer, tmp
         worker = site.worker()
         wait_until(worker.ready, PATIENCE, worker.child, "the worker")
         one = key(1)
-        site.say(SNAPSHOTS.name, wire.encode_snapshot(one), partition=partition(one.uid))
+        site.say(SNAPSHOTS.name, codec.encode_snapshot(one), partition=partition(one.uid))
         for number in range(PARTITIONS):
             site.say(CONTROL.name, tick(2), partition=number)
         assert FINDINGS.name == "acme.findings"

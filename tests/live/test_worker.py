@@ -14,7 +14,7 @@ import pytest
 from driftline.pipeline.local.kafka import KafkaServer
 from driftline.pipeline.local.process import Child, free_port, wait_until
 from driftline.pipeline.model import Part, finding_id
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, PARTITIONS, SNAPSHOTS, STATE, partition
 from driftline.pipeline.state import resource as state
 from driftline.pipeline.state import rows as state_rows
@@ -36,9 +36,9 @@ def sweep(site: Site, at: float, good: bool = True) -> None:
     """One reading of every key, in micro-batches of 20."""
     homes: dict[int, list[bytes]] = {}
     for uid in UIDS:
-        homes.setdefault(partition(uid), []).append(wire.encode_snapshot(key(at, good, uid=uid)))
+        homes.setdefault(partition(uid), []).append(codec.encode_snapshot(key(at, good, uid=uid)))
     for number, elements in homes.items():
-        batches = [wire.encode_batch(elements[i : i + 20]) for i in range(0, len(elements), 20)]
+        batches = [codec.encode_batch(elements[i : i + 20]) for i in range(0, len(elements), 20)]
         site.say(SNAPSHOTS.name, *batches, partition=number)
 
 
@@ -80,7 +80,7 @@ def test_ready_metrics_logs_and_an_end_in_mid_flow(site: Site) -> None:
     assert first.metrics()["driftline_worker_partitions"] == PARTITIONS
 
     sweep(site, 1)
-    bad = site.say(SNAPSHOTS.name, wire.encode_batch([b'{"uid": "u\\u001b\\n", "type": "t", "provider": "aws", "account": "1", "region": "r"}']), partition=0)  # fmt: skip
+    bad = site.say(SNAPSHOTS.name, codec.encode_batch([b'{"uid": "u\\u001b\\n", "type": "t", "provider": "aws", "account": "1", "region": "r"}']), partition=0)  # fmt: skip
     site.say(CONTROL.name, tick(2), partition=0)
     wait_until(lambda: done([first]) == len(UIDS) + 1, PATIENCE, first.child, "the sweep")
     sample = first.metrics()
@@ -238,7 +238,7 @@ def test_a_clock_that_is_killed_takes_no_time_away(site: Site) -> None:
     at = datetime.now(UTC)
     off = key(0, enabled=False, uid=uid).model_copy(update={"captured_at": at, "parts": [Part(name=name, captured_at=at) for name in ("rotation", "key")]})  # fmt: skip
     site.say(
-        SNAPSHOTS.name, wire.encode_batch([wire.encode_snapshot(off)]), partition=partition(uid)
+        SNAPSHOTS.name, codec.encode_batch([codec.encode_snapshot(off)]), partition=partition(uid)
     )
 
     def told() -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 from driftline.pipeline.proof.rules.proof import ask, cases, document
 from driftline.pipeline.proof.rules.sentences import situation
 from driftline.pipeline.rulebook import BoundRule, Rule, load
-from driftline.pipeline.rulebook.cel import syntax_tree as ast
+from driftline.pipeline.rulebook.cel import syntax_tree
 
 RULES = [rule for rule in load().rules if rule.sentence is not None]
 SAYS_NOTHING = re.compile(
@@ -23,9 +23,9 @@ def stand_ins(rule: Rule) -> list[str]:
     """The constants that a rule's values take where a field is absent."""
     found = set()
     for value in rule.sentence.values.values() if rule.sentence else ():
-        for node in ast.every(value.checked.expr):
-            if ast.kind(node) == "call_expr" and node.call_expr.function == "orValue":
-                constant = ast.constant(node.call_expr.args[0])
+        for node in syntax_tree.every(value.checked.expr):
+            if syntax_tree.kind(node) == "call_expr" and node.call_expr.function == "orValue":
+                constant = syntax_tree.constant(node.call_expr.args[0])
                 if isinstance(constant, str | int | float) and not isinstance(constant, bool):
                     found.add(str(constant))
     return sorted(one for one in found if one and not SAYS_NOTHING.fullmatch(one))

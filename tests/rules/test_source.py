@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from driftline.pipeline.common import yaml_source as source
+from driftline.pipeline.common import yaml_source
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source
 from driftline.pipeline.rulebook import Rulebook
@@ -112,7 +112,7 @@ def test_too_many_values_are_refused_before_they_are_made(
     def made(_: object) -> None:
         raise AssertionError("all of it was made")
 
-    monkeypatch.setattr(source._Loader, "get_single_node", made)
+    monkeypatch.setattr(yaml_source._Loader, "get_single_node", made)
     (tmp_path / "many.yaml").write_text(line * (3_900_000 // len(line)))
     found = Source(tmp_path / "many.yaml")
     assert [problem for problem in found.problems if "more than 200000 values and keys" in problem]

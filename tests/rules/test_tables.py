@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from driftline.pipeline.rulebook.aws import federation, grants
-from driftline.pipeline.rulebook.aws import policy_condition as condition
+from driftline.pipeline.rulebook.aws import federation, grants, policy_condition
 from driftline.pipeline.rulebook.aws.identity import ask, judges, keys
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import Subject
@@ -330,7 +329,7 @@ def of_keys() -> Iterator[Example]:
 
 
 TABLES: list[tuple[Any, str, Callable[[], Iterator[Example]]]] = [
-    *((condition, name, of_conditions) for name in ("ACCOUNTS", "ARNS", "NETWORKS", "SERVICES", "PATHS", "NARROWING", "SWITCHES", "POSITIVE", "WILD", "MIRRORED")),
+    *((policy_condition, name, of_conditions) for name in ("ACCOUNTS", "ARNS", "NETWORKS", "SERVICES", "PATHS", "NARROWING", "SWITCHES", "POSITIVE", "WILD", "MIRRORED")),
     *((federation, name, of_providers) for name in ("SHARED", "BY_AUDIENCE", "ANYBODYS")),
     (grants, "SOURCES", of_sources),
     (keys, "KEYS", of_keys),

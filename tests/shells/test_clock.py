@@ -10,7 +10,7 @@ from driftline.pipeline.assess.shard import Partition
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka import clock
 from driftline.pipeline.model import RiskException
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, PARTITIONS
 from driftline.pipeline.settings.blocks import Settings, load_settings
 from tests.core.world import rulebook, tick
@@ -50,7 +50,7 @@ class Stage:
         self, _out: Any, _delivery: Any, topic: str, value: bytes, *, partition: int
     ) -> None:
         assert topic == CONTROL.name
-        record = wire.control(value)
+        record = codec.control(value)
         assert record.tick is not None
         self.written.append((partition, record.tick.watermark))
 
@@ -152,7 +152,7 @@ def test_who_hears_it_never_goes_back_either() -> None:
     partition = Partition(0, dict[bytes, bytes]().get, rulebook())
     for offset, minutes in enumerate((5, 3, 9, 9, 1)):
         partition.apply(CONTROL.name, tick(minutes), offset)
-    assert partition.watermark == wire.control(tick(9)).tick.watermark.timestamp() * 1e6  # type: ignore[union-attr]
+    assert partition.watermark == codec.control(tick(9)).tick.watermark.timestamp() * 1e6  # type: ignore[union-attr]
 
 
 def test_a_wrong_interval_is_told(driftline: Command) -> None:

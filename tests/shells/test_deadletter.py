@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from driftline.pipeline.cli.deadletter import command
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.kafka import redeliver as retry
+from driftline.pipeline.kafka import redeliver
 from driftline.pipeline.kafka.dead_letters import KEPT, Box, Origin, Share, acknowledgements, letter
 from driftline.pipeline.records.topics import DEADLETTER, FINDINGS, SNAPSHOTS, TOPICS
 
@@ -138,7 +138,7 @@ class Broker:
             def since(self, topic: str, partition: int, offset: int) -> Any:
                 return iter([m for m in broker.logs.get((topic, partition), []) if m.offset() >= offset])  # fmt: skip
 
-        class Out(retry.Sender):
+        class Out(redeliver.Sender):
             def __init__(self, kafka: Any) -> None:
                 self.written = {}
 
@@ -153,9 +153,9 @@ class Broker:
             def flush(self) -> None:
                 pass
 
-        monkeypatch.setattr(retry, "Origins", Reader)
-        monkeypatch.setattr(retry, "Sender", Out)
-        monkeypatch.setattr(retry, "read_all", lambda kafka, topic: iter(broker.logs.get((topic, 0), [])))  # fmt: skip
+        monkeypatch.setattr(redeliver, "Origins", Reader)
+        monkeypatch.setattr(redeliver, "Sender", Out)
+        monkeypatch.setattr(redeliver, "read_all", lambda kafka, topic: iter(broker.logs.get((topic, 0), [])))  # fmt: skip
 
     def put(
         self, topic: str, partition: int, value: bytes | None, key: bytes | None = None, headers: Any = None
@@ -186,8 +186,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 def again(broker: Broker) -> dict[str, str]:
     """Retries everything; id to what became of it."""
-    letters = list(retry.box(None).letters.values())  # type: ignore[arg-type] # nothing is connected
-    return {done.letter.id: done.kind for done in retry.retry(None, letters)}  # type: ignore[arg-type]
+    letters = list(redeliver.box(None).letters.values())  # type: ignore[arg-type] # nothing is connected
+    return {done.letter.id: done.kind for done in redeliver.retry(None, letters)}  # type: ignore[arg-type]
 
 
 def test_retry_sends_one_element_again_to_its_partition(broker: Broker) -> None:
@@ -346,7 +346,7 @@ def test_retry_says_by_its_exit_code_what_stays(broker: Broker) -> None:
 
 
 def test_every_retried_topic_is_one_of_ours() -> None:
-    assert all(topic in TOPICS for topic in retry.RETRIED)
+    assert all(topic in TOPICS for topic in redeliver.RETRIED)
 
 
 @pytest.mark.parametrize(("most", "good", "bad", "over"), [

@@ -14,7 +14,7 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.dead_letters import Origin, letter_id
 from driftline.pipeline.ops import health, metrics
 from driftline.pipeline.ops.health import listen, serve
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.outputs import Dead
 from driftline.pipeline.worker.dead_letters import DeadLetterWriter, about
 from tests.core.world import UID, key
@@ -130,7 +130,7 @@ def graves(most: float = 0.1) -> tuple[DeadLetterWriter, list[Any]]:
 def test_a_line_now_and_then_and_never_one_for_each(caplog: pytest.LogCaptureFixture) -> None:
     now, sent = 0.0, []
     mine = DeadLetterWriter(1, lambda **record: sent.append(record), "assess", lambda: now)
-    element = wire.encode_snapshot(key(1))
+    element = codec.encode_snapshot(key(1))
     for offset in range(50):
         mine.write(message(offset), [Dead(4, "why", element)] * 2, 1)
     now = 2.0

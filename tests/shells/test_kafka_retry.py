@@ -14,11 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from driftline.pipeline.common.errors import NotThere, UserError
 from driftline.pipeline.kafka import client as kafka
-from driftline.pipeline.kafka import dead_letters as deadletter
-from driftline.pipeline.kafka import decision_store as decisions
-from driftline.pipeline.kafka import redeliver as retry
-from driftline.pipeline.kafka import retries as kafka_retry
-from driftline.pipeline.kafka import topics_admin
+from driftline.pipeline.kafka import dead_letters, decision_store, redeliver, retries, topics_admin
 from driftline.pipeline.kafka.outages import Away
 from driftline.pipeline.kafka.retries import RETRIABLE, answer, retriable, retrying
 from driftline.pipeline.model import RiskException
@@ -44,7 +40,7 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> Brokers:
     found.log[CONTROL.name][0].append((b"", tick(0)))
     monkeypatch.setattr(kafka, "Consumer", found.consumer)
     monkeypatch.setattr(kafka, "AdminClient", found.admin)
-    monkeypatch.setattr(kafka_retry, "FIRST_WAIT", 1e-6)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 1e-6)
     return found
 
 
@@ -64,8 +60,8 @@ def followed(_: Brokers) -> Any:
     return [message and message.value() for message in islice(_follow(SETTINGS, threading.Event()), 21)]  # fmt: skip
 
 
-def origins(ask: Callable[[retry.Origins], Any]) -> Any:
-    found = retry.Origins(OURS)
+def origins(ask: Callable[[redeliver.Origins], Any]) -> Any:
+    found = redeliver.Origins(OURS)
     try:
         return ask(found)
     finally:
@@ -108,10 +104,10 @@ CALLS: dict[str, Callable[[Brokers], Any]] = {
     "read_all": lambda _: sorted(m.value() for m in kafka.read_all(OURS, FINDINGS.name)),
     "read_compacted": lambda _: kafka.read_compacted(OURS, SWEEPS.name),
     "starts": lambda _: kafka.starts(OURS, FINDINGS.name, range(3), START),
-    "stored exceptions": lambda _: list(decisions.stored(OURS, EXCEPTIONS, RiskException)),
-    "letters": lambda _: list(retry.box(OURS).letters),
+    "stored exceptions": lambda _: list(decision_store.stored(OURS, EXCEPTIONS, RiskException)),
+    "letters": lambda _: list(redeliver.box(OURS).letters),
     "ends": lambda _: origins(lambda o: o.ends(TopicPartition(FINDINGS.name, 0))),
-    "origin": lambda _: origins(lambda o: o.read(deadletter.Origin(FINDINGS.name, 1, 2, -1)).value()),
+    "origin": lambda _: origins(lambda o: o.read(dead_letters.Origin(FINDINGS.name, 1, 2, -1)).value()),
     "topics create": created, "topics check": lambda _: topics_admin.check(OURS), "topics alter": altered,
     "doctor clock": lambda _: [line.state for line in doctor_kafka.clock(SETTINGS, 5)],
     "doctor group": lambda _: list(doctor_kafka.group(SETTINGS, "worker", "group", [FINDINGS], 5)),
@@ -154,7 +150,7 @@ def test_a_topic_that_is_missing_is_not_waited_for(brokers: Brokers) -> None:
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.001)
     tries = []
 
     def call() -> None:
@@ -169,7 +165,7 @@ def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     from concurrent.futures import Future
 
-    monkeypatch.setattr(kafka_retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.001)
     with pytest.raises(KafkaException, match="no answer within"):
         answer(lambda: {"x": Future()}, seconds=0.02)
 
@@ -177,7 +173,7 @@ def test_an_answer_that_never_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("some", [0, 7])
 def test_brokers_that_go_away_meanwhile(brokers: Brokers, monkeypatch: pytest.MonkeyPatch, some: int) -> None:  # fmt: skip
     """Whoever reads a topic to its end is told where that stopped, and what to do."""
-    monkeypatch.setattr(kafka_retry, "SILENCE", 0.05)
+    monkeypatch.setattr(retries, "SILENCE", 0.05)
     consume = Consumer.consume
 
     def cut(self: Consumer, most: int, within: float) -> list[Message]:

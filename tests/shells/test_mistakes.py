@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from driftline.pipeline.common import environment_errors as mistakes
+from driftline.pipeline.common import environment_errors
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_RESTART, EXIT_USAGE
 from driftline.pipeline.kafka import client as kafka
@@ -361,7 +361,7 @@ def test_a_path_of_another_kind_is_never_a_fault_of_ours(
         assert said.code == EXIT_USAGE
 
 
-@pytest.mark.parametrize("code", sorted(mistakes.STEPS))
+@pytest.mark.parametrize("code", sorted(environment_errors.STEPS))
 @pytest.mark.parametrize("filename", [None, "some/file"])
 def test_whatever_the_system_refuses_anywhere_is_told_as_that(
     code: int, filename: str | None, driftline: Command, monkeypatch: pytest.MonkeyPatch
@@ -371,7 +371,7 @@ def test_whatever_the_system_refuses_anywhere_is_told_as_that(
 
     monkeypatch.setattr("driftline.pipeline.cli.config.examine", refused)
     line = told(driftline("config", "check"), EXIT_USAGE)
-    assert line == f"error: {f'{filename}: ' if filename else ''}{os.strerror(code)} ({mistakes.STEPS[code]})"  # fmt: skip
+    assert line == f"error: {f'{filename}: ' if filename else ''}{os.strerror(code)} ({environment_errors.STEPS[code]})"  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -385,14 +385,14 @@ def test_whatever_the_system_refuses_anywhere_is_told_as_that(
     ],
 )  # fmt: skip
 def test_the_files_of_a_state(error: Exception, says: str | None) -> None:
-    text = mistakes.describe_state_error(error, Path("/state"))
+    text = environment_errors.describe_state_error(error, Path("/state"))
     assert (text is None) == (says is None)
     assert says is None or (text is not None and says in text and "/state" in text and "nothing is lost" in text)  # fmt: skip
 
 
 def test_a_folder_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    mistakes.require_writable(tmp_path / "a" / "b", "worker.state_dir")
+    environment_errors.require_writable(tmp_path / "a" / "b", "worker.state_dir")
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
     assert list((tmp_path / "a" / "b").iterdir()) == []
     with pytest.raises(UserError):
-        mistakes.require_writable(Path("/proc/x"), "worker.state_dir")
+        environment_errors.require_writable(Path("/proc/x"), "worker.state_dir")

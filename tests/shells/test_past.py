@@ -21,8 +21,7 @@ from driftline.pipeline.model import (
     Tick,
 )
 from driftline.pipeline.model.control import Gone, Swept
-from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records import tape
+from driftline.pipeline.records import codec, tape
 from tests.collectors.events.samples import ACCOUNT, OPENED, event
 from tests.core.world import minute, tick
 from tests.shells.command import Command
@@ -36,7 +35,7 @@ def group(at: float, *permissions: Any) -> bytes:
         "group": {"GroupId": "sg-1", "GroupName": "door", "OwnerId": ACCOUNT, "IpPermissions": list(permissions), "IpPermissionsEgress": []},
         "prefix_lists": None,
     }  # fmt: skip
-    return wire.encode_snapshot(
+    return codec.encode_snapshot(
         Snapshot(
             uid=GROUP, type="AWS::EC2::SecurityGroup", provider="aws", account=ACCOUNT, region="eu-west-1", name="door",
             captured_at=minute(at), config=config, parts=[Part(name=p, captured_at=minute(at)) for p in config],
@@ -133,4 +132,4 @@ def test_every_kind_of_control_record_has_its_place(tmp_path: Path) -> None:
     tape.write(path, [("control", "", json.loads(word.encode())) for word in words])
     found = past([path], (), (), Redactor(b"k" * 32))
     assert found.problems == []
-    assert [wire.control(one.value) for one in found] == words[::-1]
+    assert [codec.control(one.value) for one in found] == words[::-1]

@@ -15,8 +15,7 @@ from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import Finding, finding_id
 from driftline.pipeline.offline.content import grants
-from driftline.pipeline.records import codec as wire
-from driftline.pipeline.records import tape
+from driftline.pipeline.records import codec, tape
 from tests.core.world import UID, World, denied, gone, key, tick, value, write_rules
 from tests.shells.command import Command, Said
 from tests.shells.test_backtest import logs
@@ -94,7 +93,7 @@ BAD = {
     "no JSON": b"{", "a number": b"5", "null": b"null", "another topic": b'{"topic":"findings","value":[]}', "no value": b'{"topic":"snapshots"}',
     "a topic that is a list": b'{"topic":["snapshots"],"value":[]}', "nested": b'{"topic":"snapshots","value":' + b"[" * 70 + b"]" * 70 + b"}",
     "nested deeply": b"[" * 50_000, "a lone surrogate": rb'{"topic":"snapshots","value":["\ud800"]}', "a huge integer": b'{"topic":"control","value":%d}' % 10**40,
-    "not text": b"\xff\xfe", "NaN": b'{"topic":"snapshots","value":[NaN]}', "too long": b"x" * (wire.MAX_BYTES * 3),
+    "not text": b"\xff\xfe", "NaN": b'{"topic":"snapshots","value":[NaN]}', "too long": b"x" * (codec.MAX_BYTES * 3),
 }  # fmt: skip
 
 

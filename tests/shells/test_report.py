@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from driftline.pipeline.model import CloudAccount, Sweep, Unread
-from driftline.pipeline.report import totals as report
+from driftline.pipeline.report import totals
 from driftline.pipeline.report.alerts import print_alerts
 from driftline.pipeline.report.findings import print_report
 from tests.core.world import World, key
@@ -39,13 +39,13 @@ def test_a_hostile_name_stays_text_where_it_is_shown(text: str) -> None:
     for part in shown.replace("\x1b[", "").split("\n"):  # rich's own colours
         assert part.isprintable(), part
     assert "[bold]markup" not in text or "[bold]markup" in shown
-    table = report.as_csv(findings)
+    table = totals.as_csv(findings)
     lines = list(csv.reader(io.StringIO(table)))
     assert len(lines) == len(table.splitlines()) == 4
     for cell in (cell for line in lines[1:] for cell in line):
         assert cell.isprintable()
         assert cell.lstrip()[:1] not in (*"=+-@\uff1d\uff0b\uff0d\uff20",)
-    assert orjson.loads(report.as_json(findings, []))["findings"][0]["resource"]["name"] == text
+    assert orjson.loads(totals.as_json(findings, []))["findings"][0]["resource"]["name"] == text
 
 
 def test_an_accounts_name_stands_beside_its_id_where_it_is_known() -> None:
@@ -58,7 +58,7 @@ def test_an_accounts_name_stands_beside_its_id_where_it_is_known() -> None:
     out = io.StringIO()
     print_report(Console(file=out, width=300), findings, [])
     assert "shop (111111111111)" in out.getvalue()
-    line = next(csv.DictReader(io.StringIO(report.as_csv(findings))))
+    line = next(csv.DictReader(io.StringIO(totals.as_csv(findings))))
     assert (line["account"], line["account_name"]) == ("111111111111", "shop")
 
 

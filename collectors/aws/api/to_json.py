@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from driftline.pipeline.model import rfc3339
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 _ESCAPED = re.compile(r'\s*\{(?:\s|\\[nrt])*\\"')
 
@@ -37,15 +37,15 @@ def decoded(value: Any) -> Any:
         return value
     text = value.encode(errors="surrogatepass")
     return (
-        wire.decode(wire.decode(b'"%s"' % text).encode())
+        codec.decode(codec.decode(b'"%s"' % text).encode())
         if _ESCAPED.match(value)
-        else wire.decode(text)
+        else codec.decode(text)
     )
 
 
 def size(value: Any) -> int:
     """The bytes of a part on the wire. Raises Malformed for what cannot travel."""
-    return len(orjson.dumps(wire.fits(value)))
+    return len(orjson.dumps(codec.fits(value)))
 
 
 def tags_of(tags: Any) -> dict[str, str]:

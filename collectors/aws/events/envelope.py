@@ -13,7 +13,7 @@ from driftline.collectors.aws.events import origin
 from driftline.collectors.aws.events.logfile import insight, kind_of
 from driftline.collectors.aws.events.origin import NOBODY, TrustedOrigins
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 API_CALLS = frozenset({
     "AWS API Call via CloudTrail", "AWS Console Sign In via CloudTrail", "AWS Service Event via CloudTrail",
@@ -65,8 +65,8 @@ def contents(body: str | bytes, trust: TrustedOrigins = NOBODY) -> Contents:
     """What a message's body holds. Of several elements, one that cannot be understood is among the bad; raises Malformed
     where the whole is nothing known, or forged."""
     found = Contents(trust=trust)
-    document = wire.decode(body.encode(errors="replace") if isinstance(body, str) else body)
-    with wire.one_record("a message"):
+    document = codec.decode(body.encode(errors="replace") if isinstance(body, str) else body)
+    with codec.one_record("a message"):
         _open(document, found, 0)
     return found
 
@@ -75,7 +75,7 @@ def _each(elements: Iterable[Any], found: Contents, work: Callable[[Any], None])
     """Each element by itself: its trouble is not the others'."""
     for one in elements:
         try:
-            with wire.one_record("an element of a message"):
+            with codec.one_record("an element of a message"):
                 work(one)
         except Malformed as why:
             found.bad.append((why, one))
@@ -131,7 +131,7 @@ def _notice(document: Mapping[str, Any], found: Contents, depth: int) -> None:
     if message.startswith("CloudTrail validation message"):
         found.skipped.append("CloudTrail's validation message")
         return
-    _open(wire.decode(message.encode(errors="replace")), found, depth + 1)
+    _open(codec.decode(message.encode(errors="replace")), found, depth + 1)
 
 
 def _bridged(document: Mapping[str, Any], found: Contents) -> None:

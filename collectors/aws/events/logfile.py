@@ -12,7 +12,7 @@ import msgspec
 from driftline.collectors.aws.events import origin
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.files import read_unpacked
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 MOST_UNPACKED = 128_000_000
 """Bytes of an unpacked file: CloudTrail's are some 50 MB at most."""
@@ -60,7 +60,7 @@ def records(
     account = origin.account_of(key)
     for place, raw in _raws(data):
         try:
-            record = wire.decode(raw)
+            record = codec.decode(raw)
             if insight(record):
                 continue
             if not isinstance(record, dict):

@@ -15,10 +15,10 @@ from driftline.collectors.aws.events.record import (
     where,
 )
 from driftline.pipeline.model import Change, Read, Scope
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 
-@wire.one_record(NO_RECORD)
+@codec.one_record(NO_RECORD)
 def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
     """What is to be read again: every resource of the event's own account that a successful change touched (what is
     another account's is in an event of that account too), every scope that it reaches, and by its name what has no uid yet."""

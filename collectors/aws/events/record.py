@@ -21,7 +21,7 @@ from driftline.collectors.redact import Redactor
 from driftline.collectors.table import Kind, Touch, kinds, value
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 Record = Mapping[str, Any]
 MOST_BYTES = 200_000
@@ -88,7 +88,7 @@ class ChangeReader:
     resolver: NameResolver
     wanted: Callable[[Record], bool] = lambda _: False
 
-    @wire.one_record(NO_RECORD)
+    @codec.one_record(NO_RECORD)
     def changes(self, record: Any) -> list[Change]:
         """The changes of one record; none for what is not kept. Raises Malformed for what is no CloudTrail record."""
         if insight(record):
@@ -156,7 +156,7 @@ class ChangeReader:
         data = _json(keep)
         if len(data) > 2 * MOST_BYTES:
             raise Malformed(f"{NO_RECORD}: {len(data)} bytes (known are {MOST_BYTES})")
-        wire.check_depth(data, wire.MAX_DEPTH - wire.WRAPPED)
+        codec.check_depth(data, codec.MAX_DEPTH - codec.WRAPPED)
         return self.redactor.event(keep, places())
 
     def _touched(self, record: Record) -> Iterator[tuple[RowMatch, str, str, None]]:

@@ -12,7 +12,7 @@ from driftline.collectors.aws.places import places
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Actor, Change
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 OWN_PRODUCT = "Driftline"
 """What we have told Security Hub ourselves comes back from there."""
@@ -21,7 +21,7 @@ SERVICES = {
 }  # fmt: skip
 
 
-@wire.one_record("a finding")
+@codec.one_record("a finding")
 def changes(document: Mapping[str, Any], redactor: Redactor, source: str) -> list[Change]:
     """The changes of an event of EventBridge with findings: one for each resource, all of one id.
 
@@ -40,7 +40,7 @@ def _base(document: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]
         "provider": "aws", "account": str(document["account"]), "region": str(document["region"]), "kind": "reported",
         "service": f"{service}.amazonaws.com", "occurred_at": document["time"], "outcome": "success",
         "actor": Actor(id=f"{service}.amazonaws.com", type="service", tool="service"),
-        "raw": wire.fits(dict(raw)) if size <= MOST_BYTES else {"omitted": True, "originalSize": size},
+        "raw": codec.fits(dict(raw)) if size <= MOST_BYTES else {"omitted": True, "originalSize": size},
     }  # fmt: skip
 
 

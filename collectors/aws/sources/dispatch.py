@@ -26,7 +26,7 @@ from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change, Read, Snapshot
 from driftline.pipeline.ops import metrics
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 log = logging.getLogger("driftline.collect")
 Within = Callable[[dict[str, Any]], bool]
@@ -197,14 +197,14 @@ class EventDispatcher:
             elif found:
                 self._sender.reads([found])
 
-    @wire.one_record("a configuration item")
+    @codec.one_record("a configuration item")
     def _understood(self, item: dict[str, Any]) -> Snapshot | Read | None:
         """A reading where the item's mapping is proven; else only a reason to read the resource. Raises Malformed."""
         if item.get("resourceType") not in MAPPINGS:
             return _wish(item)
         snapshot = snapshot_of(item, self._redactor)
-        if snapshot and len(wire.encode_snapshot(snapshot)) > wire.MAX_BYTES - 2:
-            raise Malformed(f"a configuration item of more than {wire.MAX_BYTES} bytes")
+        if snapshot and len(codec.encode_snapshot(snapshot)) > codec.MAX_BYTES - 2:
+            raise Malformed(f"a configuration item of more than {codec.MAX_BYTES} bytes")
         return snapshot
 
 

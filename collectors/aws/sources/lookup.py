@@ -17,7 +17,7 @@ from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.redact import safe
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.ops import metrics
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 log = logging.getLogger("driftline.collect")
 GAP = 0.5
@@ -67,7 +67,7 @@ class Lookup:
 
     def _record(self, event: dict[str, Any]) -> dict[str, Any] | Malformed:
         try:
-            record = wire.decode(str(event.get("CloudTrailEvent")).encode(errors="replace"))
+            record = codec.decode(str(event.get("CloudTrailEvent")).encode(errors="replace"))
             if not isinstance(record, dict):
                 return Malformed("a record that is no JSON object")
             return origin.owned(record, self._account.id, "a lookup")

@@ -8,7 +8,7 @@ from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.kafka.dead_letters import Origin, letter
 from driftline.pipeline.model import Change, Read, Snapshot
 from driftline.pipeline.ops import metrics
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CHANGES, READS, SNAPSHOTS, partition
 from driftline.pipeline.settings.blocks import Kafka
 
@@ -29,14 +29,14 @@ class EventProducer:
             homes.setdefault(partition(change.uid), []).append(change.encode())
         for home, elements in homes.items():
             for some in _split(elements):
-                self._produce(CHANGES.name, wire.encode_batch(some), partition=home)
+                self._produce(CHANGES.name, codec.encode_batch(some), partition=home)
 
     def reads(self, reads: Iterable[Read]) -> None:
         for read in reads:
             self._produce(READS.name, read.encode(), key=read.uid.encode())
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        value = wire.encode_batch([wire.encode_snapshot(snapshot)])
+        value = codec.encode_batch([codec.encode_snapshot(snapshot)])
         self._produce(SNAPSHOTS.name, value, partition=partition(snapshot.uid))
 
     def bury(self, source: str, reason: str, body: bytes) -> None:

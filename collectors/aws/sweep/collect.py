@@ -15,7 +15,7 @@ from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.errors import ERRORS, NotOffered, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.pacing import SweepStopped
-from driftline.collectors.aws.sweep import departed as left
+from driftline.collectors.aws.sweep import departed
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_known
 from driftline.collectors.aws.sweep.read import (
     GLOBAL,
@@ -116,8 +116,8 @@ def sweep(
     headers: list[Sweep] = []
     at, listed = now(), organization.listed() if "all" in options.accounts else {}
     accounts = _accounts(options, organization, listed)
-    mine = [a for a in left.known_accounts(known) if in_shard(a, options.shard)]
-    for gone in left.accounts(known, listed, run.organization_id, mine, at):
+    mine = [a for a in departed.known_accounts(known) if in_shard(a, options.shard)]
+    for gone in departed.accounts(known, listed, run.organization_id, mine, at):
         emit(gone)
     for record in run.records(accounts, idle):
         emit(record)
@@ -228,7 +228,7 @@ class _SweepRun:
             return
         once = CallCache()
         if not self.options.types:
-            for gone in left.types(self.known, account, kinds(), self.now()):
+            for gone in departed.types(self.known, account, kinds(), self.now()):
                 self._put(gone)
         # what is global lists whole accounts: first, beside everything else
         global_rows = [kind for kind in self.rows if kind.scope == "global"]
@@ -267,7 +267,7 @@ class _SweepRun:
         at = self.now()
         try:
             enabled = enabled_regions(account, self.organization.region)
-            for gone in left.regions(self.known, account.id, enabled, at):
+            for gone in departed.regions(self.known, account.id, enabled, at):
                 self._put(gone)
             return enabled
         except SweepStopped:

@@ -11,7 +11,7 @@ from driftline.collectors.aws.terraform.code import Code
 from driftline.collectors.aws.terraform.marks import of_paths, without_keys
 from driftline.pipeline.common import files
 from driftline.pipeline.common.errors import Malformed, UserError
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 
 Kind = Literal["declared", "recorded"]
 LARGEST = 200_000_000
@@ -78,7 +78,7 @@ def _json(path: Path) -> dict[str, Any]:
         text = files.read_bytes(path, LARGEST)
         if text.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # PowerShell's >
             text = text.decode("utf-16").encode()
-        data = wire.decode(text.removeprefix(codecs.BOM_UTF8), LARGEST)
+        data = codec.decode(text.removeprefix(codecs.BOM_UTF8), LARGEST)
     except (Malformed, OSError, UnicodeError) as why:
         raise UserError(f"{why} {SHOW}", place=path) from None
     if not isinstance(data, dict) or not ({"planned_values", "values", "resources"} & data.keys()):

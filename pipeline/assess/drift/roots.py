@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from driftline.pipeline.assess.decisions import risk_exceptions as exceptions
+from driftline.pipeline.assess.decisions import risk_exceptions
 from driftline.pipeline.compare.diff import Hints
 from driftline.pipeline.compare.paths import pointer, steps
 from driftline.pipeline.rulebook import BoundRule
@@ -78,8 +78,8 @@ def _worsens(bound: BoundRule, body: Body, root: Root, hints: Hints, at: int) ->
         return True
     resource = {**body.resource, TAGS: without[TAGS]}
     old = msgspec.structs.replace(body, config=without["config"], resource=resource)
-    accepted, now = (exceptions.values(bound.evidence, one) for one in (old, body))
-    return exceptions.worse(accepted, now, hints, bound, body, at)
+    accepted, now = (risk_exceptions.values(bound.evidence, one) for one in (old, body))
+    return risk_exceptions.worse(accepted, now, hints, bound, body, at)
 
 
 def _narrowed(config: Any, change: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

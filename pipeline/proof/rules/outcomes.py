@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
-from driftline.pipeline.rulebook.cel import syntax_tree as ast
+from driftline.pipeline.rulebook.cel import syntax_tree
 from driftline.pipeline.rulebook.cel.expression import Expression
 from driftline.pipeline.rulebook.cel.functions import UNREAD
 from driftline.pipeline.rulebook.cel.unread import rewrite_unread
@@ -26,16 +26,16 @@ def can_answer(when: Expression | None, must: Expression, part: str) -> bool:
 
 
 def _outcomes(expr: Any) -> Outcomes:
-    which = ast.kind(expr)
+    which = syntax_tree.kind(expr)
     if which == "call_expr" and expr.call_expr.function == UNREAD:
         return UNKNOWN
-    if not any(n.call_expr.function == UNREAD for n in ast.every(expr) if ast.kind(n) == "call_expr"):  # fmt: skip
+    if not any(n.call_expr.function == UNREAD for n in syntax_tree.every(expr) if syntax_tree.kind(n) == "call_expr"):  # fmt: skip
         return KNOWN
     if which == "comprehension_expr":
         return _comprehension(expr.comprehension_expr)
     if which == "call_expr":
         return _call(expr.call_expr)
-    return UNKNOWN if UNKNOWN in map(_outcomes, ast.children(expr)) else ANY
+    return UNKNOWN if UNKNOWN in map(_outcomes, syntax_tree.children(expr)) else ANY
 
 
 def _comprehension(c: Any) -> Outcomes:

@@ -11,7 +11,7 @@ from driftline.pipeline.model.base import micros
 from driftline.pipeline.proof.rules import params as proof_params
 from driftline.pipeline.proof.rules.outcomes import can_answer
 from driftline.pipeline.proof.rules.yaml_writer import unparse
-from driftline.pipeline.rulebook.cel import syntax_tree as ast
+from driftline.pipeline.rulebook.cel import syntax_tree
 from driftline.pipeline.rulebook.cel.expression import Expression, environment
 from driftline.pipeline.rulebook.rule import EXPECTED, Example, Rule
 from driftline.pipeline.rulebook.ruleset import BoundRule, RuleSet
@@ -166,27 +166,27 @@ def mutants(expression: Expression) -> Iterator[tuple[str, Expression]]:
             if text in seen:
                 continue
             seen.add(text)
-            program = environment().deserialize(ast.unparse(checked))
+            program = environment().deserialize(syntax_tree.unparse(checked))
             yield text, replace(expression, checked=checked, program=program)
 
 
 def _nodes(expr: Any) -> Iterator[Any]:
     yield expr
-    if ast.kind(expr) == "comprehension_expr":
+    if syntax_tree.kind(expr) == "comprehension_expr":
         c = expr.comprehension_expr
         yield from _nodes(c.iter_range)
         predicate = _predicate(c)
         if predicate is not None:
             yield from _nodes(predicate)
         return
-    for child in ast.children(expr):
+    for child in syntax_tree.children(expr):
         yield from _nodes(child)
 
 
 def _predicate(comprehension: Any) -> Any | None:
     """The condition inside exists(), all() or filter()."""
     step = comprehension.loop_step
-    if ast.kind(step) != "call_expr":
+    if syntax_tree.kind(step) != "call_expr":
         return None
     if step.call_expr.function in LOGIC:
         return step.call_expr.args[1]
@@ -194,7 +194,7 @@ def _predicate(comprehension: Any) -> Any | None:
 
 
 def _mutate(node: Any, variant: int, checked: Any) -> bool:
-    which = ast.kind(node)
+    which = syntax_tree.kind(node)
     if which == "const_expr":
         return variant == 0 and _other_constant(node.const_expr)
     if which == "comprehension_expr":
@@ -258,19 +258,19 @@ def _other_constant(constant: Any) -> bool:
 def _swap_quantifier(comprehension: Any, checked: Any) -> bool:
     """exists() to all() and back: another start, other step, other stop condition."""
     step = comprehension.loop_step
-    if ast.kind(step) != "call_expr" or step.call_expr.function not in LOGIC:
+    if syntax_tree.kind(step) != "call_expr" or step.call_expr.function not in LOGIC:
         return False
     start = comprehension.accu_init.const_expr
     start.bool_value = not start.bool_value
     _rename(step.call_expr, step.id, checked)
     stop = comprehension.loop_condition.call_expr  # @not_strictly_false(accu) or (!accu)
     inner = stop.args[0]
-    if ast.kind(inner) == "call_expr" and inner.call_expr.function == "!_":
+    if syntax_tree.kind(inner) == "call_expr" and inner.call_expr.function == "!_":
         plain = type(inner)()
         plain.CopyFrom(inner.call_expr.args[0])
         inner.CopyFrom(plain)
         return True
-    fresh = max((n.id for n in ast.every(checked.expr)), default=0) + 1
+    fresh = max((n.id for n in syntax_tree.every(checked.expr)), default=0) + 1
     negated = type(inner)(id=fresh)
     negated.call_expr.function = "!_"
     negated.call_expr.args.add().CopyFrom(inner)

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from driftline.pipeline.rulebook.cel import syntax_tree as ast
+from driftline.pipeline.rulebook.cel import syntax_tree
 
 INFIX = {"_&&_": "&&", "_||_": "||", "_==_": "==", "_!=_": "!=", "_<_": "<", "_<=_": "<=", "_>_": ">", "_>=_": ">=",
          "_+_": "+", "_-_": "-", "_*_": "*", "_/_": "/", "_%_": "%", "@in": "in"}  # fmt: skip
@@ -12,9 +12,9 @@ PREFIX = {"!_": "!", "-_": "-"}
 
 def unparse(expr: Any) -> str:
     """The CEL text of an expression."""
-    which = ast.kind(expr)
+    which = syntax_tree.kind(expr)
     if which == "const_expr":
-        value = ast.constant(expr)
+        value = syntax_tree.constant(expr)
         return (
             "null"
             if value is None
@@ -54,7 +54,7 @@ def _call(call: Any) -> str:
 
 def _macro(c: Any) -> str:
     over, step = unparse(c.iter_range), c.loop_step
-    if ast.kind(step) == "call_expr":
+    if syntax_tree.kind(step) == "call_expr":
         function, arguments = step.call_expr.function, step.call_expr.args
         if function == "_||_":
             return f"{over}.exists({c.iter_var}, {unparse(arguments[1])})"

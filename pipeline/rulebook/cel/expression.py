@@ -9,7 +9,7 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
-from driftline.pipeline.rulebook.cel import syntax_tree as ast
+from driftline.pipeline.rulebook.cel import syntax_tree
 from driftline.pipeline.rulebook.cel.functions import FUNCTIONS, UNREAD, guarded, not_read
 
 Path = tuple[str, ...]
@@ -118,7 +118,7 @@ def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
         raise reason_of(error) from None
     if why := wrong(program.return_type().name()):
         raise ExpressionError(why)
-    checked = ast.parse(program.serialize())
+    checked = syntax_tree.parse(program.serialize())
     touched = TouchedPaths()
     _walk(checked.expr, {}, touched)
     if ("config",) in touched.paths or () in touched.paths:
@@ -142,7 +142,7 @@ class TouchedPaths:
 def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None:
     """Records the longest path of every chain, then descends."""
     where = path_of(expr, scope)
-    which = ast.kind(expr)
+    which = syntax_tree.kind(expr)
     if which == "ident_expr" and expr.ident_expr.name not in scope:
         found.uses.add(expr.ident_expr.name)
     if where is not None:
@@ -160,7 +160,7 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None
         takes_path = FUNCTIONS[expr.call_expr.function].path
         for number, argument in enumerate(expr.call_expr.args):
             if number == 0 and takes_path:
-                text = ast.constant(argument)
+                text = syntax_tree.constant(argument)
                 if not isinstance(text, str):
                     raise ExpressionError(
                         f"{expr.call_expr.function}() takes its path as a plain text"
@@ -169,13 +169,13 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None
             _walk(argument, scope, found)
         found.uses.update({"now"} if expr.call_expr.function == "age_days" else ())
         return
-    for child in ast.children(expr):
+    for child in syntax_tree.children(expr):
         _walk(child, scope, found)
 
 
 def _below_chain(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None:
     """Returns the index expressions inside a chain, and its root variable."""
-    which = ast.kind(expr)
+    which = syntax_tree.kind(expr)
     if which == "ident_expr":
         if expr.ident_expr.name not in scope:
             found.uses.add(expr.ident_expr.name)
@@ -197,7 +197,7 @@ def _below_chain(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) 
 
 def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
     """Returns the path under `resource` that an expression refers to, or None."""
-    which = ast.kind(expr)
+    which = syntax_tree.kind(expr)
     if which == "ident_expr":
         name = expr.ident_expr.name
         return scope.get(name, () if name == "resource" else None)
@@ -211,7 +211,7 @@ def path_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
     call = expr.call_expr
     if call.function in ("_[_]", "_?._", "_[?_]"):
         operand = path_of(call.args[0], scope)
-        step = ast.constant(call.args[1])
+        step = syntax_tree.constant(call.args[1])
         if operand is None:
             return None
         if not operand or operand == ("config",):
@@ -240,17 +240,17 @@ def element_of(expr: Any, scope: dict[str, Path | None]) -> Path | None:
 
 def _filtered(comprehension: Any, scope: dict[str, Path | None]) -> Path | None:
     """A filter() does not change elements: its path is that of its range."""
-    if ast.kind(comprehension.accu_init) != "list_expr":
+    if syntax_tree.kind(comprehension.accu_init) != "list_expr":
         return None
     step = comprehension.loop_step
-    if ast.kind(step) == "call_expr" and step.call_expr.function == "_?_:_":
+    if syntax_tree.kind(step) == "call_expr" and step.call_expr.function == "_?_:_":
         added = step.call_expr.args[1]
-        if ast.kind(added) == "call_expr" and len(added.call_expr.args) == 2:
+        if syntax_tree.kind(added) == "call_expr" and len(added.call_expr.args) == 2:
             new = added.call_expr.args[1]
-            if ast.kind(new) == "list_expr" and len(new.list_expr.elements) == 1:
+            if syntax_tree.kind(new) == "list_expr" and len(new.list_expr.elements) == 1:
                 item = new.list_expr.elements[0]
                 if (
-                    ast.kind(item) == "ident_expr"
+                    syntax_tree.kind(item) == "ident_expr"
                     and item.ident_expr.name == comprehension.iter_var
                 ):
                     return path_of(comprehension.iter_range, scope)

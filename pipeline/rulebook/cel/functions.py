@@ -12,9 +12,7 @@ import msgspec
 
 from driftline.pipeline.common.durations import DAY
 from driftline.pipeline.rulebook import secrets
-from driftline.pipeline.rulebook.aws import efs_policy as filesystems
-from driftline.pipeline.rulebook.aws import federation, grants, network
-from driftline.pipeline.rulebook.aws import resource_policy as policy
+from driftline.pipeline.rulebook.aws import efs_policy, federation, grants, network, resource_policy
 from driftline.pipeline.rulebook.aws.identity import judges
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subject, subject
@@ -270,7 +268,7 @@ def _identity_statements(paths: str, question: str) -> list[str]:
 def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
     """Returns whether one of several policies, by name, allows everyone."""
     known = [one for one in documents.values() if one is not None]
-    return holds_for_any(known, lambda one: policy.allows_public(one, account))
+    return holds_for_any(known, lambda one: resource_policy.allows_public(one, account))
 
 
 def _any_for_anybody(documents: dict[str, Any], account: str, service: str) -> bool:
@@ -318,13 +316,15 @@ def _acl_port_open_to_world(path: str, port: int) -> bool:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "policy_allows_public": Function(_judgement(policy.allows_public), ("STRING",), "BOOL", True),
+    "policy_allows_public": Function(
+        _judgement(resource_policy.allows_public), ("STRING",), "BOOL", True
+    ),
     "any_policy_allows_public": Function(_judgement(_any_allows_public), ("STRING",), "BOOL", True),
     "file_policy_allows_public": Function(
-        _judgement(filesystems.allows_public), ("STRING",), "BOOL", True
+        _judgement(efs_policy.allows_public), ("STRING",), "BOOL", True
     ),
     "policy_allows_cross_account": Function(
-        _judgement(policy.allows_cross_account), ("STRING",), "BOOL", True
+        _judgement(resource_policy.allows_cross_account), ("STRING",), "BOOL", True
     ),
     "policy_gives_others": Function(
         _judgement(grants.gives_others), ("STRING", "STRING"), "BOOL", True
@@ -339,7 +339,7 @@ FUNCTIONS: dict[str, Function] = {
         _judgement(_any_for_anybody), ("STRING", "STRING"), "BOOL", True
     ),
     "policy_requires_tls": Function(
-        _judgement(policy.requires_tls, "uid"), ("STRING",), "BOOL", True
+        _judgement(resource_policy.requires_tls, "uid"), ("STRING",), "BOOL", True
     ),
     "policy_is_admin": _of_documents(judges.is_admin, "document"),
     "policy_escalates": _of_documents(judges.escalates, "document"),

@@ -6,7 +6,7 @@ error means that it would. This second form is compiled once per set of parts, a
 
 from typing import Any
 
-from driftline.pipeline.rulebook.cel import syntax_tree as ast
+from driftline.pipeline.rulebook.cel import syntax_tree
 from driftline.pipeline.rulebook.cel.expression import (
     TAGS,
     Expression,
@@ -34,7 +34,7 @@ def program(expression: Expression, parts: frozenset[str]) -> Any:
         return expression.program
     if hidden not in expression.forms:
         checked = rewrite_unread(expression, hidden)
-        expression.forms[hidden] = environment().deserialize(ast.unparse(checked))
+        expression.forms[hidden] = environment().deserialize(syntax_tree.unparse(checked))
     return expression.forms[hidden]
 
 
@@ -51,7 +51,7 @@ class _Rewriter:
 
     def __init__(self, checked: Any, hidden: frozenset[str]) -> None:
         self._checked, self._hidden = checked, hidden
-        self._fresh = max((node.id for node in ast.every(checked.expr)), default=0)
+        self._fresh = max((node.id for node in syntax_tree.every(checked.expr)), default=0)
 
     def rewrite(self, expr: Any, scope: dict[str, Path | None], *, logical: bool) -> bool:
         """Inserts calls that raise; returns whether there were any. `logical`: the expression is a boolean."""
@@ -59,21 +59,23 @@ class _Rewriter:
         if part is not None:
             self._raise(expr, part)
             return True
-        if ast.kind(expr) == "comprehension_expr":
+        if syntax_tree.kind(expr) == "comprehension_expr":
             return self._comprehension(expr, scope)
-        name = expr.call_expr.function if ast.kind(expr) == "call_expr" else ""
+        name = expr.call_expr.function if syntax_tree.kind(expr) == "call_expr" else ""
         if name == "_?_:_":
             return self._conditional(expr, scope, logical=logical)
         logical = logical and name in LOGIC
-        found = [self.rewrite(child, scope, logical=logical) for child in ast.children(expr)]
+        found = [
+            self.rewrite(child, scope, logical=logical) for child in syntax_tree.children(expr)
+        ]
         return any(found)
 
     def _part(self, expr: Any, scope: dict[str, Path | None]) -> str | None:
         """Returns the unread part that an expression reads, or that a function would read."""
-        which = ast.kind(expr)
+        which = syntax_tree.kind(expr)
         if which == "call_expr" and expr.call_expr.function in FUNCTIONS:
             if FUNCTIONS[expr.call_expr.function].path:
-                part = str(ast.constant(expr.call_expr.args[0])).split(".")[0]
+                part = str(syntax_tree.constant(expr.call_expr.args[0])).split(".")[0]
                 return part if part in self._hidden else None
             return None
         if which == "comprehension_expr":
@@ -97,7 +99,9 @@ class _Rewriter:
         c = expr.comprehension_expr
         inner, part = inner_scope(c, scope), self._root(path_of(c.iter_range, scope))
         over = self.rewrite(c.iter_range, scope, logical=False)
-        step = c.loop_step.call_expr.function if ast.kind(c.loop_step) == "call_expr" else ""
+        step = (
+            c.loop_step.call_expr.function if syntax_tree.kind(c.loop_step) == "call_expr" else ""
+        )
         found = self.rewrite(c.loop_step, inner, logical=step in LOGIC)
         if part is not None and step in ENDS:
             of_any = c.loop_step.call_expr.args[1]
@@ -143,4 +147,8 @@ class _Rewriter:
 
 def _joined(expr: Any) -> bool:
     """Returns whether it is `a.or(b)` or similar: the fallback may be read where the part is not."""
-    return ast.kind(expr) == "call_expr" and expr.call_expr.function in ("or", "orValue", "value")
+    return syntax_tree.kind(expr) == "call_expr" and expr.call_expr.function in (
+        "or",
+        "orValue",
+        "value",
+    )

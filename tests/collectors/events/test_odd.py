@@ -17,7 +17,7 @@ from driftline.collectors.redact import Redactor
 from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from tests.collectors.events.odd import ODD, odd, put
 from tests.collectors.events.samples import ASSUMED, OPENED, by_role, event
 
@@ -48,7 +48,7 @@ def understood(record: Any) -> bool:
     except Malformed:
         return False
     for change in changes:
-        travelled = wire.change(change.encode())
+        travelled = codec.change(change.encode())
         assert isinstance(travelled, Change)
         assert (travelled.id, travelled.uid, travelled.actor) == (change.id, change.uid, change.actor)  # fmt: skip
     for wish in wishes:
@@ -83,10 +83,10 @@ def test_what_comes_as_bytes_is_understood_or_malformed(value: Any) -> None:
     """By the way that every source takes: bytes first."""
     try:
         data = orjson.dumps(put(OPENED, ("requestParameters", "groupId"), value))
-        record = wire.decode(data)
+        record = codec.decode(data)
     except (Malformed, TypeError):
         return
-    assert understood(record) or wire.depth(data) > wire.MAX_DEPTH - wire.WRAPPED
+    assert understood(record) or codec.depth(data) > codec.MAX_DEPTH - codec.WRAPPED
 
 
 def test_a_field_that_says_what_it_is_must_be_text() -> None:
@@ -111,7 +111,7 @@ def test_no_uid_makes_a_pattern_slow() -> None:
 
 def test_the_reason_repeats_no_value() -> None:
     """Whatever the error: what it quotes may be a secret."""
-    with pytest.raises(Malformed) as told, wire.one_record("x"):
+    with pytest.raises(Malformed) as told, codec.one_record("x"):
         raise ValueError("password hunter2")
     assert "hunter2" not in str(told.value)
     assert "ValueError in tests/" in str(told.value)
@@ -119,5 +119,5 @@ def test_the_reason_repeats_no_value() -> None:
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt(), SystemExit(3)])
 def test_what_is_not_the_records_passes(error: BaseException) -> None:
-    with pytest.raises(type(error)), wire.one_record("x"):
+    with pytest.raises(type(error)), codec.one_record("x"):
         raise error

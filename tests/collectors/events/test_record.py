@@ -14,7 +14,7 @@ from driftline.collectors.aws.events.record import ChangeReader, bare
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
-from driftline.pipeline.records import codec as wire
+from driftline.pipeline.records import codec
 from tests.collectors.events.samples import ACCOUNT, ASSUMED, OPENED, by_role, event
 
 READER = ChangeReader(Redactor(b"k" * 32), "eventbridge", NoNames())
@@ -23,7 +23,7 @@ GROUP = f"arn:aws:ec2:eu-west-1:{ACCOUNT}:security-group/sg-1"
 
 def one(record: dict[str, Any], reader: ChangeReader = READER) -> Change:
     (change,) = reader.changes(record)
-    assert wire.change(change.encode()) == change
+    assert codec.change(change.encode()) == change
     return change
 
 
@@ -221,7 +221,7 @@ def test_whatever_stands_in_a_field_is_a_change_or_malformed(field: str, value: 
     for record in (OPENED, ASSUMED):
         try:
             for change in READER.changes(record | {field: value}):
-                assert wire.change(change.encode()) is not None
+                assert codec.change(change.encode()) is not None
         except Malformed:
             pass
 
