@@ -290,14 +290,22 @@ FIXED = {
 
 def escalating(name: str, wanted: bool, *statements: dict[str, Any]) -> Example:
     found = Subject(documents={"": {"Statement": list(statements)}})
-    return name, lambda: judges.escalates(found, Holder(OWN)) is not None, wanted
+    holder = Holder(OWN)
+    asked = (judges.escalates, judges.runs_code)
+    return name, lambda: any(judge(found, holder) is not None for judge in asked), wanted
 
 
 def of_keys() -> Iterator[Example]:
     allow = {"Effect": "Allow", "Action": "iam:CreateAccessKey", "Resource": "*"}
     deny = allow | {"Effect": "Deny"}
+    passing = allow | {"Action": "iam:PassRole"}
     for key in PICKED:
-        yield escalating(key, True, allow | {"Condition": {"StringEquals": {key: "x"}}})
+        service = key.partition(":")[0]
+        own = allow | ({"Action": f"{service}:*"} if service != "aws" else {})
+        held = {"Condition": {"StringEquals": {key: "x"}}}
+        yield escalating(key, True, passing, own | held)
+        if service != "aws":
+            yield escalating(f"{key} elsewhere", False, passing, allow | held)
     for key in MISSING:
         elsewhere = key.startswith(("aws:sourcevpc", "aws:vpce"))
         if elsewhere:
@@ -316,7 +324,6 @@ def of_keys() -> Iterator[Example]:
         "Bool",
     ):
         yield escalating(operator, True, allow | {"Condition": {operator: {"aws:UserAgent": "x"}}})
-    passing = allow | {"Action": "iam:PassRole"}
     for action, place in (
         ("ecs:RunTask", "ecs"),
         ("ec2:RequestSpotFleet", "ec2"),
