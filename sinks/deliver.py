@@ -26,7 +26,7 @@ from driftline.sinks.base import Busy, Receipt, Sink
 from driftline.sinks.batches import Batch, Item, Renderer, Selector, chunks, newest
 from driftline.sinks.pace import SinkRate
 from driftline.sinks.reader import Reader, Slot, begin_now
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 
 log = logging.getLogger("driftline.sink")
 BATCH = 1000
@@ -65,7 +65,7 @@ class Deliverer:
         self,
         settings: Settings,
         sink: Sink,
-        route: Route,
+        subscription: Subscription,
         *,
         now: Callable[[], float] = time.time,
         chance: Callable[[], float] = random.random,
@@ -73,14 +73,14 @@ class Deliverer:
         dead: Any = None,
         written: Callable[[], Container[str]] | None = None,
     ) -> None:
-        self._settings, self._sink, self._route = settings, sink, route
+        self._settings, self._sink, self._subscription = settings, sink, subscription
         self._now, self._chance, self._pause = now, chance, pause
         self._stopping = asyncio.Event()
         self._share = Share(settings.sink.bad_share)
         self._delivery = Delivery()
         self._dead = dead or producer(settings.kafka)
         self._turn: Callable[[Slot], int] = lambda _: 0
-        selector = Selector(route.name, route.match, sink.transitions_only)
+        selector = Selector(subscription.name, subscription.match, sink.transitions_only)
         self._renderer = Renderer(sink, selector, now, lambda slot: self._turn(slot))
         self._pace = SinkRate(sink.limits.rate, now)
         self._written = written or (lambda: standing(settings.kafka))
@@ -93,9 +93,9 @@ class Deliverer:
 
     async def run(self, group: str | None = None) -> None:
         """The loop. Raises TooManyRefused, and Undelivered where Kafka does not do its part."""
-        group = group or group_id(f"sink-{self._route.name}")
+        group = group or group_id(f"sink-{self._subscription.name}")
         topics = [topic.name for topic in self._sink.topics]
-        if self._route.start == "now":
+        if self._subscription.start == "now":
             await asyncio.to_thread(begin_now, self._settings, group, topics)
         reader = Reader(self._settings, group, topics)
         self._turn = reader.turn
@@ -151,13 +151,13 @@ class Deliverer:
         self._linked = False
         if self._share.add(batch.total - len(refused), len(refused)):
             raise TooManyRefused(
-                f"{self._route.name} refuses too many findings: a bad deploy is not a bad record"
+                f"{self._subscription.name} refuses too many findings: a bad deploy is not a bad record"
                 " (look at: driftline deadletter list)"
             )
-        metrics.DELIVERED.labels(self._route.name).inc(batch.total)
+        metrics.DELIVERED.labels(self._subscription.name).inc(batch.total)
         if batch.said is not None:
             behind = max(0.0, self._now() - batch.said / 1e6)
-            metrics.SINK_BEHIND.labels(self._route.name).set(behind)
+            metrics.SINK_BEHIND.labels(self._subscription.name).set(behind)
         return True
 
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
@@ -172,9 +172,9 @@ class Deliverer:
             if left.again:
                 log.warning(
                     "not taken; trying again",
-                    extra={"sink": self._route.name, "actions": len(left.again), "why": min(left.reasons)},
+                    extra={"sink": self._subscription.name, "actions": len(left.again), "why": min(left.reasons)},
                 )  # fmt: skip
-                metrics.RETRIED.labels(self._route.name).inc(len(left.again))
+                metrics.RETRIED.labels(self._subscription.name).inc(len(left.again))
                 pause = max(
                     backoff.failed() * (0.5 + self._chance()), min(left.asked, LONGEST_ASKED)
                 )
@@ -231,7 +231,7 @@ class Deliverer:
             elif receipt.kind == "never":
                 self._bury(receipt.reason, item.origin, item.raw, refused)
             elif receipt.reference is not None:
-                links.write(self._dead, self._delivery, self._route.name, item.action.id, receipt.reference, self._now())  # fmt: skip
+                links.write(self._dead, self._delivery, self._subscription.name, item.action.id, receipt.reference, self._now())  # fmt: skip
                 self._linked = True
 
     async def _wait(self, seconds: float) -> bool:
@@ -256,10 +256,10 @@ class Deliverer:
             },
         )
         refused.add(origin)
-        if letter_id(self._route.name, origin, raw) in self._known:
+        if letter_id(self._subscription.name, origin, raw) in self._known:
             return  # before we stopped for too many
-        produce(self._dead, self._delivery, **letter(self._route.name, reason, origin, raw))
-        metrics.DEAD.labels(self._route.name).inc()
+        produce(self._dead, self._delivery, **letter(self._subscription.name, reason, origin, raw))
+        metrics.DEAD.labels(self._subscription.name).inc()
 
     async def _written_out(self) -> bool:
         """Waits until the brokers have every letter and link; False when told to stop meanwhile. Raises Undelivered."""

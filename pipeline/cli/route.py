@@ -14,7 +14,7 @@ from driftline.pipeline.settings.blocks import Kafka, load_settings
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from driftline.sinks.routing import RouteAnswer
+    from driftline.sinks.route_answers import RouteAnswer
 
 
 @click.group(name="route", cls=Commands)
@@ -30,7 +30,7 @@ def explain(id: str, form: str) -> int:
     from driftline.pipeline.report.table import console
     from driftline.pipeline.report.totals import ascii_json
     from driftline.sinks.configured import configured
-    from driftline.sinks.routing import routes
+    from driftline.sinks.route_answers import routes
 
     settings = load_settings()
     topic, document = _found(settings.kafka, id)

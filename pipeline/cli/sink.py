@@ -17,7 +17,7 @@ from driftline.pipeline.settings.blocks import Settings, load_settings
 from driftline.sinks import installed
 from driftline.sinks.configured import ConfiguredSink, configured_sink, kind_of
 from driftline.sinks.module import Checks, Installs, SinkModule
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
 
@@ -88,12 +88,12 @@ async def _run(
 
     sink = to.module.create(to.settings, to.context)
     await asyncio.to_thread(there, settings.kafka, sink.topics)
-    route = Route(to.name, to.match, to.start)
-    return await _deliver(sink, route, settings, listening)
+    subscription = Subscription(to.name, to.match, to.start)
+    return await _deliver(sink, subscription, settings, listening)
 
 
 async def _deliver(
-    sink: Any, route: Route, settings: Settings, listening: socket.socket | None
+    sink: Any, subscription: Subscription, settings: Settings, listening: socket.socket | None
 ) -> int:
     from driftline.pipeline.ops import log
     from driftline.pipeline.ops.health import serve
@@ -102,7 +102,7 @@ async def _deliver(
     log.start()
     if listening is not None:
         serve(listening)
-    deliverer = Deliverer(settings, sink, route)
+    deliverer = Deliverer(settings, sink, subscription)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):

@@ -30,7 +30,7 @@ from driftline.sinks.configured import configured_sink
 from driftline.sinks.deliver import Deliverer
 from driftline.sinks.elasticsearch.render import ALIAS, actions
 from driftline.sinks.elasticsearch.sink import OPERATIONS, ElasticsearchSink, client
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 from tests.bench import buckets
 
 N, ROUNDS = 10_000, 7
@@ -143,7 +143,7 @@ class _Counting(ElasticsearchSink):
 async def _ours(settings: Settings, n: int, group: str) -> float:
     sink = _Counting(settings.elasticsearch)
     sink.left = 2 * n
-    sink.deliverer = Deliverer(settings, sink, Route("elasticsearch"))
+    sink.deliverer = Deliverer(settings, sink, Subscription("elasticsearch"))
     await sink.deliverer.run(group)
     if sink.left:
         raise RuntimeError(f"{sink.left} of {2 * n} actions have no receipt")

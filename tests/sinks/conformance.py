@@ -17,7 +17,7 @@ from driftline.pipeline.rulebook.match import is_transition
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Sink
 from driftline.sinks.deliver import LONGEST_WAIT, Deliverer
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 from tests.sinks.findings import HOSTILE, SPECIAL, findings
 from tests.sinks.test_deliver import Letters, Message
 
@@ -84,7 +84,7 @@ class Trial:
 
     async def _run(self, sink: Sink) -> bool:
         settings = Settings.model_validate({"sink": {"bad_share": 1}})
-        it = Deliverer(settings, sink, Route("subject"), now=lambda: 1_800_000_000.0, chance=lambda: 0.5, pause=self._pause,
+        it = Deliverer(settings, sink, Subscription("subject"), now=lambda: 1_800_000_000.0, chance=lambda: 0.5, pause=self._pause,
                        dead=self.letters)  # fmt: skip
         self.stop = it.stop
         try:

@@ -12,7 +12,7 @@ from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Limits, Receipt
 from driftline.sinks.batches import Batch
 from driftline.sinks.deliver import FIRST_WAIT, LONGEST_WAIT, Deliverer, TooManyRefused
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 
 Answer = Callable[[Sequence[Action]], list[Receipt]]
 DONE, AGAIN, NEVER = Receipt("done"), Receipt("again", "full"), Receipt("never", "400 no")
@@ -126,7 +126,7 @@ class Run:
         self.sink, self.letters, self.pauses = sink, letters or Letters(), []  # type: ignore[var-annotated]
         settings = Settings.model_validate({"sink": {"bad_share": share}})
         self.hook: Callable[[], Awaitable[None]] | None = None
-        self.it = Deliverer(settings, sink, Route("list"), now=lambda: 1_800_000_000.0, chance=lambda: 0.5,
+        self.it = Deliverer(settings, sink, Subscription("list"), now=lambda: 1_800_000_000.0, chance=lambda: 0.5,
                             pause=self._pause, dead=self.letters)  # fmt: skip
 
     async def _pause(self, seconds: float) -> None:

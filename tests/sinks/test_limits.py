@@ -16,7 +16,7 @@ from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Limits, Receipt
 from driftline.sinks.deliver import LONGEST_ASKED, Deliverer
 from driftline.sinks.retry_after import seconds_of
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
 
 NOW = 1_800_000_000.0
@@ -47,8 +47,8 @@ class Sent:
 
     def __init__(self, sink: Sending, *values: bytes, match: str = "") -> None:
         self.sink, self.letters, self.pauses, self.time = sink, Letters(), list[float](), NOW
-        route = Route("list", Match(match) if match else None)
-        it = Deliverer(Settings(), sink, route, now=lambda: self.time, chance=lambda: 0.5, pause=self._pause, dead=self.letters)  # fmt: skip
+        subscription = Subscription("list", Match(match) if match else None)
+        it = Deliverer(Settings(), sink, subscription, now=lambda: self.time, chance=lambda: 0.5, pause=self._pause, dead=self.letters)  # fmt: skip
 
         async def run() -> bool:
             return await it.deliver(await it.prepare([Message(v, n) for n, v in enumerate(values)]))
@@ -124,7 +124,7 @@ def test_what_the_destination_calls_it_is_kept() -> None:
 
     links: list[Any] = []
     sink = Sending(ticket)
-    it = Deliverer(Settings(), sink, Route("jira"), now=lambda: NOW, dead=Kept())
+    it = Deliverer(Settings(), sink, Subscription("jira"), now=lambda: NOW, dead=Kept())
 
     async def run() -> bool:
         return await it.deliver(await it.prepare([Message(finding("f1"))]))
@@ -161,7 +161,7 @@ def test_other_topics_have_no_time_and_are_delivered() -> None:
         topics: tuple[Topic, ...] = (TICKET_LINKS,)
 
     sink = Tickets()
-    it = Deliverer(Settings(), sink, Route("x"), now=lambda: NOW, dead=Letters())
+    it = Deliverer(Settings(), sink, Subscription("x"), now=lambda: NOW, dead=Letters())
     raw = orjson.dumps({"id": "t", "revision": 1})
 
     async def run() -> bool:

@@ -19,7 +19,7 @@ from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.order import Order
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 from tests.core.world import minute
 from tests.sinks.findings import NOW, findings
 from tests.sinks.node import Node
@@ -131,7 +131,11 @@ class Consumer:
         sink = ElasticsearchSink(ElasticsearchSettings(), self.node)  # type: ignore[arg-type]
         self.letters = Letters()
         self.it = Deliverer(
-            Settings(), sink, Route("elasticsearch"), now=lambda: LATE / 1e6, dead=self.letters
+            Settings(),
+            sink,
+            Subscription("elasticsearch"),
+            now=lambda: LATE / 1e6,
+            dead=self.letters,
         )
 
     def read(self, slots: list[tuple[str, int]], most: int, *, killed: bool = False) -> None:

@@ -14,7 +14,7 @@ from driftline.sinks import deliver
 from driftline.sinks.base import Action, Receipt
 from driftline.sinks.deliver import Deliverer, TooManyRefused
 from driftline.sinks.reader import Slot
-from driftline.sinks.route import Route
+from driftline.sinks.subscription import Subscription
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
 
 
@@ -62,7 +62,7 @@ def loop(
     monkeypatch.setattr(deliver, "Reader", lambda *_: reading)
     monkeypatch.setattr(deliver, "STAY", 0.01)
     settings = Settings.model_validate({"sink": {"bad_share": share}})
-    return Deliverer(settings, sink, Route("list"), dead=Letters(), written=set)
+    return Deliverer(settings, sink, Subscription("list"), dead=Letters(), written=set)
 
 
 async def until(ready: Any) -> None:

@@ -9,7 +9,7 @@ from driftline.pipeline.kafka import stored_documents
 from driftline.pipeline.records.topics import ALERTS, FINDINGS
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.configured import configured
-from driftline.sinks.routing import routes
+from driftline.sinks.route_answers import routes
 from tests.shells.command import Command
 from tests.shells.conftest import driftline  # noqa: F401 - the command line in this process
 from tests.sinks.findings import findings

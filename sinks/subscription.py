@@ -1,4 +1,4 @@
-"""One sink of the deployment, as the delivery loop knows it."""
+"""What a sink subscribes to: its name, its `match`, where it begins."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from driftline.pipeline.rulebook.match import Match
 
 
 @dataclass(frozen=True)
-class Route:
+class Subscription:
     name: str
     """Of its group, its metrics and its dead letters."""
     match: Match | None = None
