@@ -329,10 +329,10 @@ def of_keys() -> Iterator[Example]:
         ("ec2:RequestSpotFleet", "ec2"),
         ("airflow:CreateEnvironment", "airflow"),
     ):
-        held = {"ArnLike": {"iam:AssociatedResourceARN": f"arn:aws:{place}:*:*:instance/*"}}
+        passed = {"ArnLike": {"iam:AssociatedResourceARN": f"arn:aws:{place}:*:*:instance/*"}}
         service = {"ecs": "ecs-tasks", "ec2": "spotfleet", "airflow": "airflow-env"}[place]
-        held["StringEquals"] = {"iam:PassedToService": f"{service}.amazonaws.com"}
-        yield escalating(action, True, passing | {"Condition": held}, allow | {"Action": action})
+        passed["StringEquals"] = {"iam:PassedToService": f"{service}.amazonaws.com"}
+        yield escalating(action, True, passing | {"Condition": passed}, allow | {"Action": action})
 
 
 TABLES: list[tuple[Any, str, Callable[[], Iterator[Example]]]] = [
