@@ -10,8 +10,9 @@ from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import home
 from driftline.collectors.aws.permissions import listing_action
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_of
-from driftline.collectors.table import Kind, kinds, value
+from driftline.collectors.rows.paths import value
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.ops.checks import Line, side_by_side, worst
 from driftline.pipeline.settings.blocks import Aws

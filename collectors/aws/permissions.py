@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from driftline.collectors.table import Kind, kinds
+from driftline.collectors.aws.row import Kind, kinds
 
 PREFIXES = {
     "s3control": "s3",

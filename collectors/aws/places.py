@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.redact import WRAPPERS, Places
-from driftline.collectors.table import kinds
 from driftline.pipeline.common.files import load_shipped
 
 VALUE = "value"

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from functools import cache
 
+from driftline.collectors.aws.row import Detail, Kind, RowCall, Tags
 from driftline.collectors.aws.shapes import output_of, shape_of
 from driftline.collectors.path_shapes import ANY, NoSuchPath, Shape, shape_at, steps_at
-from driftline.collectors.table import Detail, Kind, RowCall, Tags, holes_of
+from driftline.collectors.rows.paths import holes_of
 
 Problem = tuple[tuple[str | int, ...], str]
 """The place in the row, and what is wrong there."""

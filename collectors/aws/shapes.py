@@ -9,7 +9,7 @@ import botocore.session
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from driftline.collectors.aws.permissions import actions_by_part
-from driftline.collectors.table import Complete, Detail, Each, Kind, kinds
+from driftline.collectors.aws.row import Complete, Detail, Each, Kind, kinds
 
 SCALARS = {"string": "string", "character": "string", "blob": "string", "integer": "int", "long": "int",
            "boolean": "bool", "double": "double", "float": "double", "timestamp": "timestamp"}  # fmt: skip

@@ -10,10 +10,10 @@ import msgspec
 import orjson
 
 from driftline.collectors.aws.places import places
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.folder.account_block import BLOCK, AccountBlocks
 from driftline.collectors.folder.config import MAPPINGS, snapshot_of
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.common.files import open_regular, read_unpacked
 from driftline.pipeline.model import Snapshot

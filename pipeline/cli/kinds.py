@@ -43,8 +43,8 @@ def new(type_: str, service: str | None, listing: str | None) -> None:
 @click.argument("types", nargs=-1, metavar="[TYPE]…")
 def check(types: tuple[str, ...]) -> int:
     """Check the paths of rows against botocore's service models. Exit 1 where one names nothing."""
+    from driftline.collectors.aws.row import kinds
     from driftline.collectors.aws.row_check import told
-    from driftline.collectors.table import kinds
 
     known = kinds()
     wrong = [f"{one}: no row has this type{nearest(one, known)}" for one in types if one not in known]  # fmt: skip

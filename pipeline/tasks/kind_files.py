@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from driftline.collectors.table import kinds
+from driftline.collectors.aws.row import kinds
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.tasks.kind_proposal import Proposal
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from driftline.collectors.aws.events.record import SOURCES, bare
 from driftline.collectors.aws.permissions import PREFIXES
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.shapes import service_model
-from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.tasks.kind_names import camel, iam_prefix, lists_of, pairs, plurals, snake

@@ -25,6 +25,7 @@ from botocore.validate import ParamValidator
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep.read import (
     GLOBAL,
     CallCache,
@@ -34,7 +35,6 @@ from driftline.collectors.aws.sweep.read import (
     resource,
 )
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.model import CloudAccount, Snapshot
 from tests.collectors.moto import ENV, MASTER, furnish, running

@@ -8,10 +8,11 @@ import pytest
 
 from driftline.collectors.aws.events.names import form
 from driftline.collectors.aws.reread.resource import ResourceReader, taken_apart
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds, text
+from driftline.collectors.rows.paths import text
 from driftline.pipeline.model import Read, Snapshot
 from tests.collectors.moto import MASTER, Moto, furnish, running
 

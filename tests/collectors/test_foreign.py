@@ -7,8 +7,9 @@ import pytest
 
 from driftline.collectors.aws.reread import resource as again
 from driftline.collectors.aws.reread.resource import single
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep.read import items
-from driftline.collectors.table import Kind, kinds, text, value
+from driftline.collectors.rows.paths import text, value
 from tests.collectors.answers import Replayed, context, recorded
 from tests.collectors.moto import MASTER
 from tests.collectors.test_table import TYPES

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from driftline.collectors.table import kinds
+from driftline.collectors.aws.row import kinds
 from driftline.pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, read_all, recorded
 from tests.collectors.test_read import failing

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import PaginationError
 
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.sweep.read import items
-from driftline.collectors.table import kinds
 from tests.collectors.answers import Replayed, context
 
 PAGES: list[dict[str, Any]] = [

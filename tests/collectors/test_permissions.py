@@ -10,10 +10,10 @@ from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.permissions import SETTING_OUT, actions_of, reader_policy
 from driftline.collectors.aws.reread.resource import ResourceReader
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.shapes import service_model
 from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.base import Emitted
-from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.model import Snapshot, Sweep
 from tests.collectors.answers import by_hand
 from tests.collectors.moto import Moto, furnish

@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from driftline.collectors.aws.api.errors import NotOffered, trouble
 from driftline.collectors.aws.api.to_json import decoded
+from driftline.collectors.aws.row import Detail, Kind, kinds
 from driftline.collectors.aws.shapes import service_model
 from driftline.collectors.aws.sweep.read import Vanished, items, resource
-from driftline.collectors.table import Detail, Kind, kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, context, read_all, recorded

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds
 from driftline.pipeline.model import Snapshot
 from driftline.pipeline.records import codec
 from tests.core.world import key

@@ -14,8 +14,8 @@ import pytest
 from driftline.collectors.aws import row_check
 from driftline.collectors.aws.events.names import fits
 from driftline.collectors.aws.permissions import actions_of
+from driftline.collectors.aws.row import Complete, Detail, Kind, kinds
 from driftline.collectors.aws.shapes import generate, service_model
-from driftline.collectors.table import Complete, Detail, Kind, kinds
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import Snapshot, Unread
 from tests.collectors.answers import Replayed, failures, read_all, recorded

@@ -6,9 +6,9 @@ import pytest
 
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader, claims
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds
 from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
 from driftline.pipeline.detections.engine import DetectionEngine

@@ -12,9 +12,9 @@ from driftline.collectors.aws import calls
 from driftline.collectors.aws.events import reported
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.places import places
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds
 from driftline.pipeline.common.files import load_shipped
 from driftline.pipeline.detections import load
 from driftline.pipeline.detections.engine import DetectionEngine

@@ -19,8 +19,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from elasticsearch import Elasticsearch
 
 from driftline.collectors.aws.permissions import reader_policy
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.shapes import service_model
-from driftline.collectors.table import kinds
 from driftline.pipeline.kafka.client import admin
 from driftline.pipeline.local.elasticsearch import ElasticsearchServer
 from driftline.pipeline.local.kafka import KafkaServer

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.folder.config import MAPPINGS, opened, snapshot_of
 from driftline.collectors.folder.read import FolderResult, read
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds
 from driftline.pipeline.model import Finding, Snapshot
 from driftline.pipeline.records import tape
 from tests.collectors.answers import Replayed, read_all, recorded

@@ -9,7 +9,7 @@ import yaml
 
 from driftline.collectors.aws import row_check
 from driftline.collectors.aws.events.record import SOURCES
-from driftline.collectors.table import Kind, kinds
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.pipeline.tasks import kind_files
 from driftline.pipeline.tasks.kind_proposal import propose
 from tests.shells.command import Command
@@ -100,7 +100,7 @@ def test_check_tells_the_place_of_a_wrong_path(driftline: Command, monkeypatch: 
     row = kinds()["AWS::EC2::Volume"]
     assert row.tags
     wrong = row.model_copy(update={"tags": row.tags.model_copy(update={"item": "item.Tag"})})
-    monkeypatch.setattr("driftline.collectors.table.kinds", lambda: {row.type: wrong})
+    monkeypatch.setattr("driftline.collectors.aws.row.kinds", lambda: {row.type: wrong})
     said = driftline("kinds", "check")
     assert said.code == 1
     assert said.out.startswith(

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.loaders import Loader
 
-from driftline.collectors.table import kinds
+from driftline.collectors.aws.row import kinds
 
 OURS = {
     "cloudtrail": {"LookupEvents"},

@@ -1,7 +1,7 @@
 """What an event calls a resource, as the uid that AWS keeps it under. Pure.
 
 One mechanism for every type: a row says what an id looks like, which spellings there are beside it and whether case
-counts (driftline.collectors.table.NameSpelling). A name from which no uid can be made is asked of what sweeps have seen; where they do not
+counts (driftline.collectors.rows.row.NameSpelling). A name from which no uid can be made is asked of what sweeps have seen; where they do not
 know it either there is no uid."""
 
 import re
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import re2  # type: ignore[import-untyped]
 
 from driftline.collectors.aws.api.partitions import DEFAULT, home, of_region
-from driftline.collectors.table import Kind, kinds
+from driftline.collectors.aws.row import Kind, kinds
 
 HOLES = {
     "partition": r"aws[a-z0-9-]*", "account": r"\d{12}", "region": r"[a-z0-9-]+", "rest": r".+",

@@ -17,8 +17,10 @@ from driftline.collectors.aws.events.actor import actor, by_aws, not_proven
 from driftline.collectors.aws.events.logfile import insight
 from driftline.collectors.aws.events.names import NameResolver
 from driftline.collectors.aws.places import places
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import Kind, Touch, kinds, value
+from driftline.collectors.rows.paths import value
+from driftline.collectors.rows.row import Touch
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec

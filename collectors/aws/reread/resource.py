@@ -16,6 +16,7 @@ from driftline.collectors.aws.api.errors import ERRORS, NotOffered, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.to_json import plain
 from driftline.collectors.aws.events.names import spelled
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep.accounts import Accounts, accounts
 from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
 from driftline.collectors.aws.sweep.read import (
@@ -27,7 +28,7 @@ from driftline.collectors.aws.sweep.read import (
     resource,
 )
 from driftline.collectors.base import Emit, PreviousSweep
-from driftline.collectors.table import Kind, kinds, text, value
+from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.model import CloudAccount, Read, Snapshot, Unread
 
 ANEW = 900.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from driftline.collectors.aws.events.names import NoNames, spelled, uncertain
 from driftline.collectors.aws.events.record import claims
-from driftline.collectors.table import Kind, kinds
+from driftline.collectors.aws.row import Kind, kinds
 
 REFRESH = 300.0
 MISSED = 30.0

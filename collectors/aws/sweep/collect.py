@@ -15,6 +15,7 @@ from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.errors import ERRORS, NotOffered, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.pacing import SweepStopped
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep import departed
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_known
 from driftline.collectors.aws.sweep.read import (
@@ -28,7 +29,6 @@ from driftline.collectors.aws.sweep.read import (
 from driftline.collectors.aws.sweep.tally import SweepProgress
 from driftline.collectors.base import Emit, Emitted, PreviousSweep, Progress, ScopeSweep
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import Kind, kinds
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.model import Scope, Snapshot, Sweep

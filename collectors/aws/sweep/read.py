@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS, CallFailure, trouble
 from driftline.collectors.aws.api.to_json import decoded, plain, size, tags_of
+from driftline.collectors.aws.row import Detail, Each, Kind, ListCall, Under
 from driftline.collectors.aws.sweep.joins import JOINS, policies
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import Detail, Each, Kind, ListCall, Under, text, value
+from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import CloudAccount, Part, Related, Snapshot, Unread, UnreadReason
 

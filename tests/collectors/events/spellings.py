@@ -3,7 +3,7 @@
 import re
 
 from driftline.collectors.aws.events.names import HOLES, form
-from driftline.collectors.table import Kind
+from driftline.collectors.aws.row import Kind
 from tests.collectors.events.samples import ACCOUNT
 
 IDS = {

@@ -21,10 +21,10 @@ from driftline.collectors.aws.events.names import (
 )
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader, RowMatch, bare, claims
+from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sources.listen import region_of
 from driftline.collectors.aws.sources.name_index import SweepIndex, UidIndex
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import Kind, kinds
 from tests.collectors.events.samples import ACCOUNT, event
 from tests.collectors.events.spellings import own_id, own_uid, spellings
 from tests.collectors.events.test_rows import model, services

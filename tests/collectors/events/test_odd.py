@@ -13,8 +13,8 @@ import pytest
 from driftline.collectors.aws.events.names import NoNames, fits
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader, RowMatch, claims
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.redact import Redactor
-from driftline.collectors.table import kinds
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec

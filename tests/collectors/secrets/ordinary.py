@@ -11,7 +11,7 @@ from typing import Any
 import botocore
 import orjson
 
-from driftline.collectors.table import kinds
+from driftline.collectors.aws.row import kinds
 from tests.collectors.secrets.made import ALNUM, Maker
 
 Named = tuple[str, str]

@@ -10,9 +10,9 @@ from driftline.collectors.aws.events import reported
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.places import places
+from driftline.collectors.aws.row import kinds
 from driftline.collectors.folder.read import _redacted_change
 from driftline.collectors.redact import WRAPPERS, Redactor
-from driftline.collectors.table import kinds
 from tests.collectors.events.samples import ACCOUNT, event
 
 OURS = Redactor(b"k" * 32)
