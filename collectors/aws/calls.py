@@ -12,7 +12,7 @@ import botocore.session
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from driftline.collectors.aws.events.record import SOURCES, bare, claims
+from driftline.collectors.aws.events.claims import SOURCES, bare, claims
 from driftline.collectors.aws.shapes import service_model
 
 DEEPEST = 6

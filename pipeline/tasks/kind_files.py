@@ -80,7 +80,7 @@ def with_unclaimed(text: str, made: Proposal) -> str:
 
 def _covered(made: Proposal) -> bool:
     """Whether a row reads the service already: then every operation has its place."""
-    from driftline.collectors.aws.events.record import SOURCES
+    from driftline.collectors.aws.events.claims import SOURCES
 
     return any(SOURCES.get(kind.service, kind.service) == made.source for kind in kinds().values())
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from driftline.collectors.aws.events.record import SOURCES, bare
+from driftline.collectors.aws.events.claims import SOURCES, bare
 from driftline.collectors.aws.permissions import PREFIXES
 from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.shapes import service_model

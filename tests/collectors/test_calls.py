@@ -3,7 +3,7 @@
 import pytest
 
 from driftline.collectors.aws import calls
-from driftline.collectors.aws.events.record import claims
+from driftline.collectors.aws.events.claims import claims
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from driftline.collectors.aws.events.claims import claims
 from driftline.collectors.aws.events.names import NoNames
-from driftline.collectors.aws.events.record import ChangeReader, claims
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.sources.name_index import UidIndex
 from driftline.collectors.redact import Redactor

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from driftline.collectors.aws import row_check
-from driftline.collectors.aws.events.record import SOURCES
+from driftline.collectors.aws.events.claims import SOURCES
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.pipeline.tasks import kind_files
 from driftline.pipeline.tasks.kind_proposal import propose

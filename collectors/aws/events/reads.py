@@ -4,16 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from driftline.collectors.aws.events import names
-from driftline.collectors.aws.events.record import (
-    NO_RECORD,
-    Record,
-    RowMatch,
-    account,
-    claimed,
-    failed,
-    named,
-    where,
-)
+from driftline.collectors.aws.events.claims import Record, RowMatch, account, claimed, named, where
+from driftline.collectors.aws.events.record import NO_RECORD, failed
 from driftline.pipeline.model import Change, Read, Scope
 from driftline.pipeline.records import codec
 

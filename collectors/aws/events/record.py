@@ -4,33 +4,36 @@ Fields: docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-refe
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
-from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
 from driftline.collectors.aws.events import names
 from driftline.collectors.aws.events.actor import actor, by_aws, not_proven
+from driftline.collectors.aws.events.claims import (
+    Record,
+    RowMatch,
+    account,
+    claimed,
+    named,
+    owner,
+    where,
+)
 from driftline.collectors.aws.events.logfile import insight
 from driftline.collectors.aws.events.names import NameResolver
 from driftline.collectors.aws.places import places
-from driftline.collectors.aws.row import Kind, kinds
+from driftline.collectors.aws.row import Kind
 from driftline.collectors.redact import Redactor
-from driftline.collectors.rows.paths import value
-from driftline.collectors.rows.row import Touch
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec
 
-Record = Mapping[str, Any]
 MOST_BYTES = 200_000
 """Of the event as it travels; CloudTrail's own limit is 256 kB."""
 MOST_RESOURCES = 2000
 """Of one event, each of which becomes a change: twice what AWS's calls take."""
-_VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?")
 ISSUING = frozenset(
     {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken"}
@@ -43,41 +46,6 @@ EVIDENCE = ISSUING | {"ConsoleLogin", "SwitchRole"}
 NO_RECORD = "no CloudTrail record"
 TEXTS = ("eventID", "eventSource", "eventTime", "awsRegion", "recipientAccountId")
 """Fields that say which event it is and where: of another form, they could name something else than AWS meant."""
-
-
-class RowMatch(NamedTuple):
-    """A row's word on an event."""
-
-    kind: Kind
-    touch: Touch
-    change: str
-
-
-@cache
-def claims() -> dict[tuple[str, str], list[RowMatch]]:
-    """Which rows an event concerns: by source and name."""
-    out: dict[tuple[str, str], list[RowMatch]] = {}
-    for kind in kinds().values():
-        for touch in kind.events:
-            source = touch.source or SOURCES.get(kind.service, kind.service)
-            for change, name in touch.names():
-                out.setdefault((source, name), []).append(RowMatch(kind, touch, change))
-    return out
-
-
-def claimed(record: Record) -> Sequence[RowMatch]:
-    """The rows' words on a record."""
-    source = str(record.get("eventSource") or "").partition(".")[0]
-    return claims().get((source, bare(record["eventName"])), ())
-
-
-SOURCES = {
-    "cloudwatch": "monitoring", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "docdb": "rds",
-    "neptune": "rds", "stepfunctions": "states", "efs": "elasticfilesystem", "opensearch": "es", "emr": "elasticmapreduce",
-    "apigatewayv2": "apigateway", "wafv2": "wafv2", "s3control": "s3", "inspector2": "inspector2", "accessanalyzer": "access-analyzer",
-    "account": "account", "events": "events", "macie2": "macie2",
-}  # fmt: skip
-"""CloudTrail's name of a service, where it is not botocore's."""
 
 
 @dataclass(frozen=True)
@@ -193,68 +161,9 @@ class ChangeReader:
         return []
 
 
-def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
-    """What an event calls the resources of a claim, a path at a time."""
-    for path in claim.touch.paths:
-        found = searched(path, record)
-        yield [
-            one
-            for one in (found if isinstance(found, list) else [found])
-            if isinstance(one, str) and one
-        ]
-
-
-def searched(path: str, record: Record) -> Any:
-    """What a row's path gives of an event; None where the event has another form than the documented one."""
-    try:
-        return value(path, record)
-    except JMESPathError:
-        return None
-
-
-def where(claim: RowMatch, record: Record) -> names.CallSite:
-    """Where the resources of a claim are, as far as the event's names do not tell."""
-    region = str(record.get("awsRegion") or "")
-    who = record.get("userIdentity")
-    owner = searched(claim.touch.owner, record) if claim.touch.owner else None
-    return names.CallSite(
-        owner if isinstance(owner, str) and re.fullmatch(r"\d{12}", owner) else account(record), region,
-        names.partition(region, who.get("arn") if isinstance(who, dict) else None),
-    )  # fmt: skip
-
-
-def owner(kind: Kind, uid: str, record: Record) -> str:
-    """The account that a resource belongs to: what its uid says, or the event's own list of resources, or else the one
-    that was told of the event. A caller's copy of an event may be about another account's resource."""
-    told = names.spelled(kind, uid)
-    if told and told.account:
-        return told.account
-    listed = record.get("resources")
-    for one in listed if isinstance(listed, list) else ():
-        if (
-            isinstance(one, dict)
-            and one.get("ARN") == uid
-            and isinstance(one.get("accountId"), str)
-        ):
-            return str(one["accountId"])
-    return account(record)
-
-
 def utc(time: Any) -> Any:
     """An event's time: in UTC, as CloudTrail's are, also where whoever has kept it has left that out."""
     return f"{time}Z" if isinstance(time, str) and _NAIVE.fullmatch(time) else time
-
-
-def bare(name: str) -> str:
-    """An event's name without its version."""
-    return _VERSION.sub("", name)
-
-
-def account(record: Record) -> str:
-    """The account of the resource: the recipient's."""
-    who = record.get("userIdentity")
-    own = who.get("accountId") if isinstance(who, dict) else None
-    return str(record.get("recipientAccountId") or own or "")
 
 
 def failed(record: Record) -> bool:

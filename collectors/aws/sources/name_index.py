@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+from driftline.collectors.aws.events.claims import claims
 from driftline.collectors.aws.events.names import NoNames, spelled, uncertain
-from driftline.collectors.aws.events.record import claims
 from driftline.collectors.aws.row import Kind, kinds
 
 REFRESH = 300.0

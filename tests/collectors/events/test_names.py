@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftline.collectors.aws.events.claims import RowMatch, bare, claims
 from driftline.collectors.aws.events.names import (
     CallSite,
     NoNames,
@@ -20,7 +21,7 @@ from driftline.collectors.aws.events.names import (
     uncertain,
 )
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import ChangeReader, RowMatch, bare, claims
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sources.listen import region_of
 from driftline.collectors.aws.sources.name_index import SweepIndex, UidIndex

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 import pytest
 
+from driftline.collectors.aws.events.claims import RowMatch, claims
 from driftline.collectors.aws.events.names import NoNames, fits
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import ChangeReader, RowMatch, claims
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.row import kinds
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed

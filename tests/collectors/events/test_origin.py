@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 
 from driftline.collectors.aws.events import origin
+from driftline.collectors.aws.events.claims import SOURCES, claims
 from driftline.collectors.aws.events.envelope import API_CALLS, FINDINGS, Contents, contents
 from driftline.collectors.aws.events.origin import (
     NOBODY,
@@ -16,7 +17,6 @@ from driftline.collectors.aws.events.origin import (
     account_of,
     writer,
 )
-from driftline.collectors.aws.events.record import SOURCES, claims
 from driftline.pipeline.common.errors import Malformed
 from tests.collectors.events.samples import (
     ACCOUNT,

@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.collectors.aws.events.actor import actor
+from driftline.collectors.aws.events.claims import bare
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.reads import reads
-from driftline.collectors.aws.events.record import ChangeReader, bare
+from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change

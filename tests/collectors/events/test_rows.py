@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from driftline.collectors.aws.calls import NO_CALLS
+from driftline.collectors.aws.events.claims import SOURCES, bare, claims
 from driftline.collectors.aws.events.names import fits, form
-from driftline.collectors.aws.events.record import SOURCES, bare, claims
 from driftline.collectors.aws.reread.resource import taken_apart
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.pipeline.rulebook.shapes import builtin_shapes

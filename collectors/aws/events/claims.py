@@ -1,0 +1,110 @@
+"""Which rows of the table claim a CloudTrail record, and what the record calls their resources. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
+
+from driftline.collectors.aws.events import names
+from driftline.collectors.aws.row import Kind, kinds
+from driftline.collectors.rows.paths import value
+from driftline.collectors.rows.row import Touch
+
+Record = Mapping[str, Any]
+_VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
+
+
+class RowMatch(NamedTuple):
+    """A row's word on an event."""
+
+    kind: Kind
+    touch: Touch
+    change: str
+
+
+@cache
+def claims() -> dict[tuple[str, str], list[RowMatch]]:
+    """Which rows an event concerns: by source and name."""
+    out: dict[tuple[str, str], list[RowMatch]] = {}
+    for kind in kinds().values():
+        for touch in kind.events:
+            source = touch.source or SOURCES.get(kind.service, kind.service)
+            for change, name in touch.names():
+                out.setdefault((source, name), []).append(RowMatch(kind, touch, change))
+    return out
+
+
+def claimed(record: Record) -> Sequence[RowMatch]:
+    """The rows' words on a record."""
+    source = str(record.get("eventSource") or "").partition(".")[0]
+    return claims().get((source, bare(record["eventName"])), ())
+
+
+SOURCES = {
+    "cloudwatch": "monitoring", "elb": "elasticloadbalancing", "elbv2": "elasticloadbalancing", "docdb": "rds",
+    "neptune": "rds", "stepfunctions": "states", "efs": "elasticfilesystem", "opensearch": "es", "emr": "elasticmapreduce",
+    "apigatewayv2": "apigateway", "wafv2": "wafv2", "s3control": "s3", "inspector2": "inspector2", "accessanalyzer": "access-analyzer",
+    "account": "account", "events": "events", "macie2": "macie2",
+}  # fmt: skip
+"""CloudTrail's name of a service, where it is not botocore's."""
+
+
+def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
+    """What an event calls the resources of a claim, a path at a time."""
+    for path in claim.touch.paths:
+        found = searched(path, record)
+        yield [
+            one
+            for one in (found if isinstance(found, list) else [found])
+            if isinstance(one, str) and one
+        ]
+
+
+def searched(path: str, record: Record) -> Any:
+    """What a row's path gives of an event; None where the event has another form than the documented one."""
+    try:
+        return value(path, record)
+    except JMESPathError:
+        return None
+
+
+def where(claim: RowMatch, record: Record) -> names.CallSite:
+    """Where the resources of a claim are, as far as the event's names do not tell."""
+    region = str(record.get("awsRegion") or "")
+    who = record.get("userIdentity")
+    owner = searched(claim.touch.owner, record) if claim.touch.owner else None
+    return names.CallSite(
+        owner if isinstance(owner, str) and re.fullmatch(r"\d{12}", owner) else account(record), region,
+        names.partition(region, who.get("arn") if isinstance(who, dict) else None),
+    )  # fmt: skip
+
+
+def owner(kind: Kind, uid: str, record: Record) -> str:
+    """The account that a resource belongs to: what its uid says, or the event's own list of resources, or else the one
+    that was told of the event. A caller's copy of an event may be about another account's resource."""
+    told = names.spelled(kind, uid)
+    if told and told.account:
+        return told.account
+    listed = record.get("resources")
+    for one in listed if isinstance(listed, list) else ():
+        if (
+            isinstance(one, dict)
+            and one.get("ARN") == uid
+            and isinstance(one.get("accountId"), str)
+        ):
+            return str(one["accountId"])
+    return account(record)
+
+
+def bare(name: str) -> str:
+    """An event's name without its version."""
+    return _VERSION.sub("", name)
+
+
+def account(record: Record) -> str:
+    """The account of the resource: the recipient's."""
+    who = record.get("userIdentity")
+    own = who.get("accountId") if isinstance(who, dict) else None
+    return str(record.get("recipientAccountId") or own or "")
