@@ -3,6 +3,7 @@ alert shows. Pure."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from hashlib import sha256
 from ipaddress import ip_address, ip_network
 from typing import Any, NamedTuple
 
@@ -33,7 +34,7 @@ HOW = {
 itself."""
 SIGN_IN = "signin.amazonaws.com"
 LONGEST_TARGET = 300
-"""Maximum length of the part of a request that names its target, in characters."""
+"""Maximum length of a request as the target, in bytes; what is longer is cut and hashed."""
 DOCUMENTS = (
     "assumeRolePolicyDocument",
     "policyDocument",
@@ -118,10 +119,13 @@ def login(record: Change, actor: Mapping[str, Any]) -> str | None:
 
 
 def target(record: Change) -> str:
-    """Returns what a call is about that touches no resource of a known type, as far as the request says; used for
-    counting."""
-    said = orjson.dumps(record.raw.get("requestParameters"), option=orjson.OPT_SORT_KEYS).decode()
-    return f"{record.uid} {said[:LONGEST_TARGET]}"
+    """Returns what a call is about whose resource is not known, as far as the request says; used for counting. Two
+    requests that differ never have the same target."""
+    said = orjson.dumps(record.raw.get("requestParameters"), option=orjson.OPT_SORT_KEYS)
+    if len(said) > LONGEST_TARGET:
+        cut = said[:LONGEST_TARGET].decode(errors="ignore")
+        return f"{record.uid} {cut}… {sha256(said).hexdigest()[:16]}"
+    return f"{record.uid} {said.decode()}"
 
 
 def foreign(parameters: Any, account: str) -> bool | None:

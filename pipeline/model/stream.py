@@ -111,7 +111,7 @@ class Change(Record):
     uid: str
     """The resource; `account:<provider>:<account>` where the event names none, `session:<credential>` of a session."""
     type: str | None = None
-    """The resource's type; None where no row of the tables claims the event."""
+    """The resource's type; None where no row of the tables claims the event, or where it does not say which resource."""
     provider: Literal["aws", "azure", "gcp"]
     organization: str | None = None
     account: str
@@ -121,7 +121,8 @@ class Change(Record):
     action: str
     """As the provider writes it: PutBucketPolicy."""
     kind: Literal["create", "update", "delete", "read", "session", "reported", "other"] = "other"
-    """`reported`: no call, but what another service has found (`action`: its kind of finding)."""
+    """What the call does to the resource, also where it cannot be told which one (`type` is None). `reported`: no call, but
+    what another service has found (`action`: its kind of finding)."""
     parts: list[str] = Field(default_factory=list)
     """The parts of the configuration that it may have touched; empty: any."""
     actor: Actor

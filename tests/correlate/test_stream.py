@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from driftline.collectors.aws.events.names import NoNames
+from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.redact import Redactor
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Alert, Change, Signal, Snapshot, Unread
@@ -16,6 +19,7 @@ from driftline.pipeline.records.topics import ALERTS, CHANGES, CONTROL, SIGNALS
 from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.state.rows import in_order
+from tests.collectors.events.samples import event as call_record
 from tests.core.world import RULE, change, heard, key, minute, rulebook, tick, value
 
 LATENESS = 600_000_000
@@ -368,6 +372,31 @@ def test_a_batch_that_is_only_half_durable_counts_all(content: DetectionEngine, 
     assert {id: (one.state, one.count, one.last) for id, one in said.items()} == {
         id: (one.state, one.count, one.last) for id, one in wanted.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("action", "field"),
+    [("DeleteUser", "userName"), ("DeleteRole", "roleName"), ("DeleteServerCertificate", "serverCertificateName")],
+)  # fmt: skip
+def test_deletions_of_what_no_sweep_has_seen_count_each(
+    content: DetectionEngine, action: str, field: str
+) -> None:
+    """A name without a path makes no uid: the events are the account's, and still about as many resources."""
+    reader = ChangeReader(Redactor(b"k" * 32), "log", NoNames(), content.wants)
+
+    def told(names: list[str]) -> bool:
+        records = [
+            call_record(action, "iam", eventID=f"e{n}", eventTime=f"2026-11-01T00:0{n // 10}:{n % 10:02}Z", requestParameters={field: name})
+            for n, name in enumerate(names)
+        ]  # fmt: skip
+        changes = [change for one in records for change in reader.changes(one)]
+        assert {(one.kind, one.type) for one in changes} == {("delete", None)}
+        world = fold(content, *((CHANGES.name, one.encode()) for one in (*changes, *changes[::-1])))
+        return "Many resources are deleted at once" in alerts(world)
+
+    assert told([f"name-{n}" for n in range(20)])
+    assert told([f"{'long-' * 80}{n}" for n in range(20)])
+    assert not told([f"name-{n}" for n in range(19)])
 
 
 def test_an_alert_that_was_merged_counts_no_more(content: DetectionEngine) -> None:

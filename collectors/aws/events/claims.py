@@ -51,6 +51,19 @@ SOURCES = {
 """CloudTrail's name of a service, where it is not botocore's."""
 
 
+def kind_of_call(record: Record) -> str | None:
+    """The kind of change that the rows claim of a call whose resource cannot be told (a user by a name that no sweep has
+    seen, a request that was left out): that of the rows whose resource it names, else of those that it touches unnamed.
+
+    None: no row claims the call, the call changes nothing (`use`), or the rows do not agree."""
+    found = claimed(record)
+    said = [one.change for one in found if one.touch.id is not None] or [
+        one.change for one in found
+    ]
+    kinds = set(said)
+    return said[0] if len(kinds) == 1 and kinds != {"use"} else None
+
+
 def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
     """What an event calls the resources of a claim, a path at a time."""
     for path in claim.touch.paths:

@@ -17,6 +17,7 @@ from driftline.collectors.aws.events.claims import (
     RowMatch,
     account,
     claimed,
+    kind_of_call,
     named,
     owner,
     where,
@@ -91,7 +92,10 @@ class ChangeReader:
                         "parts": claim.touch.parts if kind == "update" else []}
             )  # fmt: skip
         if not found:
-            yield Change.model_validate(base | {"uid": f"account:aws:{base['account']}"})
+            kind = base["kind"] if base["kind"] == "read" else kind_of_call(record) or base["kind"]
+            yield Change.model_validate(
+                base | {"uid": f"account:aws:{base['account']}", "kind": kind}
+            )
         if (session := issued(record)) and not failed(record):
             key, role = session
             yield Change.model_validate(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.collectors.aws.events.actor import actor
-from driftline.collectors.aws.events.claims import bare
+from driftline.collectors.aws.events.claims import bare, claims
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader
@@ -65,6 +65,24 @@ def test_one_event_about_several_resources_is_as_many_changes() -> None:
 def test_what_no_row_claims_is_the_accounts() -> None:
     change = one(event("StartThing", "unheardof"))
     assert (change.uid, change.type, change.kind) == (f"account:aws:{ACCOUNT}", None, "other")
+
+
+@pytest.mark.parametrize("call", sorted(claims()), ids=":".join)
+def test_a_call_is_of_the_kind_that_its_rows_claim_also_where_its_resource_is_not_known(
+    call: tuple[str, str],
+) -> None:
+    """A user by a name that no sweep has seen has no uid: what was done is known, to whom is not."""
+    found = [one for one in claims()[call] if one.touch.id is not None] or claims()[call]
+    kinds = {one.change for one in found}
+    for request in (None, {"omitted": True, "originalSize": 200_000, "reason": "too large"}):
+        made = READER.changes(event(call[1], call[0], requestParameters=request))
+        for change in made:
+            if change.type is None:
+                assert change.uid == f"account:aws:{ACCOUNT}"
+                assert {change.kind} == (kinds - {"use"} or {"other"})
+                assert (change.resources, change.parts, change.aside) == ([], [], False)
+    quiet = ChangeReader(Redactor(b"k" * 32), "log", NoNames(), lambda _: True)
+    assert {c.kind for c in quiet.changes(event(call[1], call[0], readOnly=True)) if c.type is None} <= {"read"}  # fmt: skip
 
 
 def test_omitted_is_unknown() -> None:
