@@ -6,8 +6,8 @@ import msgspec
 
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.history import remembered
-from driftline.pipeline.assess.trust import EVENT_RESOLUTION, MAX_LAG
 from driftline.pipeline.model import Baseline, Chain, Change, micros
+from driftline.pipeline.providers.installed import provider
 
 MUTATING = ("create", "update", "delete")
 
@@ -22,8 +22,9 @@ def remember_change(work: Assessment, record: Change) -> bool:
     if history is None:
         return False
     body.history, body.forgotten = history.changes, history.forgotten
-    shown = any(one.since < at <= one.at - EVENT_RESOLUTION for one in body.drifts)
-    if not shown and at > max(head.seen_at - MAX_LAG, body.changed_at):
+    lags = provider(record.provider).settling
+    shown = any(one.since < at <= one.at - lags.event_resolution for one in body.drifts)
+    if not shown and at > max(head.seen_at - lags.max_lag, body.changed_at):
         body.changed_at, body.agreed_at, head.digest = at, 0, b""
     work.new_evidence = True
     return True

@@ -1,7 +1,8 @@
 """Whether a reading can be trusted yet: after a change a cloud may answer with the old state for a while. Pure.
 
 A reading after a change is unsettled until it shows something other than before the change, or two readings some
-seconds apart agree, or a minute has passed (design 4.17). Times in microseconds since 1970."""
+seconds apart agree, or so long has passed as the provider's answers lag at most (design 4.17; Settling). Times in
+microseconds since 1970."""
 
 import hashlib
 from typing import Any, NamedTuple
@@ -11,14 +12,9 @@ import orjson
 from driftline.pipeline.assess.assessment import Assessment, Merged, copied
 from driftline.pipeline.common.durations import SECOND
 from driftline.pipeline.model import Snapshot, from_micros
+from driftline.pipeline.providers.installed import provider
+from driftline.pipeline.providers.provider import Settling
 from driftline.pipeline.state.resource import Body
-
-MAX_LAG = 60 * SECOND
-"""A reading that much later than a change is trusted whatever it shows."""
-EVENT_RESOLUTION = SECOND
-"""An audit event says only in which second it happened: a reading of the same second may be of before it."""
-MIN_GAP = 10 * SECOND
-"""Two readings that agree must be at least that far from each other."""
 
 
 class ReadingTrust(NamedTuple):
@@ -40,8 +36,9 @@ def trust_reading(work: Assessment) -> None:
         return
     known, at, snapshot, merged = work.before.body, work.at, work.snapshot, work.merged
     found = _trust(
-        known, work.body, merged, at, deleted=snapshot.deleted, informed=bool(snapshot.parts)
-    )
+        known, work.body, merged, at, provider(snapshot.provider).settling,
+        deleted=snapshot.deleted, informed=bool(snapshot.parts),
+    )  # fmt: skip
     if found.again_at is not None:
         since = max(known.changed_at, known.replaced_at)
         work.reads.append(_read_again(snapshot, since, found.again_at))
@@ -69,7 +66,7 @@ def digest(config: Any) -> bytes:
 
 
 def _trust(
-    body: Body, new: Body, merged: Merged, at: int, *, deleted: bool, informed: bool
+    body: Body, new: Body, merged: Merged, at: int, lags: Settling, *, deleted: bool, informed: bool
 ) -> ReadingTrust:
     """Of a reading of `at`, by which `body` became `new`. `informed`: it read some part."""
     since = body.changed_at
@@ -77,37 +74,36 @@ def _trust(
         return ReadingTrust(True, since, body.agreed_at, None)  # it is of before the change
     if deleted:
         ended = any(seen.kind == "delete" and seen.at <= at for seen in body.history[-8:])
-        if not since or ended or at >= since + MAX_LAG:
+        if not since or ended or at >= since + lags.max_lag:
             return ReadingTrust(True, 0, 0, None)
-        return _again(since, body.agreed_at or at, at, trusted=False)
-    if merged.differences and not merged.proven and _as_before(body, new, at):
+        return _again(since, body.agreed_at or at, at, lags, trusted=False)
+    if merged.differences and not merged.proven and _as_before(body, new, at, lags):
         # The state of before the last difference, and no event says that anybody put it back: most likely an answer
         # of a server that lags behind.
-        if body.agreed_at and at - body.agreed_at >= MIN_GAP:
+        if body.agreed_at and at - body.agreed_at >= lags.min_gap:
             return ReadingTrust(True, 0, 0, None)
-        return _again(body.replaced_at, body.agreed_at or at, at, trusted=False)
-    if not since or merged.differences or merged.new or at >= since + MAX_LAG:
-        early = since and at < since + EVENT_RESOLUTION  # it may show another change than this one
-        return ReadingTrust(
-            True, 0, 0, since + EVENT_RESOLUTION + EVENT_RESOLUTION // 2 if early else None
-        )
-    if body.agreed_at and at - body.agreed_at >= MIN_GAP:
+        return _again(body.replaced_at, body.agreed_at or at, at, lags, trusted=False)
+    if not since or merged.differences or merged.new or at >= since + lags.max_lag:
+        resolution = lags.event_resolution
+        early = since and at < since + resolution  # it may show another change than this one
+        return ReadingTrust(True, 0, 0, since + resolution + resolution // 2 if early else None)
+    if body.agreed_at and at - body.agreed_at >= lags.min_gap:
         return ReadingTrust(True, 0, 0, None)
-    return _again(since, body.agreed_at or at, at, trusted=True)
+    return _again(since, body.agreed_at or at, at, lags, trusted=True)
 
 
-def _as_before(body: Body, new: Body, at: int) -> bool:
+def _as_before(body: Body, new: Body, at: int, lags: Settling) -> bool:
     return (
         bool(body.before)
-        and body.changed_at + EVENT_RESOLUTION <= body.replaced_at
-        and at < body.replaced_at + MAX_LAG
+        and body.changed_at + lags.event_resolution <= body.replaced_at
+        and at < body.replaced_at + lags.max_lag
         and digest(new.config) == body.before
     )
 
 
-def _again(since: int, agreed_at: int, at: int, *, trusted: bool) -> ReadingTrust:
-    """Read again after as long as has passed since the change, a second at least, and once more when a minute has."""
+def _again(since: int, agreed_at: int, at: int, lags: Settling, *, trusted: bool) -> ReadingTrust:
+    """Read again after as long as has passed since the change, a second at least, and once more when no answer lags."""
     wait = max(SECOND, at - since)
     return ReadingTrust(
-        trusted, since, agreed_at, min(at + wait, max(at + SECOND, since + MAX_LAG))
+        trusted, since, agreed_at, min(at + wait, max(at + SECOND, since + lags.max_lag))
     )

@@ -199,8 +199,11 @@ def _gathered(
     from driftline.pipeline.offline.content import redactor
 
     own = redactor(settings)
-    out = past(tapes, (), (), own, looking.wants)
-    reader, asked = reader_of(own, looking.wants), None if tapes else looking.wants
+    out = past(tapes, (), (), own, looking.wants_of("aws"))
+    reader, asked = (
+        reader_of(own, looking.wants_of("aws")),
+        None if tapes else looking.wants_of("aws"),
+    )
     console = Console(stderr=True)
     jobs = jobs or min(os.cpu_count() or 1, 1 + sum(path.stat().st_size for path in files) // WORTH)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -228,7 +231,7 @@ def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: boo
     from driftline.collectors.folder.past import reader_of
     from driftline.pipeline.offline.content import at_work, detections
 
-    wants = at_work(settings, detections(settings, content[0], builtin=content[1])).wants
+    wants = at_work(settings, detections(settings, content[0], builtin=content[1])).wants_of("aws")
     _own[:] = [(reader_of(own, wants), None if whole else wants)]
 
 

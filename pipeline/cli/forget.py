@@ -9,6 +9,7 @@ import click
 from driftline.pipeline.cli._options import formats
 from driftline.pipeline.common.errors import UserError, exclusive
 from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.providers.installed import names
 from driftline.pipeline.settings.blocks import load_settings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--uid", help="One resource, as findings name it.")
 @click.option("--region", help="Of the account only this region (`global` for what has none).")
 @click.option("--type", "type_", metavar="TYPE", help="Of the account only this type.")
-@click.option("--provider", type=click.Choice(["aws", "azure", "gcp"]), default="aws", show_default=True, help="Whose account it is, where no finding tells.")  # fmt: skip
+@click.option("--provider", type=click.Choice(names()), default="aws", show_default=True, help="Whose account it is, where no finding tells.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @formats()

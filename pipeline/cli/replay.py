@@ -68,7 +68,7 @@ def command(
     else:
         from driftline.collectors.folder.past import past
 
-        found = past(tapes, logs, snapshots, redactor(settings), looking.wants)
+        found = past(tapes, logs, snapshots, redactor(settings), looking.wants_of("aws"))
         problems, last, looked = found.problems, found.last, bool(found.records or found.events)
         fold.take(found, ticks=found.ticks)
     code = _told(fold, fold.end(last), problems, form, fail_on)

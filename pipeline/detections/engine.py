@@ -14,7 +14,6 @@ from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.detections.load import DetectionSet, concerns
 from driftline.pipeline.detections.observed import (
-    SOURCES,
     ObservedEvent,
     of_change,
     of_drift,
@@ -27,6 +26,7 @@ from driftline.pipeline.detections.values import EventView, text_of
 from driftline.pipeline.model import Change, from_micros, to_micros
 from driftline.pipeline.model.finding import named_uuid
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+from driftline.pipeline.providers.installed import provider as facts
 from driftline.pipeline.rulebook import RuleSet
 from driftline.pipeline.state.resource import Body
 
@@ -143,11 +143,17 @@ class DetectionEngine:
         """Returns the signals of a drift."""
         return _keyed(self.signals(of_drift(drift, body, rules, self.people)))
 
-    def wants(self, record: Mapping[str, Any]) -> bool:
-        """Returns whether a rule may match a CloudTrail record, so that it is kept although it is a read-only or data
-        event. Of Driftline's own fields only those that the record itself determines are known."""
-        own = {"type": "change", "kind": "read"} if record.get("readOnly") in (True, "true") else {"type": "change"}  # fmt: skip
-        return self.found.may_match(EventView({**record, OWN: own}), *SOURCES["aws"])
+    def wants_of(self, provider: str) -> Callable[[Mapping[str, Any]], bool]:
+        """Returns the question whether a rule may match an audit event, as that provider writes it, so that it is kept
+        although it is a read-only or data event. Of Driftline's own fields only those that the event itself determines
+        are known."""
+        log = facts(provider).audit
+
+        def wants(record: Mapping[str, Any]) -> bool:
+            own = {"type": "change"} | ({"kind": "read"} if log.only_reads(record) else {})
+            return self.found.may_match(EventView({**record, OWN: own}), log.product, log.service)
+
+        return wants
 
     def signals(self, event: ObservedEvent, *, state: bool = False) -> Iterator[dict[str, Any]]:
         """Returns the signals of an event as Signal documents. `state`: a restatement, not an event."""

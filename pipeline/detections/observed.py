@@ -19,12 +19,11 @@ from driftline.pipeline.people.identity import (
     People,
     identify,
 )
+from driftline.pipeline.providers.installed import provider
 from driftline.pipeline.rulebook import RuleSet
 from driftline.pipeline.rulebook.aws.resource_policy import allows_cross_account
 from driftline.pipeline.state.resource import Body
 
-SOURCES = {"aws": ("aws", "cloudtrail"), "azure": ("azure", "activitylogs"), "gcp": ("gcp", "gcp.audit")}  # fmt: skip
-"""Product and service of a provider's audit events in Sigma's taxonomy."""
 CHAIN = "chain"
 HOW = {
     UNKNOWN: "person not known", CHAIN: "known by the chain of sessions", WORKLOAD: "a workload",
@@ -65,7 +64,8 @@ def of_change(
 ) -> ObservedEvent:  # fmt: skip
     """Builds the observed event of a change, with the open findings of its resource at that time (`known`, see
     DetectionEngine.known_of). `past`: `chain` and `chain_broken` of its actor."""
-    product, service = SOURCES[record.provider]
+    log = provider(record.provider).audit
+    service = log.service
     if record.kind == "reported":
         service = record.service.partition(".")[0]
     said = record.actor.model_dump(mode="json", exclude_none=True)
@@ -92,7 +92,7 @@ def of_change(
         "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
     }  # fmt: skip
     return ObservedEvent(
-        record.id, micros(record.occurred_at), product, service, record.raw | {OWN: own},
+        record.id, micros(record.occurred_at), log.product, service, record.raw | {OWN: own},
         record.uid if record.type else None, {k: v for k, v in brief.items() if v is not None},
     )  # fmt: skip
 

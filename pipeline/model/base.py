@@ -4,7 +4,16 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
+
+from driftline.pipeline.common import plugins
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,6 +52,23 @@ Time = Annotated[
     AfterValidator(_utc),
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
 ]
+
+PROVIDERS = "driftline.providers"
+"""The entry points of providers (driftline.pipeline.providers); their names are the providers' names."""
+
+
+def _installed(name: str) -> str:
+    if name not in plugins.installed(PROVIDERS):
+        raise ValueError(f"no provider {name} is installed")
+    return name
+
+
+ProviderName = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_]{1,31}$", examples=["aws", "azure", "gcp"]),
+    AfterValidator(_installed),
+]
+"""A provider as records, ids and settings name it."""
 
 
 class Record(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from driftline.pipeline.model.base import Record, Time
+from driftline.pipeline.model.base import ProviderName, Record, Time
 from driftline.pipeline.model.finding import NAMESPACE
 from driftline.pipeline.model.resource import Scope
 
@@ -117,7 +117,7 @@ class Swept(Record):
 class Gone(Record):
     """An account, a region of it, or one resource is out of what is watched: its findings end."""
 
-    provider: Literal["aws", "azure", "gcp"]
+    provider: ProviderName
     account: str
     region: str | None = None
     """Only what is in this region of the account."""

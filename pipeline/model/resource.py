@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from driftline.pipeline.model.base import Record, Time
+from driftline.pipeline.model.base import ProviderName, Record, Time
 
 CLASSES = {
     "compute": "what runs code: machines, functions, containers and what they are started from",
@@ -78,7 +78,7 @@ class Snapshot(Record):
 
     uid: str = Field(min_length=1, max_length=2048)
     type: str = Field(min_length=1, max_length=256)
-    provider: Literal["aws", "azure", "gcp"]
+    provider: ProviderName
     organization: str | None = None
     account: str
     """Id of the account (AWS), subscription or tenant (Azure), project or organization (Google Cloud)."""
@@ -111,7 +111,7 @@ class Snapshot(Record):
 class Scope(Record):
     """What a sweep reads: one type in one region of one account."""
 
-    provider: Literal["aws", "azure", "gcp"]
+    provider: ProviderName
     account: str
     region: str
     type: str

@@ -1,16 +1,18 @@
 """Records of the later stages: their places and shapes, so that topics and readers are ready."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from driftline.pipeline.model.base import Record, Time
+from driftline.pipeline.model.base import ProviderName, Record, Time
 from driftline.pipeline.model.finding import ResourceRef, Severity
 
-KINDS = (
+ACTOR_KINDS = (
     "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service", "account",
     "anonymous", "unknown",
 )  # fmt: skip
+"""Kinds of actors that all providers share. A provider may have others (driftline.pipeline.providers)."""
 TOOLS = (
     "console",
     "cli",
@@ -22,26 +24,17 @@ TOOLS = (
     "service",
     "unknown",
 )
+"""What calls are made with. A provider may have other tools."""
 
 
-def _known(*words: str) -> BeforeValidator:
-    """A word that a newer version writes is `unknown` to this one, and no reason to refuse its record."""
-    return BeforeValidator(
-        lambda word: word if word in words or not isinstance(word, str) else "unknown"
-    )
+def _word(value: Any) -> Any:
+    """A text that is no word is `unknown`, and no reason to refuse its record."""
+    return value if not isinstance(value, str) or _WORD.fullmatch(value) else "unknown"
 
 
-ActorKind = Annotated[
-    Literal[
-        "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service",
-        "account", "anonymous", "unknown",
-    ],
-    _known(*KINDS),
-]  # fmt: skip
-Tool = Annotated[
-    Literal["console", "cli", "terraform", "pulumi", "cloudformation", "arm", "sdk", "service", "unknown"],
-    _known(*TOOLS),
-]  # fmt: skip
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,31}")
+ActorKind = Annotated[str, BeforeValidator(_word), Field(examples=list(ACTOR_KINDS))]
+Tool = Annotated[str, BeforeValidator(_word), Field(examples=list(TOOLS))]
 
 
 class Person(Record):
@@ -112,7 +105,7 @@ class Change(Record):
     """The resource; `account:<provider>:<account>` where the event names none, `session:<credential>` of a session."""
     type: str | None = None
     """The resource's type; None where no row of the tables claims the event, or where it does not say which resource."""
-    provider: Literal["aws", "azure", "gcp"]
+    provider: ProviderName
     organization: str | None = None
     account: str
     region: str
@@ -228,7 +221,7 @@ class Drift(Record):
 class Read(Record):
     """A wish that one resource, or a whole scope, be read again."""
 
-    provider: Literal["aws", "azure", "gcp"] = "aws"
+    provider: ProviderName = "aws"
     scope: bool = False
     """All of the scope is to be read; `uid` is then its key."""
     uid: str

@@ -1,15 +1,17 @@
-"""The known paths of every type, and the check of a rule's paths against them."""
+"""The known paths of every type, its provider, and the check of a rule's paths against them."""
 
 import json
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
+from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import nearest
+from driftline.pipeline.providers.installed import providers
+from driftline.pipeline.providers.provider import Provider
 
 Shapes = dict[str, Any]
-"""Type to {"parts": {part: shape}}; a shape is a scalar's name, "any", or {"list": s} | {"map": s} | {"fields": {…}}."""
+"""Type to {"provider": name, "parts": {part: shape}}; a shape is a scalar's name, "any", or {"list": s} | {"map": s} | {"fields": {…}}."""
 
 RESOURCE = (
     "uid",
@@ -26,13 +28,33 @@ RESOURCE = (
 
 @cache
 def builtin_shapes() -> Shapes:
-    """Returns the shapes generated from the collectors' tables (rules/types/*.json)."""
+    """Returns the shapes generated from the collectors' tables: the types files of the installed providers. Raises
+    UserError if two providers have a type of one name, or a file is not readable."""
     shapes: Shapes = {}
-    folder = files("driftline.rules") / "types"
-    for file in sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else ():
-        if file.name.endswith(".json"):
-            shapes |= json.loads(file.read_text("utf-8"))
+    for own in providers():
+        for type, row in _types(own).items():
+            if type in shapes:
+                raise UserError(
+                    f"the type {type} is {shapes[type]['provider']}'s and {own.name}'s",
+                    fix="uninstall one of the packages",
+                    place=str(own.types),
+                )
+            shapes[type] = row | {"provider": own.name}
     return shapes
+
+
+def _types(own: Provider) -> Shapes:
+    if own.types is None:
+        return {}
+    try:
+        found: Shapes = json.loads(own.types.read_text("utf-8"))
+    except (OSError, ValueError) as why:
+        raise UserError(
+            f"the types file of {own.title} cannot be read: {why}",
+            fix="correct or reinstall its package",
+            place=str(own.types),
+        ) from why
+    return found
 
 
 def unknown_paths(type: str, paths: Iterable[tuple[str, ...]], shapes: Shapes) -> list[str]:

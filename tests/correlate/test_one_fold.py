@@ -121,7 +121,7 @@ def ticks(at: datetime) -> Iterator[tuple[str, bytes]]:
 
 def arrived(records: list[dict[str, Any]], content: DetectionEngine, chance: random.Random) -> list[tuple[str, bytes]]:  # fmt: skip
     """The records as the stream hears of them: each up to the lateness after its time, some twice; and the ticks."""
-    reader = ChangeReader(REDACTOR, "import", NoNames(), content.wants)
+    reader = ChangeReader(REDACTOR, "import", NoNames(), content.wants_of("aws"))
     heard: list[tuple[datetime, int, tuple[str, bytes]]] = []
     for record in records:
         for _ in range(chance.choice((1, 1, 1, 2))):
@@ -184,12 +184,12 @@ def test_events_mean_the_same_everywhere(
     path = tmp_path / "tape.ndjson"
     chance.shuffle(heard)
     tape.write(path, ((topic.removeprefix("driftline."), "", orjson.loads(one)) for topic, one in heard))  # fmt: skip
-    gathered = past([path], (), (), REDACTOR, content.wants)
+    gathered = past([path], (), (), REDACTOR, content.wants_of("aws"))
     assert gathered.ticks
     assert final(folded(gathered, content)) == wanted
 
     files = logs(tmp_path / "logs", found, chance)
-    assert final(folded(past((), files, (), REDACTOR, content.wants), content)) == wanted
+    assert final(folded(past((), files, (), REDACTOR, content.wants_of("aws")), content)) == wanted
     tested = backtested(files, content)
     assert final(folded(tested, content)) == wanted
     assert len(tested.events) == len({one["eventID"] for one in found})
@@ -206,10 +206,10 @@ def folded(gathered: RecordsByTime, content: DetectionEngine) -> list[dict[str, 
 
 def backtested(files: list[Path], content: DetectionEngine) -> RecordsByTime:
     """As `backtest` gathers log files: only what a detection may make something of."""
-    out, reader = RecordsByTime(), reader_of(REDACTOR, content.wants)
+    out, reader = RecordsByTime(), reader_of(REDACTOR, content.wants_of("aws"))
     for path in files:
         one = RecordsByTime()
-        one.log(path, reader, content.wants)
+        one.log(path, reader, content.wants_of("aws"))
         out.join(one)
     out.follow(reader)
     return out
@@ -222,7 +222,7 @@ def test_hits_are_counted_of_what_the_stream_gets(content: DetectionEngine, tmp_
     found = records(chance, 120)
     counts = []
     for gathered in (
-        past((), logs(tmp_path / "one", found, chance), (), REDACTOR, content.wants),
+        past((), logs(tmp_path / "one", found, chance), (), REDACTOR, content.wants_of("aws")),
         backtested(logs(tmp_path / "two", found, chance), content),
     ):
         tally = Tally()
@@ -277,7 +277,7 @@ def test_posture_and_events_together_mean_the_same_everywhere(content: Detection
         chance.shuffle(part)
         paths.append(tmp_path / f"{number}.tape")
         tape.write(paths[-1], ((topic.removeprefix("driftline."), "", orjson.loads(one)) for _, topic, one in part))  # fmt: skip
-    gathered = past(paths, (), (), REDACTOR, content.wants)
+    gathered = past(paths, (), (), REDACTOR, content.wants_of("aws"))
     cut = Fold(rulebook(), watch=content, lateness=MICROS)
     cut.take(gathered, ticks=gathered.ticks)
     cut.end(END)

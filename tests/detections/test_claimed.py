@@ -44,7 +44,7 @@ def heard(content: DetectionEngine, changes: list[Change]) -> list[dict[str, Any
 
 
 def reader(content: DetectionEngine, resolver: Any) -> ChangeReader:
-    return ChangeReader(Redactor(b"k" * 32), "eventbridge", resolver, content.wants)
+    return ChangeReader(Redactor(b"k" * 32), "eventbridge", resolver, content.wants_of("aws"))
 
 
 @pytest.mark.parametrize("call", SEVERAL, ids=":".join)

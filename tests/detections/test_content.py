@@ -205,7 +205,9 @@ def test_a_base_event_is_what_the_collector_makes_of_it(
     quiet = set(data["driftline"]["sources"]) & {"reads", "data"}
     record |= {"readOnly": "reads" in quiet or base["eventName"].startswith("Get"), "managementEvent": "data" not in quiet}  # fmt: skip
     swept = [(type, own["account"], "global", [own.get("uid", "")]) for type in kinds()]
-    reader = ChangeReader(Redactor(b"k" * 32), "eventbridge", UidIndex(swept), content.wants)
+    reader = ChangeReader(
+        Redactor(b"k" * 32), "eventbridge", UidIndex(swept), content.wants_of("aws")
+    )
     made = [one for one in reader.changes(record) if one.kind != "session"]
     assert own.get("uid", f"account:aws:{own['account']}") in [one.uid for one in made]
     if "actor" in own:

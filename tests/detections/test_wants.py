@@ -26,7 +26,7 @@ def wants(folder: Path, detection: dict[str, Any], record: dict[str, Any] = READ
     (folder / "r.yml").write_text(yaml.safe_dump(rule))
     found = load([folder])
     assert found.problems == []
-    return DetectionEngine(found).wants(record)
+    return DetectionEngine(found).wants_of("aws")(record)
 
 
 @pytest.mark.parametrize(("selection", "wanted"), [
@@ -74,8 +74,8 @@ def test_the_content_keeps_no_ordinary_read() -> None:
     content = watch(Settings())
     for source, action in (("ec2", "DescribeInstances"), ("iam", "ListRoles"), ("s3", "GetObject"), ("kms", "Decrypt")):  # fmt: skip
         record = READ | {"eventName": action, "eventSource": f"{source}.amazonaws.com"}
-        assert not content.wants(record), action
-    assert content.wants(READ | {"eventName": "GetSecretValue", "eventSource": "secretsmanager.amazonaws.com"})  # fmt: skip
+        assert not content.wants_of("aws")(record), action
+    assert content.wants_of("aws")(READ | {"eventName": "GetSecretValue", "eventSource": "secretsmanager.amazonaws.com"})  # fmt: skip
 
 
 FIELDS = ("eventName", "userAgent", "driftline.kind", "driftline.known", "driftline.open")

@@ -11,7 +11,7 @@ from driftline.pipeline.model import Actor, Person, Tool
 from driftline.pipeline.people.identity import DIRECTORY_ROLE
 
 _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), tool)  # type: ignore[misc]
+    (re.compile(pattern, re.IGNORECASE), tool)
     for pattern, tool in (
         (r"terraform|opentofu|hashicorp", "terraform"),
         (r"^cloudformation\.amazonaws\.com", "cloudformation"),

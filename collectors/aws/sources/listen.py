@@ -42,7 +42,7 @@ class Listener:
             options.concurrency, threading.Event(),
         )  # fmt: skip
         self._index = name_index(settings)
-        self._wanted = watch(settings).wants
+        self._wanted = watch(settings).wants_of("aws")
         self._threads: list[threading.Thread] = []
         self._errors: list[BaseException] = []
 

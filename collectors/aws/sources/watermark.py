@@ -14,13 +14,9 @@ from typing import Any
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.model import Control, Tick
 from driftline.pipeline.ops import metrics
+from driftline.pipeline.providers.aws import AWS
 from driftline.pipeline.records.topics import CONTROL
 from driftline.pipeline.settings.blocks import Kafka
-
-LATENESS = {"eventbridge": 120.0, "log": 1200.0, "lookup": 1200.0, "config": 1200.0}
-"""Seconds after which an event of a source has come (design 4.16): S3's log files and lookups have no promise, AWS says
-about five and fifteen minutes."""
-
 
 MOST = 1000
 """Readers on one machine."""
@@ -36,7 +32,7 @@ class WatermarkReporter:
         out: Any = None, reader: str = "",
     ) -> None:  # fmt: skip
         self._out, self._delivery = out or producer(kafka), Delivery()
-        self._until, self._lateness = until, {**LATENESS, **(lateness or {})}
+        self._until, self._lateness = until, {**AWS.audit.lateness, **(lateness or {})}
         self._said: dict[str, float] = {}
         self._reader = reader
 

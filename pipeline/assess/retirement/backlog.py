@@ -12,17 +12,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Gone, Swept, micros
 from driftline.pipeline.state import resource as resource_state
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.resource import Body, Head, State
 from driftline.pipeline.state.rows import NEVER, Position
 
-LAG = {"aws": 5 * MINUTE}
-LAG_ELSEWHERE = 30 * MINUTE
-"""So long after a reading or a change a list may not know the resource yet (and clocks may differ): it is asked for by
-itself then, and ends when a later sweep does not list it either."""
 GLOBAL = "global"
 SCAN = 2000
 """Heads looked at in one slice."""
@@ -112,10 +107,6 @@ def last_word(state: State) -> int:
     """When the resource was last known to be there: read, or changed other than deleted."""
     made = (seen.at for seen in state.body.history if seen.kind != "delete")
     return max(state.head.seen_at, *state.head.parts.values(), *made, 0)
-
-
-def lag(provider: str) -> int:
-    return LAG.get(provider, LAG_ELSEWHERE)
 
 
 class Retiring:

@@ -6,8 +6,9 @@ from typing import Any
 from driftline.pipeline.assess import step as assess
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.options import AssessOptions
-from driftline.pipeline.assess.retirement.backlog import Told, lag, last_word
+from driftline.pipeline.assess.retirement.backlog import Told, last_word
 from driftline.pipeline.model import Snapshot, from_micros
+from driftline.pipeline.providers.installed import provider
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.state.resource import State
 
@@ -31,7 +32,9 @@ def ended(
         return assess.on_gone(state, told.reason, told.at, rulebook, options)
     if body.unseen:
         return None
-    if known_at + lag(told.provider) > told.at:  # the list may not have known it yet
+    if (
+        known_at + provider(told.provider).settling.list_lag > told.at
+    ):  # the list may not have known it yet
         return Step(state, [], True, [], [_read(body.resource, told.at)])
     return assess.apply(state, _unlisted(body.resource, told.at), b"", rulebook, options, events)
 

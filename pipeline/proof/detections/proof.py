@@ -15,12 +15,13 @@ from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
 from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.detections.engine import DetectionEngine
-from driftline.pipeline.detections.observed import SOURCES, ObservedEvent, user_named
+from driftline.pipeline.detections.observed import ObservedEvent, user_named
 from driftline.pipeline.detections.rule import OWN, Detection, closure
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model import from_micros, to_micros
 from driftline.pipeline.people.identity import identify
 from driftline.pipeline.proof.detections.mutants import survivors
+from driftline.pipeline.providers.installed import of_product
 
 BEGIN = 1_700_000_000_000_000
 HOURS = 72
@@ -116,8 +117,9 @@ def _mistake(why: Exception) -> str:
 
 
 def _source(rule: Detection) -> tuple[str, str]:
-    product = rule.logsource.get("product", "aws")
-    return product, rule.logsource.get("service") or SOURCES.get(product, (product, ""))[1]
+    product = rule.logsource.get("product", "")
+    own = of_product(product)
+    return product, rule.logsource.get("service") or (own.audit.service if own else "")
 
 
 def _examples(about: Mapping[str, Any]) -> Mapping[str, Any]:

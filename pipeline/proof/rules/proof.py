@@ -11,6 +11,7 @@ from driftline.pipeline.model.base import micros
 from driftline.pipeline.proof.rules import params as proof_params
 from driftline.pipeline.proof.rules.outcomes import can_answer
 from driftline.pipeline.proof.rules.yaml_writer import unparse
+from driftline.pipeline.providers.installed import provider
 from driftline.pipeline.rulebook.cel import syntax_tree
 from driftline.pipeline.rulebook.cel.expression import Expression, environment
 from driftline.pipeline.rulebook.rule import EXPECTED, Example, Rule
@@ -42,7 +43,7 @@ def cases(rule: Rule) -> list[Case]:
 def document(rule: Rule, example: Example) -> dict[str, Any]:
     """The base resource with the example's changes. Raises KeyError on a path that leads nowhere."""
     resource = {
-        "uid": "arn:aws:example:::example", "type": rule.type, "provider": rule.provider,
+        "uid": provider(rule.provider).sample_uids[0], "type": rule.type, "provider": rule.provider,
         "account": "111111111111", "region": "eu-west-1", "name": "example", "tags": {},
     } | copy.deepcopy(rule.file.examples.base)  # fmt: skip
     for path, value in example.set.items():

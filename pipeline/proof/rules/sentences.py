@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from driftline.pipeline.model.base import micros
 from driftline.pipeline.proof.rules.proof import changes, document
+from driftline.pipeline.providers.installed import provider
 from driftline.pipeline.rulebook.cel.expression import TAGS
 from driftline.pipeline.rulebook.rule import Example, Rule
 from driftline.pipeline.rulebook.wording.sentence import Sentence, Situation
@@ -101,7 +102,7 @@ def _follows_names(rule: Rule, sentence: Sentence, one: ExampleSentence) -> bool
     """Whether another resource, of another place, would have another sentence."""
     here = situation(rule, one.example)
     other = {
-        "uid": "arn:aws:other:::other",
+        "uid": provider(rule.provider).sample_uids[1],
         "name": "other",
         "region": "us-west-2",
         "account": "222222222222",

@@ -1,0 +1,21 @@
+"""Amazon Web Services."""
+
+from importlib.resources import files
+
+from driftline.pipeline.common.durations import MINUTE
+from driftline.pipeline.providers.provider import AuditLog, Provider, Settling
+
+AWS = Provider(
+    "aws",
+    "AWS",
+    # S3's log files and lookups have no promise: AWS says about five and fifteen minutes (design 4.16)
+    AuditLog(
+        "aws",
+        "cloudtrail",
+        only_reads=lambda event: event.get("readOnly") in (True, "true"),
+        lateness={"eventbridge": 120.0, "log": 1200.0, "lookup": 1200.0, "config": 1200.0},
+    ),
+    types=files("driftline.rules") / "types" / "aws.json",
+    settling=Settling(list_lag=5 * MINUTE),
+    sample_uids=("arn:aws:example:::example", "arn:aws:other:::other"),
+)

@@ -1,0 +1,46 @@
+"""The providers that are installed: our own and those of other packages, by entry points. Pure once they are loaded."""
+
+from collections.abc import Iterator
+from functools import cache
+
+from driftline.pipeline.common import plugins
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.model.base import PROVIDERS as GROUP
+from driftline.pipeline.providers.provider import AuditLog, Provider
+
+
+def names() -> list[str]:
+    """Their names, sorted."""
+    return list(plugins.installed(GROUP))
+
+
+@cache
+def provider(name: str) -> Provider:
+    """The facts of a provider; of one that is not installed, the defaults. Raises UserError for an entry point that names
+    no provider."""
+    if name not in plugins.installed(GROUP):
+        return Provider(name, name, AuditLog(name, ""))
+    found = plugins.load(GROUP, name)
+    if not isinstance(found, Provider):
+        raise UserError(
+            f"{name} is of the type {type(found).__name__}, not a Provider",
+            fix="see CONTRIBUTING.md",
+            place=GROUP,
+        )
+    if found.name != name:
+        raise UserError(
+            f"the entry point {name} names the provider {found.name}",
+            fix="give both one name",
+            place=GROUP,
+        )
+    return found
+
+
+def of_product(product: str) -> Provider | None:
+    """The provider whose audit events are of a product in Sigma's words; None if there is none."""
+    return next((one for one in providers() if one.audit.product == product), None)
+
+
+def providers() -> Iterator[Provider]:
+    """All that are installed."""
+    return map(provider, names())

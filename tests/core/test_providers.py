@@ -1,0 +1,65 @@
+"""Providers: what is registered, what is refused, and one of another package."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.model import Read, Scope
+from driftline.pipeline.providers import installed
+from driftline.pipeline.providers.provider import AuditLog, Provider, Settling
+from tests.core.installing import others as others
+
+ROOT = Path(__file__).parent.parent.parent
+CLOUD = Provider("cloud", "Cloud", AuditLog("cloud", "calls"))
+
+
+def test_ours_are_those_that_are_registered() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    registered = tomllib.loads(text)["project"]["entry-points"][installed.GROUP]
+    assert set(registered) <= set(installed.names())
+    assert [one.name for one in installed.providers()] == installed.names()
+
+
+def test_a_provider_of_another_package_is_found(others: dict[str, object]) -> None:
+    others["cloud"] = CLOUD
+    assert installed.provider("cloud") is CLOUD
+    assert installed.of_product("cloud") is CLOUD
+    assert "cloud" in installed.names()
+    assert Scope(provider="cloud", account="a", region="r", type="t").key == "cloud/a/r/t"
+
+
+def test_one_that_is_not_installed_has_the_defaults_and_no_records() -> None:
+    assert installed.provider("cloud").settling == Settling()
+    assert installed.of_product("cloud") is None
+    with pytest.raises(ValidationError, match="no provider cloud is installed"):
+        Scope(provider="cloud", account="a", region="r", type="t")
+
+
+@pytest.mark.parametrize("name", ["", "A", "a/b", "a b", "a\n", "x" * 40])
+def test_a_name_fits_keys_and_groups(name: str, others: dict[str, object]) -> None:
+    others[name] = Provider(name, name, AuditLog(name, ""))
+    with pytest.raises(ValidationError):
+        Scope(provider=name, account="a", region="r", type="t")
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (object(), "cloud is of the type object, not a Provider"),
+        (Provider("sky", "Sky", AuditLog("sky", "")), "the entry point cloud names the provider sky"),
+    ],
+)  # fmt: skip
+def test_what_is_no_provider_is_refused(found: object, why: str, others: dict[str, object]) -> None:
+    others["cloud"] = found
+    with pytest.raises(UserError, match=why):
+        installed.provider("cloud")
+
+
+def test_a_wish_of_before_there_were_others_is_of_aws() -> None:
+    said = {
+        "uid": "u", "type": "t", "account": "1", "region": "r", "reason": "change", "after": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    assert Read.model_validate(said).provider == "aws"
