@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def test_nothing_is_defined_that_nobody_uses() -> None:
     ]
     trees = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in sorted(files)}
     used = {name for tree in trees.values() for name in uses(tree)} | CALLED_BY_OTHERS.keys()
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+    used |= {value.rpartition(":")[2] for group in groups.values() for value in group.values()}
     dead = {
         f"{path}: {name}"
         for path, tree in trees.items()
