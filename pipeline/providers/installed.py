@@ -5,33 +5,33 @@ from functools import cache
 
 from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.model.base import PROVIDERS as GROUP
+from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers.provider import AuditLog, Provider
 
 
 def names() -> list[str]:
     """Their names, sorted."""
-    return list(plugins.installed(GROUP))
+    return list(plugins.installed(PROVIDERS))
 
 
 @cache
 def provider(name: str) -> Provider:
     """The facts of a provider; of one that is not installed, the defaults. Raises UserError for an entry point that names
     no provider."""
-    if name not in plugins.installed(GROUP):
+    if name not in plugins.installed(PROVIDERS):
         return Provider(name, name, AuditLog(name, ""))
-    found = plugins.load(GROUP, name)
+    found = plugins.load(PROVIDERS, name)
     if not isinstance(found, Provider):
         raise UserError(
             f"{name} is of the type {type(found).__name__}, not a Provider",
             fix="see CONTRIBUTING.md",
-            place=GROUP,
+            place=PROVIDERS,
         )
     if found.name != name:
         raise UserError(
             f"the entry point {name} names the provider {found.name}",
             fix="give both one name",
-            place=GROUP,
+            place=PROVIDERS,
         )
     return found
 

@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from driftline.pipeline.common import plugins
+from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers import installed
 from driftline.pipeline.rulebook import shapes
 
@@ -25,7 +26,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, object]]:
 
     def found(group: str) -> list[EntryPoint]:
         ours = list(entry_points(group=group))
-        if group != installed.GROUP:
+        if group != PROVIDERS:
             return ours
         return [*ours, *(EntryPoint(name, f"elsewhere:{name}", group) for name in named)]
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import Read, Scope
+from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers import installed
 from driftline.pipeline.providers.provider import AuditLog, Provider, Settling
 from tests.core.installing import others as others
@@ -18,7 +19,7 @@ CLOUD = Provider("cloud", "Cloud", AuditLog("cloud", "calls"))
 
 def test_ours_are_those_that_are_registered() -> None:
     text = (ROOT / "pyproject.toml").read_text()
-    registered = tomllib.loads(text)["project"]["entry-points"][installed.GROUP]
+    registered = tomllib.loads(text)["project"]["entry-points"][PROVIDERS]
     assert set(registered) <= set(installed.names())
     assert [one.name for one in installed.providers()] == installed.names()
 
