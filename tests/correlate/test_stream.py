@@ -382,7 +382,7 @@ def test_deletions_of_what_no_sweep_has_seen_count_each(
     content: DetectionEngine, action: str, field: str
 ) -> None:
     """A name without a path makes no uid: the events are the account's, and still about as many resources."""
-    reader = ChangeReader(Redactor(b"k" * 32), "log", NoNames(), content.wants)
+    reader = ChangeReader(Redactor(b"k" * 32), "log", NoNames(), content.wants_of("aws"))
 
     def told(names: list[str]) -> bool:
         records = [
