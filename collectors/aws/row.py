@@ -2,6 +2,7 @@
 
 Values are JMESPath over {item, account, region, partition}; texts with {…} are filled from the same."""
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -14,6 +15,7 @@ from driftline.collectors.rows import load
 from driftline.collectors.rows.paths import JmesPath
 from driftline.collectors.rows.row import Strict, TagsAt, TypeRow
 
+_FIRST_FIELD = re.compile(r"item\.(\w+)")
 NamedCall = tuple[str, str, str | None]
 """Service, operation, and its IAM action where that is another."""
 EVERYTHING = "*"
@@ -147,6 +149,13 @@ class Kind(TypeRow):
     def parts(self) -> list[str]:
         first = [self.listing.part] if self.listing.keep else []
         return first + [detail.part for detail in self.details]
+
+    @property
+    def copies_of_tags(self) -> list[str]:
+        """Paths of the configuration where the resource's tags stand a second time: in the item that has them."""
+        field = _FIRST_FIELD.match((self.tags and self.tags.item) or "")
+        kept = self.listing.keep and field is not None and field[1] not in self.listing.drop
+        return [f"{self.listing.part}.{field[1]}"] if kept and field else []
 
     def calls(self) -> Iterator[NamedCall]:
         """Every call that the row makes."""

@@ -27,7 +27,11 @@ def generate() -> dict[str, Any]:
     (driftline.pipeline.rulebook.shapes, driftline.pipeline.compare.diff, driftline.pipeline.assess.wording.sentences), for every row."""
     out = {}
     for type, kind in sorted(kinds().items()):
-        hints = {"quiet": kind.quiet, "ordered": kind.ordered, "policies": list(_documents(kind))}
+        hints = {
+            "quiet": [*kind.quiet, *kind.copies_of_tags],
+            "ordered": kind.ordered,
+            "policies": list(_documents(kind)),
+        }
         out[type] = {
             "parts": _parts(kind), "hints": {k: v for k, v in hints.items() if v}, "actions": actions_by_part(kind),
         }  # fmt: skip

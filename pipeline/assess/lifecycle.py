@@ -6,6 +6,7 @@ import msgspec
 
 from driftline.pipeline.assess import transitions
 from driftline.pipeline.assess.assessment import Assessment
+from driftline.pipeline.assess.merge import TAGS
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
 from driftline.pipeline.state.resource import FindingState
 from driftline.pipeline.state.rows import NEVER
@@ -84,7 +85,10 @@ def mark_as_found(work: Assessment) -> None:
     """Marks findings that may have stood for long: nothing says when they began (the resource is new, or a part that the
     rule reads was changed)."""
     before, body = work.stated, work.body
-    needs = {bound.id: bound.needs for bound in work.rules.every}
+    needs = {
+        bound.id: bound.needs | {TAGS} if bound.reads_tags else bound.needs
+        for bound in work.rules.every
+    }
     for rule, life in body.lives.items():
         dated = _dated(work, needs.get(rule, frozenset()))
         if before is None:

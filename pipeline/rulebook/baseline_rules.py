@@ -36,7 +36,8 @@ class StandingRule(BoundRule):
         self.exposure = self.privilege = "none"
         self.for_seconds = self.keep_firing_for = 0
         self.needs, self.reads, self.evidence = frozenset(), frozenset(), ()
-        self.uses_now, self.sentence, self.fill = False, None, {}
+        self.uses_now = self.reads_tags = False
+        self.sentence, self.fill = None, {}
 
 
 STANDING: dict[str, StandingRule] = {

@@ -128,10 +128,10 @@ def test_transitions_are_signals_and_restatements_are_none(content: DetectionEng
     assert one.sentence == f"{title}, on {key(0).uid}, 1 event"
 
 
-def critical(tmp_path: Path, more: str = "") -> Rulebook:
+def critical(tmp_path: Path, more: str = "", or_: str = "") -> Rulebook:
     """A rule of severity critical, on keys."""
     (tmp_path / "t-critical.yaml").write_text(RULE.format(
-        id="t-critical", title="A key rotates", severity="critical", part="rotation", must="resource.config.rotation.KeyRotationEnabled",
+        id="t-critical", title="A key rotates", severity="critical", part="rotation", must="resource.config.rotation.KeyRotationEnabled" + or_,
         more=more, path="config.rotation.KeyRotationEnabled",
     ))  # fmt: skip
     return load([tmp_path], [], builtin=False)
@@ -140,10 +140,11 @@ def critical(tmp_path: Path, more: str = "") -> Rulebook:
 OPENS = "A critical finding opens"
 
 
+@pytest.mark.parametrize("of_tags", [False, True])
 def test_what_was_so_at_the_first_reading_alerts_nobody(
-    content: DetectionEngine, tmp_path: Path
+    content: DetectionEngine, tmp_path: Path, of_tags: bool
 ) -> None:
-    book = critical(tmp_path)
+    book = critical(tmp_path, or_=" || 'exempt' in resource.tags" if of_tags else "")
 
     def told(*records: Snapshot | Change) -> bool:
         fold = Fold(book, watch=content, lateness=LATENESS)
@@ -159,6 +160,7 @@ def test_what_was_so_at_the_first_reading_alerts_nobody(
     assert told(change(0), key(1, rotation=False))  # somebody has just changed it
     assert told(change(0, parts=["rotation"]), key(1, rotation=False))
     assert not told(change(0, parts=["policy"]), key(1, rotation=False))  # but another part of it
+    assert told(change(0, parts=["tags"]), key(1, rotation=False)) is of_tags
     assert told(key(0, rotation=False), key(60), key(120, rotation=False))  # and so it is again
 
 

@@ -118,6 +118,38 @@ def test_what_a_row_calls_quiet_or_ordered_is_there(kind: Kind) -> None:
         assert "list" in found, path
 
 
+TAG_CALLS = re.compile(
+    r"(Un)?[Tt]ag(Resource|User|Role|Policy|ServerCertificate|OpenIDConnectProvider|LogGroup|Queue|DeliveryStream)$"
+    r"|(Add|Remove|Create|Delete|Change|Update|CreateOrUpdate|Put)(Bucket)?(Tags|Tagging)((To|From|For)[A-Z]\w+)?$"
+)
+"""Calls that change a resource's tags, and nothing else of it."""
+OTHER_TAGS = {"PutImageTagMutability", "CreateDistributionWithTags"}
+"""Calls about other tags, or that change more."""
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_tag_call_changes_the_tags_alone(kind: Kind) -> None:
+    """Else it would date what was so at the first reading, and stand for a change of what it did not touch."""
+    for touch in kind.events:
+        told = [name for _, name in touch.names()]
+        of_tags = [name for name in told if TAG_CALLS.match(name)]
+        assert {name for name in told if "Tag" in name} - {*of_tags} <= OTHER_TAGS
+        if touch.reach is None:
+            assert of_tags in ([], told), "the others change other parts"
+            assert not of_tags or touch.parts == ["tags"]
+            assert "tags" not in touch.parts or of_tags
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_tags_that_stand_twice_are_one_drift(kind: Kind) -> None:
+    """The item that has the tags keeps a copy in its part: what changes it is known as a change of tags."""
+    row = builtin_shapes()[kind.type]
+    shape = row["parts"].get(kind.listing.part) if kind.listing.keep else None
+    copies = {"Tags", "tags", "TagList"} & set(shape["fields"]) if isinstance(shape, dict) and "fields" in shape else set()  # fmt: skip
+    quiet = set(row.get("hints", {}).get("quiet", ()))
+    assert {f"{kind.listing.part}.{name}" for name in copies} <= quiet
+
+
 def test_no_other_type_claims_the_same_resource_of_an_event() -> None:
     """Two rows may claim an event, but never as the same uid, unless the id says which of them is meant."""
     for (source, name), found in claims().items():
