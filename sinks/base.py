@@ -71,7 +71,8 @@ class Sink(Protocol):
     """What it reads: findings, and perhaps their restatements, drifts, alerts."""
     limits: Limits
     transitions_only: bool
-    """It can only append: what is merely said again is not rendered for it."""
+    """It can only append: what is merely said again is not rendered for it, and what it has got is remembered
+    (driftline.sinks.delivered)."""
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
         """What a document of a topic asks for; pure. `now` in microseconds. Raises ValueError for what cannot be rendered."""

@@ -39,6 +39,8 @@ class Batch:
     total: int
     last: dict[Slot, tuple[int, Any]]
     """Topic and partition to turn and last message."""
+    first: dict[Slot, tuple[int, int]] = field(default_factory=dict)
+    """Topic and partition to turn and Kafka's time of the first message, milliseconds."""
     items: list[Item] = field(default_factory=list)
     bad: list[tuple[str, Origin, bytes]] = field(default_factory=list)
     """What cannot be rendered, and why."""
@@ -90,6 +92,8 @@ class Renderer:
             raw, topic, partition = message.value(), message.topic(), message.partition()
             turn = self.turn((topic, partition))
             batch.last[topic, partition] = (turn, message)
+            if batch.first.get((topic, partition), (None, 0))[0] != turn:
+                batch.first[topic, partition] = (turn, message.timestamp()[1])
             origin = Origin(topic, partition, message.offset(), -1)
             if raw is None:
                 key, (_, at) = (message.key() or b"").decode(errors="replace"), message.timestamp()

@@ -22,8 +22,9 @@ from driftline.pipeline.ops import metrics
 from driftline.pipeline.records.topics import group_id
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks import links
-from driftline.sinks.base import Busy, Receipt, Sink
+from driftline.sinks.base import Action, Busy, Receipt, Sink
 from driftline.sinks.batches import Batch, Item, Renderer, Selector, chunks, newest
+from driftline.sinks.delivered import Deliveries, KafkaTopic
 from driftline.sinks.pace import SinkRate
 from driftline.sinks.reader import Reader, Slot, begin_now
 from driftline.sinks.subscription import Subscription
@@ -59,7 +60,7 @@ class TooManyRefused(Exception):
 
 class Deliverer:
     """Delivers findings to one sink until stopped. `chance` gives numbers in 0…1 for jitter; `written`: the ids of letters
-    that were written before."""
+    that were written before; `deliveries`: the memory of a sink that can only append."""
 
     def __init__(
         self,
@@ -72,6 +73,7 @@ class Deliverer:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         dead: Any = None,
         written: Callable[[], Container[str]] | None = None,
+        deliveries: Deliveries | None = None,
     ) -> None:
         self._settings, self._sink, self._subscription = settings, sink, subscription
         self._now, self._chance, self._pause = now, chance, pause
@@ -85,7 +87,11 @@ class Deliverer:
         self._pace = SinkRate(sink.limits.rate, now)
         self._written = written or (lambda: standing(settings.kafka))
         self._known: Container[str] = ()
-        self._linked = False
+        self._owed = False
+        """Whether links or deliveries are on their way to the brokers."""
+        self._deliveries = deliveries
+        if deliveries is None and sink.transitions_only:
+            self._deliveries = Deliveries(subscription.name, KafkaTopic(settings.kafka))
 
     def stop(self) -> None:
         """Ends the loop after what is under way, or at once if that waits."""
@@ -144,11 +150,11 @@ class Deliverer:
         refused: set[Origin] = set()
         for reason, origin, raw in batch.bad:
             self._bury(reason, origin, raw, refused)
-        if not await self._until_done(newest(batch.items), refused):
+        if not await self._until_done(await self._new(batch), refused):
             return False
-        if (refused or self._linked) and not await self._written_out():
+        if (refused or self._owed) and not await self._written_out():
             return False
-        self._linked = False
+        self._owed = False
         if self._share.add(batch.total - len(refused), len(refused)):
             raise TooManyRefused(
                 f"{self._subscription.name} refuses too many findings: a bad deploy is not a bad record"
@@ -159,6 +165,15 @@ class Deliverer:
             behind = max(0.0, self._now() - batch.said / 1e6)
             metrics.SINK_BEHIND.labels(self._subscription.name).set(behind)
         return True
+
+    async def _new(self, batch: Batch) -> list[Item]:
+        """What is to be sent of a batch: what a destination that can only append has not got yet."""
+        items, memory = newest(batch.items), self._deliveries
+        if memory is None:
+            return items
+        if (since := memory.lacks(batch.first)) is not None:
+            await asyncio.to_thread(memory.recall, since)
+        return [item for item in items if not memory.has(item.action)]
 
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
         """Sends until nothing is left to try; False when stopped. What is no longer ours is left to its new owner."""
@@ -230,9 +245,17 @@ class Deliverer:
                 left.asked = max(left.asked, receipt.retry_after or 0.0)
             elif receipt.kind == "never":
                 self._bury(receipt.reason, item.origin, item.raw, refused)
-            elif receipt.reference is not None:
-                links.write(self._dead, self._delivery, self._subscription.name, item.action.id, receipt.reference, self._now())  # fmt: skip
-                self._linked = True
+            else:
+                self._done(item.action, receipt)
+
+    def _done(self, action: Action, receipt: Receipt) -> None:
+        """Keeps what has to be known of a delivery."""
+        if receipt.reference is not None:
+            links.write(self._dead, self._delivery, self._subscription.name, action.id, receipt.reference, self._now())  # fmt: skip
+            self._owed = True
+        if self._deliveries is not None and action.op == "append":
+            self._deliveries.write(self._dead, self._delivery, action, self._now())
+            self._owed = True
 
     async def _wait(self, seconds: float) -> bool:
         """Pauses; True when told to stop meanwhile."""
@@ -262,19 +285,21 @@ class Deliverer:
         metrics.DEAD.labels(self._subscription.name).inc()
 
     async def _written_out(self) -> bool:
-        """Waits until the brokers have every letter and link; False when told to stop meanwhile. Raises Undelivered."""
+        """Waits until the brokers have every letter, link and delivery; False when told to stop meanwhile. Raises Undelivered."""
         left = 0
         for _ in range(LETTER_SECONDS):
             left = await asyncio.to_thread(self._dead.flush, 1.0)
             if self._delivery.failed:
                 raise Undelivered(
-                    f"dead letters or links were refused: {self._delivery.failed[:3]}"
+                    f"dead letters, links or deliveries were refused: {self._delivery.failed[:3]}"
                 )
             if not left:
                 return True
             if self._stopping.is_set():
                 return False
-        raise Undelivered(f"{left} dead letters or links not delivered within {LETTER_SECONDS} s")
+        raise Undelivered(
+            f"{left} dead letters, links or deliveries not written within {LETTER_SECONDS} s"
+        )
 
 
 def _store(reader: Reader, batch: Batch | None) -> None:

@@ -60,6 +60,12 @@ class SinkModule(Protocol):
         """Connects nothing yet. Raises UserError where the settings cannot work."""
 
 
+def remembers(module: SinkModule) -> bool:
+    """Whether its sinks can only append, so that their deliveries are kept in the topic `delivered`: the module says
+    `transitions_only`, as its sinks do."""
+    return bool(getattr(module, "transitions_only", False))
+
+
 NEEDED = ("kind", "Settings", "topics", "references", "create")
 
 

@@ -14,7 +14,7 @@ from driftline.pipeline.records import topics
 from driftline.pipeline.settings.blocks import load_settings
 from driftline.sinks import installed
 from driftline.sinks.configured import configured_sink, kind_of
-from driftline.sinks.module import Permitted, SinkModule
+from driftline.sinks.module import Permitted, SinkModule, remembers
 
 
 class PolicyCommands(Commands):
@@ -162,6 +162,7 @@ def grants(
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         *(("sink", topic, read) for topic in kind.topics),
         *([("sink", topics.TICKET_LINKS, write)] if kind.references else []),
+        *([("sink", topics.DELIVERED, ("Read", "Write"))] if remembers(kind) else []),
         ("correlator", topics.SIGNALS, ("Read", "Write", settled)),  # alerts are signals of others
         ("correlator", topics.ALERTS, ("Write", settled)),
         ("correlator", topics.DEADLETTER, ("Read", "Write")),

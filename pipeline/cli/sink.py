@@ -85,9 +85,11 @@ async def _run(
     if problem:
         raise UserError(problem)
     from driftline.pipeline.kafka.topics_admin import there
+    from driftline.pipeline.records.topics import DELIVERED
 
     sink = to.module.create(to.settings, to.context)
-    await asyncio.to_thread(there, settings.kafka, sink.topics)
+    topics = (*sink.topics, DELIVERED) if sink.transitions_only else sink.topics
+    await asyncio.to_thread(there, settings.kafka, topics)
     subscription = Subscription(to.name, to.match, to.start)
     return await _deliver(sink, subscription, settings, listening)
 

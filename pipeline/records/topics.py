@@ -122,7 +122,9 @@ TICKETS = Topic("tickets", "ticket key", cleanup="compact", config=COMPACTED)
 RESTATEMENTS = Topic("restatements", "finding id", retention_ms=2 * DAY_MS)
 FEEDBACK = Topic("feedback", "ticket key, or alert id", retention_ms=30 * DAY_MS)
 TICKET_LINKS = Topic("ticket-links", "sink, ticket key", cleanup="compact", config=COMPACTED)
-DELIVERED = Topic("delivered", "sink, id", cleanup="compact,delete", retention_ms=30 * DAY_MS)
+DELIVERED = Topic(
+    "delivered", "sink, target, id", cleanup="compact,delete", retention_ms=30 * DAY_MS
+)
 SCORES = Topic("scores", "bucket, scope, framework, control", cleanup="compact", config=COMPACTED)
 DEADLETTER = Topic("deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
 APP_ID, CORRELATE_ID = "driftline-assess", "driftline-correlate"

@@ -1,7 +1,8 @@
 """Forward to a file, one JSON object a line. For whatever ships files (Filebeat, Fluent Bit, Vector, a forwarder).
 
-Only what happens is written: no restatements, and nothing for a finding that is forgotten. A delivery may come twice: of the lines of one `id`, the one with the highest `revision` stands. A file that was moved
-away (logrotate) is made anew."""
+Only what happens is written: no restatements, and nothing for a finding that is forgotten. What was written is remembered in the topic `delivered`. A line is written
+twice only where the sink is killed between the write and its record there, or a disk reports an error for what it has written: of the lines
+of one `id`, the one with the highest `revision` stands. A file that was moved away (logrotate) is made anew."""
 
 import os
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ kind = "ndjson"
 Settings = NdjsonSettings
 topics: tuple[Topic, ...] = (FINDINGS,)
 references = False
+transitions_only = True
 
 
 class NdjsonSink:
@@ -28,7 +30,7 @@ class NdjsonSink:
 
     topics = topics
     limits = Limits()
-    transitions_only = True
+    transitions_only = transitions_only
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -17,6 +17,7 @@ from driftline.pipeline.rulebook.match import is_transition
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Sink
 from driftline.sinks.deliver import LONGEST_WAIT, Deliverer
+from driftline.sinks.delivered import Deliveries
 from driftline.sinks.subscription import Subscription
 from tests.sinks.findings import HOSTILE, SPECIAL, findings
 from tests.sinks.test_deliver import Letters, Message
@@ -84,8 +85,9 @@ class Trial:
 
     async def _run(self, sink: Sink) -> bool:
         settings = Settings.model_validate({"sink": {"bad_share": 1}})
+        memory = Deliveries("subject", self.letters) if sink.transitions_only else None
         it = Deliverer(settings, sink, Subscription("subject"), now=lambda: 1_800_000_000.0, chance=lambda: 0.5, pause=self._pause,
-                       dead=self.letters)  # fmt: skip
+                       dead=self.letters, deliveries=memory)  # fmt: skip
         self.stop = it.stop
         try:
             messages = [Message(orjson.dumps(one), n) for n, one in enumerate(self.said)]
@@ -182,8 +184,17 @@ def _killed_before(trial: Trial) -> None:
 
 
 def _twice(trial: Trial) -> None:
-    """Killed between send and commit, or thrown back: another process delivers the same again."""
+    """Killed between send and commit, or thrown back: another process delivers the same again. What cannot upsert is not
+    given it again."""
     trial.deliver()
+    trial.deliver()
+    trial.arrived()
+
+
+def _twice_and_forgotten(trial: Trial) -> None:
+    """Killed before the brokers had the record of the delivery: at least once."""
+    trial.deliver()
+    trial.letters.delivered.clear()
     trial.deliver()
     trial.arrived(times=2)
 
@@ -216,6 +227,7 @@ CASES = (
     Case("down for long", _passing("away", LONG)),
     Case("killed between read and send", _killed_before),
     Case("killed between send and commit", _twice),
+    Case("killed between send and its record", _twice_and_forgotten),
     Case("hostile text", _hostile),
     Case("oversize", _oversize),
     Case("duplicate", _twice),

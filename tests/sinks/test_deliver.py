@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from driftline.pipeline.records.topics import FINDINGS, Topic
+from driftline.pipeline.records.topics import DELIVERED, FINDINGS, Topic
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Limits, Receipt
 from driftline.sinks.batches import Batch
@@ -83,22 +83,31 @@ class Listing:
 
 
 class Letters:
-    """In the producer's place. `slow` flushes leave something."""
+    """In the producer's place, and in that of the topic `delivered`. `slow` flushes leave something."""
 
     def __init__(self, slow: int = 0, refuse: bool = False) -> None:
         self.slow, self.refuse, self.written, self.waiting = slow, refuse, [], []  # type: ignore[var-annotated]
+        self.keys, self.delivered = list[bytes](), list[bytes]()
 
     def produce(self, topic: str, value: bytes, on_delivery: Any, **more: Any) -> None:
-        self.waiting.append((dict(more["headers"]), value, on_delivery))
+        if topic == DELIVERED.name:
+            self.keys.append(more["key"])
+        reason = dict(more.get("headers", ())).get("reason")
+        self.waiting.append((reason, value, on_delivery))
+
+    def read(self, since: int | None) -> list[bytes]:
+        return list(self.delivered)
 
     def flush(self, seconds: float) -> int:
         if self.slow:
             self.slow -= 1
             return len(self.waiting)
-        for headers, value, told in self.waiting:
+        for reason, value, told in self.waiting:
             told(_Refusal() if self.refuse else None, Message(value))
-            self.written.append(headers["reason"].decode())
+            self.written += [reason.decode()] if reason is not None else []
         self.waiting = []
+        self.delivered += self.keys
+        self.keys = []
         return 0
 
 
@@ -221,7 +230,7 @@ def test_a_batch_is_not_done_before_its_letters_are_written() -> None:
     assert (letters.slow, len(letters.written)) == (0, 1)
     with pytest.raises(OSError, match="refused"):
         Run(Listing(by_id({"x": NEVER})), Letters(refuse=True))(finding("x"))
-    with pytest.raises(OSError, match="not delivered"):
+    with pytest.raises(OSError, match="not written"):
         Run(Listing(by_id({"x": NEVER})), Letters(slow=10**6))(finding("x"))
 
 

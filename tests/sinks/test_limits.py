@@ -15,6 +15,7 @@ from driftline.pipeline.rulebook.match import Match
 from driftline.pipeline.settings.blocks import Settings
 from driftline.sinks.base import Action, Busy, Limits, Receipt
 from driftline.sinks.deliver import LONGEST_ASKED, Deliverer
+from driftline.sinks.delivered import Deliveries
 from driftline.sinks.retry_after import seconds_of
 from driftline.sinks.subscription import Subscription
 from tests.sinks.test_deliver import Letters, Listing, Message, finding
@@ -45,10 +46,12 @@ class Sending(Listing):
 class Sent:
     """What became of some findings. Time passes only in pauses."""
 
-    def __init__(self, sink: Sending, *values: bytes, match: str = "") -> None:
+    def __init__(
+        self, sink: Sending, *values: bytes, match: str = "", deliveries: Deliveries | None = None
+    ) -> None:
         self.sink, self.letters, self.pauses, self.time = sink, Letters(), list[float](), NOW
         subscription = Subscription("list", Match(match) if match else None)
-        it = Deliverer(Settings(), sink, subscription, now=lambda: self.time, chance=lambda: 0.5, pause=self._pause, dead=self.letters)  # fmt: skip
+        it = Deliverer(Settings(), sink, subscription, now=lambda: self.time, chance=lambda: 0.5, pause=self._pause, dead=self.letters, deliveries=deliveries)  # fmt: skip
 
         async def run() -> bool:
             return await it.deliver(await it.prepare([Message(v, n) for n, v in enumerate(values)]))
@@ -120,7 +123,7 @@ def test_what_the_destination_calls_it_is_kept() -> None:
     class Kept(Letters):
         def produce(self, topic: str, value: bytes, on_delivery: Any, **more: Any) -> None:
             links.append((topic, more["key"], orjson.loads(value)))
-            super().produce(topic, value, on_delivery, headers=[("reason", b"")])
+            super().produce(topic, value, on_delivery)
 
     links: list[Any] = []
     sink = Sending(ticket)
@@ -143,7 +146,7 @@ def test_what_no_longer_matches_is_deleted_where_it_stood() -> None:
     ]  # fmt: skip
     appending = Sending()
     appending.transitions_only = True
-    Sent(appending, *values, match='severity == "low"')
+    Sent(appending, *values, match='severity == "low"', deliveries=Deliveries("s", Letters()))
     assert [action.id for action in appending.taken] == ["f1"]
 
 
