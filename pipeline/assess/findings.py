@@ -10,6 +10,11 @@ import orjson
 
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.baselines import declared
+from driftline.pipeline.assess.ownership.step import (
+    hand_over,
+    handed_over,
+    owner_of,
+)
 from driftline.pipeline.assess.risk import NONE, risk
 from driftline.pipeline.assess.wording.consoles import NO_ROW
 from driftline.pipeline.assess.wording.sentences import NO_GRANTS, Teller
@@ -35,10 +40,10 @@ def changed_findings(work: Assessment) -> None:
     level = work.options.level(body.resource)
     whole: list[dict[str, Any]] = []
     again: list[dict[str, Any]] = []
-    code = declared(body)
-    moved = before is not None and (
-        before.resource != body.resource or _declared_elsewhere(before, body)
-    )
+    moved = before is not None and _described_otherwise(before, body)
+    extra = {"owner": owner_of(body), "declared": declared(body)}
+    extra = {name: value for name, value in extra.items() if value is not None}
+    other, handed = handed_over(before, body), set[str]()
     bounds = {bound.id: bound for bound in work.rules.every}
     for rule in sorted(body.lives):
         life, old = body.lives[rule], before.lives.get(rule) if before else None
@@ -54,21 +59,26 @@ def changed_findings(work: Assessment) -> None:
             life.revision = _revision(life, head, since)
         bound = bounds.get(rule) or _Gone(rule, life)
         seen = at if life.retired else _last_seen(head, at)
-        finding = _finding(
-            body.resource, bound, life, level, seen, restated=not (changed or named), scan=work.scan
+        handed_on = other and life.status == "open" and not (changed or life.retired)
+        if handed_on:
+            handed.add(rule)
+        restated = not (changed or named or handed_on)
+        finding = (
+            _finding(body.resource, bound, life, level, seen, restated=restated, scan=work.scan)
+            | extra
         )
         if (life.suppressed or life.lifted) and (
             entry := work.options.exceptions.get(life.exception)
         ):
             finding["exception"] = entry.told()
-        if code is not None:
-            finding["declared"] = code
         (whole if changed or named or moved else again).append(finding)
     if work.restate or before is None:
         whole, again = _restated(work, whole, again)
     if whole:  # last of all: whether something is stated never depends on its wording
         teller = _teller(work)
         work.findings = [teller.whole(one, bounds.get(_rule(one))) for one in whole]
+    if handed and before is not None:
+        work.findings = [hand_over(one, before, body) if _rule(one) in handed else one for one in work.findings]  # fmt: skip
     work.restatements = again
     if again and before is not None and _same(before, body):
         work.state.body = before  # so that none is written
@@ -105,6 +115,13 @@ def _same(before: Body, body: Body) -> bool:
         if (old := before.lives.get(rule))
     }
     return len(lives) == len(body.lives) and msgspec.structs.replace(body, lives=lives) == before
+
+
+def _described_otherwise(before: Body, body: Body) -> bool:
+    """Whether documents say another thing of the resource itself, of where it is declared, or of its owner."""
+    if before.resource != body.resource or owner_of(before) != owner_of(body):
+        return True
+    return _declared_elsewhere(before, body)
 
 
 def _declared_elsewhere(before: Body, body: Body) -> bool:

@@ -68,6 +68,8 @@ def merge_into(state: State, snapshot: Snapshot, hints: Hints = NO_HINTS) -> Mer
         proven = False
     if newest:
         body.resource = _described(body, snapshot, unread=denied_only)
+        if snapshot.containers or not denied_only:
+            body.containers = [one.model_dump() for one in snapshot.containers or ()]
         if snapshot.related or not snapshot.unread:
             body.related = [one.model_dump(exclude_none=True) for one in snapshot.related]
     body.hidden = _hidden(body.hidden, snapshot, at, head.parts)
@@ -132,6 +134,7 @@ def _forget_incarnation(state: State) -> None:
     state.head.parts, state.head.provided = {}, {}
     body = state.body
     body.config, body.hidden, body.incarnation, body.previous, body.changes = {}, {}, None, None, []
+    body.owner = None
 
 
 def _lags(head: Head, snapshot: Snapshot) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.drift.expected import Expected
+from driftline.pipeline.assess.ownership.sources import Owners
 from driftline.pipeline.assess.risk import criticality
 from driftline.pipeline.assess.wording.consoles import Row
 from driftline.pipeline.common.durations import HOUR
@@ -36,6 +37,8 @@ class AssessOptions:
     """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""
     people: People = NOBODY_MAPPED
     """The names of one person."""
+    owners: Owners = field(default_factory=Owners)
+    """The sources that name a resource's owner."""
 
     def level(self, resource: Mapping[str, Any]) -> str:
         """The criticality of a resource."""

@@ -9,6 +9,7 @@ import orjson
 
 from driftline.pipeline.assess.assessment import Step
 from driftline.pipeline.assess.findings import restatement
+from driftline.pipeline.assess.ownership.step import CHANGED as OWNER_CHANGED
 from driftline.pipeline.model import finding_id, from_micros
 from driftline.pipeline.records.counts import Counts, DriftCount, FindingCount
 from driftline.pipeline.records.outputs import Output
@@ -54,7 +55,7 @@ def signals(
     it is known to be none of them."""
     body = step.state.body
     for finding in (*step.findings, *step.again):
-        if finding["restated"]:
+        if finding["restated"] or finding["reason"] == OWNER_CHANGED:
             yield from watch.state_signals(finding, body)
             continue
         rule = finding["rule"]["id"]

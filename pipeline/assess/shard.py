@@ -10,6 +10,7 @@ from driftline.pipeline.assess.audit_records import AuditRecords
 from driftline.pipeline.assess.decisions.shard_exceptions import ShardExceptions
 from driftline.pipeline.assess.evaluate import needs_reevaluation
 from driftline.pipeline.assess.options import AssessOptions
+from driftline.pipeline.assess.ownership.step import needs_owner
 from driftline.pipeline.assess.pending_events import PREFIX as FOLLOWED
 from driftline.pipeline.assess.pending_events import Unresolved
 from driftline.pipeline.assess.readings import Readings
@@ -52,7 +53,9 @@ class Partition:
         self._marked = 0
         self._exceptions = ShardExceptions(shard.row, shard.put, every, options or AssessOptions())
         self._options = self._exceptions.options
-        self._reevaluation = ReevaluationBacklog(shard.row, shard.put, every, rulebook.hash)
+        self._reevaluation = ReevaluationBacklog(
+            shard.row, shard.put, every, f"{rulebook.hash}-{self._options.owners.hash.hex()}"
+        )
         self._retiring = Retiring(shard.row, shard.put, every)
         self.states = States(shard, rulebook, self._options, watch)
         self._unresolved = (
@@ -177,11 +180,13 @@ class Partition:
             self._unresolved.restored(uid, row)
 
     def _rule(self, most: int) -> bool:
-        """Evaluates up to `most` states by new rules; False when there are none."""
+        """Processes up to `most` states by new rules or sources of owners; False when there are none."""
         uids = self._reevaluation.next(most)
         for uid in uids:
             state = self.states.load(uid)
-            if state and needs_reevaluation(state, self._rulebook):
+            if state and (
+                needs_reevaluation(state, self._rulebook) or needs_owner(state, self._options)
+            ):
                 step = assess.reevaluate(state, self._rulebook, self._options)
                 self.states.emit(uid, state, step)
         return bool(uids)

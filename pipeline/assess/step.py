@@ -22,6 +22,7 @@ from driftline.pipeline.assess.findings import changed_findings
 from driftline.pipeline.assess.lifecycle import mark_as_found, open_at_once, update_life_cycle
 from driftline.pipeline.assess.merge import described, end_by_notice, merge
 from driftline.pipeline.assess.options import AssessOptions
+from driftline.pipeline.assess.ownership.step import assign_owner
 from driftline.pipeline.assess.schedule import (
     forget_findings,
     is_final,
@@ -59,6 +60,7 @@ def apply(
     if work.merged.new and work.stated is not None:
         drop_accepted(work)
         drop_approved(work)
+    assign_owner(work)
     hide_stale_parts(work)
     evaluate(work)
     update_life_cycle(work)
@@ -147,6 +149,7 @@ def on_baseline(
         schedule_forgetting(work)
         return work.step()
     advance_to(work, work.at)
+    assign_owner(work)
     evaluate(work)
     update_life_cycle(work)
     apply_exceptions(work)
@@ -169,9 +172,11 @@ def on_gone(state: State, reason: str, at: int, rulebook: Rulebook, options: Ass
 
 
 def reevaluate(state: State, rulebook: Rulebook, options: AssessOptions) -> Step:
-    """A state that other rules evaluated last (evaluate.needs_reevaluation)."""
+    """A state that other rules evaluated last (evaluate.needs_reevaluation), or whose owner other settings named
+    (ownership.step.needs_owner)."""
     work = Assessment.begin(state, _known_at(state), rulebook, options)
     advance_to(work, work.at)
+    assign_owner(work)
     apply_exceptions(work)
     changed_findings(work)
     schedule(work)

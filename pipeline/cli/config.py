@@ -22,12 +22,13 @@ def command() -> None:
 
 @command.command()
 def check() -> None:
-    """Report every mistake in the settings. Also in the rules and people that they name."""
+    """Report every mistake in the settings. Also in the rules, people and owners that they name."""
     found = examine()
     for warning in warnings(found):
         click.echo(f"warning: {warning}", err=True)
     count, wrong = _rules(found)
     wrong += _people(found)
+    wrong += _owners(found)
     if found.problems or wrong:
         raise UserError(*found.problems, *wrong)
     for hint in hints(found):
@@ -74,6 +75,21 @@ def _people(found: "Read[Settings]") -> list[Problem]:
         return _element(found, "people", number)
 
     return names_of(found.settings.people, place)[1]
+
+
+def _owners(found: "Read[Settings]") -> list[Problem]:
+    """What is wrong with the files of the map of owners, and with the list of those that there are."""
+    from driftline.pipeline.settings.owner_files import known_owners, rows_of
+
+    def place(number: int) -> str:
+        return _element(found, "owners", "map", number)
+
+    try:
+        known_owners(found.settings.owners)
+        wrong = []
+    except UserError as error:
+        wrong = [*error.problems]
+    return rows_of(found.settings.owners.map, place)[1] + wrong
 
 
 def _override(found: "Read[Settings]", match: re.Match[str]) -> str:

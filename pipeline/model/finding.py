@@ -98,11 +98,13 @@ class Risk(Record):
 
 
 class Owner(Record):
-    """Who answers for a resource."""
+    """Who answers for a resource. No owner at all: it is known that no source names one."""
 
     id: str
+    """A person's address or a team's name; empty where `found_by` says that it is not known."""
     found_by: str
-    """How that is known: tag, workspace, group, account, folder, map, fallback."""
+    """How that is known: tag, workspace, group, account, folder, map, fallback. `unread`: tags that would say so could not be
+    read; `ambiguous`: tags contradict each other."""
 
 
 class Declared(Record):
@@ -126,9 +128,9 @@ class Finding(Record):
     """Why it stands so: opened, reopened, fixed, holds, unread, stale, error, pending,
     resource_deleted, not_applicable, baseline_removed; of rules that changed while the resource did not: rule_added,
     rule_changed, rule_removed; of exceptions: accepted, exception_ended, worse_than_accepted,
-    approver_caused_it."""
+    approver_caused_it; of owners: owner_changed (until its next statement)."""
     cause: str = ""
-    """For `unread` and `error`: which part, which code."""
+    """For `unread` and `error`: which part, which code. For `owner_changed`: who it was and is, and by what."""
     sentence: str | None = None
     """Why it fails, in one sentence with the values that decide."""
     evidence: list[Evidence] = Field(default_factory=list)

@@ -45,6 +45,16 @@ class CloudAccount(Record):
         return next((one.id for one in self.ancestors if one.kind == "organization"), None)
 
 
+class Container(Record):
+    """What a resource is in, with the tags of that: a resource group, an account (subscription, project), a folder."""
+
+    kind: str
+    """`resource_group`, `account`, `subscription`, `project`; any other is a folder above the account."""
+    id: str
+    tags: dict[str, str] | None = None
+    """None: they could not be read."""
+
+
 class Part(Record):
     """One piece of a configuration, read by one call."""
 
@@ -106,6 +116,8 @@ class Snapshot(Record):
     """The last sweep of its scope knew what is there, and not this: it is new. False: it may have been there for long."""
     deleted: bool = False
     deleted_reason: str | None = None
+    containers: list[Container] | None = None
+    """What the resource is in, nearest first, as far as the collector reads the tags of that: they may name its owner."""
 
 
 class Scope(Record):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from driftline.pipeline.model.base import ProviderName, Record, Time
-from driftline.pipeline.model.finding import ResourceRef, Severity
+from driftline.pipeline.model.finding import Owner, ResourceRef, Severity
 
 ACTOR_KINDS = (
     "user", "role", "root", "federated", "guest", "application", "managed_identity", "service_account", "service", "account",
@@ -216,6 +216,8 @@ class Drift(Record):
     truncated: bool | None = None
     """Long values were cut, so that it fits a record."""
     revision: int = 0
+    owner: Owner | None = None
+    """Who answered for the resource when this was told."""
 
 
 class Read(Record):

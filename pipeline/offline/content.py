@@ -16,6 +16,7 @@ from driftline.pipeline.rulebook import Rulebook, builtin_folder, load
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.settings.exception_files import Checker
+from driftline.pipeline.settings.owner_files import owners_of
 from driftline.pipeline.settings.people_files import people_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def rulebook_and_options(
         criticality=settings.criticality, hints=hints(), grants=grants(), consoles=rows(),
         expected=settings.drift.expected,
         forget=int(settings.worker.forget_after * 1_000_000),
-        people=people_of(settings.people),
+        people=people_of(settings.people), owners=owners_of(settings.owners),
     )  # fmt: skip
 
 

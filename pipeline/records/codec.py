@@ -82,6 +82,7 @@ class Peek(msgspec.Struct, rename={"class_": "class"}):
     name: msgspec.Raw = msgspec.Raw(b"")
     incarnation: msgspec.Raw = msgspec.Raw(b"")
     deleted: msgspec.Raw = msgspec.Raw(b"")
+    containers: msgspec.Raw = msgspec.Raw(b"")
 
     def digest(self, rules: bytes) -> bytes:
         """Returns 16 bytes that differ if anything differs that a verdict or a finding may depend on.
@@ -93,7 +94,7 @@ class Peek(msgspec.Struct, rename={"class_": "class"}):
                 (
                     rules, self.config, parts, self.tags, self.unread, self.related, self.provider,
                     self.organization, self.account, self.cloud_account, self.class_, self.region, self.name, self.incarnation,
-                    self.deleted, self.type.encode(),
+                    self.deleted, self.type.encode(), *((self.containers,) if self.containers else ()),
                 )
             )
         ).digest()[:16]  # fmt: skip

@@ -12,7 +12,7 @@ from rich.text import Text
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.people.identity import who_as
 from driftline.pipeline.report.table import COLORS, bare_table
-from driftline.pipeline.report.totals import account, controls, plain, sentence
+from driftline.pipeline.report.totals import account, controls, owner, plain, sentence
 
 Row = tuple[str, object]
 STEP = (
@@ -44,7 +44,7 @@ def print_finding(console: Console, one: Mapping[str, Any]) -> None:
         ("Caused by", _actor(one)),
         ("Accepted", _exception(one.get("exception"))),
         ("Declared", " ".join(str(value) for value in (one.get("declared") or {}).values() if value)),
-        ("Owner", (one.get("owner") or {}).get("id", "")),
+        ("Owner", owner(one)),
         *_listed("Evidence", [f"{item['path']} = {_value(item['value'])}" for item in one.get("evidence", ())]),
         ("Controls", ", ".join(controls(rule))),
         *_listed("Read more", [*one.get("links", ()), *rule.get("references", ())]),

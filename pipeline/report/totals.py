@@ -14,7 +14,7 @@ from driftline.pipeline.model import SEVERITIES, Sweep
 
 COLUMNS = ("sentence", "severity", "evaluation", "status", "account", "region", "type", "resource", "rule",
            "title", "reason", "cause", "risk", "last_seen", "account_name", "resource_name", "first_seen", "frameworks",
-           "remediation_console", "remediation_cli", "remediation_terraform", "finding")  # fmt: skip
+           "remediation_console", "remediation_cli", "remediation_terraform", "finding", "owner", "owner_found_by")  # fmt: skip
 
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -103,6 +103,14 @@ def account(finding: Mapping[str, Any]) -> str:
     return f"{name} ({id})" if name else id
 
 
+def owner(finding: Mapping[str, Any]) -> str:
+    """The owner for people, with how it was found; empty where there is none."""
+    one = finding.get("owner") or {}
+    if one.get("id"):
+        return f"{one['id']} ({one['found_by']})"
+    return f"not known ({one['found_by']})" if one else ""
+
+
 def controls(rule: Mapping[str, Any]) -> list[str]:
     """The controls that a finding's rule says something about: `fsbp:EC2.51`."""
     return sorted(f"{name}:{id}" for name, ids in rule.get("frameworks", {}).items() for id in ids)
@@ -121,6 +129,7 @@ def _row(finding: dict[str, Any]) -> list[object]:
         finding["reason"], finding["cause"], finding["risk"]["score"], finding["last_seen"], account_name(finding),
         resource["name"], finding["first_seen"], " ".join(controls(rule)),
         *(remediation.get(way, "") for way in ("console", "cli", "terraform")), finding["id"],
+        *((finding.get("owner") or {}).get(name, "") for name in ("id", "found_by")),
     ]  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from driftline.pipeline.settings.base import (
     own_certificate,
 )
 from driftline.pipeline.settings.base import Seconds as Seconds
+from driftline.pipeline.settings.owner_files import OwnersBlock
 from driftline.pipeline.settings.people_files import Known
 from driftline.pipeline.settings.reader import PREFIX as PREFIX
 from driftline.pipeline.settings.reader import Read, read
@@ -325,6 +326,8 @@ class Settings(Block):
     drift: Drift = Field(default_factory=Drift)
     people: list[Known] = Field(default_factory=list)
     """The names of one person: an approver, a user, a role's session and a directory's user who are the same (see the page *Identity*)."""
+    owners: OwnersBlock = Field(default_factory=OwnersBlock)
+    """Who owns a resource, and so its findings (see the page *Owners*)."""
     detections: Detections = Field(default_factory=Detections)
     correlate: Correlate = Field(default_factory=Correlate)
     redaction: Redaction = Field(default_factory=Redaction)

@@ -147,6 +147,18 @@ class KnownBaseline(msgspec.Struct, array_like=True):
     path: str = ""
 
 
+class KnownOwner(msgspec.Struct, array_like=True):
+    """Who owns the resource, as last found (driftline.pipeline.assess.ownership)."""
+
+    id: str
+    """Empty: nobody, or not known; `found_by` says which."""
+    found_by: str
+    settings: bytes
+    """Hash of the settings by which it was found."""
+    tags_read: bool = True
+    """Whether the tags of this resource were ever read."""
+
+
 class Body(msgspec.Struct, array_like=True):
     """Everything known about one resource."""
 
@@ -184,6 +196,10 @@ class Body(msgspec.Struct, array_like=True):
     forgotten."""
     forgotten: int = 0
     """Time of the newest change that `history` has dropped completely, including its actor."""
+    owner: KnownOwner | None = None
+    """None: not looked for yet."""
+    containers: list[dict[str, Any]] = []
+    """What the resource is in, with tags (model.Container), nearest first."""
 
 
 class SourceWatermarks(msgspec.Struct, array_like=True):

@@ -4,7 +4,7 @@ from typing import Any
 
 from driftline.pipeline.model import from_micros, to_micros
 from driftline.sinks.base import Action
-from driftline.sinks.elasticsearch.render import ECS, VENDOR, named
+from driftline.sinks.elasticsearch.render import ECS, VENDOR, named, owned
 
 DATASET = "driftline.drift"
 
@@ -57,7 +57,7 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
                  "person": (c["actor"].get("person") or {}).get("id"), "confidence": c["confidence"]}
                 for c in drift["candidates"]
             ],
-        }},
+        }} | owned(drift),
     }  # fmt: skip
     if persons:
         out["driftline"]["drift"]["persons"] = persons

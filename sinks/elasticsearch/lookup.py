@@ -131,7 +131,8 @@ def finding(document: dict[str, Any]) -> dict[str, Any]:
     account = {"kind": "account", "id": cloud["account"]["id"]} | own.get("account", {})
     if cloud["account"].get("name"):
         account["name"] = cloud["account"]["name"]
-    owner = {"id": own["owner"], "found_by": own["owner_found_by"]} if own.get("owner") else None
+    found_by = own.get("owner_found_by")
+    owner = {"id": own.get("owner", ""), "found_by": found_by} if found_by else None
     found = {
         "id": document["event"]["id"],
         "rule": {

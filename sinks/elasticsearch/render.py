@@ -102,8 +102,7 @@ def _more(own: dict[str, Any], finding: dict[str, Any]) -> None:
     """What not every finding has, among our own fields."""
     if word := finding["resource"].get("class"):
         own["class"] = word
-    if owner := finding.get("owner"):  # a keyword from before there was more to say of it
-        own |= {"owner": owner["id"], "owner_found_by": owner["found_by"]}
+    own |= owned(finding)
     if finding.get("drift"):
         own |= {"drift": finding["drift"], "attribution": finding.get("attribution")}
     if exception := finding.get("exception"):
@@ -112,6 +111,14 @@ def _more(own: dict[str, Any], finding: dict[str, Any]) -> None:
         own["resource"] = {"console_url": links[0]}
     if code := finding.get("declared"):
         own["declared"] = {key: value for key, value in code.items() if value}
+
+
+def owned(document: dict[str, Any]) -> dict[str, str]:
+    """Who owns the resource, as documents show it: a keyword, and how it was found or why it is not known."""
+    owner = document.get("owner")
+    if not owner:
+        return {}
+    return {"owner_found_by": owner["found_by"]} | ({"owner": owner["id"]} if owner["id"] else {})
 
 
 def _account(out: dict[str, Any], account: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ def _object(**properties: Any) -> dict[str, Any]:
     return {"properties": properties}
 
 
+OWNED = {"owner": KEYWORD, "owner_found_by": KEYWORD}
 ACTOR = _object(id=KEYWORD, type=KEYWORD, name=KEYWORD, account=KEYWORD, session=KEYWORD, session_name=KEYWORD,
                 issuer=KEYWORD, tool=KEYWORD, source_ip=KEYWORD, chain=KEYWORD,
                 person=_object(id=KEYWORD, kind=KEYWORD, name=KEYWORD, claimed=KEYWORD))  # fmt: skip
@@ -64,7 +65,7 @@ def mapping() -> dict[str, Any]:
             "driftline": _object(
                 status=KEYWORD, reason=KEYWORD, cause=KEYWORD, severity=KEYWORD, revision=LONG, reopened=LONG,
                 retired=BOOL, restated=BOOL, truncated=BOOL, pending_for=LONG, frameworks=FLAT,
-                owner=KEYWORD, owner_found_by=KEYWORD, due_at=DATE, **{"class": KEYWORD},
+                due_at=DATE, **OWNED, **{"class": KEYWORD},
                 account=_object(kind=KEYWORD, ancestors=_object(kind=KEYWORD, id=KEYWORD, name=KEYWORD)),
                 resource=_object(console_url=KEYWORD),
                 declared=_object(workspace=KEYWORD, address=KEYWORD, repository=KEYWORD, path=KEYWORD),
@@ -132,7 +133,7 @@ def _drift_mapping() -> dict[str, Any]:
         candidates=_object(change=KEYWORD, action=KEYWORD, at=DATE, actor=KEYWORD, person=KEYWORD, confidence={"type": "float"}),
         persons=KEYWORD,
     )  # fmt: skip
-    properties = {name: shared[name] for name in names} | {"driftline": _object(drift=own)}
+    properties = {name: shared[name] for name in names} | {"driftline": _object(drift=own, **OWNED)}
     return {"dynamic": False, "date_detection": False, "properties": properties}
 
 

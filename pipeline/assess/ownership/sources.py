@@ -1,0 +1,228 @@
+"""Who owns a resource: the sources that may say so, asked in order. Pure.
+
+The first source that names somebody decides. A source that was not read, or that contradicts itself, ends the search: what
+comes after it would be a guess."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal, NamedTuple, get_args
+
+import orjson
+
+from driftline.pipeline.assess.ownership.owner_id import owner_id, same_key
+from driftline.pipeline.common.wildcards import matches
+
+Source = Literal["tag", "workspace", "group", "account", "folder", "map", "fallback"]
+SOURCES: tuple[Source, ...] = get_args(Source)
+TAGS = ("owner", "team")
+UNREAD, AMBIGUOUS, NOBODY = "unread", "ambiguous", "none"
+"""Instead of a source: it is not known who owns the resource, tags of one source name different owners, or it is known that
+no source names one."""
+UNDECIDED = frozenset((UNREAD, AMBIGUOUS))
+GROUP_KINDS = frozenset(("resource_group",))
+ACCOUNT_KINDS = frozenset(("account", "subscription", "project"))
+
+
+class Answer(NamedTuple):
+    """What was found: the owner's id (empty if there is none), and the source, or why no source decides."""
+
+    id: str
+    found_by: str
+
+
+NONE = Answer("", NOBODY)
+
+
+class Facts(NamedTuple):
+    """What is known of a resource that may name its owner."""
+
+    resource: Mapping[str, Any]
+    """As findings carry it."""
+    tags_read: bool
+    """Whether its tags are known. If they could not be read, they are not empty."""
+    workspace: str = ""
+    """Where code declares it."""
+    containers: Sequence[Mapping[str, Any]] = ()
+    """model.Container, nearest first."""
+
+
+@dataclass(frozen=True)
+class OwnerRow:
+    """One row of the map: all that it says must hold; `*` stands for any text, an empty text says nothing."""
+
+    owner: str
+    account: str = ""
+    """Id, name, or path of the account: Workloads/Payments/shop."""
+    folder: str = ""
+    """Id, name, or path of a folder above the account."""
+    type: str = ""
+    resource: str = ""
+    """The uid."""
+    workspace: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def source(self) -> Source:
+        if self.workspace:
+            return "workspace"
+        return "folder" if self.folder else "map"
+
+
+class Place(NamedTuple):
+    """An account or folder by all that it is called."""
+
+    names: tuple[str, ...]
+
+    def fits(self, pattern: str) -> bool:
+        return any(matches(pattern, name) for name in self.names)
+
+
+class _Case:
+    """One resource while its owner is looked for; what few sources need is worked out when it is asked for."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts, self.resource = facts, facts.resource
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """The account, and every folder above it, nearest first."""
+        account = self.resource.get("cloud_account") or {"id": self.resource["account"]}
+        above = account.get("ancestors") or ()
+        folders = [one for one in above if one.get("kind") not in ("organization", "tenant")]
+        path, found = "", list[Place]()
+        for one in reversed((account, *folders)):
+            called = str(one.get("name") or one["id"])
+            path = f"{path}/{called}" if path else called
+            found.append(Place(tuple(dict.fromkeys((str(one["id"]), called, path)))))
+        return found[::-1]
+
+    def fits(self, row: OwnerRow, folder: Place | None = None) -> bool | None:
+        """Whether a row holds; None if that depends on tags that were not read. `folder`: which one is asked about."""
+        if not (
+            (not row.account or self.places[0].fits(row.account))
+            and (not row.type or matches(row.type, self.resource["type"]))
+            and (not row.resource or matches(row.resource, self.resource["uid"]))
+            and (not row.workspace or (bool(self.facts.workspace) and matches(row.workspace, self.facts.workspace)))
+            and (not row.folder or any(one.fits(row.folder) for one in ([folder] if folder else self.places[1:])))
+        ):  # fmt: skip
+            return False
+        if row.tags and not self.facts.tags_read:
+            return None
+        tags = self.resource["tags"]
+        return all(matches(value, tags.get(key, "\0")) for key, value in row.tags.items())
+
+
+class Owners:
+    """What the settings say of owners, compiled."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source] = SOURCES,
+        tags: Sequence[str] = TAGS,
+        rows: Iterable[OwnerRow] = (),
+        fallback: str = "",
+    ) -> None:
+        every = list(rows)
+        self._ranks = {same_key(key): (rank, key) for rank, key in reversed([*enumerate(tags)])}
+        self._rows = {source: [row for row in every if row.source == source] for source in SOURCES}
+        self._fallback = owner_id(fallback)
+        self._ask = {
+            "tag": self._tag, "workspace": self._workspace, "group": self._group, "account": self._account,
+            "folder": self._folder, "map": self._map, "fallback": self._last,
+        }  # fmt: skip
+        self.sources = tuple(sources)
+        content = [self.sources, list(tags), [asdict(row) for row in every], self._fallback]
+        self.hash = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()[:8]
+        """Differs if the same resource may have another owner."""
+
+    def of(self, facts: Facts) -> Answer:
+        """Returns the owner, or why there is none."""
+        case = _Case(facts)
+        for source in self.sources:
+            found = self._ask[source](case)
+            if found is not None:
+                return found
+        return NONE
+
+    def explained(self, facts: Facts) -> Iterator[tuple[Source, Answer | None]]:
+        """Yields what each source says, in order; None if it says nothing."""
+        case = _Case(facts)
+        return ((source, self._ask[source](case)) for source in self.sources)
+
+    def _tag(self, case: _Case) -> Answer | None:
+        if not case.facts.tags_read:
+            return Answer("", UNREAD)
+        return self._tagged(case.resource["tags"], "tag")
+
+    def _tagged(self, tags: Mapping[str, str], source: Source) -> Answer | None:
+        """By tags: of several keys the first of the settings; of several spellings of it the one of the settings."""
+        found: dict[tuple[int, str], dict[str, str]] = {}
+        for key, value in tags.items():
+            if (rank := self._ranks.get(same_key(key))) is not None and (id := owner_id(value)):
+                found.setdefault(rank, {})[key] = id
+        if not found:
+            return None
+        (_, exact), named = min(found.items())
+        if exact in named:
+            return Answer(named[exact], source)
+        ids = set(named.values())
+        return Answer(ids.pop(), source) if len(ids) == 1 else Answer("", AMBIGUOUS)
+
+    def _workspace(self, case: _Case) -> Answer | None:
+        return self._mapped(case, "workspace") if case.facts.workspace else None
+
+    def _group(self, case: _Case) -> Answer | None:
+        return self._container(case, "group")
+
+    def _account(self, case: _Case) -> Answer | None:
+        return self._container(case, "account")
+
+    def _folder(self, case: _Case) -> Answer | None:
+        if (found := self._container(case, "folder")) is not None:
+            return found
+        rows = self._rows["folder"]
+        for folder in (
+            case.places[1:] if rows else ()
+        ):  # the nearest one decides, whatever the order of rows
+            if (found := _first(rows, case, folder)) is not None:
+                return found
+        return None
+
+    def _map(self, case: _Case) -> Answer | None:
+        return self._mapped(case, "map")
+
+    def _last(self, case: _Case) -> Answer | None:  # noqa: ARG002 - as the others
+        return Answer(self._fallback, "fallback") if self._fallback else None
+
+    def _mapped(self, case: _Case, source: Source) -> Answer | None:
+        return _first(self._rows[source], case)
+
+    def _container(self, case: _Case, source: Source) -> Answer | None:
+        """By tags of what the resource is in, nearest first."""
+        for one in case.facts.containers:
+            if _kind(one["kind"]) != source:
+                continue
+            tags = one.get("tags")
+            found = Answer("", UNREAD) if tags is None else self._tagged(tags, source)
+            if found is not None:
+                return found
+        return None
+
+
+def _first(rows: Iterable[OwnerRow], case: _Case, folder: Place | None = None) -> Answer | None:
+    for row in rows:
+        fits = case.fits(row, folder)
+        if fits is None:
+            return Answer("", UNREAD)
+        if fits:
+            return Answer(owner_id(row.owner), row.source)
+    return None
+
+
+def _kind(kind: str) -> Source:
+    """Which source a container's tags are."""
+    if kind in GROUP_KINDS:
+        return "group"
+    return "account" if kind in ACCOUNT_KINDS else "folder"
