@@ -13,6 +13,7 @@ from driftline.pipeline.assess.decisions.baselines import declared
 from driftline.pipeline.assess.ownership.step import (
     hand_over,
     handed_over,
+    owned_otherwise,
     owner_of,
 )
 from driftline.pipeline.assess.risk import NONE, risk
@@ -119,7 +120,7 @@ def _same(before: Body, body: Body) -> bool:
 
 def _described_otherwise(before: Body, body: Body) -> bool:
     """Whether documents say another thing of the resource itself, of where it is declared, or of its owner."""
-    if before.resource != body.resource or owner_of(before) != owner_of(body):
+    if before.resource != body.resource or owned_otherwise(before, body):
         return True
     return _declared_elsewhere(before, body)
 

@@ -74,6 +74,14 @@ def handed_over(before: Body | None, body: Body) -> bool:
     return old.id != new.id
 
 
+def owned_otherwise(before: Body, body: Body) -> bool:
+    """Whether documents say another thing of the owner than before, if only how it was found. Where it was never looked for
+    (by earlier versions), that nobody is known waits for the next statement."""
+    if before.owner is None and body.owner is not None and not body.owner.id:
+        return False
+    return owner_of(before) != owner_of(body)
+
+
 def hand_over(finding: dict[str, Any], before: Body, body: Body) -> dict[str, Any]:
     """The statement that its owner has changed: the reason, who it was and is by what, and that in its sentence."""
     old, new = _said(before.owner), _said(body.owner)
