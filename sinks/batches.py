@@ -11,9 +11,10 @@ import orjson
 from driftline.pipeline.kafka.dead_letters import Origin
 from driftline.pipeline.model import to_micros
 from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, short
-from driftline.pipeline.rulebook.match import Match, is_transition
+from driftline.pipeline.rulebook.match import is_transition
 from driftline.sinks.base import Action, Sink
 from driftline.sinks.reader import Slot
+from driftline.sinks.subscription import Subscription
 
 log = logging.getLogger("driftline.sink")
 SAID = {FINDINGS.own: "last_seen", RESTATEMENTS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}  # fmt: skip
@@ -49,30 +50,24 @@ class Batch:
 
 
 class Selector:
-    """Which documents of a topic a sink is given. The first for which `match` has no answer is logged."""
+    """Which documents of a topic a sink is given, and as what. The first for which `match` has no answer is logged."""
 
-    def __init__(self, name: str, match: Match | None, transitions_only: bool) -> None:
-        self._name, self._match, self._transitions_only = name, match, transitions_only
+    def __init__(self, subscription: Subscription, transitions_only: bool) -> None:
+        self._to, self._transitions_only = subscription, transitions_only
         self._told = False
 
-    def takes(self, topic: str, document: Any) -> bool:
-        """Whether a document goes there. A restatement goes where its finding is: that is the sink's to know."""
-        own = short(topic)
-        if self._transitions_only and not is_transition(own, document):
-            return False
-        return own == RESTATEMENTS.own or self.matches(own, document)
-
-    def matches(self, own: str, document: Any) -> bool:
-        """Whether `match` holds, or has no answer."""
-        if self._match is None:
-            return True
-        result = self._match.verdict(own, document)
+    def given(self, topic: str, document: Any) -> dict[str, Any] | None:
+        """The document as it goes there; None where it does not."""
+        if self._transitions_only and not is_transition(short(topic), document):
+            return None
+        adapted = self._to.adapted(document)
+        result = self._to.verdict(topic, adapted)
         if result.holds is None and not self._told:
             self._told = True
             log.warning(
-                "match has no answer; delivered", extra={"sink": self._name, "why": result.why}
+                "match has no answer; delivered", extra={"sink": self._to.name, "why": result.why}
             )
-        return result.takes
+        return adapted if result.takes else None
 
 
 class Renderer:
@@ -113,8 +108,8 @@ class Renderer:
 
     def _actions(self, topic: str, document: Any) -> list[Action]:
         now = int(self._now() * 1e6)
-        if self._selector.takes(topic, document):
-            return self._sink.render(topic, document, now)
+        if (given := self._selector.given(topic, document)) is not None:
+            return self._sink.render(topic, given, now)
         if self._sink.transitions_only or topic != FINDINGS.name:
             return []
         # it may have matched before: what stands there of it goes

@@ -1,17 +1,17 @@
 """The sinks of a deployment: what the settings name, and of what kind it is."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
-from driftline.pipeline.records.topics import short
 from driftline.pipeline.rulebook.match import Match
 from driftline.pipeline.settings.blocks import Settings, load_settings
+from driftline.pipeline.settings.sinks import SinkRun
 from driftline.sinks import installed
 from driftline.sinks.module import (
     Checks,
@@ -21,6 +21,7 @@ from driftline.sinks.module import (
     SinkModule,
     SinkSettings,
 )
+from driftline.sinks.subscription import Subscription
 
 T = TypeVar("T")
 
@@ -33,8 +34,9 @@ class ConfiguredSink:
     module: SinkModule
     settings: SinkSettings
     context: SinkContext
-    match: Match | None = None
-    start: Literal["all", "now"] = "all"
+    subscription: Subscription
+    run: SinkRun
+    """How it runs: the block `sink`, with what its entry says otherwise."""
 
     async def check(self) -> str | None:
         """What differs at the destination, with the next step; None where nothing does, or nobody can say."""
@@ -89,7 +91,7 @@ def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
         raise UserError(
             "this kind of sink has no defaults", fix="write an entry of it under sinks", place=name
         ) from None
-    return _sink(settings, name, kind, own)
+    return _sink(settings, Subscription(name), kind, own)
 
 
 def kind_of(name: str) -> SinkModule | None:
@@ -106,7 +108,7 @@ def _blocks(settings: Settings, *, written: bool) -> Iterator[ConfiguredSink]:
         if isinstance(block, SinkSettings) and (not written or name in settings.model_fields_set):
             kind = installed.module(name)
             if kind is not None:
-                yield _sink(settings, name, kind, block)
+                yield _sink(settings, Subscription(name), kind, block)
 
 
 def _entries(settings: Settings) -> Iterator[ConfiguredSink]:
@@ -114,15 +116,13 @@ def _entries(settings: Settings) -> Iterator[ConfiguredSink]:
         module = installed.module(entry.kind)
         if module is not None:  # else the settings had not loaded
             match = Match(entry.match) if entry.match else None
-            yield _sink(settings, entry.name, module, entry, match, entry.start)
+            to = Subscription(entry.name, match, entry.start, tuple(entry.severities))
+            yield _sink(settings, to, module, entry, entry.sink)
 
 
 def _sink(
-    settings: Settings, name: str, module: SinkModule, own: SinkSettings, match: Match | None = None,
-    start: Literal["all", "now"] = "all",
+    settings: Settings, to: Subscription, module: SinkModule, own: SinkSettings, run: SinkRun | None = None
 ) -> ConfiguredSink:  # fmt: skip
-    def takes(topic: str, document: Mapping[str, Any]) -> bool:
-        return match is None or match.takes(short(topic), document)
-
-    context = SinkContext(name, settings.kafka, settings.sink.bad_share, takes)
-    return ConfiguredSink(name, module, own, context, match, start)
+    runs = settings.sink.but(run)
+    context = SinkContext(to.name, settings.kafka, runs.bad_share, to.given)
+    return ConfiguredSink(to.name, module, own, context, to, runs)

@@ -82,7 +82,7 @@ class Deliverer:
         self._delivery = Delivery()
         self._dead = dead or producer(settings.kafka)
         self._turn: Callable[[Slot], int] = lambda _: 0
-        selector = Selector(subscription.name, subscription.match, sink.transitions_only)
+        selector = Selector(subscription, sink.transitions_only)
         self._renderer = Renderer(sink, selector, now, lambda slot: self._turn(slot))
         self._pace = SinkRate(sink.limits.rate, now)
         self._written = written or (lambda: standing(settings.kafka))

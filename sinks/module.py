@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from driftline.pipeline.settings.blocks import Kafka
     from driftline.sinks.base import Sink
 
-Takes = Callable[[str, Mapping[str, Any]], bool]
-"""Topic and document; whether the sink is to have it."""
+Given = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+"""Topic and document; the document as the sink is given it (driftline.sinks.subscription), None where it is not."""
 
 
-def everything(topic: str, document: Mapping[str, Any]) -> bool:  # noqa: ARG001 - as every Takes
-    """Of a sink without `match`."""
-    return True
+def everything(topic: str, document: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG001 - as every Given
+    """Of a sink without `match` and `severities`."""
+    return document
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class SinkContext:
     kafka: "Kafka"
     bad_share: float = 0.1
     """The share of refused documents above which something is wrong with the deployment (`sink.bad_share`)."""
-    takes: Takes = everything
+    given: Given = everything
 
 
 class Found(NamedTuple):

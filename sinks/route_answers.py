@@ -28,24 +28,36 @@ class RouteAnswer:
 
 
 def routes(
-    sinks: Iterable[ConfiguredSink], topic: str, document: Mapping[str, Any]
+    sinks: Iterable[ConfiguredSink], topic: str, document: dict[str, Any]
 ) -> Iterator[RouteAnswer]:
     """An answer for each sink. `topic`: without the deployment's prefix."""
     for one in sinks:
         yield _route(one, topic, document)
 
 
-def _route(one: ConfiguredSink, topic: str, document: Mapping[str, Any]) -> RouteAnswer:
-    kind = one.module.kind
+def _route(one: ConfiguredSink, topic: str, document: dict[str, Any]) -> RouteAnswer:
+    kind, to = one.module.kind, one.subscription
     if topic not in {read.own for read in one.module.topics}:
         return RouteAnswer(one.name, kind, False, f"it does not read {topic}")
-    if one.match is None:
-        return RouteAnswer(one.name, kind, True, "it has no match: it is given all that it reads")
-    holds, why = one.match.verdict(topic, document)
-    parts = tuple(RoutePart(text, *told) for text, told in one.match.explained(topic, document))
+    adapted = to.adapted(document)
+    severity = _severity(adapted)
+    if to.match is None:
+        why = f"it has no match: it is given all that it reads{severity}"
+        return RouteAnswer(one.name, kind, True, why)
+    holds, why = to.verdict(topic, adapted)
+    parts = tuple(RoutePart(text, *told) for text, told in to.match.explained(topic, adapted))
     if holds is None:
-        return RouteAnswer(one.name, kind, True, f"match has no answer, so it is given: {why}", parts)  # fmt: skip
+        told = f"match has no answer, so it is given: {why}{severity}"
+        return RouteAnswer(one.name, kind, True, told, parts)
     if holds:
-        return RouteAnswer(one.name, kind, True, f"match holds: {one.match.text}", parts)
-    false = [part.text for part in parts if part.holds is False] or [one.match.text]
-    return RouteAnswer(one.name, kind, False, f"does not hold: {'; '.join(false)}", parts)
+        return RouteAnswer(one.name, kind, True, f"match holds: {to.match.text}{severity}", parts)
+    false = [part.text for part in parts if part.holds is False] or [to.match.text]
+    return RouteAnswer(one.name, kind, False, f"does not hold: {'; '.join(false)}{severity}", parts)
+
+
+def _severity(adapted: Mapping[str, Any]) -> str:
+    """What the sink's severities make of it, for the end of a sentence."""
+    rule = adapted.get("rule")
+    if not isinstance(rule, Mapping) or not rule.get("original_severity"):
+        return ""
+    return f" (as {rule['severity']}; its rule says {rule['original_severity']})"

@@ -1,6 +1,7 @@
-"""`driftline route`: which sinks a finding or an alert goes to."""
+"""`driftline route`: which sinks a finding, an alert or a drift goes to."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import click
 
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.exit_codes import EXIT_UNREAD
-from driftline.pipeline.records.topics import ALERTS, FINDINGS
+from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS
 from driftline.pipeline.settings.blocks import Kafka, load_settings
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 @click.group(name="route", cls=Commands)
 def command() -> None:
-    """Show which sinks findings and alerts go to."""
+    """Show which sinks findings, alerts and drifts go to."""
 
 
 @command.command()
 @click.argument("id")
 @formats()
 def explain(id: str, form: str) -> int:
-    """Show which sinks a finding or an alert goes to, and why. As Kafka holds it and the settings here name the sinks. ID may be its first eight characters. Exit 3: there is none, or no sink."""
+    """Show which sinks a finding, an alert or a drift goes to, and why. As Kafka holds it and the settings here name the sinks. ID may be its first eight characters. Exit 3: there is none, or no sink."""
     from driftline.pipeline.report.table import console
     from driftline.pipeline.report.totals import ascii_json
     from driftline.sinks.configured import configured
@@ -48,15 +49,18 @@ def explain(id: str, form: str) -> int:
 
 
 def _found(kafka: Kafka, id: str) -> tuple[str, dict[str, Any] | None]:
-    """The finding, else the alert, of that id, with its topic; None is told."""
+    """The finding, else the alert, else the drift, of that id, with its topic; None is told."""
     from driftline.pipeline.kafka import stored_documents
     from driftline.pipeline.tasks.lookup import one
 
-    found = stored_documents.findings(kafka, lambda finding: finding["id"].startswith(id))
-    if found:
+    def named(document: Mapping[str, Any]) -> bool:
+        return str(document["id"]).startswith(id)
+
+    if found := stored_documents.findings(kafka, named):
         return FINDINGS.own, one("finding", id, found)
-    alerts = stored_documents.alerts(kafka, lambda alert: alert["id"].startswith(id))
-    return ALERTS.own, one("finding or alert", id, alerts)
+    if found := stored_documents.alerts(kafka, named):
+        return ALERTS.own, one("alert", id, found)
+    return DRIFT.own, one("finding, alert or drift", id, stored_documents.drifts(kafka, named))
 
 
 def _table(answers: "list[RouteAnswer]") -> "Table":

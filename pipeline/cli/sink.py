@@ -60,7 +60,7 @@ def command() -> None:
 
 def run(to: ConfiguredSink, settings: Settings, *, install: bool, check_only: bool) -> int:
     """One sink until a signal; or its installation, or its check."""
-    once, own = install or check_only, settings.sink
+    once, own = install or check_only, to.run
     page = listen(own.bind, own.port, "sink.port") if own.port and not once else nullcontext()
     with nullcontext() if once else patient(), page as listening:
         try:
@@ -90,8 +90,8 @@ async def _run(
     sink = to.module.create(to.settings, to.context)
     topics = (*sink.topics, DELIVERED) if sink.transitions_only else sink.topics
     await asyncio.to_thread(there, settings.kafka, topics)
-    subscription = Subscription(to.name, to.match, to.start)
-    return await _deliver(sink, subscription, settings, listening)
+    own = settings.model_copy(update={"sink": to.run})
+    return await _deliver(sink, to.subscription, own, listening)
 
 
 async def _deliver(

@@ -1,4 +1,4 @@
-"""Findings and alerts as Kafka's topics hold them: for those who have no Elasticsearch."""
+"""Findings, alerts and drifts as Kafka's topics hold them: for those who have no Elasticsearch."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import orjson
 
 from driftline.pipeline.kafka.client import explained, read_all, starts
 from driftline.pipeline.model.finding import restated
-from driftline.pipeline.records.topics import ALERTS, FINDINGS, RESTATEMENTS, Topic
+from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEMENTS, Topic
 from driftline.pipeline.settings.blocks import Kafka
 
 RESTATED = timedelta(days=1)
@@ -32,6 +32,12 @@ def alerts(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dic
     """The newest words on alerts (model.Alert) that are asked for, as far back as the topic goes."""
     with explained(kafka):
         return list(_newest(kafka, ALERTS, takes).values())
+
+
+def drifts(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
+    """The newest words on drifts (model.Drift) that are asked for, of the 30 days that the topic keeps."""
+    with explained(kafka):
+        return list(_newest(kafka, DRIFT, takes).values())
 
 
 def _newest(

@@ -53,6 +53,8 @@ class RuleRef(Record):
     version: int
     title: str
     severity: Severity
+    original_severity: Severity | None = None
+    """What the rule says, where the settings of a sink give another severity; only in what that sink delivers."""
     section: str
     """The service, as people group findings: `S3`, `IAM`."""
     family: str | None = None

@@ -12,6 +12,8 @@ from driftline.pipeline.common import durations
 from driftline.pipeline.reference import code, page, table
 from driftline.pipeline.settings.base import is_duration
 from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.settings.severities import SeverityOverride
+from driftline.pipeline.settings.sinks import SinkEntry
 
 WORDS: dict[Any, str] = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", SecretStr: "secret"}  # fmt: skip
 
@@ -43,16 +45,8 @@ def pages() -> Iterator[tuple[str, str]]:
         blocks.setdefault(one.name.partition(".")[0], []).append(one)
     texts = []
     for name, some in blocks.items():
-        rows = [
-            [
-                code(s.name),
-                s.type,
-                s.default if s.default == NEEDED else code(s.default),
-                s.meaning,
-                code(s.variable),
-            ]
-            for s in some
-        ]
+        rows = [[*_row(one), code(one.variable)] for one in some]
+        rows += [[*_row(one), ""] for one in (_entry() if name == "sinks" else ())]
         texts.append(f"## {name}\n\n" + table(["setting", "type", "default", "meaning", "environment"], rows))  # fmt: skip
     intro = (
         "One file, `driftline.yaml` in the working directory, or the one that `--config` or `DRIFTLINE_CONFIG` names. "
@@ -63,6 +57,17 @@ def pages() -> Iterator[tuple[str, str]]:
         "internal error), `DRIFTLINE_CACHE` (where the demo keeps what it downloads)."
     )
     yield "docs/settings.md", page("Settings", "pipeline/settings/blocks.py", intro, *texts)
+
+
+def _row(one: Setting) -> list[str]:
+    default = one.default if one.default == NEEDED else code(one.default)
+    return [code(one.name), one.type, default, one.meaning]
+
+
+def _entry() -> Iterator[Setting]:
+    """What every entry of `sinks` has."""
+    yield from _walk(SinkEntry, "sinks[].")
+    yield from _walk(SeverityOverride, "sinks[].severities[].")
 
 
 def _walk(block: type[BaseModel], prefix: str) -> Iterator[Setting]:

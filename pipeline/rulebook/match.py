@@ -58,7 +58,6 @@ def facts(topic: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """The variables for a document. `topic`: without the deployment's prefix. Raises for what is none of ours."""
     resource, rule = document.get("resource") or {}, document.get("rule") or {}
     rule = rule if isinstance(rule, Mapping) else {"id": rule}  # an alert has its rule's id only
-    account = resource.get("cloud_account") or {"id": resource.get("account", "")}
     return {
         "topic": topic,
         "severity": rule.get("severity") or document.get("severity") or "",
@@ -69,7 +68,7 @@ def facts(topic: str, document: Mapping[str, Any]) -> dict[str, Any]:
         "frameworks": rule.get("frameworks") or {},
         "provider": resource.get("provider", ""),
         "account": resource.get("account", ""),
-        "path": [*_names([account, *account.get("ancestors", ())])],
+        "path": account_path(resource),
         "region": resource.get("region", ""),
         "resource_type": resource.get("type", ""),
         "tags": resource.get("tags") or {},
@@ -83,9 +82,11 @@ def is_transition(topic: str, document: Mapping[str, Any]) -> bool:
     return topic != "restatements" and not document.get("restated")
 
 
-def _names(places: list[Mapping[str, Any]]) -> Iterator[str]:
-    for place in places:
-        yield from (place[key] for key in ("id", "name") if place.get(key))
+def account_path(resource: Mapping[str, Any]) -> list[str]:
+    """Ids and names of a resource's account and of everything above it, as far as they are known."""
+    account = resource.get("cloud_account") or {"id": resource.get("account", "")}
+    places = [account, *account.get("ancestors", ())]
+    return [place[key] for place in places for key in ("id", "name") if place.get(key)]
 
 
 class Match:

@@ -37,7 +37,7 @@ from driftline.pipeline.settings.owner_files import OwnersBlock
 from driftline.pipeline.settings.people_files import Known
 from driftline.pipeline.settings.reader import PREFIX as PREFIX
 from driftline.pipeline.settings.reader import Read, read
-from driftline.pipeline.settings.sinks import SinkEntries
+from driftline.pipeline.settings.sinks import SinkEntries, SinkRun
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.ndjson.settings import NdjsonSettings
 
@@ -306,17 +306,6 @@ class Clock(Block):
     """How late a sweep's reading may arrive."""
 
 
-class Sink(Block):
-    bad_share: float = Field(0.1, gt=0, le=1)
-    """A sink stops when more than this share of a thousand findings is refused."""
-    session_timeout: Seconds = Field(10, ge=6, le=90)
-    """After this silence a sink's partitions go to the others of its group."""
-    bind: str = "127.0.0.1"
-    """Where its page answers; nowhere but here by default."""
-    port: int = Field(0, ge=0, le=65_535)
-    """/live and /metrics of the sink; 0: none."""
-
-
 class Settings(Block):
     kafka: Kafka = Field(default_factory=Kafka)
     elasticsearch: ElasticsearchSettings = Field(default_factory=ElasticsearchSettings)
@@ -333,7 +322,7 @@ class Settings(Block):
     redaction: Redaction = Field(default_factory=Redaction)
     worker: Worker = Field(default_factory=Worker)
     clock: Clock = Field(default_factory=Clock)
-    sink: Sink = Field(default_factory=Sink)
+    sink: SinkRun = Field(default_factory=SinkRun)
     ndjson: NdjsonSettings = Field(default_factory=NdjsonSettings)
     sinks: SinkEntries = Field(default_factory=list)
     """The sinks by name, any number of a kind: name, kind, and beside them the settings of the kind (of `elasticsearch` and `ndjson`:

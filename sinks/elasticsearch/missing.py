@@ -122,9 +122,10 @@ class Missing:
         now = int(time.time() * 1e6)
         try:
             finding = orjson.loads(raw)
-            if not self._context.takes(FINDINGS.name, finding):
+            given = self._context.given(FINDINGS.name, finding)
+            if given is None:
                 return None
-            rendered = self._render(FINDINGS.name, finding, now)
+            rendered = self._render(FINDINGS.name, given, now)
         except (ValueError, KeyError, TypeError, AttributeError):
             return None  # it has a dead letter
         action = next((a for a in rendered if a.target == ALIAS and a.body is not None), None)

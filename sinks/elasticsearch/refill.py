@@ -122,8 +122,8 @@ def _actions(
         yield from sink.forget(FINDINGS.name, message.key().decode(), message.timestamp()[1])
         return
     try:
-        finding = orjson.loads(message.value())
-        if not context.takes(FINDINGS.name, finding):
+        finding = context.given(FINDINGS.name, orjson.loads(message.value()))
+        if finding is None:
             return
         actions = sink.render(FINDINGS.name, finding, now)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -74,7 +74,7 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
         "related": {"entity": [resource["uid"]]},
         "driftline": {
             "status": finding["status"], "reason": finding["reason"], "cause": finding.get("cause") or finding.get("detail", ""),
-            "severity": rule["severity"], "risk": finding["risk"], "revision": finding["revision"],
+            "severity": rule["severity"], **({"original_severity": original} if (original := rule.get("original_severity")) else {}), "risk": finding["risk"], "revision": finding["revision"],
             "reopened": finding["reopened"], "retired": finding["retired"], "restated": finding["restated"],
             "frameworks": rule.get("frameworks", {}),
             **{k: finding[k] for k in ("first_seen", "last_seen", "opened_at", "resolved_at", "evaluated_at", "updated_at",

@@ -63,7 +63,7 @@ def mapping() -> dict[str, Any]:
             "host": _object(name=KEYWORD),
             "user": _object(name=KEYWORD),
             "driftline": _object(
-                status=KEYWORD, reason=KEYWORD, cause=KEYWORD, severity=KEYWORD, revision=LONG, reopened=LONG,
+                status=KEYWORD, reason=KEYWORD, cause=KEYWORD, severity=KEYWORD, original_severity=KEYWORD, revision=LONG, reopened=LONG,
                 retired=BOOL, restated=BOOL, truncated=BOOL, pending_for=LONG, frameworks=FLAT,
                 due_at=DATE, **OWNED, **{"class": KEYWORD},
                 account=_object(kind=KEYWORD, ancestors=_object(kind=KEYWORD, id=KEYWORD, name=KEYWORD)),

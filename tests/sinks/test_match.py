@@ -10,6 +10,7 @@ from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEME
 from driftline.pipeline.rulebook.cel.expression import ExpressionError
 from driftline.pipeline.rulebook.match import FACTS, Match, MatchResult, facts, is_transition
 from driftline.sinks.batches import Selector
+from driftline.sinks.subscription import Subscription
 from tests.sinks.findings import SPECIAL, findings
 
 FULL = "full"
@@ -101,14 +102,14 @@ def test_what_a_sink_is_given(caplog: pytest.LogCaptureFixture) -> None:
     assert is_transition(FINDINGS.own, failed)
     assert not is_transition(FINDINGS.own, restated)
     assert not is_transition(RESTATEMENTS.own, {})
-    every = Selector("s", None, False)
-    assert every.takes(FINDINGS.name, restated)
-    changes = Selector("s", None, True)
-    assert not changes.takes(FINDINGS.name, restated)
-    assert not changes.takes(RESTATEMENTS.name, {"id": "x"})
-    some = Selector("s", Match("severity == 'low'"), False)
-    assert not some.takes(FINDINGS.name, failed)
-    assert some.takes(RESTATEMENTS.name, {"id": "x"}), "the sink knows whether its finding is there"
-    unsure = Selector("s", Match("tags.none == 'x'"), False)
-    assert [unsure.takes(FINDINGS.name, failed) for _ in range(3)] == [True] * 3
+    every = Selector(Subscription("s"), False)
+    assert every.given(FINDINGS.name, restated)
+    changes = Selector(Subscription("s"), True)
+    assert not changes.given(FINDINGS.name, restated)
+    assert not changes.given(RESTATEMENTS.name, {"id": "x"})
+    some = Selector(Subscription("s", Match("severity == 'low'")), False)
+    assert not some.given(FINDINGS.name, failed)
+    assert some.given(RESTATEMENTS.name, {"id": "x"}), "the sink knows whether its finding is there"
+    unsure = Selector(Subscription("s", Match("tags.none == 'x'")), False)
+    assert [unsure.given(FINDINGS.name, failed) for _ in range(3)] == [failed] * 3
     assert [record.message for record in caplog.records] == ["match has no answer; delivered"]

@@ -130,9 +130,9 @@ def test_several_of_a_kind_by_name() -> None:
     found = {one.name: one for one in configured(settings)}
     assert list(found) == ["ndjson", "soc", "archive", "lines"]
     assert isinstance(found["soc"].settings, elasticsearch.Settings)
-    assert (found["soc"].settings.url, found["soc"].start) == ("http://a:1", "now")
-    assert found["soc"].match is not None
-    assert [found[name].context.takes(FINDINGS.name, {"rule": {"severity": "low"}}) for name in ("soc", "archive")] == [False, True]  # fmt: skip
+    assert (found["soc"].settings.url, found["soc"].subscription.start) == ("http://a:1", "now")
+    assert found["soc"].subscription.match is not None
+    assert [found[name].context.given(FINDINGS.name, {"rule": {"severity": "low"}}) is not None for name in ("soc", "archive")] == [False, True]  # fmt: skip
     assert kind_of("lines") is None, "of the settings in force, which have none"
 
 

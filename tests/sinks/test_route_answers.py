@@ -49,6 +49,11 @@ def test_the_command(driftline: Command, monkeypatch: pytest.MonkeyPatch) -> Non
     assert {row["sink"]: row["given"] for row in told["sinks"]} == {"all": True, "lines": True, "mild": False, "unsure": True}  # fmt: skip
     [mild] = [row for row in told["sinks"] if row["sink"] == "mild"]
     assert [(part["text"], part["holds"]) for part in mild["parts"]] == [("severity == 'low'", False), ("transition", True)]  # fmt: skip
+    drift = {"id": "d-12345678", "revision": 2, "resource": {"account": "1"}}
+    monkeypatch.setattr(stored_documents, "drifts", lambda _, takes: [drift] if takes(drift) else [])  # fmt: skip
+    of_drift = orjson.loads(driftline("route", "explain", "d-123456", "--format", "json").out)
+    assert (of_drift["id"], of_drift["topic"]) == (drift["id"], "drift")
+    assert {row["sink"]: row["given"] for row in of_drift["sinks"]} == {"all": True, "lines": False, "mild": False, "unsure": True}  # fmt: skip
     table = driftline("route", "explain", one["id"])
     assert "does not hold: severity == 'low'" in table.out
     assert driftline("route", "explain", "00000000").code == 3
