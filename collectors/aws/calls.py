@@ -41,8 +41,8 @@ NO_CALLS = {
     "ec2": {"SharedSnapshotCopyInitiated", "SharedSnapshotVolumeCreated"}, "organizations": {"CreateAccountResult"},
 }  # fmt: skip
 """Events of services that are no calls."""
-UNLIKE = ("apigateway", "apigatewayv2", "cloudfront", "route53")
-"""Services whose parameters CloudTrail writes otherwise than botocore names them."""
+UNLIKE = ("apigateway",)
+"""Services whose parameters CloudTrail writes otherwise than botocore names them (below `createRestApiInput`)."""
 S3 = ("s3", "s3control")
 """Services whose parameters CloudTrail writes as they are sent: in the address, in headers and as XML."""
 S3_OWN = frozenset(

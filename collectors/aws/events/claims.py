@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped]
 
@@ -69,7 +70,7 @@ def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
     for path in claim.touch.paths:
         found = searched(path, record)
         yield [
-            one
+            unquote(one) if one[:6].lower() == "arn%3a" else one  # as it was sent, in an address
             for one in (found if isinstance(found, list) else [found])
             if isinstance(one, str) and one
         ]

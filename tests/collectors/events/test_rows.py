@@ -21,7 +21,7 @@ from tests.collectors.events.spellings import own_uid
 
 SPELLED = {
     ("s3", "PutBucketPublicAccessBlock"), ("s3", "DeleteBucketPublicAccessBlock"), ("s3", "PutAccountPublicAccessBlock"),
-    ("s3", "DeleteAccountPublicAccessBlock"), ("ec2", "RestoreAddressToClassic"),
+    ("s3", "DeleteAccountPublicAccessBlock"),
 }  # fmt: skip
 """Events that are no operation's name."""
 SAME = {name: service for service, name in SOURCES.items() if service not in ("docdb", "neptune", "elbv2", "apigatewayv2", "s3control")}  # fmt: skip
