@@ -1,10 +1,10 @@
-"""What `driftline forget` ends: which findings, by their last words; and the word to the stream."""
+"""What `driftline forget` and `driftline accounts remove` end: which findings, by their last words; and the word to the stream."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -37,6 +37,29 @@ class Wanted:
         return all(wanted in (None, resource.get(name)) for name, wanted in pairs)
 
 
+class Selection(Protocol):
+    """Which resources are meant."""
+
+    def about(self, resource: Mapping[str, Any]) -> bool: ...
+
+
+@dataclass(frozen=True)
+class WantedAccounts:
+    """Whole accounts, each with its provider."""
+
+    accounts: frozenset[tuple[str, str]]
+
+    def about(self, resource: Mapping[str, Any]) -> bool:
+        return (resource.get("provider"), resource.get("account")) in self.accounts
+
+    def words(self, at: datetime) -> list[Gone]:
+        """What to tell the stream."""
+        return [
+            Gone.model_validate({"provider": provider, "account": id, "reason": "account_gone", "at": at})
+            for provider, id in sorted(self.accounts)
+        ]  # fmt: skip
+
+
 @dataclass
 class Ends:
     """What would end, as far as findings tell of it."""
@@ -59,7 +82,7 @@ class Ends:
         ]  # fmt: skip
 
 
-def ends(findings: Iterable[bytes], wanted: Wanted) -> Ends:
+def ends(findings: Iterable[bytes], wanted: Selection) -> Ends:
     """What would end, by the last words on findings; what is no finding is passed over."""
     out = Ends()
     for value in findings:

@@ -1,0 +1,111 @@
+"""`driftline accounts`: what is watched, and that an account, or an organization, is watched no more."""
+
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from driftline.pipeline.cli._ending import confirm, show_ends, tell
+from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.common.errors import Problem, UserError, exclusive
+from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.settings.blocks import Settings, load_settings
+
+if TYPE_CHECKING:
+    from driftline.pipeline.report.watched import Watched
+
+
+@click.group(name="accounts", cls=Commands)
+def command() -> None:
+    """The accounts that are watched; end the findings of one that is watched no more."""
+
+
+@command.command(name="list")
+@formats()
+def list_(form: str) -> int:
+    """List accounts that were read or have findings. Exit 3: there is none."""
+    from driftline.pipeline.report.table import console, texts
+    from driftline.pipeline.report.totals import ascii_json
+
+    rows = [one.row() for one in _watched(load_settings())]
+    names = ("account", "name", "provider", "organization", "open", "last_read")
+    if form == "json":
+        click.echo(ascii_json(rows))
+    elif rows:
+        cells = (tuple(str(row[name])[:19] if name == "last_read" else str(row[name]) for name in names) for row in rows)  # fmt: skip
+        console(sys.stdout).print(texts(names, cells, whole=("account",)))
+    if not rows:
+        click.echo("nothing was ever read (run: driftline collect aws)", err=True)
+    return 0 if rows else 3
+
+
+@command.command()
+@click.argument("ids", nargs=-1, metavar="ID…")
+@click.option("--organization", metavar="ID", help="Every account of an organization or tenant.")
+@click.option("--dry-run", is_flag=True, help="Only say what would end.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@formats()
+def remove(
+    ids: tuple[str, ...], organization: str | None, form: str, *, dry_run: bool, yes: bool
+) -> None:
+    """End the findings of accounts that are watched no more, with the reason `account_gone`.
+
+    Take them out of the collectors' settings first, and send SIGHUP to `collect`: what is read later is there again."""
+    from driftline.pipeline.kafka import forgetting
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import FINDINGS
+
+    exclusive({"--dry-run": dry_run, "--yes": yes})
+    settings = load_settings()
+    chosen = _chosen(_watched(settings), ids, organization)
+    if still := sorted({one.account for one in chosen} & {*settings.aws.accounts}):
+        raise UserError(
+            f"{', '.join(still)} would be read again", place="aws.accounts",
+            fix="take it out of the settings, and send SIGHUP to collect",
+        )  # fmt: skip
+    wanted = forgetting.WantedAccounts(frozenset((one.provider, one.account) for one in chosen))
+    with explained(settings.kafka):
+        found = forgetting.ends(read_compacted(settings.kafka, FINDINGS.name).values(), wanted)
+    show_ends(found, form)
+    for one in chosen:
+        if one.last_read:
+            click.echo(f"{one.account} was last read at {one.last_read[:19]}Z; if it is read again, it is back", err=True)  # fmt: skip
+    if dry_run:
+        return
+    confirm(f"end {number_of(len(chosen), 'account')}?", "nothing was removed", yes=yes)
+    tell(settings, wanted.words(datetime.now(UTC)))
+    click.echo("sent to the stream; the findings end as `account_gone` within minutes, while the clock runs", err=True)  # fmt: skip
+
+
+def _watched(settings: Settings) -> "list[Watched]":
+    from driftline.collectors.base import known_from
+    from driftline.pipeline.kafka.client import explained, read_compacted
+    from driftline.pipeline.records.topics import FINDINGS, SWEEPS
+    from driftline.pipeline.report.watched import watched
+
+    with explained(settings.kafka):
+        _, headers, _ = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
+        findings = read_compacted(settings.kafka, FINDINGS.name).values()
+    return watched(headers.values(), findings)
+
+
+def _chosen(
+    known: "Iterable[Watched]", ids: tuple[str, ...], organization: str | None
+) -> "list[Watched]":
+    """The accounts that are meant. Raises UserError for one that nothing is known of: a misspelt id ends nothing."""
+    if not ids and organization is None:
+        raise UserError("nothing selected", fix="write the ids of accounts, or --organization ID")
+    known = list(known)
+    names = {one.account for one in known}
+    see = "driftline accounts list"
+    problems = [Problem("nothing is known of this account", place=id, see=see) for id in ids if id not in names]  # fmt: skip
+    if organization is not None and not (
+        organization and any(one.organization == organization for one in known)
+    ):
+        problems.append(Problem("no account is known to be in it", place=f"--organization {organization}", see=see))  # fmt: skip
+    if problems:
+        raise UserError(*problems)
+    wanted = organization or None
+    return [one for one in known if one.account in ids or (wanted and one.organization == wanted)]
