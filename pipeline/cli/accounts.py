@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group(name="accounts", cls=Commands)
 def command() -> None:
-    """The accounts that are watched; end the findings of one that is watched no more."""
+    """Show what is watched, and end what no longer is."""
 
 
 @command.command(name="list")
