@@ -50,7 +50,7 @@ def list_(form: str) -> int:
 def remove(
     ids: tuple[str, ...], organization: str | None, form: str, *, dry_run: bool, yes: bool
 ) -> None:
-    """End the findings of accounts that are watched no more, with the reason `account_gone`.
+    """End what is watched no more. Its findings end with the reason `account_gone`.
 
     Take them out of the collectors' settings first, and send SIGHUP to `collect`: what is read later is there again."""
     from driftline.pipeline.kafka import forgetting
