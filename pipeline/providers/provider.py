@@ -55,5 +55,8 @@ class Provider:
     types: Traversable | None = None
     """The types file (JSON): resource type to parts, shapes, hints and permissions."""
     settling: Settling = Settling()
+    functions: str = ""
+    """Functions for rules about its types, as `module:name` of a Mapping[str, Function] (driftline.pipeline.rulebook.cel.functions).
+    Named and not imported: only whoever evaluates rules loads them."""
     sample_uids: tuple[str, str] = ("example", "other")
     """Of the resource in a rule's examples, and of one with other names."""

@@ -129,10 +129,8 @@ class Rule:
 
     @property
     def provider(self) -> str:
-        """aws, azure or gcp, from the form of the type."""
-        if self.file.type.startswith("AWS::"):
-            return "aws"
-        return "azure" if self.file.type.startswith("Microsoft.") else "gcp"
+        """Whose type it is about, by the types files; empty where that is not known (of a rule made without them)."""
+        return self.must.provider or ""
 
     def uses(self, variable: str) -> bool:
         return any(variable in e.uses for e in (self.when, self.must) if e)
@@ -186,13 +184,15 @@ def load_rule(
     ]
     if wrong := unknown_family(file.family):
         problems.append(Problem(wrong, place=source.at("family")))
-    when = _compiled(source, "when", file.when, problems) if file.when.strip() != "true" else None
-    must = _compiled(source, "must", file.must, problems)
+    provider = shapes.get(file.type, {}).get("provider")
+    always = file.when.strip() == "true"
+    when = None if always else _compiled(source, "when", file.when, problems, provider)
+    must = _compiled(source, "must", file.must, problems, provider)
     sentence = compiled(
-        source, file.sentence, file.values, file.params, problems, file.fill.values()
+        source, file.sentence, file.values, file.params, problems, file.fill.values(), provider
     )
     problems += _fill(source, file)
-    if must is None or (when is None and file.when.strip() != "true"):
+    if must is None or (when is None and not always):
         return None, problems
     known = {} if problems else frameworks.answered(file.frameworks)
     rule = Rule(file, path, when, must, known, sentence)
@@ -228,15 +228,17 @@ def _told(source: Source, problem: Any) -> Problem:
     return Problem(f"{named}: {problem['msg'].lower()}{shown}", place=source.at(*where))
 
 
-def _compiled(source: Source, field: str, text: str, problems: list[Problem]) -> Expression | None:
+def _compiled(
+    source: Source, field: str, text: str, problems: list[Problem], provider: str | None
+) -> Expression | None:
     try:
-        return compile_text(text)
+        return compile_text(text, provider)
     except ExpressionError as error:
         place = source.at(field)
         file, line, column = place.rsplit(":", 2)
         first = int(column) if error.line == 1 else _indent_of(source, field)
         where = f"{file}:{int(line) + error.line - 1}:{first + error.column - 1}"
-        problems.append(Problem(f"{field}: {error}", place=where))
+        problems.append(Problem(f"{field}: {error}", error.fix, where))
         return None
 
 

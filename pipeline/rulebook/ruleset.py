@@ -79,6 +79,7 @@ class RuleSet:
         self._shared = [rule for rule in self.rules if not rule.params]
         self._needs = frozenset[str]().union(*(rule.needs for rule in self._shared))
         self._tagged = any(rule.reads_tags for rule in self._shared)
+        self._environment = _environment(self.rules)
         self._together = _together(self._shared)
 
     def evaluate(
@@ -96,7 +97,7 @@ class RuleSet:
         seen = {part: config[part] for part in known}
         current = Current(seen, resource["account"], now, resource["uid"])
         token = CURRENT.set(current)
-        env = environment()
+        env = self._environment
         # The runtime turns the whole document into its own values, 10 µs a kB: it gets what is read.
         data = _data(_with(resource, self._reads), {}, now, previous, changes)
         shared, shown = env.Activation(data), dict[Path, dict[str, Any]]()
@@ -150,7 +151,9 @@ def answer(
     token = CURRENT.set(Current(config, resource["account"], now, resource["uid"]))
     try:
         data = _data(_with(resource, rule.reads), rule.params, now, previous, changes)
-        return _asked(rule, environment().Activation(data), rule.needs.difference(config))[0]
+        return _asked(
+            rule, environment(rule.must.provider).Activation(data), rule.needs.difference(config)
+        )[0]
     finally:
         CURRENT.reset(token)
 
@@ -175,6 +178,11 @@ def _with(resource: dict[str, Any], parts: Iterable[str]) -> dict[str, Any]:
     return resource | {"config": {part: config[part] for part in parts if part in config}}
 
 
+def _environment(rules: Sequence[BoundRule]) -> Any:
+    """The environment of rules of one type, which is one provider's."""
+    return environment(rules[0].must.provider if rules else None)
+
+
 PASSED, FAILED, ELSEWHERE = "1", "0", "-"
 LETTERS = {PASSED, FAILED, ELSEWHERE}
 _LETTER = {"passed": PASSED, "failed": FAILED, "not_applicable": ELSEWHERE}
@@ -192,7 +200,7 @@ def _together(rules: Sequence[BoundRule]) -> Any:
         if rule.when is not None:
             letter = f"(({file.when}\n) ? {letter} : '{ELSEWHERE}')"
         letters.append(letter)
-    return environment().compile(f"[{', '.join(letters)}].join('')")
+    return _environment(rules).compile(f"[{', '.join(letters)}].join('')")
 
 
 def _told(

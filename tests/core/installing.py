@@ -11,8 +11,12 @@ from driftline.pipeline.common import plugins
 from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers import installed
 from driftline.pipeline.rulebook import shapes
+from driftline.pipeline.rulebook.cel import expression, functions
 
-CACHED: list[Callable[..., object]] = [plugins.installed, installed.provider, shapes.builtin_shapes]
+CACHED: list[Callable[..., object]] = [
+    plugins.installed, installed.provider, shapes.builtin_shapes, functions.own_functions, functions.functions_of,
+    expression.environment,
+]  # fmt: skip
 """What is kept of the installed providers in a process."""
 
 

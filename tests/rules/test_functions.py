@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
+from driftline.pipeline.rulebook.aws.functions import FUNCTIONS
+from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 
 OWN = "111111111111"
 KEY = "elasticfilesystem:AccessedViaMountTarget"

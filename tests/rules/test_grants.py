@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from driftline.pipeline.rulebook.aws.efs_policy import allows_public as files
+from driftline.pipeline.rulebook.aws.functions import FUNCTIONS
 from driftline.pipeline.rulebook.aws.grants import (
     allows_service,
     allows_service_for_anybody,
     gives_others,
 )
 from driftline.pipeline.rulebook.aws.resource_policy import allows_public
-from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
+from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 
 OWN, OTHER = "111111111111", "222222222222"
 ACTIONS = "s3:DeleteBucketPolicy s3:PutBucketPolicy"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from driftline.pipeline.rulebook import load
-from driftline.pipeline.rulebook.cel.functions import CURRENT, FUNCTIONS, Current
+from driftline.pipeline.rulebook.aws.functions import FUNCTIONS
+from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 from driftline.pipeline.rulebook.ruleset import BoundRule, RuleSet
 
 WORLD = [{"CidrIp": "0.0.0.0/0"}]

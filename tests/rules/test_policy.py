@@ -4,18 +4,14 @@ from typing import Any
 
 import pytest
 
+from driftline.pipeline.rulebook.aws.functions import _any_allows_public, _port_open_to_world
 from driftline.pipeline.rulebook.aws.resource_policy import (
     allows_cross_account,
     allows_public,
     covers,
     requires_tls,
 )
-from driftline.pipeline.rulebook.cel.functions import (
-    CURRENT,
-    Current,
-    _any_allows_public,
-    _port_open_to_world,
-)
+from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 
 OWN, OTHER = "111111111111", "222222222222"
 ROOT = f"arn:aws:iam::{OWN}:root"

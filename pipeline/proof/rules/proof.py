@@ -167,7 +167,7 @@ def mutants(expression: Expression) -> Iterator[tuple[str, Expression]]:
             if text in seen:
                 continue
             seen.add(text)
-            program = environment().deserialize(syntax_tree.unparse(checked))
+            program = environment(expression.provider).deserialize(syntax_tree.unparse(checked))
             yield text, replace(expression, checked=checked, program=program)
 
 

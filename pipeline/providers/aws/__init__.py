@@ -17,5 +17,6 @@ AWS = Provider(
     ),
     types=files("driftline.rules") / "types" / "aws.json",
     settling=Settling(list_lag=5 * MINUTE),
+    functions="driftline.pipeline.rulebook.aws.functions:FUNCTIONS",
     sample_uids=("arn:aws:example:::example", "arn:aws:other:::other"),
 )

@@ -1,7 +1,7 @@
 """Compiles CEL expressions, and finds the parts and paths of the resource that they read."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -9,21 +9,30 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_optional, ext_strings
 
+from driftline.pipeline.providers.installed import provider as facts
 from driftline.pipeline.rulebook.cel import syntax_tree
-from driftline.pipeline.rulebook.cel.functions import FUNCTIONS, UNREAD, guarded, not_read
+from driftline.pipeline.rulebook.cel.functions import (
+    UNREAD,
+    Function,
+    functions_of,
+    guarded,
+    not_read,
+    owners,
+)
 
 Path = tuple[str, ...]
 ELEMENT, TAGS = "[]", "tags"
 
 _AT = re.compile(r"<input>:(\d+):(\d+): (.*)")
+_UNDECLARED = re.compile(r"undeclared reference to '(\w+)'")
 
 
 class ExpressionError(Exception):
-    """An expression that does not compile. `line` and `column` count from 1 within its text."""
+    """An expression that does not compile. `line` and `column` count from 1 within its text; `fix`: what to do."""
 
-    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+    def __init__(self, message: str, line: int = 1, column: int = 1, fix: str = "") -> None:
         super().__init__(message)
-        self.line, self.column = line, column
+        self.line, self.column, self.fix = line, column, fix
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,8 @@ class Expression:
     """The variables that it uses."""
     reads: frozenset[str]
     """The parts that the expression itself reads, not through a function: they must be passed to the runtime."""
+    provider: str | None = None
+    """Whose functions it may call; None: all."""
     forms: dict[frozenset[str], Any] = field(default_factory=dict, init=False, compare=False)
     """Its programs by the parts that are unread (unread.py)."""
 
@@ -54,15 +65,16 @@ class Expression:
 
 
 @cache
-def environment() -> Any:
-    """Returns the only CEL environment: variables, the optional and strings extensions, our functions."""
+def environment(provider: str | None = None) -> Any:
+    """Returns the CEL environment of rules about a provider's types: variables, the optional and strings extensions, our
+    functions and the provider's. None: those of all providers."""
     words = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     functions = [
         cel.FunctionDecl(
             name,
             [cel.Overload(f"{name}_o", getattr(cel.Type, f.returns), [getattr(cel.Type, t) for t in f.takes], False, guarded(f))],
         )
-        for name, f in FUNCTIONS.items()
+        for name, f in functions_of(provider).items()
     ]  # fmt: skip
     raises = cel.Overload(f"{UNREAD}_o", cel.Type.DYN, [cel.Type.STRING], False, not_read)
     functions.append(cel.FunctionDecl(UNREAD, [raises]))
@@ -82,14 +94,15 @@ def environment() -> Any:
     )
 
 
-def compile_text(text: str) -> Expression:
-    """Compiles a condition. Raises ExpressionError with the place of the first error."""
-    return _compiled(text, _condition)
+def compile_text(text: str, provider: str | None = None) -> Expression:
+    """Compiles a condition of a rule about a provider's types; None where it is not known which. Raises ExpressionError
+    with the place of the first error."""
+    return _compiled(text, _condition, provider)
 
 
-def compile_value(text: str) -> Expression:
+def compile_value(text: str, provider: str | None = None) -> Expression:
     """Compiles an expression with a value of any type. Raises ExpressionError with the place of the first error."""
-    return _compiled(text, _value)
+    return _compiled(text, _value, provider)
 
 
 def reason_of(error: RuntimeError) -> ExpressionError:
@@ -111,15 +124,29 @@ def _value(kind: str) -> str:
     return "may give nothing (end it with .orValue(null))" if kind.startswith("optional") else ""
 
 
-def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
+def _foreign(error: ExpressionError, provider: str | None) -> ExpressionError:
+    """Returns the error with the reason, where a rule calls another provider's function."""
+    found = _UNDECLARED.search(str(error))
+    if provider is None or found is None or not (whose := owners(found[1])):
+        return error
+    own = facts(provider).title
+    return ExpressionError(
+        f"{found[1]}() is only for rules about {' and '.join(whose)}; this rule is about {own}",
+        error.line,
+        error.column,
+        f"call a general function or one of {own} (docs/functions.md)",
+    )
+
+
+def _compiled(text: str, wrong: Callable[[str], str], provider: str | None) -> Expression:
     try:
-        program = environment().compile(text)
+        program = environment(provider).compile(text)
     except RuntimeError as error:
-        raise reason_of(error) from None
+        raise _foreign(reason_of(error), provider) from None
     if why := wrong(program.return_type().name()):
         raise ExpressionError(why)
     checked = syntax_tree.parse(program.serialize())
-    touched = TouchedPaths()
+    touched = TouchedPaths(functions_of(provider))
     _walk(checked.expr, {}, touched)
     if ("config",) in touched.paths or () in touched.paths:
         raise ExpressionError(
@@ -127,13 +154,17 @@ def _compiled(text: str, wrong: Callable[[str], str]) -> Expression:
         )
     reads = {path[1] for path in touched.paths if path[0] == "config"}
     paths = frozenset(touched.paths | touched.asked)
-    return Expression(text, program, checked, paths, frozenset(touched.uses), frozenset(reads))
+    return Expression(
+        text, program, checked, paths, frozenset(touched.uses), frozenset(reads), provider
+    )
 
 
 @dataclass
 class TouchedPaths:
     """What an expression reads: its own paths, paths that it passes to functions, and variables."""
 
+    functions: Mapping[str, Function]
+    """Those that it may call."""
     paths: set[Path] = field(default_factory=set)
     asked: set[Path] = field(default_factory=set)
     uses: set[str] = field(default_factory=set)
@@ -156,8 +187,8 @@ def _walk(expr: Any, scope: dict[str, Path | None], found: TouchedPaths) -> None
         for child in (c.accu_init, c.loop_condition, c.loop_step, c.result):
             _walk(child, inner, found)
         return
-    if which == "call_expr" and expr.call_expr.function in FUNCTIONS:
-        takes_path = FUNCTIONS[expr.call_expr.function].path
+    if which == "call_expr" and (called := found.functions.get(expr.call_expr.function)):
+        takes_path = called.path
         for number, argument in enumerate(expr.call_expr.args):
             if number == 0 and takes_path:
                 text = syntax_tree.constant(argument)

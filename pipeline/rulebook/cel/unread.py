@@ -4,6 +4,7 @@ Every access to such a part becomes a call that raises. CEL's `&&`, `||`, `all` 
 other side decides alone; everything else propagates it. A result therefore never depends on an unread part, and an
 error means that it would. This second form is compiled once per set of parts, and only when needed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from driftline.pipeline.rulebook.cel import syntax_tree
@@ -15,7 +16,7 @@ from driftline.pipeline.rulebook.cel.expression import (
     inner_scope,
     path_of,
 )
-from driftline.pipeline.rulebook.cel.functions import FUNCTIONS, UNREAD
+from driftline.pipeline.rulebook.cel.functions import UNREAD, Function, functions_of
 
 LOGIC = {"_&&_", "_||_", "!_"}
 ENDS = {"_||_": "_&&_", "_&&_": "_||_"}
@@ -34,7 +35,9 @@ def program(expression: Expression, parts: frozenset[str]) -> Any:
         return expression.program
     if hidden not in expression.forms:
         checked = rewrite_unread(expression, hidden)
-        expression.forms[hidden] = environment().deserialize(syntax_tree.unparse(checked))
+        expression.forms[hidden] = environment(expression.provider).deserialize(
+            syntax_tree.unparse(checked)
+        )
     return expression.forms[hidden]
 
 
@@ -42,15 +45,18 @@ def rewrite_unread(expression: Expression, hidden: frozenset[str]) -> Any:
     """Replaces every access to an unread part in the checked expression by a call that raises."""
     checked = type(expression.checked)()
     checked.CopyFrom(expression.checked)
-    _Rewriter(checked, hidden).rewrite(checked.expr, {}, logical=True)
+    functions = functions_of(expression.provider)
+    _Rewriter(checked, hidden, functions).rewrite(checked.expr, {}, logical=True)
     return checked
 
 
 class _Rewriter:
     """Rewrites one checked expression in place."""
 
-    def __init__(self, checked: Any, hidden: frozenset[str]) -> None:
-        self._checked, self._hidden = checked, hidden
+    def __init__(
+        self, checked: Any, hidden: frozenset[str], functions: Mapping[str, Function]
+    ) -> None:
+        self._checked, self._hidden, self._functions = checked, hidden, functions
         self._fresh = max((node.id for node in syntax_tree.every(checked.expr)), default=0)
 
     def rewrite(self, expr: Any, scope: dict[str, Path | None], *, logical: bool) -> bool:
@@ -73,8 +79,8 @@ class _Rewriter:
     def _part(self, expr: Any, scope: dict[str, Path | None]) -> str | None:
         """Returns the unread part that an expression reads, or that a function would read."""
         which = syntax_tree.kind(expr)
-        if which == "call_expr" and expr.call_expr.function in FUNCTIONS:
-            if FUNCTIONS[expr.call_expr.function].path:
+        if which == "call_expr" and (called := self._functions.get(expr.call_expr.function)):
+            if called.path:
                 part = str(syntax_tree.constant(expr.call_expr.args[0])).split(".")[0]
                 return part if part in self._hidden else None
             return None

@@ -36,11 +36,16 @@ class Sentence:
         """The parts that the expressions themselves read."""
         return frozenset[str]().union(*(one.reads for one in self.values.values()))
 
+    @property
+    def provider(self) -> str | None:
+        """Whose functions the expressions may call."""
+        return next(iter(self.values.values())).provider
+
     @cached_property
     def _together(self) -> Any:
         """All expressions in one program: half of an evaluation's cost is its setup."""
         every = (f"dyn({one.text}\n)" for one in self.values.values())
-        return environment().compile(f"[{', '.join(every)}]")
+        return environment(self.provider).compile(f"[{', '.join(every)}]")
 
     def said(
         self,
@@ -65,7 +70,7 @@ class Sentence:
         config = {part: now.config[part] for part in self.reads if part in now.config}
         token = CURRENT.set(Current(dict(now.config), resource["account"], now.at, resource["uid"]))
         try:
-            activation = environment().Activation({
+            activation = environment(self.provider).Activation({
                 "resource": {**resource, "config": config}, "params": dict(now.params),
                 "now": datetime.fromtimestamp(now.at / 1e6, UTC), "previous": now.previous, "changes": list(now.changes),
             })  # fmt: skip
@@ -110,10 +115,10 @@ def _asked(asked: Any, activation: Any) -> Any:
 
 def compiled(
     source: Source, told: str | list[str] | None, values: Mapping[str, str], params: Iterable[str],
-    problems: list[Problem], used: Iterable[str] = (),
+    problems: list[Problem], used: Iterable[str] = (), provider: str | None = None,
 ) -> Sentence | None:  # fmt: skip
     """Parses the sentence of a rule file, or returns None; mistakes are appended to `problems`. `used`: the names
-    that other fields of the rule need."""
+    that other fields of the rule need; `provider`: of its type."""
     taken = {*STANDARD, *params}
     templates = [told] if isinstance(told, str) else told or []
     before, expressions, named = len(problems), dict[str, Expression](), set(used)
@@ -127,9 +132,9 @@ def compiled(
                 )
             )
         try:
-            expressions[name] = compile_value(text)
+            expressions[name] = compile_value(text, provider)
         except ExpressionError as error:
-            problems.append(Problem(f"{name}: {error}", place=source.at("values", name)))
+            problems.append(Problem(f"{name}: {error}", error.fix, source.at("values", name)))
     for number, template in enumerate(templates):
         place = source.at("sentence", number) if isinstance(told, list) else source.at("sentence")
         problems += [
