@@ -30,6 +30,10 @@ Progress = Callable[[str], None]
 Status = Literal["complete", "partial", "denied"]
 
 
+class SweepStopped(Exception):
+    """The sweep was called off: no answer, and nothing to say about it."""
+
+
 @dataclass
 class PreviousSweep:
     """What earlier sweeps of a scope recorded."""

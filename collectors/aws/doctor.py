@@ -11,35 +11,35 @@ from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import home
 from driftline.collectors.aws.permissions import listing_action
 from driftline.collectors.aws.row import Kind, kinds
+from driftline.collectors.aws.settings import AwsSettings
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_of
 from driftline.collectors.rows.paths import value
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.ops.checks import Line, side_by_side, worst
-from driftline.pipeline.settings.blocks import Aws
 
 ROLES = 25
 """Accounts whose role is tried; an organization may have thousands."""
 AT_ONCE = 8
 
 
-def connected(own: Aws) -> Organization:
+def connected(own: AwsSettings) -> Organization:
     """The caller. Raises UserError where there are no usable credentials."""
     return Organization(None, None, own.external_id, own.requests_per_second, AT_ONCE)
 
 
-def caller(own: Aws) -> Iterator[Line]:
+def caller(own: AwsSettings) -> Iterator[Line]:
     """Who the credentials are."""
     organization = connected(own)
     where = f"region {organization.region}"
     yield Line("AWS credentials", "ok", f"{organization.caller}, {where}")
 
 
-def queues(own: Aws) -> Iterator[Line]:
+def queues(own: AwsSettings) -> Iterator[Line]:
     """Who can write to the queues of change events."""
     yield from queue_policy.queues(connected(own), own.events.queues)
 
 
-def roles(own: Aws, seconds: float) -> Iterator[Line]:
+def roles(own: AwsSettings, seconds: float) -> Iterator[Line]:
     """Whether the role may be taken in the accounts that are to be read."""
     what, organization = "AWS accounts", connected(own)
     accounts = wanted(own, organization)
@@ -83,7 +83,9 @@ def _names(organization: Organization) -> Line:
     )
 
 
-def permissions(own: Aws, seconds: float, rows: Sequence[Kind] | None = None) -> Iterator[Line]:
+def permissions(
+    own: AwsSettings, seconds: float, rows: Sequence[Kind] | None = None
+) -> Iterator[Line]:
     """One list call a type, in the caller's account and in the first other one whose role may be taken."""
     organization, rows = connected(own), list(kinds().values()) if rows is None else rows
     region = next((r for r in own.regions if r != "all"), organization.region)
@@ -100,7 +102,7 @@ def permissions(own: Aws, seconds: float, rows: Sequence[Kind] | None = None) ->
         return
 
 
-def wanted(own: Aws, organization: Organization) -> list[str]:
+def wanted(own: AwsSettings, organization: Organization) -> list[str]:
     """The accounts that a sweep would read. Raises UserError where the organization may not be listed."""
     named = own.accounts or [organization.account]
     return organization.accounts() if "all" in named else named

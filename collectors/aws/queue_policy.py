@@ -12,6 +12,7 @@ import orjson
 from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import of_region
+from driftline.collectors.aws.settings import EventQueue
 from driftline.pipeline.ops.checks import Line
 from driftline.pipeline.rulebook.aws.grants import gives_others
 from driftline.pipeline.rulebook.aws.policy_condition import SERVICES, PolicyCondition, conditions
@@ -23,7 +24,6 @@ from driftline.pipeline.rulebook.aws.resource_policy import (
     many,
     statements,
 )
-from driftline.pipeline.settings.blocks import EventQueue
 
 SEND, PUBLISH = "sqs:sendmessage", "sns:publish sns:addpermission sns:settopicattributes"
 """What lets somebody write, in small letters: who sets a topic's policy can publish. (SQS gives no other account the right

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 import msgspec
 import orjson
 
+from driftline.collectors import installed
 from driftline.collectors.aws.places import places
-from driftline.collectors.aws.row import kinds
 from driftline.collectors.folder.account_block import BLOCK, AccountBlocks
 from driftline.collectors.folder.config import MAPPINGS, snapshot_of
 from driftline.collectors.redact import Redactor
@@ -94,7 +94,7 @@ def _redacted(data: bytes, redactor: Redactor) -> bytes:
     element = codec.decode(data)
     if not isinstance(element, dict):
         return data
-    kind = kinds().get(str(element.get("type")))
+    kind = installed.row_of(str(element.get("type")))
     if "config" in element:
         whole = {"config": element["config"]}
         paths = [f"config.{path}" for path in kind.redact] if kind else []

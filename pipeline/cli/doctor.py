@@ -48,20 +48,22 @@ class Area(click.Choice[str]):
     help="Seconds that one check may take.",
 )
 def command(form: str, only: tuple[str, ...], timeout: float) -> int:
-    """Check that everything works. Settings, Kafka, topics, sinks and their destinations, AWS credentials and permissions: what, state, next step.
+    """Check that everything works. Settings, Kafka, topics, sinks and their destinations, credentials and permissions of the clouds: what, state, next step.
 
     Reads only. Exit 0: all is well; 1: something is to be looked at, or could not be asked; 2: something fails."""
     from driftline.pipeline.ops.checks import examine, exit_code, folded, named, worst
     from driftline.pipeline.report.table import console
     from driftline.pipeline.report.totals import ascii_json
     from driftline.pipeline.settings.blocks import Settings, load_settings
-    from driftline.pipeline.tasks.doctor import areas, checks
+    from driftline.pipeline.tasks.doctor import areas_in_use, checks
 
-    wanted = only or areas()
     try:
-        by_area = checks(load_settings(), timeout)
+        settings = load_settings()
+        wanted = only or areas_in_use(settings)
+        by_area = checks(settings, timeout)
         lines = examine([check for area in wanted for check in by_area[area]], timeout)
     except UserError as error:
+        wanted = only or areas_in_use(Settings())
         others = [check for area, some in checks(Settings(), timeout).items()
                   if area in wanted and area != "settings" for check in some]  # fmt: skip
         lines = list(named(others, error.problems))

@@ -3,12 +3,13 @@
 import inspect
 import json
 import shlex
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from driftline.pipeline.cli._options import Commands, formats
-from driftline.pipeline.common.errors import UserError, exclusive
+from driftline.pipeline.cli._options import formats
+from driftline.pipeline.cli._providers import ProviderCommands, known_types
+from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.records import topics
 from driftline.pipeline.settings.blocks import load_settings
@@ -16,9 +17,12 @@ from driftline.sinks import installed
 from driftline.sinks.configured import configured_sink, kind_of
 from driftline.sinks.module import Permitted, SinkModule, remembers
 
+if TYPE_CHECKING:
+    from driftline.collectors.collector import CollectorModule
 
-class PolicyCommands(Commands):
-    """Our own commands, and one for each kind of sink that has roles at its destination."""
+
+class PolicyCommands(ProviderCommands):
+    """Our own commands, one for each collector, and one for each kind of sink that has roles at its destination."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         sinks = [kind for kind in installed.kinds() if isinstance(installed.module(kind), Permitted)]  # fmt: skip
@@ -45,6 +49,24 @@ def _roles(name: str) -> click.Command | None:
     return click.Command(name, callback=callback, params=[option], help=about)
 
 
+def _policy(collector: "CollectorModule") -> click.Command | None:
+    """The command that prints what a provider must allow; None where the collector cannot say it."""
+    from driftline.collectors.collector import PermittedProvider
+
+    if not isinstance(collector, PermittedProvider):
+        return None
+
+    def callback(types: tuple[str, ...], **given: Any) -> None:
+        own = load_settings().collector(collector.provider)
+        policy = collector.permissions(own, known_types(collector, types), given)
+        click.echo(json.dumps(policy, indent=2))
+
+    only = click.Option(["--type", "types"], multiple=True, metavar="TYPE", help="Only for this type; may be repeated.")  # fmt: skip
+    params: list[click.Parameter] = [*collector.permission_options, only]
+    about = inspect.cleandoc(collector.permissions.__doc__ or f"Print what {collector.title} must allow.")  # fmt: skip
+    return click.Command(collector.provider, callback=callback, params=params, help=about)
+
+
 class Grant(NamedTuple):
     """What one program may do in Kafka."""
 
@@ -58,79 +80,9 @@ class Grant(NamedTuple):
 LOOK = ("Describe", "DescribeConfigs")
 
 
-@click.group(name="permissions", cls=PolicyCommands)
+@click.group(name="permissions", cls=PolicyCommands, make=_policy)
 def command() -> None:
     """Print least-privilege policies."""
-
-
-@command.command()
-@click.option(
-    "--accounts",
-    metavar="all",
-    help="all: what the caller needs, who walks the organization and reads its own account.",
-)
-@click.option(
-    "--trust",
-    "trusted",
-    metavar="ACCOUNT",
-    help="The role's trust policy, for a caller in this account.",
-)
-@click.option("--external-id", metavar="ID", help="With --trust: what the caller must name.")
-@click.option(
-    "--role-name", metavar="NAME", help="The role in every account [default: aws.role_name]."
-)
-@click.option(
-    "--partition",
-    default="aws",
-    show_default=True,
-    metavar="NAME",
-    help="Where the accounts are: aws, aws-cn, aws-us-gov, aws-eusc or another that botocore knows.",
-)
-@click.option(
-    "--type", "types", multiple=True, metavar="TYPE", help="Only for this type; may be repeated."
-)
-def aws(
-    accounts: str | None, trusted: str | None, external_id: str | None, role_name: str | None, partition: str,
-    types: tuple[str, ...],
-) -> None:  # fmt: skip
-    """Print the IAM policy of the reading role. DriftlineReader reads an account."""
-    from driftline.collectors.aws.api.partitions import partitions
-    from driftline.collectors.aws.permissions import caller_policy, reader_policy, trust_policy
-    from driftline.collectors.aws.sweep.collect import chosen
-
-    exclusive({"--accounts": accounts, "--trust": trusted})
-    if trusted is None and external_id is not None:
-        raise UserError(
-            "goes with --trust", fix="add --trust ACCOUNT, or leave it out", place="--external-id"
-        )
-    if external_id is not None and not external_id.strip():
-        raise UserError(
-            "is empty", fix="write the id, or leave the option out", place="--external-id"
-        )
-    if partition not in partitions():
-        raise UserError(
-            "unknown partition",
-            fix=f"one of: {', '.join(partitions())}",
-            place=f"--partition {partition}",
-        )
-    own = load_settings().aws
-    if trusted is not None:
-        if len(trusted) != 12 or not trusted.isdigit():
-            raise UserError(
-                "not an account id", fix="expected twelve digits", place=f"--trust {trusted}"
-            )
-        policy = trust_policy(trusted, external_id or own.external_id, partition)
-    elif accounts is not None:
-        if accounts != "all":
-            raise UserError(
-                "only all is known here",
-                fix="the reader's policy needs no account",
-                place=f"--accounts {accounts}",
-            )
-        policy = caller_policy(role_name or own.role_name, partition, chosen(types))
-    else:
-        policy = reader_policy(chosen(types))
-    click.echo(json.dumps(policy, indent=2))
 
 
 def grants(

@@ -13,7 +13,8 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from driftline.pipeline.cli._options import Commands, choosing, formats
+from driftline.pipeline.cli._options import choosing, formats
+from driftline.pipeline.cli._providers import ProviderCommands, context_of, options_of
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.model import SEVERITIES, Snapshot, Sweep
@@ -26,15 +27,11 @@ from driftline.pipeline.rulebook.selection import select_rules
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
+    from driftline.collectors.collector import CollectorModule
     from driftline.collectors.folder.read import FolderResult
 
 TYPES_SHOWN = 5
 """Types that the line of what is left out names."""
-
-
-@click.group(name="scan", cls=Commands)
-def command() -> None:
-    """Judge an account or files once, and report."""
 
 
 def reporting(function: Any) -> Any:
@@ -137,58 +134,43 @@ def _unwritable(path: Path, error: OSError) -> str:
     return Problem(error.strerror, fix="choose another place", place=f"--output {path}")
 
 
-def _budget(settings: Settings) -> float | None:
-    """A scan comes once: it asks as fast as AWS's limits let it, but where the settings say less."""
-    said = "requests_per_second" in settings.aws.model_fields_set
-    return settings.aws.requests_per_second if said else None
+def _provider(module: "CollectorModule") -> click.Command | None:
+    """The command that judges a provider's accounts."""
+    from driftline.collectors.collector import Sweeper
+
+    if not isinstance(module, Sweeper):
+        return None
+    own = module.scan_options
+
+    def judge(**given: Any) -> int:
+        return _scan(module, given)
+
+    params = [*own, *options_of(reporting(lambda: None))]
+    help = " ".join(("Judge", module.title, "accounts."))
+    return click.Command(module.provider, callback=judge, params=params, help=help)
 
 
-@command.command()
-@click.option(
-    "--regions",
-    metavar="LIST|all",
-    help="Comma-separated [default: every enabled one].",
-)
-@click.option(
-    "--accounts",
-    metavar="LIST|all",
-    help="Comma-separated, or all of the organization [default: the caller's].",
-)
-@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
-@click.option("--role-arn", metavar="ARN", help="Take this role first.")
-@reporting
-def aws(
-    regions: str | None,
-    accounts: str | None,
-    profile: str | None,
-    role_arn: str | None,
-    **given: Any,
-) -> int:
-    """Judge AWS accounts."""
-    from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+def _scan(module: "CollectorModule", given: dict[str, Any]) -> int:
+    from driftline.collectors.collector import Sweeper, SweepRequest
 
+    assert isinstance(module, Sweeper)  # noqa: S101 - as _provider has found it
     settings = load_settings()
     scan = Scan(settings, given | {"keep": False})
-    options = CollectOptions(
-        accounts=settings.aws.accounts if accounts is None else named("--accounts", [accounts]),
-        regions=settings.aws.regions if regions is None else named("--regions", [regions]),
-        types=scan.types,
-        profile=profile,
-        role_arn=role_arn,
-        role_name=settings.aws.role_name,
-        external_id=settings.aws.external_id,
-        requests_per_second=_budget(settings),
-        concurrency=settings.aws.concurrency,
-        redactor=redactor(settings),
-    )
-    console = Console(stderr=True)
-    with console.status("reading …") as status:
-        sweep(
-            options, {}, scan.emit, lambda text: status.update(Text(f"read {totals.plain(text)}"))
-        )
-    return scan.end(
-        nothing="no account is to be read (the organization lists no active one; look at --accounts and aws.accounts)"
-    )
+    types = [type for type in scan.types if type in module.kinds()]
+    if not types:
+        raise UserError(f"no rule is about a resource of {module.title}", fix="choose other rules")
+    with Console(stderr=True).status("reading …") as status:
+        request = SweepRequest(
+            scan.emit, types, once=True,
+            progress=lambda text: status.update(Text(f"read {totals.plain(text)}")),
+        )  # fmt: skip
+        module.sweep(context_of(settings, module.scan_options, given, redactor(settings)), request)
+    return scan.end(nothing=f"no account is to be read ({module.no_account})")
+
+
+@click.group(name="scan", cls=ProviderCommands, make=_provider)
+def command() -> None:
+    """Judge an account or files once, and report."""
 
 
 @command.command()

@@ -206,8 +206,8 @@ class Stage:
         """The collectors: one sweeps again and again, one hears of changes, one reads again what changed."""
         types = [word for type_ in TYPES for word in ("--type", type_)]
         self.launch("collector", "collect", "aws", "--interval", SWEEP_EVERY, *types)
-        self.launch("events", "collect", "events")
-        self.launch("reads", "collect", "reads")
+        self.launch("events", "collect", "aws", "events")
+        self.launch("reads", "collect", "aws", "reads")
 
     def died(self) -> str | None:
         """A program that ended although nobody asked it to, with its last lines.

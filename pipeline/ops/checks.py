@@ -1,6 +1,6 @@
 """`driftline doctor`: runs checks in parallel, each with a time-out and a next step.
 
-The checks themselves are in driftline.pipeline.tasks.doctor and driftline.collectors.aws.doctor."""
+The checks themselves are in driftline.pipeline.tasks.doctor, and in the modules of sinks and collectors."""
 
 import queue
 import threading

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from driftline.pipeline.common import durations
 from driftline.pipeline.reference import code, page, table
 from driftline.pipeline.settings.base import is_duration
-from driftline.pipeline.settings.blocks import Settings
+from driftline.pipeline.settings.blocks import settings_model
 from driftline.pipeline.settings.severities import SeverityOverride
 from driftline.pipeline.settings.sinks import SinkEntry
 
@@ -35,7 +35,7 @@ class Setting(NamedTuple):
 
 def settings() -> list[Setting]:
     """Every setting, in the order of the file."""
-    return list(_walk(Settings, ""))
+    return list(_walk(settings_model(), ""))
 
 
 def pages() -> Iterator[tuple[str, str]]:

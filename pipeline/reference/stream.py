@@ -26,8 +26,8 @@ TELLERS = {
     "driftline_sink_": "sink",
     "driftline_sweep_": "coverage --serve",
     "driftline_dead_": "worker, sink, collect",
-    "driftline_events": "collect events",
-    "driftline_rereads": "collect reads",
+    "driftline_events": "collect aws events",
+    "driftline_rereads": "collect aws reads",
 }
 
 

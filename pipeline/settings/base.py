@@ -12,6 +12,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     SecretStr,
     ValidationError,
     model_validator,
@@ -22,6 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from driftline.pipeline.common import durations, files
 from driftline.pipeline.common.errors import InvalidValue
 
+HALF_DAY = 12 * 3600
 MOST_SECRET = 64_000
 """Bytes of a file that holds a key or a password."""
 
@@ -100,6 +102,43 @@ class SinkSettings(Block):
     def secret_addresses(self) -> Iterator[tuple[str, str]]:
         """Field and URL of every address that secrets are sent to: `config check` warns where that is not encrypted."""
         yield from ()
+
+
+class EventSettings(Block):
+    """How change events of a provider are read, and resources again that they name."""
+
+    session_timeout: Seconds = Field(10, ge=6, le=90)
+    """After this silence the wishes to read again of a `collect reads` go to the others."""
+    tell: Seconds = Field(10, gt=0)
+    """Time between two words on how far the events have come."""
+    bind: str = "127.0.0.1"
+    """Where the page answers; nowhere but here by default."""
+    port: int = Field(0, ge=0, le=65_535)
+    """/live and /metrics of `collect events` and `collect reads`; 0: none."""
+
+    @property
+    def sources(self) -> list[str]:
+        """The sources of change events that are configured, by their names in ticks without the provider's."""
+        return []
+
+
+class CollectorSettings(Block):
+    """The settings of one provider, a block named after it. A subclass adds what is read there, and as whom."""
+
+    concurrency: int = Field(16, ge=1, le=256)
+    """Calls at the same time, over all accounts."""
+    interval: Seconds = Field(6 * 3600, gt=0)
+    """Time from one sweep's start to the next."""
+    events: EventSettings = Field(default_factory=EventSettings)
+    """Change events."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        if self.interval > HALF_DAY:
+            yield Mistake(
+                ("interval",),
+                "more than 12h",
+                fix="findings must be confirmed within 24 h: use 12h or less",
+            )
 
 
 B = TypeVar("B", bound=Block)

@@ -5,11 +5,12 @@ Every mistake is told at once, with its place. Secrets come from the environment
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
 import yaml
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, create_model, model_validator
 
 from driftline.pipeline.assess.drift.expected import Expected
 from driftline.pipeline.common.errors import UserError
@@ -25,6 +26,7 @@ from driftline.pipeline.records.topics import (
 from driftline.pipeline.rulebook import Override
 from driftline.pipeline.settings.base import (
     Block,
+    CollectorSettings,
     Mistake,
     SinkSettings,
     address,
@@ -33,6 +35,7 @@ from driftline.pipeline.settings.base import (
     own_certificate,
 )
 from driftline.pipeline.settings.base import Seconds as Seconds
+from driftline.pipeline.settings.collectors import collector_blocks
 from driftline.pipeline.settings.owner_files import OwnersBlock
 from driftline.pipeline.settings.people_files import Known
 from driftline.pipeline.settings.reader import PREFIX as PREFIX
@@ -41,7 +44,6 @@ from driftline.pipeline.settings.sinks import SinkEntries, SinkRun
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.ndjson.settings import NdjsonSettings
 
-HALF_DAY = 12 * 3600
 SHORTEST_RETENTION = 3600
 TopicName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "1 to 100 letters, digits, dots, _ and -, beginning with a letter or digit (write for example acme.)")]  # fmt: skip
 """What a topic's or a consumer group's name may begin with."""
@@ -166,72 +168,6 @@ class Kafka(Block):
                     )
 
 
-def _digits(value: object) -> object:
-    """An account's number may stand without quotes; YAML then drops no zero, for with one it is text."""
-    return str(value) if type(value) is int else value
-
-
-class EventQueue(Block):
-    url: str
-    """The queue's address, as SQS gives it."""
-    source: Literal["eventbridge", "log", "config"] = "eventbridge"
-    """What comes by it: events of EventBridge, notices of log files in S3, or AWS Config. It decides how late events may be."""
-    buckets: list[str] = Field(default_factory=list)
-    """The only buckets whose files are read when a message names them. Empty: any that may be read."""
-
-    def mistakes(self) -> Iterator[Mistake]:
-        yield from address("url", self.url)
-
-
-class Events(Block):
-    queues: list[EventQueue] = Field(default_factory=list)
-    """SQS queues that events come by."""
-    lookup: bool = False
-    """Ask CloudTrail's lookup in every account and region: for accounts without a bus or trail."""
-    administrators: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
-    """Accounts whose events may tell findings of other accounts: delegated administrators of GuardDuty, Inspector or Security Hub."""
-    readers: int = Field(4, ge=1, le=64)
-    """Readers of each queue, side by side."""
-    visibility: Seconds = Field(60, ge=2, le=3600)
-    """So long a message is a reader's own; it is extended while it works. Of a reader that died, it comes again after."""
-    session_timeout: Seconds = Field(10, ge=6, le=90)
-    """After this silence the wishes to read again of a `collect reads` go to the others."""
-    tell: Seconds = Field(10, gt=0)
-    """Time between two words on how far the events have come."""
-    bind: str = "127.0.0.1"
-    """Where the page answers; nowhere but here by default."""
-    port: int = Field(0, ge=0, le=65_535)
-    """/live and /metrics of `collect events` and `collect reads`; 0: none."""
-
-
-class Aws(Block):
-    accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
-    """Empty: the caller's own. `[all]`: every account of the organization."""
-    regions: list[str] = Field(default_factory=list)
-    """Empty: every region that is enabled."""
-    role_name: str = "DriftlineReader"
-    """The role taken in every other account."""
-    external_id: str | None = None
-    """What the role's trust asks for; named whenever a role is taken."""
-    requests_per_second: float = Field(20, gt=0)
-    """The most calls a second in one account, retries included, beside AWS's own limits by service and region. `scan aws` goes
-    by it only where it is set."""
-    concurrency: int = Field(16, ge=1, le=256)
-    """Calls at the same time, over all accounts."""
-    interval: Seconds = Field(6 * 3600, gt=0)
-    """Time from one sweep's start to the next."""
-    events: Events = Field(default_factory=Events)
-    """Change events."""
-
-    def mistakes(self) -> Iterator[Mistake]:
-        if self.interval > HALF_DAY:
-            yield Mistake(
-                ("interval",),
-                "more than 12h",
-                fix="findings must be confirmed within 24 h: use 12h or less",
-            )
-
-
 class Rules(Block):
     builtin: bool = True
     """Whether the rules that come with Driftline are used."""
@@ -306,10 +242,14 @@ class Clock(Block):
     """How late a sweep's reading may arrive."""
 
 
-class Settings(Block):
+class LeadingBlocks(Block):
+    """The blocks that stand before those of the collectors."""
+
     kafka: Kafka = Field(default_factory=Kafka)
     elasticsearch: ElasticsearchSettings = Field(default_factory=ElasticsearchSettings)
-    aws: Aws = Field(default_factory=Aws)
+
+
+class Settings(LeadingBlocks):
     rules: Rules = Field(default_factory=Rules)
     exceptions: Exceptions = Field(default_factory=Exceptions)
     drift: Drift = Field(default_factory=Drift)
@@ -350,6 +290,11 @@ class Settings(Block):
                     "write one of them",
                 )
 
+    def collector(self, provider: str) -> Any:
+        """The block of an installed collector, with its defaults where nothing is written. Raises KeyError for another."""
+        written: CollectorSettings | None = getattr(self, provider, None)
+        return collector_blocks()[provider]() if written is None else written
+
     @model_validator(mode="after")
     def _own_groups(self) -> "Settings":
         """Consumer groups and changelogs of another prefix are others too, unless they are named."""
@@ -360,11 +305,22 @@ class Settings(Block):
         return self
 
 
+@cache
+def settings_model() -> type[Settings]:
+    """The settings with a block for every installed collector, named after its provider. Raises UserError for a package that is no
+    collector."""
+    blocks: dict[str, Any] = {
+        name: (block, Field(default_factory=block)) for name, block in collector_blocks().items()
+    }
+    bases: Any = (Settings, create_model("Collectors", __base__=LeadingBlocks, **blocks))
+    return cast(type[Settings], create_model("Settings", __base__=bases))
+
+
 def examine(path: Path | None = None, env: Mapping[str, str] | None = None) -> Read[Settings]:
     """The settings as far as they are good, with every mistake."""
     env = os.environ if env is None else env
     named = path or (Path(env["DRIFTLINE_CONFIG"]) if env.get("DRIFTLINE_CONFIG") else None)
-    return read(Settings, named or Path("driftline.yaml"), env, needed=named is not None)
+    return read(settings_model(), named or Path("driftline.yaml"), env, needed=named is not None)
 
 
 def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:

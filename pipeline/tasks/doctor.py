@@ -3,7 +3,7 @@
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import libversion
 
+from driftline.collectors import installed
+from driftline.collectors.collector import CollectorModule, ExaminedProvider, Listens
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import explained, reached
 from driftline.pipeline.kafka.redeliver import box
@@ -33,19 +35,35 @@ if TYPE_CHECKING:
     from driftline.pipeline.detections.rule import Detection
 
 BROKERS = "check that Kafka is running and that kafka.bootstrap_servers names it"
-AWS = "check that AWS is reachable from here, and AWS_ENDPOINT_URL if set"
 
 
 def areas() -> tuple[str, ...]:
-    """What `--only` names: a kind of sink is an area where it has checks of its own."""
-    return ("settings", "kafka", *(kind for kind in kinds() if isinstance(module(kind), Examined)), "aws")  # fmt: skip
+    """What `--only` names: a kind of sink, or a provider, is an area where it has checks of its own."""
+    sinks = (kind for kind in kinds() if isinstance(module(kind), Examined))
+    return ("settings", "kafka", *sinks, *(one.provider for one in _examined_collectors()))
+
+
+def areas_in_use(settings: Settings) -> list[str]:
+    """The areas, of the providers those that are read."""
+    unused = {one.provider for one in installed.modules()} - {
+        one.provider for one in in_use(settings)
+    }
+    return [area for area in areas() if area not in unused]
+
+
+def in_use(settings: Settings) -> list[CollectorModule]:
+    """The collectors that have a block in the settings; else the first, with its defaults."""
+    every = installed.modules()
+    return [one for one in every if one.provider in settings.model_fields_set] or every[:1]
+
+
+def _examined_collectors() -> list[CollectorModule]:
+    return [one for one in installed.modules() if isinstance(one, ExaminedProvider)]
 
 
 def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
     """Every check by its area. A call's own time is a little shorter than its check's."""
-    from driftline.collectors.aws import doctor as aws
-
-    short, own = seconds * 0.8, settings.aws
+    short = seconds * 0.8
     group = partial(doctor_kafka.group, settings)
     worker, correlator = settings.worker.app_id, settings.correlate.app_id
     home, sinks = settings.worker.state_dir, _sinks(settings)
@@ -60,7 +78,7 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("Kafka", lambda: _kafka(settings, short), silent=BROKERS),
             Check("topics", lambda: _topics(settings), "Kafka", BROKERS),
             Check("clock", lambda: doctor_kafka.clock(settings, short), "Kafka", BROKERS),
-            Check("change events", lambda: doctor_kafka.events(settings, short), "Kafka", BROKERS),
+            *_events(settings, short),
             Check("worker", lambda: group("worker", worker, (SNAPSHOTS, CHANGES, CONTROL), short), "Kafka", BROKERS),
             Check("correlate", lambda: group("correlate", correlator, (SIGNALS,), short), "Kafka", BROKERS),
             *(_group(settings, sink, len(sinks) == 1, short) for sink in sinks),
@@ -68,15 +86,22 @@ def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
             Check("exceptions", lambda: _exceptions(settings), "Kafka", "see: driftline exceptions list"),
             Check("dead letters", lambda: _letters(settings), "Kafka", "see: driftline deadletter list"),
         ],
-        **{area: [] for area in areas()[2:-1]},
+        **{area: [] for area in areas()[2:]},
         **_examined(sinks, short),
-        "aws": [
-            Check("AWS credentials", lambda: aws.caller(own), silent=AWS),
-            *([Check("event queues", lambda: aws.queues(own), "AWS credentials", AWS)] if own.events.queues else []),
-            Check("AWS accounts", lambda: aws.roles(own, short), "AWS credentials", AWS),
-            Check("AWS permissions", lambda: aws.permissions(own, short), "AWS credentials", AWS),
-        ],
+        **{
+            one.provider: one.doctor(settings.collector(one.provider), short)
+            for one in installed.modules() if isinstance(one, ExaminedProvider)
+        },
     }  # fmt: skip
+
+
+def _events(settings: Settings, seconds: float) -> Iterator[Check]:
+    """How far the change events of every provider in use have come."""
+    listening = [one for one in in_use(settings) if isinstance(one, Listens)]
+    for one in listening:
+        what = "change events" if len(listening) == 1 else f"change events of {one.title}"
+        ask = partial(doctor_kafka.events, settings, one, what, seconds)
+        yield Check(what, ask, "Kafka", BROKERS)
 
 
 def _sinks(settings: Settings) -> list[ConfiguredSink]:
@@ -145,22 +170,19 @@ def _detections(settings: Settings) -> Iterator[Line]:
         f"{number_of(rules, 'detection')}, {number_of(correlations, 'correlation')}",
         "detections",
     )
-    own = settings.aws.events
-    if own.queues or own.lookup:
+    hearing = [
+        one for one in installed.modules() if settings.collector(one.provider).events.sources
+    ]
+    if hearing:
         yield Line(what, "ok", text)
-        yield from _deaf(found.rules.values(), {queue.source for queue in own.queues})
+        others = {one.provider for one in installed.modules()}
+        for one in hearing:
+            mine = [r for r in found.rules.values() if r.logsource.get("product") not in others - {one.provider}]  # fmt: skip
+            yield from _deaf(mine, one, settings.collector(one.provider).events.sources)
         return
     deaf = sum(rule.logsource.get("product") != OWN for rule in found.rules.values())
     yield Line(what, "warn" if deaf else "ok", f"{text}; {deaf} of them need change events, and no source is configured",
                "deploy/aws/README.md, then aws.events.queues" if deaf else "")  # fmt: skip
-
-
-ASKED: Mapping[str, tuple[str, str, str]] = {
-    "data": ("log", "data events (who reads objects)", "deploy/aws/README.md, data_event_objects; then a queue of source log in aws.events.queues"),
-    "guardduty": ("eventbridge", "findings of GuardDuty", "deploy/aws/README.md, then a queue of source eventbridge"),
-    "inspector": ("eventbridge", "findings of Inspector", "deploy/aws/README.md, then a queue of source eventbridge"),
-}  # fmt: skip
-"""What detections may ask for beside changes: the source that it comes by, and what to do."""
 
 
 _READS = re.compile(r"(?:batchget|describe|get|head|list|lookup|query|search)", re.I)
@@ -172,7 +194,7 @@ def _only_reads(rule: "Detection") -> bool:
     return bool(names) and all(map(_READS.match, names))
 
 
-def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
+def _deaf(rules: Iterable["Detection"], collector: CollectorModule, configured: Collection[str]) -> Iterator[Line]:  # fmt: skip
     """Detections that cannot fire for want of what they look at."""
     from driftline.pipeline.detections.correlations import driftline_block
 
@@ -181,7 +203,8 @@ def _deaf(rules: Iterable["Detection"], configured: Set[str]) -> Iterator[Line]:
         own = driftline_block(rule.about).get("sources", ())
         for source in [*own, "reads"] if _only_reads(rule) and "reads" not in own else own:
             asking.setdefault(source, []).append(rule.name or rule.id)
-    for source, (way, text, step) in ASKED.items():
+    extra = collector.extra_sources if isinstance(collector, Listens) else {}
+    for source, (way, text, step) in extra.items():
         if source in asking and way not in configured:
             yield Line("detections", "warn", f"{text} do not come: {', '.join(sorted(asking[source])[:5])} cannot fire", step)  # fmt: skip
     if reads := sorted(asking.get("reads", ())):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from driftline.collectors.collector import Listens
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import admin, answer, explained
 from driftline.pipeline.kafka.clock import SOURCE
@@ -76,24 +77,25 @@ def _last(readers: Iterable[Told | None]) -> Told | None:
     return max(lately, key=lambda told: told.behind) if lately else min(heard, default=None)
 
 
-def events(settings: Settings, seconds: float) -> Iterator[Line]:
-    """Which sources of change events are on, and how late they run."""
-    own, what = settings.aws.events, "change events"
-    wanted = sorted({queue.source for queue in own.queues} | ({"lookup"} if own.lookup else set()))
-    if not wanted:
+def events(settings: Settings, collector: Listens, what: str, seconds: float) -> Iterator[Line]:
+    """Which sources of change events of a provider are on, and how late they run."""
+    provider = collector.provider
+    own = settings.collector(provider).events
+    run = " ".join(("driftline collect", provider, "events"))
+    if not own.sources:
         yield Line(what, "ok", "no source is configured: only sweeps find changes, without their actors",
-                   "to attribute changes: deploy/aws/README.md, then aws.events.queues")  # fmt: skip
+                   f"to attribute changes: {collector.guide}")  # fmt: skip
         return
     ticks = _ticks(settings, seconds)
-    for source in wanted:
-        told = ticks.get(f"aws.{source}")
+    for source in own.sources:
+        told = ticks.get(f"{provider}.{source}")
         if told is None or told.age > max(LATE, 4 * own.tell):
             last = "lately, or ever" if told is None else f"for {told.age:.0f} s"
             yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause and stays unattributed",
-                       "run: driftline collect events")  # fmt: skip
+                       f"run: {run}")  # fmt: skip
         elif told.behind > BACKLOG:
             yield Line(what, "warn", f"{source}: {number_of(round(told.behind / 60), 'minute')} behind",
-                       "start more of: driftline collect events (or raise aws.events.readers)")  # fmt: skip
+                       f"start more of: {run}" + (f" (or {collector.more_readers})" if collector.more_readers else ""))  # fmt: skip
         else:
             yield Line(what, "ok", f"{source}: everything until {number_of(round(told.behind / 60), 'minute')} ago has come")  # fmt: skip
 

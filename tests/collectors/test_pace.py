@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.collectors.aws.api.pacing import CALM, SLOWEST, CallPacer, SweepStopped, TokenBucket
+from driftline.collectors.aws.api.pacing import CALM, SLOWEST, CallPacer, TokenBucket
 from driftline.collectors.aws.api.rates import OTHERS, RATES, CallRate, rate
 from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.shapes import service_model
+from driftline.collectors.base import SweepStopped
 from tests.collectors.gate import Answer, Asked, Gate
 from tests.collectors.moto import Moto
 from tests.collectors.test_sweep import QUEUE, Told, door, options, queues  # noqa: F401 - a fixture

@@ -9,7 +9,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from driftline.collectors.aws.queue_policy import queues, senders, topics
-from driftline.pipeline.settings.blocks import EventQueue
+from driftline.collectors.aws.settings import EventQueue
 
 OWN, OTHER = "111111111111", "222222222222"
 QUEUE, TOPIC = f"arn:aws:sqs:eu-west-1:{OWN}:events", f"arn:aws:sns:eu-west-1:{OTHER}:trail"

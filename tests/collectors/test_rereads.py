@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.collectors.reread_queue import DEBOUNCE, FIRST_WAIT, LONGEST, RereadQueue, wish_of
+from driftline.collectors.reread.queue import DEBOUNCE, FIRST_WAIT, LONGEST, RereadQueue, wish_of
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Read
 from driftline.pipeline.records.topics import readers

@@ -42,8 +42,8 @@ def test_every_program_that_runs_on_has_a_unit() -> None:
         "correlate",
         "clock",
         "collect aws",
-        "collect events",
-        "collect reads",
+        "collect aws events",
+        "collect aws reads",
         "sink elasticsearch",
         "coverage --serve",
     }

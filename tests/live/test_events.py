@@ -103,8 +103,8 @@ def group(client: Any, name: str) -> tuple[str, str]:
 def start(stage: Stage) -> tuple[Any, Any]:
     """A worker, and both collectors: (events, reads)."""
     worker = stage.site.worker()
-    events = stage.site.launch("collect", "events")
-    reads = stage.site.launch("collect", "reads")
+    events = stage.site.launch("collect", "aws", "events")
+    reads = stage.site.launch("collect", "aws", "reads")
     wait_until(worker.ready, 60, worker.child, "the worker")
     return events, reads
 
@@ -148,15 +148,18 @@ def test_a_killed_collector_loses_nothing_and_poison_is_buried(stage: Stage) -> 
     ann = stage.person("ann")
     groups = [group(ann, f"g{n}") for n in range(12)]
     stage.sqs.send_message(QueueUrl=stage.queue, MessageBody="no JSON, password=hunter2222")
-    events, reads = stage.site.launch("collect", "events"), stage.site.launch("collect", "reads")
+    events, reads = (
+        stage.site.launch("collect", "aws", "events"),
+        stage.site.launch("collect", "aws", "reads"),
+    )
     wait_until(worker.ready, 60, worker.child, "the worker")
     for number, (id, _) in enumerate(groups):
         ann.authorize_security_group_ingress(GroupId=id, IpPermissions=SSH)
         if number == 5:
             events.kill()
             reads.kill()
-            events = stage.site.launch("collect", "events")
-            reads = stage.site.launch("collect", "reads")
+            events = stage.site.launch("collect", "aws", "events")
+            reads = stage.site.launch("collect", "aws", "reads")
     wait_until(lambda: all(stage.opened(uid) for _, uid in groups), 150, events, "every finding")
     for _, uid in groups:
         finding = stage.opened(uid)
@@ -176,11 +179,11 @@ def test_a_killed_collector_loses_nothing_and_poison_is_buried(stage: Stage) -> 
 
 
 def test_what_reaches_a_whole_account_is_read_again_as_a_whole(stage: Stage) -> None:
-    reads = stage.site.launch("collect", "reads")
+    reads = stage.site.launch("collect", "aws", "reads")
     stage.aws.client("s3").create_bucket(Bucket="one")
     blocked = event("PutAccountPublicAccessBlock", "s3", recipientAccountId=MASTER, requestParameters={"accountId": MASTER})  # fmt: skip
     to_bus(stage.events)(blocked)
-    assert stage.site.run("collect", "events", "--once").code == 0
+    assert stage.site.run("collect", "aws", "events", "--once").code == 0
     wanted = {f"aws/{MASTER}/global/AWS::S3::Bucket"}
 
     def swept() -> bool:
@@ -222,13 +225,13 @@ def test_what_happened_before_is_filled_in(stage: Stage) -> None:
     s3.put_object(Bucket="trail", Key=f"AWSLogs/{MASTER}/CloudTrail/{REGION}/2026/01/01/bad.json.gz", Body=b"nonsense")  # fmt: skip
     s3.put_object(Bucket="trail", Key=f"AWSLogs/{MASTER}/CloudTrail-Digest/{REGION}/2026/01/01/d.json.gz", Body=b"x")  # fmt: skip
     before = changed(stage)
-    told = stage.site.run("collect", "events", "--backfill", "s3://trail/AWSLogs/")
+    told = stage.site.run("collect", "aws", "events", "--backfill", "s3://trail/AWSLogs/")
     assert (told.code, "6 log files, 5 events, 5 changes, 1 not understood" in told.out) == (3, True), told.out  # fmt: skip
-    told = stage.site.run("collect", "events", "--backfill", "s3://trail/AWSLogs/", "--from", "2026-11-01")  # fmt: skip
+    told = stage.site.run("collect", "aws", "events", "--backfill", "s3://trail/AWSLogs/", "--from", "2026-11-01")  # fmt: skip
     assert (told.code, "5 log files" in told.out) == (0, True), told.out
     assert changed(stage) - before == {record["eventID"] for record in records}
-    assert stage.site.run("collect", "events", "--backfill", "s3://nowhere/").code == 2
-    assert stage.site.run("collect", "events", "--backfill", "nowhere").code == 2
+    assert stage.site.run("collect", "aws", "events", "--backfill", "s3://nowhere/").code == 2
+    assert stage.site.run("collect", "aws", "events", "--backfill", "nowhere").code == 2
 
 
 def changed(stage: Stage) -> set[str]:

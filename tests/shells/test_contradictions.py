@@ -54,7 +54,7 @@ def test_an_option_that_names_nothing_is_no_option_left_out(
 @pytest.mark.parametrize(
     "words",
     [
-        "clock --once --interval 5s", "collect aws --once --interval 1h", "collect events --once --backfill s3://b",
+        "clock --once --interval 5s", "collect aws --once --interval 1h", "collect aws events --once --backfill s3://b",
         "sink elasticsearch --install --check", "forget --account 1 --yes --dry-run", "permissions aws --accounts all --trust 123456789012",
     ],
 )  # fmt: skip
@@ -66,7 +66,7 @@ def test_options_of_which_one_would_do_nothing(words: str, driftline: Command) -
 
 @pytest.mark.parametrize(
     "words", ["timeline x --from 1h --to 2h", "record t.ndjson --from 1h --to 2h",
-              "collect events --backfill s3://b --from 2026-02-01 --to 2026-01-01"],
+              "collect aws events --backfill s3://b --from 2026-02-01 --to 2026-01-01"],
 )  # fmt: skip
 def test_a_time_that_ends_before_it_begins(words: str, driftline: Command) -> None:
     said = driftline(*words.split())
@@ -75,7 +75,7 @@ def test_a_time_that_ends_before_it_begins(words: str, driftline: Command) -> No
 
 
 def test_a_time_of_a_backfill_without_a_backfill(driftline: Command) -> None:
-    assert "go with --backfill" in driftline("collect", "events", "--from", "2026-01-01").err
+    assert "go with --backfill" in driftline("collect", "aws", "events", "--from", "2026-01-01").err
 
 
 def test_every_selection_keeps_something_of_each_name_or_is_refused() -> None:
@@ -132,3 +132,16 @@ def test_without_rules_nothing_is_scanned(driftline: Command, tmp_path: Path) ->
     (tmp_path / "driftline.yaml").write_text("rules: {builtin: false}\n")
     said = driftline("scan", "folder", ".")
     assert (said.code, said.err) == (2, "error: no rules (check rules.builtin and rules.paths)\n")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["events", "reads"])
+def test_a_command_of_an_old_name_says_the_new_one(driftline: Command, name: str) -> None:
+    old, new = driftline("collect", name), driftline("collect", "aws", name)
+    hint, rest = old.err.split("\n", 1)
+    assert hint == f"this command is now: driftline collect aws {name}"
+    assert (old.code, rest) == (new.code, new.err)
+
+
+def test_an_option_of_sweeps_before_another_command(driftline: Command) -> None:
+    told = driftline("collect", "aws", "--once", "events")
+    assert (told.code, told.err) == (2, "error: --once stands before events (write it behind)\n")

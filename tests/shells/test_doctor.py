@@ -228,11 +228,11 @@ def test_a_state_that_others_may_read(doctor: Callable[..., Said], tmp_path: Pat
 
 
 def test_detections_that_cannot_fire_are_named_with_what_they_want() -> None:
-    from driftline.pipeline.settings.blocks import Settings
+    from driftline.pipeline.settings.blocks import settings_model
     from driftline.pipeline.tasks.doctor import _detections
 
     def lines(**events: Any) -> list[tuple[str, str]]:
-        settings = Settings.model_validate({"aws": {"events": events}})
+        settings = settings_model().model_validate({"aws": {"events": events}})
         return [(line.state, line.detail) for line in _detections(settings)]
 
     url = "https://sqs.eu-west-1.amazonaws.com/111111111111/q"

@@ -22,20 +22,23 @@ from tests.forward import Forwarder, serving
 from tests.shells.broker import Brokers
 from tests.shells.command import Command, Said, given_back
 
-LEAVES = [" ".join(words) for words, command in commands() if not isinstance(command, click.Group)]
+LEAVES = [
+    " ".join(words) for words, command in commands()
+    if not isinstance(command, click.Group) or (command.invoke_without_command and command.params)
+]  # fmt: skip
 REASON = "--reason everybody-may-read-this --owner ann --approver bea --until 2026-12-30"
 WORDS = {
     "baseline apply": "empty", "baseline approve": "x --by ann --reason r", "baseline declare": "--workspace w --plan plan.json",
-    "baseline diff": "x", "baseline revoke": "x", "clock": "--once", "collect aws": "--once", "collect folder": "snapshot.json",
+    "baseline diff": "x", "baseline revoke": "x", "clock": "--once", "collect aws": "--once", "collect aws inventory": "--once", "collect folder": "snapshot.json",
     "coverage": "", "deadletter drop": "--all", "deadletter retry": "--all", "deadletter show": "abcd",
     "exceptions add": f"--rule aws-s3-bucket-tls-only --resource x {REASON}", "exceptions apply": "empty", "exceptions expire": "x",
-    "forget": "--uid x --dry-run", "record": "out.ndjson", "timeline": "x", "upgrade": "--check", "collect events": "--once",
+    "forget": "--uid x --dry-run", "record": "out.ndjson", "timeline": "x", "upgrade": "--check", "collect aws events": "--once",
     "findings list": "--store kafka", "findings show": "x --store kafka", "alerts list": "--store kafka", "alerts show": "x --store kafka",
     "exceptions list": "", "exceptions send": "", "baseline list": "", "deadletter list": "", "route explain": "abcdefgh", "topics check": "", "topics create": "",
 }  # fmt: skip
 """Commands that ask Kafka once, with what they must be given."""
 RUN_ON = {
-    "clock": "", "collect aws": "", "collect events": "", "collect reads": "", "correlate": "", "coverage": "--serve 0",
+    "clock": "", "collect aws": "", "collect aws events": "", "collect aws reads": "", "correlate": "", "coverage": "--serve 0",
     "sink ndjson": "", "worker": "",
 }  # fmt: skip
 """Commands that run on, and are started again."""
@@ -160,7 +163,7 @@ def test_a_topic_that_is_there_and_wrong_is_not_called_existing(driftline: Comma
 @pytest.mark.parametrize(
     ("words", "setting"),
     [("worker", "worker.port"), ("correlate", "correlate.port"), ("sink ndjson", "sink.port"), ("sink elasticsearch", "sink.port"),
-     ("collect events", "aws.events.port"), ("collect reads", "aws.events.port"), ("coverage --serve PORT", "--serve")],
+     ("collect aws events", "aws.events.port"), ("collect aws reads", "aws.events.port"), ("coverage --serve PORT", "--serve")],
 )  # fmt: skip
 def test_a_port_is_in_use(
     words: str, setting: str, driftline: Command, monkeypatch: pytest.MonkeyPatch
@@ -224,7 +227,7 @@ def test_a_cache_that_cannot_be(
     assert "DRIFTLINE_CACHE" in told(driftline("demo"), EXIT_USAGE)
 
 
-AWS = ["scan aws", "collect aws --once", "collect aws", "collect events --once", "collect events", "collect reads"]  # fmt: skip
+AWS = ["scan aws", "collect aws --once", "collect aws", "collect aws events --once", "collect aws events", "collect aws reads"]  # fmt: skip
 
 
 def runs_on(words: str) -> bool:

@@ -176,7 +176,7 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     [("500ms", 0.5), ("30s", 30), ("1.5m", 90), ("6h", 21_600), ("45", 45), (" 2h ", 7200)],
 )
 def test_durations(text: str, seconds: float) -> None:
-    assert load_settings(env={"DRIFTLINE_AWS__INTERVAL": text}).aws.interval == seconds
+    assert load_settings(env={"DRIFTLINE_AWS__INTERVAL": text}).collector("aws").interval == seconds
 
 
 def test_the_environment_wins_and_speaks_of_lists_blocks_and_account_numbers(
@@ -196,8 +196,8 @@ def test_the_environment_wins_and_speaks_of_lists_blocks_and_account_numbers(
             "DRIFTLINE_CRITICALITY__ENV__LIVE": "critical",
         },
     )
-    assert found.aws.accounts == ["123456789012", "000000000001"]
-    assert (found.aws.regions, found.worker.port) == (["eu-west-1", "us-east-1"], 7000)
+    assert found.collector("aws").accounts == ["123456789012", "000000000001"]
+    assert (found.collector("aws").regions, found.worker.port) == (["eu-west-1", "us-east-1"], 7000)
     assert found.kafka.sasl_username == "[not a list]"
     assert found.rules.overrides[0].accounts == ["1"]
     assert found.criticality == {"env": {"live": "critical"}}
@@ -205,4 +205,4 @@ def test_the_environment_wins_and_speaks_of_lists_blocks_and_account_numbers(
 
 def test_an_account_number_keeps_its_zeros_in_the_environment() -> None:
     env = {"DRIFTLINE_AWS__ACCOUNTS": "[012345670123, 123456789012]"}
-    assert load_settings(env=env).aws.accounts == ["012345670123", "123456789012"]
+    assert load_settings(env=env).collector("aws").accounts == ["012345670123", "123456789012"]

@@ -11,7 +11,7 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.kafka.client import explained
 from driftline.pipeline.reference.commands import EXITS, commands
 from driftline.pipeline.settings.base import Block, is_duration
-from driftline.pipeline.settings.blocks import Kafka, Settings, load_settings
+from driftline.pipeline.settings.blocks import Kafka, load_settings, settings_model
 from driftline.sinks.installed import kinds
 from tests.shells.command import Command
 
@@ -85,7 +85,7 @@ def test_a_folder_without_a_detection_is_not_one_whose_detections_load(
 
 DURATIONS = [
     (block, name)
-    for block, field in Settings.model_fields.items()
+    for block, field in settings_model().model_fields.items()
     if isinstance(field.annotation, type) and issubclass(field.annotation, Block)
     for name, below in field.annotation.model_fields.items()
     if is_duration(below)

@@ -14,7 +14,8 @@ from botocore.exceptions import EndpointConnectionError, PaginationError
 
 from driftline.collectors.aws.api.botocore_loader import SlimLoader
 from driftline.collectors.aws.api.errors import THROTTLED, NotOffered
-from driftline.collectors.aws.api.pacing import CallPacer, SweepStopped
+from driftline.collectors.aws.api.pacing import CallPacer
+from driftline.collectors.base import SweepStopped
 
 TOKENS = ("NextToken", "nextToken", "NextMarker")
 """Where an answer says that there is more: botocore knows no pages of some operations that have them."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from driftline.collectors.aws.api.rates import CallRate, rate
+from driftline.collectors.base import SweepStopped
 
 CALM = 5.0
 """Seconds without being throttled after which a bucket fills faster again."""
@@ -13,10 +14,6 @@ SLOWEST = 1.0
 """Calls a second below which no bucket goes."""
 AT_ONCE = 1.0
 """Seconds in which calls that are throttled were sent at the same rate: they slow it down once."""
-
-
-class SweepStopped(Exception):
-    """The sweep was called off: no answer, and nothing to say about it."""
 
 
 class TokenBucket:

@@ -92,6 +92,10 @@ class ResourceReader:
         options = replace(self._options, accounts=[wish.account], regions=region, types=[wish.type], shard=(0, 1))  # fmt: skip
         sweep(options, known, emit)
 
+    def code(self, error: Exception) -> str | None:
+        """AWS's code of an error of its calls; None for any other."""
+        return trouble(error).code if isinstance(error, ERRORS) else None
+
     def _context(self, kind: Kind, wish: Read) -> ScopeContext:
         account = self._account(wish.account)
         home = self._organization.home

@@ -19,7 +19,7 @@ from driftline.collectors.aws.events.origin import NOBODY, ForgedEvent, TrustedO
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.row import kinds
-from driftline.collectors.aws.sources.producer import EventProducer
+from driftline.collectors.events.producer import EventProducer
 from driftline.collectors.folder.config import MAPPINGS, snapshot_of
 from driftline.collectors.folder.read import config_items
 from driftline.collectors.redact import Redactor

@@ -12,14 +12,15 @@ from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import of_region
 from driftline.collectors.aws.events.origin import TrustedOrigins
 from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.settings import aws_settings
 from driftline.collectors.aws.sources.dispatch import EventDispatcher
 from driftline.collectors.aws.sources.lookup import Lookup, poll
 from driftline.collectors.aws.sources.name_index import SweepIndex
-from driftline.collectors.aws.sources.producer import EventProducer
 from driftline.collectors.aws.sources.queue import Queue, opener, read
 from driftline.collectors.aws.sources.watermark import WatermarkReporter, drained, reader_name
 from driftline.collectors.aws.sweep.collect import CollectOptions, accounts_of, regions_of
 from driftline.collectors.base import known_from
+from driftline.collectors.events.producer import EventProducer
 from driftline.pipeline.common.errors import NotThere, Undelivered
 from driftline.pipeline.kafka.client import explained, read_compacted
 from driftline.pipeline.offline.content import watch
@@ -37,6 +38,7 @@ class Listener:
 
     def __init__(self, settings: Settings, options: CollectOptions, stop: threading.Event) -> None:
         self.settings, self.options, self.stop = settings, options, stop
+        self.own = aws_settings(settings).events
         self.organization = Organization(
             options.profile, options.role_arn, options.external_id, options.requests_per_second,
             options.concurrency, threading.Event(),
@@ -54,7 +56,7 @@ class Listener:
     def _run(self, reader: str, *, once: bool) -> None:
         until: Until = {}
         self._start_queues(until, once=once)
-        if self.settings.aws.events.lookup:
+        if self.own.lookup:
             self._start_lookups(until, once=once)
         watermarks = WatermarkReporter(self.settings.kafka, until, reader=reader)
         while any(thread.is_alive() for thread in self._threads):
@@ -64,7 +66,7 @@ class Listener:
                 watermarks.tell()
             for thread in self._threads:
                 thread.join(0 if not once else 0.1)
-            self.stop.wait(min(self.settings.aws.events.tell, 0.2 if once else 60))
+            self.stop.wait(min(self.own.tell, 0.2 if once else 60))
         ends_at = time.monotonic() + GRACE
         self.stop.set()
         for thread in self._threads:
@@ -92,11 +94,11 @@ class Listener:
         sender = EventProducer(self.settings.kafka)
         reader = ChangeReader(self.options.redactor, source, self._index, self._wanted)
         open_ = opener(lambda region: self.organization.own("s3", region))
-        trust = TrustedOrigins(buckets, self.settings.aws.events.administrators)
+        trust = TrustedOrigins(buckets, self.own.administrators)
         return sender, EventDispatcher(sender, reader, self.options.redactor, open_, asks, trust)
 
     def _start_queues(self, until: Until, *, once: bool) -> None:
-        own = self.settings.aws.events
+        own = self.own
         by_source: dict[str, list[Queue]] = {}
         for place in own.queues:
             client = self.organization.own("sqs", region_of(place.url))

@@ -13,7 +13,7 @@ from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS, trouble
 from driftline.collectors.aws.events import origin
 from driftline.collectors.aws.sources.dispatch import DispatchOutcome, EventDispatcher
-from driftline.collectors.aws.sources.producer import EventProducer
+from driftline.collectors.events.producer import EventProducer
 from driftline.collectors.redact import safe
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.ops import metrics

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 from driftline.collectors.aws.api.errors import ERRORS
 from driftline.collectors.aws.events.envelope import S3Object
 from driftline.collectors.aws.sources.dispatch import EventDispatcher
-from driftline.collectors.aws.sources.producer import EventProducer
+from driftline.collectors.events.producer import EventProducer
 from driftline.collectors.redact import safe
 from driftline.pipeline.common.backoff import Backoff
 

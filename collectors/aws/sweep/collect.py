@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from driftline.collectors.aws.api.client import Account, enabled_regions
 from driftline.collectors.aws.api.errors import ERRORS, NotOffered, trouble
 from driftline.collectors.aws.api.organization import Organization
-from driftline.collectors.aws.api.pacing import SweepStopped
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep import departed
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_known
@@ -27,7 +26,14 @@ from driftline.collectors.aws.sweep.read import (
     resource,
 )
 from driftline.collectors.aws.sweep.tally import SweepProgress
-from driftline.collectors.base import Emit, Emitted, PreviousSweep, Progress, ScopeSweep
+from driftline.collectors.base import (
+    Emit,
+    Emitted,
+    PreviousSweep,
+    Progress,
+    ScopeSweep,
+    SweepStopped,
+)
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import hint

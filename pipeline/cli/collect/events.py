@@ -1,4 +1,4 @@
-"""`driftline collect events` and `reads`: hear of changes, and read again what changed."""
+"""`driftline collect PROVIDER events` and `reads`: hear of changes, and read again what changed."""
 
 import signal
 import threading
@@ -8,19 +8,53 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from driftline.pipeline.cli._providers import context_of
+from driftline.pipeline.cli.collect._redactor import redactor_of
 from driftline.pipeline.common.errors import UserError, exclusive, patient
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.collectors.aws.sweep.collect import CollectOptions
+    from driftline.collectors.collector import (
+        Backfills,
+        CollectorContext,
+        CollectorModule,
+        FileOutcome,
+    )
 
 
-def _until_signal() -> threading.Event:
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
+def events_command(module: "CollectorModule", name: str) -> click.Command | None:
+    """The command that hears of changes; None where the collector cannot."""
+    from driftline.collectors.collector import Backfills, Listens
+
+    if not isinstance(module, Listens):
+        return None
+    past = _past(module.backfill_place) if isinstance(module, Backfills) else []
+    once = click.Option(["--once"], is_flag=True, help="Until the queues are empty, then end.")
+    help = (
+        f"Stream change events of {module.title}. From the sources of {module.provider}.events."
+        " Exit 3: something could not be understood."
+    )
+
+    def hear(**given: Any) -> int:
+        return _events(module, given)
+
+    params: list[click.Parameter] = [once, *past, *module.event_options]
+    return click.Command(name, callback=hear, params=params, help=help)
+
+
+def _past(place: str) -> list[click.Option]:
+    return [
+        click.Option(
+            ["--backfill"], metavar=place, help="Read log files that lie there already, then end."
+        ),
+        click.Option(
+            ["--from", "since"], metavar="TIME", callback=_at, help="With --backfill: events since then."
+        ),
+        click.Option(
+            ["--to", "until"], metavar="TIME", callback=_at, help="With --backfill: events until then."
+        ),
+    ]  # fmt: skip
 
 
 def _at(_: Any, __: Any, text: str | None) -> datetime | None:
@@ -33,20 +67,8 @@ def _at(_: Any, __: Any, text: str | None) -> datetime | None:
     return found if found.tzinfo else found.astimezone()
 
 
-@click.command()
-@click.option("--once", is_flag=True, help="Until the queues are empty, then end.")
-@click.option("--backfill", metavar="s3://BUCKET/PREFIX", help="Read log files that lie there already, then end.")  # fmt: skip
-@click.option("--from", "since", metavar="TIME", callback=_at, help="With --backfill: events since then.")  # fmt: skip
-@click.option("--to", "until", metavar="TIME", callback=_at, help="With --backfill: events until then.")  # fmt: skip
-@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
-@click.option("--role-arn", metavar="ARN", help="Take this role first.")
-def events(
-    once: bool, backfill: str | None, since: datetime | None, until: datetime | None, profile: str | None,
-    role_arn: str | None,
-) -> int:  # fmt: skip
-    """Stream change events of AWS. From the queues and lookups of aws.events. Exit 3: something could not be understood."""
-    from driftline.collectors.aws.sources.listen import Listener
-    from driftline.pipeline.cli.collect import options_of
+def _events(module: "CollectorModule", given: dict[str, Any]) -> int:
+    from driftline.collectors.collector import Backfills, Listens
     from driftline.pipeline.kafka.topics_admin import there
     from driftline.pipeline.ops import log
     from driftline.pipeline.records.topics import (
@@ -59,92 +81,102 @@ def events(
     )
     from driftline.pipeline.settings.times import in_order
 
-    exclusive({"--once": once, "--backfill": backfill})
-    if backfill is None and (since or until):
+    assert isinstance(module, Listens)  # noqa: S101 - as events_command has found it
+    once, where = given["once"], given.get("backfill")
+    since, until = given.get("since"), given.get("until")
+    exclusive({"--once": once, "--backfill": where})
+    if where is None and (since or until):
         raise UserError("--from and --to go with --backfill", fix="add it, or leave them out")
     in_order(since, until)
     settings = load_settings()
-    options = options_of(settings, {"profile": profile, "role_arn": role_arn})
-    if backfill is not None:
-        return _backfill(settings, options, backfill, since, until)
-    own = settings.aws.events
-    if not own.queues and not own.lookup:
-        raise UserError(
-            "no source of change events",
-            fix="write queues: [{url: …}], or lookup: true; deploy/aws makes the queues",
-            place="aws.events",
-        )
+    context = context_of(settings, module.event_options, given, redactor_of(settings))
+    if where is not None and isinstance(module, Backfills):
+        return _backfill(module, context, where, since, until)
+    if not settings.collector(module.provider).events.sources:
+        fix, place = module.no_source
+        raise UserError("no source of change events", fix=fix, place=place)
     log.start()
     stop = _until_signal()
-    _page(settings)
+    _page(settings, module)
     with nullcontext() if once else patient():
         there(settings.kafka, (CHANGES, READS, SNAPSHOTS, SWEEPS, CONTROL, DEADLETTER))
-        Listener(settings, options, stop).run(once=once)
+        module.listen(context, stop, once=once)
     return 0
 
 
-def _page(settings: Settings) -> None:
+def _until_signal() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _page(settings: Settings, module: "CollectorModule") -> None:
     from driftline.pipeline.ops.health import listen, serve
 
-    own = settings.aws.events
+    own = settings.collector(module.provider).events
     if own.port:
-        serve(listen(own.bind, own.port, "aws.events.port"))
+        serve(listen(own.bind, own.port, f"{module.provider}.events.port"))
 
 
 def _backfill(
-    settings: Settings, options: "CollectOptions", where: str, since: datetime | None, until: datetime | None
+    module: "Backfills", context: "CollectorContext", where: str, since: datetime | None, until: datetime | None
 ) -> int:  # fmt: skip
     from rich.console import Console
     from rich.progress import Progress
 
-    from driftline.collectors.aws.sources import backfill
-    from driftline.collectors.aws.sources.dispatch import DispatchOutcome
-    from driftline.collectors.aws.sources.listen import Listener
-
-    bucket, prefix = backfill.place_of(where)
-    total, files = DispatchOutcome(), 0
+    files, events, changes, bad = 0, 0, 0, 0
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("log files", total=None)
 
-        def done(heard: DispatchOutcome) -> None:
-            nonlocal files
+        def done(heard: "FileOutcome") -> None:
+            nonlocal files, events, changes, bad
             files += 1
-            total.events += heard.events
-            total.changes += heard.changes
-            total.more += len(heard.bad) + heard.more
+            events += heard.events
+            changes += heard.changes
+            bad += heard.bad
             progress.update(bar, advance=1)
 
-        listener = Listener(settings, options, threading.Event())
-        backfill.run(listener, bucket, prefix, since, until, done)
+        module.backfill(context, where, since, until, done)
     click.echo(
-        f"{number_of(files, 'log file')}, {number_of(total.events, 'event')}, {number_of(total.changes, 'change')}, {total.more} not understood",
+        f"{number_of(files, 'log file')}, {number_of(events, 'event')}, {number_of(changes, 'change')}, {bad} not understood",
         err=True,
     )
-    if not total.events:
+    if not events:
         click.echo(f"nothing was evaluated: {where} has no event of that time", err=True)
-    return 3 if total.more or not total.events else 0
+    return 3 if bad or not events else 0
 
 
-@click.command()
-@click.option("--profile", metavar="NAME", help="A profile of your AWS configuration.")
-@click.option("--role-arn", metavar="ARN", help="Take this role first.")
-def reads(profile: str | None, role_arn: str | None) -> int:
-    """Read again what has changed. At once, as the stream asks."""
-    from driftline.collectors.aws.reread.loop import RereadLoop
-    from driftline.collectors.aws.reread.resource import ResourceReader
-    from driftline.pipeline.cli.collect import options_of
+def reads_command(module: "CollectorModule", name: str) -> click.Command | None:
+    """The command that reads again; None where the collector cannot."""
+    from driftline.collectors.collector import Rereader
+
+    if not isinstance(module, Rereader):
+        return None
+
+    def read_again(**given: Any) -> int:
+        return _reads(module, given)
+
+    help = f"Read again what has changed of {module.title}. At once, as the stream asks."
+    return click.Command(name, callback=read_again, params=list(module.read_options), help=help)
+
+
+def _reads(module: "CollectorModule", given: dict[str, Any]) -> int:
+    from driftline.collectors.collector import Rereader
+    from driftline.collectors.reread.loop import RereadLoop
     from driftline.pipeline.kafka.client import explained
     from driftline.pipeline.kafka.topics_admin import there
     from driftline.pipeline.ops import log
     from driftline.pipeline.records.topics import CONTROL, DEADLETTER, READS, SNAPSHOTS, SWEEPS
 
+    assert isinstance(module, Rereader)  # noqa: S101 - as reads_command has found it
     settings = load_settings()
-    options = options_of(settings, {"profile": profile, "role_arn": role_arn})
+    context = context_of(settings, module.read_options, given, redactor_of(settings))
     log.start()
     stop = _until_signal()
-    _page(settings)
+    _page(settings, module)
     with patient(), explained(settings.kafka):
         there(settings.kafka, (READS, SNAPSHOTS, SWEEPS, CONTROL, DEADLETTER))
-        RereadLoop(settings, ResourceReader(options)).run(stop)
+        RereadLoop(settings, module.provider, module.source(context)).run(stop)
     return 0

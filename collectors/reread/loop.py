@@ -1,4 +1,4 @@
-"""The loop of `driftline collect reads`: wishes from Kafka, readings side by side, snapshots to Kafka, then the commit."""
+"""The loop of `driftline collect PROVIDER reads`: wishes from Kafka, readings side by side, snapshots to Kafka, then the commit."""
 
 import logging
 import queue
@@ -10,14 +10,12 @@ from typing import Any
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from driftline.collectors.aws.api.errors import ERRORS, trouble
-from driftline.collectors.aws.api.pacing import SweepStopped
-from driftline.collectors.aws.reread.resource import ResourceReader
-from driftline.collectors.aws.sources.producer import EventProducer
-from driftline.collectors.base import known_from
+from driftline.collectors.base import SweepStopped, known_from
 from driftline.collectors.batches import Batches
+from driftline.collectors.collector import ResourceSource
+from driftline.collectors.events.producer import EventProducer
 from driftline.collectors.redact import safe
-from driftline.collectors.reread_queue import PendingReread, RereadQueue, wish_of
+from driftline.collectors.reread.queue import PendingReread, RereadQueue, wish_of
 from driftline.pipeline.common.errors import Malformed, Undelivered, UserError
 from driftline.pipeline.kafka.client import consumer, read_compacted
 from driftline.pipeline.kafka.outages import Away
@@ -28,7 +26,6 @@ from driftline.pipeline.settings.blocks import Settings
 
 log = logging.getLogger("driftline.collect")
 COMMIT = 1.0
-PROVIDER = "aws"
 MOST_WAITING = 20_000
 """Wishes held in memory; more are left in Kafka for a while."""
 Ended = tuple[str, Snapshot | Exception | None]
@@ -37,20 +34,23 @@ Ended = tuple[str, Snapshot | Exception | None]
 class RereadLoop:
     """One process's loop."""
 
-    def __init__(self, settings: Settings, again: ResourceReader, now: Callable[[], float] = time.time) -> None:  # fmt: skip
-        self._settings, self._again, self._now = settings, again, now
+    def __init__(
+        self, settings: Settings, provider: str, source: ResourceSource, now: Callable[[], float] = time.time
+    ) -> None:  # fmt: skip
+        self._settings, self._source, self._now = settings, source, now
+        self._provider, self._own = provider, settings.collector(provider)
         self.rereads = RereadQueue()
         self._ended: queue.Queue[Ended] = queue.Queue()
         self._sender = EventProducer(settings.kafka)
-        session = int(settings.aws.events.session_timeout * 1000)
-        self._consumer = consumer(settings.kafka, readers(PROVIDER), fetch_wait_max_ms=20, session_timeout_ms=session,
+        session = int(self._own.events.session_timeout * 1000)
+        self._consumer = consumer(settings.kafka, readers(provider), fetch_wait_max_ms=20, session_timeout_ms=session,
                                   heartbeat_interval_ms=session // 4, error_cb=Away(log, settings.kafka.bootstrap_servers))  # fmt: skip
         self._committed: dict[int, int] = {}
         self._committed_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Until stopped. Raises Undelivered where Kafka takes nothing more."""
-        most = self._settings.aws.concurrency
+        most = self._own.concurrency
         self._consumer.subscribe([READS.name], on_revoke=self._revoked, on_lost=self._revoked)
         pool = ThreadPoolExecutor(most, "reread")
         busy = 0
@@ -64,7 +64,7 @@ class RereadLoop:
                 metrics.REREADS_WAITING.set(len(self.rereads))
                 self._commit()
         finally:
-            self._again.stop.set()
+            self._source.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
             self._finish()
             self._commit(now=True)
@@ -84,7 +84,7 @@ class RereadLoop:
                 continue
             slot = (message.partition(), message.offset())
             try:
-                wish = wish_of(message.value() or b"", PROVIDER)
+                wish = wish_of(message.value() or b"", self._provider)
             except Malformed as why:
                 self._sender.bury(READS.name, str(why), message.value() or b"")
                 wish = None
@@ -101,14 +101,14 @@ class RereadLoop:
                 self._scope(wish)
                 self._ended.put((wish.uid, None))
             else:
-                self._ended.put((wish.uid, self._again.one(wish)))
+                self._ended.put((wish.uid, self._source.one(wish)))
         except Exception as error:  # told by whoever finishes it
             self._ended.put((wish.uid, error))
 
     def _scope(self, wish: Read) -> None:
         known, _, _ = known_from(read_compacted(self._settings.kafka, SWEEPS.name).items())
         batches = Batches(self._settings, known)
-        self._again.scope(wish, known, batches)
+        self._source.scope(wish, known, batches)
         batches.close()
 
     def _finish(self) -> int:
@@ -136,13 +136,15 @@ class RereadLoop:
     def _failed(self, uid: str, error: Exception) -> None:
         if isinstance(error, SweepStopped):
             return  # it is not committed: who comes after reads it
-        expected = isinstance(error, (*ERRORS, UserError, KafkaException, OSError))
-        code = trouble(error).code if isinstance(error, ERRORS) else type(error).__name__
+        code = self._source.code(error)
+        expected = code is not None or isinstance(error, (UserError, KafkaException, OSError))
         if self.rereads.again(uid, self._now()):
             metrics.REREADS.labels("tried again").inc()
         else:
             metrics.REREADS.labels("given up").inc()
-            log.warning("left to the next sweep", extra={"uid": uid, "why": code})
+            log.warning(
+                "left to the next sweep", extra={"uid": uid, "why": code or type(error).__name__}
+            )
         if not expected:
             log.error("a reading failed", extra={"uid": uid, "why": safe(repr(error))[:500]})
 

@@ -1,0 +1,231 @@
+"""AWS as a collector (driftline.collectors.collector): what its commands take, and which modules do the work.
+
+What is imported here is imported by every command; the rest when it is called."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from driftline.collectors.aws.settings import AwsSettings, aws_settings
+from driftline.collectors.collector import CollectorContext, ExtraSource, FileOutcome, SweepRequest
+from driftline.pipeline.common.errors import UserError, exclusive
+from driftline.pipeline.model import Sweep
+from driftline.pipeline.ops.checks import Check
+
+if TYPE_CHECKING:
+    from driftline.collectors.aws.reread.resource import ResourceReader
+    from driftline.collectors.aws.row import Kind
+    from driftline.collectors.aws.sweep.collect import CollectOptions
+
+provider = "aws"
+title = "AWS"
+Settings = AwsSettings
+
+
+def _names(_: click.Context, option: click.Parameter, text: str | None) -> list[str] | None:
+    """The elements of a list. Raises UserError for an empty one."""
+    from driftline.pipeline.rulebook.narrowing import named
+
+    return None if text is None else named(option.opts[0], [text])
+
+
+PROFILE = click.Option(["--profile"], metavar="NAME", help="A profile of your AWS configuration.")
+ROLE = click.Option(["--role-arn"], metavar="ARN", help="Take this role first.")
+scan_options = (
+    click.Option(
+        ["--regions"], metavar="LIST|all", callback=_names, help="Comma-separated [default: every enabled one]."
+    ),
+    click.Option(
+        ["--accounts"], metavar="LIST|all", callback=_names,
+        help="Comma-separated, or all of the organization [default: the caller's].",
+    ),
+    PROFILE,
+    ROLE,
+)  # fmt: skip
+sweep_options = (
+    click.Option(
+        ["--accounts"], metavar="LIST|all", callback=_names,
+        help="Comma-separated, or all of the organization [default: aws.accounts].",
+    ),
+    click.Option(
+        ["--regions"], metavar="LIST|all", callback=_names,
+        help="Comma-separated [default: aws.regions, else every enabled one].",
+    ),
+    PROFILE,
+    ROLE,
+    click.Option(
+        ["--role-name"], metavar="NAME",
+        help="The role in every other account [default: aws.role_name].",
+    ),
+    click.Option(
+        ["--external-id"], metavar="ID",
+        help="What that role's trust asks for [default: aws.external_id].",
+    ),
+)  # fmt: skip
+read_options = (PROFILE, ROLE)
+event_options = (PROFILE, ROLE)
+permission_options = (
+    click.Option(
+        ["--accounts"], metavar="all",
+        help="all: what the caller needs, who walks the organization and reads its own account.",
+    ),
+    click.Option(
+        ["--trust", "trusted"], metavar="ACCOUNT",
+        help="The role's trust policy, for a caller in this account.",
+    ),
+    click.Option(
+        ["--external-id"], metavar="ID", help="With --trust: what the caller must name."
+    ),
+    click.Option(
+        ["--role-name"], metavar="NAME",
+        help="The role in every account [default: aws.role_name].",
+    ),
+    click.Option(
+        ["--partition"], default="aws", show_default=True, metavar="NAME",
+        help="Where the accounts are: aws, aws-cn, aws-us-gov, aws-eusc or another that botocore knows.",
+    ),
+)  # fmt: skip
+no_account = "the organization lists no active one; look at --accounts and aws.accounts"
+faster = "raise aws.requests_per_second"
+no_source = (
+    "write queues: [{url: …}], or lookup: true; deploy/aws makes the queues",
+    "aws.events",
+)
+guide = "deploy/aws/README.md, then aws.events.queues"
+more_readers = "raise aws.events.readers"
+extra_sources = {
+    "data": ExtraSource(
+        "log", "data events (who reads objects)",
+        "deploy/aws/README.md, data_event_objects; then a queue of source log in aws.events.queues",
+    ),
+    "guardduty": ExtraSource(
+        "eventbridge", "findings of GuardDuty",
+        "deploy/aws/README.md, then a queue of source eventbridge",
+    ),
+    "inspector": ExtraSource(
+        "eventbridge", "findings of Inspector",
+        "deploy/aws/README.md, then a queue of source eventbridge",
+    ),
+}  # fmt: skip
+backfill_place = "s3://BUCKET/PREFIX"
+REACHED = "check that AWS is reachable from here, and AWS_ENDPOINT_URL if set"
+
+
+def kinds() -> "Mapping[str, Kind]":
+    from driftline.collectors.aws.row import kinds as rows
+
+    return rows()
+
+
+def sweep(context: CollectorContext, request: SweepRequest) -> list[Sweep]:
+    from driftline.collectors.aws.sweep.collect import sweep as run
+
+    options = _options(context, request)
+    return run(options, request.known, request.emit, request.progress, request.now, request.idle)
+
+
+def source(context: CollectorContext) -> "ResourceReader":
+    from driftline.collectors.aws.reread.resource import ResourceReader
+
+    return ResourceReader(_options(context))
+
+
+def listen(context: CollectorContext, stop: threading.Event, *, once: bool) -> None:
+    from driftline.collectors.aws.sources.listen import Listener
+
+    Listener(context.settings, _options(context), stop).run(once=once)
+
+
+def backfill(
+    context: CollectorContext, where: str, since: datetime | None, until: datetime | None,
+    done: Callable[[FileOutcome], None],
+) -> None:  # fmt: skip
+    from driftline.collectors.aws.sources import backfill as files
+    from driftline.collectors.aws.sources.listen import Listener
+
+    bucket, prefix = files.place_of(where)
+    listener = Listener(context.settings, _options(context), threading.Event())
+    files.run(
+        listener, bucket, prefix, since, until,
+        lambda heard: done(FileOutcome(heard.events, heard.changes, len(heard.bad) + heard.more)),
+    )  # fmt: skip
+
+
+def doctor(settings: AwsSettings, seconds: float) -> list[Check]:
+    from driftline.collectors.aws import doctor as aws
+
+    caller = "AWS credentials"
+    queues = Check("event queues", lambda: aws.queues(settings), caller, REACHED)
+    return [
+        Check(caller, lambda: aws.caller(settings), silent=REACHED),
+        *([queues] if settings.events.queues else []),
+        Check("AWS accounts", lambda: aws.roles(settings, seconds), caller, REACHED),
+        Check("AWS permissions", lambda: aws.permissions(settings, seconds), caller, REACHED),
+    ]
+
+
+def permissions(
+    settings: AwsSettings, types: Sequence[str], options: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Print the IAM policy of the reading role. DriftlineReader reads an account."""
+    from driftline.collectors.aws.api.partitions import partitions
+    from driftline.collectors.aws.permissions import caller_policy, reader_policy, trust_policy
+    from driftline.collectors.aws.sweep.collect import chosen
+
+    accounts, trusted, partition = options["accounts"], options["trusted"], options["partition"]
+    external_id = options["external_id"]
+    exclusive({"--accounts": accounts, "--trust": trusted})
+    if trusted is None and external_id is not None:
+        raise UserError(
+            "goes with --trust", fix="add --trust ACCOUNT, or leave it out", place="--external-id"
+        )
+    if external_id is not None and not external_id.strip():
+        raise UserError(
+            "is empty", fix="write the id, or leave the option out", place="--external-id"
+        )
+    if partition not in partitions():
+        raise UserError(
+            "unknown partition",
+            fix=f"one of: {', '.join(partitions())}",
+            place=f"--partition {partition}",
+        )
+    if trusted is not None:
+        if len(trusted) != 12 or not trusted.isdigit():
+            raise UserError(
+                "not an account id", fix="expected twelve digits", place=f"--trust {trusted}"
+            )
+        return trust_policy(trusted, external_id or settings.external_id, partition)
+    if accounts is None:
+        return reader_policy(chosen(types))
+    if accounts != "all":
+        raise UserError(
+            "only all is known here",
+            fix="the reader's policy needs no account",
+            place=f"--accounts {accounts}",
+        )
+    return caller_policy(options["role_name"] or settings.role_name, partition, chosen(types))
+
+
+def _options(context: CollectorContext, request: SweepRequest | None = None) -> "CollectOptions":
+    """What to sweep, and as whom: the command's options, else the settings."""
+    from driftline.collectors.aws.sweep.collect import CollectOptions
+
+    own, given = aws_settings(context.settings), context.options
+
+    def names(name: str, otherwise: list[str]) -> list[str]:
+        value: list[str] | None = given.get(name)
+        return otherwise if value is None else value
+
+    rate: float | None = own.requests_per_second
+    if request and request.once and "requests_per_second" not in own.model_fields_set:
+        rate = None  # it comes once: as fast as AWS's limits let it
+    return CollectOptions(
+        accounts=names("accounts", own.accounts), regions=names("regions", own.regions),
+        types=request.types if request else (), profile=given.get("profile"), role_arn=given.get("role_arn"),
+        role_name=given.get("role_name") or own.role_name, external_id=given.get("external_id") or own.external_id,
+        requests_per_second=rate, concurrency=own.concurrency,
+        shard=request.shard if request else (0, 1), redactor=context.redactor,
+    )  # fmt: skip

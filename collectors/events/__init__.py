@@ -1,0 +1,1 @@
+"""What the readers of every provider's change events share."""
