@@ -37,7 +37,7 @@ def environment(keys: dict[str, list[str]]) -> dict[str, str]:
 
 def test_every_program_that_runs_on_has_a_unit() -> None:
     given = [shlex.split(read(unit)["ExecStart"][0])[1:] for unit in UNITS]
-    started = {" ".join(words[: 3 if words[0] == "collect" else 2]) for words in given}
+    started = {" ".join(words[: 2 if words[2:3] < ["a"] else 3]) for words in given}
     assert started == {
         "worker",
         "correlate",
