@@ -60,7 +60,7 @@ def remove(
     exclusive({"--dry-run": dry_run, "--yes": yes})
     settings = load_settings()
     chosen = _chosen(_watched(settings), ids, organization)
-    if still := sorted({one.account for one in chosen} & {*settings.aws.accounts}):
+    if still := sorted({one.account for one in chosen} & {*settings.collector("aws").accounts}):
         raise UserError(
             f"{', '.join(still)} would be read again", place="aws.accounts",
             fix="take it out of the settings, and send SIGHUP to collect",
