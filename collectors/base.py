@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import ValidationError
 
@@ -32,6 +32,19 @@ Status = Literal["complete", "partial", "denied"]
 
 class SweepStopped(Exception):
     """The sweep was called off: no answer, and nothing to say about it."""
+
+
+class ServiceNotOffered(Exception):
+    """A service does not exist in a region: nothing is there, unless something was read there before."""
+
+
+class Vanished(NamedTuple):
+    """A resource that was listed, and of which nothing was found a moment later."""
+
+    uid: str
+    left: Snapshot | None = None
+    """What a sweep says of it, for it is still listed: that its parts are unread. None where the call that completes
+    the list did not know it."""
 
 
 @dataclass

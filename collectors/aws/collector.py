@@ -18,7 +18,7 @@ from driftline.pipeline.ops.checks import Check
 if TYPE_CHECKING:
     from driftline.collectors.aws.reread.resource import ResourceReader
     from driftline.collectors.aws.row import Kind
-    from driftline.collectors.aws.sweep.collect import CollectOptions
+    from driftline.collectors.aws.sweep.options import CollectOptions
 
 provider = "aws"
 title = "AWS"
@@ -173,7 +173,7 @@ def permissions(
     """Print the IAM policy of the reading role. DriftlineReader reads an account."""
     from driftline.collectors.aws.api.partitions import partitions
     from driftline.collectors.aws.permissions import caller_policy, reader_policy, trust_policy
-    from driftline.collectors.aws.sweep.collect import chosen
+    from driftline.collectors.aws.sweep.options import chosen
 
     accounts, trusted, partition = options["accounts"], options["trusted"], options["partition"]
     external_id = options["external_id"]
@@ -211,7 +211,7 @@ def permissions(
 
 def _options(context: CollectorContext, request: SweepRequest | None = None) -> "CollectOptions":
     """What to sweep, and as whom: the command's options, else the settings."""
-    from driftline.collectors.aws.sweep.collect import CollectOptions
+    from driftline.collectors.aws.sweep.options import CollectOptions
 
     own, given = aws_settings(context.settings), context.options
 

@@ -15,7 +15,8 @@ from botocore.compat import HTTPHeaders
 
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.organization import Organization
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.pipeline.model import Snapshot
 from tests.collectors.answers import Raw
 from tests.collectors.moto import ENV

@@ -30,10 +30,10 @@ from driftline.collectors.aws.sweep.read import (
     GLOBAL,
     CallCache,
     ScopeContext,
-    Vanished,
     items,
     resource,
 )
+from driftline.collectors.base import Vanished
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.model import CloudAccount, Snapshot

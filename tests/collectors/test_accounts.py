@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from driftline.collectors.aws.reread.resource import ResourceReader
 from driftline.collectors.aws.sweep import accounts as module
 from driftline.collectors.aws.sweep.accounts import Accounts, accounts
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import Read, Snapshot

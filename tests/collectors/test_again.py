@@ -9,7 +9,8 @@ import pytest
 from driftline.collectors.aws.events.names import form
 from driftline.collectors.aws.reread.resource import ResourceReader, taken_apart
 from driftline.collectors.aws.row import kinds
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import Emitted
 from driftline.collectors.redact import Redactor
 from driftline.collectors.rows.paths import text

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from driftline.collectors.aws.sweep import departed
 from driftline.collectors.aws.sweep.accounts import Accounts
 from driftline.collectors.base import Emitted, PreviousSweep, ScopeSweep, known_from
 from driftline.collectors.batches import Batches
+from driftline.collectors.sweep import departed
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.model import CloudAccount, Gone, Scope, Sweep, Swept
 from driftline.pipeline.records.topics import CONTROL, PARTITIONS, SNAPSHOTS, SWEEPS
@@ -58,13 +58,13 @@ def test_an_account_is_gone_when_its_own_organization_lists_it_no_more(
     listed: list[str], its: str | None, ours: str | None, times: datetime | None, ends: bool
 ) -> None:
     found = known(organization=its, completed_at=times, swept_at=times)
-    told = list(departed.accounts(found, listed, ours, [A], NOW))
+    told = list(departed.accounts("aws", found, listed, ours, [A], NOW))
     assert [(gone.account, gone.reason) for gone in told] == [(A, "account_gone")] * ends
 
 
 def test_an_account_of_another_shard_is_left_to_it() -> None:
     found = known(organization="o-1") | known(B, organization="o-1")
-    assert [gone.account for gone in departed.accounts(found, ["3"], "o-1", [B], NOW)] == [B]
+    assert [gone.account for gone in departed.accounts("aws", found, ["3"], "o-1", [B], NOW)] == [B]
 
 
 def test_a_region_that_is_enabled_no_more_is_gone() -> None:
@@ -75,16 +75,16 @@ def test_a_region_that_is_enabled_no_more_is_gone() -> None:
         | known(region="eu-west-1")
         | known(B, "eu-west-3")
     )
-    told = list(departed.regions(found, A, ["us-east-1"], NOW))
+    told = list(departed.regions("aws", found, A, ["us-east-1"], NOW))
     assert [(gone.account, gone.region, gone.reason) for gone in told] == [
         (A, "eu-west-1", "region_disabled")
     ]
-    assert list(departed.regions(found, A, [], NOW)) == []
+    assert list(departed.regions("aws", found, A, [], NOW)) == []
 
 
 def test_a_type_that_no_row_reads_is_gone() -> None:
     old = known(type_="AWS::Old::Thing", swept_at=OLD)
-    told = list(departed.types(known() | old, A, [QUEUE], NOW))
+    told = list(departed.types("aws", known() | old, A, [QUEUE], NOW))
     assert [(gone.type, gone.reason) for gone in told] == [("AWS::Old::Thing", "type_removed")]
 
 
@@ -92,7 +92,7 @@ def test_a_type_that_another_version_still_reads_is_not() -> None:
     """Two collectors while one is upgraded: the one that does not know the type must not end what the other finds."""
     of = "AWS::New::Thing"
     both = known(type_=of, swept_at=OLD) | known(A, "eu-west-1", of, swept_at=NEW)
-    assert list(departed.types(both, A, [QUEUE], NOW)) == []
+    assert list(departed.types("aws", both, A, [QUEUE], NOW)) == []
 
 
 def gones(told: Told) -> set[tuple[str, str | None, str | None, str]]:
@@ -215,8 +215,8 @@ def test_an_account_that_goes_on_by_itself_is_not_gone() -> None:
     assert isinstance(own, Sweep)
     after, _, _ = known_from([(scope.key.encode(), own.encode())])
     both = after | known(region="eu-west-1", organization="o-1", swept_at=OLD, completed_at=OLD)
-    assert list(departed.accounts(both, [B], "o-1", [A], NOW)) == []
-    later = list(departed.accounts(both, [B], "o-1", [A], NEW + timedelta(days=3)))
+    assert list(departed.accounts("aws", both, [B], "o-1", [A], NOW)) == []
+    later = list(departed.accounts("aws", both, [B], "o-1", [A], NEW + timedelta(days=3)))
     assert [gone.account for gone in later] == [A], "it has ended too"
 
 

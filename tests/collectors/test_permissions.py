@@ -12,7 +12,8 @@ from driftline.collectors.aws.permissions import SETTING_OUT, actions_of, reader
 from driftline.collectors.aws.reread.resource import ResourceReader
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.shapes import service_model
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import Emitted
 from driftline.pipeline.model import Snapshot, Sweep
 from tests.collectors.answers import by_hand

@@ -13,7 +13,8 @@ from driftline.collectors.aws.api.errors import NotOffered, trouble
 from driftline.collectors.aws.api.to_json import decoded
 from driftline.collectors.aws.row import Detail, Kind, kinds
 from driftline.collectors.aws.shapes import service_model
-from driftline.collectors.aws.sweep.read import Vanished, items, resource
+from driftline.collectors.aws.sweep.read import items, resource
+from driftline.collectors.base import Vanished
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, context, read_all, recorded

@@ -9,8 +9,10 @@ import pytest
 
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import NotOffered
-from driftline.collectors.aws.sweep.collect import CollectOptions, in_shard, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import Emitted, PreviousSweep
+from driftline.collectors.sweep.engine import in_shard
 from driftline.pipeline.model import Snapshot, Sweep, SweepUids, Swept
 from tests.collectors.gate import CUT, Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, organization

@@ -1,6 +1,6 @@
 """What a sweep's progress line says of how far it is."""
 
-from driftline.collectors.aws.sweep.tally import SweepProgress
+from driftline.collectors.sweep.tally import SweepProgress
 
 
 def test_scopes_are_counted_of_those_that_are_known() -> None:

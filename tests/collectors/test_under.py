@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from driftline.collectors.aws.row import kinds
-from driftline.collectors.aws.sweep.read import Vanished
+from driftline.collectors.base import Vanished
 from driftline.pipeline.model import Snapshot
 from tests.collectors.answers import Replayed, read_all, recorded
 from tests.collectors.test_read import broken, failing

@@ -19,7 +19,8 @@ from driftline.collectors.aws.permissions import (
     split,
     trust_policy,
 )
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.pipeline.reference.deploy import ROLE
 from tests.collectors.moto import MASTER, Moto, organization
 from tests.deploy.words import DEPLOY, mentioned, parse

@@ -8,7 +8,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import PreviousSweep
 from driftline.collectors.coverage import Gauges, ago, as_json, rows, table
 from driftline.pipeline.cli.coverage import _address

@@ -6,13 +6,14 @@ from typing import Literal, NamedTuple
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from driftline.collectors.base import ServiceNotOffered
 from driftline.pipeline.model import UnreadReason
 
 ERRORS = (ClientError, BotoCoreError, ResponseParserError)
 """What a call may raise; everything else is our own fault."""
 
 
-class NotOffered(BotoCoreError):
+class NotOffered(BotoCoreError, ServiceNotOffered):
     """A service without an endpoint in a region, and none in botocore's list of them either."""
 
     fmt = "{service} is not offered in {region}"

@@ -18,16 +18,16 @@ from driftline.collectors.aws.api.to_json import plain
 from driftline.collectors.aws.events.names import spelled
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep.accounts import Accounts, accounts
-from driftline.collectors.aws.sweep.collect import CollectOptions, sweep
+from driftline.collectors.aws.sweep.collect import sweep
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.aws.sweep.read import (
     GLOBAL,
     CallCache,
     ScopeContext,
-    Vanished,
     items,
     resource,
 )
-from driftline.collectors.base import Emit, PreviousSweep
+from driftline.collectors.base import Emit, PreviousSweep, Vanished
 from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.model import CloudAccount, Read, Snapshot, Unread
 

@@ -18,7 +18,8 @@ from driftline.collectors.aws.sources.lookup import Lookup, poll
 from driftline.collectors.aws.sources.name_index import SweepIndex
 from driftline.collectors.aws.sources.queue import Queue, opener, read
 from driftline.collectors.aws.sources.watermark import WatermarkReporter, drained, reader_name
-from driftline.collectors.aws.sweep.collect import CollectOptions, accounts_of, regions_of
+from driftline.collectors.aws.sweep.collect import accounts_of, regions_of
+from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import known_from
 from driftline.collectors.events.producer import EventProducer
 from driftline.pipeline.common.errors import NotThere, Undelivered

@@ -11,6 +11,7 @@ from driftline.collectors.aws.api.errors import ERRORS, CallFailure, trouble
 from driftline.collectors.aws.api.to_json import decoded, plain, size, tags_of
 from driftline.collectors.aws.row import Detail, Each, Kind, ListCall, Under
 from driftline.collectors.aws.sweep.joins import JOINS, policies
+from driftline.collectors.base import Vanished
 from driftline.collectors.redact import Redactor
 from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.common.errors import Malformed
@@ -20,15 +21,6 @@ MOST_BYTES = 900_000
 GLOBAL = "global"
 Answer = tuple[Any, CallFailure | None, datetime]
 """A part's value, or why there is none, and the time before the call."""
-
-
-class Vanished(NamedTuple):
-    """A resource that was listed, and of which nothing was found a moment later."""
-
-    uid: str
-    left: Snapshot | None = None
-    """What a sweep says of it, for it is still listed: that its parts are unread. None where the call that completes
-    the list did not know it."""
 
 
 class ScopeContext(NamedTuple):
