@@ -14,16 +14,11 @@ from driftline.collectors.aws.api.organization import Organization
 from driftline.collectors.aws.api.partitions import of_region
 from driftline.collectors.aws.settings import EventQueue
 from driftline.pipeline.ops.checks import Line
+from driftline.pipeline.rulebook.aws.condition_block import conditions
 from driftline.pipeline.rulebook.aws.grants import gives_others
-from driftline.pipeline.rulebook.aws.policy_condition import SERVICES, PolicyCondition, conditions
-from driftline.pipeline.rulebook.aws.resource_policy import (
-    Statement,
-    acts,
-    covers,
-    for_anybody,
-    many,
-    statements,
-)
+from driftline.pipeline.rulebook.aws.policy_condition import SERVICES, PolicyCondition
+from driftline.pipeline.rulebook.aws.resource_policy import for_anybody
+from driftline.pipeline.rulebook.aws.statement import Statement, acts, covers, many, statements
 
 SEND, PUBLISH = "sqs:sendmessage", "sns:publish sns:addpermission sns:settopicattributes"
 """What lets somebody write, in small letters: who sets a topic's policy can publish. (SQS gives no other account the right

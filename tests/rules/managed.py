@@ -11,7 +11,7 @@ from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
 from driftline.pipeline.rulebook.aws.identity.judges import DECRYPTS, EVERY_KEY
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.ways import EVERY_ROLE, PASS, ways
-from driftline.pipeline.rulebook.aws.resource_policy import covers, many
+from driftline.pipeline.rulebook.aws.statement import covers, many
 
 PATH = Path(__file__).parents[2] / "pipeline/rulebook/aws/identity/managed.json"
 

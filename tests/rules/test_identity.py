@@ -11,6 +11,8 @@ from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subject, subject
 from driftline.pipeline.rulebook.aws.identity.ways import opened, ways
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate
+from tests.rules import resources
 from tests.rules.managed import PATH, made
 
 OWN = "111111111111"
@@ -19,6 +21,7 @@ SOMEBODY = Holder(OWN, now=NOW)
 USER = Holder(OWN, f"arn:aws:iam::{OWN}:user/ann", NOW)
 ROLE = Holder(OWN, f"arn:aws:iam::{OWN}:role/app", NOW)
 BUCKET = "arn:aws:s3:::example"
+CUSTOMERS = f"arn:aws:iam::{OWN}:policy/own"
 MFA = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 
 
@@ -134,6 +137,7 @@ def with_resource(patterns: Any) -> dict[str, Any]:
 ADMINISTRATORS = [
     f"arn:aws:iam::aws:policy/{name}" for name in ("AdministratorAccess", "IAMFullAccess")
 ]
+FUNCTIONS = ["lambda:CreateFunction", "lambda:InvokeFunction"]
 PASSING = f"arn:aws:iam::{OWN}:role/*"
 TO_EC2 = under("StringEquals", "iam:PassedToService", "ec2.amazonaws.com")
 ESCALATES: list[tuple[str, bool, Any]] = [
@@ -218,6 +222,54 @@ ESCALATES: list[tuple[str, bool, Any]] = [
     ("one half of a way", False, [allow("ec2:RunInstances"), allow("lambda:CreateFunction")]),
     ("all but IAM, STS and Identity Center", False, [all_but(["iam:*", "sts:*", "sso:*", "identitystore:*", "codestar:*"])]),
     ("nothing", False, []),
+    # a Deny of every resource that an action can have is one of the action
+    ("functions denied by their kind", False, [allow(["iam:PassRole", *FUNCTIONS]), deny("lambda:CreateFunction", "arn:aws:lambda:*:*:function:*")]),
+    ("functions denied, all of Lambda allowed by ARN", False, [allow("iam:PassRole"), allow(FUNCTIONS, "arn:aws:lambda:*:*:*"), deny("lambda:CreateFunction", f"arn:aws:lambda:*:{OWN}:function:*")]),
+    ("functions of some name denied", True, [allow(["iam:PassRole", *FUNCTIONS]), deny("lambda:CreateFunction", "arn:aws:lambda:*:*:function:dev-*")]),
+    ("functions of a region denied", True, [allow(["iam:PassRole", *FUNCTIONS]), deny("lambda:CreateFunction", "arn:aws:lambda:eu-west-1:*:function:*")]),
+    ("functions of another account denied", True, [allow(["iam:PassRole", *FUNCTIONS]), deny("lambda:CreateFunction", "arn:aws:lambda:*:222222222222:function:*")]),
+    ("functions denied unless by TLS", True, [allow(["iam:PassRole", "lambda:*"]), deny("lambda:*", "arn:aws:lambda:*:*:function:*", **under("Bool", "aws:SecureTransport", "false"))]),
+    ("functions denied by all but layers", False, [allow(["iam:PassRole", "lambda:*"]), {"Effect": "Deny", "Action": "lambda:*", "NotResource": "arn:aws:lambda:*:*:layer:*"}]),
+    ("functions of any name at all denied", False, [allow(["iam:PassRole", "lambda:*"]), deny("lambda:*", "arn:aws:lambda:*:*:function:?*")]),
+    ("instances denied", False, [allow(["iam:PassRole", "ec2:RunInstances"]), deny("ec2:RunInstances", "arn:aws:ec2:*:*:instance/*")]),
+    ("images denied", False, [allow(["iam:PassRole", "ec2:RunInstances"]), deny("ec2:RunInstances", "arn:aws:ec2:*::image/*")]),
+    ("volumes denied, without which there are instances", True, [allow(["iam:PassRole", "ec2:RunInstances"]), deny("ec2:RunInstances", "arn:aws:ec2:*:*:volume/*")]),
+    ("stacks denied", False, [allow(["iam:PassRole", "cloudformation:CreateStack"]), deny("cloudformation:*", "arn:aws:cloudformation:*:*:stack/*")]),
+    ("certificates denied, groups of things not", True, [allow(["iam:PassRole", "iot:*"]), deny("iot:AttachPolicy", "arn:aws:iot:*:*:cert/*")]),
+    ("certificates and groups of things denied", False, [allow(["iam:PassRole", "iot:*"]), deny("iot:AttachPolicy", ["arn:aws:iot:*:*:cert/*", "arn:aws:iot:*:*:thinggroup/*"])]),
+    ("users of any name at all denied", False, [allow("iam:CreateAccessKey"), deny("iam:*", "arn:aws:iam::*:user/?*")]),
+    # any principal of the account is anybody here
+    ("anybody of the account", True, [allow("iam:PutUserPolicy", **under("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{OWN}:*"))]),
+    ("users and roles", True, [allow("iam:PutUserPolicy", **under("StringLike", "aws:PrincipalArn", [f"arn:*:iam::{OWN}:user/*", f"arn:aws:iam::{OWN}:role/*"]))]),
+    ("roles", True, [allow("iam:PutUserPolicy", **under("ArnLike", "aws:PrincipalArn", "arn:aws:iam::*:role/*"))]),
+    ("roles of a name", False, [allow("iam:PutUserPolicy", **under("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{OWN}:role/app*"))]),
+    ("anybody of another account", False, [allow("iam:PutUserPolicy", **under("ArnLike", "aws:PrincipalArn", "arn:aws:iam::222222222222:*"))]),
+    ("denied to anybody of the account", False, [allow("iam:PutUserPolicy"), deny("*", **under("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{OWN}:*"))]),
+    ("denied to roles", True, [allow("iam:PutUserPolicy"), deny("*", **under("ArnLike", "aws:PrincipalArn", f"arn:aws:iam::{OWN}:role/*"))]),
+    ("denied to all but the account", True, [allow("iam:PutUserPolicy"), deny("*", **under("ArnNotLike", "aws:PrincipalArn", f"arn:aws:iam::{OWN}:*"))]),
+    ("denied to all but one role", False, [allow("iam:PutUserPolicy"), deny("*", **under("ArnNotLike", "aws:PrincipalArn", f"arn:aws:iam::{OWN}:role/app"))]),
+    # numbers
+    ("the account as a number", True, [allow("iam:PutUserPolicy", **under("NumericEquals", "aws:PrincipalAccount", int(OWN)))]),
+    ("the account as a number in a text", True, [allow("iam:PutUserPolicy", **under("NumericEquals", "aws:PrincipalAccount", OWN))]),
+    ("another account as a number", False, [allow("iam:PutUserPolicy", **under("NumericEquals", "aws:PrincipalAccount", 222222222222))]),
+    ("denied to the account as a number", False, [allow("iam:PutUserPolicy"), deny("*", **under("NumericEquals", "aws:PrincipalAccount", int(OWN)))]),
+    ("after a second that is past", True, [allow("iam:PutUserPolicy", **under("NumericGreaterThan", "aws:EpochTime", 1_500_000_000))]),
+    # every address, however it is cut
+    ("denied to every address", False, [allow("iam:PutUserPolicy"), deny("*", **under("IpAddress", "aws:SourceIp", ["0.0.0.0/0", "::/0"]))]),
+    ("denied to two halves", False, [allow("iam:PutUserPolicy"), deny("*", **under("IpAddress", "aws:SourceIp", ["0.0.0.0/1", "128.0.0.0/1", "2000::/3"]))]),
+    ("denied to every address of IPv4", True, [allow("iam:PutUserPolicy"), deny("*", **under("IpAddress", "aws:SourceIp", "0.0.0.0/0"))]),
+    ("denied to half of the addresses", True, [allow("iam:PutUserPolicy"), deny("*", **under("IpAddress", "aws:SourceIp", ["0.0.0.0/1", "::/0"]))]),
+    ("denied to all but every address", True, [allow("iam:PutUserPolicy"), deny("*", **under("NotIpAddress", "aws:SourceIp", ["0.0.0.0/0", "::/0"]))]),
+    ("allowed to none of every address", False, [allow("iam:PutUserPolicy", **under("NotIpAddress", "aws:SourceIp", ["0.0.0.0/0", "::/0"]))]),
+    ("allowed to every address but those of IPv4", True, [allow("iam:PutUserPolicy", **under("NotIpAddress", "aws:SourceIp", "0.0.0.0/0"))]),
+    # conditions without values
+    ("anything but no value", True, [allow("iam:PutUserPolicy", **under("StringNotEquals", "aws:PrincipalTag/x", []))]),
+    ("no value, if there is one", True, [allow("iam:PutUserPolicy", **under("StringEqualsIfExists", "aws:PrincipalTag/x", []))]),
+    ("some value but none", False, [allow("iam:PutUserPolicy", **under("ForAnyValue:StringNotEquals", "aws:TagKeys", []))]),
+    ("denied for anything but no value", False, [allow("iam:PutUserPolicy"), deny("*", **under("StringNotEquals", "aws:PrincipalTag/x", []))]),
+    ("denied for no value", True, [allow("iam:PutUserPolicy"), deny("*", **under("StringEquals", "aws:PrincipalTag/x", []))]),
+    ("denied for no address", True, [allow("iam:PutUserPolicy"), deny("*", **under("IpAddress", "aws:SourceIp", []))]),
+    ("neither there nor missing", False, [allow("iam:PutUserPolicy", **under("Null", "aws:PrincipalTag/x", []))]),
 ]  # fmt: skip
 
 
@@ -317,7 +369,6 @@ def test_a_way_is_told_with_its_statements() -> None:
     )
 
 
-CUSTOMERS = f"arn:aws:iam::{OWN}:policy/own"
 AWS = "arn:aws:iam::aws:policy/"
 
 
@@ -354,6 +405,10 @@ def test_awss_own_policies_are_known() -> None:
 def test_the_copy_of_awss_policies_is_as_published() -> None:
     assert PATH.read_text() == made()
     assert managed.document(AWS + "AdministratorAccess") == {"Statement": [allow(["*"])]}
+
+
+def test_the_copy_of_kinds_of_resources_is_as_published() -> None:
+    assert resources.PATH.read_text() == resources.made()
 
 
 def test_what_is_not_known_is_not_guessed() -> None:
@@ -401,6 +456,116 @@ def test_an_allow_that_cannot_be_judged_hides_no_other(back: bool) -> None:
     ):
         with pytest.raises(ValueError, match="not known"):
             judges.is_admin(stand(*some), USER)
+
+
+THERE: list[tuple[str, str, Any]] = [
+    ("StringLike", "Null", "false"), ("ArnLike", "Null", "false"), ("ForAnyValue:StringLike", "Null", "false"),
+    ("StringNotLike", "Null", "true"), ("ArnNotLike", "Null", "true"),
+]  # fmt: skip
+"""Operators that with `*` ask whether there is a value, and Null that asks the same."""
+PRESENCE = [
+    "aws:PrincipalTag/x", "aws:ResourceTag/x", "aws:RequestTag/x", "iam:PermissionsBoundary", "aws:SourceIp", "aws:userid", "aws:username", "aws:PrincipalArn",
+    "aws:SourceVpce", "aws:CalledVia", "aws:UserAgent", "aws:MultiFactorAuthAge", "sts:ExternalId", "aws:CurrentTime", "example:Unknown",
+]  # fmt: skip
+
+
+def _allowed_under(held: dict[str, Any]) -> list[dict[str, Any]]:
+    return [allow(["iam:PutUserPolicy", "sts:AssumeRole"], **held)]
+
+
+def _denied_under(held: dict[str, Any]) -> list[dict[str, Any]]:
+    return [allow(["iam:PutUserPolicy", "sts:AssumeRole"]), deny("*", **held)]
+
+
+@pytest.mark.parametrize("holder", [SOMEBODY, USER, ROLE])
+@pytest.mark.parametrize("key", PRESENCE)
+def test_whether_there_is_a_value_is_asked_in_several_words(key: str, holder: Holder) -> None:
+    for operator, null, said in THERE:
+        for pattern in ("*", "**", ["x", "*"]):
+            one, other = under(operator, key, pattern), under(null, key, said)
+            for statements in (_allowed_under, _denied_under):
+                told = [bool(judges.escalates(of(statements(held)), holder)) for held in (one, other)]  # fmt: skip
+                assert told[0] is told[1], (operator, pattern)
+
+
+ODD = under("May", "aws:username", "x")
+UNDECIDED: list[tuple[str, bool | None, Any]] = [
+    ("an operator that is not known, on what does not matter", False, [allow("s3:GetObject", **ODD)]),
+    ("and on what would lead to every right", None, [allow("iam:PutUserPolicy", **ODD)]),
+    ("and another Allow that decides", True, [allow("iam:PutUserPolicy", **ODD), allow("iam:PutUserPolicy")]),
+    ("and a Deny that decides", False, [allow("iam:PutUserPolicy", **ODD), deny("iam:*")]),
+    ("beside a limit", False, [allow("iam:PutUserPolicy", Condition=MFA | ODD["Condition"])]),
+    ("in a Deny of what does not matter", True, [allow("iam:PutUserPolicy"), deny("s3:*", **ODD)]),
+    ("in a Deny that would matter", None, [allow("iam:PutUserPolicy"), deny("iam:*", **ODD)]),
+    ("in a Deny that nobody meets", True, [allow("iam:PutUserPolicy"), deny("iam:*", Condition={"Bool": {"aws:SecureTransport": "false"}} | ODD["Condition"])]),
+    ("in a Deny where nothing is allowed", False, [deny("iam:*", **ODD)]),
+    ("a condition that is a list", None, [allow("iam:PutUserPolicy", Condition=["x"])]),
+    ("a condition that is a list, on what does not matter", False, [allow("s3:*", Condition=["x"])]),
+    ("a value that is null", None, [allow("iam:PutUserPolicy", **under("StringEquals", "aws:username", None))]),
+    ("a range that is none", None, [allow("iam:PutUserPolicy", **under("IpAddress", "aws:SourceIp", "here"))]),
+    ("no action", False, [allow([])]),
+    ("no resource", False, [allow("*", [])]),
+    ("an action that is null", None, [allow(None)]),
+    ("an action that is null, on a bucket", False, [allow(None, BUCKET)]),
+    ("an action that is an object", None, [allow({"a": 1})]),
+    ("a resource that is a number", None, [allow("iam:PutUserPolicy", 1)]),
+    ("a resource that is a number, for what does not matter", False, [allow("s3:*", 1)]),
+    ("neither action nor what is left out", None, [{"Effect": "Allow", "Resource": "*"}]),
+    ("no resource at all", None, [{"Effect": "Allow", "Action": "iam:PutUserPolicy"}]),
+    ("an effect that is none", None, [allow("iam:PutUserPolicy", Effect="May")]),
+    ("an effect that is none, and a Deny that decides", False, [allow("iam:PutUserPolicy", Effect="May"), deny("*")]),
+    ("an effect that is none, on what does not matter", True, [allow("iam:PutUserPolicy"), allow("s3:*", Effect="May")]),
+    ("a statement that is a text", None, ["x", allow("iam:PutUserPolicy")]),
+    ("a statement that is a text, and a Deny that decides", False, ["x", allow("iam:PutUserPolicy"), deny("*")]),
+    ("statements that are null", None, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wanted", "statements"), [row[1:] for row in UNDECIDED], ids=[row[0] for row in UNDECIDED])  # fmt: skip
+def test_what_cannot_be_understood_matters_only_where_it_decides(
+    wanted: bool | None, statements: Any
+) -> None:
+    if wanted is None:
+        with pytest.raises(CannotEvaluate):
+            judges.escalates(of(statements), USER)
+        with pytest.raises(CannotEvaluate):
+            judges.escalates(of(list(reversed(statements or [])) or None), USER)
+    else:
+        assert bool(judges.escalates(of(statements), USER)) is wanted
+        assert bool(judges.escalates(of(list(reversed(statements))), USER)) is wanted
+
+
+def test_an_administrator_of_iam_is_one_whatever_else_is_not_known() -> None:
+    assert judges.holds_iam(of([allow("iam:*"), allow("*", **ODD)]), USER)
+
+
+ADMINS = {"Statement": allow("*")}
+WALL = {"Statement": deny("*")}
+BROKEN_PARTS: list[tuple[str, dict[str, Any]]] = [
+    (f"{name} is {value!r}", {name: value})
+    for name in ("attached_policies", "group_policies", "inline_policies", "boundary")
+    for value in ("a", 5, True, ["a"], [None], {"g": "a"}, {"g": 5}, {"g": ["a"]})
+    if not (name == "attached_policies" and value == [])
+] + [
+    ("documents are a list", {"attached_policies": [{"PolicyArn": CUSTOMERS}], "attached_documents": ["a"]}),
+    ("a document is a text", {"attached_policies": [{"PolicyArn": CUSTOMERS}], "attached_documents": {CUSTOMERS: "a"}}),
+    ("a policy's ARN is a list", {"attached_policies": [{"PolicyArn": ["a"]}]}),
+    ("a group's policies are a text", {"group_policies": {"g": {"attached_policies": "a"}}}),
+    ("a group's inline policies are a list", {"group_policies": {"g": {"inline_policies": ["a"]}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("broken", [row[1] for row in BROKEN_PARTS], ids=[row[0] for row in BROKEN_PARTS])  # fmt: skip
+def test_a_part_that_cannot_be_understood_is_not_known(broken: dict[str, Any]) -> None:
+    """What hangs on it is unknown; what denials rule out is not."""
+    for judge in (judges.is_admin, judges.holds_iam, judges.escalates, judges.runs_code):
+        with pytest.raises(CannotEvaluate):
+            judge(subject(broken | {"document": ADMINS}), USER)
+        if "inline_policies" not in broken:
+            assert judge(subject(broken | {"inline_policies": {"wall": WALL}}), USER) is None
+        if "boundary" not in broken:
+            with pytest.raises(CannotEvaluate):
+                judge(subject(broken), USER)
 
 
 @pytest.mark.parametrize("back", [False, True])

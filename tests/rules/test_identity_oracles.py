@@ -17,10 +17,6 @@ SOMEBODY = Holder("111111111111")
 GONE = {"codestar:createprojectfromtemplate"}
 """Actions that AWS lists no more: policies still allow them."""
 PARTLY_DENIED = {
-    "SageMakerStudioAdminIAMDefaultExecutionPolicy": "sessions are denied under a condition only",
-    "SageMakerStudioAdminIAMPermissiveExecutionPolicy": "sessions are denied under a condition only",
-    "SageMakerStudioUserIAMDefaultExecutionPolicy": "sessions are denied under a condition only",
-    "SageMakerStudioUserIAMPermissiveExecutionPolicy": "sessions are denied under a condition only",
     "SageMakerStudioProjectUserRolePermissionsBoundary": "it denies where resources lie elsewhere, and NotAction under conditions",
 }  # fmt: skip
 """Policies of which the other program takes an action away for any Deny, whatever its condition and resource."""

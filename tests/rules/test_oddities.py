@@ -22,8 +22,10 @@ VALUE = r"(true|false|null|a list|an object|the number \S+|the text ('[^\n]*'|\"
 PLACE = r"config\.[^\n]*?"
 REASONS = "|".join((
     "not a policy document", f"not a policy statement: ({VALUE}|its Effect is {VALUE}|no Effect)",
-    f"not a policy condition: ({VALUE}|an operator with {VALUE})", "a resource policy's statement names no principal",
-    f"{VALUE} is no (principal|range of addresses|time)", "too many (combinations|patterns|patterns of actions) to judge",
+    f"not a policy condition: ({VALUE}|(an operator with|a value is) {VALUE})", "a resource policy's statement names no principal",
+    f"its (Not)?(Action|Resource) (is|holds) {VALUE}", "a statement has (no (Action|Resource)|(Action and NotAction|Resource and NotResource))",
+    f"not a (principal|kind of principals): {VALUE}", f"not policies by their ARNs: {VALUE}", f"not policies of a group: {VALUE}",
+    f"not a (policy|permissions boundary) with its ARN: {VALUE}", f"{VALUE} is no (principal|range of addresses|time|number)", "too many (combinations|patterns|patterns of actions) to judge",
     "too long a pattern of resources to judge", "a claim is held to a variable", f"not policies (of groups )?by their names: {VALUE}",
     "a Null condition asks for something else than true or false", f"a condition operator that is not known: {VALUE}",
     "whether a Deny holds for the anonymous, who fill no variable, is not said",

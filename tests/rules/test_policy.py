@@ -1,5 +1,6 @@
 """Policies as AWS reads them: a table of documents and what each allows, hard cases first."""
 
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from driftline.pipeline.rulebook.aws.functions import _any_allows_public, _port_
 from driftline.pipeline.rulebook.aws.resource_policy import (
     allows_cross_account,
     allows_public,
-    covers,
     requires_tls,
 )
+from driftline.pipeline.rulebook.aws.statement import covers
 from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 
 OWN, OTHER = "111111111111", "222222222222"
@@ -39,6 +40,8 @@ def under(condition: Any) -> list[dict[str, Any]]:
     return [allow("*", condition)]
 
 
+HALVES = ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"]
+ALL_BUT_ONE = ["::/0", *(str(net) for net in ip_network("0.0.0.0/0").address_exclude(ip_network("203.0.113.0/24")))]  # type: ignore[arg-type]  # fmt: skip
 NOT_US = {"StringNotEquals": {"aws:PrincipalOrgID": "o-example"}}
 TABLE: list[tuple[str, str, Any]] = [
     # who is named
@@ -145,7 +148,77 @@ TABLE: list[tuple[str, str, Any]] = [
     ("sessions by their name", EVERYBODY, under({"StringLike": {"aws:userid": "*:ann"}})),
     ("an external id", EVERYBODY, under({"StringEquals": {"sts:ExternalId": "a-long-one"}})),
     ("through a service only", EVERYBODY, under({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}})),
-    ("a condition without values", EVERYBODY, under({"StringEquals": {"aws:PrincipalOrgID": []}})),
+    # conditions without values: nothing is among them
+    ("a condition without values", NOBODY, under({"StringEquals": {"aws:PrincipalOrgID": []}})),
+    ("no address", NOBODY, under({"IpAddress": {"aws:SourceIp": []}})),
+    ("any value of none", NOBODY, under({"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": []}})),
+    ("no tag", NOBODY, under({"StringEquals": {"aws:PrincipalTag/team": []}})),
+    ("neither there nor missing", NOBODY, under({"Null": {"aws:PrincipalOrgID": []}})),
+    ("none, if there is one", EVERYBODY, under({"StringEqualsIfExists": {"aws:PrincipalOrgID": []}})),
+    ("none, if there is one, and there is", NOBODY, under({"StringEqualsIfExists": {"aws:PrincipalOrgID": []}, "Null": {"aws:PrincipalOrgID": "false"}})),
+    ("all values among none", EVERYBODY, under({"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": []}})),
+    ("all values among none, and there is one", NOBODY, under({"ForAllValues:StringEquals": {"aws:PrincipalOrgPaths": []}, "Null": {"aws:PrincipalOrgPaths": "false"}})),
+    ("anything but none", EVERYBODY, under({"StringNotEquals": {"aws:PrincipalOrgID": []}})),
+    ("denied for anything but none", NOBODY, [allow(), deny({"StringNotEquals": {"aws:PrincipalOrgID": []}})]),
+    ("denied for all values but none", NOBODY, [allow(), deny({"ForAllValues:StringNotEquals": {"aws:PrincipalOrgPaths": []}})]),
+    ("denied for some value but none", EVERYBODY, [allow(), deny({"ForAnyValue:StringNotEquals": {"aws:PrincipalOrgPaths": []}})]),
+    ("denied for no value", EVERYBODY, [allow(), deny({"StringEquals": {"aws:PrincipalOrgID": []}})]),
+    ("denied for no address", EVERYBODY, [allow(), deny({"IpAddress": {"aws:SourceIp": []}})]),
+    ("denied for every address but none", NOBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": []}})]),
+    # one meaning, several spellings
+    ("some service", NOBODY, under({"Null": {"aws:PrincipalServiceName": "false"}})),
+    ("any service", NOBODY, under({"StringLike": {"aws:PrincipalServiceName": "*"}})),
+    ("services only, as a text", NOBODY, under({"StringEquals": {"aws:PrincipalIsAWSService": "true"}})),
+    ("no service", EVERYBODY, under({"StringNotLike": {"aws:PrincipalServiceName": "*"}})),
+    ("denied to all that is no service, by a pattern", NOBODY, [allow(), deny({"StringNotLike": {"aws:PrincipalServiceName": "*"}})]),
+    ("denied to all that is no service, as a text", NOBODY, [allow(), deny({"StringNotEquals": {"aws:PrincipalIsAWSService": "true"}})]),
+    ("denied to services, by a pattern", EVERYBODY, [allow(), deny({"StringLike": {"aws:PrincipalServiceName": "*"}})]),
+    ("some tag", EVERYBODY, under({"Null": {"aws:PrincipalTag/team": "false"}})),
+    ("any tag", EVERYBODY, under({"StringLike": {"aws:PrincipalTag/team": "*"}})),
+    ("denied to who has no tag", EVERYBODY, [allow(), deny({"Null": {"aws:PrincipalTag/team": "true"}})]),
+    ("denied to who has no tag, by a pattern", EVERYBODY, [allow(), deny({"StringNotLike": {"aws:PrincipalTag/team": "*"}})]),
+    ("denied whatever the tag", NOBODY, [allow(), deny({"StringLikeIfExists": {"aws:PrincipalTag/team": "*"}})]),
+    ("denied with a tag or without", NOBODY, [allow(), deny({"Null": {"aws:PrincipalTag/team": ["true", "false"]}})]),
+    # numbers
+    ("the account as a number", NOBODY, under({"NumericEquals": {"aws:PrincipalAccount": int(OWN)}})),
+    ("the account as a number in a text", NOBODY, under({"NumericEquals": {"aws:PrincipalAccount": OWN}})),
+    ("the account as a number with a point", NOBODY, under({"NumericEquals": {"aws:SourceAccount": f"{OWN}.0"}})),
+    ("another account as a number", STRANGERS, under({"NumericEquals": {"aws:PrincipalAccount": [int(OWN), int(OTHER)]}})),
+    ("denied to all but the account, a number", NOBODY, [allow(), deny({"NumericNotEquals": {"aws:PrincipalAccount": int(OWN)}})]),
+    ("accounts by their order", EVERYBODY, under({"NumericLessThan": {"aws:PrincipalAccount": OWN}})),
+    ("a number that is none", UNKNOWN, under({"NumericEquals": {"aws:PrincipalAccount": "o-example"}})),
+    # every address, however it is cut
+    ("every address of both, two halves each", EVERYBODY, under({"IpAddress": {"aws:SourceIp": HALVES}})),
+    ("not from every address", NOBODY, under({"NotIpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}})),
+    ("not from two halves", NOBODY, under({"NotIpAddress": {"aws:SourceIp": HALVES}})),
+    ("not from every address of IPv4", EVERYBODY, under({"NotIpAddress": {"aws:SourceIp": "0.0.0.0/0"}})),
+    ("from every address but one network", STRANGERS, under({"NotIpAddress": {"aws:SourceIp": ALL_BUT_ONE}})),
+    ("denied to every address", NOBODY, [allow(), deny({"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}})]),
+    ("denied to two halves", NOBODY, [allow(), deny({"IpAddress": {"aws:SourceIp": HALVES}})]),
+    ("denied to every address of the internet", NOBODY, [allow(), deny({"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "2000::/3"]}})]),
+    ("denied to who has an address", NOBODY, [allow(), deny({"Null": {"aws:SourceIp": "false"}})]),
+    ("denied to every address of IPv4", EVERYBODY, [allow(), deny({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}})]),
+    ("denied to every address but one network", STRANGERS, [allow(), deny({"IpAddress": {"aws:SourceIp": ALL_BUT_ONE}})]),
+    ("denied to half of the addresses", EVERYBODY, [allow(), deny({"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "::/0"]}})]),
+    ("denied to all but two halves", EVERYBODY, [allow(), deny({"NotIpAddress": {"aws:SourceIp": HALVES}})]),
+    ("a sixteenth of the addresses, scattered", EVERYBODY, under({"IpAddress": {"aws:SourceIp": [f"{n}.0.0.0/8" for n in range(12, 80, 2)]}})),
+    # what is no statement matters only where another does not decide
+    ("no action", NOBODY, [allow(Action=[])]),
+    ("no resource", NOBODY, [allow(Resource=[])]),
+    ("an action that is null", UNKNOWN, [allow(Action=None)]),
+    ("an action that is an object", UNKNOWN, [allow(Action={"a": 1})]),
+    ("an action that is none, and an open one", EVERYBODY, [allow(Action=None), allow()]),
+    ("an action that is none, for the account", NOBODY, [allow({"AWS": OWN}, Action=None)]),
+    ("a resource that is a number", UNKNOWN, [allow(Resource=[1])]),
+    ("an action and what is left out", UNKNOWN, [allow(NotAction="s3:PutObject")]),
+    ("a principal that is a number among others", UNKNOWN, [allow({"AWS": [None]})]),
+    ("a kind of principals that is none", UNKNOWN, [allow({"Aws": OTHER})]),
+    ("a Deny of what is no action", UNKNOWN, [allow(), deny(Action=[{}])]),
+    ("a Deny of what is no action, and one of all", NOBODY, [allow(), deny(Action=[{}]), deny()]),
+    ("an operator that is not known", UNKNOWN, under({"May": {"aws:PrincipalOrgID": "o"}})),
+    ("an operator that is not known, beside a limit", NOBODY, under({"May": {"aws:username": "x"}, "StringEquals": {"aws:PrincipalAccount": OWN}})),
+    ("a condition that is a list", UNKNOWN, [allow(Condition=[])]),
+    ("statements that are null", UNKNOWN, None),
     ("a condition that is none", UNKNOWN, under({"StringEquals": "aws:PrincipalOrgID"})),
     ("a narrow statement and an open one", EVERYBODY, [*under({"StringEquals": {"aws:SourceVpc": "vpc-1"}}), allow()]),
     # denies
@@ -227,6 +300,26 @@ def test_a_variable_that_the_anonymous_do_not_fill() -> None:
     only = [allow(), deny({"StringNotEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}})]
     assert answer(allows_public, only) is None
     assert answer(allows_cross_account, only) is True
+
+
+@pytest.mark.parametrize(("own", "value", "wanted"), [
+    ("012345678901", 12345678901, False), ("012345678901", "012345678901", False), ("112345678901", "12345678901", True),
+])  # fmt: skip
+def test_zeros_in_front_are_no_part_of_a_number(own: str, value: Any, wanted: bool) -> None:
+    """And are one of a text: an account's id is a text of twelve digits."""
+    as_number = under({"NumericEquals": {"aws:PrincipalAccount": value}})
+    assert answer(allows_cross_account, as_number, own) is wanted
+    as_text = under({"StringEquals": {"aws:PrincipalAccount": value}})
+    assert answer(allows_cross_account, as_text, own) is (str(value) != own)
+
+
+@pytest.mark.parametrize("condition", [
+    {"Bool": {"aws:SecureTransport": "false"}}, {"StringEquals": {"aws:SecureTransport": False}}, {"StringNotEquals": {"aws:SecureTransport": "true"}},
+    {"BoolIfExists": {"aws:SecureTransport": ["false"]}}, {"Bool": {"aws:SecureTransport": "false"}, "StringNotEquals": {"aws:username": []}},
+])  # fmt: skip
+def test_tls_in_other_words(condition: Any) -> None:
+    assert answer(requires_tls, [deny(condition)], BUCKET)
+    assert not answer(requires_tls, [deny(condition | {"StringEquals": {"aws:username": []}})], BUCKET)  # fmt: skip
 
 
 def test_tls_is_asked_for_the_bucket_and_its_objects() -> None:

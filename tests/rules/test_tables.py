@@ -47,6 +47,8 @@ def of_conditions() -> Iterator[Example]:
     for key, value in NARROW.items():
         yield public(key, False, "StringEquals", key, value)
     yield public("addresses", False, "IpAddress", "aws:sourceip", "192.0.2.0/24")
+    yield public("one address as a text", False, "StringEquals", "aws:sourceip", "192.0.2.1")
+    yield public("an account as a number", False, "NumericEquals", "aws:principalaccount", int(OWN))
     for key in ("aws:sourceaccount", "aws:sourceowner", "aws:principalaccount", "aws:vpceaccount", "kms:calleraccount", "s3:dataaccesspointaccount"):  # fmt: skip
         yield shared(f"only the own account by {key}", False, "StringEquals", key, OWN)
     for key, service in (("aws:sourcearn", "sns"), ("aws:principalarn", "iam"), ("s3:dataaccesspointarn", "s3"), ("aws:sourcevpcarn", "ec2")):  # fmt: skip
@@ -329,7 +331,9 @@ def of_keys() -> Iterator[Example]:
         ("ec2:RequestSpotFleet", "ec2"),
         ("airflow:CreateEnvironment", "airflow"),
     ):
-        passed = {"ArnLike": {"iam:AssociatedResourceARN": f"arn:aws:{place}:*:*:instance/*"}}
+        passed: dict[str, Any] = {
+            "ArnLike": {"iam:AssociatedResourceARN": f"arn:aws:{place}:*:*:instance/*"}
+        }
         service = {"ecs": "ecs-tasks", "ec2": "spotfleet", "airflow": "airflow-env"}[place]
         passed["StringEquals"] = {"iam:PassedToService": f"{service}.amazonaws.com"}
         yield escalating(action, True, passing | {"Condition": passed}, allow | {"Action": action})
@@ -340,7 +344,7 @@ TABLES: list[tuple[Any, str, Callable[[], Iterator[Example]]]] = [
     *((federation, name, of_providers) for name in ("SHARED", "BY_AUDIENCE", "ANYBODYS")),
     (grants, "SOURCES", of_sources),
     (keys, "KEYS", of_keys),
-    *((ask, name, of_keys) for name in ("EQUAL", "LIKE", "RESOURCES_OF")),
+    (ask, "RESOURCES_OF", of_keys),
 ]  # fmt: skip
 
 

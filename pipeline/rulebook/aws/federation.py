@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions
-from driftline.pipeline.rulebook.aws.resource_policy import Statement, acts, many, statements
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, holds_for_any
+from driftline.pipeline.rulebook.aws.condition_block import all_conditions, any_condition
+from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition
+from driftline.pipeline.rulebook.aws.resource_policy import named, principal_of
+from driftline.pipeline.rulebook.aws.statement import Statement, acts, statements
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, held_by, holds_for_any
 
 ACTION = "sts:assumerolewithwebidentity"
 SHARED = {
@@ -39,42 +41,41 @@ def _unguarded(document: Any, *, shared: bool) -> bool:
     """Whether any token of a provider, shared or not, is enough."""
     denies = list(statements(document, "Deny"))
 
-    def enough(grant: tuple[Statement, str]) -> bool:
-        allow, provider = grant
-        fixed = any(_fixes(c, provider) for c in conditions(allow))
-        return not fixed and not any(_shuts_out(deny, provider) for deny in denies)
+    def enough(allow: Statement) -> bool:
+        return acts(allow, ACTION) and holds_for_any(
+            (one for one in _providers(allow) if (one in SHARED) is shared),
+            lambda provider: _lets_in(allow, provider, denies),
+        )
 
-    return holds_for_any(
-        [
-            (allow, provider)
-            for allow in statements(document)
-            if acts(allow, ACTION)
-            for provider in _providers(allow)
-            if (provider in SHARED) is shared
-        ],
-        enough,
-    )
+    return holds_for_any(statements(document), enough)
+
+
+def _lets_in(allow: Statement, provider: str, denies: list[Statement]) -> bool:
+    if any_condition(allow, lambda c: _fixes(c, provider)):
+        return False
+    walls, odd = held_by(denies, lambda deny: _shuts_out(deny, provider))
+    if odd is not None and not walls:
+        raise odd
+    return not walls
 
 
 def _providers(statement: Statement) -> Iterator[str]:
-    principal = statement.get("Principal")
-    for one in many(principal.get("Federated")) if isinstance(principal, dict) else []:
-        _, provider, url = str(one).lower().partition(":oidc-provider/")
+    for one in map(str.lower, named(principal_of(statement), "Federated")):
+        _, provider, url = one.partition(":oidc-provider/")
         if provider:
             yield url
-        elif str(one).lower() in SHARED:
-            yield str(one).lower()
+        elif one in SHARED:
+            yield one
 
 
 def _shuts_out(deny: Statement, provider: str) -> bool:
     """Whether all of its conditions leave in only those with a claim that is fixed."""
     whom = deny.get("Principal")
     everybody = whom in ("*", {"AWS": "*"}, {"Federated": "*"})
-    found = conditions(deny)
     return (
         acts(deny, ACTION)
         and (everybody or provider in _providers(deny))
-        and all("not" in c.operator and _fixes(_turned(c), provider) for c in found)
+        and all_conditions(deny, lambda c: c.always or (c.negated and _fixes(_turned(c), provider)))
     )
 
 

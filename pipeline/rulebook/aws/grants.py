@@ -3,16 +3,16 @@
 from collections.abc import Collection
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.policy_condition import conditions
+from driftline.pipeline.rulebook.aws.condition_block import all_conditions, any_condition
 from driftline.pipeline.rulebook.aws.resource_policy import (
-    Statement,
     allows_cross_account,
-    covers,
     denied,
+    empty,
     for_anybody,
-    many,
-    statements,
+    named,
+    principal_of,
 )
+from driftline.pipeline.rulebook.aws.statement import Statement, actions, covers, statements
 from driftline.pipeline.rulebook.unjudged import holds_for_any
 
 
@@ -31,11 +31,10 @@ def gives_others(document: Any, account: str, actions: str) -> bool:
 
 def _given(allow: Statement, asked: list[str]) -> list[str]:
     """Those of some actions (in small letters) that an Allow is about."""
-    if "NotAction" in allow:
-        kept = [str(action).lower() for action in many(allow["NotAction"])]
+    some, kept = actions(allow)
+    if kept is not None:
         return [action for action in asked if not any(covers(one, action) for one in kept)]
-    named = [str(action).lower() for action in many(allow.get("Action"))]
-    return [action for action in asked if any(covers(one, action) for one in named)]
+    return [action for action in asked if any(covers(one, action) for one in some)]
 
 
 def allows_service(document: Any, account: str, service: str) -> bool:  # noqa: ARG001 - as its siblings
@@ -56,14 +55,15 @@ def _lets_in(document: Any, service: str, sources: Collection[str]) -> bool:
     """Whether an Allow for a service is left by Denies; conditions on `sources` count as limits."""
 
     def shuts(deny: Statement) -> bool:
-        return _shut_out(deny, service) and all(
-            c.key in sources and c.spares_known for c in conditions(deny)
+        return _shut_out(deny, service) and all_conditions(
+            deny, lambda c: c.always or (c.key in sources and c.spares_known)
         )
 
     def lets_in(allow: Statement) -> bool:
         return (
             _names(allow, service)
-            and not any(c.key in sources and c.narrows for c in conditions(allow))
+            and not empty(allow)
+            and not any_condition(allow, lambda c: c.never or (c.key in sources and c.narrows))
             and not denied(allow, denies, shuts)
         )
 
@@ -79,7 +79,4 @@ def _shut_out(deny: Statement, service: str) -> bool:
 
 
 def _names(statement: Statement, service: str) -> bool:
-    principal = statement.get("Principal")
-    if not isinstance(principal, dict):
-        return False
-    return service in [str(name).lower() for name in many(principal.get("Service"))]
+    return service in map(str.lower, named(principal_of(statement), "Service"))

@@ -5,7 +5,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.policy_condition import broad
+from driftline.pipeline.rulebook.aws.addresses import broad
 from driftline.pipeline.rulebook.unjudged import CannotEvaluate, network
 
 Network = IPv4Network | IPv6Network

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Any
 
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, network, shown
+from driftline.pipeline.rulebook.aws.addresses import broad, broad_without, covers_internet
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, shown
 
 ACCOUNTS = {
     "aws:sourceaccount", "aws:sourceowner", "aws:principalaccount", "aws:vpceaccount", "kms:calleraccount",
@@ -24,7 +24,7 @@ NARROWING = ACCOUNTS | ARNS | NETWORKS | SERVICES | PATHS | {
 """Keys that say who or from where. The others anybody can fulfil: a tag, a referer, TLS, a user's name, an external id."""
 SWITCHES = {"aws:principalisawsservice", "elasticfilesystem:accessedviamounttarget"}
 """Keys that, where they are true, say who or from where: a service of AWS; a network that has a mount target."""
-POSITIVE = {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "ipaddress"}  # fmt: skip
+POSITIVE = {"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "numericequals"}  # fmt: skip
 WILD = {"stringlike", "arnequals", "arnlike"}
 """Operators to which * and ? are patterns; to the others they are letters."""
 OWN = re.compile(r"\$\{aws:resource(account|orgid|orgpaths)\}", re.IGNORECASE)
@@ -33,7 +33,13 @@ MIRRORED = {
     "aws:resourceaccount": {"${aws:principalaccount}", "${aws:sourceaccount}"},
     "aws:resourceorgid": {"${aws:principalorgid}", "${aws:sourceorgid}"},
 }
-PRIVATE = [IPv6Network(net) for net in ("fc00::/7", "fe80::/10")]
+TRUTHS = {"bool", "stringequals", "stringequalsignorecase", "stringlike"}
+"""Operators that ask a key that is true or false; requests have it as a text."""
+ADDRESS = "aws:sourceip"
+"""Who comes through a VPC's endpoint has none; for a network that is left out, or denied, those do not count."""
+ALWAYS_THERE = {"aws:securetransport", "aws:currenttime", "aws:epochtime"}
+"""Keys that every request has."""
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -47,18 +53,86 @@ class PolicyCondition:
     """Whether another condition (Null: false) asks that the key is there."""
 
     @property
+    def quantifier(self) -> str:
+        """forallvalues, foranyvalue or empty."""
+        return self.operator.rpartition(":")[0]
+
+    @property
+    def plain(self) -> str:
+        """The operator without quantifier and IfExists."""
+        return self.operator.rpartition(":")[2].removesuffix("ifexists")
+
+    @property
+    def positive(self) -> str:
+        """The plain operator, or the one of which it is the negation."""
+        return self.plain.replace("not", "", 1)
+
+    @property
+    def negated(self) -> bool:
+        return self.positive != self.plain
+
+    @property
+    def without(self) -> bool:
+        """Whether it holds for a request that has no such key: IfExists, ForAllValues and what is negated do."""
+        lenient = self.operator.endswith("ifexists") or self.quantifier == "forallvalues"
+        return lenient or (self.negated and not self.quantifier)
+
+    @property
+    def _absent(self) -> bool:
+        """Whether a request that it could let through may lack the key."""
+        return not self.present and self.key not in ALWAYS_THERE | {ADDRESS}
+
+    @property
+    def of_addresses(self) -> bool:
+        """Whether it compares the caller's address with ranges."""
+        return self.key == ADDRESS and self.positive == "ipaddress"
+
+    @property
+    def any_value(self) -> bool:
+        """Whether the positive operator matches whatever value the key has (`*`, or the key's own variable), so that it asks
+        only whether there is one."""
+        wild = self.positive in WILD and any(map(_every, self._texts))
+        return wild or (self.positive in POSITIVE and f"${{{self.key}}}" in self._said)
+
+    @property
+    def never(self) -> bool:
+        """Whether no request fulfils it."""
+        if self.plain == "null":
+            return not self._said or (self._said == {"true"} and not self._absent)
+        if self.of_addresses and self.negated:
+            return covers_internet(self._texts)
+        if self.without and self._absent:
+            return False
+        return self.any_value if self.negated else not self.values
+
+    @property
+    def always(self) -> bool:
+        """Whether every request fulfils it."""
+        if self.plain == "null":
+            there = self.key in ALWAYS_THERE | {ADDRESS}
+            return self._said == {"true", "false"} or (self._said == {"false"} and there)
+        if self.of_addresses and not self.negated:
+            return covers_internet(self._texts)
+        if not self.without and self.key not in ALWAYS_THERE | {ADDRESS}:
+            return False
+        return not self.values if self.negated else self.any_value
+
+    @property
     def narrows(self) -> bool:
-        """Whether it holds only for something fixed. …IfExists holds when the key is absent and ForAllValues when
-        it is empty: alone neither narrows."""
-        quantifier, _, operator = self.operator.rpartition(":")
-        if operator.endswith("ifexists") and not self.present:
+        """Whether, on an Allow, it holds only for something fixed, or for nothing."""
+        if self.never:
+            return True
+        if self.plain == "null":  # AWS's own services alone have these keys
+            return self.key in SERVICES and self._said == {"false"}
+        if self.of_addresses and self.negated:
+            return not broad_without(self._texts)
+        if self.without and not self.present:
             return False
-        if quantifier == "forallvalues" and not self.present:
-            return False
-        operator = operator.removesuffix("ifexists")
-        if operator == "bool":
-            return self.key in SWITCHES and self._said("true")
-        return operator in POSITIVE and self._fixed(operator)
+        if self.key in SWITCHES:
+            return self.says("true")
+        if self.of_addresses:
+            return not broad(self._texts)
+        return not self.negated and self._fixed
 
     @property
     def services_only(self) -> bool:
@@ -68,80 +142,57 @@ class PolicyCondition:
     @property
     def spares_known(self) -> bool:
         """Whether, on a Deny, it lets through only what is fixed: not this organization, not these addresses."""
-        quantifier, _, operator = self.operator.rpartition(":")
-        operator = operator.removesuffix("ifexists")
-        if self.spares_services:
+        if self.always or self.spares_services:
             return True
-        # a negated operator holds too when the key is absent
-        positive = operator.replace("not", "", 1)
-        return (
-            quantifier != "foranyvalue"
-            and positive != operator
-            and positive in POSITIVE
-            and self._fixed(positive)
-        )
+        if self.plain == "null" or self.quantifier == "foranyvalue":
+            return False
+        if self.of_addresses:
+            return not (broad if self.negated else broad_without)(self._texts)
+        return self.negated and self._fixed
 
     @property
     def spares_services(self) -> bool:
-        """Whether, on a Deny, it lets AWS's own services through."""
+        """Whether, on a Deny, it lets AWS's own services through, and nobody else."""
         if self.key == "aws:principalisawsservice":
-            return self.operator in ("bool", "boolifexists") and self._said("false")
-        quantifier, _, operator = self.operator.rpartition(":")
-        if operator == "null":
-            return self.key in SERVICES and self._said("true")
-        negated = operator.removesuffix("ifexists") in ("stringnotequals", "stringnotlike")
-        return self.key in SERVICES and negated and quantifier != "foranyvalue"
+            return self.says("false")
+        if self.plain == "null":
+            return self.key in SERVICES and self._said == {"true"}
+        negated = self.plain in ("stringnotequals", "stringnotlike")
+        return self.key in SERVICES and negated and self.quantifier != "foranyvalue"
 
     @property
     def follows_caller(self) -> bool:
         """Whether it compares with a variable that only who has an account fills."""
         return self.key in MIRRORED
 
-    def _said(self, value: str) -> bool:
-        return {str(one).lower() for one in self.values} == {value}
+    @property
+    def _texts(self) -> list[str]:
+        return [str(value) for value in self.values]
 
-    def _fixed(self, operator: str) -> bool:
-        values = [str(value) for value in self.values]
-        if self.key in MIRRORED:
-            return bool(values) and {value.lower() for value in values} <= MIRRORED[self.key]
-        if self.key not in NARROWING or not values:
+    @property
+    def _said(self) -> set[str]:
+        return {text.lower() for text in self._texts}
+
+    def says(self, value: str) -> bool:
+        """Whether it asks that a key which is true or false has a value: with Bool, or as a text."""
+        if self.positive not in TRUTHS:
             return False
-        if operator == "ipaddress":
-            return self.key == "aws:sourceip" and not broad(values)
-        return not any(_open(operator, self.key, value) for value in values)
+        exact = self.positive in ("stringequals", "stringlike")
+        wanted = {"true": "false", "false": "true"}[value] if self.negated else value
+        return {text if exact else text.lower() for text in self._texts} == {wanted}
 
-
-def conditions(statement: dict[str, Any]) -> list[PolicyCondition]:
-    """A statement's conditions: all of them must hold. Raises ValueError for what is none."""
-    found: list[tuple[str, str, list[Any]]] = []
-    block = statement.get("Condition") or {}
-    if not isinstance(block, dict) or not all(isinstance(pairs, dict) for pairs in block.values()):
-        raise CannotEvaluate(f"not a policy condition: {_wrong(block)}")
-    for operator, pairs in block.items():
-        for key, value in pairs.items():
-            values = value if isinstance(value, list) else [value]
-            if not all(isinstance(one, str | int | float) or _hidden(one) for one in values):
-                raise ValueError("not a policy condition")
-            found.append((str(operator).lower(), str(key).lower(), [_text(one) for one in values]))
-    sure = {k for o, k, v in found if o == "null" and [str(x).lower() for x in v] == ["false"]}
-    return [PolicyCondition(o, key, values, key in sure) for o, key, values in found]
-
-
-def _text(value: Any) -> Any:
-    """AWS reads true and false as the texts that they are in requests."""
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _hidden(value: Any) -> bool:
-    """Whether it is one text that redaction has hidden: it is fixed, whatever it is."""
-    return isinstance(value, dict) and value.get("redacted") is True
-
-
-def _wrong(block: Any) -> str:
-    if not isinstance(block, dict):
-        return shown(block)
-    wrong = next(pairs for pairs in block.values() if not isinstance(pairs, dict))
-    return f"an operator with {shown(wrong)}"
+    @property
+    def _fixed(self) -> bool:
+        """Whether the positive operator matches only something fixed."""
+        if self.positive not in POSITIVE or not self.values:
+            return False
+        if self.key in MIRRORED:
+            return self._said <= MIRRORED[self.key]
+        if self.positive == "numericequals":
+            return self.key in ACCOUNTS and bool(list(map(_account, self._texts)))
+        if self.key not in NARROWING:
+            return False
+        return not any(_open(self.positive, self.key, value) for value in self._texts)
 
 
 def owners(condition: PolicyCondition, account: str) -> set[str] | None:
@@ -153,6 +204,8 @@ def owners(condition: PolicyCondition, account: str) -> set[str] | None:
     if key == "aws:userid":  # a role's or user's id tells no account; that of a root user is it
         return {value if value.isdigit() else "" for value in values}
     if key in ACCOUNTS:
+        if condition.positive == "numericequals":
+            return {_account(value) for value in values}
         return {OWN.sub(account, value) for value in values}
     if key in ARNS:
         fields = [OWN.sub(account, value).split(":") for value in values]
@@ -160,15 +213,13 @@ def owners(condition: PolicyCondition, account: str) -> set[str] | None:
     return None
 
 
-def broad(ranges: Sequence[str]) -> bool:
-    """Whether addresses, taken together, are a large part of the internet: S3 takes what is larger than /8, or /32 of
-    IPv6, for public. Raises ValueError for what is no range."""
-    nets = [network("0.0.0.0/0" if r == "*" else r) for r in ranges]
-    four = collapse_addresses(net for net in nets if isinstance(net, IPv4Network))
-    six = collapse_addresses(net for net in nets if isinstance(net, IPv6Network))
-    return any(net.prefixlen < 8 for net in four) or any(
-        net.prefixlen < 32 and not any(net.subnet_of(own) for own in PRIVATE) for net in six
-    )
+def _account(value: str) -> str:
+    """The account that a number equals. An id is twelve digits, zeros in front among them; as numbers, 1 and
+    000000000001 are equal. Raises ValueError for what is no number."""
+    if NUMBER.fullmatch(value) is None:
+        raise CannotEvaluate(f"{shown(value)} is no number")
+    number = float(value)
+    return f"{number:012.0f}" if number.is_integer() else value
 
 
 def _open(operator: str, key: str, value: str) -> bool:
@@ -198,6 +249,11 @@ def _open_arn(pattern: str) -> bool:
         bucket = fields[5].split("/")[0]  # a bucket's name is one in the world
         return bucket == "" or _wild(bucket)
     return fields[4] == "" or _wild(fields[4])
+
+
+def _every(pattern: str) -> bool:
+    """Whether a pattern fits every text but the empty one: `*`, `**`, `?*`."""
+    return "*" in pattern and not pattern.strip("*?") and pattern.count("?") <= 1
 
 
 def _wild(text: str) -> bool:

@@ -1,9 +1,11 @@
 """The statements of a policy that decide, as texts for sentences. Pure."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.resource_policy import Statement, many, statements
+from driftline.pipeline.rulebook.aws.statement import Statement, many, statements
+from driftline.pipeline.rulebook.unjudged import kind
 
 MOST = 50
 """Maximum number of statements that are tested one by one; only very few documents have more."""
@@ -16,6 +18,8 @@ def deciding(document: Any, judge: Callable[[Any], bool], *, apart: bool = False
     if not isinstance(document, dict):
         return []
     documents = {"": document} if "Statement" in document else document
+    if apart:
+        documents = {name: one for name, one in documents.items() if _is_policy(one)}
     denies = {name: list(statements(one, "Deny")) for name, one in documents.items() if one}
     together = [deny for some in denies.values() for deny in some]
     found = []
@@ -25,6 +29,12 @@ def deciding(document: Any, judge: Callable[[Any], bool], *, apart: bool = False
             if _holds(judge, alone if "Statement" in document else {name: alone}):
                 found.append(describe(allow))
     return found
+
+
+def _is_policy(document: Any) -> bool:
+    return document is not None and _holds(
+        lambda one: deque(statements(one), 0) is not None, document
+    )
 
 
 def _holds(judge: Callable[[Any], bool], document: Any) -> bool:
@@ -41,16 +51,16 @@ def describe(statement: Statement) -> str:
         text = f"{what} to {_whom(statement)}"
     else:
         text = f"{what} on {_some(statement, 'Resource')}"
-    return f"{text} ({sid})" if (sid := statement.get("Sid")) else text
+    sid = statement.get("Sid")
+    return f"{text} ({sid})" if sid and isinstance(sid, str) else text
 
 
 def _whom(statement: Statement) -> str:
     if "NotPrincipal" in statement:
         return "everybody but those named"
     principal = statement["Principal"]
-    if not isinstance(principal, dict):
-        return str(principal)
-    return _listed([str(one) for names in principal.values() for one in many(names)])
+    kinds = principal.values() if isinstance(principal, dict) else [principal]
+    return _listed([one for names in kinds for one in many(names)])
 
 
 def _some(statement: Statement, field: str) -> str:
@@ -60,7 +70,7 @@ def _some(statement: Statement, field: str) -> str:
 
 
 def _listed(values: Sequence[Any]) -> str:
-    texts = [str(value) for value in values]
+    texts = [str(one) if isinstance(one, str | int) else kind(one) for one in values]
     if len(texts) > 2:
         texts = [texts[0], f"{len(texts) - 1} more"]
-    return " and ".join(texts)
+    return " and ".join(texts) or "nothing"

@@ -3,47 +3,29 @@
 Sources: the IAM User Guide's policy evaluation logic, and the documented meaning of "public" in S3 Block Public Access:
 an Allow for everybody is public unless a condition holds it to something fixed. Services do not count as anybody."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import product
 from typing import Any
 
-from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, conditions, owners
+from driftline.pipeline.rulebook.aws.condition_block import (
+    all_conditions,
+    any_condition,
+    conditions,
+)
+from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, owners
+from driftline.pipeline.rulebook.aws.statement import (
+    Statement,
+    actions,
+    covers,
+    resources,
+    statements,
+)
 from driftline.pipeline.rulebook.unjudged import CannotEvaluate, held_by, holds_for_any, shown
 
-Statement = dict[str, Any]
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
 """Of principals."""
 MOST = 100_000
 """Comparisons of an Allow with Denies; AWS's own documents (20 kB) stay far below."""
-
-
-def many(value: Any) -> list[Any]:
-    """AWS writes one thing or a list of them."""
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def statements(document: Any, effect: str = "Allow") -> Iterator[Statement]:
-    """The statements of one effect. Raises ValueError for what is no policy."""
-    if not isinstance(document, dict) or "Statement" not in document:
-        raise CannotEvaluate("not a policy document")
-    for statement in many(document["Statement"]):
-        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise CannotEvaluate(f"not a policy statement: {_wrong(statement)}")
-        if statement["Effect"] == effect:
-            yield statement
-
-
-def _wrong(statement: Any) -> str:
-    if not isinstance(statement, dict):
-        return shown(statement)
-    return f"its Effect is {shown(statement['Effect'])}" if "Effect" in statement else "no Effect"
-
-
-def acts(statement: Statement, action: str) -> bool:
-    """Whether a statement is about an action (in small letters)."""
-    if "NotAction" in statement:
-        return not any(covers(str(p).lower(), action) for p in many(statement["NotAction"]))
-    return any(covers(str(p).lower(), action) for p in many(statement.get("Action")))
 
 
 def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its siblings
@@ -51,7 +33,7 @@ def allows_public(document: Any, account: str) -> bool:  # noqa: ARG001 - as its
     denies = list(statements(document, "Deny"))
 
     def public(allow: Statement) -> bool:
-        if not for_anybody(allow) or any(c.narrows for c in conditions(allow)):
+        if not for_anybody(allow) or any_condition(allow, _narrows) or empty(allow):
             return False
         if denied(allow, denies, _shuts_out_the_anonymous):
             return False
@@ -68,13 +50,17 @@ def allows_cross_account(document: Any, account: str) -> bool:
     """Whether a principal of another account (or anybody) may do something; services do not count."""
     denies = list(statements(document, "Deny"))
 
+    def own(condition: PolicyCondition) -> bool:
+        kept = condition.narrows and owners(condition, account) == {account}
+        return condition.never or condition.services_only or kept
+
     def crosses(allow: Statement) -> bool:
-        held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
-        if any(who == {account} for who in held) or any(c.services_only for c in conditions(allow)):
+        if any_condition(allow, own):
             return False
+        held = [who for c in conditions(allow) if c.narrows and (who := owners(c, account))]
         anybody = for_anybody(allow)
         others = {"*"} if anybody else _accounts(allow) - {account}
-        if not others or denied(allow, denies, _shuts_out_others(account, anybody)):
+        if not others or empty(allow) or denied(allow, denies, _shuts_out_others(account, anybody)):
             return False
         if (
             others == {""}
@@ -94,37 +80,71 @@ def requires_tls(document: Any, bucket: str) -> bool:
     return denied(whole, denies, _without_tls)
 
 
+def _narrows(condition: PolicyCondition) -> bool:
+    return condition.narrows
+
+
+def empty(statement: Statement) -> bool:
+    """Whether a statement names no action or no resource, as an empty list. Raises ValueError for what is no statement."""
+    return ([], None) in (actions(statement), resources(statement))
+
+
 def for_anybody(statement: Statement) -> bool:
     """Whether a statement is for every principal, by itself. Raises ValueError for what names none."""
     if "NotPrincipal" in statement:
+        _everybody(statement["NotPrincipal"])  # raises for what is none
         return True  # everybody but those named
+    return _everybody(principal_of(statement))
+
+
+def principal_of(statement: Statement) -> Any:
+    """Whom a statement names; nobody where it leaves some out. Raises ValueError where it says neither."""
+    if "NotPrincipal" in statement:
+        return {}
     if statement.get("Principal") is None:
         raise CannotEvaluate("a resource policy's statement names no principal")
-    return _everybody(statement["Principal"])
+    return statement["Principal"]
 
 
 def _everybody(principal: Any) -> bool:
     """`*`, as itself or as any kind of principal; an ARN of every account."""
-    groups = principal.values() if isinstance(principal, dict) else [principal]
-    items = [item for group in groups for item in many(group)]
-    if any(not item.strip("*") or _account_of(item) == "*" for item in map(str, items) if item):
-        return True
-    odd = not isinstance(principal, dict) or not principal.keys() <= KINDS
-    if odd or not all(isinstance(item, str | int) for item in items):
-        raise ValueError("not a principal")
-    return False
+    items = [item for kind in principal_kinds(principal) for item in named(principal, kind)]
+    return principal == "*" or any(
+        not item.strip("*") or _account_of(item) == "*" for item in items if item
+    )
+
+
+def principal_kinds(principal: Any) -> set[str]:
+    """Kinds of principals that are named; none for `*`. Raises ValueError for what is no principal."""
+    if principal == "*":
+        return set()
+    if not isinstance(principal, dict):
+        raise CannotEvaluate(f"not a principal: {shown(principal)}")
+    if unknown := principal.keys() - KINDS:
+        raise CannotEvaluate(f"not a kind of principals: {shown(min(unknown))}")
+    return set(principal)
+
+
+def named(principal: Any, kind: str) -> list[str]:
+    """The principals of a kind that are named. Raises ValueError for what is no principal."""
+    if kind not in principal_kinds(principal):
+        return []
+    values = principal[kind]
+    items = values if isinstance(values, list) else [values]
+    for one in items:
+        if isinstance(one, bool) or not isinstance(one, str | int):
+            raise CannotEvaluate(f"not a principal: {shown(one)}")
+    return [str(one) for one in items]
 
 
 def _accounts(statement: Statement) -> set[str]:
     """The accounts that a statement names; "" for one that cannot be known."""
-    return _named(statement.get("Principal"))
+    return _named(principal_of(statement))
 
 
 def _named(principal: Any) -> set[str]:
-    if not isinstance(principal, dict):
-        return set()
-    found = {_account_of(str(item)) for item in many(principal.get("AWS"))}
-    unknown = {""} if many(principal.get("CanonicalUser")) else set()
+    found = {_account_of(one) for one in named(principal, "AWS")}
+    unknown = {""} if named(principal, "CanonicalUser") else set()
     # CloudFront's own identities are a service's
     return {account for account in found if account not in (None, "cloudfront")} | unknown
 
@@ -144,19 +164,25 @@ Shuts = Callable[[Statement], bool]
 
 def denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
     """Whether Denies that shut out whom they should cover, together, every action and resource of an Allow."""
-    actions = ["*"] if "NotAction" in allow else [str(a).lower() for a in many(allow.get("Action"))]
-    service = _service(allow)
-    if service:  # on a queue, every action is every action of queues
-        actions = [f"{service}:*" if a and not a.strip("*") else a for a in actions]
-    resources = ["*"] if "NotResource" in allow else [str(r) for r in many(allow.get("Resource"))]
-    walls, odd = held_by(denies, shuts)
+    asked, left_out = actions(allow)
+    asked = ["*"] if left_out is not None else asked
+    targets, but = resources(allow)
+    targets = ["*"] if but is not None else targets
+    if service := _service(allow):  # on a queue, every action is every action of queues
+        asked = [f"{service}:*" if a and not a.strip("*") else a for a in asked]
+
+    def wall(deny: Statement) -> bool:
+        _size(deny)  # raises for what is no statement
+        return shuts(deny)
+
+    walls, odd = held_by(denies, wall)
     if not walls and odd is None:
         return False
-    if len(actions) * len(resources or ["*"]) * sum(map(_size, walls)) > MOST:
+    if len(asked) * len(targets) * sum(map(_size, walls)) > MOST:
         raise CannotEvaluate("too many combinations to judge")
-    gone = all(  # a trust policy names no resource
+    gone = all(
         any(_acts_on(wall, action) and _lies_on(wall, resource) for wall in walls)
-        for action, resource in product(actions or ["*"], resources or ["*"])
+        for action, resource in product(asked, targets)
     )
     if not gone and odd is not None:
         raise odd
@@ -165,40 +191,42 @@ def denied(allow: Statement, denies: Sequence[Statement], shuts: Shuts) -> bool:
 
 def _service(allow: Statement) -> str:
     """The one service whose resources a statement is about; "" where that cannot be told."""
-    fields = [str(resource).split(":") for resource in many(allow.get("Resource"))]
+    fields = [resource.split(":") for resource in resources(allow)[0]]
     services = {field[2] if len(field) > 5 and field[0] == "arn" else "" for field in fields}
     service = services.pop() if len(services) == 1 else ""
     return "" if set(service) & set("*?$") else service
 
 
 def _size(statement: Statement) -> int:
-    names = ("Action", "NotAction", "Resource", "NotResource")
-    return sum(len(many(statement.get(name))) for name in names)
+    """How many patterns it has. Raises ValueError for what is no statement."""
+    return sum(
+        len(some) + len(but or ()) for some, but in (actions(statement), resources(statement))
+    )
 
 
 def _acts_on(deny: Statement, action: str) -> bool:
-    left_out = [str(a).lower() for a in many(deny.get("NotAction"))]
-    if "NotAction" in deny:
+    some, left_out = actions(deny)
+    if left_out is not None:
         return not set(action) & set("*?") and not any(covers(p, action) for p in left_out)
-    return any(covers(str(p).lower(), action) for p in many(deny.get("Action")))
+    return any(covers(p, action) for p in some)
 
 
 def _lies_on(deny: Statement, resource: str) -> bool:
-    left_out = [str(r) for r in many(deny.get("NotResource"))]
-    if "NotResource" in deny:
+    some, left_out = resources(deny)
+    if left_out is not None:
         return not set(resource) & set("*?") and not any(covers(p, resource) for p in left_out)
-    return any(covers(str(p), resource) for p in many(deny.get("Resource", "*")))
+    return any(covers(p, resource) for p in some)
 
 
 def _shuts_out_strangers(deny: Statement) -> bool:
     """Whether whom it leaves in is fixed: by the principals that it spares, or by what its conditions spare."""
-    return _denied_to_all_but(deny) is not None and all(c.spares_known for c in conditions(deny))
+    return _denied_to_all_but(deny) is not None and all_conditions(deny, lambda c: c.spares_known)
 
 
 def _shuts_out_the_anonymous(deny: Statement) -> bool:
     """As above, and it surely holds for who has no account. AWS says of a variable that cannot be filled only that
     its statement may be invalid."""
-    return _shuts_out_strangers(deny) and not any(c.follows_caller for c in conditions(deny))
+    return _shuts_out_strangers(deny) and not any_condition(deny, lambda c: c.follows_caller)
 
 
 def _shuts_out_others(
@@ -210,17 +238,16 @@ def _shuts_out_others(
 
     def known(condition: PolicyCondition) -> bool:
         whose = owners(condition, account)
-        return condition.spares_known and (
-            condition.spares_services or (whose is not None and whose <= ours)
-        )
+        spared = condition.spares_services or (whose is not None and whose <= ours)
+        return condition.always or (condition.spares_known and spared)
 
     def shuts(deny: Statement) -> bool:
-        spared, asked = _denied_to_all_but(deny), conditions(deny)
+        spared = _denied_to_all_but(deny)
         return (
             spared is not None
             and spared <= ours
-            and all(map(known, asked))
-            and not (anonymous and any(c.follows_caller for c in asked))
+            and all_conditions(deny, known)
+            and not (anonymous and any_condition(deny, lambda c: c.follows_caller))
         )
 
     return shuts
@@ -237,53 +264,24 @@ def _without_tls(deny: Statement) -> bool:
     return (
         "NotPrincipal" not in deny
         and for_anybody(deny)
-        and all(_tells_tls(one) or _holds_without_tls(one) for one in conditions(deny))
+        and all_conditions(deny, lambda one: _tells_tls(one) or _holds_without_tls(one))
     )
 
 
 def _tells_tls(condition: PolicyCondition) -> bool:
-    values = {str(value).lower() for value in condition.values}
-    return (
-        condition.operator in ("bool", "boolifexists")
-        and condition.key == "aws:securetransport"
-        and values == {"false"}
-    )
+    return condition.key == "aws:securetransport" and condition.says("false")
 
 
 def _holds_without_tls(condition: PolicyCondition) -> bool:
     """Whether it holds for every request without TLS: such a request has no TLS version, and whether it came by TLS every
-    request says; IfExists, ForAllValues and what is negated hold where a key is absent."""
-    quantifier, _, operator = condition.operator.rpartition(":")
-    plain = operator.removesuffix("ifexists")
+    request says."""
+    if condition.always:
+        return True
     values = {str(value).lower() for value in condition.values}
-    if operator == "null":
+    if condition.plain == "null":
         return values == {TELLS_TLS[condition.key]} if condition.key in TELLS_TLS else False
-    lenient = plain != operator or quantifier == "forallvalues"
-    if condition.key == "s3:tlsversion":
-        return lenient or (quantifier != "foranyvalue" and "not" in plain)
-    return (
-        lenient
-        and plain in ("stringlike", "arnlike")
-        and any(v and not v.strip("*") for v in values)
-    )
+    return condition.key == "s3:tlsversion" and condition.without
 
 
 TELLS_TLS = {"s3:tlsversion": "true", "aws:securetransport": "false"}
 """Keys, and what Null says of them where a request came without TLS."""
-
-
-def covers(pattern: str, text: str) -> bool:
-    """Whether a pattern with * and ? matches all that `text` (perhaps a pattern too) matches. Never slow."""
-    i = j = mark = 0
-    star = -1
-    while i < len(text):
-        if j < len(pattern) and pattern[j] == "*":
-            star, mark, j = j, i, j + 1
-        elif j < len(pattern) and (pattern[j] == text[i] or (pattern[j] == "?" and text[i] != "*")):
-            i, j = i + 1, j + 1
-        elif star >= 0:
-            mark += 1
-            i, j = mark, star + 1
-        else:
-            return False
-    return not pattern[j:].strip("*")

@@ -2,24 +2,24 @@
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from driftline.pipeline.rulebook.aws.addresses import broad, broad_without
 from driftline.pipeline.rulebook.aws.identity.keys import (
     ASSOCIATED,
     RESOURCES_OF,
+    TIMES,
     Holder,
     Request,
     Values,
     values,
 )
-from driftline.pipeline.rulebook.aws.policy_condition import PolicyCondition, broad
-from driftline.pipeline.rulebook.aws.resource_policy import covers
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, network, shown
+from driftline.pipeline.rulebook.aws.policy_condition import NUMBER, WILD, PolicyCondition
+from driftline.pipeline.rulebook.aws.statement import covers
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, moment, shown
 
 DAY_ALONE = re.compile(r"\d{4}-\d\d-\d\d")
 VARIABLE = re.compile(r"\$\{([^}]+)\}")
-EQUAL = {"stringequals", "stringequalsignorecase", "binaryequals", "bool"}
-LIKE = {"stringlike", "arnequals", "arnlike"}
 ORDER: dict[str, Callable[[float, float], bool]] = {
     "equals": lambda a, b: a == b,
     "lessthan": lambda a, b: a < b,
@@ -38,24 +38,23 @@ class Possibility(NamedTuple):
 
 def ask(condition: PolicyCondition, holder: Holder, asked: Request) -> Possibility:
     """Raises ValueError for an operator or a value that cannot be understood."""
-    quantifier, _, operator = condition.operator.rpartition(":")
-    lenient = operator.endswith("ifexists")
-    operator = operator.removesuffix("ifexists")
+    if condition.always or condition.never:
+        return Possibility(condition.always, condition.never)
     have = values(condition.key, holder, asked)
-    if operator == "null":
+    if condition.plain == "null":
         return _null(condition, have)
-    positive = operator.replace("not", "", 1)
-    negated = positive != operator
     if condition.key == ASSOCIATED and have.present:
         here = _associated(condition, holder, asked)
     else:
-        here = _matches(positive, condition, have, holder)
-    if negated:
+        here = _matches(condition, have, holder)
+    if condition.negated:
         here = Possibility(here.fail, here.hold)
-    hold, fail = have.present and here.hold, have.present and here.fail
-    if have.missing and not (have.free and condition.present):
-        without = lenient or quantifier == "forallvalues" or (negated and not quantifier)
-        hold, fail = hold or without, fail or not without
+    # "*" asks what Null asks: whether there is a value
+    there = have.sure if condition.any_value else have.present
+    hold, fail = there and here.hold, have.present and here.fail
+    direct = condition.of_addresses and (condition.negated or not condition.without)
+    if have.missing and not (have.free and condition.present) and not direct:
+        hold, fail = hold or condition.without, fail or not condition.without
     return Possibility(hold, fail)
 
 
@@ -63,7 +62,7 @@ def _associated(condition: PolicyCondition, holder: Holder, asked: Request) -> P
     """Of the resource that a role is passed to, which the caller makes: where he likes, and under most names."""
     own = asked.service.removesuffix(".amazonaws.com").split(".")[-1]
     service = RESOURCES_OF.get(own, own)
-    filled = [_filled(str(value), condition.key, holder) for value in condition.values]
+    filled = [_filled(str(value), holder) for value in condition.values]
     wanted = [value for value in filled if value is not None]
     every = any(value and not value.strip("*") for value in wanted)
     return Possibility(every or any(_makes(value, service, holder) for value in wanted), not every)
@@ -84,33 +83,27 @@ def _null(condition: PolicyCondition, have: Values) -> Possibility:
     said = {str(value).lower() for value in condition.values}
     if not said <= {"true", "false"}:
         raise CannotEvaluate("a Null condition asks for something else than true or false")
-    known = bool(have.known) or have.free
-    there, gone = have.present and (known or not have.missing), have.missing
     return Possibility(
-        ("true" in said and gone) or ("false" in said and there),
-        ("true" not in said and gone) or ("false" not in said and (there or have.present)),
+        ("true" in said and have.missing) or ("false" in said and have.sure),
+        ("true" not in said and have.missing) or ("false" not in said and have.present),
     )
 
 
-def _matches(
-    operator: str, condition: PolicyCondition, have: Values, holder: Holder
-) -> Possibility:
-    """What a key that is there does to a positive operator."""
-    wanted = [_filled(str(value), condition.key, holder) for value in condition.values]
+def _matches(condition: PolicyCondition, have: Values, holder: Holder) -> Possibility:
+    """What a key that is there does to the positive operator."""
+    operator = condition.positive
+    wanted = [_filled(str(value), holder) for value in condition.values]
     if operator == "ipaddress":
         return _addresses([one for one in wanted if one is not None], have)
     if operator.startswith(("numeric", "date")):
-        return _ordered(operator, wanted, have)
-    if operator not in EQUAL and operator not in LIKE:
-        raise CannotEvaluate(f"a condition operator that is not known: {shown(condition.operator)}")
-    like = operator in LIKE
-    every = any(one is not None and like and not one.strip("*") and one for one in wanted)
-    if every or VARIABLE_ITSELF in wanted:
+        return _ordered(condition, wanted, have)
+    if condition.any_value:
         return Possibility(True, False)
     if have.free:
         return Possibility(any(one is not None for one in wanted), True)
     if not have.known:
         return Possibility(False, True)
+    like = operator in WILD
     exact = like or operator in ("stringequals", "binaryequals")
     fits = [
         any(one is not None and _fits(one, value, like=like, exact=exact) for one in wanted)
@@ -125,17 +118,11 @@ def _fits(pattern: str, value: str, *, like: bool, exact: bool) -> bool:
     return covers(pattern, value) if like else pattern == value
 
 
-VARIABLE_ITSELF = "\0"
-"""Stands for a value that is the key's own variable."""
-
-
-def _filled(value: str, key: str, holder: Holder) -> str | None:
+def _filled(value: str, holder: Holder) -> str | None:
     """A value with its variables filled; None where one is not known."""
     known = {"aws:principalaccount": holder.account, "aws:resourceaccount": holder.account, "*": "*", "?": "?", "$": "$"}  # fmt: skip
     if holder.kind == "user":
         known["aws:username"] = holder.name
-    if value.lower() == f"${{{key}}}":
-        return VARIABLE_ITSELF
     named = [name.split(",")[0].strip().lower() for name in VARIABLE.findall(value)]
     if not all(name in known for name in named):
         return None
@@ -145,26 +132,30 @@ def _filled(value: str, key: str, holder: Holder) -> str | None:
 def _addresses(ranges: Sequence[str], have: Values) -> Possibility:
     if have.free:
         return Possibility(bool(ranges), True)
-    nets = [network("0.0.0.0/0" if r == "*" else r) for r in ranges]
-    return Possibility(broad(ranges), not any(net.prefixlen == 0 for net in nets))
+    return Possibility(broad(ranges), broad_without(ranges))
 
 
-def _ordered(operator: str, wanted: Sequence[str | None], have: Values) -> Possibility:
-    compare = ORDER.get(operator.removeprefix("numeric").removeprefix("date"))
-    if compare is None:
-        raise CannotEvaluate(f"a condition operator that is not known: {shown(operator)}")
+def _ordered(condition: PolicyCondition, wanted: Sequence[str | None], have: Values) -> Possibility:
+    compare = ORDER[condition.positive.removeprefix("numeric").removeprefix("date")]
     if have.free:
         return Possibility(bool(wanted), True)
-    limits = [_number(one, dated=bool(have.known)) for one in wanted if one is not None]
-    fits = [any(compare(float(value), limit) for limit in limits) for value in have.known]
+    read = _time if condition.key in TIMES else _number
+    limits = [read(one) for one in wanted if one is not None]
+    known = have.known if condition.key in TIMES else map(_number, have.known)
+    fits = [any(compare(float(value), limit) for limit in limits) for value in known]
     return Possibility(any(fits), not all(fits) or not fits)
 
 
-def _number(text: Any, *, dated: bool) -> float:
-    """A number, or a date in microseconds."""
-    try:
-        number = float(text)
-        return number * 1e6 if dated else number
-    except ValueError:
-        midnight = "T00:00:00Z" if DAY_ALONE.fullmatch(str(text)) else ""
-        return float(moment(f"{text}{midnight}"))
+def _number(text: str) -> float:
+    """Numbers are compared as such: an account's id is equal to the same number without zeros in front."""
+    if NUMBER.fullmatch(text) is None:
+        raise CannotEvaluate(f"{shown(text)} is no number")
+    return float(text)
+
+
+def _time(text: str) -> float:
+    """Microseconds, of a date or of seconds since 1970."""
+    if NUMBER.fullmatch(text) is not None:
+        return float(text) * 1e6
+    midnight = "T00:00:00Z" if DAY_ALONE.fullmatch(text) else ""
+    return float(moment(f"{text}{midnight}"))

@@ -14,7 +14,7 @@ import msgspec
 from driftline.pipeline.rulebook.aws.identity import ways
 from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
-from driftline.pipeline.rulebook.aws.identity.subject import PolicyNotRead, Subject
+from driftline.pipeline.rulebook.aws.identity.subject import Subject
 
 DECRYPTS = ("kms:decrypt", "kms:reencryptfrom")
 MOST_PLACES = 50
@@ -47,26 +47,12 @@ def services() -> tuple[str, ...]:
 def is_admin(subject: Subject, holder: Holder) -> Answer | None:
     """By which statements everything is allowed on everything; None where it is not. All but some is not all, unless what is
     left out is nothing that AWS has; denials count where they take every way of IAM's to more rights."""
-
-    def asked(layers: Layers) -> Answer | None:
-        if not all(layer.everything(services()) for layer in layers):
-            return None
-        if any(one.denies for one in layers) and not _rules_itself(layers):
-            return None
-        return Answer("do everything on every resource", ("*",), _places(layers[0], services()))
-
-    return _judged(subject, holder, asked)
+    return _judged(subject, holder, _admin)
 
 
 def holds_iam(subject: Subject, holder: Holder) -> Answer | None:
     """is_admin, or all of IAM: who may write that has the rest too."""
-
-    def asked(layers: Layers) -> Answer | None:
-        if all(layer.everything(("iam",)) for layer in layers) and _rules_itself(layers):
-            return Answer("do everything in IAM", ("iam:*",), _places(layers[0], ("iam",)))
-        return None
-
-    return is_admin(subject, holder) or _judged(subject, holder, asked)
+    return _judged(subject, holder, lambda layers: _admin(layers) or _iam(layers))
 
 
 def escalates(subject: Subject, holder: Holder) -> Answer | None:
@@ -92,6 +78,20 @@ def decrypts_everything(subject: Subject, holder: Holder) -> Answer | None:
     return _judged(subject, holder, asked)
 
 
+def _admin(layers: Layers) -> Answer | None:
+    if not all(layer.everything(services()) for layer in layers):
+        return None
+    if any(one.denies for one in layers) and not _rules_itself(layers):
+        return None
+    return Answer("do everything on every resource", ("*",), _places(layers[0], services()))
+
+
+def _iam(layers: Layers) -> Answer | None:
+    if all(layer.everything(("iam",)) for layer in layers) and _rules_itself(layers):
+        return Answer("do everything in IAM", ("iam:*",), _places(layers[0], ("iam",)))
+    return None
+
+
 def _way(layers: Layers, severity: ways.Severity) -> Answer | None:
     found = ways.first(layers, severity)
     if found is None:
@@ -100,36 +100,40 @@ def _way(layers: Layers, severity: ways.Severity) -> Answer | None:
     return Answer(found.what, found.actions, tuple(places))
 
 
-def _judged(
-    subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]
-) -> Answer | None:
-    layers = [Allowed(subject.documents, holder)]
-    said = _least(layers, asked)
-    if said and subject.boundary is not None:
-        if subject.boundary_unread:
-            raise PolicyNotRead(subject.boundary_unread)
-        said = _least([*layers, Allowed(subject.boundary, holder)], asked)
+Question = Callable[[Layers], Answer | None]
+
+
+def _judged(subject: Subject, holder: Holder, asked: Question) -> Answer | None:
+    said = _decided(subject, holder, asked)
+    if said and subject.boundary_unread:
+        raise subject.boundary_unread.why
     if subject.unread and not _ruled_out(subject, holder, asked):
-        raise PolicyNotRead(subject.unread[0])
+        raise subject.unread[0].why
     return said
 
 
-def _least(layers: Layers, asked: Callable[[Layers], Answer | None]) -> Answer | None:
-    """The answer; a yes also where some Allow cannot be evaluated, if the others are enough."""
-    try:
-        return asked(layers)
-    except ValueError:
-        if said := asked([layer.judged() for layer in layers]):
-            return said
-        raise
+def _decided(subject: Subject, holder: Holder, asked: Question) -> Answer | None:
+    """The answer where it is the same whatever that means which cannot be evaluated. Raises ValueError where not."""
+    least = _layers(subject, holder, most=False)
+    said = asked(least)
+    odd = [why for layer in least for why in layer.odd]
+    if said or not odd or not asked(_layers(subject, holder, most=True)):
+        return said
+    raise odd[0]
 
 
-def _ruled_out(subject: Subject, holder: Holder, asked: Callable[[Layers], Answer | None]) -> bool:
-    """Whether denials and the boundary leave none of it, whatever else is allowed."""
-    layers = [Allowed({**subject.documents, "any other policy": EVERYTHING}, holder)]
+def _layers(subject: Subject, holder: Holder, *, most: bool, unread: bool = False) -> Layers:
+    """The policies, with one that allows everything for those that were not read; and what of the boundary is known."""
+    more = {"any other policy": EVERYTHING} if unread else {}
+    layers = [Allowed({**subject.documents, **more}, holder, most=most)]
     if subject.boundary is not None and not subject.boundary_unread:
-        layers.append(Allowed(subject.boundary, holder))
-    return not asked(layers)
+        layers.append(Allowed(subject.boundary, holder, most=most))
+    return layers
+
+
+def _ruled_out(subject: Subject, holder: Holder, asked: Question) -> bool:
+    """Whether denials and the boundary leave none of it, whatever else is allowed."""
+    return not asked(_layers(subject, holder, most=True, unread=True))
 
 
 def _rules_itself(layers: Layers) -> bool:

@@ -59,6 +59,11 @@ class Values(NamedTuple):
     present: bool = True
     """The key may be there. With no known value and not free, it has some value that nobody knows."""
 
+    @property
+    def sure(self) -> bool:
+        """Whether it is known that requests can have the key."""
+        return self.present and (bool(self.known) or self.free or not self.missing)
+
 
 FREE = Values(free=True)
 CHOSEN = Values(free=True, missing=True)
@@ -122,6 +127,8 @@ KEYS: Mapping[str, Values] = {
 the condition takes."""
 ASSOCIATED = "iam:associatedresourcearn"
 PASSES = "iam:passrole"
+TIMES = {"aws:currenttime", "aws:epochtime", "aws:tokenissuetime"}
+"""Keys that hold a time."""
 ATTACHES = {
     f"iam:{verb}{kind}policy" for verb in ("attach", "detach") for kind in ("user", "role", "group")
 }
@@ -141,10 +148,10 @@ def values(key: str, holder: Holder, asked: Request) -> Values:
     if key in ("aws:principalaccount", "aws:resourceaccount", "kms:calleraccount"):
         return _only(holder.account)
     if key == ASSOCIATED:
-        return PERHAPS if asked.service and asked.action == PASSES else NEVER
-    if key in ("aws:currenttime", "aws:epochtime"):
+        return CHOSEN if asked.service and asked.action == PASSES else NEVER
+    if key in TIMES - {"aws:tokenissuetime"}:
         return _only(str(holder.now))
-    if key == "aws:tokenissuetime":
+    if key in TIMES:
         return _only(str(holder.now), missing=holder.kind != "role")  # a user can ask for a session
     if key == "iam:passedtoservice":
         return _passed(holder, asked.service) if asked.action == PASSES else NEVER
@@ -174,12 +181,21 @@ def _region(asked: Request) -> Values:
 
 
 def _who(key: str, holder: Holder) -> Values:
-    """Of keys that say who asks; PERHAPS for all others."""
+    """Of keys that say who asks; PERHAPS for all others, the caller's tags among them."""
     user, role = holder.kind == "user", holder.kind == "role"
     if key == "aws:principalarn":
-        return _only(holder.arn) if user or role else UNKNOWN
+        return _only(holder.arn) if user or role else _only(*_principals(holder))
+    if key == "aws:userid":
+        return UNKNOWN
     if key == "aws:username":
-        return _only(holder.name) if user else NEVER if role else PERHAPS
+        known = {"user": _only(holder.name), "role": NEVER, "group": UNKNOWN}
+        return known.get(holder.kind, PERHAPS)
     if key == "aws:principaltype":
         return _only(*["User"] * (not role), *["AssumedRole"] * (not user))
     return PERHAPS
+
+
+def _principals(holder: Holder) -> list[str]:
+    """Patterns of those who can have a policy, or the rights of a group."""
+    kinds = ["user"] if holder.kind == "group" else ["user", "role"]
+    return [f"arn:{holder.partition}:iam::{holder.account}:{kind}/?*" for kind in kinds]

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from driftline.pipeline.common.yaml_source import Source
-from driftline.pipeline.rulebook.aws.identity.allowed import Allowed, PolicyGrant
+from driftline.pipeline.rulebook.aws.identity.allowed import Allowed
+from driftline.pipeline.rulebook.aws.identity.grant import PolicyGrant
 
 EVERY_ROLE = "iam::{account}:role/*"
 PASS = "iam:passrole"  # noqa: S105 - an action
