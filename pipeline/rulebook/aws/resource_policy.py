@@ -24,6 +24,8 @@ from driftline.pipeline.rulebook.unjudged import CannotEvaluate, held_by, holds_
 
 KINDS = {"AWS", "Service", "Federated", "CanonicalUser"}
 """Of principals."""
+EVERYBODY = ("*", ["*"])
+"""The second is not in IAM's grammar, but services take it."""
 MOST = 100_000
 """Comparisons of an Allow with Denies; AWS's own documents (20 kB) stay far below."""
 
@@ -109,14 +111,14 @@ def principal_of(statement: Statement) -> Any:
 def _everybody(principal: Any) -> bool:
     """`*`, as itself or as any kind of principal; an ARN of every account."""
     items = [item for kind in principal_kinds(principal) for item in named(principal, kind)]
-    return principal == "*" or any(
+    return principal in EVERYBODY or any(
         not item.strip("*") or _account_of(item) == "*" for item in items if item
     )
 
 
 def principal_kinds(principal: Any) -> set[str]:
     """Kinds of principals that are named; none for `*`. Raises ValueError for what is no principal."""
-    if principal == "*":
+    if principal in EVERYBODY:
         return set()
     if not isinstance(principal, dict):
         raise CannotEvaluate(f"not a principal: {shown(principal)}")
