@@ -12,7 +12,8 @@ import orjson
 
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.detections.correlations import Correlation, driftline_block
-from driftline.pipeline.detections.load import DetectionSet, concerns
+from driftline.pipeline.detections.index import DetectionIndex
+from driftline.pipeline.detections.load import DetectionSet
 from driftline.pipeline.detections.observed import (
     ObservedEvent,
     of_change,
@@ -56,9 +57,9 @@ class DetectionEngine:
         self.found, self.people, self.lateness = found, people, lateness
         self.patience = lateness // 2
         """How long a first_seen correlation waits for the person behind a session to become known, in microseconds."""
-        self._by_person = [
+        self._by_person = DetectionIndex(
             rule for rule in found.rules.values() if any(name.startswith(BEHIND) for name in rule.fields)
-        ]  # fmt: skip
+        )  # fmt: skip
         """Rules that may match only once the person behind a session is known."""
         self.matched: Callable[[Detection, ObservedEvent], None] | None = None
         """Called with every match, including those that no correlation uses, so that the caller can count them."""
@@ -109,14 +110,12 @@ class DetectionEngine:
 
     def depends_on_actor(self, event: ObservedEvent) -> bool:
         """Returns whether a rule may match an audit event once more is known about its actor."""
-        if not self._by_person:
+        rules = self._by_person.of(event.product, event.service).rules
+        if not rules:
             return False
         own = {key: value for key, value in event.fields[OWN].items() if key != "actor"}
         view = EventView({**event.fields, OWN: own})
-        return any(
-            concerns(rule.logsource, event.product, event.service) and rule.may_match(view)
-            for rule in self._by_person
-        )
+        return any(rule.may_match(view) for rule in rules)
 
     def finding(
         self, finding: Mapping[str, Any], body: Body, *, first_reading: bool = False

@@ -11,9 +11,10 @@ from driftline.pipeline.common import files
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import Source, hint, nearest
 from driftline.pipeline.detections.correlations import Correlation, correlation
+from driftline.pipeline.detections.index import DetectionIndex
 from driftline.pipeline.detections.match import SigmaRuleError
 from driftline.pipeline.detections.rule import Detection, compile_rule
-from driftline.pipeline.detections.values import EventView, folded, text_of
+from driftline.pipeline.detections.values import EventView
 
 KNOWN = (
     "title", "id", "name", "related", "taxonomy", "status", "description", "license", "references", "author", "date",
@@ -23,8 +24,6 @@ KNOWN = (
 """Keys that a document may have: those of the specification, those that SigmaHQ's tools write, and our own block."""
 OTHERS = ({"id", "type", "must"}, {"id", "controls"}, {"everywhere", "types"})
 """Keys that identify posture rules, frameworks and console tables, which may lie in the same folders."""
-ANCHORS = ("eventName", "eventSource", "driftline.type", "driftline.reason")
-"""Fields that the index uses, most selective first."""
 MOST_DOCUMENTS = 2000
 """Per file."""
 _APART = re.compile(r"^---\s*$", re.MULTILINE)
@@ -54,8 +53,7 @@ class DetectionSet:
     documents: list[LoadedDocument] = field(default_factory=list)
     others: int = 0
     """Posture rules and frameworks found among the files."""
-    _index: dict[str, dict[str, list[Detection]]] = field(default_factory=dict)
-    _always: list[Detection] = field(default_factory=list)
+    _index: DetectionIndex = field(default_factory=lambda: DetectionIndex(()))
 
     @property
     def problems(self) -> list[str]:
@@ -63,41 +61,17 @@ class DetectionSet:
 
     def indexed(self) -> "DetectionSet":
         """Builds the index."""
-        self._index, self._always = {name: {} for name in ANCHORS}, []
-        for rule in self.rules.values():
-            name = next((name for name in ANCHORS if name in rule.anchor), None)
-            if name is None:
-                self._always.append(rule)
-                continue
-            for value in rule.anchor[name]:
-                self._index[name].setdefault(value, []).append(rule)
+        self._index = DetectionIndex(self.rules.values())
         return self
 
     def may_match(self, view: EventView, product: str, service: str) -> bool:
         """Returns whether a rule may match an event for which not all of Driftline's own fields are known."""
-        return any(rule.may_match(view) for rule in self._about(view, product, service))
+        return any(rule.may_match(view) for rule in self._index.of(product, service).about(view))
 
     def matching(self, view: EventView, product: str, service: str) -> list[Detection]:
         """Returns the rules that match an event of a log source (`aws`, `cloudtrail`)."""
-        return [rule for rule in self._about(view, product, service) if rule.matches(view)]
-
-    def _about(self, view: EventView, product: str, service: str) -> Iterator[Detection]:
-        """Returns the rules that could match, given the names they require."""
-        candidates = list(self._always)
-        for name, by_value in self._index.items():
-            if by_value:
-                for value in view.values(name):
-                    candidates += by_value.get(folded(text_of(value) or ""), ())
-        seen: set[str] = set()
-        for rule in candidates:
-            if rule.id not in seen and concerns(rule.logsource, product, service):
-                seen.add(rule.id)
-                yield rule
-
-
-def concerns(logsource: Mapping[str, str], product: str, service: str) -> bool:
-    """Returns whether a rule's log source covers events of this product and service."""
-    return logsource.get("product") == product and logsource.get("service") in (None, service)
+        found = self._index.of(product, service).about(view)
+        return [rule for rule in found if rule.matches(view)]
 
 
 def load(paths: Sequence[Path], lists: Mapping[str, Sequence[str]] | None = None) -> DetectionSet:

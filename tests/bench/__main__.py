@@ -20,6 +20,7 @@ WHAT = (
     "sink",
     "latency",
     "events",
+    "foreign",
     "correlate",
     "restatement",
     "scale",
@@ -33,6 +34,7 @@ WANTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "rules_us": (lambda x: x < 100, "< 100"),
     "event_p99_ms": (lambda x: x < 1000, "< 1000"),
     "sink_ratio": (lambda x: x >= 0.9, "≥ 0.9"),
+    "foreign_us": (lambda x: x <= 2, "≤ 2"),
     "scan_s": (lambda x: x <= 20, "≤ 20"),
     "scan_mb": (lambda x: x <= 370, "≤ 370"),
 }
@@ -64,6 +66,7 @@ def _lines(found: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for part, names in {
         "micro": ("unchanged_us", "changed_us", "rules_us"),
+        "foreign": ("foreign_us",),
         "scan": ("scan_s", "scan_mb"),
         "stream": ("worker_per_s", "ratio_raw", "ratio_lean", "ratio_quix"),
     }.items():
