@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from driftline.pipeline.detections.rule import OWN
-from driftline.pipeline.model import Change, from_micros, micros, to_micros
+from driftline.pipeline.model import Actor, Change, from_micros, micros, to_micros
 from driftline.pipeline.people.identity import (
+    HIDDEN,
     NOBODY_MAPPED,
     SERVICE,
     UNKNOWN,
@@ -84,8 +85,9 @@ def of_change(
     own["target"] = record.uid if record.type else target(record)
     if (others := foreign(record.raw.get("requestParameters"), record.account)) is not None:
         own["foreign"] = others
+    named = None if is_nobody(record.actor) else actor
     brief = {
-        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(actor), "known": _how(actor), "as": _taken(actor),
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(named), "known": _how(named), "as": _taken(named),
         "from": record.source_ip,
         "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
@@ -101,13 +103,14 @@ def user_named(raw: Mapping[str, Any], account: str | None) -> str | None:
     """Returns the IAM user that an IAM call names, in the form of `login`, whether or not a sweep has seen it."""
     asked = raw.get("requestParameters")
     name = asked.get("userName") if isinstance(asked, dict) else None
-    known = raw.get("eventSource") == "iam.amazonaws.com" and isinstance(name, str) and name
+    known = raw.get("eventSource") == "iam.amazonaws.com" and isinstance(name, str) and name and HIDDEN not in name  # fmt: skip
     return f"{account} {name}" if known else None
 
 
 def login(record: Change, actor: Mapping[str, Any]) -> str | None:
     """Returns the user of a sign-in, in the same form for failures and successes: account and name for an IAM user (a
-    failed sign-in does not include the path), the identity for others. None if AWS hides it."""
+    failed sign-in does not include the path), the identity for others, whatever the map of people calls it. None if AWS
+    hides it."""
     own = record.actor
     if record.service != SIGN_IN:
         return user_named(record.raw, record.account)
@@ -115,7 +118,13 @@ def login(record: Change, actor: Mapping[str, Any]) -> str | None:
         return f"{own.account} root user"
     if own.type == "user" and ":user/" in own.id and actor["person"]["kind"] != "directory_user":
         return f"{own.account} {own.id.rpartition('/')[2]}"
-    return None if own.id in (own.account, "unknown") else str(actor["person"]["id"])
+    person = own.person.id if own.person else str(actor["person"]["id"])
+    return None if is_nobody(own) else person
+
+
+def is_nobody(actor: Actor) -> bool:
+    """Returns whether an event names no actor, but only the account (the user of a sign-in is hidden, or not told)."""
+    return actor.id in (actor.account, "unknown") and actor.type in ("user", "unknown")
 
 
 def target(record: Change) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 UNKNOWN, WORKLOAD, SERVICE = "unknown", "workload", "service"
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+"""AWS's text in place of a name that does not exist (people type passwords there) or that is confidential."""
 CHOSEN = re.compile(
     r"^(arn:[a-z-]+:sts::\d*:(?:assumed-role/[^/]+|federated-user)/|(?:AROA[0-9A-Z]+|\d{12}):).+$"
 )

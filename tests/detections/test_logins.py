@@ -45,6 +45,10 @@ FEDERATED = {
 }  # fmt: skip
 CENTER = {"type": "IdentityCenterUser", "accountId": ACCOUNT, "onBehalfOf": {"userId": "544894e8", "identityStoreArn": STORE}, "credentialId": "1"}  # fmt: skip
 CENTER_ID = f"{STORE}/user/544894e8"
+OLD = {"type": "Unknown", "principalId": ACCOUNT, "arn": "", "accountId": ACCOUNT, "accessKeyId": "", "userName": "exampleuser"}  # fmt: skip
+BETWEEN = OLD | {key: CENTER[key] for key in ("onBehalfOf", "credentialId")}
+NAMELESS = {key: value for key, value in OLD.items() if key != "userName"}
+HIDDEN = {"type": "IAMUser", "accountId": ACCOUNT, "accessKeyId": "", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}  # fmt: skip
 
 
 def login(who: dict[str, Any], at: float = 0, result: Any = DONE, **more: Any) -> Change:
@@ -60,9 +64,10 @@ def login(who: dict[str, Any], at: float = 0, result: Any = DONE, **more: Any) -
     return change
 
 
-def step(result: str) -> dict[str, Any]:
+def step(result: str, name: str = "CredentialVerification", **more: str) -> dict[str, Any]:
     """A step of a sign-in at Identity Center."""
-    return {"result": None, "eventName": "CredentialVerification", "eventType": "AwsServiceEvent", "serviceEventDetails": {"CredentialVerification": result}}  # fmt: skip
+    data = {"AuthWorkflowID": "9de74b32", "CredentialType": "PASSWORD", **more}
+    return {"result": None, "eventName": name, "eventType": "AwsServiceEvent", "serviceEventDetails": {name: result}, "additionalEventData": data}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -73,20 +78,34 @@ def step(result: str) -> dict[str, Any]:
         (USER | {"accessKeyId": ""}, {"result": FAILED}, ALICE, "unknown", f"{ACCOUNT} alice"),
         (USER | {"arn": ALICE}, {"result": FAILED}, ALICE, "unknown", f"{ACCOUNT} alice"),
         (USER, {"awsRegion": "cn-north-1", "result": FAILED}, f"arn:aws-cn:iam::{ACCOUNT}:user/alice", "unknown", f"{ACCOUNT} alice"),
-        ({"type": "IAMUser", "accountId": ACCOUNT, "accessKeyId": "", "userName": "HIDDEN_DUE_TO_SECURITY_REASONS"}, {"result": FAILED}, ACCOUNT, "unknown", None),
+        (HIDDEN, {"result": FAILED}, ACCOUNT, "unknown", None),
+        (HIDDEN | {"principalId": "AIDACKCEVSQ6C2EXAMPLE"}, {"result": FAILED}, ACCOUNT, "unknown", None),
+        (HIDDEN | {"principalId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:user/{HIDDEN['userName']}"}, {"result": FAILED}, ACCOUNT, "unknown", None),
+        (OLD | {"userName": HIDDEN["userName"]}, step("Failure"), ACCOUNT, "unknown", None),
+        (NAMELESS, step("Failure", UserName=HIDDEN["userName"]), ACCOUNT, "unknown", None),
         (ROOT, {}, ROOT["arn"], "root", f"{ACCOUNT} root user"),
         (ROOT, {"result": FAILED}, ROOT["arn"], "unknown", f"{ACCOUNT} root user"),
         (SESSION, {}, "ann@example.com", "directory_user", "ann@example.com"),
         (FEDERATED, {}, FEDERATED["arn"], "unknown", FEDERATED["arn"]),
         (CENTER, step("Success"), CENTER_ID, "directory_user", CENTER_ID),
         (CENTER, step("Failure"), CENTER_ID, "unknown", CENTER_ID),
+        (CENTER, step("Success", "UserAuthentication", UserName="exampleuser"), CENTER_ID, "directory_user", CENTER_ID),
+        (CENTER, step("Success", "CredentialChallenge"), CENTER_ID, "unknown", CENTER_ID),  # only asked for
+        (OLD, step("Success"), "exampleuser", "directory_user", "exampleuser"),
+        (OLD, step("Success", "UserAuthentication"), "exampleuser", "directory_user", "exampleuser"),
+        (OLD, step("Success", "CredentialChallenge"), "exampleuser", "unknown", "exampleuser"),
+        (OLD, step("Failure"), "exampleuser", "unknown", "exampleuser"),
+        (BETWEEN, step("Success"), CENTER_ID, "directory_user", CENTER_ID),
+        (BETWEEN, step("Failure"), CENTER_ID, "unknown", CENTER_ID),
+        (NAMELESS, step("Success"), ACCOUNT, "unknown", None),
+        (NAMELESS, step("Success", UserName="exampleuser"), "exampleuser", "directory_user", "exampleuser"),
     ],
 )  # fmt: skip
 def test_a_login_has_one_form_and_a_failed_one_names_nobody(
     who: dict[str, Any], more: dict[str, Any], id: str, kind: str, name: str | None
 ) -> None:
     found = login(who, **more)
-    people = People([MappedPerson("ann", [ALICE])])
+    people = People([MappedPerson("ann", [ALICE, CENTER_ID, "exampleuser"])])
     assert found.actor.person
     assert (found.actor.person.id, found.actor.person.kind) == (id, kind)
     own = of_change(found, {}, people).fields["driftline"]
@@ -116,6 +135,39 @@ def test_guesses_of_which_one_is_right_are_of_one_user(content: DetectionEngine)
     assert one.severity == "high"
     assert found["Logins from one address fail often"].actors == [ALICE]
     assert "(person not known)" in found["Logins from one address fail often"].sentence
+
+
+@pytest.mark.parametrize(
+    ("who", "more"),
+    [
+        (HIDDEN, {}),
+        (HIDDEN | {"principalId": "AIDACKCEVSQ6C2EXAMPLE"}, {}),
+        (NAMELESS, step("Failure")),
+        (OLD | {"userName": HIDDEN["userName"]}, step("Failure")),
+    ],
+)
+def test_guesses_of_hidden_names_are_of_one_address_and_of_nobody(
+    content: DetectionEngine, who: dict[str, Any], more: dict[str, Any]
+) -> None:
+    """Which names were tried is not told: they are no one user, however many addresses try."""
+    here = [login(who, at, **({"result": FAILED} | more)) for at in range(5)]
+    found = told(content, *here)
+    assert list(found) == ["Logins from one address fail often"]
+    (one,) = found.values()
+    assert (one.group, one.actors) == ({"sourceIPAddress": "192.0.2.100"}, [])
+    assert not {ACCOUNT, "AIDACKCEVSQ6C2EXAMPLE"} & {step.get("who") for step in one.story}
+    assert " by " not in one.sentence
+    spread = [login(who, at, sourceIPAddress=f"192.0.2.{at}", **({"result": FAILED} | more)) for at in range(5)]  # fmt: skip
+    assert told(content, *spread) == {}
+
+
+@pytest.mark.parametrize("who", [CENTER, BETWEEN, OLD])
+def test_guesses_at_identity_center_are_of_one_user(
+    content: DetectionEngine, who: dict[str, Any]
+) -> None:
+    guesses = [login(who, at, sourceIPAddress=f"192.0.2.{at}", **step("Failure")) for at in range(3)]  # fmt: skip
+    found = told(content, *guesses)["Logins of one user fail from several addresses"]
+    assert found.group == {"driftline.login": "exampleuser" if who is OLD else CENTER_ID}
 
 
 def test_guesses_from_many_addresses_are_of_one_user(content: DetectionEngine) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from driftline.collectors.aws.api.partitions import DEFAULT, of_region
 from driftline.pipeline.model import Actor, Person, Tool
-from driftline.pipeline.people.identity import DIRECTORY_ROLE
+from driftline.pipeline.people.identity import DIRECTORY_ROLE, HIDDEN
 
 _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), tool)
@@ -23,8 +23,14 @@ _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
 )  # fmt: skip
 _VOUCHED = ("cloudformation", "service")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?|AWS Internal")
-HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
-"""In the place of a user's name that does not exist: people type passwords there."""
+ANONYMOUS = "Anonymous"
+"""The principal of a call that nobody has signed."""
+SIGN_IN = "signin.amazonaws.com"
+ASKED = frozenset({"CredentialChallenge", "PasswordRecoveryRequested"})
+"""Steps of a sign-in that prove nothing: somebody has typed a user's name."""
+DIRECTORY_STEPS = ASKED | {"CredentialVerification", "UserAuthentication"}
+"""Steps of a sign-in at Identity Center. Since 2025 their user is an id (`onBehalfOf`), before it was a name; both come as
+`IdentityCenterUser` and, the older ones, as `Unknown` whose principal is the account."""
 _TYPES = {
     "IAMUser": "user", "Root": "root", "AssumedRole": "role", "Role": "role", "FederatedUser": "federated",
     "SAMLUser": "federated", "WebIdentityUser": "federated", "Directory": "federated", "IdentityCenterUser": "user",
@@ -42,7 +48,7 @@ def _text(value: Any) -> str | None:
 
 def actor(record: Mapping[str, Any]) -> Actor:
     """The actor of a CloudTrail record. What the record does not say stays unknown, never guessed."""
-    who = _map(record.get("userIdentity"))
+    who = _without_hidden(_map(record.get("userIdentity")))
     context = _map(who.get("sessionContext"))
     issuer = _map(context.get("sessionIssuer"))
     source = _text(context.get("sourceIdentity")) or _text(who.get("sourceIdentity"))
@@ -52,19 +58,22 @@ def actor(record: Mapping[str, Any]) -> Actor:
         type = "service" if invoked else "unknown"
     if type == "account" and who.get("accountId") in ("ANONYMOUS_PRINCIPAL", "anonymous"):
         type = "anonymous"
+    if type == "unknown" and who.get("principalId") == ANONYMOUS:
+        type = "anonymous"
     issued_by = _text(issuer.get("arn"))
-    own = _directory_id(who) if who.get("type") == "IdentityCenterUser" else None
-    user = _text(who.get("userName"))
-    user = None if user == HIDDEN else user
+    user, directory = _user_name(record, who), _directory_name(record, who)
+    own = _directory_id(who) if who.get("type") in ("IdentityCenterUser", "Unknown") else None
+    if type == "unknown" and (own or directory):
+        type = "user"
+    principal = _principal(who)
     own = own or _text(who.get("arn")) or _user_arn(record, who, user)
-    own = own or _text(who.get("principalId")) or user
+    own = own or principal or user
     id = issued_by or own or invoked or _text(who.get("accountId")) or "unknown"
     key = _text(who.get("accessKeyId"))
-    principal = _text(who.get("principalId")) or ""
-    session_name = principal.partition(":")[2] or None
+    session_name = (principal or "").partition(":")[2] or None
     name = user or _text(issuer.get("userName"))
-    person = _person(who, context, type, id, session_name, source)
-    if not_proven(record):  # whoever tried says to be it, and did not prove it
+    person = _person(who, context, type, id, session_name, source, directory)
+    if not_proven(record) or _only_asked(record):  # whoever tried says to be it: no proof
         person = Person(id=person.id, kind="unknown", claimed=person.id if own else None)
     if person.kind == "directory_user":
         name = person.name or name
@@ -77,9 +86,43 @@ def actor(record: Mapping[str, Any]) -> Actor:
     )  # fmt: skip
 
 
+def _without_hidden(who: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An identity without what AWS hides of it. Beside a name that is hidden the principal's id says no more."""
+    hidden = {key for key, value in who.items() if isinstance(value, str) and HIDDEN in value}
+    hidden |= {"principalId"} if "userName" in hidden else set()
+    return {key: value for key, value in who.items() if key not in hidden} if hidden else who
+
+
+def _principal(who: Mapping[str, Any]) -> str | None:
+    """The principal's id, where it says who that is: the account's does not."""
+    id = _text(who.get("principalId"))
+    return None if id in (who.get("accountId"), ANONYMOUS) else id
+
+
+def _user_name(record: Mapping[str, Any], who: Mapping[str, Any]) -> str | None:
+    """The user's name. A step of a sign-in at Identity Center may tell it beside the identity."""
+    beside = _without_hidden(_map(record.get("additionalEventData"))) if _is_step(record) else {}
+    return _text(who.get("userName")) or _text(beside.get("UserName"))
+
+
+def _directory_name(record: Mapping[str, Any], who: Mapping[str, Any]) -> str | None:
+    """The name of a user of Identity Center of whom a step of a sign-in tells no id."""
+    known = _directory_id(who) or who.get("type") not in ("Unknown", "IdentityCenterUser")
+    return None if known or not _is_step(record) else _user_name(record, who)
+
+
+def _is_step(record: Mapping[str, Any]) -> bool:
+    return record.get("eventSource") == SIGN_IN and record.get("eventName") in DIRECTORY_STEPS
+
+
+def _only_asked(record: Mapping[str, Any]) -> bool:
+    """Whether it is a step of a sign-in that proves nothing."""
+    return record.get("eventSource") == SIGN_IN and record.get("eventName") in ASKED
+
+
 def not_proven(record: Mapping[str, Any]) -> bool:
     """Whether it is a sign-in that failed: its identity is only what somebody has typed."""
-    if record.get("eventSource") != "signin.amazonaws.com":
+    if record.get("eventSource") != SIGN_IN:
         return False
     said = (_map(record.get("responseElements")), _map(record.get("serviceEventDetails")))
     return any(value == "Failure" for one in said for value in one.values())
@@ -95,7 +138,8 @@ def _user_arn(record: Mapping[str, Any], who: Mapping[str, Any], user: str | Non
 
 
 def _person(
-    who: Mapping[str, Any], context: Mapping[str, Any], type: str, id: str, session: str | None, source: str | None
+    who: Mapping[str, Any], context: Mapping[str, Any], type: str, id: str, session: str | None, source: str | None,
+    named: str | None,
 ) -> Person:  # fmt: skip
     """Who is behind the call, by what AWS vouches for; else the session itself, which is `unknown`."""
     issuer, claim = _map(context.get("sessionIssuer")), source or session
@@ -109,8 +153,13 @@ def _person(
     if directory := _directory_id(who):
         kept = source or (session if role else None)
         return Person(
-            id=directory, kind="directory_user", name=_text(who.get("userName")) or "", claimed=kept
+            id=directory,
+            kind="directory_user",
+            name=_text(who.get("userName")) or "",
+            claimed=kept,
         )
+    if named:
+        return Person(id=named, kind="directory_user", name=named, claimed=source)
     if ":user/" in role:  # a session that a user opened without a role
         return Person(id=role, kind="user", name=role.rsplit("/", 1)[-1], claimed=claim)
     if role.endswith(":root"):
