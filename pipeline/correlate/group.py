@@ -332,8 +332,9 @@ class Group:
 
 
 def _fullness(hit: Hit) -> tuple[int, int, bytes]:
-    """Of two versions of one event, the one with more content wins, whatever the order of arrival."""
-    return len(hit.brief), -hit.at, pack(hit)
+    """Of two versions of one event, the one with more content wins, whatever the order of arrival. A name that the
+    request gives is less than the resource."""
+    return len(hit.brief.keys() - {"named"}), -hit.at, pack(hit)
 
 
 pack = msgspec.msgpack.Encoder().encode

@@ -33,6 +33,8 @@ HOW = {
 """How a person is known, by kind, in the words of an alert. IAM users and the root user are named by the event
 itself."""
 SIGN_IN = "signin.amazonaws.com"
+MOST_NAMED = 3
+"""Maximum number of resources in a brief by the names that the request gives them."""
 LONGEST_TARGET = 300
 """Maximum length of a request as the target, in bytes; what is longer is cut and hashed."""
 DOCUMENTS = (
@@ -89,7 +91,7 @@ def of_change(
     brief = {
         "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(named), "known": _how(named), "as": _taken(named),
         "from": record.source_ip,
-        "with": record.actor.tool, "resource": record.uid if record.type else None, "account": record.account,
+        "with": record.actor.tool, "resource": record.uid if record.type else None, "named": _names(record), "account": record.account,
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
     }  # fmt: skip
@@ -105,6 +107,17 @@ def user_named(raw: Mapping[str, Any], account: str | None) -> str | None:
     name = asked.get("userName") if isinstance(asked, dict) else None
     known = raw.get("eventSource") == "iam.amazonaws.com" and isinstance(name, str) and name and HIDDEN not in name  # fmt: skip
     return f"{account} {name}" if known else None
+
+
+def _names(record: Change) -> str | None:
+    """Returns what the request calls resources whose uid is not known; None if it names none."""
+    names = record.named
+    if not names and record.type is None and user_named(record.raw, record.account):
+        names = [str(record.raw["requestParameters"]["userName"])]
+    if not names:
+        return None
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def login(record: Change, actor: Mapping[str, Any]) -> str | None:

@@ -138,6 +138,8 @@ class Change(Record):
     """The event as it came, what looks like a secret redacted: detections read it."""
     aside: bool = False
     """The event names other resources and changes this one with them (the account's settings): no detection's match."""
+    named: list[str] = Field(default_factory=list)
+    """What the event calls resources whose uid cannot be told (a user by its name that no sweep has seen): its word alone."""
 
 
 class Chain(Record):

@@ -17,6 +17,7 @@ from driftline.pipeline.report.totals import account, controls, owner, plain, se
 Row = tuple[str, object]
 STEP = (
     ("who", "by"), ("known", "who is"), ("as", "as"), ("from", "from"), ("with", "with"), ("resource", "on"),
+    ("named", "named in the request:"),
     ("account_name", "in account"), ("account", "account"), ("region", "region"), ("failed", "failed:"),
 )  # fmt: skip
 """What a step of a story says beside what happened, and the words before it."""

@@ -377,6 +377,35 @@ def test_a_batch_that_is_only_half_durable_counts_all(content: DetectionEngine, 
 
 
 @pytest.mark.parametrize(
+    ("action", "request_", "wanted"),
+    [
+        ("CreateAccessKey", {"userName": "bob"}, "bob"),
+        ("UpdateLoginProfile", {"userName": "bob", "passwordResetRequired": False}, "bob"),
+        ("AttachUserPolicy", {"userName": "bob", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}, "bob"),
+        ("AttachRolePolicy", {"roleName": "ci", "policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}, "ci"),
+        ("AddUserToGroup", {"userName": "bob", "groupName": "admins"}, "admins, bob"),
+        ("DeactivateMFADevice", {"userName": "bob", "serialNumber": "arn:aws:iam::111111111111:mfa/bob"}, "bob"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("older", [False, True])
+def test_an_alert_names_whom_the_request_names(
+    content: DetectionEngine, action: str, request_: dict[str, Any], wanted: str, older: bool
+) -> None:
+    """Of a user that no sweep has seen only the name is known. `older`: by a collector that does not tell it."""
+    reader = ChangeReader(Redactor(b"k" * 32), "log", NoNames(), content.wants_of("aws"))
+    changes = reader.changes(call_record(action, "iam", requestParameters=request_))
+    if older:
+        if "userName" not in request_:
+            return
+        changes = [one.model_copy(update={"named": []}) for one in changes]
+        wanted = wanted.removeprefix("admins, ")
+    told = [one for each in alerts(fold(content, *((CHANGES.name, one.encode()) for one in changes))).values() for one in each]  # fmt: skip
+    assert told
+    assert all(f", on {wanted} (named in the request), " in one.sentence for one in told)
+    assert all(one.resources == [] for one in told)
+
+
+@pytest.mark.parametrize(
     ("action", "field"),
     [("DeleteUser", "userName"), ("DeleteRole", "roleName"), ("DeleteServerCertificate", "serverCertificateName")],
 )  # fmt: skip

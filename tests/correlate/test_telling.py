@@ -17,6 +17,13 @@ def test_it_says_who_from_where_with_what_on_what_and_in_which_account() -> None
     )
 
 
+def test_a_resource_that_is_not_known_is_called_as_the_request_calls_it() -> None:
+    story = [{**ALERT["story"][0], "named": "bob"}]
+    assert ", with cli, on bob (named in the request), in account shop" in sentence(ALERT | {"resources": [], "story": story})  # fmt: skip
+    both = sentence(ALERT | {"story": story})
+    assert ", on arn:aws:iam::111111111111:role/x, on bob (named in the request), in account" in both  # fmt: skip
+
+
 def test_of_what_is_not_known_nothing_is_said() -> None:
     bare = ALERT | {"actors": [], "resources": [], "story": [{"with": "unknown"}], "count": 3}
     assert sentence(bare) == "Rights are changed, 3 events"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from driftline.collectors.aws.events.claims import claims
+from driftline.collectors.aws.events.claims import claimed, claims, named
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.row import kinds
@@ -58,6 +58,25 @@ def test_what_an_event_changes_beside_what_it_names_is_aside(
     for one in made:
         assert one.aside is bool(named and one.type in alone)
         assert one.resources == sorted({change.uid for change in named or made if change.type})
+
+
+def test_every_match_names_what_was_done_to(content: DetectionEngine) -> None:
+    """Every example of every rule before any sweep: the resource, or what the request calls it."""
+    seen = 0
+    for rule in content.found.rules.values():
+        if not events.is_audit(rule):
+            continue
+        for name, given in proof.events(rule, "fires"):
+            record = {"eventID": "1", "eventTime": "2026-11-01T00:00:00Z", "recipientAccountId": ACCOUNT, "readOnly": False, **given}  # fmt: skip
+            del record["driftline"]
+            said = {key: record.get(key) for key in ("requestParameters", "responseElements")}
+            asked = [one for claim in claimed(record) for found in named(claim, said) for one in found]  # fmt: skip
+            made = [one for one in reader(content, NoNames()).changes(record) if one.kind != "session"]  # fmt: skip
+            briefs = [content.event(one, {"known": False}).brief for one in made if not one.aside]
+            seen += len(asked)
+            for brief in briefs if asked else ():
+                assert brief.get("resource") or brief.get("named"), (rule.name, name)
+    assert seen > 100
 
 
 def test_no_match_of_ours_is_told_twice(content: DetectionEngine) -> None:

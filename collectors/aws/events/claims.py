@@ -12,8 +12,11 @@ from driftline.collectors.aws.events import names
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.rows.paths import value
 from driftline.collectors.rows.row import Touch
+from driftline.pipeline.people.identity import HIDDEN
 
 Record = Mapping[str, Any]
+LONGEST_NAME, MOST_NAMES = 256, 50
+"""Of the names of resources that cannot be told: characters, and of one event."""
 _VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
 
 
@@ -74,6 +77,18 @@ def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
             for one in (found if isinstance(found, list) else [found])
             if isinstance(one, str) and one
         ]
+
+
+def names_unresolved(record: Record, resolved: Sequence[RowMatch]) -> list[str]:
+    """What an event calls the resources of claims that give no uid, unless another claim (`resolved`) knows that name."""
+    said = {
+        key: record.get(key) for key in ("requestParameters", "responseElements")
+    }  # not who called
+    left = [one for one in claimed(record) if not any(one is other for other in resolved)]
+    every = [name for one in left for name in next(filter(None, named(one, said)), [])]
+    known = {name for one in resolved for found in named(one, said) for name in found}
+    shown = {name[:LONGEST_NAME] for name in every if name not in known and HIDDEN not in name}
+    return sorted(shown)[:MOST_NAMES]
 
 
 def searched(path: str, record: Record) -> Any:

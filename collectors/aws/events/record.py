@@ -19,6 +19,7 @@ from driftline.collectors.aws.events.claims import (
     claimed,
     kind_of_call,
     named,
+    names_unresolved,
     owner,
     where,
 )
@@ -79,7 +80,9 @@ class ChangeReader:
 
     def _changes(self, record: Record) -> Iterator[Change]:
         found = list(self._touched(record))
-        base = self._base(record)
+        base = self._base(record) | {
+            "named": names_unresolved(record, [claim for claim, *_ in found])
+        }
         named = [uid for claim, _, uid, _ in found if claim.touch.id is not None]
         uids = sorted(set(named) or {uid for _, _, uid, _ in found})
         if len(uids) > MOST_RESOURCES:
@@ -91,7 +94,7 @@ class ChangeReader:
                         "kind": kind, "resources": uids, "aside": bool(named) and claim.touch.id is None,
                         "parts": claim.touch.parts if kind == "update" else []}
             )  # fmt: skip
-        if not found:
+        if not found:  # of known types it may still name some
             kind = base["kind"] if base["kind"] == "read" else kind_of_call(record) or base["kind"]
             yield Change.model_validate(
                 base | {"uid": f"account:aws:{base['account']}", "kind": kind}
@@ -99,7 +102,7 @@ class ChangeReader:
         if (session := issued(record)) and not failed(record):
             key, role = session
             yield Change.model_validate(
-                base | {"uid": f"session:{key}", "kind": "session", "resources": [role] if role else [], "raw": {}, "request": None}
+                base | {"uid": f"session:{key}", "kind": "session", "resources": [role] if role else [], "raw": {}, "request": None, "named": []}
             )  # fmt: skip
 
     def _base(self, record: Record) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, format_l
 
 UNKNOWN = "unknown"
 """A tool of which nothing is known."""
+NAMED = " (named in the request)"
+"""After names of resources whose uid is not known."""
 OVER = {"merged": "joined to another alert", "withdrawn": "its events no longer match"}
 WIDTHS = ((80, 3), (48, 2), (32, 1))
 """Characters of a name and names of a list, ever fewer until the sentence fits."""
@@ -29,26 +31,25 @@ def sentence(alert: Mapping[str, Any]) -> str:
 def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
     story: Sequence[Mapping[str, Any]] = alert["story"]
     accounts = [_account(step) for step in story if step.get("account")]
-    for word, names in (
-        ("by", alert["actors"]),
-        ("from", [step.get("from") for step in story]),
-        ("with", [tool for step in story if (tool := step.get("with")) != UNKNOWN]),
-        ("on", alert["resources"]),
-        ("in account", accounts or [alert["group"].get("driftline.account")]),
+    for word, names, more in (
+        ("by", alert["actors"], _as(alert, width)),
+        ("from", [step.get("from") for step in story], ""),
+        ("with", [tool for step in story if (tool := step.get("with")) != UNKNOWN], ""),
+        ("on", alert["resources"], _others(story)),
+        ("on", [step.get("named") for step in story], NAMED),
+        ("in account", accounts or [alert["group"].get("driftline.account")], ""),
     ):
         if words := format_list([name for name in names if name], width, items):
-            yield f"{word} {words}{_more(word, alert, width)}"
+            yield f"{word} {words}{more}"
     least = "at least " if alert.get("capped") else ""
     yield least + number_of(alert["count"], "event")
     if alert.get("held_back"):
         yield "held back by the budget of its rule"
 
 
-def _more(word: str, alert: Mapping[str, Any], width: int) -> str:
-    """What is to be said beside names: of one actor as whom, and how that is known."""
-    if word == "on":
-        return _others(alert["story"])
-    if word != "by" or len(alert["actors"]) != 1:
+def _as(alert: Mapping[str, Any], width: int) -> str:
+    """Of one actor: as whom, and how that is known."""
+    if len(alert["actors"]) != 1:
         return ""
     by = [step for step in alert["story"] if step.get("who")]
     said = [f"as {format_list(step['as'], width)}" for step in by if step.get("as")][:1]
