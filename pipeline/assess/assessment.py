@@ -31,6 +31,8 @@ class Step(NamedTuple):
     """Findings that hold as they were last stated; as documents, but only a restatement is sent."""
     ended: list[str] = []  # noqa: RUF012
     """Rules whose findings are forgotten."""
+    members: list[dict[str, Any]] = []  # noqa: RUF012
+    """MemberChange records: which tickets findings belong to."""
 
 
 class Difference(NamedTuple):
@@ -103,6 +105,7 @@ class Assessment:
     reads: list[dict[str, Any]] = field(default_factory=list)
     sessions: list[str] = field(default_factory=list)
     forgotten: list[str] = field(default_factory=list)
+    members: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def begin(
@@ -136,6 +139,7 @@ class Assessment:
         """What came of it."""
         return Step(
             self.state, self.findings, True, self.drifts, self.reads, self.sessions, self.restatements, self.forgotten,
+            self.members,
         )  # fmt: skip
 
     def nothing(self) -> Step:

@@ -76,7 +76,7 @@ def changed_findings(work: Assessment) -> None:
     if work.restate or before is None:
         whole, again = _restated(work, whole, again)
     if whole:  # last of all: whether something is stated never depends on its wording
-        teller = _teller(work)
+        teller = teller_of(work)
         work.findings = [teller.whole(one, bounds.get(_rule(one))) for one in whole]
     if handed and before is not None:
         work.findings = [hand_over(one, before, body) if _rule(one) in handed else one for one in work.findings]  # fmt: skip
@@ -98,7 +98,8 @@ def _restated(
     return sorted([*whole, *_whole(again, work.state, work.at)], key=_rule), []
 
 
-def _teller(work: Assessment) -> Teller:
+def teller_of(work: Assessment) -> Teller:
+    """What words the findings of this step."""
     options, type = work.options, work.body.resource["type"]
     return Teller(
         work.state,

@@ -9,6 +9,7 @@ from driftline.pipeline.assess.drift.expected import Expected
 from driftline.pipeline.assess.ownership.sources import Owners
 from driftline.pipeline.assess.risk import criticality
 from driftline.pipeline.assess.wording.consoles import Row
+from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.compare.diff import NO_HINTS, Hints
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
@@ -35,6 +36,8 @@ class AssessOptions:
     """The accepted risks."""
     forget: int = FORGET_AFTER
     """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""
+    tickets: TicketOptions | None = None
+    """How findings become tickets; None: they do not."""
     people: People = NOBODY_MAPPED
     """The names of one person."""
     owners: Owners = field(default_factory=Owners)
@@ -46,3 +49,8 @@ class AssessOptions:
 
     def hints_of(self, resource: Mapping[str, Any]) -> Hints:
         return self.hints.get(resource["type"], NO_HINTS)
+
+    def signature(self, rulebook: str) -> str:
+        """What states are to be looked at again for when it changes: rules, owners, tickets."""
+        tickets = self.tickets.hash.hex() if self.tickets else ""
+        return f"{rulebook}-{self.owners.hash.hex()}" + (f"-{tickets}" if tickets else "")

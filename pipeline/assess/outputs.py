@@ -13,7 +13,7 @@ from driftline.pipeline.assess.ownership.step import CHANGED as OWNER_CHANGED
 from driftline.pipeline.model import finding_id, from_micros
 from driftline.pipeline.records.counts import Counts, DriftCount, FindingCount
 from driftline.pipeline.records.outputs import Output
-from driftline.pipeline.records.topics import DRIFT, FINDINGS, READS, RESTATEMENTS
+from driftline.pipeline.records.topics import DRIFT, FINDINGS, MEMBERS, READS, RESTATEMENTS
 from driftline.pipeline.records.truncate import truncate
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.state.resource import Body
@@ -33,6 +33,10 @@ def records(uid: str, step: Step) -> list[Output]:
         for finding in step.again
     ]
     said += tombstones(uid, step.ended)
+    said += [
+        Output(MEMBERS.name, record["group"].encode(), orjson.dumps(record))
+        for record in step.members
+    ]
     said += [Output(DRIFT.name, uid.encode(), truncate(drift)) for drift in step.drifts]
     said += [Output(READS.name, uid.encode(), orjson.dumps(read)) for read in step.reads]
     return said

@@ -9,6 +9,7 @@ from driftline.pipeline.assess import step as assess
 from driftline.pipeline.assess.audit_records import AuditRecords
 from driftline.pipeline.assess.decisions.shard_exceptions import ShardExceptions
 from driftline.pipeline.assess.evaluate import needs_reevaluation
+from driftline.pipeline.assess.membership import needs_routing
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.ownership.step import needs_owner
 from driftline.pipeline.assess.pending_events import PREFIX as FOLLOWED
@@ -54,7 +55,7 @@ class Partition:
         self._exceptions = ShardExceptions(shard.row, shard.put, every, options or AssessOptions())
         self._options = self._exceptions.options
         self._reevaluation = ReevaluationBacklog(
-            shard.row, shard.put, every, f"{rulebook.hash}-{self._options.owners.hash.hex()}"
+            shard.row, shard.put, every, self._options.signature(rulebook.hash)
         )
         self._retiring = Retiring(shard.row, shard.put, every)
         self.states = States(shard, rulebook, self._options, watch)
@@ -185,7 +186,9 @@ class Partition:
         for uid in uids:
             state = self.states.load(uid)
             if state and (
-                needs_reevaluation(state, self._rulebook) or needs_owner(state, self._options)
+                needs_reevaluation(state, self._rulebook)
+                or needs_owner(state, self._options)
+                or needs_routing(state, self._options)
             ):
                 step = assess.reevaluate(state, self._rulebook, self._options)
                 self.states.emit(uid, state, step)

@@ -20,6 +20,7 @@ from driftline.pipeline.assess.events import (
 )
 from driftline.pipeline.assess.findings import changed_findings
 from driftline.pipeline.assess.lifecycle import mark_as_found, open_at_once, update_life_cycle
+from driftline.pipeline.assess.membership import plan_routing, route_findings
 from driftline.pipeline.assess.merge import described, end_by_notice, merge
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.ownership.step import assign_owner
@@ -73,6 +74,7 @@ def apply(
     plan_restatement(work)
     apply_exceptions(work)  # after attribution: nobody approves what they caused
     changed_findings(work)
+    route_findings(work)
     schedule(work)
     return work.step()
 
@@ -97,6 +99,7 @@ def tick(
     forget_findings(work)
     apply_exceptions(work)
     changed_findings(work)
+    route_findings(work)
     schedule(work, now=at)
     return work.step()
 
@@ -118,6 +121,7 @@ def on_change(
     if work.drifts:
         apply_exceptions(work)
         changed_findings(work)
+        route_findings(work)
     schedule_check(work)
     return work.step()
 
@@ -133,6 +137,7 @@ def on_chain(
     if work.drifts:
         apply_exceptions(work)
         changed_findings(work)
+        route_findings(work)
     schedule_check(work)
     return work.step()
 
@@ -154,6 +159,7 @@ def on_baseline(
     update_life_cycle(work)
     apply_exceptions(work)
     changed_findings(work)
+    route_findings(work)
     schedule(work)
     return work.step()
 
@@ -167,6 +173,7 @@ def on_gone(state: State, reason: str, at: int, rulebook: Rulebook, options: Ass
     update_life_cycle(work)
     apply_exceptions(work)
     changed_findings(work)
+    route_findings(work)
     schedule(work)
     return work.step()
 
@@ -177,8 +184,10 @@ def reevaluate(state: State, rulebook: Rulebook, options: AssessOptions) -> Step
     work = Assessment.begin(state, _known_at(state), rulebook, options)
     advance_to(work, work.at)
     assign_owner(work)
+    plan_routing(work)
     apply_exceptions(work)
     changed_findings(work)
+    route_findings(work)
     schedule(work)
     return work.step()
 
@@ -189,6 +198,7 @@ def open_pending(state: State, rulebook: Rulebook, options: AssessOptions) -> St
     open_at_once(work)
     apply_exceptions(work)
     changed_findings(work)
+    route_findings(work)
     return work.step()
 
 

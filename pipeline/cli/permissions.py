@@ -86,7 +86,7 @@ def command() -> None:
 
 
 def grants(
-    app_id: str, sink: str = "elasticsearch", correlate_id: str = topics.CORRELATE_ID, module: SinkModule | None = None,
+    app_id: str, sink: str = "elasticsearch", correlate_id: str = topics.CORRELATE_ID, cases_id: str = topics.CASES_ID, module: SinkModule | None = None,
 ) -> list[Grant]:  # fmt: skip
     """Every program's needs, the sink's by its kind. Describe comes with Read and Write. Raises UserError."""
     kind = module or installed.module(sink)
@@ -119,6 +119,13 @@ def grants(
         ("correlator", topics.ALERTS, ("Write", settled)),
         ("correlator", topics.DEADLETTER, ("Read", "Write")),
         ("correlator", topics.groups_of(correlate_id), ("Read", "Write", settled)),
+        ("correlator", topics.MEMBERS, ("Write", settled)),
+        ("worker", topics.MEMBERS, ("Write", settled)),
+        ("cases", topics.MEMBERS, ("Read", settled)),
+        ("cases", topics.CONTROL, ("Read", settled)),
+        ("cases", topics.TICKETS, ("Write", settled)),
+        ("cases", topics.DEADLETTER, ("Read", "Write")),
+        ("cases", topics.cases_of(cases_id), ("Read", "Write", settled)),
         ("sink", topics.DEADLETTER, ("Read", "Write")),
         ("operator", topics.SWEEPS, ("Read", "Write")),  # forget drops what is kept of them
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
@@ -134,12 +141,13 @@ def grants(
         ("administrator", topics.RESTATEMENTS, read),
     ]
     out = [Grant(program, "topic", topic.name, operations) for program, topic, operations in rows]
-    for topic in topics.topics_of(app_id, correlate_id):
+    for topic in topics.topics_of(app_id, correlate_id, cases_id):
         out.append(Grant("administrator", "topic", topic.name, ("Create", *LOOK)))
         out.append(Grant("operator", "topic", topic.name, LOOK))  # doctor compares them
     groups = {
         "worker": app_id,
         "correlator": correlate_id,
+        "cases": cases_id,
         "sink": topics.group_id(f"sink-{sink}"),
         "collector": topics.readers("aws"),
     }
@@ -156,7 +164,7 @@ def grants(
 @formats()
 @click.option(
     "--program",
-    help="Only this one: collector, clock, worker, correlator, sink, operator, administrator.",
+    help="Only this one: collector, clock, worker, correlator, cases, sink, operator, administrator.",
 )
 @click.option(
     "--principal",
@@ -171,7 +179,9 @@ def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """Print the ACLs of each program. As kafka-acls commands, or JSON."""
     settings = load_settings()
     to = configured_sink(settings, sink)
-    every = grants(settings.worker.app_id, sink, settings.correlate.app_id, to.module)
+    every = grants(
+        settings.worker.app_id, sink, settings.correlate.app_id, settings.tickets.app_id, to.module
+    )
     wanted = [grant for grant in every if program in (None, grant.program)]
     if not wanted:
         raise UserError(

@@ -17,7 +17,7 @@ def create() -> int:
     from driftline.pipeline.kafka import topics_admin
 
     settings = load_settings()
-    every = topics_admin.create(settings.kafka, settings.worker.app_id, settings.correlate.app_id)
+    every = topics_admin.create(settings.kafka, *settings.app_ids)
     for made in every:
         click.echo(f"{made.name}: {made.text}")
     return 0 if all(made.right for made in every) else 2
@@ -29,10 +29,8 @@ def check() -> int:
     from driftline.pipeline.kafka import topics_admin
 
     settings = load_settings()
-    differences = topics_admin.check(
-        settings.kafka, app_id=settings.worker.app_id, correlate_id=settings.correlate.app_id
-    )
-    for app_id in (settings.worker.app_id, settings.correlate.app_id):
+    differences = topics_admin.check(settings.kafka, None, *settings.app_ids)
+    for app_id in settings.app_ids:
         differences += topics_admin.remade(
             settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.correlate import group_rows
 from driftline.pipeline.correlate.alert_outputs import AlertOutputs
@@ -30,7 +31,7 @@ AT_HAND = 8
 class Correlating:
     """The fold of one partition. `get` reads a row that was taken (and made durable) before; `lateness`: how much later
     than the watermark a signal may come (microseconds); `sources`: partitions of the worker, all of which must have
-    told how far they are; `budget`: alerts of a rule within an hour that are not held back, 0: all."""
+    told how far they are; `budget`: alerts of a rule within an hour that are not held back, 0: all; `tickets`: how alerts become tickets, None: they do not."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Correlating:
         lateness: int,
         sources: int = PARTITIONS,
         budget: int = 0,
+        tickets: TicketOptions | None = None,
     ) -> None:
         self.shard = Shard(number, get)
         self._by_id = {
@@ -62,7 +64,7 @@ class Correlating:
         """By level: `_known`, until the next mark."""
         self._applied = 0
         self._late = DeferredGroups(get(LATE_KEY))
-        self._alerts = AlertOutputs(self.shard, content, budget)
+        self._alerts = AlertOutputs(self.shard, content, budget, tickets)
 
     @property
     def counts(self) -> Counts:

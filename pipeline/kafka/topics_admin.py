@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from driftline.pipeline.common.errors import NotThere, Problem, ProblemKind
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.kafka.client import TIMEOUT, admin, answer, explained, reached
-from driftline.pipeline.records.topics import APP_ID, CORRELATE_ID, Topic, topics_of
+from driftline.pipeline.records.topics import APP_ID, CASES_ID, CORRELATE_ID, Topic, topics_of
 from driftline.pipeline.settings.blocks import Kafka
 
 CREATE, SHOWN = "run: driftline topics create", 3
@@ -45,9 +45,11 @@ class Made(NamedTuple):
     """Whether it is as driftline.pipeline.records.topics says."""
 
 
-def create(kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID) -> list[Made]:
+def create(
+    kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID, cases_id: str = CASES_ID
+) -> list[Made]:
     """Creates missing topics and reports differences of the existing ones. Raises UserError."""
-    topics, out = topics_of(app_id, correlate_id), []
+    topics, out = topics_of(app_id, correlate_id, cases_id), []
     differences: dict[str, list[Difference]] = {}
     for one in compare(kafka, topics):
         differences.setdefault(one.topic.name, []).append(one)
@@ -204,7 +206,7 @@ def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[P
         known = orjson.loads((folder / MADE_FROM).read_bytes())
     except (OSError, ValueError):
         return []
-    every = {topic.own: topic for topic in topics_of(folder.name, folder.name)}
+    every = {topic.own: topic for topic in topics_of(folder.name, folder.name, folder.name)}
     topics = [topic for own, topic in every.items() if own in known]
     return [
         Problem(
@@ -230,9 +232,10 @@ def check(
     only: Sequence[Topic] | None = None,
     app_id: str = APP_ID,
     correlate_id: str = CORRELATE_ID,
+    cases_id: str = CASES_ID,
 ) -> list[Problem]:
     """Differences from the definitions, each with the next step; empty if there are none."""
-    topics = topics_of(app_id, correlate_id) if only is None else only
+    topics = topics_of(app_id, correlate_id, cases_id) if only is None else only
     return told(compare(kafka, topics), len(topics))
 
 

@@ -54,20 +54,29 @@ from driftline.pipeline.model.stream import (
     Drift,
     Link,
     Mark,
-    Member,
     Person,
     Read,
     Signal,
-    Ticket,
     Tool,
+)
+from driftline.pipeline.model.ticket import (
+    MEMBER_STATES,
+    MemberChange,
+    MemberState,
+    Ticket,
+    TicketComment,
+    TicketMember,
+    TicketSection,
+    group_key,
 )
 
 RECORDS: tuple[type[Record], ...] = (
-    Snapshot, Sweep, SweepUids, Change, Chain, Control, RiskException, Baseline, Read, Finding, Restatement, Drift, Signal, Mark, Alert, Ticket,
+    Snapshot, Sweep, SweepUids, Change, Chain, Control, RiskException, Baseline, Read, Finding, Restatement, Drift, Signal, Mark, Alert, MemberChange, Ticket,
 )  # fmt: skip
 
 __all__ = [
     "CLASSES",
+    "MEMBER_STATES",
     "SEVERITIES",
     "Actor",
     "Alert",
@@ -88,7 +97,8 @@ __all__ = [
     "Gone",
     "Link",
     "Mark",
-    "Member",
+    "MemberChange",
+    "MemberState",
     "Owner",
     "Part",
     "Person",
@@ -113,6 +123,9 @@ __all__ = [
     "Swept",
     "Tick",
     "Ticket",
+    "TicketComment",
+    "TicketMember",
+    "TicketSection",
     "Time",
     "Tool",
     "Unread",
@@ -120,6 +133,7 @@ __all__ = [
     "exception_id",
     "finding_id",
     "from_micros",
+    "group_key",
     "micros",
     "restated",
     "rfc3339",

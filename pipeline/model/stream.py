@@ -256,29 +256,6 @@ class Read(Record):
         return value
 
 
-class Member(Record):
-    finding: str
-    uid: str
-    status: str
-    since: Time
-
-
-class Ticket(Record):
-    """The wanted ticket as a whole; a sink makes the real one equal to it."""
-
-    key: str
-    revision: int
-    state: Literal["open", "closed"]
-    title: str
-    body: str
-    members: list[Member]
-    priority: str
-    due: Time | None = None
-    assignee: str | None = None
-    labels: list[str] = Field(default_factory=list)
-    comment: str | None = None
-
-
 class Signal(Record):
     """One match of a detection, for one correlation and one group of it."""
 

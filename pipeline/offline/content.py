@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
+from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.compare.diff import Hints, hints_of
 from driftline.pipeline.rulebook import Rulebook, builtin_folder, load
+from driftline.pipeline.rulebook.match import Match
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.settings.exception_files import Checker
@@ -38,7 +40,23 @@ def rulebook_and_options(
         expected=settings.drift.expected,
         forget=int(settings.worker.forget_after * 1_000_000),
         people=people_of(settings.people), owners=owners_of(settings.owners),
+        tickets=ticket_options(settings),
     )  # fmt: skip
+
+
+def ticket_options(settings: Settings) -> TicketOptions | None:
+    """How findings and alerts become tickets; None where they do not."""
+    own = settings.tickets
+    if not own.enabled:
+        return None
+    return TicketOptions(
+        group_by=tuple(own.group_by),
+        match=Match(own.match) if own.match else None,
+        topics=frozenset(own.topics),
+        settle=int(own.settle * 1_000_000),
+        close_after=int(own.close_after * 1_000_000),
+        reopen_within=int(own.reopen_within * 1_000_000),
+    )
 
 
 def checker(settings: Settings, now: datetime, rulebook: Rulebook | None = None) -> Checker:

@@ -7,8 +7,10 @@ import orjson
 
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.model import Snapshot, restated, to_micros
+from driftline.pipeline.offline.ticket_fold import TicketFold
 from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Count
 from driftline.pipeline.records.outputs import Dead, Output, marks
@@ -19,6 +21,7 @@ from driftline.pipeline.records.topics import (
     DRIFT,
     FINDINGS,
     MARK_KEYS,
+    MEMBERS,
     RESTATEMENTS,
     SIGNALS,
     SNAPSHOTS,
@@ -67,7 +70,11 @@ class Fold:
         self._waiting: set[str] = set()
         self._keep, self._offset, self._told, self._lateness = keep, 0, told, lateness
         self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
-        self._groups = Groups(watch, lateness) if watch else None
+        tickets = options.tickets if options else None
+        self._groups = Groups(watch, lateness, tickets) if watch else None
+        self._cases = TicketFold(tickets) if tickets else None
+        self.tickets: dict[str, dict[str, Any]] = self._cases.tickets if self._cases else {}
+        """Ticket key to its last rendering."""
         self.alerts: dict[bytes, bytes] = self._groups.alerts if self._groups else {}
         """Alert id to its last JSON."""
 
@@ -88,13 +95,18 @@ class Fold:
     def end(self, last: int = 0) -> list[str]:
         """Nothing more comes: every alert reaches its last state. `last`: until when things were heard of, where the
         records that were fed do not say (microseconds). Gives the alerts that were still going on, by id."""
-        if not self._groups:
-            return []
         own = self._partition
         last = max(last, own.newest, own.watermark)
-        own.reach(last + self._lateness)
-        self._take()
-        return self._groups.end(last)
+        active: list[str] = []
+        if self._groups:
+            own.reach(last + self._lateness)
+            self._take()
+            active = self._groups.end(last)
+            self._take()
+        if self._cases:
+            self._cases.end(last)
+            self.dead += self._cases.take_dead()
+        return active
 
     def _reach(self, at: int) -> None:
         """Whatever was before has come."""
@@ -112,6 +124,8 @@ class Fold:
         while topic == CONTROL.name and self._partition.advance():
             pass
         self._take()
+        if self._cases and topic == CONTROL.name:
+            self._cases.tick(value)
 
     def snapshot(self, snapshot: Snapshot) -> None:
         """One snapshot, by way of its bytes."""
@@ -166,35 +180,43 @@ class Fold:
         work = self._partition.take()
         self._rows.update(work.rows)
         self.dead += work.dead
-        back = []
         for output in work.outputs:
-            if not output.value:
-                self.findings.pop(output.key, None)  # it is forgotten
-            elif output.topic == FINDINGS.name:
-                self.said += 1
-                self.findings[output.key] = output.value
-                if self._told:
-                    self._told(output.value)
-                if b'"pending_for":' in output.value:
-                    self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
-            elif output.topic == RESTATEMENTS.name:
-                self._restated(output)
-            elif output.topic == DRIFT.name:
-                self.drifts[orjson.loads(output.value)["id"]] = output.value
-            elif output.topic == CHANGES.name:
-                back.append(output.value)
-            elif output.topic == SIGNALS.name and self._groups and output.key not in MARK_KEYS[1:]:
-                self._groups.feed(output.value)
+            self._output(output)
         if self._groups:
             self.dead += self._groups.take_dead()
-        for value in back:  # what the states ask each other
-            self.feed(CHANGES.name, value)
+        if self._cases:
+            self._cases.feed(
+                [*work.outputs, *(self._groups.take_members() if self._groups else ())]
+            )
+            self.dead += self._cases.take_dead()
+        for output in work.outputs:  # what the states ask each other
+            if output.topic == CHANGES.name:
+                self.feed(CHANGES.name, output.value)
+
+    def _output(self, output: Output) -> None:
+        if output.topic == RESTATEMENTS.name:
+            self._restated(output)
+        elif output.topic == DRIFT.name:
+            self.drifts[orjson.loads(output.value)["id"]] = output.value
+        elif output.topic == SIGNALS.name and self._groups and output.key not in MARK_KEYS[1:]:
+            self._groups.feed(output.value)
+        elif output.topic == FINDINGS.name and not output.value:
+            self.findings.pop(output.key, None)  # it is forgotten
+        elif output.topic == FINDINGS.name:
+            self.said += 1
+            self.findings[output.key] = output.value
+            if self._told:
+                self._told(output.value)
+            if b'"pending_for":' in output.value:
+                self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
 
 
 class Groups:
     """The fold of signals, beside."""
 
-    def __init__(self, watch: "DetectionEngine", lateness: int) -> None:
+    def __init__(
+        self, watch: "DetectionEngine", lateness: int, tickets: TicketOptions | None = None
+    ) -> None:
         from driftline.pipeline.correlate.shard import Correlating
 
         self.alerts: dict[bytes, bytes] = {}
@@ -203,7 +225,8 @@ class Groups:
         self._offset = 0
         self._lateness = lateness
         self._longest = longest(watch)
-        self._fold = Correlating(0, self._rows.get, watch, lateness, sources=1)
+        self._fold = Correlating(0, self._rows.get, watch, lateness, sources=1, tickets=tickets)
+        self._members: list[Output] = []
 
     def feed(self, value: bytes) -> None:
         """One record of `signals`."""
@@ -217,6 +240,8 @@ class Groups:
         for output in work.outputs:
             if output.topic == ALERTS.name:
                 self.alerts[output.key] = output.value
+            elif output.topic == MEMBERS.name:
+                self._members.append(output)
         for output in work.outputs:
             if output.topic == SIGNALS.name and output.key not in MARK_KEYS[1:]:
                 self.feed(output.value)
@@ -231,6 +256,11 @@ class Groups:
         active = [key.decode() for key, value in self.alerts.items() if orjson.loads(value)["state"] == "active"]  # fmt: skip
         self.reach(last + self._lateness + self._longest)
         return sorted(active)
+
+    def take_members(self) -> list[Output]:
+        """What the tickets of alerts are told, since the last take."""
+        members, self._members = self._members, []
+        return members
 
     def take_dead(self) -> list[Dead]:
         """What was bad since the last take."""

@@ -27,6 +27,7 @@ UNFOLLOWED = Counter(
 ALERTS = Counter(
     "driftline_worker_alerts", "Alerts said, by what became of them", ["state", "severity"]
 )
+TICKETS = Counter("driftline_worker_tickets", "Tickets rendered", ["state", "severity"])
 HELD = Counter(
     "driftline_worker_alerts_held_back", "Alerts beyond their rule's budget: told as held back"
 )

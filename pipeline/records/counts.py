@@ -64,5 +64,12 @@ class AlertCount(msgspec.Struct, frozen=True):
     severity: str
 
 
-Count = Outcome | Occurrence | FindingCount | DriftCount | AlertCount
+class TicketCount(msgspec.Struct, frozen=True):
+    """A ticket was rendered."""
+
+    state: str
+    severity: str
+
+
+Count = Outcome | Occurrence | FindingCount | DriftCount | AlertCount | TicketCount
 Counts = Counter[Count]

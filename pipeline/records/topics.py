@@ -127,7 +127,7 @@ DELIVERED = Topic(
 )
 SCORES = Topic("scores", "bucket, scope, framework, control", cleanup="compact", config=COMPACTED)
 DEADLETTER = Topic("deadletter", "origin topic", 1, retention_ms=14 * DAY_MS)
-APP_ID, CORRELATE_ID = "driftline-assess", "driftline-correlate"
+APP_ID, CORRELATE_ID, CASES_ID = "driftline-assess", "driftline-correlate", "driftline-cases"
 STATE = Topic(
     f"{APP_ID}-state-changelog",
     "resource uid, head or body",
@@ -139,10 +139,11 @@ STATE = Topic(
 )
 
 GROUPS = replace(STATE, own=f"{CORRELATE_ID}-state-changelog", key="correlation, group")
+CASES = replace(STATE, own=f"{CASES_ID}-state-changelog", key="ticket group, or a member of it")
 
 TOPICS: tuple[Topic, ...] = (
     SNAPSHOTS, CHANGES, CONTROL, SWEEPS, EXCEPTIONS, BASELINES, READS, FINDINGS, DRIFT, SIGNALS, ALERTS, MEMBERS, TICKETS, RESTATEMENTS, FEEDBACK,
-    TICKET_LINKS, DELIVERED, SCORES, DEADLETTER, STATE, GROUPS,
+    TICKET_LINKS, DELIVERED, SCORES, DEADLETTER, STATE, GROUPS, CASES,
 )  # fmt: skip
 
 
@@ -151,15 +152,26 @@ def state_of(app_id: str) -> Topic:
     return replace(STATE, own=f"{app_id}-state-changelog")
 
 
-def topics_of(app_id: str, correlate_id: str = CORRELATE_ID) -> tuple[Topic, ...]:
+def topics_of(
+    app_id: str, correlate_id: str = CORRELATE_ID, cases_id: str = CASES_ID
+) -> tuple[Topic, ...]:
     """Every topic, with the changelogs of those app ids."""
-    own = {STATE.name: state_of(app_id), GROUPS.name: groups_of(correlate_id)}
+    own = {
+        STATE.name: state_of(app_id),
+        GROUPS.name: groups_of(correlate_id),
+        CASES.name: cases_of(cases_id),
+    }
     return tuple(own.get(topic.name, topic) for topic in TOPICS)
 
 
 def groups_of(app_id: str) -> Topic:
     """The changelog of a correlator of that app id."""
     return replace(state_of(app_id), key=GROUPS.key)
+
+
+def cases_of(app_id: str) -> Topic:
+    """The changelog of a `cases` worker of that app id."""
+    return replace(state_of(app_id), key=CASES.key)
 
 
 def murmur2(data: bytes) -> int:

@@ -54,6 +54,10 @@ def matching(form: str, words: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+TopicName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "1 to 100 letters, digits, dots, _ and -, beginning with a letter or digit (write for example acme.)")]  # fmt: skip
+"""What a topic's or a consumer group's name may begin with."""
+
+
 class Mistake(NamedTuple):
     """A mistake that involves several fields. Reported at the first one, and only if each field is valid by itself."""
 

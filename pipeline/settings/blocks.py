@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import yaml
 from pydantic import Field, SecretStr, create_model, model_validator
@@ -31,22 +31,21 @@ from driftline.pipeline.settings.base import (
     SinkSettings,
     address,
     authorities,
-    matching,
     own_certificate,
 )
 from driftline.pipeline.settings.base import Seconds as Seconds
+from driftline.pipeline.settings.base import TopicName as TopicName
 from driftline.pipeline.settings.collectors import collector_blocks
 from driftline.pipeline.settings.owner_files import OwnersBlock
 from driftline.pipeline.settings.people_files import Known
 from driftline.pipeline.settings.reader import PREFIX as PREFIX
 from driftline.pipeline.settings.reader import Read, read
 from driftline.pipeline.settings.sinks import SinkEntries, SinkRun
+from driftline.pipeline.settings.tickets import Tickets
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.ndjson.settings import NdjsonSettings
 
 SHORTEST_RETENTION = 3600
-TopicName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "1 to 100 letters, digits, dots, _ and -, beginning with a letter or digit (write for example acme.)")]  # fmt: skip
-"""What a topic's or a consumer group's name may begin with."""
 BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
@@ -259,6 +258,7 @@ class Settings(LeadingBlocks):
     """Who owns a resource, and so its findings (see the page *Owners*)."""
     detections: Detections = Field(default_factory=Detections)
     correlate: Correlate = Field(default_factory=Correlate)
+    tickets: Tickets = Field(default_factory=Tickets)
     redaction: Redaction = Field(default_factory=Redaction)
     worker: Worker = Field(default_factory=Worker)
     clock: Clock = Field(default_factory=Clock)
@@ -274,6 +274,11 @@ class Settings(LeadingBlocks):
         }
     )
     """What tags say about a resource's worth: tag, value, level (all lower case)."""
+
+    @property
+    def app_ids(self) -> tuple[str, str, str]:
+        """Of the stages of the stream, in the order of driftline.pipeline.records.topics.topics_of."""
+        return self.worker.app_id, self.correlate.app_id, self.tickets.app_id
 
     def mistakes(self) -> Iterator[Mistake]:
         names = [one.name for one in self.sinks]
@@ -299,7 +304,11 @@ class Settings(LeadingBlocks):
     def _own_groups(self) -> "Settings":
         """Consumer groups and changelogs of another prefix are others too, unless they are named."""
         if (prefix := self.kafka.topic_prefix) != DEFAULT_PREFIX:
-            for block, name in ((self.worker, "assess"), (self.correlate, "correlate")):
+            for block, name in (
+                (self.worker, "assess"),
+                (self.correlate, "correlate"),
+                (self.tickets, "cases"),
+            ):
                 if "app_id" not in block.model_fields_set:
                     block.app_id = group_id(name, prefix)
         return self

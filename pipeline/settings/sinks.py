@@ -1,6 +1,5 @@
 """The list `sinks`: each entry has what all sinks have, and the settings of its kind beside it."""
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -11,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from driftline.pipeline.common.yaml_source import hint
 from driftline.pipeline.settings.base import Block, Mistake, Seconds, SinkSettings, matching
+from driftline.pipeline.settings.match_text import match_mistakes
 from driftline.pipeline.settings.severities import SeverityOverride
 
 SinkName = Annotated[str, matching(r"[a-z0-9][a-z0-9_-]{0,62}", "1 to 63 lower-case letters, digits, _ and -, beginning with a letter or digit (write for example soc-elastic)")]  # fmt: skip
@@ -54,17 +54,7 @@ class SinkEntry(SinkSettings):
         yield from super().mistakes()
         if self.name != self.kind and self.name in _installed().kinds():
             yield Mistake(("name", "kind"), "is the name of another kind", "choose another")
-        if not self.match:
-            return
-        from driftline.pipeline.rulebook.cel.expression import ExpressionError
-        from driftline.pipeline.rulebook.match import FACTS, Match
-
-        try:
-            Match(self.match)
-        except ExpressionError as error:
-            unknown = re.search(r"undeclared reference to '(\w+)'", str(error))
-            fix = hint(unknown[1], FACTS) if unknown else ""
-            yield Mistake(("match",), f"column {error.column}: {error}", fix)
+        yield from match_mistakes(self.match)
 
 
 def _of_its_kind(value: Any) -> Any:

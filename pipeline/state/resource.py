@@ -86,6 +86,9 @@ class FindingState(msgspec.Struct, array_like=True):
     """It has failed since the resource was first read (or evaluated by the rule), and nothing says when that began:
     it may have failed for a long time."""
 
+    ticket: str = ""
+    """The ticket group that it belongs to; empty: none."""
+
 
 class ChangeEvidence(msgspec.Struct, array_like=True):
     """A successful change of this resource: evidence for differences."""
@@ -200,6 +203,8 @@ class Body(msgspec.Struct, array_like=True):
     """None: not looked for yet."""
     containers: list[dict[str, Any]] = []
     """What the resource is in, with tags (model.Container), nearest first."""
+    routed: bytes = b""
+    """Hash of the settings by which its findings were last distributed to tickets."""
 
 
 class SourceWatermarks(msgspec.Struct, array_like=True):

@@ -250,9 +250,9 @@ def _topics(settings: Settings) -> Iterator[Line]:
     from driftline.pipeline.kafka import topics_admin
     from driftline.pipeline.records.topics import topics_of
 
-    every = topics_of(settings.worker.app_id, settings.correlate.app_id)
+    every = topics_of(*settings.app_ids)
     found = topics_admin.compare(settings.kafka, every)
-    for app_id in (settings.worker.app_id, settings.correlate.app_id):
+    for app_id in settings.app_ids:
         for problem in topics_admin.remade(
             settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
         ):

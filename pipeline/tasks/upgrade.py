@@ -8,7 +8,14 @@ from confluent_kafka import TopicPartition
 from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.kafka.client import TIMEOUT, consumer, explained, read_all
 from driftline.pipeline.kafka.topics_admin import Difference
-from driftline.pipeline.records.topics import Topic, groups_of, looking, state_of, topics_of
+from driftline.pipeline.records.topics import (
+    Topic,
+    cases_of,
+    groups_of,
+    looking,
+    state_of,
+    topics_of,
+)
 from driftline.pipeline.settings.blocks import Kafka, Settings
 from driftline.pipeline.state import rows as state_rows
 from driftline.sinks.configured import ConfiguredSink, configured
@@ -47,9 +54,7 @@ def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
     if all(step.mark == "current" for step in steps):
         return []
     if any(one.missing for one in found):
-        for made in topics_admin.create(
-            settings.kafka, settings.worker.app_id, settings.correlate.app_id
-        ):
+        for made in topics_admin.create(settings.kafka, *settings.app_ids):
             if made.text.startswith("made"):
                 tell(f"{made.name}: {made.text}")
     for line in topics_admin.alter(settings.kafka, found):
@@ -62,13 +67,13 @@ def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
 
 
 def _wanted(settings: Settings) -> tuple[Topic, ...]:
-    return topics_of(settings.worker.app_id, settings.correlate.app_id)
+    return topics_of(*settings.app_ids)
 
 
 def _topics(settings: Settings, found: Sequence[Difference]) -> Iterator[Step]:
     remade = [
         text
-        for app_id in (settings.worker.app_id, settings.correlate.app_id)
+        for app_id in settings.app_ids
         for text in topics_admin.remade(
             settings.kafka, settings.worker.state_dir / app_id, settings.worker.accepted_topics
         )
@@ -92,6 +97,7 @@ def _states(settings: Settings) -> Iterator[Step]:
     for what, topic in (
         ("state of the worker", state_of(settings.worker.app_id)),
         ("state of the correlator", groups_of(settings.correlate.app_id)),
+        ("state of the tickets", cases_of(settings.tickets.app_id)),
     ):
         versions = _versions(settings.kafka, topic)
         newest = max(versions, default=0)

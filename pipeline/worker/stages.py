@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from driftline.pipeline.assess.shard import Partition
-from driftline.pipeline.offline.content import rulebook_and_options, watch
+from driftline.pipeline.cases.options import TicketOptions
+from driftline.pipeline.offline.content import rulebook_and_options, ticket_options, watch
 from driftline.pipeline.records.counts import Counts
 from driftline.pipeline.records.outputs import Dead, Work
 from driftline.pipeline.records.topics import (
@@ -14,11 +15,13 @@ from driftline.pipeline.records.topics import (
     CONTROL,
     DRIFT,
     FINDINGS,
+    MEMBERS,
     PARTITIONS,
     READS,
     RESTATEMENTS,
     SIGNALS,
     SNAPSHOTS,
+    TICKETS,
     Topic,
     state_of,
 )
@@ -79,7 +82,7 @@ def assess(settings: Settings) -> StreamStage:
     def make(number: int, get: Get, heads: Heads) -> ShardFold:
         return Partition(number, get, rulebook, options, engine, heads)
 
-    outputs = (FINDINGS, RESTATEMENTS, DRIFT, READS, SIGNALS)
+    outputs = (FINDINGS, RESTATEMENTS, DRIFT, READS, SIGNALS, MEMBERS)
     paced, own = (SNAPSHOTS, CHANGES), settings.worker
     return StreamStage("assess", own.app_id, (*paced, CONTROL), paced, outputs, own.port, make)
 
@@ -88,13 +91,36 @@ def correlate(settings: Settings) -> StreamStage:
     """Correlates signals into alerts. Raises UserError for invalid detections."""
     from driftline.pipeline.correlate.shard import Correlating
 
-    content, own = watch(settings), settings.correlate
+    content, own, tickets = watch(settings), settings.correlate, ticket_options(settings)
 
     def make(number: int, get: Get, _: Heads) -> ShardFold:
         lateness, budget = int(own.lateness * 1_000_000), -(-own.budget // PARTITIONS)
-        return Correlating(number, get, content, lateness, budget=budget)
+        return Correlating(number, get, content, lateness, budget=budget, tickets=tickets)
 
-    return StreamStage("correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS), own.port, make)
+    return StreamStage(
+        "correlate", own.app_id, (SIGNALS,), (), (ALERTS, SIGNALS, MEMBERS), own.port, make
+    )
 
 
-STAGES: dict[str, Callable[[Settings], StreamStage]] = {"assess": assess, "correlate": correlate}
+def cases(settings: Settings) -> StreamStage:
+    """Collects findings and alerts into tickets."""
+    from driftline.pipeline.cases.shard import Cases
+
+    own = settings.tickets
+    options = (
+        ticket_options(settings) or TicketOptions()
+    )  # without tickets, those that exist still close
+
+    def make(number: int, get: Get, _: Heads) -> ShardFold:
+        return Cases(number, get, options)
+
+    return StreamStage(
+        "cases", own.app_id, (MEMBERS, CONTROL), (MEMBERS,), (TICKETS,), own.port, make
+    )
+
+
+STAGES: dict[str, Callable[[Settings], StreamStage]] = {
+    "assess": assess,
+    "correlate": correlate,
+    "cases": cases,
+}

@@ -12,6 +12,7 @@ from driftline.pipeline.records.counts import (
     FindingCount,
     Occurrence,
     Outcome,
+    TicketCount,
 )
 from driftline.pipeline.worker import faust_seam
 from driftline.pipeline.worker.stages import ShardFold
@@ -60,6 +61,8 @@ def _metric(count: Count) -> Any:
             return metrics.DRIFTS.labels(count.attribution, count.found_by)
         case AlertCount():
             return metrics.ALERTS.labels(count.state, count.severity)
+        case TicketCount():
+            return metrics.TICKETS.labels(count.state, count.severity)
         case Occurrence.FORGOTTEN_STATE:
             return metrics.FORGOTTEN
         case Occurrence.SIGNAL:

@@ -148,7 +148,7 @@ def test_good_settings_are_called_good(tmp_path: Path) -> None:
          " 'single quotes')"),
         ("", {"KAFKA": "x"},
          "environment DRIFTLINE_KAFKA: kafka: must be a block (write names and values below it, indented)"),
-        ("[]", {}, "FILE:1:1: not settings (write blocks: kafka, elasticsearch, aws, rules, exceptions, drift, people, owners, detections, correlate, redaction, worker, clock,"
+        ("[]", {}, "FILE:1:1: not settings (write blocks: kafka, elasticsearch, aws, rules, exceptions, drift, people, owners, detections, correlate, tickets, redaction, worker, clock,"
                    " sink, ndjson, sinks, criticality)"),
         ("rules: {overrides: [{rule: x, enabled: 2}]}", {}, "FILE:1:40: rules.overrides.0.enabled: must be true or false"),
         ("criticality: {env: {prod: x}}", {},

@@ -91,12 +91,12 @@ def test_a_prefix_names_every_topic_and_group_of_a_deployment(tmp_path: Path) ->
     assert {topic.name for topic in TOPICS if topic.prefixed} == {
         f"acme-prod.{topic.own}" for topic in TOPICS if topic.prefixed
     }
-    assert (settings.worker.app_id, settings.correlate.app_id) == ("acme-prod-assess", "acme-prod-correlate")  # fmt: skip
+    assert settings.app_ids == ("acme-prod-assess", "acme-prod-correlate", "acme-prod-cases")
     assert group_id("sink-ndjson") == "acme-prod-sink-ndjson"
     assert short("acme-prod.findings") == "findings"
-    named = [topic.name for topic in topics_of(settings.worker.app_id, settings.correlate.app_id)]
+    named = [topic.name for topic in topics_of(*settings.app_ids)]
     assert [name for name in named if "driftline" in name] == []
-    rights = grants(settings.worker.app_id, correlate_id=settings.correlate.app_id)
+    rights = grants(settings.worker.app_id, correlate_id=settings.correlate.app_id, cases_id=settings.tickets.app_id)
     assert [grant.name for grant in rights if "driftline" in grant.name] == []
 
 

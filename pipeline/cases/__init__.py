@@ -1,0 +1,1 @@
+"""The third core: findings and alerts become tickets. Pure."""
