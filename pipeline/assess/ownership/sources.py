@@ -25,14 +25,14 @@ GROUP_KINDS = frozenset(("resource_group",))
 ACCOUNT_KINDS = frozenset(("account", "subscription", "project"))
 
 
-class Answer(NamedTuple):
+class OwnerAnswer(NamedTuple):
     """What was found: the owner's id (empty if there is none), and the source, or why no source decides."""
 
     id: str
     found_by: str
 
 
-NONE = Answer("", NOBODY)
+NONE = OwnerAnswer("", NOBODY)
 
 
 class Facts(NamedTuple):
@@ -70,7 +70,7 @@ class OwnerRow:
         return "folder" if self.folder else "map"
 
 
-class Place(NamedTuple):
+class ContainerPlace(NamedTuple):
     """An account or folder by all that it is called."""
 
     names: tuple[str, ...]
@@ -86,19 +86,19 @@ class _Case:
         self.facts, self.resource = facts, facts.resource
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> list[ContainerPlace]:
         """The account, and every folder above it, nearest first."""
         account = self.resource.get("cloud_account") or {"id": self.resource["account"]}
         above = account.get("ancestors") or ()
         folders = [one for one in above if one.get("kind") not in ("organization", "tenant")]
-        path, found = "", list[Place]()
+        path, found = "", list[ContainerPlace]()
         for one in reversed((account, *folders)):
             called = str(one.get("name") or one["id"])
             path = f"{path}/{called}" if path else called
-            found.append(Place(tuple(dict.fromkeys((str(one["id"]), called, path)))))
+            found.append(ContainerPlace(tuple(dict.fromkeys((str(one["id"]), called, path)))))
         return found[::-1]
 
-    def fits(self, row: OwnerRow, folder: Place | None = None) -> bool | None:
+    def fits(self, row: OwnerRow, folder: ContainerPlace | None = None) -> bool | None:
         """Whether a row holds; None if that depends on tags that were not read. `folder`: which one is asked about."""
         if not (
             (not row.account or self.places[0].fits(row.account))
@@ -137,7 +137,7 @@ class Owners:
         self.hash = hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()[:8]
         """Differs if the same resource may have another owner."""
 
-    def of(self, facts: Facts) -> Answer:
+    def of(self, facts: Facts) -> OwnerAnswer:
         """Returns the owner, or why there is none."""
         case = _Case(facts)
         for source in self.sources:
@@ -146,17 +146,17 @@ class Owners:
                 return found
         return NONE
 
-    def explained(self, facts: Facts) -> Iterator[tuple[Source, Answer | None]]:
+    def explained(self, facts: Facts) -> Iterator[tuple[Source, OwnerAnswer | None]]:
         """Yields what each source says, in order; None if it says nothing."""
         case = _Case(facts)
         return ((source, self._ask[source](case)) for source in self.sources)
 
-    def _tag(self, case: _Case) -> Answer | None:
+    def _tag(self, case: _Case) -> OwnerAnswer | None:
         if not case.facts.tags_read:
-            return Answer("", UNREAD)
+            return OwnerAnswer("", UNREAD)
         return self._tagged(case.resource["tags"], "tag")
 
-    def _tagged(self, tags: Mapping[str, str], source: Source) -> Answer | None:
+    def _tagged(self, tags: Mapping[str, str], source: Source) -> OwnerAnswer | None:
         """By tags: of several keys the first of the settings; of several spellings of it the one of the settings."""
         found: dict[tuple[int, str], dict[str, str]] = {}
         for key, value in tags.items():
@@ -166,20 +166,20 @@ class Owners:
             return None
         (_, exact), named = min(found.items())
         if exact in named:
-            return Answer(named[exact], source)
+            return OwnerAnswer(named[exact], source)
         ids = set(named.values())
-        return Answer(ids.pop(), source) if len(ids) == 1 else Answer("", AMBIGUOUS)
+        return OwnerAnswer(ids.pop(), source) if len(ids) == 1 else OwnerAnswer("", AMBIGUOUS)
 
-    def _workspace(self, case: _Case) -> Answer | None:
+    def _workspace(self, case: _Case) -> OwnerAnswer | None:
         return self._mapped(case, "workspace") if case.facts.workspace else None
 
-    def _group(self, case: _Case) -> Answer | None:
+    def _group(self, case: _Case) -> OwnerAnswer | None:
         return self._container(case, "group")
 
-    def _account(self, case: _Case) -> Answer | None:
+    def _account(self, case: _Case) -> OwnerAnswer | None:
         return self._container(case, "account")
 
-    def _folder(self, case: _Case) -> Answer | None:
+    def _folder(self, case: _Case) -> OwnerAnswer | None:
         if (found := self._container(case, "folder")) is not None:
             return found
         rows = self._rows["folder"]
@@ -190,34 +190,36 @@ class Owners:
                 return found
         return None
 
-    def _map(self, case: _Case) -> Answer | None:
+    def _map(self, case: _Case) -> OwnerAnswer | None:
         return self._mapped(case, "map")
 
-    def _last(self, case: _Case) -> Answer | None:  # noqa: ARG002 - as the others
-        return Answer(self._fallback, "fallback") if self._fallback else None
+    def _last(self, case: _Case) -> OwnerAnswer | None:  # noqa: ARG002 - as the others
+        return OwnerAnswer(self._fallback, "fallback") if self._fallback else None
 
-    def _mapped(self, case: _Case, source: Source) -> Answer | None:
+    def _mapped(self, case: _Case, source: Source) -> OwnerAnswer | None:
         return _first(self._rows[source], case)
 
-    def _container(self, case: _Case, source: Source) -> Answer | None:
+    def _container(self, case: _Case, source: Source) -> OwnerAnswer | None:
         """By tags of what the resource is in, nearest first."""
         for one in case.facts.containers:
             if _kind(one["kind"]) != source:
                 continue
             tags = one.get("tags")
-            found = Answer("", UNREAD) if tags is None else self._tagged(tags, source)
+            found = OwnerAnswer("", UNREAD) if tags is None else self._tagged(tags, source)
             if found is not None:
                 return found
         return None
 
 
-def _first(rows: Iterable[OwnerRow], case: _Case, folder: Place | None = None) -> Answer | None:
+def _first(
+    rows: Iterable[OwnerRow], case: _Case, folder: ContainerPlace | None = None
+) -> OwnerAnswer | None:
     for row in rows:
         fits = case.fits(row, folder)
         if fits is None:
-            return Answer("", UNREAD)
+            return OwnerAnswer("", UNREAD)
         if fits:
-            return Answer(owner_id(row.owner), row.source)
+            return OwnerAnswer(owner_id(row.owner), row.source)
     return None
 
 
