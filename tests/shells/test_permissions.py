@@ -8,7 +8,16 @@ import pytest
 from driftline.pipeline.records.topics import topics_of
 from tests.shells.command import Command
 
-PROGRAMS = {"administrator", "cases", "clock", "collector", "correlator", "operator", "sink", "worker"}
+PROGRAMS = {
+    "administrator",
+    "cases",
+    "clock",
+    "collector",
+    "correlator",
+    "operator",
+    "sink",
+    "worker",
+}
 
 
 def test_the_commands_and_the_json_say_the_same(driftline: Command) -> None:

@@ -96,7 +96,11 @@ def test_a_prefix_names_every_topic_and_group_of_a_deployment(tmp_path: Path) ->
     assert short("acme-prod.findings") == "findings"
     named = [topic.name for topic in topics_of(*settings.app_ids)]
     assert [name for name in named if "driftline" in name] == []
-    rights = grants(settings.worker.app_id, correlate_id=settings.correlate.app_id, cases_id=settings.tickets.app_id)
+    rights = grants(
+        settings.worker.app_id,
+        correlate_id=settings.correlate.app_id,
+        cases_id=settings.tickets.app_id,
+    )
     assert [grant.name for grant in rights if "driftline" in grant.name] == []
 
 
