@@ -23,6 +23,7 @@ COLORS = {"complete": "green", "partial": "yellow", "denied": "red"}
 class CoverageRow:
     """One scope."""
 
+    provider: str
     account: str
     region: str
     type: str
@@ -46,28 +47,29 @@ class CoverageRow:
 
 
 def rows(headers: Iterable[Sweep], now: datetime) -> list[CoverageRow]:
-    """Returns the scopes by account, type and region. A denial of a whole account ends when any part of it is read
+    """Returns the scopes by provider, account, type and region. A denial of a whole account ends when any part of it is read
     again."""
     headers = list(headers)
-    newest: dict[tuple[str, str], datetime] = {}
+    newest: dict[tuple[str, str, str], datetime] = {}
     for header in headers:
         scope = header.scope
         if scope.region != SOMEWHERE:
-            key = (scope.account, scope.type)
+            key = (scope.provider, scope.account, scope.type)
             newest[key] = max(header.started_at, newest.get(key, header.started_at))
     out = []
     for header in headers:
-        scope, at = header.scope, newest.get((header.scope.account, header.scope.type))
+        scope = header.scope
+        at = newest.get((scope.provider, scope.account, scope.type))
         if scope.region == SOMEWHERE and at is not None and at > header.started_at:
             continue
         out.append(_row(header, now))
-    return sorted(out, key=lambda row: (row.account, row.type, row.region))
+    return sorted(out, key=lambda row: (row.provider, row.account, row.type, row.region))
 
 
 def _row(header: Sweep, now: datetime) -> CoverageRow:
     whole = header.completed_at
     return CoverageRow(
-        header.scope.account, header.scope.region, header.scope.type, header.status, header.count,
+        header.scope.provider, header.scope.account, header.scope.region, header.scope.type, header.status, header.count,
         rfc3339(header.started_at), _age(header.started_at, now), rfc3339(whole) if whole else None,
         _age(whole, now) if whole else None, header.reason,
         tuple(item.model_dump(include={"part", "reason", "code", "count"}) for item in header.unread),
@@ -84,9 +86,11 @@ def as_json(found: Sequence[CoverageRow]) -> str:
 
 
 def table(found: Sequence[CoverageRow]) -> Table:
-    """Formats the scopes for people; text from a cloud is shown as text only."""
+    """Formats the scopes for people; text from a cloud is shown as text only. The provider has a column where there are several."""
     out = Table(box=None, pad_edge=False, header_style="bold")
+    several = len({row.provider for row in found}) > 1
     for name in (
+        *(("provider",) if several else ()),
         "account",
         "region",
         "type",
@@ -112,7 +116,7 @@ def table(found: Sequence[CoverageRow]) -> Table:
         texts[3].stylize(COLORS[row.status])
         if row.age_seconds > DAY:
             texts[4].stylize("red")
-        out.add_row(*texts)
+        out.add_row(*([Text(plain(row.provider))] if several else []), *texts)
     return out
 
 
@@ -134,7 +138,7 @@ class Gauges:
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
         self._headers: dict[bytes, Sweep] = {}
-        self._shown: set[tuple[str, str, str]] = set()
+        self._shown: set[tuple[str, str, str, str]] = set()
         self.bad = 0
         """Number of malformed records."""
 
@@ -154,11 +158,11 @@ class Gauges:
         """Updates the gauges; a scope that was never read completely has an infinite age."""
         found = rows(self._headers.values(), self._now())
         for row in found:
-            labels = (row.account, row.region, row.type)
+            labels = (row.provider, row.account, row.region, row.type)
             age = row.complete_age_seconds
             metrics.SWEEP_AGE.labels(*labels).set(math.inf if age is None else age)
             metrics.SWEEP_UNREAD.labels(*labels).set(int(row.status != "complete"))
-        shown = {(row.account, row.region, row.type) for row in found}
+        shown = {(row.provider, row.account, row.region, row.type) for row in found}
         gauges: tuple[Any, ...] = (metrics.SWEEP_AGE, metrics.SWEEP_UNREAD)
         for labels in self._shown - shown:
             for gauge in gauges:

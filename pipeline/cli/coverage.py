@@ -21,6 +21,7 @@ EVERY = 5.0
 
 @click.command(name="coverage")
 @formats()
+@click.option("--provider", help="Only this provider.")
 @click.option("--account", help="Only this account.")
 @click.option(
     "--lacking", is_flag=True, help="Only what the last sweep did not read whole, or not lately."
@@ -30,7 +31,9 @@ EVERY = 5.0
     metavar="[HOST:]PORT",
     help="Keep running, and answer /metrics (Prometheus), /live and /ready there [host: 127.0.0.1].",
 )
-def command(form: str, account: str | None, lacking: bool, serve: str | None) -> int:
+def command(
+    form: str, provider: str | None, account: str | None, lacking: bool, serve: str | None
+) -> int:
     """Show what was read, when, and what was not. Of every account, region and type: the last complete sweep, its age, what was unread and why.
 
     Exit 3 where a last sweep was not complete or is older than a day, or where nothing was ever read."""
@@ -49,7 +52,9 @@ def command(form: str, account: str | None, lacking: bool, serve: str | None) ->
     for problem in problems:
         click.echo(f"passed over: {plain(problem)}", err=True)
     found = [
-        row for row in rows(headers.values(), datetime.now(UTC)) if account in (None, row.account)
+        row
+        for row in rows(headers.values(), datetime.now(UTC))
+        if account in (None, row.account) and provider in (None, row.provider)
     ]
     shown = [row for row in found if not (lacking and row.healthy)]
     if form == "json":
@@ -57,8 +62,10 @@ def command(form: str, account: str | None, lacking: bool, serve: str | None) ->
     elif shown:
         console(sys.stdout).print(table(shown))
     if not found:
-        whose = f"of {account} " if account else ""
-        click.echo(f"nothing {whose}was ever read (run: driftline collect aws)", err=True)
+        whose = "".join(f"of {one} " for one in (provider, account) if one)
+        click.echo(
+            f"nothing {whose}was ever read (run: driftline collect {provider or 'aws'})", err=True
+        )
     return 0 if found and all(row.healthy for row in found) else EXIT_LACKING
 
 

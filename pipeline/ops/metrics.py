@@ -54,12 +54,12 @@ SINK_BEHIND = Gauge("driftline_sink_behind_seconds", "Age of the finding deliver
 SWEEP_AGE = Gauge(
     "driftline_sweep_age_seconds",
     "Time since the last complete sweep began; +Inf where there was none",
-    ["account", "region", "type"],
+    ["provider", "account", "region", "type"],
 )
 SWEEP_UNREAD = Gauge(
     "driftline_sweep_unread",
     "1 where the last sweep was denied or partial",
-    ["account", "region", "type"],
+    ["provider", "account", "region", "type"],
 )
 """Sweep metrics are told by `driftline coverage --serve`: a collector that died tells nothing of itself."""
 

@@ -143,9 +143,7 @@ def test_all_is_well_and_then_each_thing_breaks(site: Site, moto: Moto) -> None:
     wait_until(lambda: get(f"{address}/ready")[0] == 200, PATIENCE, serving, "coverage --serve")
 
     def gauge(name: str, type_: str) -> float:
-        label = (
-            f'driftline_sweep_{name}{{account="{MASTER}",region="{HOME[type_]}",type="{type_}"}}'
-        )
+        label = f'driftline_sweep_{name}{{account="{MASTER}",provider="aws",region="{HOME[type_]}",type="{type_}"}}'
         return samples(get(f"{address}/metrics")[1]).get(label, -1)
 
     assert 0 <= gauge("age_seconds", QUEUE) < PATIENCE * 4

@@ -104,7 +104,7 @@ def test_ages_for_people(seconds: float | None, text: str) -> None:
 def sample(name: str, region: str) -> float | None:
     from prometheus_client import REGISTRY
 
-    return REGISTRY.get_sample_value(f"driftline_sweep_{name}", {"account": MASTER, "region": region, "type": QUEUE})  # fmt: skip
+    return REGISTRY.get_sample_value(f"driftline_sweep_{name}", {"provider": "aws", "account": MASTER, "region": region, "type": QUEUE})  # fmt: skip
 
 
 def test_metrics_follow_the_topic() -> None:
