@@ -27,7 +27,6 @@ from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.aws.sweep.read import (
-    GLOBAL,
     CallCache,
     ScopeContext,
     items,
@@ -35,6 +34,7 @@ from driftline.collectors.aws.sweep.read import (
 )
 from driftline.collectors.base import Vanished
 from driftline.collectors.redact import Redactor
+from driftline.collectors.rows.build import GLOBAL
 from driftline.pipeline.common.yaml_source import nearest
 from driftline.pipeline.model import CloudAccount, Snapshot
 from tests.collectors.moto import ENV, MASTER, furnish, running

@@ -6,8 +6,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from driftline.pipeline.model import rfc3339
 from driftline.pipeline.records import codec
 
@@ -41,11 +39,6 @@ def decoded(value: Any) -> Any:
         if _ESCAPED.match(value)
         else codec.decode(text)
     )
-
-
-def size(value: Any) -> int:
-    """The bytes of a part on the wire. Raises Malformed for what cannot travel."""
-    return len(orjson.dumps(codec.fits(value)))
 
 
 def tags_of(tags: Any) -> dict[str, str]:

@@ -21,13 +21,13 @@ from driftline.collectors.aws.sweep.accounts import Accounts, accounts
 from driftline.collectors.aws.sweep.collect import sweep
 from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.aws.sweep.read import (
-    GLOBAL,
     CallCache,
     ScopeContext,
     items,
     resource,
 )
 from driftline.collectors.base import Emit, PreviousSweep, Vanished
+from driftline.collectors.rows.build import GLOBAL
 from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.model import CloudAccount, Read, Snapshot, Unread
 

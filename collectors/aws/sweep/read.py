@@ -8,17 +8,23 @@ from typing import Any, NamedTuple
 
 from driftline.collectors.aws.api.client import Account
 from driftline.collectors.aws.api.errors import ERRORS, CallFailure, trouble
-from driftline.collectors.aws.api.to_json import decoded, plain, size, tags_of
+from driftline.collectors.aws.api.to_json import decoded, plain, tags_of
 from driftline.collectors.aws.row import Detail, Each, Kind, ListCall, Under
 from driftline.collectors.aws.sweep.joins import JOINS, policies
 from driftline.collectors.base import Vanished
 from driftline.collectors.redact import Redactor
+from driftline.collectors.rows.build import (
+    GLOBAL,
+    PartsRead,
+    Surroundings,
+    named,
+    region_of,
+    snapshot,
+)
 from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.model import CloudAccount, Part, Related, Snapshot, Unread, UnreadReason
+from driftline.pipeline.model import CloudAccount, Snapshot
 
-MOST_BYTES = 900_000
-GLOBAL = "global"
 Answer = tuple[Any, CallFailure | None, datetime]
 """A part's value, or why there is none, and the time before the call."""
 
@@ -73,16 +79,7 @@ class ResourceReading:
     holes: dict[str, Any]
     region: str
     """Where its details are asked for."""
-    config: dict[str, Any] = field(default_factory=dict)
-    parts: list[Part] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
-
-    def keep(self, part: str, got: Any, at: datetime) -> None:
-        self.config[part] = got
-        self.parts.append(Part(name=part, captured_at=at))
-
-    def hide(self, part: str, reason: UnreadReason, code: str) -> None:
-        self.unread.append(Unread(part=part, reason=reason, code=code))
+    read: PartsRead = field(default_factory=PartsRead)
 
     def ask(self, service: str, operation: str, params: Mapping[str, str]) -> Any:
         """One call with the row's params filled in; raises ERRORS."""
@@ -146,10 +143,9 @@ def resource(
     whole = ResourceReading(kind, context, holes, context.region)
     why = _listed(whole, item, listed_at)
     uid = text(kind.uid, holes)
-    region = str(value(kind.region, holes) or GLOBAL) if kind.region else context.scope_region
+    region = region_of(kind, holes, context.scope_region)
     whole.region = context.region if region == GLOBAL else region
-    name = str(value(kind.name, holes) or "")
-    holes["name"] = name = name.rsplit(kind.name_after, 1)[-1] if kind.name_after else name
+    holes["name"] = named(kind, holes)
     uid = uid or text(kind.uid, holes)
     if uid is None:
         raise ValueError(f"{kind.type}: the listed item gives no uid by {kind.uid}")
@@ -159,23 +155,14 @@ def resource(
     for detail in kind.details:
         got, why, at = _detail(whole, detail)
         if why is None or why.reason == "absent":
-            whole.keep(detail.part, got, at)
+            whole.read.keep(detail.part, got, at)
         else:
             missing = missing or why.reason == "gone"
-            whole.hide(detail.part, why.hidden, why.code)
+            whole.read.hide(detail.part, why.hidden, why.code)
     tags = _tags(whole)
-    config = context.redactor.config(whole.config, kind.redact)
-    _limit(config, whole)
-    related = ((r, text(r.uid, holes)) for r in kind.relations)
-    made = value(kind.incarnation, holes) if kind.incarnation else None
-    read = Snapshot(
-        uid=uid, type=kind.type, class_=kind.class_, provider="aws", organization=context.owner.organization,
-        account=context.account.id, cloud_account=context.owner, region=region, name=name, tags=context.redactor.tags(tags),
-        captured_at=listed_at, config=config, parts=whole.parts, unread=whole.unread, sweep=context.sweep,
-        incarnation=None if made is None else str(made),
-        related=[Related(uid=to, relation=r.relation, type=r.type) for r, to in related if to],
-    )  # fmt: skip
-    return Vanished(uid, read) if missing and not whole.parts else read
+    around = Surroundings("aws", context.owner, context.redactor, context.sweep)
+    read = snapshot(kind, holes, whole.read, around, region=region, at=listed_at, tags=tags)
+    return Vanished(uid, read) if missing and not read.parts else read
 
 
 def _listed(
@@ -198,7 +185,7 @@ def _listed(
             if why.reason != "gone":
                 if text(kind.uid, whole.holes) is None:
                     raise  # it has no name to be unread under
-                whole.hide(row.part, why.hidden, why.code)
+                whole.read.hide(row.part, why.hidden, why.code)
             return why
         added = value(complete.value, answer)
         if added is None:
@@ -211,9 +198,9 @@ def _listed(
             if name in item:
                 item[name] = decoded(item[name])
     except Malformed:
-        whole.hide(row.part, "failed", "Malformed")
+        whole.read.hide(row.part, "failed", "Malformed")
         return None
-    whole.keep(row.part, _dropped(item, row.drop), listed_at)
+    whole.read.keep(row.part, _dropped(item, row.drop), listed_at)
     return None
 
 
@@ -235,7 +222,7 @@ def _joined(whole: ResourceReading, detail: Detail, join: str) -> Answer:
         return (policies(got) if why is None else None), why, at
 
     known, why, at = whole.context.once.get(("joined", detail.operation, GLOBAL), asked)
-    return (JOINS[join](known, whole.config) if why is None else None), why, at
+    return (JOINS[join](known, whole.read.config) if why is None else None), why, at
 
 
 def _ask(whole: ResourceReading, detail: Detail) -> Answer:
@@ -317,26 +304,6 @@ def _tags(whole: ResourceReading) -> dict[str, str]:
     except ERRORS as error:
         why = trouble(error, row.absent, kind.gone)
         if why.reason != "absent":
-            whole.hide("tags", why.hidden, why.code)
+            whole.read.hide("tags", why.hidden, why.code)
         return {}
     return tags_of(value(row.value, answer))
-
-
-def _limit(config: dict[str, Any], whole: ResourceReading) -> None:
-    """Gives up parts that cannot travel, and the largest where the whole would not fit; says so as unread."""
-    sizes: dict[str, int] = {}
-    lost: list[str] = []
-    for part, got in config.items():
-        try:
-            sizes[part] = size(got)
-        except Malformed:
-            lost.append(part)
-            whole.hide(part, "failed", "Malformed")
-    while sum(sizes.values()) > MOST_BYTES:
-        largest = max(sizes, key=lambda part: sizes[part])
-        del sizes[largest]
-        lost.append(largest)
-        whole.hide(largest, "oversize", "TooLarge")
-    for part in lost:
-        del config[part]
-    whole.parts = [part for part in whole.parts if part.name not in lost]

@@ -14,13 +14,13 @@ from driftline.collectors.aws.sweep.accounts import Accounts
 from driftline.collectors.aws.sweep.accounts import accounts as accounts_known
 from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.aws.sweep.read import (
-    GLOBAL,
     CallCache,
     ScopeContext,
     items,
     resource,
 )
 from driftline.collectors.base import Progress, SweepStopped, Vanished
+from driftline.collectors.rows.build import GLOBAL
 from driftline.collectors.sweep import departed
 from driftline.collectors.sweep.engine import ScopeFailure, SweepRun
 from driftline.pipeline.model import CloudAccount, Snapshot
