@@ -148,6 +148,8 @@ def _mistakes(one: Any) -> Iterator[tuple[tuple[str, ...], Problem]]:
                 yield (name,), Problem("must be keys with texts", "write {app: shop}, numbers in 'quotes'", name)  # fmt: skip
         elif not isinstance(_text(value) if name == "account" else value, str):
             yield (name,), Problem("must be text", "write it in 'quotes'", name)
+    if set(one) - set(FIELDS):  # what is misspelt may be what is missing
+        return
     for name, why in _wrong(one):
         yield ((name,) if name in one else ()), why.at(name)
 

@@ -13,6 +13,7 @@ from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.ownership.owner_id import LONGEST, owner_id
 from driftline.pipeline.assess.ownership.sources import Facts, OwnerRow, Owners
 from driftline.pipeline.assess.shard import Partition
+from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.model import (
     Ancestor,
     Baseline,
@@ -374,3 +375,21 @@ def test_facts_alone_decide() -> None:
     assert one.of(facts) == two.of(facts)
     hashes = {Owners(rows=rows).hash for rows in itertools.permutations(ROWS)}
     assert len(hashes) == 6, "of rows the first that holds decides: their order is a setting"
+
+
+NAMES = st.sampled_from(["", "*", "a", "b", "a*"])
+
+
+@given(st.lists(st.builds(OwnerRow, owner=st.sampled_from(["x", "y", "z"]), account=NAMES, type=NAMES, resource=NAMES, folder=NAMES), max_size=8))  # fmt: skip
+def test_of_rows_the_first_that_holds_decides_however_they_are_found(rows: list[OwnerRow]) -> None:
+    above = [{"kind": "folder", "id": "b", "name": ""}, {"kind": "folder", "id": "a", "name": ""}]
+    resource = {"uid": "a", "type": "b", "account": "a", "tags": {}, "cloud_account": {"id": "a", "ancestors": above}}  # fmt: skip
+
+    def holds(row: OwnerRow, folders: set[str]) -> bool:
+        pairs = [(row.account, {"a", "a/b/a"}), (row.type, {"b"}), (row.resource, {"a"}), (row.folder, folders)]  # fmt: skip
+        return all(not pattern or any(matches(pattern, text) for text in texts) for pattern, texts in pairs)  # fmt: skip
+
+    expected = [row.owner for folders in ({"b", "a/b"}, {"a"}) for row in rows if row.folder and holds(row, folders)]  # fmt: skip
+    expected += [row.owner for row in rows if not row.folder and holds(row, set())]
+    found = Owners(rows=rows).of(Facts(resource, True))
+    assert found.id == next(iter(expected), "")

@@ -114,6 +114,45 @@ class _Case:
         return all(matches(value, tags.get(key, "\0")) for key, value in row.tags.items())
 
 
+class _Rows:
+    """Rows of one source. Those that name something without a star are found by it: a map may have a row an account, or a
+    row a resource."""
+
+    def __init__(self, rows: Iterable[OwnerRow]) -> None:
+        self._exact: dict[tuple[str, str], list[tuple[int, OwnerRow]]] = {}
+        self._others: list[tuple[int, OwnerRow]] = []
+        for number, row in enumerate(rows):
+            exact = (
+                (name, getattr(row, name)) for name in ("resource", "folder", "account", "type")
+            )
+            key = next(((name, text) for name, text in exact if text and "*" not in text), None)
+            (self._others if key is None else self._exact.setdefault(key, [])).append((number, row))
+
+    def __bool__(self) -> bool:
+        return bool(self._exact or self._others)
+
+    def first(self, case: _Case, folder: ContainerPlace | None = None) -> OwnerAnswer | None:
+        """The answer of the first row that holds."""
+        for _, row in self._candidates(case, [folder] if folder else case.places[1:]):
+            fits = case.fits(row, folder)
+            if fits is None:
+                return OwnerAnswer("", UNREAD)
+            if fits:
+                return OwnerAnswer(owner_id(row.owner), row.source)
+        return None
+
+    def _candidates(self, case: _Case, folders: Sequence[ContainerPlace]) -> list[tuple[int, OwnerRow]]:
+        if not self._exact:
+            return self._others
+        keys = [("resource", case.resource["uid"]), ("type", case.resource["type"])]
+        keys += [("account", name) for name in case.places[0].names]
+        keys += [("folder", name) for folder in folders for name in folder.names]
+        found = [*self._others]
+        for key in keys:
+            found += self._exact.get(key, ())
+        return sorted(found, key=_number)
+
+
 class Owners:
     """What the settings say of owners, compiled."""
 
@@ -126,7 +165,9 @@ class Owners:
     ) -> None:
         every = list(rows)
         self._ranks = {same_key(key): (rank, key) for rank, key in reversed([*enumerate(tags)])}
-        self._rows = {source: [row for row in every if row.source == source] for source in SOURCES}
+        self._rows = {
+            source: _Rows(row for row in every if row.source == source) for source in SOURCES
+        }
         self._fallback = owner_id(fallback)
         self._ask = {
             "tag": self._tag, "workspace": self._workspace, "group": self._group, "account": self._account,
@@ -186,7 +227,7 @@ class Owners:
         for folder in (
             case.places[1:] if rows else ()
         ):  # the nearest one decides, whatever the order of rows
-            if (found := _first(rows, case, folder)) is not None:
+            if (found := rows.first(case, folder)) is not None:
                 return found
         return None
 
@@ -197,7 +238,7 @@ class Owners:
         return OwnerAnswer(self._fallback, "fallback") if self._fallback else None
 
     def _mapped(self, case: _Case, source: Source) -> OwnerAnswer | None:
-        return _first(self._rows[source], case)
+        return self._rows[source].first(case)
 
     def _container(self, case: _Case, source: Source) -> OwnerAnswer | None:
         """By tags of what the resource is in, nearest first."""
@@ -211,16 +252,8 @@ class Owners:
         return None
 
 
-def _first(
-    rows: Iterable[OwnerRow], case: _Case, folder: ContainerPlace | None = None
-) -> OwnerAnswer | None:
-    for row in rows:
-        fits = case.fits(row, folder)
-        if fits is None:
-            return OwnerAnswer("", UNREAD)
-        if fits:
-            return OwnerAnswer(owner_id(row.owner), row.source)
-    return None
+def _number(row: tuple[int, OwnerRow]) -> int:
+    return row[0]
 
 
 def _kind(kind: str) -> Source:
