@@ -21,6 +21,7 @@ BY_HAND = {
     "docs/glossary.md",
     "docs/identity.md",
     "docs/operating.md",
+    "docs/owners.md",
     "docs/sizing.md",
     "docs/upgrading.md",
 }
