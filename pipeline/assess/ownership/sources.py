@@ -141,7 +141,9 @@ class _Rows:
                 return OwnerAnswer(owner_id(row.owner), row.source)
         return None
 
-    def _candidates(self, case: _Case, folders: Sequence[ContainerPlace]) -> list[tuple[int, OwnerRow]]:
+    def _candidates(
+        self, case: _Case, folders: Sequence[ContainerPlace]
+    ) -> list[tuple[int, OwnerRow]]:
         if not self._exact:
             return self._others
         keys = [("resource", case.resource["uid"]), ("type", case.resource["type"])]
