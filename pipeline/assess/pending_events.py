@@ -17,7 +17,8 @@ import msgspec
 from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change
 from driftline.pipeline.people.identity import UNKNOWN
-from driftline.pipeline.people.session_chains import LIFETIME, session_query
+from driftline.pipeline.people.session_chains import session_query
+from driftline.pipeline.providers.installed import longest_session
 from driftline.pipeline.records.counts import Counts, Occurrence
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
@@ -218,7 +219,7 @@ class Unresolved:
 
     def _save(self, uid: str, asked: Asked, due: int, position: Position, at: int) -> None:
         """`at`: of an event of it."""
-        later = (at + LIFETIME) // HOUR * HOUR + HOUR if at else 0
+        later = (at + longest_session()) // HOUR * HOUR + HOUR if at else 0
         expires = max(later, 0 if due == NEVER else due)
         row = rows.encode(asked, expires, position)
         self._put(rows.session_key(uid), row, NEVER if expires == due else expires, uid)

@@ -1,7 +1,7 @@
 """The input of detections: an audit event, a transition of a finding or a drift, as fields, and as the brief that an
 alert shows. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
 from ipaddress import ip_address, ip_network
@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from driftline.pipeline.detections.rule import OWN
-from driftline.pipeline.model import Actor, Change, from_micros, micros, to_micros
+from driftline.pipeline.model import Change, from_micros, micros, to_micros
 from driftline.pipeline.people.identity import (
-    HIDDEN,
     NOBODY_MAPPED,
     SERVICE,
     UNKNOWN,
@@ -20,32 +19,22 @@ from driftline.pipeline.people.identity import (
     People,
     identify,
 )
-from driftline.pipeline.providers.installed import provider
+from driftline.pipeline.providers.installed import event_fields, provider
+from driftline.pipeline.providers.provider import EventFields
 from driftline.pipeline.rulebook import RuleSet
-from driftline.pipeline.rulebook.aws.resource_policy import allows_cross_account
 from driftline.pipeline.state.resource import Body
 
 CHAIN = "chain"
 HOW = {
     UNKNOWN: "person not known", CHAIN: "known by the chain of sessions", WORKLOAD: "a workload",
-    "directory_user": "user of Identity Center", "federated": "vouched for by the identity provider",
+    "directory_user": "user of the directory", "federated": "vouched for by the identity provider",
 }  # fmt: skip
-"""How a person is known, by kind, in the words of an alert. IAM users and the root user are named by the event
+"""How a person is known, by kind, in the words of an alert. What has none is named by the event
 itself."""
-SIGN_IN = "signin.amazonaws.com"
 MOST_NAMED = 3
 """Maximum number of resources in a brief by the names that the request gives them."""
 LONGEST_TARGET = 300
 """Maximum length of a request as the target, in bytes; what is longer is cut and hashed."""
-DOCUMENTS = (
-    "assumeRolePolicyDocument",
-    "policyDocument",
-    "policy",
-    "bucketPolicy",
-    "resourcePolicy",
-    "policyText",
-)
-"""Request parameters that set a policy."""
 ORDER = ("informational", "low", "medium", "high", "critical")
 
 
@@ -67,7 +56,7 @@ def of_change(
 ) -> ObservedEvent:  # fmt: skip
     """Builds the observed event of a change, with the open findings of its resource at that time (`known`, see
     DetectionEngine.known_of). `past`: `chain` and `chain_broken` of its actor."""
-    log = provider(record.provider).audit
+    log, people = provider(record.provider).audit, people.of(record.provider)
     service = log.service
     if record.kind == "reported":
         service = record.service.partition(".")[0]
@@ -80,18 +69,14 @@ def of_change(
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
-    if name := login(record, actor):
-        own["login"] = name
-    if record.type == "AWS::IAM::User":
-        own["subject"] = people.id_of(record.uid)
-    own["target"] = record.uid if record.type else target(record)
-    if (others := foreign(record.raw.get("requestParameters"), record.account)) is not None:
-        own["foreign"] = others
-    named = None if is_nobody(record.actor) else actor
+    own["target"] = record.uid if record.type else target(record, log.request(record))
+    if (more := event_fields(record.provider)) is not None:
+        own |= more.of_change(record, actor, people.id_of)
+    named = None if record.actor.is_nobody else actor
     brief = {
-        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(named), "known": _how(named), "as": _taken(named),
+        "at": from_micros(micros(record.occurred_at)), "what": record.action, "who": who(named), "known": _how(named, people.identities.words), "as": _taken(named),
         "from": record.source_ip,
-        "with": record.actor.tool, "resource": record.uid if record.type else None, "named": _names(record), "account": record.account,
+        "with": record.actor.tool, "resource": record.uid if record.type else None, "named": _names(record, more), "account": record.account,
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
     }  # fmt: skip
@@ -101,75 +86,23 @@ def of_change(
     )  # fmt: skip
 
 
-def user_named(raw: Mapping[str, Any], account: str | None) -> str | None:
-    """Returns the IAM user that an IAM call names, in the form of `login`, whether or not a sweep has seen it."""
-    asked = raw.get("requestParameters")
-    name = asked.get("userName") if isinstance(asked, dict) else None
-    known = raw.get("eventSource") == "iam.amazonaws.com" and isinstance(name, str) and name and HIDDEN not in name  # fmt: skip
-    return f"{account} {name}" if known else None
-
-
-def _names(record: Change) -> str | None:
+def _names(record: Change, more: EventFields | None) -> str | None:
     """Returns what the request calls resources whose uid is not known; None if it names none."""
-    names = record.named
-    if not names and record.type is None and user_named(record.raw, record.account):
-        names = [str(record.raw["requestParameters"]["userName"])]
+    names = record.named or (more.names(record) if more and record.type is None else [])
     if not names:
         return None
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    rest = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def login(record: Change, actor: Mapping[str, Any]) -> str | None:
-    """Returns the user of a sign-in, in the same form for failures and successes: account and name for an IAM user (a
-    failed sign-in does not include the path), the identity for others, whatever the map of people calls it. None if AWS
-    hides it."""
-    own = record.actor
-    if record.service != SIGN_IN:
-        return user_named(record.raw, record.account)
-    if own.type == "root":
-        return f"{own.account} root user"
-    if own.type == "user" and ":user/" in own.id and actor["person"]["kind"] != "directory_user":
-        return f"{own.account} {own.id.rpartition('/')[2]}"
-    person = own.person.id if own.person else str(actor["person"]["id"])
-    return None if is_nobody(own) else person
-
-
-def is_nobody(actor: Actor) -> bool:
-    """Returns whether an event names no actor, but only the account (the user of a sign-in is hidden, or not told)."""
-    return actor.id in (actor.account, "unknown") and actor.type in ("user", "unknown")
-
-
-def target(record: Change) -> str:
+def target(record: Change, request: Any) -> str:
     """Returns what a call is about whose resource is not known, as far as the request says; used for counting. Two
     requests that differ never have the same target."""
-    said = orjson.dumps(record.raw.get("requestParameters"), option=orjson.OPT_SORT_KEYS)
+    said = orjson.dumps(request, option=orjson.OPT_SORT_KEYS)
     if len(said) > LONGEST_TARGET:
         cut = said[:LONGEST_TARGET].decode(errors="ignore")
         return f"{record.uid} {cut}… {sha256(said).hexdigest()[:16]}"
     return f"{record.uid} {said.decode()}"
-
-
-def foreign(parameters: Any, account: str) -> bool | None:
-    """Returns whether a policy set by a request grants access to another account or to everyone. None if the request
-    sets no policy, or if that cannot be determined."""
-    for document in _documents(parameters if isinstance(parameters, dict) else {}):
-        try:
-            document = orjson.loads(document) if isinstance(document, str) else document
-            if isinstance(document, dict):
-                return allows_cross_account(document, account)
-        except ValueError:  # not JSON, not a resource policy, or not understood
-            continue
-    return None
-
-
-def _documents(parameters: Mapping[str, Any]) -> Iterator[Any]:
-    """Returns the policies that a request may set."""
-    yield from (parameters[name] for name in DOCUMENTS if name in parameters)
-    if isinstance(attributes := parameters.get("attributes"), dict):
-        yield attributes.get("Policy")
-    if parameters.get("attributeName") == "Policy":
-        yield parameters.get("attributeValue")
 
 
 @lru_cache(maxsize=4096)
@@ -210,15 +143,15 @@ def who(actor: Mapping[str, Any] | None, people: People = NOBODY_MAPPED) -> str 
     return str(people.person(actor)["id"]) if actor else None
 
 
-def _how(actor: Mapping[str, Any] | None) -> str | None:
+def _how(actor: Mapping[str, Any] | None, words: Mapping[str, str]) -> str | None:
     """Returns how the person is known (actor: as returned by driftline.pipeline.people.identity.identify); None if
-    the event names it."""
+    the event names it. `words`: the provider's own, by kind."""
     if actor is None:
         return None
     kind = actor["person"]["kind"]
     if kind not in (UNKNOWN, SERVICE) and actor.get("chain"):
         return HOW[CHAIN]
-    return HOW.get(kind)
+    return words.get(kind) or HOW.get(kind)
 
 
 def _taken(actor: Mapping[str, Any] | None) -> str | None:
@@ -244,6 +177,7 @@ def of_finding(
     """Builds the observed event of a transition. `first_reading`: it may have been so since the resource was first
     read, and nothing says when that began."""
     resource, rule, at = finding["resource"], finding["rule"], finding["updated_at"]
+    people = people.of(resource["provider"])
     own = {
         "type": "finding", "reason": finding["reason"], "status": finding["status"], "evaluation": finding["evaluation"],
         "rule": rule["id"], "severity": rule["severity"], "section": rule.get("section"), "reopened": finding["reopened"],
@@ -272,6 +206,7 @@ def of_drift(
 ) -> ObservedEvent:
     """Builds the observed event of a drift; a later revision of the drift counts as the same event."""
     resource, at = drift["resource"], drift["at"]
+    people = people.of(resource["provider"])
     paths = [change["path"] for change in drift["changes"]]
     own = {
         "type": "drift", "part": drift["part"], "paths": paths, "ops": sorted({c["op"] for c in drift["changes"]}),
@@ -291,7 +226,7 @@ def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
     known = actor or {}
     return {
         "who": who(actor, people),
-        "known": _how(actor),
+        "known": _how(actor, people.identities.words),
         "as": _taken(actor),
         "from": known.get("source_ip"),
         "with": known.get("tool"),

@@ -95,6 +95,11 @@ class Actor(Record):
     chain_broken: bool = False
     """A link of the chain was never seen: the first actor is not known."""
 
+    @property
+    def is_nobody(self) -> bool:
+        """Whether the event names no actor, but only the account (the user of a sign-in is hidden, or not told)."""
+        return self.id in (self.account, "unknown") and self.type in ("user", "unknown")
+
 
 class Change(Record):
     """One audit event, as evidence about one resource. An event that touches several is as many changes, of one `id`."""

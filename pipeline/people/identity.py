@@ -1,22 +1,19 @@
 """Who is behind a call: one identity per person across users, roles, sessions, directories and accounts. Pure.
 
-An identity that the provider vouches for is known: an IAM user, the root user, a directory user, the subject of an
+An identity that the provider vouches for is known: a user, the root user, a directory user, the subject of an
 identity provider, a service, or the origin of a chain of sessions. What only the caller states (a source identity,
-the name of a role session) is a claim: it is shown, but never used as an identity."""
+the name of a role session) is a claim: it is shown, but never used as an identity. What identities look like is the
+provider's matter (driftline.pipeline.providers)."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from driftline.pipeline.providers.installed import identities as identities_of
+from driftline.pipeline.providers.provider import Identities
+
 UNKNOWN, WORKLOAD, SERVICE = "unknown", "workload", "service"
-HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
-"""AWS's text in place of a name that does not exist (people type passwords there) or that is confidential."""
-CHOSEN = re.compile(
-    r"^(arn:[a-z-]+:sts::\d*:(?:assumed-role/[^/]+|federated-user)/|(?:AROA[0-9A-Z]+|\d{12}):).+$"
-)
-"""A session by its ARN, or by its unique id (which is all that another account sees): the caller chose what follows
-the role."""
 OWN_KINDS = {
     "user": "user",
     "root": "root",
@@ -24,13 +21,7 @@ OWN_KINDS = {
     "service": "service",
     "guest": "user",
 }
-"""Actor types that are identities themselves, and the corresponding kind of person."""
-DIRECTORY_ROLE = re.compile(
-    r":role/aws-reserved/sso\.amazonaws\.com/(?:[a-z0-9-]+/)?AWSReservedSSO_[^/]+$"
-)
-"""Roles of Identity Center. Only Identity Center opens their sessions, and it names them after its user. (Nobody else
-can create a role below that path; the bare name is available to anyone.)"""
-
+"""Actor types that are identities themselves, and the corresponding kind of person. A provider may have others."""
 _WORDS = re.compile(r"[<>(),;|]|mailto:")
 """Separators between names in one text."""
 
@@ -43,9 +34,12 @@ class MappedPerson(NamedTuple):
 
 
 class People:
-    """Resolves names to persons. `known`: the map that users maintain (settings `people`)."""
+    """Resolves names to persons. `known`: the map that users maintain (settings `people`); `provider`: whose actors they
+    are; empty where that is not said."""
 
-    def __init__(self, known: Iterable[MappedPerson] = ()) -> None:
+    def __init__(self, known: Iterable[MappedPerson] = (), provider: str = "") -> None:
+        self.provider = provider
+        self._of: dict[str, People] = {}
         self.by_name: dict[str, str] = {}
         self.spelt: dict[str, list[str]] = {}
         for one in known:
@@ -55,6 +49,19 @@ class People:
 
     def __bool__(self) -> bool:
         return bool(self.by_name)
+
+    @property
+    def identities(self) -> Identities:
+        """What the ids of actors look like."""
+        return identities_of(self.provider)
+
+    def of(self, provider: str) -> "People":
+        """Returns the same map for actors of a provider."""
+        known = self._of.get(provider)
+        if known is None:
+            known = self._of[provider] = People((), provider)
+            known.by_name, known.spelt = self.by_name, self.spelt
+        return known
 
     def id_of(self, name: str) -> str:
         """Returns the id of the person with this name; the name itself if it is not in the map."""
@@ -74,20 +81,33 @@ class People:
 
     def person(self, actor: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the person behind an actor (both JSON-ready): the origin of its chain, else what its event says."""
-        own = actor.get("person") or derive_person(actor)
+        own = actor.get("person") or _derived(actor, self.identities)
         out = dict(own)
         if own["kind"] == UNKNOWN:
-            origin = _origin(actor)
+            origin = _origin(actor, self.identities)
             if origin is not None:
                 out = origin | ({"claimed": own["claimed"]} if own.get("claimed") else {})
         if self.by_name:
-            for name in _map_names(out, actor):
+            for name in self._map_names(out, actor):
                 if (id := self.by_name.get(name.casefold())) is not None:
                     return out | {
                         "id": id,
                         "kind": "user" if out["kind"] == UNKNOWN else out["kind"],
                     }
         return out
+
+    def _map_names(self, person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
+        """Returns the names to look up in the map; for an unknown person, those of the role. Claims are never included,
+        and a session name is one."""
+        name = person["id"] if person["kind"] != UNKNOWN else actor.get("issuer") or actor["id"]
+        if self.without_session_name(name) == name and name != person.get("claimed"):
+            yield name
+
+    def without_session_name(self, id: str) -> str:
+        """Removes the session name that the caller chose from an id."""
+        for pattern in self.identities.chosen:
+            id = pattern.sub(r"\1", id)
+        return id
 
     def key(self, actor: Mapping[str, Any], event: str) -> str:
         """Returns the key by which two actors count as the same: the person if known, else the session, else the
@@ -130,6 +150,7 @@ class PeopleCache(People):
     """The same map with a cache for one evaluation, which asks for the same few actors repeatedly."""
 
     def __init__(self, people: People) -> None:
+        super().__init__((), people.provider)
         self.by_name, self.spelt = people.by_name, people.spelt
         self._found: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
 
@@ -153,13 +174,15 @@ def identify(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> dict[s
     if person["kind"] in PERSONS:
         person = person | {"distinct": person["id"]}
     elif person["kind"] == WORKLOAD:
-        person = person | {"distinct": actor.get("issuer") or without_session_name(actor["id"])}
+        person = person | {
+            "distinct": actor.get("issuer") or people.without_session_name(actor["id"])
+        }
     elif person["kind"] == SERVICE:
         person = person | {"distinct": person["id"]}
     principal = (
         person["id"]
         if person["kind"] in (*PERSONS, SERVICE)
-        else actor.get("issuer") or without_session_name(actor["id"])
+        else actor.get("issuer") or people.without_session_name(actor["id"])
     )
     return {**actor, "person": person, "principal": principal}
 
@@ -171,7 +194,9 @@ def vouched_names(actor: Mapping[str, Any], people: People = NOBODY_MAPPED) -> s
     person = people.person(actor)
     known = person["id"] if person["kind"] != UNKNOWN else None
     given = {
-        without_session_name(str(name)) for name in (actor.get("id"), actor.get("issuer")) if name
+        people.without_session_name(str(name))
+        for name in (actor.get("id"), actor.get("issuer"))
+        if name
     }
     return given | ({known} if known else set())
 
@@ -186,49 +211,36 @@ def who_as(actor: Mapping[str, Any] | None) -> str:
     return f"{person['id']} ({actor['id']})"
 
 
-def without_session_name(id: str) -> str:
-    """Removes the session name that the caller chose from an id."""
-    return CHOSEN.sub(r"\1", id)
-
-
-def derive_person(actor: Mapping[str, Any]) -> dict[str, Any]:
-    """Derives the person of an actor written by an older version, without `person`."""
+def _derived(actor: Mapping[str, Any], identities: Identities) -> dict[str, Any]:
+    """Derives the person of an actor whose record does not say it."""
+    if (found := identities.derive(actor)) is not None:
+        return found
     issuer, name = actor.get("issuer") or "", actor.get("session_name")
     claim = actor.get("source_identity") or name
-    if issuer and DIRECTORY_ROLE.search(issuer) and name:
-        return _with_claim(directory_user(name), actor.get("source_identity"))
-    if ":user/" in issuer:  # a session opened by a user without a role
-        return _with_claim({"id": issuer, "kind": "user", "name": issuer.rsplit("/", 1)[-1]}, claim)
-    kind = OWN_KINDS.get(actor["type"])
+    kind = identities.actor_kinds.get(actor["type"], OWN_KINDS.get(actor["type"]))
     if kind is not None and not issuer:
         return {"id": actor["id"], "kind": kind, "name": actor.get("name") or ""}
     id = issuer or actor["id"]
     return _with_claim({"id": f"{id}/{name}" if name else id, "kind": UNKNOWN, "name": ""}, claim)
 
 
-def directory_user(name: str) -> dict[str, Any]:
-    """Returns a user of the organization's directory, by the user name that role sessions carry."""
-    return {"id": name, "kind": "directory_user", "name": name}
-
-
 def _with_claim(person: dict[str, Any], claim: str | None) -> dict[str, Any]:
     return person | ({"claimed": claim} if claim else {})
 
 
-def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
+def _origin(actor: Mapping[str, Any], identities: Identities) -> dict[str, Any] | None:
     """Returns the nearest person in a chain who is known. A link issued for another role than the session's is
     ignored: otherwise whoever can write events could attribute a credential to anyone."""
     session: str | None = actor.get("session_name") or ""
     role = actor.get("issuer") or ""
     for link in actor.get("chain") or ():
-        if _is_other_role(role, link.get("role") or ""):
+        if identities.differ(role, link.get("role") or ""):
             return None
         role = link["issued_to"]
-        person = link.get("person") or _person_of_link(link["issued_to"])
+        person = link.get("person") or identities.derive_link(link["issued_to"])
         if person is None or person["kind"] == UNKNOWN:
             # keep the name of this session: the name of the next role's session is chosen by its caller
-            before = CHOSEN.match((person or {}).get("id", ""))
-            session = before[0][before.end(1) :] if before else None
+            session = _session_name((person or {}).get("id", ""), identities)
             continue
         if (
             person["kind"] == SERVICE
@@ -240,25 +252,7 @@ def _origin(actor: Mapping[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def _is_other_role(role: str, given: str) -> bool:
-    """Returns whether two ARNs belong to different roles."""
-    return ":role/" in role and ":role/" in given and role.casefold() != given.casefold()
-
-
-def _person_of_link(id: str) -> dict[str, Any] | None:
-    """Returns the person of a link written by an older version."""
-    if ":user/" in id or id.endswith(":root"):
-        return {
-            "id": id,
-            "kind": "root" if id.endswith(":root") else "user",
-            "name": id.rsplit("/", 1)[-1],
-        }
-    return None
-
-
-def _map_names(person: Mapping[str, Any], actor: Mapping[str, Any]) -> Iterable[str]:
-    """Returns the names to look up in the map; for an unknown person, those of the role. Claims are never included,
-    and a session name is one."""
-    name = person["id"] if person["kind"] != UNKNOWN else actor.get("issuer") or actor["id"]
-    if without_session_name(name) == name and name != person.get("claimed"):
-        yield name
+def _session_name(id: str, identities: Identities) -> str | None:
+    """Returns what the caller chose of an id; None if nothing."""
+    found = next((m for pattern in identities.chosen if (m := pattern.match(id))), None)
+    return found[0][found.end(1) :] if found else None

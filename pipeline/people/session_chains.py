@@ -9,15 +9,13 @@ from typing import Any, NamedTuple
 import msgspec
 import orjson
 
-from driftline.pipeline.common.durations import HOUR
 from driftline.pipeline.model import Chain, Change, Link, Person, from_micros, micros
 from driftline.pipeline.people.identity import NOBODY_MAPPED, UNKNOWN
+from driftline.pipeline.providers.installed import longest_session, provider
 from driftline.pipeline.records.topics import MARK_KEYS
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import NEVER, Position
 
-LIFETIME = 36 * HOUR
-"""How long a session is remembered, in microseconds: the longest lasts 36 h (GetFederationToken, GetSessionToken)."""
 DEEPEST = 8
 MOST_ASKERS = 500
 PREFIX = "session:"
@@ -57,9 +55,11 @@ def on_issued(known: Session | None, record: Change) -> SessionUpdate | None:
     copies contradict each other, nobody is named: otherwise whoever can write a copy could name someone else. The
     chain ends with a known person; a person who is unknown and has no parent session is a missing link."""
     at, actor = micros(record.occurred_at), record.actor.model_dump(mode="json", exclude_none=True)
-    if actor.get("account") not in (None, record.account) and record.actor.type != "account":
-        return None  # AWS shows an account only the account and an id of another account's caller
-    person = NOBODY_MAPPED.person(actor)
+    facts = provider(record.provider).sessions
+    elsewhere = actor.get("account") not in (None, record.account)
+    if facts.hides_callers and elsewhere and record.actor.type != "account":
+        return None  # nobody else's event could say so
+    person = NOBODY_MAPPED.of(record.provider).person(actor)
     link = Link(
         session=record.uid.removeprefix(PREFIX), issued_to=record.actor.id, at=record.occurred_at, change=record.id,
         role=record.resources[0] if record.resources else None, person=Person.model_validate(person),
@@ -68,7 +68,7 @@ def on_issued(known: Session | None, record: Change) -> SessionUpdate | None:
     parent = record.actor.session if unknown else None
     old = known or Session()
     new = msgspec.structs.replace(
-        old, link=told, parent=parent, above=[], broken=unknown, expires=max(old.expires, at + LIFETIME),
+        old, link=told, parent=parent, above=[], broken=unknown, expires=max(old.expires, at + facts.lifetime),
         caller=record.actor.account or old.caller, via=record.actor.session or old.via,
     )  # fmt: skip
     new.contested = old.contested or _contradict(old, new)
@@ -111,7 +111,7 @@ def on_query(known: Session | None, record: Chain) -> SessionUpdate:
     first = asker not in old.askers
     new = msgspec.structs.replace(
         old, askers=_with(old.askers, asker) if first else old.askers,
-        expires=max(old.expires, micros(record.at) + LIFETIME),
+        expires=max(old.expires, micros(record.at) + longest_session()),
     )  # fmt: skip
     out = [_answer(record.uid, new, asker)]
     if new.link and new.parent and not new.above and record.depth < DEEPEST:

@@ -3,16 +3,28 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
+from re import Pattern
 from types import MappingProxyType
 from typing import Any
 
-from driftline.pipeline.common.durations import MINUTE, SECOND
+from driftline.pipeline.common.durations import HOUR, MINUTE, SECOND
+from driftline.pipeline.model import Change
+
+Document = Mapping[str, Any]
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def _never(_: Mapping[str, Any]) -> bool:
+def _never(*_: Any) -> bool:
     return False
+
+
+def _none(*_: Any) -> None:
+    return None
+
+
+def _requested(change: Change) -> Any:
+    return change.request
 
 
 @dataclass(frozen=True)
@@ -39,8 +51,54 @@ class AuditLog:
     """Sigma's log source of them."""
     lateness: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     """Seconds after which an event has come, by the source that brings it."""
-    only_reads: Callable[[Mapping[str, Any]], bool] = _never
+    only_reads: Callable[[Document], bool] = _never
     """Whether an event, as the provider writes it, says that it changed nothing."""
+    request: Callable[[Change], Any] = _requested
+    """What a call asked for: it tells calls apart whose resource is not known."""
+    fields: str = ""
+    """What its events tell detections beside, as `module:name` of EventFields. Named and not imported: only whoever
+    evaluates detections loads it."""
+
+
+@dataclass(frozen=True)
+class EventFields:
+    """Fields of Driftline's own (`driftline.login`) that only a provider's own event tells."""
+
+    of_change: Callable[[Change, Document, Callable[[str], str]], dict[str, Any]]
+    """From a change, its actor with the person behind it, and the function from a name to a person's id."""
+    names: Callable[[Change], list[str]]
+    """What a call is about whose resource is not known and whose row says no names (`Change.named`)."""
+    of_example: Callable[[Document, str | None], dict[str, Any]]
+    """From an example of a detection, with Driftline's fields under `driftline`, and its account."""
+
+
+@dataclass(frozen=True)
+class Identities:
+    """What a provider's identities look like, and who is behind them."""
+
+    chosen: tuple[Pattern[str], ...] = ()
+    """Each matches ids whose end their caller chose (the name of a session); group 1 is what the provider vouches for."""
+    actor_kinds: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
+    """Kinds of actors that only this provider has, and the kind of person that such an actor is itself; None: it acts for
+    somebody else."""
+    derive: Callable[[Document], dict[str, Any] | None] = _none
+    """The person behind an actor whose record does not say it, as far as its ids do; None where they do not."""
+    derive_link: Callable[[str], dict[str, Any] | None] = _none
+    """The person behind the id of a link of a chain, whose record does not say it; None where the id does not."""
+    differ: Callable[[str, str], bool] = _never
+    """Whether two ids are those of two different roles."""
+    words: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    """How a person is known, by kind of person, where the provider has a word of its own."""
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """What a provider's audit events tell of sessions that are opened by others."""
+
+    lifetime: int = 36 * HOUR
+    """How long a session is remembered, in microseconds: the longest that there is."""
+    hides_callers: bool = False
+    """An event tells an account only of its own callers who they are."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +113,8 @@ class Provider:
     types: Traversable | None = None
     """The types file (JSON): resource type to parts, shapes, hints and permissions."""
     settling: Settling = Settling()
+    identities: Identities = Identities()
+    sessions: Sessions = Sessions()
     functions: str = ""
     """Functions for rules about its types, as `module:name` of a Mapping[str, Function] (driftline.pipeline.rulebook.cel.functions).
     Named and not imported: only whoever evaluates rules loads them."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, hint
-from driftline.pipeline.people.identity import CHOSEN, MappedPerson, People
+from driftline.pipeline.people.identity import NOBODY_MAPPED, MappedPerson, People
 from driftline.pipeline.settings.base import Block, Mistake
 
 FIELDS = ("id", "names")
@@ -46,7 +46,7 @@ def wrong(name: str) -> Problem | None:
     """What is wrong with a name; None where it is good."""
     if not name.strip():
         return Problem("is empty", "write the name, or leave it out")
-    if CHOSEN.match(name):
+    if NOBODY_MAPPED.without_session_name(name) != name:
         return Problem(
             "is a session name, which is chosen by the caller who assumes the role",
             "use the role's ARN if only this person assumes it",

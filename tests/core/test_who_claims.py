@@ -15,7 +15,6 @@ from driftline.pipeline.people.identity import (
     People,
     identify,
     vouched_names,
-    without_session_name,
 )
 from driftline.pipeline.people.session_chains import Session, on_issued, on_query, session_query
 from driftline.pipeline.settings.people_files import wrong
@@ -137,7 +136,7 @@ def test_what_a_caller_has_chosen_of_an_id_decides_nothing(id: str) -> None:
     """Another account is told a session's unique id, which ends with the name that its caller chose."""
     actor = Actor(id=id, type="account", account=A).model_dump(mode="json", exclude_none=True)
     assert not any("ann" in name for name in vouched_names(actor))
-    assert without_session_name(id) == id.removesuffix("ann")
+    assert People().without_session_name(id) == id.removesuffix("ann")
     assert wrong(id)
     assert People([MappedPerson("ann@example.com", [id])]).person(actor)["kind"] == UNKNOWN
     seen = identify(actor)

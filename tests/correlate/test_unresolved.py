@@ -15,12 +15,12 @@ from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.model import Actor, Change, micros
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.people.session_chains import (
-    LIFETIME,
     MOST_ASKERS,
     PARTITIONS_ASK,
     on_query,
     session_query,
 )
+from driftline.pipeline.providers.installed import longest_session
 from driftline.pipeline.records import codec
 from driftline.pipeline.records.counts import Occurrence
 from driftline.pipeline.records.topics import CHANGES, CONTROL, MARK_KEYS, SIGNALS, partition
@@ -281,7 +281,7 @@ def test_what_cannot_change_an_alert_any_more_is_not_followed(content: Detection
     world.passed(20.1)
     assert len(world.followed) == 1  # only that the session was asked
     assert world.feed(answer(content, "ASIA1", person("ann"))) == []
-    world.passed(10 + LIFETIME / 6e7 + 120)
+    world.passed(10 + longest_session() / 6e7 + 120)
     assert world.followed == []
 
 

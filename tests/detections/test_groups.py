@@ -18,9 +18,10 @@ from driftline.pipeline.detections.engine import (
     _counted,
     groups,
 )
-from driftline.pipeline.detections.observed import foreign, of_change
+from driftline.pipeline.detections.observed import of_change
 from driftline.pipeline.detections.rule import compile_rule
 from driftline.pipeline.detections.values import EventView
+from driftline.pipeline.rulebook.aws.audit_events import foreign
 
 RULE = compile_rule({"title": "r", "logsource": {"product": "aws"}, "detection": {"s": {"a": 1}, "condition": "s"}}, {})  # fmt: skip
 

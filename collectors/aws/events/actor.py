@@ -8,7 +8,7 @@ from typing import Any
 
 from driftline.collectors.aws.api.partitions import DEFAULT, of_region
 from driftline.pipeline.model import Actor, Person, Tool
-from driftline.pipeline.people.identity import DIRECTORY_ROLE, HIDDEN
+from driftline.pipeline.providers.aws.identities import DIRECTORY_ROLE, HIDDEN
 
 _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), tool)

@@ -12,7 +12,7 @@ from driftline.collectors.aws.events import names
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.collectors.rows.paths import value
 from driftline.collectors.rows.row import Touch
-from driftline.pipeline.people.identity import HIDDEN
+from driftline.pipeline.providers.aws.identities import HIDDEN
 
 Record = Mapping[str, Any]
 LONGEST_NAME, MOST_NAMES = 256, 50

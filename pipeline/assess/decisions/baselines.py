@@ -17,7 +17,7 @@ from driftline.pipeline.compare.diff import NO_HINTS, Hints, diff
 from driftline.pipeline.compare.equivalence import is_same, parse_document
 from driftline.pipeline.compare.paths import escaped, steps, value_at
 from driftline.pipeline.model import Baseline, micros
-from driftline.pipeline.people.identity import vouched_names
+from driftline.pipeline.people.identity import NOBODY_MAPPED, People, vouched_names
 from driftline.pipeline.rulebook import BoundRule, Verdict
 from driftline.pipeline.rulebook.baseline_rules import STANDING
 from driftline.pipeline.state.resource import Body, KnownBaseline, UnreadPart
@@ -88,12 +88,13 @@ def applying_until(one: KnownBaseline, body: Body) -> int:
     """Until when an apply may be under way."""
     if not one.appliers:
         return 0
-    at = max((seen.at for seen in body.history if _applied(one.appliers, seen.actor)), default=-APPLY)  # fmt: skip
+    people = NOBODY_MAPPED.of(body.resource["provider"])
+    at = max((seen.at for seen in body.history if _applied(one.appliers, seen.actor, people)), default=-APPLY)  # fmt: skip
     return at + APPLY
 
 
-def _applied(appliers: Sequence[str], actor: Mapping[str, Any]) -> bool:
-    names = vouched_names(actor)
+def _applied(appliers: Sequence[str], actor: Mapping[str, Any], people: People) -> bool:
+    names = vouched_names(actor, people)
     return any(matches(pattern, name) for pattern in appliers for name in names)
 
 

@@ -59,7 +59,8 @@ def apply_exceptions(work: Assessment) -> None:
 
 
 def _with_exception(work: Assessment, life: FindingState, bound: BoundRule) -> FindingState:
-    body, people = work.body, work.options.people
+    body = work.body
+    people = work.options.people.of(body.resource["provider"])
     if life.retired or life.status != "open":
         # what was accepted is kept: it may fail again, as before or worse
         calm = not (life.suppressed or life.lifted)

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from driftline.pipeline.common.wildcards import matches
 from driftline.pipeline.model.stream import Tool
-from driftline.pipeline.people.identity import vouched_names
+from driftline.pipeline.people.identity import NOBODY_MAPPED, vouched_names
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -79,12 +79,11 @@ class Expected(BaseModel):
     def fits(self, candidate: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
         """Whether a change of a drift's candidates is one of them."""
         actor = candidate["actor"]
+        names = vouched_names(actor, NOBODY_MAPPED.of(resource.get("provider", "")))
         return (
             (
                 not self.actors
-                or any(
-                    matches(pattern, id) for pattern in self.actors for id in vouched_names(actor)
-                )
+                or any(matches(pattern, id) for pattern in self.actors for id in names)
             )
             and (not self.tools or actor.get("tool", "unknown") in self.tools)
             and self._about(resource)

@@ -32,7 +32,7 @@ def attribute_pending(work: Assessment) -> None:
     if not body.drifts:
         return
     drifts = []
-    people = PeopleCache(work.options.people)
+    people = PeopleCache(work.options.people.of(body.resource["provider"]))
     causes = Causes(body, work.events, people)
     moved: dict[str, _Known] = {}
     for drift in body.drifts:

@@ -15,13 +15,13 @@ from driftline.pipeline.correlate import Hit
 from driftline.pipeline.correlate.runs import runs
 from driftline.pipeline.detections.correlations import Correlation, driftline_block
 from driftline.pipeline.detections.engine import DetectionEngine
-from driftline.pipeline.detections.observed import ObservedEvent, user_named
+from driftline.pipeline.detections.observed import ObservedEvent
 from driftline.pipeline.detections.rule import OWN, Detection, closure
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model import from_micros, to_micros
 from driftline.pipeline.people.identity import identify
 from driftline.pipeline.proof.detections.mutants import survivors
-from driftline.pipeline.providers.installed import of_product
+from driftline.pipeline.providers.installed import event_fields, of_product
 
 BEGIN = 1_700_000_000_000_000
 HOURS = 72
@@ -184,9 +184,14 @@ def as_watched(own: Mapping[str, Any], watch: DetectionEngine) -> dict[str, Any]
         found = identify(plain, watch.people)
         out["actor"] = {**found, "person": found["person"] | given}
     out.setdefault("target", own.get("uid"))
-    if ":user/" in str(own.get("uid")):
-        out.setdefault("subject", own["uid"])
     return out
+
+
+def _told_by_event(rule: Detection, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Our fields that only the event of the rule's provider tells."""
+    own = of_product(rule.logsource.get("product", ""))
+    more = event_fields(own.name) if own else None
+    return more.of_example(fields, fields[OWN].get("account")) if more else {}
 
 
 def minutes(text: str) -> int:
@@ -210,8 +215,7 @@ def _events(
             names = [each] if isinstance(each, str) else each
             fields = changed(base, {"set": dict.fromkeys(names, f"each-{turn}")})
             fields[OWN] = as_watched(fields[OWN], watch)
-            if name := user_named(fields, fields[OWN].get("account")):
-                fields[OWN].setdefault("login", name)
+            fields[OWN] = _told_by_event(rule, fields) | fields[OWN]
             at = BEGIN + minutes(str(step["at"])) * 60 * SECOND + turn * SECOND
             finding = f"{fields[OWN].get('rule')} {fields[OWN].get('uid')}"
             event = ObservedEvent(

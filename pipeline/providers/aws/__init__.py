@@ -2,8 +2,9 @@
 
 from importlib.resources import files
 
-from driftline.pipeline.common.durations import MINUTE
-from driftline.pipeline.providers.provider import AuditLog, Provider, Settling
+from driftline.pipeline.common.durations import HOUR, MINUTE
+from driftline.pipeline.providers.aws.identities import IDENTITIES
+from driftline.pipeline.providers.provider import AuditLog, Provider, Sessions, Settling
 
 AWS = Provider(
     "aws",
@@ -12,10 +13,15 @@ AWS = Provider(
     AuditLog(
         "aws",
         "cloudtrail",
+        request=lambda change: change.raw.get("requestParameters"),
+        fields="driftline.pipeline.rulebook.aws.audit_events:FIELDS",
         only_reads=lambda event: event.get("readOnly") in (True, "true"),
         lateness={"eventbridge": 120.0, "log": 1200.0, "lookup": 1200.0, "config": 1200.0},
     ),
     types=files("driftline.rules") / "types" / "aws.json",
+    identities=IDENTITIES,
+    # the longest session lasts 36 h (GetFederationToken, GetSessionToken)
+    sessions=Sessions(lifetime=36 * HOUR, hides_callers=True),
     settling=Settling(list_lag=5 * MINUTE),
     functions="driftline.pipeline.rulebook.aws.functions:FUNCTIONS",
     sample_uids=("arn:aws:example:::example", "arn:aws:other:::other"),
