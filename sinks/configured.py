@@ -52,7 +52,7 @@ class ConfiguredSink:
     def explained(self, error: Exception) -> UserError | None:
         """What to tell the user about an error of the destination's client; None for any other."""
         if isinstance(self.module, Explains):
-            return self.module.explained(error, self.settings)
+            return self.module.explained(error, self.settings, self.context)
         return None
 
     def asked(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -91,7 +91,7 @@ class Installs(Protocol):
 class Explains(Protocol):
     """Knows the errors of its client library."""
 
-    def explained(self, error: Exception, settings: Any) -> UserError | None:
+    def explained(self, error: Exception, settings: Any, context: SinkContext) -> UserError | None:
         """What to tell the user, NotThere where the destination may answer later; None for an error of somebody else."""
 
 

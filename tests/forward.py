@@ -1,8 +1,9 @@
 """A server on loopback between a client and the real one: what a test's gate is made of."""
 
 import http.client
+import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -60,20 +61,33 @@ class Forwarder(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    tls: Callable[[], ssl.SSLContext] | None = None
+    """The context of the next connection."""
+
+    def get_request(self) -> tuple[Any, Any]:
+        """A connection; its handshake is its own thread's."""
+        connection, address = super().get_request()
+        if self.tls is not None:
+            connection = self.tls().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)  # fmt: skip
+        return connection, address
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Who asked was killed meanwhile, or the one behind us: there is nobody to tell."""
 
 
 @contextmanager
-def serving(handler: type[Forwarder], to: str = "", **own: Any) -> Iterator[str]:
-    """Its URL, for as long as it is needed. `to`: host and port, or URL, of the real one; `own`: what handlers share."""
+def serving(
+    handler: type[Forwarder], to: str = "", tls: Callable[[], ssl.SSLContext] | None = None, **own: Any
+) -> Iterator[str]:  # fmt: skip
+    """Its URL, for as long as it is needed. `to`: host and port, or URL, of the real one; `tls`: the context of each new
+    connection; `own`: what handlers share."""
     shared = {"to": urlsplit(to).netloc or to, **own}
     server = _Server(("127.0.0.1", 0), type("Handler", (handler,), shared))
+    server.tls = tls
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

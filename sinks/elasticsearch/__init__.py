@@ -46,7 +46,9 @@ async def check(settings: ElasticsearchSettings, context: SinkContext) -> str | 
         return await compare(es, context.name)
 
 
-def explained(error: Exception, settings: ElasticsearchSettings) -> UserError | None:
+def explained(
+    error: Exception, settings: ElasticsearchSettings, context: SinkContext
+) -> UserError | None:
     """What to tell the user about a client's error, NotThere where Elasticsearch may answer later; None if it is none of
     the client's."""
     from elasticsearch import ApiError, SSLError, TransportError
@@ -56,11 +58,11 @@ def explained(error: Exception, settings: ElasticsearchSettings) -> UserError | 
     look, see = "is it running, and are the address and credentials right?", "driftline doctor"
     if isinstance(error, SSLError):
         look, see = (
-            "look at elasticsearch.ca_file; and does the certificate name the host of elasticsearch.url?",
+            f"look at {context.name}.ca_file; and does the certificate name the host of {context.name}.url?",
             "",
         )
     elif isinstance(error, ApiError) and error.status_code == 401:
-        look, see = "correct elasticsearch.username and password, or api_key", ""
+        look, see = f"correct {context.name}.username and password, or api_key", ""
     elif isinstance(error, ApiError) and error.status_code == 403:
         look, see = "the rights that it needs: driftline permissions elasticsearch", ""
     if isinstance(error, ApiError):

@@ -9,27 +9,30 @@ from driftline.pipeline.ops.checks import Check, Line, failed
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 from driftline.sinks.module import SinkContext
 
-SILENT = "is Elasticsearch running, and does elasticsearch.url name it?"
-
 
 def checks(settings: ElasticsearchSettings, context: SinkContext, seconds: float) -> list[Check]:
     """Both of them; the second needs the first."""
 
+    silent = f"is Elasticsearch running, and does {context.name}.url name it?"
+
     async def health(es: Any) -> Line:
-        return await _health(es, settings)
+        return await _health(es, settings, silent)
 
     async def templates(es: Any) -> Line:
         return await _templates(es, context.name)
 
+    def asked(ask: Callable[[Any], Awaitable[Line]]) -> Iterator[Line]:
+        return _asked(settings, context.name, silent, seconds, ask)
+
     return [
-        Check("Elasticsearch", lambda: _asked(settings, seconds, health), silent=SILENT),
-        Check("templates", lambda: _asked(settings, seconds, templates), "Elasticsearch", SILENT),
+        Check("Elasticsearch", lambda: asked(health), silent=silent),
+        Check("templates", lambda: asked(templates), "Elasticsearch", silent),
     ]
 
 
 def _asked(
-    settings: ElasticsearchSettings, seconds: float, ask: Callable[[Any], Awaitable[Line]]
-) -> Iterator[Line]:
+    settings: ElasticsearchSettings, name: str, silent: str, seconds: float, ask: Callable[[Any], Awaitable[Line]]
+) -> Iterator[Line]:  # fmt: skip
     from elasticsearch import AuthenticationException, AuthorizationException, TransportError
 
     from driftline.sinks.elasticsearch.sink import client
@@ -43,21 +46,20 @@ def _asked(
     except (AuthenticationException, AuthorizationException) as error:
         raise UserError(
             f"{settings.url} refuses us: {error.status_code}",
-            fix="correct elasticsearch.username, password or api_key; its roles: driftline "
-            "permissions elasticsearch",
+            fix=f"correct {name}.username, password or api_key; its roles: driftline permissions elasticsearch",
         ) from None
     except TransportError as error:
-        raise UserError(error.message[:300], fix=SILENT, place=settings.url) from None
+        raise UserError(error.message[:300], fix=silent, place=settings.url) from None
 
 
-async def _health(es: Any, settings: ElasticsearchSettings) -> Line:
+async def _health(es: Any, settings: ElasticsearchSettings, silent: str) -> Line:
     health = await es.cluster.health()
     told = await es.nodes.info(metric="os", filter_path="nodes.*.version")
     versions = "/".join(sorted({str(node["version"]) for node in told.get("nodes", {}).values()}))
     where = f"{health['cluster_name']} {versions} at {settings.url} is {health['status']}"
     version = health.meta.headers.get("x-elastic-product", "")
     if version != "Elasticsearch":
-        return Line("Elasticsearch", "fail", f"{where}, and does not say that it is Elasticsearch", SILENT)  # fmt: skip
+        return Line("Elasticsearch", "fail", f"{where}, and does not say that it is Elasticsearch", silent)  # fmt: skip
     red = health["status"] == "red"
     step = "see its cluster's allocation explain API" if red else ""
     return Line("Elasticsearch", "fail" if red else "ok", where, step)

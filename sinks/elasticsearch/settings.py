@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import SecretStr
 
-from driftline.pipeline.settings.base import Mistake, SinkSettings, address, authorities, matching
+from driftline.pipeline.settings.base import Mistake, address, matching
+from driftline.pipeline.settings.connections import HttpSettings
 
 
-class ElasticsearchSettings(SinkSettings):
+class ElasticsearchSettings(HttpSettings):
     """Where the cluster is, and who we are there."""
 
     url: str = "http://127.0.0.1:9200"
@@ -23,8 +24,6 @@ class ElasticsearchSettings(SinkSettings):
     api_key: SecretStr | None = None
     """The encoded key; or username and password instead."""
     api_key_file: Path | None = None
-    ca_file: Path | None = None
-    """Certificates of the authorities to trust, PEM. Default: the system's."""
     namespace: Annotated[
         str, matching(r"[a-z0-9_]{1,100}", "1 to 100 lower-case letters, digits and _")
     ] = "default"
@@ -33,6 +32,11 @@ class ElasticsearchSettings(SinkSettings):
     @property
     def urls(self) -> list[str]:
         return [url.strip() for url in self.url.split(",")]
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether any address is one of TLS."""
+        return any(url.startswith("https:") for url in self.urls)
 
     def mistakes(self) -> Iterator[Mistake]:
         wrong = [*chain.from_iterable(address("url", url, port=True) for url in self.urls)]
@@ -52,13 +56,10 @@ class ElasticsearchSettings(SinkSettings):
         if self.password and not self.username:
             place = "password_file" if self.password_file else "password"
             yield Mistake((place, "username"), "needs username", fix="write it")
-        if self.ca_file and not any(url.startswith("https:") for url in self.urls):
-            yield Mistake(
-                ("ca_file", "url"), "has no effect without TLS", fix="write https:// in url"
-            )
-        yield from authorities("ca_file", self.ca_file)
+        yield from super().mistakes()
 
     def secret_addresses(self) -> Iterator[tuple[str, str]]:
         """See SinkSettings."""
+        yield from super().secret_addresses()
         if self.password or self.api_key:
             yield "url", self.urls[0]

@@ -1,20 +1,22 @@
 """The Elasticsearch sink, by elasticsearch-py's async client."""
 
+import asyncio
 import base64
-import ssl
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
+from elastic_transport import AiohttpHttpNode
 from elasticsearch import ApiError, AsyncElasticsearch, TransportError
 
 from driftline.pipeline.records.topics import ALERTS, DAY_MS, DRIFT, FINDINGS, RESTATEMENTS
-from driftline.pipeline.settings.base import renewed
+from driftline.pipeline.settings.connections import Renewable
 from driftline.sinks.base import Action, Busy, Limits, Op, Receipt
 from driftline.sinks.elasticsearch import alert_documents, drift, render, restate, topics
 from driftline.sinks.elasticsearch.missing import Missing
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
+from driftline.sinks.http import session
 from driftline.sinks.module import SinkContext
 from driftline.sinks.retry_after import seconds_of
 
@@ -33,7 +35,7 @@ Line = list[bytes]
 
 
 def client(settings: ElasticsearchSettings) -> AsyncElasticsearch:
-    """The client of the settings: TLS, basic or API key."""
+    """The client of the settings: TLS, proxy, basic or API key."""
     more: dict[str, Any] = {}
     if settings.api_key:
         more["api_key"] = settings.api_key.get_secret_value()
@@ -41,12 +43,20 @@ def client(settings: ElasticsearchSettings) -> AsyncElasticsearch:
         # the client itself would refuse a password that is not ASCII
         who = f"{settings.username}:{settings.password.get_secret_value()}"
         more["basic_auth"] = base64.b64encode(who.encode()).decode()
-    if any(url.startswith("https:") for url in settings.urls):
-        # the client's own context takes any host's certificate where an address is a number
-        more["ssl_context"] = ssl.create_default_context(cafile=settings.ca_file)
+
+    class Node(AiohttpHttpNode):
+        """Its sessions are ours: the client's own take any host's certificate where an address is a number, and know no proxy."""
+
+        def _create_aiohttp_session(self) -> None:
+            self._loop = asyncio.get_running_loop()
+            self.session = session(
+                settings, connections=self.config.connections_per_node, headers=self.headers,
+                skip_auto_headers=("accept", "accept-encoding", "user-agent"),
+            )  # fmt: skip
+
     return AsyncElasticsearch(
-        settings.urls, request_timeout=30, max_retries=0, retry_on_timeout=False, **more
-    )
+        settings.urls, request_timeout=30, max_retries=0, retry_on_timeout=False, node_class=Node, **more,
+    )  # fmt: skip
 
 
 class ElasticsearchSink:
@@ -60,7 +70,8 @@ class ElasticsearchSink:
     def __init__(
         self, settings: ElasticsearchSettings, connection: AsyncElasticsearch | None = None, context: SinkContext | None = None,
     ) -> None:  # fmt: skip
-        self._settings, self._namespace = settings, settings.namespace
+        self._settings, self._namespace = Renewable(settings), settings.namespace
+        self._name = context.name if context else "elasticsearch"
         self._client = connection or client(settings)
         self._missing = Missing(context, self.render, self._written) if context else None
 
@@ -121,8 +132,9 @@ class ElasticsearchSink:
             answer = await self._client.mget(index=render.ALIAS, ids=[a.id for a in actions])
         except ApiError as error:
             await self._refused(error)
-            raise Busy(_told(error), _retry_after(error)) from None
+            raise Busy(self._told(error), _retry_after(error)) from None
         except TransportError as error:
+            await self._reconnect()
             raise Busy(error.message[:300]) from None
         docs: list[dict[str, Any]] = answer.get("docs") or []
         if len(docs) != len(actions):
@@ -154,33 +166,37 @@ class ElasticsearchSink:
                     return await self._bulk(bulk[:half]) + await self._bulk(bulk[half:])
                 return [Receipt("never", f"{error.status_code} {error.message}"[:400])]
             await self._refused(error)
-            raise Busy(_told(error), _retry_after(error)) from None
+            raise Busy(self._told(error), _retry_after(error)) from None
         except TransportError as error:
+            await self._reconnect()
             raise Busy(error.message[:300]) from None  # its str() is only its kind
         if len(items) != len(bulk):
             raise Busy(f"the answer has {len(items)} items for {len(bulk)} actions")
         return [classify(item) for item in items]
 
     async def _refused(self, error: ApiError) -> None:
-        """Credentials that were rotated are read again from their files."""
-        new = renewed(self._settings) if error.status_code == 401 else None
+        if error.status_code in (401, 403, 407):
+            await self._reconnect()
+
+    async def _reconnect(self) -> None:
+        """Credentials and certificates that were rotated are read again from their files."""
+        new = self._settings.renewed()
         if new is not None:
-            old, self._client, self._settings = self._client, client(new), new
+            old, self._client = self._client, client(new)
             await old.close()
+
+    def _told(self, error: ApiError) -> str:
+        if error.status_code in (401, 403):
+            return (
+                f"Elasticsearch refuses us ({error.status_code}): correct {self._name}.username, password or api_key"
+                " (its roles: driftline permissions elasticsearch)"
+            )
+        return f"{error.status_code} {error.message}"[:300]
 
     async def close(self) -> None:
         if self._missing:
             await self._missing.close()
         await self._client.close()
-
-
-def _told(error: ApiError) -> str:
-    if error.status_code in (401, 403):
-        return (
-            f"Elasticsearch refuses us ({error.status_code}): correct elasticsearch.username, password or api_key"
-            " (its roles: driftline permissions elasticsearch)"
-        )
-    return f"{error.status_code} {error.message}"[:300]
 
 
 def _retry_after(error: ApiError) -> float | None:

@@ -13,6 +13,7 @@ CALLED_BY_OTHERS = {
     "fmt": "botocore's exceptions",
     "model_config": "pydantic",
     "readable": "io.RawIOBase",
+    "_create_aiohttp_session": "elastic_transport.AiohttpHttpNode",
     "readinto": "io.RawIOBase",
     "attempt": "a field of the wire, of a record that another version may write",
     "assignee": "a field of the wire (tickets)",

@@ -19,7 +19,8 @@ from tests.shells.test_settings import driftline, problems
 
 SECRETS = [
     ("kafka", "sasl_password"), ("kafka", "key_password"), ("kafka", "oauth", "client_secret"),
-    ("elasticsearch", "password"), ("elasticsearch", "api_key"), ("redaction", "key"),
+    ("elasticsearch", "password"), ("elasticsearch", "api_key"), ("elasticsearch", "key_password"), ("elasticsearch", "proxy_password"),
+    ("redaction", "key"),
 ]  # fmt: skip
 WRONG_PLACES = [
     *[(*where[:-1], f"{where[-1]}_file") for where in SECRETS],
@@ -81,6 +82,8 @@ def test_config_show_masks_and_tells_the_rest(tmp_path: Path) -> None:
         "DRIFTLINE_KAFKA__OAUTH__TOKEN_URL": "https://idp.example/token",
         "DRIFTLINE_KAFKA__OAUTH__CLIENT_ID": "collector",
         "DRIFTLINE_ELASTICSEARCH__USERNAME": "elastic",
+        "DRIFTLINE_ELASTICSEARCH__PROXY": "http://proxy:3128",
+        "DRIFTLINE_ELASTICSEARCH__PROXY_USERNAME": "collector",
     }
     del env["DRIFTLINE_ELASTICSEARCH__API_KEY"]
     code, said = driftline(tmp_path, "config", "show", **env)

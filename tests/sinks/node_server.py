@@ -3,6 +3,7 @@ real node."""
 
 import base64
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -34,6 +35,8 @@ class Spoilt:
         self.password: str | None = None
         self.unknown: list[str] = []
         """Requests that the double does not know."""
+        self.context: ssl.SSLContext | None = None
+        """Of TLS; connections of another one end."""
 
     def next(self) -> str:
         """The fault of the next bulk."""
@@ -53,6 +56,8 @@ class _Handler(Forwarder):
             self.cut()
 
     def _serve_json(self, body: bytes) -> None:
+        if self.spoilt.context is not getattr(self.connection, "context", None):
+            return self.cut()
         if not self._allowed():
             return self._say(401, {"error": {"type": "security_exception", "reason": "no"}})
         if not self.path.startswith("/_bulk"):
@@ -122,8 +127,16 @@ def _items(body: bytes) -> list[Item]:
 
 
 @contextmanager
-def spoilt(node: Node | None, to: str = "") -> Iterator[Spoilt]:
+def spoilt(
+    node: Node | None, to: str = "", context: ssl.SSLContext | None = None
+) -> Iterator[Spoilt]:
     """On loopback: a double, or a gate before the node at `to` (host:port)."""
     mine = Spoilt(node)
-    with serving(_Handler, to, spoilt=mine) as mine.url:
+    mine.context = context
+
+    def tls() -> ssl.SSLContext:
+        assert mine.context
+        return mine.context
+
+    with serving(_Handler, to, tls if context else None, spoilt=mine) as mine.url:
         yield mine

@@ -1,6 +1,7 @@
 """Our sinks by the table of tests/sinks/conformance.py. Elasticsearch is a double on loopback, asked by the real client."""
 
 import os
+import ssl
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from driftline.sinks import elasticsearch, ndjson
 from driftline.sinks.base import Sink
 from driftline.sinks.elasticsearch.sink import ElasticsearchSink
 from driftline.sinks.module import SinkContext
+from tests.live.certificates import Authority
 from tests.sinks.conformance import CASES, Case, check
 from tests.sinks.node import Node
 from tests.sinks.node_server import Spoilt, spoilt
@@ -103,6 +105,61 @@ class Elastic:
         return {id: one["driftline"]["revision"] for id, one in self.node.documents.items()}
 
 
+class Clients:
+    """Two authorities; a server's context that trusts clients of one of them; the files of our certificate."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ours, self.other = Authority(folder, "ours"), Authority(folder, "other")
+        self.certificate, self.key = folder / "mine.pem", folder / "mine.key"
+        self._server = self.ours.sign("server", "127.0.0.1")
+
+    def context(self, of: Authority) -> ssl.SSLContext:
+        made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=of.file)
+        made.verify_mode = ssl.CERT_REQUIRED
+        made.load_cert_chain(*self._server)
+        return made
+
+    def write(self, of: Authority) -> None:
+        """The key behind the certificate, as programs that rotate them do: between the two they do not belong together."""
+        for made, file in zip(of.sign("client"), (self.certificate, self.key), strict=True):
+            file.write_bytes(made.read_bytes())
+
+
+class ElasticOverTls(Elastic):
+    """The double behind TLS that asks for a client's certificate."""
+
+    def __init__(self, node: Node, server: Spoilt, folder: Path, clients: Clients) -> None:
+        super().__init__(node, server, folder)
+        self.clients = clients
+        self.trusted = clients.ours.file
+        clients.write(clients.ours)
+
+    def sink(self) -> Sink:
+        settings: Any = {
+            "url": self.url, "username": "me", "password_file": self.file, "ca_file": self.trusted,
+            "certificate_file": self.clients.certificate, "key_file": self.clients.key,
+        }  # fmt: skip
+        return ElasticsearchSink(elasticsearch.Settings(**settings))
+
+    def fail(self, kind: str, times: int) -> None:
+        if kind == "tls":
+            self.trusted = (self.clients.other if times else self.clients.ours).file
+        elif kind == "credentials":
+            self.server.context = self.clients.context(self.clients.other)
+        else:
+            super().fail(kind, times)
+
+    def rotate(self) -> None:
+        self.clients.write(self.clients.other)
+
+
+@pytest.fixture
+def elastic_over_tls(tmp_path: Path) -> Iterator[ElasticOverTls]:
+    node, clients = Node(), Clients(tmp_path)
+    with spoilt(node, context=clients.context(clients.ours)) as server:
+        yield ElasticOverTls(node, server, tmp_path, clients)
+
+
 @pytest.fixture
 def elastic(tmp_path: Path) -> Iterator[Elastic]:
     node = Node()
@@ -113,6 +170,11 @@ def elastic(tmp_path: Path) -> Iterator[Elastic]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_elasticsearch(elastic: Elastic, case: Case) -> None:
     assert check(elastic, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_elasticsearch_over_tls(elastic_over_tls: ElasticOverTls, case: Case) -> None:
+    assert check(elastic_over_tls, case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
