@@ -23,6 +23,7 @@ from confluent_kafka.admin import AdminClient
 from driftline.pipeline.common import limits
 from driftline.pipeline.common.errors import NotThere, Problem, Undelivered, UserError
 from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.kafka import aws_iam
 from driftline.pipeline.kafka.retries import TIMEOUT, Retrying, answer, retriable, retrying, to_end
 from driftline.pipeline.records.topics import looking
 from driftline.pipeline.settings.blocks import Kafka
@@ -52,7 +53,8 @@ ISSUER_AWAY = re.compile("could ?n.t connect|failed to connect|could not connect
 
 
 def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
-    """The settings as librdkafka names them; `more` in its names with _ for dots."""
+    """The settings as librdkafka names them; `more` in its names with _ for dots. Raises UserError where there is no token by
+    AWS IAM."""
     config: dict[str, Any] = {
         "bootstrap.servers": kafka.bootstrap_servers,
         "security.protocol": kafka.security_protocol,
@@ -76,6 +78,12 @@ def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
             # the built-in path of its HTTP client is that of one distribution
             "https.ca.location": _path(kafka.oauth.ca_file) or "probe",
         }
+    if kafka.aws_iam:
+        iam = kafka.aws_iam
+        aws_iam.token(
+            iam
+        )  # what is wrong with it is told here: a client only says that it has waited
+        config["oauth_cb"] = lambda _: aws_iam.token(iam)
     config |= {CALLBACKS.get(name) or name.replace("_", "."): value for name, value in more.items()}
     return {name: value for name, value in config.items() if value is not None}
 
@@ -148,7 +156,9 @@ def _refusal(kafka: Kafka, text: str) -> Problem:
     reason = re.sub(
         r"^\w+://\S+: |\(after \d+ms in state \w+\)|, verify that ssl\.ca\.location .*", "", text
     )
-    if kafka.sasl_mechanism == "OAUTHBEARER" and "SSL routines" not in text:
+    if kafka.aws_iam and "SSL routines" not in text:
+        look = "kafka.aws_iam: region and role_arn, the AWS credentials of this machine, and what they may do at the cluster"
+    elif kafka.sasl_mechanism == "OAUTHBEARER" and "SSL routines" not in text:
         look = "kafka.oauth: token_url, client_id, client_secret, scope and ca_file"
     elif "certificate verify failed" in text:
         look = "kafka.ca_file; and whether the brokers' certificates name the hosts in kafka.bootstrap_servers"

@@ -69,6 +69,17 @@ class OAuth(Block):
         yield from authorities("ca_file", self.ca_file)
 
 
+class AwsIam(Block):
+    """OAUTHBEARER by AWS IAM, as Amazon MSK takes it. The credentials are those that AWS's libraries find on the machine."""
+
+    region: Annotated[
+        str, matching(r"[a-z]{2,4}(-[a-z]+)+-\d", "an AWS region (write for example eu-west-1)")
+    ]
+    """Where the cluster is."""
+    role_arn: Annotated[str, matching(r"arn:aws[a-z-]*:iam::\d{12}:role/.+", "a role's ARN (write for example arn:aws:iam::111111111111:role/kafka)")] | None = None  # fmt: skip
+    """The role to take for it; without one: whoever the credentials are."""
+
+
 class Kafka(Block):
     bootstrap_servers: str = "127.0.0.1:9092"
     """Brokers, as host:port, with commas between."""
@@ -82,6 +93,7 @@ class Kafka(Block):
     """With sasl_username."""
     sasl_password_file: Path | None = None
     oauth: OAuth | None = None
+    aws_iam: AwsIam | None = None
     ca_file: Path | None = None
     """Certificates of the authorities to trust, PEM. Default: the system's."""
     certificate_file: Path | None = None
@@ -152,11 +164,19 @@ class Kafka(Block):
             yield Mistake(
                 both, "needs security_protocol SASL_SSL or SASL_PLAINTEXT", fix="write it"
             )
-        if mechanism == "OAUTHBEARER" and self.oauth is None:
+        if mechanism == "OAUTHBEARER" and self.oauth is None and self.aws_iam is None:
             yield Mistake(
-                ("sasl_mechanism", "oauth"),
-                "OAUTHBEARER needs the block oauth",
-                fix="write its token_url and client_id",
+                ("sasl_mechanism", "oauth", "aws_iam"),
+                "OAUTHBEARER needs the block oauth, or aws_iam",
+                fix="write its token_url and client_id, or the region of Amazon MSK",
+            )
+        if self.aws_iam is not None and self.oauth is not None:
+            yield Mistake(("aws_iam", "oauth"), "cannot be combined with oauth", "write one of them")  # fmt: skip
+        if self.aws_iam is not None and (mechanism, self.security_protocol) != ("OAUTHBEARER", "SASL_SSL"):  # fmt: skip
+            yield Mistake(
+                ("aws_iam", *both),
+                "needs sasl_mechanism OAUTHBEARER and security_protocol SASL_SSL",
+                fix="write both",
             )
         if mechanism not in (None, "OAUTHBEARER"):
             for name, more in (("sasl_username", ""), ("sasl_password", ", or sasl_password_file")):

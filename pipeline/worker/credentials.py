@@ -11,8 +11,10 @@ import faust
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 
+from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.kafka import aws_iam
 from driftline.pipeline.kafka.client import tls
-from driftline.pipeline.settings.blocks import Kafka, OAuth
+from driftline.pipeline.settings.blocks import AwsIam, Kafka, OAuth
 
 PATIENCE = aiohttp.ClientTimeout(total=10)
 
@@ -22,6 +24,8 @@ def credentials(kafka: Kafka) -> Any:
     context = tls(kafka)
     if kafka.sasl_mechanism == "OAUTHBEARER" and kafka.oauth:
         return faust.OAuthCredentials(oauth_cb=Tokens(kafka.oauth), ssl_context=context)
+    if kafka.aws_iam:
+        return faust.OAuthCredentials(oauth_cb=IamTokens(kafka.aws_iam), ssl_context=context)
     if kafka.sasl_mechanism:
         password = kafka.sasl_password.get_secret_value() if kafka.sasl_password else None
         return faust.SASLCredentials(
@@ -67,3 +71,22 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             why = f"{type(error).__name__} {getattr(error, 'status', '')}".strip()
             raise KafkaConnectionError(f"no token from {oauth.token_url}: {why}") from None
         self._until = time.time() + lifetime
+
+
+class IamTokens(AbstractTokenProvider):  # type: ignore[misc]
+    """Tokens by AWS IAM, cached until shortly before they expire."""
+
+    def __init__(self, iam: AwsIam) -> None:
+        self._iam = iam
+        self._token, self._until = "", 0.0
+        self._lock = asyncio.Lock()
+
+    async def token(self) -> str:
+        """Raises KafkaConnectionError: the only error after which aiokafka tries again."""
+        async with self._lock:
+            if time.time() > self._until - 30:
+                try:
+                    self._token, self._until = await asyncio.to_thread(aws_iam.token, self._iam)
+                except UserError as why:
+                    raise KafkaConnectionError(str(why)) from None
+            return self._token

@@ -101,7 +101,7 @@ def test_good_settings_are_called_good(tmp_path: Path) -> None:
         ("kafka: {security_protocol: SASL_SSL}", {},
          "FILE:1:28: kafka.security_protocol: SASL_SSL needs sasl_mechanism (write it: PLAIN, SCRAM-SHA-512, …)"),
         ("kafka: {security_protocol: SASL_SSL, sasl_mechanism: OAUTHBEARER}", {},
-         "FILE:1:54: kafka.sasl_mechanism: OAUTHBEARER needs the block oauth (write its token_url and client_id)"),
+         "FILE:1:54: kafka.sasl_mechanism: OAUTHBEARER needs the block oauth, or aws_iam (write its token_url and client_id, or the region of Amazon MSK)"),
         ("kafka: {security_protocol: SASL_SSL, sasl_mechanism: PLAIN, sasl_password: p}", {},
          "FILE:1:54: kafka.sasl_mechanism: PLAIN needs sasl_username (write it)"),
         ("kafka: {security_protocol: SASL_SSL, sasl_mechanism: PLAIN, sasl_username: p}", {},
