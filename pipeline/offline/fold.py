@@ -47,8 +47,8 @@ class Fold:
     """Folds records one after another and keeps the last statement of every finding.
 
     keep=False forgets a resource's state when it is folded: for a scan that reads each resource once. `watch`: what
-    signals and alerts are made by; `lateness` as in driftline.pipeline.correlate.shard. `told`: called with every finding
-    that is said."""
+    signals and alerts are made by; `lateness` as in driftline.pipeline.correlate.shard. `told`: called with the topic
+    and value of all that sinks read of it; of a restatement with the finding as it stands then."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Fold:
         keep: bool = True,
         watch: "DetectionEngine | None" = None,
         lateness: int = 0,
-        told: Callable[[bytes], None] | None = None,
+        told: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.findings: dict[bytes, bytes] = {}
         """Finding id to its last JSON."""
@@ -71,7 +71,7 @@ class Fold:
         self._keep, self._offset, self._told, self._lateness = keep, 0, told, lateness
         self._partition = Partition(0, self._rows.get, rulebook, options, watch, self._heads)
         tickets = options.tickets if options else None
-        self._groups = Groups(watch, lateness, tickets) if watch else None
+        self._groups = Groups(watch, lateness, tickets, told) if watch else None
         self._cases = TicketFold(tickets) if tickets else None
         self.tickets: dict[str, dict[str, Any]] = self._cases.tickets if self._cases else {}
         """Ticket key to its last rendering."""
@@ -182,6 +182,9 @@ class Fold:
         self.dead += work.dead
         for output in work.outputs:
             self._output(output)
+            if self._told and output.value and output.topic in (FINDINGS.name, RESTATEMENTS.name, DRIFT.name):  # fmt: skip
+                again = output.topic == RESTATEMENTS.name
+                self._told(output.topic, self.findings[output.key] if again else output.value)
         if self._groups:
             self.dead += self._groups.take_dead()
         if self._cases:
@@ -205,8 +208,6 @@ class Fold:
         elif output.topic == FINDINGS.name:
             self.said += 1
             self.findings[output.key] = output.value
-            if self._told:
-                self._told(output.value)
             if b'"pending_for":' in output.value:
                 self._waiting.add(orjson.loads(output.value)["resource"]["uid"])
 
@@ -215,8 +216,9 @@ class Groups:
     """The fold of signals, beside."""
 
     def __init__(
-        self, watch: "DetectionEngine", lateness: int, tickets: TicketOptions | None = None
-    ) -> None:
+        self, watch: "DetectionEngine", lateness: int, tickets: TicketOptions | None = None,
+        told: Callable[[str, bytes], None] | None = None,
+    ) -> None:  # fmt: skip
         from driftline.pipeline.correlate.shard import Correlating
 
         self.alerts: dict[bytes, bytes] = {}
@@ -224,7 +226,7 @@ class Groups:
         self._dead: list[Dead] = []
         self._offset = 0
         self._lateness = lateness
-        self._longest = longest(watch)
+        self._longest, self._told = longest(watch), told
         self._fold = Correlating(0, self._rows.get, watch, lateness, sources=1, tickets=tickets)
         self._members: list[Output] = []
 
@@ -240,6 +242,8 @@ class Groups:
         for output in work.outputs:
             if output.topic == ALERTS.name:
                 self.alerts[output.key] = output.value
+                if self._told:
+                    self._told(ALERTS.name, output.value)
             elif output.topic == MEMBERS.name:
                 self._members.append(output)
         for output in work.outputs:

@@ -10,6 +10,7 @@ import orjson
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.offline.fold import Fold, Past
+from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.rulebook import Rulebook
 
 SHOWN = 100
@@ -47,7 +48,9 @@ class Witness:
         self.said: dict[str, Said] = {}
         self.fold = Fold(rulebook, options, told=self._hear)
 
-    def _hear(self, value: bytes) -> None:
+    def _hear(self, topic: str, value: bytes) -> None:
+        if topic != FINDINGS.name:
+            return
         finding = orjson.loads(value)
         said = self.said.setdefault(finding["rule"]["id"], Said())
         uid = finding["resource"]["uid"]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from pydantic import Field, SecretStr, create_model, model_validator
@@ -31,6 +31,7 @@ from driftline.pipeline.settings.base import (
     SinkSettings,
     address,
     authorities,
+    matching,
     own_certificate,
 )
 from driftline.pipeline.settings.base import Seconds as Seconds

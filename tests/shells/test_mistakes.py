@@ -44,7 +44,7 @@ RUN_ON = {
 """Commands that run on, and are started again."""
 WITHOUT = {
     "backtest", "config check", "config show", "demo", "detections check", "detections forms", "detections list", "detections new", "doctor", "exceptions check",
-    "kinds check", "kinds new", "permissions aws", "permissions elasticsearch", "permissions kafka", "replay", "rules list", "rules new", "rules show",
+    "kinds check", "kinds new", "permissions aws", "permissions elasticsearch", "permissions kafka", "replay", "route backtest", "rules list", "rules new", "rules show",
     "rules test", "scan aws", "scan folder", "sink elasticsearch",
 }  # fmt: skip
 """Commands that do without Kafka; `doctor` tells of it in a table of its own, `sink elasticsearch` asks Elasticsearch first."""
