@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from driftline.pipeline.settings.blocks import Settings
@@ -60,6 +61,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
+@hypothesis_settings(deadline=None)
 def test_what_the_topic_holds_is_never_appended_again(steps: list[Step]) -> None:
     """Each step is a process that delivers some messages from an offset on, and may be killed meanwhile."""
     channel, topic, killed = list[str](), DeliveredInMemory(), Counter[str]()

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from driftline.pipeline.model import SEVERITIES, from_micros
@@ -74,6 +75,7 @@ def test_never_more_actions_in_a_call_than_it_takes() -> None:
 
 
 @given(sizes=st.lists(st.integers(0, 300), min_size=1, max_size=30), most=st.integers(80, 500))
+@hypothesis_settings(deadline=None)
 def test_never_more_bytes_in_a_call_but_for_one_that_is_larger(sizes: list[int], most: int) -> None:
     values = [finding(f"f{n}", x="y" * size) for n, size in enumerate(sizes)]
     sent = Sent(Sending(limits=Limits(most_bytes=most)), *values)

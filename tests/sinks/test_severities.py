@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from driftline.pipeline.model import SEVERITIES
@@ -44,6 +45,7 @@ def test_whom_it_concerns(fields: dict[str, Any], applies: bool) -> None:
 
 
 @given(before=st.sampled_from(SEVERITIES), word=st.sampled_from(["severity", "at_least", "at_most"]), other=st.sampled_from(SEVERITIES))  # fmt: skip
+@hypothesis_settings(deadline=None)
 def test_what_a_severity_becomes(before: Any, word: str, other: Any) -> None:
     after = override(tags={"a": "b"}, **{word: other}).of(before)
     rank = SEVERITIES.index
