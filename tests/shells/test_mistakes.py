@@ -45,7 +45,7 @@ RUN_ON = {
 WITHOUT = {
     "backtest", "config check", "config show", "demo", "detections check", "detections forms", "detections list", "detections new", "doctor", "exceptions check",
     "kinds check", "kinds new", "permissions aws", "permissions elasticsearch", "permissions kafka", "replay", "route backtest", "rules list", "rules new", "rules show",
-    "rules test", "scan aws", "scan folder", "sink elasticsearch",
+    "rules test", "scan aws", "scan folder", "sink elasticsearch", "sinks new",
 }  # fmt: skip
 """Commands that do without Kafka; `doctor` tells of it in a table of its own, `sink elasticsearch` asks Elasticsearch first."""
 ASKING = [*((f"{name} {given}", EXIT_USAGE) for name, given in WORDS.items()),
