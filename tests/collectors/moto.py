@@ -36,6 +36,8 @@ ENV = {
     "AWS_MAX_ATTEMPTS": "2",
 }  # fmt: skip
 
+PROCESS = Path(__file__).with_name("moto_process.py")
+MANAGED = ("AdministratorAccess", "AWSCloudShellFullAccess", "AWSSupportAccess", "IAMFullAccess", "ReadOnlyAccess")
 LOADER = create_loader()
 """The service models are large: read once, not once a client."""
 
@@ -44,21 +46,19 @@ class Moto:
     """A moto_server on a free port."""
 
     def __init__(self, folder: Path, *, managed: bool = False, images: bool = True) -> None:
-        """`managed`: with the policies that AWS manages, a second's work for each account; `images`: with some 1,300
-        images and their snapshots, in each region."""
+        """`managed`: with MANAGED of the policies that AWS manages; `images`: with a few images and their snapshots, in
+        each region."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        command = [
-            str(Path(sys.executable).with_name("moto_server")),
-            "-H",
-            "127.0.0.1",
-            "-p",
-            str(port),
-        ]
+        command = [sys.executable, "-P", str(PROCESS), "-H", "127.0.0.1", "-p", str(port)]
         more = {
             "MOTO_IAM_LOAD_MANAGED_POLICIES": str(managed).lower(),
-            "MOTO_EC2_LOAD_DEFAULT_AMIS": str(images).lower(),
+            "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
         }
+        if managed:
+            more["MOTO_TEST_MANAGED"] = ",".join(MANAGED)
+        if images:
+            more["MOTO_AMIS_PATH"] = str(folder.absolute() / "images.json")
         self.child = Child(command, folder / "moto.log", os.environ | more)
         wait_until(lambda: answers(port), 60, self.child, "moto_server")
 
@@ -105,7 +105,7 @@ def running(folder: Path, *, managed: bool = False, images: bool = True) -> Iter
     try:
         yield moto
     finally:
-        moto.child.stop()
+        moto.child.kill()  # nobody needs its data
 
 
 def organization(moto: Moto, members: int) -> list[str]:
