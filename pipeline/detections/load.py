@@ -4,6 +4,7 @@ files."""
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ OTHERS = ({"id", "type", "must"}, {"id", "controls"}, {"everywhere", "types"})
 """Keys that identify posture rules, frameworks and console tables, which may lie in the same folders."""
 MOST_DOCUMENTS = 2000
 """Per file."""
+REMEMBERED = 1024
+"""Files whose documents and rules are kept: a command that loads again parses and compiles only what has changed."""
 _APART = re.compile(r"^---\s*$", re.MULTILINE)
 
 
@@ -115,6 +118,15 @@ def _documents(path: Path) -> Iterator[Source]:
     except (OSError, ValueError):
         yield Source(path)
         return
+    yield from _parsed(path, text)
+
+
+@lru_cache(REMEMBERED)
+def _parsed(path: Path, text: str) -> tuple[Source, ...]:
+    return tuple(_split(path, text))
+
+
+def _split(path: Path, text: str) -> Iterator[Source]:
     start, line, count = 0, 1, 0
     for mark in [*_APART.finditer(text), None]:
         end = mark.start() if mark else len(text)
@@ -170,7 +182,7 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
     if not problems:
         try:
             if kind == "rule":
-                found.rules[id] = replace(compile_rule(data, lists, str(source.path)), id=id)
+                found.rules[id] = replace(_compiled(source, _frozen(lists)), id=id)
             elif kind == "correlation":
                 found.correlations[id] = correlation(data, id, str(source.path))
             else:
@@ -179,6 +191,18 @@ def _take(source: Source, found: DetectionSet, filters: list[Any], lists: Mappin
             place = source.at(kind if kind != "rule" else "detection")
             problems.append(Problem(_told(why), place=place))
     found.documents.append(replace(told, problems=tuple(problems)))
+
+
+Lists = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def _frozen(lists: Mapping[str, Sequence[str]]) -> Lists:
+    return tuple((name, tuple(values)) for name, values in lists.items())
+
+
+@lru_cache(REMEMBERED)
+def _compiled(source: Source, lists: Lists) -> Detection:
+    return compile_rule(source.data, dict(lists), str(source.path))
 
 
 def _told(why: Exception) -> str:

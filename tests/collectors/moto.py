@@ -37,7 +37,13 @@ ENV = {
 }  # fmt: skip
 
 PROCESS = Path(__file__).with_name("moto_process.py")
-MANAGED = ("AdministratorAccess", "AWSCloudShellFullAccess", "AWSSupportAccess", "IAMFullAccess", "ReadOnlyAccess")
+MANAGED = (
+    "AdministratorAccess",
+    "AWSCloudShellFullAccess",
+    "AWSSupportAccess",
+    "IAMFullAccess",
+    "ReadOnlyAccess",
+)
 LOADER = create_loader()
 """The service models are large: read once, not once a client."""
 

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,7 @@ def few_images(path: Path) -> None:
 
 def few_policies(names: set[str]) -> None:
     """Each account has them all, and has them anew after each reset: over a thousand otherwise."""
-    from moto.iam import models
-
+    models: Any = import_module("moto.iam.models")
     parsed = json.loads(models.aws_managed_policies_data)
     models.aws_managed_policies_data = json.dumps({name: parsed[name] for name in names})
 

@@ -42,10 +42,12 @@ WORDS = re.compile(
 """All that is said of what cannot be judged: our own words, the place, and what stands there."""
 
 
-def said(rule: BoundRule, case: Case, resource: dict[str, Any]) -> Verdict:
-    return RuleSet([rule]).evaluate(resource, {}, micros(datetime.fromisoformat(case.example.now)))[
-        0
-    ]
+def said(rule: RuleSet, case: Case, resource: dict[str, Any]) -> Verdict:
+    return rule.evaluate(resource, {}, micros(datetime.fromisoformat(case.example.now)))[0]
+
+
+def alone_of(rule: Rule) -> RuleSet:
+    return RuleSet([BoundRule(rule, rule.file.severity, rule.file.params)])
 
 
 def changed(value: Any, path: tuple[str, ...], odd: Any) -> Any:
@@ -64,7 +66,7 @@ def changed(value: Any, path: tuple[str, ...], odd: Any) -> Any:
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 def test_no_error_of_the_language_reaches_a_person(rule: Rule) -> None:
-    bound = BoundRule(rule, rule.file.severity, rule.file.params)
+    alone = alone_of(rule)
     wholes = rule.must.paths | (rule.when.paths if rule.when else frozenset())
     some = [case for case in cases(rule) if not case.example.unread and not case.example.params][:3]
     places = {path[:end] for path in wholes if path[0] == "config" for end in range(2, len(path) + 1)}  # fmt: skip
@@ -74,7 +76,7 @@ def test_no_error_of_the_language_reaches_a_person(rule: Rule) -> None:
         for place in sorted(places):
             for odd in ODD:
                 config = changed(resource["config"], place[1:], copy.deepcopy(odd))
-                verdict = said(bound, case, {**resource, "config": config})
+                verdict = said(alone, case, {**resource, "config": config})
                 in_our_words(verdict, place, odd)
 
 
@@ -102,19 +104,14 @@ def put(value: Any, path: tuple[Any, ...], odd: Any) -> Any:
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 def test_whatever_stands_in_whichever_field(rule: Rule) -> None:
-    bound = BoundRule(rule, rule.file.severity, rule.file.params)
+    alone = alone_of(rule)
     every = [case for case in cases(rule) if not case.example.unread and not case.example.params]
     for case in every[:1] + [case for case in every if case.expected == "failed"][:1]:
         resource = document(rule, case.example)
         for place in list(steps(resource["config"]))[1:]:
             for odd in ODD:
                 changed = {**resource, "config": put(resource["config"], place, odd)}
-                in_our_words(said(bound, case, changed), place, odd)
-
-
-def rule_of(id: str) -> BoundRule:
-    rule = next(rule for rule in RULES if rule.id == id)
-    return BoundRule(rule, rule.file.severity, rule.file.params)
+                in_our_words(said(alone, case, changed), place, odd)
 
 
 @pytest.mark.parametrize(("id", "place", "odd", "words"), [
@@ -131,10 +128,10 @@ def rule_of(id: str) -> BoundRule:
     ("aws-iam-user-no-direct-admin", "inline_policies", {"own": []}, "config.inline_policies, config.attached_policies, config.attached_documents, config.group_policies, config.boundary cannot be judged (not a policy document)"),
 ])  # fmt: skip
 def test_in_words(id: str, place: str, odd: Any, words: str) -> None:
-    rule = rule_of(id)
-    case = cases(rule.rule)[0]
-    resource = document(rule.rule, case.example)
+    rule = next(rule for rule in RULES if rule.id == id)
+    case = cases(rule)[0]
+    resource = document(rule, case.example)
     config = changed(resource["config"], tuple(place.split(".")), odd)
-    verdict = said(rule, case, {**resource, "config": config})
+    verdict = said(alone_of(rule), case, {**resource, "config": config})
     assert (verdict.evaluation, verdict.reason) == ("unknown", "error")
     assert verdict.detail == f"{words}: {NEXT}"

@@ -1,5 +1,6 @@
 """Every row of the tables in Python is needed: without it some example has another verdict."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -361,6 +362,7 @@ def test_every_row_is_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     table, unnoticed = getattr(module, name), []
+    left = deque(examples())
     for row in table:
         without = (
             {k: v for k, v in table.items() if k != row}
@@ -368,7 +370,14 @@ def test_every_row_is_needed(
             else table - {row}
         )
         monkeypatch.setattr(module, name, without)
-        if not any(_differs(asked, wanted) for _, asked, wanted in examples()):
+        for _ in range(
+            len(left)
+        ):  # examples are in about the order of the rows: on from the last that noticed one
+            _, asked, wanted = left[0]
+            if _differs(asked, wanted):
+                break
+            left.rotate(-1)
+        else:
             unnoticed.append(row)
     assert unnoticed == []
 
