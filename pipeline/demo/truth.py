@@ -14,7 +14,7 @@ ENCRYPTED = "aws-ec2-volume-encrypted"
 MFA = "aws-iam-user-console-mfa-enabled"
 TRUST = "aws-iam-role-trust-not-public"
 PUBLIC = "aws-s3-bucket-policy-not-public"
-READS = "An object of a public bucket is read by somebody unknown"
+READS = "Object in a public bucket read anonymously"
 """A detection's title."""
 RULES = (SSH, RDP, BLOCK, VERSIONS, ROTATION, ENCRYPTED, MFA, TRUST)
 """The rules whose every fault is known, because the demo has built it."""

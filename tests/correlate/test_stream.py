@@ -63,7 +63,7 @@ def alerts(world: Fold) -> dict[str, list[Alert]]:
     return out
 
 
-TITLE = "Logging is switched off, then a key is made for somebody"
+TITLE = "CloudTrail stopped, then access key created for another user"
 
 
 def test_the_story_is_told(content: DetectionEngine) -> None:
@@ -74,7 +74,7 @@ def test_the_story_is_told(content: DetectionEngine) -> None:
     assert (one.begins, one.at) == (minute(1), minute(20))
     assert one.group == {"driftline.actor.person.id": "ann"}
     assert one.next
-    keys = found["An access key is made for another user"]
+    keys = found["Access key created for another user"]
     assert {tuple(alert.actors) for alert in keys} == {("ann",), ("bob",)}
 
 
@@ -108,7 +108,7 @@ def test_what_comes_too_late_is_counted(content: DetectionEngine) -> None:
 
 
 def test_absence_is_judged_when_time_has_passed(content: DetectionEngine) -> None:
-    title = "A trail is switched off, and not on again within the hour"
+    title = "CloudTrail trail stopped and not restarted"
     stop, again = (event(at, "cloudtrail", action, name="main") for at, action in ((1, "StopLogging"), (31, "StartLogging")))  # fmt: skip
     passed = [(CONTROL.name, tick(90)), (CONTROL.name, heard(90))]
     assert title not in alerts(fold(content, (CHANGES.name, stop)))
@@ -117,7 +117,7 @@ def test_absence_is_judged_when_time_has_passed(content: DetectionEngine) -> Non
 
 
 def test_transitions_are_signals_and_restatements_are_none(content: DetectionEngine) -> None:
-    title = "A resource was open for a few minutes only"
+    title = "Resource exposed for only a few minutes"
     world = Fold(rulebook(), watch=content, lateness=LATENESS)
     for at, good in ((0, True), (5, False), (9, True), (800, True), (1600, True)):
         world.feed("driftline.snapshots", value(key(at, rotation=good)))
@@ -137,7 +137,7 @@ def critical(tmp_path: Path, more: str = "", or_: str = "") -> Rulebook:
     return load([tmp_path], [], builtin=False)
 
 
-OPENS = "A critical finding opens"
+OPENS = "Critical finding opened"
 
 
 @pytest.mark.parametrize("of_tags", [False, True])
@@ -219,7 +219,7 @@ def test_what_one_session_changed_is_one_change_set(content: DetectionEngine) ->
     for n, uid in enumerate(uids):
         world.feed("driftline.snapshots", value(key(0, uid=uid)))
         world.feed("driftline.snapshots", value(key(2 + n, uid=uid, rotation=False)))
-    title = "One session or deployment changed several things"
+    title = "Several resources changed by one session or deployment"
     assert title not in alerts(world)
     for n, uid in enumerate(uids):
         who = Actor(id="deploy", type="role", session="ASIA2" if n == 2 else "ASIA1")
@@ -238,7 +238,7 @@ def test_what_stands_open_in_front_of_which_a_group_is_opened(
         more="", path="config.rotation.KeyRotationEnabled",
     ))  # fmt: skip
     group = "arn:aws:ec2:eu-west-1:111111111111:security-group/sg-1"
-    title = "A security group is opened in front of something with a critical finding"
+    title = "Security group opened for a resource with a critical finding"
 
     def opened(at: float) -> bytes:
         raw = content.found.rules[next(id for id, one in content.found.rules.items() if one.name == "aws_security_group_opened")].about["driftline"]["examples"]["base"]  # fmt: skip
@@ -310,7 +310,7 @@ def test_a_storm_is_told_and_held_back(content: DetectionEngine) -> None:
         for who in (0, 6):
             source.feed(CHANGES.name, event(6 + more, "iam", "CreateAccessKey", f"p{who}", userName="alice"))  # fmt: skip
     source.feed(CHANGES.name, event(70, "iam", "CreateAccessKey", "p9", userName="alice"))
-    title = "An access key is made for another user"
+    title = "Access key created for another user"
     rows: dict[bytes, bytes | None] = {}
     said: dict[str, Alert] = {}
     held = 0
@@ -423,7 +423,7 @@ def test_deletions_of_what_no_sweep_has_seen_count_each(
         changes = [change for one in records for change in reader.changes(one)]
         assert {(one.kind, one.type) for one in changes} == {("delete", None)}
         world = fold(content, *((CHANGES.name, one.encode()) for one in (*changes, *changes[::-1])))
-        return "Many resources are deleted at once" in alerts(world)
+        return "Many resources deleted" in alerts(world)
 
     assert told([f"name-{n}" for n in range(20)])
     assert told([f"{'long-' * 80}{n}" for n in range(20)])
@@ -444,5 +444,5 @@ def test_an_alert_that_was_merged_counts_no_more(content: DetectionEngine) -> No
         assert [one["count"] > 15 for one in counted if one["state"] == "active"] == [True]
         admin = event(30, "iam", "AttachUserPolicy", userName="x", policyArn="arn:aws:iam::aws:policy/AdministratorAccess")  # fmt: skip
         world.feed(CHANGES.name, admin)
-        (one,) = alerts(world)["Many calls are denied, then an administrator's policy is attached"]
+        (one,) = alerts(world)["Many denied calls, followed by an administrator policy attachment"]
         assert (one.state, one.count) == ("active", 2)

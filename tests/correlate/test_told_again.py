@@ -16,7 +16,7 @@ from tests.core.world import change, heard, key, rulebook, tick, value
 from tests.correlate.test_one_fold import final
 from tests.correlate.test_unresolved import END, MICROS, ROLES, opened, person, taken
 
-TITLE = "One session or deployment changed several things"
+TITLE = "Several resources changed by one session or deployment"
 
 
 @pytest.fixture(scope="module")

@@ -131,10 +131,12 @@ def told(content: DetectionEngine, *changes: Change) -> dict[str, Alert]:
 def test_guesses_of_which_one_is_right_are_of_one_user(content: DetectionEngine) -> None:
     guesses = [login(USER | {"accessKeyId": ""}, at, FAILED) for at in range(5)]
     found = told(content, *guesses, login(USER | {"arn": ALICE}, 6))
-    one = found["Logins fail, then one succeeds without a second factor"]
+    one = found["Repeated sign-in failures, then a sign-in without MFA"]
     assert one.severity == "high"
-    assert found["Logins from one address fail often"].actors == [ALICE]
-    assert "(person not known)" in found["Logins from one address fail often"].sentence
+    assert found["Repeated console sign-in failures from one address"].actors == [ALICE]
+    assert (
+        "(person not known)" in found["Repeated console sign-in failures from one address"].sentence
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +154,7 @@ def test_guesses_of_hidden_names_are_of_one_address_and_of_nobody(
     """Which names were tried is not told: they are no one user, however many addresses try."""
     here = [login(who, at, **({"result": FAILED} | more)) for at in range(5)]
     found = told(content, *here)
-    assert list(found) == ["Logins from one address fail often"]
+    assert list(found) == ["Repeated console sign-in failures from one address"]
     (one,) = found.values()
     assert (one.group, one.actors) == ({"sourceIPAddress": "192.0.2.100"}, [])
     assert not {ACCOUNT, "AIDACKCEVSQ6C2EXAMPLE"} & {step.get("who") for step in one.story}
@@ -166,7 +168,7 @@ def test_guesses_at_identity_center_are_of_one_user(
     content: DetectionEngine, who: dict[str, Any]
 ) -> None:
     guesses = [login(who, at, sourceIPAddress=f"192.0.2.{at}", **step("Failure")) for at in range(3)]  # fmt: skip
-    found = told(content, *guesses)["Logins of one user fail from several addresses"]
+    found = told(content, *guesses)["Sign-in failures of one user from several addresses"]
     assert found.group == {"driftline.login": "exampleuser" if who is OLD else CENTER_ID}
 
 
@@ -174,9 +176,7 @@ def test_guesses_from_many_addresses_are_of_one_user(content: DetectionEngine) -
     path = {"arn": f"arn:aws:iam::{ACCOUNT}:user/ops/alice"}
     guesses = [login(USER | {"accessKeyId": ""}, at, FAILED, sourceIPAddress=f"192.0.2.{at}") for at in range(3)]  # fmt: skip
     found = told(content, *guesses, login(USER | path, 6, sourceIPAddress="192.0.2.77"))
-    one = found[
-        "Logins of one user fail from several addresses, then one succeeds without a second factor"
-    ]
+    one = found["Sign-in failures from several addresses, then a sign-in without MFA"]
     assert one.group == {"driftline.login": f"{ACCOUNT} alice"}
 
 
@@ -193,7 +193,7 @@ def test_a_sentence_names_the_person_or_the_session(
 ) -> None:
     """And how a person is known; never the role in place of either."""
     made = login(who, 1, None, eventSource="iam.amazonaws.com", eventName="CreateAccessKey", requestParameters={"userName": "eve"})  # fmt: skip
-    found = told(content, made)["An access key is made for another user"]
+    found = told(content, made)["Access key created for another user"]
     assert wanted in found.sentence
     assert ("user of Identity Center)" in found.sentence) is (who is SESSION)
 

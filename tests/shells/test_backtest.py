@@ -162,7 +162,7 @@ def test_ours_look_where_they_are_asked_to(tmp_path: Path, driftline: Command) -
     assert len({one.out for one in said}) == 1
     assert all(one.err.count("\n") == 1 for one in said)
     alerts = json.loads(said[0].out)["alerts"]
-    assert "An access key is made for another user" in {one["title"] for one in alerts}
+    assert "Access key created for another user" in {one["title"] for one in alerts}
     replayed = {
         word: json.loads(driftline("replay", "--cloudtrail", "log.json", "--format", "json", *word).out)["alerts"]
         for word in ((), ("--builtin",), ("--no-builtin",))
