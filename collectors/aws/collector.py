@@ -223,7 +223,7 @@ def _options(context: CollectorContext, request: SweepRequest | None = None) -> 
     if request and request.once and "requests_per_second" not in own.model_fields_set:
         rate = None  # it comes once: as fast as AWS's limits let it
     return CollectOptions(
-        accounts=names("accounts", own.accounts), regions=names("regions", own.regions),
+        accounts=names("accounts", own.accounts), excluded=own.excluded_accounts, regions=names("regions", own.regions),
         types=request.types if request else (), profile=given.get("profile"), role_arn=given.get("role_arn"),
         role_name=given.get("role_name") or own.role_name, external_id=given.get("external_id") or own.external_id,
         requests_per_second=rate, concurrency=own.concurrency,

@@ -65,6 +65,8 @@ class AwsAccounts(Block):
 
     accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
     """Empty: the caller's own. `[all]`: every account of the organization."""
+    excluded_accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
+    """Accounts that are not read although the organization has them. What was read of one before stands until `driftline accounts remove`."""
     regions: list[str] = Field(default_factory=list)
     """Empty: every region that is enabled."""
     role_name: str = "DriftlineReader"

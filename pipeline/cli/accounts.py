@@ -60,11 +60,7 @@ def remove(
     exclusive({"--dry-run": dry_run, "--yes": yes})
     settings = load_settings()
     chosen = _chosen(_watched(settings), ids, organization)
-    if still := sorted({one.account for one in chosen} & {*settings.collector("aws").accounts}):
-        raise UserError(
-            f"{', '.join(still)} would be read again", place="aws.accounts",
-            fix="take it out of the settings, and send SIGHUP to collect",
-        )  # fmt: skip
+    _still_read(settings, chosen)
     wanted = forgetting.WantedAccounts(frozenset((one.provider, one.account) for one in chosen))
     with explained(settings.kafka):
         found = forgetting.ends(read_compacted(settings.kafka, FINDINGS.name).values(), wanted)
@@ -77,6 +73,21 @@ def remove(
     confirm(f"end {number_of(len(chosen), 'account')}?", "nothing was removed", yes=yes)
     tell(settings, wanted.words(datetime.now(UTC)))
     click.echo("sent to the stream; the findings end as `account_gone` within minutes, while the clock runs", err=True)  # fmt: skip
+
+
+def _still_read(settings: Settings, chosen: "Iterable[Watched]") -> None:
+    """Raises UserError for accounts that the settings name."""
+    from driftline.collectors import installed
+
+    problems = []
+    for one in chosen:
+        if one.provider in installed.providers() and one.account in getattr(
+            settings.collector(one.provider), "accounts", ()
+        ):
+            fix = "take it out of the settings, and send SIGHUP to collect"
+            problems.append(Problem(f"{one.account} would be read again", fix, f"{one.provider}.accounts"))  # fmt: skip
+    if problems:
+        raise UserError(*problems)
 
 
 def _watched(settings: Settings) -> "list[Watched]":

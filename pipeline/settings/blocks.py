@@ -364,6 +364,19 @@ def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None
     return found.settings
 
 
+def reloaded(settings: Settings) -> Settings:
+    """Reads the settings again, for a process that keeps running. Raises UserError with every mistake, and if they name the
+    topics of another deployment."""
+    found = examine()
+    if found.problems:
+        raise UserError(*found.problems)
+    if found.settings.kafka.topic_prefix != settings.kafka.topic_prefix:
+        raise UserError(
+            "kafka.topic_prefix has changed: a running process keeps its topics", fix="restart it"
+        )
+    return found.settings
+
+
 def shown(settings: Settings) -> str:
     """The settings in force as YAML, secrets masked."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

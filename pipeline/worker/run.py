@@ -23,7 +23,7 @@ from driftline.pipeline.kafka import topics_admin
 from driftline.pipeline.ops import log as logs
 from driftline.pipeline.ops.health import listen, serve
 from driftline.pipeline.records.topics import state_of
-from driftline.pipeline.settings.blocks import Settings, examine
+from driftline.pipeline.settings.blocks import Settings, reloaded
 from driftline.pipeline.worker.stages import StreamStage
 
 if TYPE_CHECKING:  # Faust is imported late: invalid settings must be reported before
@@ -70,7 +70,7 @@ def _run_worker(
     faust_seam.apply_changelog_by(agent.table, agent.rows.recover)
     faust_seam.on_open_failure(agent.table, partial(opening_failed, home))
     serve(listening, lambda: agent.heartbeat.alive)
-    _reload_on_hangup(loop, agent, lambda: make(_same_deployment(settings)))
+    _reload_on_hangup(loop, agent, lambda: make(reloaded(settings)))
     gc.freeze()  # rules and settings stay for good: exclude them from collections
     gc.set_threshold(50_000, 20, 100)
     worker = faust_seam.process(app, loop, _LOGGING)
@@ -100,18 +100,6 @@ def _reload_on_hangup(
         task.add_done_callback(running.discard)
 
     loop.add_signal_handler(signal.SIGHUP, start)
-
-
-def _same_deployment(settings: Settings) -> Settings:
-    """Reads the settings again. Raises UserError if they name the topics of another deployment."""
-    read = examine()
-    if read.problems:
-        raise UserError(*read.problems)
-    if read.settings.kafka.topic_prefix != settings.kafka.topic_prefix:
-        raise UserError(
-            "kafka.topic_prefix has changed: a running worker keeps its topics", fix="restart it"
-        )
-    return read.settings
 
 
 def _check_topics(settings: Settings, stage: StreamStage) -> None:

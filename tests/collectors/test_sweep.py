@@ -13,7 +13,7 @@ from driftline.collectors.aws.sweep.collect import sweep
 from driftline.collectors.aws.sweep.options import CollectOptions
 from driftline.collectors.base import Emitted, PreviousSweep
 from driftline.collectors.sweep.engine import in_shard
-from driftline.pipeline.model import Snapshot, Sweep, SweepUids, Swept
+from driftline.pipeline.model import Gone, Snapshot, Sweep, SweepUids, Swept
 from tests.collectors.gate import CUT, Answer, Asked, Gate, gate
 from tests.collectors.moto import MASTER, Moto, organization
 
@@ -266,6 +266,14 @@ def test_a_shard_sweeps_its_own_accounts(moto: Moto) -> None:
     ]
     assert swept[0] | swept[1] == set(members)
     assert swept[0] & swept[1] == set()
+
+
+def test_an_excluded_account_is_not_entered_and_not_taken_for_gone(moto: Moto) -> None:
+    first, second, third = organization(moto, 3)
+    everything = Told(options(QUEUE, accounts=["all"]))
+    told = Told(options(QUEUE, accounts=["all"], excluded=[second]), everything.known())
+    assert {h.scope.account for h in told.headers} == {MASTER, first, third}
+    assert not any(isinstance(record, Gone) for record in told.records)
 
 
 def test_a_region_without_the_service_is_read_and_empty_unless_something_was_there(

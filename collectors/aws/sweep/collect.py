@@ -85,4 +85,8 @@ def _accounts(
     wanted = list(options.accounts) or [organization.account]
     if "all" in wanted:
         wanted = [account for account, active in listed.items() if active]
-    return [account for account in dict.fromkeys(wanted) if in_shard(account, options.shard)]
+    return [
+        account
+        for account in dict.fromkeys(wanted)
+        if in_shard(account, options.shard) and account not in options.excluded
+    ]

@@ -16,6 +16,8 @@ class CollectOptions:
 
     accounts: Sequence[str] = ()
     """Empty: the caller's; ("all",): the organization's."""
+    excluded: Sequence[str] = ()
+    """Accounts that are not entered."""
     regions: Sequence[str] = ()
     """Empty or ("all",): every enabled one."""
     types: Sequence[str] = ()

@@ -1,9 +1,11 @@
 """`driftline collect PROVIDER`: sweeps, one after another."""
 
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ from driftline.pipeline.cli._providers import context_of, known_types
 from driftline.pipeline.cli.collect._redactor import redactor_of
 from driftline.pipeline.common.errors import UserError, exclusive, patient
 from driftline.pipeline.common.plural import number_of
-from driftline.pipeline.settings.blocks import load_settings
+from driftline.pipeline.settings.blocks import Settings, load_settings, reloaded
 
 if TYPE_CHECKING:
     from driftline.collectors.collector import CollectorContext, CollectorModule, Sweeper
@@ -44,7 +46,7 @@ def inventory_command(
             )
         return None
 
-    help = f"Sweep {module.title} and stream every configuration. Exit 3: one sweep (--once) that was not complete."
+    help = f"Sweep {module.title} and stream every configuration. On SIGHUP the settings are read again, and a sweep begins. Exit 3: one sweep (--once) that was not complete."
     kind = Commands if group else click.Command
     return kind(name, callback=sweep_on, params=params, help=help, **more)
 
@@ -70,40 +72,73 @@ def _sweeps(module: "CollectorModule", given: dict[str, Any]) -> int:
     from driftline.collectors.collector import Sweeper
 
     assert isinstance(module, Sweeper)  # noqa: S101 - as inventory_command has found it
-    once, interval = given["once"], given["interval"]
-    exclusive({"--once": once, "--interval": interval})
-    settings = load_settings()
-    own: CollectorSettings = settings.collector(module.provider)
-    if interval:
-        own = _with_interval(own, interval)
-        setattr(settings, module.provider, own)
-    redactor, shard = redactor_of(settings), _shard(given["shard"])
-    types = known_types(module, given["types"])
-    context = context_of(settings, module.sweep_options, given, redactor)
+    once = given["once"]
+    exclusive({"--once": once, "--interval": given["interval"]})
+    plan = _planned(module, load_settings(), given)
     signal.signal(signal.SIGTERM, stopped)
+    asked = threading.Event()
+    if not once:
+        signal.signal(signal.SIGHUP, lambda *_: asked.set())
     while True:
         began = time.monotonic()
         with nullcontext() if once else patient():
-            complete = _sweep(module, context, types, shard)
+            complete = _sweep(module, plan)
         took = time.monotonic() - began
         if once:
             return 0 if complete else 3
-        if took > own.interval:
+        if took > plan.interval:
             click.echo(
-                f"a sweep took {took:.0f} s, the interval is {own.interval:.0f} s: the next begins at once"
+                f"a sweep took {took:.0f} s, the interval is {plan.interval:.0f} s: the next begins at once"
                 f" ({module.faster}, share accounts out with --shard, or choose a longer interval)",
                 err=True,
             )
-        time.sleep(max(0.0, own.interval - took))
+        if asked.wait(max(0.0, plan.interval - took)):
+            asked.clear()
+            plan = _planned_anew(module, plan, given)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is swept, by the settings and the command's options."""
+
+    context: "CollectorContext"
+    types: Sequence[str]
+    shard: tuple[int, int]
+    interval: float
+    """Seconds from one sweep's start to the next."""
+
+
+def _planned(module: "CollectorModule", settings: Settings, given: dict[str, Any]) -> _Plan:
+    """Raises UserError for what cannot be swept."""
+    from driftline.collectors.collector import Sweeper
+
+    assert isinstance(module, Sweeper)  # noqa: S101 - as inventory_command has found it
+    own: CollectorSettings = settings.collector(module.provider)
+    if given["interval"]:
+        own = _with_interval(own, given["interval"])
+        setattr(settings, module.provider, own)
+    shard, types = _shard(given["shard"]), known_types(module, given["types"])
+    context = context_of(settings, module.sweep_options, given, redactor_of(settings))
+    return _Plan(context, types, shard, own.interval)
+
+
+def _planned_anew(module: "CollectorModule", plan: _Plan, given: dict[str, Any]) -> _Plan:
+    """By the settings as they are now (SIGHUP); with a mistake in them the old ones stay."""
+    try:
+        new = _planned(module, reloaded(plan.context.settings), given)
+    except UserError as error:
+        for problem in error.problems:
+            click.echo(f"the settings are not taken up: {problem}", err=True)
+        return plan
+    click.echo("the settings were read again", err=True)
+    return new
 
 
 def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler's arguments
     raise KeyboardInterrupt
 
 
-def _sweep(
-    module: "Sweeper", context: "CollectorContext", types: Sequence[str], shard: tuple[int, int]
-) -> bool:
+def _sweep(module: "Sweeper", plan: _Plan) -> bool:
     """One sweep into Kafka; whether all of it was complete."""
     from rich.console import Console
     from rich.text import Text
@@ -115,7 +150,7 @@ def _sweep(
     from driftline.pipeline.records.topics import SWEEPS
     from driftline.pipeline.report.totals import plain
 
-    settings, began = context.settings, time.monotonic()
+    settings, began = plan.context.settings, time.monotonic()
     with explained(settings.kafka):
         known, _, problems = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
         batches = Batches(settings, known)
@@ -123,10 +158,10 @@ def _sweep(
         click.echo(f"passed over: {plain(problem)}", err=True)
     with Console(stderr=True).status("reading …") as status:
         request = SweepRequest(
-            batches, types, shard, known=known, idle=batches.idle,
+            batches, plan.types, plan.shard, known=known, idle=batches.idle,
             progress=lambda text: status.update(Text(f"read {plain(text)}")),
         )  # fmt: skip
-        headers = module.sweep(context, request)
+        headers = module.sweep(plan.context, request)
         batches.close()
     lacking = [header for header in headers if header.status != "complete"]
     click.echo(
