@@ -11,6 +11,7 @@ import click
 from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.common.yaml_source import FOLDER, YAML, require_files
 from driftline.pipeline.settings.blocks import load_settings
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
     from driftline.pipeline.settings import baseline_files
 
     settings, now = load_settings(), datetime.now(UTC)
+    require_files(
+        paths, (*YAML, ".json"), "baseline", fix=f"{FOLDER}; driftline baseline revoke ends one"
+    )
     records, problems = baseline_files.read(paths, now)
     if problems:
         raise UserError(*problems)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 from driftline.pipeline.cli._options import Commands, formats, into, write_new
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.common.yaml_source import YAML, require_files
 
 if TYPE_CHECKING:
     from driftline.pipeline.detections import Detection, DetectionSet
@@ -186,8 +188,10 @@ def forms(paths: tuple[Path, ...], form: str) -> int:
 def list_(paths: tuple[Path, ...], form: str) -> int:
     """List rules and correlations. Level, log source, title, id."""
     from driftline.pipeline.detections import load
+    from driftline.pipeline.report.table import console, entries
     from driftline.pipeline.report.totals import plain
 
+    require_files(paths, YAML, "detection")
     found = load(paths)
     rows = [
         {"id": r.id, "title": r.title, "level": r.level, "source": "/".join(r.logsource.values()), "tags": list(r.tags)}
@@ -200,8 +204,11 @@ def list_(paths: tuple[Path, ...], form: str) -> int:
     if form == "json":
         click.echo(json.dumps(rows, indent=2))
         return 0
-    for row in rows:
-        click.echo(plain(f"{row['level']:<13} {row['source']:<16} {row['title']}  {row['id']}"))
+    listed = [
+        (str(r["level"]), plain(str(r["title"])), plain(f"{r['source']}  {r['id']}")) for r in rows
+    ]
+    for line in entries(listed, console(sys.stdout).width, 13):
+        click.echo(line)
     return 0
 
 

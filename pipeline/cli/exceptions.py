@@ -12,6 +12,7 @@ from driftline.pipeline.cli._options import Commands, formats
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
+from driftline.pipeline.common.yaml_source import FOLDER, YAML, require_files
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -74,6 +75,12 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
     from driftline.pipeline.kafka.decision_store import same
 
     settings, now = load_settings(), datetime.now(UTC)
+    require_files(
+        paths or settings.exceptions.paths,
+        YAML,
+        "exception",
+        fix=f"{FOLDER}; driftline exceptions expire ends one",
+    )
     found = _read(settings, paths, now)
     known = exception_store.stored(settings.kafka)
     wanted = {record.id: record for record in found.records}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.common.yaml_source import hint, nearest
 from driftline.pipeline.offline.content import rulebook_and_options
+from driftline.pipeline.report.table import console, entries, hanging
 from driftline.pipeline.rulebook import Rule, Rulebook
 from driftline.pipeline.settings.blocks import load_settings
 
+LEAD = 13
+"""Columns of a severity, or a control's id."""
 own = click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path),
                    help="A folder of rules of your own; may be repeated.")  # fmt: skip
 
@@ -75,15 +79,17 @@ def list_(
     elif form == "json":
         click.echo(json.dumps([_about(rule) for rule in chosen.rules], indent=2))
     else:
-        for rule in chosen.rules:
-            click.echo(f"{rule.file.severity:<13} {rule.id:<52} {rule.file.title}")
+        width = console(sys.stdout).width
+        found = [(rule.file.severity, rule.id, rule.file.title) for rule in chosen.rules]
+        for line in entries(found, width, LEAD):
+            click.echo(line)
         without = (
             [one for one in _controls(whole, framework) if not one["rules"]] if framework else []
         )
         if without:
             click.echo("\ncontrols without a rule:")
         for one in without:
-            click.echo(f"{one['id']:<13} {one['text']}")
+            click.echo("\n".join(hanging(one["id"], one["text"], width, LEAD)))
         if framework:
             click.echo()
         click.echo(
@@ -97,9 +103,9 @@ def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
         click.echo(json.dumps(listed, indent=2))
         return
     for one in listed:
-        click.echo(f"{one['id']:<13} {one['text']}")
+        click.echo("\n".join(hanging(one["id"], one["text"], console(sys.stdout).width, LEAD)))
         for rule in one["rules"]:
-            click.echo(f"{'':<13} - {rule}")
+            click.echo(f"{'':<{LEAD}} - {rule}")
     ruled = sum(bool(one["rules"]) for one in listed)
     click.echo(f"{number_of(len(listed), 'control')}, {ruled} of them with rules")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from driftline.pipeline.common.errors import Problem
+from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.files import read_text as read_text
 
 DEEPEST = 64
@@ -27,6 +27,8 @@ MOST_VALUES = 200_000
 """Maximum number of keys and values per file: this many take some seconds."""
 MOST_KEYS = 10_000
 """Maximum number of keys per mapping."""
+YAML = (".yaml", ".yml")
+FOLDER = "name the folder that holds them"
 Place = tuple[int, int]
 """Line and column, both from 1."""
 
@@ -265,6 +267,29 @@ def files(
         inside = sorted(found) if path.is_dir() else [path]  # reading reports what is not a file
         out |= {one.resolve(): one for one in inside}
     return list(out.values())
+
+
+def is_empty(path: Path, suffixes: Container[str]) -> bool:
+    """Returns whether it is a folder without any file of these suffixes."""
+    return path.is_dir() and not files([path], suffixes, lambda _: None)
+
+
+def require_files(
+    paths: Iterable[Path], suffixes: Container[str], what: str, option: str = "", fix: str = FOLDER
+) -> None:
+    """Raises UserError for folders without any file of these suffixes: an empty folder is a mistake, and looks like one in
+    which nothing is wrong. `option`: by which they are named, or empty."""
+    empty = [
+        Problem(
+            f"contains no {what}",
+            fix=fix,
+            place=f"{option} {path}".strip(),
+        )
+        for path in paths
+        if is_empty(path, suffixes)
+    ]
+    if empty:
+        raise UserError(*empty)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

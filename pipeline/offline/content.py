@@ -12,6 +12,7 @@ from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.assess.wording.consoles import rows
 from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.common.yaml_source import YAML, require_files
 from driftline.pipeline.compare.diff import Hints, hints_of
 from driftline.pipeline.rulebook import Rulebook, builtin_folder, load
 from driftline.pipeline.rulebook.match import Match
@@ -33,6 +34,7 @@ def rulebook_and_options(
     """The built-in rules, the settings' and `paths`', with the settings' overrides.
 
     Raises UserError with every mistake in them."""
+    require_files(paths, YAML[:1], "rule", "--rules")
     rules = settings.rules
     rulebook = load([*rules.paths, *paths], rules.overrides, builtin=rules.builtin)
     return rulebook, AssessOptions(
@@ -69,6 +71,7 @@ def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ())
     """The risks that files accept: the settings' and `paths`'. Of a shell without a stream, where nobody applies them.
 
     Raises UserError with every mistake in them."""
+    require_files(paths, YAML, "exception", "--exceptions")
     own = settings.exceptions
     if not (own.paths or paths):
         return ExceptionIndex()
@@ -93,6 +96,7 @@ def watch(
     settings say.
 
     Raises UserError with every mistake in them."""
+    require_files(paths, YAML, "detection", "--detections")
     own = settings.detections
     found = detections(
         settings, [*own.paths, *paths], builtin=own.builtin if builtin is None else builtin

@@ -1,7 +1,8 @@
 """Tables for people: plain texts in columns that fit the terminal."""
 
 import os
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -52,6 +53,27 @@ def console(out: Any) -> Console:
         return Console(file=out)
     columns = os.environ.get("COLUMNS", "")
     return Console(file=out, width=int(columns) if columns.isdecimal() and int(columns) else WIDTH)
+
+
+def entries(rows: Sequence[tuple[str, str, str]], width: int, lead: int) -> Iterator[str]:
+    """Lines of a list: a short word (`lead` columns), a name and a text; the texts below the names where a line would be
+    wider than `width`."""
+    longest = max((len(name) for _, name, _ in rows), default=0)
+    lines = [f"{word:<{lead}} {name:<{longest}} {text}" for word, name, text in rows]
+    if all(len(line) <= width for line in lines):
+        yield from lines
+        return
+    for word, name, text in rows:
+        yield from hanging(word, name, width, lead)
+        yield from hanging("", text, width, lead)
+
+
+def hanging(word: str, text: str, width: int, lead: int) -> list[str]:
+    """A word and a text beside it, whose further lines stand below its first."""
+    return textwrap.wrap(
+        text, width, initial_indent=f"{word:<{lead}} ", subsequent_indent=" " * (lead + 1),
+        break_long_words=False, break_on_hyphens=False,
+    ) or [word]  # fmt: skip
 
 
 def some(names: Sequence[str], shown: int) -> str:

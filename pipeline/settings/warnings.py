@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
+from driftline.pipeline.common.yaml_source import YAML, is_empty
 from driftline.pipeline.settings.base import SinkSettings, on_loopback, secrets_of
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.settings.reader import Read, secrets_in
@@ -21,6 +22,10 @@ def warnings(found: Read[Settings]) -> Iterator[str]:
     for place, path in files:
         if path.exists() and path.stat().st_mode & 0o007:
             yield f"{place}: this file holds a secret and others may read it (run: chmod o= on it)"
+    for block in ("rules", "detections", "exceptions"):
+        for number, path in enumerate(getattr(settings, block).paths):
+            if is_empty(path, YAML):
+                yield f"{found.place(block, 'paths', number)}: {block}.paths.{number}: {path} contains no file (*.yaml)"
     for number, one in enumerate(settings.drift.expected):
         if one.tags and not one.actors and not one.tools:
             yield f"{found.place('drift', 'expected', number)}: drift.expected.{number}: whoever may tag a resource makes its changes expected (name actors beside tags)"
