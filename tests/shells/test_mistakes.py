@@ -28,10 +28,10 @@ LEAVES = [
 ]  # fmt: skip
 REASON = "--reason everybody-may-read-this --owner ann --approver bea --until 2026-12-30"
 WORDS = {
-    "baseline apply": "empty", "baseline approve": "x --by ann --reason r", "baseline declare": "--workspace w --plan plan.json",
+    "baseline apply": "one.yaml", "baseline approve": "x --by ann --reason r", "baseline declare": "--workspace w --plan plan.json",
     "baseline diff": "x", "baseline revoke": "x", "clock": "--once", "collect aws": "--once", "collect aws inventory": "--once", "collect folder": "snapshot.json",
     "coverage": "", "deadletter drop": "--all", "deadletter retry": "--all", "deadletter show": "abcd",
-    "exceptions add": f"--rule aws-s3-bucket-tls-only --resource x {REASON}", "exceptions apply": "empty", "exceptions expire": "x",
+    "exceptions add": f"--rule aws-s3-bucket-tls-only --resource x {REASON}", "exceptions apply": "none.yaml", "exceptions expire": "x",
     "forget": "--uid x --dry-run", "record": "out.ndjson", "timeline": "x", "upgrade": "--check", "collect aws events": "--once",
     "findings list": "--store kafka", "findings show": "x --store kafka", "alerts list": "--store kafka", "alerts show": "x --store kafka",
     "exceptions list": "", "exceptions send": "", "baseline list": "", "deadletter list": "", "route explain": "abcdefgh", "topics check": "", "topics create": "",
@@ -66,6 +66,10 @@ def test_every_command_is_in_a_table() -> None:
 def place(driftline: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A folder with good settings; afterwards signals and logs are as they were: a command that runs on takes them."""
     (tmp_path / "empty").mkdir()
+    (tmp_path / "none.yaml").write_text("[]\n")
+    (tmp_path / "one.yaml").write_text(
+        "{uid: x, by: ann, reason: it is so, expect: {/policy: null}}\n"
+    )
     (tmp_path / "plan.json").write_text(json.dumps(PLAN))
     (tmp_path / "snapshot.json").write_text('{"fileVersion": "1.0", "configurationItems": []}')
     for name, value in (
