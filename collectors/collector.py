@@ -14,6 +14,7 @@ from driftline.collectors.base import Emit, PreviousSweep, Progress
 from driftline.collectors.rows.row import TypeRow
 from driftline.pipeline.model import Read, Snapshot, Sweep
 from driftline.pipeline.settings.base import CollectorSettings as CollectorSettings
+from driftline.pipeline.settings.base import EventSettings as EventSettings
 
 if TYPE_CHECKING:
     import click

@@ -16,7 +16,7 @@ from driftline.collectors.aws.sources.dispatch import EventDispatcher
 from driftline.collectors.aws.sources.lookup import Lookup
 from driftline.collectors.aws.sources.name_index import SweepIndex
 from driftline.collectors.aws.sources.queue import LATER, Queue, read
-from driftline.collectors.aws.sources.watermark import drained
+from driftline.collectors.events.watermark import drained
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change, Read, Snapshot

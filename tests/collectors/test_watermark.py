@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from driftline.collectors.aws.sources.watermark import WatermarkReporter, reader_name
+from driftline.collectors.events.watermark import WatermarkReporter, reader_name
 from driftline.pipeline.model import Tick
 from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import PARTITIONS
@@ -39,7 +39,12 @@ def test_where_nothing_may_be_written_it_has_a_name_all_the_same(tmp_path: Path)
 def test_a_reader_tells_and_ends_by_its_name() -> None:
     out, until = Producer(), [1000.0]
     teller = WatermarkReporter(
-        Kafka(), {"eventbridge": lambda: until[0], "log": lambda: 0.0}, {"log": 0.0}, out, "host-0"
+        Kafka(),
+        "aws",
+        {"eventbridge": lambda: until[0], "log": lambda: 0.0},
+        {"log": 0.0},
+        out,
+        "host-0",
     )
     teller.tell()
     teller.tell()

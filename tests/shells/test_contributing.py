@@ -72,9 +72,10 @@ def run(tree: Path, text: str) -> None:
 
 
 def test_what_is_recommended_has_a_recipe() -> None:
-    """The sink of another package is run through the conformance suite too (tests/sinks/test_recipe.py)."""
+    """The sink of another package is run through the conformance suite too (tests/sinks/test_recipe.py), the provider through
+    every command (tests/collectors/test_provider_recipe.py)."""
     assert {name for name, found in RECIPES.items() if found} >= {
-        "A rule", "A detection or correlation", "A resource type (a kind)", "A sink",
+        "A rule", "A detection or correlation", "A resource type (a kind)", "A sink", "A provider",
     }  # fmt: skip
 
 

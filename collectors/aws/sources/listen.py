@@ -17,11 +17,12 @@ from driftline.collectors.aws.sources.dispatch import EventDispatcher
 from driftline.collectors.aws.sources.lookup import Lookup, poll
 from driftline.collectors.aws.sources.name_index import SweepIndex
 from driftline.collectors.aws.sources.queue import Queue, opener, read
-from driftline.collectors.aws.sources.watermark import WatermarkReporter, drained, reader_name
 from driftline.collectors.aws.sweep.collect import accounts_of, regions_of
 from driftline.collectors.aws.sweep.options import CollectOptions
+from driftline.collectors.aws.sweep.walk import PROVIDER
 from driftline.collectors.base import known_from
 from driftline.collectors.events.producer import EventProducer
+from driftline.collectors.events.watermark import WatermarkReporter, drained, reader_name
 from driftline.pipeline.common.errors import NotThere, Undelivered
 from driftline.pipeline.kafka.client import explained, read_compacted
 from driftline.pipeline.offline.content import watch
@@ -59,7 +60,7 @@ class Listener:
         self._start_queues(until, once=once)
         if self.own.lookup:
             self._start_lookups(until, once=once)
-        watermarks = WatermarkReporter(self.settings.kafka, until, reader=reader)
+        watermarks = WatermarkReporter(self.settings.kafka, PROVIDER, until, reader=reader)
         while any(thread.is_alive() for thread in self._threads):
             if self._errors or self.stop.is_set():
                 break

@@ -14,7 +14,7 @@ from typing import Any
 from driftline.pipeline.kafka.client import Delivery, flush, produce, producer
 from driftline.pipeline.model import Control, Tick
 from driftline.pipeline.ops import metrics
-from driftline.pipeline.providers.aws import AWS
+from driftline.pipeline.providers import installed
 from driftline.pipeline.records.topics import CONTROL
 from driftline.pipeline.settings.blocks import Kafka
 
@@ -23,16 +23,17 @@ MOST = 1000
 
 
 class WatermarkReporter:
-    """Writes the ticks of the sources of one process. `until` gives, for a source, the time (seconds since 1970) up to
+    """Writes the ticks of the sources of one process, all of one provider. `until` gives, for a source, the time (seconds since 1970) up to
     which all that was sent is dealt with; 0 where nothing is known yet. `reader`: the name of this process among those
     that read the same sources; a source has come as far as the last of them."""
 
     def __init__(
-        self, kafka: Kafka, until: Mapping[str, Callable[[], float]], lateness: Mapping[str, float] | None = None,
+        self, kafka: Kafka, provider: str, until: Mapping[str, Callable[[], float]], lateness: Mapping[str, float] | None = None,
         out: Any = None, reader: str = "",
     ) -> None:  # fmt: skip
         self._out, self._delivery = out or producer(kafka), Delivery()
-        self._until, self._lateness = until, {**AWS.audit.lateness, **(lateness or {})}
+        self._provider, self._until = provider, until
+        self._lateness = {**installed.provider(provider).audit.lateness, **(lateness or {})}
         self._said: dict[str, float] = {}
         self._reader = reader
 
@@ -55,7 +56,12 @@ class WatermarkReporter:
 
     def _tick(self, source: str, at: float, *, ended: bool = False) -> None:
         watermark = datetime.fromtimestamp(at, UTC)
-        tick = Tick(source=f"aws.{source}", watermark=watermark, reader=self._reader, ended=ended)
+        tick = Tick(
+            source=f"{self._provider}.{source}",
+            watermark=watermark,
+            reader=self._reader,
+            ended=ended,
+        )
         value = Control(tick=tick).encode()
         for number in range(CONTROL.partitions):
             produce(self._out, self._delivery, CONTROL.name, value, partition=number)
