@@ -15,7 +15,8 @@ from driftline.collectors.aws.events.record import ChangeReader
 from driftline.collectors.aws.terraform import TerraformResult, read
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.assess.decisions.baselines import differences
-from driftline.pipeline.compare.diff import Hints, canonical_policy, diff
+from driftline.pipeline.compare.diff import Hints, diff
+from driftline.pipeline.providers.aws.canonical import CANONICAL, canonical_policy
 from driftline.pipeline.rulebook import BoundRule
 from driftline.pipeline.rulebook import load as rulebook
 from driftline.pipeline.rulebook.ruleset import answer
@@ -132,7 +133,7 @@ def function_of_an_image(folder: Path, _: Command) -> None:
 def spellings_of_a_policy(folder: Path, _: Command) -> None:
     for pair in loaded(folder / "pairs.json"):
         assert canonical_policy(pair["before"]) == canonical_policy(pair["after"])
-        assert diff("policy", pair["before"], pair["after"], Hints(policies=frozenset({"policy"}))) == []  # fmt: skip
+        assert diff("policy", pair["before"], pair["after"], Hints(policies=frozenset({"policy"}), canonical=CANONICAL)) == []  # fmt: skip
 
 
 @case("12")

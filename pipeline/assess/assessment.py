@@ -133,7 +133,8 @@ class Assessment:
 
     @property
     def hints(self) -> Hints:
-        return self.options.hints_of(self.state.body.resource)
+        resource = self.state.body.resource
+        return self.options.hints_of(resource["type"], resource["provider"])
 
     def step(self) -> Step:
         """What came of it."""

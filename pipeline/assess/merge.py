@@ -25,7 +25,9 @@ def merge(work: Assessment, snapshot: Snapshot) -> None:
     work.snapshot = snapshot
     if work.before is not None and work.before.body.unseen:
         work.stated = None
-    work.merged = merge_into(work.state, snapshot, work.options.hints.get(snapshot.type, NO_HINTS))
+    work.merged = merge_into(
+        work.state, snapshot, work.options.hints_of(snapshot.type, snapshot.provider)
+    )
     if snapshot.deleted:
         work.ending = "resource_deleted"
     if work.merged.differences and work.rulebook.uses_previous(snapshot.type):

@@ -11,8 +11,9 @@ from driftline.pipeline.assess.risk import criticality
 from driftline.pipeline.assess.wording.consoles import Row
 from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.durations import HOUR
-from driftline.pipeline.compare.diff import NO_HINTS, Hints
+from driftline.pipeline.compare.diff import Hints
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+from driftline.pipeline.providers.installed import plain_hints
 
 FORGET_AFTER = 30 * 24 * HOUR
 """Microseconds after which what has ended is forgotten: every sink has received it long before."""
@@ -47,8 +48,9 @@ class AssessOptions:
         """The criticality of a resource."""
         return criticality(resource["tags"], self.criticality)
 
-    def hints_of(self, resource: Mapping[str, Any]) -> Hints:
-        return self.hints.get(resource["type"], NO_HINTS)
+    def hints_of(self, type: str, provider: str) -> Hints:
+        """What the type's row says; of a type without one, what is so of all types of its provider."""
+        return self.hints.get(type) or plain_hints(provider)
 
     def signature(self, rulebook: str) -> str:
         """What states are to be looked at again for when it changes: rules, owners, tickets."""

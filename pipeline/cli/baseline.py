@@ -226,7 +226,6 @@ def list_(form: str) -> None:
 def diff(uid: str, form: str) -> int:
     """Show how a resource differs from its baselines. Compared as it was read last. Exit 1: something is; 3: it is not known."""
     from driftline.pipeline.assess.decisions.baselines import differences
-    from driftline.pipeline.compare.diff import NO_HINTS
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.offline.content import hints
     from driftline.pipeline.report.totals import ascii_json
@@ -243,7 +242,7 @@ def diff(uid: str, form: str) -> int:
     if body is None:
         click.echo(f"{uid}: not read within the last week, or deleted", err=True)
         return 3
-    own = hints().get(body.resource["type"], NO_HINTS)
+    own = hints().get(body.resource["type"])
     rows = [
         {"kind": b.kind, "op": change["op"], "path": change["path"], "expected": change.get("before"), "now": change.get("after")}
         for b in sorted(mine, key=lambda b: b.kind) for change in differences(b.expect, body.config, own)

@@ -1,26 +1,49 @@
 """Compares two readings of a part by meaning: the order of a set, quiet fields, and secrets hashed with another key
 are not differences. Pure."""
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from driftline.pipeline.compare.equivalence import canonical_permission, is_permission
-from driftline.pipeline.compare.equivalence import canonical_policy as canonical_policy
 from driftline.pipeline.compare.paths import escaped
+from driftline.pipeline.compare.redacted import (
+    REDACTED,
+    has_redaction,
+    is_redacted,
+    key_ids,
+    mask_foreign_hashes,
+    without_hashes,
+)
 
 MAX_PLACES = 200
 """Maximum number of places reported per part; above it the part is reported as a whole."""
 MAX_VALUE_BYTES = 16_384
 """Maximum size of a value's JSON in bytes; for larger values only the size is reported."""
-REDACTED = {"redacted": True}
-_REDACTED_TEXT = re.compile(r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::[\w.:-]{1,101})?")
-"""A redacted secret inside a text, followed by what identified it as a secret, which may differ between versions."""
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _none(_: Any) -> Any:
+    return None
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """The canonical forms of what only one provider writes in many equivalent ways."""
+
+    policy: Callable[[Any], Any] = _itself
+    """Of a policy document."""
+    element: Callable[[Any], Any] = _none
+    """Of an element of a set that has a form of its own; None for any other."""
+
+
+PLAIN = Canonical()
 
 
 @dataclass(frozen=True)
@@ -34,6 +57,8 @@ class Hints:
     """Lists whose order matters. All others are treated as sets, because clouds do not promise an order."""
     policies: frozenset[str] = frozenset()
     """Policy documents, which have many equivalent spellings."""
+    canonical: Canonical = PLAIN
+    """The provider's."""
 
 
 NO_HINTS = Hints()
@@ -41,9 +66,10 @@ KEYS = ("Key", "Name", "Id", "ID", "Sid", "RuleNumber", "Arn", "ARN", "key", "na
 """Fields that identify an element of a set, if all elements have the field and no two share a value."""
 
 
-def hints_of(said: Mapping[str, Sequence[str]] | None) -> Hints:
+def hints_of(said: Mapping[str, Sequence[str]] | None, canonical: Canonical) -> Hints:
     """Builds the hints from a row of the types file: quiet, ordered, policies."""
-    return Hints(**{name: frozenset(paths) for name, paths in (said or {}).items()})
+    named = {name: frozenset(paths) for name, paths in (said or {}).items()}
+    return Hints(**named, canonical=canonical)
 
 
 def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[dict[str, Any]]:
@@ -54,8 +80,8 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
     if _equal(before, after):
         return []
     found: list[dict[str, Any]] = []
-    both = _key_ids(before) & _key_ids(after)
-    before, after = _mask_foreign_hashes(before, both), _mask_foreign_hashes(after, both)
+    both = key_ids(before) & key_ids(after)
+    before, after = mask_foreign_hashes(before, both), mask_foreign_hashes(after, both)
     _walk(part, f"/{escaped(part)}", before, after, hints, found)
     if len(found) > MAX_PLACES:
         found = [_entry(f"/{escaped(part)}", before, after)]
@@ -65,14 +91,14 @@ def diff(part: str, before: Any, after: Any, hints: Hints = NO_HINTS) -> list[di
 def _mask_one_sided(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Masks a value that only one of the readings redacts: it may have been recognized as a secret only since."""
     hiding = {
-        side: {_parent(one) for one in found if _has_redaction(one.get(side))}
+        side: {_parent(one) for one in found if has_redaction(one.get(side))}
         for side in ("before", "after")
     }
     out = []
     for one in found:
         for side, other in (("before", "after"), ("after", "before")):
-            beside = _has_redaction(one[other]) if other in one else _parent(one) in hiding[other]
-            if side in one and beside and not _has_redaction(one[side]):
+            beside = has_redaction(one[other]) if other in one else _parent(one) in hiding[other]
+            if side in one and beside and not has_redaction(one[side]):
                 one = one | {side: REDACTED}
         out.append(one)
     return out
@@ -80,15 +106,6 @@ def _mask_one_sided(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _parent(one: Mapping[str, Any]) -> str:
     return str(one["path"]).rsplit("/", 1)[0]
-
-
-def _has_redaction(value: Any) -> bool:
-    """Returns whether a displayed value contains a redacted secret."""
-    if isinstance(value, dict):
-        return value == REDACTED or any(map(_has_redaction, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_redaction, value))
-    return isinstance(value, str) and _REDACTED_TEXT.search(value) is not None
 
 
 @lru_cache(100_000)
@@ -116,9 +133,10 @@ def _walk(
     if _is_listed(path, hints.quiet) or _equal(before, after):
         return
     if _is_listed(path, hints.policies):
-        _walk(path, at, canonical_policy(before), canonical_policy(after), NO_HINTS, found)
+        form = hints.canonical.policy
+        _walk(path, at, form(before), form(after), NO_HINTS, found)
     elif isinstance(before, dict) and isinstance(after, dict):
-        if _is_redacted(before) or _is_redacted(after):
+        if is_redacted(before) or is_redacted(after):
             found.append(_entry(at, before, after))
             return
         for key in sorted(before.keys() | after.keys()):
@@ -198,9 +216,9 @@ def _counted(path: str, elements: list[Any], hints: Hints) -> dict[Any, tuple[in
 def _canonical(path: str, value: Any, hints: Hints) -> Any:
     """Returns the canonical form of a value: equal if nothing that counts differs."""
     if _is_listed(path, hints.policies):
-        return _canonical(path, canonical_policy(value), NO_HINTS)
-    if is_permission(value):
-        return canonical_permission(value)
+        return _canonical(path, hints.canonical.policy(value), NO_HINTS)
+    if (form := hints.canonical.element(value)) is not None:
+        return form
     if isinstance(value, dict):
         return {
             key: _canonical(f"{path}.{key}", item, hints)
@@ -233,49 +251,7 @@ def _for_display(value: Any) -> Any:
     size = len(_text(value))
     if size > MAX_VALUE_BYTES:
         return {"omitted": True, "size": size}
-    return _without_hashes(value)
-
-
-def _without_hashes(value: Any) -> Any:
-    if _is_redacted(value) or (isinstance(value, str) and _REDACTED_TEXT.fullmatch(value)):
-        return REDACTED
-    if isinstance(value, dict):
-        return {key: _without_hashes(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_hashes(item) for item in value]
-    return value
-
-
-def _is_redacted(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() - {"kind"} == {"redacted", "hash", "key_id"}
-
-
-def _key_ids(value: Any) -> set[str]:
-    """Returns the ids of the keys with which secrets were hashed."""
-    if isinstance(value, str):
-        mark = _REDACTED_TEXT.fullmatch(value)
-        return {mark[2]} if mark else set()
-    if _is_redacted(value):
-        return {str(value["key_id"])}
-    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return set().union(*(_key_ids(item) for item in below))
-
-
-def _mask_foreign_hashes(value: Any, keys: set[str]) -> Any:
-    """Masks hashes made with other keys, and removes what identified a secret: neither is a difference."""
-    if isinstance(value, str):
-        mark = _REDACTED_TEXT.fullmatch(value)
-        if mark is None:
-            return value
-        return mark[1] if mark[2] in keys else REDACTED
-    if _is_redacted(value):
-        known = {name: value[name] for name in ("redacted", "hash", "key_id")}
-        return known if value["key_id"] in keys else REDACTED
-    if isinstance(value, dict):
-        return {key: _mask_foreign_hashes(item, keys) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_mask_foreign_hashes(item, keys) for item in value]
-    return value
+    return without_hashes(value)
 
 
 def _equal(before: Any, after: Any) -> bool:

@@ -14,6 +14,7 @@ from driftline.pipeline.cases.options import TicketOptions
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import YAML, require_files
 from driftline.pipeline.compare.diff import Hints, hints_of
+from driftline.pipeline.providers.installed import provider
 from driftline.pipeline.rulebook import Rulebook, builtin_folder, load
 from driftline.pipeline.rulebook.match import Match
 from driftline.pipeline.rulebook.shapes import builtin_shapes
@@ -117,7 +118,10 @@ def at_work(settings: Settings, found: "DetectionSet") -> "DetectionEngine":
 @cache
 def hints() -> dict[str, Hints]:
     """By resource type: what is no drift."""
-    return {type: hints_of(shape.get("hints")) for type, shape in builtin_shapes().items()}
+    return {
+        type: hints_of(shape.get("hints"), provider(shape["provider"]).canonical)
+        for type, shape in builtin_shapes().items()
+    }
 
 
 def grants() -> dict[str, dict[str, list[str]]]:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pkgutil import resolve_name
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.compare.diff import Canonical, Hints
 from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers.provider import AuditLog, EventFields, Identities, Provider
 
@@ -61,6 +62,21 @@ def _first(functions: Sequence[Callable[[T], R | None]]) -> Callable[[T], R | No
         return next((found for f in functions if (found := f(value)) is not None), None)
 
     return call
+
+
+@cache
+def plain_hints(name: str) -> Hints:
+    """How configurations of a provider are compared of which no row says more; without a name, those of any provider."""
+    if name:
+        return Hints(canonical=provider(name).canonical)
+    every = [one.canonical for one in providers()]
+
+    def policy(value: Any) -> Any:
+        for one in every:
+            value = one.policy(value)
+        return value
+
+    return Hints(canonical=Canonical(policy, _first([one.element for one in every])))
 
 
 @cache

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from driftline.pipeline.common.durations import HOUR, MINUTE, SECOND
+from driftline.pipeline.compare.diff import PLAIN, Canonical
 from driftline.pipeline.model import Change
 
 Document = Mapping[str, Any]
@@ -112,6 +113,8 @@ class Provider:
     audit: AuditLog
     types: Traversable | None = None
     """The types file (JSON): resource type to parts, shapes, hints and permissions."""
+    canonical: Canonical = PLAIN
+    """Its own equivalent spellings."""
     settling: Settling = Settling()
     identities: Identities = Identities()
     sessions: Sessions = Sessions()

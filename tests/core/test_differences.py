@@ -13,9 +13,9 @@ from driftline.pipeline.compare.diff import (
     MAX_PLACES,
     MAX_VALUE_BYTES,
     Hints,
-    canonical_policy,
     diff,
 )
+from driftline.pipeline.providers.aws.canonical import CANONICAL, canonical_policy
 
 GROUP = {
     "GroupId": "sg-1",
@@ -26,6 +26,7 @@ GROUP = {
     "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}],
 }  # fmt: skip
 SETS = Hints(
+    canonical=CANONICAL,
     ordered=frozenset({"group.Behaviours"}),
     quiet=frozenset({"group.LastUsed", "group.IpPermissions.Hits"}),
     policies=frozenset({"policy", "inline.*"}),

@@ -1,12 +1,14 @@
 """Providers: what is registered, what is refused, and one of another package."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from driftline.pipeline.common.errors import UserError
+from driftline.pipeline.compare.diff import Canonical, diff, hints_of
 from driftline.pipeline.model import Read, Scope
 from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers import installed
@@ -64,3 +66,25 @@ def test_a_wish_of_before_there_were_others_is_of_aws() -> None:
         "uid": "u", "type": "t", "account": "1", "region": "r", "reason": "change", "after": "2026-01-01T00:00:00Z",
     }  # fmt: skip
     assert Read.model_validate(said).provider == "aws"
+
+
+def test_each_provider_has_equivalent_spellings_of_its_own(others: dict[str, object]) -> None:
+    def sorted_roles(value: object) -> object:
+        return sorted(value) if isinstance(value, list) else value
+
+    others["cloud"] = replace(CLOUD, canonical=Canonical(policy=sorted_roles))
+    ours, theirs = (
+        hints_of(
+            {"policies": ["access"], "ordered": ["access"]}, installed.provider(name).canonical
+        )
+        for name in ("aws", "cloud")
+    )
+    assert diff("access", ["b", "a"], ["a", "b"], theirs) == []
+    assert len(diff("access", ["b", "a"], ["a", "b"], ours)) == 2
+    rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.1/8"}]}
+    same = rule | {"IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    assert diff("group", [rule], [same], installed.plain_hints("aws")) == []
+    assert diff("group", [rule], [same], installed.plain_hints("cloud")) != []
+    assert (
+        diff("group", [rule], [same], installed.plain_hints("")) == []
+    )  # whose it is is not known

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.compare.diff import Hints, diff
-from driftline.pipeline.compare.equivalence import canonical_policy, canonical_ports, is_same
+from driftline.pipeline.compare.equivalence import is_same
+from driftline.pipeline.providers.aws.canonical import CANONICAL, canonical_policy, canonical_ports
 
-POLICIES = Hints(policies=frozenset({"policy"}))
+POLICIES = Hints(policies=frozenset({"policy"}), canonical=CANONICAL)
 ACCOUNT = "123456789012"
 ACTIONS = ("s3:GetObject", "s3:PutObject", "kms:Decrypt")
 ARNS = ("arn:aws:s3:::b/*", "arn:aws:s3:::b", "*")
@@ -205,7 +206,11 @@ def test_what_changes_by_itself_at_a_peer_is_no_drift() -> None:
         pairs = [{"GroupId": "sg-9", "UserId": "111122223333", **peer}]
         return {"IpPermissions": [{"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "UserIdGroupPairs": pairs}]}  # fmt: skip
 
-    assert diff("group", group(PeeringStatus="active"), group(PeeringStatus="deleted")) == []
-    assert diff("group", group(), group(GroupId="sg-8")) != []
+    assert (
+        diff("group", group(PeeringStatus="active"), group(PeeringStatus="deleted"), POLICIES) == []
+    )
+    assert diff("group", group(), group(GroupId="sg-8"), POLICIES) != []
     odd = {"IpPermissions": [{"IpProtocol": "tcp", "IpRanges": ["10.0.0.0/8"]}]}
-    assert diff("group", odd, group()) != [], "what is no rule of EC2 is compared as it is"
+    assert diff("group", odd, group(), POLICIES) != [], (
+        "what is no rule of EC2 is compared as it is"
+    )

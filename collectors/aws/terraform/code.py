@@ -11,12 +11,11 @@ import orjson
 
 from driftline.collectors.aws.terraform.marks import ABSENT, Path, at, path_of, without_keys
 from driftline.pipeline.compare.equivalence import (
-    canonical_policy,
-    canonical_ports,
     is_empty,
     parse_document,
     scalar,
 )
+from driftline.pipeline.providers.aws.canonical import canonical_policy, canonical_ports
 
 _PLACE = re.compile(r"[:/]")
 """What ARNs, URLs and ranges of addresses have. Any other value may be one that a condition only asks about (`var.environment

@@ -6,7 +6,7 @@ from typing import Any
 
 from driftline.collectors.aws.terraform.document import Resource
 from driftline.collectors.aws.terraform.reader import UNSET, UNSHOWN, TerraformReader
-from driftline.pipeline.compare.equivalence import canonical_network, canonical_ports
+from driftline.pipeline.providers.aws.canonical import canonical_network, canonical_ports
 
 APART = {
     "aws_security_group_rule": "",

@@ -18,6 +18,7 @@ from driftline.pipeline.compare.equivalence import is_same, parse_document
 from driftline.pipeline.compare.paths import escaped, steps, value_at
 from driftline.pipeline.model import Baseline, micros
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People, vouched_names
+from driftline.pipeline.providers.installed import plain_hints
 from driftline.pipeline.rulebook import BoundRule, Verdict
 from driftline.pipeline.rulebook.baseline_rules import STANDING
 from driftline.pipeline.state.resource import Body, KnownBaseline, UnreadPart
@@ -140,9 +141,10 @@ def _why(part: str, hidden: Mapping[str, UnreadPart]) -> UnreadPart | None:
 
 
 def differences(
-    expect: Mapping[str, Any], config: Mapping[str, Any], hints: Hints = NO_HINTS
+    expect: Mapping[str, Any], config: Mapping[str, Any], hints: Hints | None = None
 ) -> Iterator[dict[str, Any]]:
     """Where a configuration is not as expected: as driftline.pipeline.compare.diff tells it, `before` what ought to be."""
+    hints = plain_hints("") if hints is None else hints
     for pointer in sorted(expect):
         dotted = ".".join(steps(pointer))
         ought, actual = expect[pointer], value_at(config, steps(pointer))

@@ -11,7 +11,7 @@ import msgspec
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.assess.decisions.growth import Growth
-from driftline.pipeline.compare.diff import Hints, canonical_policy, diff
+from driftline.pipeline.compare.diff import Hints, diff
 from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.people.identity import People
 from driftline.pipeline.rulebook import BoundRule, RuleSet
@@ -129,7 +129,7 @@ def worse(
             if changes and not _passes_without(path, bound, body, at):
                 return True
             continue
-        form = canonical_policy if dotted in hints.policies else _itself
+        form = hints.canonical.policy if dotted in hints.policies else _itself
         document = {**body.resource, "config": body.config}
         if Growth(bound, document, path.split("."), at).grown(form(old[0]), form(value[0])):
             return True

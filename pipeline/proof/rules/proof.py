@@ -11,7 +11,7 @@ from driftline.pipeline.model.base import micros
 from driftline.pipeline.proof.rules import params as proof_params
 from driftline.pipeline.proof.rules.outcomes import can_answer
 from driftline.pipeline.proof.rules.yaml_writer import unparse
-from driftline.pipeline.providers.installed import provider
+from driftline.pipeline.providers.installed import plain_hints, provider
 from driftline.pipeline.rulebook.cel import syntax_tree
 from driftline.pipeline.rulebook.cel.expression import Expression, environment
 from driftline.pipeline.rulebook.rule import EXPECTED, Example, Rule
@@ -80,10 +80,11 @@ def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
 
 def changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
     """What `changes` is for an example with `previous`."""
+    hints = plain_hints(resource["provider"])
     out: list[dict[str, Any]] = []
     for part, before in (example.previous or {}).items():
         if part in resource["config"]:
-            out += diff(part, before, resource["config"][part])
+            out += diff(part, before, resource["config"][part], hints)
     return for_rules(out)
 
 

@@ -3,6 +3,7 @@
 from importlib.resources import files
 
 from driftline.pipeline.common.durations import HOUR, MINUTE
+from driftline.pipeline.providers.aws.canonical import CANONICAL
 from driftline.pipeline.providers.aws.identities import IDENTITIES
 from driftline.pipeline.providers.provider import AuditLog, Provider, Sessions, Settling
 
@@ -19,6 +20,7 @@ AWS = Provider(
         lateness={"eventbridge": 120.0, "log": 1200.0, "lookup": 1200.0, "config": 1200.0},
     ),
     types=files("driftline.rules") / "types" / "aws.json",
+    canonical=CANONICAL,
     identities=IDENTITIES,
     # the longest session lasts 36 h (GetFederationToken, GetSessionToken)
     sessions=Sessions(lifetime=36 * HOUR, hides_callers=True),
