@@ -1,4 +1,4 @@
-"""The command line. A command `foo` is `command` in `pipeline/cli/foo.py`, imported when it is called."""
+"""The command line. A command `foo` is `command` in `pipeline/cli/foo.py`, imported when it is used."""
 
 import atexit
 import os
@@ -21,7 +21,7 @@ from driftline.pipeline.common.exit_codes import (
 
 
 class LazyGroup(Commands):
-    """Finds commands by their file, so that `driftline --help` imports no client library."""
+    """Finds commands by file name, so that `driftline --help` imports no client library."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         names = (module.name for module in iter_modules(__path__))
@@ -42,7 +42,7 @@ class LazyGroup(Commands):
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
     envvar="DRIFTLINE_CONFIG",
-    help="Settings file [default: driftline.yaml here, if there is one].",
+    help="Settings file [default: driftline.yaml in this folder, if it exists].",
 )
 @click.version_option(package_name="driftline")
 def main(config: Path | None) -> None:
@@ -52,7 +52,7 @@ def main(config: Path | None) -> None:
 
 
 def _unexpected(error: Exception) -> int:
-    """Tells of an exception that no command has caught; its exit code."""
+    """Prints an uncaught exception; returns its exit code."""
     from driftline.pipeline.common import environment_errors
 
     if (told := environment_errors.describe(error)) is not None:
@@ -67,8 +67,8 @@ def _unexpected(error: Exception) -> int:
 
 
 def run() -> None:
-    """The entry point: exit codes mean something, and a user's mistake shows no stack trace."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that lacks a letter shows its code
+    """The entry point: returns meaningful exit codes; user errors never show a stack trace."""
+    for stream in (sys.stdout, sys.stderr):  # characters that the terminal cannot show are escaped
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         code = main.main(prog_name="driftline", standalone_mode=False)
@@ -93,7 +93,7 @@ def run() -> None:
             raise
         code = _unexpected(error)
     if code == EXIT_INTERRUPTED and threading.active_count() > 1:
-        # a thread's call may last half a minute more, and nobody wants its answer
+        # do not wait for threads, whose calls may take another half minute
         atexit._run_exitfuncs()  # noqa: SLF001 - what ends our children; Python would wait for threads first
         os._exit(code)
     sys.exit(code if isinstance(code, int) else 0)

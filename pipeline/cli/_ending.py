@@ -1,4 +1,4 @@
-"""What commands share that end findings for good: what would end is shown, confirmed, and told to the stream."""
+"""Common parts of commands that end findings: show what would end, ask for confirmation, tell the stream."""
 
 import sys
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show_ends(found: "Ends", form: str) -> None:
-    """Prints what would end, by account, region and type, and the sums."""
+    """Prints what would end, by account, region and type, and the totals."""
     from driftline.pipeline.report.table import console, texts
     from driftline.pipeline.report.totals import ascii_json
 
@@ -32,7 +32,7 @@ def show_ends(found: "Ends", form: str) -> None:
 
 
 def confirm(question: str, refused: str, *, yes: bool) -> None:
-    """Asks, unless that was answered by --yes. Raises Abort, and UserError where nobody can be asked."""
+    """Asks for confirmation, unless --yes is given. Raises Abort, and UserError if there is no terminal."""
     if yes:
         return
     if not sys.stdin.isatty():
@@ -43,7 +43,7 @@ def confirm(question: str, refused: str, *, yes: bool) -> None:
 
 
 def tell(settings: Settings, gone: "Sequence[Gone]") -> None:
-    """Tells the stream, and drops what is kept of the sweeps of what is gone."""
+    """Tells the stream, and deletes the records of the sweeps concerned."""
     from driftline.collectors.base import covers
     from driftline.pipeline.kafka import forgetting
     from driftline.pipeline.kafka.client import explained, read_compacted
@@ -56,6 +56,6 @@ def tell(settings: Settings, gone: "Sequence[Gone]") -> None:
 
 
 def scope_of(key: bytes) -> str:
-    """The scope of a key of `sweeps`: the header's own, or that of a page."""
+    """The scope of a key of `sweeps`, for a header or a page."""
     name, mark, _ = key.decode(errors="replace").rpartition("#")
     return name if mark else key.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""Options that several commands have, so that they read and do the same everywhere."""
+"""Options shared by several commands."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ Decorator = Callable[[Any], Any]
 
 
 class Commands(click.Group):
-    """A group that says of a misspelt command which one may be meant."""
+    """A group that suggests a command when one is misspelt."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -30,13 +30,13 @@ class Commands(click.Group):
 
 def formats(*more: str) -> Decorator:
     """`--format`: a table for people, JSON for programs, and `more`."""
-    return click.option("--format", "form", type=click.Choice(["table", "json", *more]), default="table", show_default=True, help="A table for people, or for programs.")  # fmt: skip
+    return click.option("--format", "form", type=click.Choice(["table", "json", *more]), default="table", show_default=True, help="Output format.")  # fmt: skip
 
 
 def choosing(function: Any) -> Any:
     """`--severity`, `--service` and `--exclude-rule`."""
     for option in (
-        click.option("--exclude-rule", "excluded", multiple=True, metavar="ID", help="Not this rule; may be repeated."),
+        click.option("--exclude-rule", "excluded", multiple=True, metavar="ID", help="Exclude this rule; may be repeated."),
         click.option("--service", "services", multiple=True, metavar="LIST", help="Only rules on these services: s3,ec2."),
         click.option("--severity", "severities", multiple=True, metavar="LIST", help="Only these severities: critical,high."),
     ):  # fmt: skip
@@ -45,20 +45,20 @@ def choosing(function: Any) -> Any:
 
 
 def into(default: str) -> Decorator:
-    """`--dir` of a command that begins a file."""
+    """`--dir` of commands that create a file."""
     return click.option(
         "--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path(default),
-        show_default=True, help="Where its file is written.",
+        show_default=True, help="Folder of the new file.",
     )  # fmt: skip
 
 
 def write_new(path: Path, text: str, fix: str) -> None:
-    """Writes a file that does not exist yet. Raises UserError, with `fix`, where it does."""
+    """Writes a new file. Raises UserError, with `fix`, if it exists."""
     if path.exists():
         raise UserError(f"{path} already exists", fix=fix)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
 
 
-store = click.option("--store", metavar="NAME", help="Where to look: a sink of the settings that can be searched, or kafka [default: the first such sink whose address is set, else Kafka].")  # fmt: skip
-"""`--store`: which of the places that have findings and alerts is asked."""
+store = click.option("--store", metavar="NAME", help="Where to search: the name of a searchable sink, or kafka [default: the first searchable sink with an address, else Kafka].")  # fmt: skip
+"""`--store`: where to search for findings and alerts."""

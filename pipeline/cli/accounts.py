@@ -1,4 +1,4 @@
-"""`driftline accounts`: what is watched, and that an account, or an organization, is watched no more."""
+"""`driftline accounts`: lists monitored accounts, and removes accounts and organizations."""
 
 import sys
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @click.group(name="accounts", cls=Commands)
 def command() -> None:
-    """Show what is watched, and end what no longer is."""
+    """List monitored accounts, and remove accounts."""
 
 
 @command.command(name="list")
 @formats()
 def list_(form: str) -> int:
-    """List accounts that were read or have findings. Exit 3: there is none."""
+    """List accounts that were read or have findings. Exit 3: there are none."""
     from driftline.pipeline.report.table import console, texts
     from driftline.pipeline.report.totals import ascii_json
 
@@ -44,15 +44,15 @@ def list_(form: str) -> int:
 @command.command()
 @click.argument("ids", nargs=-1, metavar="ID…")
 @click.option("--organization", metavar="ID", help="Every account of an organization or tenant.")
-@click.option("--dry-run", is_flag=True, help="Only say what would end.")
+@click.option("--dry-run", is_flag=True, help="Only show what would end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @formats()
 def remove(
     ids: tuple[str, ...], organization: str | None, form: str, *, dry_run: bool, yes: bool
 ) -> None:
-    """End what is watched no more. Its findings end with the reason `account_gone`.
+    """End the findings of removed accounts. They end with the reason `account_gone`.
 
-    Take them out of the collectors' settings first, and send SIGHUP to `collect`: what is read later is there again."""
+    Remove the accounts from the collectors' settings first, and send SIGHUP to `collect`: accounts that are read later are tracked again."""
     from driftline.pipeline.kafka import forgetting
     from driftline.pipeline.kafka.client import explained, read_compacted
     from driftline.pipeline.records.topics import FINDINGS
@@ -67,7 +67,7 @@ def remove(
     show_ends(found, form)
     for one in chosen:
         if one.last_read:
-            click.echo(f"{one.account} was last read at {one.last_read[:19]}Z; if it is read again, it is back", err=True)  # fmt: skip
+            click.echo(f"{one.account} was last read at {one.last_read[:19]}Z; if it is read again, it is tracked again", err=True)  # fmt: skip
     if dry_run:
         return
     confirm(f"end {number_of(len(chosen), 'account')}?", "nothing was removed", yes=yes)
@@ -105,7 +105,7 @@ def _watched(settings: Settings) -> "list[Watched]":
 def _chosen(
     known: "Iterable[Watched]", ids: tuple[str, ...], organization: str | None
 ) -> "list[Watched]":
-    """The accounts that are meant. Raises UserError for one that nothing is known of: a misspelt id ends nothing."""
+    """The selected accounts. Raises UserError for an unknown account, such as a misspelt id."""
     if not ids and organization is None:
         raise UserError("nothing selected", fix="write the ids of accounts, or --organization ID")
     known = list(known)
@@ -115,7 +115,7 @@ def _chosen(
     if organization is not None and not (
         organization and any(one.organization == organization for one in known)
     ):
-        problems.append(Problem("no account is known to be in it", place=f"--organization {organization}", see=see))  # fmt: skip
+        problems.append(Problem("no known account belongs to it", place=f"--organization {organization}", see=see))  # fmt: skip
     if problems:
         raise UserError(*problems)
     wanted = organization or None

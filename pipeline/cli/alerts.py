@@ -1,4 +1,4 @@
-"""`driftline alerts`: what detections and correlations told, out of a sink's destination (Elasticsearch), else out of Kafka."""
+"""`driftline alerts`: lists and shows alerts from a sink's destination (Elasticsearch) or from Kafka."""
 
 import sys
 from datetime import UTC, datetime
@@ -22,14 +22,14 @@ def command() -> None:
 @command.command(name="list")
 @click.option("--state", "states", multiple=True, type=click.Choice([*STATES, "all"]), default=["active", "ended"], show_default=True, help="May be repeated.")  # fmt: skip
 @click.option("--severity", "severities", multiple=True, metavar="LIST", help="Only these severities: critical,high.")  # fmt: skip
-@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only of this detection or correlation; may be repeated.")  # fmt: skip
-@click.option("--about", default="", metavar="TEXT", help="Only with this in a resource's uid or an actor's id.")  # fmt: skip
-@click.option("--from", "since", default="7d", show_default=True, metavar="WHEN", help="A duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most so many.")  # fmt: skip
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only alerts of this detection or correlation; may be repeated.")  # fmt: skip
+@click.option("--about", default="", metavar="TEXT", help="Only alerts with this text in a resource's uid or an actor's id.")  # fmt: skip
+@click.option("--from", "since", default="7d", show_default=True, metavar="WHEN", help="Start: a duration before now (2h, 3d) or a time (RFC 3339).")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number to show.")  # fmt: skip
 @store
 @formats()
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
-    """List alerts, newest first. Exit 3: there is none."""
+    """List alerts, newest first. Exit 3: there are none."""
     from driftline.pipeline.report import totals
     from driftline.pipeline.report.alerts import alerts_table
     from driftline.pipeline.report.table import console
@@ -53,7 +53,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
 @store
 @formats()
 def show(id: str, store: str | None, form: str) -> int:
-    """Show one alert whole, with its story. ID may be its first eight characters. Exit 3: there is none."""
+    """Show one alert with its story. ID may be shortened to its first eight characters. Exit 3: it does not exist."""
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.report.detail import print_alert
     from driftline.pipeline.tasks.lookup import looked_up, shown

@@ -1,4 +1,4 @@
-"""`driftline backtest`: what detections, or rules, would have said of the past."""
+"""`driftline backtest`: runs detections or rules on recorded data."""
 
 import os
 import sys
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from driftline.pipeline.settings.blocks import Settings
 
 Content = tuple[tuple[Path, ...], bool]
-"""Folders of detections, and whether ours look too."""
+"""Folders of detections, and whether to include the built-in ones."""
 WORTH = 100_000_000
-"""Bytes of log files that a process more is worth: it takes seconds to begin."""
+"""Bytes of log files per additional process, which takes seconds to start."""
 PATH = click.Path(exists=True, path_type=Path)
 
 
@@ -37,14 +37,14 @@ PATH = click.Path(exists=True, path_type=Path)
     "--detections", "rules", multiple=True, metavar="DIR", type=click.Path(path_type=Path),
     help="Sigma rules; may be repeated.",
 )  # fmt: skip
-@click.option("--builtin/--no-builtin", "builtin", default=False, show_default=True, help="Whether the detections that come with Driftline look too.")  # fmt: skip
+@click.option("--builtin/--no-builtin", "builtin", default=False, show_default=True, help="Whether to include the built-in detections.")  # fmt: skip
 @click.option(
     "--cloudtrail", "logs", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
-    help="CloudTrail's log files (gz or not), NDJSON, or folders of them; may be repeated.",
+    help="CloudTrail log files (gzip or not), NDJSON, or folders of them; may be repeated.",
 )  # fmt: skip
-@click.option("--rules", "proposed", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Rules as they might be; may be repeated.")  # fmt: skip
+@click.option("--rules", "proposed", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder of proposed rules; may be repeated.")  # fmt: skip
 @click.option("--tape", "tapes", multiple=True, metavar="PATH", type=PATH, help="Tapes, AWS Config files, or folders of them; may be repeated.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(1, 64), help="Log files side by side [default: processors].")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1, 64), help="Log files processed in parallel [default: number of processors].")  # fmt: skip
 @formats()
 def command(
     rules: tuple[Path, ...], builtin: bool, logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...],
@@ -52,18 +52,18 @@ def command(
 ) -> int:  # fmt: skip
     """Try detections or rules on recorded data.
 
-    Detections on recorded events and tapes: how often each matches, by day, and every alert, as the stream would have
-    told them. Or rules on tapes: what would have opened, when, on how many resources, beside what the present version of
-    a rule said.
+    Detections on recorded events and tapes: how often each matches by day, and every alert, as in the stream.
+    Or rules on tapes: what would have opened, when, and on how many resources, compared with the current version of
+    each rule.
 
-    Exit 3: a file could not be read, or a rule not loaded."""
+    Exit 3: a file could not be read, or a rule could not be loaded."""
     if (rules or builtin) and (logs or tapes) and not proposed:
         return _detections(rules, logs, tapes, jobs, form, builtin=builtin)
     if proposed and tapes and not (rules or builtin or logs):
         return _rules(proposed, tapes, form)
     raise UserError(
         "--detections (or --builtin) with --cloudtrail or --tape, or --rules with --tape",
-        fix="write one pair or the other",
+        fix="use one of these combinations",
         place="backtest",
     )
 
@@ -158,8 +158,8 @@ def _detections(
     reads = tally.reads()
     if reads:
         click.echo(
-            f"{number_of(sum(reads.values()), 'hit')} of {number_of(len(reads), 'rule')} are of calls that only read, or of data events: they come"
-            " where they are forwarded (deploy/aws: read_events, data_event_objects)", err=True,
+            f"{number_of(sum(reads.values()), 'hit')} of {number_of(len(reads), 'rule')} are on read-only calls or data events, which must"
+            " be forwarded (deploy/aws: read_events, data_event_objects)", err=True,
         )  # fmt: skip
     if form == "json":
         click.echo(ascii_json({
@@ -178,7 +178,7 @@ def _detections(
 
 
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    missing = [f"--cloudtrail {path}: there is no such file or folder" for path in paths if not path.exists()]  # fmt: skip
+    missing = [f"--cloudtrail {path}: no such file or folder" for path in paths if not path.exists()]  # fmt: skip
     if missing:
         raise UserError(*missing)
     for path in paths:
@@ -191,7 +191,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 def _gathered(
     files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "DetectionEngine", jobs: int | None
 ) -> "RecordsByTime":  # fmt: skip
-    """What the files hold. Of log files alone only what detections may match."""
+    """The records of the files. If there are only log files, only the events that detections may match."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -224,7 +224,7 @@ def _gathered(
 
 
 _own: "list[tuple[ChangeReader, Keep | None]]" = []
-"""What a process of the pool reads with: closures do not travel."""
+"""The reader of a pool process: closures cannot be sent to it."""
 
 
 def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: bool) -> None:

@@ -1,4 +1,4 @@
-"""`driftline baseline`: what resources ought to be; a difference is a finding until it is gone."""
+"""`driftline baseline`: the expected configuration of resources. Any difference is a finding until it is gone."""
 
 import sys
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ FORM = formats()
 
 @click.group(name="baseline", cls=Commands)
 def command() -> None:
-    """What resources ought to be. As somebody approved them, or as code declares them."""
+    """Manage the expected configuration of resources. It is approved by people, or declared by code."""
 
 
 @command.command()
@@ -34,16 +34,16 @@ def command() -> None:
 @click.option("--account", metavar="ID", help="Only in this account.")
 @click.option("--part", "parts", multiple=True, metavar="NAME", help="Only this part of the configuration; may be repeated.")  # fmt: skip
 @click.option(
-    "--recreated", is_flag=True, help="Also for a resource made anew under the same name."
+    "--recreated", is_flag=True, help="Also apply to a resource recreated under the same name."
 )
-@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write files for `baseline apply` here, and approve nothing yet.")  # fmt: skip
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write files for `baseline apply` to this folder instead of approving.")  # fmt: skip
 def approve(
     patterns: tuple[str, ...], by: str, reason: str, type_: str | None, account: str | None, parts: tuple[str, ...],
     recreated: bool, output: Path | None,
 ) -> int:  # fmt: skip
-    """Approve resources as they are now. * in UID stands for any text. What differs later is a finding.
+    """Approve resources as they are now. * in UID matches any text. Later differences are findings.
 
-    Exit 3: something of them is not known, and is not approved."""
+    Exit 3: parts that could not be read were not approved."""
     from driftline.pipeline.common.wildcards import matches
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.model import Baseline
@@ -67,7 +67,7 @@ def approve(
         uid, expect = body.resource["uid"], _expected(body, parts)
         if unread := sorted(set(body.hidden) & set(parts or body.hidden)):
             lacking += 1
-            click.echo(f"not known, not approved: {plain(uid)}: {', '.join(unread)}", err=True)
+            click.echo(f"not read, not approved: {plain(uid)}: {', '.join(unread)}", err=True)
         if expect:
             records.append(Baseline(uid=uid, type=body.resource["type"], kind="approved", expect=expect, at=now, by=by, reason=reason, recreated=recreated))  # fmt: skip
     if output:
@@ -91,9 +91,9 @@ def _expected(body: "Body", parts: tuple[str, ...]) -> dict[str, Any]:
 
 @command.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
-    """Approve the baselines in files. Those that are in no file any more end. What was approved by command stays."""
+    """Approve the baselines in files. Baselines that are no longer in any file end; those approved by command are kept."""
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.kafka.decision_store import same
     from driftline.pipeline.report.totals import plain
@@ -117,33 +117,31 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
         click.echo(plain(f"{'changed' if record.uid in known else 'new'}: {record.uid}"))
     for record in over:
         click.echo(plain(f"ended: {record.uid}"))
-    click.echo(
-        f"{len(new)} begin or change, {len(over)} end, {len(records) - len(new)} are as they were"
-    )
+    click.echo(f"{len(new)} begin or change, {len(over)} end, {len(records) - len(new)} unchanged")
     if not dry_run:
         baseline_store.say(settings.kafka, [*new, *over])
 
 
 @command.command()
 @click.option("--plan", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
-              help="What `terraform show -json` says of a plan, or of a state; or a state file itself.")  # fmt: skip
-@click.option("--workspace", required=True, metavar="NAME", help="Whose code it is: what it declared before and does no more, ends.")  # fmt: skip
-@click.option("--repository", default="", metavar="URL", help="Where the code is kept: findings of what it declares say it.")  # fmt: skip
-@click.option("--path", "folder", default="", metavar="PATH", help="The folder or file in that repository.")  # fmt: skip
-@click.option("--ignore", "ignored", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Not compared (lifecycle.ignore_changes is not in a plan); * stands for any text.")  # fmt: skip
-@click.option("--sets", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Set by code, though a plan cannot show it (dynamic blocks, expressions); * stands for any text.")  # fmt: skip
-@click.option("--claims", is_flag=True, help="What these resources have and the workspace does not declare (policies of its roles, users and groups; rules of its security groups) is a difference too.")  # fmt: skip
-@click.option("--partition", default="aws", show_default=True, metavar="NAME", help="Of buckets of which the plan does not say it.")  # fmt: skip
-@click.option("--applied-by", "appliers", multiple=True, metavar="ACTOR", help="Who applies the code (a role's ARN, * for any text): until half an hour after their last change of a resource a difference is not told.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only say what is compared, and what is not.")
-@click.option("--force", is_flag=True, help="Take a state that is older or of another lineage, a plan that is not whole (then nothing ends), or what another workspace declares.")  # fmt: skip
+              help="Output of `terraform show -json` for a plan or a state, or a state file.")  # fmt: skip
+@click.option("--workspace", required=True, metavar="NAME", help="Workspace of the code. What it declared before and no longer declares ends.")  # fmt: skip
+@click.option("--repository", default="", metavar="URL", help="Repository of the code, shown in findings.")  # fmt: skip
+@click.option("--path", "folder", default="", metavar="PATH", help="Folder or file in that repository.")  # fmt: skip
+@click.option("--ignore", "ignored", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Do not compare (plans do not contain lifecycle.ignore_changes); * matches any text.")  # fmt: skip
+@click.option("--sets", multiple=True, metavar="ADDRESS.ATTRIBUTE", help="Set by code although the plan cannot show it (dynamic blocks, expressions); * matches any text.")  # fmt: skip
+@click.option("--claims", is_flag=True, help="Report what these resources have in addition to the declaration (policies of roles, users and groups; rules of security groups) as a difference.")  # fmt: skip
+@click.option("--partition", default="aws", show_default=True, metavar="NAME", help="Partition of buckets for which the plan does not show it.")  # fmt: skip
+@click.option("--applied-by", "appliers", multiple=True, metavar="ACTOR", help="Who applies the code (a role's ARN, * matches any text): differences are not reported until half an hour after their last change of a resource.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only show what is compared and what is not.")
+@click.option("--force", is_flag=True, help="Accept a state that is older or has another lineage, an incomplete plan (then nothing ends), or resources that another workspace declares.")  # fmt: skip
 @FORM
 def declare(
     plan: Path, workspace: str, repository: str, folder: str, ignored: tuple[str, ...], sets: tuple[str, ...], claims: bool,
     partition: str, appliers: tuple[str, ...], dry_run: bool, force: bool, form: str,
 ) -> int:  # fmt: skip
-    """Take baselines from Terraform plans or states. A plan at the applied commit is `declared`; a state alone is only `recorded`, for
-    applying writes reality into it. Compared is what code sets and mapping.yaml names; the rest is listed, with the reason."""
+    """Create baselines from Terraform plans or states. A plan at the applied commit is `declared`; a state alone is only `recorded`,
+    because an apply writes reality into it. Only attributes that code sets and mapping.yaml names are compared; the rest is listed with the reason."""
     from driftline.collectors.aws.terraform import read
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.tasks import declare as declaring
@@ -186,10 +184,7 @@ def revoke(uids: tuple[str, ...], kind: str) -> None:
     }
     if unknown := [uid for uid in uids if uid not in known]:
         raise UserError(
-            *(
-                Problem(f"nothing is {kind} of it", fix=hint(uid, known), place=uid)
-                for uid in unknown
-            )
+            *(Problem(f"no {kind} baseline", fix=hint(uid, known), place=uid) for uid in unknown)
         )
     baseline_store.say(
         settings.kafka, [known[uid].model_copy(update={"at": now, "revoked": now}) for uid in uids]
@@ -200,7 +195,7 @@ def revoke(uids: tuple[str, ...], kind: str) -> None:
 @command.command(name="list")
 @FORM
 def list_(form: str) -> None:
-    """List the baselines in force. Each with its kind, how the resource stands to it, and by whom it is."""
+    """List the baselines in force. Shows their kind, the status of the resource, and the author."""
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.report.totals import ascii_json
 
@@ -224,7 +219,7 @@ def list_(form: str) -> None:
 @click.argument("uid")
 @FORM
 def diff(uid: str, form: str) -> int:
-    """Show how a resource differs from its baselines. Compared as it was read last. Exit 1: something is; 3: it is not known."""
+    """Show how a resource differs from its baselines. Compares its latest reading. Exit 1: it differs; 3: not known."""
     from driftline.pipeline.assess.decisions.baselines import differences
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.offline.content import hints

@@ -1,4 +1,4 @@
-"""`driftline clock`: ticks."""
+"""`driftline clock`: writes ticks."""
 
 from contextlib import nullcontext
 
@@ -11,7 +11,7 @@ from driftline.pipeline.settings.blocks import load_settings
 @click.option("--interval", metavar="DURATION", help="Between ticks [default: clock.interval].")
 @click.option("--once", is_flag=True, help="One tick, then end.")
 def command(interval: str | None, once: bool) -> None:
-    """Write the time to the stream. Waits, restatements and staleness go by it. One is enough."""
+    """Write the time to the stream. Waits, restatements and staleness depend on it. One instance is enough."""
     from pydantic import ValidationError
 
     from driftline.pipeline.common.errors import UserError, exclusive, patient
@@ -31,7 +31,7 @@ def command(interval: str | None, once: bool) -> None:
         except ValidationError as error:
             message = error.errors()[0]["msg"].removeprefix("Value error, ")
             raise UserError(message, place=f"--interval {interval}") from None
-    # where ticks were not taken, later ones say all that they would have said
+    # lost ticks do no harm: later ones contain the same information
     with nullcontext() if once else patient(), explained(settings.kafka):
         there(settings.kafka, (CONTROL, EXCEPTIONS))
         clock.run(settings, once=once)

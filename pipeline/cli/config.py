@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @click.group(name="config", cls=Commands)
 def command() -> None:
-    """The settings: driftline.yaml and the environment."""
+    """Check and show the settings. They are read from driftline.yaml and the environment."""
 
 
 @command.command()
 def check() -> None:
-    """Report every mistake in the settings. Also in the rules, people and owners that they name."""
+    """Report every error in the settings. Includes the rules, people and owners that they name."""
     found = examine()
     for warning in warnings(found):
         click.echo(f"warning: {warning}", err=True)
@@ -37,7 +37,7 @@ def check() -> None:
 
 
 def _rules(found: "Read[Settings]") -> tuple[int, list[Problem]]:
-    """How many rules there are, and what is wrong with them, each with its place in the settings or in its file."""
+    """The number of rules, and their errors with locations in the settings or in files."""
     from driftline.pipeline.rulebook import load
 
     rules = found.settings.rules
@@ -68,7 +68,7 @@ def _rules(found: "Read[Settings]") -> tuple[int, list[Problem]]:
 
 
 def _people(found: "Read[Settings]") -> list[Problem]:
-    """What is wrong with the map of people's names, and with its files."""
+    """Errors in the map of people's names and its files."""
     from driftline.pipeline.settings.people_files import names_of
 
     def place(number: int) -> str:
@@ -97,12 +97,12 @@ def _override(found: "Read[Settings]", match: re.Match[str]) -> str:
 
 
 def _element(found: "Read[Settings]", *where: str | int) -> str:
-    """Where an element of a list stands, and its name."""
+    """The location of a list element, and its name."""
     written = found.written(*where)
     return f"{found.place(*written)}: {'.'.join(map(str, written))}"
 
 
 @command.command()
 def show() -> None:
-    """Print the settings in force, secrets masked."""
+    """Print the settings in effect, with secrets masked."""
     click.echo(shown(load_settings()), nl=False)

@@ -6,11 +6,11 @@ from driftline.pipeline.cli.worker import start
 
 
 @click.command(name="correlate")
-@click.option("--supervise", is_flag=True, help="Start it again whenever it dies or asks for it.")
+@click.option("--supervise", is_flag=True, help="Restart it whenever it dies or requests it.")
 def command(supervise: bool) -> int:
-    """Correlate signals into alerts. As they stream in; each alert has its story.
+    """Correlate signals into alerts.
 
-    Exit 75: start it again. 4: too many bad records, or retention has passed what was not read; 5: the state is of a
-    newer version; 6: a topic was made anew, or is another cluster's. Another start does not mend these: the log says
-    what to do."""
+    Exit 75: restart it. 4: too many bad records, or retention deleted unread records; 5: the state was written by a
+    newer version; 6: a topic was recreated, or belongs to another cluster. For 4 to 6 a restart does not help: see
+    the log for the next step."""
     return start("correlate", "correlate", supervise=supervise)

@@ -1,4 +1,4 @@
-"""`driftline coverage`: what was read of every account, region and type, when, and what was not."""
+"""`driftline coverage`: what was read of every account, region and type and when, and what was not."""
 
 import sys
 import threading
@@ -24,19 +24,19 @@ EVERY = 5.0
 @click.option("--provider", help="Only this provider.")
 @click.option("--account", help="Only this account.")
 @click.option(
-    "--lacking", is_flag=True, help="Only what the last sweep did not read whole, or not lately."
+    "--lacking", is_flag=True, help="Only scopes that were not read completely, or not recently."
 )
 @click.option(
     "--serve",
     metavar="[HOST:]PORT",
-    help="Keep running, and answer /metrics (Prometheus), /live and /ready there [host: 127.0.0.1].",
+    help="Keep running and serve /metrics (Prometheus), /live and /ready at this address [host: 127.0.0.1].",
 )
 def command(
     form: str, provider: str | None, account: str | None, lacking: bool, serve: str | None
 ) -> int:
     """Show what was read, when, and what was not. Of every account, region and type: the last complete sweep, its age, what was unread and why.
 
-    Exit 3 where a last sweep was not complete or is older than a day, or where nothing was ever read."""
+    Exit 3: a last sweep was incomplete or is older than a day, or nothing was ever read."""
     from driftline.collectors.base import known_from
     from driftline.collectors.coverage import as_json, rows, table
     from driftline.pipeline.kafka.client import explained, read_compacted
@@ -50,7 +50,7 @@ def command(
     with explained(settings.kafka):
         _, headers, problems = known_from(read_compacted(settings.kafka, SWEEPS.name).items())
     for problem in problems:
-        click.echo(f"passed over: {plain(problem)}", err=True)
+        click.echo(f"skipped: {plain(problem)}", err=True)
     found = [
         row
         for row in rows(headers.values(), datetime.now(UTC))
@@ -79,7 +79,7 @@ def _address(text: str) -> tuple[str, int]:
 
 
 def _serve(settings: Settings, host: str, port: int) -> int:
-    """Follows the sweeps topic until a signal comes."""
+    """Follows the sweeps topic until a signal arrives."""
     import signal
 
     from driftline.collectors.coverage import Gauges
@@ -108,8 +108,8 @@ def _serve(settings: Settings, host: str, port: int) -> int:
 
 
 def _follow(settings: Settings, stopping: threading.Event) -> "Iterator[Any]":
-    """Every record of the sweeps topic as it comes; None whenever all that is there has been read, and every few
-    seconds after that. A broker that is away for a while ends nothing: ages go on growing."""
+    """Yields every record of the sweeps topic; None when all current records have been read, and every few
+    seconds after that. Continues while brokers are unavailable, so that ages keep growing."""
     import time
 
     from confluent_kafka import KafkaError, KafkaException, TopicPartition

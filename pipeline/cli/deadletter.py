@@ -1,4 +1,4 @@
-"""`driftline deadletter`: what could not be processed; look at it, send it again, or let it go."""
+"""`driftline deadletter`: lists, shows, retries and drops records that could not be processed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -22,14 +22,22 @@ EXIT_KEPT = 3
 
 @click.group(name="deadletter", cls=Commands)
 def command() -> None:
-    """Records that could not be processed. Look at them, send them again, or drop them."""
+    """Inspect, retry or drop records that could not be processed."""
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--since", metavar="WHEN", help="A duration (2h, 3d) or a time (RFC 3339)."),
-        click.option("--topic", metavar="NAME", help="Only from this topic (snapshots, findings)."),
-        click.option("--reason", metavar="TEXT", help="Only where the reason holds this text."),
+        click.option(
+            "--since",
+            metavar="WHEN",
+            help="Only letters since then: a duration before now (2h, 3d) or a time (RFC 3339).",
+        ),
+        click.option(
+            "--topic", metavar="NAME", help="Only letters from this topic (snapshots, findings)."
+        ),
+        click.option(
+            "--reason", metavar="TEXT", help="Only letters whose reason contains this text."
+        ),
     ):
         function = option(function)
     return function
@@ -39,10 +47,13 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 @_filters
 @formats()
 @click.option(
-    "--limit", default=SHOWN, show_default=True, help="The newest so many in the table; 0: all."
+    "--limit",
+    default=SHOWN,
+    show_default=True,
+    help="Maximum number to show, newest first; 0: all.",
 )
 def list_(form: str, limit: int, **filters: str | None) -> None:
-    """List the letters still to be looked at. Oldest first; without those sent again or dropped."""
+    """List open dead letters, oldest first. Retried and dropped ones are not shown."""
     import sys
 
     from driftline.pipeline.report.table import console
@@ -66,7 +77,7 @@ def list_(form: str, limit: int, **filters: str | None) -> None:
 @click.argument("id")
 @formats()
 def show(id: str, form: str) -> None:
-    """Show one letter whole. Its origin, its reason, and the first 64 kB of what it was."""
+    """Show a dead letter. Prints its origin, its reason, and the first 64 kB of the record."""
     import base64
 
     from driftline.pipeline.kafka import redeliver as retry
@@ -92,12 +103,12 @@ def show(id: str, form: str) -> None:
 
 @command.command(name="retry")
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "every", is_flag=True, help="All that the filters leave.")
+@click.option("--all", "every", is_flag=True, help="All letters that match the filters.")
 @_filters
 def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
-    """Send letters again. Reads each origin again and sends that one element, to the same partition.
+    """Send letters again. Reads each original record and sends the affected element to the same partition.
 
-    A finding that a newer revision has overtaken is not sent. Exit 3: some could not be sent and stay listed."""
+    A finding with a newer revision is not sent. Exit 3: some could not be sent and stay listed."""
     from driftline.pipeline.kafka import redeliver as retry
     from driftline.pipeline.kafka.client import explained
     from driftline.pipeline.report.totals import plain
@@ -121,10 +132,10 @@ def retry_(ids: tuple[str, ...], every: bool, **filters: str | None) -> int:
 
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--all", "every", is_flag=True, help="All that the filters leave.")
+@click.option("--all", "every", is_flag=True, help="All letters that match the filters.")
 @_filters
 def drop(ids: tuple[str, ...], every: bool, **filters: str | None) -> None:
-    """Drop letters. They are not listed any more. The same record refused once more is listed again."""
+    """Drop letters, so that they are no longer listed. If the same record is rejected again, it is listed again."""
     from driftline.pipeline.kafka import redeliver as retry
     from driftline.pipeline.kafka.client import explained
 
@@ -154,7 +165,7 @@ def _standing(
     topic: str | None = None,
     since: str | None = None,
 ) -> "list[Letter]":
-    """The letters that the filters leave, oldest first."""
+    """The letters that match the filters, oldest first."""
     from driftline.pipeline.kafka import redeliver as retry
     from driftline.pipeline.kafka.client import explained
     from driftline.pipeline.report.totals import plain
@@ -163,7 +174,7 @@ def _standing(
     with explained(settings.kafka):
         box = retry.box(settings.kafka)
     for problem in box.problems:
-        click.echo(f"passed over: {plain(problem)}", err=True)
+        click.echo(f"skipped: {plain(problem)}", err=True)
     return [
         letter
         for letter in box.letters.values()
@@ -174,7 +185,7 @@ def _standing(
 
 
 def _chosen(letters: "Iterable[Letter]", ids: tuple[str, ...]) -> "list[Letter]":
-    """The letters of these ids; the beginning of one is enough where it is the only one."""
+    """The letters with these ids; a unique prefix is sufficient."""
     known = {letter.id: letter for letter in letters}
     out: dict[str, Letter] = {}
     problems = []

@@ -1,4 +1,4 @@
-"""`driftline demo`: the whole way on one machine, with real Kafka and real Elasticsearch."""
+"""`driftline demo`: the complete pipeline on one machine, with real Kafka and Elasticsearch."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from driftline.pipeline.demo.stage import Stage
 
 BUSY = 1.5
-"""So many times slower than an idle machine, and it is said."""
+"""Slowdown, compared with an idle machine, above which the demo reports it."""
 STOP_TAKES = 2.0
-"""Seconds of --duration kept for the end."""
+"""Seconds of --duration reserved for shutting down."""
 
 
 class Told:
-    """Asked while something is waited for: raises KeyboardInterrupt once we were told to stop, TimeoutError when
-    --duration is over. The signal itself raises nothing: it may come at any moment, also while we end."""
+    """Checked while waiting: raises KeyboardInterrupt after a stop signal, TimeoutError when
+    --duration is over. The signal handler itself does not raise, because it may run at any time, including shutdown."""
 
     def __init__(self, until: float) -> None:
         self.until, self.stopped = until, False
@@ -39,16 +39,16 @@ class Told:
 
 
 @click.command(name="demo")
-@click.option("--duration", type=click.FloatRange(1), help="At most so many seconds [default: as long as each step has time; a busy machine gets more].")  # fmt: skip
+@click.option("--duration", type=click.FloatRange(1), help="Maximum number of seconds [default: a limit per step, longer on a busy machine].")  # fmt: skip
 @click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write what was seen here.",
+    help="Write the results to this file.",
 )
-@click.option("--keep", is_flag=True, help="Leave it running at the end, and after a step that was not seen, until Ctrl-C.")  # fmt: skip
+@click.option("--keep", is_flag=True, help="Keep everything running at the end, or after a failed step, until Ctrl-C.")  # fmt: skip
 def command(duration: float | None, json_file: Path | None, keep: bool) -> int:
-    """Stream a simulated cloud and judge it. Start everything, change things, and watch findings come and go. Exit 0 only if every step was seen."""
+    """Run Driftline on a simulated cloud. Starts everything, makes changes, and shows findings open and close. Exit 0 only if every step was seen."""
     began = time.monotonic()
     told = Told(began + max(duration - STOP_TAKES, duration / 2) if duration else float("inf"))
     from rich.console import Console
@@ -77,8 +77,8 @@ def command(duration: float | None, json_file: Path | None, keep: bool) -> int:
         if keep:
             _keep(stage, console, told, ok=ok)
         elif not ok:
-            _say(console, f"logs: {stage.keep_logs()} (the next time with --keep, and everything goes on running)")  # fmt: skip
-        gently = ok  # else there may be no time left
+            _say(console, f"logs: {stage.keep_logs()} (use --keep to leave everything running)")  # fmt: skip
+        gently = ok  # otherwise there may be no time left
         return 0 if ok else 1
     finally:
         probe.stop()
@@ -92,7 +92,7 @@ def _say(console: "Console", text: str) -> None:
 def _play(
     stage: "Stage", console: "Console", told: Told, began: float, json_file: Path | None
 ) -> bool:
-    """Starts and plays; whether every step was seen. Shows and writes what was seen in any case."""
+    """Starts everything and runs the steps; returns whether every step was seen. Always shows and writes the results."""
     from driftline.pipeline.demo.show import Show, table
 
     if stage.probe.slower > BUSY:
@@ -120,12 +120,12 @@ def _play(
 
 
 def _keep(stage: "Stage", console: "Console", told: Told, *, ok: bool) -> None:
-    """Says how to look, then waits for a signal, or (where all went well) for a program that dies. Raises
-    KeyboardInterrupt at the signal."""
+    """Prints how to inspect it, then waits for a signal, or (after success) for a program that dies. Raises
+    KeyboardInterrupt on the signal."""
     from driftline.pipeline.demo.look import how_to_look
 
     told.until = float("inf")
-    _say(console, f"\neverything is kept in {stage.folder} until Ctrl-C: what each program says is there in *.txt")  # fmt: skip
+    _say(console, f"\neverything is kept in {stage.folder} until Ctrl-C; the output of each program is in *.txt")  # fmt: skip
     if stage.whole:
         _say(console, how_to_look(stage))
     while not ok or (died := stage.died()) is None:

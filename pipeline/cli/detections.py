@@ -1,4 +1,4 @@
-"""`driftline detections`: whether Sigma rules load and are proven, their forms, what there is, and a new one."""
+"""`driftline detections`: checks, lists and creates Sigma rules, and lists the forms of calls."""
 
 import json
 import re
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from driftline.pipeline.detections.load import LoadedDocument
 
 TEMPLATE = """\
-title: What somebody did, as a sentence
+title: What happened, as a sentence
 id: {id}
 name: {name}
 status: experimental
 description: What happened, and why it matters.
 author: You
 date: {date}
-tags: []                    # of MITRE ATT&CK: attack.persistence, attack.t1098
+tags: []                    # MITRE ATT&CK: attack.persistence, attack.t1098
 logsource: {{product: aws, service: cloudtrail}}
 detection:
   selection:
@@ -35,12 +35,12 @@ detection:
     eventName: {names}
     {succeeded}         # it succeeded
   condition: selection
-falsepositives: [Who may do it for a good reason]
+falsepositives: [Legitimate reasons for it]
 level: medium               # informational (only a part of correlations), low, medium, high, critical
 driftline:
   alerts: by itself         # in correlations; by itself and in correlations
   sources: [{kind}]         # docs/detections.md
-  next: What to look at first.
+  next: What to check first.
   examples:
     base:
       eventSource: {source}.amazonaws.com
@@ -68,7 +68,7 @@ FORM = formats()
 
 @click.group(name="detections", cls=Commands)
 def command() -> None:
-    """Sigma detections and correlations."""
+    """Check, list and create Sigma detections and correlations."""
 
 
 @command.command()
@@ -77,9 +77,9 @@ def command() -> None:
 def check(paths: tuple[Path, ...], form: str) -> int:
     """Check rules, correlations and filters.
 
-    Says of each whether it loads, and whether its examples prove it. A file also fails for an example that does not come out as it says, for a change of its condition that no example notices,
-    and for a source, call, field or resource type that no event has. Your files may refer to rules that come with Driftline.
-    Exit 2: some files fail; 3: there is none."""
+    Reports whether each one loads and passes its examples. A file also fails for an example with an unexpected result, for a mutation of its condition that no example detects,
+    and for a source, call, field or resource type that no event has. Your files may refer to built-in rules.
+    Exit 2: some files fail; 3: there are none."""
     from driftline.pipeline.proof.detections import proof
     from driftline.pipeline.report.totals import plain
 
@@ -102,19 +102,19 @@ def check(paths: tuple[Path, ...], form: str) -> int:
     ]:
         click.echo(plain(problem), err=True)
     kinds = Counter(one.kind for one in mine if not one.problems)
-    others = f"; {found.others} posture rules and frameworks passed over" if found.others else ""
+    others = f"; {found.others} posture rules and frameworks skipped" if found.others else ""
     click.echo(f"{number_of(kinds['rule'], 'rule')}, {number_of(kinds['correlation'], 'correlation')} load; {len(bad)} of {len(mine)} documents do not{others}")  # fmt: skip
     if wrong:
         click.echo(f"{len(wrong)} of those that load fail")
     if unproven:
-        click.echo(f"{len(unproven)} have no examples: nothing proves them (write driftline: {{examples: {{base, fires, silent}}}})")  # fmt: skip
+        click.echo(f"{len(unproven)} have no examples and are not tested (write driftline: {{examples: {{base, fires, silent}}}})")  # fmt: skip
     if not mine:
         click.echo("nothing was evaluated: no Sigma document found", err=True)
     return 2 if bad or wrong else 0 if mine else 3
 
 
 def _loaded(paths: tuple[Path, ...]) -> tuple["DetectionSet", list["LoadedDocument"]]:
-    """What is in the folders, together with what comes with Driftline; and what of it is theirs."""
+    """The documents of the folders and the built-in ones; and which of them are from the folders."""
     from driftline.pipeline.detections import load
     from driftline.pipeline.rulebook import builtin_folder
 
@@ -130,7 +130,7 @@ def _every(found: "DetectionSet") -> list["Detection | Correlation"]:
 
 
 def _wrong(found: "DetectionSet", mine: set[str]) -> dict[tuple[str, str], list[str]]:
-    """What fails of the files that load: by path and title."""
+    """Problems of files that load, by path and title."""
     from driftline.collectors.aws import calls
     from driftline.pipeline.detections.engine import DetectionEngine
     from driftline.pipeline.detections.rule import Detection
@@ -157,8 +157,8 @@ def _wrong(found: "DetectionSet", mine: set[str]) -> dict[tuple[str, str], list[
 def forms(paths: tuple[Path, ...], form: str) -> int:
     """List the forms of the calls that rules name.
 
-    These are the forms in which CloudTrail may say what a rule looks for, each with whether an example shows it. Of each call that a rule names: the call, its name with a version, the other calls about the same thing, and the parameters
-    that are like those that the rule looks at. Exit 2: some form is in no example; 3: there is no rule that names a call."""
+    CloudTrail may report what a rule looks for in several forms; each is listed with whether an example covers it. For each call that a rule names: the call, its name with a version, the other calls about the same thing, and parameters
+    similar to those that the rule checks. Exit 2: no example covers some form; 3: no rule names a call."""
     from driftline.collectors.aws import calls
     from driftline.pipeline.detections import load
     from driftline.pipeline.proof.detections import forms as every
@@ -186,7 +186,7 @@ def forms(paths: tuple[Path, ...], form: str) -> int:
 @PATHS
 @FORM
 def list_(paths: tuple[Path, ...], form: str) -> int:
-    """List rules and correlations. Level, log source, title, id."""
+    """List rules and correlations with level, log source, title and id."""
     from driftline.pipeline.detections import load
     from driftline.pipeline.report.table import console, entries
     from driftline.pipeline.report.totals import plain
@@ -219,11 +219,11 @@ def list_(paths: tuple[Path, ...], form: str) -> int:
     "call",
     required=True,
     metavar="SOURCE:NAME",
-    help="The call it looks for, as CloudTrail names it: cloudtrail:StopLogging.",
+    help="The call to detect, as CloudTrail names it: cloudtrail:StopLogging.",
 )
 @into("rules/detections/aws")
 def new(name: str, call: str, folder: Path) -> None:
-    """Begin a detection. Writes a file that loads and passes its check, to be filled."""
+    """Create a detection. Writes a skeleton that loads and passes its check."""
     from datetime import UTC, datetime
     from uuid import NAMESPACE_URL, uuid5
 
@@ -256,12 +256,12 @@ def new(name: str, call: str, folder: Path) -> None:
         )
     content = [builtin_folder() / kind for kind in ("detections", "correlations")]
     if any(name in (rule.name, rule.id) for rule in load(content).rules.values()):
-        raise UserError("there is a detection of this name", fix="choose another", place=name)
+        raise UserError("a detection with this name exists", fix="choose another name", place=name)
     path = folder / f"{name}.yml"
     others = calls.relatives(source, event)
     kind = "reads" if event.startswith(calls.READS) else "management"
     versions = calls.versioned(source, event)
-    signs_in = source == "signin"  # a login that fails has no error code
+    signs_in = source == "signin"  # a failed login has no error code
     text = TEMPLATE.format(
         id=uuid5(NAMESPACE_URL, f"driftline:{name}"),
         name=name,
@@ -276,4 +276,4 @@ def new(name: str, call: str, folder: Path) -> None:
         other=f"calls: [{', '.join(others)}]" if others else "set: {eventName: OtherCall}",
     )
     write_new(path, text, "choose another name")
-    click.echo(f"{path}: fill it, then run: driftline detections check {path}")
+    click.echo(f"{path}: edit it, then run: driftline detections check {path}")

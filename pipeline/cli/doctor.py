@@ -1,4 +1,4 @@
-"""`driftline doctor`: what is there, what is not, and the next step."""
+"""`driftline doctor`: checks all parts and shows the next step."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ COLORS = {"ok": "green", "warn": "yellow", "fail": "bold red", "unknown": "magen
 
 
 class Area(click.Choice[str]):
-    """The areas, asked for when they are needed: sinks of other packages have some too."""
+    """The areas, loaded on demand, because sinks of other packages may add some."""
 
     def __init__(self) -> None:
         super().__init__(())
@@ -38,14 +38,14 @@ class Area(click.Choice[str]):
     "--only",
     multiple=True,
     type=Area(),
-    help="Only this area; may be repeated. A worker needs no AWS.",
+    help="Only this area; may be repeated. (A worker does not need aws.)",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0.5, 300),
     default=10.0,
     show_default=True,
-    help="Seconds that one check may take.",
+    help="Time limit of each check in seconds.",
 )
 def command(form: str, only: tuple[str, ...], timeout: float) -> int:
     """Check that everything works. Settings, Kafka, topics, sinks and their destinations, credentials and permissions of the clouds: what, state, next step.

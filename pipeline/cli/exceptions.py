@@ -1,4 +1,4 @@
-"""`driftline exceptions`: risks that are accepted for a while."""
+"""`driftline exceptions`: manages risks accepted for a limited time."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,16 +26,16 @@ PATHS = click.argument("paths", nargs=-1, metavar="[PATH…]", type=click.Path(p
 FORM = formats()
 SOON = timedelta(days=14)
 MANY = 100
-"""Findings of one exception that are too many to have been looked at."""
+"""Number of findings above which an exception is considered too broad."""
 
 
 @click.group(name="exceptions", cls=Commands)
 def command() -> None:
-    """Risks that people accept for a while. Failing findings are suppressed, and open again when that ends."""
+    """Manage accepted risks. Failing findings are suppressed until the exception ends, then reopen."""
 
 
 def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
-    """The files' exceptions; warnings are told. Raises UserError with every mistake."""
+    """The exceptions in files; prints warnings. Raises UserError with all errors."""
     from driftline.pipeline.offline.content import checker
     from driftline.pipeline.report.totals import plain
 
@@ -53,7 +53,7 @@ def _read(settings: Settings, paths: Sequence[Path], now: datetime) -> "Read":
 @command.command()
 @PATHS
 def check(paths: tuple[Path, ...]) -> int:
-    """Check the exceptions in files, by default exceptions.paths. Exit 2: some are wrong; 3: there are none."""
+    """Check the exceptions in files. By default those of exceptions.paths. Exit 2: some are invalid; 3: there are none."""
     found = _read(load_settings(), paths, datetime.now(UTC))
     click.echo(
         f"{number_of(len(found.records), 'exception')}; {number_of(len(found.warnings), 'warning')}"
@@ -66,11 +66,11 @@ def check(paths: tuple[Path, ...]) -> int:
 
 @command.command()
 @PATHS
-@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
-    """Put the exceptions of files in force. New and changed ones begin, those that are in no file any more end.
+    """Bring the exceptions in files into force. New and changed ones begin; those no longer in any file end.
 
-    What was added by command stays. A changed exception is a new approval, of what is wrong by now."""
+    Exceptions added by command are kept. A changed exception counts as a new approval of the current state."""
     from driftline.pipeline.kafka import exception_store
     from driftline.pipeline.kafka.decision_store import same
 
@@ -95,33 +95,42 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
         click.echo(f"{'changed' if record.id in known else 'new'}: {_line(record)}")
     for record in over:
         click.echo(f"ended: {_line(record)}")
-    click.echo(
-        f"{len(new)} begin or change, {len(over)} end, {len(wanted) - len(new)} are as they were"
-    )
+    click.echo(f"{len(new)} begin or change, {len(over)} end, {len(wanted) - len(new)} unchanged")
     if not dry_run:
         exception_store.say(settings.kafka, [*new, *over])
 
 
 @command.command()
-@click.option("--rule", metavar="ID", help="What may fail: a rule,")
-@click.option("--control", metavar="FRAMEWORK:CONTROL", help="or all rules of a control.")
-@click.option("--resource", metavar="UID", help="Only this resource; * stands for any text.")
+@click.option("--rule", metavar="ID", help="The rule that may fail.")
+@click.option(
+    "--control", metavar="FRAMEWORK:CONTROL", help="Instead of --rule: all rules of a control."
+)
+@click.option("--resource", metavar="UID", help="Only this resource; * matches any text.")
 @click.option("--account", metavar="ID", help="Only in this account.")
 @click.option(
-    "--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Only with this tag; may be repeated."
+    "--tag",
+    "tags",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only resources with this tag; may be repeated.",
 )
-@click.option("--reason", required=True, help="Why the risk is borne.")
+@click.option("--reason", required=True, help="Why the risk is accepted.")
 @click.option("--owner", required=True, help="Who bears it.")
 @click.option(
-    "--approver", required=True, help="Who accepted it: somebody else, and not who caused it."
+    "--approver", required=True, help="Who accepted it: not the owner, and not whoever caused it."
 )
-@click.option("--until", metavar="DAY", help="The last day, or a time (RFC 3339);")
-@click.option("--for", "lasting", metavar="DURATION", help="or so long from now on: 12h, 30d.")
+@click.option("--until", metavar="DAY", help="The last day, or a time (RFC 3339).")
 @click.option(
-    "--recreated", is_flag=True, help="Also for a resource made anew under the same name."
+    "--for",
+    "lasting",
+    metavar="DURATION",
+    help="Instead of --until: a duration from now, 12h or 30d.",
+)
+@click.option(
+    "--recreated", is_flag=True, help="Also apply to a resource recreated under the same name."
 )
 def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
-    """Accept a risk now. Once more with the same scope: approved anew."""
+    """Accept a risk now. Repeated with the same scope, it is approved again."""
     from driftline.pipeline.kafka import exception_store
     from driftline.pipeline.offline.content import checker, rulebook_and_options
     from driftline.pipeline.report.totals import plain
@@ -136,13 +145,13 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
         )
     settings = load_settings()
     rulebook = rulebook_and_options(settings)[0]
-    now = datetime.now(UTC)  # after all that takes long: an end is counted from here
+    now = datetime.now(UTC)  # after everything slow, because the end is counted from here
     if lasting is not None:
         given["until"] = ahead("--for", lasting, now).isoformat()
     data = {name: value for name, value in given.items() if value not in (None, False)}
     if wrong := [tag for tag in tags if "=" not in tag]:
         raise UserError(
-            *(Problem("no tag", fix="write KEY=VALUE", place=f"--tag {tag}") for tag in wrong)
+            *(Problem("not a tag", fix="write KEY=VALUE", place=f"--tag {tag}") for tag in wrong)
         )
     if tags:
         data["tags"] = dict(tag.split("=", 1) for tag in tags)
@@ -170,7 +179,7 @@ def add(tags: tuple[str, ...], lasting: str | None, **given: Any) -> None:
 @command.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
 def expire(ids: tuple[str, ...]) -> None:
-    """End exceptions now. What still fails is open again."""
+    """End exceptions now. Findings that still fail reopen."""
     from driftline.pipeline.common.yaml_source import hint
     from driftline.pipeline.kafka import exception_store
 
@@ -188,12 +197,12 @@ def expire(ids: tuple[str, ...]) -> None:
         if record.source == "file":
             click.echo(f"  it is defined in a file: remove it there, or `exceptions apply` starts it again ({record.id})", err=True)  # fmt: skip
     if len(over) < len(set(ids)):
-        click.echo(f"{len(set(ids)) - len(over)} had ended already", err=True)
+        click.echo(f"{len(set(ids)) - len(over)} had already ended", err=True)
 
 
 @command.command()
 def send() -> None:
-    """Send every exception to the stream again. Where its state was lost or begun anew."""
+    """Send every exception to the stream again. Needed after its state was lost or reset."""
     from driftline.pipeline.kafka import exception_store
 
     settings, now = load_settings(), datetime.now(UTC)
@@ -204,9 +213,9 @@ def send() -> None:
 
 @command.command(name="list")
 @FORM
-@click.option("--all", "every", is_flag=True, help="Those that have ended, too.")
+@click.option("--all", "every", is_flag=True, help="Include ended exceptions.")
 def list_(form: str, every: bool) -> None:
-    """List the exceptions. The first to end first: what each suppresses now, and which are unused, too broad or over."""
+    """List exceptions by end date. Shows the findings that each suppresses, and which are unused, too broad or expired."""
     from driftline.pipeline.kafka import exception_store
     from driftline.pipeline.report.table import console
     from driftline.pipeline.report.totals import ascii_json
@@ -228,7 +237,7 @@ def list_(form: str, every: bool) -> None:
 
 
 def _row(record: "RiskException", uses: "Mapping[str, Use]", now: datetime) -> dict[str, Any]:
-    """An exception, with its state (in_force, ends_soon, expired, ended) and what is doubtful about it."""
+    """An exception with its state (in_force, ends_soon, expired, ended) and its warnings."""
     from driftline.pipeline.kafka.exception_store import Use
     from driftline.pipeline.settings.exception_files import wide
 

@@ -1,4 +1,4 @@
-"""`driftline findings`: what stands, out of a sink's destination (Elasticsearch), else out of Kafka."""
+"""`driftline findings`: lists and shows current findings from a sink's destination (Elasticsearch) or from Kafka."""
 
 import sys
 from typing import Any
@@ -21,17 +21,19 @@ def command() -> None:
 
 @command.command(name="list")
 @click.option("--status", "statuses", multiple=True, type=click.Choice([*STATUSES, "all"]), default=["open"], show_default=True, help="May be repeated.")  # fmt: skip
-@click.option("--account", "accounts", multiple=True, metavar="ID|NAME", help="Only of this account; may be repeated.")  # fmt: skip
-@click.option("--region", "regions", multiple=True, help="Only in this region; may be repeated.")
-@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only of resources of this type; may be repeated.")  # fmt: skip
-@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only of this rule; may be repeated.")  # fmt: skip
-@click.option("--resource", default="", metavar="TEXT", help="Only of resources with this in their uid or name.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Show at most so many.")  # fmt: skip
+@click.option("--account", "accounts", multiple=True, metavar="ID|NAME", help="Only findings in this account; may be repeated.")  # fmt: skip
+@click.option(
+    "--region", "regions", multiple=True, help="Only findings in this region; may be repeated."
+)
+@click.option("--type", "types", multiple=True, metavar="TYPE", help="Only findings on resources of this type; may be repeated.")  # fmt: skip
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="Only findings of this rule; may be repeated.")  # fmt: skip
+@click.option("--resource", default="", metavar="TEXT", help="Only findings on resources with this text in their uid or name.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number to show.")  # fmt: skip
 @choosing
 @store
 @formats("csv")
 def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
-    """List findings, worst first. Exit 3: there is none."""
+    """List findings, worst first. Exit 3: there are none."""
     from driftline.pipeline.report import totals
     from driftline.pipeline.report.findings import print_failing
     from driftline.pipeline.report.table import console
@@ -55,7 +57,7 @@ def list_(limit: int, form: str, store: str | None, **given: Any) -> int:
 @store
 @formats()
 def show(id: str, store: str | None, form: str) -> int:
-    """Show one finding whole. ID may be its first eight characters. Exit 3: there is none."""
+    """Show one finding completely. ID may be shortened to its first eight characters. Exit 3: it does not exist."""
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.report.detail import print_finding
     from driftline.pipeline.tasks.lookup import looked_up, shown
@@ -69,7 +71,7 @@ def show(id: str, store: str | None, form: str) -> int:
 
 
 def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
-    """Services and excluded rules by the rules that are known here. Raises UserError."""
+    """Checks services and excluded rules against the known rules. Raises UserError."""
     from driftline.pipeline.rulebook.narrowing import named, narrow, severities
 
     rules = tuple(given["rules"])

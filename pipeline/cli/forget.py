@@ -1,4 +1,4 @@
-"""`driftline forget`: an account, or a resource, is out of what is watched."""
+"""`driftline forget`: ends the findings of an account or resource that is no longer monitored."""
 
 from datetime import UTC, datetime
 
@@ -14,19 +14,21 @@ from driftline.pipeline.settings.blocks import load_settings
 @click.command(name="forget")
 @click.option("--account", metavar="ID", help="Everything of an account (subscription, project).")
 @click.option("--uid", help="One resource, as findings name it.")
-@click.option("--region", help="Of the account only this region (`global` for what has none).")
-@click.option("--type", "type_", metavar="TYPE", help="Of the account only this type.")
-@click.option("--provider", type=click.Choice(names()), default="aws", show_default=True, help="Whose account it is, where no finding tells.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Only say what would end.")
+@click.option(
+    "--region", help="Only this region of the account (`global` for resources without a region)."
+)
+@click.option("--type", "type_", metavar="TYPE", help="Only this type in the account.")
+@click.option("--provider", type=click.Choice(names()), default="aws", show_default=True, help="The account's provider, if no finding shows it.")  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only show what would end.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @formats()
 def command(
     account: str | None, uid: str | None, region: str | None, type_: str | None, provider: str, form: str, *, dry_run: bool,
     yes: bool,
 ) -> None:  # fmt: skip
-    """End findings of what is read no more. Of an account or a resource, with the reason `forgotten`.
+    """End the findings of an account or resource. They end with the reason `forgotten`.
 
-    What is read later is there again: stop its sweeps first."""
+    Stop its sweeps first: resources that are read later are tracked again."""
     from driftline.pipeline.kafka import forgetting
     from driftline.pipeline.kafka.client import explained, read_compacted
     from driftline.pipeline.records.topics import FINDINGS
@@ -39,7 +41,7 @@ def command(
         raise UserError("is empty", fix="write it, or leave the option out", place=wrong[0])
     if wrong := [name for name, value in given.items() if name != "--uid" and "*" in (value or "")]:
         raise UserError(
-            "holds a *", fix="write it in full: patterns are not supported here", place=wrong[0]
+            "contains a *", fix="write it in full: patterns are not supported here", place=wrong[0]
         )
     if uid and (region or type_):
         raise UserError("--region and --type go with --account: --uid names one resource")

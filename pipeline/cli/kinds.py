@@ -1,4 +1,4 @@
-"""`driftline kinds`: new, check. For developers of this repository: they change and read its own tables."""
+"""`driftline kinds`: for developers of this repository; changes and checks its tables."""
 
 import click
 
@@ -10,25 +10,25 @@ from driftline.pipeline.common.yaml_source import nearest
 
 @click.group(name="kinds", cls=Commands)
 def command() -> None:
-    """Write and check rows of resource types.
+    """Create and check rows of resource types.
 
     For developers of this repository: needs a checkout."""
 
 
 @command.command()
 @click.argument("type_", metavar="TYPE")
-@click.option("--service", help="botocore's name of the service [default: told from the type].")
+@click.option("--service", help="botocore's name of the service [default: derived from the type].")
 @click.option(
     "--list",
     "listing",
     metavar="OPERATION",
-    help="The call that lists the resources [default: told from the type].",
+    help="The call that lists the resources [default: derived from the type].",
 )
 def new(type_: str, service: str | None, listing: str | None) -> None:
     """Propose the row of a resource type. For example AWS::KinesisVideo::Stream.
 
     Reads botocore's service model and writes into this checkout: the row with its calls, tags and events, the page in the console,
-    and the operations that the row does not claim. Names are guessed from names: read and edit all of it."""
+    and the operations that the row does not claim. The proposal is guessed from names: review and edit all of it."""
     from driftline.pipeline.tasks import kind_files
     from driftline.pipeline.tasks.kind_proposal import propose
 
@@ -42,7 +42,7 @@ def new(type_: str, service: str | None, listing: str | None) -> None:
 @command.command()
 @click.argument("types", nargs=-1, metavar="[TYPE]…")
 def check(types: tuple[str, ...]) -> int:
-    """Check the paths of rows against botocore's service models. Exit 1 where one names nothing."""
+    """Check the paths of rows against botocore's service models. Exit 1: a path matches nothing."""
     from driftline.collectors.aws.row import kinds
     from driftline.collectors.aws.row_check import told
 

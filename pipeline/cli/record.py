@@ -1,4 +1,4 @@
-"""`driftline record`: a tape out of the topics."""
+"""`driftline record`: records the topics to a tape."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,13 +11,13 @@ from driftline.pipeline.settings.blocks import load_settings
 
 @click.command(name="record")
 @click.argument("tape", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--from", "since", metavar="WHEN", help="Only since then: a duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
+@click.option("--from", "since", metavar="WHEN", help="Start: a duration before now (2h, 3d) or a time (RFC 3339).")  # fmt: skip
 @click.option("--to", "until", metavar="WHEN", help="Only before then.")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(tape: Path, since: str | None, until: str | None, force: bool) -> int:
-    """Record the stream to TAPE. Readings, changes, time and exceptions, for `replay` and `backtest`.
+    """Record the stream to TAPE. It has readings, changes, time and exceptions, for `replay` and `backtest`.
 
-    A name that ends with .gz is packed. Mode 0600: configurations are sensitive. Exit 3: some records were none."""
+    Compressed if the name ends with .gz. Mode 0600, because configurations are sensitive. Exit 3: some records were invalid."""
     from rich.console import Console
 
     from driftline.pipeline.common.errors import UserError
@@ -41,6 +41,6 @@ def command(tape: Path, since: str | None, until: str | None, force: bool) -> in
         )
     click.echo(
         f"{number_of(count, 'record')} in {tape}"
-        + (f"; {bad} were invalid and are left out" if bad else "")
+        + (f"; {bad} were invalid and are omitted" if bad else "")
     )
     return 3 if bad else 0

@@ -1,4 +1,4 @@
-"""`driftline replay`: folds what was recorded, without Kafka and without a cloud."""
+"""`driftline replay`: processes recorded data without Kafka or a cloud."""
 
 import sys
 from dataclasses import replace
@@ -26,28 +26,28 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.command(name="replay")
 @click.argument("tape", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 @click.option("--tape", "tapes", multiple=True, type=PATH, help="A tape, or a folder of them; may be repeated.")  # fmt: skip
-@click.option("--cloudtrail", "logs", multiple=True, type=PATH, help="CloudTrail's log files, or folders of them; may be repeated.")  # fmt: skip
+@click.option("--cloudtrail", "logs", multiple=True, type=PATH, help="CloudTrail log files, or folders of them; may be repeated.")  # fmt: skip
 @click.option("--snapshots", "snapshots", multiple=True, type=PATH, help="AWS Config files or tapes; may be repeated.")  # fmt: skip
-@click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations of your own, beside those of the settings; may be repeated.")  # fmt: skip
-@click.option("--builtin/--no-builtin", "builtin", default=None, help="Whether the detections that come with Driftline look too [default: detections.builtin of the settings].")  # fmt: skip
+@click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations, in addition to those of the settings; may be repeated.")  # fmt: skip
+@click.option("--builtin/--no-builtin", "builtin", default=None, help="Whether to include the built-in detections [default: detections.builtin of the settings].")  # fmt: skip
 @formats("csv")
 @click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--exceptions", "accepting", multiple=True, type=PATH, help="A folder of accepted risks; may be repeated. Those of the settings stay out of the past.")  # fmt: skip
+@click.option("--exceptions", "accepting", multiple=True, type=PATH, help="Folder of exceptions; may be repeated. Those of the settings are not used.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
 def command(
     tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
     paths: tuple[Path, ...], content: tuple[Path, ...], builtin: bool | None, accepting: tuple[Path, ...], fail_on: str,
 ) -> int:  # fmt: skip
-    """Judge recorded data again.
+    """Evaluate recorded data again.
 
-    Fold TAPE as it is; or all that the options name, by the times that it carries: however it is cut into files,
-    ordered or doubled. Shows every finding's last state and every alert, and as JSON every drift with who did it.
+    Replays TAPE as recorded, or all files that the options name, in the order of their times: however they are split,
+    ordered or duplicated. Shows the last state of every finding and every alert; as JSON, also every drift with its actor.
 
-    At the end time passes until every alert is over; those that were going on when the records ended are told as such."""
+    At the end, time advances until every alert has ended; those ongoing at the end of the records are marked."""
     if (tape is None) == (not (tapes or logs or snapshots)):
         raise UserError(
             "one TAPE, or --tape, --cloudtrail, --snapshots",
-            fix="write one or the other",
+            fix="use one or the other",
             place="replay",
         )
     settings = load_settings()
@@ -97,7 +97,7 @@ def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on:
         click.echo(f"not processed: {totals.plain(letter['reason'])}", err=True)
     if waiting:
         click.echo(
-            f"{number_of(len(waiting), 'drift')} still waited for a cause when the records ended",
+            f"{number_of(len(waiting), 'drift')} still waited for a cause at the end of the records",
             err=True,
         )
     sys.stdout.flush()
@@ -106,7 +106,7 @@ def _told(fold: Fold, still: list[str], problems: list[str], form: str, fail_on:
 
 def _tables(findings: list[dict[str, Any]], alerts: list[dict[str, Any]], still: list[str]) -> None:
     out = console(sys.stdout)
-    if findings:  # events alone are no readings: there is nothing to sum up
+    if findings:  # events alone contain no readings to summarize
         print_report(out, totals.standing(findings), [])
         out.print()
     report_alerts.print_alerts(out, alerts, still)

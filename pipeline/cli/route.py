@@ -48,7 +48,7 @@ def explain(id: str, form: str) -> int:
     elif answers:
         console(sys.stdout).print(_table(answers))
     else:
-        click.echo("the settings name no sink (write one under sinks)", err=True)
+        click.echo("the settings contain no sink (write one under sinks)", err=True)
     return 0 if answers else EXIT_UNREAD
 
 
@@ -103,7 +103,7 @@ def _sums(given: "list[GivenCount]", by: str) -> "Table":
 
 
 def _found(kafka: Kafka, id: str) -> tuple[str, dict[str, Any] | None]:
-    """The finding, else the alert, else the drift, of that id, with its topic; None is told."""
+    """The finding, alert or drift with that id, and its topic; prints an error and returns None if there is none."""
     from driftline.pipeline.kafka import stored_documents
     from driftline.pipeline.tasks.lookup import one
 

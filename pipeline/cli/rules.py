@@ -1,4 +1,4 @@
-"""`driftline rules`: list, show, test, new."""
+"""`driftline rules`: lists, shows, tests and creates rules."""
 
 import json
 import re
@@ -21,12 +21,12 @@ from driftline.pipeline.settings.blocks import load_settings
 LEAD = 13
 """Columns of a severity, or a control's id."""
 own = click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path),
-                   help="A folder of rules of your own; may be repeated.")  # fmt: skip
+                   help="Folder of your own rules; may be repeated.")  # fmt: skip
 
 
 @click.group(name="rules", cls=Commands)
 def command() -> None:
-    """List, show, test and write rules."""
+    """List, show, test and create rules."""
 
 
 def _rulebook(paths: tuple[Path, ...]) -> Rulebook:
@@ -42,7 +42,7 @@ def _about(rule: Rule) -> dict[str, object]:
 
 
 def _controls(rulebook: Rulebook, framework: str) -> list[dict[str, Any]]:
-    """The controls of a framework, each with the ids of the rules that say something about it."""
+    """The controls of a framework, each with the ids of the rules that cover it."""
     return [
         {
             "id": id,
@@ -59,7 +59,7 @@ def _controls(rulebook: Rulebook, framework: str) -> list[dict[str, Any]]:
 @formats()
 @click.option(
     "--framework",
-    help="Only rules of this framework; the table shows its controls without a rule too.",
+    help="Only rules of this framework; the table also shows its controls without a rule.",
 )
 @click.option(
     "--controls", is_flag=True, help="List the framework's controls instead, each with its rules."
@@ -111,7 +111,7 @@ def _list_controls(form: str, listed: list[dict[str, Any]]) -> None:
 
 
 def _named(rulebook: Rulebook, ids: Sequence[str]) -> list[Rule]:
-    """The rules of these ids. Raises UserError for what is none."""
+    """The rules with these ids. Raises UserError for unknown ids."""
     known = {rule.id: rule for rule in rulebook.rules}
     wrong = [
         Problem(f"no such rule{nearest(id, known)}", fix="driftline rules list shows all", place=id)
@@ -127,7 +127,7 @@ def _named(rulebook: Rulebook, ids: Sequence[str]) -> list[Rule]:
 @click.argument("id")
 @own
 def show(id: str, paths: tuple[Path, ...]) -> None:
-    """Show one rule. Its file, as it is written."""
+    """Show the file of a rule."""
     [rule] = _named(_rulebook(paths), [id])
     click.echo(f"# {rule.path}\n{rule.path.read_text()}", nl=False)
 
@@ -137,11 +137,11 @@ def show(id: str, paths: tuple[Path, ...]) -> None:
 @click.option(
     "--write-sentences",
     is_flag=True,
-    help="First write the sentences of the failing examples into the files. Read them before you commit.",
+    help="First write the sentences of failing examples into the files. Review them before you commit.",
 )
 @own
 def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -> int:
-    """Run the examples and mutants of rules. Exit 1 where an example fails or a mutant survives."""
+    """Run the examples and mutants of rules. Exit 1: an example fails or a mutant survives."""
     from driftline.pipeline.proof.rules.pinning import write
     from driftline.pipeline.proof.rules.proof import cases, failures, survivors
     from driftline.pipeline.proof.rules.sentences import unsaid
@@ -159,7 +159,7 @@ def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -
         wrong = failures(rule) + unsaid(rule)
         problems += wrong
         examples += len(cases(rule))
-        if not wrong:  # a mutant says nothing where the rule itself is wrong
+        if not wrong:  # mutants are meaningless if the rule itself fails
             count, alive = survivors(rule)
             mutants += count
             problems += alive
@@ -174,17 +174,17 @@ def test(ids: tuple[str, ...], write_sentences: bool, paths: tuple[Path, ...]) -
 TEMPLATE = """\
 id: {id}
 version: 1
-title: What holds when this passes, as a sentence
+title: What is true if this passes, as a sentence
 severity: medium            # informational, low, medium, high, critical
 type: {type}
-section: Other              # how people group findings: the service
-family: ""                  # one name for one question over all clouds: rules/families.json has them
-exposure: none              # none, account, organization, internet: who can reach what fails
-privilege: none             # none, read, write, admin: what they could do then
+section: Other              # for grouping findings: the service
+family: ""                  # the question it asks, the same for all clouds; listed in rules/families.json
+exposure: none              # none, account, organization, internet: who can reach the resource
+privilege: none             # none, read, write, admin: what they could do
 needs: [{part}]
 must: |
   resource.config.{part} != null
-sentence: "{{resource}} has no {part}"   # why it fails; names of your own are expressions under `values`
+sentence: "{{resource}} has no {part}"   # why it fails; define your own names as expressions under `values`
 why: Why it matters, in your own words.
 remediation:
   console: ""
@@ -207,7 +207,7 @@ examples:
 )
 @into("rules")
 def new(id: str, type_: str, folder: Path) -> None:
-    """Begin a rule. Writes a file that loads and passes its test, to be filled."""
+    """Create a rule. Writes a skeleton that loads and passes its test."""
     from driftline.pipeline.rulebook.rule import ID
     from driftline.pipeline.rulebook.shapes import builtin_shapes
 

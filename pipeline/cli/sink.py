@@ -1,4 +1,4 @@
-"""`driftline sink NAME`: forwards findings. NAME is a sink of the settings, or a kind of sink with its defaults."""
+"""`driftline sink NAME`: forwards findings. NAME is a sink of the settings, or a kind of sink with default settings."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ EXIT_DIFFERS, EXIT_REFUSED = 2, 4
 
 
 class Sinks(Commands):
-    """The kinds that are installed; and by name whatever the settings name."""
+    """The installed kinds, and the sinks of the settings by name."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's
         return installed.kinds()
@@ -34,10 +34,12 @@ class Sinks(Commands):
             return None
         params: list[click.Parameter] = []
         if isinstance(module, Installs):
-            write = "Write what the destination needs (templates, index), then end; a change of it replaces."
+            write = "Install what the destination needs (templates, index) or update it, then exit."
             params.append(click.Option(["--install"], is_flag=True, help=write))
         if isinstance(module, Checks):
-            compare = "Say whether the destination is as --install would make it; exit 2 if not."
+            compare = (
+                "Check whether the destination matches what --install would create; exit 2 if not."
+            )
             params.append(click.Option(["--check", "check_only"], is_flag=True, help=compare))
 
         def callback(install: bool = False, check_only: bool = False) -> int:
@@ -49,7 +51,7 @@ class Sinks(Commands):
 
 
 def _about(module: SinkModule) -> str:
-    """What a kind says of itself."""
+    """A kind's docstring."""
     return inspect.cleandoc(getattr(module, "__doc__", None) or f"Forward to {module.kind}.")
 
 
@@ -59,7 +61,7 @@ def command() -> None:
 
 
 def run(to: ConfiguredSink, settings: Settings, *, install: bool, check_only: bool) -> int:
-    """One sink until a signal; or its installation, or its check."""
+    """Runs a sink until a signal, or its installation, or its check."""
     once, own = install or check_only, to.run
     page = listen(own.bind, own.port, "sink.port") if own.port and not once else nullcontext()
     with nullcontext() if once else patient(), page as listening:
@@ -114,6 +116,6 @@ async def _deliver(
     except TooManyRefused as why:
         click.echo(f"error: {why}", err=True)
         return EXIT_REFUSED
-    except Undelivered as why:  # dead letters could not be written: Kafka is away
+    except Undelivered as why:  # dead letters could not be written: Kafka is unavailable
         raise NotThere(why, place=f"Kafka at {settings.kafka.bootstrap_servers}") from None
     return 0

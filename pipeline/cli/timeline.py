@@ -1,4 +1,4 @@
-"""`driftline timeline`: what happened to a resource, or what somebody did, in order."""
+"""`driftline timeline`: what happened to a resource, or what someone did, in order."""
 
 import sys
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @click.command(name="timeline")
 @click.argument("subject", metavar="UID|ACTOR")
-@click.option("--from", "since", metavar="WHEN", default="7d", show_default=True, help="A duration (2h, 3d) or a time (RFC 3339).")  # fmt: skip
+@click.option("--from", "since", metavar="WHEN", default="7d", show_default=True, help="Start: a duration before now (2h, 3d) or a time (RFC 3339).")  # fmt: skip
 @click.option("--to", "until", metavar="WHEN", help="Only before then.")
 @formats()
 def command(subject: str, since: str, until: str | None, form: str) -> int:
-    """Show what happened to a resource, or what somebody did.
+    """Show what happened to a resource, or what someone did.
 
-    Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of somebody (an id, or the name
-    of a person, user, role or session; of a person whom the settings' people name, by every name), in one order, as far as the topics hold them. Exit 3: nothing is known of it."""
+    Readings, changes, drifts, findings, exceptions and alerts of a resource (its uid), or of someone (an id, or the name
+    of a person, user, role or session; for a person in `people`, all names), in order, as far back as the topics go. Exit 3: nothing is known."""
     from driftline.pipeline.offline.timeline import Timeline
     from driftline.pipeline.report.table import console
     from driftline.pipeline.report.totals import ascii_json, plain
@@ -43,12 +43,12 @@ def command(subject: str, since: str, until: str | None, form: str) -> int:
     elif lines:
         console(sys.stdout).print(_table(lines, subject))
     if not lines:
-        click.echo(f"nothing is known of {plain(subject)} since {since} (is it written as in a finding's resource.uid, or an actor's id? --from looks further back)", err=True)  # fmt: skip
+        click.echo(f"nothing is known of {plain(subject)} since {since} (use a finding's resource.uid, or an actor's id; --from searches further back)", err=True)  # fmt: skip
     return 0 if lines else 3
 
 
 def _read(settings: Settings, timeline: "Timeline", since: datetime | None) -> None:
-    """Every topic that may tell of it. What is kept by key is read whole: its last word may be old."""
+    """Every topic that may have records of it. Compacted topics are read completely, because the latest record may be old."""
     from rich.console import Console
 
     from driftline.pipeline.kafka.client import explained, read_all, starts

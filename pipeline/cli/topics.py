@@ -1,4 +1,4 @@
-"""`driftline topics`: make or compare the topics."""
+"""`driftline topics`: creates or compares the topics."""
 
 import click
 
@@ -13,7 +13,7 @@ def command() -> None:
 
 @command.command()
 def create() -> int:
-    """Make the topics that are missing. Of the others, say what is wrong with them: exit 2 then."""
+    """Create missing topics, and report differences of the others. Exit 2: there are differences."""
     from driftline.pipeline.kafka import topics_admin
 
     settings = load_settings()
@@ -25,7 +25,7 @@ def create() -> int:
 
 @command.command()
 def check() -> int:
-    """Compare the topics; exit 2 where one differs."""
+    """Compare the topics. Exit 2: one differs."""
     from driftline.pipeline.kafka import topics_admin
 
     settings = load_settings()

@@ -8,21 +8,21 @@ from driftline.pipeline.settings.blocks import load_settings
 
 
 @click.command(name="worker")
-@click.option("--supervise", is_flag=True, help="Start it again whenever it dies or asks for it.")
+@click.option("--supervise", is_flag=True, help="Restart it whenever it dies or requests it.")
 def command(supervise: bool) -> int:
-    """Judge snapshots as they stream in.
+    """Evaluate snapshots as they arrive.
 
-    SIGHUP: settings, rules and detections are read again, and what is known is judged by them; with a mistake in them
-    the old ones stay.
+    SIGHUP reloads settings, rules and detections, and re-evaluates all known resources; if there is an error in them,
+    the old ones stay in use.
 
-    Exit 75: start it again. 4: too many bad records, or retention has passed what was not read; 5: the state is of a
-    newer version; 6: a topic was made anew, or is another cluster's. Another start does not mend these: the log says
-    what to do."""
+    Exit 75: restart it. 4: too many bad records, or retention deleted unread records; 5: the state was written by a
+    newer version; 6: a topic was recreated, or belongs to another cluster. For 4 to 6 a restart does not help: see
+    the log for the next step."""
     return start("worker", "assess", supervise=supervise)
 
 
 def start(command: str, stage: str, *, supervise: bool) -> int:
-    """Runs a stage of the stream (of driftline.pipeline.worker.stages), or a command that does, again and again."""
+    """Runs a stage of the stream (driftline.pipeline.worker.stages), or supervises a command that does."""
     settings = load_settings()
     from driftline.pipeline.worker import run, stages
 

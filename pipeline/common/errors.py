@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Literal
 
 ProblemKind = Literal["invalid", "unavailable", "missing", "misconfigured"]
-"""What was given is invalid; a system does not answer; something does not exist; it exists with other properties."""
+"""Kinds of problems: invalid input; a system that does not answer; something that does not exist, or exists with other properties."""
 
 
 class Problem(str):
@@ -63,7 +63,7 @@ class InvalidValue(ValueError):
 
 
 class UserError(Exception):
-    """One or more mistakes of the user. The command prints every line and exits with 2.
+    """One or more user errors. The command prints every line and exits with 2.
 
     Accepts problems, or the fields of one. Plain lines become problems without further fields."""
 
@@ -81,7 +81,7 @@ class UserError(Exception):
 
 
 class NotThere(UserError):
-    """Another system does not answer: a mistake of the user, or an outage."""
+    """Another system does not answer: a wrong address, or an outage."""
 
     kind = "unavailable"
 

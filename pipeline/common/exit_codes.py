@@ -1,15 +1,15 @@
-"""Exit codes of every command, and what each means."""
+"""Exit codes of all commands."""
 
 EXIT_FAILED = 1
-"""What was asked about fails: findings, rules, checks."""
+"""A finding, rule or check failed."""
 EXIT_USAGE = 2
 EXIT_UNREAD = 3
-"""Not everything could be read, or nothing was judged: the answer is not known."""
+"""Not everything could be read, or nothing was evaluated: the result is not known."""
 EXIT_OWN_ERROR = 4
 EXIT_NEWER = 5
-"""The state is of a newer Driftline: another start of this one cannot help."""
+"""The state was written by a newer Driftline: a restart does not help."""
 EXIT_OTHER_TOPIC = 6
-"""A topic is another than the one that the state was made from: somebody must say which is right."""
+"""A topic is not the one that the state was built from: an operator must decide."""
 EXIT_RESTART = 75
-"""Nothing is lost; start the process again."""
+"""Nothing is lost; restart the process."""
 EXIT_INTERRUPTED = 130

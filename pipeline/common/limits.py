@@ -1,12 +1,12 @@
-"""How large a record may be, in bytes. Each limit leaves room for what the next one adds."""
+"""Size limits of records in bytes. Each limit leaves room for what the next larger one adds."""
 
 EXCEPTIONS = 3_500_000
-"""All exceptions of a partition, in one row of its state: the row holds more than their texts."""
+"""All exceptions of a partition, in one row of its state, which holds more than their texts."""
 VALUE = 3_900_000
-"""The value of a record that we write, and a row of the state: key, headers and the batch's frame fit beside it."""
+"""The value of a record that Driftline writes, and a row of the state; leaves room for key, headers and batch framing."""
 RECORD = 4_000_000
-"""`max.message.bytes` of every topic and what our producers send; nothing larger is decoded."""
+"""`max.message.bytes` of topics, and the limit of producers; nothing larger is decoded."""
 BROKER = 4_500_000
-"""`message.max.bytes` of a broker that we start ourselves: more than any topic asks for."""
+"""`message.max.bytes` of a local broker: more than any topic requires."""
 FETCH = 2 * RECORD
-"""What a consumer asks for at once: a record of the largest size always fits."""
+"""Fetch size of consumers: a record of the largest size always fits."""

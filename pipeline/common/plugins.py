@@ -1,4 +1,4 @@
-"""What other packages add: entry points, by group and name."""
+"""Loads extensions from other packages: entry points by group and name."""
 
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -9,7 +9,7 @@ from driftline.pipeline.common.errors import UserError
 
 @cache
 def installed(group: str) -> dict[str, EntryPoint]:
-    """Every entry point of a group, sorted by name. Raises UserError where two packages use one name."""
+    """All entry points of a group, sorted by name. Raises UserError if two packages use the same name."""
     found: dict[str, EntryPoint] = {}
     for one in sorted(entry_points(group=group), key=lambda one: one.name):
         other = found.setdefault(one.name, one)
@@ -23,11 +23,11 @@ def installed(group: str) -> dict[str, EntryPoint]:
 
 
 def load(group: str, name: str) -> Any:
-    """What an installed entry point names. Raises UserError where it cannot be imported."""
+    """The object that an entry point names. Raises UserError if it cannot be imported."""
     one = installed(group)[name]
     try:
         return one.load()
-    except Exception as error:  # whatever a foreign package does when it is imported
+    except Exception as error:  # the package's own code runs on import and may raise anything
         package = one.dist.name if one.dist else "an unknown package"
         raise UserError(
             f"{name} of {package} cannot be imported: {type(error).__name__}: {error}",

@@ -1,16 +1,16 @@
-"""Places in a JSON document: JSON Pointers (RFC 6901), and the value at a path."""
+"""Paths in a JSON document: JSON Pointers (RFC 6901), and the value at a path."""
 
 from collections.abc import Iterable
 from typing import Any
 
 
 def escaped(key: str) -> str:
-    """A key as one step of a JSON Pointer."""
+    """Escapes a key as a segment of a JSON Pointer."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
 def unescaped(step: str) -> str:
-    """The key that one step of a JSON Pointer stands for."""
+    """Unescapes a segment of a JSON Pointer."""
     return step.replace("~1", "/").replace("~0", "~")
 
 
@@ -20,12 +20,12 @@ def pointer(*path: str) -> str:
 
 
 def steps(pointer: str) -> list[str]:
-    """The path of a JSON Pointer. The empty pointer, and what is none, has one empty step."""
+    """The path of a JSON Pointer. For an empty or invalid pointer, a single empty segment."""
     return [unescaped(step) for step in pointer.split("/")[1:]] or [""]
 
 
 def value_at(document: Any, path: Iterable[str | int], default: Any = None) -> Any:
-    """What stands at a path; `default` where nothing does. A step into a list is its number, also as text."""
+    """The value at a path; `default` if there is none. A list index may be a number or a string."""
     for step in path:
         if isinstance(document, dict):
             if step not in document:

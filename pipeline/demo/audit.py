@@ -1,7 +1,7 @@
-"""Audit events for calls made to the simulated AWS: SYNTHETIC, made from what the SDK asked and was answered, not
-AWS's own output. It shares no mapping with the parser.
+"""Audit events for calls to the simulated AWS: SYNTHETIC, generated from the SDK's requests and responses, not
+AWS's own output. Shares no mapping with the parser.
 
-Known to differ from AWS: no order and no delay; EC2 answers `_return` where AWS does; versioned names of Lambda only."""
+Known differences from AWS: no ordering and no delay; EC2 responses have `_return` as in AWS; only Lambda has versioned names."""
 
 import json
 import re
@@ -20,7 +20,7 @@ NAMES = {
     ("s3control", "PutPublicAccessBlock"): "PutAccountPublicAccessBlock",
     ("s3control", "DeletePublicAccessBlock"): "DeleteAccountPublicAccessBlock",
 }  # fmt: skip
-"""What CloudTrail calls an operation of S3's by another name."""
+"""S3 operations whose names differ in CloudTrail."""
 SOURCES = {"s3control": "s3", "elbv2": "elasticloadbalancing", "cloudwatch": "monitoring", "stepfunctions": "states"}  # fmt: skip
 GLOBAL = {"iam", "cloudfront", "route53", "organizations"}
 
@@ -36,11 +36,11 @@ def user(name: str, account: str) -> dict[str, Any]:
 
 
 STRANGER = {"type": "AWSAccount", "principalId": "", "accountId": "anonymous"}
-"""The identity of somebody who did not log in."""
+"""The identity of an anonymous caller."""
 
 
 class Recorder:
-    """Makes an event of every call that a session makes from now on (also of reads that are `wanted`)."""
+    """Creates an event for every call that a session makes from now on (including reads that are `wanted`)."""
 
     def __init__(self, session: Any, account: str, identity: dict[str, Any], sink: Sink, wanted: frozenset[str] = frozenset()) -> None:  # fmt: skip
         self.account, self.identity, self.sink, self.wanted = account, identity, sink, wanted
@@ -83,7 +83,7 @@ def _s3(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shaped(value: Any, service: str) -> Any:
-    """Keys begin small; EC2 wraps lists; secrets are hidden, times are texts."""
+    """Converts parameters: keys begin in lower case, EC2 wraps lists, secrets are hidden, times become strings."""
     if isinstance(value, dict):
         return {_small(key): HIDDEN if SECRET.search(key) and isinstance(item, str) else _list(_shaped(item, service), service)
                 for key, item in value.items() if item is not None}  # fmt: skip
@@ -123,19 +123,19 @@ def ec2_sets(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_bus(client: Any) -> Sink:
-    """Through EventBridge: an event's envelope is made by the simulated bus."""
+    """Sends an event through EventBridge: the simulated bus creates its envelope."""
 
     def put(record: dict[str, Any]) -> None:
         detail = json.dumps(ec2_sets(record))
         answer = client.put_events(Entries=[{"Source": f"aws.{record['eventSource'].partition('.')[0]}", "DetailType": "AWS API Call via CloudTrail", "Detail": detail}])  # fmt: skip
         if answer["FailedEntryCount"]:
-            raise RuntimeError(f"the bus refuses an event: {answer}")
+            raise RuntimeError(f"the bus rejected an event: {answer}")
 
     return put
 
 
 def bus_to_queue(events: Any, sqs: Any, name: str = "driftline-events") -> str:
-    """A rule on the default bus that sends every call to a queue; the queue's address."""
+    """Creates a rule on the default bus that sends every call to a queue; returns the queue's URL."""
     url = str(sqs.create_queue(QueueName=name)["QueueUrl"])
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]  # fmt: skip
     events.put_rule(Name=name, EventPattern=json.dumps({"source": [{"prefix": "aws."}], "detail-type": ["AWS API Call via CloudTrail"]}))  # fmt: skip

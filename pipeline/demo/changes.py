@@ -1,4 +1,4 @@
-"""The steps in which somebody changes something in the cloud, or decides something."""
+"""Demo steps in which someone changes something in the cloud, or makes a decision."""
 
 import json
 import time
@@ -11,10 +11,10 @@ from driftline.pipeline.demo.truth import BLOCK, PUBLIC, READS, RULES, SSH, VERS
 from driftline.pipeline.model import finding_id
 
 READ = 4
-"""So often a stranger reads. (An alert is said again when it has twice as many hits.)"""
+"""Number of reads by an outsider. (An alert is written again when its number of hits has doubled.)"""
 DECLARED = "driftline-declared-baseline"
 ACCEPTED = "4s"
-"""How long a risk is accepted in the end: it is counted from when that is written, however slow this machine is."""
+"""How long the risk is finally accepted, counted from when that is written, so that a slow machine does not matter."""
 
 
 class Changes(Scene):
@@ -50,7 +50,7 @@ class Changes(Scene):
         return f"resolved {took:.1f} s after the change"
 
     def opened_again(self) -> str:
-        """it is opened once more → the same finding is reopened, not a second one"""
+        """it is opened again → the same finding is reopened; no second one"""
         before = len(self.view.documents())
         self.ec2.authorize_security_group_ingress(GroupId=self.group, IpPermissions=world(22))
         self.changed(self.ssh, "open")
@@ -58,14 +58,14 @@ class Changes(Scene):
         every = self.view.documents()
         mine = [d for d in every if (d.rule, d.uid) == self.ssh]
         if [d.reopened for d in mine] != [1] or len(every) != before:
-            raise RuntimeError(f"not one document, reopened once, but {mine}")
+            raise RuntimeError(f"expected one document, reopened once, found {mine}")
         return "the same document, reopened once"
 
     def risk_accepted(self) -> str:
-        """somebody accepts that for a few seconds → suppressed, and open again when these are over"""
+        """someone accepts that for a few seconds → suppressed, and reopened afterwards"""
         self._accept("1h")
         took = self.until_stands(self.ssh_id, "suppressed", "failed", "suppressed")
-        # approved anew, with an end that is near: had it been so at first, it could be over before it is seen here
+        # approved again with a near end: if it had been near at first, it could have passed before being seen here
         self._accept(ACCEPTED)
         self.until_stands(self.ssh_id, "open", "failed", "open again")
         own = (self.view.finding(self.ssh_id) or {})["driftline"]
@@ -74,12 +74,12 @@ class Changes(Scene):
         return f"suppressed after {took:.1f} s, ended by itself"
 
     def _accept(self, how_long: str) -> None:
-        """Accepts the open group for so long, from when that is written."""
+        """Accepts the open group for a duration, from when that is written."""
         self.stage.cli("exceptions", "add", "--rule", SSH, "--resource", self.ssh[1], "--reason", "a demonstration of an exception",
                        "--owner", "ann", "--approver", "bea", "--for", how_long)  # fmt: skip
 
     def role_widened(self) -> str:
-        """a role that Terraform declares is widened past it → a finding with who did it, until it is put back"""
+        """a role is widened beyond its Terraform declaration → a finding that names who did it, until it is restored"""
         role = f"arn:aws:iam::{self.account}:role/role-1"
         id = finding_id(DECLARED, role)
         iam = self.estate.client("iam", self.account)
@@ -108,7 +108,7 @@ class Changes(Scene):
         return f"not as declared after {took:.1f} s, by {CULPRIT}"
 
     def public_bucket_read(self) -> str:
-        """a bucket is made public, and somebody who did not log in reads it → one alert with its story"""
+        """a bucket is made public, and an anonymous caller reads it → one alert with its story"""
         bucket, key = self.estate.bucket(self.account, 6), "customers.csv"
         id = finding_id(PUBLIC, f"arn:aws:s3:::{bucket}")
         owner, stranger = (self.estate.client("s3", self.account) for _ in range(2))
@@ -136,7 +136,7 @@ class Changes(Scene):
         return f"alert after {took:.1f} s: {len(story)} reads from {story[0]['from']}"
 
     def bucket_deleted(self) -> str:
-        """a bucket is deleted → gone from the latest view, in the history as resource_deleted"""
+        """a bucket is deleted → removed from the latest view, in the history as resource_deleted"""
         uid = self.bucket(self.account, 3)[1]
         ids = {d.id for d in self.view.documents() if d.uid == uid}
         self.s3.delete_bucket(Bucket=self.estate.bucket(self.account, 3))

@@ -1,4 +1,4 @@
-"""The steps in which something of ours is taken away: a permission, a worker, Elasticsearch."""
+"""Demo steps in which something fails: a permission, a worker, Elasticsearch."""
 
 from datetime import UTC, datetime
 
@@ -17,7 +17,7 @@ class Damage(Scene):
         return [d for d in self.view.documents() if d.type == BUCKET and d.account == self.account]
 
     def permission_lost(self) -> str:
-        """the collector loses a permission → unknown, nothing closed; given back → known"""
+        """the collector loses a permission → unknown, nothing closed; permission restored → known"""
         before = self._buckets()
         rest = [d for d in self.view.documents() if d not in before]
 
@@ -42,7 +42,7 @@ class Damage(Scene):
         return f"{len(before)} unknown, none closed; known again"
 
     def worker_killed(self) -> str:
-        """a worker is killed with -9 in mid-sweep → nothing lost, nothing twice"""
+        """a worker is killed with SIGKILL during a sweep → nothing lost, nothing duplicated"""
         before = self.view.documents()
         places = [(account, number) for account in self.estate.accounts for number in (0, 6)]
         self._block(places[::2])
@@ -52,13 +52,13 @@ class Damage(Scene):
         self.until(lambda: all(self.stands(id, "resolved", "passed") for id in ids), "all resolved")
         self.whole()
         if lost := moved(before, self.view.documents(), ids):
-            raise RuntimeError(f"not where they were: {'; '.join(lost[:3])}")
+            raise RuntimeError(f"findings have changed: {'; '.join(lost[:3])}")
         return f"at {read} of {scopes} scopes; none lost or twice"
 
     def _kill_in_mid_sweep(self) -> tuple[int, int]:
-        """How many scopes were read, and of how many, when the worker died.
+        """How many scopes had been read when the worker died, and the total.
 
-        Other scopes of the same sweep were finished later: else no sweep was under way, and it is done again."""
+        Other scopes of the same sweep must have finished later: otherwise no sweep was in progress, and the step repeats."""
         scopes, known = self.sweeps.scopes(), set(self.sweeps.look())
         while True:
             self.until(lambda: set(self.sweeps.look()) != known, "a new sweep")
@@ -66,7 +66,7 @@ class Damage(Scene):
             known.add(running)
             read, at = len(self.sweeps.headers[running]), datetime.now(UTC)
             if read >= scopes:
-                continue  # it is over already
+                continue  # it is already complete
             self.stage.children["worker-1"].kill()
 
             def whole(id: str = running) -> bool:
@@ -97,7 +97,7 @@ class Damage(Scene):
             ids = [self.changed(key, "resolved") for key in keys]
             self.until(
                 lambda: all(findings.status(id) == "resolved" for id in ids),
-                "judged while Elasticsearch is down",
+                "evaluated while Elasticsearch is down",
             )
         finally:
             findings.close()
@@ -108,4 +108,4 @@ class Damage(Scene):
             lambda: all(self.stands(id, "resolved", "passed") for id in ids), "all arrived"
         )
         self.whole()
-        return f"judged meanwhile, arrived {took:.1f} s after"
+        return f"evaluated meanwhile, arrived {took:.1f} s later"

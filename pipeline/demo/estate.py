@@ -1,4 +1,4 @@
-"""A simulated AWS organization (moto): three accounts, two regions, good and bad resources in known places."""
+"""A simulated AWS organization (moto): three accounts, two regions, compliant and faulty resources in known places."""
 
 import json
 import sys
@@ -29,9 +29,9 @@ REGIONS = ("us-east-1", "eu-west-1")
 READER = "DriftlineReader"
 TYPES = ("AWS::S3::Bucket", "AWS::IAM::User", "AWS::IAM::Role", "AWS::IAM::AccountSummary", "AWS::KMS::Key",
          "AWS::EC2::SecurityGroup", "AWS::EC2::Volume", "AWS::EC2::VPC", "AWS::EC2::EBSDefaults")  # fmt: skip
-"""All that the organization has something of: the collector is asked for no more."""
+"""The types of resources in the organization; the collector reads only these."""
 GROUPS, KEYS, VOLUMES = 20, 2, 8
-"""In each region of each account."""
+"""Per region and account."""
 BUCKETS, USERS, ROLES = 7, 6, 5
 """In each account."""
 ALL = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -54,13 +54,13 @@ def trusting(principal: dict[str, str]) -> str:
 
 
 def anybody_reads(bucket: str) -> str:
-    """A bucket's policy that lets the world read its objects."""
+    """A bucket policy that lets everyone read its objects."""
     statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/*"}  # fmt: skip
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 class Estate:
-    """The organization while it lives. `truth` is what must be found in it."""
+    """The running organization. `truth` has the expected findings."""
 
     def __init__(self, folder: Path, env: dict[str, str], clock: Callable[[], float]) -> None:
         self.port = free_port()
@@ -71,19 +71,19 @@ class Estate:
         self.accounts = [self.management]
         self.truth: Statuses = {}
         self._turn = threading.Lock()
-        """Making a client is not safe for threads."""
+        """Creating a client is not thread-safe."""
         self._keys: dict[str, dict[str, str]] = {
             self.management: {"aws_access_key_id": "demo", "aws_secret_access_key": "demo"}
         }
         self.collector: dict[str, str] = {}
-        """The environment that the collector runs with."""
+        """The environment of the collector."""
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self, service: str, account: str | None = None, region: str = REGIONS[0]) -> Any:
-        """A client of an administrator of an account."""
+        """A client with administrator rights in an account."""
         with self._turn:
             return boto3.client(
                 service,
@@ -96,7 +96,7 @@ class Estate:
             )  # type: ignore[call-overload]
 
     def build(self, tell: Callable[[str], None]) -> int:
-        """Makes everything; says how many resources."""
+        """Creates everything; returns the number of resources."""
         organizations = self.client("organizations")
         organizations.create_organization(FeatureSet="ALL")
         for name in ("production", "sandbox"):
@@ -110,7 +110,7 @@ class Estate:
             return sum(job.result() for job in jobs)
 
     def _enter(self) -> None:
-        """An administrator for us and a reader for the collector; in each account a role for both."""
+        """An administrator for the demo and a reader for the collector, with roles for both in each account."""
         iam = self.client("iam")
         for name in ("administrator", "driftline"):
             iam.create_user(UserName=name)
@@ -141,7 +141,7 @@ class Estate:
                 "aws_session_token": given["SessionToken"]}  # fmt: skip
 
     def expect(self, rule: str, uid: str, *, bad: bool) -> None:
-        """A resource was made, and a rule must say this of it."""
+        """Records a new resource and the expected result of a rule."""
         self.truth[rule, uid] = "open" if bad else "clear"
 
     def _global(self, account: str) -> int:
@@ -186,7 +186,7 @@ class Estate:
                 kms.enable_key_rotation(KeyId=key["KeyId"])
             self.expect(ROTATION, key["Arn"], bad=number == 0)
         for number in range(VOLUMES):
-            # with a key of ours: else moto makes one, as a customer's
+            # with an explicit key, otherwise moto creates a customer key
             how = {"Encrypted": True, "KmsKeyId": key["Arn"]} if number % 2 else {}
             volume = ec2.create_volume(AvailabilityZone=f"{region}a", Size=1, **how)
             self.expect(ENCRYPTED, f"{mine}:volume/{volume['VolumeId']}", bad=number % 2 == 0)
@@ -204,7 +204,7 @@ class Estate:
         return str(found["SecurityGroups"][0]["GroupId"])
 
     def enforce(self, *, on: bool) -> None:
-        """Whether permissions count from now on."""
+        """Whether permissions are enforced from now on."""
         request = urllib.request.Request(  # noqa: S310 - our own server on loopback
             f"{self.url}/moto-api/reset-auth",
             data=b"0" if on else b"inf",
@@ -214,7 +214,7 @@ class Estate:
         urllib.request.urlopen(request, timeout=10).read()  # noqa: S310
 
     def permit(self, account: str, *, buckets: bool) -> None:
-        """Gives the reader of an account everything, or all but buckets."""
+        """Allows the reader of an account everything, or everything except buckets."""
         policy = ALL if buckets else NO_BUCKETS
         self.client("iam", account).put_role_policy(
             RoleName=READER, PolicyName="all", PolicyDocument=json.dumps(policy)

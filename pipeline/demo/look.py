@@ -1,4 +1,4 @@
-"""What `driftline demo --keep` says about how to look at what runs."""
+"""The instructions of `driftline demo --keep` for inspecting the running programs."""
 
 import os
 
@@ -7,10 +7,10 @@ from driftline.pipeline.demo.view import ALERTS, ALIAS, HISTORY
 
 
 def how_to_look(stage: Stage) -> str:
-    """Addresses, and lines to paste into another terminal."""
+    """Addresses, and commands to paste into another terminal."""
     url = stage.elastic.url
     return f"""
-It goes on, a sweep every three seconds, until Ctrl-C here (or: kill {os.getpid()}).
+It keeps running, with a sweep every three seconds, until Ctrl-C here (or: kill {os.getpid()}).
 
 Elasticsearch {url}
   curl -s '{url}/{ALIAS}/_search?q=driftline.status:open&size=5&pretty'
@@ -25,6 +25,6 @@ Driftline     in another terminal, first:
   driftline doctor
   driftline deadletter list
   driftline scan aws --accounts all --fail-on critical
-Kibana        needs a whole Elasticsearch: this one is a build for tests, without scripts. With a 9.x of yours:
+Kibana        needs a full Elasticsearch: this one is a test build without scripts. With your own 9.x:
   set elasticsearch.url in driftline.yaml, run driftline sink elasticsearch --install and driftline sink elasticsearch,
   set elasticsearch.hosts: ["https://YOURS:9200"] in kibana.yml, and open Security, Findings, Misconfigurations."""

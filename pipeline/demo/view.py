@@ -1,4 +1,4 @@
-"""What Elasticsearch shows: the latest documents, the history, the counts. By its own interface, not by our sink."""
+"""What Elasticsearch shows: latest documents, history, counts. Uses its HTTP API, not Driftline's sink."""
 
 import contextlib
 import json
@@ -23,13 +23,13 @@ MOST = 10_000
 
 
 class View:
-    """One node, asked without a client library. Where it does not answer, answers are empty."""
+    """A node, queried without a client library. If it does not answer, results are empty."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """An answer as it is now; also a 404's, which says {"found": false}."""
+        """The response, including that of a 404, which is {"found": false}."""
         request = urllib.request.Request(  # noqa: S310 - our own server on loopback
             f"{self.url}/{path}", headers={"Content-Type": "application/json"},
             data=json.dumps(body).encode() if body is not None else None,
@@ -45,29 +45,29 @@ class View:
         return {}
 
     def refresh(self, target: str) -> None:
-        """What was written before is found by every search after."""
+        """Refreshes, so that later searches find everything written before."""
         request = urllib.request.Request(f"{self.url}/{target}/_refresh", method="POST")  # noqa: S310 - our own
         with contextlib.suppress(OSError):
             urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
 
     def finding(self, id: str) -> dict[str, Any] | None:
-        """The latest document by realtime GET; None where there is none (or no answer)."""
+        """The latest document by realtime GET; None if there is none (or no answer)."""
         found: dict[str, Any] | None = self.ask(f"{ALIAS}/_doc/{id}").get("_source")
         return found
 
     def gone(self, id: str) -> bool:
-        """Elasticsearch answers, and has no such document."""
+        """Whether Elasticsearch answers and has no such document."""
         return self.ask(f"{ALIAS}/_doc/{id}").get("found") is False
 
     def documents(self) -> list[Shown]:
-        """The whole latest view."""
+        """The complete latest view."""
         self.refresh(ALIAS)
         answer = self.ask(f"{ALIAS}/_search", {"size": MOST, "_source": FIELDS})
         return [Shown.of(hit) for hit in answer.get("hits", {}).get("hits", [])]
 
     def history(self, *reasons: str, newest: int = MOST) -> list[dict[str, Any]]:
-        """What was told, the newest first; only with these reasons, if any are named."""
-        if newest == MOST:  # else somebody only watches
+        """The history, newest first; only with these reasons, if any are given."""
+        if newest == MOST:  # otherwise it is only for display
             self.refresh(HISTORY)
         query = {"terms": {"driftline.reason": list(reasons)}} if reasons else {"match_all": {}}
         body = {"size": newest, "sort": [{"event.ingested": "desc"}], "query": query, "_source": FIELDS}  # fmt: skip
@@ -75,7 +75,7 @@ class View:
         return [hit["_source"] for hit in answer.get("hits", {}).get("hits", [])]
 
     def alerts(self, title: str) -> list[dict[str, Any]]:
-        """What stands of a detection's alerts: not those that were merged into another."""
+        """A detection's valid alerts, without those merged into others."""
         self.refresh(ALERTS)
         answer = self.ask(f"{ALERTS}/_search", {"query": {"bool": {
             "filter": {"term": {"rule.name": title}}, "must_not": {"term": {"event.action": "merged"}}}}})  # fmt: skip
@@ -93,7 +93,7 @@ class View:
 
 
 def processed(port: int) -> float | None:
-    """Snapshots that a worker has processed, by its /metrics; None where it does not answer."""
+    """Snapshots that a worker has processed, from its /metrics; None if it does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=1) as answer:
             text = answer.read().decode()

@@ -42,7 +42,7 @@ def _tell(out: Producer, delivery: Delivery, records: Iterable[Baseline]) -> Non
 
 
 def present(kafka: Kafka, wanted: Callable[[str], bool]) -> dict[str, Body]:
-    """The latest snapshots, within a week, of the resources whose uid matches; deleted resources are left out."""
+    """The latest snapshots, within a week, of the resources whose uid matches, without deleted resources."""
     fold = Fold(Rulebook([]), AssessOptions())
     with explained(kafka):
         for message in read_all(kafka, SNAPSHOTS.name):
@@ -58,20 +58,20 @@ def _of(value: bytes, wanted: Callable[[str], bool]) -> Iterator[bytes]:
     except Malformed:
         return
     asked = [number for number, peek in enumerate(peeks) if peek is not None and wanted(peek.uid)]
-    if asked:  # most batches have none, and are not worth the splitting
+    if asked:  # most batches have none: do not split them
         elements = codec.split(value)
         yield from (elements[number] for number in asked)
 
 
 def statuses(kafka: Kafka) -> dict[str, str]:
-    """By kind and uid: how the finding stands."""
+    """The status of the finding, by kind and uid."""
     found: dict[bytes, tuple[str, str]] = {}
     with explained(kafka):
         for message in read_all(kafka, FINDINGS.name):
             value = message.value()
             if value is None:  # forgotten
                 found.pop(message.key(), None)
-            elif b"-baseline" in value:  # most are of other rules
+            elif b"-baseline" in value:  # most findings are of other rules
                 one = _status(orjson.loads(value))
                 if one is not None:
                     found[message.key()] = one

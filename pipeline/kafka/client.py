@@ -1,4 +1,4 @@
-"""Kafka by confluent-kafka, from one settings block; the same block as plain data for aiokafka (driftline.pipeline.worker)."""
+"""confluent-kafka clients from a settings block, and the same block as plain data for aiokafka (driftline.pipeline.worker)."""
 
 import re
 import ssl
@@ -34,7 +34,7 @@ DENIED = (
 )  # fmt: skip
 LOOK = 0.5
 CALLBACKS = {"error_cb": "error_cb"}
-"""The settings whose names have no dots."""
+"""librdkafka settings whose names contain no dots, and remain unchanged."""
 AWAY = 8.0
 """Seconds after which brokers that have not answered are reported as unreachable."""
 STEP = "check that it is running, that the address is right, and that kafka.security_protocol and the credentials match"
@@ -43,7 +43,7 @@ SILENT = (KafkaError._TRANSPORT, KafkaError._TIMED_OUT)  # noqa: SLF001 - their 
 TRIED = re.compile(
     r"^\S+/(?:bootstrap|\d+): |Connect to \S+ failed: |^Failed to get [a-z ]+: | \(after \d+ms in state \w+\)"
 )
-"""How librdkafka says which of its connections it means."""
+"""How librdkafka identifies the connection in an error."""
 __all__ = [
     "TIMEOUT", "Delivery", "admin", "answer", "consumer", "explained", "flush", "librdkafka", "produce", "producer", "reached",
     "read_all", "read_compacted", "retriable", "retrying", "starts", "tls", "to_end",
@@ -65,7 +65,7 @@ def librdkafka(kafka: Kafka, **more: Any) -> dict[str, Any]:
         "ssl.certificate.location": _path(kafka.certificate_file),
         "ssl.key.location": _path(kafka.key_file or kafka.certificate_file),  # both may be in one
         "ssl.key.password": kafka.key_password and kafka.key_password.get_secret_value(),
-        "log_level": 2,  # what fails is raised, or logged by us
+        "log_level": 2,  # failures are raised, or logged by Driftline
     }
     if kafka.oauth and kafka.sasl_mechanism == "OAUTHBEARER":
         secret = kafka.oauth.client_secret
@@ -124,8 +124,8 @@ def admin(kafka: Kafka) -> AdminClient:
 
 
 def reached(kafka: Kafka, seconds: float = AWAY) -> AdminClient:
-    """An admin client that the brokers have answered. Raises NotThere for silence, UserError where they refuse us:
-    librdkafka itself tells a refusal only beside, and tries again until the time is up."""
+    """An admin client that is connected to the brokers. Raises NotThere if they do not answer, UserError if they reject the connection:
+    librdkafka itself reports a rejection only in a callback, and retries until the time-out."""
     told: list[KafkaError] = []
     client = AdminClient(librdkafka(kafka) | {"error_cb": told.append})
     end = time.monotonic() + seconds
@@ -135,7 +135,7 @@ def reached(kafka: Kafka, seconds: float = AWAY) -> AdminClient:
         except KafkaException as error:
             client.poll(0)
             refused = [one for one in told if _refuses(one)]
-            if refused:  # the others may still answer, but not for long
+            if refused:  # others may still answer; do not wait long
                 end = min(end, time.monotonic() + LOOK)
             if time.monotonic() >= end:
                 if refused:
@@ -178,15 +178,13 @@ def _silence(kafka: Kafka, told: list[KafkaError]) -> Problem:
     see = ""
     why = next((e for e in told if e.code() != KafkaError._ALL_BROKERS_DOWN), told[-1])  # noqa: SLF001 - its public name
     if why.code() in NOWHERE:
-        step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics create, or is kafka.topic_prefix another?"
+        step = f"a topic of {kafka.topic_prefix}* is missing; run: driftline topics create, or correct kafka.topic_prefix"
     elif why.code() in DENIED:
         step = "this user is not authorized; driftline permissions kafka prints the ACLs needed"
     else:
         step, see = STEP, DOCTOR
     text = TRIED.sub("", why.str())
-    if (
-        why.code() in SILENT and text == KafkaError(why.code()).str()
-    ):  # it says no more than its code
+    if why.code() in SILENT and text == KafkaError(why.code()).str():  # it adds nothing to the code
         text = "no answer"
     elif why.code() in NOWHERE:
         text = "unknown topic"
@@ -201,7 +199,7 @@ def explained(kafka: Kafka) -> Iterator[None]:
     except KafkaException as error:
         away = retriable(error.args[0])
         if away:
-            reached(kafka, 4 * LOOK)  # knows whether silence is a refusal
+            reached(kafka, 4 * LOOK)  # determines whether silence means rejection
         # a broker that just started may not know its topics yet
         kind = NotThere if away or error.args[0].code() in NOWHERE else UserError
         raise kind(_silence(kafka, [error.args[0]])) from None
@@ -213,14 +211,14 @@ def explained(kafka: Kafka) -> Iterator[None]:
 def read_all(
     kafka: Kafka, topic: str, start: Mapping[int, int] | None = None
 ) -> Generator[Any, None, None]:
-    """Every message up to the end as it is now, partitions mixed. `start`: the partitions, each with its first offset;
-    None for all from the oldest. Raises KafkaException, also where the brokers fall silent meanwhile."""
+    """Every message up to the current end, in any order of partitions. `start`: the partitions, each with its first offset;
+    None for all from the oldest. Raises KafkaException, also if the brokers stop answering."""
     reader = consumer(
         kafka, looking(), enable_partition_eof=True, fetch_wait_max_ms=50
-    )  # the end is told by an empty fetch
+    )  # an empty fetch reports the end
     try:
         known = reached(kafka).list_topics(topic, TIMEOUT).topics[topic]
-        if known.error is not None:  # what is away or missing is told, not waited for
+        if known.error is not None:  # report an outage or a missing topic instead of waiting
             raise KafkaException(known.error)
         start = dict.fromkeys(known.partitions, 0) if start is None else start
         yield from to_end(reader, topic, start)
@@ -231,7 +229,7 @@ def read_all(
 def starts(
     kafka: Kafka, topic: str, partitions: Iterable[int], since: datetime | None
 ) -> dict[int, int]:
-    """Each partition's first offset at or after a time; a partition that has none such is left out."""
+    """Each partition's first offset at or after a time; partitions without one are omitted."""
     if since is None:
         return dict.fromkeys(partitions, 0)
     reader = consumer(kafka, looking())
@@ -246,7 +244,7 @@ def starts(
 
 
 def read_compacted(kafka: Kafka, topic: str) -> dict[bytes, bytes]:
-    """The last value of each key, without deleted keys."""
+    """The latest value of each key, without deleted keys."""
     out: dict[bytes, bytes] = {}
     for message in read_all(kafka, topic):
         if message.key() is None:
@@ -264,12 +262,12 @@ class Delivery:
     def __init__(self) -> None:
         self.failed: list[str] = []
         self.broker_ms: int | None = None
-        """The broker's time of the last delivery, where the topic's records carry that (LogAppendTime)."""
+        """The broker's time of the last delivery, if the topic uses LogAppendTime."""
 
     def __call__(self, error: KafkaError | None, message: Any) -> None:
         if error is None:
             kind, at = message.timestamp()
-            # (librdkafka gives a report the record's flag in place of the kind)
+            # (librdkafka puts the record's flag in the place of the type)
             own = kind in (TIMESTAMP_CREATE_TIME, TIMESTAMP_NOT_AVAILABLE)
             self.broker_ms = self.broker_ms if own else at
         else:

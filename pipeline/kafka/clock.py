@@ -1,4 +1,4 @@
-"""The clock: time as records, to every partition of `control`."""
+"""The clock: writes the time as records to every partition of `control`."""
 
 import logging
 import time
@@ -19,29 +19,29 @@ log = logging.getLogger("driftline.clock")
 SOURCE = "sweep"
 TAIL = 30.0
 AGAIN = timedelta(hours=24)
-"""How often the exceptions in force are told anew: what has lost its state learns of them."""
+"""How often the exceptions in force are sent again, for workers that have lost their state."""
 AHEAD = timedelta(hours=1)
-"""More than two machines' clocks differ by."""
+"""More than the clocks of two machines may differ by."""
 ASKED = Control(tick=Tick(source="clock", watermark=EPOCH)).encode()
-"""A tick that says nothing: what the broker makes of it tells the broker's time."""
+"""A tick without content: its record timestamp is the broker's time."""
 
 
 def last_tick(settings: Settings) -> datetime | None:
-    """The newest watermark written so far: a clock never runs back, whoever ran it."""
+    """The newest watermark written so far, by any clock: time never goes backwards."""
     newest = None
     with explained(settings.kafka):
         for message in read_all(settings.kafka, CONTROL.name, {0: 0}):
             try:
                 record = Control.model_validate_json(message.value())
             except (ValueError, TypeError):
-                continue  # not a tick; the worker tells of it
+                continue  # not a tick; the worker reports it
             if record.tick and record.tick.source == SOURCE:
                 newest = max(newest or record.tick.watermark, record.tick.watermark)
     return newest
 
 
 def brokers_time(out: Producer, delivery: Delivery) -> datetime | None:
-    """What the brokers' clock says now; None where `control` does not carry their time. Raises OSError."""
+    """The brokers' current time; None if the records of `control` do not carry it. Raises OSError."""
     delivery.broker_ms = None
     produce(out, delivery, CONTROL.name, ASKED, partition=0)
     flush(out, delivery, TAIL)
@@ -56,9 +56,9 @@ def run(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Writes a tick now, then at every interval, never ahead of the brokers' clock. Raises OSError where Kafka does not
-    take them, and UserError where the newest tick lies so far ahead that time would stand still and nobody would know
-    (which cannot be where `control` carries the brokers' time: such a tick is refused by the worker, and counts not)."""
+    """Writes a tick now, then at every interval, never ahead of the brokers' clock. Raises OSError if Kafka does not
+    accept it, and UserError if the newest tick is so far ahead that time would silently stand still (not possible
+    if `control` carries the brokers' time: the worker rejects such a tick, and it is ignored here)."""
     newest = last_tick(settings)
     out, delivery = producer(settings.kafka), Delivery()
     late = timedelta(seconds=settings.clock.lateness)
@@ -70,7 +70,7 @@ def run(
                 log.warning("this machine's clock is ahead of the brokers' clock", extra={"seconds": round((moment - theirs).total_seconds())})  # fmt: skip
             moment = min(moment, theirs)
             if newest is not None and newest > moment + AHEAD:
-                log.warning("tick of a wrong clock skipped", extra={"tick": rfc3339(newest)})  # fmt: skip
+                log.warning("skipped a tick written by a wrong clock", extra={"tick": rfc3339(newest)})  # fmt: skip
                 newest = None
         if told is None or moment > told + AGAIN:
             told = moment
@@ -85,7 +85,7 @@ def run(
             flush(out, delivery, TAIL)
         elif newest - watermark > AHEAD:
             raise UserError(
-                f"the newest tick is of {rfc3339(newest)}, this clock would write {rfc3339(watermark)}: "
+                f"the newest tick is {rfc3339(newest)}, this clock would write {rfc3339(watermark)}: "
                 "time cannot go back",
                 fix="check this machine's clock. If the newest tick is wrong, wait, or start with empty "
                 "topics",

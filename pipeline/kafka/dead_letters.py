@@ -1,7 +1,7 @@
 """Dead letters: records that could not be processed, with their reason and origin.
 
-The topic is not compacted, so a letter is done with by an acknowledgement in the same topic: it lies behind its
-letters, and so retention never takes it before them. Retry is in driftline.pipeline.kafka.redeliver."""
+The topic is not compacted. A letter is closed by an acknowledgement in the same topic, which is written after the
+letter, so that retention never deletes it first. Retries are in driftline.pipeline.kafka.redeliver."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from driftline.pipeline.model import rfc3339
 from driftline.pipeline.records.topics import DEADLETTER
 
 KEPT = 64_000
-"""Bytes of the original value that a letter keeps."""
+"""Maximum bytes of the original value kept in a letter."""
 ACKNOWLEDGED = b"acknowledged"
-"""The key of an acknowledgement; a letter's is its origin's topic."""
+"""The key of acknowledgements. A letter's key is its original topic."""
 ACKNOWLEDGED_AT_ONCE = 5000
 Outcome = Literal["dropped", "retried", "overtaken"]
 
@@ -27,11 +27,11 @@ class Origin(NamedTuple):
     partition: int
     offset: int
     place: int
-    """In its micro-batch; -1 is the record as a whole."""
+    """Index in its micro-batch; -1 for the record as a whole."""
 
 
 def letter_id(stage: str, origin: Origin, value: bytes) -> str:
-    """The id of a letter that is about to be written."""
+    """The id of a letter before it is written."""
     return _id([stage, *map(str, origin), hashlib.sha256(value).hexdigest()])
 
 
@@ -40,7 +40,7 @@ def _id(identity: list[str]) -> str:
 
 
 def letter(stage: str, reason: str, origin: Origin, value: bytes) -> dict[str, Any]:
-    """What to produce: arguments of a producer's produce()."""
+    """The arguments of a producer's produce()."""
     headers = {
         "reason": reason[:500],
         "topic": origin.topic,
@@ -63,14 +63,14 @@ def letter(stage: str, reason: str, origin: Origin, value: bytes) -> dict[str, A
 
 
 class Share:
-    """Says when so many of the last records were bad that the fault must be ours: a bad deploy is not a bad record."""
+    """Detects that so many recent records were bad that a bad deployment, not bad records, is the cause."""
 
     def __init__(self, most: float, window: int = 1000, least: int = 100) -> None:
         self._most, self._window, self._least = most, window, least
         self._good = self._bad = 0
 
     def add(self, good: int, bad: int) -> bool:
-        """Counts; True when the share is over its limit. Halves its memory when the window is full."""
+        """Counts records. True if the bad share exceeds its limit. Halves both counts when the window is full."""
         self._good += good
         self._bad += bad
         if self._good + self._bad > self._window:
@@ -83,21 +83,21 @@ class Share:
 
 @dataclass(frozen=True)
 class Letter:
-    """A dead letter as it is listed. Every text may be hostile: escape it before a terminal sees it."""
+    """A dead letter as listed. All strings may be hostile: escape them before printing to a terminal."""
 
     id: str
-    """Made from stage, origin and hash: the same record refused twice is one letter."""
+    """Derived from stage, origin and hash: a record that is refused twice is one letter."""
     stage: str
     reason: str
     origin: Origin | None
-    """None where the letter does not say where it is from."""
+    """None if the letter does not name its origin."""
     size: int | None
     sha256: str
     at: str
     written_ms: int
     """Kafka's time of it."""
     slot: tuple[int, int]
-    """Its own partition and offset."""
+    """The letter's own partition and offset."""
     times: int = 1
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Letter:
 
 
 class Box:
-    """Letters without an acknowledgement. Add every message of the topic, in order."""
+    """Collects letters without an acknowledgement. Add every message of the topic, in order."""
 
     def __init__(self, messages: Iterable[Any] = ()) -> None:
         self.letters: dict[str, Letter] = {}
@@ -117,7 +117,7 @@ class Box:
             self.add(message)
 
     def add(self, message: Any) -> None:
-        """A letter or an acknowledgement (confluent-kafka's message). Never raises for what is in it."""
+        """Adds a letter or an acknowledgement (confluent-kafka's message). Never raises because of its content."""
         if message.key() == ACKNOWLEDGED:
             self._acknowledged(message)
             return
@@ -136,7 +136,7 @@ class Box:
 
 
 def acknowledgements(ids: Iterable[str], outcome: Outcome) -> Iterable[dict[str, Any]]:
-    """What to produce so that letters are not listed any more: arguments of produce()."""
+    """The arguments of produce() for acknowledging letters, so that they are no longer listed."""
     known = list(ids)
     for start in range(0, len(known), ACKNOWLEDGED_AT_ONCE):
         yield {

@@ -1,5 +1,5 @@
-"""Where people's decisions are kept (exceptions, baselines): each kind in a compacted topic of its own, and `control`, by
-which the stream hears of them."""
+"""Stores people's decisions (exceptions, baselines): each kind in its own compacted topic, and announces them to the
+stream on `control`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -23,7 +23,7 @@ from driftline.pipeline.settings.blocks import Kafka
 TAIL = 30.0
 R = TypeVar("R", bound=Record)
 Tell = Callable[[Producer, Delivery, Sequence[R]], None]
-"""Puts records into `control`, for the partitions that they concern."""
+"""Writes records to the partitions of `control` that they concern."""
 
 
 def stored(kafka: Kafka, topic: Topic, kind: type[R]) -> Iterator[R]:
@@ -34,7 +34,7 @@ def stored(kafka: Kafka, topic: Topic, kind: type[R]) -> Iterator[R]:
         try:
             yield kind.model_validate_json(value)
         except ValidationError:
-            continue  # of a version that says more than we can read
+            continue  # written by a newer version
 
 
 def say(
@@ -43,7 +43,7 @@ def say(
     """Stores decisions, then announces them to the stream. Raises UserError if Kafka does not accept them."""
     records = list(records)
     with explained(kafka):
-        there(kafka, (topic, CONTROL))  # what is away or missing is told soon
+        there(kafka, (topic, CONTROL))  # report an outage or a missing topic early
         out, delivery = producer(kafka), Delivery()
         for record in records:
             produce(out, delivery, topic.name, record.encode(), key=key(record).encode())
@@ -53,5 +53,5 @@ def say(
 
 
 def same(one: Record, other: Record) -> bool:
-    """Whether two decisions are the same, apart from their time."""
+    """Whether two decisions are equal, ignoring their time."""
     return one.model_dump(exclude={"at"}) == other.model_dump(exclude={"at"})

@@ -14,11 +14,11 @@ from driftline.pipeline.settings.blocks import Kafka
 
 
 class Use(NamedTuple):
-    """What an exception does at present."""
+    """What an exception currently suppresses."""
 
     suppresses: int = 0
     overridden: int = 0
-    """Findings of its scope that are open in spite of it: worse than accepted, or caused by the approver."""
+    """Findings in its scope that are open despite it: worse than accepted, or caused by the approver."""
 
 
 def stored(kafka: Kafka) -> dict[str, RiskException]:
@@ -32,7 +32,7 @@ def say(kafka: Kafka, records: Iterable[RiskException]) -> None:
 
 
 def tell(out: Producer, delivery: Delivery, records: Iterable[RiskException]) -> None:
-    """To every partition: anybody's resource may be meant."""
+    """Sent to every partition, because any resource may be in scope."""
     for record in records:
         value = Control(exception=record).encode()
         for partition in range(CONTROL.partitions):
@@ -62,7 +62,7 @@ def counted(last: Mapping[bytes, tuple[str, bool]]) -> dict[str, Use]:
 
 def _exception_of(value: bytes) -> tuple[str, bool] | None:
     """A finding's exception, and whether it suppresses it."""
-    if b'"exception":{' not in value:  # most have none, and are not worth the reading
+    if b'"exception":{' not in value:  # most findings have none: do not decode them
         return None
     finding: dict[str, Any] = orjson.loads(value)
     told = finding.get("exception")

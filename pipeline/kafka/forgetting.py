@@ -1,4 +1,4 @@
-"""What `driftline forget` and `driftline accounts remove` end: which findings, by their last words; and the word to the stream."""
+"""`driftline forget` and `driftline accounts remove`: select findings by their latest records, and tell the stream to end them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ TAIL = 30.0
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be forgotten: an account, perhaps only a region or type of it; or one resource."""
+    """What to forget: an account, optionally only a region or type in it, or one resource."""
 
     account: str | None = None
     uid: str | None = None
@@ -27,7 +27,7 @@ class Wanted:
     type: str | None = None
 
     def about(self, resource: Mapping[str, Any]) -> bool:
-        """Whether a finding's resource is meant."""
+        """Whether a finding's resource is selected."""
         pairs = (
             ("account", self.account),
             ("uid", self.uid),
@@ -38,7 +38,7 @@ class Wanted:
 
 
 class Selection(Protocol):
-    """Which resources are meant."""
+    """Which resources are selected."""
 
     def about(self, resource: Mapping[str, Any]) -> bool: ...
 
@@ -53,7 +53,7 @@ class WantedAccounts:
         return (resource.get("provider"), resource.get("account")) in self.accounts
 
     def words(self, at: datetime) -> list[Gone]:
-        """What to tell the stream."""
+        """The record for the stream."""
         return [
             Gone.model_validate({"provider": provider, "account": id, "reason": "account_gone", "at": at})
             for provider, id in sorted(self.accounts)
@@ -62,7 +62,7 @@ class WantedAccounts:
 
 @dataclass
 class Ends:
-    """What would end, as far as findings tell of it."""
+    """What would end, as far as findings show."""
 
     resources: dict[tuple[str, str, str], set[str]] = field(default_factory=dict)
     """Uids by account, region and type."""
@@ -72,7 +72,7 @@ class Ends:
     """Providers and accounts."""
 
     def rows(self) -> list[dict[str, Any]]:
-        """One an account, region and type."""
+        """Number of combinations of account, region and type."""
         return [
             {
                 "account": key[0], "region": key[1], "type": key[2], "resources": len(self.resources[key]),
@@ -83,7 +83,7 @@ class Ends:
 
 
 def ends(findings: Iterable[bytes], wanted: Selection) -> Ends:
-    """What would end, by the last words on findings; what is no finding is passed over."""
+    """What would end, according to the latest findings; records that are not findings are skipped."""
     out = Ends()
     for value in findings:
         try:
@@ -103,10 +103,10 @@ def ends(findings: Iterable[bytes], wanted: Selection) -> Ends:
 
 
 def say(kafka: Kafka, gone: Iterable[Gone], scopes: Iterable[bytes]) -> None:
-    """Tells every partition, and then drops what is kept of their sweeps (keys of `sweeps`). Raises UserError where Kafka
-    does not take it."""
+    """Tells every partition, then deletes the records of their sweeps (keys of `sweeps`). Raises UserError if Kafka
+    does not accept it."""
     with explained(kafka):
-        there(kafka, (CONTROL, SWEEPS))  # what is away or missing is told soon
+        there(kafka, (CONTROL, SWEEPS))  # report an outage or a missing topic early
         out, delivery = producer(kafka), Delivery()
         for one in gone:
             value = Control(gone=one).encode()
@@ -119,7 +119,7 @@ def say(kafka: Kafka, gone: Iterable[Gone], scopes: Iterable[bytes]) -> None:
 
 
 def words(found: Ends, wanted: Wanted, provider: str, at: datetime) -> list[Gone]:
-    """What to tell the stream: one word for each provider and account meant."""
+    """The control records: one for each selected provider and account."""
     owners = found.owners or ({(provider, wanted.account)} if wanted.account else set())
     about = {"uid": wanted.uid, "region": wanted.region, "type": wanted.type}
     return [

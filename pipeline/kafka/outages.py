@@ -11,7 +11,7 @@ EVERY = 60.0
 
 
 class Away:
-    """For a client's `error_cb`: a line when no broker answers, and again every minute while that is so."""
+    """Callback for a client's `error_cb`: logs a line when no broker answers, and again every minute during the outage."""
 
     def __init__(
         self, log: logging.Logger, where: str, now: Callable[[], float] = time.monotonic

@@ -23,13 +23,13 @@ EVERY = 1000
 def record(
     kafka: Kafka, path: Path, since: datetime | None, until: datetime | None, told: Callable[[int], None]
 ) -> tuple[int, int]:  # fmt: skip
-    """Writes what the topics hold from `since` until before `until` (Kafka's times; None: all), as it is now.
+    """Writes the current records of the topics from `since` until before `until` (Kafka timestamps; None: all).
 
-    Says how many records were written and how many are none and were left out; `told` how many were read so far.
-    Control records that go to every partition are written once. Raises UserError where nothing is there."""
+    Returns the numbers of records written, and of malformed records skipped; calls `told` with the number read so far.
+    Control records that go to every partition are written once. Raises UserError if there are none."""
     there(kafka, tape.ORDER)
     with tempfile.TemporaryDirectory(dir=path.absolute().parent) as folder:
-        # not in memory: a week of an organization is larger
+        # on disk: a week of an organization does not fit into memory
         base = sqlite3.connect(Path(folder) / "records")
         base.execute("create table records (at, topic, partition, place, value)")
         bad = _gather(kafka, base, since, until, told)
@@ -73,7 +73,7 @@ def _gather(
 
 
 def _once(base: sqlite3.Connection) -> None:
-    """Of control, what was said to many partitions is kept once, where it was said first. (A baseline goes to one.)"""
+    """Keeps control records that went to several partitions only once, at their first place. (A baseline goes to one.)"""
     base.execute(
         "delete from records where topic = ? and rowid not in (select rowid from (select rowid, row_number()"
         " over (partition by value order by at, partition, place) as nth from records where topic = ?) where nth = 1)",
@@ -82,7 +82,7 @@ def _once(base: sqlite3.Connection) -> None:
 
 
 def _value(topic: str, value: bytes) -> bytes | None:
-    """A record as a tape has it; None where it is only what states tell each other: a replay says that anew."""
+    """A record as stored in a tape; None for messages between states, which a replay creates again."""
     if topic == CONTROL.name:
         codec.decode(value)
         return value

@@ -1,6 +1,6 @@
-"""Sends dead letters again: reads the original record and produces the one element to the same partition.
+"""Sends dead letters again: reads the original record and produces the affected element to the same partition.
 
-What is known of a letter may be hostile, so only our own topics are written, and only what its hash vouches for."""
+The content of a letter may be hostile, so only Driftline's topics are written, and only records that match its hash."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ from driftline.pipeline.records.topics import (
 from driftline.pipeline.settings.blocks import Kafka
 
 AT_ONCE = 200
-"""Letters between two acknowledgements; an origin has up to 4 MB."""
+"""Letters per acknowledgement; an original record has up to 4 MB."""
 PATIENCE = 60.0
 COMPACTED = "a newer record with the same key has replaced it"
 RETRIED = (SNAPSHOTS, CHANGES, CONTROL, FINDINGS)
@@ -60,13 +60,13 @@ def box(kafka: Kafka) -> Box:
 
 
 def acknowledge(kafka: Kafka, letters: Iterable[Letter], outcome: Outcome) -> None:
-    """Lets letters be listed no more. Raises UserError where Kafka does not take it."""
+    """Acknowledges letters, so that they are no longer listed. Raises UserError if Kafka does not accept it."""
     out = Sender(kafka)
     out.acknowledge(letters, outcome)
 
 
 def value(kafka: Kafka, letter: Letter) -> bytes | None:
-    """The first 64 kB that a letter keeps; None where deleted by retention."""
+    """The first 64 kB of the record, kept in the letter; None if retention deleted the letter."""
     origins = Origins(kafka)
     try:
         message = origins.read(Origin(DEADLETTER.name, *letter.slot, -1))
@@ -76,9 +76,9 @@ def value(kafka: Kafka, letter: Letter) -> bytes | None:
 
 
 def retry(kafka: Kafka, letters: Sequence[Letter]) -> Iterator[Done]:
-    """Sends letters again and acknowledges those that are done with. Raises UserError and KafkaException.
+    """Sends letters again and acknowledges those that are closed. Raises UserError and KafkaException.
 
-    Cut off anywhere, what was sent and not yet acknowledged is sent once more the next time: harmless."""
+    If interrupted, letters sent but not yet acknowledged are sent once more the next time, which is harmless."""
     out, origins = Sender(kafka), Origins(kafka)
     ordered = iter(sorted(letters, key=lambda letter: letter.origin or Origin("", -1, -1, -1)))
     try:
@@ -94,7 +94,7 @@ def retry(kafka: Kafka, letters: Sequence[Letter]) -> Iterator[Done]:
 
 
 class Origins:
-    """Reads records where they lie."""
+    """Reads records by offset."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._reader = consumer(kafka, looking(), enable_partition_eof=True)
@@ -103,12 +103,12 @@ class Origins:
         self._reader.close()
 
     def ends(self, slot: TopicPartition, seconds: float = TIMEOUT) -> tuple[int, int]:
-        """The oldest offset of a partition, and the next that will be written. Raises KafkaException."""
+        """The oldest offset of a partition, and the next one to be written. Raises KafkaException."""
         low, high = self._reader.get_watermark_offsets(slot, seconds)
         return low, high
 
     def read(self, origin: Origin) -> Any:
-        """The message at an origin; a text where it is no longer there. Raises KafkaException."""
+        """The message at an origin; a reason (string) if it no longer exists. Raises KafkaException."""
         slot = TopicPartition(origin.topic, origin.partition)
         low, high = self.ends(slot)
         if origin.offset < low:
@@ -121,12 +121,12 @@ class Origins:
         return found
 
     def since(self, topic: str, partition: int, offset: int) -> Iterator[Any]:
-        """Messages from an offset to the end as it is now. Raises KafkaException."""
+        """Messages from an offset to the current end. Raises KafkaException."""
         return to_end(self._reader, topic, {partition: offset})
 
 
 class Sender:
-    """Produces, and remembers at which offsets the last were written."""
+    """Produces, and records the offsets of the latest messages."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._producer, self._delivery = producer(kafka), Delivery()
@@ -160,14 +160,16 @@ def _is_finding(letter: Letter) -> bool:
 
 
 def _checked(letter: Letter, read: Callable[[Origin], Any]) -> tuple[Any, bytes] | Done:
-    """The origin's message and the element that is meant; or why not."""
+    """The original message and the affected element, or why there is none."""
     origin = letter.origin
     if origin is None or origin.offset < 0:
         return Done(letter, "refused", "its origin is unknown (the next sweep reads the resource again)")  # fmt: skip
     if origin.topic == RESTATEMENTS.name:
         return Done(letter, "overtaken", "the finding is written again within 12 hours")
     if origin.topic not in [topic.name for topic in RETRIED]:
-        return Done(letter, "refused", f"{origin.topic} is not a topic that letters are sent to")
+        return Done(
+            letter, "refused", f"{origin.topic} is not a topic to which letters are sent again"
+        )
     try:
         message = read(origin)
     except KafkaException as error:
@@ -198,8 +200,8 @@ def _again(letter: Letter, origins: Origins, out: Sender) -> Done:
 
 
 def _findings(letters: Sequence[Letter], origins: Origins, out: Sender) -> Iterator[Done]:
-    """Findings, partition by partition: one that a newer revision has overtaken is never sent again, for
-    compaction keeps what was written last."""
+    """Sends findings again, partition by partition. A finding with a newer revision is never sent, because
+    compaction keeps the last record written."""
     for number in sorted({letter.origin.partition for letter in letters if letter.origin}):
         mine = [x for x in letters if x.origin and x.origin.partition == number]
         wanted = {x.origin.offset for x in mine if x.origin}
@@ -227,7 +229,7 @@ def _findings(letters: Sequence[Letter], origins: Origins, out: Sender) -> Itera
 def _scanned(
     number: int, wanted: set[int], origins: Origins
 ) -> tuple[dict[int, Any], dict[bytes, Any], int]:
-    """One pass over a partition: the wanted records by offset, the newest of each of their keys, and the end."""
+    """Reads a partition once: the wanted records by offset, the newest record of each of their keys, and the end."""
     there: dict[int, Any] = {}
     newest: dict[bytes, Any] = {}
     end = 0
@@ -246,7 +248,7 @@ def _scanned(
 
 
 def _settle(number: int, sent: dict[bytes, Any], end: int, origins: Origins, out: Sender) -> None:
-    """Writes findings; where a worker wrote a newer revision meanwhile, that is written once more behind ours."""
+    """Writes findings. If a worker wrote a newer revision meanwhile, that one is written again after ours."""
     while sent:
         for key, message in sent.items():
             out.send(FINDINGS.name, message.value(), key=key, partition=number)
@@ -261,8 +263,8 @@ def _settle(number: int, sent: dict[bytes, Any], end: int, origins: Origins, out
 
 
 def overtakes(later: Any, earlier: Any) -> bool:
-    """Whether a record behind another of its key stands instead of it: a deletion, a higher revision, or one of
-    which no revision can be read."""
+    """Whether a later record of the same key replaces another: a deletion, a higher revision, or a record whose
+    revision cannot be read."""
     if later is earlier:
         return False
     revisions = [_revision(message.value()) for message in (later, earlier)]

@@ -1,7 +1,7 @@
-"""Which of Kafka's errors are retriable, and clients that retry after them: the only place that decides it.
+"""Decides which Kafka errors are retriable, and provides clients that retry after them.
 
-A coordinator that moves, a leader that is being elected, a broker that starts: librdkafka tries some calls again by itself,
-and hands other errors to us."""
+During a coordinator change, a leader election or a broker start, librdkafka retries some calls by itself and
+returns errors for others."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +16,11 @@ from driftline.pipeline.common.backoff import Backoff
 from driftline.pipeline.common.plural import number_of
 
 TIMEOUT = 10.0
-"""Seconds that one call may take, and that it is retried for."""
+"""Time limit of one call, and total time of its retries, in seconds."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
-"""Seconds between two attempts; doubled each time."""
+"""Seconds before the first retry; doubled each time."""
 SILENCE = 30.0
-"""Seconds without a record or an end after which a partition that is being read counts as lost."""
+"""Seconds without a record or the end of the partition after which reading fails."""
 RETRIABLE = frozenset({
     KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001
     KafkaError._RESOLVE, KafkaError._WAIT_COORD, KafkaError._WAIT_CACHE, KafkaError._RETRY,  # noqa: SLF001
@@ -33,10 +33,10 @@ RETRIABLE = frozenset({
     KafkaError.PREFERRED_LEADER_NOT_AVAILABLE, KafkaError.ELIGIBLE_LEADERS_NOT_AVAILABLE,
     KafkaError.REBALANCE_IN_PROGRESS, KafkaError.UNSTABLE_OFFSET_COMMIT, KafkaError.THROTTLING_QUOTA_EXCEEDED,
 })  # fmt: skip
-"""librdkafka's own codes, and those that the protocol calls retriable (kafka.apache.org/protocol, error codes). That a topic
-is unknown is one of these to a producer; to us it is missing."""
+"""librdkafka's own codes, and those that the protocol calls retriable (kafka.apache.org/protocol, error codes), except for
+unknown topics: retriable for a producer, but reported as missing here."""
 ASKING = frozenset({"list_topics", "get_watermark_offsets", "committed", "offsets_for_times"})
-"""Methods that only read, and block until the answer."""
+"""Methods that only read, and block until there is an answer."""
 T = TypeVar("T")
 
 
@@ -48,7 +48,7 @@ def retriable(error: KafkaError) -> bool:
 
 
 def retrying(call: Callable[[], T], seconds: float = TIMEOUT) -> T:
-    """What the call gives; after a retriable error it is called again, with growing waits, for so many seconds. Raises
+    """Returns the result of the call, retrying after retriable errors with increasing waits for up to `seconds`. Raises
     KafkaException: the last error, or one that is not retriable."""
     end, backoff = time.monotonic() + seconds, Backoff(FIRST_WAIT, LONGEST_WAIT)
     while True:
@@ -62,8 +62,8 @@ def retrying(call: Callable[[], T], seconds: float = TIMEOUT) -> T:
 
 
 def answer(call: Callable[..., Any], *given: Any, seconds: float = TIMEOUT, **more: Any) -> Any:
-    """What a client's method answers, once it has: futures are waited for, and errors that stand in an answer are raised.
-    Tries again after retriable ones. Raises KafkaException."""
+    """Returns the answer of a client's method: waits for futures, raises errors contained in the answer, and retries
+    after retriable ones. Raises KafkaException."""
 
     def once() -> Any:
         return _whole(call(*given, **more), seconds)
@@ -86,21 +86,19 @@ def _whole(found: Any, seconds: float) -> Any:
 
 
 def _errors(found: Any) -> Iterator[Any]:
-    """The errors that stand in an answer."""
+    """The errors contained in an answer."""
     if isinstance(found, ClusterMetadata):
-        if (
-            len(found.topics) == 1
-        ):  # it was asked for; that a topic is missing is for the caller to say
+        if len(found.topics) == 1:  # explicitly requested; the caller reports missing topics
             (topic,) = found.topics.values()
             yield from (error for error in [topic.error] if error is not None and retriable(error))
         return
     slots = found if isinstance(found, list) else getattr(found, "topic_partitions", None) or []
     yield from filter(None, (getattr(one, "error", None) for one in slots))
-    yield from getattr(found, "errors", None) or []  # of brokers that did not tell their share
+    yield from getattr(found, "errors", None) or []  # from brokers that did not return their part
 
 
 class Retrying:
-    """A consumer or an admin client whose questions are asked again after retriable errors; all else is the client's."""
+    """A consumer or admin client whose queries are retried after retriable errors; everything else is passed through."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -111,12 +109,12 @@ class Retrying:
 
 
 def to_end(reader: Any, topic: str, start: Mapping[int, int]) -> Iterator[Any]:
-    """Every message of a topic's partitions, each from its offset to its end as it is now, mixed. `reader`: a consumer
-    that tells the end of a partition. Raises KafkaException, also where nothing comes any more."""
+    """Every message of a topic's partitions, each from its offset to its current end, interleaved. `reader`: a consumer
+    that reports the end of partitions. Raises KafkaException, also if no more messages arrive."""
     reader.assign([TopicPartition(topic, number, first) for number, first in start.items()])
     waiting, heard = set(start), time.monotonic()
     while waiting:
-        for message in reader.consume(5000, 0.1):  # it waits for all 5000, or so long
+        for message in reader.consume(5000, 0.1):  # waits for 5000 messages or the time-out
             error = message.error()
             if error is None:
                 yield message
@@ -129,5 +127,5 @@ def to_end(reader: Any, topic: str, start: Mapping[int, int]) -> Iterator[Any]:
             heard = time.monotonic()
         if waiting and time.monotonic() - heard > SILENCE:
             left = ", ".join(map(str, sorted(waiting)[:5]))
-            why = f"{topic}: nothing came for {SILENCE:.0f} s, and {number_of(len(waiting), 'partition is', 'partitions are')} not read to the end ({left})"
+            why = f"{topic}: no records received for {SILENCE:.0f} s, and {number_of(len(waiting), 'partition is', 'partitions are')} not read to the end ({left})"
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, why))  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Findings, alerts and drifts as Kafka's topics hold them: for those who have no Elasticsearch."""
+"""Reads findings, alerts and drifts from Kafka topics, for use without Elasticsearch."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -12,11 +12,11 @@ from driftline.pipeline.records.topics import ALERTS, DRIFT, FINDINGS, RESTATEME
 from driftline.pipeline.settings.blocks import Kafka
 
 RESTATED = timedelta(days=1)
-"""So old a restatement is at most of what stands: all is said again every 12 hours."""
+"""Maximum age of the last restatement of a current finding: all are repeated every 12 hours."""
 
 
 def findings(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
-    """The newest statements (model.Finding) that are asked for, each last seen as its restatement says."""
+    """The latest findings (model.Finding) that match, with `last_seen` from their restatements."""
     with explained(kafka):
         found = _newest(kafka, FINDINGS, takes)
         begin = starts(kafka, RESTATEMENTS.name, range(RESTATEMENTS.partitions), datetime.now(UTC) - RESTATED)  # fmt: skip
@@ -29,13 +29,13 @@ def findings(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[d
 
 
 def alerts(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
-    """The newest words on alerts (model.Alert) that are asked for, as far back as the topic goes."""
+    """The latest alerts (model.Alert) that match, as far back as the topic goes."""
     with explained(kafka):
         return list(_newest(kafka, ALERTS, takes).values())
 
 
 def drifts(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dict[str, Any]]:
-    """The newest words on drifts (model.Drift) that are asked for, of the 30 days that the topic keeps."""
+    """The latest drifts (model.Drift) that match, of the 30 days that the topic keeps."""
     with explained(kafka):
         return list(_newest(kafka, DRIFT, takes).values())
 
@@ -43,7 +43,7 @@ def drifts(kafka: Kafka, takes: Callable[[Mapping[str, Any]], bool]) -> list[dic
 def _newest(
     kafka: Kafka, topic: Topic, takes: Callable[[Mapping[str, Any]], bool]
 ) -> dict[str, dict[str, Any]]:
-    """By id. A record that is none of ours is passed over; the dead letters have it."""
+    """Documents by id. Malformed records are skipped; they are in the dead letters."""
     found: dict[str, dict[str, Any]] = {}
     revisions: dict[str, int] = {}
     for message in read_all(kafka, topic.name):
@@ -53,7 +53,7 @@ def _newest(
         except (KeyError, TypeError, ValueError, AttributeError):
             found.pop(
                 (message.key() or b"").decode(errors="replace"), None
-            )  # a tombstone, or no finding
+            )  # a tombstone, or not a finding
             continue
         if revision < revisions.get(id, -1):
             continue  # delivered twice

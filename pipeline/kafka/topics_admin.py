@@ -28,7 +28,7 @@ PATIENCE, ENOUGH = 30.0, 8
 
 
 def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str]]:
-    """Replication and settings: three copies, two of them in step, where there are brokers for it."""
+    """Replication and settings: three replicas, two in sync, if there are enough brokers."""
     replication = min(kafka.replication, brokers)
     config = topic.settings() | {"min.insync.replicas": "2" if replication >= 3 else "1"}
     if topic.prefixed and (seconds := kafka.retention.get(topic.own)) is not None:
@@ -36,18 +36,19 @@ def wanted(topic: Topic, kafka: Kafka, brokers: int) -> tuple[int, dict[str, str
     return replication, config
 
 
-class Made(NamedTuple):
+class TopicResult(NamedTuple):
     """The result for one topic."""
 
     name: str
     text: str
     right: bool = True
-    """Whether it is as driftline.pipeline.records.topics says."""
+    """Whether it matches driftline.pipeline.records.topics."""
+    created: bool = False
 
 
 def create(
     kafka: Kafka, app_id: str = APP_ID, correlate_id: str = CORRELATE_ID, cases_id: str = CASES_ID
-) -> list[Made]:
+) -> list[TopicResult]:
     """Creates missing topics and reports differences of the existing ones. Raises UserError."""
     topics, out = topics_of(app_id, correlate_id, cases_id), []
     differences: dict[str, list[Difference]] = {}
@@ -61,7 +62,7 @@ def create(
                 wrong = [one for one in differences.get(topic.name, ()) if not one.missing]
                 text = "; ".join(f"{one.cause} ({one.step})" for one in wrong)
                 out.append(
-                    Made(topic.name, f"exists, but {text}" if wrong else "exists", not wrong)
+                    TopicResult(topic.name, f"exists, but {text}" if wrong else "exists", not wrong)
                 )
                 continue
             replication, config = wanted(topic, kafka, len(known.brokers))
@@ -71,12 +72,13 @@ def create(
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
-                out.append(Made(topic.name, "exists"))  # another made it just now
+                out.append(TopicResult(topic.name, "exists"))  # created concurrently
                 continue
             out.append(
-                Made(
+                TopicResult(
                     topic.name,
-                    f"made, {number_of(topic.partitions, 'partition')}, {number_of(replication, 'copy', 'copies')}",
+                    f"created, {number_of(topic.partitions, 'partition')}, {number_of(replication, 'replica')}",
+                    created=True,
                 )
             )
         _everywhere(kafka, set(known.brokers), {topic.name for topic in topics})
@@ -84,11 +86,11 @@ def create(
 
 
 def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
-    """Waits until every broker knows the topics: each hears of them in its own time, and any of them may be asked.
-    Raises NotThere where one still does not when patience is over.
+    """Waits until every broker knows the topics, because they learn of them at different times. Raises NotThere if one
+    still does not know them after the time-out.
 
-    A new client each time, for an old one goes on asking the same. Who answers cannot be chosen, and is not always
-    told by a name that the cluster knows: enough good answers in a row are as good."""
+    Uses a new client each time, because a client keeps asking the same broker. The broker cannot be chosen, and its
+    name is not always known to the cluster, so a number of good answers in a row is accepted too."""
     end = time.monotonic() + PATIENCE
     left, row = set(brokers), 0
     while left and row < ENOUGH * len(brokers):
@@ -108,18 +110,18 @@ def _everywhere(kafka: Kafka, brokers: set[int], names: set[str]) -> None:
 
 
 class Difference(NamedTuple):
-    """What is not as driftline.pipeline.records.topics says."""
+    """A difference from driftline.pipeline.records.topics."""
 
     topic: Topic
     cause: str
-    """What differs; of many topics it may be the same."""
+    """What differs; may be the same for many topics."""
     step: str
-    """The next step by hand."""
+    """The manual next step."""
     setting: tuple[str, str] | None = None
-    """A broker's setting and the value wanted, where it can be changed while the topic is in use."""
+    """A topic setting and the required value, if it can be changed while the topic is in use."""
     missing: bool = False
     partitions: bool = False
-    """Whether it has another number of partitions."""
+    """Whether the number of partitions differs."""
 
     @property
     def kind(self) -> ProblemKind:
@@ -131,12 +133,12 @@ class Difference(NamedTuple):
 
     @property
     def broken(self) -> bool:
-        """Whether the topic cannot be used as it is."""
+        """Whether the topic cannot be used."""
         return self.missing or self.partitions
 
 
 def ids(kafka: Kafka, topics: Sequence[Topic]) -> dict[str, str]:
-    """Kafka's id of each topic, by its own name; topics that are missing, and brokers that know no ids, are left out."""
+    """Kafka's topic ids by name without prefix; omits missing topics, and all if the brokers do not support ids."""
     with explained(kafka):
         client = reached(kafka)
         found = client.describe_topics(TopicCollection([topic.name for topic in topics]))
@@ -154,8 +156,8 @@ def ids(kafka: Kafka, topics: Sequence[Topic]) -> dict[str, str]:
 
 
 def there(kafka: Kafka, topics: Sequence[Topic]) -> None:
-    """Needs no right but to see them. Raises NotThere where Kafka does not answer or does not know them, in one line: a broker
-    that just started may not know them yet. UserError where it refuses us."""
+    """Requires only permission to describe the topics. Raises NotThere, with one line, if Kafka does not answer or does not
+    know them (a broker that just started may not yet), and UserError if it rejects the connection."""
     with explained(kafka):
         known = reached(kafka).list_topics(timeout=TIMEOUT).topics
     lacking = [_missing(topic) for topic in topics if topic.name not in known]
@@ -192,7 +194,7 @@ def told(differences: Iterable[Difference], of: int) -> list[Problem]:
 
 
 def remember(folder: Path, found: Mapping[str, str]) -> None:
-    """Which topics a state was made from, beside it: for who looks and may not open it."""
+    """Records the topics from which a state was built in a file next to it, for readers that must not open the state."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = folder / f".{MADE_FROM}"
     new.write_bytes(orjson.dumps(found))
@@ -200,8 +202,8 @@ def remember(folder: Path, found: Mapping[str, str]) -> None:
 
 
 def remade(kafka: Kafka, folder: Path, accepted: Collection[str] = ()) -> list[Problem]:
-    """Topics that were recreated since the state in a folder was made from them, and whose ids nobody has accepted; none
-    where there is no state here."""
+    """Topics that were recreated since the state in a folder was built from them, and are not accepted; none
+    if there is no state on this machine."""
     try:
         known = orjson.loads((folder / MADE_FROM).read_bytes())
     except (OSError, ValueError):
@@ -270,7 +272,7 @@ def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
         for topic, said in entries.items()
     ]
     with explained(kafka):
-        client = reached(kafka)  # held: without it nobody answers the futures
+        client = reached(kafka)  # keep a reference: without the client, futures are never resolved
         answer(client.incremental_alter_configs, resources, seconds=PATIENCE)
     _until_set(kafka, [one.topic for one in found])
     return [
@@ -280,7 +282,7 @@ def alter(kafka: Kafka, differences: Iterable[Difference]) -> list[str]:
 
 
 def _until_set(kafka: Kafka, topics: Sequence[Topic]) -> None:
-    """Waits until brokers answer with the new settings: they hear of them from the controller, in their own time."""
+    """Waits until brokers return the new settings, which they receive from the controller with a delay."""
     end = time.monotonic() + PATIENCE
     while any(one.setting for one in compare(kafka, topics)) and time.monotonic() < end:
         time.sleep(0.1)
@@ -298,9 +300,7 @@ def _differences(
     copies = min((len(p.replicas) for p in found.values()), default=0)
     if copies < replication:
         step = f"give each of its partitions {replication}: create a plan for kafka-reassign-partitions"
-        out.append(
-            Difference(topic, f"{number_of(copies, 'copy', 'copies')}, not {replication}", step)
-        )
+        out.append(Difference(topic, f"{number_of(copies, 'replica')}, not {replication}", step))
     for name, value in config.items():
         have = settings[name].value if name in settings else None
         if have != value:

@@ -1,4 +1,4 @@
-"""The letters that are already in the dead-letter topic: a record read again after a restart is not dead-lettered twice."""
+"""Reads the letters already in the dead-letter topic, so that a record read again after a restart is not dead-lettered twice."""
 
 import logging
 
@@ -12,12 +12,12 @@ from driftline.pipeline.settings.blocks import Kafka
 
 log = logging.getLogger("driftline")
 TAIL = 5000
-"""The newest records that are looked at: more than a program buries before it stops for too many."""
+"""Number of newest records to read: more than a program writes before it stops because of too many."""
 
 
 def standing(kafka: Kafka) -> set[str]:
-    """Ids of the newest letters that nobody has done with. None where the topic cannot be read: letters then come twice,
-    and are listed as one."""
+    """Ids of the newest unacknowledged letters. None if the topic cannot be read: letters may then be written twice,
+    but are listed as one."""
     try:
         reader = consumer(kafka, looking())
         try:

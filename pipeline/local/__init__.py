@@ -1,1 +1,1 @@
-"""Real Kafka and real Elasticsearch from packages alone: for the demo, the tests and a developer's day."""
+"""Runs real Kafka and Elasticsearch from packages only, for the demo, tests and development."""

@@ -44,7 +44,7 @@ class ElasticsearchServer:
         self.child.kill()
 
     def healthy(self) -> bool:
-        """Whether it answers; where it asks who we are, that is an answer."""
+        """Whether it answers; a request for credentials counts as an answer."""
         context = ssl._create_unverified_context() if self.tls else None  # noqa: S323, SLF001 - our own
         url = f"{self.url}/_cluster/health"
         try:
@@ -66,8 +66,8 @@ def start(
     progress: Progress = quiet,
     clock: Callable[[], float] = time.monotonic,
 ) -> ElasticsearchServer:
-    """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError. `clock`: by which
-    it may take START_SECONDS.
+    """Starts a node with its data in `folder`, never as root. Returns when it answers; raises RuntimeError. `clock` measures
+    START_SECONDS.
 
     `secure`: files of a certificate and its key, for TLS, and the password of the user elastic."""
     home = elasticsearch_home(progress)
@@ -91,7 +91,7 @@ def start(
             "xpack.security.http.ssl.enabled": "true", "xpack.security.http.ssl.certificate": "own.pem",
             "xpack.security.http.ssl.key": "own.key",
         }  # fmt: skip
-        shutil.copy(certificate, config / "own.pem")  # it may read files of this folder only
+        shutil.copy(certificate, config / "own.pem")  # it may read files in this folder only
         shutil.copy(key, config / "own.key")
     known = home / "modules"
     if not (known / "ingest-geoip").exists():
@@ -102,7 +102,7 @@ def start(
         "ES_JAVA_HOME": str(runtime.parent.parent), "ES_PATH_CONF": str(config), "ES_TMPDIR": str(folder / "tmp"),
         "ES_JAVA_OPTS": f"-Xms{heap} -Xmx{heap} -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
         "CLI_JAVA_OPTS": f"-XX:-UsePerfData -XX:TieredStopAtLevel=1 -Djava.io.tmpdir={folder / 'tmp'}",
-        "JDK_JAVA_OPTIONS": "-XX:-UsePerfData",  # of those that the scripts start; else they write into /tmp
+        "JDK_JAVA_OPTIONS": "-XX:-UsePerfData",  # for JVMs started by the scripts, which would write into /tmp
         "PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LANG": "C.UTF-8",
     }  # fmt: skip
     if secure:
@@ -117,13 +117,13 @@ def start(
 
 
 def _nobody(folder: Path) -> int:
-    """Gives the folder to a user without rights. Raises UserError where he cannot reach it."""
+    """Changes the folder's owner to an unprivileged user. Raises UserError if that user cannot reach it."""
     user = pwd.getpwnam("nobody")
     for parent in folder.absolute().parents:
         if not parent.stat().st_mode & 0o001:
             raise UserError(
-                "closed to the user nobody, as whom Elasticsearch runs where root starts it",
-                fix="name a folder that everybody may enter: DRIFTLINE_CACHE",
+                "not accessible to the user nobody, as which Elasticsearch runs when root starts it",
+                fix="set DRIFTLINE_CACHE to a folder that everyone can access",
                 place=parent,
             )
     for path in [folder, *folder.rglob("*")]:

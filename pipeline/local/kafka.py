@@ -48,8 +48,8 @@ def start(
     progress: Progress = quiet,
     clock: Callable[[], float] = time.monotonic,
 ) -> KafkaServer:
-    """Starts a broker with its data in `folder`; returns when it answers. Raises RuntimeError with its log. `clock`: by which
-    it may take START_SECONDS."""
+    """Starts a broker with its data in `folder`; returns when it answers. Raises RuntimeError with its log. `clock` measures
+    START_SECONDS."""
     folder.mkdir(parents=True, exist_ok=True)
     port, controller = port or free_port(), free_port()
     config = folder / "server.properties"
@@ -75,7 +75,7 @@ def start(
     wanted |= properties or {}
     config.write_text("".join(f"{name}={value}\n" for name, value in wanted.items()))
     config.chmod(0o600)
-    # without performance data: it would lie in the system's temporary folder, and stay there
+    # without performance data, which would be left in the system's temporary folder
     command = [str(java(progress)), f"-Xmx{heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData",
                f"-Djava.io.tmpdir={folder}", "-cp", kafka_classpath(progress)]  # fmt: skip
     own = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": str(folder), "LANG": "C.UTF-8"}

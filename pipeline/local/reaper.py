@@ -1,8 +1,8 @@
-"""Ends what another program started, and removes its folders, once that program is gone: however it ended.
+"""Ends the children of another program and removes its folders once that program has ended, in whatever way.
 
-Run as a script, with a pipe as its input. Each line is `+PID` (a process that leads a group), `-PID` (it has ended),
-`d PATH` (a folder to remove) or `k PATH` (it is gone already). At the pipe's end what is left is killed and removed.
-The standard library only, and little of it: it starts with every test."""
+Run as a script with a pipe as its input. Each line is `+PID` (a process group leader), `-PID` (it has ended),
+`d PATH` (a folder to remove) or `k PATH` (it was removed). At the end of the input, the rest is killed and removed.
+Imports little, and only from the standard library, because it starts with every test."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ PATIENCE = 15.0
 
 
 def told(lines: list[str]) -> tuple[list[int], list[str]]:
-    """The groups and the folders that are left after these lines. Pure."""
+    """The remaining groups and folders after these lines. Pure."""
     groups: dict[int, None] = {}
     folders: dict[str, None] = {}
     for line in lines:
@@ -33,7 +33,7 @@ def told(lines: list[str]) -> tuple[list[int], list[str]]:
 
 
 def members(groups: list[int]) -> list[int]:
-    """The processes of these groups: of all that /proc lists or, where there is none (macOS), `ps`."""
+    """The processes of these groups, from /proc or, if it does not exist (macOS), from `ps`."""
     try:
         pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     except OSError:
@@ -50,7 +50,7 @@ def members(groups: list[int]) -> list[int]:
 
 
 def forget(pids: list[int]) -> None:
-    """Removes what a killed Java leaves in the system's temporary folder, where no option moves it from."""
+    """Removes files that a killed JVM leaves in the system's temporary folder, for which no option exists."""
     for pid in pids:
         for folder in {"/tmp", os.environ.get("TMPDIR", "/tmp")}:  # noqa: S108 - Java's own place
             with contextlib.suppress(OSError):
@@ -58,7 +58,7 @@ def forget(pids: list[int]) -> None:
 
 
 def end(groups: list[int], folders: list[str]) -> None:
-    """Kills the groups and removes the folders, again while somebody who dies still writes into them."""
+    """Kills the groups and removes the folders, repeatedly while a dying process still writes into them."""
     until = time.monotonic() + PATIENCE
     pids = members(groups) if groups else []
     while True:

@@ -1,4 +1,4 @@
-"""The records that travel between collectors, stream and sinks; JSON Schemas are made from them."""
+"""Records exchanged between collectors, stream and sinks. The JSON Schemas are generated from them."""
 
 from driftline.pipeline.model.base import Record, Time, from_micros, micros, rfc3339, to_micros
 from driftline.pipeline.model.control import (

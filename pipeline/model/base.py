@@ -1,4 +1,4 @@
-"""What every record shares: unknown fields are kept, times are RFC 3339 UTC with microseconds."""
+"""Common properties of all records: unknown fields are preserved, times are RFC 3339 UTC with microseconds."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,31 +19,31 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def rfc3339(time: datetime) -> str:
-    """2026-11-24T12:00:00.000000Z: of fixed length, so that text order is time order."""
+    """2026-11-24T12:00:00.000000Z: fixed length, so that text order equals time order."""
     return time.astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def micros(time: datetime) -> int:
-    """Microseconds since 1970, exactly (a float's timestamp() would round)."""
+    """Microseconds since 1970, exactly (timestamp() is a float and would round)."""
     delta = time - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
-@lru_cache(4096)  # a sweep says the same few times again and again
+@lru_cache(4096)  # a sweep repeats a few times over and over
 def from_micros(value: int) -> str:
-    """The RFC 3339 text of microseconds since 1970."""
+    """Formats microseconds since 1970 as RFC 3339."""
     seconds, rest = divmod(value, 1_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest:06d}Z"
 
 
 def _utc(time: datetime) -> datetime:
-    """The time in UTC; ValueError where waits could not be counted from it."""
+    """The time in UTC. Raises ValueError if it is outside the range in which durations can be added."""
     try:
         time = time.astimezone(UTC)
     except OverflowError:
-        raise ValueError("a time before 1970 or after 9000") from None
+        raise ValueError("expected a time between 1970 and 9000") from None
     if not 1970 <= time.year <= 9000:
-        raise ValueError("a time before 1970 or after 9000")
+        raise ValueError("expected a time between 1970 and 9000")
     return time
 
 
@@ -72,18 +72,18 @@ ProviderName = Annotated[
 
 
 class Record(BaseModel):
-    """Base of what travels: a field that this version does not know is kept and written again."""
+    """Base class of records. Fields unknown to this version are preserved and written again."""
 
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
 
     def encode(self) -> bytes:
-        """The record as JSON bytes; absent optional values are left out."""
+        """The record as JSON bytes, without absent optional values."""
         return self.model_dump_json(exclude_none=True, by_alias=True).encode()
 
 
-@lru_cache(4096)  # what one list told of was read at one time, each resource and its parts
+@lru_cache(4096)  # resources and parts from one listing have the same time
 def to_micros(text: str) -> int | None:
-    """Microseconds of our own fixed form (27 characters, UTC); None for any other text."""
+    """Microseconds since 1970 for the fixed format (27 characters, UTC); None for any other text."""
     if len(text) != 27 or text[26] != "Z":
         return None
     try:

@@ -12,7 +12,7 @@ from driftline.pipeline.model.resource import CloudAccount
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "driftline")
 _NAMESPACE = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 _VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-"""Of the digit of a UUID whose first two bits say its variant: 10 (RFC 9562)."""
+"""The UUID digit whose first two bits are the variant, 10 (RFC 9562)."""
 
 Severity = Literal["informational", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("informational", "low", "medium", "high", "critical")
@@ -21,7 +21,7 @@ Status = Literal["clear", "open", "resolved", "suppressed"]
 
 
 def named_uuid(name: str) -> str:
-    """The text of `uuid.uuid5(NAMESPACE, name)`, in a third of its time: a changed reading asks for half a dozen."""
+    """Same text as `uuid.uuid5(NAMESPACE, name)` in a third of the time; a changed reading needs about six."""
     digest = _NAMESPACE.copy()
     digest.update(name.encode())
     text = digest.hexdigest()
@@ -29,7 +29,7 @@ def named_uuid(name: str) -> str:
 
 
 def finding_id(rule_id: str, uid: str) -> str:
-    """The one id of a rule on a resource, in every system that shows it."""
+    """The id of a rule on a resource, the same in every system that shows it."""
     return named_uuid(f"{rule_id}\n{uid}")
 
 
@@ -38,7 +38,7 @@ def rule_uuid(rule_id: str) -> str:
 
 
 class Remediation(Record):
-    """How to mend it, by each way. Texts, commands, snippets; any may be empty."""
+    """How to fix it, by tool: texts, commands, snippets. Any may be empty."""
 
     console: str = ""
     cli: str = ""
@@ -46,7 +46,7 @@ class Remediation(Record):
 
 
 class RuleRef(Record):
-    """The rule as its findings carry it."""
+    """The rule, as contained in its findings."""
 
     id: str
     uuid: str
@@ -56,13 +56,13 @@ class RuleRef(Record):
     original_severity: Severity | None = None
     """What the rule says, where the settings of a sink give another severity; only in what that sink delivers."""
     section: str
-    """The service, as people group findings: `S3`, `IAM`."""
+    """The service, for grouping findings: `S3`, `IAM`."""
     family: str | None = None
-    """One name for one question over all clouds: `storage-public`, `admin-port-open`, `key-old`, `mfa-missing`."""
+    """The question that the rule asks, the same in all clouds: `storage-public`, `admin-port-open`, `key-old`, `mfa-missing`."""
     why: str = ""
     references: list[str] = Field(default_factory=list)
     frameworks: dict[str, list[str]] = Field(default_factory=dict)
-    """Framework id to control ids."""
+    """Maps framework ids to control ids."""
 
 
 class ResourceRef(Record):
@@ -81,7 +81,7 @@ class ResourceRef(Record):
 
 
 class Evidence(Record):
-    """A path of the resource and its value, that decided."""
+    """A path of the resource that decided the verdict, and its value."""
 
     path: str
     value: Any = None
@@ -91,7 +91,7 @@ class RiskFactor(Record):
     name: Literal["severity", "exposure", "privilege", "criticality", "age"]
     value: str
     share: int
-    """Points of the score that this factor gives."""
+    """Points that this factor adds to the score."""
 
 
 class Risk(Record):
@@ -100,12 +100,12 @@ class Risk(Record):
 
 
 class Owner(Record):
-    """Who answers for a resource. No owner at all: it is known that no source names one."""
+    """Who is responsible for a resource. If there is no owner, it is known that no source names one."""
 
     id: str
-    """A person's address or a team's name; empty where `found_by` says that it is not known."""
+    """A person's address or a team's name; empty if `found_by` says that it is not known."""
     found_by: str
-    """How that is known: tag, workspace, group, account, folder, map, fallback. `unread`: tags that would say so could not be
+    """How it was determined: tag, workspace, group, account, folder, map, fallback. `unread`: the tags that would name it could not be
     read; `ambiguous`: tags contradict each other."""
 
 
@@ -119,7 +119,7 @@ class Declared(Record):
 
 
 class Finding(Record):
-    """A whole statement about one rule on one resource; a later revision replaces it."""
+    """The complete state of one rule on one resource. A later revision replaces it."""
 
     id: str
     rule: RuleRef
@@ -127,42 +127,42 @@ class Finding(Record):
     evaluation: Evaluation
     status: Status
     reason: str
-    """Why it stands so: opened, reopened, fixed, holds, unread, stale, error, pending,
-    resource_deleted, not_applicable, baseline_removed; of rules that changed while the resource did not: rule_added,
-    rule_changed, rule_removed; of exceptions: accepted, exception_ended, worse_than_accepted,
+    """Why it has this status: opened, reopened, fixed, holds, unread, stale, error, pending,
+    resource_deleted, not_applicable, baseline_removed; if the rule changed and the resource did not: rule_added,
+    rule_changed, rule_removed; for exceptions: accepted, exception_ended, worse_than_accepted,
     approver_caused_it; of owners: owner_changed (until its next statement)."""
     cause: str = ""
-    """For `unread` and `error`: which part, which code. For `owner_changed`: who it was and is, and by what."""
+    """For `unread` and `error`: the part and the error code. For `owner_changed`: the old and new owner, and their sources."""
     sentence: str | None = None
-    """Why it fails, in one sentence with the values that decide."""
+    """Why it fails, in one sentence with the deciding values."""
     evidence: list[Evidence] = Field(default_factory=list)
     first_seen: Time
     last_seen: Time
-    """The record time of this statement. The finding was last seen at the `last_seen` of its newest Restatement, if that
-    is later: a statement itself is up to seven days old while nothing changes. With it, at most 12 hours behind the last sweep
-    that saw the resource; while that is more than 24 hours ago the finding is told as `unknown` (see `evaluated_at`)."""
+    """The record time of this finding record. If the newest Restatement has a later `last_seen`, that one counts: while
+    nothing changes, this record can be up to seven days old. With restatements, it is at most 12 hours behind the last sweep
+    that saw the resource; if that sweep was more than 24 hours ago, the finding is `unknown` (see `evaluated_at`)."""
     evaluated_at: Time | None = None
-    """When the resource was read that the last real verdict (passed or failed) stands on, as of this statement."""
+    """When the resource was read for the latest actual verdict (passed or failed), as of this record."""
     opened_at: Time | None = None
     resolved_at: Time | None = None
     reopened: int = 0
     pending_for: int | None = None
-    """Seconds that a failing condition must hold before it opens (rule's `for`), where it is not open yet
-    or was opened at once by a one-shot scan."""
+    """Seconds that a failing condition must hold before the finding opens (`for` of the rule), if it is not open yet
+    or was opened immediately by a one-shot scan."""
     actor: dict[str, Any] | None = None
-    """Who caused the drift that it opened with (Actor)."""
+    """Who caused the drift with which it opened (Actor)."""
     drift: str | None = None
     """Id of that drift."""
     attribution: str | None = None
-    """How sure that is: attributed, ambiguous, pending, unattributed."""
+    """How certain that is: attributed, ambiguous, pending, unattributed."""
     risk: Risk
     owner: Owner | None = None
     due_at: Time | None = None
-    """When it should be mended, by severity and settings."""
+    """When it should be fixed, by severity and settings."""
     declared: Declared | None = None
     """Where code declares the resource, if it does."""
     exception: dict[str, Any] | None = None
-    """Of the exception that suppresses it, or would: id, reason, owner, approver, until."""
+    """The exception that suppresses it, or would: id, reason, owner, approver, until."""
     remediation: Remediation = Field(default_factory=Remediation)
     links: list[str] = Field(default_factory=list)
     """The resource's page in its provider's console."""
@@ -170,25 +170,25 @@ class Finding(Record):
     """When status, evaluation or evidence last changed."""
     revision: int
     restated: bool = False
-    """Nothing changed: said again so that it does not fade. Wakes nobody."""
+    """Nothing changed: written again so that destinations can refresh it. Not a reason to notify anyone."""
     truncated: bool | None = None
-    """Long values were cut, so that the statement fits a record."""
+    """Long values were cut so that the finding fits into a record."""
     retired: bool = False
-    """The finding has ended with its resource or rule: gone from every latest view."""
+    """The finding has ended with its resource or rule. Remove it from latest views."""
 
 
 class Restatement(Record):
-    """A finding still stands, and its last whole statement still says how. Key of its record: the finding's id.
+    """A finding is unchanged since its last complete record. The record's key is the finding's id.
 
-    Whoever keeps documents with versions writes the merged one with the version `last_seen` in milliseconds: that is above
-    the revision which it belongs to and below every later one."""
+    A destination with versioned documents writes the merged document with `last_seen` in milliseconds as its version,
+    which is above the revision that it belongs to and below every later one."""
 
     id: str
     last_seen: Time
     revision: int
-    """Of the whole statement on `driftline.findings` that this one belongs to; to any other it does not apply."""
+    """The revision of the complete record on `driftline.findings` that this restatement belongs to. It applies to no other."""
 
 
 def restated(finding: dict[str, Any], last_seen: str) -> dict[str, Any]:
-    """The whole statement with what its restatement says."""
+    """The complete finding, updated by its restatement."""
     return finding | {"last_seen": max(finding["last_seen"], last_seen), "restated": True}

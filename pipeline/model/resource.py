@@ -1,4 +1,4 @@
-"""Snapshots of resources, and the sweeps that they were read in."""
+"""Snapshots of resources, and the sweeps in which they were read."""
 
 from typing import Any, Literal
 
@@ -7,22 +7,22 @@ from pydantic import ConfigDict, Field
 from driftline.pipeline.model.base import ProviderName, Record, Time
 
 CLASSES = {
-    "compute": "what runs code: machines, functions, containers and what they are started from",
-    "data": "storage and databases, images and copies of them",
-    "network": "addresses, paths, what lets through and what shares out",
-    "identity": "who acts: users, roles, groups, service accounts, an account's root",
-    "security": "keys, secrets, certificates, policies, and what guards and watches for attacks",
-    "management": "what records, warns, and sets up an account or an organization",
-    "integration": "queues, topics, streams, interfaces, workflows",
+    "compute": "what runs code: machines, functions, containers, and their images and templates",
+    "data": "storage and databases, their images and copies",
+    "network": "addresses, routes, firewalls and load balancers",
+    "identity": "who acts: users, roles, groups, service accounts, an account's root user",
+    "security": "keys, secrets, certificates, policies, protection and threat detection",
+    "management": "logging, alarms, and the setup of an account or organization",
+    "integration": "queues, topics, streams, APIs, workflows",
     "analytics": "jobs and queries over data",
-    "ai": "models and where they are made",
+    "ai": "models, and where they are built",
 }
-"""What kinds of things resources are, the same words in every cloud."""
+"""Classes of resources, the same in every cloud."""
 UnreadReason = Literal["denied", "throttled", "failed", "unsupported", "oversize"]
 
 
 class Ancestor(Record):
-    """What an account belongs to: an organizational unit, a management group, a folder, an organization, a tenant."""
+    """A container of accounts: organizational unit, management group, folder, organization or tenant."""
 
     kind: str
     id: str
@@ -30,7 +30,7 @@ class Ancestor(Record):
 
 
 class CloudAccount(Record):
-    """What owns a resource, with what stands above it. `Snapshot.account` is its id."""
+    """The account that contains a resource, with its ancestors. `Snapshot.account` is its id."""
 
     kind: str
     """`account`, `subscription`, `tenant`, `project`, `folder` or `organization`."""
@@ -41,7 +41,7 @@ class CloudAccount(Record):
 
     @property
     def organization(self) -> str | None:
-        """The id of the organization that it is in."""
+        """The id of its organization."""
         return next((one.id for one in self.ancestors if one.kind == "organization"), None)
 
 
@@ -56,23 +56,23 @@ class Container(Record):
 
 
 class Part(Record):
-    """One piece of a configuration, read by one call."""
+    """A piece of a configuration, read by one call."""
 
     name: str
     captured_at: Time
-    """Taken before the call was made: what changed during it is read again."""
+    """The time before the call was made, so that changes during the call are read again."""
     provided_at: Time | None = None
-    """The provider's own time of what it answered (an updateTime, configurationItemCaptureTime). Where two readings of a
-    part have one, it orders them, else `captured_at` does."""
+    """The provider's own timestamp of the response (updateTime, configurationItemCaptureTime). If two readings of a
+    part both have one, it determines their order, else `captured_at` does."""
 
 
 class Unread(Record):
-    """A part that could not be read. `part` is `*` where the whole resource could not."""
+    """A part that could not be read. `part` is `*` if the resource as a whole could not."""
 
     part: str
     reason: UnreadReason
     code: str = ""
-    """The provider's own error code."""
+    """The provider's error code."""
 
 
 class Related(Record):
@@ -82,7 +82,7 @@ class Related(Record):
 
 
 class Snapshot(Record):
-    """A resource's configuration, or a part of it, as read at `captured_at`."""
+    """A resource's configuration, or part of it, as read at `captured_at`."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
@@ -93,27 +93,27 @@ class Snapshot(Record):
     account: str
     """Id of the account (AWS), subscription or tenant (Azure), project or organization (Google Cloud)."""
     cloud_account: CloudAccount | None = None
-    """The same account with its name and ancestors, where the collector knows them."""
+    """The same account with its name and ancestors, if the collector knows them."""
     region: str
     """The provider's region, or `global`."""
     class_: str | None = Field(None, alias="class")
-    """What kind of thing the type is: one of CLASSES."""
+    """The class of the type: one of CLASSES."""
     name: str = ""
     tags: dict[str, str] = Field(default_factory=dict)
     captured_at: Time
-    """The time before the first call of this reading; orders snapshots of one resource."""
+    """The time before the first call of this reading. Determines the order of a resource's snapshots."""
     config: dict[str, Any] = Field(default_factory=dict)
-    """One key a part. `null` is a value: read, and not configured."""
+    """One key per part. `null` means that the part was read and is not configured."""
     parts: list[Part] = Field(default_factory=list)
-    """The parts this snapshot covers; what is not covered is kept, never taken as absent."""
+    """The parts that this snapshot covers. Other parts are kept, never treated as absent."""
     related: list[Related] = Field(default_factory=list)
     unread: list[Unread] = Field(default_factory=list)
     incarnation: str | None = None
-    """Differs when the resource was made anew under the same uid."""
+    """Differs if the resource was recreated under the same uid."""
     source: Literal["sweep", "event", "import"] = "sweep"
     sweep: str | None = None
     appeared: bool = False
-    """The last sweep of its scope knew what is there, and not this: it is new. False: it may have been there for long."""
+    """True if the previous sweep of the scope was complete and did not list it: it is new. False: it may have existed for long."""
     deleted: bool = False
     deleted_reason: str | None = None
     containers: list[Container] | None = None
@@ -121,7 +121,7 @@ class Snapshot(Record):
 
 
 class Scope(Record):
-    """What a sweep reads: one type in one region of one account."""
+    """The unit of a sweep: one type in one region of one account."""
 
     provider: ProviderName
     account: str
@@ -135,7 +135,7 @@ class Scope(Record):
 
 
 class SweepUnread(Record):
-    """What a sweep could not read, summed up."""
+    """Summary of what a sweep could not read."""
 
     part: str
     reason: UnreadReason
@@ -144,7 +144,7 @@ class SweepUnread(Record):
 
 
 class Sweep(Record):
-    """The header of one reading of a scope, written last. Its uids are in `pages` SweepUids."""
+    """The header of a sweep, written last. Its uids are in `pages` records of type SweepUids."""
 
     scope: Scope
     id: str
@@ -152,19 +152,19 @@ class Sweep(Record):
     finished_at: Time
     status: Literal["complete", "partial", "denied"]
     reason: str | None = None
-    """Why it is not complete: the error code and the call, in words."""
+    """Why it is not complete: the error code and the call, as text."""
     count: int = 0
     """Resources known in the scope after this sweep."""
     pages: int = 0
     completed_at: Time | None = None
-    """When the last complete sweep of this scope began; carried forward by the incomplete ones."""
+    """When the last complete sweep of this scope began; carried forward by incomplete ones."""
     organization: str | None = None
-    """The organization whose list named the account: only that list can say that it is gone."""
+    """The organization whose list contained the account. Only that list can show that the account is gone."""
     unread: list[SweepUnread] = Field(default_factory=list)
 
 
 class SweepUids(Record):
-    """Up to 5,000 uids of a sweep, under the key scope#page."""
+    """Up to 5,000 uids of a sweep, with the key scope#page."""
 
     scope: Scope
     id: str

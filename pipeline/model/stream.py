@@ -1,4 +1,4 @@
-"""Records of the later stages: their places and shapes, so that topics and readers are ready."""
+"""Records of changes, drifts, re-reads, signals and alerts."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -24,11 +24,11 @@ TOOLS = (
     "service",
     "unknown",
 )
-"""What calls are made with. A provider may have other tools."""
+"""Tools with which calls are made. A provider may add others."""
 
 
 def _word(value: Any) -> Any:
-    """A text that is no word is `unknown`, and no reason to refuse its record."""
+    """A string that is not a word is read as `unknown`, so that the record is not rejected."""
     return value if not isinstance(value, str) or _WORD.fullmatch(value) else "unknown"
 
 
@@ -38,35 +38,35 @@ Tool = Annotated[str, BeforeValidator(_word), Field(examples=list(TOOLS))]
 
 
 class Person(Record):
-    """Whom a call goes back to, behind roles and sessions: the same for one person whatever role is taken."""
+    """The person behind roles and sessions: the same for one person, whatever role is assumed."""
 
     id: str
-    """Of a directory's user, an IAM user, a service identity: the origin of the chain as far as it is known."""
+    """The id of a directory user, IAM user or service identity: the origin of the chain as far as it is known."""
     kind: str
-    """`user`, `directory_user`, `federated`, `root`, `service`, `workload`; `unknown`: who took the session is not known,
-    and `id` is the session's own (two of one role may be two people, or one)."""
+    """`user`, `directory_user`, `federated`, `root`, `service`, `workload`; `unknown`: the origin of the session is not known,
+    and `id` is that of the session (two sessions of one role may be two people, or one)."""
     name: str = ""
     claimed: str | None = None
-    """What the caller says of itself (a source identity, a session's name) and nobody has checked. It never replaces `id`."""
+    """What the caller claims (a source identity, a session name), unverified. It never replaces `id`."""
 
 
 class Link(Record):
-    """One step of a chain of sessions: who took on which role."""
+    """A link of a session chain: who assumed which role."""
 
     session: str
     """The id of the credential that was issued."""
     issued_to: str
-    """Id of the actor that asked for it."""
+    """Id of the actor that requested it."""
     role: str | None = None
     at: Time
     change: str
-    """Id of the change (the audit event) that says so."""
+    """Id of the change (the audit event) that shows it."""
     person: Person | None = None
-    """Who asked for it, where the event says."""
+    """Who requested it, if the event says."""
 
 
 class Actor(Record):
-    """Who did it, as well as the event says."""
+    """Who made the call, as far as the event says."""
 
     id: str
     """The session's issuer (the role), else the caller's own id."""
@@ -75,25 +75,25 @@ class Actor(Record):
     account: str | None = None
     """The actor's own account."""
     session: str | None = None
-    """The id of the session's credential (AWS: its access key id): what one deployment has in common."""
+    """The id of the session's credential (AWS: its access key id), which all calls of a deployment share."""
     session_name: str | None = None
     issuer: str | None = None
-    """What the session stands for: the role's ARN."""
+    """What the session represents: the role's ARN."""
     source_identity: str | None = None
-    """What the caller says of itself; see `person.claimed`."""
+    """What the caller claims; see `person.claimed`."""
     mfa: bool | None = None
-    """Whether the session was opened with a second factor; None: not said."""
+    """Whether the session was opened with a second factor; None if the event does not say."""
     invoked_by: str | None = None
-    """The cloud's own service that called on the actor's behalf."""
+    """The cloud service that made the call on the actor's behalf."""
     tool: Tool = "unknown"
     source_ip: str | None = None
     """Where the call came from."""
     person: Person | None = None
-    """Who is behind it, where that is known better than `id` says."""
+    """Who is behind it, if more is known than `id` says."""
     chain: list[Link] = Field(default_factory=list)
-    """How the session came to be, the nearest link first."""
+    """The session chain, nearest link first."""
     chain_broken: bool = False
-    """A link of the chain was never seen: the first actor is not known."""
+    """A link of the chain was not seen, so the first actor is unknown."""
 
     @property
     def is_nobody(self) -> bool:
@@ -102,27 +102,27 @@ class Actor(Record):
 
 
 class Change(Record):
-    """One audit event, as evidence about one resource. An event that touches several is as many changes, of one `id`."""
+    """An audit event, as evidence about one resource. An event about several resources is one change for each, with the same `id`."""
 
     id: str
-    """The event's own id: however often and by whichever way it comes, it is the same."""
+    """The event's own id, the same however often and on whichever path it arrives."""
     uid: str
-    """The resource; `account:<provider>:<account>` where the event names none, `session:<credential>` of a session."""
+    """The resource; `account:<provider>:<account>` if the event names none, `session:<credential>` for a session."""
     type: str | None = None
-    """The resource's type; None where no row of the tables claims the event, or where it does not say which resource."""
+    """The resource's type; None if no row of a table claims the event, or if it does not say which resource."""
     provider: ProviderName
     organization: str | None = None
     account: str
     region: str
     service: str = ""
-    """The service that was called, as the provider writes it: s3.amazonaws.com."""
+    """The called service, as the provider writes it: s3.amazonaws.com."""
     action: str
     """As the provider writes it: PutBucketPolicy."""
     kind: Literal["create", "update", "delete", "read", "session", "reported", "other"] = "other"
-    """What the call does to the resource, also where it cannot be told which one (`type` is None). `reported`: no call, but
-    what another service has found (`action`: its kind of finding)."""
+    """What the call does to the resource, even if it is not known which one (`type` is None). `reported`: not a call, but
+    a finding of another service (`action` is its type)."""
     parts: list[str] = Field(default_factory=list)
-    """The parts of the configuration that it may have touched; empty: any."""
+    """The parts of the configuration that it may have changed; empty means any."""
     actor: Actor
     source_ip: str | None = None
     user_agent: str | None = None
@@ -130,39 +130,39 @@ class Change(Record):
     outcome: Literal["success", "failure"]
     error: str | None = None
     shared: str | None = None
-    """What this event and its twin in another account have in common: two pieces of evidence of one cause."""
+    """Shared by this event and its copy in another account: two pieces of evidence for one cause."""
     deployment: str | None = None
-    """The id of the stack or run that it is part of."""
+    """The id of the stack or run to which it belongs."""
     resources: list[str] = Field(default_factory=list)
-    """Every uid that the event names; of a session, the role that it stands for."""
+    """Every uid that the event names; for a session, its role."""
     source: str = ""
-    """The way it came by: `eventbridge`, `log`, `lookup`, `import`."""
+    """The path on which it arrived: `eventbridge`, `log`, `lookup`, `import`."""
     request: Any = None
-    """What was asked for, redacted: its values say which of several changes a drift comes from."""
+    """The request parameters, redacted. Their values show which of several changes caused a drift."""
     raw: dict[str, Any] = Field(default_factory=dict)
-    """The event as it came, what looks like a secret redacted: detections read it."""
+    """The event as received, with secrets redacted, for detections."""
     aside: bool = False
-    """The event names other resources and changes this one with them (the account's settings): no detection's match."""
+    """The event names other resources and changes this one as a side effect (the account's settings). Detections do not match it."""
     named: list[str] = Field(default_factory=list)
     """What the event calls resources whose uid cannot be told (a user by its name that no sweep has seen): its word alone."""
 
 
 class Chain(Record):
-    """A session's past, asked for or told, between the states of resources and of sessions."""
+    """A query for a session's origin, or its answer, between the states of resources and of sessions."""
 
     uid: str
-    """Whom it is for: `session:<credential>` is asked, a resource is told."""
+    """The addressee: `session:<credential>` for a query, a resource for an answer."""
     session: str
-    """The credential whose past it is."""
+    """The credential of the session in question."""
     asker: str | None = None
-    """Who wants to know; None: this is the answer."""
+    """The resource that asks; None for an answer."""
     at: Time
-    """When the event happened that is asked about."""
+    """When the event in question happened."""
     depth: int = 0
     links: list[Link] = Field(default_factory=list)
     """The nearest first."""
     broken: bool = False
-    """A link was never seen."""
+    """A link was not seen."""
 
 
 class Changed(Record):
@@ -173,15 +173,15 @@ class Changed(Record):
     before: Any = None
     after: Any = None
     attribution: Literal["attributed", "ambiguous", "unattributed", "pending"] | None = None
-    """Of this place alone. `attributed`: no other candidate explains anything of it."""
+    """Of this place only. `attributed`: no other candidate explains any of it."""
     change: str | None = None
-    """Id of the change that made it, where it is attributed."""
+    """Id of the change that made it, if attributed."""
     person: Person | None = None
-    """Who made it, where it is attributed."""
+    """Who made it, if attributed."""
 
 
 class Candidate(Record):
-    """A change that may be the cause of a drift."""
+    """A change that may have caused a drift."""
 
     change: str
     action: str
@@ -189,72 +189,72 @@ class Candidate(Record):
     actor: Actor
     confidence: float = Field(ge=0, le=1)
     differs: bool | None = None
-    """Its event came more than once with different contents: this is the fullest."""
+    """Copies of its event arrived with different contents; this is the most complete one."""
 
 
 class Drift(Record):
-    """What changed in one part of a configuration, and who did it."""
+    """What changed in a part of a configuration, and who changed it."""
 
     id: str
     uid: str
     part: str
     resource: ResourceRef | None = None
     at: Time
-    """When the reading was taken that shows it."""
+    """When the reading that shows it was taken."""
     since: Time | None = None
     """The last reading that still showed the old value."""
     updated_at: Time
-    """When its cause was last judged."""
+    """When its cause was last evaluated."""
     changes: list[Changed]
     candidates: list[Candidate] = Field(default_factory=list)
-    """All that may have caused it, the likeliest first."""
+    """All changes that may have caused it, most likely first."""
     actor: Actor | None = None
-    """Who made all of the changes: none where two places go back to two people."""
+    """Who made all of the changes; None if they were made by different people."""
     attribution: Literal["attributed", "ambiguous", "unattributed", "pending"]
-    """`attributed` only where every place goes back to one person; each of `changes` has its own."""
+    """`attributed` only if one person made every change; each of `changes` has its own attribution."""
     baseline: Literal["previous", "approved", "declared", "recorded"]
     found_by: Literal["sweep", "event", "import"] = "sweep"
-    """What kind of reading showed it: `sweep` is what the stream of events had missed."""
+    """The kind of reading that showed it; `sweep` means that no event had reported it."""
     expected: bool | None = None
-    """Whether it was a matter of course (settings drift.expected); None while its cause may still come."""
+    """Whether it was expected (settings drift.expected); None while its cause is pending."""
     change_set: str | None = None
-    """What its cause was part of: a deployment, else the session's credential, else the actor. Drifts of one, no more than
-    ten minutes apart and within two hours, are told together (the correlation `change_set`)."""
+    """The deployment of its cause, else the session's credential, else the actor. Drifts with the same value, at most
+    ten minutes apart and within two hours, are grouped (correlation `change_set`)."""
     truncated: bool | None = None
-    """Long values were cut, so that it fits a record."""
+    """Long values were cut so that it fits into a record."""
     revision: int = 0
     owner: Owner | None = None
     """Who answered for the resource when this was told."""
 
 
 class Read(Record):
-    """A wish that one resource, or a whole scope, be read again."""
+    """A request to re-read a resource or a scope."""
 
     provider: ProviderName = "aws"
     scope: bool = False
-    """All of the scope is to be read; `uid` is then its key."""
+    """Read the whole scope; `uid` is its key."""
     uid: str
-    """The resource's; or the key of a scope (provider/account/region/type)."""
+    """The resource's uid, or the key of a scope (provider/account/region/type)."""
     name: str | None = None
-    """Only this is known of the resource: it is found by it, and `uid` is what it would be without what only the provider
+    """Only the name of the resource is known, and it is looked up by name. `uid` lacks the portion that only the provider
     knows (a role's path, a secret's suffix)."""
     type: str
     account: str
     region: str
     reason: str
-    """`change`, `unsettled`, `related`, `unlisted`: a complete sweep did not list it, and may not have known it yet."""
+    """`change`, `unsettled`, `related`, or `unlisted`: a complete sweep did not list it, possibly because it was too new."""
     after: Time
-    """The reading must begin later than this: when the change was made."""
+    """The reading must start after this time, when the change was made."""
     not_before: Time | None = None
-    """Wait until then: a repetition with back-off."""
+    """Do not read before this time (retry with back-off)."""
     attempt: int = 0
     change: str | None = None
-    """Id of the change that asked."""
+    """Id of the change that caused the request."""
 
     @model_validator(mode="before")
     @classmethod
     def _older(cls, value: Any) -> Any:
-        """A wish written before there was `scope`: the key of a scope is made of its other fields."""
+        """Supports requests written before `scope` existed: a scope's key consists of its other fields."""
         if isinstance(value, dict) and "scope" not in value:
             key = "/".join(str(value.get(name)) for name in ("account", "region", "type"))
             return value | {"scope": value.get("uid") == f"{value.get('provider', 'aws')}/{key}"}
@@ -262,49 +262,49 @@ class Read(Record):
 
 
 class Signal(Record):
-    """One match of a detection, for one correlation and one group of it."""
+    """A match of a detection, for one group of one correlation."""
 
     id: str
     detection: str
     """Id of the rule that matched, or of the correlation whose alert it is."""
     correlation: str
-    """Id of the correlation that looks for it; a rule that tells for itself is one of its own."""
+    """Id of the correlation that uses it; a rule that alerts by itself is its own correlation."""
     group: str
-    """The values of group-by, one a line."""
+    """The values of group-by, one per line."""
     event: str
-    """Id of the change, transition, drift or alert: it counts once, however often it comes."""
+    """Id of the change, transition, drift or alert; it counts once, however often it arrives."""
     uid: str | None = None
     at: Time
     value: Any = None
-    """Of the field that the correlation counts or adds up."""
+    """Value of the field that the correlation counts or sums."""
     fields: dict[str, Any] = Field(default_factory=dict)
-    """What the alert shows of it."""
+    """What the alert shows."""
     state: bool = False
-    """No event: what stands (a finding that is open) is only said again, for correlations that name it `standing`."""
+    """Not an event, but a repetition of a state (an open finding), for correlations that list it as `standing`."""
     gone: bool = False
-    """It was none after all: an alert that was merged into another, or withdrawn."""
+    """Retracts the signal: its alert was merged into another, or withdrawn."""
 
 
 class Mark(Record):
-    """Among signals: a partition of the worker, or of the correlator, has sent every signal of until then."""
+    """A watermark among signals: a partition of the worker or correlator has sent all signals up to that time."""
 
     mark: int
     """The partition."""
     level: int = 0
-    """0: of the worker; n: of the correlator, signals of correlations of that level (1: of rules only)."""
+    """0: from the worker; n: from the correlator, for signals of correlations of that level (1: of rules only)."""
     until: Time
 
 
 class Alert(Record):
-    """What a detection or correlation tells a person; a later revision replaces it."""
+    """The result of a detection or correlation. A later revision replaces it."""
 
     id: str
-    """Made of the correlation, the group, and the event that completed the first match."""
+    """Derived from the correlation, the group, and the event that completed the first match."""
     rule: str
     title: str
     severity: Severity
     state: Literal["active", "ended", "merged", "withdrawn"]
-    """`merged`: late events have joined it to another; `withdrawn`: they have taken its ground away."""
+    """`merged`: late events joined it to another alert; `withdrawn`: because of late events, its condition no longer holds."""
     revision: int
     begins: Time
     """The first event that belongs to it."""
@@ -314,16 +314,16 @@ class Alert(Record):
     group: dict[str, str]
     """Names of group-by, and their values."""
     count: int
-    """Events that belong to it."""
+    """Number of events that belong to it."""
     sentence: str = ""
-    """What happened, by whom, from where, on what and in which account, as far as it is known."""
+    """What happened, by whom, from where, on what and in which account, as far as known."""
     story: list[dict[str, Any]] = Field(default_factory=list)
-    """What happened, in order: the first and the last events."""
+    """The first and last events, in order."""
     distinct: dict[str, int] = Field(default_factory=dict)
-    """How many different resources, actions, actors, findings, and values of the field that is counted: exact to 10,000
-    of each; there it stays, and `capped` says that there are more."""
+    """Numbers of distinct resources, actions, actors, findings, and values of the counted field: exact up to 10,000
+    each; above that the number stays there and `capped` is set."""
     resources: list[str] = Field(default_factory=list)
-    """At most 50, as of each of the following: the first by the alphabet."""
+    """At most 50, the first in alphabetical order, as for the following fields."""
     actions: list[str] = Field(default_factory=list)
     findings: list[str] = Field(default_factory=list)
     actors: list[str] = Field(default_factory=list)
@@ -333,9 +333,9 @@ class Alert(Record):
     """What to do first."""
     false_positives: list[str] = Field(default_factory=list)
     capped: bool = False
-    """There was more than is looked at: counts are at least so high."""
+    """A limit was reached; counts are lower bounds."""
     held_back: bool = False
-    """Its rule had more alerts in that hour than its budget: it stands, but should call nobody."""
+    """Its rule exceeded its alert budget in that hour. The alert is valid but should notify nobody."""
     merged_into: str | None = None
     continues: str | None = None
-    """The alert that it goes on from."""
+    """The alert that it continues."""

@@ -1,4 +1,4 @@
-"""What every shell that judges needs of the settings: a rulebook and the assessing options."""
+"""Loads rules, exceptions, detections and options from the settings, for every command that evaluates."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def rulebook_and_options(
     settings: Settings, paths: Sequence[Path] = ()
 ) -> tuple[Rulebook, AssessOptions]:
-    """The built-in rules, the settings' and `paths`', with the settings' overrides.
+    """The built-in rules, those of the settings and of `paths`, with the overrides of the settings.
 
     Raises UserError with every mistake in them."""
     require_files(paths, YAML[:1], "rule", "--rules")
@@ -63,13 +63,13 @@ def ticket_options(settings: Settings) -> TicketOptions | None:
 
 
 def checker(settings: Settings, now: datetime, rulebook: Rulebook | None = None) -> Checker:
-    """What exceptions are checked against. Raises UserError for rules with mistakes."""
+    """The context in which exceptions are checked. Raises UserError for invalid rules."""
     rulebook = rulebook or rulebook_and_options(settings)[0]
     return Checker(rulebook, now, timedelta(seconds=settings.exceptions.longest))
 
 
 def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ()) -> ExceptionIndex:
-    """The risks that files accept: the settings' and `paths`'. Of a shell without a stream, where nobody applies them.
+    """The exceptions in files of the settings and of `paths`, for commands without a stream.
 
     Raises UserError with every mistake in them."""
     require_files(paths, YAML, "exception", "--exceptions")
@@ -83,7 +83,7 @@ def accepted(settings: Settings, rulebook: Rulebook, paths: Sequence[Path] = ())
 
 
 def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "DetectionSet":
-    """The detections of `paths`, and those that come with Driftline; mistakes are among its problems."""
+    """The detections of `paths` and the built-in ones; errors are among its problems."""
     from driftline.pipeline.detections import load
 
     ours = [builtin_folder() / name for name in ("detections", "correlations")] if builtin else []
@@ -93,8 +93,7 @@ def detections(settings: Settings, paths: Sequence[Path], *, builtin: bool) -> "
 def watch(
     settings: Settings, paths: Sequence[Path] = (), *, builtin: bool | None = None
 ) -> "DetectionEngine":
-    """The detections that come with Driftline, the settings' and `paths`', at work. `builtin`: instead of what the
-    settings say.
+    """The engine with built-in detections, those of the settings and of `paths`. `builtin` overrides the settings.
 
     Raises UserError with every mistake in them."""
     require_files(paths, YAML, "detection", "--detections")
@@ -108,7 +107,7 @@ def watch(
 
 
 def at_work(settings: Settings, found: "DetectionSet") -> "DetectionEngine":
-    """Detections at work, with the names that the settings say are one person's."""
+    """The detection engine, with the map of people from the settings."""
     from driftline.pipeline.detections.engine import DetectionEngine
 
     lateness = int(settings.correlate.lateness * 1_000_000)
@@ -117,7 +116,7 @@ def at_work(settings: Settings, found: "DetectionSet") -> "DetectionEngine":
 
 @cache
 def hints() -> dict[str, Hints]:
-    """By resource type: what is no drift."""
+    """Comparison hints by resource type: which differences are not drift."""
     return {
         type: hints_of(shape.get("hints"), provider(shape["provider"]).canonical)
         for type, shape in builtin_shapes().items()
@@ -125,12 +124,12 @@ def hints() -> dict[str, Hints]:
 
 
 def grants() -> dict[str, dict[str, list[str]]]:
-    """By resource type and part: the actions that reading it needs."""
+    """The actions required to read a part, by resource type and part."""
     return {type: shape.get("actions", {}) for type, shape in builtin_shapes().items()}
 
 
 def redactor(settings: Settings) -> "Redactor":
-    """For what is judged here and stored nowhere: with the settings' key, or one of this run alone."""
+    """A redactor for results that are not stored: uses the key of the settings, or a random one for this run."""
     from driftline.collectors.redact import Redactor
 
     key = settings.redaction.key

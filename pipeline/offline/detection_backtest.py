@@ -1,4 +1,4 @@
-"""What detections make of a past: hits by rule and day. Their alerts are the fold's. Pure."""
+"""Backtests detections: hits by rule and day. Alerts come from the fold. Pure."""
 
 from collections import Counter
 
@@ -10,16 +10,16 @@ TRUE, FALSE = (True, "true"), (False, "false")
 
 
 class Tally:
-    """Counts matches, each event once a rule, however often it was recorded and however many resources it touches."""
+    """Counts matches, each event once per rule, however often it was recorded and however many resources it affects."""
 
     def __init__(self) -> None:
         self._hits: set[tuple[str, str, str]] = set()
         """Rule, event, day."""
         self._reads: set[tuple[str, str]] = set()
-        """Rule and event, of calls that only read and of data events."""
+        """Rule and event, for read-only calls and data events."""
 
     def hit(self, rule: Detection, event: ObservedEvent) -> None:
-        """A match, as driftline.pipeline.detections.engine tells it."""
+        """Adds a match reported by driftline.pipeline.detections.engine."""
         self._hits.add((rule.id, event.id, from_micros(event.at)[:10]))
         if event.fields.get("readOnly") in TRUE or event.fields.get("managementEvent") in FALSE:
             self._reads.add((rule.id, event.id))
@@ -29,7 +29,7 @@ class Tally:
         return Counter(rule for rule, _, _ in self._hits)
 
     def reads(self) -> Counter[str]:
-        """Hits by rule of calls that only read, and of data events: sources leave them out unless they are told."""
+        """Hits by rule of read-only calls and data events, which sources omit by default."""
         return Counter(rule for rule, _ in self._reads)
 
     def days(self) -> dict[str, Counter[str]]:

@@ -1,4 +1,4 @@
-"""The stream's fold in memory: what `scan`, `replay` and `backtest` drive instead of Kafka, through the same bytes."""
+"""The stream processing in memory, used by `scan`, `replay` and `backtest` in place of Kafka, with the same record bytes."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Past(NamedTuple):
-    """A record of the past."""
+    """A recorded record."""
 
     at: str
     """The time that it carries, RFC 3339."""
@@ -44,7 +44,7 @@ class Past(NamedTuple):
 
 
 class Fold:
-    """Folds records one after another and keeps the last statement of every finding.
+    """Processes records one after another and keeps the latest version of every finding.
 
     keep=False forgets a resource's state when it is folded: for a scan that reads each resource once. `watch`: what
     signals and alerts are made by; `lateness` as in driftline.pipeline.correlate.shard. `told`: called with the topic
@@ -61,9 +61,9 @@ class Fold:
         told: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self.findings: dict[bytes, bytes] = {}
-        """Finding id to its last JSON."""
+        """Latest JSON by finding id."""
         self.drifts: dict[str, bytes] = {}
-        """Drift id to its last JSON."""
+        """Latest JSON by drift id."""
         self.dead: list[Dead] = []
         self.said = 0
         self._rows: dict[bytes, bytes | None] = {}
@@ -76,15 +76,15 @@ class Fold:
         self.tickets: dict[str, dict[str, Any]] = self._cases.tickets if self._cases else {}
         """Ticket key to its last rendering."""
         self.alerts: dict[bytes, bytes] = self._groups.alerts if self._groups else {}
-        """Alert id to its last JSON."""
+        """Latest JSON by alert id."""
 
     @property
     def counts(self) -> dict[Count, int]:
         return dict(self._partition.counts)
 
     def take(self, records: Iterable[Past], *, ticks: bool) -> None:
-        """Records in the order of their times. `ticks`: whether time passes by records of control among them; else it
-        passes for signals as the records' own times say: whatever was before has come."""
+        """Processes records in the order of their times. `ticks`: whether control records among them advance time; otherwise
+        time for signals advances with the records' own times, assuming that everything earlier has arrived."""
         known = 0
         for record in records:
             if self._groups and not ticks and (at := to_micros(record.at) or 0) >= known + MINUTE:
@@ -93,8 +93,8 @@ class Fold:
             self.feed(record.topic, record.value)
 
     def end(self, last: int = 0) -> list[str]:
-        """Nothing more comes: every alert reaches its last state. `last`: until when things were heard of, where the
-        records that were fed do not say (microseconds). Gives the alerts that were still going on, by id."""
+        """Ends the input, so that every alert reaches its final state. `last`: the time of the last record, if the
+        records fed do not show it (microseconds). Returns the ids of alerts that were still ongoing."""
         own = self._partition
         last = max(last, own.newest, own.watermark)
         active: list[str] = []
@@ -109,15 +109,15 @@ class Fold:
         return active
 
     def _reach(self, at: int) -> None:
-        """Whatever was before has come."""
+        """Everything earlier has arrived."""
         if self._groups:
             self._partition.reach(at)
             self._take()
             self._groups.reach(at)
 
     def feed(self, topic: str, value: bytes, broker_time: int | None = None) -> None:
-        """One record of `driftline.snapshots`, `changes` or `control`; time passes by the ticks. `broker_time`: when the
-        broker took it (microseconds), where a tape says so: what is dated ahead of it is dead, as in the stream."""
+        """Processes one record of `driftline.snapshots`, `changes` or `control`; ticks advance time. `broker_time`: when the
+        broker received it (microseconds), if known from a tape; records dated ahead of it are dead-lettered, as in the stream."""
         self._offset += 1
         if topic in (SNAPSHOTS.name, CHANGES.name, CONTROL.name):
             self._partition.apply(topic, value, self._offset, broker_time)
@@ -128,21 +128,21 @@ class Fold:
             self._cases.tick(value)
 
     def snapshot(self, snapshot: Snapshot) -> None:
-        """One snapshot, by way of its bytes."""
+        """Processes one snapshot, encoded as bytes."""
         self.feed(SNAPSHOTS.name, codec.encode_batch([codec.encode_snapshot(snapshot)]))
         if not self._keep:
             self.open_pending()
             self._rows.clear()
 
     def open_pending(self) -> None:
-        """A one-shot scan cannot wait: what waits for its `for` opens, marked `pending_for`."""
+        """Opens findings that wait for their `for`, marked `pending_for`, because a one-shot scan cannot wait."""
         for uid in sorted(self._waiting):
             self._partition.open_pending(uid)
         self._take()
         self._waiting.clear()
 
     def documents(self) -> Iterator[dict[str, Any]]:
-        """Every finding's last statement, by account, resource and rule."""
+        """The latest version of every finding, by account, resource and rule."""
         for value in sorted(self.findings.values(), key=_order):
             yield orjson.loads(value)
 
@@ -153,17 +153,17 @@ class Fold:
                 yield decode_body(row)
 
     def told_drifts(self) -> list[dict[str, Any]]:
-        """The last word on every drift, by time, resource and part."""
+        """The latest version of every drift, by time, resource and part."""
         found = [orjson.loads(value) for value in self.drifts.values()]
         return sorted(found, key=lambda drift: (drift["at"], drift["uid"], drift["part"]))
 
     def told_alerts(self) -> list[dict[str, Any]]:
-        """The last word on every alert, by time and rule."""
+        """The latest version of every alert, by time and rule."""
         found = [orjson.loads(value) for value in self.alerts.values()]
         return sorted(found, key=lambda alert: (alert["at"], alert["rule"], alert["id"]))
 
     def _restated(self, output: Output) -> None:
-        """Only that it still stands is told: the document is the one that was said, seen later."""
+        """Applies a restatement: the document is unchanged, with a later `last_seen`."""
         self.said += 1
         finding = orjson.loads(self.findings[output.key])
         told = orjson.loads(output.value)
@@ -192,7 +192,7 @@ class Fold:
                 [*work.outputs, *(self._groups.take_members() if self._groups else ())]
             )
             self.dead += self._cases.take_dead()
-        for output in work.outputs:  # what the states ask each other
+        for output in work.outputs:  # messages between states
             if output.topic == CHANGES.name:
                 self.feed(CHANGES.name, output.value)
 
@@ -204,7 +204,7 @@ class Fold:
         elif output.topic == SIGNALS.name and self._groups and output.key not in MARK_KEYS[1:]:
             self._groups.feed(output.value)
         elif output.topic == FINDINGS.name and not output.value:
-            self.findings.pop(output.key, None)  # it is forgotten
+            self.findings.pop(output.key, None)  # deleted
         elif output.topic == FINDINGS.name:
             self.said += 1
             self.findings[output.key] = output.value
@@ -213,7 +213,7 @@ class Fold:
 
 
 class Groups:
-    """The fold of signals, beside."""
+    """Correlation of the signals, in memory."""
 
     def __init__(
         self, watch: "DetectionEngine", lateness: int, tickets: TicketOptions | None = None,
@@ -231,7 +231,7 @@ class Groups:
         self._members: list[Output] = []
 
     def feed(self, value: bytes) -> None:
-        """One record of `signals`."""
+        """Processes one record of `signals`."""
         self._offset += 1
         self._fold.apply(SIGNALS.name, value, self._offset)
         while self._fold.advance():
@@ -251,11 +251,11 @@ class Groups:
                 self.feed(output.value)
 
     def reach(self, at: int) -> None:
-        """Every signal until then has come."""
+        """Every signal up to that time has arrived."""
         self.feed(marks(0, 0, at)[0].value)
 
     def end(self, last: int) -> list[str]:
-        """Time passes until nothing can change any more; gives the ids of alerts that were going on at `last`."""
+        """Advances time until nothing can change any more; returns the ids of alerts that were ongoing at `last`."""
         self.reach(last + self._lateness)
         active = [key.decode() for key, value in self.alerts.items() if orjson.loads(value)["state"] == "active"]  # fmt: skip
         self.reach(last + self._lateness + self._longest)
@@ -267,13 +267,13 @@ class Groups:
         return members
 
     def take_dead(self) -> list[Dead]:
-        """What was bad since the last take."""
+        """Malformed elements since the last call."""
         dead, self._dead = self._dead, []
         return dead
 
 
 def longest(watch: "DetectionEngine") -> int:
-    """Within so long after the last signal every alert has ended, those of correlations of correlations too."""
+    """Time after the last signal within which every alert has ended, including those of correlations of correlations."""
     from driftline.pipeline.correlate.levels import levels
 
     specs = [one.spec() for one in watch.correlations.values()]

@@ -1,4 +1,4 @@
-"""Rules against a recorded past: what would have opened, when and where, beside what the present version said. Pure."""
+"""Backtests rules: what would have opened, when and where, compared with the current version. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,17 +14,17 @@ from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.rulebook import Rulebook
 
 SHOWN = 100
-"""Resources named of each difference; the numbers count all."""
+"""Maximum number of resources named per difference; the counts include all."""
 
 
 @dataclass
 class Said:
-    """What one version of a rule said of the past."""
+    """The results of one version of a rule."""
 
     opened: set[tuple[str, str]] = field(default_factory=set)
-    """Resource and time, of every opening."""
+    """Resource and time of every opening."""
     last: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By resource: the last word."""
+    """The latest finding by resource."""
 
     def as_dict(self) -> dict[str, Any]:
         standing = [one for one in self.last.values() if not one["retired"]]
@@ -42,7 +42,7 @@ class Said:
 
 
 class Witness:
-    """Folds a past by some rules, and keeps what was said rule by rule."""
+    """Evaluates records with some rules, and keeps the results by rule."""
 
     def __init__(self, rulebook: Rulebook, options: AssessOptions) -> None:
         self.said: dict[str, Said] = {}
@@ -62,7 +62,7 @@ class Witness:
 def compare(
     records: Iterable[Past], present: Rulebook, proposed: Rulebook, options: AssessOptions
 ) -> dict[str, dict[str, Any]]:
-    """By the id of each proposed rule: what it would have said, what the present rule of that id did (None: there is
+    """By the id of each proposed rule: its results, those of the current rule with that id (None: there is
     none), and the resources that only one of them opened."""
     known = {rule.id for rule in present.rules}
     both = [rule.id for rule in proposed.rules if rule.id in known]
@@ -96,6 +96,6 @@ def _shown(uids: Iterable[str]) -> list[str]:
 
 
 def needed(proposed: Rulebook, paths: Sequence[object]) -> None:
-    """Raises UserError where there is nothing to try."""
+    """Raises UserError if there are no rules."""
     if not proposed.rules:
         raise UserError("contains no rules", place=f"--rules {', '.join(map(str, paths))}")

@@ -1,4 +1,4 @@
-"""All that is known of one resource, or of one actor, in the order that it happened: readings, changes, drifts, findings,
+"""Everything known about a resource or an actor, in chronological order: readings, changes, drifts, findings,
 alerts and exceptions. Pure."""
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ from driftline.pipeline.records.topics import (
 )
 
 KINDS = ("change", "reading", "drift", "finding", "exception", "alert")
-"""Also their order where the times are the same."""
+"""The order of entries with the same time."""
 PATHS = 5
 
 
@@ -34,7 +34,7 @@ class Line(NamedTuple):
     who: str
     resource: str
     id: str
-    """Of the change, drift, finding, alert or exception: what else is known of it."""
+    """The id of the change, drift, finding, alert or exception, for looking it up."""
 
     @property
     def place(self) -> tuple[str, int, str]:
@@ -42,8 +42,8 @@ class Line(NamedTuple):
 
 
 class Timeline:
-    """Takes records of the topics, each topic's in its order, and keeps what concerns the subject (a uid, or a name that
-    a person or an actor goes by, in `people` or anywhere) in [since, until)."""
+    """Collects records of the topics, in the order of each topic, that concern the subject (a uid, or a name of
+    a person or actor, from `people` or any other) in [since, until)."""
 
     def __init__(
         self, subject: str, since: datetime | None = None, until: datetime | None = None, people: People = NOBODY_MAPPED
@@ -55,7 +55,7 @@ class Timeline:
         self._until = from_micros(micros(until)) if until else "~"
         self._lines: dict[tuple[str, str], Line] = {}
         self._shown: Any = None
-        """What the reading before showed."""
+        """What the previous reading showed."""
         self._revisions: dict[tuple[str, str], int] = {}
         self._takers: dict[str, Callable[[dict[str, Any]], None]] = {
             SNAPSHOTS.name: self._reading, CHANGES.name: self._change, DRIFT.name: self._drift,
@@ -63,11 +63,11 @@ class Timeline:
         }  # fmt: skip
 
     def take(self, topic: str, value: bytes) -> None:
-        """A record. What is none, or of another, is passed over."""
+        """Adds a record. Records that are malformed or concern other subjects are skipped."""
         if topic != EXCEPTIONS.name:
             folded = value.lower()
             if not any(needle in folded for needle in self._needles):
-                return  # most are of others, and are not worth the reading
+                return  # most concern others: do not decode them
         try:
             for element in codec.split(value):
                 document = codec.decode(element)
@@ -77,7 +77,7 @@ class Timeline:
             return
 
     def lines(self) -> list[Line]:
-        """What was found, in order."""
+        """The entries, in order."""
         return sorted(
             (one for one in self._lines.values() if self._since <= one.at < self._until),
             key=lambda one: one.place,
@@ -90,15 +90,15 @@ class Timeline:
         return uid == self.subject or bool(actor and self._is(self._people.names(actor)))
 
     def _is(self, known: set[str]) -> bool:
-        """Whether the subject goes by one of these names (lower case)."""
+        """Whether the subject has one of these names (lower case)."""
         return any(self._people.is_known_as(name, known) for name in self._names)
 
     def _called(self, name: str) -> set[str]:
-        """What somebody goes by of whom only a name stands there."""
+        """The names of someone who is given only by a name."""
         return {one.casefold() for one in (name, name.rsplit("/", 1)[-1], self._people.id_of(name))}
 
     def _reading(self, one: dict[str, Any]) -> None:
-        """Only the first, and those that show something else than the one before."""
+        """Keeps only the first reading, and those that differ from the previous one."""
         if one["uid"] != self.subject:
             return
         at, deleted = _time(one["captured_at"]), bool(one.get("deleted"))
@@ -113,7 +113,7 @@ class Timeline:
         before, self._shown = self._shown, now
         if before == now:
             return
-        what = "gone" if deleted else "read" if before is None else "read: it is different"
+        what = "gone" if deleted else "read" if before is None else "read: changed"
         if unread:
             what = f"not read: {', '.join(unread)}"
         self._put(
@@ -153,7 +153,7 @@ class Timeline:
         unknown = "unknown, " if one["evaluation"] == "unknown" else ""
         state = f"{one['rule']['id']}: {unknown}{one['status']} ({one['reason']})"
         what = f"{sentence}; {state}" if (sentence := one.get("sentence")) else state
-        # a later revision of the same moment and state only knows more
+        # a later revision with the same time and state only adds details
         self._put(
             f"{one['id']} {one['updated_at']} {state}",
             Line(
@@ -205,12 +205,12 @@ class Timeline:
         )
 
     def _later(self, kind: str, one: Mapping[str, Any]) -> bool:
-        """Whether that is the newest word on it so far."""
+        """Whether this is the latest version so far."""
         newest = self._revisions.get((kind, one["id"]), -1)
         self._revisions[kind, one["id"]] = max(newest, one["revision"])
         return bool(one["revision"] >= newest)
 
 
 def _time(text: str) -> str:
-    """Any RFC 3339 time in our own form, whose order is time's."""
+    """Converts any RFC 3339 time to the fixed format, which sorts by time."""
     return from_micros(micros(datetime.fromisoformat(text)))

@@ -15,25 +15,25 @@ State = Literal["ok", "warn", "fail", "unknown"]
 STATES: tuple[State, ...] = ("ok", "unknown", "warn", "fail")
 """From best to worst."""
 NAMED = 4
-"""Checks that one line names."""
+"""Maximum number of checks named in one line."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One answer. Texts may hold what a server said: escape them before a terminal sees them."""
+    """One result. Texts may contain server output: escape them before printing to a terminal."""
 
     what: str
     state: State
     detail: str
     next: str = ""
     alike: tuple[str, str] | None = None
-    """Detail and next step of several such lines together; None: their own, where these are the same."""
+    """Returns detail and next step for several lines of this kind together; None: their own, if all are the same."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One check. Lines that it yields before the time-out count."""
+    """A check. Lines that it yields before the time-out are used."""
 
     what: str
     ask: Callable[[], Iterable[Line]]
@@ -44,7 +44,7 @@ class Check:
 
 
 class _Job(threading.Thread):
-    """A check under way. A daemon: nothing that hangs keeps the command from ending."""
+    """A running check. A daemon thread, so that a check that hangs does not prevent the command from ending."""
 
     def __init__(self, check: Check, needs: "_Job | None", seconds: float) -> None:
         super().__init__(daemon=True, name=check.what)
@@ -68,7 +68,7 @@ class _Job(threading.Thread):
                 self.lines.append(line)
         except UserError as error:
             self.lines += [failed(what, problem) for problem in error.problems]
-        except Exception as error:  # shown as what it is: no check may hide the others
+        except Exception as error:  # report it: one check must not hide the others
             told = f"{type(error).__name__}: {error}"
             self.lines.append(Line(what, "unknown", told, self.check.silent or "please report it"))
 
@@ -82,8 +82,8 @@ class _Job(threading.Thread):
 
 
 def examine(checks: Sequence[Check], seconds: float) -> list[Line]:
-    """All answers, in the order of the checks. None takes longer than `seconds`, or twice that where it needs
-    another."""
+    """All results, in the order of the checks. Each takes at most `seconds`, or twice that if it needs
+    another check."""
     began = time.monotonic()
     jobs: dict[str, _Job] = {}
     for check in checks:
@@ -96,7 +96,7 @@ def examine(checks: Sequence[Check], seconds: float) -> list[Line]:
 
 
 def folded(lines: Iterable[Line]) -> list[Line]:
-    """For people: one line where several checks say the same, in the place of the first of them."""
+    """Merges lines of several checks with the same result into one, at the position of the first."""
     groups: dict[tuple[State, tuple[str, str]], list[Line]] = {}
     for line in lines:
         groups.setdefault((line.state, line.alike or (line.detail, line.next)), []).append(line)
@@ -111,17 +111,17 @@ def folded(lines: Iterable[Line]) -> list[Line]:
 
 
 def worst(lines: Iterable[Line]) -> State:
-    """The worst state of any line."""
+    """The worst state of all lines."""
     return max((line.state for line in lines), key=STATES.index, default="ok")
 
 
 def exit_code(lines: Iterable[Line]) -> int:
-    """0 all is well; 1 something is to be looked at or could not be asked; 2 something fails."""
+    """0: everything is fine; 1: there are warnings, or a check could not run; 2: something fails."""
     return {"ok": 0, "warn": 1, "unknown": 1, "fail": 2}[worst(lines)]
 
 
 def failed(what: str, problem: Problem, state: State = "fail") -> Line:
-    """A problem as an answer. Its `see` names this command, so it is left out."""
+    """A problem as a result line, without its `see`, which names this command."""
     return Line(what, state, problem.detail, problem.fix)
 
 
@@ -134,7 +134,7 @@ class _Answers:
 def side_by_side(
     many: Iterable[T], ask: Callable[[T], Any], seconds: float, at_once: int = 8
 ) -> list[tuple[T, Exception | None]]:
-    """Asks for each; its error, or None. A TimeoutError where no answer came in time."""
+    """Calls the function for each item; returns its error, or None. A TimeoutError if there was no answer in time."""
     asked = list(many)
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     for number in range(len(asked)):
@@ -150,7 +150,7 @@ def side_by_side(
             error: Exception | None = None
             try:
                 ask(asked[number])
-            except Exception as why:  # handed to the caller
+            except Exception as why:  # returned to the caller
                 error = why
             got.errors[number] = error
             if len(got.errors) == len(asked):
@@ -165,7 +165,7 @@ def side_by_side(
 
 
 def named(checks: Iterable[Check], settings_problems: Iterable[Problem]) -> Iterator[Line]:
-    """Lines for unreadable settings: their mistakes, and that nothing else was checked."""
+    """Lines for invalid settings: their errors, and the remaining checks as not checked."""
     yield from (failed("settings", problem) for problem in settings_problems)
     for check in checks:
         yield Line(check.what, "unknown", "not checked: the settings cannot be read", "fix the settings first")  # fmt: skip

@@ -1,7 +1,7 @@
 """Serves /live, /ready and /metrics. Read-only.
 
-One thread for all connections. Whoever connects has little time for a request and for taking the answer, and little room;
-beyond MOST_OPEN connections the oldest is closed, so that a probe is answered whoever else holds connections open."""
+One thread serves all connections. Time and size of requests are limited, and so is the time for receiving the response;
+beyond MOST_OPEN connections the oldest is closed, so that probes are answered even if other clients keep connections open."""
 
 import asyncio
 import errno
@@ -18,9 +18,9 @@ from driftline.pipeline.ops import metrics
 
 log = logging.getLogger("driftline.health")
 PATIENCE = 5.0
-"""Seconds that a connection may take from its first byte to the last of its answer."""
+"""Maximum duration of a connection, up to the last byte of the response, in seconds."""
 LONGEST = 8192
-"""Bytes of a request's line and headers."""
+"""Maximum size of a request's line and headers in bytes."""
 MOST_OPEN = 64
 REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable",
            408: "Request Timeout", 431: "Request Header Fields Too Large"}  # fmt: skip
@@ -43,7 +43,9 @@ class _Page:
             del self._open[oldest]
             oldest.transport.abort()
         self._open[writer] = None
-        writer.transport.set_write_buffer_limits(0)  # drained is sent
+        writer.transport.set_write_buffer_limits(
+            0
+        )  # so that drain() waits until everything is sent
         try:
             async with asyncio.timeout(PATIENCE):
                 writer.write(await self._answer(reader))
@@ -86,25 +88,25 @@ def _said(code: int, body: bytes) -> bytes:
 
 
 def listen(bind: str, port: int, setting: str) -> socket.socket:
-    """The socket to answer at: had before anything else begins, answered later. Raises UserError, that names the setting of
-    the port, where the address cannot be had."""
+    """Binds the socket early; requests are served later. Raises UserError, with the name of the port's setting, if
+    the address is not available."""
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
     try:
         return socket.create_server((bind, port), family=family, backlog=MOST_OPEN)
     except OSError as error:
         where = f"{setting}: {bind}:{port}"
         if error.errno == errno.EADDRINUSE:
-            step = f"another program listens there, perhaps another one of these; give each its own {setting}"
+            step = f"another program, perhaps another instance of this one, uses it; give each its own {setting}"
             raise UserError(f"{where} is in use", fix=step) from None
         why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise UserError(why, fix="choose another address or port", place=where) from None
 
 
 def serve(listening: socket.socket, alive: Callable[[], bool] = lambda: True) -> int:
-    """Answers in a thread of its own; says on which port. `alive` decides what /live says."""
+    """Serves requests in a separate thread; returns the port. `alive` determines the response of /live."""
     bind = listening.getsockname()[0]
     own = int(listening.getsockname()[1])
-    loop = asyncio.SelectorEventLoop()  # whatever loop the program itself runs on
+    loop = asyncio.SelectorEventLoop()  # independent of the program's own event loop
     page = _Page(alive).serve(listening)
     threading.Thread(
         target=loop.run_until_complete, args=(page,), daemon=True, name="health"

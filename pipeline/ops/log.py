@@ -10,7 +10,7 @@ _OWN = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "a
 
 
 class Json(logging.Formatter):
-    """One line of ASCII a record, whatever is in it. Raises nothing."""
+    """Formats every record as one line of ASCII. Never raises."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -24,7 +24,7 @@ class Json(logging.Formatter):
             line["error"] = self.formatException(record.exc_info)
         try:
             text = json.dumps(line, default=str, allow_nan=False)
-        except (TypeError, ValueError, RecursionError):  # a key that is no text, a circle, NaN
+        except (TypeError, ValueError, RecursionError):  # a key that is not a string, a cycle, NaN
             text = json.dumps({key: str(value) for key, value in line.items()})
         return text  # ASCII: every control character is escaped
 
@@ -32,7 +32,7 @@ class Json(logging.Formatter):
 def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except (TypeError, ValueError):  # its arguments do not fit it
+    except (TypeError, ValueError):  # its arguments do not match its format
         return str(record.msg)
 
 
@@ -41,6 +41,10 @@ def start(level: str = "INFO") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("elastic_transport", "botocore", "boto3"):  # a line a request, or a credential
+    for chatty in (
+        "elastic_transport",
+        "botocore",
+        "boto3",
+    ):  # they log a line per request, or credentials
         logging.getLogger(chatty).setLevel("WARNING")
     logging.disable(logging.DEBUG)  # building debug messages costs Faust time on every record

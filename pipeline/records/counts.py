@@ -1,5 +1,4 @@
-"""What a partition's fold counts. Each kind of count is a type of its own, and pipeline/worker/status.py has a metric for
-every one of them. Pure."""
+"""What a partition's fold counts. Each kind of count has its own type, and a metric in pipeline/worker/status.py. Pure."""
 
 from collections import Counter
 from enum import Enum, StrEnum, auto
@@ -8,12 +7,12 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """What came of one element of a record."""
+    """Outcome of an element of a record."""
 
     UNCHANGED = "unchanged"
     CHANGED = "changed"
     DUPLICATES = "duplicates"
-    """Applied before: delivered again."""
+    """Applied before, and redelivered."""
     OLDER = "older"
     CHANGES = "changes"
     EVIDENCE = "evidence"
@@ -31,16 +30,16 @@ class Outcome(StrEnum):
 GOOD = tuple(
     one for one in Outcome if one not in (Outcome.BAD, Outcome.EXCEPTION, Outcome.BASELINE)
 )
-"""What the bad are a share of: elements of inputs that carry many. Records of `control` are few, and do not count."""
+"""The outcomes of which the bad share is computed: elements of high-volume inputs. Records of `control` are few and do not count."""
 
 
 class Occurrence(Enum):
-    """What happened beside that."""
+    """Other events."""
 
     FORGOTTEN_STATE = auto()
     SIGNAL = auto()
     UNFOLLOWED_MATCH = auto()
-    """A match stays with its session: too many of it wait for its origin."""
+    """A match stays with its session, because too many of its matches wait for its origin."""
     HELD_BACK_ALERT = auto()
 
 

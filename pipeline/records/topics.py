@@ -1,14 +1,14 @@
-"""Every topic: what it is keyed by, how many partitions, how it is cleaned, how long it is kept.
+"""Definitions of all topics: key, partitions, clean-up policy, retention.
 
-A process belongs to one deployment: `use_prefix` is called once, when its settings are loaded, and names every topic and
-consumer group from then on."""
+A process belongs to one deployment: `use_prefix` is called once, when settings are loaded, and determines the names of
+topics and consumer groups from then on."""
 
 from dataclasses import dataclass, field, replace
 
 from driftline.pipeline.common import limits
 
 PARTITIONS = 24
-"""Changing it means a new app id and a full sweep: resources live on `partition(uid)`."""
+"""Changing it requires a new app id and a full sweep, because resources are assigned to `partition(uid)`."""
 
 DAY_MS = 86_400_000
 DEFAULT_PREFIX = "driftline."
@@ -16,7 +16,7 @@ _prefix = DEFAULT_PREFIX
 
 
 def use_prefix(prefix: str) -> None:
-    """What the names of this process's topics and consumer groups begin with."""
+    """Prefix of the names of this process's topics and consumer groups."""
     global _prefix
     _prefix = prefix
 
@@ -27,7 +27,7 @@ def in_use() -> str:
 
 
 def group_id(name: str, prefix: str | None = None) -> str:
-    """A consumer group of the deployment with that prefix (default: the one in use): `driftline-sink-ndjson`."""
+    """The name of a consumer group, such as `driftline-sink-ndjson`, with this prefix (default: the one in use)."""
     return f"{(prefix or _prefix).rstrip('.-_')}-{name}"
 
 
@@ -37,20 +37,20 @@ def short(topic: str) -> str:
 
 
 def looking() -> str:
-    """The consumer group of who only looks: librdkafka wants a name. Nothing is ever committed in it."""
+    """The consumer group of clients that only read: librdkafka requires a name. It never commits."""
     return group_id("look")
 
 
 def readers(provider: str) -> str:
-    """The consumer group of a provider's collectors that read single resources again: each passes over the wishes of the
-    others. AWS's has the name from before there were others, so that its offsets stay."""
+    """The consumer group of a provider's `collect reads`. Each skips requests to other providers. The name for AWS has no
+    suffix, so that existing offsets remain valid."""
     return group_id("reads" if provider == "aws" else f"reads-{provider}")
 
 
 @dataclass(frozen=True)
 class Topic:
     own: str
-    """Its name after the prefix; of a changelog, which is named after an app id, the whole name."""
+    """The name without the prefix; for a changelog, which is named after an app id, the whole name."""
     key: str
     partitions: int = PARTITIONS
     cleanup: str = "delete"
@@ -69,7 +69,7 @@ class Topic:
         return "delete" in self.cleanup
 
     def settings(self) -> dict[str, str]:
-        """The topic's settings as the broker names them."""
+        """The topic's settings with the broker's names."""
         own = {
             "cleanup.policy": self.cleanup,
             "max.message.bytes": str(limits.RECORD),
@@ -86,9 +86,9 @@ COMPACTED = {
 }
 
 BROKERS_TIME = {"message.timestamp.type": "LogAppendTime"}
-"""Records carry the broker's time, by which it shows whether who wrote them has a wrong clock."""
+"""Records carry the broker's time, which reveals a writer with a wrong clock."""
 
-# Inputs are neither compacted nor written in transactions: a hole in their offsets would be one by right.
+# Inputs are neither compacted nor transactional, either of which would cause legitimate gaps in their offsets.
 SNAPSHOTS = Topic("snapshots", "none: batches of one partition", config=BROKERS_TIME)
 CHANGES = Topic("changes", "resource uid, or none: batches of one partition", config=BROKERS_TIME)
 CONTROL = Topic("control", "none: to every partition", config=BROKERS_TIME)
@@ -134,7 +134,7 @@ STATE = Topic(
     cleanup="compact",
     config={
         "min.compaction.lag.ms": str(DAY_MS // 24)
-    },  # longer than any restart: a stale late entry is healed before
+    },  # longer than any restart: stale late entries are repaired before
     prefixed=False,
 )
 
@@ -148,14 +148,14 @@ TOPICS: tuple[Topic, ...] = (
 
 
 def state_of(app_id: str) -> Topic:
-    """The changelog of a worker of that app id."""
+    """The changelog of workers with that app id."""
     return replace(STATE, own=f"{app_id}-state-changelog")
 
 
 def topics_of(
     app_id: str, correlate_id: str = CORRELATE_ID, cases_id: str = CASES_ID
 ) -> tuple[Topic, ...]:
-    """Every topic, with the changelogs of those app ids."""
+    """All topics, including the changelogs of these app ids."""
     own = {
         STATE.name: state_of(app_id),
         GROUPS.name: groups_of(correlate_id),
@@ -165,7 +165,7 @@ def topics_of(
 
 
 def groups_of(app_id: str) -> Topic:
-    """The changelog of a correlator of that app id."""
+    """The changelog of correlators with that app id."""
     return replace(state_of(app_id), key=GROUPS.key)
 
 
@@ -175,7 +175,7 @@ def cases_of(app_id: str) -> Topic:
 
 
 def murmur2(data: bytes) -> int:
-    """Kafka's own partitioner hash (Java client, librdkafka's murmur2_random), as a positive 31-bit number."""
+    """Kafka's partitioner hash (Java client, librdkafka's murmur2_random), as a positive 31-bit number."""
     m, mask, n = 0x5BD1E995, 0xFFFFFFFF, len(data)
     h = 0x9747B28C ^ n
     for i in range(0, n - n % 4, 4):
@@ -188,7 +188,7 @@ def murmur2(data: bytes) -> int:
 
 
 def partition(uid: str, count: int = PARTITIONS) -> int:
-    """Where a resource lives; the same for every producer."""
+    """The partition of a resource, the same for all producers."""
     return murmur2(uid.encode()) % count
 
 
@@ -202,4 +202,4 @@ def _keys() -> list[bytes]:
 
 
 MARK_KEYS = _keys()
-"""A key for every partition: what is to reach all of them is sent once with each."""
+"""A key for each partition: to reach all of them, send a record with each key."""

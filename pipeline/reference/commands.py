@@ -1,4 +1,4 @@
-"""docs/commands.md: from the command line itself."""
+"""Generates docs/commands.md from the command line itself."""
 
 import inspect
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from driftline.pipeline.common import exit_codes
 from driftline.pipeline.reference import code, page, table
 
 EXITS = {
-    0: "Done. `scan`, `replay`: nothing failed and everything was read",
-    exit_codes.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without proof; `demo`: a step not seen; `doctor`: look at something; `baseline diff`: something differs; `kinds check`: a path names nothing",
-    exit_codes.EXIT_USAGE: "Usage or settings; a system that does not answer, of a command that runs once; `topics check`, `topics create`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: a mistake in a file; `doctor`: something fails",
-    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), is not there to be looked at (`detections check`, `exceptions check`, `findings`, `alerts`, `route explain`) or was not sent again (`deadletter retry`)",
-    exit_codes.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate` or `sink` that another start does not mend (too many bad records, records lost to retention)",
+    0: "Success. `scan`, `replay`: nothing failed and everything was read",
+    exit_codes.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without complete examples; `demo`: a step not seen; `doctor`: a warning; `baseline diff`: a difference; `kinds check`: a path that matches nothing",
+    exit_codes.EXIT_USAGE: "Usage or settings error; a system does not answer (commands that run once); `topics check`, `topics create`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: an error in a file; `doctor`: a failure",
+    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), does not exist (`detections check`, `exceptions check`, `findings`, `alerts`, `accounts list`, `route explain`) or was not sent again (`deadletter retry`)",
+    exit_codes.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate` or `sink` that a restart does not fix (too many bad records, records lost to retention)",
     exit_codes.EXIT_NEWER: "`worker`, `correlate`: the state was written by a newer version ([upgrading](upgrading.md))",
-    exit_codes.EXIT_OTHER_TOPIC: "`worker`, `correlate`: a topic was made anew, or is another cluster's ([operating](operating.md#when-data-is-late-twice-or-missing))",
-    exit_codes.EXIT_RESTART: "Start it again: a `worker` or `correlate` after a failed rebalance, or a system that does not answer, of a command that runs on. Nothing is lost",
-    exit_codes.EXIT_INTERRUPTED: "Ctrl-C (and, of `collect`, SIGTERM)",
+    exit_codes.EXIT_OTHER_TOPIC: "`worker`, `correlate`: a topic was recreated, or belongs to another cluster ([operating](operating.md#when-data-is-late-twice-or-missing))",
+    exit_codes.EXIT_RESTART: "Restart it: a `worker` or `correlate` after a failed rebalance, or a system does not answer (commands that keep running). Nothing is lost",
+    exit_codes.EXIT_INTERRUPTED: "Ctrl-C (for `collect`, SIGTERM too)",
 }
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Every command with its words, groups before what is in them."""
+    """Every command with its words; groups before their commands."""
     yield from _below((), cli.main)
 
 
@@ -43,7 +43,7 @@ def pages() -> Iterator[tuple[str, str]]:
     exits = "## Exit codes\n\n" + table(["code", "meaning"], [[str(n), text] for n, text in sorted(EXITS.items())])  # fmt: skip
     options = _options(cli.main)
     intro = (
-        "`driftline COMMAND --help` says the same. Before the command: `--config FILE` names the settings "
+        "`driftline COMMAND --help` prints the same. Before the command, `--config FILE` selects the settings file "
         "([settings.md](settings.md)).\n\n" + options
     )
     yield "docs/commands.md", page("Commands", "pipeline/cli/", intro, exits, *blocks)

@@ -1,4 +1,4 @@
-"""What of deploy/ is generated: AWS policies, the StackSet template, and the lean image's pinned packages."""
+"""Generates files of deploy/: AWS policies, the StackSet template, and the pinned packages of the container image."""
 
 import json
 import re
@@ -39,12 +39,12 @@ def _json(value: Any) -> str:
 
 
 def template() -> str:
-    """The CloudFormation template of the role; for a StackSet, or a stack in one account."""
+    """The CloudFormation template of the role, for a StackSet or a stack in one account."""
     managed = {
         f"ReaderPolicy{number}": {
             "Type": "AWS::IAM::ManagedPolicy",
             "Properties": {
-                "Description": "The calls that Driftline makes; they read configurations.",
+                "Description": "The calls that Driftline makes; all of them read configurations.",
                 "Roles": [{"Ref": "ReaderRole"}],
                 "PolicyDocument": policy,
             },
@@ -56,13 +56,13 @@ def template() -> str:
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": {"Ref": "RoleName"},
-            "Description": "Taken by Driftline to read this account's configuration.",
+            "Description": "Assumed by Driftline to read this account's configuration.",
             "AssumeRolePolicyDocument": trust,
         },
     }
     whole = {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "Driftline's role in an account: reads configurations, and nothing else.",
+        "Description": "Driftline's role in an account: reads configurations only.",
         "Parameters": {
             "CallerAccount": {
                 "Type": "String", "AllowedPattern": r"\d{12}",
@@ -70,7 +70,7 @@ def template() -> str:
             },
             "ExternalId": {
                 "Type": "String", "MinLength": 16, "MaxLength": 1224, "AllowedPattern": r"[\w+=,.@:/-]+",
-                "Description": "What the collector names when it takes the role (aws.external_id).",
+                "Description": "The external id that the collector uses to assume the role (aws.external_id).",
             },
             "RoleName": {"Type": "String", "Default": ROLE, "Description": "aws.role_name of the collector."},
         },
@@ -81,7 +81,7 @@ def template() -> str:
 
 
 def _substituted(value: Any) -> Any:
-    """Texts with ${…} become Fn::Sub, one that is nothing else Ref."""
+    """Strings that contain ${…} become Fn::Sub; a string that is only ${…} becomes Ref."""
     if isinstance(value, dict):
         return {key: _substituted(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -92,9 +92,9 @@ def _substituted(value: Any) -> Any:
 
 
 def pinned(wanted: list[str], lock: str) -> str:
-    """The lock's entries of these requirements and of all that they need on Linux, with their hashes.
+    """The lock file's entries of these requirements and all their dependencies on Linux, with hashes.
 
-    The lock holds the tests' and the demo's packages too: an image needs a third of them."""
+    The lock file also has the packages of tests and demo: an image needs a third of them."""
     entries = {_plain(re.split(r"[=\s]", entry, maxsplit=1)[0]): entry for entry in re.split(r"\n(?=\S)", lock.rstrip("\n"))}  # fmt: skip
     found = _closure(wanted)
     header = HEADER.format(source="pyproject.toml and requirements.lock")
@@ -106,7 +106,7 @@ def _plain(name: str) -> str:
 
 
 def _closure(wanted: list[str]) -> set[str]:
-    """The names of everything that must be installed, by what the installed packages say that they need."""
+    """The names of all packages to install, from the metadata of the installed packages."""
     from packaging.requirements import Requirement
 
     seen: set[tuple[str, str]] = set()
@@ -127,5 +127,5 @@ def _closure(wanted: list[str]) -> set[str]:
 def _needs(name: str) -> list[str]:
     try:
         return requires(name) or []
-    except PackageNotFoundError:  # of another Python version than this one: it needs nothing more
+    except PackageNotFoundError:  # for another Python version: it has no further dependencies
         return []

@@ -1,4 +1,4 @@
-"""docs/escalation.md: the ways from some rights to more that the IAM rules know."""
+"""Generates docs/escalation.md: the privilege escalation paths that the IAM rules know."""
 
 from collections.abc import Iterator
 
@@ -11,41 +11,41 @@ SOURCES = {
     "bishopfox": "Bishop Fox, iam-vulnerable: <https://github.com/BishopFox/iam-vulnerable>",
     "hackingthecloud": "Hacking the Cloud: <https://hackingthe.cloud/aws/exploitation/iam_privilege_escalation/>",
     "hacktricks": "HackTricks Cloud: <https://cloud.hacktricks.wiki/en/pentesting-security/aws-security/aws-privilege-escalation/index.html>",
-    "aws": "the guide of the AWS service",
+    "aws": "the documentation of the AWS service",
 }
 INTRO = """
-The ways from some rights to more that the rules about IAM policies, users, groups and roles know
+The privilege escalation paths that the rules on IAM policies, users, groups and roles detect
 (`pipeline/rulebook/aws/identity/ways.yaml`).
 
-**What counts.** All policies of an identity are judged together: inline ones, attached ones, those of a user's groups, and
-what a permissions boundary leaves of them. An action counts where an Allow reaches *every* resource of its kind (every user,
-every role, every function), or the identity itself (`user/${aws:username}`, its own ARN or a pattern that covers it), or,
-for an action that makes something, any resource at all. A policy that names some functions or roles is no finding: what they
-hold, it does not say. `iam:PassRole` counts only beside an action of a service that the role may be passed to.
+**What counts.** All policies of an identity are evaluated together: inline and attached policies, those of a user's groups, and the
+permissions boundary that limits them. An action counts if an Allow applies to *every* resource of its kind (every user,
+every role, every function), to the identity itself (`user/${aws:username}`, its own ARN or a pattern that matches it), or,
+for an action that creates something, to any resource at all. A policy for specific functions or roles produces no finding, because it
+does not show which permissions they have. `iam:PassRole` counts only together with an action of a service to which the role may be passed.
 
-**What is a limit.** A condition counts as a limit if nobody can fulfil it who holds the credentials and nothing else: a second
-factor, a network that is not a large part of the internet, another service's doing (`kms:ViaService`), a tag,
-one region (for what is not of IAM: none). It is none if every request fulfils it (`aws:SecureTransport`, the account's own
+**What counts as a restriction.** A condition is a restriction if someone who holds only the credentials cannot satisfy it: a second
+factor, a network that is not a large part of the internet, a call through another service (`kms:ViaService`), a tag,
+a region (except for IAM, which is global). It is not a restriction if every request satisfies it (`aws:SecureTransport`, the account's own
 `aws:PrincipalAccount`, `StringLike: "*"`), if the caller chooses the value (`sts:ExternalId`, `aws:UserAgent`, tags of what is
-made, the image, network or size of what is started), if the resource is his own to make (`iam:AssociatedResourceARN` of the
-service that the role is passed to; one instance's own id is a limit), or if it holds where the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations).
-A key is missing where AWS does not send it: `ec2:InstanceType` outside EC2, `iam:PassedToService` outside `iam:PassRole`,
-`iam:PolicyARN` outside attaching and detaching. A Deny counts where no such caller can escape it.
+created, the image, network or size of what is started), if the caller can create the resource (`iam:AssociatedResourceARN` of the
+service that the role is passed to; the id of one instance is a restriction), or if it is true when the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations).
+A key is missing if AWS does not send it: `ec2:InstanceType` outside EC2, `iam:PassedToService` outside `iam:PassRole`,
+`iam:PolicyARN` outside attaching and detaching. A Deny counts if no such caller can avoid it.
 
-**Tags.** A condition on a tag of the caller or of the resource (`aws:PrincipalTag/…`, `aws:ResourceTag/…`) counts as a limit,
-whatever its value, on an Allow for everything too: which identities and resources have the tag is not looked up. So an
-identity that has the tag, or may tag itself (`iam:TagUser`, `iam:TagRole`, session tags), can have more rights than the
-verdict says. Where tags guard rights like these, restrict who sets them.
+**Tags.** A condition on a tag of the caller or of the resource (`aws:PrincipalTag/…`, `aws:ResourceTag/…`) counts as a restriction
+whatever its value, even on an Allow for everything: which identities and resources have the tag is not looked up. Therefore an
+identity that has the tag, or may tag itself (`iam:TagUser`, `iam:TagRole`, session tags), can have more permissions than the
+verdict says. If you protect such permissions with tags, restrict who may set them.
 
-**Permission sets.** Policies of Identity Center's permission sets are not read as such. In each account they are the policies
-of a role under `/aws-reserved/sso.amazonaws.com/`, which the rules about roles leave out.
+**Permission sets.** Policies of Identity Center permission sets are not read as such. In each account they are the policies
+of a role under `/aws-reserved/sso.amazonaws.com/`, which the rules on roles skip.
 
-**Severity.** *High*: the rights follow from the policy alone. *Medium*: something must exist that has them; the column says what.
+**Severity.** *High*: the permissions follow from the policy alone. *Medium*: something that has them must exist; the column says what.
 
-**Not told.** `iam:PassRole` with `datapipeline:CreatePipeline` alone, which some lists have: a pipeline without
+**Not reported.** `iam:PassRole` with only `datapipeline:CreatePipeline`, which some lists include: a pipeline without
 `datapipeline:PutPipelineDefinition` has no role and runs nothing. `iam:DeactivateMFADevice` and `iam:CreateVirtualMFADevice`: they
-weaken a login and give no rights. Secrets that can be read (`secretsmanager:GetSecretValue`), resource policies and KMS grants that can
-be written: whose rights they give, no policy of the identity says. Service control policies are not read: they can only take away.
+weaken a login but grant nothing. Secrets that can be read (`secretsmanager:GetSecretValue`), and resource policies and KMS grants that can
+be written: the identity's policies do not show whose permissions these give. Service control policies are not read: they can only restrict.
 """
 
 
@@ -62,7 +62,7 @@ def pages() -> Iterator[tuple[str, str]]:
     sources = "\n".join(f"- {name}: {said}" for name, said in SOURCES.items())
     yield (
         "docs/escalation.md",
-        page("Ways to more rights", "pipeline/rulebook/aws/identity/ways.yaml", INTRO, *blocks, "## Sources", sources),
+        page("Privilege escalation", "pipeline/rulebook/aws/identity/ways.yaml", INTRO, *blocks, "## Sources", sources),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""docs/functions.md: what rules can ask beside CEL's own."""
+"""Generates docs/functions.md: the functions that rules can call in addition to CEL's own."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,11 +8,11 @@ from driftline.pipeline.rulebook.cel.functions import GENERAL, Function, own_fun
 
 GIVES = {"BOOL": "bool", "INT": "whole number", "LIST": "list", "STRING": "text"}
 INTRO = """
-Functions of the rule language beside CEL's own. A path is a text under `resource.config`, its first
-step the part, which must stand in the rule's `needs`; a path that ends early (a policy that is not there) gives false.
-Functions that name several parts of an identity judge them as one.
-What cannot be judged for sure, such as a condition by a variable of the caller, is an error, and the evaluation unknown.
-Those that give a list or a text are for `values`, the named expressions of a rule's sentence.
+Functions that rules can use in addition to CEL's own. A path is a string relative to `resource.config`; its first
+segment is the part, which must be listed in the rule's `needs`. For a path that does not exist (such as a missing policy) the result is false.
+Functions that take several parts of an identity evaluate them together.
+If a result cannot be determined, for example because a condition uses a variable of the caller, the function returns an error and the evaluation is unknown.
+Functions that return a list or a string are for `values`, the named expressions of a rule's sentence.
 A rule may call the general functions, and those of the provider whose type it is about.
 """
 
@@ -39,4 +39,4 @@ def _table(functions: Mapping[str, Function]) -> str:
         (code(f"{name}({one.example})"), GIVES[one.returns], one.says)
         for name, one in functions.items()
     ]
-    return table(("call", "gives", "what it says"), rows)
+    return table(("call", "returns", "meaning"), rows)

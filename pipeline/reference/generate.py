@@ -1,4 +1,4 @@
-"""Writes what is generated from what is said once; with --check only compares, and fails on a difference."""
+"""Writes generated files; with --check only compares them, and fails on a difference."""
 
 import difflib
 import sys
@@ -31,7 +31,7 @@ def shapes() -> Iterator[tuple[str, str]]:
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """docs/, but for what is written by hand."""
+    """The generated pages of docs/."""
     from driftline.pipeline.reference import (
         commands,
         detections,
@@ -48,7 +48,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def deployed() -> Iterator[tuple[str, str]]:
-    """What of deploy/ follows from rows and pinned packages."""
+    """The files of deploy/ that are derived from rows and pinned packages."""
     from driftline.pipeline.reference import deploy
 
     yield from deploy.files()
@@ -58,7 +58,7 @@ GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas, shap
 
 
 def main(check: bool) -> int:
-    """Says what differs; 1 if anything does and only a check was asked for."""
+    """Reports differences; returns 1 if there are any and this is only a check."""
     different = 0
     for path, text in (pair for generator in GENERATORS for pair in generator()):
         file = ROOT / path
@@ -67,7 +67,7 @@ def main(check: bool) -> int:
             continue
         different += 1
         if check:
-            sys.stderr.write(f"{path} differs from what is generated (write it with: make docs)\n")
+            sys.stderr.write(f"{path} is out of date (regenerate it with: make docs)\n")
             diff = difflib.unified_diff(
                 before.splitlines(), text.splitlines(), "here", "generated", lineterm="", n=1
             )

@@ -1,4 +1,4 @@
-"""docs/rules.md, docs/frameworks.md and docs/frameworks/: from the rule files and the frameworks' catalogues."""
+"""Generates docs/rules.md, docs/frameworks.md and docs/frameworks/ from the rule files and the framework catalogues."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -12,7 +12,7 @@ CATALOGUES = "rules/frameworks/ and rules/"
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """The pages of the rules and catalogues that come with Driftline."""
+    """The pages of the built-in rules and catalogues."""
     rulebook = load()
     yield "docs/rules.md", rules_page(rulebook.rules)
     catalogues = list(rulebook.frameworks.catalogues.values())
@@ -22,7 +22,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def rules_page(rules: Sequence[Rule]) -> str:
-    """Every rule, by section; the worst first."""
+    """Every rule by section, highest severity first."""
     ordered = sorted(
         rules, key=lambda r: (r.file.section, -SEVERITIES.index(r.file.severity), r.id)
     )
@@ -30,7 +30,7 @@ def rules_page(rules: Sequence[Rule]) -> str:
     for section, some in groupby(ordered, key=lambda rule: rule.file.section):
         blocks.append("\n\n".join([f"## {section}", *map(_rule, some)]))
     intro = (
-        f"{len(rules)} rules. `driftline rules show ID` prints one whole, with its condition, its examples and its "
+        f"{len(rules)} rules. `driftline rules show ID` prints a rule with its condition, examples and "
         "Terraform; [types.md](types.md) lists the parts that rules need, [frameworks.md](frameworks.md) the controls."
     )
     return page("Rules", "rules/", intro, *blocks)
@@ -58,30 +58,30 @@ def _rule(rule: Rule) -> str:
     lines = [f"### {rule.id}", f"**{file.title}.**" if file.title[-1] not in ".!?" else f"**{file.title}**",
              " · ".join(facts), file.why.strip()]  # fmt: skip
     mend = file.remediation
-    lines += [f"Mend it: {mend.console.strip()}"] if mend.console.strip() else []
+    lines += [f"Remediation: {mend.console.strip()}"] if mend.console.strip() else []
     lines += [f"```\n{mend.cli.strip()}\n```"] if mend.cli.strip() else []
     return "\n\n".join([*lines, f"Controls: {maps}" if maps else ""]).rstrip()
 
 
 def frameworks_page(rules: Sequence[Rule], catalogues: Sequence[FrameworkFile]) -> str:
-    """The index: every catalogue, and how many of its controls have a rule."""
+    """The index: every catalogue with the number of its controls that have a rule."""
     rows = []
     for one in catalogues:
         ruled = sum(bool(found) for found in _answers(rules, one).values())
         link = f"[{one.title}](frameworks/{one.id}.md)"
         rows.append([link, code(f"--framework {one.id}"), str(len(one.controls)), str(ruled)])
     intro = (
-        "Which rules say something about which control. A rule is a part of a control, seldom the whole: a control "
-        "with passed rules alone is not proven to be met. Many controls are about people and paper, which no "
-        "configuration shows. `driftline rules list --framework ID` prints the rules and the controls without one, "
-        "`--controls` the controls; `driftline scan aws --framework ID` judges by its rules alone."
+        "Which rules cover which control. A rule usually covers only part of a control: a control "
+        "whose rules all pass is not proven to be met. Many controls are about people and processes, which no "
+        "configuration shows. `driftline rules list --framework ID` prints the rules, and the controls without one; "
+        "`--controls` prints the controls; `driftline scan aws --framework ID` evaluates only its rules."
     )
     head = ["framework", "option", "controls", "with a rule"]
     return page("Frameworks", CATALOGUES, intro, table(head, rows))
 
 
 def framework_page(rules: Sequence[Rule], catalogue: FrameworkFile) -> str:
-    """Every control of a catalogue, and the rules that say something about it."""
+    """Every control of a catalogue with the rules that cover it."""
     answers = _answers(rules, catalogue)
     rows = []
     for id, control in catalogue.controls.items():
@@ -91,15 +91,15 @@ def framework_page(rules: Sequence[Rule], catalogue: FrameworkFile) -> str:
     without = sum(not found for found in answers.values())
     intro = (
         f"`--framework {catalogue.id}` · {len(rows)} controls, {without} of them without a rule · <{catalogue.url}>"
-        " · [all frameworks](../frameworks.md)\n\nThe words are ours. What answers a control of another framework"
-        " that is named under *answered by* answers this one too."
+        " · [all frameworks](../frameworks.md)\n\nThe descriptions are ours. Rules that cover a control of another framework"
+        " named under *covered by* cover this one too."
     )
-    head = ["control", "what it is about", "rules", "answered by"]
+    head = ["control", "topic", "rules", "covered by"]
     return page(catalogue.title, CATALOGUES, intro, table(head, rows))
 
 
 def _answers(rules: Sequence[Rule], catalogue: FrameworkFile) -> dict[str, list[str]]:
-    """Control to the ids of its rules."""
+    """Maps a control to the ids of its rules."""
     out: dict[str, list[str]] = {id: [] for id in catalogue.controls}
     for rule in sorted(rules, key=lambda rule: rule.id):
         for id in rule.frameworks.get(catalogue.id, ()):

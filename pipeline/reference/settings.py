@@ -1,4 +1,4 @@
-"""docs/settings.md: from the settings' own fields and docstrings."""
+"""Generates docs/settings.md from the fields and docstrings of the settings."""
 
 import types
 from collections.abc import Iterator
@@ -49,12 +49,12 @@ def pages() -> Iterator[tuple[str, str]]:
         rows += [[*_row(one), ""] for one in (_entry() if name == "sinks" else ())]
         texts.append(f"## {name}\n\n" + table(["setting", "type", "default", "meaning", "environment"], rows))  # fmt: skip
     intro = (
-        "One file, `driftline.yaml` in the working directory, or the one that `--config` or `DRIFTLINE_CONFIG` names. "
-        "A name with dots is a block and its field (`kafka.replication` is `replication` under `kafka:`). The environment "
-        "overrides the file; a list or map is written there as in YAML's one-line form (`[a, b]`). Secrets are best given as files (`…_file`). "
-        "`driftline config check` tells every mistake with its place, `driftline config show` prints what is in force. "
-        "No settings, but read from the environment: `DRIFTLINE_CONFIG`, `DRIFTLINE_DEBUG=1` (a stack trace at an "
-        "internal error), `DRIFTLINE_CACHE` (where the demo keeps what it downloads)."
+        "Settings are read from one file: `driftline.yaml` in the working directory, or the file given by `--config` or `DRIFTLINE_CONFIG`. "
+        "A name with dots is a block and its field (`kafka.replication` is `replication` under `kafka:`). Environment variables "
+        "override the file; write lists and maps there in YAML flow style (`[a, b]`). Prefer files for secrets (`…_file`). "
+        "`driftline config check` reports every error with its location, `driftline config show` prints the settings in effect. "
+        "These environment variables are not settings: `DRIFTLINE_CONFIG`, `DRIFTLINE_DEBUG=1` (print a stack trace on "
+        "internal errors), `DRIFTLINE_CACHE` (where the demo keeps its downloads)."
     )
     yield "docs/settings.md", page("Settings", "pipeline/settings/blocks.py", intro, *texts)
 

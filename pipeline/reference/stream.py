@@ -1,4 +1,4 @@
-"""docs/topics.md and docs/metrics.md: from driftline.pipeline.records.topics, driftline.pipeline.ops.metrics and each program's rights."""
+"""Generates docs/topics.md and docs/metrics.md from driftline.pipeline.records.topics, driftline.pipeline.ops.metrics and each program's ACLs."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ RECORDS = {
     "signals": ("signal", "mark"),
 }
 PEOPLE = ("operator", "administrator")
-"""Not programs of the stream: a person's commands."""
+"""Commands that people run, not programs of the stream."""
 TELLERS = {
     "driftline_worker_signals": "worker",
     "driftline_worker_alerts": "correlate",
@@ -38,20 +38,20 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def topics_page() -> str:
-    """Every topic, and who writes and reads it."""
+    """Every topic, with its writers and readers."""
     rows = []
     for topic in TOPICS:
-        kept = "the last of every key" if topic.cleanup == "compact" else durations.written(topic.retention_ms / 1000)  # fmt: skip
+        kept = "the latest record of each key" if topic.cleanup == "compact" else durations.written(topic.retention_ms / 1000)  # fmt: skip
         more = codes(f"{name}={value}" for name, value in sorted(topic.config.items()))
         rows.append([
             code(topic.name), topic.key, str(topic.partitions), kept, more, _who(topic, "Write"), _who(topic, "Read"),
             ", ".join(f"[{name}](../pipeline/schemas/{name}.json)" for name in _records(topic)),
         ])  # fmt: skip
     intro = (
-        "`driftline topics create` makes them, `driftline topics check` compares them, `driftline permissions kafka` prints "
-        "each program's rights. Every topic has `max.message.bytes=4000000` and as many copies as `kafka.replication` "
-        "asks for and there are brokers. Partition counts are fixed: resources live on a partition by their uid. "
-        "Topics that nobody writes are prepared for what comes next. The changelogs' names begin with `worker.app_id` and `correlate.app_id`."
+        "`driftline topics create` creates them, `driftline topics check` compares them, `driftline permissions kafka` prints "
+        "each program's ACLs. Every topic has `max.message.bytes=4000000` and as many replicas as `kafka.replication` "
+        "requests and brokers allow. Partition counts are fixed: a resource's uid determines its partition. "
+        "Topics without writers are reserved for later versions. The names of the changelogs begin with `worker.app_id` and `correlate.app_id`."
     )
     head = ["topic", "key", "partitions", "kept", "settings", "written by", "read by", "record"]
     return page("Topics", "pipeline/records/topics.py", intro, table(head, rows))
@@ -69,12 +69,12 @@ def _records(topic: Topic) -> list[str]:
 
 
 def collectors() -> list[MetricWrapperBase]:
-    """Every metric of ours."""
+    """Every metric of Driftline."""
     return [value for value in vars(metrics).values() if isinstance(value, MetricWrapperBase)]
 
 
 def metrics_page() -> str:
-    """Every metric with its labels, and who tells it."""
+    """Every metric with its labels and the programs that report it."""
     rows = []
     for metric in collectors():
         family = next(iter(metric.describe()))
@@ -83,11 +83,11 @@ def metrics_page() -> str:
         labels = codes(metric._labelnames)  # noqa: SLF001 - there is no other way to ask
         rows.append([code(name), family.type, labels, family.documentation, teller])
     intro = (
-        "Prometheus, at `/metrics` of each program that listens: `driftline worker` (`worker.bind`, `worker.port`), `driftline correlate` (`correlate.port`), "
-        "`driftline sink NAME` (`sink.bind`, `sink.port`), `driftline coverage --serve PORT`. A page shows every unlabelled name, "
-        "also of what another program tells (0 there): choose by job, as the scrape example and the alert rules in "
-        "`deploy/prometheus` do. On Linux `process_start_time_seconds` and the other process metrics come with them. "
-        "The clock and the collector listen nowhere: their silence shows as an old watermark and as old sweeps."
+        "Prometheus metrics, at `/metrics` of each program that listens: `driftline worker` (`worker.bind`, `worker.port`), `driftline correlate` (`correlate.port`), "
+        "`driftline sink NAME` (`sink.bind`, `sink.port`), `driftline coverage --serve PORT`. Each page has every unlabelled metric, "
+        "including those of other programs (with value 0): select by job, as the scrape example and the alert rules in "
+        "`deploy/prometheus` do. On Linux, `process_start_time_seconds` and the other process metrics are included. "
+        "The clock and the collector do not listen: if they stop, the watermark and the sweeps age."
     )
     head = ["metric", "type", "labels", "meaning", "told by"]
     return page("Metrics", "pipeline/ops/metrics.py", intro, table(head, rows))

@@ -1,4 +1,4 @@
-"""docs/types.md: from the collectors' rows, the shapes made from them, and the mapping of AWS Config's items."""
+"""Generates docs/types.md from the collectors' rows, the shapes derived from them, and the mapping of AWS Config items."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from driftline.pipeline.model import CLASSES
 from driftline.pipeline.reference import anchor, code, codes, page, table
 
 MOST = 40
-"""A part with more paths shows those of its first level."""
+"""A part with more paths is shown with its first level only."""
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -23,16 +23,14 @@ def pages() -> Iterator[tuple[str, str]]:
         for kind in rows
     ]  # fmt: skip
     intro = (
-        "What is read of every resource type. Each call's answer is one part of `resource.config`. A part that could not "
-        "be read is *unread*, and rules that need it say `unknown`; a part that is not configured is `null`. Values that "
-        "look like secrets are redacted wherever they stand, those named below always. `rules/types/aws.json` has every "
-        "path whole. *From AWS Config* are the parts that `driftline scan folder PATH` and `driftline collect folder PATH` find in "
-        "a snapshot file of AWS Config; the others are not judged from there."
+        "What is read of each resource type. The response of each call is one part of `resource.config`. A part that could not "
+        "be read is *unread*, and rules that need it return `unknown`; a part that is not configured is `null`. Values that "
+        "look like secrets are redacted anywhere; the values listed below always are. `rules/types/aws.json` has all "
+        "paths. *From AWS Config* lists the parts that `driftline scan folder PATH` and `driftline collect folder PATH` find in "
+        "an AWS Config snapshot file; other parts cannot be evaluated from it."
     )
     head = ["type", "class", "scope", "parts", "from AWS Config"]
-    words = table(
-        ["class", "what is of it"], [[code(name), what] for name, what in CLASSES.items()]
-    )
+    words = table(["class", "contains"], [[code(name), what] for name, what in CLASSES.items()])
     blocks = [_kind(kind, shapes[kind.type]["parts"]) for kind in rows]
     yield "docs/types.md", page("Resource types", "collectors/aws/kinds/", intro, words, table(head, overview), *blocks)  # fmt: skip
 
@@ -46,7 +44,7 @@ def _kind(kind: Kind, shapes: dict[str, Any]) -> str:
     if kind.redact:
         facts.append(f"always redacted: {codes(kind.redact)}")
     if kind.listing.drop:
-        facts.append(f"left out: {codes(kind.listing.drop)}")
+        facts.append(f"omitted: {codes(kind.listing.drop)}")
     listing = _call(kind, kind.listing.service, kind.listing.operation)
     if under := kind.listing.under:
         listing = f"{_call(kind, under.service, under.operation)}, then for each {listing}"
@@ -60,7 +58,7 @@ def _kind(kind: Kind, shapes: dict[str, Any]) -> str:
             calls += ", then of each " + _call(kind, detail.each.service or detail.service, detail.each.operation)  # fmt: skip
         rows.append([code(detail.part), calls, _notes(detail)])
     if kind.tags and kind.tags.operation:
-        absent = f"none at {codes(kind.tags.absent)}" if kind.tags.absent else ""
+        absent = f"none on {codes(kind.tags.absent)}" if kind.tags.absent else ""
         rows.append(["(tags)", _call(kind, None, kind.tags.operation), absent])
     paths = [f"- {code(part)}: {_paths(shapes[part])}" for part in kind.parts]
     return "\n\n".join([
@@ -74,18 +72,18 @@ def _call(kind: Kind, service: str | None, operation: str) -> str:
 
 
 def _notes(detail: Detail) -> str:
-    notes = [f"`null` at {codes(detail.absent)}"] if detail.absent else []
+    notes = [f"`null` on {codes(detail.absent)}"] if detail.absent else []
     notes += (
         [f"once {'a' if detail.once == 'region' else 'an'} {detail.once}"] if detail.once else []
     )
-    notes += [f"left out: {codes(detail.drop)}"] if detail.drop else []
+    notes += [f"omitted: {codes(detail.drop)}"] if detail.drop else []
     return "; ".join(notes)
 
 
 def _paths(shape: Any) -> str:
-    """A part's paths; those of the first level where there are many."""
+    """A part's paths; only the first level if there are many."""
     if isinstance(shape, str):
-        return "paths are not checked (a document as it was written, or free attributes)" if shape == "any" else f"a {shape}"  # fmt: skip
+        return "paths are not checked (a document stored as written, or arbitrary attributes)" if shape == "any" else f"a {shape}"  # fmt: skip
     every = list(_walk(shape, ""))
     if len(every) <= MOST:
         return ", ".join(f"{code(path)} {kind}" for path, kind in every)

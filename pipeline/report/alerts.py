@@ -1,4 +1,4 @@
-"""Alerts as a table for people."""
+"""Formats alerts as a table."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -14,26 +14,26 @@ from driftline.pipeline.report.table import bare_table, severity_text, some
 from driftline.pipeline.report.totals import plain
 
 SHOWN = 3
-"""Steps of a story that a row has room for."""
+"""Maximum number of story steps shown in a row."""
 OVER = ("merged", "withdrawn")
-"""States of an alert that stands no more."""
+"""States of an alert that is no longer valid."""
 
 
 def standing(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Those that late events have neither joined to others nor taken the ground from."""
+    """The alerts that were neither merged nor withdrawn because of late events."""
     return [one for one in alerts if one["state"] not in OVER]
 
 
 def print_alerts(
     console: Console, alerts: Sequence[Mapping[str, Any]], still: Sequence[str]
 ) -> None:
-    """Every alert that stands, and how many they are. `still`: ids of those that were going on when the past ended."""
+    """Prints all valid alerts and their number. `still`: ids of those that were ongoing at the end of the records."""
     told = standing(alerts)
     if told:
         console.print(alerts_table(told, still))
         console.print()
     going = (
-        f" ({len(still)} {'was' if len(still) == 1 else 'were'} going on when the records ended)"
+        f" ({len(still)} {'was' if len(still) == 1 else 'were'} ongoing at the end of the records)"
         if still
         else ""
     )
@@ -43,8 +43,8 @@ def print_alerts(
 def alerts_table(
     alerts: Sequence[Mapping[str, Any]], still: Sequence[str], *, ids: bool = False
 ) -> Table:
-    """A row an alert: its sentence, which names who, from where, on what and in which account; below it what happened.
-    `ids`: with the first characters of its id."""
+    """One row per alert: its sentence, which says who, from where, on what and in which account, and the events below.
+    `ids`: include the first characters of its id."""
     table = bare_table()
     for name in ("from", "to"):
         table.add_column(name, width=10)
@@ -66,12 +66,12 @@ def alerts_table(
 
 
 def _time(text: str) -> str:
-    """The day; the time in a second line."""
+    """The date, with the time on a second line."""
     return text[:19].replace("T", "\n")
 
 
 def _story(story: Sequence[Mapping[str, Any]]) -> str:
-    """What happened, in order; what happened several times in a row is counted."""
+    """The events in order; consecutive repetitions are counted."""
     words = (str(step.get("what") or step.get("rule") or "") for step in story)
     told = [(word, sum(1 for _ in same)) for word, same in groupby(words)]
     return some([word if times == 1 else f"{word} ({number_of(times, 'time')})" for word, times in told], SHOWN)  # fmt: skip

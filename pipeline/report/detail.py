@@ -1,4 +1,4 @@
-"""One finding, or one alert, whole: for people."""
+"""Formats a complete finding or alert."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,14 +20,14 @@ STEP = (
     ("named", "named in the request:"),
     ("account_name", "in account"), ("account", "account"), ("region", "region"), ("failed", "failed:"),
 )  # fmt: skip
-"""What a step of a story says beside what happened, and the words before it."""
+"""Fields shown for a step of a story, with the words before them."""
 VALUE = 400
-"""Characters of a value that are shown."""
+"""Maximum number of characters shown of a value."""
 WAYS = (("console", "In the console"), ("cli", "Command line"), ("terraform", "Terraform"))
 
 
 def print_finding(console: Console, one: Mapping[str, Any]) -> None:
-    """The sentence first; then what it is about, who caused it, what is known, and how to mend it."""
+    """The sentence, then resource, rule, cause, evidence, and how to fix it."""
     rule, resource = one["rule"], one["resource"]
     _head(console, rule["severity"], one["status"], sentence(one))
     _rows(console, [
@@ -58,7 +58,7 @@ def print_finding(console: Console, one: Mapping[str, Any]) -> None:
 
 
 def print_alert(console: Console, one: Mapping[str, Any]) -> None:
-    """What happened; then what to do, whose and on what, and the story."""
+    """What happened, what to do, the actors and resources, and the story."""
     _head(console, one["severity"], one["state"], str(one.get("sentence") or one["title"]))
     _rows(console, [
         ("What", one.get("description", "")),
@@ -116,12 +116,12 @@ def _rows(console: Console, rows: Iterable[Row]) -> None:
 
 
 def _listed(name: str, values: Iterable[object]) -> list[Row]:
-    """A row a value; the name in the first."""
+    """One row per value, the first with the name."""
     return [(name if number == 0 else "", value) for number, value in enumerate(values)]
 
 
 def _value(value: object) -> str:
-    """JSON, cut where it is long: --format json has all of it."""
+    """JSON, shortened if it is long; --format json shows all of it."""
     text = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
     return text if len(text) <= VALUE else f"{text[:VALUE]}… ({len(text):,} characters)"
 

@@ -1,5 +1,5 @@
-"""Findings as a table for people: what fails, worst first, with the sentence that says why; then what is not known, folded
-by its reason; then the sums and the sweeps that were not complete."""
+"""Formats findings as a table: failures, worst first, with the sentence that says why; then unknown findings grouped
+by reason; then totals and incomplete sweeps."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,15 +16,15 @@ from driftline.pipeline.report.table import bare_table, severity_text, some
 from driftline.pipeline.report.totals import account, failing, plain, sentence
 
 SHOWN, SHOWN_REASONS = 3, 5
-"""Rules and reasons that a folded line names."""
+"""Maximum number of rules and reasons named in a grouped line."""
 REASON = 100
-"""Characters of a reason that are shown."""
+"""Maximum number of characters shown of a reason."""
 
 
 def print_report(
     console: Console, findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]
 ) -> None:
-    """All of a scan. `findings` without those that have ended."""
+    """Prints the result of a scan. `findings` must not include ended ones."""
     print_failing(console, [finding for finding in findings if failing(finding)])
     _print_unknown(console, [finding for finding in findings if _unknown(finding)])
     _print_sums(console, findings, sweeps)
@@ -34,8 +34,8 @@ def print_report(
 def print_failing(
     console: Console, findings: Sequence[dict[str, Any]], *, ids: bool = False
 ) -> None:
-    """A row a finding, by severity and risk; whose accounts they are stands in the rows only where there are several.
-    `ids`: with the first characters of its id, by which it can be shown."""
+    """One row per finding, by severity and risk; rows name the account only if there are several.
+    `ids`: include the first characters of the id, with which it can be shown."""
     if not findings:
         return
     order = sorted(
@@ -65,13 +65,13 @@ def print_failing(
 
 
 def _resource(resource: dict[str, Any], owner: str) -> Text:
-    """Its name; in a second line where it is."""
+    """Its name, with its location on a second line."""
     where = " ".join(part for part in (owner, resource["region"]) if part)
     return Text.assemble(plain(resource["name"] or resource["uid"]), "\n", (plain(where), "dim"))
 
 
 def _why(finding: dict[str, Any], id: str) -> Text:
-    """The sentence; in a second line the rule's id, for `driftline rules show`, and the finding's."""
+    """The sentence, with the rule's id, for `driftline rules show`, and the finding's id on a second line."""
     text = plain(sentence(finding))
     if finding.get("pending_for"):
         text += f" (In the stream it would open after {finding['pending_for']} s.)"
@@ -83,7 +83,7 @@ def _unknown(finding: dict[str, Any]) -> bool:
 
 
 class Reason(NamedTuple):
-    """What findings that are not known have in common."""
+    """What a group of unknown findings has in common."""
 
     type: str
     reason: str
@@ -122,20 +122,20 @@ def _print_sums(
 
 
 def _print_sweeps(console: Console, sweeps: Sequence[Sweep]) -> None:
-    """What was not read whole: of what was denied the calls, of the rest the reasons."""
+    """Incomplete sweeps: the calls that were denied, and the reasons of the others."""
     if not sweeps:
         return
     lines = {status: _reasons(status, sweeps) for status in sorted({one.status for one in sweeps})}
-    head = f"\nNot read whole: {number_of(len(sweeps), 'scope')} (all of them: --format json)"
+    head = f"\nNot read completely: {number_of(len(sweeps), 'scope')} (--format json lists all)"
     console.print(Text(head, style="yellow"))
     for status, reasons in lines.items():
         console.print(Text(f"  {status}: {some(reasons, SHOWN_REASONS)}"))
     if "denied" in lines:
-        console.print("  What must be allowed: driftline permissions aws", highlight=False)
+        console.print("  Required permissions: driftline permissions aws", highlight=False)
 
 
 def _reasons(status: str, sweeps: Iterable[Sweep]) -> list[str]:
-    """Why sweeps ended with a status, in a few words each: an error's own text is in the JSON."""
+    """Why sweeps ended with a status, in a few words each. The JSON has the full error texts."""
     texts = {" ".join(plain(one.reason or "").split()) for one in sweeps if one.status == status}
     words = 1 if status == "denied" else 2  # the call; else also its error's code
     short = {": ".join(text.split(": ")[:words]).removesuffix(":") for text in texts}

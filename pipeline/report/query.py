@@ -7,7 +7,7 @@ from typing import Any
 from driftline.pipeline.model import SEVERITIES
 
 LEAST = 8
-"""Characters of an id that are enough to ask for it."""
+"""Minimum length of an abbreviated id."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class WantedFindings:
     types: Sequence[str] = ()
     rules: Sequence[str] = ()
     resource: str = ""
-    """A part of a resource's uid or name, in any case."""
+    """Part of a resource's uid or name, case-insensitive."""
 
     def takes(self, finding: Mapping[str, Any]) -> bool:
-        """Whether a finding (model.Finding) is asked for. One that has ended never is."""
+        """Whether a finding (model.Finding) matches. Ended findings never do."""
         rule, resource = finding["rule"], finding["resource"]
         account = resource.get("cloud_account") or {}
         own = {resource["account"], account.get("name", resource["account"])}
@@ -50,12 +50,12 @@ class WantedAlerts:
     severities: Sequence[str] = ()
     rules: Sequence[str] = ()
     about: str = ""
-    """A part of a resource's uid or an actor's id, in any case."""
+    """Part of a resource's uid or an actor's id, case-insensitive."""
     since: str = ""
-    """Only those that went on at or after this time (RFC 3339, UTC)."""
+    """Only alerts with events at or after this time (RFC 3339, UTC)."""
 
     def takes(self, alert: Mapping[str, Any]) -> bool:
-        """Whether an alert (model.Alert) is asked for."""
+        """Whether an alert (model.Alert) matches."""
         text = self.about.casefold()
         return bool(
             _in(self.states, alert["state"])
@@ -76,7 +76,7 @@ def _in(wanted: Sequence[str], value: str) -> bool:
 
 
 def named(documents: Sequence[dict[str, Any]], id: str) -> list[dict[str, Any]]:
-    """Those whose id is this one; else those whose id begins with it."""
+    """Documents with this id, or else those whose id begins with it."""
     return [one for one in documents if one["id"] == id] or [
         one for one in documents if one["id"].startswith(id)
     ]

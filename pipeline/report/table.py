@@ -1,4 +1,4 @@
-"""Tables for people: plain texts in columns that fit the terminal."""
+"""Formats tables of plain text that fit the terminal."""
 
 import os
 import textwrap
@@ -13,16 +13,16 @@ from driftline.pipeline.report.totals import plain
 
 COLORS = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 WIDTH = 80
-"""Columns of an output that is no terminal, unless COLUMNS says how many."""
+"""Width of output that is not a terminal, unless COLUMNS is set."""
 
 
 def bare_table(*, heads: bool = True) -> Table:
-    """A table without lines, with or without heads."""
+    """A table without borders, with or without headings."""
     return Table(box=None, pad_edge=False, header_style="bold", show_header=heads)
 
 
 def severity_text(severity: str) -> Text:
-    """A severity in its colour, short enough for a narrow column."""
+    """A severity with its colour, short enough for a narrow column."""
     short = "info" if severity == "informational" else severity
     return Text(short, style=COLORS.get(severity, ""))
 
@@ -33,7 +33,7 @@ def texts(
     right: Sequence[str] = (),
     whole: Sequence[str] = (),
 ) -> Table:
-    """A table of plain texts. Columns that stand to the right, and that never wrap, by their heads."""
+    """A table of plain text. Right-aligned and non-wrapping columns are given by their headings."""
     table = bare_table()
     for name in heads:
         table.add_column(
@@ -48,7 +48,7 @@ def texts(
 
 
 def console(out: Any) -> Console:
-    """As wide as the terminal; where there is none, COLUMNS wide, or 80."""
+    """As wide as the terminal; without one, COLUMNS or 80."""
     if out.isatty():
         return Console(file=out)
     columns = os.environ.get("COLUMNS", "")
@@ -77,6 +77,6 @@ def hanging(word: str, text: str, width: int, lead: int) -> list[str]:
 
 
 def some(names: Sequence[str], shown: int) -> str:
-    """The first names of a list, and how many more there are."""
+    """The first names of a list, and the number of others."""
     more = [f"and {len(names) - shown} more"] if len(names) > shown else []
     return ", ".join([*names[:shown], *more])

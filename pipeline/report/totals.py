@@ -1,4 +1,4 @@
-"""What a one-shot evaluation tells programs: sums, exit code, JSON and CSV. Pure. Tables for people: driftline.pipeline.report.findings."""
+"""Machine-readable output of a one-shot evaluation: totals, exit code, JSON and CSV. Pure. For tables see driftline.pipeline.report.findings."""
 
 import csv
 import io
@@ -18,21 +18,21 @@ COLUMNS = ("sentence", "severity", "evaluation", "status", "account", "region", 
 
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What a spreadsheet takes a cell for a formula by; the wide forms count too."""
+"""Characters that make a spreadsheet treat a cell as a formula, including full-width forms."""
 
 
 def standing(findings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that have not ended with their resource or rule."""
+    """The findings that have not ended with their resource or rule."""
     return [finding for finding in findings if not finding["retired"]]
 
 
 def failing(finding: Mapping[str, Any]) -> bool:
-    """Open and not suppressed: what `--fail-on` looks at."""
+    """Open findings that are not suppressed, which `--fail-on` considers."""
     return bool(finding["status"] == "open")
 
 
 def summary(findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]) -> dict[str, Any]:
-    """Counts, for the top of every report."""
+    """Counts for the summary of reports."""
     by_severity = Counter(f["rule"]["severity"] for f in findings if failing(f))
     return {
         "findings": len(findings),
@@ -49,7 +49,7 @@ def summary(findings: Sequence[dict[str, Any]], sweeps: Sequence[Sweep]) -> dict
 def exit_code(
     findings: Iterable[dict[str, Any]], sweeps: Iterable[Sweep], fail_on: str, *, unread: bool
 ) -> int:
-    """1 something at or above `fail_on` fails; 3 nothing does, but something was not read; else 0."""
+    """1: a finding at or above `fail_on` is open; 3: none is, but something was not read; else 0."""
     least = SEVERITIES.index(fail_on)
     known = True
     for finding in findings:
@@ -70,35 +70,35 @@ def as_json(
 
 
 def letters(dead: Iterable[Any]) -> list[dict[str, Any]]:
-    """What could not be processed (Dead), for JSON and the last words; its bytes stay unsaid."""
+    """Records that could not be processed (Dead), for JSON and messages, without their bytes."""
     return [{"place": letter.place, "reason": letter.reason} for letter in dead]
 
 
 def plain(text: object) -> str:
-    """Text from a cloud, safe to print: control characters (colours, line feeds, bidi) shown as escapes."""
+    """Text from a cloud, made safe to print: control characters (colours, line feeds, bidi) are escaped."""
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
     )
 
 
 def ascii_json(value: object) -> str:
-    """JSON of plain ASCII: no text in it can steer a terminal."""
+    """JSON in ASCII, so that no text in it can control a terminal."""
     return json.dumps(value, indent=2, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def cell(value: object) -> str:
-    """A CSV cell that no spreadsheet takes for a formula."""
+    """A CSV cell that no spreadsheet treats as a formula."""
     text = plain(value)
     return f"'{text}" if text.lstrip()[:1] in FORMULA else text
 
 
 def account_name(finding: Mapping[str, Any]) -> str:
-    """The account's name; empty where it is not known."""
+    """The account's name; empty if it is not known."""
     return str((finding["resource"].get("cloud_account") or {}).get("name") or "")
 
 
 def account(finding: Mapping[str, Any]) -> str:
-    """The account for people: its name, where it is known, and its id."""
+    """The account's name, if known, and its id."""
     name, id = account_name(finding), str(finding["resource"]["account"])
     return f"{name} ({id})" if name else id
 
@@ -112,12 +112,12 @@ def owner(finding: Mapping[str, Any]) -> str:
 
 
 def controls(rule: Mapping[str, Any]) -> list[str]:
-    """The controls that a finding's rule says something about: `fsbp:EC2.51`."""
+    """The controls covered by a finding's rule: `fsbp:EC2.51`."""
     return sorted(f"{name}:{id}" for name, ids in rule.get("frameworks", {}).items() for id in ids)
 
 
 def sentence(finding: Mapping[str, Any]) -> str:
-    """Why the finding stands so, in one sentence; of statements from before there were sentences, by the rule's title."""
+    """The finding's sentence; for findings written before sentences existed, its evaluation and the rule's title."""
     return str(finding.get("sentence") or f"{finding['evaluation']}: {finding['rule']['title']}")
 
 

@@ -1,4 +1,4 @@
-"""Base of every settings block: strict fields, durations, secrets from files, all mistakes reported together."""
+"""Base class of settings blocks: strict fields, durations, secrets from files, all errors reported together."""
 
 import re
 import ssl
@@ -25,7 +25,7 @@ from driftline.pipeline.common.errors import InvalidValue
 
 HALF_DAY = 12 * 3600
 MOST_SECRET = 64_000
-"""Bytes of a file that holds a key or a password."""
+"""Largest size in bytes of a file with a key or a password."""
 
 
 def _seconds(value: object) -> object:
@@ -36,7 +36,7 @@ def _seconds(value: object) -> object:
 
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
-"""A number of seconds, or text with a unit: 500ms, 30s, 10m, 6h, 1d."""
+"""A number of seconds, or a string with a unit: 500ms, 30s, 10m, 6h, 1d."""
 
 
 def is_duration(field: FieldInfo) -> bool:
@@ -44,7 +44,7 @@ def is_duration(field: FieldInfo) -> bool:
 
 
 def matching(form: str, words: str) -> AfterValidator:
-    """A text of a form (a regular expression), which the message tells in words."""
+    """A string that must match a regular expression, which the error message describes in words."""
 
     def check(value: str) -> str:
         if not re.fullmatch(form, value):
@@ -59,7 +59,7 @@ TopicName = Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "1 to 10
 
 
 class Mistake(NamedTuple):
-    """A mistake that involves several fields. Reported at the first one, and only if each field is valid by itself."""
+    """An error that involves several fields. Reported at the first one, and only if each field is valid by itself."""
 
     fields: tuple[str, ...]
     text: str
@@ -68,7 +68,7 @@ class Mistake(NamedTuple):
 
 
 class Block(BaseModel):
-    """One block. A subclass says in `mistakes` what must hold between its fields."""
+    """A settings block. Subclasses check the combination of fields in `mistakes`."""
 
     model_config = ConfigDict(
         extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True
@@ -87,13 +87,15 @@ class Block(BaseModel):
         return self
 
     def _secret_files(self) -> Iterator[Mistake]:
-        """`password_file` fills `password`, for every secret field."""
+        """Fills every secret field from its file: `password` from `password_file`."""
         for name in secrets_of(type(self)):
             path = getattr(self, f"{name}_file", None)
             if path is None or getattr(self, name) is not None:
                 continue
             text, problem = _read(path)
-            if problem:  # never with the path: the secret itself may stand there by mistake
+            if (
+                problem
+            ):  # never include the path: it may be the secret itself, written there by mistake
                 yield Mistake(
                     (f"{name}_file",), problem, fix="write the path of a file that holds the secret"
                 )
@@ -101,10 +103,10 @@ class Block(BaseModel):
 
 
 class SinkSettings(Block):
-    """The settings of one kind of sink. A secret is a `SecretStr`, with a `NAME_file` beside it."""
+    """The settings of one kind of sink. Secrets are `SecretStr` fields, each with a `NAME_file` field."""
 
     def secret_addresses(self) -> Iterator[tuple[str, str]]:
-        """Field and URL of every address that secrets are sent to: `config check` warns where that is not encrypted."""
+        """Field and URL of every address to which secrets are sent: `config check` warns if it is not encrypted."""
         yield from ()
 
 
@@ -149,7 +151,7 @@ B = TypeVar("B", bound=Block)
 
 
 def renewed(block: B) -> B | None:
-    """A block with its secrets as their files hold them now; None where nothing has changed, or a file cannot be read."""
+    """The block with its secrets read again from their files; None if nothing has changed or a file cannot be read."""
     new: dict[str, SecretStr] = {}
     for name in secrets_of(type(block)):
         path, known = getattr(block, f"{name}_file", None), getattr(block, name)
@@ -171,7 +173,7 @@ def _detail(mistake: Mistake) -> InitErrorDetails:
 
 
 def _read(path: Path) -> tuple[str, str]:
-    """A file's text, and what is wrong with it."""
+    """The content of a file, and an error message or empty."""
     try:
         text = files.read_text(path, MOST_SECRET).strip()
     except OSError as error:
@@ -182,7 +184,7 @@ def _read(path: Path) -> tuple[str, str]:
 
 
 def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
-    """Whether a file of trusted certificates can be used."""
+    """Checks a file of trusted certificates."""
     if path is None:
         return
     try:
@@ -197,7 +199,7 @@ def authorities(field: str, path: Path | None) -> Iterator[Mistake]:
 def own_certificate(
     certificate: Path | None, key: Path | None, password: SecretStr | None
 ) -> Iterator[Mistake]:
-    """Whether the client's certificate and key can be used together."""
+    """Checks that the client's certificate and key belong together."""
     fields = ("certificate_file", "key_file", "key_password")
     if certificate is None:
         if key is not None:
@@ -206,7 +208,7 @@ def own_certificate(
             )
         return
     try:
-        # never asks at the terminal: an encrypted key without password is refused
+        # never prompts at the terminal: an encrypted key without a password is an error
         secret = password.get_secret_value() if password else ""
         for path in (certificate, key):
             if path is not None:
@@ -226,7 +228,7 @@ def own_certificate(
 
 
 def address(field: str, url: str, *, port: bool = False) -> Iterator[Mistake]:
-    """Whether a URL is one of http(s), with nothing secret in it. What stands there is never repeated."""
+    """Checks that a URL uses http(s) and contains no secret. Messages never repeat its value."""
     try:
         parts = urlsplit(url)
         good = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -244,5 +246,5 @@ def address(field: str, url: str, *, port: bool = False) -> Iterator[Mistake]:
 
 
 def on_loopback(host: str | None) -> bool:
-    """Whether what is sent there stays on this machine."""
+    """Whether the URL refers to this machine."""
     return host in ("localhost", "::1") or (host or "").startswith("127.")

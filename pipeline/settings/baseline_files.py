@@ -1,4 +1,4 @@
-"""Reads and writes baselines as files: one resource per file, JSON or YAML. Every mistake has its place."""
+"""Reads and writes baselines as files: one resource per file, JSON or YAML. Every error has a location."""
 
 import json
 import re
@@ -14,11 +14,11 @@ from driftline.pipeline.model import Baseline
 
 FIELDS = ("uid", "type", "by", "reason", "expect", "recreated")
 FROM_FILE = "file"
-"""The source of a baseline that a file holds."""
+"""The `source` of a baseline from a file."""
 
 
 def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[Problem]]:
-    """The approved baselines of every file, and every mistake."""
+    """The approved baselines of all files, and all errors."""
     records: list[Baseline] = []
     problems: list[Problem] = []
     places: dict[str, Path] = {}
@@ -45,7 +45,7 @@ def read(paths: Sequence[Path], now: datetime) -> tuple[list[Baseline], list[Pro
         if uid in places:
             problems.append(
                 Problem(
-                    f"{uid} stands in {places[uid]} too",
+                    f"{uid} is also defined in {places[uid]}",
                     fix="remove one of them",
                     place=source.at("uid"),
                 )
@@ -66,7 +66,7 @@ def _wrong(source: Source) -> list[Problem]:
             Problem("not a baseline", fix="write uid, by, reason and expect", place=source.at())
         ]
     out = [
-        Problem(f"there is no field {name!r}", fix=hint(str(name), FIELDS), place=source.at(name))
+        Problem(f"unknown field {name!r}", fix=hint(str(name), FIELDS), place=source.at(name))
         for name in data
         if name not in FIELDS
     ]
@@ -101,7 +101,7 @@ def _text(value: Any) -> bool:
 
 
 def write(folder: Path, record: Baseline) -> Path:
-    """One file, always of the same name and the same bytes for the same baseline."""
+    """Writes a file whose name and bytes depend only on the baseline."""
     folder.mkdir(parents=True, exist_ok=True)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", record.uid)[-80:].strip("-")
     path = folder / f"{slug}.{sha256(record.uid.encode()).hexdigest()[:8]}.json"

@@ -1,6 +1,6 @@
 """Settings: one `driftline.yaml`, overridden by the environment (`DRIFTLINE_KAFKA__BOOTSTRAP_SERVERS`).
 
-Every mistake is told at once, with its place. Secrets come from the environment or from files, and are never printed."""
+All errors are reported at once, with their locations. Secrets come from the environment or from files, and are never printed."""
 
 import os
 import re
@@ -51,19 +51,19 @@ BROKER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 
 
 class OAuth(Block):
-    """OAUTHBEARER by the client credentials grant."""
+    """OAUTHBEARER with the client credentials grant."""
 
     token_url: str
-    """Where tokens are asked for, http or https."""
+    """The token endpoint, http or https."""
     client_id: str
     """Who asks."""
     client_secret: SecretStr | None = None
     """What proves it."""
     client_secret_file: Path | None = None
     scope: str = ""
-    """What is asked for; empty: whatever the server gives."""
+    """Requested scope; empty: the server's default."""
     ca_file: Path | None = None
-    """Certificates of the authorities to trust for token_url, PEM. Default: the system's."""
+    """CA certificates to trust for token_url, PEM. Default: the system's."""
 
     def mistakes(self) -> Iterator[Mistake]:
         yield from address("token_url", self.token_url)
@@ -83,33 +83,33 @@ class AwsIam(Block):
 
 class Kafka(Block):
     bootstrap_servers: str = "127.0.0.1:9092"
-    """Brokers, as host:port, with commas between."""
+    """Brokers as host:port, separated by commas."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """With or without TLS and a login."""
+    """Whether to use TLS and SASL."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
-    """How the login works; needed with SASL_…."""
+    """SASL mechanism; required for SASL_…."""
     sasl_username: str | None = None
-    """For every mechanism but OAUTHBEARER."""
+    """Required for all mechanisms except OAUTHBEARER."""
     sasl_password: SecretStr | None = None
     """With sasl_username."""
     sasl_password_file: Path | None = None
     oauth: OAuth | None = None
     aws_iam: AwsIam | None = None
     ca_file: Path | None = None
-    """Certificates of the authorities to trust, PEM. Default: the system's."""
+    """CA certificates to trust, PEM. Default: the system's."""
     certificate_file: Path | None = None
-    """The client's own certificate, for mutual TLS, PEM."""
+    """The client certificate for mutual TLS, PEM."""
     key_file: Path | None = None
     """The private key of certificate_file, PEM."""
     key_password: SecretStr | None = None
-    """What key_file is encrypted with."""
+    """The password of key_file, if it is encrypted."""
     key_password_file: Path | None = None
     replication: int = Field(3, ge=1)
-    """Copies of each topic; never more than there are brokers."""
+    """Replication factor of topics; never more than the number of brokers."""
     topic_prefix: TopicName = DEFAULT_PREFIX
-    """What the names of topics begin with, and those of consumer groups: several deployments can share a cluster."""
+    """Prefix of the names of topics and consumer groups, so that several deployments can share a cluster."""
     retention: dict[str, Seconds] = Field(default_factory=dict)
-    """How long records of a topic are kept, by its name without the prefix. Only of topics that expire; see docs/topics.md."""
+    """Retention by topic, named without the prefix. Only for topics with time-based retention; see docs/topics.md."""
 
     @property
     def encrypted(self) -> bool:
@@ -190,76 +190,76 @@ class Kafka(Block):
 
 class Rules(Block):
     builtin: bool = True
-    """Whether the rules that come with Driftline are used."""
+    """Whether to use the built-in rules."""
     paths: list[Path] = Field(default_factory=list)
-    """Folders of your own rules."""
+    """Folders with your own rules."""
     overrides: list[Override] = Field(default_factory=list)
-    """Changes to rules: switch off, another severity, other parameters; later ones win."""
+    """Changes to rules: disable, change severity or parameters. Later entries win."""
 
 
 class Exceptions(Block):
     paths: list[Path] = Field(default_factory=list)
-    """Folders of exceptions: what `exceptions apply` brings into force, and `scan` goes by."""
+    """Folders with exceptions: `exceptions apply` brings them into force, `scan` uses them."""
     longest: Seconds = Field(366 * 86_400, gt=0)
-    """How far ahead the end of an exception may lie."""
+    """How far in the future an exception may end."""
 
 
 class Drift(Block):
     expected: list[Expected] = Field(default_factory=list)
-    """Changes that are a matter of course: drifts that they cause are marked so, and are no signals for detections."""
+    """Expected changes: drifts caused by them are marked as expected, and are not signals for detections."""
 
 
 class Detections(Block):
     builtin: bool = True
-    """Whether the detections and correlations that come with Driftline are used."""
+    """Whether to use the built-in detections and correlations."""
     paths: list[Path] = Field(default_factory=list)
-    """Folders of Sigma rules and correlations of your own."""
+    """Folders with your own Sigma rules and correlations."""
     lists: dict[str, list[str]] = Field(default_factory=dict)
-    """What the placeholders of rules (`expand`) stand for: own networks, accounts, break-glass users."""
+    """Values for placeholders in rules (`expand`): your networks, accounts, break-glass users."""
 
 
 class Correlate(Block):
     app_id: TopicName = CORRELATE_ID
-    """The consumer group, and the beginning of the changelog topic's name."""
+    """The consumer group, and prefix of the changelog topic's name."""
     lateness: Seconds = Field(600, ge=0)
-    """How much later than its source's watermark a signal may still change an alert."""
+    """How far behind its source's watermark a signal may be and still change an alert."""
     budget: int = Field(240, ge=0)
-    """Alerts of one rule an hour; what is beyond is marked `held_back`, and should call nobody. Each partition has its part. 0: any number."""
+    """Maximum alerts per rule and hour; alerts above it are marked `held_back` and should notify nobody. Divided among partitions. 0: unlimited."""
     port: int = Field(6063, ge=0, le=65_535)
-    """/live, /ready and /metrics, at worker.bind; 0 takes a free one. Its state is in worker.state_dir."""
+    """Port for /live, /ready and /metrics, at worker.bind; 0: any free port. The state is kept in worker.state_dir."""
 
 
 class Redaction(Block):
     key: SecretStr | None = None
-    """What secrets' hashes are keyed with, 16 characters or more; every collector needs the same. `collect` does not start without."""
+    """The key for hashes of secrets, 16 characters or more, the same for all collectors. Required by `collect`."""
     key_file: Path | None = None
 
 
 class Worker(Block):
     app_id: TopicName = APP_ID
-    """The consumer group, and the beginning of the changelog topic's name."""
+    """The consumer group, and prefix of the changelog topic's name."""
     state_dir: Path = Path("/var/lib/driftline")
-    """Each worker's own folder, 0700; lost, it is made again from Kafka."""
+    """State folder, 0700, one for each worker. If lost, it is rebuilt from Kafka."""
     session_timeout: Seconds = Field(10, ge=6, le=90)
-    """After this silence a worker's partitions go to the others. Brokers refuse less than 6 s, Faust more than 90."""
+    """When a worker has been silent for this long, its partitions are reassigned. Brokers refuse less than 6 s, Faust more than 90 s."""
     bind: str = "127.0.0.1"
-    """Where its page answers; nowhere but here by default."""
+    """Address to listen on; loopback by default."""
     port: int = Field(6066, ge=0, le=65_535)
-    """/live, /ready and /metrics; 0 takes a free one."""
+    """Port for /live, /ready and /metrics; 0: any free port."""
     bad_share: float = Field(0.1, gt=0, le=1)
-    """The worker stops when more than this share of a thousand records is bad."""
+    """The worker stops if more than this share of a thousand records is bad."""
     accepted_topics: list[str] = Field(default_factory=list)
-    """Ids of topics that were made anew on purpose: their records are read as what comes after those of the old ones."""
+    """Ids of topics that were recreated on purpose: their records are read as the continuation of the old ones."""
     forget_after: Seconds = Field(30 * 86_400, ge=8 * 86_400)
-    """So long after a resource, or a finding of it, has ended nothing is kept of it: neither its state nor the last word in
-    `findings`. More than any sink is ever behind; a week is kept of what is said."""
+    """How long after its end a resource's state, and the last record of a finding in `findings`, are kept. Must exceed the lag
+    of any sink; written records are kept for a week in any case."""
 
 
 class Clock(Block):
     interval: Seconds = Field(30, gt=0)
     """Time between ticks."""
     lateness: Seconds = Field(120, ge=0)
-    """How late a sweep's reading may arrive."""
+    """How late a reading of a sweep may arrive."""
 
 
 class LeadingBlocks(Block):
@@ -274,7 +274,7 @@ class Settings(LeadingBlocks):
     exceptions: Exceptions = Field(default_factory=Exceptions)
     drift: Drift = Field(default_factory=Drift)
     people: list[Known] = Field(default_factory=list)
-    """The names of one person: an approver, a user, a role's session and a directory's user who are the same (see the page *Identity*)."""
+    """Names that belong to one person: an approver, an IAM user, a role, a directory user (see the page *Identity*)."""
     owners: OwnersBlock = Field(default_factory=OwnersBlock)
     """Who owns a resource, and so its findings (see the page *Owners*)."""
     detections: Detections = Field(default_factory=Detections)
@@ -286,15 +286,15 @@ class Settings(LeadingBlocks):
     sink: SinkRun = Field(default_factory=SinkRun)
     ndjson: NdjsonSettings = Field(default_factory=NdjsonSettings)
     sinks: SinkEntries = Field(default_factory=list)
-    """The sinks by name, any number of a kind: name, kind, and beside them the settings of the kind (of `elasticsearch` and `ndjson`:
-    the blocks of these names). The blocks `elasticsearch` and `ndjson` themselves are the sinks of these names."""
+    """The sinks, any number of each kind: name, kind, and the settings of the kind (for `elasticsearch` and `ndjson`, see
+    the blocks of these names). The blocks `elasticsearch` and `ndjson` themselves define sinks of these names."""
     criticality: dict[str, dict[str, Literal["low", "medium", "high", "critical"]]] = Field(
         default={
             "criticality": {one: one for one in ("low", "medium", "high", "critical")},
             "env": {"prod": "high", "production": "high", "dev": "low", "test": "low"},
         }
     )
-    """What tags say about a resource's worth: tag, value, level (all lower case)."""
+    """What tags say about a resource's importance: tag, value, level (all lower case)."""
 
     @property
     def app_ids(self) -> tuple[str, str, str]:
@@ -304,7 +304,7 @@ class Settings(LeadingBlocks):
     def mistakes(self) -> Iterator[Mistake]:
         names = [one.name for one in self.sinks]
         for name in sorted({name for name in names if names.count(name) > 1}):
-            yield Mistake(("sinks",), f"two have the name {name}", "give each its own")
+            yield Mistake(("sinks",), f"two sinks are named {name}", "give each its own name")
         for one in self.sinks:
             if (
                 isinstance(getattr(self, one.name, None), SinkSettings)
@@ -323,7 +323,7 @@ class Settings(LeadingBlocks):
 
     @model_validator(mode="after")
     def _own_groups(self) -> "Settings":
-        """Consumer groups and changelogs of another prefix are others too, unless they are named."""
+        """Derives the names of consumer groups and changelogs from the prefix, unless they are set."""
         if (prefix := self.kafka.topic_prefix) != DEFAULT_PREFIX:
             for block, name in (
                 (self.worker, "assess"),
@@ -347,16 +347,16 @@ def settings_model() -> type[Settings]:
 
 
 def examine(path: Path | None = None, env: Mapping[str, str] | None = None) -> Read[Settings]:
-    """The settings as far as they are good, with every mistake."""
+    """The valid part of the settings, with all errors."""
     env = os.environ if env is None else env
     named = path or (Path(env["DRIFTLINE_CONFIG"]) if env.get("DRIFTLINE_CONFIG") else None)
     return read(settings_model(), named or Path("driftline.yaml"), env, needed=named is not None)
 
 
 def load_settings(path: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
-    """The settings of a file (default: $DRIFTLINE_CONFIG, else ./driftline.yaml if there) and the environment.
+    """The settings from a file (default: $DRIFTLINE_CONFIG, else ./driftline.yaml if it exists) and the environment.
 
-    Raises UserError with every mistake."""
+    Raises UserError with all errors."""
     found = examine(path, env)
     if found.problems:
         raise UserError(*found.problems)
@@ -378,5 +378,5 @@ def reloaded(settings: Settings) -> Settings:
 
 
 def shown(settings: Settings) -> str:
-    """The settings in force as YAML, secrets masked."""
+    """The settings in effect as YAML, with secrets masked."""
     return yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

@@ -1,4 +1,4 @@
-"""Reads risk exceptions from files or the command line. Every mistake has its place."""
+"""Reads risk exceptions from files or the command line. Every error has a location."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
 LONGEST_TEXT = 1000
 SHORTEST_REASON = 10
 At = Callable[..., str]
-"""Where a field stands, by its name; of none, where the exception begins."""
+"""Returns the location of a field; without a name, that of the exception."""
 
 
 @dataclass
@@ -42,20 +42,20 @@ class Read:
     records: list[RiskException] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    """What works, and is hardly meant so."""
+    """Valid, but probably unintended."""
 
 
 @dataclass(frozen=True)
 class Checker:
-    """What exceptions are checked against."""
+    """The context in which exceptions are checked."""
 
     rulebook: Rulebook
     now: datetime
     longest: timedelta
-    """How far ahead the end may lie."""
+    """How far in the future an exception may end."""
 
     def folders(self, paths: Sequence[Path]) -> Read:
-        """The exceptions of every YAML file of the folders (or files): each one, or a list of them."""
+        """The exceptions in all YAML files of the folders (or files); a file holds one exception or a list."""
         found, places = Read(), dict[str, str]()
 
         def missing(path: Path) -> None:
@@ -96,7 +96,7 @@ class Checker:
     def checked(
         self, data: Any, at: At, found: Read, source: Literal["file", "command"]
     ) -> RiskException | None:
-        """One exception. What is wrong or doubtful goes to `found`, and so does the record if it is good."""
+        """Reads one exception. Adds errors, warnings and, if valid, the record to `found`."""
         before = len(found.problems)
         if not isinstance(data, dict):
             found.problems.append(
@@ -117,7 +117,7 @@ class Checker:
         if until is None:
             found.problems.append(
                 Problem(
-                    f"until: {data['until']!r} is no time",
+                    f"until: {data['until']!r} is not a time",
                     fix="write 2027-03-31, or 2027-03-31T12:00:00Z",
                     place=at("until"),
                 )
@@ -145,7 +145,7 @@ class Checker:
         for name in data:
             if name not in FIELDS:
                 yield Problem(
-                    f"there is no field {name!r}", fix=hint(str(name), FIELDS), place=at(name)
+                    f"unknown field {name!r}", fix=hint(str(name), FIELDS), place=at(name)
                 )
         for name in TEXTS:
             value = data.get(name)
@@ -218,7 +218,7 @@ def _kinds(data: Mapping[Any, Any], at: At) -> Iterable[Problem]:
 
 
 def wide(record: RiskException) -> bool:
-    """Whether it is about all there is of its rule or control."""
+    """Whether it covers every resource of its rule or control."""
     return set(record.resource) == {"*"} and not record.account and not record.tags
 
 
@@ -238,7 +238,7 @@ def _people(data: Mapping[str, Any], at: At) -> Iterable[Problem]:
 
 
 def _time(text: str) -> datetime | None:
-    """A time; of a day alone, its end."""
+    """Parses a time; a date means the end of that day."""
     try:
         if len(text) == len("2027-03-31"):
             return datetime.fromisoformat(text).replace(tzinfo=UTC) + timedelta(days=1)

@@ -1,5 +1,5 @@
-"""The sources of owners as they are written: the settings' block `owners`, and its map in files of its own. Every mistake has
-its place."""
+"""Reads the sources of owners: the settings block `owners`, and its map in separate files. Every error has
+a location."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,17 +21,17 @@ MOST_BYTES = 16_000_000
 
 
 def _text(value: object) -> object:
-    """An account's number may stand without quotes."""
+    """Accepts account ids without quotes."""
     return str(value) if type(value) is int else value
 
 
 class OwnerEntry(Block):
-    """A row of the map, or a file of rows. All that a row says must hold; the first row that holds decides."""
+    """A row of the map, or a file of rows. All conditions of a row must match; the first matching row decides."""
 
     owner: str = ""
     """A team's name or a person's address."""
     account: Annotated[str, BeforeValidator(_text)] = ""
-    """Id, name or path of the account (Workloads/Payments/shop); in all of these * stands for any text."""
+    """Id, name or path of the account (Workloads/Payments/shop); in all of these, * matches any text."""
     folder: str = ""
     """Id, name or path of an organizational unit, management group or folder above the account."""
     type: str = ""
@@ -41,9 +41,9 @@ class OwnerEntry(Block):
     workspace: str = ""
     """Where code declares the resource (`baseline declare --workspace`)."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """All of which the resource has."""
+    """The resource must have all of these tags."""
     file: Path | None = None
-    """Instead of all of these: a YAML file with a list of rows."""
+    """Instead of all other fields: a YAML file with a list of rows."""
 
     def mistakes(self) -> Iterator[Mistake]:
         given = [name for name in FIELDS if getattr(self, name)]
@@ -63,23 +63,23 @@ class OwnerEntry(Block):
 
 class OwnersBlock(Block):
     sources: list[Source] = Field(default_factory=lambda: list(SOURCES))
-    """What is asked for a resource's owner, in this order: its own tag; the workspace that declares it; tags of its resource group;
-    of its account or project; the folder above that; the map; the fallback."""
+    """Sources of a resource's owner, in this order: its own tag; the workspace that declares it; tags of its resource group, or
+    of its account or project; the folder above; the map; the fallback."""
     tags: list[str] = Field(default_factory=lambda: list(TAGS))
-    """Keys of tags and labels that name an owner, the first one first. Upper and lower case, and separators (- _ . : / and
-    blanks), make no difference."""
+    """Keys of tags and labels that name an owner, in order of precedence. Case and separators (- _ . : / and
+    spaces) are ignored."""
     map: list[OwnerEntry] = Field(default_factory=list)
-    """Rows that name the owner of what they describe, or files of them."""
+    """Rows that assign an owner to the resources they match, or files with such rows."""
     fallback: str = ""
-    """Who owns what no other source gives an owner. Empty: nobody."""
+    """The owner of resources for which no other source names one. Empty: none."""
     known: list[str] = Field(default_factory=list)
-    """The owners that there are: `owners check` reports any other. Empty: it is not checked."""
+    """Existing owners: `owners check` reports any others. Empty: not checked."""
     known_file: Path | None = None
-    """A file with one owner a line, in addition; # begins a comment."""
+    """A file with additional owners, one per line; # begins a comment."""
 
     def mistakes(self) -> Iterator[Mistake]:
         if twice := [one for one in SOURCES if self.sources.count(one) > 1]:
-            yield Mistake(("sources",), f"{twice[0]} stands there twice", "leave one out")
+            yield Mistake(("sources",), f"contains {twice[0]} twice", "remove one")
         if any(not key.strip() for key in self.tags):
             yield Mistake(("tags",), "one is empty", "leave it out")
         if self.fallback and not owner_id(self.fallback):
@@ -87,7 +87,7 @@ class OwnersBlock(Block):
 
 
 def owners_of(block: OwnersBlock) -> Owners:
-    """The sources of the settings. Raises UserError with every mistake in the files that they name."""
+    """The sources from the settings. Raises UserError with all errors in the files that they name."""
     rows, problems = rows_of(block.map)
     if problems:
         raise UserError(*problems)
@@ -98,7 +98,7 @@ def rows_of(
     entries: Sequence[OwnerEntry],
     place: Callable[[int], str] = lambda number: f"owners.map.{number}",
 ) -> tuple[list[OwnerRow], list[Problem]]:
-    """All rows, and what is wrong. `place`: where an entry of the settings stands."""
+    """All rows, and all errors. `place` returns the location of an entry in the settings."""
     rows: list[OwnerRow] = []
     problems: list[Problem] = []
     for number, one in enumerate(entries):
@@ -136,7 +136,7 @@ def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[OwnerRow]:
 
 
 def _mistakes(one: Any) -> Iterator[tuple[tuple[str, ...], Problem]]:
-    """What is wrong with a row of a file."""
+    """The errors in a row of a file."""
     if not isinstance(one, Mapping):
         yield (), Problem("expected a row", "write {owner: …, account: …}")
         return
@@ -145,7 +145,7 @@ def _mistakes(one: Any) -> Iterator[tuple[tuple[str, ...], Problem]]:
             yield (str(name),), Problem(f"unknown field {str(name)!r}", hint(str(name), FIELDS))
         elif name == "tags":
             if not isinstance(value, Mapping) or not all(isinstance(text, str) for pair in value.items() for text in pair):  # fmt: skip
-                yield (name,), Problem("must be keys with texts", "write {app: shop}, numbers in 'quotes'", name)  # fmt: skip
+                yield (name,), Problem("must map names to text", "write {app: shop}, numbers in 'quotes'", name)  # fmt: skip
         elif not isinstance(_text(value) if name == "account" else value, str):
             yield (name,), Problem("must be text", "write it in 'quotes'", name)
     if set(one) - set(FIELDS):  # what is misspelt may be what is missing
@@ -155,19 +155,21 @@ def _mistakes(one: Any) -> Iterator[tuple[tuple[str, ...], Problem]]:
 
 
 def _wrong(row: Mapping[str, Any]) -> Iterator[tuple[str, Problem]]:
-    """What is wrong with a row's content."""
+    """The errors in a row's content."""
     owner = row.get("owner")
     if not owner:
         yield "owner", Problem("is required", "write a team's name or a person's address")
     elif isinstance(owner, str) and not owner_id(owner):
         yield "owner", Problem("names nobody", "write a team's name or a person's address")
     if not any(row.get(name) for name in SELECTORS):
-        fix = f"write one of {', '.join(SELECTORS)} (or owners.fallback, for all that is left)"
-        yield "owner", Problem("the row says of nothing that it owns it", fix)
+        fix = (
+            f"write one of {', '.join(SELECTORS)} (or use owners.fallback for all other resources)"
+        )
+        yield "owner", Problem("the row has no condition", fix)
 
 
 def known_owners(block: OwnersBlock) -> frozenset[str] | None:
-    """The ids of all owners that there are; None where the settings do not say. Raises UserError."""
+    """The ids of all existing owners; None if the settings do not list them. Raises UserError."""
     if not block.known and block.known_file is None:
         return None
     lines = list(block.known)

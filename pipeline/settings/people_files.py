@@ -1,4 +1,4 @@
-"""The map of people's names, as it is written: in the settings or in files of its own. Every mistake has its place."""
+"""Reads the map of people's names from the settings or separate files. Every error has a location."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ MOST_BYTES = 16_000_000
 
 
 class Known(Block):
-    """One person and all names, or a file of such."""
+    """A person with all names, or a file of persons."""
 
     id: str = ""
-    """What the person is called from now on: best the address by which approvers are written."""
+    """The person's id, preferably the address used in the approver field of exceptions."""
     names: list[str] = Field(default_factory=list)
-    """All other names: ARNs of users and of roles that only this person takes, user names of the directory, `provider#subject`
-    of federated ones. Written out: no pattern."""
+    """All other names: ARNs of users and of roles that only this person assumes, directory user names, `provider#subject`
+    for federated users. Patterns are not supported."""
     file: Path | None = None
-    """Instead of both: a YAML file with a list of them."""
+    """Instead of id and names: a YAML file with a list of persons."""
 
     def mistakes(self) -> Iterator[Mistake]:
         if self.file is None and not self.id.strip():
@@ -43,7 +43,7 @@ class Known(Block):
 
 
 def wrong(name: str) -> Problem | None:
-    """What is wrong with a name; None where it is good."""
+    """The error in a name; None if it is valid."""
     if not name.strip():
         return Problem("is empty", "write the name, or leave it out")
     if NOBODY_MAPPED.without_session_name(name) != name:
@@ -52,12 +52,12 @@ def wrong(name: str) -> Problem | None:
             "use the role's ARN if only this person assumes it",
         )
     if "*" in name:
-        return Problem("holds a *", "write each name: a pattern could match several people")
+        return Problem("contains a *", "write each name: a pattern could match several people")
     return None
 
 
 def people_of(known: Sequence[Known]) -> People:
-    """The map of the settings. Raises UserError with every mistake in it."""
+    """The map from the settings. Raises UserError with all its errors."""
     found, problems = names_of(known)
     if problems:
         raise UserError(*problems)
@@ -67,7 +67,7 @@ def people_of(known: Sequence[Known]) -> People:
 def names_of(
     known: Sequence[Known], place: Callable[[int], str] = lambda number: f"people.{number}"
 ) -> tuple[list[MappedPerson], list[Problem]]:
-    """All persons, and what is wrong. `place`: where an entry of the settings stands."""
+    """All persons, and all errors. `place` returns the location of an entry in the settings."""
     found: list[MappedPerson] = []
     problems: list[Problem] = []
     owners: dict[str, tuple[str, str]] = {}
@@ -95,7 +95,7 @@ def names_of(
 
 
 def _file(path: Path, at: str, problems: list[Problem]) -> Iterator[tuple[MappedPerson, str]]:
-    """The persons of a file, each with its place."""
+    """The persons of a file, each with its location."""
     if not path.is_file():
         problems.append(Problem(f"there is no file {path}", fix="correct it", place=at))
         return

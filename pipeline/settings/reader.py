@@ -1,6 +1,6 @@
-"""Reads a file and the environment into settings blocks and reports every mistake at once: place, problem, fix.
+"""Reads a file and the environment into settings blocks and reports all errors at once: location, problem, fix.
 
-No message repeats a value: it may be a secret in the wrong place."""
+Messages never repeat a value: it may be a secret in the wrong place."""
 
 import copy
 import math
@@ -19,8 +19,8 @@ from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.settings.base import is_duration, secrets_of
 
 PREFIX = "DRIFTLINE_"
-RESERVED = {"CONFIG", "DEBUG", "CACHE", "PARTS", "FUZZ"}  # the last two are read by the tests alone
-"""Variables of ours that are no settings."""
+RESERVED = {"CONFIG", "DEBUG", "CACHE", "PARTS", "FUZZ"}  # the last two are used by tests only
+"""Environment variables of Driftline that are not settings."""
 Where = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 _ADVICE = {
@@ -38,26 +38,26 @@ _ADVICE = {
     "less_than": ("must be less than {lt}", ""),
     "less_than_equal": ("must be {le} or less", ""),
 }
-"""By pydantic's kind of an error, or the first word of it: what is wrong, and the next step."""
+"""Problem and fix by pydantic's error type, or the first word of it."""
 
 
 @dataclass(frozen=True)
 class Read(Generic[M]):
-    """What was read: the settings as far as they are good, what is wrong with the others, and where all stand."""
+    """The result of reading: the valid settings, the errors, and the location of each setting."""
 
     settings: M
     problems: list[Problem]
     source: Source
     origins: Mapping[Where, str]
     kept: Mapping[Where, list[int]]
-    """Of lists that hold something wrong: which elements the settings still have, by their numbers as written."""
+    """For lists with invalid elements: the indices, as written, of the elements that were kept."""
 
     def written(self, *where: str | int) -> Where:
-        """A place in the settings, with elements of lists numbered as they are written."""
+        """A path in the settings, with list indices as written."""
         return _written(self.kept, where)
 
     def place(self, *where: str | int) -> str:
-        """`file:line:column` of a setting, or the variables that say it."""
+        """`file:line:column` of a setting, or the environment variables that set it."""
         for length in range(len(where), 0, -1):
             around = where[:length]
             if variable := self.origins.get(around):
@@ -71,7 +71,7 @@ class Read(Generic[M]):
 
 
 def read(model: type[M], file: Path, env: Mapping[str, str], *, needed: bool) -> Read[M]:
-    """The file (which may be absent unless `needed`), then the environment over it."""
+    """Reads the file (which may be missing unless `needed`), then applies the environment."""
     words = _words(model)
     source = Source(file, None if needed or file.exists() else "{}", words)
     problems = list(source.problems)
@@ -102,7 +102,7 @@ def read(model: type[M], file: Path, env: Mapping[str, str], *, needed: bool) ->
 
 
 def _line(file: Path, problem: Problem) -> tuple[float, float]:
-    """Where a problem stands in the file; behind all of it what stands elsewhere."""
+    """Sort key: by location in the file; problems located elsewhere come last."""
     match = re.fullmatch(r":(\d+):(\d+)", problem.place.removeprefix(str(file)))
     return (int(match[1]), int(match[2])) if match else (math.inf, 0)
 
@@ -110,7 +110,7 @@ def _line(file: Path, problem: Problem) -> tuple[float, float]:
 def _plain(
     model: type[BaseModel], where: Where, variable: str, value: str, words: set[str]
 ) -> Source:
-    """A variable's value: text as it is; lists and blocks are written as in YAML."""
+    """A variable's value: text as it is; lists and blocks are parsed as YAML."""
     nested = _nested(_annotation(model, where)) and value[:1] in ("[", "{")
     source = Source(Path(f"environment {variable}"), value if nested else "", words)
     if not nested:
@@ -129,8 +129,8 @@ def _put(data: dict[Any, Any], where: Where, value: Any) -> None:
 def _as_far_as_good(
     model: type[M], data: dict[Any, Any]
 ) -> tuple[M, list[Any], dict[Where, list[int]]]:
-    """The settings without what is wrong, all that is, and which elements of lists are left. What is wrong only because
-    something else was taken away is left out."""
+    """The settings without invalid values, the errors, and the remaining list elements. Errors caused only by the removal
+    of another value are not reported."""
     data = copy.deepcopy(data)
     gone: list[Where] = []
     found: list[Any] = []
@@ -162,7 +162,7 @@ def _written(kept: Mapping[Where, list[int]], where: Where) -> Where:
 
 
 def _follows(problem: Any, gone: list[Where]) -> bool:
-    """Whether a problem concerns what was taken away before."""
+    """Whether a problem concerns a value that was removed before."""
     at: Where = problem["loc"]
     about = problem.get("ctx", {}).get("fields", at[-1:])
     concerned = [(*at[:-1], field) for field in about]
@@ -170,7 +170,7 @@ def _follows(problem: Any, gone: list[Where]) -> bool:
 
 
 def _take(data: dict[Any, Any], at: Where, kept: dict[Where, list[int]]) -> Where:
-    """Takes away what stands there, or the nearest thing around it: of a list the whole element. Says what it was."""
+    """Removes the value at a path, or the nearest value around it; in a list, the whole element. Returns the removed path."""
     holders: list[Any] = [data]
     for step in at:
         holder = holders[-1]
@@ -196,7 +196,7 @@ def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> Pr
     place, named = out.place(*at), ".".join(map(_name, at))
     if kind == "extra_forbidden":
         known = getattr(_model(_annotation(model, at[:-1])), "model_fields", {})
-        # only a misspelt name is repeated: behind a comma in {password: a,b} stands the rest of a secret
+        # repeat only names that look misspelt: in {password: a,b}, the name after the comma is the rest of a secret
         close = closest(str(at[-1]), known)
         shown = repr(named) if close else f"in {'.'.join(map(_name, at[:-1])) or 'the settings'}"
         return Problem(f"unknown setting {shown}", hint(str(at[-1]), known), place)
@@ -218,7 +218,7 @@ def _told(model: type[BaseModel], out: Read[Any], problem: Any, data: Any) -> Pr
 
 
 def _bounds(model: type[BaseModel], at: Where, context: Mapping[str, Any]) -> dict[str, str]:
-    """What is between the words of advice, as settings are written: a bound of a duration with its unit."""
+    """Values for a message, formatted as in settings: bounds of durations with their unit."""
     field = getattr(_model(_annotation(model, at[:-1])), "model_fields", {}).get(at[-1])
     show = durations.written if field is not None and is_duration(field) else "{:g}".format
     return {
@@ -228,14 +228,14 @@ def _bounds(model: type[BaseModel], at: Where, context: Mapping[str, Any]) -> di
 
 
 def _name(step: str | int) -> str:
-    """A name as far as it is one: behind a forgotten blank (`password:secret`) stands what must not be told."""
+    """The part of a key that is safe to print: with a missing space (`password:secret`), the rest is a secret."""
     word = re.match(r"[A-Za-z0-9_-]*", str(step))
     short = word[0] if word else ""
     return short if short == str(step) else f"{short}…"
 
 
 def _annotation(model: type[BaseModel], where: Where) -> Any:
-    """The type of a setting; None for an unknown one."""
+    """The type of a setting; None if it is unknown."""
     here: Any = model
     for step in where:
         block = _model(here)
@@ -252,7 +252,7 @@ def _annotation(model: type[BaseModel], where: Where) -> Any:
 
 
 def _model(annotation: Any) -> type[BaseModel] | None:
-    """The block that an annotation allows, itself or beside None."""
+    """The block class of an annotation, including optional ones."""
     for one in (annotation, *get_args(annotation)):
         if isinstance(one, type) and issubclass(one, BaseModel):
             return one if get_origin(annotation) not in (list, dict) else None
@@ -273,7 +273,7 @@ def _words(model: type[BaseModel]) -> set[str]:
 
 
 def secrets_in(source: Any, model: type[BaseModel]) -> bool:
-    """Whether the data of a file hold a secret themselves."""
+    """Whether the data of a file contain a secret."""
     if not isinstance(source, dict):
         return False
     if any(name in source for name in secrets_of(model)):

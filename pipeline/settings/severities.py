@@ -1,4 +1,4 @@
-"""Another severity for findings of some accounts or tags, at one sink. Pure."""
+"""Severity overrides for accounts or tags at a sink. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,18 +14,18 @@ WORDS = ("severity", "at_least", "at_most")
 
 
 class SeverityOverride(Block):
-    """What a sink says of findings of some accounts or tags. Of several that apply the later ones change what the earlier made."""
+    """Changes the severity of findings in some accounts or with some tags at a sink. Overrides are applied in order."""
 
     path: list[str] = Field(default_factory=list)
-    """Ids or names of the account or of a folder, unit or organization above it, of which one must match (`*` stands for any text); empty: everywhere."""
+    """Ids or names of the account, or of a folder, unit or organization above it, one of which must match (`*` matches any text); empty: everywhere."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """Only on resources with all of these tags (a value may hold `*`); empty: all."""
+    """Only resources with all of these tags (values may contain `*`); empty: all."""
     severity: Severity | None = None
-    """This severity; or at_least or at_most instead."""
+    """The new severity, instead of at_least or at_most."""
     at_least: Severity | None = None
-    """Milder ones are raised to this."""
+    """Lower severities are raised to this."""
     at_most: Severity | None = None
-    """Graver ones are lowered to this."""
+    """Higher severities are lowered to this."""
 
     def mistakes(self) -> Iterator[Mistake]:
         if not (self.path or self.tags):
@@ -36,13 +36,13 @@ class SeverityOverride(Block):
             )
 
     def concerns(self, path: Sequence[str], tags: Mapping[str, str]) -> bool:
-        """Whether it applies. What is not known of an account or resource matches nothing."""
+        """Whether it applies. Unknown properties of an account or resource never match."""
         return (
             not self.path or any(matches(one, place) for one in self.path for place in path)
         ) and all(key in tags and matches(value, tags[key]) for key, value in self.tags.items())
 
     def of(self, severity: str) -> str:
-        """What a severity becomes."""
+        """The resulting severity."""
         if self.severity is not None:
             return self.severity
         pick = max if self.at_least is not None else min
@@ -50,8 +50,8 @@ class SeverityOverride(Block):
 
 
 def overridden(document: dict[str, Any], overrides: Sequence[SeverityOverride]) -> dict[str, Any]:
-    """A finding as a sink says it: where an override changes the severity of its rule, `rule.original_severity` keeps that.
-    Any other document is returned as it is: alerts and drifts have no rule of one resource."""
+    """A finding as the sink delivers it: if an override changes the severity of its rule, `rule.original_severity` keeps the old one.
+    Other documents are returned unchanged: alerts and drifts have no rule on a resource."""
     if not overrides:
         return document
     rule, resource = document.get("rule"), document.get("resource")

@@ -1,4 +1,4 @@
-"""The list `sinks`: each entry has what all sinks have, and the settings of its kind beside it."""
+"""The list `sinks`: each entry has the common settings and those of its kind."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -17,38 +17,38 @@ SinkName = Annotated[str, matching(r"[a-z0-9][a-z0-9_-]{0,62}", "1 to 63 lower-c
 
 
 class SinkRun(Block):
-    """How a sink runs. The settings' block is for all of them; an entry of `sinks` may say otherwise for itself."""
+    """How a sink runs. The settings block applies to all sinks; an entry of `sinks` may override it."""
 
     bad_share: float = Field(0.1, gt=0, le=1)
-    """A sink stops when more than this share of a thousand findings is refused."""
+    """A sink stops if more than this share of a thousand findings is refused."""
     session_timeout: Seconds = Field(10, ge=6, le=90)
-    """After this silence a sink's partitions go to the others of its group."""
+    """When a sink has been silent for this long, its partitions are reassigned within its group."""
     bind: str = "127.0.0.1"
-    """Where its page answers; nowhere but here by default."""
+    """Address to listen on; loopback by default."""
     port: int = Field(0, ge=0, le=65_535)
-    """/live and /metrics of the sink; 0: none."""
+    """Port for /live and /metrics of the sink; 0: disabled."""
 
     def but(self, other: "SinkRun | None") -> "SinkRun":
-        """These, with what another block says itself."""
+        """These settings, overridden by those set in another block."""
         changed = {name: getattr(other, name) for name in other.model_fields_set} if other else {}
         return self.model_copy(update=changed)
 
 
 class SinkEntry(SinkSettings):
-    """One sink. A subclass adds the settings of its kind."""
+    """A sink. Subclasses add the settings of their kind."""
 
     name: SinkName
-    """Of the sink; its consumer group is `driftline-sink-NAME`. Another name reads everything anew."""
+    """Name of the sink. Its consumer group is `driftline-sink-NAME`, so a renamed sink reads everything again."""
     kind: str
-    """What it is: elasticsearch, ndjson, or what an installed package adds."""
+    """The kind: elasticsearch, ndjson, or one added by an installed package."""
     match: str = ""
-    """CEL: which documents it is given; empty: all. See docs/operating.md."""
+    """CEL expression that selects documents; empty: all. See docs/operating.md."""
     start: Literal["all", "now"] = "all"
-    """Where a sink that never ran begins: with everything that stands, or with what comes from now on."""
+    """Where a sink that has never run begins: with all current documents, or only with new ones."""
     severities: list[SeverityOverride] = Field(default_factory=list)
-    """Other severities for findings of some accounts or tags, before `match` is asked."""
+    """Severity overrides for accounts or tags, applied before `match`."""
     sink: SinkRun | None = None
-    """What is different for this sink from the block `sink`."""
+    """Settings of this sink that differ from the block `sink`."""
 
     def mistakes(self) -> Iterator[Mistake]:
         yield from super().mistakes()
@@ -58,15 +58,15 @@ class SinkEntry(SinkSettings):
 
 
 def _of_its_kind(value: Any) -> Any:
-    """An entry as an instance of its kind's class."""
+    """Converts an entry to the class of its kind."""
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str):
-        return value  # what is wrong with it SinkEntry says
+        return value  # SinkEntry reports the error
     return _entry(kind).model_validate(value)
 
 
 def _installed() -> Any:
-    """By name: collectors read settings too, and know no sinks."""
+    """Imported by name, because collectors read settings too and must not import sinks."""
     return import_module("driftline.sinks.installed")
 
 
@@ -76,7 +76,7 @@ def _entry(kind: str) -> type[SinkEntry]:
     module = installed.module(kind)
     if module is None:
         context = {
-            "text": "kind: no such kind of sink", "fields": ("kind",), "fix": hint(kind, installed.kinds()),
+            "text": "kind: unknown kind of sink", "fields": ("kind",), "fix": hint(kind, installed.kinds()),
         }  # fmt: skip
         raise PydanticCustomError("mistake", "{text}", context)
     return cast(

@@ -1,4 +1,4 @@
-"""Times as people write them on a command line."""
+"""Parses times given on the command line."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,13 @@ _seconds: TypeAdapter[float] = TypeAdapter(Seconds)
 
 
 def in_order(first: datetime | None, last: datetime | None) -> None:
-    """Raises UserError where nothing can lie between --from and --to."""
+    """Raises UserError if --from is not before --to."""
     if first and last and first >= last:
         raise UserError("--from must be before --to", fix="swap them")
 
 
 def moment(option: str, text: str | None, now: datetime) -> datetime | None:
-    """A time (RFC 3339; UTC where it says no zone), or a duration before `now`; None for None. Raises UserError."""
+    """Parses a time (RFC 3339; UTC if it has no zone) or a duration before `now`; None for None. Raises UserError."""
     if text is None:
         return None
     try:
@@ -35,7 +35,7 @@ def moment(option: str, text: str | None, now: datetime) -> datetime | None:
 
 
 def ahead(option: str, text: str, now: datetime) -> datetime:
-    """So long after `now`. Raises UserError where it is no duration, or none at all."""
+    """The time after a duration from `now`. Raises UserError if it is not a duration, or zero."""
     try:
         seconds = _seconds.validate_python(text)
         found = now + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""What works and yet should not be so: secrets that others can read, in files or on the way."""
+"""Warns about insecure settings: secrets that others can read, in files or in transit."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,25 +14,25 @@ from driftline.pipeline.settings.reader import Read, secrets_in
 
 
 def warnings(found: Read[Settings]) -> Iterator[str]:
-    """A line each, with its place."""
+    """One line per warning, with its location."""
     settings, file = found.settings, found.source.path
     files = [*_secret_files(settings)]
     if secrets_in(found.source.data, Settings) or _secret_entries(found):
         files.append((str(file), file))
     for place, path in files:
         if path.exists() and path.stat().st_mode & 0o007:
-            yield f"{place}: this file holds a secret and others may read it (run: chmod o= on it)"
+            yield f"{place}: this file contains a secret and other users can read it (run: chmod o= on it)"
     for block in ("rules", "detections", "exceptions"):
         for number, path in enumerate(getattr(settings, block).paths):
             if is_empty(path, YAML):
                 yield f"{found.place(block, 'paths', number)}: {block}.paths.{number}: {path} contains no file (*.yaml)"
     for number, one in enumerate(settings.drift.expected):
         if one.tags and not one.actors and not one.tools:
-            yield f"{found.place('drift', 'expected', number)}: drift.expected.{number}: whoever may tag a resource makes its changes expected (name actors beside tags)"
+            yield f"{found.place('drift', 'expected', number)}: drift.expected.{number}: anyone who may tag a resource can make its changes expected (list actors in addition to tags)"
     kafka = settings.kafka
     brokers = [one.strip().rpartition(":")[0] for one in kafka.bootstrap_servers.split(",")]
     if kafka.security_protocol == "SASL_PLAINTEXT" and not all(map(on_loopback, brokers)):
-        yield f"{found.place('kafka', 'security_protocol')}: kafka.security_protocol: what proves who we are travels in the clear (write SASL_SSL)"
+        yield f"{found.place('kafka', 'security_protocol')}: kafka.security_protocol: credentials are sent unencrypted (use SASL_SSL)"
     for name, url, secret in [
         *(
             (f"{name}.{field}", url, True)
@@ -43,11 +43,11 @@ def warnings(found: Read[Settings]) -> Iterator[str]:
     ]:
         parts = urlsplit(url or "")
         if secret and parts.scheme == "http" and not on_loopback(parts.hostname):
-            yield f"{found.place(*name.split('.'))}: {name}: secrets travel in the clear (write https://)"
+            yield f"{found.place(*name.split('.'))}: {name}: secrets are sent unencrypted (use https://)"
 
 
 def _secret_entries(found: Read[Settings]) -> bool:
-    """Whether an entry of `sinks` holds a secret itself."""
+    """Whether an entry of `sinks` contains a secret."""
     data = found.source.data if isinstance(found.source.data, dict) else {}
     names = {name for entry in found.settings.sinks for name in secrets_of(type(entry))}
     written = data.get("sinks")
@@ -57,11 +57,11 @@ def _secret_entries(found: Read[Settings]) -> bool:
 
 
 def hints(found: Read[Settings]) -> Iterator[str]:
-    """What could be written in a newer way, a line each, with its place: sinks that are blocks."""
+    """One line per setting that has a newer form, with its location: sinks defined as blocks."""
     data = found.source.data if isinstance(found.source.data, dict) else {}
     for name in type(found.settings).model_fields:
         if name in data and isinstance(getattr(found.settings, name), SinkSettings):
-            yield f"{found.place(name)}: {name}: this block is the sink named {name}; the list sinks can hold it too, beside others of its kind (- name: {name}, kind: {name}, and the same settings)"
+            yield f"{found.place(name)}: {name}: this block defines the sink named {name}; it can also be written in the list sinks, together with others of its kind (- name: {name}, kind: {name}, and the same settings)"
 
 
 def _sinks(settings: Settings) -> Iterator[tuple[str, SinkSettings]]:
@@ -74,7 +74,7 @@ def _sinks(settings: Settings) -> Iterator[tuple[str, SinkSettings]]:
 
 
 def _secret_files(block: BaseModel, where: str = "") -> Iterator[tuple[str, Path]]:
-    """Every file that holds a secret, with the name of its setting."""
+    """Every file that contains a secret, with the name of its setting."""
     names = {f"{name}_file" for name in secrets_of(type(block))} | {"key_file"}
     for name in type(block).model_fields:
         value: Any = getattr(block, name)

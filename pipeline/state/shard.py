@@ -1,6 +1,6 @@
-"""What the fold of one partition keeps, whatever it folds: the rows, records and dead letters of the batch under way, when
-each state is due, and how far time has come. Each core (driftline.pipeline.assess.shard, driftline.pipeline.correlate.shard)
-adds only what a record does to a state. Pure; times in microseconds since 1970."""
+"""The common base of partition folds: the rows, records and dead letters of the current batch, the due time of each
+state, and the watermarks. Each core (driftline.pipeline.assess.shard, driftline.pipeline.correlate.shard)
+adds only how a record changes a state. Pure; times in microseconds since 1970."""
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
@@ -15,14 +15,14 @@ from driftline.pipeline.state.rows import NEVER, NewerState
 from driftline.pipeline.state.watermarks import Watermarks
 
 LOOKS = 100
-"""Due entries or heads that are read for each state that would be processed: both cost about as much."""
+"""Number of due entries or heads to read per state that would be processed, which costs about the same."""
 LONGEST_REASON = 500
-"""Characters of a dead letter's reason."""
+"""Maximum length of a dead letter's reason in characters."""
 
 
 class DueTimes:
-    """When states are due, the earliest first. An entry is only a hint: a state that has moved on leaves its old entries
-    behind, so whoever handles one compares it with the state's row."""
+    """Due times of states, earliest first. Entries are only hints: a state whose due time changed leaves old entries
+    behind, so handlers must compare an entry with the state's row."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, str]] = []
@@ -33,8 +33,8 @@ class DueTimes:
             heapq.heappush(self._heap, (due, name))
 
     def run(self, until: int, most: int, handle: Callable[[int, str], bool]) -> tuple[int, bool]:
-        """Calls `handle(due, name)` for what is due at `until`, until it has returned True (a state was processed) `most`
-        times. Gives how often it did, and whether more is due."""
+        """Calls `handle(due, name)` for states due at `until`, until it has returned True (a state was processed) `most`
+        times. Returns how often it did, and whether more are due."""
         done = looked = 0
         while self._heap and self._heap[0][0] <= until:
             if done >= most or looked >= most * LOOKS:
@@ -45,8 +45,8 @@ class DueTimes:
 
 
 class EarliestDueTimes(DueTimes):
-    """One entry a state, its earliest: for states whose due time moves with every record. A later time is not added; a
-    state that is handled before it is due is added again by its core."""
+    """Keeps only the earliest entry of each state, for states whose due time changes with every record. A later time is
+    not added; if a state is handled before it is due, its core adds it again."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class EarliestDueTimes(DueTimes):
 
 
 class Shard:
-    """One partition's part of a core's state. `get` reads a row that was taken, and made durable, before."""
+    """The state of one partition of a core. `get` reads a row that was taken and made durable before."""
 
     def __init__(self, number: int, get: Callable[[bytes], bytes | None]) -> None:
         self.number = number
@@ -76,7 +76,7 @@ class Shard:
         self.due = DueTimes()
         self.time = Watermarks(get)
         self.latest = NEVER
-        """Up to when the record that is being applied may be dated."""
+        """The latest time that the current record may carry."""
         self.outputs: list[Output] = []
         """Records to be produced, in order."""
         self._get = get
@@ -85,36 +85,36 @@ class Shard:
         self._restoring: Iterator[tuple[bytes, bytes]] | None = None
 
     def row(self, key: bytes) -> bytes | None:
-        """A row as it is now: of this batch, or else of the store."""
+        """The current row: from this batch, or else from the store."""
         return self._rows[key] if key in self._rows else self._get(key)
 
     def put(self, key: bytes, row: bytes | None, due: int = NEVER, name: str = "") -> None:
-        """Keeps a row (None: deletes it). `due`: when the state `name` must be looked at again."""
+        """Writes a row (None: deletes it). `due`: when the state `name` must be processed again."""
         self._rows[key] = row
         if due != NEVER:
             self.due.add(due, name)
 
     def put_watermarks(self, offset: int) -> None:
-        """Keeps `time` as the record at `offset` (plus one) has left it."""
+        """Stores `time` as of the record at `offset` (plus one)."""
         self._rows[rows.SOURCES_KEY] = self.time.row(offset)
 
     def new_heads(self) -> list[tuple[bytes, bytes]]:
-        """The heads of this batch: those that the store does not have yet, or not so."""
+        """The heads of this batch that are new to the store, or differ from it."""
         return [
             (key, row) for key, row in self._rows.items() if key[:1] == b"h" and row is not None
         ]
 
     def send_marks(self, level: int, until: int) -> None:
-        """Tells every partition of the signals that all of this one's until then, of that level, are sent."""
+        """Tells every signals partition that this partition has sent all signals of that level up to then."""
         self.outputs += marks(self.number, level, until)
 
     def begin(self, broker_time: int | None) -> None:
-        """A record begins. `broker_time`: when the broker took it; None: not known, as of a tape."""
+        """Begins a record. `broker_time`: when the broker received it; None: not known, such as for a tape."""
         self.latest = clock_skew.latest_allowed(broker_time)
 
     def each(self, value: bytes, apply: Callable[[bytes, int], None]) -> None:
-        """Calls `apply(element, place)` for each element of a record. One that fails is dead-lettered, and the others go on;
-        raises only NewerState and MemoryError."""
+        """Calls `apply(element, place)` for each element of a record. Elements that fail are dead-lettered, the others are
+        applied. Raises only NewerState and MemoryError."""
         try:
             elements = codec.split(value)
         except Malformed as error:
@@ -127,8 +127,8 @@ class Shard:
         return None
 
     def failed(self, place: int, error: Exception, value: bytes) -> None:
-        """Dead-letters an element for an error that its processing raised: one state's trouble must not stop the others.
-        Raises NewerState and MemoryError again, which are no element's."""
+        """Dead-letters an element whose processing raised an error, so that the others are not affected.
+        Re-raises NewerState and MemoryError, which are not caused by the element."""
         if isinstance(error, NewerState | MemoryError):
             raise error
         reason = str(error) if isinstance(error, Malformed) else f"{type(error).__name__}: {error}"
@@ -140,14 +140,14 @@ class Shard:
         self._dead.append(Dead(place, reason[:LONGEST_REASON], value))
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
-        """Begins to rebuild the due times from the rows of the store (heads and sessions are enough)."""
+        """Starts rebuilding the due times from the rows of the store (heads and sessions are sufficient)."""
         self._restoring = iter(stored)
 
     def restore_some(
         self, most: int, found: Callable[[int, str, bytes], None] | None = None
     ) -> bool:
-        """Reads up to `most` rows more, and calls `found(due, name, row)` for each that is due some time (default: it is
-        added to `due`). False once there are no more; no time may pass before. Raises NewerState."""
+        """Reads up to `most` more rows, and calls `found(due, name, row)` for each that has a due time (default: adds it
+        to `due`). Returns False when there are no more; time must not advance before. Raises NewerState."""
         if self._restoring is None:
             return False
         count = 0
@@ -165,11 +165,11 @@ class Shard:
 
     @property
     def pending(self) -> bool:
-        """Whether anything has gathered since the last take."""
+        """Whether there is any output since the last take."""
         return bool(self.outputs or self._rows or self._dead)
 
     def take(self) -> Work:
-        """What has gathered since the last take, now the caller's to make durable."""
+        """The output since the last take, which the caller must make durable."""
         work = Work(self.outputs, self._rows, self._dead)
         self.outputs, self._rows, self._dead = [], {}, []
         return work

@@ -1,4 +1,4 @@
-"""What `driftline baseline declare` takes of a plan, what it refuses, and what it tells of it."""
+"""`driftline baseline declare`: checks of plans and states, and its output."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 def whole(plan: Path, partial: Iterable[str]) -> None:
-    """Raises UserError where a plan does not tell of all that its code declares, or not of what is applied."""
+    """Raises UserError if a plan does not show everything that its code declares, or not what is applied."""
     if reasons := list(partial):
         raise UserError(
-            *(Problem(f"not whole: {why}", place=plan) for why in reasons),
-            f"{plan}: nothing was declared: declare a whole plan without changes (or --force: it is taken as it is, and nothing ends by it)",
+            *(Problem(f"not complete: {why}", place=plan) for why in reasons),
+            f"{plan}: nothing was declared: declare a complete plan without changes (or use --force: it is used as it is, and nothing ends)",
         )
 
 
 def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -> None:
-    """A state's serial only grows, and its lineage never changes. Raises UserError."""
+    """Checks that a state's serial increases and its lineage is unchanged. Raises UserError."""
     for known in mine:
         if lineage and known.lineage and lineage != known.lineage:
             raise UserError(
@@ -34,14 +34,14 @@ def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -
             )
         if serial is not None and known.serial is not None and serial < known.serial:
             raise UserError(
-                f"the state is older (serial {serial}) than the one before ({known.serial})",
-                fix="take the newest, or --force",
+                f"the state is older (serial {serial}) than the previous one ({known.serial})",
+                fix="use the newest state, or --force",
                 place="--plan",
             )
 
 
 def alone(found: "TerraformResult", others: "Iterable[Baseline]") -> None:
-    """What another workspace declares stays its own: there is one word of code on a resource."""
+    """A resource can be declared by one workspace only."""
     sources = {b.uid: b for b in others}
     for record in found.records:
         if other := sources.get(record.uid):
@@ -54,7 +54,7 @@ def alone(found: "TerraformResult", others: "Iterable[Baseline]") -> None:
 
 
 def show(found: "TerraformResult", over: "Iterable[Baseline]", form: str) -> None:
-    """Says what is compared and what is not, as a table or JSON."""
+    """Prints what is compared and what is not, as a table or JSON."""
     from driftline.pipeline.report.totals import ascii_json, plain
 
     ended = [b.uid for b in over]
@@ -65,7 +65,7 @@ def show(found: "TerraformResult", over: "Iterable[Baseline]", form: str) -> Non
         }))  # fmt: skip
         return
     for why in found.partial:
-        click.echo(plain(f"not whole, so nothing ends: {why}"))
+        click.echo(plain(f"not complete, so nothing ends: {why}"))
     for note in found.notes:
         click.echo(plain(f"note: {note}"))
     for record in found.records:
@@ -74,4 +74,4 @@ def show(found: "TerraformResult", over: "Iterable[Baseline]", form: str) -> Non
         click.echo(plain(f"ended: {uid}"))
     for address, why in sorted(found.not_compared.items()):
         click.echo(plain(f"not compared: {address}: {why}"))
-    click.echo(f"{number_of(len(found.records), 'resource')} {found.kind}, {number_of(len(ended), 'ends', 'end')}, {number_of(len(found.not_compared), 'is', 'are')} not or not wholly compared")  # fmt: skip
+    click.echo(f"{number_of(len(found.records), 'resource')} {found.kind}, {number_of(len(ended), 'ends', 'end')}, {number_of(len(found.not_compared), 'is', 'are')} not, or not completely, compared")  # fmt: skip

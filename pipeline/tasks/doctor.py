@@ -1,4 +1,4 @@
-"""What `driftline doctor` asks of our own parts: settings, state, Kafka, topics, programs, sinks."""
+"""The checks of `driftline doctor` on settings, state, Kafka, topics, programs and sinks."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def _examined_collectors() -> list[CollectorModule]:
 
 
 def checks(settings: Settings, seconds: float) -> dict[str, list[Check]]:
-    """Every check by its area. A call's own time is a little shorter than its check's."""
+    """Every check by area. Time-outs of calls are slightly shorter than those of their checks."""
     short = seconds * 0.8
     group = partial(doctor_kafka.group, settings)
     worker, correlator = settings.worker.app_id, settings.correlate.app_id
@@ -105,7 +105,7 @@ def _events(settings: Settings, seconds: float) -> Iterator[Check]:
 
 
 def _sinks(settings: Settings) -> list[ConfiguredSink]:
-    """Those that the settings name; else the first kind that has a block there, with its defaults."""
+    """The sinks of the settings; else the first kind that has a block there, with its defaults."""
     found = configured(settings)
     if any(isinstance(one.module, Examined) for one in found):
         return found
@@ -113,7 +113,7 @@ def _sinks(settings: Settings) -> list[ConfiguredSink]:
 
 
 def _group(settings: Settings, sink: ConfiguredSink, alone: bool, seconds: float) -> Check:
-    """How far a sink's consumer group is."""
+    """The progress of a sink's consumer group."""
     what = "sink" if alone else f"sink {sink.name}"
     group = group_id(f"sink-{sink.name}")
     return Check(
@@ -125,7 +125,7 @@ def _group(settings: Settings, sink: ConfiguredSink, alone: bool, seconds: float
 
 
 def _examined(sinks: Sequence[ConfiguredSink], seconds: float) -> dict[str, list[Check]]:
-    """The checks of every sink that has some, by its kind; those of a sink with another name are told by it."""
+    """The checks of every sink that has some, by kind; sinks with another name are labelled with it."""
     out: dict[str, list[Check]] = {}
     for sink in sinks:
         if not isinstance(sink.module, Examined):
@@ -160,7 +160,7 @@ def _rules(settings: Settings) -> Iterator[Line]:
 
 
 def _detections(settings: Settings) -> Iterator[Line]:
-    """What is asked of the stream, and what no configured source can answer."""
+    """The detections, and those for which no source is configured."""
     from driftline.pipeline.detections.rule import OWN
     from driftline.pipeline.offline.content import watch
 
@@ -189,13 +189,13 @@ _READS = re.compile(r"(?:batchget|describe|get|head|list|lookup|query|search)", 
 
 
 def _only_reads(rule: "Detection") -> bool:
-    """Whether a rule names events, and all of them by their names only read."""
+    """Whether a rule names events, all of which are read-only by their names."""
     names = rule.anchor.get("eventName", frozenset[str]())
     return bool(names) and all(map(_READS.match, names))
 
 
 def _deaf(rules: Iterable["Detection"], collector: CollectorModule, configured: Collection[str]) -> Iterator[Line]:  # fmt: skip
-    """Detections that cannot fire for want of what they look at."""
+    """Detections that cannot fire because their source is missing."""
     from driftline.pipeline.detections.correlations import driftline_block
 
     asking: dict[str, list[str]] = {}
@@ -206,13 +206,13 @@ def _deaf(rules: Iterable["Detection"], collector: CollectorModule, configured: 
     extra = collector.extra_sources if isinstance(collector, Listens) else {}
     for source, (way, text, step) in extra.items():
         if source in asking and way not in configured:
-            yield Line("detections", "warn", f"{text} do not come: {', '.join(sorted(asking[source])[:5])} cannot fire", step)  # fmt: skip
+            yield Line("detections", "warn", f"{text} are not delivered: {', '.join(sorted(asking[source])[:5])} cannot fire", step)  # fmt: skip
     if reads := sorted(asking.get("reads", ())):
-        yield Line("detections", "ok", f"{', '.join(reads[:5])} ask for calls that only read: they come if they are forwarded (deploy/aws, read_events)")  # fmt: skip
+        yield Line("detections", "ok", f"{', '.join(reads[:5])} use read-only calls, which must be forwarded (deploy/aws, read_events)")  # fmt: skip
 
 
 def _state(home: Path, app_id: str) -> Iterator[Line]:
-    """What a worker keeps here is sensitive: nobody else may read it."""
+    """The worker's state is sensitive: other users must not be able to read it."""
     what, folder = "state folder", home / app_id
     if not folder.exists():
         nearest = next(path for path in folder.parents if path.exists())
@@ -232,7 +232,7 @@ def _state(home: Path, app_id: str) -> Iterator[Line]:
             what, "warn", f"{folder} belongs to another user", "run doctor as the worker's user"
         )
     else:
-        yield Line(what, "ok", f"{folder}, readable by nobody else")
+        yield Line(what, "ok", f"{folder}, not readable by other users")
 
 
 def _kafka(settings: Settings, seconds: float) -> Iterator[Line]:
@@ -265,7 +265,7 @@ def _topics(settings: Settings) -> Iterator[Line]:
 
 
 def _exceptions(settings: Settings) -> Iterator[Line]:
-    """How many there are is no trouble; that some end soon is worth knowing."""
+    """Reports how many are in force and how many end soon; never a problem."""
     from driftline.pipeline.kafka.exception_store import stored
 
     now = datetime.now(UTC)

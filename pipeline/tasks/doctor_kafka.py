@@ -1,4 +1,4 @@
-"""What `driftline doctor` asks Kafka about our programs: the last tick, and how far consumer groups are."""
+"""The checks of `driftline doctor` on programs, through Kafka: the last tick, and the progress of consumer groups."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,15 +18,15 @@ from driftline.pipeline.records.topics import CONTROL, Topic
 from driftline.pipeline.settings.blocks import Settings
 
 BACKLOG = 2400.0
-"""Seconds that a source may be behind, its own lateness (20 minutes at most) among them."""
+"""Seconds that a source may be behind, including its own lateness (20 minutes at most)."""
 LATE = 300.0
-"""Seconds that the oldest waiting record may wait, or the clock be silent, unremarked."""
+"""Seconds that the oldest record may wait, or the clock may be silent, without a warning."""
 TAIL = 400
-"""So many of the last control records are looked at for a tick."""
+"""Number of latest control records searched for a tick."""
 
 
 def clock(settings: Settings, seconds: float) -> Iterator[Line]:
-    """How long ago the last tick was written."""
+    """Reports when the last tick was written."""
     run = "run: driftline clock"
     found = _ticks(settings, seconds).get(SOURCE)
     if found is None:
@@ -40,16 +40,16 @@ def clock(settings: Settings, seconds: float) -> Iterator[Line]:
 
 
 class Told(NamedTuple):
-    """A source's last tick."""
+    """The last tick of a source."""
 
     age: float
     """Seconds since it was written."""
     behind: float
-    """Seconds from now back to its watermark."""
+    """Seconds since its watermark."""
 
 
 def _ticks(settings: Settings, seconds: float) -> dict[str, Told]:
-    """The last tick of every source that told one lately."""
+    """The last tick of every source that reported recently."""
     slot, origins = TopicPartition(CONTROL.name, 0), Origins(settings.kafka)
     readers: dict[str, dict[str, Told | None]] = {}
     try:
@@ -71,7 +71,7 @@ def _ticks(settings: Settings, seconds: float) -> dict[str, Told]:
 
 
 def _last(readers: Iterable[Told | None]) -> Told | None:
-    """Of a source's readers that were heard lately the one that is furthest behind, or whoever was heard last."""
+    """The slowest of a source's recently active readers, or else the one active last."""
     heard = [told for told in readers if told is not None]
     lately = [told for told in heard if told.age <= LATE]
     return max(lately, key=lambda told: told.behind) if lately else min(heard, default=None)
@@ -90,20 +90,20 @@ def events(settings: Settings, collector: Listens, what: str, seconds: float) ->
     for source in own.sources:
         told = ticks.get(f"{provider}.{source}")
         if told is None or told.age > max(LATE, 4 * own.tell):
-            last = "lately, or ever" if told is None else f"for {told.age:.0f} s"
-            yield Line(what, "fail", f"{source}: nothing was told {last}: drift waits for its cause and stays unattributed",
+            last = "recently" if told is None else f"for {told.age:.0f} s"
+            yield Line(what, "fail", f"{source}: no progress reported {last}: drift waits for its cause and stays unattributed",
                        f"run: {run}")  # fmt: skip
         elif told.behind > BACKLOG:
             yield Line(what, "warn", f"{source}: {number_of(round(told.behind / 60), 'minute')} behind",
                        f"start more of: {run}" + (f" (or {collector.more_readers})" if collector.more_readers else ""))  # fmt: skip
         else:
-            yield Line(what, "ok", f"{source}: everything until {number_of(round(told.behind / 60), 'minute')} ago has come")  # fmt: skip
+            yield Line(what, "ok", f"{source}: all events up to {number_of(round(told.behind / 60), 'minute')} ago have arrived")  # fmt: skip
 
 
 def group(
     settings: Settings, program: str, name: str, topics: Sequence[Topic], seconds: float
 ) -> Iterator[Line]:
-    """How far a program's consumer group is behind, and how many of it run."""
+    """Reports the lag of a program's consumer group, and the number of its members."""
     what, run = program.split()[0], f"run: driftline {program}"
     client = admin(settings.kafka)
     with explained(settings.kafka):
@@ -119,7 +119,7 @@ def group(
         age = _age(settings, slot) if slot else 0.0
     if lost:
         yield Line(what, "fail", f"retention deleted unread records on {', '.join(lost[:3])}",
-                   "choose a longer retention, move the group to the oldest offset, then: driftline collect aws --once")  # fmt: skip
+                   "choose a longer retention, reset the group to the oldest offset, then: driftline collect aws --once")  # fmt: skip
     state = f"{members} running, {about.state.name.lower().replace('_', ' ')}"
     if not members:
         yield Line(
@@ -140,7 +140,7 @@ def group(
 def _behind(
     client: AdminClient, group: str, slots: list[TopicPartition], seconds: float
 ) -> tuple[dict[TopicPartition, int], list[str]]:
-    """Records that wait, by partition with the offset that comes next; and where retention took some unread."""
+    """Waiting records by partition, with the next offset; and partitions where retention deleted unread records."""
     wanted = [ConsumerGroupTopicPartitions(group, slots)]
     asked = answer(client.list_consumer_group_offsets, wanted, seconds=seconds)
     committed = asked[group].topic_partitions

@@ -1,4 +1,4 @@
-"""Writes a proposed row into a checkout of this repository: the table, the console's page, and the operations that no row claims."""
+"""Writes a proposed row into a checkout of this repository: the table, the console page, and the unclaimed operations."""
 
 import re
 from importlib.resources import files
@@ -19,7 +19,7 @@ BROAD = 100_000
 
 
 def checkout() -> Path:
-    """The root of the checkout that this runs from. Raises UserError where Driftline is installed without its tests."""
+    """The root of the checkout that this runs from. Raises UserError if Driftline is installed without its tests."""
     root = Path(str(files("driftline.collectors.aws"))).resolve().parents[1]
     if not (root / UNCLAIMED).exists():
         raise UserError(
@@ -30,7 +30,7 @@ def checkout() -> Path:
 
 
 def write(made: Proposal, root: Path) -> list[Path]:
-    """Adds the proposal to three files; which they are."""
+    """Adds the proposal to three files; returns their paths."""
     table = root / "collectors/aws/kinds" / f"{made.service}.yaml"
     before = table.read_text() if table.exists() else ""
     table.write_text(f"{before}{row_text(made.row)}")
@@ -42,7 +42,7 @@ def write(made: Proposal, root: Path) -> list[Path]:
 
 
 def row_text(row: dict[str, Any]) -> str:
-    """A row in the tables' way: a line for each key, flow style below."""
+    """Formats a row like the tables: one line per key, flow style below."""
     lines = []
     for key, value in row.items():
         if key in ("events", "details"):
@@ -59,7 +59,7 @@ def _flow(value: Any) -> str:
 
 
 def with_console(text: str, made: Proposal) -> str:
-    """The file of console pages with one more, in its place."""
+    """The file of console pages with the new page, in order."""
     entry = f'  {made.type}:\n    console: "{made.service}/home?region={{region}}"\n'
     head, _, rows = text.partition("\ntypes:\n")
     after = next((found.start() for found in re.finditer(r"^  (AWS::\S+):$", rows, re.MULTILINE) if found[1] > made.type), len(rows))  # fmt: skip
@@ -67,7 +67,7 @@ def with_console(text: str, made: Proposal) -> str:
 
 
 def with_unclaimed(text: str, made: Proposal) -> str:
-    """The file of unclaimed operations: those of the row taken out, those of a new service put in."""
+    """The file of unclaimed operations, without those that the row claims, and with those of a new service."""
     blocks = re.split(r"^(?=\S+:$)", text, flags=re.MULTILINE)
     known: dict[str, dict[str, list[str]]] = yaml.safe_load(text)
     reasons = {why: [one for one in names if one not in made.claimed] for why, names in known.get(made.source, {}).items()}  # fmt: skip
@@ -79,7 +79,7 @@ def with_unclaimed(text: str, made: Proposal) -> str:
 
 
 def _covered(made: Proposal) -> bool:
-    """Whether a row reads the service already: then every operation has its place."""
+    """Whether a row already reads the service, so that all its operations are listed."""
     from driftline.collectors.aws.events.claims import SOURCES
 
     return any(SOURCES.get(kind.service, kind.service) == made.source for kind in kinds().values())

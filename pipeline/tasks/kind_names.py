@@ -1,4 +1,4 @@
-"""What names in botocore's service models mean: plurals, spellings, prefixes of IAM actions, lists and tags by their fields."""
+"""Interprets names in botocore's service models: plurals, spellings, prefixes of IAM actions, lists and tags by their fields."""
 
 import re
 from functools import cache
@@ -12,7 +12,7 @@ from driftline.collectors.aws.shapes import service_model
 
 @cache
 def _iam() -> dict[str, Any]:
-    """IAM's actions by prefix, where the development environment has them (cfn-lint, which moto brings)."""
+    """IAM actions by prefix, if the development environment has them (cfn-lint, a dependency of moto)."""
     try:
         found: dict[str, Any] = loads((files("cfnlint.data.AdditionalSpecs") / "Policies.json").read_text())  # fmt: skip
     except ModuleNotFoundError:
@@ -21,14 +21,14 @@ def _iam() -> dict[str, Any]:
 
 
 def lists_of(model: Any, operation: str) -> dict[str, Any]:
-    """The lists of an operation's answer: name to the shape of an element."""
+    """The lists in an operation's response: name to the shape of an element."""
     output = model.operation_model(operation).output_shape
     members = output.members.items() if output else ()
     return {name: shape.member for name, shape in members if shape.type_name == "list"}
 
 
 def pairs(path: str, shape: Any) -> str:
-    """A path of tags as a map or as [{Key, Value}]."""
+    """The JMESPath of tags, for a map or [{Key, Value}]."""
     if shape.type_name != "list" or shape.member.type_name != "structure":
         return path
     names = {name.lower(): name for name in shape.member.members}
@@ -56,5 +56,5 @@ def snake(name: str) -> str:
 
 
 def camel(name: str) -> str:
-    """A parameter as CloudTrail spells it."""
+    """The name of a parameter in CloudTrail."""
     return name[:1].lower() + name[1:]

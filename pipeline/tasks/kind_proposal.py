@@ -1,6 +1,6 @@
-"""Proposes the row of a resource type from botocore's service model: how it is listed and read, and which events touch it.
+"""Proposes the row of a resource type from botocore's service model: how it is listed and read, and which events change it.
 
-A proposal is to be read and edited: names are guessed from names. Pure, but for the models that botocore carries."""
+Proposals are guessed from names and must be reviewed and edited. Pure, except for reading botocore's models."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ READS = re.compile(
     r"|Count|View|Verify|Detect|Retrieve|Filter|Discover|Decrypt|Encrypt|Generate|Sign|Compare|Evaluate|Poll|Receive|Is|Batch(?:Check|Import)|"
     r"Assume|Download|Resolve|Diagnose|Predict|Infer)"
 )
-"""Operations that change no configuration."""
+"""Operations that do not change configuration."""
 MISSING = re.compile(r"NotFound|NoSuch|DoesNotExist|NotExist|UnknownResource")
 TAGGING = re.compile(r"^(Tag|Untag|AddTags|RemoveTags|CreateTags|DeleteTags)")
 SETTING = re.compile(r"^(Update|Modify|Set|Enable|Disable)")
@@ -35,28 +35,26 @@ class Proposal:
     source: str
     """CloudTrail's name of the service."""
     row: dict[str, Any] = field(default_factory=dict)
-    """The row, as it stands in YAML."""
+    """The row, as in YAML."""
     claimed: set[str] = field(default_factory=set)
-    """The operations whose events touch the type."""
+    """The operations whose events concern the type."""
     unclaimed: list[str] = field(default_factory=list)
-    """The operations that change something, that the row does not claim."""
+    """The operations that change something and that the row does not claim."""
 
 
 def propose(type: str, service: str | None, listing: str | None) -> Proposal:
-    """Raises UserError where the service or its list call cannot be told from the type's name."""
+    """Raises UserError if the service or its list call cannot be derived from the type's name."""
     if not re.fullmatch(r"AWS::\w+::\w+", type):
         raise UserError(
             "not a resource type",
-            fix="expected AWS::Service::Thing, CloudFormation's name",
+            fix="expected CloudFormation's name, AWS::Service::Thing",
             place=type,
         )
     if type in kinds():
-        raise UserError(
-            "there is a row of this type already", fix="collectors/aws/kinds", place=type
-        )
+        raise UserError("this type already has a row", fix="collectors/aws/kinds", place=type)
     if service and service not in _services():
         raise UserError(
-            "botocore has no such service",
+            "unknown to botocore",
             fix=hint(service, _services()),
             place=f"--service {service}",
         )
@@ -74,7 +72,7 @@ def _service(type: str) -> str:
     found = [one for one in known if one.replace("-", "") == name]
     if len(found) != 1:
         raise UserError(
-            "which of botocore's services is it? (--service NAME)",
+            "cannot tell the service from the type (use --service NAME)",
             fix=hint(name, known),
             place=type,
         )
@@ -98,7 +96,7 @@ class _Row:
         self.fields: dict[str, Any] = self.item.members if self.item.type_name == "structure" else {}  # fmt: skip
 
     def row(self) -> dict[str, Any]:
-        """In the order of the tables."""
+        """The row's keys, in the order of the tables."""
         arn, name = self._arn(), self._name()
         prefix = iam_prefix(self.made.service, self.listing)
         uid = f"arn:{{partition}}:{prefix}:{{region}}:{{account}}:{snake(self.thing).replace('_', '-')}/"
@@ -135,7 +133,7 @@ class _Row:
         if not found:
             near = [name for name in lists if not self._required(name)]
             raise UserError(
-                "which operation lists it?",
+                "cannot tell which operation lists it",
                 fix=f"--list {' | '.join(near) or 'OPERATION'}",
                 place=self.made.type,
             )
@@ -145,7 +143,7 @@ class _Row:
     def _items(self) -> tuple[str, Any]:
         lists = lists_of(self.model, self.listing)
         if not lists:
-            raise UserError("no list in its answer", place=f"--list {self.listing}")
+            raise UserError("its response contains no list", place=f"--list {self.listing}")
         several = {name.lower() for name in plurals(self.thing)}
         return max(lists.items(), key=lambda one: (one[0].lower() in several, one[1].type_name == "structure"))  # fmt: skip
 
@@ -156,7 +154,7 @@ class _Row:
         return snake(self.thing)
 
     def _name(self) -> str:
-        """The field that names it: the one that its own operations ask for, else by how it is called."""
+        """The field with its name: the one that its operations require, else the one with a typical name."""
         asked = [
             member
             for verb in ("Delete", "Describe", "Get", "Update")
@@ -184,7 +182,7 @@ class _Row:
         return list(shape.members) if shape else []
 
     def _given(self, member: str, arn: str | None, name: str) -> str | None:
-        """The path of the item that fills a parameter; None where it is no name of the thing."""
+        """The path in the item that fills a parameter; None if the parameter does not name the thing."""
         low = member.lower()
         own = {"name", "id", "arn", "identifier"} | {f"{self.thing.lower()}{end}" for end in ("name", "id", "arn", "identifier", "")}  # fmt: skip
         if low in ("accountid", "awsaccountid"):
@@ -198,9 +196,9 @@ class _Row:
         )
 
     def _filled(self, operation: str, arn: str | None, name: str) -> dict[str, str] | None:
-        """The parameters that name the thing in a call; None where it needs others too."""
+        """The parameters that name the thing in a call; None if the call requires others too."""
         members = self._required(operation)
-        if not members:  # alternatives, none of which is required alone: the ARN or the name
+        if not members:  # alternatives, none of which is required: the ARN or the name
             members = [one for one in self._members(operation) if self._given(one, arn, name)][:1]
         found = {member: self._given(member, arn, name) for member in members}
         paths = {member: path for member, path in found.items() if path}
@@ -235,7 +233,7 @@ class _Row:
         return {}
 
     def _gone(self) -> list[str]:
-        """Error codes of the service that mean that the thing is not there."""
+        """Error codes of the service that mean that the thing does not exist."""
         found = {
             error.metadata.get("error", {}).get("code", error.name)
             for operation in self.model.operation_names
@@ -251,7 +249,7 @@ class _Row:
         return {} if prefix == expected else {"action": f"{prefix}:{operation}"}
 
     def _events(self, arn: str | None, name: str) -> list[dict[str, Any]]:
-        """The operations that name the thing, by where they name it."""
+        """The operations that name the thing, by the place of the name."""
         by_id: dict[str, dict[str, Any]] = {}
         for operation in self.model.operation_names:
             if READS.match(operation):
@@ -278,7 +276,7 @@ class _Row:
         ]
 
     def _is_about(self, operation: str) -> bool:
-        """It has the thing's name in its own, or sets something of a thing that the request names."""
+        """Whether an operation's name contains the thing's, or it sets something of a thing that the request names."""
         if self.thing.lower() in operation.lower():
             return True
         own = {f"{self.thing.lower()}{end}" for end in ("name", "id", "arn")}
@@ -293,10 +291,10 @@ class _Row:
         return "update"
 
     def _named(self, operation: str, arn: str | None, name: str) -> str | None:
-        """Where an event of the operation names the thing: in the request, else in the answer."""
+        """Where an event of the operation names the thing: in the request, else in the response."""
         members = self._members(operation)
         fits = [one for one in members if "account" not in one.lower() and self._given(one, arn, name)]  # fmt: skip
-        if not arn:  # without an ARN in the item, one in the request names the thing too
+        if not arn:  # if the item has no ARN, one in the request also names the thing
             fits += [one for one in members if one.lower() in ("resourcearn", f"{self.thing.lower()}arn")]  # fmt: skip
         if fits:
             told = sorted(set(fits), key=lambda one: not one.lower().endswith("arn"))[:2]

@@ -1,4 +1,4 @@
-"""Where findings and alerts are looked up: a sink's destination where one can be asked, else Kafka."""
+"""Looks up findings and alerts in a searchable sink's destination, else in Kafka."""
 
 import sys
 from collections.abc import Callable, Coroutine, Sequence
@@ -22,14 +22,14 @@ KAFKA = "kafka"
 
 
 class Store(NamedTuple):
-    """A sink's destination that can be asked."""
+    """A sink whose destination can be searched."""
 
     at: ConfiguredSink
     module: Searched
 
 
 def store_of(settings: Settings, name: str | None) -> Store | None:
-    """What `--store` names; else the first sink of the settings that can be asked; None: Kafka. Raises UserError."""
+    """The sink named by `--store`; else the first searchable sink of the settings; None: Kafka. Raises UserError."""
     if name == KAFKA:
         return None
     if name is None:
@@ -53,7 +53,7 @@ def looked_up(
     there: Callable[[Store], Coroutine[Any, Any, T]],
     held: Callable[[], T],
 ) -> T:
-    """The answer of a sink's destination (`there`) or of Kafka (`held`), as `store_of` says. Raises UserError."""
+    """The result from a sink's destination (`there`) or from Kafka (`held`), according to `store_of`. Raises UserError."""
     found = store_of(settings, store)
     return held() if found is None else found.at.asked(there(found))
 
@@ -65,7 +65,7 @@ def shown(
     form: str,
     show: Callable[[Console, dict[str, Any]], None],
 ) -> int:
-    """Prints the one that an id names, whole; the exit code."""
+    """Prints the complete document with an id; returns the exit code."""
     document = one(noun, id, found)
     if document is None:
         return EXIT_UNREAD
@@ -77,14 +77,14 @@ def shown(
 
 
 def counted(found: Sequence[object], total: int, noun: str) -> str:
-    """How many a list shows, and of how many."""
+    """The number of documents shown, and the total."""
     if total == len(found):
         return number_of(total, noun)
     return f"{len(found):,} of {number_of(total, noun)} (--limit shows more)"
 
 
 def one(noun: str, id: str, found: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """The one that an id, or the beginning of one, names; None is told. Raises UserError where it names several."""
+    """The document with an id or prefix of one; if there is none, prints an error and returns None. Raises UserError if there are several."""
     if len(id) < LEAST:
         raise UserError(
             "too short for an id",
@@ -95,9 +95,9 @@ def one(noun: str, id: str, found: Sequence[dict[str, Any]]) -> dict[str, Any] |
     if len(these) > 1:
         ids = ", ".join(sorted(each["id"] for each in these)[:5])
         raise UserError(
-            f"several {noun}s begin so", fix=f"write more of it: {ids}", place=plain(id)
+            f"several {noun}s begin with it", fix=f"write more characters: {ids}", place=plain(id)
         )
     if not these:
-        click.echo(f"there is no {noun} {plain(id)} (driftline {noun}s list shows what there is; --store looks elsewhere)", err=True)  # fmt: skip
+        click.echo(f"no {noun} {plain(id)} (see: driftline {noun}s list; --store selects another store)", err=True)  # fmt: skip
         return None
     return these[0]

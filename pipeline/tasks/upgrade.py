@@ -1,4 +1,4 @@
-"""What an installation written by an older version needs: topics, state, and the destination's templates."""
+"""Upgrades an installation of an older version: topics, state, and templates at destinations."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
@@ -22,16 +22,16 @@ from driftline.sinks.configured import ConfiguredSink, configured
 from driftline.sinks.module import Checks
 
 NEWEST = 50
-"""Records of each partition of a changelog that are looked at, from its end."""
+"""Number of latest records examined in each partition of a changelog."""
 Mark = Literal["current", "pending", "blocked"]
 
 
 class Step(NamedTuple):
-    """One thing, and whether it is as this version needs it."""
+    """One part of the installation, and whether it is up to date."""
 
     what: str
     mark: Mark
-    """`pending`: `upgrade --apply` does it; `blocked`: somebody has to do something first."""
+    """`pending`: `upgrade --apply` will do it; `blocked`: manual action is needed first."""
     text: str
 
 
@@ -41,12 +41,12 @@ def check(settings: Settings) -> list[Step]:
 
 
 def _steps(settings: Settings, found: Sequence[Difference]) -> list[Step]:
-    """`found`: what differs of the topics."""
+    """`found`: the differences of topics."""
     return [*_topics(settings, found), *_states(settings), *_sinks(settings)]
 
 
 def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
-    """Does what can be done while everything runs, told line by line; what is left then. Raises UserError."""
+    """Does everything that is possible while programs run, reporting line by line; returns the remaining steps. Raises UserError."""
     found = topics_admin.compare(settings.kafka, _wanted(settings))
     steps = _steps(settings, found)
     if blocked := [step for step in steps if step.mark == "blocked"]:
@@ -55,7 +55,7 @@ def apply(settings: Settings, tell: Callable[[str], None]) -> list[Step]:
         return []
     if any(one.missing for one in found):
         for made in topics_admin.create(settings.kafka, *settings.app_ids):
-            if made.text.startswith("made"):
+            if made.created:
                 tell(f"{made.name}: {made.text}")
     for line in topics_admin.alter(settings.kafka, found):
         tell(line)
@@ -85,7 +85,7 @@ def _topics(settings: Settings, found: Sequence[Difference]) -> Iterator[Step]:
             yield Step("topics", "pending", f"{one.topic.name} is missing")
         elif one.setting is not None:
             name, value = one.setting
-            yield Step("topics", "pending", f"{one.topic.name}: {name} is to be {value}")
+            yield Step("topics", "pending", f"{one.topic.name}: {name} must be {value}")
         else:
             yield Step("topics", "blocked", one.problem)
     if not (found or remade):
@@ -93,7 +93,7 @@ def _topics(settings: Settings, found: Sequence[Difference]) -> Iterator[Step]:
 
 
 def _states(settings: Settings) -> Iterator[Step]:
-    """Rows are brought to the present version one by one, when they next change: there is nothing to apply."""
+    """Rows are converted one by one when they next change, so there is nothing to apply."""
     for what, topic in (
         ("state of the worker", state_of(settings.worker.app_id)),
         ("state of the correlator", groups_of(settings.correlate.app_id)),
@@ -108,14 +108,12 @@ def _states(settings: Settings) -> Iterator[Step]:
             yield Step(what, "current", "empty")
         else:
             old = sorted(one for one in versions if one < state_rows.STATE_VERSION)
-            more = (
-                f"; rows of version {', '.join(map(str, old))} are read as they are" if old else ""
-            )
+            more = f"; rows of version {', '.join(map(str, old))} remain readable" if old else ""
             yield Step(what, "current", f"version {newest}{more}")
 
 
 def _versions(kafka: Kafka, topic: Topic) -> set[int]:
-    """The versions of the newest rows of a changelog; empty where there are none."""
+    """The versions of the newest rows of a changelog; empty if there are none."""
     with explained(kafka):
         reader = consumer(kafka, looking())
         try:
@@ -137,7 +135,7 @@ def _versions(kafka: Kafka, topic: Topic) -> set[int]:
 def _sinks(settings: Settings) -> Iterator[Step]:
     found = [one for one in configured(settings) if isinstance(one.module, Checks)]
     if not found:
-        yield Step("sinks", "current", "none in the settings whose destination can be checked")
+        yield Step("sinks", "current", "no configured sink has a destination that can be checked")
     for one in found:
         problem = one.asked(one.check())
         yield Step(_named(one), "pending" if problem else "current", problem or "as it should be")

@@ -79,7 +79,7 @@ def test_of_a_resource(records: list[tuple[str, bytes]]) -> None:
         ("00:00:00", "finding", "t-patient: passed for 1; t-patient: clear (holds)"),
         ("00:02:00", "change", "PutKey (from 192.0.2.1)"),
         ("00:02:00", "alert", "keys changed: active, 2 hits (high)"),
-        ("00:02:06", "reading", "read: it is different (by sweep)"),
+        ("00:02:06", "reading", "read: changed (by sweep)"),
         ("00:02:06", "drift", "replace /rotation/KeyRotationEnabled (attributed)"),
         ("00:02:06", "finding", "t-rotation: failed for 1; t-rotation: open (opened)"),
         ("00:02:06", "finding", "t-rotation: failed for 1; t-rotation: suppressed (accepted)"),

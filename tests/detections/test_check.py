@@ -66,12 +66,12 @@ SEL, EXAMPLES = "detection/sel", "driftline/examples"
 WRONG = [
     (f"{EXAMPLES}/silent/1/set/eventName", "DeleteTrail", "another call: it fires"),
     (f"{EXAMPLES}/fires", [], "no example fires"),
-    (f"{EXAMPLES}/fires/0/calls", ["StopLogging"], "`eventName: DeleteTrail` never holds"),
-    (f"{EXAMPLES}/silent", [], "`eventSource: cloudtrail.amazonaws.com` always holds"),
-    (f"{EXAMPLES}/silent/0/set", {"eventName": "x"}, "`userIdentity.userName: robot` never holds"),
+    (f"{EXAMPLES}/fires/0/calls", ["StopLogging"], "`eventName: DeleteTrail` is never true"),
+    (f"{EXAMPLES}/silent", [], "`eventSource: cloudtrail.amazonaws.com` is always true"),
+    (f"{EXAMPLES}/silent/0/set", {"eventName": "x"}, "`userIdentity.userName: robot` is never true"),
     (f"{EXAMPLES}/silent/0", 5, "its examples cannot be read"),
     (f"{EXAMPLES}/base", None, "its examples cannot be read"),
-    (f"{EXAMPLES}/base/eventName", "Other", "its own base event does not find it"),
+    (f"{EXAMPLES}/base/eventName", "Other", "its base event does not match it"),
     (SEL, {"eventSource": "cloudtrail.amazonaws.com", "eventName": ["StopLoging"]}, "did you mean 'StopLogging'?"),
     (SEL, {"eventSource": "cloudtrail.amazonaws.com", "eventName|startswith": "Halt"}, "cloudtrail has no call 'Halt*'"),
     (SEL, {"eventSource": "cloudtrial.amazonaws.com", "eventName": "StopLogging"}, "did you mean 'cloudtrail"),
@@ -120,7 +120,7 @@ CORRELATIONS = [
     ("driftline/examples/silent/0/steps/0/times", 2, "once: it fires"),
     ("driftline/examples/fires/0/steps/0/like", "of", "its examples cannot be read"),
     ("driftline/examples/fires/0/steps/0/like", "of", "no rule 'of' (did you mean 'off'?)"),
-    ("correlation/group-by", ["vpcEndpointId"], "twice: it stays silent (no event of its steps has vpcEndpointId, by which it groups)"),
+    ("correlation/group-by", ["vpcEndpointId"], "twice: it stays silent (no event of its steps has vpcEndpointId, which it groups by)"),
     ("correlation/group-by", ["driftline.actor.person.idd"], "did you mean 'id'?"),
     ("correlation/group-by", ["driftline.uuid"], "did you mean 'uid'?"),
     ("correlation/group-by", ["sourceIpAddress"], "did you mean 'sourceIPAddress'?"),
@@ -153,7 +153,7 @@ def test_a_group_of_resources_that_no_type_is_of(tmp_path: Path, driftline: Comm
     said = driftline("detections", "check", write(tmp_path, rule, put(COUNT, "driftline", {})))
     assert said.code == 2
     assert (
-        "CreateTrustAnchor of 'off' is about no resource of a type that Driftline reads" in said.err
+        "CreateTrustAnchor of 'off' concerns no resource of a type that Driftline reads" in said.err
     )
 
 
@@ -182,7 +182,7 @@ def test_what_has_no_examples_is_counted(tmp_path: Path, driftline: Command) -> 
     folder = write(tmp_path, put(RULE, "driftline", {}))
     said = driftline("detections", "check", folder)
     assert said.code == 0
-    assert "1 have no examples: nothing proves them" in said.out
+    assert "1 have no examples and are not tested" in said.out
     told = json.loads(driftline("detections", "check", folder, "--format", "json").out)
     assert (told["loaded"], told["failed"], told["without_examples"]) == (1, 0, 1)
 
@@ -211,7 +211,7 @@ def test_forms_lists_what_the_examples_lack(tmp_path: Path, driftline: Command) 
 def test_a_new_one_loads_and_passes_its_check(call: str, tmp_path: Path, driftline: Command) -> None:  # fmt: skip
     said = driftline("detections", "new", "own_call", "--event", call, "--dir", tmp_path / "own")
     path = tmp_path / "own" / "own_call.yml"
-    assert (said.code, said.out) == (0, f"{path}: fill it, then run: driftline detections check {path}\n")  # fmt: skip
+    assert (said.code, said.out) == (0, f"{path}: edit it, then run: driftline detections check {path}\n")  # fmt: skip
     said = driftline("detections", "check", path)
     assert (said.code, said.out) == (0, "1 rule, 0 correlations load; 0 of 1 documents do not\n")
     said = driftline("detections", "new", "own_call", "--event", call, "--dir", tmp_path / "own")
@@ -254,7 +254,7 @@ def test_a_new_one_finds_the_call_as_cloudtrail_writes_it(
         ("own_call", "iamm:CreateUser", "no such source (did you mean 'iam'?)"),
         ("own_call", "iam:CreateUsr", "iam has no such call (did you mean 'CreateUser'?)"),
         ("own_call", "CreateUser", "no such source"),
-        ("aws_trail_silenced", "iam:CreateUser", "there is a detection of this name"),
+        ("aws_trail_silenced", "iam:CreateUser", "a detection with this name exists"),
     ],
 )
 def test_a_new_one_is_refused_with_a_reason(

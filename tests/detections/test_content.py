@@ -125,7 +125,7 @@ def test_a_wrong_example_is_told(tmp_path: Path) -> None:
     found = [
         why
         for why in proof.problems(DetectionEngine(load([tmp_path])))
-        if "no example notices" not in why
+        if "no example detects" not in why
     ]
     assert found == [f"{tmp_path / 'one.yml'}: aws_trail_silenced: it is started: it fires"]
 

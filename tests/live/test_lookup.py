@@ -96,7 +96,7 @@ def test_both_stores_list_and_show_the_same(on: Stage, driftline: Command) -> No
         said = driftline("findings", "show", "0000000", "--store", store)
         assert (said.code, "too short" in said.err) == (2, True)
         said = driftline("findings", "show", "ffffffff", "--store", store)
-        assert (said.code, "there is no finding ffffffff" in said.err) == (3, True)
+        assert (said.code, "no finding ffffffff" in said.err) == (3, True)
         said = driftline("alerts", "show", SAID[0]["id"], "--store", store)
         assert (said.code, "Story" in said.out) == (0, True), said.err
     said = driftline("findings", "list")

@@ -22,7 +22,7 @@ ODD = Topic("test.odd", "nothing", 2, "compact", config={"delete.retention.ms": 
 
 def test_topics_are_made_once_and_every_difference_is_told(broker: kafka.KafkaServer) -> None:
     own = Kafka(bootstrap_servers=broker.bootstrap)
-    assert topics_admin.create(own) == [topics_admin.Made(topic.name, "exists") for topic in topics_of("driftline-assess")]  # fmt: skip
+    assert topics_admin.create(own) == [topics_admin.TopicResult(topic.name, "exists") for topic in topics_of("driftline-assess")]  # fmt: skip
     assert topics_admin.check(own) == []
     assert topics_admin.check(own, only=[ODD]) == [
         "driftline.test.odd: missing (run: driftline topics create)"
@@ -77,7 +77,7 @@ def test_three_brokers_keep_three_copies_and_bear_the_loss_of_one(tmp_path: Path
             client.create_topics([NewTopic(state, 3, 1)])[state].result(30)  # by somebody else
             made = site.cli("topics", "create")
             assert made.code == 2
-            assert f"{FINDINGS.name}: made, 24 partitions, 3 copies\n" in made.out
+            assert f"{FINDINGS.name}: created, 24 partitions, 3 replicas\n" in made.out
             assert f"{state}: exists, but 3 partitions, not {PARTITIONS} (" in made.out
             known = client.list_topics(timeout=10).topics
             for topic in topics_of("second"):
@@ -91,7 +91,7 @@ def test_three_brokers_keep_three_copies_and_bear_the_loss_of_one(tmp_path: Path
             lines = told.out.splitlines()
             assert {line.split(":")[0] for line in lines} == {state}, told.out
             assert lines[0].startswith(f"{state}: 3 partitions, not {PARTITIONS} (")
-            assert lines[1].startswith(f"{state}: 1 copy, not 3 (give each of its partitions 3:")
+            assert lines[1].startswith(f"{state}: 1 replica, not 3 (give each of its partitions 3:")
             refused = site.run("worker", DRIFTLINE_WORKER__STATE_DIR=str(tmp_path / "state"))
             assert (refused.code, refused.out) == (2, f"error: {lines[0]}\n")
             brokers[-1].kill()

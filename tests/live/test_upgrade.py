@@ -52,7 +52,7 @@ def test_topics_that_are_missing_or_differ_are_brought_up_to_date(site: Site) ->
     entry = ConfigEntry("retention.ms", "1000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, DRIFT.name, incremental_configs=[entry])
     client.incremental_alter_configs([resource])[resource].result(PATIENCE)
-    differs = f"pending  topics: {DRIFT.name}: retention.ms is to be {DRIFT.retention_ms}"
+    differs = f"pending  topics: {DRIFT.name}: retention.ms must be {DRIFT.retention_ms}"
     wait_until(lambda: differs in site.cli("upgrade", "--check").out, PATIENCE, what="the setting")
     said = site.cli("upgrade", "--check")
     assert said.code == 2
@@ -61,7 +61,7 @@ def test_topics_that_are_missing_or_differ_are_brought_up_to_date(site: Site) ->
     assert done.code == 0, done.out
     assert f"{DRIFT.name}: retention.ms set to {DRIFT.retention_ms}" in done.out
     assert site.cli("topics", "check").code == 0
-    assert "everything is of this version" in site.cli("upgrade", "--check").out
+    assert "everything is up to date" in site.cli("upgrade", "--check").out
 
 
 def test_state_of_a_newer_version_is_told_and_nothing_is_changed(site: Site) -> None:

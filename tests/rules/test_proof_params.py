@@ -55,7 +55,7 @@ def test_a_row_less_and_a_change_survives() -> None:
     )
     assert failures(rule) == []
     alive = [line.rpartition(": ")[2] for line in survivors(rule)[1]]
-    assert alive == ["no example notices that params.ports without 1883"]
+    assert alive == ["no example detects that params.ports without 1883"]
 
 
 def test_a_table_is_as_many_examples() -> None:

@@ -184,12 +184,12 @@ def test_mistakes_in_a_sentence_are_told_with_their_place(old: str, new: str, pr
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("is Suspended", "is off", "says 'Versioning of bucket example is Suspended', not"),
+        ("is Suspended", "is off", "has the sentence 'Versioning of bucket example is Suspended', expected"),
         ("name: suspended, says: \"Versioning of bucket example is Suspended\"", "name: suspended", "does not pin its sentence"),
         ('versioning.?Status.orValue(null)', 'versioning.?MFADelete.orValue(null)', "no failing example has the sentence"),
         ('  - "Versioning was never enabled on bucket {name}"\n', "", "no sentence has values for all its names"),
         ('resource.config.versioning.?Status.orValue(null)', "string(1 + 1)", "status is '2' in every failing example"),
-        ("passed: [{name: enabled}]", "passed: [{name: enabled, says: x}]", "does not fail, so it says no sentence"),
+        ("passed: [{name: enabled}]", "passed: [{name: enabled, says: x}]", "does not fail, so it has no sentence"),
     ],
 )  # fmt: skip
 def test_the_proof_notices(old: str, new: str, problem: str) -> None:

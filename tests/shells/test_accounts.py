@@ -66,7 +66,7 @@ def test_they_are_listed_with_what_is_known(driftline: Command, told: list[Any])
 def test_a_removed_account_ends_and_the_others_stand(driftline: Command, world: World, told: list[Any]) -> None:  # fmt: skip
     said = driftline("accounts", "remove", ONE, "--yes")
     assert said.code == 0
-    assert "it is back" in said.err
+    assert "it is tracked again" in said.err
     ((gone, dropped),) = told
     assert dropped == [SCOPE, SCOPE + b"#0"]
     for word in gone:
@@ -110,8 +110,8 @@ def test_a_dry_run_says_what_would_end(driftline: Command, told: list[Any]) -> N
     [
         ((), "nothing selected"),
         (("444444444444", "--yes"), "444444444444: nothing is known of this account (try: driftline accounts list)"),
-        (("--organization", "o-2", "--yes"), "--organization o-2: no account is known to be in it"),
-        (("--organization", "", "--yes"), "no account is known to be in it"),
+        (("--organization", "o-2", "--yes"), "--organization o-2: no known account belongs to it"),
+        (("--organization", "", "--yes"), "no known account belongs to it"),
         ((ONE,), "nothing was removed: cannot ask for confirmation here (add --yes or --dry-run)"),
         ((ONE, "--yes", "--dry-run"), "--dry-run"),
     ],
@@ -128,4 +128,4 @@ def test_an_account_of_the_settings_is_not_removed(
     monkeypatch.setenv("DRIFTLINE_AWS__ACCOUNTS", f"['{ONE}']")
     said = driftline("accounts", "remove", ONE, "--yes")
     assert (said.code, told) == (2, [])
-    assert "take it out of the settings" in said.err
+    assert "remove it from the settings" in said.err

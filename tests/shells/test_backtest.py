@@ -123,7 +123,7 @@ def test_backtest_and_replay_tell_the_same_alerts(tmp_path: Path, driftline: Com
     found = json.loads(tested.out)
     assert found["rules"] == {READ["id"]: 1, AGENT["id"]: 1}
     assert found["of_reads"] == found["rules"]
-    assert "2 hits of 2 rules are of calls that only read" in tested.err
+    assert "2 hits of 2 rules are on read-only calls or data events" in tested.err
     assert found["events"] == 3
     replayed = json.loads(driftline("replay", *shared).out)
     assert found["alerts"] == replayed["alerts"]
@@ -134,7 +134,7 @@ def test_backtest_and_replay_tell_the_same_alerts(tmp_path: Path, driftline: Com
     assert found["open_at_end"]["alerts"] == replayed["open_at_end"]["alerts"] == sorted(one["id"] for one in found["alerts"])  # fmt: skip
     for command in ("backtest", "replay"):
         table = driftline(command, *shared[:4], "--no-builtin").out
-        assert "2 alerts (2 were going on when the records ended)" in table
+        assert "2 alerts (2 were ongoing at the end of the records)" in table
         assert "DescribeInstances" in table
 
 

@@ -103,7 +103,10 @@ def test_mistakes(driftline: Command, here: Path) -> None:
     folder = recorded(here)
     for words, problem in [
         (("--rules", "next"), "--rules with --tape"),
-        (("--rules", "next", "--tape", folder, "--detections", "x"), "one pair or the other"),
+        (
+            ("--rules", "next", "--tape", folder, "--detections", "x"),
+            "use one of these combinations",
+        ),
         (("--rules", "next", "--tape", folder), "contains no rules"),
     ]:
         said = driftline("backtest", *words)

@@ -74,7 +74,7 @@ def test_what_is_not_known_is_not_approved(driftline: Command, store: Store) -> 
     store.fold.snapshot(denied(1, "rotation"))
     said = driftline("baseline", "approve", UID, *WHY)
     assert said.code == 3
-    assert f"not known, not approved: {UID}: rotation" in said.err
+    assert f"not read, not approved: {UID}: rotation" in said.err
     assert list(store.said[0].expect) == ["/key"]
     for words in (("nothing",), (UID, "--account", "2"), (UID, "--type", "AWS::S3::Bucket")):
         none = driftline("baseline", "approve", *words, *WHY)
@@ -94,13 +94,9 @@ def test_through_files(driftline: Command, store: Store, tmp_path: Path) -> None
     assert ("2 begin or change, 0 end" in dry.out, store.said) == (True, [])
     assert driftline("baseline", "apply", folder).code == 0
     assert {record.uid: record.source for record in store.said} == {UID: "file", OTHER: "file"}
-    assert (
-        "0 begin or change, 0 end, 2 are as they were" in driftline("baseline", "apply", folder).out
-    )
+    assert "0 begin or change, 0 end, 2 unchanged" in driftline("baseline", "apply", folder).out
     next(file for file in files if json.loads(file.read_text())["uid"] == OTHER).unlink()
-    assert (
-        "0 begin or change, 1 end, 1 are as they were" in driftline("baseline", "apply", folder).out
-    )
+    assert "0 begin or change, 1 end, 1 unchanged" in driftline("baseline", "apply", folder).out
     assert store.said[-1].uid == OTHER
     assert store.said[-1].revoked is not None
 
@@ -176,7 +172,7 @@ def test_declare(driftline: Command, store: Store, tmp_path: Path) -> None:
     assert (json.loads(dry.out)["kind"], store.said) == ("recorded", [])
     said = driftline(*words, plan(tmp_path, 3))
     assert f"recorded: {UID}: /key/Enabled, /rotation/KeyRotationEnabled" in said.out
-    assert "1 resource recorded, 0 end, 0 are not or not wholly compared" in said.out
+    assert "1 resource recorded, 0 end, 0 are not, or not completely, compared" in said.out
     older = driftline(*words, plan(tmp_path, 2))
     assert (older.code, "older (serial 2)" in older.err) == (2, True)
     other = driftline(*words, plan(tmp_path, 4, "m"))
@@ -214,7 +210,7 @@ def test_a_plan_that_is_not_whole_ends_nothing(
         assert driftline(*words, partial, "--dry-run").code == 2
     forced = driftline(*words, plan_of(tmp_path, UID, complete=False), "--force")
     assert "1 resource declared, 0 end" in forced.out
-    assert "not whole, so nothing ends: " in forced.out
+    assert "not complete, so nothing ends: " in forced.out
     assert store.records[f"declared {OTHER}"].revoked is None
     ended = driftline(*words, plan_of(tmp_path, UID))
     assert f"ended: {OTHER}" in ended.out

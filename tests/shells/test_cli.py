@@ -86,7 +86,7 @@ def test_letters_that_the_terminal_lacks(tmp_path: Path) -> None:
     base = [sys.executable, "-m", "driftline.pipeline", "rules"]
     made = subprocess.run([*base, "new", "own-rule-one", "--type", "AWS::S3::Bucket", "--dir", str(rule.parent)], check=False, capture_output=True, cwd=tmp_path)  # fmt: skip
     assert made.returncode == 0, made.stderr
-    rule.write_text(rule.read_text().replace("What holds when", "Was hält, wenn"))
+    rule.write_text(rule.read_text().replace("What is true if", "Was hält, wenn"))
     env = {"PYTHONIOENCODING": "ascii"}
     shown = subprocess.run([*base, "show", "own-rule-one", "--rules", str(rule.parent)], check=False, capture_output=True, cwd=tmp_path, env=env)  # fmt: skip
     assert shown.returncode == 0, shown.stderr

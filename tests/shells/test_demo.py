@@ -46,9 +46,9 @@ def test_all_as_it_was_built_is_right() -> None:
 @pytest.mark.parametrize(
     ("documents", "said"),
     [
-        ([OPEN], "missing, not clear"),
-        ([replace(OPEN, status="resolved"), CLEAR], "resolved, not open"),
-        ([OPEN, CLEAR, replace(OPEN, uid="another")], "open although nothing is wrong"),
+        ([OPEN], "missing, expected clear"),
+        ([replace(OPEN, status="resolved"), CLEAR], "resolved, expected open"),
+        ([OPEN, CLEAR, replace(OPEN, uid="another")], "open without a fault"),
     ],
 )
 def test_what_is_missing_otherwise_or_too_much_is_named(documents: list[Shown], said: str) -> None:
@@ -121,7 +121,7 @@ def test_every_step_has_its_words_and_fits() -> None:
 
 DETAILS = ("75 faults of 8 rules open, 291 good clear", "open 10.7 s after the change", "resolved 9.6 s after the change",
            "the same document, reopened once", "suppressed after 10.7 s, ended by itself", "not as declared after 10.7 s, by mallory", "alert after 10.7 s: 4 reads from 192.0.2.7", "6 findings gone, resource_deleted once", "36 unknown, none closed; known again",
-           "at 15 of 99 scopes; none lost or twice", "judged meanwhile, arrived 19.9 s after")  # fmt: skip
+           "at 15 of 99 scopes; none lost or twice", "evaluated meanwhile, arrived 19.9 s later")  # fmt: skip
 
 
 def printed(*things: object, width: int = 80) -> list[str]:

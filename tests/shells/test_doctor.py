@@ -240,13 +240,13 @@ def test_detections_that_cannot_fire_are_named_with_what_they_want() -> None:
         queues=[{"url": url, "source": "eventbridge"}, {"url": url + "2", "source": "log"}]
     )
     assert [state for state, _ in everything] == ["ok", "ok"]
-    assert "only read" in everything[1][1]
+    assert "read-only" in everything[1][1]
     bridge = lines(queues=[{"url": url, "source": "eventbridge"}])
     (wanting,) = [text for state, text in bridge if state == "warn"]
-    assert wanting.startswith("data events (who reads objects) do not come: ")
+    assert wanting.startswith("data events (who reads objects) are not delivered: ")
     assert "aws_public_bucket_read_by_stranger" in wanting
     polled = [text for state, text in lines(lookup=True) if state == "warn"]
-    assert [text.split(" do not")[0] for text in polled] == ["data events (who reads objects)", "findings of GuardDuty", "findings of Inspector"]  # fmt: skip
+    assert [text.split(" are not")[0] for text in polled] == ["data events (who reads objects)", "findings of GuardDuty", "findings of Inspector"]  # fmt: skip
 
 
 def test_what_several_checks_say_alike_is_one_line_for_people() -> None:

@@ -87,7 +87,7 @@ def test_good_files(driftline: Command, here: Path) -> None:
         (("  reason: an old machine cannot rotate\n", ""), "1:3", "reason is missing"),
         (("an old machine cannot rotate", "why not"), "3:11", "too short"),
         (("approver: carol", "approver: Bea"), "5:13", "owner and approver are the same person"),
-        ((f"until: {LATER}", "until: 2019-13-01"), "6:10", "is no time"),
+        ((f"until: {LATER}", "until: 2019-13-01"), "6:10", "is not a time"),
         ((f"until: {LATER}", "until: 2099-01-01"), "6:10", "more than 366 days ahead"),
         ((f"until: {LATER}\n-", "until: 5\n-"), "6:10", "must be text"),
         (("  account: 1", "  accounts: 1"), "9:3", "did you mean 'account'"),
@@ -141,7 +141,7 @@ def test_apply_begins_changes_and_ends(driftline: Command, here: Path, store: St
     assert len(first) == 2
     assert {record.source for record in store.said} == {"file"}
     again = driftline("exceptions", "apply", "accepted")
-    assert "0 begin or change, 0 end, 2 are as they were" in again.out
+    assert "0 begin or change, 0 end, 2 unchanged" in again.out
     assert len(store.said) == 2
 
     store.records["by-hand"] = RiskException.model_validate(
@@ -149,7 +149,7 @@ def test_apply_begins_changes_and_ends(driftline: Command, here: Path, store: St
     )
     write(here, GOOD.split("- id")[0].replace("cannot rotate", "must not rotate"))
     said = driftline("exceptions", "apply", "accepted")
-    assert "1 begin or change, 1 end, 0 are as they were" in said.out
+    assert "1 begin or change, 1 end, 0 unchanged" in said.out
     changed, ended = store.said[2:]
     assert changed.id == next(id for id in first if id != "ours-2")
     assert changed.at > first[changed.id].at
@@ -199,7 +199,7 @@ def test_add_list_and_expire(
     assert "1 have ended (--all)" in driftline("exceptions", "list").out
     every = json.loads(driftline("exceptions", "list", "--all", "--format", "json").out)
     assert {row["id"]: row["state"] for row in every} == {record.id: "ended", other: "ends_soon"}
-    assert "had ended already" in driftline("exceptions", "expire", record.id).err
+    assert "had already ended" in driftline("exceptions", "expire", record.id).err
     unknown = driftline("exceptions", "expire", f"{other}x")
     assert (unknown.code, f"did you mean '{other}'" in unknown.err) == (2, True)
     assert driftline("exceptions", "send").out == "1 exception sent\n"
@@ -209,9 +209,9 @@ def test_add_list_and_expire(
     ("words", "problem"),
     [
         (("--until", "2020-01-01"), "--until 2020-01-01: it is in the past"),
-        (("--until", "tomorrow"), "--until: until: 'tomorrow' is no time"),
+        (("--until", "tomorrow"), "--until: until: 'tomorrow' is not a time"),
         (("--until", LATER, "--control", "x:1"), "--control: needs either rule or control"),
-        (("--until", LATER, "--tag", "env"), "--tag env: no tag"),
+        (("--until", LATER, "--tag", "env"), "--tag env: not a tag"),
         (
             ("--until", LATER, "--owner", "carol"),
             "--approver: owner and approver are the same person",

@@ -191,7 +191,7 @@ def test_brokers_that_go_away_meanwhile(brokers: Brokers, monkeypatch: pytest.Mo
         with pytest.raises(NotThere) as told, kafka.explained(OURS):
             read()
         text = str(told.value)
-        assert all(part in text for part in ("fake:9092", FINDINGS.name, "nothing came for", "driftline doctor"))  # fmt: skip
+        assert all(part in text for part in ("fake:9092", FINDINGS.name, "no records received for", "driftline doctor"))  # fmt: skip
 
 
 CLIENTS = re.compile(r"\b(?:Consumer|AdminClient)\(")

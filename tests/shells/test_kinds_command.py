@@ -72,13 +72,13 @@ def test_new_says_what_it_wrote_and_what_is_next(driftline: Command, tree: Path)
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["new", "AWS::SQS::Queue"], "there is a row of this type already"),
-        (["new", "Queue"], "expected AWS::Service::Thing"),
-        (["new", "AWS::Nowhere::Thing"], "(--service NAME)"),
+        (["new", "AWS::SQS::Queue"], "this type already has a row"),
+        (["new", "Queue"], "expected CloudFormation's name, AWS::Service::Thing"),
+        (["new", "AWS::Nowhere::Thing"], "(use --service NAME)"),
         (["new", "AWS::Scheduler::Group"], "(--list ListScheduleGroups | ListSchedules)"),
         (["new", "AWS::Scheduler::Group", "--list", "ListGroups"], "has no such operation"),
-        (["new", "AWS::Scheduler::Group", "--list", "GetSchedule"], "no list in its answer"),
-        (["new", "AWS::X::Thing", "--service", "schedular"], "botocore has no such service (did you mean 'scheduler'?)"),
+        (["new", "AWS::Scheduler::Group", "--list", "GetSchedule"], "its response contains no list"),
+        (["new", "AWS::X::Thing", "--service", "schedular"], "unknown to botocore (did you mean 'scheduler'?)"),
         (["check", "AWS::SQS::Kueue"], "did you mean 'AWS::SQS::Queue'"),
     ],
 )  # fmt: skip

@@ -186,7 +186,7 @@ def test_a_cache_that_cannot_be_made_is_a_mistake_with_its_place(
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DRIFTLINE_CACHE", str(tmp_path / "file" / "below"))
-    with pytest.raises(UserError, match="cannot be made: Not a directory"):
+    with pytest.raises(UserError, match="cannot be created: Not a directory"):
         packages.cache()
 
 
@@ -195,6 +195,6 @@ def test_no_folder_is_opened_for_nobody_behind_its_owners_back(tmp_path: Path) -
     closed = tmp_path / "closed"
     (closed / "elasticsearch").mkdir(parents=True)
     closed.chmod(0o700)
-    with pytest.raises(UserError, match="closed to the user nobody"):
+    with pytest.raises(UserError, match="not accessible to the user nobody"):
         _nobody(closed / "elasticsearch")
     assert closed.stat().st_mode & 0o777 == 0o700

@@ -96,7 +96,7 @@ def test_a_role_that_only_one_takes_may_be_named() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("people: [{id: ann, names: ['arn:aws:iam::*:user/ann']}]", "FILE:1:27: people.0.names: holds a * (write each name"),
+        ("people: [{id: ann, names: ['arn:aws:iam::*:user/ann']}]", "FILE:1:27: people.0.names: contains a * (write each name"),
         ("people: [{names: [a]}]", "FILE:1:10: people.0.id: is missing (write id and names of one person, or file)"),
         ("people: [{id: a, file: b}]", "people.0.file: cannot be combined with id or names"),
         ("people: [{id: a, name: [b]}]", "unknown setting 'people.0.name' (did you mean"),
@@ -125,7 +125,7 @@ def test_a_file_of_them(tmp_path: Path) -> None:
     code, said = driftline(tmp_path, "config", "check")
     assert code == 2
     for told in (
-        "people.yaml:2:14: names.1: holds a *",
+        "people.yaml:2:14: names.1: contains a *",
         "people.yaml:3:3: 'ann' is a name of 'ann' too, at driftline.yaml:2:5: people.0",
         "people.yaml:5:10: unknown field 'name' (did you mean 'names'?)",
         "people.yaml:5:3: id: is required and must be text",
@@ -156,6 +156,6 @@ def test_a_mistake_in_one_entry_hides_none_in_another(tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "driftline.yaml").write_text(text)
     said = driftline(tmp_path, "config", "check")[1]
-    for part in ("people.0.id: is missing", "people.2.names: holds a *", "people.yaml:1:21: names.0: must be text", "people.4: 'dup' is a name of 'r' too",
+    for part in ("people.0.id: is missing", "people.2.names: contains a *", "people.yaml:1:21: names.0: must be text", "people.4: 'dup' is a name of 'r' too",
                  "people.3 (a name", "rules.paths.0: must be a path", "rules.paths.1: no such folder", "drift.expected.0: tools", "drift.expected.1.actors: must be a list"):  # fmt: skip
         assert part in said

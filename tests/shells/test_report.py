@@ -91,7 +91,7 @@ def test_a_report_stays_within_the_width_of_its_console(width: int) -> None:
     shown = out.getvalue()
     assert max(cell_len(line) for line in shown.splitlines()) <= width
     assert all(line.isprintable() for line in shown.splitlines())
-    assert f"Not read whole: {len(SEVERAL)} scopes" in shown
+    assert f"Not read completely: {len(SEVERAL)} scopes" in shown
 
 
 def test_a_table_of_alerts_says_who_from_where_and_on_what() -> None:
@@ -105,4 +105,4 @@ def test_a_table_of_alerts_says_who_from_where_and_on_what() -> None:
     print_alerts(Console(file=out, width=200), [alert], [alert["id"]])
     assert f"{alert['sentence']} (going on)" in out.getvalue()
     assert "ConsoleLogin (3 times), Other" in out.getvalue()
-    assert "1 alert (1 was going on when the records ended)" in out.getvalue()
+    assert "1 alert (1 was ongoing at the end of the records)" in out.getvalue()

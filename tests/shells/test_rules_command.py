@@ -205,13 +205,13 @@ def test_a_survivor_is_named(driftline: Command, tmp_path: Path) -> None:
     said = driftline("rules", "test", "--rules", "own")
     assert said.code == 1
     assert (
-        "no example notices that must became: resource.config.rotation.KeyRotationEnabled"
+        "no example detects that must became: resource.config.rotation.KeyRotationEnabled"
         in said.out
     )
     own(tmp_path, GOOD.replace("KeyRotationEnabled: false", "KeyRotationEnabled: true"))
     said = driftline("rules", "test", "--rules", "own")
     assert said.code == 1
-    assert "example 'off' gives passed, not failed" in said.out
+    assert "example 'off' is passed, expected failed" in said.out
 
 
 @pytest.mark.parametrize(("name", "old", "new"), MUTATIONS)

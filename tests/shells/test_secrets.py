@@ -131,10 +131,10 @@ def test_what_others_may_read_or_overhear_is_warned_of(tmp_path: Path) -> None:
         path.chmod(0o644)
     told = [line.replace(str(file), "FILE") for line in warnings(examine(file, {}))]
     assert told == [
-        "redaction.key_file: this file holds a secret and others may read it (run: chmod o= on it)",
-        "FILE: this file holds a secret and others may read it (run: chmod o= on it)",
-        "FILE:1:54: kafka.security_protocol: what proves who we are travels in the clear (write SASL_SSL)",
-        "FILE:4:22: elasticsearch.url: secrets travel in the clear (write https://)",
+        "redaction.key_file: this file contains a secret and other users can read it (run: chmod o= on it)",
+        "FILE: this file contains a secret and other users can read it (run: chmod o= on it)",
+        "FILE:1:54: kafka.security_protocol: credentials are sent unencrypted (use SASL_SSL)",
+        "FILE:4:22: elasticsearch.url: secrets are sent unencrypted (use https://)",
     ]
     for path in (file, key):
         path.chmod(0o640)
@@ -149,7 +149,7 @@ def test_tags_that_anybody_may_set_are_warned_of(tmp_path: Path) -> None:
     )
     [told] = warnings(examine(file, {}))
     assert told.replace(str(file), "FILE") == (
-        "FILE:4:7: drift.expected.1: whoever may tag a resource makes its changes expected (name actors beside tags)"
+        "FILE:4:7: drift.expected.1: anyone who may tag a resource can make its changes expected (list actors in addition to tags)"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from driftline.pipeline.kafka import topics_admin
-from driftline.pipeline.kafka.topics_admin import Difference, Made, remade, remember
+from driftline.pipeline.kafka.topics_admin import Difference, TopicResult, remade, remember
 from driftline.pipeline.records.topics import ALERTS, SNAPSHOTS, STATE
 from driftline.pipeline.settings.blocks import Settings
 from driftline.pipeline.tasks import upgrade
@@ -30,9 +30,9 @@ class Topics:
         self.compared += 1
         return list(self.found)
 
-    def create(self, *_: Any) -> list[Made]:
+    def create(self, *_: Any) -> list[TopicResult]:
         self.found = [one for one in self.found if not one.missing]
-        return [Made(ALERTS.name, "made, 24 partitions, 1 copy")]
+        return [TopicResult(ALERTS.name, "created, 24 partitions, 1 replica", created=True)]
 
     def alter(self, *_: Any) -> list[str]:
         self.found = [one for one in self.found if one.setting is None]
@@ -49,7 +49,10 @@ def test_what_is_done_is_compared_once_more(monkeypatch: pytest.MonkeyPatch) -> 
     topics, told = Topics(monkeypatch, SETTING, MISSING), list[str]()
     assert upgrade.apply(Settings(), told.append) == []
     assert topics.compared == 2
-    assert told == [f"{ALERTS.name}: made, 24 partitions, 1 copy", f"{SNAPSHOTS.name}: x set to 2"]
+    assert told == [
+        f"{ALERTS.name}: created, 24 partitions, 1 replica",
+        f"{SNAPSHOTS.name}: x set to 2",
+    ]
 
 
 def test_a_topic_that_was_made_anew_is_told_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -141,14 +141,14 @@ def test_several_of_a_kind_by_name() -> None:
     [
         ("{kind: ndjson}", "sinks.0.name: is missing"),
         ("{name: a}", "sinks.0.kind: is missing"),
-        ("{name: a, kind: ndjsn}", r"sinks.0: kind: no such kind of sink \(did you mean 'ndjson'"),
+        ("{name: a, kind: ndjsn}", r"sinks.0: kind: unknown kind of sink \(did you mean 'ndjson'"),
         ("{name: a, kind: ndjson, pth: x}", "unknown setting"),
         ("{name: A B, kind: ndjson}", "sinks.0.name: must be 1 to 63 lower-case"),
         ("{name: a, kind: ndjson, start: then}", "sinks.0.start: must be 'all' or 'now'"),
         ("{name: a, kind: ndjson, match: severities == 'x'}", r"sinks.0.match: column 1: undeclared reference to 'severities'.*did you mean 'severity'"),
         ("{name: a, kind: ndjson, match: severity}", "sinks.0.match: column 1: gives string"),
         ("{name: a, kind: elasticsearch, username: me}", "sinks.0.username: requires password"),
-        ("{name: a, kind: ndjson}, {name: a, kind: elasticsearch}", "two have the name a"),
+        ("{name: a, kind: ndjson}, {name: a, kind: elasticsearch}", "two sinks are named a"),
         ("{name: elasticsearch, kind: ndjson}", "is the name of another kind"),
     ],
 )  # fmt: skip
@@ -176,6 +176,6 @@ def test_secrets_of_entries_are_secret(tmp_path: Path) -> None:
     )
     path.chmod(0o644)
     told = "\n".join(warnings(examine(path, {})))
-    assert "this file holds a secret" in told
-    assert "sinks.0.url: secrets travel in the clear" in told
+    assert "this file contains a secret" in told
+    assert "sinks.0.url: secrets are sent unencrypted" in told
     assert "hunter2" not in told

@@ -1,5 +1,5 @@
-"""What a rule asks of events, held against the events that there are: sources, calls, fields, resource types. Pure; what is
-known of AWS's calls is given (driftline.collectors.aws.calls)."""
+"""Compares what a rule looks for with the events that exist: sources, calls, fields, resource types. Pure; knowledge
+of AWS's calls is passed in (driftline.collectors.aws.calls)."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, get_args, get_origin
@@ -21,7 +21,7 @@ from driftline.pipeline.model.finding import Finding
 from driftline.pipeline.model.stream import Actor, Drift, Person
 
 MOST_CALLS = 40
-"""That a pattern of names may match for its calls to be looked at one by one."""
+"""Maximum number of calls that a name pattern may match for them to be checked individually."""
 RECORD = frozenset({
     "eventVersion", "userIdentity", "eventTime", "eventSource", "eventName", "awsRegion", "sourceIPAddress", "userAgent",
     "errorCode", "errorMessage", "requestParameters", "responseElements", "additionalEventData", "requestID", "eventID",
@@ -29,7 +29,7 @@ RECORD = frozenset({
     "sharedEventID", "vpcEndpointId", "vpcEndpointAccountId", "eventCategory", "addendum", "sessionCredentialFromConsole",
     "edgeDeviceDetails", "tlsDetails", "insightDetails", "eventContext",
 })  # fmt: skip
-"""CloudTrail's record, by its user guide."""
+"""Fields of a CloudTrail record, from its user guide."""
 IDENTITY = frozenset({
     "type", "userName", "principalId", "arn", "accountId", "accessKeyId", "sessionContext", "sessionIssuer", "attributes",
     "creationDate", "mfaAuthenticated", "invokedBy", "webIdFederationData", "federatedProvider", "sourceIdentity", "userId",
@@ -38,14 +38,14 @@ IDENTITY = frozenset({
 })  # fmt: skip
 """Every name below `userIdentity`."""
 MADE: dict[type[BaseModel], tuple[str, ...]] = {Actor: ("principal",), Person: ("distinct",)}
-"""What events have beside the fields of a model (driftline.pipeline.people.identity.identify)."""
+"""Fields of events that are not in a model (driftline.pipeline.people.identity.identify)."""
 SEEN = "if you have seen the event, list it in driftline: {undocumented: […]}"
 STEPS = frozenset({"items", "member", "tag", "content"})
-"""Of lists, in the parameters of some requests."""
+"""Wrappers of lists in the parameters of some requests."""
 
 
 class KnownCalls(Protocol):
-    """What is known of the calls that CloudTrail records. A source is the first label of `eventSource`."""
+    """Knowledge of the calls that CloudTrail records. A source is the first label of `eventSource`."""
 
     def sources(self) -> Collection[str]: ...
     def names(self, source: str, /) -> Collection[str]: ...
@@ -60,7 +60,7 @@ class KnownCalls(Protocol):
 
 
 class EventNameTest(NamedTuple):
-    """A comparison of `eventName`, the sources it is asked of, and the known calls that it means."""
+    """A comparison of `eventName`, the sources that it applies to, and the known calls that it matches."""
 
     comparison: ConditionFieldEqualsValueExpression
     sources: tuple[str, ...]
@@ -69,17 +69,17 @@ class EventNameTest(NamedTuple):
 
 
 def is_audit(rule: Detection) -> bool:
-    """Whether it is about CloudTrail."""
+    """Whether the rule is about CloudTrail."""
     return rule.logsource.get("product") == "aws" and rule.logsource.get("service") == "cloudtrail"
 
 
 def asked(rule: Detection, knows: KnownCalls) -> list[EventNameTest]:
-    """What a rule asks for by name; what it only excludes is left out."""
+    """The comparisons of a rule, without those that only exclude."""
     return [one for tree in rule.trees for one in _asked(tree, (), knows)]
 
 
 def calls(rule: Detection, knows: KnownCalls) -> list[tuple[str, str]]:
-    """The calls that a rule is about, source and name; none where it is about more than can be looked at."""
+    """The calls that a rule is about, as source and name; empty if there are too many to check."""
     found = {one for each in asked(rule, knows) for one in each.calls}
     return sorted(found) if len(found) <= MOST_CALLS else []
 
@@ -97,7 +97,7 @@ def _asked(tree: Any, sources: tuple[str, ...], knows: KnownCalls) -> Iterator[E
 
 
 def _sources(tree: Any) -> tuple[str, ...]:
-    """The sources that a condition requires one of."""
+    """The sources of which a condition requires one."""
     if isinstance(tree, ConditionFieldEqualsValueExpression):
         return (str(tree.value).partition(".")[0],) if tree.field == "eventSource" else ()
     found = [_sources(arg) for arg in tree.args] if isinstance(tree, ConditionAND | ConditionOR) else []  # fmt: skip
@@ -117,7 +117,7 @@ def _meant(
 
 
 def problems(rule: Detection, knows: KnownCalls, types: Collection[str]) -> Iterator[str]:
-    """What a rule asks for that no event can have."""
+    """What a rule looks for that no event can have."""
     if is_audit(rule):
         yield from _unknown_sources(rule, knows)
         yield from _unknown_calls(rule, knows)
@@ -141,7 +141,7 @@ def _unknown_sources(rule: Detection, knows: KnownCalls) -> Iterator[str]:
         if one.field == "eventSource" and "*" not in (text := str(one.value)):
             label, _, rest = text.partition(".")
             if rest != "amazonaws.com" and label in knows.sources():
-                yield f"eventSource: {text!r} is none of CloudTrail's (write for example ec2.amazonaws.com)"
+                yield f"eventSource: {text!r} is not a CloudTrail source (write for example ec2.amazonaws.com)"
             elif label not in knows.sources() and text not in seen:
                 close = nearest(label, knows.sources())
                 yield f"eventSource: no service {text!r}{close if 'did you mean' in close else ''}; {SEEN}"
@@ -189,7 +189,7 @@ def field_problem(rule: Detection, field: str, knows: KnownCalls) -> str | None:
 
 
 def _unknown_step(field: str, path: str, model: type[BaseModel]) -> str | None:
-    """Why a path leads to nothing in a model, at whatever depth; below what has no fields of its own (a map) all may be."""
+    """Why a path does not exist in a model, at any depth. Anything may exist below values without fixed fields (maps)."""
     step, _, rest = path.partition(".")
     if not step:
         return None
@@ -202,7 +202,7 @@ def _unknown_step(field: str, path: str, model: type[BaseModel]) -> str | None:
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model that a field or its elements are of."""
+    """The model of a field or its elements."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     if get_origin(annotation) is dict:
@@ -211,7 +211,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _parameter(rule: Detection, field: str, path: str, knows: KnownCalls) -> str | None:
-    """Why none of the calls that a rule names has a parameter: judged only where the parameters of all are known."""
+    """Why none of the calls that a rule names has a parameter. Checked only if the parameters of all of them are known."""
     asked_for = calls(rule, knows)
     found = [knows.members(source, name) for source, name in asked_for]
     if not found or not all(found):
@@ -227,19 +227,19 @@ def _parameter(rule: Detection, field: str, path: str, knows: KnownCalls) -> str
 
 
 def _group(rule: Detection, field: str, knows: KnownCalls) -> Iterator[str]:
-    """What is wrong with grouping a rule's events by a field."""
+    """Problems with grouping a rule's events by a field."""
     if why := field_problem(rule, field, knows):
         yield why
     about = calls(rule, knows) if is_audit(rule) and field == f"{OWN}.uid" else []
     if about and not any(knows.names_resource(*one) for one in about):
         yield (
-            f"{field}: {', '.join(name for _, name in about)} of {rule.name or rule.title!r} is about no resource of a type that "
-            "Driftline reads, so it is the account's there (group by another field)"
+            f"{field}: {', '.join(name for _, name in about)} of {rule.name or rule.title!r} concerns no resource of a type that "
+            "Driftline reads, so the field is the account's there (group by another field)"
         )  # fmt: skip
 
 
 def correlation_problems(one: Correlation, rules: Mapping[str, Detection], knows: KnownCalls) -> Iterator[str]:  # fmt: skip
-    """What is wrong with the fields that a correlation groups by and counts."""
+    """Problems with the fields that a correlation groups by and counts."""
     seen: set[str] = set()
     for id in one.rules:
         rule = rules.get(id)

@@ -1,5 +1,5 @@
-"""The forms in which an audit log may say what a detection looks for: each must be an example of it, one that fires or one
-that is silent. Pure; what is known of AWS's calls is given."""
+"""The forms in which an audit log may report what a detection looks for. Each must be covered by an example that fires or
+one that is silent. Pure; knowledge of AWS's calls is passed in."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ _ALIKE = re.compile(r"v[46]$|(names?|ids?|s)$")
 
 
 class CallForm(NamedTuple):
-    """One form, and whether an example has it."""
+    """A form, and whether an example covers it."""
 
     call: str
     """`source:name`"""
@@ -26,8 +26,8 @@ class CallForm(NamedTuple):
 
 
 def forms(rule: Detection, knows: KnownCalls) -> Iterator[CallForm]:
-    """Of each call that a rule names: itself, its relatives, its name with a version, and the places of the parameters that
-    the rule looks at. Raises KeyError, TypeError or ValueError for what is no example."""
+    """For each call that a rule names: itself, its relatives, its name with a version, and the places of the parameters that
+    the rule checks. Raises KeyError, TypeError or ValueError for an invalid example."""
     if not is_audit(rule):
         return
     examples = [event for kind in proof.KINDS for _, event in proof.events(rule, kind)]
@@ -51,7 +51,7 @@ def forms(rule: Detection, knows: KnownCalls) -> Iterator[CallForm]:
 
 
 def _by_name(comparison: Any, name: str) -> bool:
-    """Whether a comparison names a call, with or without its version: no pattern of many."""
+    """Whether a comparison names a single call, with or without its version, rather than a pattern."""
     return str(comparison.value).removesuffix("*").startswith(name)
 
 
@@ -60,14 +60,14 @@ def _is_shown(name: str, source: str, shown: set[str], knows: KnownCalls) -> boo
 
 
 def _parameters(rule: Detection, knows: KnownCalls) -> Iterator[str]:
-    """The parameters that a rule compares with a value, in their plain form."""
+    """The parameters that a rule compares, in normalized form."""
     for one in comparisons(rule.trees):
         if one.field.startswith(f"{PARAMETERS}."):
             yield knows.plain(one.field.removeprefix(f"{PARAMETERS}."))
 
 
 def _alike(path: str) -> str:
-    """What a parameter is called, in one and in many, of either version of IP."""
+    """A parameter's name, normalized over singular and plural, and IP versions."""
     return _ALIKE.sub("", _ALIKE.sub("", path.rpartition(".")[2]))
 
 

@@ -1,4 +1,4 @@
-"""Every small wrong change of a rule's condition must be noticed by one of its examples. Pure."""
+"""Mutates a rule's condition: every small change must be detected by an example. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from sigma.conditions import (
 from driftline.pipeline.detections.values import EventView
 
 MOST_LISTED = 20
-"""Values of one list that are mutated one by one; a longer list is mutated as a whole."""
+"""Maximum length of a list whose values are mutated one by one; a longer list is mutated as a whole."""
 LONGEST = 120
-"""Characters of a condition that a message shows."""
+"""Maximum characters of a condition in a message."""
 SIGNS = {"and": " and ", "or": " or "}
 Seen = Sequence[bool]
-"""By test, whether it holds of an event."""
+"""For each test, whether an event satisfies it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ConditionNode:
 
 
 class ConditionTests:
-    """The tests of a condition, each asked once of an event."""
+    """The tests of a condition, each evaluated once per event."""
 
     def __init__(
         self, closure: Callable[[Any], Callable[[EventView], bool]], most: int = MOST_LISTED
@@ -79,7 +79,7 @@ class ConditionTests:
         return len(tree.args) > self._most and len(fields) == 1 and None not in fields
 
     def seen(self, view: EventView) -> Seen:
-        """What each test says of an event."""
+        """The result of each test for an event."""
         return [holds(view) for holds in self._every]
 
 
@@ -96,8 +96,8 @@ def survivors(
     trees: Sequence[Any], closure: Callable[[Any], Callable[[EventView], bool]], fires: Sequence[EventView], silent: Sequence[EventView],
     most: int = MOST_LISTED,
 ) -> Iterator[str]:  # fmt: skip
-    """Of a rule's conditions (one of them is enough), the changes that no example notices. `most`: values of one list that
-    are left out one by one."""
+    """The mutations of a rule's conditions (any of which suffices) that no example detects. `most`: maximum length of a list
+    whose values are dropped one by one."""
     tests = ConditionTests(closure, most)
     nodes = [tests.node(tree) for tree in trees]
     whole = nodes[0] if len(nodes) == 1 else ConditionNode("or", tuple(nodes))
@@ -106,18 +106,21 @@ def survivors(
     for mutant, why in mutants(whole):
         if why not in told and all(mutant.holds(seen) == wanted for seen, wanted in said):
             told.add(why)
-            yield f"no example notices that {why}"
+            yield f"no example detects that {why}"
 
 
 def mutants(node: ConditionNode) -> Iterator[tuple[ConditionNode, str]]:
-    """Every condition that differs from this one in one place, and what it is that differs."""
+    """Every condition that differs from this one in one place, and a description of the difference."""
     shown = node.shown()
     shown = shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"
     if node.op == "test":
-        yield replace(node, op="never"), f"`{shown}` never holds (add one that fires by it)"
-        yield replace(node, op="always"), f"`{shown}` always holds (add one that only it keeps silent)"  # fmt: skip
+        yield (
+            replace(node, op="never"),
+            f"`{shown}` is never true (add one that fires because of it)",
+        )
+        yield replace(node, op="always"), f"`{shown}` is always true (add one that only it keeps silent)"  # fmt: skip
     if node.op == "not":
-        yield node.below[0], f"`not` is left out of `{shown}`"
+        yield node.below[0], f"`not` is removed from `{shown}`"
     if node.op in SIGNS and len(node.below) > 1:
         other = "or" if node.op == "and" else "and"
         yield replace(node, op=other), f"`{node.op}` became `{other}` in `{shown}`"

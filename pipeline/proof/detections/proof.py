@@ -1,9 +1,9 @@
-"""Content proves itself: its examples fire, its near-misses stay silent. Pure.
+"""Tests content by its examples: they fire, and near misses stay silent. Pure.
 
-A rule's examples are small changes to one base event; `calls` makes one of each of these event names. Each small change of
-its condition is noticed by one of them. A correlation's are steps: `like` takes the base event of a rule by
-its name (`stands: true`: only that it is said again), `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, a second apart, `each` makes a field (or each of a list) differ each time. Who an actor is
-(`driftline.actor.person`) follows from the actor as in an event, unless an example says it."""
+A rule's examples are small changes to a base event; `calls` makes one for each of these event names. They must detect
+each small mutation of the condition. A correlation's examples are steps: `like` takes the base event of a rule by
+its name (`stands: true`: only as a repetition), `at` (minutes `5m`, days `3d`) is its time; `times` repeats it, one second apart, `each` makes a field (or each of a list) differ each time. The person of an actor
+(`driftline.actor.person`) is derived from the actor as for an event, unless an example states it."""
 
 import copy
 from collections.abc import Collection, Iterator, Mapping
@@ -25,12 +25,12 @@ from driftline.pipeline.providers.installed import event_fields, of_product
 
 BEGIN = 1_700_000_000_000_000
 HOURS = 72
-"""So long after the last step time ends: absences are judged."""
+"""How far time advances after the last step, so that absences are evaluated."""
 KINDS = ("fires", "silent")
 
 
 def problems(watch: DetectionEngine, ids: Collection[str] | None = None) -> Iterator[str]:
-    """What is wrong with the examples, each with its place. `ids`: only of these rules and correlations."""
+    """The problems of examples, with their locations. `ids`: only these rules and correlations."""
     for rule in watch.found.rules.values():
         if ids is None or rule.id in ids:
             yield from (f"{place(rule)}: {why}" for why in _rule(rule, watch))
@@ -40,7 +40,7 @@ def problems(watch: DetectionEngine, ids: Collection[str] | None = None) -> Iter
 
 
 def place(one: Detection | Correlation) -> str:
-    """Its file and, as a file may hold several, what it is called there."""
+    """Its file and its name, because a file may contain several."""
     return f"{one.path}: {one.name or one.title}"
 
 
@@ -50,8 +50,8 @@ def proven(one: Detection | Correlation) -> bool:
 
 
 def events(rule: Detection, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A rule's examples that fire, or those that are silent: the name, and the event. Raises KeyError, TypeError or
-    ValueError for what is no example."""
+    """A rule's firing or silent examples, as name and event. Raises KeyError, TypeError or
+    ValueError for an invalid example."""
     examples = _examples(rule.about)
     for example in examples.get(kind) or ():
         calls = example.get("calls")
@@ -79,9 +79,9 @@ def _rule(rule: Detection, watch: DetectionEngine) -> Iterator[str]:
     if not views["fires"]:
         yield "no example fires"
     if not any(found.id == rule.id for found in watch.found.matching(base, *_source(rule))):
-        yield "its own base event does not find it"
+        yield "its base event does not match it"
     if rule.matches(EventView({})):
-        yield "it matches an event without anything"
+        yield "it matches an empty event"
     yield from survivors(rule.trees, closure, views["fires"], views["silent"])
 
 
@@ -100,20 +100,24 @@ def _correlation(one: Correlation, watch: DetectionEngine) -> Iterator[str]:
 
 
 def _groupless(one: Correlation, steps: list[dict[str, Any]], watch: DetectionEngine) -> str:
-    """That no event of the steps belongs to a group, where that is so."""
+    """Explains that no event of the steps belongs to a group, if that is the case."""
     views = [EventView(event.fields) for event, _ in _events(steps, watch)]
     for field in one.group_by:
         names = {one.field_of(field, id, watch.found.rules[id].name) for id in one.rules if id in watch.found.rules}  # fmt: skip
         if names and not any(view.values(name) for view in views for name in names):
-            return f" (no event of its steps has {' or '.join(sorted(names))}, by which it groups)"
+            return f" (no event of its steps has {' or '.join(sorted(names))}, which it groups by)"
     return ""
 
 
 def _mistake(why: Exception) -> str:
-    """What a person can mend in examples."""
+    """The error in an example, for the user."""
     if isinstance(why, KeyError):
         return f"{why.args[0]!r} is missing"
-    return str(why)[:200] if isinstance(why, ValueError) else "something in them is of another form"
+    return (
+        str(why)[:200]
+        if isinstance(why, ValueError)
+        else "something in them has an unexpected form"
+    )
 
 
 def _source(rule: Detection) -> tuple[str, str]:
@@ -128,7 +132,7 @@ def _examples(about: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def changed(base: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, Any]:
-    """The base event with an example's `set` and `remove`."""
+    """The base event with an example's `set` and `remove` applied."""
     out = copy.deepcopy(dict(base))
     for path, value in (example.get("set") or {}).items():
         *above, last = path.split(".")
@@ -144,7 +148,7 @@ def changed(base: Mapping[str, Any], example: Mapping[str, Any]) -> dict[str, An
 
 
 def _fires(id: str, steps: list[dict[str, Any]], watch: DetectionEngine) -> bool:
-    """Whether a correlation, perhaps one of correlations, has an alert by these steps."""
+    """Whether these steps raise an alert of a correlation, which may be one of correlations."""
     hits: dict[tuple[str, str], list[Hit]] = {}
     waiting = [
         signal for event, state in _events(steps, watch) for signal in watch.signals(event, state=state)
@@ -174,7 +178,7 @@ def _fires(id: str, steps: list[dict[str, Any]], watch: DetectionEngine) -> bool
 
 
 def as_watched(own: Mapping[str, Any], watch: DetectionEngine) -> dict[str, Any]:
-    """Our fields of an example, with those that follow from others."""
+    """Driftline's fields of an example, including derived ones."""
     out = dict(own)
     if isinstance(actor := own.get("actor"), dict) and "id" in actor:
         given = actor.get("person") or {}

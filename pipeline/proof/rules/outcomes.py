@@ -1,4 +1,4 @@
-"""What a condition can still answer while a part is unread: whether an example in which that part does not matter can exist."""
+"""Possible results of a condition while a part is unread: whether an example in which that part does not matter can exist."""
 
 from collections.abc import Callable
 from itertools import product
@@ -10,16 +10,16 @@ from driftline.pipeline.rulebook.cel.functions import UNREAD
 from driftline.pipeline.rulebook.cel.unread import rewrite_unread
 
 Outcomes = frozenset[bool | None]
-"""True and False stand for any known value where the expression is no condition; None for an answer that is not known."""
+"""True and False represent any known value if the expression is not a condition; None an unknown result."""
 KNOWN: Outcomes = frozenset({True, False})
 ANY, UNKNOWN = KNOWN | {None}, frozenset[bool | None]({None})
 ALWAYS = frozenset[bool | None]({True})
 LAZY = {"or", "orValue"}
-"""Methods of optional values that look at their argument only where there is no value."""
+"""Methods of optional values that evaluate their argument only if there is no value."""
 
 
 def can_answer(when: Expression | None, must: Expression, part: str) -> bool:
-    """Whether a rule can say something else than unknown with that part unread."""
+    """Whether a rule can have a result other than unknown while that part is unread."""
     applies = ALWAYS if when is None else _outcomes(rewrite_unread(when, frozenset({part})).expr)
     holds = _outcomes(rewrite_unread(must, frozenset({part})).expr)
     return False in applies or (True in applies and holds != UNKNOWN)

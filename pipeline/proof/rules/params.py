@@ -1,5 +1,5 @@
-"""What stands in a rule's parameters is proven as its conditions are: an entry that is dropped or added, a day or a number
-that is shifted, must be noticed by an example."""
+"""Mutates the parameters of rules: an example must detect that an entry is dropped or added, or that a day or number
+is shifted."""
 
 import re
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from driftline.pipeline.rulebook.rule import Example, Expected, Rule, Table
 _PORTS = re.compile(r"\s*\d+(-\d+)?(\s*,\s*\d+(-\d+)?)*\s*")
 _DAY = re.compile(r"(.*=)(\d{4}-\d\d-\d\d)")
 ORDINARY = (53, 123, 500, 993, 4500, 51820)
-"""Ports that are added to a list of some: name and time services, mail by TLS, tunnels."""
+"""Ports that are added to port lists: name and time services, mail over TLS, tunnels."""
 
 
 def spread(table: Table) -> Iterator[tuple[Expected, Example]]:
-    """The examples of a table, one for each row; where it names a moment, another for the second before it."""
+    """The examples of a table, one for each row; if a row names a day, another one for the second before it."""
     for row in table.rows:
         cells = row if isinstance(row, list) else [row]
         name = f"{table.name}: {', '.join(map(str, cells))}"
@@ -30,7 +30,7 @@ def spread(table: Table) -> Iterator[tuple[Expected, Example]]:
 
 
 def _filled(value: Any, cells: list[Any]) -> Any:
-    """A value with {0}, {1} … replaced by a row's cells; one that is nothing else keeps the cell's kind."""
+    """A value with {0}, {1} … replaced by a row's cells; a value that is only a placeholder keeps the cell's type."""
     if isinstance(value, dict):
         return {key: _filled(one, cells) for key, one in value.items()}
     if isinstance(value, list):
@@ -45,7 +45,7 @@ def _filled(value: Any, cells: list[Any]) -> Any:
 
 
 def changed(rule: Rule) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every small wrong change of the parameters: what it is, and all of them with it."""
+    """Every mutation of the parameters: its description, and the mutated parameters."""
     for name, value in rule.file.params.items():
         for text, other in _others(value):
             yield f"params.{name} {text}", rule.file.params | {name: other}

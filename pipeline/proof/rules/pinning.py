@@ -1,4 +1,4 @@
-"""Writes what a rule's sentence says of its failing examples into its file, and leaves every other letter of it as it is."""
+"""Writes the sentences of failing examples into a rule's file, without changing anything else in it."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from driftline.pipeline.rulebook.rule import Rule
 
 
 def write(rule: Rule) -> Iterator[str]:
-    """Writes `says` where it is missing or another; a line for each that it has written."""
+    """Writes `says` if it is missing or differs; returns a line for each."""
     text = rule.path.read_text("utf-8")
     edits: list[tuple[int, int, str]] = []
     for node, one in zip(_failed(yaml.compose(text)), render_examples(rule), strict=False):
@@ -35,7 +35,7 @@ def _field(node: Any, name: str) -> Any:
 
 
 def _edit(node: yaml.MappingNode, sentence: str) -> tuple[int, int, str]:
-    """Where to cut the file from and to, and what to put there; by characters."""
+    """The range of characters to replace in the file, and the replacement."""
     words = json.dumps(sentence, ensure_ascii=False)
     if (old := _field(node, "says")) is not None:
         return old.start_mark.index, old.end_mark.index, words

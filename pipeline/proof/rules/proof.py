@@ -1,4 +1,4 @@
-"""A rule proves itself: every example gives what it says, and every mutant of its conditions is noticed by one."""
+"""Tests a rule: every example has the stated result, and every mutant of its conditions is detected by an example."""
 
 import copy
 from collections.abc import Container, Iterator, Sequence
@@ -28,7 +28,7 @@ class UnreadByExample(NamedTuple):
 
 
 class Case(NamedTuple):
-    """An example with the evaluation it must give."""
+    """An example with its expected evaluation."""
 
     expected: str
     example: Example
@@ -41,7 +41,7 @@ def cases(rule: Rule) -> list[Case]:
 
 
 def document(rule: Rule, example: Example) -> dict[str, Any]:
-    """The base resource with the example's changes. Raises KeyError on a path that leads nowhere."""
+    """The base resource with the example's changes applied. Raises KeyError for a path that does not exist."""
     resource = {
         "uid": provider(rule.provider).sample_uids[0], "type": rule.type, "provider": rule.provider,
         "account": "111111111111", "region": "eu-west-1", "name": "example", "tags": {},
@@ -66,7 +66,7 @@ def _put(resource: Any, steps: list[str], new: Any) -> None:
 
 
 def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
-    """What the rule says of an example, and its detail."""
+    """The rule's evaluation of an example, and its detail."""
     unread = {part: UnreadByExample() for part in example.unread}
     now = micros(datetime.fromisoformat(example.now))
     asked = copy.copy(bound)
@@ -79,7 +79,7 @@ def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
 
 
 def changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
-    """What `changes` is for an example with `previous`."""
+    """The value of `changes` for an example with `previous`."""
     hints = plain_hints(resource["provider"])
     out: list[dict[str, Any]] = []
     for part, before in (example.previous or {}).items():
@@ -89,7 +89,7 @@ def changes(example: Example, resource: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def failures(rule: Rule) -> list[str]:
-    """The examples that do not give what they say."""
+    """The examples whose result differs from the expected one."""
     bound = BoundRule(rule, rule.file.severity, rule.file.params)
     out = []
     for case in cases(rule):
@@ -97,29 +97,29 @@ def failures(rule: Rule) -> list[str]:
             said, detail = ask(rule, bound, case.example)
         except (KeyError, IndexError, TypeError, ValueError) as why:
             out.append(
-                f"{rule.path}: example {case.example.name!r}: its changes do not fit the base: {why!r}"
+                f"{rule.path}: example {case.example.name!r}: its changes do not apply to the base: {why!r}"
             )
             continue
         if said != case.expected:
             more = f" ({detail})" if detail else ""
             out.append(
-                f"{rule.path}: example {case.example.name!r} gives {said}{more}, not {case.expected}"
+                f"{rule.path}: example {case.example.name!r} is {said}{more}, expected {case.expected}"
             )
         elif said == "unknown" and not case.example.unread and "error" not in case.example.name:
             out.append(
-                f"{rule.path}: example {case.example.name!r} is unknown by {detail}, not by an unread part"
+                f"{rule.path}: example {case.example.name!r} is unknown because of {detail}, not because of an unread part"
             )
     alone = (case.example.unread for case in cases(rule) if case.expected == "unknown")
     covered = {part for unread in alone if len(unread) == 1 for part in unread}
     missing = sorted(set(rule.file.needs) - covered)
     return out + [
-        f"{rule.path}: no example is unknown because part {part!r} alone is unread"
+        f"{rule.path}: no example is unknown because only part {part!r} is unread"
         for part in missing
     ]
 
 
 def survivors(rule: Rule) -> tuple[int, list[str]]:
-    """How many mutants there are, and those that every example takes for the rule."""
+    """The number of mutants, and the surviving ones."""
     bound = BoundRule(rule, rule.file.severity, rule.file.params)
     allowed = {item.mutant for item in rule.file.equivalent_mutants}
     count, out = 0, []
@@ -131,23 +131,23 @@ def survivors(rule: Rule) -> tuple[int, list[str]]:
             if text not in allowed and all(
                 ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
             ):
-                out.append(f"{rule.path}: no example notices that {field} became: {text}")
+                out.append(f"{rule.path}: no example detects that {field} became: {text}")
     for text, params in proof_params.changed(rule):
         mutant = BoundRule(rule, rule.file.severity, params)
         count += 1
         if text not in allowed and all(
             ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
         ):
-            out.append(f"{rule.path}: no example notices that {text}")
+            out.append(f"{rule.path}: no example detects that {text}")
     asked = [part for part in rule.file.needs if can_answer(rule.when, rule.must, part)]
     return count + len(asked), out + _overcautious(rule, asked, allowed)
 
 
 def _overcautious(rule: Rule, parts: Sequence[str], allowed: Container[str]) -> list[str]:
-    """The mutants that say unknown whenever a part is unread, be it needed for the answer or not."""
+    """The mutants that are unknown whenever a part is unread, whether or not the result depends on it."""
     told = {p for case in cases(rule) if case.expected != "unknown" for p in case.example.unread}
     return [
-        f"{rule.path}: no example notices that the rule became: {text}"
+        f"{rule.path}: no example detects that the rule became: {text}"
         f" (add one that passes or fails with {part} unread, or the reason under equivalent_mutants)"
         for part in parts
         if part not in told and (text := f"unknown where {part} is unread") not in allowed
@@ -155,7 +155,7 @@ def _overcautious(rule: Rule, parts: Sequence[str], allowed: Container[str]) -> 
 
 
 def mutants(expression: Expression) -> Iterator[tuple[str, Expression]]:
-    """Every small wrong change of a condition, with its text."""
+    """Every mutation of a condition, with its text."""
     seen = {unparse(expression.checked.expr)}
     for number in range(sum(1 for _ in _nodes(expression.checked.expr))):
         for variant in range(3):
@@ -258,7 +258,7 @@ def _other_constant(constant: Any) -> bool:
 
 
 def _swap_quantifier(comprehension: Any, checked: Any) -> bool:
-    """exists() to all() and back: another start, other step, other stop condition."""
+    """Converts exists() to all() and back, which differ in initial value, step and stop condition."""
     step = comprehension.loop_step
     if syntax_tree.kind(step) != "call_expr" or step.call_expr.function not in LOGIC:
         return False

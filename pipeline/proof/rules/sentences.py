@@ -1,4 +1,4 @@
-"""A rule's sentence proves itself: every failing example pins it, and other values give another one."""
+"""Tests a rule's sentence: every failing example pins it, and different values produce different sentences."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -13,16 +13,16 @@ from driftline.pipeline.rulebook.wording.sentence import Sentence, Situation
 
 
 class ExampleSentence(NamedTuple):
-    """What the sentence says of an example."""
+    """The sentence for an example."""
 
     example: Example
     text: str | None
-    """None where it has no words for it: the finding would have the general sentence."""
+    """None if no template applies: the finding would have the generic sentence."""
     template: int = -1
 
 
 def render_examples(rule: Rule) -> list[ExampleSentence]:
-    """Of every failing example of a rule that has a sentence."""
+    """The sentences of all failing examples of a rule that has a sentence."""
     if rule.sentence is None:
         return []
     return [_told(rule, rule.sentence, example) for example in rule.file.examples.failed]
@@ -32,7 +32,9 @@ def _told(rule: Rule, sentence: Sentence, example: Example) -> ExampleSentence:
     try:
         said = sentence.said(situation(rule, example))
     except (KeyError, IndexError, TypeError, ValueError):
-        return ExampleSentence(example, None)  # its changes do not fit the base: `failures` says so
+        return ExampleSentence(
+            example, None
+        )  # its changes do not apply to the base; `failures` reports it
     return ExampleSentence(example, *said) if said else ExampleSentence(example, None)
 
 
@@ -48,17 +50,17 @@ def situation(rule: Rule, example: Example) -> Situation:
 
 
 def unsaid(rule: Rule) -> list[str]:
-    """What is wrong with the sentences of a rule's failing examples."""
+    """The problems with the sentences of a rule's failing examples."""
     examples = rule.file.examples
     others = [*examples.passed, *examples.unknown, *examples.not_applicable]
     out = [
-        f"{rule.path}: example {one.name!r} does not fail, so it says no sentence (remove `says`)"
+        f"{rule.path}: example {one.name!r} does not fail, so it has no sentence (remove `says`)"
         for one in others
         if one.says is not None
     ]
     if rule.sentence is None:
         return out + [
-            f"{rule.path}: example {one.name!r} says a sentence, the rule has none (add `sentence`)"
+            f"{rule.path}: example {one.name!r} has `says`, but the rule has no sentence (add `sentence`)"
             for one in examples.failed
             if one.says is not None
         ]
@@ -66,18 +68,18 @@ def unsaid(rule: Rule) -> list[str]:
     for one in found:
         where = f"{rule.path}: example {one.example.name!r}"
         if one.text is None and one.example.unread:
-            continue  # the general sentence is true of it
+            continue  # the generic sentence is correct for it
         if one.text is None:
             out.append(f"{where}: no sentence has values for all its names (add another one to `sentence`)")  # fmt: skip
         elif one.example.says is None:
             out.append(f"{where} does not pin its sentence (add says: {one.text!r}, or --write-sentences)")  # fmt: skip
         elif one.example.says != one.text:
-            out.append(f"{where} says {one.text!r}, not {one.example.says!r}")
+            out.append(f"{where} has the sentence {one.text!r}, expected {one.example.says!r}")
     return out + _constant(rule, rule.sentence, found)
 
 
 def _constant(rule: Rule, sentence: Sentence, found: list[ExampleSentence]) -> list[str]:
-    """What other values do not change: a sentence that is always the same proves nothing about its expressions."""
+    """Values that do not affect the sentence: a constant sentence does not test its expressions."""
     out = [
         f"{rule.path}: no failing example has the sentence {template!r} (add one, or remove it)"
         for number, template in enumerate(sentence.templates)
@@ -88,18 +90,18 @@ def _constant(rule: Rule, sentence: Sentence, found: list[ExampleSentence]) -> l
         return out
     if len({one.text for one in found}) < 2 and not _follows_names(rule, sentence, found[0]):
         out.append(
-            f"{rule.path}: the sentence is the same for every resource (name {{resource}}, or the value that decides)"
+            f"{rule.path}: the sentence is the same for every resource (use {{resource}}, or the deciding value)"
         )
     values = [sentence.values_of(situation(rule, one.example)) for one in found]
     return out + [
-        f"{rule.path}: {name} is {values[0][name]!r} in every failing example (add one in which it is something else)"
+        f"{rule.path}: {name} is {values[0][name]!r} in every failing example (add one with a different value)"
         for name in sentence.values
         if all(one[name] == values[0][name] for one in values)
     ]
 
 
 def _follows_names(rule: Rule, sentence: Sentence, one: ExampleSentence) -> bool:
-    """Whether another resource, of another place, would have another sentence."""
+    """Whether a different resource in another location would have a different sentence."""
     here = situation(rule, one.example)
     other = {
         "uid": provider(rule.provider).sample_uids[1],

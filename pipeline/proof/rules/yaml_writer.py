@@ -1,4 +1,4 @@
-"""Writes an expression tree as CEL again, so that a person can read a mutant."""
+"""Converts an expression tree to CEL text, so that mutants are readable."""
 
 import json
 from typing import Any
