@@ -93,7 +93,7 @@ class Identities:
 
 
 @dataclass(frozen=True)
-class Sessions:
+class SessionPolicy:
     """What a provider's audit events tell of sessions that are opened by others."""
 
     lifetime: int = 36 * HOUR
@@ -117,7 +117,7 @@ class Provider:
     """Its own equivalent spellings."""
     settling: Settling = Settling()
     identities: Identities = Identities()
-    sessions: Sessions = Sessions()
+    sessions: SessionPolicy = SessionPolicy()
     functions: str = ""
     """Functions for rules about its types, as `module:name` of a Mapping[str, Function] (driftline.pipeline.rulebook.cel.functions).
     Named and not imported: only whoever evaluates rules loads them."""

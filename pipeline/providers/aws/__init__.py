@@ -5,7 +5,7 @@ from importlib.resources import files
 from driftline.pipeline.common.durations import HOUR, MINUTE
 from driftline.pipeline.providers.aws.canonical import CANONICAL
 from driftline.pipeline.providers.aws.identities import IDENTITIES
-from driftline.pipeline.providers.provider import AuditLog, Provider, Sessions, Settling
+from driftline.pipeline.providers.provider import AuditLog, Provider, SessionPolicy, Settling
 
 AWS = Provider(
     "aws",
@@ -23,7 +23,7 @@ AWS = Provider(
     canonical=CANONICAL,
     identities=IDENTITIES,
     # the longest session lasts 36 h (GetFederationToken, GetSessionToken)
-    sessions=Sessions(lifetime=36 * HOUR, hides_callers=True),
+    sessions=SessionPolicy(lifetime=36 * HOUR, hides_callers=True),
     settling=Settling(list_lag=5 * MINUTE),
     functions="driftline.pipeline.rulebook.aws.functions:FUNCTIONS",
     sample_uids=("arn:aws:example:::example", "arn:aws:other:::other"),
