@@ -27,7 +27,10 @@ def test_it_is_upserted_by_its_revision() -> None:
 
 def test_it_tells_what_triage_needs() -> None:
     document = alert_documents.document(one(TITLE), NOW)
-    assert document["message"] == f"{TITLE}, by ann, on alice (named in the request), in account 111111111111, 2 events"
+    assert (
+        document["message"]
+        == f"{TITLE}, by ann, on alice (named in the request), in account 111111111111, 2 events"
+    )
     assert document["threat"]["technique"]["id"] == ["T1562.008", "T1098.001"]
     assert document["threat"]["tactic"]["name"] == ["defense-evasion", "persistence"]
     assert [step["what"] for step in document["driftline"]["alert"]["story"]] == ["StopLogging", "CreateAccessKey"]  # fmt: skip
