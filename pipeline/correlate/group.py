@@ -4,9 +4,6 @@ microseconds.
 Anything later than the watermark minus the allowed lateness may still change. Anything earlier is final: it is folded
 into the last run and forgotten."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -14,61 +11,22 @@ import msgspec
 from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.correlate.alerts.names import AlertNames
 from driftline.pipeline.correlate.alerts.span import OpenRun, Run
+from driftline.pipeline.correlate.compiled import CompiledCorrelation
 from driftline.pipeline.correlate.conditions.first_seen import KnownValues, Memory
 from driftline.pipeline.correlate.hit_log import HitLog
+from driftline.pipeline.correlate.reports import (
+    MAX_IMMEDIATE,
+    ReportedAlert,
+    report,
+    revision,
+    superseded,
+)
 from driftline.pipeline.correlate.runs import RunScanner
-from driftline.pipeline.detections.windows import Hit, Spec
+from driftline.pipeline.detections.windows import Hit
 from driftline.pipeline.state.rows import NEVER
 
-RANK = {"active": 0, "ended": 1, "merged": 2, "withdrawn": 2}
-"""Of two updates after the same hits, the one with the higher rank wins."""
-REVISION_STEP = 1 << 20
-"""Greater than the number of hits of any group."""
 MAX_HITS = 131_072
 """Maximum number of hits held per group. Above it the oldest become final early, and the alert is marked as capped."""
-MAX_IMMEDIATE = 20
-"""How many times a new resource or action of an alert is reported immediately."""
-
-
-class ReportedAlert(msgspec.Struct, array_like=True, gc=False):
-    """An alert as it was last reported."""
-
-    begins: int
-    last: int
-    digest: bytes
-    held: bool = False
-    """The alert exceeded the budget of its rule."""
-    named: int = 0
-    """Number of resources and actions in that report."""
-    immediate: int = 0
-    """Number of reports made because of a new resource or action."""
-    reported_at: int = 0
-    """The newest hit at the last of these reports, and the watermark."""
-    reported_watermark: int = 0
-
-
-@dataclass(frozen=True)
-class CompiledCorrelation:
-    """What all groups of one correlation share. `lateness`: how far behind the watermark a hit may be, in
-    microseconds."""
-
-    id: str
-    spec: Spec
-    lateness: int
-
-    @cached_property
-    def undecided(self) -> int:
-        """How far behind the watermark a match may still be found, in microseconds."""
-        return self.lateness + (self.spec.timespan if self.spec.absent else 0)
-
-    @cached_property
-    def _standing(self) -> frozenset[str]:
-        return frozenset([*self.spec.standing, *self.spec.standing.values()])
-
-    def concerns(self, rule: str, *, state: bool) -> bool:
-        """Returns whether hits of a rule affect this correlation. `state`: hits that only report that something still
-        holds."""
-        return rule in (self._standing if state else self.spec.rules)
 
 
 class Group:
@@ -212,10 +170,10 @@ class Group:
             told[run.id], says = self._report(run, state, watermark)
             if says:
                 words.append(self._alert_update(run, state) | {"told": told[run.id], "new": run.id not in self.reported})  # fmt: skip
-        words += self._superseded(told)
+        words += superseded(self.reported, told, scan.runs)
         self.reported = told
         for word in words:
-            word["revision"] = self._revision(word)
+            word["revision"] = revision(word, self.seen)
         if floor > self.floor and (
             floor >= self.floor + min(MINUTE, spec.timespan // 8)
             or any(one.last + spec.gap < floor for one in told.values())
@@ -227,52 +185,15 @@ class Group:
         return words
 
     def _report(self, run: OpenRun, state: str, watermark: int) -> tuple[ReportedAlert, bool]:
-        """Returns the alert to remember, and whether to report it: at its end always; before, when its hits have
-        doubled, or for a new resource or action."""
-        count, named = self.scan.size(run)
-        old, capped = self.reported.get(run.id), self.capped or (run.names is not None and run.names.full)  # fmt: skip
-        worth = f"{state} {capped} {count} {named}" if state == "ended" else f"{state} {capped} {count.bit_length()}"  # fmt: skip
-        front = run.end[0]
-        if old is None or (old.digest and old.digest != worth.encode()):
-            news = old.immediate if old else 0
-            return ReportedAlert(run.begins, front, worth.encode(), old.held if old else False, named, news, front, watermark), True  # fmt: skip
-        first, old.begins, old.last, old.digest = not old.digest, run.begins, front, worth.encode()
-        if first or named <= old.named or state == "ended":
-            old.named = named if first else max(named, old.named)
-            return old, False
-        waited = old.immediate < MAX_IMMEDIATE or front >= old.reported_at + MINUTE
-        if not waited and watermark < old.reported_watermark + MINUTE:
-            return old, False
-        old.named, old.immediate, old.reported_at, old.reported_watermark = (
-            named,
-            old.immediate + 1,
-            front,
-            watermark,
-        )
-        return old, True
+        """Returns the alert to remember, and whether to report it."""
+        capped = self.capped or (run.names is not None and run.names.full)
+        size, old = self.scan.size(run), self.reported.get(run.id)
+        return report(old, run, state, size, watermark, capped=capped)
 
     def _alert_update(self, run: OpenRun, state: str) -> dict[str, Any]:
         names = self.scan.names(run)
         capped = self.capped or names.full
         return {"id": run.id, "state": state, "run": self.scan.as_run(run), "names": names, "capped": capped}  # fmt: skip
-
-    def _superseded(self, told: dict[str, ReportedAlert]) -> Iterator[dict[str, Any]]:
-        """Returns alerts that no longer exist: a late hit joined them to another, or (for conditions that more hits
-        can undo) invalidated them."""
-        for id, old in self.reported.items():
-            if id in told:
-                continue
-            into = next((r.id for r in self.scan.runs if r.begins <= old.last and old.begins <= r.end[0]), None)  # fmt: skip
-            state = "merged" if into else "withdrawn"
-            yield {"id": id, "state": state, "merged_into": into, "begins": old.begins, "last": old.last, "told": old, "new": False}  # fmt: skip
-
-    def _revision(self, word: dict[str, Any]) -> int:
-        """Returns the revision. It grows with the hits taken; for the same hits, with the number of them known to
-        belong to the alert (which grows with time where absence is required), and with the rank of the state. Reports
-        are not counted: a worker that was killed may have sent more than it stored."""
-        run: Run | None = word.get("run")
-        known = min(run.count, REVISION_STEP - 2) if run else REVISION_STEP - 1
-        return 4 * (REVISION_STEP * self.seen + known) + RANK[word["state"]]
 
     def _finalize(self, floor: int) -> None:
         """Finalizes everything before the floor: drops hits that no open window needs, and runs that are over."""

@@ -12,9 +12,12 @@ import msgspec
 
 from driftline.pipeline.correlate.alerts.names import DIGEST, AlertNames
 from driftline.pipeline.correlate.alerts.span import Run
+from driftline.pipeline.correlate.compiled import CompiledCorrelation
 from driftline.pipeline.correlate.conditions.first_seen import SHARDS, KnownValues, Memory
-from driftline.pipeline.correlate.group import CompiledCorrelation, Group, ReportedAlert, pack
+from driftline.pipeline.correlate.group import Group
+from driftline.pipeline.correlate.group_version3 import LAST_SINGLE_ROW_VERSION, migrated
 from driftline.pipeline.correlate.hit_log import HitLog
+from driftline.pipeline.correlate.reports import ReportedAlert
 from driftline.pipeline.detections.windows import Hit, Place
 from driftline.pipeline.state import rows
 from driftline.pipeline.state.rows import BODY, NEVER, Position
@@ -26,8 +29,6 @@ FIXARRAY = 0x90
 """First byte of a msgpack array with fewer than 16 elements."""
 NAMES_IN_BLOCK = 128
 """Digests per row."""
-LAST_SINGLE_ROW_VERSION = 3
-"""The last state version that stored a group in one row."""
 Get = Callable[[bytes], bytes | None]
 Put = Callable[[bytes, bytes | None], None]
 
@@ -61,21 +62,7 @@ class GroupHead(msgspec.Struct, array_like=True):
     shards."""
 
 
-class GroupVersion3(msgspec.Struct, array_like=True):
-    """A group as written by state version 3."""
-
-    hits: list[Hit] = []
-    before: Run | None = None
-    reported: dict[str, ReportedAlert] = {}
-    floor: int = 0
-    late: int = 0
-    capped: bool = False
-    seen: int = 0
-    memory: Memory = Memory()
-
-
 _head = msgspec.msgpack.Decoder(GroupHead)
-_older = msgspec.msgpack.Decoder(GroupVersion3)
 _hits = msgspec.msgpack.Decoder(list[Hit])
 _names = msgspec.msgpack.Decoder(bytes)
 _shard = msgspec.msgpack.Decoder(dict[str, tuple[int, list[int]]])
@@ -145,7 +132,7 @@ class StoredGroup:
             return cls(name, Group(correlation, own), Position())
         due, position = rows.prefix(row)
         if (rows.version(row) or 0) <= LAST_SINGLE_ROW_VERSION:
-            return cls(name, _migrated(correlation, own, row), position, due)
+            return cls(name, migrated(correlation, own, row), position, due)
         head = _head.decode(rows.content(row))
         names = _final_names(get, name, head, head.before) if head.before else None
         memory = _memory(get, name, head) if head.known_values is not None else None
@@ -288,28 +275,3 @@ def _memory(get: Get, name: str, head: GroupHead) -> Memory | None:
                 if own:
                     times[value] = own
     return Memory(since, until, last, times, every)
-
-
-def _migrated(correlation: CompiledCorrelation, name: str, row: bytes) -> Group:
-    """Converts a group of state version 3. Alerts that it had reported count as reported."""
-    old = _older.decode(rows.content(row))
-    names = AlertNames()
-    shown = names.finalize(Hit(0, "", "", None, brief) for brief in (old.before.briefs if old.before else ()))  # fmt: skip
-    if old.before is not None:
-        old.before.listed = names.finalized
-    group = Group(correlation, name, old.floor, old.before, names, old.memory)
-    for run in group.scan.runs:
-        run.finalized = shown
-    group.late, group.capped, group.seen = old.late, old.capped, old.seen
-    if group.known_values is not None:
-        group.known_values.forget = 0
-    for hit in old.hits:
-        block = group.log.append(hit, pack(hit))
-        group.held[hit.id, hit.rule] = (hit, block)
-        group.scan.insert(hit)
-    if group.known_values is not None:
-        group.known_values.restore(old.hits)
-    group.reported = {
-        id: msgspec.structs.replace(told, digest=b"") for id, told in old.reported.items()
-    }
-    return group

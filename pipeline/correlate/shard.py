@@ -10,7 +10,7 @@ from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.correlate import group_rows
 from driftline.pipeline.correlate.alert_outputs import AlertOutputs
 from driftline.pipeline.correlate.codec import IncomingHit, read
-from driftline.pipeline.correlate.group import CompiledCorrelation
+from driftline.pipeline.correlate.compiled import CompiledCorrelation
 from driftline.pipeline.correlate.group_rows import StoredGroup
 from driftline.pipeline.correlate.late_hits import LATE_KEY, DeferredGroups, should_defer
 from driftline.pipeline.correlate.levels import extra_delay, levels, max_deferrals

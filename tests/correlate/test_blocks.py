@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from driftline.pipeline.correlate.group_rows import LAST_SINGLE_ROW_VERSION
+from driftline.pipeline.correlate.group_version3 import LAST_SINGLE_ROW_VERSION
 from driftline.pipeline.correlate.shard import Correlating
 from driftline.pipeline.records.counts import Outcome
 from driftline.pipeline.records.topics import ALERTS, SIGNALS
