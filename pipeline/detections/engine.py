@@ -16,6 +16,7 @@ from driftline.pipeline.detections.index import DetectionIndex
 from driftline.pipeline.detections.load import DetectionSet
 from driftline.pipeline.detections.observed import (
     ObservedEvent,
+    known_owner,
     of_change,
     of_drift,
     of_finding,
@@ -92,7 +93,7 @@ class DetectionEngine:
             return {"known": False}
         name = (body.resource.get("cloud_account") or {}).get("name")
         known = {"known": not body.unseen} | posture(body, rules) | {"related": related(body)}
-        return known | ({"account_name": name} if name else {})
+        return known | ({"account_name": name} if name else {}) | known_owner(body)
 
     def event(
         self, record: Change, known: Mapping[str, Any], past: Mapping[str, Any] | None = None

@@ -65,7 +65,8 @@ def of_change(
     own: dict[str, Any] = {
         "type": "change", "uid": record.uid, "account": record.account, "region": record.region, "action": record.action,
         "kind": record.kind, "outcome": record.outcome, "actor": actor, "resource_type": record.type,
-        "source_ip": record.source_ip, "resources": record.resources or [record.uid], **known,
+        "source_ip": record.source_ip, "resources": record.resources or [record.uid],
+        **{name: value for name, value in known.items() if name != "owner"},
     }  # fmt: skip
     if (near := network(record.source_ip)) is not None:
         own["network"] = near
@@ -79,6 +80,7 @@ def of_change(
         "with": record.actor.tool, "resource": record.uid if record.type else None, "named": _names(record, more), "account": record.account,
         "account_name": known.get("account_name"), "region": record.region, "failed": record.error if record.outcome == "failure" else None,
         "open": own.get("open") or None, "others": len(record.resources) - 1 if len(record.resources) > 1 else None,
+        **_owned(known.get("owner")),
     }  # fmt: skip
     return ObservedEvent(
         record.id, micros(record.occurred_at), log.product, service, record.raw | {OWN: own},
@@ -131,6 +133,12 @@ def posture(body: Body, rules: RuleSet | None) -> dict[str, Any]:
         "exposure": sorted({bound.exposure for bound in bounds}),
         "privilege": sorted({bound.privilege for bound in bounds}),
     }
+
+
+def known_owner(body: Body) -> dict[str, Any]:
+    """Returns who owns a resource, where somebody is known to."""
+    one = body.owner
+    return {"owner": {"id": one.id, "found_by": one.found_by}} if one and one.id else {}
 
 
 def related(body: Body) -> list[str]:
@@ -186,7 +194,7 @@ def of_finding(
         "first_reading": first_reading,
     }  # fmt: skip
     brief = {
-        "at": at, "what": _said(finding), **_by(own["actor"], people), **_where(resource), "finding": finding["id"],
+        "at": at, "what": _said(finding), **_by(own["actor"], people), **_where(finding), "finding": finding["id"],
     }  # fmt: skip
     id = f"{finding['id']}:{finding['status']}:{at}"
     return ObservedEvent(id, to_micros(at) or 0, OWN, "finding", {"finding": finding, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
@@ -215,7 +223,7 @@ def of_drift(
         **posture(body, rules),
     }  # fmt: skip
     brief = {
-        "at": at, "what": f"changed: {', '.join(paths[:3])}", **_by(own["actor"], people), **_where(resource),
+        "at": at, "what": f"changed: {', '.join(paths[:3])}", **_by(own["actor"], people), **_where(drift),
         "drift": drift["id"],
     }  # fmt: skip
     return ObservedEvent(drift["id"], to_micros(at) or 0, OWN, "drift", {"drift": drift, OWN: _there(own)}, resource["uid"], _there(brief))  # fmt: skip
@@ -233,12 +241,17 @@ def _by(actor: Mapping[str, Any] | None, people: People) -> dict[str, Any]:
     }
 
 
-def _where(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what it is about."""
+def _where(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what it is about, and whose that is."""
+    resource = document["resource"]
     return {
         "resource": resource["uid"], "account": resource["account"], "account_name": _account_name(resource),
-        "region": resource["region"],
+        "region": resource["region"], **_owned(document.get("owner")),
     }  # fmt: skip
+
+
+def _owned(owner: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"owner": owner["id"], "owner_found_by": owner["found_by"]} if owner else {}
 
 
 def _resource(resource: Mapping[str, Any]) -> dict[str, Any]:

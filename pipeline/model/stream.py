@@ -339,3 +339,5 @@ class Alert(Record):
     merged_into: str | None = None
     continues: str | None = None
     """The alert that it continues."""
+    owner: Owner | None = None
+    """Who answers for the resource that it is about, where that is one alone."""

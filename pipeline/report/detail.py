@@ -70,6 +70,7 @@ def print_alert(console: Console, one: Mapping[str, Any]) -> None:
         *_listed("Group", [f"{name} = {value}" for name, value in one["group"].items()]),
         *_listed("Who", one["actors"]),
         *_listed("On", one["resources"]),
+        ("Owner", owner(one)),
         *_listed("Calls", one.get("actions", ())),
         *_listed("Findings", one["findings"]),
         *_listed("Benign if", one["false_positives"]),

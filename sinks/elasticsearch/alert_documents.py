@@ -4,7 +4,7 @@ from typing import Any
 
 from driftline.pipeline.model import from_micros, to_micros
 from driftline.sinks.base import Action
-from driftline.sinks.elasticsearch.render import ECS, VENDOR
+from driftline.sinks.elasticsearch.render import ECS, VENDOR, owned
 
 DATASET = "driftline.alerts"
 
@@ -48,6 +48,6 @@ def document(alert: dict[str, Any], now: int) -> dict[str, Any]:
             "story": alert["story"], "next": alert["next"],
             "false_positives": alert["false_positives"], "capped": alert.get("capped", False),
             "held_back": alert.get("held_back", False), **about,
-        }},
+        }} | owned(alert),
     }  # fmt: skip
     return out

@@ -131,8 +131,7 @@ def finding(document: dict[str, Any]) -> dict[str, Any]:
     account = {"kind": "account", "id": cloud["account"]["id"]} | own.get("account", {})
     if cloud["account"].get("name"):
         account["name"] = cloud["account"]["name"]
-    found_by = own.get("owner_found_by")
-    owner = {"id": own.get("owner", ""), "found_by": found_by} if found_by else None
+    owner = _owner(own)
     found = {
         "id": document["event"]["id"],
         "rule": {
@@ -159,6 +158,11 @@ def finding(document: dict[str, Any]) -> dict[str, Any]:
     return _without_empty(found) | {"links": []}
 
 
+def _owner(own: dict[str, Any]) -> dict[str, str] | None:
+    found_by = own.get("owner_found_by")
+    return {"id": own.get("owner", ""), "found_by": found_by} if found_by else None
+
+
 def _without_empty(found: dict[str, Any]) -> dict[str, Any]:
     for part in (found, found["rule"], found["resource"]):
         for name in [name for name, value in part.items() if value is None]:
@@ -182,7 +186,8 @@ def alert(document: dict[str, Any]) -> dict[str, Any]:
     rule, event, threat = document["rule"], document["event"], document["threat"]
     own = dict(document["driftline"]["alert"])
     techniques = [f"attack.{id.lower()}" for id in threat["technique"]["id"]]
-    return own | {
+    owner = _owner(document["driftline"])
+    return own | ({"owner": owner} if owner else {}) | {
         "id": event["id"], "rule": rule["id"], "title": rule["name"], "description": rule["description"], "sentence": document["message"],
         "begins": event["start"], "at": event["created"], "last": event["end"],
         "tags": [*(f"attack.{name}" for name in threat["tactic"]["name"]), *techniques],

@@ -164,7 +164,7 @@ def _alerts() -> dict[str, Any]:
         "event": _object(**shared["event"]["properties"], start=DATE, end=DATE),
         "threat": _object(technique=_object(id=KEYWORD), tactic=_object(name=KEYWORD)),
         "source": _object(address=KEYWORD),
-        "driftline": _object(alert=own),
+        "driftline": _object(alert=own, **OWNED),
     }
     return {
         "index_patterns": [alert_documents.index("*")],

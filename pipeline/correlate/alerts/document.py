@@ -39,6 +39,21 @@ def document(one: Correlation, group: str, said: Mapping[str, Any]) -> dict[str,
         "story": run.briefs, "capped": said["capped"], "distinct": names.counts(),
     }  # fmt: skip
     out |= {kind: names.listed(kind) for kind in FIELDS.values()}
+    if owner := _owner(out):
+        out["owner"] = owner
     if run.continues:
         out["continues"] = run.continues
     return out | {"sentence": sentence(out)}
+
+
+def _owner(alert: Mapping[str, Any]) -> dict[str, str] | None:
+    """Who owns what an alert is about: of one resource alone, as its last step says. None where it is not known."""
+    if alert["distinct"].get("resources") != 1:
+        return None
+    (uid,) = alert["resources"]
+    last: Mapping[str, Any] = next(
+        (step for step in reversed(alert["story"]) if step.get("resource") == uid), {}
+    )
+    if not last.get("owner_found_by"):
+        return None
+    return {"id": str(last["owner"]), "found_by": str(last["owner_found_by"])}
