@@ -1,4 +1,4 @@
-"""`driftline alerts`: lists and shows alerts from a sink's destination (Elasticsearch) or from Kafka."""
+"""`driftline alerts`: lists and shows alerts from a sink's destination or from Kafka."""
 
 import sys
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""`driftline findings`: lists and shows current findings from a sink's destination (Elasticsearch) or from Kafka."""
+"""`driftline findings`: lists and shows current findings from a sink's destination or from Kafka."""
 
 import sys
 from typing import Any

@@ -72,9 +72,6 @@ def describe(error: BaseException) -> Problem | None:
     ):
         found: Problem = aws.explained(error)
         return found
-    elastic = sys.modules.get("elasticsearch")
-    if elastic and isinstance(error, elastic.ApiError | elastic.TransportError):
-        return Problem(error, place="Elasticsearch", see="driftline doctor --only elasticsearch")
     return None
 
 

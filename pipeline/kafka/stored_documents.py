@@ -1,4 +1,4 @@
-"""Reads findings, alerts and drifts from Kafka topics, for use without Elasticsearch."""
+"""Reads findings, alerts and drifts from Kafka topics, for use without a searchable sink."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta

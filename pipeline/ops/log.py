@@ -42,7 +42,6 @@ def start(level: str = "INFO") -> None:
     handler.setFormatter(Json())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in (
-        "elastic_transport",
         "botocore",
         "boto3",
     ):  # they log a line per request, or credentials

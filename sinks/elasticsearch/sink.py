@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from driftline.sinks.http import session
 from driftline.sinks.module import SinkContext
 from driftline.sinks.retry_after import seconds_of
 
+logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line a request
 READ_AT_ONCE = 500
 """Documents that restatements are merged with."""
 MOST_BYTES = 8_000_000

@@ -78,6 +78,8 @@ def test_start_sends_everything_to_standard_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "stderr", err)
     try:
         log.start()
+        import driftline.sinks.elasticsearch.sink  # noqa: F401 - which knows its client
+
         logging.getLogger("elastic_transport.transport").info("a line for each request")
         logging.getLogger("driftline").debug("a line for each record")
         logging.getLogger("driftline").info("one")
