@@ -64,7 +64,7 @@ def explained(
     elif isinstance(error, ApiError) and error.status_code == 401:
         look, see = f"correct {context.name}.username and password, or api_key", ""
     elif isinstance(error, ApiError) and error.status_code == 403:
-        look, see = "the rights that it needs: driftline permissions elasticsearch", ""
+        look, see = f"the rights that it needs: driftline permissions {context.name}", ""
     if isinstance(error, ApiError):
         why, passes = str(error), error.status_code == 429 or error.status_code >= 500
     else:

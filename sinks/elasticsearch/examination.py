@@ -46,7 +46,7 @@ def _asked(
     except (AuthenticationException, AuthorizationException) as error:
         raise UserError(
             f"{settings.url} refuses us: {error.status_code}",
-            fix=f"correct {name}.username, password or api_key; its roles: driftline permissions elasticsearch",
+            fix=f"correct {name}.username, password or api_key; its roles: driftline permissions {name}",
         ) from None
     except TransportError as error:
         raise UserError(error.message[:300], fix=silent, place=settings.url) from None

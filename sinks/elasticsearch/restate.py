@@ -23,13 +23,15 @@ def actions(told: dict[str, Any]) -> list[Action]:
     return [Action("upsert", ALIAS, str(told["id"]), seen // 1000, body, behind=True)]
 
 
-def merged(action: Action, found: Mapping[str, Any], now: int) -> Action | Receipt | None:
+def merged(
+    action: Action, found: Mapping[str, Any], now: int, sink: str
+) -> Action | Receipt | None:
     """What is to be written where the answer of `_mget` tells what is there; a receipt where nothing is; None where the
     statement is missing that the restatement belongs to."""
     if error := found.get("error"):
         reason = f"{error.get('type')}: {error.get('reason')}"[:300]
         if "index_not_found" in reason:
-            reason += " (run: driftline sink elasticsearch --install)"
+            reason += f" (run: driftline sink {sink} --install)"
         return Receipt("again", reason)
     if not found.get("found"):
         return None

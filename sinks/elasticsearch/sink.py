@@ -117,7 +117,7 @@ class ElasticsearchSink:
         for first in range(0, len(again), READ_AT_ONCE):
             some = again[first : first + READ_AT_ONCE]
             now = int(time.time() * 1e6)
-            found = [restate.merged(*both, now) for both in zip(some, await self._there(some), strict=True)]  # fmt: skip
+            found = [restate.merged(*both, now, self._name) for both in zip(some, await self._there(some), strict=True)]  # fmt: skip
             writes = [one for one in found if isinstance(one, Action)]
             written = iter(await self._written(writes) if writes else [])
             for action, one in zip(some, found, strict=True):
@@ -174,7 +174,7 @@ class ElasticsearchSink:
             raise Busy(error.message[:300]) from None  # its str() is only its kind
         if len(items) != len(bulk):
             raise Busy(f"the answer has {len(items)} items for {len(bulk)} actions")
-        return [classify(item) for item in items]
+        return [classify(item, self._name) for item in items]
 
     async def _refused(self, error: ApiError) -> None:
         if error.status_code in (401, 403, 407):
@@ -191,7 +191,7 @@ class ElasticsearchSink:
         if error.status_code in (401, 403):
             return (
                 f"Elasticsearch refuses us ({error.status_code}): correct {self._name}.username, password or api_key"
-                " (its roles: driftline permissions elasticsearch)"
+                f" (its roles: driftline permissions {self._name})"
             )
         return f"{error.status_code} {error.message}"[:300]
 
@@ -206,7 +206,7 @@ def _retry_after(error: ApiError) -> float | None:
     return seconds_of(error.meta.headers.get("retry-after"), time.time())
 
 
-def classify(item: dict[str, Any]) -> Receipt:
+def classify(item: dict[str, Any], sink: str) -> Receipt:
     """One item of a bulk's answer, judged for itself: HTTP 200 says nothing about it. Pure."""
     (operation, result), *_ = item.items()
     status, error = int(result["status"]), result.get("error") or {}
@@ -218,7 +218,7 @@ def classify(item: dict[str, Any]) -> Receipt:
         return DONE  # 409: a newer version, or this very document, is there already
     reason = f"{status} {error.get('type', '')}: {error.get('reason', '')}"[:400]
     if "index_not_found" in str(error.get("type")):
-        reason += " (run: driftline sink elasticsearch --install)"
+        reason += f" (run: driftline sink {sink} --install)"
     return Receipt("again" if status in AGAIN or status >= 500 else "never", reason)
 
 

@@ -41,12 +41,14 @@ ERROR = {"type": "some_exception", "reason": "because"}
 )
 def test_each_item_is_judged_for_itself(operation: str, status: int, error: Any, kind: str) -> None:
     result = {"status": status} | ({"error": error} if error else {})
-    receipt = es.classify({operation: result})
+    receipt = es.classify({operation: result}, "soc")
     assert receipt.kind == kind
     assert (receipt.reason == "") == (kind == "done")
     if error and kind != "done":
         assert error["reason"] in receipt.reason
-        assert ("--install" in receipt.reason) == ("index_not_found" in error["type"])
+        assert ("driftline sink soc --install" in receipt.reason) == (
+            "index_not_found" in error["type"]
+        )
 
 
 def action(number: int, size: int = 10, op: Op = "upsert") -> Action:

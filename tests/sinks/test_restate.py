@@ -218,7 +218,7 @@ def _document(revision: int, at: int) -> dict[str, Any]:
 
 def _merged(revision: int, version: int, **found: Any) -> Any:
     action = Action("upsert", ALIAS, "f0", version, {"revision": revision, "last_seen": from_micros(version * 1000)}, behind=True)  # fmt: skip
-    return restate.merged(action, found, NOW)
+    return restate.merged(action, found, NOW, "soc")
 
 
 def test_only_the_times_of_a_document_move() -> None:
