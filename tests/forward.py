@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+NOT_PASSED = {"accept-encoding", "content-length"}
+"""Headers of a request that are not its sender's to say: a test may have changed the body."""
 Headers = Iterable[tuple[str, str]]
 OWN = {"content-length", "transfer-encoding", "connection", "date", "server"}
 """Headers of a reply that are ours to write."""
@@ -27,7 +29,7 @@ class Forwarder(BaseHTTPRequestHandler):
     def forward(self, body: bytes) -> tuple[int, Headers, bytes]:
         """The real one's answer. Raises OSError or HTTPException where there is none."""
         there = http.client.HTTPConnection(self.to, timeout=30)
-        headers = {k: v for k, v in self.headers.items() if k.lower() != "accept-encoding"}
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in NOT_PASSED}
         try:
             there.request(self.command, self.path, body, headers)
             got = there.getresponse()

@@ -151,7 +151,8 @@ def grants(
         "sink": topics.group_id(f"sink-{sink}"),
         "collector": topics.readers("aws"),
     }
-    lookers = ("administrator", "clock", "collector", "operator")
+    lookers = ["administrator", "clock", "collector", "operator"]
+    lookers += ["sink"] if remembers(kind) else []
     # librdkafka asks for its coordinator
     out += [Grant(program, "group", topics.looking(), ("Describe",)) for program in lookers]
     for program, name in groups.items():
