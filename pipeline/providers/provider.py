@@ -102,6 +102,29 @@ class SessionPolicy:
     """An event tells an account only of its own callers who they are."""
 
 
+def _steps(uid: str) -> list[str]:
+    return [step for step in uid.split("/") if step]
+
+
+def _last(name: str) -> str:
+    is_id = name.startswith(("/", "https:"))
+    return name.rstrip("/").rpartition("/")[2] or name if is_id else name
+
+
+@dataclass(frozen=True)
+class ResourceNames:
+    """How resources are named, and their pages in the provider's console."""
+
+    steps: Callable[[str], list[str]] = _steps
+    """The steps of a uid, by which the rows of consoles name them."""
+    last: Callable[[str], str] = _last
+    """The name at the end of a text that is an id; any other text as it is."""
+    consoles: Traversable | None = None
+    """The rows (YAML): by resource type its page in the console, and what stands for placeholders of remediation."""
+    origin: Callable[[Document], str | None] = _none
+    """Where a resource's console is, with a slash at the end; None if there is none."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """One provider. Registered as an entry point of the group `driftline.providers` under its name."""
@@ -115,6 +138,7 @@ class Provider:
     """The types file (JSON): resource type to parts, shapes, hints and permissions."""
     canonical: Canonical = PLAIN
     """Its own equivalent spellings."""
+    names: ResourceNames = ResourceNames()
     settling: Settling = Settling()
     identities: Identities = Identities()
     sessions: SessionPolicy = SessionPolicy()

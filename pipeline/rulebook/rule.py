@@ -96,7 +96,7 @@ class RuleFile(_StrictModel):
     """Expressions for the names in `sentence` and `fill`."""
     fill: dict[str, str] = Field(default_factory=dict)
     """Maps a placeholder of the remediation to one of `values` or `params`; those of the type need no entry
-    (pipeline/assess/wording/consoles)."""
+    (pipeline/assess/wording/consoles.py)."""
     for_: str = Field("0s", alias="for", pattern=durations.WHOLE)
     keep_firing_for: str = Field("0s", pattern=durations.WHOLE)
     why: str

@@ -13,7 +13,7 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.tasks.kind_proposal import Proposal
 
 UNCLAIMED = "tests/collectors/events/unclaimed.yaml"
-CONSOLES = "pipeline/assess/wording/consoles/aws.yaml"
+CONSOLES = "pipeline/providers/aws/consoles.yaml"
 REASON = "of a kind of resource, or a setting, that no row reads"
 BROAD = 100_000
 

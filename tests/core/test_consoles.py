@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline.pipeline.assess.wording.consoles import (
-    DOMAINS,
     HOLE,
     PLACEHOLDER,
     console_url,
@@ -17,6 +16,7 @@ from driftline.pipeline.assess.wording.consoles import (
     names,
     rows,
 )
+from driftline.pipeline.providers.aws.names import DOMAINS
 from driftline.pipeline.rulebook import Rule, load
 from driftline.pipeline.rulebook.shapes import builtin_shapes
 from tests.core.test_finding_sentences import GRANTS
@@ -126,7 +126,7 @@ def test_a_filled_word_is_one_word_to_a_shell(name: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.id for rule in RULES])
 def test_every_placeholder_is_filled_or_the_readers_choice(rule: Rule) -> None:
-    """`words` of pipeline/assess/wording/consoles are AWS's own, in capitals."""
+    """`words` of pipeline/providers/aws/consoles.yaml are AWS's own, in capitals."""
     row, remediation = rows()[rule.type], rule.file.remediation
     for text in (remediation.cli, remediation.terraform):
         words = set(PLACEHOLDER.findall(text))

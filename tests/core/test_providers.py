@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from driftline.pipeline.assess.wording import consoles
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.compare.diff import Canonical, diff, hints_of
 from driftline.pipeline.model import Read, Scope
 from driftline.pipeline.model.base import PROVIDERS
 from driftline.pipeline.providers import installed
-from driftline.pipeline.providers.provider import AuditLog, Provider, Settling
+from driftline.pipeline.providers.provider import AuditLog, Provider, ResourceNames, Settling
+from driftline.pipeline.rulebook.wording.phrases import standard
 from tests.core.installing import others as others
 
 ROOT = Path(__file__).parent.parent.parent
@@ -86,3 +88,18 @@ def test_each_provider_has_equivalent_spellings_of_its_own(others: dict[str, obj
     assert (
         diff("group", [rule], [same], installed.plain_hints("")) == []
     )  # whose it is is not known
+
+
+def test_each_provider_has_consoles_of_its_own(others: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "consoles.yaml"
+    path.write_text("everywhere: {}\nchoices: []\nwords: []\ntypes: {cloud.storage/Box: {console: 'boxes/{name}?in={2}', fill: {BOX: name}}}\n")  # fmt: skip
+    names = ResourceNames(consoles=path, origin=lambda _: "https://console.cloud.example/")
+    others["cloud"] = replace(CLOUD, names=names)
+    consoles.rows.cache_clear()
+    box = {"uid": "//cloud/rooms/boxes/b 1", "type": "cloud.storage/Box", "provider": "cloud", "account": "a",
+           "region": "r", "name": "//cloud/rooms/boxes/b 1", "tags": {}}  # fmt: skip
+    row = consoles.rows()["cloud.storage/Box"]
+    assert consoles.console_url(row, box) == "https://console.cloud.example/boxes/b%201?in=rooms"
+    assert consoles.console_url(row, box | {"provider": "aws"}) is None
+    assert standard(box)["resource"] == '"b 1"'
+    consoles.rows.cache_clear()

@@ -5,6 +5,7 @@ from importlib.resources import files
 from driftline.pipeline.common.durations import HOUR, MINUTE
 from driftline.pipeline.providers.aws.canonical import CANONICAL
 from driftline.pipeline.providers.aws.identities import IDENTITIES
+from driftline.pipeline.providers.aws.names import NAMES
 from driftline.pipeline.providers.provider import AuditLog, Provider, SessionPolicy, Settling
 
 AWS = Provider(
@@ -21,6 +22,7 @@ AWS = Provider(
     ),
     types=files("driftline.rules") / "types" / "aws.json",
     canonical=CANONICAL,
+    names=NAMES,
     identities=IDENTITIES,
     # the longest session lasts 36 h (GetFederationToken, GetSessionToken)
     sessions=SessionPolicy(lifetime=36 * HOUR, hides_callers=True),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from driftline.pipeline.providers.installed import provider
+
 LONGEST = 300
 """Maximum length of a sentence in characters."""
 HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -115,8 +117,8 @@ def fill(template: str, values: Mapping[str, Any], whole: Collection[str] = ()) 
 
 def standard(resource: Mapping[str, Any]) -> dict[str, str]:
     """Returns the standard names of every sentence: resource, name, id, region, account, type."""
-    uid = str(resource["uid"])
-    id, name = _last(uid), _last(str(resource.get("name") or ""))
+    uid, last = str(resource["uid"]), provider(resource["provider"]).names.last
+    id, name = last(uid), last(str(resource.get("name") or ""))
     tag = (resource.get("tags") or {}).get("Name")
     if name == id and isinstance(tag, str):
         name = tag
@@ -132,8 +134,3 @@ def standard(resource: Mapping[str, Any]) -> dict[str, str]:
 
 
 STANDARD = ("resource", "name", "id", "region", "account", "type")
-
-
-def _last(name: str) -> str:
-    """Returns the last segment of an ARN or URL, else the name unchanged."""
-    return re.split(r"[:/]", name)[-1] or name if name.startswith(("arn:", "https:")) else name

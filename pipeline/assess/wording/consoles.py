@@ -1,24 +1,17 @@
 """A resource's page in its provider's console, and remediation with the resource's own names in it. Pure; rows of data say
-both, by type (the provider's file beside this one)."""
+both, by type (a file of the provider: ResourceNames.consoles)."""
 
 import re
 import shlex
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from driftline.pipeline.common.yaml_source import Source
+from driftline.pipeline.providers.installed import provider, providers
 
-DOMAINS = {
-    "aws": "console.aws.amazon.com",
-    "aws-cn": "console.amazonaws.cn",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-    "aws-eusc": "console.amazonaws-eusc.eu",
-}
-"""Of each partition whose console is reached from everywhere."""
 PLACEHOLDER = re.compile(r"(?<![\w-])[A-Z][A-Z0-9_]*[A-Z0-9](?![\w-])")
 HOLE = re.compile(r"\{(\w+)\}")
 SAFE = re.compile(r"[A-Za-z0-9_./:@%+=,][A-Za-z0-9_./:@%+=,-]*")
@@ -43,11 +36,12 @@ NO_ROW = Row()
 
 @cache
 def rows() -> dict[str, Row]:
-    """Every type's, from the rows that come with Driftline. Raises ValueError for a file that is none."""
+    """Every type's, from the rows of the installed providers. Raises ValueError for a file that is none."""
     out: dict[str, Row] = {}
-    folder = Path(str(files("driftline.pipeline.assess.wording.consoles")))
-    for file in sorted(folder.glob("*.yaml")):
-        source = Source(file)
+    for one in providers():
+        if one.names.consoles is None:
+            continue
+        source = Source(Path(str(one.names.consoles)))
         if source.problems:
             raise ValueError("; ".join(source.problems))
         everywhere = source.data["everywhere"]
@@ -63,10 +57,8 @@ def rows() -> dict[str, Row]:
 def names(resource: Mapping[str, Any]) -> dict[str, str]:
     """A resource's own names as they are, for URLs and commands."""
     uid, full = str(resource["uid"]), str(resource.get("name") or "")
-    steps = re.split(r"[:/]", uid.split(":", 5)[-1])
-    name = full
-    if full.startswith(("arn:", "https:")):
-        name = re.split(r"[:/]", full)[-1]
+    of = provider(resource["provider"]).names
+    steps, name = of.steps(uid), of.last(full)
     return {
         "arn": uid, "id": steps[-1], "name": name or steps[-1], "full_name": full or uid,
         "region": str(resource["region"]), "account": str(resource["account"]),
@@ -78,14 +70,14 @@ def names(resource: Mapping[str, Any]) -> dict[str, str]:
 
 def console_url(row: Row, resource: Mapping[str, Any]) -> str | None:
     """The address of its page; None where there is none, or a name in it is not known."""
-    domain = DOMAINS.get(str(resource["uid"]).split(":")[1] if ":" in resource["uid"] else "")
-    if not row.console or domain is None:
+    origin = provider(resource["provider"]).names.origin(resource)
+    if not row.console or origin is None:
         return None
     known = names(resource)
     known["dollars"] = quote(quote(known["name"], safe=""), safe="").replace("%", "$")
     if any(not known.get(name) for name in HOLE.findall(row.console)):
         return None
-    return f"https://{domain}/" + HOLE.sub(lambda hole: _encoded(hole[1], known), row.console)
+    return origin + HOLE.sub(lambda hole: _encoded(hole[1], known), row.console)
 
 
 def _encoded(name: str, known: Mapping[str, str]) -> str:
