@@ -26,8 +26,8 @@ from driftline.pipeline.state.resource import Body
 
 CHAIN = "chain"
 HOW = {
-    UNKNOWN: "person not known", CHAIN: "known by the chain of sessions", WORKLOAD: "a workload",
-    "directory_user": "user of the directory", "federated": "vouched for by the identity provider",
+    UNKNOWN: "person unknown", CHAIN: "identified by the chain of sessions", WORKLOAD: "a workload",
+    "directory_user": "directory user", "federated": "authenticated by the identity provider",
 }  # fmt: skip
 """How a person is known, by kind, in the words of an alert. What has none is named by the event
 itself."""

@@ -27,8 +27,9 @@ calls, clusters and instances, creation and deletion, versions), and which of th
 
 Driftline adds these fields under `driftline.`: `driftline.open`, `severities`, `worst`, `exposure` and `privilege` describe the open findings of
 the event's resource. `driftline.network` is the source address's /24 (IPv6: /48). `driftline.foreign` says whether a policy that the request
-sets grants access to a principal of another account, or to anyone; it is missing if that is not known. `driftline.target` is the resource's uid or,
-for a call about no resource of a known type, the target that its request names; use it for counting. `driftline.resources` are the uids of all
+sets grants access to a principal of another account, or to anyone; it is missing if that is not known. `driftline.kind` is what the call does (`create`, `update`,
+`delete`, `read`, `other`), even if its resource is not known. `driftline.target` is the resource's uid or,
+if the resource is not known (a user by its name that no sweep has seen), what the request says; use it for counting. `driftline.resources` are the uids of all
 resources that the event names (an event about several is one hit of a group, and all of them count where `driftline.uid` is counted). `driftline.login` is the
 login of a sign-in, in the same form whether it fails or succeeds: `<account> <user name>`, `<account> root user`, or the
 [person](identity.md); for an IAM call, the user that it names. `driftline.subject` is the user that the event
@@ -90,7 +91,7 @@ def _rule(data: dict[str, Any]) -> tuple[str, ...]:
         data["level"],
         ", ".join(own["sources"]),
         _techniques(data),
-        data["description"],
+        _what(data),
     )
 
 

@@ -28,8 +28,8 @@ def test_of_what_is_not_known_nothing_is_said() -> None:
     bare = ALERT | {"actors": [], "resources": [], "story": [{"with": "unknown"}], "count": 3}
     assert sentence(bare) == "Rights are changed, 3 events"
     assert sentence(bare | {"group": {"driftline.account": "1"}}) == "Rights are changed, in account 1, 3 events"  # fmt: skip
-    assert sentence(bare | {"capped": True, "held_back": True}).endswith("at least 3 events, held back by the budget of its rule")  # fmt: skip
-    assert sentence(ALERT | {"state": "merged"}) == "Rights are changed: joined to another alert"
+    assert sentence(bare | {"capped": True, "held_back": True}).endswith("at least 3 events, held back by the alert budget of its rule")  # fmt: skip
+    assert sentence(ALERT | {"state": "merged"}) == "Rights are changed: merged into another alert"
 
 
 def test_many_names_are_counted_and_hostile_ones_are_text() -> None:

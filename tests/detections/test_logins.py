@@ -135,7 +135,7 @@ def test_guesses_of_which_one_is_right_are_of_one_user(content: DetectionEngine)
     assert one.severity == "high"
     assert found["Repeated console sign-in failures from one address"].actors == [ALICE]
     assert (
-        "(person not known)" in found["Repeated console sign-in failures from one address"].sentence
+        "(person unknown)" in found["Repeated console sign-in failures from one address"].sentence
     )
 
 
@@ -184,7 +184,7 @@ def test_guesses_from_many_addresses_are_of_one_user(content: DetectionEngine) -
     ("who", "wanted"),
     [
         (SESSION, f"by ann@example.com (as {SSO[:20]}"),
-        (FEDERATED, f"by {FEDERATED['arn']} (person not known), from 192.0.2.100, with console"),
+        (FEDERATED, f"by {FEDERATED['arn']} (person unknown), from 192.0.2.100, with console"),
         (ROOT, f"by {ROOT['arn']}, from 192.0.2.100, with console"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ UNKNOWN = "unknown"
 """A tool of which nothing is known."""
 NAMED = " (named in the request)"
 """After names of resources whose uid is not known."""
-OVER = {"merged": "joined to another alert", "withdrawn": "its events no longer match"}
+OVER = {"merged": "merged into another alert", "withdrawn": "withdrawn, its events no longer match"}
 WIDTHS = ((80, 3), (48, 2), (32, 1))
 """Characters of a name and names of a list, ever fewer until the sentence fits."""
 
@@ -44,7 +44,7 @@ def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
     least = "at least " if alert.get("capped") else ""
     yield least + number_of(alert["count"], "event")
     if alert.get("held_back"):
-        yield "held back by the budget of its rule"
+        yield "held back by the alert budget of its rule"
 
 
 def _as(alert: Mapping[str, Any], width: int) -> str:
@@ -60,7 +60,7 @@ def _as(alert: Mapping[str, Any], width: int) -> str:
 def _others(story: Sequence[Mapping[str, Any]]) -> str:
     """That one call named more resources than the story shows."""
     most = max((step.get("others", 0) for step in story), default=0)
-    return f" (and {most} more by one call)" if most else ""
+    return f" (and {most} more in one call)" if most else ""
 
 
 def _account(step: Mapping[str, Any]) -> str:
