@@ -70,6 +70,8 @@ def kind_of_call(record: Record) -> str | None:
 
 def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
     """What an event calls the resources of a claim, a path at a time."""
+    if not about_caller(record):
+        record = {key: said for key, said in record.items() if key != "userIdentity"}
     for path in claim.touch.paths:
         found = searched(path, record)
         yield [
@@ -77,6 +79,15 @@ def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
             for one in (found if isinstance(found, list) else [found])
             if isinstance(one, str) and one
         ]
+
+
+def about_caller(record: Record) -> bool:
+    """Whether a call that names no user is about its caller: an IAM user whose call succeeded. The request of one that
+    was refused, or that was left out of the event, may have named anybody; root is no IAM user."""
+    who, request = record.get("userIdentity"), record.get("requestParameters")
+    left_out = isinstance(request, dict) and request.get("omitted") is True
+    refused = record.get("errorCode") or record.get("errorMessage")
+    return isinstance(who, dict) and who.get("type") == "IAMUser" and not (left_out or refused)
 
 
 def names_unresolved(record: Record, resolved: Sequence[RowMatch]) -> list[str]:

@@ -85,6 +85,38 @@ def test_a_call_is_of_the_kind_that_its_rows_claim_also_where_its_resource_is_no
     assert {c.kind for c in quiet.changes(event(call[1], call[0], readOnly=True)) if c.type is None} <= {"read"}  # fmt: skip
 
 
+OWN = [call for call, found in sorted(claims().items()) if any("userIdentity" in str(one.touch.id) for one in found)]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", OWN, ids=":".join)
+@pytest.mark.parametrize(
+    ("more", "who", "own"),
+    [
+        ({}, {}, True),
+        ({"requestParameters": {}}, {}, True),
+        ({"errorCode": "AccessDenied"}, {}, False),
+        ({"requestParameters": {"omitted": True, "originalSize": 200_000}}, {}, False),
+        ({}, {"type": "Root", "arn": f"arn:aws:iam::{ACCOUNT}:root", "userName": "the-alias"}, False),
+        ({}, {"type": "AssumedRole"}, False),
+    ],
+)  # fmt: skip
+def test_a_call_that_names_no_user_is_about_its_caller_only_where_that_is_known(
+    call: tuple[str, str], more: dict[str, Any], who: dict[str, Any], own: bool
+) -> None:
+    """A refused call comes without its request: it may have named anybody."""
+
+    class Seen(NoNames):
+        def uid(self, type: str, account: str, region: str, name: str) -> str | None:
+            return f"arn:aws:iam::{account}:user/team/{name}" if type == "AWS::IAM::User" else None
+
+    record = event(call[1], call[0], **more)
+    record["userIdentity"] |= who
+    made = ChangeReader(Redactor(b"k" * 32), "log", Seen()).changes(record)
+    ann = f"arn:aws:iam::{ACCOUNT}:user/team/ann"
+    assert [change.uid for change in made] == [ann if own else f"account:aws:{ACCOUNT}"]
+    assert made[0].named == []
+
+
 def test_omitted_is_unknown() -> None:
     left_out = {"omitted": True, "originalSize": 200_000, "reason": "too large"}
     change = one(OPENED | {"requestParameters": left_out})
