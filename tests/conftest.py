@@ -3,10 +3,14 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import parts
+
+if TYPE_CHECKING:
+    from tests.collectors.moto import Moto
 
 
 @pytest.hookimpl(wrapper=True)
@@ -17,6 +21,7 @@ def pytest_collection() -> Iterator[None]:
         return (yield)
     finally:
         gc.freeze()
+        gc.set_threshold(20_000, 20, 50)  # models of services are large, and stay
         gc.enable()
 
 
@@ -37,3 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     parts.require(item)
+
+
+@pytest.fixture(scope="session")
+def moto_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Moto]":
+    """The simulated AWS that all tests of a worker share: who takes it (`moto`) finds it empty."""
+    from tests.collectors.moto import running
+
+    with running(tmp_path_factory.mktemp("moto")) as moto:
+        yield moto

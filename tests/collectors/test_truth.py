@@ -56,19 +56,12 @@ def managed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
         yield moto
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    """Without: those take a second each time that an account begins anew."""
-    with running(tmp_path_factory.mktemp("bare")) as moto:
-        yield moto
-
-
 @pytest.fixture
 def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Moto:
-    """Where every AWS client of the test looks."""
+    """Where every AWS client of the test looks: with AWS's own policies where some are attached."""
     service = getattr(request.node, "callspec", None)
     plain = service is not None and service.params["service"] not in MANAGED
-    moto: Moto = request.getfixturevalue("bare" if plain else "managed")
+    moto: Moto = request.getfixturevalue("moto_server" if plain else "managed")
     for name, value in moto.env.items():
         monkeypatch.setenv(name, value)
     return moto
@@ -76,7 +69,7 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
 
 @pytest.fixture(scope="module")
 def truth(managed: Moto) -> Truth:
-    managed.post("reset")
+    managed.begin_anew()
     return build(managed)
 
 
@@ -105,7 +98,7 @@ def test_the_accounts_own_block_mends_every_bucket(
 def test_every_flaw_of_a_service_is_found_and_nothing_else(
     service: str, server: Moto, tmp_path: Path
 ) -> None:
-    server.post("reset")
+    server.begin_anew()
     module = import_module(f"{truths.__name__}.{service}")
     truth = module.build(server)
     rules = {

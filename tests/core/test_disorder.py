@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from driftline.pipeline.records.topics import CHANGES
+from tests.core.tape import Record, Tape, Witness
 from tests.core.world import cause, final, revision
-from tests.live.tape import Record, Tape, Witness
 
 
 def otherwise(records: list[Record], chance: random.Random) -> list[Record]:

@@ -5,10 +5,10 @@ import pytest
 
 from driftline.pipeline.records.topics import CONTROL
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, RULES_KEY, SOURCES_KEY, WHOLE_KEY
-from tests.bench.forgetting import Years
 from tests.core.test_baselines import said
 from tests.core.test_ghosts import gone as out_of_watch
 from tests.core.world import World, change, gone, key, minute
+from tests.core.years import Years
 
 DAY = 24 * 60
 KEPT = {EXCEPTIONS_KEY, RULES_KEY, SOURCES_KEY, WHOLE_KEY}

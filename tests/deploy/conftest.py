@@ -1,5 +1,5 @@
 """A simulated AWS, as the collectors' tests have it."""
 
-from tests.collectors.conftest import moto, moto_server
+from tests.collectors.conftest import moto
 
-__all__ = ["moto", "moto_server"]
+__all__ = ["moto"]

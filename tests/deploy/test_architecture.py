@@ -21,6 +21,20 @@ def test_the_folders_are_those_that_imports_follow() -> None:
     assert {path.parent.name for path in (ROOT / "pipeline").glob("*/__init__.py")} == set(told)
 
 
+OF_TESTS = {"tests.core", "tests.collectors.events.samples", "tests.sinks.findings"}
+"""What tests of the core may import from the tests: what makes records, and nothing that starts or measures something."""
+
+
+def test_tests_of_the_core_import_no_harness() -> None:
+    found = {
+        (path.name, name)
+        for path in (ROOT / "tests/core").rglob("*.py")
+        for name in re.findall(r"^from (tests\.[\w.]+) import", path.read_text(), re.M)
+        if not any(name == one or name.startswith(f"{one}.") for one in OF_TESTS)
+    }
+    assert found == set()
+
+
 def test_the_files_exist() -> None:
     named = re.findall(r"`((?:pipeline|collectors|sinks|rules)/[\w./-]+)(?::(\w+))?`", PAGE)
     assert len(named) > 15

@@ -17,8 +17,8 @@ from driftline.pipeline.settings.blocks import Kafka, Settings, Worker
 from driftline.sinks.elasticsearch.settings import ElasticsearchSettings
 
 if TYPE_CHECKING:
+    from tests.core.tape import Witness
     from tests.live.stage import Stage
-    from tests.live.tape import Witness
 
 
 def _broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kafka.KafkaServer]:
@@ -100,6 +100,6 @@ def again() -> "tuple[list[bytes], dict[str, str]]":
 
 @cache
 def _told() -> "Witness":
-    from tests.live.tape import Tape
+    from tests.core.tape import Tape
 
     return Tape(5000, 4).undisturbed()

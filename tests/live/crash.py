@@ -49,8 +49,8 @@ from driftline.pipeline.records.topics import (
     Topic,
 )
 from driftline.pipeline.settings.blocks import Kafka
+from tests.core.tape import Record, Tape
 from tests.core.world import cause, final, revision, write_rules
-from tests.live.tape import Record, Tape
 
 APP = "driftline-assess"
 CONTENT = Path(__file__).parent / "content"

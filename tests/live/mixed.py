@@ -18,9 +18,9 @@ import orjson
 
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.records.topics import FINDINGS
+from tests.core.tape import Tape
 from tests.core.world import final, revision
 from tests.live.crash import Arena, Slot, verify
-from tests.live.tape import Tape
 
 SAME = ("findings_missing", "findings_extra", "transitions_lost", "transitions_invented", "files_wrong", "letters_missing")  # fmt: skip
 KNOWN_TO_BOTH = ("id", "evaluation", "status", "reason", "evidence", "first_seen", "opened_at", "resolved_at", "reopened",

@@ -13,9 +13,9 @@ from driftline.pipeline.detections.engine import DetectionEngine
 from driftline.pipeline.kafka.client import read_all
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import ALERTS, CORRELATE_ID, SIGNALS
+from tests.core.tape import Tape
 from tests.core.world import rulebook
 from tests.live.crash import CONTENT, Arena
-from tests.live.tape import Tape
 
 pytestmark = pytest.mark.live
 LATENESS = 4 * 3_600_000_000

@@ -22,9 +22,9 @@ from driftline.pipeline.records import codec
 from driftline.pipeline.records.topics import CONTROL, FINDINGS, SNAPSHOTS, partition
 from driftline.sinks.elasticsearch.render import ALIAS
 from driftline.sinks.elasticsearch.templates import fingerprint, mapping
+from tests.core.tape import AS_WORKER
 from tests.core.world import UID, World, key
 from tests.live.programs import Site, Told
-from tests.live.tape import AS_WORKER
 
 pytestmark = pytest.mark.live
 PATIENCE = 60

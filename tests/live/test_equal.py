@@ -19,8 +19,8 @@ from driftline.pipeline.kafka.client import (
 from driftline.pipeline.model import restated
 from driftline.pipeline.records import tape
 from driftline.pipeline.records.topics import CHANGES, FINDINGS, PARTITIONS, RESTATEMENTS
+from tests.core.tape import Record, Tape
 from tests.live.crash import Arena
-from tests.live.tape import Record, Tape
 
 pytestmark = pytest.mark.live
 

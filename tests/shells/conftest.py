@@ -1,12 +1,11 @@
 """The command line in this process, in an empty folder, with nobody's settings."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.collectors.moto import Moto, running
+from tests.collectors.moto import Moto
 from tests.shells.command import Command
 
 
@@ -23,17 +22,10 @@ def driftline(
     return Command(monkeypatch, capsys)
 
 
-@pytest.fixture(scope="session")
-def moto_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
-    with running(tmp_path_factory.mktemp("moto"), images=False) as moto:
-        yield moto
-
-
 @pytest.fixture
 def moto(moto_server: Moto, driftline: Command, monkeypatch: pytest.MonkeyPatch) -> Moto:
     """An empty simulated AWS that every client of this process talks to."""
-    moto_server.post("reset-auth", b"100000000")
-    moto_server.post("reset")
+    moto_server.begin_anew()
     for name, value in moto_server.env.items():
         monkeypatch.setenv(name, value)
     return moto_server
