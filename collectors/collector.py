@@ -2,15 +2,19 @@
 provider's, as records have it.
 
 `CollectorModule` is needed. The other protocols are capabilities: a module that has the functions has the capability, and every
-command (`scan`, `collect`, `permissions`, `doctor`, `baseline`, `replay`, `kinds`) asks for capabilities, never for a provider."""
+command (`scan`, `collect`, `permissions`, `doctor`, `baseline`, `replay`, `kinds`) asks for capabilities, never for a provider.
+Every command, at its end, asks a module's `explained(error: BaseException) -> Problem | None`, if it has one, what to tell the
+user of an error of its client library; it imports nothing, for what was not imported raises nothing."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from driftline.collectors.base import Emit, PreviousSweep, Progress
+from driftline.collectors.declared import DeclaredResources
 from driftline.collectors.rows.row import TypeRow
 from driftline.pipeline.model import Read, Snapshot, Sweep
 from driftline.pipeline.settings.base import CollectorSettings as CollectorSettings
@@ -193,3 +197,55 @@ class PermittedProvider(Protocol):
     ) -> Mapping[str, Any]:
         """The least that it must allow, as JSON, for reading these types (empty: all). `settings`: its block. The docstring is the
         command's help."""
+
+
+@runtime_checkable
+class Documented(Protocol):
+    """Writes what is generated of it (`make docs`), where it comes with Driftline."""
+
+    provider: str
+
+    def shapes(self) -> Mapping[str, Any]:
+        """The types file: type to its parts' shapes, hints and permissions."""
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """Pages of docs/, as path and text."""
+
+    def deployed(self) -> Iterator[tuple[str, str]]:
+        """Files of deploy/, as path and text."""
+
+
+@runtime_checkable
+class ChecksRows(Protocol):
+    """Can hold a row against a model of the provider's services (`driftline kinds check`)."""
+
+    def kinds(self) -> Mapping[str, TypeRow]: ...
+
+    def row_problems(self, row: Any) -> Iterator[str]:
+        """What is wrong with one of its rows, a line each: `TYPE PLACE: what`."""
+
+
+@runtime_checkable
+class ProposesRows(Protocol):
+    """Can propose the row of a type (`driftline kinds new`), in a checkout of its own source."""
+
+    def propose_row(self, type: str, service: str | None, listing: str | None) -> list[str]:
+        """Writes it; lines that say what was written, and what to do next. Raises UserError."""
+
+
+@runtime_checkable
+class KnowsCalls(Protocol):
+    """Knows the calls that the provider's audit log records (`driftline detections`)."""
+
+    def calls(self) -> Any:
+        """As driftline.pipeline.proof.detections.events.KnownCalls, and what `detections new` asks."""
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """Reads from Terraform's plans and states what resources ought to be (`driftline baseline declare`)."""
+
+    def declared(
+        self, path: Path, workspace: str, ignored: Sequence[str], now: datetime, *, claims: bool, sets: Sequence[str], partition: str,
+    ) -> DeclaredResources:  # fmt: skip
+        """Of one file. Raises UserError where it is neither a plan nor a state."""

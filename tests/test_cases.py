@@ -12,7 +12,8 @@ import pytest
 
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
-from driftline.collectors.aws.terraform import TerraformResult, read
+from driftline.collectors.aws.terraform import read
+from driftline.collectors.declared import DeclaredResources
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.compare.diff import Hints, diff
@@ -54,7 +55,7 @@ def loaded(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def declared(folder: Path, **more: Any) -> TerraformResult:
+def declared(folder: Path, **more: Any) -> DeclaredResources:
     return read(folder / "plan.json", "w", (), datetime(2026, 1, 1, tzinfo=UTC), **more)
 
 

@@ -2,16 +2,19 @@
 
 What is imported here is imported by every command; the rest when it is called."""
 
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftline.collectors.aws.settings import AwsSettings, aws_settings
 from driftline.collectors.collector import CollectorContext, ExtraSource, FileOutcome, SweepRequest
-from driftline.pipeline.common.errors import UserError, exclusive
+from driftline.collectors.declared import DeclaredResources
+from driftline.pipeline.common.errors import Problem, UserError, exclusive
 from driftline.pipeline.model import Sweep
 from driftline.pipeline.ops.checks import Check
 
@@ -207,6 +210,64 @@ def permissions(
             place=f"--accounts {accounts}",
         )
     return caller_policy(options["role_name"] or settings.role_name, partition, chosen(types))
+
+
+def shapes() -> Mapping[str, Any]:
+    from driftline.collectors.aws.shapes import generate
+
+    return generate()
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    from driftline.collectors.aws import type_pages
+
+    return type_pages.pages()
+
+
+def deployed() -> Iterator[tuple[str, str]]:
+    from driftline.collectors.aws import deploy_files
+
+    return deploy_files.deployed()
+
+
+def row_problems(row: "Kind") -> Iterator[str]:
+    from driftline.collectors.aws.row_check import told
+
+    return told(row)
+
+
+def propose_row(type: str, service: str | None, listing: str | None) -> list[str]:
+    from driftline.collectors.aws.proposal import files
+    from driftline.collectors.aws.proposal.row import propose
+    from driftline.pipeline.common.plural import number_of
+
+    root = files.checkout()
+    made = propose(type, service, listing)
+    written = [str(path.relative_to(root)) for path in files.write(made, root)]
+    claimed = number_of(len(made.claimed), "operation")
+    return [*written, f"{claimed} of {made.source} claimed, {len(made.unclaimed)} not. Edit the row, then run: driftline kinds check {type}"]  # fmt: skip
+
+
+def calls() -> Any:
+    from driftline.collectors.aws import calls as known
+
+    return known
+
+
+def declared(
+    path: Path, workspace: str, ignored: Sequence[str], now: datetime, *, claims: bool, sets: Sequence[str], partition: str,
+) -> DeclaredResources:  # fmt: skip
+    from driftline.collectors.aws.terraform import read
+
+    return read(path, workspace, ignored, now, claims=claims, sets=sets, partition=partition)
+
+
+def explained(error: BaseException) -> Problem | None:
+    known = sys.modules.get("driftline.collectors.aws.api.environment_errors")
+    if known is None or not isinstance(error, known.ERRORS):
+        return None
+    problem: Problem = known.explained(error)
+    return problem
 
 
 def _options(context: CollectorContext, request: SweepRequest | None = None) -> "CollectOptions":

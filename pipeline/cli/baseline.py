@@ -142,12 +142,17 @@ def declare(
 ) -> int:  # fmt: skip
     """Create baselines from Terraform plans or states. A plan at the applied commit is `declared`; a state alone is only `recorded`,
     because an apply writes reality into it. Only attributes that code sets and mapping.yaml names are compared; the rest is listed with the reason."""
-    from driftline.collectors.aws.terraform import read
+    from driftline.collectors import installed
+    from driftline.collectors.collector import Declares
+    from driftline.collectors.declared import joined
     from driftline.pipeline.kafka import baseline_store
     from driftline.pipeline.tasks import declare as declaring
 
     settings, now = load_settings(), datetime.now(UTC)
-    found = read(plan, workspace, ignored, now, claims=claims, sets=sets, partition=partition)
+    found = joined([
+        one.declared(plan, workspace, ignored, now, claims=claims, sets=sets, partition=partition)
+        for one in installed.modules() if isinstance(one, Declares)
+    ])  # fmt: skip
     if not force:
         declaring.whole(plan, found.partial)
     for record in found.records:

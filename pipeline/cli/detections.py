@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -125,13 +125,21 @@ def _loaded(paths: tuple[Path, ...]) -> tuple["DetectionSet", list["LoadedDocume
     return found, [one for one in found.documents if one.path in own]
 
 
+def _calls() -> Any:
+    """Known calls of an audit log: those of the first collector that has some."""
+    from driftline.collectors import installed
+    from driftline.collectors.collector import KnowsCalls
+
+    return next(one.calls() for one in installed.own() if isinstance(one, KnowsCalls))
+
+
 def _every(found: "DetectionSet") -> list["Detection | Correlation"]:
     return [*found.rules.values(), *found.correlations.values()]
 
 
 def _wrong(found: "DetectionSet", mine: set[str]) -> dict[tuple[str, str], list[str]]:
     """Problems of files that load, by path and title."""
-    from driftline.collectors.aws import calls
+    calls = _calls()
     from driftline.pipeline.detections.engine import DetectionEngine
     from driftline.pipeline.detections.rule import Detection
     from driftline.pipeline.proof.detections import events, proof
@@ -159,7 +167,7 @@ def forms(paths: tuple[Path, ...], form: str) -> int:
 
     CloudTrail may report what a rule looks for in several forms; each is listed with whether an example covers it. For each call that a rule names: the call, its name with a version, the other calls about the same thing, and parameters
     similar to those that the rule checks. Exit 2: no example covers some form; 3: no rule names a call."""
-    from driftline.collectors.aws import calls
+    calls = _calls()
     from driftline.pipeline.detections import load
     from driftline.pipeline.proof.detections import forms as every
     from driftline.pipeline.report.totals import plain
@@ -227,7 +235,7 @@ def new(name: str, call: str, folder: Path) -> None:
     from datetime import UTC, datetime
     from uuid import NAMESPACE_URL, uuid5
 
-    from driftline.collectors.aws import calls
+    calls = _calls()
     from driftline.pipeline.common.yaml_source import hint, nearest
     from driftline.pipeline.detections import load
     from driftline.pipeline.rulebook import builtin_folder

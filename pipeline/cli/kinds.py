@@ -29,29 +29,31 @@ def new(type_: str, service: str | None, listing: str | None) -> None:
 
     Reads botocore's service model and writes into this checkout: the row with its calls, tags and events, the page in the console,
     and the operations that the row does not claim. The proposal is guessed from names: review and edit all of it."""
-    from driftline.pipeline.tasks import kind_files
-    from driftline.pipeline.tasks.kind_proposal import propose
+    from driftline.collectors import installed
+    from driftline.collectors.collector import ProposesRows
 
-    root = kind_files.checkout()
-    made = propose(type_, service, listing)
-    for path in kind_files.write(made, root):
-        click.echo(f"{path.relative_to(root)}")
-    click.echo(f"{number_of(len(made.claimed), 'operation')} of {made.source} claimed, {len(made.unclaimed)} not. Edit the row, then run: driftline kinds check {type_}")  # fmt: skip
+    for one in installed.own():
+        if isinstance(one, ProposesRows):
+            for line in one.propose_row(type_, service, listing):
+                click.echo(line)
+            return
 
 
 @command.command()
 @click.argument("types", nargs=-1, metavar="[TYPE]…")
 def check(types: tuple[str, ...]) -> int:
     """Check the paths of rows against botocore's service models. Exit 1: a path matches nothing."""
-    from driftline.collectors.aws.row import kinds
-    from driftline.collectors.aws.row_check import told
+    from driftline.collectors import installed
+    from driftline.collectors.collector import ChecksRows
 
-    known = kinds()
+    owners = [one for one in installed.own() if isinstance(one, ChecksRows)]
+    checks = {type: one.row_problems for one in owners for type in one.kinds()}
+    known = {type: row for one in owners for type, row in one.kinds().items()}
     wrong = [f"{one}: no row has this type{nearest(one, known)}" for one in types if one not in known]  # fmt: skip
     if wrong:
         raise UserError(*wrong)
     chosen = [known[one] for one in types] or list(known.values())
-    problems = [line for kind in chosen for line in told(kind)]
+    problems = [line for kind in chosen for line in checks[kind.type](kind)]
     for problem in problems:
         click.echo(problem)
     click.echo(f"{number_of(len(chosen), 'row')}, {number_of(len(problems), 'problem')}")

@@ -6,7 +6,11 @@ import os
 import sys
 from pathlib import Path
 
+from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import Problem, UserError
+
+COLLECTORS = "driftline.collectors"
+"""The entry points of collectors: each knows the errors of its client."""
 
 STEPS = {
     errno.ENOSPC: "free some space, or choose another place",
@@ -67,11 +71,11 @@ def describe(error: BaseException) -> Problem | None:
     # a client that was not imported cannot have raised anything
     if (kafka := sys.modules.get("confluent_kafka")) and isinstance(error, kafka.KafkaException):
         return Problem(error.args[0].str(), place="Kafka", see="driftline doctor --only kafka")
-    if (aws := sys.modules.get("driftline.collectors.aws.api.environment_errors")) and isinstance(
-        error, aws.ERRORS
-    ):
-        found: Problem = aws.explained(error)
-        return found
+    for collector in plugins.imported(COLLECTORS):
+        explained = getattr(collector, "explained", None)
+        if explained is not None and (found := explained(error)) is not None:
+            problem: Problem = found
+            return problem
     return None
 
 

@@ -1,7 +1,9 @@
 """Loads extensions from other packages: entry points by group and name."""
 
+import sys
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any
 
 from driftline.pipeline.common.errors import UserError
@@ -34,3 +36,9 @@ def load(group: str, name: str) -> Any:
             fix="correct or uninstall the package",
             place=group,
         ) from error
+
+
+def imported(group: str) -> list[ModuleType]:
+    """The modules of a group that this process has imported."""
+    names = {one.module for one in installed(group).values()}
+    return [module for name in sorted(names) if (module := sys.modules.get(name)) is not None]

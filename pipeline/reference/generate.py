@@ -4,10 +4,14 @@ import difflib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
 from driftline.pipeline.model import RECORDS
+
+if TYPE_CHECKING:
+    from driftline.collectors.collector import Documented
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,10 +28,9 @@ def schemas() -> Iterator[tuple[str, str]]:
 
 def shapes() -> Iterator[tuple[str, str]]:
     """The known paths of every resource type, from the collectors' rows."""
-    from driftline.collectors.aws.shapes import generate
-
-    text = orjson.dumps(generate(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode()
-    yield "rules/types/aws.json", text + "\n"
+    for one in _documented():
+        text = orjson.dumps(one.shapes(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        yield f"rules/types/{one.provider}.json", text.decode() + "\n"
 
 
 def pages() -> Iterator[tuple[str, str]]:
@@ -40,11 +43,12 @@ def pages() -> Iterator[tuple[str, str]]:
         rules,
         settings,
         stream,
-        types,
     )
 
-    for module in (rules, detections, functions, escalation, types, settings, stream, commands):
+    for module in (rules, detections, functions, escalation, settings, stream, commands):
         yield from module.pages()
+    for one in _documented():
+        yield from one.pages()
 
 
 def deployed() -> Iterator[tuple[str, str]]:
@@ -52,6 +56,16 @@ def deployed() -> Iterator[tuple[str, str]]:
     from driftline.pipeline.reference import deploy
 
     yield from deploy.files()
+    for one in _documented():
+        yield from one.deployed()
+
+
+def _documented() -> "Iterator[Documented]":
+    """The collectors that come with Driftline."""
+    from driftline.collectors import installed
+    from driftline.collectors.collector import Documented
+
+    yield from (one for one in installed.own() if isinstance(one, Documented))
 
 
 GENERATORS: tuple[Callable[[], Iterator[tuple[str, str]]], ...] = (schemas, shapes, pages, deployed)

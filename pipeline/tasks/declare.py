@@ -10,7 +10,7 @@ from driftline.pipeline.common.errors import Problem, UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
-    from driftline.collectors.aws.terraform import TerraformResult
+    from driftline.collectors.declared import DeclaredResources
     from driftline.pipeline.model import Baseline
 
 
@@ -40,7 +40,7 @@ def grown(serial: int | None, lineage: str | None, mine: "Iterable[Baseline]") -
             )
 
 
-def alone(found: "TerraformResult", others: "Iterable[Baseline]") -> None:
+def alone(found: "DeclaredResources", others: "Iterable[Baseline]") -> None:
     """A resource can be declared by one workspace only."""
     sources = {b.uid: b for b in others}
     for record in found.records:
@@ -53,7 +53,7 @@ def alone(found: "TerraformResult", others: "Iterable[Baseline]") -> None:
     found.records = [record for record in found.records if record.uid not in sources]
 
 
-def show(found: "TerraformResult", over: "Iterable[Baseline]", form: str) -> None:
+def show(found: "DeclaredResources", over: "Iterable[Baseline]", form: str) -> None:
     """Prints what is compared and what is not, as a table or JSON."""
     from driftline.pipeline.report.totals import ascii_json, plain
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cfnlint import lint_file  # type: ignore[import-untyped]
 
+from driftline.collectors.aws.deploy_files import ROLE
 from driftline.collectors.aws.permissions import (
     MOST,
     caller_policy,
@@ -21,7 +22,6 @@ from driftline.collectors.aws.permissions import (
 )
 from driftline.collectors.aws.sweep.collect import sweep
 from driftline.collectors.aws.sweep.options import CollectOptions
-from driftline.pipeline.reference.deploy import ROLE
 from tests.collectors.moto import MASTER, Moto, organization
 from tests.deploy.words import DEPLOY, mentioned, parse
 from tests.parts import needs

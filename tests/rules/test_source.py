@@ -89,7 +89,7 @@ def test_no_other_loader_of_yaml() -> None:
         if any(f"yaml.{word}" in path.read_text() for word in ("load", "safe_load", "full_load", "unsafe_load"))
     }  # fmt: skip
     # shipped() reads what comes with Driftline; kinds new edits the tables of its own checkout
-    assert calls == {"pipeline/common/files.py", "pipeline/tasks/kind_files.py"}
+    assert calls == {"pipeline/common/files.py", "collectors/aws/proposal/files.py"}
 
 
 def test_of_a_flood_of_mistakes_only_so_many_are_told(tmp_path: Path) -> None:

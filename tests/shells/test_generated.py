@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from driftline.pipeline.reference import anchor, commands, generate, rules, settings, stream, types
+from driftline.collectors.aws import type_pages
+from driftline.pipeline.reference import anchor, commands, generate, rules, settings, stream
 from driftline.pipeline.rulebook import load
 from driftline.pipeline.rulebook.frameworks import FrameworkFile
 from driftline.pipeline.rulebook.rule import load_rule
@@ -114,7 +115,7 @@ def test_every_command_and_option_has_its_words() -> None:
 
 
 def test_every_type_and_part_has_its_place() -> None:
-    ((_, page),) = types.pages()
+    ((_, page),) = type_pages.pages()
     for name, shape in builtin_shapes().items():
         own = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         for part in shape["parts"]:

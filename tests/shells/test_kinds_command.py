@@ -9,9 +9,9 @@ import yaml
 
 from driftline.collectors.aws import row_check
 from driftline.collectors.aws.events.claims import SOURCES
+from driftline.collectors.aws.proposal import files as kind_files
+from driftline.collectors.aws.proposal.row import propose
 from driftline.collectors.aws.row import Kind, kinds
-from driftline.pipeline.tasks import kind_files
-from driftline.pipeline.tasks.kind_proposal import propose
 from tests.shells.command import Command
 
 ROOT = Path(__file__).parents[2]

@@ -1,18 +1,18 @@
 """What Terraform says resources ought to be: plans and states, by the rows of mapping.yaml."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from driftline.collectors.aws.terraform.document import Document, Kind, Resource, as_written, opened
+from driftline.collectors.aws.terraform.document import Document, Resource, as_written, opened
 from driftline.collectors.aws.terraform.groups import APART, EXCLUSIVE, SecurityGroups
 from driftline.collectors.aws.terraform.marks import ABSENT, at, path_of
 from driftline.collectors.aws.terraform.owners import OwnerUnknown
 from driftline.collectors.aws.terraform.principals import PARTS, SHARED, Principals
 from driftline.collectors.aws.terraform.reader import CompareOptions, TerraformReader
+from driftline.collectors.declared import DeclaredResources
 from driftline.pipeline.common.files import load_shipped
 from driftline.pipeline.compare.equivalence import is_empty, parse_document
 from driftline.pipeline.model import Baseline
@@ -21,24 +21,6 @@ FILE = Path(__file__).with_name("mapping.yaml")
 QUIET = frozenset({"id", "arn", "tags_all", "region", "timeouts"})
 """Attributes that are not told as not compared: what names a resource, and how long Terraform waits."""
 NO_CODE = "the file has no configuration: what code sets is not told from what was read of the cloud, so all of it is taken for code's word (keep `configuration` in the plan)"
-
-
-@dataclass
-class TerraformResult:
-    """What a file came to."""
-
-    kind: Kind
-    records: list[Baseline] = field(default_factory=list)
-    not_compared: dict[str, str] = field(default_factory=dict)
-    """Address to why, and which attributes."""
-    addresses: dict[str, list[str]] = field(default_factory=dict)
-    """Uid to all that say something of it."""
-    partial: list[str] = field(default_factory=list)
-    """Why what is missing in the plan is not gone, or what is in it not applied: nothing may end by it."""
-    notes: list[str] = field(default_factory=list)
-    """Of the file as a whole."""
-    serial: int | None = None
-    lineage: str | None = None
 
 
 @cache
@@ -51,7 +33,7 @@ def mapping() -> dict[str, dict[str, Any]]:
 def read(
     path: Path, workspace: str, ignored: Sequence[str], now: datetime, *, claims: bool = False,
     sets: Sequence[str] = (), partition: str = "aws",
-) -> TerraformResult:  # fmt: skip
+) -> DeclaredResources:  # fmt: skip
     """A plan (`terraform show -json`), a state of the same form, or a state file. `ignored`: ADDRESS.ATTRIBUTE, * for any
     text; `sets`: of these code sets what the plan does not show as set. `claims`: what the workspace's groups, roles, users
     have and it does not declare is a difference too. `partition`: of buckets of which the plan does not say it.
@@ -66,8 +48,8 @@ def read(
 
 def _found(
     document: Document, reader: TerraformReader, workspace: str, now: datetime
-) -> TerraformResult:
-    found = TerraformResult(
+) -> DeclaredResources:
+    found = DeclaredResources(
         document.kind, not_compared=reader.told(), partial=document.partial, serial=document.serial, lineage=document.lineage
     )  # fmt: skip
     if document.kind == "declared" and document.code is None:

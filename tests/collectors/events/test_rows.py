@@ -13,10 +13,10 @@ import yaml
 from driftline.collectors.aws.calls import NO_CALLS
 from driftline.collectors.aws.events.claims import SOURCES, bare, claims
 from driftline.collectors.aws.events.names import fits, form
+from driftline.collectors.aws.proposal.row import READS
 from driftline.collectors.aws.reread.resource import taken_apart
 from driftline.collectors.aws.row import Kind, kinds
 from driftline.pipeline.rulebook.shapes import builtin_shapes
-from driftline.pipeline.tasks.kind_proposal import READS
 from tests.collectors.events.spellings import own_uid
 
 SPELLED = {

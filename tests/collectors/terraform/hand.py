@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from driftline.collectors.aws.terraform import TerraformResult, read
+from driftline.collectors.aws.terraform import read
+from driftline.collectors.declared import DeclaredResources
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ACCOUNT = "111111111111"
@@ -38,11 +39,11 @@ def plan(*resources: dict[str, Any], **more: Any) -> dict[str, Any]:
     } | more  # fmt: skip
 
 
-def told(tmp_path: Path, data: Any, **more: Any) -> TerraformResult:
+def told(tmp_path: Path, data: Any, **more: Any) -> DeclaredResources:
     path = tmp_path / "plan.json"
     path.write_bytes(data if isinstance(data, bytes) else json.dumps(data).encode())
     return read(path, "main", more.pop("ignored", ()), NOW, **more)
 
 
-def expected(found: TerraformResult) -> dict[str, dict[str, Any]]:
+def expected(found: DeclaredResources) -> dict[str, dict[str, Any]]:
     return {record.uid: record.expect for record in found.records}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from driftline.collectors.aws.terraform import NO_CODE, TerraformResult, mapping, read
+from driftline.collectors.aws.terraform import NO_CODE, mapping, read
 from driftline.collectors.aws.terraform.groups import WAYS, permissions
 from driftline.collectors.aws.terraform.marks import path_of
 from driftline.collectors.aws.terraform.principals import POINTERS
+from driftline.collectors.declared import DeclaredResources
 from driftline.pipeline.assess.decisions.baselines import differences
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.compare.paths import steps
@@ -51,13 +52,13 @@ def plan(*resources: dict[str, Any], below: tuple[dict[str, Any], ...] = ()) -> 
     }
 
 
-def told(tmp_path: Path, data: Any, *ignored: str, claims: bool = False) -> TerraformResult:
+def told(tmp_path: Path, data: Any, *ignored: str, claims: bool = False) -> DeclaredResources:
     path = tmp_path / "plan.json"
     path.write_text(data if isinstance(data, str) else json.dumps(data))
     return read(path, "main", ignored, NOW, claims=claims)
 
 
-def expected(found: TerraformResult) -> dict[str, dict[str, Any]]:
+def expected(found: DeclaredResources) -> dict[str, dict[str, Any]]:
     return {record.uid: record.expect for record in found.records}
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from driftline.collectors.aws.terraform import TerraformResult, read
+from driftline.collectors.aws.terraform import read
+from driftline.collectors.declared import DeclaredResources
 
 PLANS = Path(__file__).with_name("plans")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -20,7 +21,7 @@ EC2_TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action"
 UNSHOWN, UNSURE, UNSET = "dynamic block", "comes to null", "not set by code"
 
 
-def told(name: str, **more: Any) -> TerraformResult:
+def told(name: str, **more: Any) -> DeclaredResources:
     return read(PLANS / f"{name}.json", "main", more.pop("ignored", ()), NOW, **more)
 
 

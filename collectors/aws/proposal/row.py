@@ -10,11 +10,18 @@ from typing import Any
 
 from driftline.collectors.aws.events.claims import SOURCES, bare
 from driftline.collectors.aws.permissions import PREFIXES
+from driftline.collectors.aws.proposal.names import (
+    camel,
+    iam_prefix,
+    lists_of,
+    pairs,
+    plurals,
+    snake,
+)
 from driftline.collectors.aws.row import kinds
 from driftline.collectors.aws.shapes import service_model
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.yaml_source import hint
-from driftline.pipeline.tasks.kind_names import camel, iam_prefix, lists_of, pairs, plurals, snake
 
 READS = re.compile(
     r"^(Describe|Get|List|BatchGet|BatchDescribe|Search|Query|Scan|Lookup|Check|Test|Validate|Select|Head|Preview|Simulate|Estimate"

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
+from driftline.collectors.aws.proposal.row import Proposal
 from driftline.collectors.aws.row import kinds
 from driftline.pipeline.common.errors import UserError
-from driftline.pipeline.tasks.kind_proposal import Proposal
 
 UNCLAIMED = "tests/collectors/events/unclaimed.yaml"
 CONSOLES = "pipeline/providers/aws/consoles.yaml"
