@@ -1,4 +1,4 @@
-"""What time alone does to a state: waits run out, readings become stale, exceptions end. Pure; microseconds since 1970."""
+"""Advances a state in time: waits expire, readings become stale, exceptions end. Pure; microseconds since 1970."""
 
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.decisions import baselines
@@ -10,10 +10,10 @@ from driftline.pipeline.state.resource import UnreadPart
 
 
 def advance_to(work: Assessment, until: int) -> None:
-    """Brings the state to a time, each thing at its own moment: whether a tick or a reading comes first must make no
-    difference."""
+    """Advances the state to a time, each transition at its own time: the result must not depend on whether a tick or a
+    reading arrives first."""
     if needs_reevaluation(work.state, work.rulebook):
-        # before anything else: what new rules find is no change of the resource
+        # first of all: results of new rules are not changes of the resource
         work.at = max(work.head.seen_at, work.head.said_at)
         work.rules_changed = bool(work.body.rules)
         evaluate(work)
@@ -36,7 +36,7 @@ def stale_parts(work: Assessment) -> list[str]:
 
 
 def hide_stale_parts(work: Assessment) -> None:
-    """Makes them unknown, until any newer reading."""
+    """Marks them as unknown until a newer reading."""
     for name in stale_parts(work):
         work.body.hidden[name] = UnreadPart("stale", "", work.head.parts[name] + 1)
-        work.head.digest = b""  # that reading is evaluated, even if nothing changed
+        work.head.digest = b""  # so that the reading is evaluated even if nothing changed

@@ -1,4 +1,4 @@
-"""The working value of the core: one resource under assessment, from the record that came to what is to be sent.
+"""The working value of the core: one resource under assessment, from the input record to the outputs.
 
 Every step of `driftline.pipeline.assess.step` takes it, reads it and changes it. Times in microseconds since 1970."""
 
@@ -15,48 +15,48 @@ from driftline.pipeline.state.resource import Body, FindingState, Head, KnownDri
 
 
 class Step(NamedTuple):
-    """What one record, or time, makes of a state."""
+    """The result of applying a record, or time, to a state."""
 
     state: State
     findings: list[dict[str, Any]]
     """Findings as JSON-ready documents, by rule id."""
     applied: bool
-    """False where the record was older than what is known, or known: the state is as before."""
+    """False if the record was older than what is known, or already known: the state is unchanged."""
     drifts: list[dict[str, Any]] = []  # noqa: RUF012 - a tuple's default, never changed
     reads: list[dict[str, Any]] = []  # noqa: RUF012
     """Requests to read it again."""
     sessions: list[str] = []  # noqa: RUF012
-    """Sessions whose origin is asked for."""
+    """Sessions whose origin is queried."""
     again: list[dict[str, Any]] = []  # noqa: RUF012
-    """Findings that hold as they were last stated; as documents, but only a restatement is sent."""
+    """Unchanged findings, as documents, of which only a restatement is sent."""
     ended: list[str] = []  # noqa: RUF012
-    """Rules whose findings are forgotten."""
+    """Rules whose findings are deleted."""
     members: list[dict[str, Any]] = []  # noqa: RUF012
     """MemberChange records: which tickets findings belong to."""
 
 
 class Difference(NamedTuple):
-    """What a reading found different in one part."""
+    """The differences that a reading found in one part."""
 
     part: str
     since: int
     """When the old value was last read."""
     changes: list[dict[str, Any]]
-    """As driftline.pipeline.compare.diff gives them."""
+    """As returned by driftline.pipeline.compare.diff."""
 
 
 class Merged(NamedTuple):
-    """What merging a snapshot found out."""
+    """The result of merging a snapshot."""
 
     differences: list[Difference]
     applied: bool
-    """False where the snapshot was older than all that is known."""
+    """False if the snapshot was older than everything known."""
     new: bool = False
-    """Nothing was known of this incarnation: the resource is new to us, back, or recreated."""
+    """Nothing was known of this incarnation: the resource is new, has reappeared, or was recreated."""
     stale: bool = False
-    """Some part of the snapshot was older than what is known, and was left out."""
+    """A part of the snapshot was older than the known one and was ignored."""
     proven: bool = False
-    """By the provider's own times every difference is newer than what was known."""
+    """According to the provider's own times, every difference is newer than what was known."""
 
 
 NOTHING_MERGED = Merged([], False)
@@ -65,18 +65,18 @@ NOTHING_MERGED = Merged([], False)
 @dataclass(slots=True)
 class Assessment:
     before: State | None
-    """What was known. Never changed."""
+    """The state before. Never modified."""
     state: State
-    """The one copy of it; steps change its head and body in place."""
+    """The one copy of it; steps modify its head and body in place."""
     at: int
     """The time that the steps assess."""
     rulebook: Rulebook
     options: AssessOptions
     events: int | None = None
-    """Until when every change event has arrived; None where none arrive at all."""
+    """The time up to which every change event has arrived; None if there are no events."""
 
     stated: Body | None = None
-    """What was known when findings were last stated; None before the first reading."""
+    """What was known when findings were last written; None before the first reading."""
     snapshot: Snapshot | None = None
     merged: Merged = NOTHING_MERGED
     ending: str = ""
@@ -84,18 +84,18 @@ class Assessment:
     trusted: bool = True
     """False: the reading opens, closes and deletes nothing."""
     new_drifts: list[KnownDrift] = field(default_factory=list)
-    """Those that this record shows."""
+    """The differences that this record shows."""
     new_evidence: bool = False
-    """Something arrived that may change the cause of a drift that already has one."""
+    """Evidence arrived that may change the cause of a drift that already has one."""
     rules_changed: bool = False
-    """It is the rules that have changed, not the resource."""
+    """The rules have changed, not the resource."""
     verdicts: list[Verdict] = field(default_factory=list)
     lives_before: dict[str, FindingState] = field(default_factory=dict)
     """The findings' states before the last verdicts."""
     restate: bool = False
-    """It is time to state every finding again."""
+    """All findings are due to be written again."""
     whole: bool = False
-    """And to state them as whole documents."""
+    """They are due as complete documents."""
     scan: bool = False
     """A one-shot scan, which cannot wait."""
 
@@ -112,7 +112,7 @@ class Assessment:
         cls, before: State | None, at: int, rulebook: Rulebook, options: AssessOptions,
         events: int | None = None, *, about: dict[str, Any] | None = None, unseen: bool = False,
     ) -> "Assessment":  # fmt: skip
-        """Of a state; or, where nothing is known, of a resource that is described by `about` (`unseen`: not by a reading)."""
+        """For a state; or, if nothing is known, for a resource described by `about` (`unseen`: not from a reading)."""
         state = (
             State(Head(), Body(about or {}, unseen=unseen)) if before is None else copied(before)
         )
@@ -128,7 +128,7 @@ class Assessment:
 
     @property
     def rules(self) -> RuleSet:
-        """Those that hold for the resource as it is now described."""
+        """Those that apply to the resource as currently described."""
         return self.rulebook.of(self.state.body.resource)
 
     @property
@@ -144,12 +144,12 @@ class Assessment:
         )  # fmt: skip
 
     def nothing(self) -> Step:
-        """The record says nothing new: the state is as before."""
+        """The record contains nothing new: the state is unchanged."""
         return Step(self.before or self.state, [], False)
 
 
 def copied(state: State) -> State:
-    """A state whose head and body may be changed. What lies in them may be replaced, never changed."""
+    """A state whose head and body may be modified. Values in them may be replaced, but not modified."""
     head, body = state.head, state.body
     return State(
         msgspec.structs.replace(head, parts=dict(head.parts), provided=dict(head.provided)),

@@ -1,4 +1,4 @@
-"""Records of `changes`: an audit event, or what a session's state asks and answers. Pure; times in microseconds."""
+"""Processes records of `changes`: audit events, and queries and answers of session states. Pure; times in microseconds."""
 
 from typing import TYPE_CHECKING
 
@@ -17,12 +17,12 @@ from driftline.pipeline.state.resource import State
 from driftline.pipeline.state.rows import Position
 from driftline.pipeline.state.shard import Shard
 
-if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
+if TYPE_CHECKING:  # avoids importing pySigma if there are no detections
     from driftline.pipeline.detections.engine import DetectionEngine
 
 
 class AuditRecords:
-    """Those of one partition. `unresolved`: events whose person is not known yet; None where nothing is watched."""
+    """The records of one partition. `unresolved`: events whose person is not known yet; None without detections."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class AuditRecords:
         """The newest `occurred_at` seen."""
 
     def apply(self, value: bytes, offset: int) -> None:
-        """One record: elements that are malformed are dead-lettered; raises only NewerState and MemoryError. `offset`: plus
+        """Processes one record: malformed elements are dead-lettered; raises only NewerState and MemoryError. `offset`: plus
         one."""
         self._shard.each(value, lambda element, place: self._element(element, offset, place))
 
@@ -71,7 +71,7 @@ class AuditRecords:
             rules = self._rulebook.of(body.resource) if body else None
             known = self._watch.known_of(body, rules)
             self._states.signal(self._unresolved.heard(record, known, offset, place))
-        if record.type is None:  # an account's event: no resource remembers it
+        if record.type is None:  # an account's event is not kept with any resource
             counts[Outcome.EVIDENCE] += 1
             return
         events = self._shard.time.events(record.provider)
@@ -80,7 +80,7 @@ class AuditRecords:
         self._emit(record.uid, state, step, offset, place)
 
     def _chain(self, record: Chain, offset: int, place: int) -> None:
-        """A session's past is told to a resource."""
+        """Passes a session's origin to a resource."""
         state = self._states.load(record.uid)
         if state is None or _applied(state, offset, place):
             return

@@ -8,7 +8,7 @@ from driftline.pipeline.state.resource import State
 
 
 def needs_reevaluation(state: State, rulebook: Rulebook) -> bool:
-    """Whether the state was last evaluated by other rules than these."""
+    """Whether the state was last evaluated by different rules."""
     body = state.body
     if body.unseen or body.deleted_at is not None:
         return False
@@ -16,8 +16,8 @@ def needs_reevaluation(state: State, rulebook: Rulebook) -> bool:
 
 
 def evaluate(work: Assessment) -> None:
-    """A verdict of every rule, and of every baseline. Of a deleted resource only baselines still say something, and of
-    one that is out of what is watched nothing does."""
+    """Evaluates every rule and baseline. For a deleted resource only baselines are evaluated; for one that is
+    no longer monitored, nothing."""
     body, at = work.body, work.at
     if body.deleted_at is not None:
         work.verdicts = [] if body.ended else list(baselines.verdicts(body, {}, at))

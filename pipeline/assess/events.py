@@ -1,4 +1,4 @@
-"""What is learnt about a resource without reading it: change events, and where sessions come from. Pure."""
+"""Information about a resource other than readings: change events, and session origins. Pure."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ MUTATING = ("create", "update", "delete")
 
 
 def remember_change(work: Assessment, record: Change) -> bool:
-    """Puts a change into the history, as evidence for what is, or will be, found different. False where it is none
-    (only successful changes are), or is known."""
+    """Adds a change to the history, as evidence for differences found now or later. False if it is not evidence
+    (only successful changes are), or is already known."""
     if record.outcome != "success" or record.kind not in MUTATING:
         return False
     body, head, at = work.body, work.head, micros(record.occurred_at)
@@ -31,7 +31,7 @@ def remember_change(work: Assessment, record: Change) -> bool:
 
 
 def remember_chain(work: Assessment, record: Chain) -> bool:
-    """Puts the origin of a session into the changes that it made. False where that adds nothing."""
+    """Adds the origin of a session to its changes. False if that adds nothing."""
     links = [link.model_dump(mode="json", exclude_none=True) for link in record.links]
     past = {"chain": links} | ({"chain_broken": True} if record.broken else {})
     history = [
@@ -49,14 +49,14 @@ def remember_chain(work: Assessment, record: Chain) -> bool:
 
 
 def described_by_baseline(record: Baseline) -> dict[str, Any]:
-    """What a baseline alone says of its resource."""
+    """A resource described only by a baseline."""
     return {
         "uid": record.uid, "type": record.type or "", "provider": "", "account": "", "region": "", "name": "", "tags": {},
     }  # fmt: skip
 
 
 def described_by_change(record: Change) -> dict[str, Any]:
-    """What a change alone says of its resource."""
+    """A resource described only by a change."""
     about: dict[str, Any] = {
         "uid": record.uid, "type": record.type or "", "provider": record.provider, "account": record.account,
         "organization": record.organization, "region": record.region, "name": "", "tags": {},

@@ -1,4 +1,4 @@
-"""The findings of a state: whole documents, or only that they still hold. Pure."""
+"""Builds the findings of a state: complete documents, or restatements. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -27,16 +27,16 @@ _changed = attrgetter(
     "evaluation", "status", "reason", "detail", "evidence", "retired", "rule", "severity",
     "opened_at", "resolved_at", "reopened", "suppressed", "lifted", "exception", "approved_at",
 )  # fmt: skip
-"""What a change of the finding is a change of."""
+"""Fields whose change is a change of the finding."""
 _named = attrgetter("drift", "actor", "attribution")
-"""Who caused it may be known later than that it is so: said at once, but no change of the finding."""
+"""The cause may become known later: it is published immediately, but is not a change of the finding."""
 _MOVING = {"last_seen", "evaluated_at", "revision", "restated"}
-"""What alone may differ where a restatement is enough: what is said of time."""
+"""Time-related fields, which may differ if a restatement is sufficient."""
 
 
 def changed_findings(work: Assessment) -> None:
-    """States the findings that differ from before, and all that hold if it is time to restate them; as whole documents
-    where `work.whole` asks for it, or where anything in them is other than when all were last stated."""
+    """Writes the findings that changed, and all current ones if a restatement is due; as complete documents
+    if `work.whole` is set, or if anything in them differs from the last complete write."""
     body, head, before, at = work.body, work.head, work.stated, work.at
     level = work.options.level(body.resource)
     whole: list[dict[str, Any]] = []
@@ -75,20 +75,20 @@ def changed_findings(work: Assessment) -> None:
         (whole if changed or named or moved else again).append(finding)
     if work.restate or before is None:
         whole, again = _restated(work, whole, again)
-    if whole:  # last of all: whether something is stated never depends on its wording
+    if whole:  # last, so that the wording never affects what is written
         teller = teller_of(work)
         work.findings = [teller.whole(one, bounds.get(_rule(one))) for one in whole]
     if handed and before is not None:
         work.findings = [hand_over(one, before, body) if _rule(one) in handed else one for one in work.findings]  # fmt: skip
     work.restatements = again
     if again and before is not None and _same(before, body):
-        work.state.body = before  # so that none is written
+        work.state.body = before  # so that no state is written
 
 
 def _restated(
     work: Assessment, whole: list[dict[str, Any]], again: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Whole documents, and what only a restatement is sent of."""
+    """Complete documents, and those of which only a restatement is sent."""
     head = work.head
     told, head.told = head.told, _digest([*whole, *again])
     seen = _last_seen(head, work.at)
@@ -99,7 +99,7 @@ def _restated(
 
 
 def teller_of(work: Assessment) -> Teller:
-    """What words the findings of this step."""
+    """Creates the sentences of this step's findings."""
     options, type = work.options, work.body.resource["type"]
     return Teller(
         work.state,
@@ -110,7 +110,7 @@ def teller_of(work: Assessment) -> Teller:
 
 
 def _same(before: Body, body: Body) -> bool:
-    """Whether nothing is known but that it was read once more."""
+    """Whether nothing has changed except the reading time."""
     lives = {
         rule: msgspec.structs.replace(life, evaluated_at=old.evaluated_at)
         for rule, life in body.lives.items()
@@ -120,31 +120,31 @@ def _same(before: Body, body: Body) -> bool:
 
 
 def _described_otherwise(before: Body, body: Body) -> bool:
-    """Whether documents say another thing of the resource itself, of where it is declared, or of its owner."""
+    """Whether documents differ in the resource, its declaration, or its owner."""
     if before.resource != body.resource or owned_otherwise(before, body):
         return True
     return _declared_elsewhere(before, body)
 
 
 def _declared_elsewhere(before: Body, body: Body) -> bool:
-    """Whether code declares it at another place than before, or no more."""
+    """Whether its declaration in code has changed or ended."""
     return before.baselines is not body.baselines and declared(before) != declared(body)
 
 
 def _last_seen(head: Head, at: int) -> int:
-    """Until when a statement of `at` is true: what comes late takes nothing back of what was read, or said, of later."""
+    """The time up to which a finding of `at` is valid: late records do not move back later readings or writes."""
     return max(at, head.said_at, head.seen_at)
 
 
 def _revision(life: FindingState, head: Head, since: int) -> int:
-    """The next one: above every restatement's version (model.Restatement)."""
+    """The next revision, above every restatement's version (model.Restatement)."""
     return max(
         life.revision + 1, since // 1000 + life.known, head.again_at // 1000 + 1
     )  # see drift.pending._known
 
 
 def _above(again: Iterable[dict[str, Any]], at: int) -> bool:
-    """Whether restatements of now have versions above those that they belong to. A clock that ran ahead may prevent it."""
+    """Whether restatements now have versions above the revisions they belong to, which a fast clock may have prevented."""
     return all(finding["revision"] < at // 1000 for finding in again)
 
 
@@ -161,7 +161,7 @@ def _rule(finding: dict[str, Any]) -> str:
 
 
 def _digest(findings: Iterable[dict[str, Any]]) -> bytes:
-    """Of what findings say, but for what moves with time alone. (A risk's age in days does, its points do not.)"""
+    """Digest of findings without purely time-related values. (A risk's age in days is one, its points are not.)"""
     said = [
         {name: value for name, value in finding.items() if name not in _MOVING}
         | {"risk": finding["risk"]["score"]}
@@ -178,7 +178,7 @@ def _reason(life: FindingState) -> str:
 
 
 class _Gone:
-    """What is left to say of a rule that is in the rulebook no more."""
+    """Stands in for a rule that is no longer in the rulebook."""
 
     exposure = privilege = "none"
     for_seconds = 0
@@ -195,7 +195,7 @@ def _finding(
     resource: dict[str, Any], bound: BoundRule | _Gone, life: FindingState, level: str, at: int, *, restated: bool,
     scan: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """The whole statement, as the Finding model has it, without its empty optional fields."""
+    """The complete document in the form of the Finding model, without empty optional fields."""
     failing = life.status == "open" or life.pending_since is not None
     finding: dict[str, Any] = {
         "id": finding_id(bound.id, resource["uid"]),
@@ -231,5 +231,5 @@ def _finding(
 
 
 def restatement(finding: dict[str, Any]) -> bytes:
-    """A Restatement of a document, in JSON."""
+    """A Restatement of a document as JSON."""
     return orjson.dumps({name: finding[name] for name in ("id", "last_seen", "revision")})

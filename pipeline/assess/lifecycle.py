@@ -1,4 +1,4 @@
-"""The life cycle of a resource's findings: what verdicts make of each. Pure; times in microseconds since 1970."""
+"""The life cycle of a resource's findings. Pure; times in microseconds since 1970."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ def update_life_cycle(work: Assessment) -> None:
 def _after_verdicts(
     work: Assessment, read_at: int, parts: Mapping[str, int]
 ) -> dict[str, FindingState]:
-    """The findings that have a verdict, standing on a reading of `read_at`. `parts`: when each part was last read."""
+    """The findings with a verdict based on a reading of `read_at`. `parts`: when each part was last read."""
     out: dict[str, FindingState] = {}
     for verdict in work.verdicts:
         bound, old = verdict.rule, work.body.lives.get(verdict.rule.id)
@@ -40,7 +40,7 @@ def _after_verdicts(
         life.rule, life.severity = bound.ref["version"], bound.severity
         life.as_found |= work.rules_changed and old is None and life.evaluation != "passed"
         if old is not None and old.evaluation != "unknown" == life.evaluation:
-            # readings that say the same write no state: the parts know until when there were some
+            # unchanged readings write no state: the parts record the time of the latest
             last = min((parts.get(part, 0) for part in bound.needs), default=0)
             life.evaluated_at = max(old.evaluated_at or 0, last) or None
         out[bound.id] = life
@@ -48,7 +48,7 @@ def _after_verdicts(
 
 
 def run_out_waits(work: Assessment) -> None:
-    """`for` and `keep_firing_for` that have run out open and resolve findings."""
+    """Opens and resolves findings whose `for` or `keep_firing_for` has expired."""
     lives = work.body.lives
     for bound in work.rules.every:
         if (life := lives.get(bound.id)) and not life.retired:
@@ -56,14 +56,14 @@ def run_out_waits(work: Assessment) -> None:
 
 
 def _rule_change(old: FindingState | None) -> str:
-    """Why a finding changes although the resource does not."""
+    """Why a finding changes although the resource has not."""
     if old is None or old.reason == "rule_removed":
         return "rule_added"
     return "rule_changed"
 
 
 def _end_resource(work: Assessment) -> None:
-    """What has no verdict any more ends, with `work.ending` as the reason where the resource ends with this record."""
+    """Ends findings without a verdict, with `work.ending` as the reason if the resource ends with this record."""
     body, at = work.body, work.at
     lives = body.lives = dict(body.lives)
     if work.ending:
@@ -82,8 +82,8 @@ def _end_resource(work: Assessment) -> None:
 
 
 def mark_as_found(work: Assessment) -> None:
-    """Marks findings that may have stood for long: nothing says when they began (the resource is new, or a part that the
-    rule reads was changed)."""
+    """Marks findings that may have existed for a long time, unless it is known when they began (the resource is new, or a part
+    that the rule reads was changed)."""
     before, body = work.stated, work.body
     needs = {
         bound.id: bound.needs | {TAGS} if bound.reads_tags else bound.needs
@@ -95,12 +95,12 @@ def mark_as_found(work: Assessment) -> None:
             life.as_found = not (dated or life.retired or life.evaluation == "passed")
         elif life.as_found and dated and life.evaluation == "failed":
             old = before.lives.get(rule)
-            if old is None or old.evaluated_at is None:  # what was unread until now
+            if old is None or old.evaluated_at is None:  # previously unread
                 body.lives[rule] = msgspec.structs.replace(life, as_found=False)
 
 
 def _dated(work: Assessment, needs: frozenset[str]) -> bool:
-    """Whether the resource is new, or an event tells of a change of one of these parts (empty: of any)."""
+    """Whether the resource is new, or an event reports a change of one of these parts (empty: any)."""
     if work.snapshot is not None and work.snapshot.appeared:
         return True
     history = work.before.body.history if work.before else []
@@ -108,7 +108,7 @@ def _dated(work: Assessment, needs: frozenset[str]) -> bool:
 
 
 def open_at_once(work: Assessment) -> None:
-    """For a one-shot scan: what waits for its `for` opens now, and says that it would have waited."""
+    """For a one-shot scan: findings that wait for their `for` open now, marked accordingly."""
     work.scan, work.state.due = True, NEVER
     work.body.lives = {
         rule: transitions.opened_at_once(life) if life.pending_since is not None else life

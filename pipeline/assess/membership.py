@@ -1,4 +1,4 @@
-"""The step that tells which tickets findings belong to. Pure."""
+"""The step that assigns findings to tickets. Pure."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ RULES = ("rule_added", "rule_changed")
 
 
 def needs_routing(state: State, options: AssessOptions) -> bool:
-    """Whether findings that fail were routed by other settings than these."""
+    """Whether failing findings were routed with different settings."""
     tickets, body = options.tickets, state.body
     if tickets is None or body.unseen or body.routed == tickets.hash:
         return False
@@ -23,13 +23,13 @@ def needs_routing(state: State, options: AssessOptions) -> bool:
 
 
 def plan_routing(work: Assessment) -> None:
-    """Findings that do not change are looked at too, where the settings have."""
+    """Processes unchanged findings too, if the settings have changed."""
     if needs_routing(work.state, work.options):
         work.restate = True
 
 
 def route_findings(work: Assessment) -> None:
-    """Tells the tickets of each finding that is stated that it joins, changes or leaves."""
+    """Tells the tickets of each written finding that it joins, changes or leaves."""
     options = work.options.tickets
     if options is None:
         return
@@ -54,6 +54,6 @@ def route_findings(work: Assessment) -> None:
 
 
 def _told(work: Assessment, finding: dict[str, Any]) -> dict[str, Any]:
-    """A finding of which only a restatement is sent, as a whole document."""
+    """The complete document of a finding of which only a restatement is sent."""
     bounds = {bound.id: bound for bound in work.rules.every}
     return teller_of(work).whole(finding, bounds.get(finding["rule"]["id"]))

@@ -1,4 +1,4 @@
-"""Merges a snapshot into what is known of its resource, part by part. Pure; times in microseconds."""
+"""Merges a snapshot into the state of its resource, part by part. Pure; times in microseconds."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,15 +13,15 @@ TAGS = "tags"
 
 
 def newer(read_at: int, provided: int | None, known_at: int, known_provided: int | None) -> bool:
-    """Whether a reading of a part is newer than the known one: by the provider's own times where both have one (a listing
-    that lags behind is read later, and is older), else by when they were read."""
+    """Whether a reading of a part is newer than the known one: by the provider's own times if both have one (a lagging
+    listing is read later but is older), else by the reading times."""
     if provided is not None and known_provided is not None and provided != known_provided:
         return provided > known_provided
     return read_at > known_at
 
 
 def merge(work: Assessment, snapshot: Snapshot) -> None:
-    """Puts a snapshot into what is known. What it does not cover is kept, never taken as absent."""
+    """Merges a snapshot. Parts that it does not cover are kept, never treated as absent."""
     work.snapshot = snapshot
     if work.before is not None and work.before.body.unseen:
         work.stated = None
@@ -36,14 +36,16 @@ def merge(work: Assessment, snapshot: Snapshot) -> None:
 
 
 def merge_into(state: State, snapshot: Snapshot, hints: Hints = NO_HINTS) -> Merged:
-    """Changes a state to what is known after a snapshot. Where that is not `applied` the state is not to be used."""
+    """Updates a state with a snapshot. If the result is not `applied`, the state must not be used."""
     head, body, at = state.head, state.body, micros(snapshot.captured_at)
     newest = at >= head.seen_at
     denied_only = not snapshot.parts and not snapshot.deleted
     if (
         at <= body.not_before
         or (snapshot.deleted and not newest)
-        or (denied_only and body.deleted_at is not None)  # a denial brings nothing back
+        or (
+            denied_only and body.deleted_at is not None
+        )  # a denied reading does not show that the resource exists again
     ):
         return Merged([], False)
     head.digest = b""
@@ -63,7 +65,7 @@ def merge_into(state: State, snapshot: Snapshot, hints: Hints = NO_HINTS) -> Mer
         body.not_before = at - 1
     parts = _merge_parts(state, snapshot, hints, newest=newest)
     if parts.late and parts.late == len(snapshot.parts):
-        newest = False  # the listing lags behind: its tags do too
+        newest = False  # a lagging listing has outdated tags too
     differences, proven = parts.differences, parts.proven
     if newest and not new and (changes := _retagged(body, snapshot)):
         differences.append(Difference(TAGS, last_read, changes))
@@ -86,12 +88,12 @@ class _Parts(NamedTuple):
     differences: list[Difference]
     applied: bool
     late: int
-    """How many parts were older than what is known."""
+    """The number of parts that were older than the known ones."""
     proven: bool
 
 
 def _merge_parts(state: State, snapshot: Snapshot, hints: Hints, *, newest: bool) -> _Parts:
-    """Takes the parts that are newer than what is known."""
+    """Takes over the parts that are newer than the known ones."""
     head, body = state.head, state.body
     times, provided, config = head.parts, head.provided, dict(body.config)
     differences: list[Difference] = []
@@ -117,13 +119,13 @@ def _merge_parts(state: State, snapshot: Snapshot, hints: Hints, *, newest: bool
 
 
 def clear(body: Body, at: int) -> None:
-    """Forgets what was read of a resource that ended at a time."""
+    """Drops the configuration of a resource that ended at a time."""
     body.config, body.hidden, body.previous, body.changes, body.related = {}, {}, None, [], []
     body.deleted_at, body.unseen = at, False
 
 
 def end_by_notice(work: Assessment, reason: str) -> None:
-    """Ends a resource that nobody reads any more, for a reason that is not its deletion. Code asks for it no more."""
+    """Ends a resource that is no longer read, for a reason other than deletion, and drops its declaration."""
     body, head, at = work.body, work.head, work.at
     clear(body, at)
     body.baselines, body.not_before, body.changed_at, body.agreed_at = {}, at - 1, 0, 0
@@ -132,7 +134,7 @@ def end_by_notice(work: Assessment, reason: str) -> None:
 
 
 def _forget_incarnation(state: State) -> None:
-    """What was read before is of another resource of the same name."""
+    """Earlier readings belong to a different resource with the same name."""
     state.head.parts, state.head.provided = {}, {}
     body = state.body
     body.config, body.hidden, body.incarnation, body.previous, body.changes = {}, {}, None, None, []
@@ -140,7 +142,7 @@ def _forget_incarnation(state: State) -> None:
 
 
 def _lags(head: Head, snapshot: Snapshot) -> bool:
-    """By the provider's own times it is older than what is known."""
+    """According to the provider's own times, it is older than what is known."""
     said = ((_provided(part), head.provided.get(part.name)) for part in snapshot.parts)
     return any(new is not None and old is not None and new < old for new, old in said)
 
@@ -150,14 +152,14 @@ def _provided(part: Part) -> int | None:
 
 
 def _retagged(body: Body, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """Tags that differ; none where they could not be read, now or before."""
+    """Differing tags; none if they could not be read, now or before."""
     if TAGS in body.hidden or any(item.part in (TAGS, EVERYTHING) for item in snapshot.unread):
         return []
     return diff(TAGS, body.resource["tags"], snapshot.tags)
 
 
 def unread(body: Body, parts: Mapping[str, int]) -> dict[str, UnreadPart]:
-    """The parts that are not known at present: hidden alone, or by a denial of the whole resource."""
+    """The parts that are currently unknown: individually, or because the whole resource was denied."""
     out = {name: hidden for name, hidden in body.hidden.items() if name != EVERYTHING}
     if everything := body.hidden.get(EVERYTHING):
         old = {name: everything for name, read_at in parts.items() if read_at < everything.at}
@@ -168,13 +170,13 @@ def unread(body: Body, parts: Mapping[str, int]) -> dict[str, UnreadPart]:
 
 
 def _remade(body: Body, snapshot: Snapshot) -> bool:
-    """Made anew under the same uid: both incarnations are known, and differ."""
+    """Recreated under the same uid: both incarnations are known, and differ."""
     known, new = body.incarnation, snapshot.incarnation
     return known is not None and new is not None and known != new
 
 
 def _described(body: Body, snapshot: Snapshot, *, unread: bool) -> dict[str, Any]:
-    """What findings say of the resource. A reading that was denied does not know its name and tags."""
+    """Updates the resource description in findings. A denied reading does not contain its name and tags."""
     resource = described(snapshot)
     if unread and not body.unseen:
         resource |= {key: body.resource[key] for key in ("name", TAGS)}
@@ -184,7 +186,7 @@ def _described(body: Body, snapshot: Snapshot, *, unread: bool) -> dict[str, Any
 
 
 def described(snapshot: Snapshot) -> dict[str, Any]:
-    """A resource as findings carry it (ResourceRef), without its empty fields."""
+    """A resource in the form of findings (ResourceRef), without empty fields."""
     resource = {
         "uid": snapshot.uid,
         "type": snapshot.type,
@@ -203,14 +205,14 @@ def described(snapshot: Snapshot) -> dict[str, Any]:
 def _hidden(
     before: Mapping[str, UnreadPart], snapshot: Snapshot, at: int, times: Mapping[str, int]
 ) -> dict[str, UnreadPart]:
-    """What stays or becomes unread: a reading of a part at or after its denial lifts it."""
+    """The parts that stay or become unread; a reading of a part at or after its denial clears it."""
     hidden = dict(before)
     for item in snapshot.unread:
         known = hidden.get(item.part)
         if at >= (known.at if known else 0):
             hidden[item.part] = UnreadPart(item.reason, item.code, at)
     if snapshot.parts and TAGS in hidden and hidden[TAGS].at < at:
-        del hidden[TAGS]  # they come with every reading, and are no part
+        del hidden[TAGS]  # tags come with every reading and are not a part
     return {
         name: item
         for name, item in hidden.items()

@@ -1,4 +1,4 @@
-"""What people configure about assessing, and what the types' rows say about it."""
+"""Options of the core: settings, and properties of resource types."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,43 +16,43 @@ from driftline.pipeline.people.identity import NOBODY_MAPPED, People
 from driftline.pipeline.providers.installed import plain_hints
 
 FORGET_AFTER = 30 * 24 * HOUR
-"""Microseconds after which what has ended is forgotten: every sink has received it long before."""
+"""Microseconds after which ended resources and findings are deleted; every sink has received them long before."""
 
 
 @dataclass(frozen=True)
 class AssessOptions:
-    """The same for every resource of a run."""
+    """Options that are the same for all resources of a run."""
 
     criticality: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Tag -> value -> level (lower case)."""
     hints: Mapping[str, Hints] = field(default_factory=dict)
-    """By resource type: what is a set, what changes by itself."""
+    """Comparison hints by resource type: sets, and fields that change by themselves."""
     grants: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-    """By resource type and part: the provider's actions that reading it needs."""
+    """The provider's actions required to read a part, by resource type and part."""
     consoles: Mapping[str, Row] = field(default_factory=dict)
-    """By resource type: its page in the provider's console, and its names in remediation."""
+    """Console pages and remediation placeholders by resource type."""
     expected: Sequence[Expected] = ()
-    """Changes that are a matter of course."""
+    """Expected changes."""
     exceptions: ExceptionIndex = field(default_factory=ExceptionIndex)
     """The accepted risks."""
     forget: int = FORGET_AFTER
-    """Microseconds from the end of a resource, or of a finding, until nothing is kept of it."""
+    """Microseconds from the end of a resource or finding until it is deleted."""
     tickets: TicketOptions | None = None
-    """How findings become tickets; None: they do not."""
+    """How findings become tickets; None: tickets are disabled."""
     people: People = NOBODY_MAPPED
-    """The names of one person."""
+    """The map of people's names."""
     owners: Owners = field(default_factory=Owners)
-    """The sources that name a resource's owner."""
+    """The sources of owners."""
 
     def level(self, resource: Mapping[str, Any]) -> str:
         """The criticality of a resource."""
         return criticality(resource["tags"], self.criticality)
 
     def hints_of(self, type: str, provider: str) -> Hints:
-        """What the type's row says; of a type without one, what is so of all types of its provider."""
+        """The hints of a type's row; for a type without one, those common to all types of its provider."""
         return self.hints.get(type) or plain_hints(provider)
 
     def signature(self, rulebook: str) -> str:
-        """What states are to be looked at again for when it changes: rules, owners, tickets."""
+        """The settings whose change requires states to be processed again: rules, owners, tickets."""
         tickets = self.tickets.hash.hex() if self.tickets else ""
         return f"{rulebook}-{self.owners.hash.hex()}" + (f"-{tickets}" if tickets else "")

@@ -1,4 +1,4 @@
-"""What a step has to say, as records: findings, drifts, wishes to read again, and signals of them. Pure."""
+"""Builds the output records of a step: findings, drifts, re-read requests, and signals. Pure."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
 
 
 def records(uid: str, step: Step) -> list[Output]:
-    """All but the signals, in the order in which they are to be sent."""
+    """All records except signals, in the order of sending."""
     said = [
         Output(FINDINGS.name, finding["id"].encode(), truncate(finding))
         for finding in step.findings
@@ -43,7 +43,7 @@ def records(uid: str, step: Step) -> list[Output]:
 
 
 def tombstones(uid: str, rules: Iterable[str]) -> list[Output]:
-    """The end of the last word on findings: the compacted topic keeps nothing of them."""
+    """Tombstones for deleted findings, so that the compacted topic drops them."""
     return [Output(FINDINGS.name, finding_id(rule, uid).encode(), b"") for rule in sorted(rules)]
 
 
@@ -53,10 +53,10 @@ Keyed = tuple[bytes, dict[str, Any]]
 def signals(
     before: Body | None, step: Step, watch: "DetectionEngine", rulebook: Rulebook, *, planned: bool
 ) -> Iterator[Keyed]:
-    """Of transitions and drifts; a restatement is none, but that something stands. What was told of the same transition or
-    drift before more was known of its cause, and holds no more, is taken back: so `step.state` keeps what was told of
-    drifts. `before`: what was known then. `planned`: some changes are a matter of course, and a drift is a signal only where
-    it is known to be none of them."""
+    """Signals of transitions and drifts; a restatement only signals a standing state. Signals of the same transition or
+    drift that no longer hold, because more is known of its cause, are retracted; therefore `step.state` keeps the signals of
+    drifts. `before`: the state before. `planned`: expected changes are configured, and a drift is a signal only if
+    it is known to be unexpected."""
     body = step.state.body
     for finding in (*step.findings, *step.again):
         if finding["restated"] or finding["reason"] == OWNER_CHANGED:
@@ -74,19 +74,19 @@ def signals(
         yield from told
     for drift in step.drifts:
         course = planned and drift.get("expected") is not False
-        # where it is a matter of course, or not known yet, there will be another word
+        # if it is expected, or not known yet, another record will follow
         told = [] if course else list(watch.drift(drift, body, rulebook.of(body.resource)))
         yield from _taken_back(drift, body, watch, told)
         yield from told
 
 
 def _as_found(body: Body, rule: str) -> bool:
-    """Whether what a finding says may have been so when the resource was first read."""
+    """Whether a finding may have existed when the resource was first read."""
     return (life := body.lives.get(rule)) is not None and life.as_found
 
 
 def _as_told(finding: dict[str, Any], before: Body) -> dict[str, Any] | None:
-    """A finding as it was told of the same transition; None where this is the first word on it."""
+    """The previous document of the same transition; None if this is the first."""
     life = before.lives.get(finding["rule"]["id"])
     if life is None or from_micros(life.updated_at) != finding["updated_at"]:
         return None
@@ -98,14 +98,14 @@ def _as_told(finding: dict[str, Any], before: Body) -> dict[str, Any] | None:
 
 
 def _outdoes(new: dict[str, Any] | None, old: dict[str, Any]) -> bool:
-    """Whether one word on a match replaces another by itself, in whatever order they come: the fuller one counts."""
+    """Whether one signal of a match replaces another by itself, in any order: the more complete one counts."""
     return new is not None and (new == old or len(new) > len(old))
 
 
 def _taken_back(
     drift: dict[str, Any], body: Body, watch: "DetectionEngine", told: list[Keyed]
 ) -> Iterator[Keyed]:
-    """Signals of a drift that were told and hold no more, or not as they were told; those that do are kept with it."""
+    """Signals of a drift that no longer hold, or have changed; valid ones are stored with it."""
     now = {(one["correlation"], one["group"], one["detection"]): one["fields"] for _, one in told}
     for number, kept in enumerate(body.drifts):
         if kept.id != drift["id"]:
@@ -119,13 +119,13 @@ def _taken_back(
 
 
 def _mark(fields: dict[str, Any]) -> tuple[str, str]:
-    """By what a signal's fields are known again: how many, and a digest."""
+    """Identifies a signal's fields: their number, and a digest."""
     data = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
     return str(len(fields)), hashlib.blake2b(data, digest_size=4).hexdigest()
 
 
 def count(step: Step, counts: Counts) -> None:
-    """What metrics tell of a step."""
+    """The counts of a step for metrics."""
     for finding in step.findings:
         counts[FindingCount("restated" if finding["restated"] else finding["reason"])] += 1
     if step.again:

@@ -1,10 +1,10 @@
-"""Audit events that matched a detection before it was known who is behind their session. Pure; times in microseconds.
+"""Audit events that matched a detection before the person behind their session was known. Pure; times in microseconds.
 
-The session is asked where it came from (driftline.pipeline.people.session_chains). Until it says, the event counts for the session alone. When it
-says, the event's signals are taken back where they no longer hold (`gone`), and told again for the person. It may say
-something else later, where copies of the event that opened it disagree. An event is
-followed while its signals may still change an alert (DetectionEngine.lateness); a first_seen correlation, which cannot forget what it
-has learnt, is told of it only once the person is known, or after half of that time."""
+The session's origin is queried (driftline.pipeline.people.session_chains). Until it is known, the event counts for the session only. Then
+the event's signals are retracted where they no longer hold (`gone`), and sent again for the person. The origin may
+change later, if copies of the event that opened the session disagree. An event is
+followed while its signals may still change an alert (DetectionEngine.lateness); a first_seen correlation, which cannot
+unlearn, receives it only once the person is known, or after half of that time."""
 
 import hashlib
 import heapq
@@ -28,37 +28,37 @@ if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
     from driftline.pipeline.detections.observed import ObservedEvent
 
 PREFIX = "signals:"
-"""Begins the uid of what is kept here of a session."""
+"""Prefix of the uids of rows kept here for sessions."""
 MOST, LARGEST = 512, 100_000
-"""Events of one session that are followed in a partition, and bytes of each, compressed. Others stay the session's own."""
+"""Maximum number of events per session and partition, and their compressed size in bytes. Others stay with the session."""
 
 Keyed = tuple[bytes, dict[str, Any]]
 
 
 class Waiting(msgspec.Struct, array_like=True):
-    """One event of a session that has not said where it came from."""
+    """An event of a session whose origin is not known yet."""
 
     at: int
     key: str
     held: bool
-    """Its signals for first_seen are not told yet."""
+    """Its signals for first_seen have not been sent yet."""
 
 
 class Asked(msgspec.Struct, array_like=True):
-    """What is known here of one session."""
+    """The pending events of a session."""
 
     past: dict[str, Any] = {}
-    """`chain` and `chain_broken` of its actor; empty: it has not answered."""
+    """`chain` and `chain_broken` of its actor; empty: no answer yet."""
     waiting: list[Waiting] = []
 
 
 class Item(msgspec.Struct, array_like=True):
-    """One event, as it was when it was heard of."""
+    """An event as received."""
 
     record: bytes
     """The change's JSON, compressed."""
     known: dict[str, Any]
-    """What was known of its resource (DetectionEngine.known_of)."""
+    """The knowledge about its resource at that time (DetectionEngine.known_of)."""
 
 
 _asked = msgspec.msgpack.Decoder(Asked)
@@ -66,8 +66,8 @@ _item = msgspec.msgpack.Decoder(Item)
 
 
 class Unresolved:
-    """Those of one partition. `asker`: the key by which answers come here; `put` keeps a row (key, row, when it is due,
-    uid); `reached`: until when every event has come."""
+    """The pending events of one partition. `asker`: the key to which answers are sent; `put` stores a row (key, row, due time,
+    uid); `reached`: the time up to which every event has arrived."""
 
     def __init__(
         self,
@@ -84,15 +84,15 @@ class Unresolved:
         self._counts = counts
         self._next: list[tuple[int, str]] = []
         self._when: dict[str, int] = {}
-        """When each session is to be looked at next: of its entries in `_next` the one that counts."""
+        """The next due time of each session, which determines the valid entry in `_next`."""
 
     def restored(self, uid: str, row: bytes) -> None:
-        """A session's row, after a start."""
+        """Restores a session's row after a start."""
         self._look_again(uid, _asked.decode(rows.content(row)))
 
     def heard(self, record: Change, known: Mapping[str, Any], offset: int, place: int) -> list[Keyed]:  # fmt: skip
-        """An audit event's signals, as far as they are to be told now. An event is a match for the resources that it names,
-        not once more for what it changes with them."""
+        """An audit event's signals that are sent now. An event matches for the resources that it names,
+        not again for side effects on others."""
         if record.aside:
             return []
         event = self._watch.event(record, known)
@@ -109,7 +109,7 @@ class Unresolved:
         now = [one for one in found if not (unknown and self._watch.learns(one[1]))]
         held = unknown and (len(now) < len(found) or self._watch.depends_on_actor(event))
         if (position.change, position.change_place) >= (offset, place):
-            return now  # delivered again: it is kept already
+            return now  # redelivered: it is already stored
         if event.at < self._reached() - self._watch.lateness:
             return found
         key = _key(record)
@@ -127,7 +127,7 @@ class Unresolved:
         return now
 
     def answered(self, record: Chain, offset: int, place: int) -> Iterator[Keyed]:
-        """A session says where it came from."""
+        """Processes the origin of a session."""
         uid = PREFIX + record.session
         asked, due, position = self._load(uid)
         links = [link.model_dump(mode="json", exclude_none=True) for link in record.links]
@@ -150,7 +150,7 @@ class Unresolved:
         self._save(uid, asked, due, Position(change=offset, change_place=place), 0)
 
     def _moved(self, old: "ObservedEvent", new: "ObservedEvent", one: Waiting) -> Iterator[Keyed]:
-        """What is to be told of an event that turns out to be another's."""
+        """The signals for an event that turns out to belong to someone else."""
         learns, unknown = self._watch.learns, _unknown(new)
         was = {s["id"]: (key, s) for key, s in self._watch.event_signals(old) if not learns(s)}
         now = {
@@ -166,8 +166,8 @@ class Unresolved:
                 yield pair
 
     def settle(self, until: int, most: int) -> tuple[list[Keyed], bool]:
-        """Every event until then has come: what waited too long is told as it stands, what may not change an alert any more
-        is forgotten. Of up to `most` sessions; says whether more are left."""
+        """All events up to that time have arrived: signals that waited too long are sent as they are, and events that cannot change an alert
+        any more are dropped. Processes up to `most` sessions; returns whether more are left."""
         out: list[Keyed] = []
         for _ in range(most):
             if not self._next or self._next[0][0] > until:
@@ -203,7 +203,7 @@ class Unresolved:
             self._look_again(uid, asked)
 
     def forget(self, uid: str, due: int) -> None:
-        """A session that is over by `due`, unless it was heard of again since."""
+        """Drops a session that expired at `due`, unless it was seen again since."""
         asked, now, _ = self._load(uid)
         if now == due:
             for one in asked.waiting:
@@ -211,14 +211,14 @@ class Unresolved:
             self._put(rows.session_key(uid), None, NEVER, uid)
 
     def _load(self, uid: str) -> tuple[Asked, int, Position]:
-        """What is kept of a session, until when, and its position; until NEVER: nothing is."""
+        """Stores a session until a time, with its position; NEVER: deletes it."""
         row = self._get(rows.session_key(uid))
         if row is None:
             return Asked(), NEVER, Position()
         return _asked.decode(rows.content(row)), *rows.prefix(row)
 
     def _save(self, uid: str, asked: Asked, due: int, position: Position, at: int) -> None:
-        """`at`: of an event of it."""
+        """`at`: time of one of its events."""
         later = (at + longest_session()) // HOUR * HOUR + HOUR if at else 0
         expires = max(later, 0 if due == NEVER else due)
         row = rows.encode(asked, expires, position)
@@ -245,12 +245,12 @@ def _unknown(event: "ObservedEvent") -> bool:
 
 
 def _outdoes(new: dict[str, Any], old: dict[str, Any]) -> bool:
-    """Whether one word on a match replaces another by itself: the fuller one counts."""
+    """Whether one signal of a match replaces another by itself: the more complete one counts."""
     return new == old or len(new["fields"]) > len(old["fields"])
 
 
 def _key(record: Change) -> str:
-    """One event is as many changes as it touches resources."""
+    """An event produces one change for each resource."""
     return hashlib.blake2b(f"{record.id}\n{record.uid}".encode(), digest_size=8).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Records of `snapshots`: each reading is skipped where it was applied before, kept as unchanged by its head alone, or
+"""Processes records of `snapshots`: each reading is skipped if already applied, recorded in the head if unchanged, or
 applied to its resource's state. Pure; times in microseconds."""
 
 from driftline.pipeline.assess import step as assess
@@ -17,7 +17,7 @@ from driftline.pipeline.state.shard import Shard
 
 
 class Readings:
-    """Those of one partition."""
+    """The readings of one partition."""
 
     def __init__(
         self, shard: Shard, states: States, rulebook: Rulebook, options: AssessOptions
@@ -28,7 +28,7 @@ class Readings:
         """The newest `captured_at` seen."""
 
     def apply(self, value: bytes, offset: int) -> None:
-        """One record: elements that are malformed are dead-lettered; raises only NewerState and MemoryError. `offset`: plus
+        """Processes one record: malformed elements are dead-lettered; raises only NewerState and MemoryError. `offset`: plus
         one."""
         try:
             peeks = codec.peek(value)
@@ -46,7 +46,7 @@ class Readings:
         return None
 
     def _unchanged(self, peek: codec.Peek, offset: int, place: int) -> bool:
-        """The short cut: writes only the head where the reading says what the last one said."""
+        """The fast path: writes only the head if the reading equals the previous one."""
         key = rows.head_key(peek.uid)
         row, at = self._shard.row(key), to_micros(peek.captured_at)
         if at is not None and at <= self._shard.latest:

@@ -1,4 +1,4 @@
-"""Backlog of the states of one shard to evaluate again after the rulebook changed: processed in slices, begun again after a
+"""Backlog of the states of one shard to evaluate again after the rulebook changed: processed in slices, restarted after a
 crash. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ from driftline.pipeline.state.rows import NEVER, RULES_KEY, Position
 
 
 class ReevaluationBacklog:
-    """`row` and `put` reach the partition's rows; `heads` are the heads of all states; `rulebook` is its hash."""
+    """`row` and `put` access the partition's rows; `heads` yields the heads of all states; `rulebook` is its hash."""
 
     def __init__(
         self,
@@ -25,12 +25,12 @@ class ReevaluationBacklog:
         known = resource_state.decode_judged(stored).rulebook if stored else ""
         position = rows.prefix(stored)[1] if stored else Position()
         self._told = Position(control=position.control + 1)
-        """Each rulebook's row is further along than the one before: of two the last one counts."""
+        """Each rulebook's row has a higher position than the previous one, so that the last one wins."""
         self._open = known != rulebook
         self._walk: Iterator[tuple[bytes, bytes]] | None = None
 
     def next(self, most: int) -> list[str]:
-        """Up to `most` of them, some of them twice; when there are none left, that is kept."""
+        """Returns up to `most` states, possibly some twice; when none are left, that is stored."""
         if not self._open:
             return []
         if self._walk is None:

@@ -12,11 +12,11 @@ CRITICALITY = {"critical": 13, "high": 9, "medium": 5, "low": 0, "unknown": 4}
 AGE_DAYS_A_POINT, AGE_MOST = 30, 5
 
 NONE: dict[str, Any] = {"score": 0, "factors": []}
-"""A finding that does not fail carries no risk."""
+"""A finding that does not fail has no risk."""
 
 
 def criticality(tags: Mapping[str, str], levels: Mapping[str, Mapping[str, str]]) -> str:
-    """The highest level that a tag gives, by the settings' table tag -> value -> level; else `unknown`."""
+    """The highest level of any tag, from the settings' table tag -> value -> level; else `unknown`."""
     lower = {key.lower(): value.lower() for key, value in tags.items()}
     found = [values[lower[tag]] for tag, values in levels.items() if lower.get(tag, "") in values]
     return max(found, key=lambda level: CRITICALITY[level]) if found else "unknown"

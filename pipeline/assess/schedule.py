@@ -1,4 +1,4 @@
-"""When time next matters to a state, and what is due by then. Pure; times in microseconds since 1970."""
+"""Schedules states: when time next affects one, and what is due then. Pure; times in microseconds since 1970."""
 
 import hashlib
 
@@ -14,13 +14,13 @@ from driftline.pipeline.state.resource import Body, State
 from driftline.pipeline.state.rows import NEVER
 
 RESTATE_AFTER = 12 * HOUR
-"""Kibana's Findings page shows 26 h: every result that still holds is restated within 12. Each resource has its own
-place in that interval, so that restatements come evenly."""
+"""Kibana's Findings page shows 26 h: every current finding is restated within 12. Each resource has its own
+time in that interval, so that restatements are evenly distributed."""
 WHOLE_EVERY = 14
-"""One of so many restatements states whole documents (every seventh day): what was lost, or aged out of a view, is there
-again."""
+"""One in this many restatements writes complete documents (every seventh day), which restores documents that were lost
+or aged out of a view."""
 STALE_AFTER = 24 * HOUR
-"""A restatement stands on a reading no older than this: a dead collector must not look healthy."""
+"""Maximum age of the reading for a restatement: a dead collector must not look healthy."""
 
 
 def schedule(work: Assessment, now: int | None = None) -> None:
@@ -40,7 +40,7 @@ def schedule_forgetting(work: Assessment) -> None:
 
 
 def plan_restatement(work: Assessment) -> None:
-    """Decides whether every finding is stated again: at the first reading, and when the resource's turn comes."""
+    """Decides whether every finding is written again: at the first reading, and when the resource's time comes."""
     first, at = work.stated is None, work.at
     work.restate = not first and not work.ending and at >= restate_at(work.state)
     work.whole = work.restate and whole_is_due(work.state, at)
@@ -49,7 +49,7 @@ def plan_restatement(work: Assessment) -> None:
 
 
 def forget_findings(work: Assessment) -> None:
-    """Drops findings that ended so long ago that nothing is kept of them."""
+    """Deletes findings that ended long ago."""
     work.forgotten = [
         rule
         for rule, life in work.body.lives.items()
@@ -60,32 +60,32 @@ def forget_findings(work: Assessment) -> None:
 
 
 def restate_at(state: State) -> int:
-    """The resource's next place in time after everything was said last."""
+    """The resource's next time after the last complete write."""
     place, _ = _place(state.body.resource["uid"])
     said_at = state.head.said_at
     return said_at + RESTATE_AFTER - (said_at - place) % RESTATE_AFTER
 
 
 def whole_is_due(state: State, at: int) -> bool:
-    """Whether one of the restatements that are due between the last one and `at` is the whole one."""
+    """Whether one of the restatements due between the last one and `at` is a complete one."""
     place, turn = _place(state.body.resource["uid"])
     before, now = ((time - place) // RESTATE_AFTER + turn for time in (state.head.said_at, at))
     return before // WHOLE_EVERY != now // WHOLE_EVERY
 
 
 def _place(uid: str) -> tuple[int, int]:
-    """By a resource's name: where in the interval it is restated, and which of its restatements are whole."""
+    """Derived from the resource's name: its time in the interval, and which of its restatements are complete."""
     number = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8], "big")
     return (number >> 16) % RESTATE_AFTER, (number & 0xFFFF) % WHOLE_EVERY
 
 
 def is_final(body: Body) -> bool:
-    """Whether time alone can change nothing any more."""
+    """Whether time alone cannot change anything."""
     return all(life.retired for life in body.lives.values())
 
 
 def stale_at(state: State) -> dict[str, int]:
-    """When each part that is known becomes stale; nothing of a deleted resource does."""
+    """When each known part becomes stale; none for a deleted resource."""
     if state.body.deleted_at is not None:
         return {}
     parts = state.head.parts
@@ -94,7 +94,7 @@ def stale_at(state: State) -> dict[str, int]:
 
 
 def next_change_at(state: State, rules: RuleSet, options: AssessOptions) -> int:
-    """When time alone next changes a finding: a wait runs out, a reading becomes stale, an exception ends. NEVER for a
+    """When time alone next changes a finding: a wait expires, a reading becomes stale, an exception ends. NEVER for a
     final state."""
     body = state.body
     if is_final(body):
@@ -112,8 +112,8 @@ def next_change_at(state: State, rules: RuleSet, options: AssessOptions) -> int:
 
 
 def forget_at(state: State, options: AssessOptions) -> int:
-    """When the state as a whole is forgotten: so long after its resource has ended and nothing more is said of it, or
-    after the last change or baseline of one that was never read. NEVER for what is there."""
+    """When the state is deleted: after its resource has ended and nothing more is written about it, or
+    after the last change or baseline of a resource that was never read. NEVER for an existing resource."""
     body = state.body
     if body.deleted_at is not None and is_final(body):
         ended = (life.updated_at for life in body.lives.values())

@@ -1,5 +1,5 @@
-"""One partition's fold: records in; findings, drifts, requests to read again and state rows out. Every shell drives
-this; it knows no Kafka."""
+"""The fold of one partition: records in; findings, drifts, re-read requests and state rows out. Independent of
+Kafka."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +47,7 @@ class Partition:
         watch: "DetectionEngine | None" = None,
         heads: Callable[[], Iterable[tuple[bytes, bytes]]] = tuple,
     ) -> None:
-        """`heads`: every head's row among them."""
+        """`heads`: all rows, including those of heads."""
         self.shard = shard = Shard(number, get)
         every = lambda: itertools.chain(shard.new_heads(), _heads(heads()))  # noqa: E731 - asked anew each time
         self._rulebook, self._watch = rulebook, watch
@@ -74,7 +74,7 @@ class Partition:
 
     @property
     def watermark(self) -> int:
-        """What findings' waits and restatements follow: until when every reading has come, microseconds."""
+        """The watermark of readings, which waits and restatements of findings follow, in microseconds."""
         return self.shard.time.swept
 
     @property
@@ -83,28 +83,28 @@ class Partition:
         return max(self._readings.newest, self._audit.newest)
 
     def dated(self, topic: str) -> int:
-        """How far the records of a topic have come by their own times, microseconds."""
+        """The latest record time of a topic, in microseconds."""
         return self._readings.newest if topic == SNAPSHOTS.name else self._audit.newest
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
-        """Has the list of due states rebuilt from the rows of the store (heads and sessions are enough), a piece at each
-        `advance`; until it is whole no time passes. Raises nothing; `advance` raises NewerState."""
+        """Starts rebuilding the due times from the rows of the store (heads and sessions are sufficient), a piece with each
+        `advance`; time does not advance until it is complete. Raises nothing; `advance` raises NewerState."""
         self.shard.restore(stored)
 
     def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:
-        """One record of a topic. What is malformed is dead-lettered; raises only NewerState and MemoryError. `broker_time`:
-        when the broker took it, microseconds; None: not known, as of a tape."""
+        """Processes one record of a topic. Malformed elements are dead-lettered; raises only NewerState and MemoryError. `broker_time`:
+        when the broker received it, microseconds; None: not known, such as for a tape."""
         self.shard.begin(broker_time)
         if topic == CONTROL.name:
             return self._control(value, offset, broker_time)
         records = self._readings if topic == SNAPSHOTS.name else self._audit
         return records.apply(
             value, offset + 1
-        )  # in states: 0 is none, and Kafka's first offset is 0
+        )  # states use 0 for none, and Kafka's first offset is 0
 
     def _control(self, value: bytes, offset: int, broker_time: int | None) -> None:
-        """One record of `control`: a tick moves the watermark, which never runs back; an exception has states looked
-        at again; what was swept, or is gone, ends states."""
+        """Processes a record of `control`: a tick advances the watermark, which never moves back; an exception schedules
+        states; swept and gone records end states."""
         shard = self.shard
         try:
             record = codec.control(value)
@@ -137,8 +137,8 @@ class Partition:
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
         """Processes up to `most` states that are due at the watermark (or `limit`, if that is lower).
 
-        Says whether more are left. What goes through all states (after a start, for a new exception, by new rules) goes on
-        by a piece, and time does not pass before its end."""
+        Returns whether more are left. Scans over all states (after a start, for a new exception, for new rules) continue
+        by a piece, and time does not advance before they end."""
         self._exceptions.persist(self.watermark)
         walking = self.shard.restore_some(most * LOOKS, self._restored) or self._exceptions.walk(most * LOOKS)  # fmt: skip
         if walking or self._rule(most):
@@ -159,7 +159,7 @@ class Partition:
         return False
 
     def reach(self, until: int) -> None:
-        """Every event until then has come, where no ticks say so."""
+        """All events up to that time have arrived, if no ticks report it."""
         self._marked = max(self._marked, until)
         while self._settle(until, LOOKS):
             pass
@@ -168,7 +168,7 @@ class Partition:
         return max(self._marked, self.shard.time.all_known())
 
     def _settle(self, until: int, most: int) -> bool:
-        """Before a mark: tells what waits no longer for a session's answer. Whether more are left."""
+        """Before a mark: releases events that no longer wait for a session's answer. Returns whether more are left."""
         if self._unresolved is None:
             return False
         signals, more = self._unresolved.settle(until, most)
@@ -181,7 +181,7 @@ class Partition:
             self._unresolved.restored(uid, row)
 
     def _rule(self, most: int) -> bool:
-        """Processes up to `most` states by new rules or sources of owners; False when there are none."""
+        """Processes up to `most` states with new rules or owner sources; False if there are none."""
         uids = self._reevaluation.next(most)
         for uid in uids:
             state = self.states.load(uid)
@@ -195,7 +195,7 @@ class Partition:
         return bool(uids)
 
     def _due(self, due: int, uid: str, until: int) -> bool:
-        """Has time pass in a state that is due; False where it was a session, or has moved on."""
+        """Advances a due state; False if it was a session, or is no longer due."""
         if uid.startswith(PREFIX):
             self._audit.sessions.forget(uid, due)
             return False
@@ -215,7 +215,7 @@ class Partition:
         return True
 
     def _end(self, ghost: Ghost) -> None:
-        """Looks at a state that may have ended."""
+        """Checks a state that may have ended."""
         state = self.states.load(ghost.uid)
         if state is None:
             return
@@ -223,27 +223,29 @@ class Partition:
         step = ghosts.ended(state, ghost.words, self._rulebook, self._options, events)
         if step is not None:
             self.states.emit(ghost.uid, state, step)
-        elif not state.head.scope:  # of an earlier version: the next walk need not ask its body
+        elif (
+            not state.head.scope
+        ):  # from an earlier version: store it, so that the next scan need not read the body
             due = min(state.due, forget_at(state, self._options))
             self.states.place(ghost.uid, state, due)
 
     def open_pending(self, uid: str) -> None:
-        """For a one-shot scan's end: opens what waits (assess.open_pending)."""
+        """At the end of a one-shot scan: opens waiting findings (assess.open_pending)."""
         if state := self.states.load(uid):
             step = assess.open_pending(state, self._rulebook, self._options)
             self.states.emit(uid, state, step)
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to take."""
+        """Whether there is any output."""
         return self.shard.pending
 
     def take_dead(self) -> list[Dead]:
-        """What was dead-lettered since the last take."""
+        """Dead letters since the last take."""
         return self.shard.take_dead()
 
     def take(self) -> Work:
-        """What has gathered since the last take, now the caller's to make durable."""
+        """The output since the last take, which the caller must make durable."""
         self._exceptions.persist(self.watermark)
         return self.shard.take()
 

@@ -1,4 +1,4 @@
-"""The states of one partition's resources: how one is loaded, and kept together with what it says. Pure."""
+"""Loads and stores the states of one partition's resources, together with their outputs. Pure."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -28,11 +28,11 @@ if TYPE_CHECKING:  # who watches nothing need not wait for pySigma
     from driftline.pipeline.detections.engine import DetectionEngine
 
 MOST_ROW = limits.VALUE
-"""Bytes of a state: it must fit a record of the changelog."""
+"""Maximum size of a state in bytes: it must fit into one changelog record."""
 
 
 class States:
-    """`watch`: what signals are made by; None: none are."""
+    """`watch`: the detection engine; None: no signals."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class States:
     ) -> None:
         self._shard, self._rulebook, self._options, self._watch = shard, rulebook, options, watch
         self.control = 0
-        """The last record of `control`: its offset."""
+        """The offset of the last record of `control`."""
 
     def load(self, uid: str) -> State | None:
-        """A resource's state; None: nothing is known of it. Raises NewerState."""
+        """A resource's state; None if nothing is known. Raises NewerState."""
         head, body = self._shard.row(rows.head_key(uid)), self._shard.row(rows.body_key(uid))
         if head is None or body is None:
             return None
@@ -59,14 +59,14 @@ class States:
     def emit(
         self, uid: str, before: State | None, step: Step, position: Position | None = None
     ) -> None:
-        """Keeps the state that a step has made of `before`, and sends what it says. `position`: of the record that it came
-        from; None: from time, or a record of `control`. Raises Malformed for a state that is too large to be kept."""
+        """Stores the state that a step made from `before`, and sends its outputs. `position`: of the input record;
+        None: time, or a record of `control`. Raises Malformed if the state is too large."""
         new, read = step.state, position is not None
         old = new.position
         position = position or Position(
             old.offset, old.place, max(self.control, old.control), old.change, old.change_place
         )
-        # all that may fail comes first: a state must never be kept without what it says
+        # everything that may fail comes first: a state must never be stored without its outputs
         planned_changes = self._options.expected
         for drift in step.drifts:
             if (planned := expected(drift, planned_changes)) is not None:
@@ -79,7 +79,7 @@ class States:
         head = rows.encode(new.head, new.due, position)
         moved = before is None or new.body is not before.body
         body = rows.encode(new.body, new.due, position) if moved else b""
-        if read and len(body) > MOST_ROW:  # the changelog would not take it, now or ever
+        if read and len(body) > MOST_ROW:  # the changelog would never accept it
             raise Malformed(f"a state of {len(body)} bytes: more than {MOST_ROW}")
         said = outputs.records(uid, step)
         self._shard.put(rows.head_key(uid), head)
@@ -94,12 +94,12 @@ class States:
         outputs.count(step, self._shard.counts)
 
     def place(self, uid: str, state: State, due: int) -> None:
-        """Adds where its resource belongs to a head of a version that did not keep it."""
+        """Adds the resource's scope to a head written by a version without it."""
         state.head.scope = belongs(state.body)
         self._shard.put(rows.head_key(uid), rows.encode(state.head, due, state.position), due, uid)
 
     def forget(self, uid: str, state: State) -> None:
-        """Deletes a state, and the last statements about its findings."""
+        """Deletes a state, and the last records of its findings."""
         self._shard.put(rows.head_key(uid), None)
         self._shard.put(rows.body_key(uid), None)
         self._shard.outputs += outputs.tombstones(uid, state.body.lives)
@@ -112,5 +112,5 @@ class States:
             self._shard.outputs.append(Output(SIGNALS.name, key, orjson.dumps(signal)))
 
     def tell(self, message: Chain) -> None:
-        """Sends what one state asks or tells another, in whatever partition that is."""
+        """Sends a message from one state to another, in any partition."""
         self._shard.outputs.append(Output(CHANGES.name, message.uid.encode(), message.encode()))

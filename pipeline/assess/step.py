@@ -1,4 +1,4 @@
-"""The core: one resource's state and one record in; its next state and what is to be sent out. Pure.
+"""The core: takes one resource's state and one record; returns the next state and the outputs. Pure.
 
 Each function here is one kind of record (or time), as the list of its steps. A step takes the working value
 (`driftline.pipeline.assess.assessment`) and changes it; each has a file of its own. Time comes from the records. The
@@ -43,8 +43,8 @@ def apply(
     state: State | None, snapshot: Snapshot, digest: bytes, rulebook: Rulebook, options: AssessOptions,
     events: int | None = None,
 ) -> Step:  # fmt: skip
-    """One snapshot. `digest`: what an unchanged next one will be recognised by (codec.Peek.digest); `events`: until when
-    every change event has arrived (micros), None where none arrive at all."""
+    """Applies a snapshot. `digest`: identifies an unchanged next snapshot (codec.Peek.digest); `events`: the time up to which
+    every change event has arrived (micros), None if there are no events."""
     at = micros(snapshot.captured_at)
     work = Assessment.begin(
         state, at, rulebook, options, events, about=None if state else described(snapshot)
@@ -82,10 +82,10 @@ def apply(
 def tick(
     state: State, at: int, rulebook: Rulebook, options: AssessOptions, events: int | None = None
 ) -> Step:
-    """Time has come to `at`: waits run out, events will not arrive any more, and every finding is restated when due."""
+    """Advances time to `at`: waits expire, pending events are given up, and findings are restated when due."""
     if state.due > at:
         return Step(state, [], False)
-    if state.due == DUE_NOW:  # a decision is about what is known, however far time has come
+    if state.due == DUE_NOW:  # a decision applies to what is known, whatever the time
         at = max(at, state.head.seen_at, state.head.said_at)
     work = Assessment.begin(state, at, rulebook, options, events)
     advance_to(work, at)
@@ -107,7 +107,7 @@ def tick(
 def on_change(
     state: State | None, record: Change, rulebook: Rulebook, options: AssessOptions, events: int | None = None
 ) -> Step:  # fmt: skip
-    """One audit event about the resource."""
+    """Applies an audit event about the resource."""
     at = max(micros(record.occurred_at), _known_at(state))
     about = described_by_change(record)
     work = Assessment.begin(state, at, rulebook, options, events, about=about, unseen=True)
@@ -129,7 +129,7 @@ def on_change(
 def on_chain(
     state: State, record: Chain, rulebook: Rulebook, options: AssessOptions, events: int | None = None
 ) -> Step:  # fmt: skip
-    """Where a session that changed this resource comes from."""
+    """Applies the origin of a session that changed this resource."""
     work = Assessment.begin(state, _known_at(state), rulebook, options, events)
     if not remember_chain(work, record):
         return work.nothing()
@@ -145,7 +145,7 @@ def on_chain(
 def on_baseline(
     state: State | None, record: Baseline, rulebook: Rulebook, options: AssessOptions
 ) -> Step:
-    """What the resource ought to be, by somebody's word; it may come before any reading."""
+    """Applies a baseline, which may arrive before any reading."""
     about = described_by_baseline(record)
     work = Assessment.begin(state, _known_at(state), rulebook, options, about=about, unseen=True)
     if not set_baseline(work, record):
@@ -165,7 +165,7 @@ def on_baseline(
 
 
 def on_gone(state: State, reason: str, at: int, rulebook: Rulebook, options: AssessOptions) -> Step:
-    """The resource is out of what is watched. Nobody deleted it, as far as is known: there is no drift."""
+    """Ends a resource that is no longer monitored. It is not known to be deleted, so there is no drift."""
     work = Assessment.begin(state, at, rulebook, options)
     advance_to(work, at)
     end_by_notice(work, reason)
@@ -179,8 +179,8 @@ def on_gone(state: State, reason: str, at: int, rulebook: Rulebook, options: Ass
 
 
 def reevaluate(state: State, rulebook: Rulebook, options: AssessOptions) -> Step:
-    """A state that other rules evaluated last (evaluate.needs_reevaluation), or whose owner other settings named
-    (ownership.step.needs_owner)."""
+    """Re-evaluates a state that was last evaluated by different rules (evaluate.needs_reevaluation), or whose owner was
+    determined with different settings (ownership.step.needs_owner)."""
     work = Assessment.begin(state, _known_at(state), rulebook, options)
     advance_to(work, work.at)
     assign_owner(work)
@@ -193,7 +193,7 @@ def reevaluate(state: State, rulebook: Rulebook, options: AssessOptions) -> Step
 
 
 def open_pending(state: State, rulebook: Rulebook, options: AssessOptions) -> Step:
-    """The end of a one-shot scan: what waits for its `for` opens at once, marked `pending_for`."""
+    """Ends a one-shot scan: findings that wait for their `for` open immediately, marked `pending_for`."""
     work = Assessment.begin(state, state.head.seen_at, rulebook, options)
     open_at_once(work)
     apply_exceptions(work)
@@ -203,5 +203,5 @@ def open_pending(state: State, rulebook: Rulebook, options: AssessOptions) -> St
 
 
 def _known_at(state: State | None) -> int:
-    """How far time has come in a state, microseconds."""
+    """The time that a state has reached, microseconds."""
     return max(state.head.seen_at, state.head.said_at) if state else 0

@@ -11,10 +11,10 @@ from driftline.pipeline.state.rows import NEVER
 def judged(
     life: FindingState | None, verdict: Verdict, at: int, read_at: int, because: str = ""
 ) -> FindingState | None:
-    """The life after a verdict at record time `at`, standing on a reading of `read_at`. `because`: what has changed, if
+    """The finding state after a verdict at record time `at`, based on a reading of `read_at`. `because`: what has changed, if
     not the resource (rule_added, rule_changed).
 
-    None where there is no finding: the rule does not apply and never did."""
+    None if there is no finding: the rule does not apply and never did."""
     rule = verdict.rule
     if verdict.evaluation == "not_applicable":
         return None if life is None else retired(life, "not_applicable", at)
@@ -23,7 +23,7 @@ def judged(
     new.evaluation, new.detail, new.evidence = verdict.evaluation, verdict.detail, verdict.evidence
     new.retired = False
     if verdict.evaluation == "unknown":
-        # Neither opens nor closes; a wait that was running is not proven to have gone on.
+        # Neither opens nor closes; it is not proven that a running wait has continued.
         new.reason, new.pending_since, new.passing_since = verdict.reason, None, None
         if life:
             new.evidence = life.evidence
@@ -69,7 +69,7 @@ def _passed(life: FindingState, rule: BoundRule, at: int, because: str) -> Findi
 
 
 def elapsed(life: FindingState, rule: BoundRule, at: int) -> FindingState:
-    """What the passing of time until `at` makes of a life: `for` and `keep_firing_for` that have run out."""
+    """The finding state after time has advanced to `at`: expired `for` and `keep_firing_for` take effect."""
     if life.pending_since is not None:
         opens = life.pending_since + rule.for_seconds * SECOND
         if at >= opens:
@@ -82,7 +82,7 @@ def elapsed(life: FindingState, rule: BoundRule, at: int) -> FindingState:
 
 
 def due(life: FindingState, rule: BoundRule) -> int:
-    """When `elapsed` would next change this life; NEVER if nothing waits."""
+    """When `elapsed` would next change this finding; NEVER if nothing waits."""
     if life.retired:
         return NEVER
     if life.pending_since is not None:
@@ -93,7 +93,7 @@ def due(life: FindingState, rule: BoundRule) -> int:
 
 
 def retired(life: FindingState, reason: str, at: int) -> FindingState:
-    """The life after its resource or its rule ended."""
+    """The finding state after its resource or rule ended."""
     if life.retired:
         return life
     new = msgspec.structs.replace(life, pending_since=None, passing_since=None)
@@ -104,7 +104,7 @@ def retired(life: FindingState, reason: str, at: int) -> FindingState:
 
 
 def opened_at_once(life: FindingState) -> FindingState:
-    """For a one-shot scan, which cannot wait: a pending condition opens now, and says that it would have waited."""
+    """For a one-shot scan, which cannot wait: a pending condition opens now, marked accordingly."""
     return _open(msgspec.structs.replace(life), life.pending_since or life.updated_at)
 
 

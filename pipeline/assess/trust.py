@@ -1,7 +1,7 @@
-"""Whether a reading can be trusted yet: after a change a cloud may answer with the old state for a while. Pure.
+"""Decides whether a reading can be trusted: after a change, a cloud may return the old state for a while. Pure.
 
-A reading after a change is unsettled until it shows something other than before the change, or two readings some
-seconds apart agree, or so long has passed as the provider's answers lag at most (design 4.17; Settling). Times in
+A reading after a change is unsettled until it differs from the state before the change, or two readings some
+seconds apart agree, or the provider's maximum response lag has passed (Settling). Times in
 microseconds since 1970."""
 
 import hashlib
@@ -21,17 +21,17 @@ class ReadingTrust(NamedTuple):
     """How far a reading can be trusted."""
 
     trusted: bool
-    """False: it opens, closes and deletes nothing."""
+    """If false, it opens, closes and deletes nothing."""
     changed_at: int
-    """The change that is still to be shown; 0: none."""
+    """The change that no reading shows yet; 0: none."""
     agreed_at: int
     again_at: int | None
-    """When it should be read again."""
+    """When to read it again."""
 
 
 def trust_reading(work: Assessment) -> None:
-    """Says whether what was merged is trusted. If not, the working state is what was known before, and that a reading
-    disagreed; what is due comes with the next tick."""
+    """Decides whether the merged reading is trusted. If not, the working state is reset to the previous one, noting that a reading
+    disagreed; due work is done with the next tick."""
     if work.before is None or work.snapshot is None:
         return
     known, at, snapshot, merged = work.before.body, work.at, work.snapshot, work.merged
@@ -68,24 +68,24 @@ def digest(config: Any) -> bytes:
 def _trust(
     body: Body, new: Body, merged: Merged, at: int, lags: Settling, *, deleted: bool, informed: bool
 ) -> ReadingTrust:
-    """Of a reading of `at`, by which `body` became `new`. `informed`: it read some part."""
+    """For a reading of `at` that turned `body` into `new`. `informed`: it read some part."""
     since = body.changed_at
     if at <= since or not (informed or deleted):
-        return ReadingTrust(True, since, body.agreed_at, None)  # it is of before the change
+        return ReadingTrust(True, since, body.agreed_at, None)  # it was taken before the change
     if deleted:
         ended = any(seen.kind == "delete" and seen.at <= at for seen in body.history[-8:])
         if not since or ended or at >= since + lags.max_lag:
             return ReadingTrust(True, 0, 0, None)
         return _again(since, body.agreed_at or at, at, lags, trusted=False)
     if merged.differences and not merged.proven and _as_before(body, new, at, lags):
-        # The state of before the last difference, and no event says that anybody put it back: most likely an answer
-        # of a server that lags behind.
+        # The state before the last difference, without an event that restored it: most likely a response
+        # of a lagging server.
         if body.agreed_at and at - body.agreed_at >= lags.min_gap:
             return ReadingTrust(True, 0, 0, None)
         return _again(body.replaced_at, body.agreed_at or at, at, lags, trusted=False)
     if not since or merged.differences or merged.new or at >= since + lags.max_lag:
         resolution = lags.event_resolution
-        early = since and at < since + resolution  # it may show another change than this one
+        early = since and at < since + resolution  # it may show a different change
         return ReadingTrust(True, 0, 0, since + resolution + resolution // 2 if early else None)
     if body.agreed_at and at - body.agreed_at >= lags.min_gap:
         return ReadingTrust(True, 0, 0, None)
@@ -102,7 +102,7 @@ def _as_before(body: Body, new: Body, at: int, lags: Settling) -> bool:
 
 
 def _again(since: int, agreed_at: int, at: int, lags: Settling, *, trusted: bool) -> ReadingTrust:
-    """Read again after as long as has passed since the change, a second at least, and once more when no answer lags."""
+    """Re-reads after the time that has passed since the change, at least a second, and once more when responses no longer lag."""
     wait = max(SECOND, at - since)
     return ReadingTrust(
         trusted, since, agreed_at, min(at + wait, max(at + SECOND, since + lags.max_lag))

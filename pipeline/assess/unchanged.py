@@ -1,4 +1,4 @@
-"""The short cut: of a reading that says what the last one said only the head is written, and its body is not parsed. Pure."""
+"""The fast path: for a reading equal to the previous one, only the head is written, and the body is not parsed. Pure."""
 
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.merge import newer
@@ -8,8 +8,8 @@ from driftline.pipeline.state.resource import Head
 
 
 def read_again(head: Head, peek: codec.Peek, rules: bytes, due: int, latest: int) -> Head | None:
-    """The head after a reading that differs in nothing; None where that is not sure. `rules`: hash of the type's; `due`:
-    when time next matters; `latest`: up to when a reading may be dated. Microseconds."""
+    """The head after an unchanged reading; None if that is not certain. `rules`: hash of the type's rules; `due`:
+    the next due time; `latest`: the latest time that a reading may carry. Microseconds."""
     if peek.digest(rules) != head.digest:
         return None
     at = to_micros(peek.captured_at)
@@ -22,8 +22,8 @@ def read_again(head: Head, peek: codec.Peek, rules: bytes, due: int, latest: int
 
 
 def _times(head: Head, peek: codec.Peek, at: int, latest: int) -> bool:
-    """Puts the times of a reading's parts into the head; False where one of them is older than what is known, or later
-    than it may be."""
+    """Stores the times of a reading's parts in the head; False if one of them is older than the known one, or too
+    late."""
     times, provided = head.parts, head.provided
     for part in peek.parts:
         read_at = at if part.captured_at == peek.captured_at else to_micros(part.captured_at)
@@ -47,8 +47,8 @@ def _times(head: Head, peek: codec.Peek, at: int, latest: int) -> bool:
 
 
 def remember_digest(work: Assessment, digest: bytes) -> None:
-    """Has the next reading compared with this one, if that left nothing open: not if it was late, nor while a part is
-    hidden that it did not itself call unread, nor while a change is still to be shown, nor if a part of it was left out."""
+    """Allows the next reading to be compared with this one, unless it was late, a part is
+    hidden that it did not report as unread, a change is not shown yet, or a part of it was ignored."""
     head, body, snapshot = work.head, work.body, work.snapshot
     unread = {item.part for item in snapshot.unread} if snapshot else set[str]()
     shown = body.hidden.keys() <= unread

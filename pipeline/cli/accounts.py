@@ -84,7 +84,7 @@ def _still_read(settings: Settings, chosen: "Iterable[Watched]") -> None:
         if one.provider in installed.providers() and one.account in getattr(
             settings.collector(one.provider), "accounts", ()
         ):
-            fix = "take it out of the settings, and send SIGHUP to collect"
+            fix = "remove it from the settings, and send SIGHUP to collect"
             problems.append(Problem(f"{one.account} would be read again", fix, f"{one.provider}.accounts"))  # fmt: skip
     if problems:
         raise UserError(*problems)

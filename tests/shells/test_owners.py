@@ -124,10 +124,10 @@ def test_a_map_is_read_from_a_file_between_rows_of_the_settings(tmp_path: Path) 
         ("- x", ":1:3: expected a row"),
         ("- {owner: a, accounts: b}", ":1:24: unknown field 'accounts' (did you mean 'account'?)"),
         ("- {account: b}", ":1:3: owner: is required"),
-        ("- {owner: a}", ":1:11: owner: the row says of nothing that it owns it"),
+        ("- {owner: a}", ":1:11: owner: the row has no condition"),
         ("- {owner: 5, account: b}", ":1:11: owner: must be text"),
         ("- {owner: a, type: 5}", ":1:20: type: must be text"),
-        ("- {owner: a, tags: {tier: 1}}", ":1:20: tags: must be keys with texts"),
+        ("- {owner: a, tags: {tier: 1}}", ":1:20: tags: must map names to text"),
         ("- {owner: \"\\u202e\", account: b}", ":1:11: owner: names nobody"),
         ("- {owner: a", ":2:1: "),
     ],
@@ -147,7 +147,7 @@ def test_every_mistake_in_a_map_has_its_place(
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ("{sources: [tag, tag]}", "owners.sources: tag stands there twice"),
+        ("{sources: [tag, tag]}", "owners.sources: contains tag twice"),
         ("{sources: [tags]}", "must be 'tag', 'workspace'"),
         ("{tags: ['']}", "owners.tags: one is empty"),
         ("{map: [{file: nowhere.yaml}]}", "owners.map.0: there is no file nowhere.yaml"),

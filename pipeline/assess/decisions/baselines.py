@@ -1,7 +1,7 @@
-"""What a resource ought to be by somebody's word: approved, declared in code, or recorded in its state. Pure.
+"""Baselines: the expected configuration of a resource, approved, declared in code, or recorded in a Terraform state. Pure.
 
-A baseline is a few places of the configuration (JSON Pointers) with the value that each ought to have. What differs is
-a finding like any other, of a rule that stands in no file."""
+A baseline consists of places in the configuration (JSON Pointers) with expected values. A difference is
+a finding like any other, of a rule without a file."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,15 +25,15 @@ from driftline.pipeline.state.resource import Body, KnownBaseline, UnreadPart
 from driftline.pipeline.state.rows import NEVER
 
 APPLYING = "applying"
-"""The reason of an unknown: an apply may be under way."""
+"""The reason of an unknown evaluation: an apply may be in progress."""
 APPLY = 30 * MINUTE
-"""So long after its last change of a resource an apply may still go on. Microseconds."""
+"""How long after its last change of a resource an apply may still be running. Microseconds."""
 SHOWN = 20
-"""Differences told as evidence; of the others only how many."""
+"""Maximum number of differences in the evidence; the others are only counted."""
 
 
 def set_baseline(work: Assessment, record: Baseline) -> bool:
-    """Puts a baseline into the body; says whether it is a newer one than is known."""
+    """Stores a baseline in the body; returns whether it is newer than the known one."""
     known = work.body.baselines.get(record.kind)
     at = micros(record.at)
     if known is not None and known.at >= at:
@@ -46,7 +46,7 @@ def set_baseline(work: Assessment, record: Baseline) -> bool:
 
 
 def declared(body: Body) -> dict[str, str] | None:
-    """Where code declares the resource, as findings tell it; None where none does."""
+    """Where code declares the resource, as in findings; None if no code does."""
     one = body.baselines.get("declared")
     if one is None or one.revoked:
         return None
@@ -59,7 +59,7 @@ def declared(body: Body) -> dict[str, str] | None:
 
 
 def drop_approved(work: Assessment) -> None:
-    """The resource was recreated: nobody has approved this one."""
+    """Drops baselines that do not apply to a recreated resource."""
     work.body.baselines = {
         kind: one
         for kind, one in work.body.baselines.items()
@@ -70,13 +70,13 @@ def drop_approved(work: Assessment) -> None:
 def verdicts(
     body: Body, hidden: Mapping[str, UnreadPart], now: int, hints: Hints = NO_HINTS
 ) -> Iterator[Verdict]:
-    """One for each baseline in force, at record time `now`. Of a deleted resource: that code says that it is there."""
+    """One verdict per baseline in force, at record time `now`. For a deleted resource, only that code declares it."""
     for kind, one in sorted(body.baselines.items()):
         if one.revoked or (bound := STANDING.get(kind)) is None:
             continue
         if body.deleted_at is not None:
             if kind == "approved":
-                continue  # nobody said that it must be there
+                continue  # nobody stated that it must exist
             verdict = Verdict(bound, "failed", "", one.source, [{"path": "", "value": {kind: "there", "now": "gone"}}])  # fmt: skip
         else:
             verdict = _verdict(bound, kind, one, body, hidden, hints)
@@ -86,7 +86,7 @@ def verdicts(
 
 
 def applying_until(one: KnownBaseline, body: Body) -> int:
-    """Until when an apply may be under way."""
+    """Until when an apply may be in progress."""
     if not one.appliers:
         return 0
     people = NOBODY_MAPPED.of(body.resource["provider"])
@@ -100,7 +100,7 @@ def _applied(appliers: Sequence[str], actor: Mapping[str, Any], people: People) 
 
 
 def quiet_until(body: Body) -> int:
-    """When a difference that is not told yet, because of an apply, must be looked at again."""
+    """When to check again a difference that is not reported yet because of an apply."""
     waits = [
         applying_until(one, body)
         for kind, one in body.baselines.items()
@@ -118,7 +118,7 @@ def _verdict(
     missing = [part for part in parts if part not in body.config or _why(part, hidden)]
     known = {where: what for where, what in one.expect.items() if steps(where)[0] not in missing}
     found = list(differences(known, body.config, hints))
-    if not found and missing:  # a difference elsewhere is one, whatever they say
+    if not found and missing:  # a difference elsewhere counts regardless of them
         why = _why(missing[0], hidden)
         reason, code = (why.reason, why.code) if why else ("never read", "")
         detail = f"{missing[0]}: {reason} {code}".strip()
@@ -136,14 +136,14 @@ def _verdict(
 
 
 def _why(part: str, hidden: Mapping[str, UnreadPart]) -> UnreadPart | None:
-    """Why a part is not known; None for one that is, or was never read."""
+    """Why a part is not known; None if it is known, or was never read."""
     return hidden.get(part) or hidden.get(EVERYTHING)
 
 
 def differences(
     expect: Mapping[str, Any], config: Mapping[str, Any], hints: Hints | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Where a configuration is not as expected: as driftline.pipeline.compare.diff tells it, `before` what ought to be."""
+    """The differences from the expected configuration, as in driftline.pipeline.compare.diff; `before` is the expected value."""
     hints = plain_hints("") if hints is None else hints
     for pointer in sorted(expect):
         dotted = ".".join(steps(pointer))
@@ -157,5 +157,5 @@ def differences(
 
 
 def parts_of(evidence: list[dict[str, Any]]) -> frozenset[str]:
-    """The parts that differ, of a verdict's evidence."""
+    """The differing parts, from a verdict's evidence."""
     return frozenset(steps(one["path"])[0] for one in evidence if one["path"].startswith("/"))

@@ -10,11 +10,11 @@ from driftline.pipeline.model import RiskException, from_micros, micros
 from driftline.pipeline.rulebook import BoundRule
 
 KEPT = 24 * HOUR
-"""How long after its end an exception is remembered: an old record of it may come again."""
+"""How long an exception is kept after its end, because an old record of it may be redelivered."""
 
 
 class RiskEntry(NamedTuple):
-    """An exception, ready to be asked."""
+    """An exception, prepared for lookups."""
 
     record: RiskException
     at: int
@@ -26,15 +26,15 @@ class RiskEntry(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """It is about one resource, written out."""
+        """Whether it covers a single resource, given without patterns."""
         return "*" not in self.record.resource
 
     def matches(self, uid: str) -> bool:
-        """Whether that may be a resource of its scope, as far as the name says."""
+        """Whether a resource may be in its scope, judging by the uid only."""
         return matches(self.record.resource, uid)
 
     def covers(self, resource: Mapping[str, Any], at: int) -> bool:
-        """Whether it is in force for a resource at that time."""
+        """Whether it applies to a resource at that time."""
         record = self.record
         return (
             record.ended is None
@@ -45,14 +45,14 @@ class RiskEntry(NamedTuple):
         )
 
     def told(self) -> dict[str, Any]:
-        """As findings carry it."""
+        """Its form in findings."""
         record = self.record
         return {"id": record.id, "reason": record.reason, "owner": record.owner, "approver": record.approver,
                 "until": from_micros(self.until)}  # fmt: skip
 
 
 class ExceptionIndex:
-    """All exceptions, by what may fail."""
+    """All exceptions, by rule."""
 
     def __init__(self, records: Iterable[RiskException] = ()) -> None:
         self._entries: dict[str, RiskEntry] = {}
@@ -69,12 +69,12 @@ class ExceptionIndex:
         return self._entries.get(id)
 
     def knows(self, record: RiskException) -> bool:
-        """Whether nothing new is in it: it is told again, or older than what is known."""
+        """Whether it is already known, or older than the known one."""
         old = self._entries.get(record.id)
         return old is not None and old.at >= micros(record.at)
 
     def add(self, record: RiskException) -> list[RiskEntry]:
-        """Takes one in. Returns what it was before and is now; nothing where that is known, or older."""
+        """Adds an exception. Returns its previous and new version; nothing if it is known or older."""
         new, old = _entry(record), self._entries.get(record.id)
         if old is not None:
             if old.at >= new.at:
@@ -95,7 +95,7 @@ class ExceptionIndex:
         return [new] if old is None else [old, new]
 
     def kept(self, now: int) -> list[dict[str, Any]]:
-        """Those that are not long over, JSON-ready."""
+        """Exceptions that did not end long ago, JSON-ready."""
         return [
             self._documents[entry.id]
             for entry in self._entries.values()
@@ -105,7 +105,7 @@ class ExceptionIndex:
     def best(
         self, bound: BoundRule, resource: Mapping[str, Any], at: int, refused: str
     ) -> RiskEntry | None:
-        """Of those in force for a rule on a resource the one that lasts longest."""
+        """The longest-lasting exception in force for a rule on a resource."""
         uid = resource["uid"]
         found = list(self._by_rule[bound.id].find(uid)) if bound.id in self._by_rule else []
         if self._by_control:

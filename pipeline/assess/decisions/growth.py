@@ -1,8 +1,8 @@
-"""Whether what a rule objects to has grown since it was accepted. Pure.
+"""Determines whether what a rule objects to has grown since it was accepted. Pure.
 
-The rule itself says what it objects to: parts of a value are taken away, or kept alone, and it is asked again. An element
-of a list violates if the rule fails with no other element there; a text within it counts only if the rule would pass
-without it or with another one. What the rule does not read, or passes by itself (a description, a rule about another
+The rule itself determines what it objects to: it is evaluated again with parts of a value removed, or on their own. An element
+of a list violates the rule if the rule fails with only that element; a string within it counts only if the rule would pass
+without it or with another one. Anything that the rule does not read, or that passes on its own (a description, a rule for another
 port), is not worse."""
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +15,17 @@ from driftline.pipeline.rulebook import BoundRule, RuleSet
 from driftline.pipeline.rulebook.cel.expression import ELEMENT
 
 MOST = 600
-"""Questions to the rule about one value; where they do not suffice it counts as worse."""
+"""Maximum number of evaluations per value; if they do not suffice, the value counts as worse."""
 OTHER_TEXT, OTHER_NUMBERS = "driftline-none", (-1, 10**9)
 Where = tuple[str | int, ...]
 
 
 class _TooMuch(Exception):
-    """Too many questions would be needed."""
+    """Too many evaluations would be needed."""
 
 
 class Growth:
-    """The value at one path of a resource, as a rule judges it. `path`: dotted steps of an evidence path."""
+    """The value at one path of a resource, as evaluated by a rule. `path`: dotted steps of an evidence path."""
 
     def __init__(
         self, bound: BoundRule, document: dict[str, Any], path: Sequence[str], at: int
@@ -41,7 +41,7 @@ class Growth:
         self._left = MOST
 
     def grown(self, old: Any, new: Any) -> bool:
-        """Whether the rule objects to something in `new` to which it did not in `old`."""
+        """Whether the rule objects to something in `new` to which it did not object in `old`."""
         try:
             return self._value((), old, new, new)
         except _TooMuch:
@@ -56,7 +56,7 @@ class Growth:
         return self._rules.evaluate(document, {}, self._at)[0].evaluation == "failed"
 
     def _value(self, where: Where, old: Any, new: Any, base: Any) -> bool:
-        """`base`: the whole value, with `new` at that place of it."""
+        """`base`: the whole value, with `new` at that place."""
         if _text(old) == _text(new):
             return False
         if isinstance(new, list) or isinstance(old, list):
@@ -74,7 +74,7 @@ class Growth:
         if not fresh:
             return False
         context = self._context(where, base)
-        if context is None:  # the rule objects whatever stands here
+        if context is None:  # the rule fails whatever the value is
             return self._named(where)
         alone = [one for one in fresh if self.fails(_put(context, where, [one]))]
         for one in alone:
@@ -94,7 +94,7 @@ class Growth:
         return self.fails(_put(context, where, calm + rest))
 
     def _context(self, where: Where, base: Any) -> Any:
-        """The value with all taken away that makes the rule fail besides this list; None where that cannot be done."""
+        """The value without everything outside this list that makes the rule fail; None if that is not possible."""
         if not self.fails(_put(base, where, [])):
             return base
         calm = base
@@ -112,7 +112,7 @@ class Growth:
         return not all(self.fails(_put(base, where, other)) for other in others)
 
     def _named(self, where: Where) -> bool:
-        """Whether the rule's own expression reads the place, and not only a function that is given all around it."""
+        """Whether the rule's expression reads the place itself, rather than passing its surroundings to a function."""
         own = (*self._path, *where)
         return any(
             len(path) == len(own)
@@ -122,7 +122,7 @@ class Growth:
 
 
 def _put(base: Any, where: Sequence[str | int], value: Any) -> Any:
-    """The value with another one at a place; what is not on the way is shared."""
+    """The value with a different one at a place; other parts are shared."""
     if not where:
         return value
     step, *rest = where
@@ -141,7 +141,7 @@ def _without(base: Any, where: Where) -> Any:
 
 
 def _lists(value: Any, at: Where, way: Where) -> Iterator[Where]:
-    """Where lists stand that are neither `way` nor around it; none within another."""
+    """The paths of lists that are neither `way` nor enclose it; no nested ones."""
     if isinstance(value, dict):
         for key in sorted(value):
             yield from _lists(value[key], (*at, key), way)
@@ -159,7 +159,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _nearest(one: Any, known: Sequence[Any]) -> Any:
-    """Of the elements known the one that has most in common; None where none has anything, or it is no record."""
+    """The known element with most in common; None if there is none, or the value is not a map."""
     if not isinstance(one, dict):
         return None
     own = scalars(one)

@@ -1,6 +1,6 @@
-"""Risks that are accepted for a while: which failing findings an exception suppresses, and until when. Pure.
+"""Applies exceptions: which failing findings an exception suppresses, and until when. Pure.
 
-A finding lives on below: one that is mended resolves, and one that is worse than what was accepted is open again."""
+A suppressed finding continues: it resolves when fixed, and reopens if it becomes worse than what was accepted."""
 
 import hashlib
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from driftline.pipeline.state.resource import Body, FindingState
 from driftline.pipeline.state.rows import NEVER
 
 LARGEST = 16_384
-"""Bytes of an accepted value; of a larger one only a digest is kept, and any change of it counts."""
+"""Maximum size in bytes of an accepted value; for a larger one only a digest is kept, and any change counts."""
 
 
 def until(body: Body, book: ExceptionIndex) -> int:
-    """When the next exception of a resource's findings ends by itself."""
+    """When the next exception of a resource's findings expires."""
     if not book:
         return NEVER
     found = (
@@ -34,7 +34,7 @@ def until(body: Body, book: ExceptionIndex) -> int:
 
 
 def drop_accepted(work: Assessment) -> None:
-    """The resource was recreated: what was accepted of the old one alone is not accepted of this one."""
+    """Drops exceptions that applied only to the previous incarnation of a recreated resource."""
     lives, book = work.body.lives, work.options.exceptions
     for rule, life in lives.items():
         entry = book.get(life.exception) if life.exception else None
@@ -45,7 +45,7 @@ def drop_accepted(work: Assessment) -> None:
 
 
 def apply_exceptions(work: Assessment) -> None:
-    """Suppresses the failing findings that an exception accepts at this time, and lifts what none accepts any more."""
+    """Suppresses failing findings that an exception covers at this time, and reopens those no longer covered."""
     body, book = work.body, work.options.exceptions
     if not book and not any(life.exception for life in body.lives.values()):
         return
@@ -62,7 +62,7 @@ def _with_exception(work: Assessment, life: FindingState, bound: BoundRule) -> F
     body = work.body
     people = work.options.people.of(body.resource["provider"])
     if life.retired or life.status != "open":
-        # what was accepted is kept: it may fail again, as before or worse
+        # keep what was accepted: it may fail again, as before or worse
         calm = not (life.suppressed or life.lifted)
         return life if calm else msgspec.structs.replace(life, suppressed=False, lifted="")
     entry = work.options.exceptions.best(bound, body.resource, work.at, life.refused)
@@ -74,7 +74,7 @@ def _with_exception(work: Assessment, life: FindingState, bound: BoundRule) -> F
             life, exception="", approved_at=0, accepted=[], suppressed=False, lifted=lifted
         )
     now, accepted = values(bound.evidence, body), life.accepted
-    if bound.id in STANDING_IDS:  # of a baseline, what differs is all that counts
+    if bound.id in STANDING_IDS:  # for a baseline, only the differences count
         now = [[one["path"], one["value"]] for one in life.evidence]
     if (life.exception, life.approved_at) != (entry.id, entry.at):
         accepted = now
@@ -89,12 +89,12 @@ def _with_exception(work: Assessment, life: FindingState, bound: BoundRule) -> F
 
 
 def _suspects(life: FindingState, people: People) -> set[str]:
-    """The names of whoever caused what fails, or may have: until it is known who did, all candidates."""
+    """The names of everyone who caused the failure, or all candidates until that is known."""
     return {*life.suspects, *(people.names(life.actor) if life.actor else ())}
 
 
 def values(paths: Sequence[tuple[str, ...]], body: Body) -> list[list[Any]]:
-    """What decides, whole (a finding's evidence is trimmed): [path, value] each, or [path, digest, True]."""
+    """The complete deciding values (evidence in findings is trimmed): [path, value] each, or [path, digest, True]."""
     out = []
     for path in paths:
         value = value_at({**body.resource, "config": body.config}, path)
@@ -109,11 +109,11 @@ def values(paths: Sequence[tuple[str, ...]], body: Body) -> list[list[Any]]:
 def worse(
     accepted: Sequence[Sequence[Any]], now: Sequence[Sequence[Any]], hints: Hints, bound: BoundRule, body: Body, at: int
 ) -> bool:  # fmt: skip
-    """Whether what is wrong now is more, or other, than what was accepted.
+    """Whether the current failure is more than, or different from, what was accepted.
 
-    Only that something is gone may be no worse: where the rule would pass if all of it were gone. What is new or
-    different is worse as far as the rule objects to it (driftline.pipeline.assess.decisions.growth). (A path that only one of the two has is
-    another version's of the rule: it says nothing.)"""
+    A removal is not worse if the rule would pass without the whole value. New or
+    different values are worse if the rule objects to them (driftline.pipeline.assess.decisions.growth). (A path that only one of the two has
+    comes from another version of the rule and is ignored.)"""
     if bound.id in STANDING_IDS:
         return any(list(one) not in [list(old) for old in accepted] for one in now)
     before = {one[0]: one for one in accepted}
@@ -137,7 +137,7 @@ def worse(
 
 
 def _passes_without(path: str, bound: BoundRule, body: Body, at: int) -> bool:
-    """Whether a rule would pass if there were nothing at that path."""
+    """Whether a rule would pass without a value at that path."""
     document: dict[str, Any] = {**body.resource, "config": body.config}
     steps = path.split(".")
     holder = document

@@ -1,4 +1,4 @@
-"""The exceptions that one partition knows: kept beside its states, and which states to look at for a new one. Pure."""
+"""The exceptions of one partition, stored beside its states, and the states to check for a new one. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -18,11 +18,11 @@ from driftline.pipeline.state.resource import DUE_NOW, KnownExceptions
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, NEVER, Position
 
 MOST_ROW = limits.EXCEPTIONS
-"""Bytes of all of them together: they must fit a record of the changelog."""
+"""Maximum total size in bytes: they must fit into one changelog record."""
 
 
 class ShardExceptions:
-    """`row` and `put` reach the partition's rows; `heads` are the heads of all states."""
+    """`row` and `put` access the partition's rows; `heads` yields the heads of all states."""
 
     def __init__(
         self,
@@ -36,38 +36,38 @@ class ShardExceptions:
         records = [*options.exceptions.kept(0), *known.exceptions]
         self._book = ExceptionIndex(map(RiskException.model_validate, records))
         self.options = replace(options, exceptions=self._book)
-        """With all that is accepted, now and later."""
+        """All exceptions, including later ones."""
         self._row, self._put, self._heads = row, put, heads
         self._told = rows.prefix(stored)[1] if stored else Position()
         self._fresh = False
-        """Something is to be kept."""
+        """There are unsaved changes."""
         self._exact: set[str] = set()
-        """Resources, written out, whose states are to be looked at."""
+        """Resources, given without patterns, whose states must be checked."""
         self._waiting = dict.fromkeys(known.asking)
-        """Patterns that no walk looks for yet."""
+        """Patterns that no scan covers yet."""
         self._walk: Iterator[tuple[bytes, bytes]] | None = None
         self._sought = PatternIndex[str]()
-        """The patterns that the walk under way looks for."""
+        """The patterns of the current scan."""
         self._bytes = len(stored or b"")
 
     def add(self, record: RiskException, offset: int, size: int) -> None:
-        """One that was said; offset and bytes of the control record. Raises Malformed where there is no room left."""
+        """Adds an exception from a control record, with its offset and bytes. Raises Malformed if the limit is exceeded."""
         if self._bytes + size > MOST_ROW and not self._book.knows(record):
-            raise Malformed("the exceptions together are too many (end some, or write fewer, wider ones; then: driftline exceptions send)")  # fmt: skip
+            raise Malformed("too many exceptions in total (end some, or write fewer, broader ones; then: driftline exceptions send)")  # fmt: skip
         entries = self._book.add(record)
-        if entries:  # else it is known, and told again
+        if entries:  # otherwise it is already known
             self._bytes += size
         for entry in entries:
             if entry.exact:
                 self._exact.add(entry.record.resource)
             else:
                 self._waiting[entry.record.resource] = None
-        self._told = max(self._told, Position(control=offset))  # one may come again
+        self._told = max(self._told, Position(control=offset))  # it may be redelivered
         self._fresh = True
 
     def persist(self, now: int) -> None:
-        """Keeps what was told since the last call, and with it which states are to be looked at: both are made durable
-        together. What is long over by `now` is left out."""
+        """Stores changes since the last call together with the states to check, so that both become durable at
+        once. Exceptions that ended long before `now` are dropped."""
         if not self._fresh:
             return
         self._fresh = False
@@ -80,7 +80,7 @@ class ShardExceptions:
         self._exact.clear()
 
     def walk(self, most: int) -> bool:
-        """Goes on with looking for the states that patterns are about, through up to `most` of all states. Says whether
+        """Continues the scan for states that match patterns, over up to `most` states. Returns whether
         it did anything."""
         if self._walk is None:
             if not self._waiting:
@@ -100,12 +100,12 @@ class ShardExceptions:
         return True
 
     def _look_at(self, uid: str) -> None:
-        """Has a state looked at again as soon as there is time."""
+        """Schedules a state to be checked as soon as possible."""
         head = self._row(rows.head_key(uid))
         if head is None:
             return
         due, old = rows.prefix(head)
-        if due in (NEVER, DUE_NOW):  # it is over, or asked already
+        if due in (NEVER, DUE_NOW):  # it has ended, or is already scheduled
             return
         position = msgspec.structs.replace(old, control=max(self._told.control, old.control))
         row = rows.encode(resource_state.decode_head(head), DUE_NOW, position)

@@ -1,1 +1,1 @@
-"""Drift: which change caused what became different. Pure."""
+"""Drift: detects differences between readings and attributes them to changes. Pure."""

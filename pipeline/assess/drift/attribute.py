@@ -1,7 +1,7 @@
-"""Who caused a drift, place by place: the changes that may have; never a guess. Pure; times in microseconds since 1970.
+"""Attributes each place of a drift to the changes that may have caused it; never a guess. Pure; times in microseconds since 1970.
 
-A place is one of the paths that differ. What its values (before and after) have in common with a request says whether
-that may have made it: of a place that several people may have made, nobody is named."""
+A place is one of the differing paths. What its values (before and after) have in common with a request determines whether
+the request may have caused it. If several people may have caused a place, nobody is named."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,52 +15,52 @@ from driftline.pipeline.people.identity import NOBODY_MAPPED, People
 from driftline.pipeline.state.resource import ChangeEvidence
 
 SKEW = MINUTE
-"""How far a service's clock, and the time its answers lag behind, may be off."""
+"""Tolerance for clocks and response lag of services."""
 ANY_PART, THIS_PART, BY_VALUE = 0.5, 0.7, 0.3
-"""A change that may touch any part; one that touches this one; the new values stand in its request."""
+"""Confidence levels: a change that may affect any part; one that affects this part; one whose request contains the new values."""
 Attribution = Literal["attributed", "ambiguous", "unattributed", "pending"]
 TAG = "/tags/"
 NO, OMITS, MAYBE, YES = 0, 1, 2, 3
-"""What a change explains of a place: nothing; it may have taken away what was there by setting the whole without it;
-that cannot be told by values; something of it stands in its request."""
+"""How much a change explains of a place: nothing; it may have removed the value by writing the whole without it;
+values cannot tell; its request contains part of it."""
 _ADDS = re.compile("Add|Attach|Authorize|Tag|CreateTags")
 _TAKES = re.compile("Revoke|Detach|Remove|Disassociate|Delete|Untag|Deregister|Unassign")
-"""Calls that name what they add, and what they take away. Any other sets the whole: what it does not name is gone."""
+"""Calls that name what they add, and what they remove. Any other call writes the whole: whatever it omits is removed."""
 
 
 class Place(NamedTuple):
-    """A path that differs, by the hashes of its scalars."""
+    """A differing path, with the hashes of its scalars."""
 
     values: frozenset[int]
-    """Before and after; empty where there is nothing to compare (a switch, a secret, what is too long)."""
+    """Before and after; empty if nothing can be compared (a switch, a secret, a value that is too long)."""
     new: frozenset[int]
-    """Only after; of what was taken away, what it was."""
+    """Only after; for a removal, the removed value."""
     since: int
     at: int
     given: bool = True
-    """`new` is there now, and was not taken away."""
+    """`new` was added, not removed."""
 
 
 class Made(NamedTuple):
-    """What is known of one place's cause."""
+    """The cause of one place."""
 
     attribution: Attribution
     by: ChangeEvidence | None = None
-    """The change that made it, where that is known."""
+    """The change that caused it, if known."""
 
 
 class Cause(NamedTuple):
     attribution: Attribution
     candidates: Sequence[tuple[ChangeEvidence, float]]
-    """The likeliest first, with the confidence in each."""
+    """Candidates with confidence, most likely first."""
     places: Sequence[Made]
-    """Of each place, in the order given."""
+    """The cause of each place, in the given order."""
 
 
 def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -> Place:
-    """A place of a drift. `own`: what names the resource itself (its id, account, …): it stands in every request."""
+    """A place of a drift. `own`: hashes of the resource's own identifiers (id, account, …), which are in every request."""
     before, after = scalars(change.get("before")) - own, scalars(change.get("after")) - own
-    if change["op"] == "remove" and change["path"].startswith(TAG):  # it is taken away by its key
+    if change["op"] == "remove" and change["path"].startswith(TAG):  # a tag is removed by its key
         before |= scalars(unescaped(change["path"].removeprefix(TAG)))
     if _hidden(change.get("before")) or _hidden(change.get("after")):
         return Place(frozenset(), frozenset(), since, at)
@@ -69,12 +69,12 @@ def place(change: Mapping[str, Any], since: int, at: int, own: frozenset[int]) -
 
 
 def _hidden(value: Any) -> bool:
-    """What a drift tells only the size of."""
+    """Whether a drift shows only the value's size."""
     return isinstance(value, dict) and value.keys() == {"omitted", "size"}
 
 
 def naming(resource: Mapping[str, Any]) -> frozenset[int]:
-    """Hashes of what names a resource."""
+    """Hashes of a resource's identifiers."""
     uid = resource["uid"]
     return scalars([uid, uid.rsplit("/", 1)[-1], uid.rsplit(":", 1)[-1], resource["account"], resource["region"], resource["name"]])  # fmt: skip
 
@@ -90,8 +90,8 @@ def attribute(
     of it shows; `shown`: ids of changes that an earlier drift shows: less likely here (what no drift shows yet
     may only have been read too early); `waiting`: events of that time may still come; `complete`: they have all come.
     Candidates are the successful changes in (since, at], the skew allowed on both sides, that can touch the part. The
-    order in time decides nothing: both of two people who touched it may have done it. Two accounts' evidence of one
-    cause counts once."""
+    order in time decides nothing: if two people changed it, either may be the cause. Evidence of one
+    cause from two accounts counts once."""
     found = _candidates(history, part, since, at, people)
     values = frozenset().union(*(one.values for one in places))
     ranked = sorted(
@@ -126,14 +126,14 @@ def _by_person(found: Sequence[ChangeEvidence], people: People) -> list[list[Cha
 
 
 def may(seen: ChangeEvidence, part: str, since: int, at: int) -> bool:
-    """Whether a change may show between two readings of a part, as far as times and parts say."""
+    """Whether a change may have taken effect between two readings of a part, judging by times and parts."""
     within = since - SKEW < seen.at and (seen.earlier or seen.at <= at + SKEW)
     return within and (not seen.parts or part in seen.parts)
 
 
 @lru_cache(1024)
 def nobody(places: int, *, waiting: bool) -> Cause:
-    """The cause of so many places where no change may have made them."""
+    """The cause of places that no change can have caused."""
     said: Attribution = "pending" if waiting else "unattributed"
     return Cause(said, (), (Made(said),) * places)
 
@@ -141,7 +141,7 @@ def nobody(places: int, *, waiting: bool) -> Cause:
 def _candidates(
     history: Sequence[ChangeEvidence], part: str, since: int, at: int, people: People
 ) -> list[ChangeEvidence]:
-    """What may have touched the part in that time; of two accounts' copies of one event the one that names a person."""
+    """The changes that may have affected the part in that time; of two accounts' copies of an event, the one that names a person."""
     found: dict[str, ChangeEvidence] = {}
     for seen in history:
         if not may(seen, part, since, at):
@@ -166,7 +166,7 @@ def _confidence(seen: ChangeEvidence, values: frozenset[int], less: bool) -> flo
 
 
 def _only(own: Sequence[ChangeEvidence], place: Place, places: Sequence[Place]) -> Made:
-    """A place that only one person can have made; for now without the change where nothing of it was asked for."""
+    """A place that only one person can have caused; for now without the change if it requested none of its values."""
     much, seen = _best(own, place, places)
     return Made("attributed" if much > OMITS else "unattributed", seen)
 
@@ -174,8 +174,8 @@ def _only(own: Sequence[ChangeEvidence], place: Place, places: Sequence[Place]) 
 def _settled(
     made: list[Made], alone: Sequence[int], *, waiting: bool, complete: bool
 ) -> list[Made]:
-    """Of places that only one person can have made, but where nothing of them was asked for: somebody else may have,
-    whose event has not come. That is known only once every event has."""
+    """Handles places that only one person can have caused, but whose values were not requested: the event of
+    someone else may not have arrived. This is decided once every event has arrived."""
     anything = any(one.attribution == "attributed" for one in made)
     for number in alone:
         if made[number].attribution == "unattributed":
@@ -192,9 +192,9 @@ def _among(
     places: Sequence[Place],
     apart: Sequence[Place],
 ) -> Made:
-    """A place that several people may have made: somebody is named only if nobody else explains anything of it, and
-    either asked for the whole value that is new, or what everybody else asked for is seen elsewhere. (A request may
-    change what it does not name: a rule is taken away by its id, a policy by its bucket, a grant is given by another
+    """A place that several people may have caused: someone is named only if nobody else explains any of it, and
+    either they requested the complete new value, or the values that all others requested are seen elsewhere. (A request may
+    change things it does not name: a rule is removed by its id, a policy by its bucket, a grant is given under another
     name.)"""
     found = [_best(own, place, places) for own in persons]
     explaining = [(much, seen) for much, seen in found if much > OMITS]
@@ -215,7 +215,7 @@ def _among(
 def _best(
     own: Iterable[ChangeEvidence], place: Place, places: Sequence[Place]
 ) -> tuple[int, ChangeEvidence]:
-    """How much one person's changes explain of a place, and the one that explains most: of equals the last."""
+    """How much one person's changes explain of a place, and the change that explains most (the last of equals)."""
     return max(
         ((_explains(seen, place, places), seen) for seen in own),
         key=lambda pair: (
@@ -243,7 +243,7 @@ def _explains(seen: ChangeEvidence, place: Place, places: Sequence[Place]) -> in
 
 
 def _seen_in(seen: ChangeEvidence, places: Sequence[Place]) -> bool:
-    """Whether something of a request is seen in places that differ."""
+    """Whether any value of a request is seen in differing places."""
     return any(
         not one.values.isdisjoint(seen.values) and one.since - SKEW < seen.at <= one.at + SKEW
         for one in places
@@ -251,8 +251,8 @@ def _seen_in(seen: ChangeEvidence, places: Sequence[Place]) -> bool:
 
 
 def _meant_elsewhere(seen: ChangeEvidence, place: Place, places: Sequence[Place]) -> bool:
-    """Whether all that a request has in common with a place of several values (`tcp`) belongs to something that the
-    request describes more fully: another place, of which it has the same values and more."""
+    """Whether everything that a request has in common with a place of several values (`tcp`) belongs to something that the
+    request describes more completely: another place, of which it has the same values and more."""
     if len(place.new) < 2 or not seen.units:
         return False
     for unit in map(frozenset, seen.units):
@@ -269,7 +269,7 @@ def _meant_elsewhere(seen: ChangeEvidence, place: Place, places: Sequence[Place]
 
 
 def together(made: Sequence[Made], people: People) -> Attribution:
-    """Of a whole drift: somebody's only if every place is."""
+    """The cause of a whole drift: a person only if every place is attributed to them."""
     if all(one.by is not None for one in made):
         keys = {people.key(one.by.actor, one.by.shared or one.by.id) for one in made if one.by}
         return "attributed" if len(keys) == 1 else "ambiguous"

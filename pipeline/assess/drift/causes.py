@@ -1,4 +1,4 @@
-"""The causes of a resource's drifts, each found once a judgement: what may have made which place. Pure."""
+"""The causes of a resource's drifts, each determined once per evaluation. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,11 +19,11 @@ from driftline.pipeline.people.identity import People
 from driftline.pipeline.state.resource import Body, ChangeEvidence, KnownDrift
 
 WHOLE = "*"
-"""The part of a drift that is a resource's coming or going."""
+"""The part of a drift that represents a resource's creation or deletion."""
 
 
 class Causes:
-    """The causes of a body's drifts, as far as they are asked for, each found once."""
+    """The causes of a body's drifts, each determined once on demand."""
 
     def __init__(self, body: Body, events: int | None, people: People) -> None:
         self._body, self._events, self._people = body, events, people
@@ -42,7 +42,7 @@ class Causes:
             seen for seen in self._body.history
             if may(seen, drift.part, drift.since, drift.at) and _fits(drift, seen)
         ]  # fmt: skip
-        if not fitting:  # most that a sweep finds
+        if not fitting:  # most drifts that a sweep finds
             return nobody(len(drift.changes), waiting=waiting)
         self._own = self._own or naming(self._body.resource)
         shown = frozenset(seen.id for seen in fitting if _shown(seen, drift, self._drifts))
@@ -66,7 +66,7 @@ class Causes:
         return self._places[drift.id]
 
     def beside(self, drift: KnownDrift) -> int:
-        """How many other drifts of its part are known: they too say something of its cause."""
+        """The number of other known drifts of its part, which also affect its cause."""
         return len(self._beside(drift))
 
     def _beside(self, drift: KnownDrift) -> list[KnownDrift]:
@@ -87,7 +87,7 @@ class Causes:
             if not (earlier or later):
                 continue
             shown = [s for s in fitting if _between(other, s)]
-            # an event says only in which second it was: one of the last second may be of after the reading
+            # events have a resolution of one second: an event of the last second may be after the reading
             own = [
                 s
                 for s in near
@@ -103,12 +103,12 @@ class Causes:
 
 
 def _between(drift: KnownDrift, seen: ChangeEvidence) -> bool:
-    """Whether a change was made between the readings that a drift stands between."""
+    """Whether a change was made between the two readings of a drift."""
     return drift.since < seen.at <= drift.at
 
 
 def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
-    """Whether a second change of a place begins with what the first has left there."""
+    """Whether a second change of a place starts from the value that the first one left."""
     if "after" not in one or "before" not in two or one["after"] != two["before"]:
         return False
     (above, _, last), (below, _, end) = one["path"].rpartition("/"), two["path"].rpartition("/")
@@ -116,26 +116,26 @@ def _goes_on(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
 
 
 def forgotten(body: Body, drift: KnownDrift) -> bool:
-    """Whether a change of its time is remembered no more."""
+    """Whether changes of its time have been forgotten."""
     return drift.since - SKEW < body.forgotten
 
 
 def _doubted(cause: Cause) -> Cause:
-    """Somebody else may have made it, of whom nothing is remembered."""
+    """Someone else may have caused it, of whom nothing is remembered."""
     places = [Made("ambiguous") if one.attribution == "attributed" else one for one in cause.places]
     said = "ambiguous" if cause.attribution == "attributed" else cause.attribution
     return Cause(said, cause.candidates, places)
 
 
 def _fits(drift: KnownDrift, seen: ChangeEvidence) -> bool:
-    """What made or ended a resource has changed no part of it, and the other way round."""
+    """A change that created or deleted a resource changed no part of it, and vice versa."""
     if drift.part != WHOLE:
         return seen.kind not in ("create", "delete")
     return seen.kind == ("create" if drift.changes[0]["op"] == "add" else "delete")
 
 
 def _shown(seen: ChangeEvidence, drift: KnownDrift, drifts: Sequence[KnownDrift]) -> bool:
-    """Whether an earlier drift shows what the change did."""
+    """Whether an earlier drift shows the effect of the change."""
     return any(
         one.since < seen.at <= one.at < drift.at and (not seen.parts or one.part in seen.parts)
         for one in drifts

@@ -1,4 +1,4 @@
-"""Which drifts a reading shows. Pure; times in microseconds since 1970."""
+"""Detects the drifts that a reading shows. Pure; times in microseconds since 1970."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,11 +15,11 @@ from driftline.pipeline.state.resource import Body, KnownDrift, State
 
 _pack = msgspec.msgpack.Encoder().encode
 KEPT, MOST_BYTES = 16, 200_000
-"""Drifts that a late event may still complete, and what they may weigh together."""
+"""Maximum number and total size of drifts kept for completion by late events."""
 
 
 def detect_drift(work: Assessment) -> None:
-    """One drift for each part that differs, one where the resource came or went."""
+    """One drift for each differing part, and one if the resource was created or deleted."""
     if work.before is None or work.snapshot is None:
         return
     known, at, source = work.before, work.at, work.snapshot.source
@@ -41,15 +41,15 @@ def detect_drift(work: Assessment) -> None:
 
 
 def remember_drifts(work: Assessment) -> None:
-    """Keeps the newest drifts, as far as there is room."""
+    """Keeps the newest drifts within the limits."""
     if work.new_drifts or work.body.drifts:
         work.body.drifts = trimmed([*work.body.drifts, *work.new_drifts], work.at)
-    # what came next at a place says more about what came before
+    # a later difference at the same place adds evidence about an earlier one
     work.new_evidence = 0 < len(work.new_drifts) < len(work.body.drifts)
 
 
 def trimmed(drifts: Sequence[KnownDrift], now: int) -> list[KnownDrift]:
-    """The newest, as far as there is room."""
+    """The newest drifts within the limits."""
     newest = list(drifts[-KEPT:])
     if _size([one.changes for one in newest]) <= MOST_BYTES and all(
         one.at > now - LONGEST for one in newest
@@ -70,7 +70,7 @@ def _size(value: Any) -> int:
 
 
 def _read_at(state: State, at: int) -> int:
-    """When it was last read as there, or as gone."""
+    """When it was last read as existing, or as deleted."""
     gone = state.head.seen_at if state.body.deleted_at is not None else 0
     return max(at - LONGEST, gone, *state.head.parts.values())
 

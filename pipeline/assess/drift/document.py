@@ -1,4 +1,4 @@
-"""A drift as it is published: its places, who may have caused it, and who did. Pure."""
+"""Builds the published document of a drift: places, candidates and cause. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from driftline.pipeline.state.resource import Body, ChangeEvidence, KnownDrift
 def document(
     body: Body, drift: KnownDrift, cause: Cause, people: People, at: int
 ) -> dict[str, Any]:
-    """The drift as its model has it."""
+    """The drift in the form of its model."""
     out: dict[str, Any] = {
         "id": drift.id,
         "uid": body.resource["uid"],
@@ -47,7 +47,7 @@ def document(
 
 
 def _changed(change: Mapping[str, Any], made: Made, people: People) -> dict[str, Any]:
-    """A place, and what is known of who made it."""
+    """A place with its cause."""
     out = {**change, "attribution": made.attribution}
     if made.by is not None:
         out |= {"change": made.by.id, "person": people.person(made.by.actor)}
@@ -55,7 +55,7 @@ def _changed(change: Mapping[str, Any], made: Made, people: People) -> dict[str,
 
 
 def _set_of(actor: Mapping[str, Any]) -> str:
-    """What drifts of one work have in common: the person, whatever sessions it took; of a program the session."""
+    """The key that groups drifts of one task: the person, whatever sessions were used; for a program, the session."""
     person = actor["person"]
     if person["kind"] in ("user", "directory_user", "root"):
         return str(person["id"])
@@ -63,17 +63,17 @@ def _set_of(actor: Mapping[str, Any]) -> str:
 
 
 def actor_of(seen: ChangeEvidence, people: People) -> dict[str, Any]:
-    """An actor as it is told: with who is behind it."""
+    """An actor as published, including the person behind it."""
     return seen.actor | {"person": people.person(seen.actor)}
 
 
 def newest(seen: ChangeEvidence) -> tuple[int, str]:
-    """A key: the newest change is the greatest."""
+    """Sort key: the newest change is the greatest."""
     return seen.at, seen.id
 
 
 def sessions(documents: Sequence[dict[str, Any]]) -> list[str]:
-    """Sessions whose past is to be asked for: of all who may have caused the drifts just told, and are not known."""
+    """Sessions whose origin must be queried: those of unknown persons who may have caused the published drifts."""
     return sorted(
         {
             actor["session"]

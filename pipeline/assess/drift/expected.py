@@ -1,4 +1,4 @@
-"""Expected change: what people and pipelines may do as a matter of course. Pure."""
+"""Expected changes: routine changes by people and pipelines. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
@@ -15,11 +15,11 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 VOUCHED: tuple[Tool, ...] = ("cloudformation", "service")
-"""Tools that the provider itself tells of."""
+"""Tools confirmed by the provider."""
 
 
 class Window(BaseModel):
-    """A time of the week, in UTC."""
+    """A weekly time window, in UTC."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
@@ -28,17 +28,17 @@ class Window(BaseModel):
     begin: time
     """HH:MM."""
     end: time
-    """HH:MM; not after `begin`: on the next day."""
+    """HH:MM; if not after `begin`, on the next day."""
 
     @field_validator("begin", "end", mode="before")
     @classmethod
     def _minutes(cls, value: object) -> object:
         if not isinstance(value, str | time):
-            raise ValueError("is no time of day (write '22:30', in quotes)")
+            raise ValueError("is not a time of day (write '22:30', in quotes)")
         return value
 
     def holds(self, at: datetime) -> bool:
-        """Whether a moment (UTC) is in it."""
+        """Whether a time (UTC) is in it."""
         begins = at.date() if at.time() >= self.begin else at.date() - timedelta(days=1)
         if DAYS[begins.weekday()] not in self.days:
             return False
@@ -48,21 +48,21 @@ class Window(BaseModel):
 
 
 class Expected(BaseModel):
-    """Changes that are expected: all that is said of them must hold; an empty list says nothing."""
+    """Expected changes: all conditions must match; an empty list matches anything."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     actors: list[str] = Field(default_factory=list)
-    """Ids of actors, or of the persons behind them; * stands for any text. What a caller claims (a source identity, a session's name) is no id."""
+    """Ids of actors, or of the persons behind them; * matches any text. A caller's claims (source identity, session name) are not ids."""
     tools: list[Tool] = Field(default_factory=list)
-    """What it was done with. All but `cloudformation` and `service` are told by the caller's own user agent: they stand only
-    beside `actors`."""
+    """Tools used. All except `cloudformation` and `service` are derived from the caller's user agent and require
+    `actors`."""
     accounts: list[str] = Field(default_factory=list)
     """Of the resource."""
     types: list[str] = Field(default_factory=list)
     """Of the resource."""
     tags: dict[str, str] = Field(default_factory=dict)
-    """All of which the resource has. Whoever may tag a resource can give it these: name `actors` beside them, unless all who may tag are trusted."""
+    """The resource must have all of these tags. Anyone who may tag a resource can add them: list `actors` too, unless everyone who may tag is trusted."""
     windows: list[Window] = Field(default_factory=list)
     """When it was done."""
 
@@ -71,13 +71,13 @@ class Expected(BaseModel):
         claimed = [tool for tool in self.tools if tool not in VOUCHED]
         if claimed and not self.actors:
             raise ValueError(
-                f"tools: {claimed[0]} without actors (the user agent, by which it is known, is chosen by the caller: name the"
-                " actors who work with it)"
+                f"tools: {claimed[0]} without actors (it is derived from the user agent, which the caller chooses: list the"
+                " actors who use it)"
             )
         return self
 
     def fits(self, candidate: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
-        """Whether a change of a drift's candidates is one of them."""
+        """Whether a candidate change of a drift matches."""
         actor = candidate["actor"]
         names = vouched_names(actor, NOBODY_MAPPED.of(resource.get("provider", "")))
         return (
@@ -102,7 +102,7 @@ class Expected(BaseModel):
 
 
 def expected(drift: Mapping[str, Any], known: Sequence[Expected]) -> bool | None:
-    """Whether a drift was to be expected: every change that may have caused it was. None while it is not known which."""
+    """Whether a drift is expected: every change that may have caused it matches. None while the cause is pending."""
     if drift["attribution"] == "pending":
         return None
     causes: Iterable[Mapping[str, Any]] = drift["candidates"]

@@ -1,4 +1,4 @@
-"""What a resource remembers of the changes that it was named in. Pure; times in microseconds since 1970."""
+"""The change history of a resource. Pure; times in microseconds since 1970."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,28 +14,28 @@ from driftline.pipeline.people.identity import UNKNOWN
 from driftline.pipeline.state.resource import ChangeEvidence
 
 MOST, LONGEST = 64, 48 * HOUR
-"""So many, and so long."""
+"""Maximum number and age of changes kept."""
 MOST_ACTORS = 32
-"""So many actors of earlier changes are remembered when there were more than MOST, without their requests."""
+"""Number of actors kept without their requests when there are more than MOST changes."""
 MOST_VALUES, MOST_UNITS, DEEPEST = 96, 32, 4
-"""Scalars and units remembered of a request; documents within texts, one in another."""
+"""Limits per request: scalars, groups, and nesting of documents inside strings."""
 _DOCUMENT = ("{", "[", "%7B", "%5B", "%7b", "%5b")
 
 
 class History(NamedTuple):
-    """The changes that are remembered, by time."""
+    """The remembered changes, by time."""
 
     changes: list[ChangeEvidence]
     forgotten: int
-    """When the newest change was made of which nothing is remembered, not even the actor; 0: there is none."""
+    """Time of the newest change that was dropped completely, including its actor; 0: none."""
 
 
 def remembered(history: Sequence[ChangeEvidence], forgotten: int, change: Change) -> History | None:
-    """The history with a change in its place in time; None where that adds nothing.
+    """The history with a change inserted in order of time; None if that adds nothing.
 
-    One event may come with different contents (a copy that was cut, or two accounts' views): the fullest stands,
-    whichever comes first, and says so. Of more than MOST the earliest are kept by their actors alone: whoever may have
-    made something stays a candidate for it."""
+    An event may arrive with different contents (a truncated copy, or two accounts' views): the most complete one is kept,
+    whichever arrives first, and marked. Above MOST, only the actors of the earliest changes are kept, so that they
+    remain candidates."""
     new = _seen(change)
     for number, old in enumerate(history):
         if old.id == new.id:
@@ -60,7 +60,7 @@ def _when(seen: ChangeEvidence) -> tuple[int, str]:
 
 
 def _who(seen: ChangeEvidence) -> bytes:
-    """Changes of which one may stand for the others: of one actor in one session, and of one kind."""
+    """Key of changes that one may represent: same actor, session and kind."""
     actor = [seen.actor.get(key) for key in ("id", "session", "session_name", "invoked_by")]
     person = seen.actor.get("person") or {"kind": UNKNOWN}
     one = seen.actor.get("session") or person["kind"] != UNKNOWN
@@ -70,7 +70,7 @@ def _who(seen: ChangeEvidence) -> bytes:
 
 
 def _faded(seen: ChangeEvidence, known: ChangeEvidence | None) -> ChangeEvidence:
-    """A change without its request; it stands for `known`, an earlier or later one of the same actor, too."""
+    """A change without its request, which also represents `known`, another one of the same actor."""
     newest = max(seen, known or seen, key=_when)
     both = [one.actor for one in (seen, known) if one is not None]
     actor = newest.actor
@@ -98,12 +98,12 @@ def _seen(change: Change) -> ChangeEvidence:
 
 
 def _cut(request: Any) -> bool:
-    """Whether the request did not travel as a whole."""
+    """Whether the request was truncated."""
     return isinstance(request, dict) and request.get("omitted") is True
 
 
 def _fullest(old: ChangeEvidence, new: ChangeEvidence) -> ChangeEvidence:
-    """Of two copies of one event the one that says more; marked where they differ in more than how much they say of
+    """The more complete of two copies of an event; marked if they differ in anything other than the detail about
     the actor."""
     if _said(old) == _said(new):
         known = old if _weight(old) >= _weight(new) else new
@@ -115,7 +115,7 @@ def _fullest(old: ChangeEvidence, new: ChangeEvidence) -> ChangeEvidence:
 
 
 def _said(seen: ChangeEvidence) -> tuple[Any, ...]:
-    """What two copies of one event must have in common."""
+    """What two copies of an event must have in common."""
     actor = [
         seen.actor.get(key)
         for key in ("issuer", "account", "session", "session_name", "invoked_by", "tool")
@@ -124,7 +124,7 @@ def _said(seen: ChangeEvidence) -> tuple[Any, ...]:
 
 
 def _weight(seen: ChangeEvidence) -> tuple[Any, ...]:
-    """How much a copy says; of two that say as much, always the same one."""
+    """Ranks copies by content; ties are broken deterministically."""
     actor = {key: value for key, value in seen.actor.items() if not key.startswith("chain")}
     known = (actor.get("person") or {"kind": UNKNOWN})["kind"] != UNKNOWN
     text = orjson.dumps(
@@ -135,7 +135,7 @@ def _weight(seen: ChangeEvidence) -> tuple[Any, ...]:
 
 
 def _with_chain(actor: dict[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an event knows nothing of the session's past that was asked for."""
+    """Keeps the queried origin of the session, which a new copy of the event lacks."""
     past = {
         key: value for key, value in known.items() if key.startswith("chain") and key not in actor
     }
@@ -144,7 +144,7 @@ def _with_chain(actor: dict[str, Any], known: Mapping[str, Any]) -> dict[str, An
 
 
 def document(value: Any, depth: int = 0) -> Any:
-    """A request with the documents that it holds as text (policies) as what they are."""
+    """A request with embedded documents (policies) parsed."""
     if isinstance(value, dict):
         return {key: document(item, depth) for key, item in value.items()}
     if isinstance(value, list):
@@ -160,8 +160,8 @@ def document(value: Any, depth: int = 0) -> Any:
 
 
 def units(value: Any) -> list[frozenset[int]]:
-    """Hashes of a document's scalars, by what belongs together: each element of a list with all below it, and the
-    fields of each map that is not in a list."""
+    """Hashes of a document's scalars, grouped: each list element with everything below it, and the
+    fields of each map outside lists."""
     out: list[frozenset[int]] = []
     _gather(value, out)
     return [one for one in dict.fromkeys(out) if one]

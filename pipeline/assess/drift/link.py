@@ -11,7 +11,7 @@ from driftline.pipeline.state.resource import FindingState
 
 
 def link_drifts(work: Assessment) -> None:
-    """Gives findings that have just begun to fail the places of drifts that made them, and others those that have made
+    """Links findings that have just begun to fail to the drift places that caused it, and others to those that made
     them worse."""
     if not work.new_drifts:
         return

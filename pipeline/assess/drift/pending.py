@@ -1,4 +1,4 @@
-"""Attributes drifts, and the findings that began with them, as far as the changes seen so far say. Pure."""
+"""Attributes drifts, and the findings that they opened, from the changes seen so far. Pure."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ def has_pending(body: Body) -> bool:
 
 
 def attribute_pending(work: Assessment) -> None:
-    """Attributes the drifts that have no cause yet (where there is new evidence, all of them), and the findings that began
-    with them. What was found out stands once changes of its time are forgotten."""
+    """Attributes drifts without a cause (all of them, if there is new evidence), and the findings that they
+    opened. Attributions are kept once changes of their time are forgotten."""
     body = work.body
     if not body.drifts:
         return
@@ -57,12 +57,12 @@ def attribute_pending(work: Assessment) -> None:
 
 
 def ask_sessions(work: Assessment) -> None:
-    """Asks where the sessions come from that may have caused the drifts just published."""
+    """Queries the origin of sessions that may have caused the published drifts."""
     work.sessions = sessions(work.drifts)
 
 
 def _digest(cause: Cause, people: People) -> bytes:
-    """Of what is published of a cause."""
+    """Digest of the published part of a cause."""
     places = len(cause.places)
     if cause is nobody(places, waiting=cause.attribution == "pending"):
         return _digest_of_nobody(places, cause.attribution)
@@ -75,7 +75,7 @@ def _digest(cause: Cause, people: People) -> bytes:
 
 @lru_cache(1024)
 def _digest_of_nobody(places: int, attribution: str) -> bytes:
-    """The same: most drifts that a sweep finds have no candidates, and are asked for again and again."""
+    """Cached: most drifts that a sweep finds have no candidates, and are looked up repeatedly."""
     return _hashed([attribution, [], [], [[attribution, None]] * places])
 
 
@@ -86,8 +86,8 @@ def _hashed(published: list[Any]) -> bytes:
 def _known(cause: Cause) -> int:
     """How much is known of a cause, below 1000 (with the drifts beside it, of which there are fewer than 20): what is heard later only adds to it.
 
-    The revision is the reading's time in ms and this, never the time of hearing: a worker that was killed may have
-    said more than it kept, and the one after it hears the events in another order. The word that knows most stands."""
+    The revision consists of the reading's time in ms and this value, never the arrival time: a killed worker may have
+    published more than it stored, and its successor may see events in another order. The most complete document wins."""
     of_each = [seen.actor for seen, _ in cause.candidates]
     links = sum(2 * len(actor.get("chain") or ()) + bool(actor.get("chain_broken")) for actor in of_each)  # fmt: skip
     copies = sum(seen.differs for seen, _ in cause.candidates)
@@ -95,7 +95,7 @@ def _known(cause: Cause) -> int:
 
 
 class _Known(NamedTuple):
-    """What was just published of a drift."""
+    """The published document of a drift."""
 
     cause: Cause
     known: int
@@ -104,7 +104,7 @@ class _Known(NamedTuple):
 def _attribute_findings(
     body: Body, moved: Mapping[str, _Known], every: Causes, people: People
 ) -> None:
-    """Gives the findings that began with a drift who made the places that they go back to."""
+    """Sets who caused the findings opened by a drift, from the places that they are linked to."""
     drifts = {drift.id: drift for drift in body.drifts}
     for rule, life in body.lives.items():
         causes = life.causes or ([[life.drift, []]] if life.drift else [])
@@ -133,13 +133,10 @@ def _attribute_findings(
                     *_may_have(told.cause if told else every.of(drifts[id]), numbers),
                 ]
         suspects = set[str]().union(*(people.names(seen.actor) for seen in suspected))
-        if (
-            life.attribution
-            and any(
-                id not in drifts or (id not in moved and forgotten(body, drifts[id]))
-                for id, _ in (*causes, *life.worsened)
-            )
-        ):  # what was found out of one of them stands; whoever is heard of now may have caused it too
+        if life.attribution and any(
+            id not in drifts or (id not in moved and forgotten(body, drifts[id]))
+            for id, _ in (*causes, *life.worsened)
+        ):  # existing attributions are kept; a newly seen actor may also have caused it
             suspects |= {*life.suspects}
             body.lives[rule] = msgspec.structs.replace(life, suspects=sorted(suspects))
             continue
@@ -150,7 +147,7 @@ def _attribute_findings(
 
 
 def _may_have(cause: Cause, numbers: Sequence[int]) -> list[ChangeEvidence]:
-    """Who made places of a drift, or may have."""
+    """The actors who caused, or may have caused, places of a drift."""
     by = [cause.places[number].by for number in numbers]
     known = [seen for seen in by if seen is not None]
     return known if len(known) == len(by) else [seen for seen, _ in cause.candidates]

@@ -1,7 +1,7 @@
-"""Which places of the drifts that a reading shows have made a rule fail. Pure.
+"""Finds the drift places that made a rule fail. Pure.
 
-Those that the rule reads; of several, those without which it would not fail, or else each that is enough alone. A
-resource may have a dozen other changes by other people: they are not who caused the finding."""
+These are places that the rule reads; of several, those without which it would not fail, or else each that is sufficient alone.
+A resource may have a dozen unrelated changes by other people, who did not cause the finding."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,14 +18,14 @@ from driftline.pipeline.rulebook.ruleset import answer
 from driftline.pipeline.state.resource import Body, KnownDrift
 
 MOST = 64
-"""Of more places than these nothing is tried: they all count."""
+"""Above this number of places, all count without further checks."""
 WHOLE, TAGS = "*", "tags"
 Root = tuple[KnownDrift, int]
-"""A drift, and the number of one of its changes."""
+"""A drift, and the index of one of its changes."""
 
 
 def of_rule(bound: BoundRule, body: Body, drifts: Sequence[KnownDrift], at: int) -> list[Root]:
-    """The places that a rule's failing goes back to; none where nothing that it reads has changed."""
+    """The places that caused a rule to fail; none if nothing that it reads has changed."""
     read = that_it_reads(bound, drifts)
     if not 1 < len(read) <= MOST or any(drift.part == WHOLE for drift, _ in read):
         return read
@@ -59,8 +59,8 @@ def that_it_reads(bound: BoundRule, drifts: Sequence[KnownDrift]) -> list[Root]:
 def worsening(
     bound: BoundRule, body: Body, drifts: Sequence[KnownDrift], hints: Hints, at: int
 ) -> list[Root]:
-    """The places of drifts without which there would be less that a failing rule objects to. An element of a list is
-    looked at without the others: a long list costs no more."""
+    """The drift places without which a failing rule would object to less. A list element is
+    evaluated without the others, so that long lists cost no more."""
     read = that_it_reads(bound, drifts)
     if len(read) > MOST:
         return read
@@ -83,7 +83,7 @@ def _worsens(bound: BoundRule, body: Body, root: Root, hints: Hints, at: int) ->
 
 
 def _narrowed(config: Any, change: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """A configuration with only those elements of lists that are on the way to a place; and the change there."""
+    """A configuration with only those list elements that lead to a place; and the change there."""
     way, path = steps(change["path"]), list[str]()
 
     def narrow(value: Any, left: Sequence[str]) -> Any:
@@ -101,7 +101,7 @@ def _narrowed(config: Any, change: dict[str, Any]) -> tuple[Any, dict[str, Any]]
 
 
 def of_evidence(paths: Sequence[str], drifts: Sequence[KnownDrift]) -> list[Root]:
-    """The places that lie at, above or below pointers (what differs from a baseline)."""
+    """The places at, above or below pointers (the differences from a baseline)."""
     pointers = [tuple(steps(path)) for path in paths if path.startswith("/")]
     cut = len(pointers) < len(paths)
     parts = {pointer[0] for pointer in pointers}
@@ -116,7 +116,7 @@ def of_evidence(paths: Sequence[str], drifts: Sequence[KnownDrift]) -> list[Root
 
 
 def _touches(path: Sequence[str], place: Sequence[str]) -> bool:
-    """Whether a rule's path and a place lie on one line."""
+    """Whether a rule's path and a place contain each other."""
     if path[:1] == ("config",):
         return _along(path[1:], place)
     return path[:1] == (TAGS,) and _along(path, place)
@@ -127,7 +127,7 @@ def _along(path: Sequence[str], place: Sequence[str]) -> bool:
 
 
 def reverted(body: Body, places: Sequence[Root]) -> dict[str, Any] | None:
-    """The resource as it would be without these changes; None where that cannot be told."""
+    """The resource without these changes; None if that cannot be determined."""
     config, tags = dict(body.config), dict(body.resource["tags"])
     holder = {**config, TAGS: tags} if any(drift.part == TAGS for drift, _ in places) else config
     for part in {drift.part for drift, _ in places}:
@@ -145,13 +145,13 @@ def reverted(body: Body, places: Sequence[Root]) -> dict[str, Any] | None:
 
 
 def _last_first(change: Mapping[str, Any]) -> tuple[int, int]:
-    """What was there before, first; then what is new, elements of a list from its end."""
+    """Order for undoing: restore old values first, then remove new ones, list elements from the end."""
     last = steps(change["path"])[-1]
     return change["op"] != "add", int(last) if last.isdigit() else 0
 
 
 def _undone(config: Any, change: Mapping[str, Any]) -> bool:
-    """Takes one change back; False where the place is not as the change says."""
+    """Undoes one change; False if the place does not match the change."""
     *above, last = steps(change["path"])
     holder = config
     for step in above:

@@ -1,15 +1,15 @@
-"""The id of an owner as people and tags write it, in one form. Pure."""
+"""Normalizes owner ids written by people and in tags. Pure."""
 
 import re
 import unicodedata
 from functools import lru_cache
 
 LONGEST = 256
-"""Characters of an id: as long as a tag's value may be."""
+"""Maximum length of an id, that of a tag value."""
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _SEPARATORS = str.maketrans(dict.fromkeys(" _.:/", "-"))
 _REDACTED = "redacted:"
-"""How the text begins that stands in a secret's place (driftline.collectors.redact)."""
+"""Prefix of redacted values (driftline.collectors.redact)."""
 
 
 @lru_cache(8192)

@@ -1,7 +1,7 @@
-"""Who owns a resource: the sources that may say so, asked in order. Pure.
+"""Finds the owner of a resource from sources in order. Pure.
 
-The first source that names somebody decides. A source that was not read, or that contradicts itself, ends the search: what
-comes after it would be a guess."""
+The first source that names an owner decides. An unread or contradictory source ends the search, because any
+later result would be a guess."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,15 +18,15 @@ Source = Literal["tag", "workspace", "group", "account", "folder", "map", "fallb
 SOURCES: tuple[Source, ...] = get_args(Source)
 TAGS = ("owner", "team")
 UNREAD, AMBIGUOUS, NOBODY = "unread", "ambiguous", "none"
-"""Instead of a source: it is not known who owns the resource, tags of one source name different owners, or it is known that
-no source names one."""
+"""In place of a source: the owner is not known, tags of one source name different owners, or no source
+names one."""
 UNDECIDED = frozenset((UNREAD, AMBIGUOUS))
 GROUP_KINDS = frozenset(("resource_group",))
 ACCOUNT_KINDS = frozenset(("account", "subscription", "project"))
 
 
 class OwnerAnswer(NamedTuple):
-    """What was found: the owner's id (empty if there is none), and the source, or why no source decides."""
+    """The owner's id (empty if there is none), and the source, or why no source decides."""
 
     id: str
     found_by: str
@@ -36,12 +36,12 @@ NONE = OwnerAnswer("", NOBODY)
 
 
 class Facts(NamedTuple):
-    """What is known of a resource that may name its owner."""
+    """Properties of a resource that may determine its owner."""
 
     resource: Mapping[str, Any]
-    """As findings carry it."""
+    """In the form of findings."""
     tags_read: bool
-    """Whether its tags are known. If they could not be read, they are not empty."""
+    """Whether its tags are known. Unread tags are not empty tags."""
     workspace: str = ""
     """Where code declares it."""
     containers: Sequence[Mapping[str, Any]] = ()
@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class OwnerRow:
-    """One row of the map: all that it says must hold; `*` stands for any text, an empty text says nothing."""
+    """A row of the map: all conditions must match; `*` matches any text, an empty string matches anything."""
 
     owner: str
     account: str = ""
@@ -71,7 +71,7 @@ class OwnerRow:
 
 
 class ContainerPlace(NamedTuple):
-    """An account or folder by all that it is called."""
+    """All names of an account or folder."""
 
     names: tuple[str, ...]
 
@@ -80,7 +80,7 @@ class ContainerPlace(NamedTuple):
 
 
 class _Case:
-    """One resource while its owner is looked for; what few sources need is worked out when it is asked for."""
+    """A resource during the search; values needed by few sources are computed lazily."""
 
     def __init__(self, facts: Facts) -> None:
         self.facts, self.resource = facts, facts.resource
@@ -99,7 +99,7 @@ class _Case:
         return found[::-1]
 
     def fits(self, row: OwnerRow, folder: ContainerPlace | None = None) -> bool | None:
-        """Whether a row holds; None if that depends on tags that were not read. `folder`: which one is asked about."""
+        """Whether a row matches; None if that depends on unread tags. `folder`: the one in question."""
         if not (
             (not row.account or self.places[0].fits(row.account))
             and (not row.type or matches(row.type, self.resource["type"]))
@@ -115,8 +115,8 @@ class _Case:
 
 
 class _Rows:
-    """Rows of one source. Those that name something without a star are found by it: a map may have a row an account, or a
-    row a resource."""
+    """Rows of one source. Rows with a literal value are indexed by it, because a map may have a row per account or per
+    resource."""
 
     def __init__(self, rows: Iterable[OwnerRow]) -> None:
         self._exact: dict[tuple[str, str], list[tuple[int, OwnerRow]]] = {}
@@ -132,7 +132,7 @@ class _Rows:
         return bool(self._exact or self._others)
 
     def first(self, case: _Case, folder: ContainerPlace | None = None) -> OwnerAnswer | None:
-        """The answer of the first row that holds."""
+        """The owner from the first matching row."""
         for _, row in self._candidates(case, [folder] if folder else case.places[1:]):
             fits = case.fits(row, folder)
             if fits is None:
@@ -156,7 +156,7 @@ class _Rows:
 
 
 class Owners:
-    """What the settings say of owners, compiled."""
+    """The compiled owner settings."""
 
     def __init__(
         self,
@@ -190,7 +190,7 @@ class Owners:
         return NONE
 
     def explained(self, facts: Facts) -> Iterator[tuple[Source, OwnerAnswer | None]]:
-        """Yields what each source says, in order; None if it says nothing."""
+        """Yields the result of each source, in order; None if it names no owner."""
         case = _Case(facts)
         return ((source, self._ask[source](case)) for source in self.sources)
 
@@ -200,7 +200,7 @@ class Owners:
         return self._tagged(case.resource["tags"], "tag")
 
     def _tagged(self, tags: Mapping[str, str], source: Source) -> OwnerAnswer | None:
-        """By tags: of several keys the first of the settings; of several spellings of it the one of the settings."""
+        """From tags: the first key of the settings; if it has several spellings, the one in the settings."""
         found: dict[tuple[int, str], dict[str, str]] = {}
         for key, value in tags.items():
             if (rank := self._ranks.get(same_key(key))) is not None and (id := owner_id(value)):
@@ -228,7 +228,7 @@ class Owners:
         rows = self._rows["folder"]
         for folder in (
             case.places[1:] if rows else ()
-        ):  # the nearest one decides, whatever the order of rows
+        ):  # the nearest one decides, regardless of the order of rows
             if (found := rows.first(case, folder)) is not None:
                 return found
         return None
@@ -243,7 +243,7 @@ class Owners:
         return self._rows[source].first(case)
 
     def _container(self, case: _Case, source: Source) -> OwnerAnswer | None:
-        """By tags of what the resource is in, nearest first."""
+        """From tags of the resource's containers, nearest first."""
         for one in case.facts.containers:
             if _kind(one["kind"]) != source:
                 continue
@@ -259,7 +259,7 @@ def _number(row: tuple[int, OwnerRow]) -> int:
 
 
 def _kind(kind: str) -> Source:
-    """Which source a container's tags are."""
+    """The source of a container's tags."""
     if kind in GROUP_KINDS:
         return "group"
     return "account" if kind in ACCOUNT_KINDS else "folder"

@@ -1,4 +1,4 @@
-"""The step that finds the owner of a resource, and what its findings say of it. Pure."""
+"""The step that finds the owner of a resource, and its effect on findings. Pure."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from driftline.pipeline.rulebook.wording.phrases import LONGEST, fill, quote
 from driftline.pipeline.state.resource import Body, KnownOwner, State
 
 CHANGED = "owner_changed"
-"""The reason of a finding's statement whose owner is another than before."""
+"""The reason of a finding whose owner has changed."""
 _SAID = {
     "tag": "its tag", "workspace": "the workspace that declares it", "group": "its resource group's tag",
     "account": "its account's tag", "folder": "the folder that its account is in", "map": "the map of owners",
     "fallback": "the fallback",
 }  # fmt: skip
-"""How each source is called in a cause."""
+"""Names of the sources in causes."""
 
 
 def assign_owner(work: Assessment) -> None:
-    """Finds the owner anew if anything that names it may have changed. A resource that has ended keeps its owner."""
+    """Determines the owner again if anything relevant may have changed. A resource that has ended keeps its owner."""
     body, before, owners = work.body, work.before, work.options.owners
     if body.unseen or body.deleted_at is not None:
         return
@@ -44,7 +44,7 @@ def assign_owner(work: Assessment) -> None:
 
 
 def needs_owner(state: State, options: AssessOptions) -> bool:
-    """Whether the owner was found by other settings than these."""
+    """Whether the owner was determined with different settings."""
     body = state.body
     if body.unseen or body.deleted_at is not None:
         return False
@@ -52,14 +52,14 @@ def needs_owner(state: State, options: AssessOptions) -> bool:
 
 
 def _tags_read(body: Body) -> bool:
-    """Whether the tags are known: read now, or read before they could not be read any more."""
+    """Whether the tags are known, from this or an earlier reading."""
     if TAGS not in body.hidden and EVERYTHING not in body.hidden:
         return True
     return body.owner.tags_read if body.owner is not None else bool(body.resource["tags"])
 
 
 def owner_of(body: Body) -> dict[str, str] | None:
-    """The owner as documents carry it (model.Owner); None if it is known that there is none, or not yet looked for."""
+    """The owner in documents (model.Owner); None if there is none, or not yet determined."""
     one = body.owner
     if one is None or one.found_by == NOBODY:
         return None
@@ -67,7 +67,7 @@ def owner_of(body: Body) -> dict[str, str] | None:
 
 
 def handed_over(before: Body | None, body: Body) -> bool:
-    """Whether the owner is another than before. What was never looked for was nobody's."""
+    """Whether the owner has changed. If it was never determined, there was none."""
     old, new = before.owner if before else None, body.owner
     if old is None or new is None:
         return False

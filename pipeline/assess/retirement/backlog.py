@@ -1,8 +1,8 @@
-"""Which states of one partition end because nobody will read them again: complete sweeps that did not list them, accounts
-and regions that are gone, what is to be forgotten. Pure; times in microseconds since 1970.
+"""Finds the states of one partition that end because they will not be read again: not listed by a complete sweep, in an account
+or region that is gone, or to be forgotten. Pure; times in microseconds since 1970.
 
-What was told waits until the readings before it have come, and is then looked for in one walk over the heads, in slices:
-however many scopes were swept, a walk costs the same. It is kept beside the states until its walk is over."""
+Reports wait until earlier readings have arrived, and are then processed in one scan over the heads, in slices:
+the cost of a scan does not depend on the number of swept scopes. They are stored beside the states until the scan is complete."""
 
 import hashlib
 import itertools
@@ -20,24 +20,24 @@ from driftline.pipeline.state.rows import NEVER, Position
 
 GLOBAL = "global"
 SCAN = 2000
-"""Heads looked at in one slice."""
+"""Heads examined per slice."""
 SMALL, EACH = 10_000, 1000
-"""A walk over more heads is not begun again before so many microseconds for each of them have passed."""
+"""Minimum microseconds per head between the starts of two scans."""
 MOST_WORDS = 2
-"""That wait of one scope."""
+"""Maximum number of waiting reports per scope."""
 PAGE = 8
 """Entries of a row."""
 ENDED = b"-"
-"""In place of a head's marks: it has ended already."""
+"""In place of a head's marks: it has already ended."""
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):
-    """One word that is still to be followed."""
+    """A report that must still be processed."""
 
     at: int
-    """What was read or changed at or after it stays."""
+    """Resources read or changed at or after this time are kept."""
     ready: int
-    """Not before time has come so far: what was read before the word was said has come by then. 0: at once."""
+    """Process when time has reached this value, when all earlier readings have arrived. 0: immediately."""
     provider: str
     account: str = ""
     region: str = ""
@@ -45,13 +45,13 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     """Empty: any."""
     uid: str = ""
     reason: str = ""
-    """Why it is gone; empty: it was swept."""
+    """Why it is gone; empty for a sweep."""
     types: frozenset[bytes] = frozenset()
-    """Marks of the types that were swept."""
+    """Marks of the swept types."""
 
     @property
     def scope(self) -> tuple[Any, ...]:
-        """What it is about: of two words on the same the later one says all that the earlier one does."""
+        """Its subject: a later report on the same subject includes the earlier one."""
         return (
             self.provider,
             self.account,
@@ -63,7 +63,7 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
         )
 
     def about(self, resource: dict[str, Any]) -> bool:
-        """Whether it is about a resource. The sweep of a global scope lists a type wherever its resources lie."""
+        """Whether it concerns a resource. The sweep of a global scope lists a type in every region."""
         everywhere = not self.region or (self.region == GLOBAL and not self.reason)
         return (
             self.provider == resource["provider"]
@@ -80,7 +80,7 @@ class Page(msgspec.Struct, array_like=True):
 
 
 class Ghost(NamedTuple):
-    """A state that may have ended, and the words that are about it."""
+    """A state that may have ended, and the reports that concern it."""
 
     uid: str
     words: list[Told]
@@ -95,7 +95,7 @@ def _mark(*words: str) -> bytes:
 
 
 def marks(body: Body) -> bytes:
-    """What a head says of where its resource belongs: 4 bytes each of account, region in it, and type."""
+    """The scope of a resource in its head: 4 bytes each for account, region in it, and type."""
     if body.deleted_at is not None:
         return ENDED
     one = body.resource
@@ -104,13 +104,13 @@ def marks(body: Body) -> bytes:
 
 
 def last_word(state: State) -> int:
-    """When the resource was last known to be there: read, or changed other than deleted."""
+    """When the resource was last known to exist: read, or changed but not deleted."""
     made = (seen.at for seen in state.body.history if seen.kind != "delete")
     return max(state.head.seen_at, *state.head.parts.values(), *made, 0)
 
 
 class Retiring:
-    """`row` and `put` reach the partition's rows; `heads` are all of them."""
+    """`row` and `put` access the partition's rows; `heads` yields all of them."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class Retiring:
         self._not_before = 0
 
     def swept(self, record: Swept, offset: int, began: int, ready: int) -> None:
-        """A scope was read since `began`. One that was not whole says nothing."""
+        """Adds a sweep that began at `began`. Incomplete sweeps are ignored."""
         if record.complete:
             scope = record.scope
             types = frozenset(_mark(type) for type in record.types or [scope.type])
@@ -151,8 +151,8 @@ class Retiring:
         )  # fmt: skip
 
     def _add(self, told: Told, offset: int) -> None:
-        """Of each scope the word that is ready first is kept, and the newest, which says all that came between: while time
-        stands still sweeps go on."""
+        """Keeps, for each scope, the report that is ready first, and the newest, which includes all in between: sweeps
+        continue while time stands still."""
         self._position = max(self._position, Position(control=offset))
         places = self._places.setdefault(told.scope, [])
         if len(places) < MOST_WORDS:
@@ -164,7 +164,7 @@ class Retiring:
             self._write(places[-1] // PAGE)
 
     def _learn(self) -> None:
-        """Where the words of each scope are."""
+        """The position of each scope's reports."""
         self._places: dict[tuple[Any, ...], list[int]] = {}
         for number, told in enumerate(self._told):
             self._places.setdefault(told.scope, []).append(number)
@@ -174,7 +174,7 @@ class Retiring:
         self._put(rows.told_key(number), rows.encode(page, NEVER, self._position), NEVER, "")
 
     def _keep(self, first: int) -> None:
-        """Writes the rows from this page on."""
+        """Writes the rows starting with this page."""
         count = -(-len(self._told) // PAGE)
         for number in range(first, count):
             self._write(number)
@@ -183,8 +183,8 @@ class Retiring:
         self._kept = count
 
     def next(self, until: int, most: int) -> list[Ghost] | None:
-        """Up to `most` states to look at, of one slice of a walk; None where there is nothing to do now. `until`: how far
-        time has come."""
+        """Up to `most` states to check, from one slice of a scan; None if there is nothing to do. `until`: the current
+        time."""
         walk = self._walk or self._begin(until)
         if walk is None:
             return None
@@ -212,7 +212,7 @@ class Retiring:
         return self._walk
 
     def _end(self, until: int) -> None:
-        """What this walk was about is done with; what came meanwhile is left."""
+        """Removes the processed reports; those that arrived meanwhile remain."""
         done = set(self._wanted.told)
         self._told = [told for told in self._told if told not in done]
         self._learn()
@@ -223,7 +223,7 @@ class Retiring:
 
 
 class _Wanted:
-    """The words of one walk, found by a head's marks."""
+    """The reports of one scan, indexed by marks."""
 
     def __init__(self, told: list[Told]) -> None:
         self.told = told
@@ -243,14 +243,14 @@ class _Wanted:
         self.many = bool(self._scopes or self._accounts)
 
     def named(self) -> Iterator[tuple[bytes, bytes]]:
-        """Rows for those that are named alone: no walk is needed."""
+        """Rows of individually named resources, which need no scan."""
         return ((rows.head_key(uid), _NO_HEAD) for uid in self._uids)
 
     def by(self, uid: str, head: Head) -> list[Told]:
-        """What may be about a head's resource; its body knows."""
+        """Reports that may concern a head's resource; its body decides."""
         if head.seen_at >= self._newest or head.scope == ENDED:
             return []
-        if not head.scope:  # written by an earlier version: only the body knows
+        if not head.scope:  # written by an earlier version: only the body has the scope
             return self.told
         account, region, type_ = head.scope[:4], head.scope[4:8], head.scope[8:]
         swept = itertools.chain(self._scopes.get(region, ()), self._scopes.get(account, ()))

@@ -1,5 +1,5 @@
-"""The core, for what nobody reads any more: states that a complete sweep did not list, or that are out of what is
-watched. Pure."""
+"""The core step for resources that are no longer read: not listed by a complete sweep, or no longer
+monitored. Pure."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def ended(
     options: AssessOptions,
     events: int | None = None,
 ) -> Step | None:
-    """The state after what was told; None where that changes nothing."""
+    """The state after the report; None if nothing changes."""
     body, known_at = state.body, last_word(state)
     if body.deleted_at is not None:
         return None
@@ -34,7 +34,7 @@ def ended(
         return None
     if (
         known_at + provider(told.provider).settling.list_lag > told.at
-    ):  # the list may not have known it yet
+    ):  # the listing may have been made before it was visible
         return Step(state, [], True, [], [_read(body.resource, told.at)])
     return assess.apply(state, _unlisted(body.resource, told.at), b"", rulebook, options, events)
 
@@ -48,6 +48,6 @@ def _unlisted(resource: dict[str, Any], at: int) -> Snapshot:
 
 
 def _read(resource: dict[str, Any], at: int) -> dict[str, Any]:
-    """A Read's document: a point read knows what a list may not know yet."""
+    """A re-read request: a direct read may know what the listing did not."""
     names = ("provider", "uid", "type", "account", "region")
     return {name: resource[name] for name in names} | {"reason": "unlisted", "after": from_micros(at), "scope": False}  # fmt: skip

@@ -15,20 +15,20 @@ from driftline.pipeline.providers.installed import provider, providers
 PLACEHOLDER = re.compile(r"(?<![\w-])[A-Z][A-Z0-9_]*[A-Z0-9](?![\w-])")
 HOLE = re.compile(r"\{(\w+)\}")
 SAFE = re.compile(r"[A-Za-z0-9_./:@%+=,][A-Za-z0-9_./:@%+=,-]*")
-"""What a shell, a quoted text in it, JSON and HCL all take as it is; never an option."""
+"""Text that is safe in a shell, in quotes, in JSON and in HCL, and is never an option."""
 LONGEST = 512
 SHELL, TEXT = "cli", "terraform"
 
 
 class Row(NamedTuple):
-    """What is known of a type."""
+    """The row of a type."""
 
     console: str = ""
-    """Path of its page, with {names}; empty where there is none."""
+    """Path of its page, with {names}; empty if there is none."""
     fill: Mapping[str, str] = {}
-    """Placeholder of remediation to the name of its value."""
+    """Maps placeholders of remediation to value names."""
     other: frozenset[str] = frozenset()
-    """What else may stand there in capitals: the reader's choice, and the provider's own words."""
+    """Other words in capitals: the reader's choices, and terms of the provider."""
 
 
 NO_ROW = Row()
@@ -55,7 +55,7 @@ def rows() -> dict[str, Row]:
 
 
 def names(resource: Mapping[str, Any]) -> dict[str, str]:
-    """A resource's own names as they are, for URLs and commands."""
+    """A resource's own names, unmodified, for URLs and commands."""
     uid, full = str(resource["uid"]), str(resource.get("name") or "")
     of = provider(resource["provider"]).names
     steps, name = of.steps(uid), of.last(full)
@@ -87,7 +87,7 @@ def _encoded(name: str, known: Mapping[str, str]) -> str:
 
 
 def filled(remediation: Mapping[str, str], fill: Mapping[str, str], known: Mapping[str, Any]) -> dict[str, str]:  # fmt: skip
-    """Remediation with values for its placeholders. What is not known, or could do harm there, stays a placeholder."""
+    """Fills the placeholders of remediation. Unknown or unsafe values stay placeholders."""
     values = {hole: value for hole, name in fill.items() if (value := _single(known.get(name)))}
     out = dict(remediation)
     for part in (SHELL, TEXT):
@@ -97,7 +97,7 @@ def filled(remediation: Mapping[str, str], fill: Mapping[str, str], known: Mappi
 
 
 def _single(value: Any) -> str | None:
-    """A value that can stand for a placeholder: one text, or a list of one."""
+    """A value usable for a placeholder: a string, or a list with one string."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST:
@@ -119,7 +119,7 @@ def _replaced(text: str, values: Mapping[str, str], *, shell: bool) -> Iterator[
 
 
 def _alone(text: str, start: int, end: int) -> bool:
-    """Whether a placeholder is a shell word of its own, outside of quotes."""
+    """Whether a placeholder is a separate shell word, outside quotes."""
     before, after = text[:start], text[end:]
     open_ = before.count("'") % 2 or before.count('"') % 2
     return not open_ and before[-1:] in ("", " ", "\n") and after[:1] in ("", " ", "\n")

@@ -1,4 +1,4 @@
-"""The sentence of a finding: why it fails by its rule's own words; what is unread and why; that it holds. Pure."""
+"""The sentence of a finding: why it fails, in the words of its rule; what is unread and why; or that it passed. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from driftline.pipeline.rulebook.wording.sentence import Situation
 from driftline.pipeline.state.resource import State
 
 Grants = Mapping[str, Sequence[str]]
-"""Part of a type to the actions that reading it needs."""
+"""Maps the parts of a type to the actions required to read them."""
 NO_GRANTS: Grants = {}
 WHY = {
     "denied": "access was denied",
@@ -34,7 +34,7 @@ ENDED = {
     "baseline_removed": "nobody says any more how it ought to be",
     "not_applicable": "the rule does not apply any more",
 }
-"""Why a finding has ended (model.Finding.reason); other reasons are words as they are."""
+"""Why a finding has ended (model.Finding.reason); other reasons are used as they are."""
 TOLD = {
     "passed": "passed for {resource}",
     "failed": "failed for {resource}",
@@ -45,7 +45,7 @@ _CAUSE = re.compile(r"([^\s:]+): ([a-z]+)(?: (\S+))?$")
 
 
 class Teller:
-    """What findings of one resource say to people, as they are stated."""
+    """Creates the sentences of one resource's findings."""
 
     def __init__(self, state: State, at: int, grants: Grants, row: Row) -> None:
         self._state, self._at, self._grants, self._row = state, at, grants, row
@@ -57,8 +57,8 @@ class Teller:
         self._tagless = False
 
     def whole(self, finding: dict[str, Any], bound: BoundRule | None) -> dict[str, Any]:
-        """The finding with its sentence (at most 300 characters on one line; there is always one that is true), a link to
-        its resource's page, and, where it fails, the resource's own names in its remediation."""
+        """The finding with its sentence (at most 300 characters on one line), a link to
+        its resource's page, and, if it fails, remediation with the resource's own names."""
         own = None
         if finding["evaluation"] == "failed" and not finding["retired"] and bound is not None:
             if isinstance(bound, StandingRule):
@@ -66,7 +66,7 @@ class Teller:
             else:
                 own = self._own(finding, bound)
         told = own or self._generated(finding)
-        # by what the finding itself says: it is not said again because something else is known of its resource
+        # uses only the finding itself: other knowledge about its resource does not cause it to be written again
         links = [] if finding["retired"] else self._links
         return {"id": finding["id"], "sentence": told, **finding, "links": links}
 
@@ -99,7 +99,7 @@ class Teller:
         )
 
     def _generated(self, finding: dict[str, Any]) -> str:
-        """Of what needs no rule's own words."""
+        """The generic sentence."""
         evaluation, reason = str(finding["evaluation"]), str(finding["reason"])
         names: dict[str, Any] = {"title": finding["rule"]["title"]}
         if finding["retired"]:
@@ -133,7 +133,7 @@ class Teller:
 
 
 def _differs(kind: str, finding: dict[str, Any], own: dict[str, str]) -> str | None:
-    """Of a baseline: the first place that differs, and that there are others."""
+    """For a baseline: the first differing place, and whether there are others."""
     names: dict[str, Any] = own | {"kind": kind}
     evidence = finding["evidence"]
     if not evidence or not isinstance(evidence[0]["value"], dict):
