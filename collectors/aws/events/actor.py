@@ -1,4 +1,4 @@
-"""Who did it: CloudTrail's userIdentity as an Actor. Pure.
+"""Reads the actor of a CloudTrail record from its userIdentity. Pure.
 
 Fields: docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html"""
 
@@ -24,13 +24,13 @@ _TOOLS: tuple[tuple[re.Pattern[str], Tool], ...] = tuple(
 _VOUCHED = ("cloudformation", "service")
 _SERVICE = re.compile(r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?|AWS Internal")
 ANONYMOUS = "Anonymous"
-"""The principal of a call that nobody has signed."""
+"""The principal of an unsigned call."""
 SIGN_IN = "signin.amazonaws.com"
 ASKED = frozenset({"CredentialChallenge", "PasswordRecoveryRequested"})
-"""Steps of a sign-in that prove nothing: somebody has typed a user's name."""
+"""Steps of a sign-in that prove nothing: someone entered a user name."""
 DIRECTORY_STEPS = ASKED | {"CredentialVerification", "UserAuthentication"}
-"""Steps of a sign-in at Identity Center. Since 2025 their user is an id (`onBehalfOf`), before it was a name; both come as
-`IdentityCenterUser` and, the older ones, as `Unknown` whose principal is the account."""
+"""Steps of a sign-in to Identity Center. Newer events identify the user by id (`onBehalfOf`), older ones by name. The type
+is `IdentityCenterUser`, or `Unknown` in older events, whose principal is the account."""
 _TYPES = {
     "IAMUser": "user", "Root": "root", "AssumedRole": "role", "Role": "role", "FederatedUser": "federated",
     "SAMLUser": "federated", "WebIdentityUser": "federated", "Directory": "federated", "IdentityCenterUser": "user",
@@ -47,14 +47,14 @@ def _text(value: Any) -> str | None:
 
 
 def actor(record: Mapping[str, Any]) -> Actor:
-    """The actor of a CloudTrail record. What the record does not say stays unknown, never guessed."""
+    """Returns the actor of a CloudTrail record. What the record does not contain remains unknown and is never guessed."""
     who = _without_hidden(_map(record.get("userIdentity")))
     context = _map(who.get("sessionContext"))
     issuer = _map(context.get("sessionIssuer"))
     source = _text(context.get("sourceIdentity")) or _text(who.get("sourceIdentity"))
     type = _TYPES.get(str(who.get("type", "")), "unknown")
     invoked = _text(who.get("invokedBy"))
-    if not who.get("type"):  # a call of AWS's own, or what nobody signed
+    if not who.get("type"):  # a call by an AWS service, or an unsigned one
         type = "service" if invoked else "unknown"
     if type == "account" and who.get("accountId") in ("ANONYMOUS_PRINCIPAL", "anonymous"):
         type = "anonymous"
@@ -73,7 +73,7 @@ def actor(record: Mapping[str, Any]) -> Actor:
     session_name = (principal or "").partition(":")[2] or None
     name = user or _text(issuer.get("userName"))
     person = _person(who, context, type, id, session_name, source, directory)
-    if not_proven(record) or _only_asked(record):  # whoever tried says to be it: no proof
+    if not_proven(record) or _only_asked(record):  # the identity is only a claim
         person = Person(id=person.id, kind="unknown", claimed=person.id if own else None)
     if person.kind == "directory_user":
         name = person.name or name
@@ -87,26 +87,26 @@ def actor(record: Mapping[str, Any]) -> Actor:
 
 
 def _without_hidden(who: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An identity without what AWS hides of it. Beside a name that is hidden the principal's id says no more."""
+    """Removes the values that AWS hides. If the user name is hidden, the principal id is removed as well."""
     hidden = {key for key, value in who.items() if isinstance(value, str) and HIDDEN in value}
     hidden |= {"principalId"} if "userName" in hidden else set()
     return {key: value for key, value in who.items() if key not in hidden} if hidden else who
 
 
 def _principal(who: Mapping[str, Any]) -> str | None:
-    """The principal's id, where it says who that is: the account's does not."""
+    """Returns the principal id, unless it is only the account's."""
     id = _text(who.get("principalId"))
     return None if id in (who.get("accountId"), ANONYMOUS) else id
 
 
 def _user_name(record: Mapping[str, Any], who: Mapping[str, Any]) -> str | None:
-    """The user's name. A step of a sign-in at Identity Center may tell it beside the identity."""
+    """Returns the user name. Steps of a sign-in to Identity Center may have it in additionalEventData."""
     beside = _without_hidden(_map(record.get("additionalEventData"))) if _is_step(record) else {}
     return _text(who.get("userName")) or _text(beside.get("UserName"))
 
 
 def _directory_name(record: Mapping[str, Any], who: Mapping[str, Any]) -> str | None:
-    """The name of a user of Identity Center of whom a step of a sign-in tells no id."""
+    """Returns the name of an Identity Center user if a step of a sign-in does not contain the id."""
     known = _directory_id(who) or who.get("type") not in ("Unknown", "IdentityCenterUser")
     return None if known or not _is_step(record) else _user_name(record, who)
 
@@ -116,12 +116,12 @@ def _is_step(record: Mapping[str, Any]) -> bool:
 
 
 def _only_asked(record: Mapping[str, Any]) -> bool:
-    """Whether it is a step of a sign-in that proves nothing."""
+    """Returns whether the record is a step of a sign-in that proves nothing."""
     return record.get("eventSource") == SIGN_IN and record.get("eventName") in ASKED
 
 
 def not_proven(record: Mapping[str, Any]) -> bool:
-    """Whether it is a sign-in that failed: its identity is only what somebody has typed."""
+    """Returns whether the record is a failed sign-in, whose identity is only what someone entered."""
     if record.get("eventSource") != SIGN_IN:
         return False
     said = (_map(record.get("responseElements")), _map(record.get("serviceEventDetails")))
@@ -129,7 +129,7 @@ def not_proven(record: Mapping[str, Any]) -> bool:
 
 
 def _user_arn(record: Mapping[str, Any], who: Mapping[str, Any], user: str | None) -> str | None:
-    """The ARN of an IAM user of whom a sign-in tells the name alone, as far as that says it (the user's path is missing)."""
+    """Returns the ARN of an IAM user from a sign-in that contains only the name. It lacks the user's path."""
     account = _text(who.get("accountId"))
     if who.get("type") != "IAMUser" or user is None or account is None:
         return None
@@ -141,7 +141,7 @@ def _person(
     who: Mapping[str, Any], context: Mapping[str, Any], type: str, id: str, session: str | None, source: str | None,
     named: str | None,
 ) -> Person:  # fmt: skip
-    """Who is behind the call, by what AWS vouches for; else the session itself, which is `unknown`."""
+    """Returns the person behind the call if AWS vouches for it, else the session itself with the kind `unknown`."""
     issuer, claim = _map(context.get("sessionIssuer")), source or session
     role = _text(issuer.get("arn")) or ""
     if type == "service":
@@ -160,11 +160,13 @@ def _person(
         )
     if named:
         return Person(id=named, kind="directory_user", name=named, claimed=source)
-    if ":user/" in role:  # a session that a user opened without a role
+    if ":user/" in role:  # a session that a user opened without assuming a role
         return Person(id=role, kind="user", name=role.rsplit("/", 1)[-1], claimed=claim)
     if role.endswith(":root"):
         return Person(id=role, kind="root", claimed=claim)
-    if context.get("ec2RoleDelivery") and session:  # the machine's own: EC2 has opened and named it
+    if (
+        context.get("ec2RoleDelivery") and session
+    ):  # the instance's own session: EC2 opened and named it
         return Person(id=f"{role}/{session}", kind="workload", name=session, claimed=source)
     if subject := _subject(who, context):
         return Person(id=subject, kind="federated", name=subject.rpartition("#")[2], claimed=claim)
@@ -175,7 +177,7 @@ def _person(
 
 
 def _directory_id(who: Mapping[str, Any]) -> str | None:
-    """The user of Identity Center on whose behalf it is done: its store and its id."""
+    """Returns the Identity Center user on whose behalf the call was made: identity store and user id."""
     behalf = _map(who.get("onBehalfOf"))
     user, store = _text(behalf.get("userId")), _text(behalf.get("identityStoreArn"))
     if user is None:
@@ -184,7 +186,7 @@ def _directory_id(who: Mapping[str, Any]) -> str | None:
 
 
 def _subject(who: Mapping[str, Any], context: Mapping[str, Any]) -> str | None:
-    """Whom an identity provider has vouched for: `provider#subject`."""
+    """Returns the subject authenticated by an identity provider: `provider#subject`."""
     if who.get("type") in ("SAMLUser", "WebIdentityUser"):
         provider, name = _text(who.get("identityProvider")), _text(who.get("userName"))
         return f"{provider}#{name}" if provider and name else None
@@ -204,13 +206,13 @@ def _mfa(context: Mapping[str, Any]) -> bool | None:
 
 
 def by_aws(record: Mapping[str, Any]) -> bool:
-    """Whether a service of AWS made the call: it says so where the caller cannot write (the user agent is the caller's)."""
+    """Returns whether an AWS service made the call, by fields that a caller cannot set (unlike the user agent)."""
     written = (_map(record.get("userIdentity")).get("invokedBy"), record.get("sourceIPAddress"))
     return any(isinstance(one, str) and _SERVICE.fullmatch(one) for one in written)
 
 
 def tool(record: Mapping[str, Any]) -> Tool:
-    """By what the call was made, as far as the user agent says."""
+    """Returns the tool that made the call, as far as the user agent shows."""
     if record.get("sessionCredentialFromConsole") in (True, "true"):
         return "console"
     agent = _text(record.get("userAgent")) or ""

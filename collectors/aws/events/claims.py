@@ -1,4 +1,4 @@
-"""Which rows of the table claim a CloudTrail record, and what the record calls their resources. Pure."""
+"""Finds the rows of the table that claim a CloudTrail record, and the names that the record gives their resources. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from driftline.pipeline.providers.aws.identities import HIDDEN
 
 Record = Mapping[str, Any]
 LONGEST_NAME, MOST_NAMES = 256, 50
-"""Of the names of resources that cannot be told: characters, and of one event."""
+"""Limits for names of unresolved resources: characters of a name, and names of one event."""
 _VERSION = re.compile(r"(?:_?20\d\d_?\d\d_?\d\d)(?:v\d+)?$")
 
 
 class RowMatch(NamedTuple):
-    """A row's word on an event."""
+    """One row's claim on an event."""
 
     kind: Kind
     touch: Touch
@@ -30,7 +30,7 @@ class RowMatch(NamedTuple):
 
 @cache
 def claims() -> dict[tuple[str, str], list[RowMatch]]:
-    """Which rows an event concerns: by source and name."""
+    """Returns the claims on each event, by source and name."""
     out: dict[tuple[str, str], list[RowMatch]] = {}
     for kind in kinds().values():
         for touch in kind.events:
@@ -41,7 +41,7 @@ def claims() -> dict[tuple[str, str], list[RowMatch]]:
 
 
 def claimed(record: Record) -> Sequence[RowMatch]:
-    """The rows' words on a record."""
+    """Returns the claims on a record."""
     source = str(record.get("eventSource") or "").partition(".")[0]
     return claims().get((source, bare(record["eventName"])), ())
 
@@ -52,14 +52,14 @@ SOURCES = {
     "apigatewayv2": "apigateway", "wafv2": "wafv2", "s3control": "s3", "inspector2": "inspector2", "accessanalyzer": "access-analyzer",
     "account": "account", "events": "events", "macie2": "macie2",
 }  # fmt: skip
-"""CloudTrail's name of a service, where it is not botocore's."""
+"""The names that CloudTrail uses for services, if they differ from botocore's."""
 
 
 def kind_of_call(record: Record) -> str | None:
-    """The kind of change that the rows claim of a call whose resource cannot be told (a user by a name that no sweep has
-    seen, a request that was left out): that of the rows whose resource it names, else of those that it touches unnamed.
+    """Returns the kind of change that a call makes, for a call whose resource cannot be resolved (a user by a name that no
+    sweep has seen, or an omitted request). Rows whose resource the call names take precedence.
 
-    None: no row claims the call, the call changes nothing (`use`), or the rows do not agree."""
+    None if no row claims the call, if the call changes nothing (`use`), or if the rows disagree."""
     found = claimed(record)
     said = [one.change for one in found if one.touch.id is not None] or [
         one.change for one in found
@@ -69,21 +69,23 @@ def kind_of_call(record: Record) -> str | None:
 
 
 def named(claim: RowMatch, record: Record) -> Iterator[list[str]]:
-    """What an event calls the resources of a claim, a path at a time."""
+    """Yields the names that an event gives the resources of a claim, one list for each path."""
     if not about_caller(record):
         record = {key: said for key, said in record.items() if key != "userIdentity"}
     for path in claim.touch.paths:
         found = searched(path, record)
         yield [
-            unquote(one) if one[:6].lower() == "arn%3a" else one  # as it was sent, in an address
+            unquote(one)
+            if one[:6].lower() == "arn%3a"
+            else one  # percent-encoded as in the URL of the request
             for one in (found if isinstance(found, list) else [found])
             if isinstance(one, str) and one
         ]
 
 
 def about_caller(record: Record) -> bool:
-    """Whether a call that names no user is about its caller: an IAM user whose call succeeded. The request of one that
-    was refused, or that was left out of the event, may have named anybody; root is no IAM user."""
+    """Returns whether a call that names no user is about its caller: only if an IAM user made it and it succeeded. The
+    request of a denied call, or one omitted from the event, may have named any user; root is not an IAM user."""
     who, request = record.get("userIdentity"), record.get("requestParameters")
     left_out = isinstance(request, dict) and request.get("omitted") is True
     refused = record.get("errorCode") or record.get("errorMessage")
@@ -91,11 +93,14 @@ def about_caller(record: Record) -> bool:
 
 
 def names_unresolved(record: Record, resolved: Sequence[RowMatch]) -> list[str]:
-    """What an event calls the resources of claims that give no uid, unless another claim (`resolved`) knows that name."""
+    """Returns the names that an event gives resources whose uid cannot be resolved, except names that another claim
+    (`resolved`) resolves."""
+    left = [one for one in claimed(record) if not any(one is other for other in resolved)]
+    if not left:
+        return []
     said = {
         key: record.get(key) for key in ("requestParameters", "responseElements")
-    }  # not who called
-    left = [one for one in claimed(record) if not any(one is other for other in resolved)]
+    }  # without the caller
     every = [name for one in left for name in next(filter(None, named(one, said)), [])]
     known = {name for one in resolved for found in named(one, said) for name in found}
     shown = {name[:LONGEST_NAME] for name in every if name not in known and HIDDEN not in name}
@@ -103,7 +108,7 @@ def names_unresolved(record: Record, resolved: Sequence[RowMatch]) -> list[str]:
 
 
 def searched(path: str, record: Record) -> Any:
-    """What a row's path gives of an event; None where the event has another form than the documented one."""
+    """Evaluates a row's path on an event. None if the event does not have the documented form."""
     try:
         return value(path, record)
     except JMESPathError:
@@ -111,7 +116,7 @@ def searched(path: str, record: Record) -> Any:
 
 
 def where(claim: RowMatch, record: Record) -> names.CallSite:
-    """Where the resources of a claim are, as far as the event's names do not tell."""
+    """Returns where the resources of a claim are, to complete what their names leave open."""
     region = str(record.get("awsRegion") or "")
     who = record.get("userIdentity")
     owner = searched(claim.touch.owner, record) if claim.touch.owner else None
@@ -122,8 +127,8 @@ def where(claim: RowMatch, record: Record) -> names.CallSite:
 
 
 def owner(kind: Kind, uid: str, record: Record) -> str:
-    """The account that a resource belongs to: what its uid says, or the event's own list of resources, or else the one
-    that was told of the event. A caller's copy of an event may be about another account's resource."""
+    """Returns the account that owns a resource: by its uid, else by the event's list of resources, else the recipient. A
+    caller's copy of an event may be about a resource of another account."""
     told = names.spelled(kind, uid)
     if told and told.account:
         return told.account
@@ -139,12 +144,12 @@ def owner(kind: Kind, uid: str, record: Record) -> str:
 
 
 def bare(name: str) -> str:
-    """An event's name without its version."""
+    """Returns an event's name without the API version."""
     return _VERSION.sub("", name)
 
 
 def account(record: Record) -> str:
-    """The account of the resource: the recipient's."""
+    """Returns the account that received the event, which is the resource's."""
     who = record.get("userIdentity")
     own = who.get("accountId") if isinstance(who, dict) else None
     return str(record.get("recipientAccountId") or own or "")

@@ -1,8 +1,8 @@
-"""What a queue's message holds: events, the names of objects that hold some, items of AWS Config, findings, or nothing
-that is of use. Pure.
+"""Opens the messages of a queue: events, names of objects that contain events, AWS Config items, findings, or nothing of
+use. Pure.
 
-Shapes: the user guides of EventBridge, S3 notifications, SNS, CloudTrail and AWS Config. Who may have written it, and what
-of that is checked: driftline.collectors.aws.events.origin."""
+Shapes: the user guides of EventBridge, S3 notifications, SNS, CloudTrail and AWS Config. For who
+may have written a message, and what is verified, see driftline.collectors.aws.events.origin."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,16 +20,16 @@ API_CALLS = frozenset({
     "AWS Console Action via CloudTrail", "AWS Console Signin via CloudTrail",
 })  # fmt: skip
 FINDINGS = {"GuardDuty Finding": "accountId", "Inspector2 Finding": "awsAccountId", "Security Hub Findings - Imported": "AwsAccountId"}  # fmt: skip
-"""Detail-type to the field that says of which account a finding is."""
+"""Maps the detail-type to the field with the account of a finding."""
 DEEPEST = 4
-"""Envelopes in envelopes: SNS around EventBridge around a notification."""
+"""Maximum depth of nested envelopes: SNS around EventBridge around a notification."""
 _IGNORED = ("ComplianceChangeNotification", "ConfigRulesEvaluationStarted", "ScheduledNotification",
             "ConfigurationSnapshotDeliveryStarted", "ConfigurationSnapshotDeliveryFailed")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class S3Object:
-    """A file in S3 to be read."""
+    """A file in S3 to read."""
 
     bucket: str
     key: str
@@ -45,7 +45,7 @@ class S3Object:
 
 @dataclass
 class Contents:
-    """What a message holds."""
+    """The contents of a message."""
 
     records: list[dict[str, Any]] = field(default_factory=list)
     """CloudTrail records."""
@@ -53,17 +53,17 @@ class Contents:
     items: list[dict[str, Any]] = field(default_factory=list)
     """Configuration items of AWS Config."""
     findings: list[dict[str, Any]] = field(default_factory=list)
-    """Findings of other services, each alone in the envelope that it came in."""
+    """Findings of other services, each in the envelope it arrived in."""
     bad: list[tuple[Malformed, Any]] = field(default_factory=list)
-    """Elements that cannot be understood, or are not from whom they say; and why."""
+    """Elements that are malformed or forged, with the reason."""
     skipped: list[str] = field(default_factory=list)
-    """Why something is passed over."""
+    """Reasons for elements that are skipped."""
     trust: TrustedOrigins = NOBODY
 
 
 def contents(body: str | bytes, trust: TrustedOrigins = NOBODY) -> Contents:
-    """What a message's body holds. Of several elements, one that cannot be understood is among the bad; raises Malformed
-    where the whole is nothing known, or forged."""
+    """Returns the contents of a message body. A malformed element is listed in `bad`. Raises Malformed if the whole body is
+    unknown or forged."""
     found = Contents(trust=trust)
     document = codec.decode(body.encode(errors="replace") if isinstance(body, str) else body)
     with codec.one_record("a message"):
@@ -72,7 +72,7 @@ def contents(body: str | bytes, trust: TrustedOrigins = NOBODY) -> Contents:
 
 
 def _each(elements: Iterable[Any], found: Contents, work: Callable[[Any], None]) -> None:
-    """Each element by itself: its trouble is not the others'."""
+    """Processes the elements independently of each other."""
     for one in elements:
         try:
             with codec.one_record("an element of a message"):
@@ -105,7 +105,7 @@ def _single(document: dict[str, Any], found: Contents) -> None:
     elif "messageType" in document:
         _config(document, found)
     elif "s3Bucket" in document and "s3ObjectKey" in document:
-        keys = document["s3ObjectKey"]  # CloudTrail's own notice of log files
+        keys = document["s3ObjectKey"]  # CloudTrail's notification about log files
         _each(
             keys if isinstance(keys, list) else [keys],
             found,
@@ -123,7 +123,7 @@ def _single(document: dict[str, Any], found: Contents) -> None:
 
 
 def _notice(document: Mapping[str, Any], found: Contents, depth: int) -> None:
-    """SNS's wrapping."""
+    """Opens the envelope of SNS."""
     message = document["Message"]
     if document.get("Type") in ("SubscriptionConfirmation", "UnsubscribeConfirmation"):
         found.skipped.append("SNS's word on a subscription")
@@ -135,7 +135,7 @@ def _notice(document: Mapping[str, Any], found: Contents, depth: int) -> None:
 
 
 def _bridged(document: Mapping[str, Any], found: Contents) -> None:
-    """EventBridge's envelope."""
+    """Opens the envelope of EventBridge."""
     service = origin.writer(document)
     type_, detail, account = (
         str(document["detail-type"]),
@@ -163,7 +163,7 @@ def _bridged(document: Mapping[str, Any], found: Contents) -> None:
 
 
 def _findings(document: Mapping[str, Any], detail: Mapping[str, Any], found: Contents) -> None:
-    """Findings of another service, each by itself."""
+    """Splits the findings of another service."""
     type_ = str(document["detail-type"])
     several = detail.get("findings") if type_.startswith("Security Hub") else None
 
@@ -183,7 +183,7 @@ def _findings(document: Mapping[str, Any], detail: Mapping[str, Any], found: Con
 
 
 def _record(record: Any, found: Contents) -> None:
-    """An element of `Records`: of an S3 notification, or of CloudTrail."""
+    """Reads an element of `Records`, of an S3 notification or of CloudTrail."""
     if not isinstance(record, dict):
         raise Malformed("a record that is no JSON object")
     if isinstance(stored := record.get("s3"), dict):
@@ -199,7 +199,7 @@ def _record(record: Any, found: Contents) -> None:
 
 
 def _stored(record: Mapping[str, Any], stored: Mapping[str, Any], found: Contents) -> None:
-    """S3's notification of an object."""
+    """Reads S3's notification about an object."""
     if record.get("eventSource") not in (None, "aws:s3"):
         raise origin.ForgedEvent(f"a notification of S3 whose source is {origin.shown(record['eventSource'])}")  # fmt: skip
     bucket, object_, event = stored.get("bucket"), stored.get("object"), record.get("eventName")
@@ -217,7 +217,7 @@ def _stored(record: Mapping[str, Any], stored: Mapping[str, Any], found: Content
 
 def _object(bucket: Any, key: Any, version: Any, region: Any, found: Contents, kind: str | None = None,
             account: Any = None) -> None:  # fmt: skip
-    """`account`: of the event of EventBridge that names it, if one does."""
+    """Adds an object. `account`: that of the EventBridge event that names it, if any."""
     if not isinstance(bucket, str) or not isinstance(key, str) or not bucket or not key:
         raise Malformed("a notification of S3 without the names of bucket and object")
     origin.file(bucket, key, found.trust, account)
@@ -232,7 +232,7 @@ def _object(bucket: Any, key: Any, version: Any, region: Any, found: Contents, k
 
 
 def _config(document: Mapping[str, Any], found: Contents, account: Any = None) -> None:
-    """A message of AWS Config; `account`: of the envelope that it came in."""
+    """Reads a message of AWS Config. `account`: that of its envelope."""
     type_ = document.get("messageType")
     if type_ == "ConfigurationItemChangeNotification":
         _item(document, found, account)

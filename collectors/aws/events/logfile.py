@@ -1,4 +1,4 @@
-"""CloudTrail's log files, wherever they lie: which files are some, and what records they hold. Pure."""
+"""Recognizes and reads CloudTrail log files, wherever they are stored. Pure."""
 
 import codecs
 import contextlib
@@ -15,16 +15,16 @@ from driftline.pipeline.common.files import read_unpacked
 from driftline.pipeline.records import codec
 
 MOST_UNPACKED = 128_000_000
-"""Bytes of an unpacked file: CloudTrail's are some 50 MB at most."""
+"""Maximum size of an uncompressed file in bytes; CloudTrail's have at most about 50 MB."""
 MOST_DOCUMENTS = 100_000
 LEAST_VALUE = 12
-"""Bytes of a value with its name and comma, in the mean: CloudTrail's have thirty. A file of millions of `1,` would fill the
-memory many times over."""
+"""Minimum average size in bytes of a value with its name and comma; CloudTrail's have 30. A file with millions of `1,`
+would need many times its size in memory."""
 DIGEST = frozenset({"digestS3Bucket", "digestStartTime", "logFiles"})
 
 
 def kind_of(key: str) -> str | None:
-    """What a file is by its key: `log`, `config`, or None for digests, Insight events and whatever else."""
+    """Returns the kind of a file by its key: `log`, `config`, or None for digests, Insight events and anything else."""
     key = f"/{key}"
     if beside(key):
         return None
@@ -34,12 +34,12 @@ def kind_of(key: str) -> str | None:
 
 
 def beside(key: str) -> bool:
-    """Whether a file is a digest or holds Insight events: what lies beside the logs in a trail's folder."""
+    """Returns whether a file is a digest or contains Insight events, which are stored beside the logs of a trail."""
     return any(f"/{folder}/" in f"/{key}" for folder in ("CloudTrail-Digest", "CloudTrail-Insight"))
 
 
 def insight(record: Any) -> bool:
-    """Whether a record is CloudTrail's word on unusual activity: about calls, and no call itself."""
+    """Returns whether a record is an Insight event: it reports unusual activity and is not a call itself."""
     return isinstance(record, dict) and (
         record.get("eventCategory") == "Insight" or record.get("eventType") == "AwsCloudTrailInsight"
     )  # fmt: skip
@@ -48,11 +48,11 @@ def insight(record: Any) -> bool:
 def records(
     file: BinaryIO, key: str = "", most: int = MOST_UNPACKED
 ) -> Iterator[tuple[str, dict[str, Any] | Malformed]]:
-    """The records of a file (gz or not; `Records`, a list, or one a line), each with its place (`: Records[0]`, `: [0]`,
-    `:1`); a Malformed in the place of one that is none, or is of another account than the `key` says. A digest and
-    Insight events give nothing.
+    """Yields the records of a file (gzip or not; `Records`, a list, or one record per line), each with its place
+    (`: Records[0]`, `: [0]`, `:1`), and a Malformed for each element that is not a record or belongs to another account
+    than the `key`. Digests and Insight events yield nothing.
 
-    Raises Malformed where it is no log file, is cut off, or unpacks to more than `most` bytes."""
+    Raises Malformed if it is not a log file, is truncated, or uncompresses to more than `most` bytes."""
     try:
         data = read_unpacked(file, most)
     except (OSError, EOFError, zlib.error) as error:
@@ -71,9 +71,9 @@ def records(
 
 
 _SOMETHING = re.compile(rb"(?!\xef\xbb\xbf|(?<=\xef)\xbb\xbf|(?<=\xef\xbb)\xbf)\S")
-"""Where a document begins: neither at a space nor in a mark of the byte order."""
+"""The beginning of a document, after spaces and byte order marks."""
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
-"""What msgspec says where a document has ended and something follows; the place counts from 1."""
+"""The message of msgspec if something follows a document; positions count from 1."""
 
 
 class _Log(msgspec.Struct):
@@ -105,7 +105,7 @@ def _raws(data: bytes) -> Iterable[tuple[str, bytes]]:
 
 
 def _documents(text: bytes) -> Iterator[memoryview]:
-    """The JSON documents of a file, one after the other: `zcat a b` makes such. Raises DecodeError."""
+    """Yields the concatenated JSON documents of a file, as made by `zcat a b`. Raises DecodeError."""
     view, begin, count = memoryview(text), 0, 0
     while mark := _SOMETHING.search(text, begin):
         begin, count = mark.start(), count + 1
@@ -126,7 +126,7 @@ def _documents(text: bytes) -> Iterator[memoryview]:
 
 
 def _of(document: memoryview) -> list[tuple[str, bytes]]:
-    """The records of a document, with their places. Raises DecodeError."""
+    """Returns the records of a document with their places. Raises DecodeError."""
     if document[0] == ord("["):
         found = msgspec.json.decode(document, type=list[msgspec.Raw])
         return [(f": [{number}]", bytes(raw)) for number, raw in enumerate(found)]
@@ -134,7 +134,7 @@ def _of(document: memoryview) -> list[tuple[str, bytes]]:
 
 
 def _by_line(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """A record a line; a line may be a whole log file, too."""
+    """Yields one record per line; a line may also be a whole log file."""
     for number, line in enumerate(data.splitlines(), 1):
         if b'"Records"' in line[:200]:
             with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -145,7 +145,7 @@ def _by_line(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _lines(text: bytes) -> bool:
-    """Whether the first line is a record by itself."""
+    """Returns whether the first line is a record."""
     if b'"Records"' in text[:200]:
         return False
     first = text.partition(b"\n")[0]

@@ -1,4 +1,4 @@
-"""What an event calls a resource, as the uid that AWS keeps it under. Pure.
+"""Resolves the names that events give resources to uids. Pure.
 
 One mechanism for every type: a row says what an id looks like, which spellings there are beside it and whether case
 counts (driftline.collectors.rows.row.NameSpelling). A name from which no uid can be made is asked of what sweeps have seen; where they do not
@@ -17,27 +17,27 @@ HOLES = {
     "partition": r"aws[a-z0-9-]*", "account": r"\d{12}", "region": r"[a-z0-9-]+", "rest": r".+",
     "path": r"(?:[^\s:]+/)?", "uuid": r"[^\s:/]+", "suffix": r"-[A-Za-z0-9]{6}",
 }  # fmt: skip
-"""What holes of forms and spellings stand for, in RE2: an event's text may be as long and as odd as a caller likes."""
+"""Regular expressions for the placeholders of forms and spellings. RE2, because callers control the text of events."""
 LONGEST = 2048
-"""Of a uid (driftline.pipeline.model.Snapshot)."""
+"""Maximum length of a uid (driftline.pipeline.model.Snapshot)."""
 TOLD = frozenset({"id", "account", "region", "partition"})
-"""What an event tells; the other holes of a form are known only to AWS."""
+"""Placeholders that an event can fill; the others are known only to AWS."""
 _ITEM = re.compile(r"\{item\.[^{}]+\}")
 _HOLE = re.compile(r"\{(\w+)\}")
 
 
 class NameResolver(Protocol):
-    """What sweeps have seen, for events that give only a name."""
+    """Resolves bare names by what sweeps have seen."""
 
     def uid(self, type: str, account: str, region: str, name: str) -> str | None:
-        """The uid of the resource of that name; None where none was seen, or several were."""
+        """Returns the uid of the resource with that name; None if none or several were seen."""
 
     def region(self, uid: str) -> str | None:
-        """Where a resource is that lives in a region and is listed globally (a bucket)."""
+        """Returns the region of a resource that is regional but listed globally (a bucket)."""
 
 
 class NoNames:
-    """A resolver that has seen nothing."""
+    """A resolver that knows no names."""
 
     def uid(self, type: str, account: str, region: str, name: str) -> str | None:  # noqa: ARG002
         return None
@@ -47,7 +47,7 @@ class NoNames:
 
 
 class CallSite(NamedTuple):
-    """Where a call was made: what a bare name is completed with."""
+    """Where a call was made; completes bare names."""
 
     account: str
     region: str
@@ -55,29 +55,29 @@ class CallSite(NamedTuple):
 
 
 class NameParts(NamedTuple):
-    """A name taken apart. What it does not tell is None."""
+    """The parts of a name; None for those it lacks."""
 
     id: str
     account: str | None
     region: str | None
     partition: str | None
     whole: bool
-    """It is spelled as the uid itself is."""
+    """Whether it has the form of the uid itself."""
 
 
 def form(kind: Kind) -> str:
-    """How a type's uid is made from what an event names it by."""
+    """Returns the template that makes a type's uid from a name."""
     return kind.form or _ITEM.sub("{id}", kind.uid)
 
 
 @cache
 def unknown_to_events(type: str) -> bool:
-    """Whether the uid holds something that no event tells."""
+    """Returns whether the uid contains something that events never contain."""
     return not TOLD.issuperset(_HOLE.findall(form(kinds()[type])))
 
 
 def uncertain(kind: Kind) -> bool:
-    """Whether a name alone does not make the type's uid: only what sweeps have seen does."""
+    """Returns whether a name alone is not enough for the type's uid, so that only sweeps can resolve it."""
     return unknown_to_events(kind.type) or kind.named.case == "any"
 
 
@@ -105,7 +105,7 @@ def _never(pattern: str) -> Any:
 
 
 def spelled(kind: Kind, name: str) -> NameParts | None:
-    """A name in one of the type's spellings, taken apart; None for what is none of them."""
+    """Parses a name in one of the type's spellings; None if it matches none."""
     return _spelled(kind.type, name) if len(name) <= LONGEST else None
 
 
@@ -130,18 +130,18 @@ def _spelled(type: str, name: str) -> NameParts | None:
 
 
 def fits(kind: Kind, uid: str) -> bool:
-    """Whether a uid can be one of the type's: of its form, as AWS keeps it."""
+    """Returns whether a uid can belong to the type."""
     found = spelled(kind, uid)
     return found is not None and found.whole and filled(kind, found, CallSite("", "", "")) in (None, uid)  # fmt: skip
 
 
 def filled(kind: Kind, name: NameParts, where: CallSite) -> str | None:
-    """The uid that a name makes with where it was said; None where the form wants more than that."""
+    """Returns the uid of a name at a call site; None if the form needs more than that."""
     return None if unknown_to_events(kind.type) else likely(kind, name, where)
 
 
 def likely(kind: Kind, name: NameParts, where: CallSite) -> str:
-    """The uid without what no event tells: what a reading by name is asked for under."""
+    """Returns the uid without the parts that events never contain, under which a read by name is requested."""
     region = name.region or (where.region if kind.scope == "regional" else home(where.partition))
     holes = {
         "id": name.id, "account": name.account or where.account, "region": region,
@@ -151,7 +151,7 @@ def likely(kind: Kind, name: NameParts, where: CallSite) -> str:
 
 
 def uid_of(kind: Kind, name: str, where: CallSite, resolver: NameResolver, *, seen: bool = False) -> str | None:  # fmt: skip
-    """The uid of what is called `name`; None where that is not certain. `seen`: only what sweeps have seen."""
+    """Returns the uid of the resource called `name`; None if uncertain. `seen`: only if a sweep has seen it."""
     found = spelled(kind, name)
     if found is None:
         return None
@@ -171,7 +171,7 @@ def uid_of(kind: Kind, name: str, where: CallSite, resolver: NameResolver, *, se
 
 @cache
 def _by_service() -> dict[str, list[Kind]]:
-    """The types whose uid has an id, by the service that their ARN names."""
+    """Returns the types whose uid contains an id, by the service in their ARN."""
     out: dict[str, list[Kind]] = {}
     for kind in kinds().values():
         template = form(kind)
@@ -181,8 +181,8 @@ def _by_service() -> dict[str, list[Kind]]:
 
 
 def kept(arn: str) -> str:
-    """An ARN as the uid that its resource is kept under, whatever version, alias or part of it is named; an ARN that no
-    row knows stays as it is."""
+    """Returns the uid of the resource that an ARN belongs to, even if the ARN names a version, an alias or a part of it.
+    ARNs that no row knows are returned unchanged."""
     fields = arn.split(":")
     if fields[0] != "arn" or len(fields) < 6:
         return arn
@@ -194,7 +194,7 @@ def kept(arn: str) -> str:
 
 
 def partition(region: str, arn: object = None) -> str:
-    """The partition of a region; of a region that botocore does not know yet the one of an ARN from the same event."""
+    """Returns the partition of a region; if botocore does not know the region yet, that of an ARN of the same event."""
     if found := of_region(region):
         return found
     told = arn.split(":")[1:2] if isinstance(arn, str) and arn.startswith("arn:") else []

@@ -1,4 +1,4 @@
-"""What an event asks to be read again. Pure."""
+"""Decides what is read again after an event. Pure."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,8 +12,8 @@ from driftline.pipeline.records import codec
 
 @codec.one_record(NO_RECORD)
 def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
-    """What is to be read again: every resource of the event's own account that a successful change touched (what is
-    another account's is in an event of that account too), every scope that it reaches, and by its name what has no uid yet."""
+    """Returns the reads that an event requests: each resource of the event's own account that a successful call changed
+    (other accounts receive an event of their own), each scope that it affects, and, by name, resources without a uid."""
     if failed(record) or not changes:
         return []
     out = {
@@ -40,7 +40,7 @@ def reads(record: Record, changes: Sequence[Change]) -> list[Read]:
 
 
 def _by_name(claim: RowMatch, record: Record, changes: Sequence[Change], about: dict[str, Any]) -> Iterator[Read]:  # fmt: skip
-    """Of a claim that named no resource: a reading of each name from which no uid can be made."""
+    """Yields, for a claim without a resolved resource, a read by each name that cannot be resolved."""
     kind, place = claim.kind, where(claim, record)
     if claim.touch.seen or not names.uncertain(kind) or place.account != account(record) or any(c.type == kind.type for c in changes):  # fmt: skip
         return

@@ -1,4 +1,4 @@
-"""One CloudTrail record becomes the changes that it is evidence of: one for each resource that it touches. Pure.
+"""Turns a CloudTrail record into changes: one for each resource that it touches. Pure.
 
 Fields: docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html"""
 
@@ -33,27 +33,27 @@ from driftline.pipeline.model import Change
 from driftline.pipeline.records import codec
 
 MOST_BYTES = 200_000
-"""Of the event as it travels; CloudTrail's own limit is 256 kB."""
+"""Maximum size of an event in Kafka; CloudTrail's own limit is 256 kB."""
 MOST_RESOURCES = 2000
-"""Of one event, each of which becomes a change: twice what AWS's calls take."""
+"""Maximum number of resources of one event, each of which becomes a change: twice what AWS calls accept."""
 _NAIVE = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?")
 ISSUING = frozenset(
     {"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "GetSessionToken", "GetFederationToken"}
 )  # fmt: skip
-"""Calls of sts that give out the credential of a new session."""
+"""STS calls that return the credentials of a new session."""
 EVIDENCE = ISSUING | {"ConsoleLogin", "SwitchRole"}
-"""Kept whatever a record says of itself: who came in, and how."""
+"""Always kept, whatever the record says about itself: they show who signed in, and how."""
 
 
 NO_RECORD = "no CloudTrail record"
 TEXTS = ("eventID", "eventSource", "eventTime", "awsRegion", "recipientAccountId")
-"""Fields that say which event it is and where: of another form, they could name something else than AWS meant."""
+"""Fields that identify the event and its place. They must be text."""
 
 
 @dataclass(frozen=True)
 class ChangeReader:
-    """How records are understood. `wanted`: which read-only and data events are kept (a detection names them);
-    `source`: the way that they came by."""
+    """Reads records. `wanted`: which read-only and data events are kept, because a detection uses them; `source`: how
+    the records arrived."""
 
     redactor: Redactor
     source: str
@@ -62,7 +62,8 @@ class ChangeReader:
 
     @codec.one_record(NO_RECORD)
     def changes(self, record: Any) -> list[Change]:
-        """The changes of one record; none for what is not kept. Raises Malformed for what is no CloudTrail record."""
+        """Returns the changes of one record; none if the record is not kept. Raises Malformed if it is not a CloudTrail
+        record."""
         if insight(record):
             return []
         if not isinstance(record, dict) or not isinstance(record.get("eventName"), str):
@@ -94,7 +95,7 @@ class ChangeReader:
                         "kind": kind, "resources": uids, "aside": bool(named) and claim.touch.id is None,
                         "parts": claim.touch.parts if kind == "update" else []}
             )  # fmt: skip
-        if not found:  # of known types it may still name some
+        if not found:  # the call may still be known
             kind = base["kind"] if base["kind"] == "read" else kind_of_call(record) or base["kind"]
             yield Change.model_validate(
                 base | {"uid": f"account:aws:{base['account']}", "kind": kind}
@@ -153,7 +154,8 @@ class ChangeReader:
         return self.resolver.region(uid) or "global"
 
     def _uids(self, claim: RowMatch, record: Record) -> list[str]:
-        """Of the first path that names resources of the type, those; of one that a type has only once, that."""
+        """Returns the uids by the first path that names resources of the type; for a type of which there is only one
+        resource, the uid of that one."""
         place = where(claim, record)
         if claim.touch.id is None:
             uid = names.filled(claim.kind, names.NameParts("", None, None, None, False), place)
@@ -169,17 +171,17 @@ class ChangeReader:
 
 
 def utc(time: Any) -> Any:
-    """An event's time: in UTC, as CloudTrail's are, also where whoever has kept it has left that out."""
+    """Returns an event's time in UTC, as CloudTrail writes it, even if whoever stored the event dropped the time zone."""
     return f"{time}Z" if isinstance(time, str) and _NAIVE.fullmatch(time) else time
 
 
 def failed(record: Record) -> bool:
-    """Whether the call was refused or failed."""
+    """Returns whether the call was denied or failed."""
     return bool(record.get("errorCode") or record.get("errorMessage")) or not_proven(record)
 
 
 def deployment(record: Record) -> str | None:
-    """The stack that the call is part of, where CloudFormation made it and says so."""
+    """Returns the stack that the call belongs to, if CloudFormation made it and says so."""
     who = record.get("userIdentity")
     agents = (who.get("invokedBy"), record.get("userAgent")) if isinstance(who, dict) else ()
     if not isinstance(who, dict) or "cloudformation.amazonaws.com" not in agents or not by_aws(record):  # fmt: skip
@@ -193,7 +195,7 @@ def deployment(record: Record) -> str | None:
 
 
 def issued(record: Record) -> tuple[str, str | None] | None:
-    """The credential that the call gave out, and the role that it stands for."""
+    """Returns the access key that the call issued, and the role it is for."""
     if record["eventName"] not in ISSUING or not str(record.get("eventSource")).startswith("sts."):
         return None
     response, request = record.get("responseElements"), record.get("requestParameters")
@@ -204,7 +206,7 @@ def issued(record: Record) -> tuple[str, str | None] | None:
 
 
 def _digest(record: Record) -> str:
-    """The id of an event that has none: the same for the same record."""
+    """Returns an id for an event without one: always the same for the same record."""
     return hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

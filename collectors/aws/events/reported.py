@@ -1,5 +1,5 @@
-"""What another service of AWS has found (GuardDuty, Inspector, Security Hub) as a change: evidence for detections that asks
-for no reading. Pure.
+"""Turns findings of other AWS services (GuardDuty, Inspector, Security Hub) into changes. Detections use them; they request
+no reads. Pure.
 
 Shapes: the EventBridge pages of the user guides of GuardDuty, Inspector and Security Hub."""
 
@@ -15,7 +15,7 @@ from driftline.pipeline.model import Actor, Change
 from driftline.pipeline.records import codec
 
 OWN_PRODUCT = "Driftline"
-"""What we have told Security Hub ourselves comes back from there."""
+"""Driftline's own findings, which Security Hub sends back."""
 SERVICES = {
     "GuardDuty Finding": "guardduty", "Inspector2 Finding": "inspector", "Security Hub Findings - Imported": "securityhub",
 }  # fmt: skip
@@ -23,7 +23,7 @@ SERVICES = {
 
 @codec.one_record("a finding")
 def changes(document: Mapping[str, Any], redactor: Redactor, source: str) -> list[Change]:
-    """The changes of an event of EventBridge with findings: one for each resource, all of one id.
+    """Returns the changes of an EventBridge event with findings: one for each resource, all with the same id.
 
     Raises Malformed."""
     return [
@@ -33,7 +33,7 @@ def changes(document: Mapping[str, Any], redactor: Redactor, source: str) -> lis
 
 
 def _base(document: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What all have in common. The time is when it was told: what it is about may be hours old."""
+    """Returns the common fields. The time is that of the report; the activity may be hours older."""
     service = SERVICES[str(document["detail-type"])]
     size = len(str(raw))
     return {
@@ -50,7 +50,7 @@ def _guardduty(document: Mapping[str, Any], detail: Mapping[str, Any]) -> Iterat
     severity = float(detail["severity"])
     base |= {
         "account": account, "region": region, "action": str(detail["type"]),
-        "id": f"guardduty:{detail['id']}:{int(severity)}",  # it is told again while it goes on
+        "id": f"guardduty:{detail['id']}:{int(severity)}",  # repeated while the activity continues
         "source_ip": _remote(detail.get("service") or {}),
     }  # fmt: skip
     partition = str(detail.get("partition") or "aws")
@@ -76,7 +76,7 @@ def _guarded(resource: Mapping[str, Any], arn: str, account: str, region: str) -
 
 
 def _whose_key(key: Any, account: str, partition: str) -> Actor | None:
-    """The actor whose credential was used, as CloudTrail would name it."""
+    """Returns the actor whose credential was used, in the form of CloudTrail."""
     if not isinstance(key, dict) or not key.get("userName"):
         return None
     name, type_ = str(key["userName"]), str(key.get("userType") or "")
@@ -90,7 +90,7 @@ def _whose_key(key: Any, account: str, partition: str) -> Actor | None:
 
 
 def _remote(service: Mapping[str, Any]) -> str | None:
-    """The other side's address."""
+    """Returns the remote address."""
     for action in (service.get("action") or {}).values():
         if isinstance(action, dict) and (address := (action.get("remoteIpDetails") or {}).get("ipAddressV4")):  # fmt: skip
             return str(address)
@@ -141,7 +141,7 @@ def _security_hub(document: Mapping[str, Any], detail: Mapping[str, Any]) -> Ite
         ]
         yield from _each(
             base, own
-        )  # who imports a finding may name any resource: only of its own account
+        )  # importers may name any resource; only those of their own account count
 
 
 def _each(base: dict[str, Any], uids: list[str]) -> Iterator[dict[str, Any]]:
