@@ -107,6 +107,7 @@ def apply(paths: tuple[Path, ...], dry_run: bool) -> None:
 )
 @click.option("--resource", metavar="UID", help="Only this resource; * matches any text.")
 @click.option("--account", metavar="ID", help="Only in this account.")
+@click.option("--provider", metavar="NAME", help="Only resources of this provider.")
 @click.option(
     "--tag",
     "tags",
@@ -281,7 +282,12 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> "Table":
 
 
 def _cells(row: Mapping[str, Any]) -> list[object]:
-    where = [row["resource"], row.get("account", ""), *(f"{k}={v}" for k, v in row["tags"].items())]
+    where = [
+        row["resource"],
+        row.get("account", ""),
+        row.get("provider", ""),
+        *(f"{k}={v}" for k, v in row["tags"].items()),
+    ]
     return [row["id"], ", ".join([row["state"], *row["notes"]]), row["until"][:16] + "Z", row["suppresses"], row["overridden"],
             row.get("rule") or row.get("control"), " ".join(where).strip(), row["owner"], row["approver"]]  # fmt: skip
 

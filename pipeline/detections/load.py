@@ -72,7 +72,7 @@ class DetectionSet:
         return any(rule.may_match(view) for rule in self._index.of(product, service).about(view))
 
     def matching(self, view: EventView, product: str, service: str) -> list[Detection]:
-        """Returns the rules that match an event of a log source (`aws`, `cloudtrail`)."""
+        """Returns the rules that match an event of a log source."""
         found = self._index.of(product, service).about(view)
         return [rule for rule in found if rule.matches(view)]
 

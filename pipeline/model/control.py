@@ -51,6 +51,8 @@ class RiskException(Record):
     """Also applies to a resource recreated under the same uid, if the uid is given without `*`."""
     source: Literal["file", "command"] = "command"
     """Where it is defined. An exception from a file ends when it is no longer in any file."""
+    provider: ProviderName | None = None
+    """Only resources of this provider: two providers may use the same account id."""
 
     def in_force(self, now: datetime) -> bool:
         """Whether it has neither expired nor been ended."""
@@ -60,7 +62,9 @@ class RiskException(Record):
     def scope(self) -> tuple[str, ...]:
         """What it applies to. The same scope is the same exception."""
         tags = (f"{key}={value}" for key, value in sorted(self.tags.items()))
-        return (self.rule or "", self.control or "", self.resource, self.account or "", *tags)
+        provider = [f"provider:{self.provider}"] if self.provider else []  # never a tag: no `=`
+        where = (self.resource, self.account or "", *provider)
+        return (self.rule or "", self.control or "", *where, *tags)
 
 
 class Baseline(Record):

@@ -9,6 +9,7 @@ from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.compare.diff import Canonical, Hints
 from driftline.pipeline.model.base import PROVIDERS
+from driftline.pipeline.model.stream import TOOLS
 from driftline.pipeline.providers.provider import AuditLog, EventFields, Identities, Provider
 
 T = TypeVar("T")
@@ -100,6 +101,20 @@ def event_fields(name: str) -> EventFields | None:
             place=PROVIDERS,
         )
     return found
+
+
+@cache
+def known_tools() -> frozenset[str]:
+    """What calls may be made with, at any provider."""
+    return frozenset([*TOOLS, *(tool for one in providers() for tool in one.tools)])
+
+
+@cache
+def vouched_tools(name: str) -> frozenset[str]:
+    """The tools that a provider itself reports; without a name, those that any does."""
+    if name:
+        return frozenset(provider(name).vouched_tools)
+    return frozenset(tool for one in providers() for tool in one.vouched_tools)
 
 
 @cache

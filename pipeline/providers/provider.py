@@ -142,6 +142,10 @@ class Provider:
     settling: Settling = Settling()
     identities: Identities = Identities()
     sessions: SessionPolicy = SessionPolicy()
+    tools: tuple[str, ...] = ()
+    """What calls are made with, beside driftline.pipeline.model.stream.TOOLS: only this provider has them."""
+    vouched_tools: tuple[str, ...] = ("service",)
+    """Tools that the provider itself reports. All others are known from the caller's own user agent."""
     functions: str = ""
     """Functions for rules about its types, as `module:name` of a Mapping[str, Function] (driftline.pipeline.rulebook.cel.functions).
     Named and not imported: only whoever evaluates rules loads them."""

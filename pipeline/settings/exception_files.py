@@ -11,6 +11,7 @@ from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.common.yaml_source import MORE, MOST_PROBLEMS, Source, files, hint
 from driftline.pipeline.model import RiskException, exception_id
+from driftline.pipeline.providers.installed import names
 from driftline.pipeline.rulebook import Rulebook
 from driftline.pipeline.rulebook.baseline_rules import STANDING_IDS
 
@@ -20,6 +21,7 @@ FIELDS = (
     "control",
     "resource",
     "account",
+    "provider",
     "tags",
     "reason",
     "owner",
@@ -27,7 +29,9 @@ FIELDS = (
     "until",
     "recreated",
 )
-TEXTS = ("id", "rule", "control", "resource", "account", "reason", "owner", "approver", "until")
+TEXTS = (
+    "id", "rule", "control", "resource", "account", "provider", "reason", "owner", "approver", "until",
+)  # fmt: skip
 ID = re.compile(r"[a-z0-9][a-z0-9._-]{2,79}")
 LONGEST_TEXT = 1000
 SHORTEST_REASON = 10
@@ -174,6 +178,12 @@ class Checker:
         known = {rule.id for rule in self.rulebook.rules} | STANDING_IDS.keys()
         if (rule := data.get("rule")) and rule not in known:
             yield Problem(f"there is no rule {rule!r}", fix=hint(rule, known), place=at("rule"))
+        if (provider := data.get("provider")) and provider not in names():
+            yield Problem(
+                f"no provider {provider!r} is installed",
+                fix=hint(provider, names()),
+                place=at("provider"),
+            )
         if control := data.get("control"):
             controls = {
                 f"{f}:{c}"

@@ -16,7 +16,7 @@ SILENT = 6 * HOUR
 FORGOTTEN = 4 * SILENT
 """A reader this far behind is forgotten."""
 READER = "@"
-"""Separates a source from the reader that reports it: `aws.eventbridge@host-0`. The watermark of a source is that of
+"""Separates a source from the reader that reports it: `cloud.queue@host-0`. The watermark of a source is that of
 its slowest reader."""
 
 

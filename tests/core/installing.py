@@ -14,7 +14,7 @@ from driftline.pipeline.rulebook import shapes
 from driftline.pipeline.rulebook.cel import expression, functions
 
 CACHED: list[Callable[..., object]] = [
-    plugins.installed, installed.provider, installed.identities, installed.event_fields, installed.plain_hints, installed.longest_session, shapes.builtin_shapes, functions.own_functions, functions.functions_of,
+    plugins.installed, installed.provider, installed.identities, installed.event_fields, installed.plain_hints, installed.known_tools, installed.vouched_tools, installed.longest_session, shapes.builtin_shapes, functions.own_functions, functions.functions_of,
     expression.environment,
 ]  # fmt: skip
 """What is kept of the installed providers in a process."""

@@ -1,11 +1,13 @@
 """Accepted risks: what they suppress, what reopens in spite of them, and how they end."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from driftline.pipeline.assess.decisions.exception_index import ExceptionIndex
 from driftline.pipeline.model import Actor, Control, Finding, RiskException, Snapshot
 from driftline.pipeline.offline.fold import Fold
 from driftline.pipeline.records.topics import CONTROL, SNAPSHOTS
@@ -13,7 +15,19 @@ from driftline.pipeline.rulebook import Rulebook, load
 from driftline.pipeline.state.resource import DUE_NOW, decode_accepted
 from driftline.pipeline.state.rows import EXCEPTIONS_KEY, SOURCES_KEY, in_order, prefix
 from tests.core.world import RULE as RULE_TEXT
-from tests.core.world import UID, Kept, World, change, gone, key, minute, rulebook, tick, value
+from tests.core.world import (
+    START,
+    UID,
+    Kept,
+    World,
+    change,
+    gone,
+    key,
+    minute,
+    rulebook,
+    tick,
+    value,
+)
 
 RULE = "t-rotation"
 OTHER = UID[:-1] + "2"
@@ -432,3 +446,19 @@ def test_too_many_are_refused_not_swallowed() -> None:
     big = accepted(reason="x" * 3_600_000)
     kept.fold.apply(CONTROL.name, Control(exception=big).encode(), 1)
     assert "too many" in kept.fold.take_dead()[0].reason
+
+
+def test_an_exception_may_be_one_providers() -> None:
+    """Two providers may use the same account id."""
+    said = {"control": "f:c", "account": "111111111111", "reason": "r", "owner": "o", "approver": "a",
+            "at": START, "until": START + timedelta(days=1)}  # fmt: skip
+    at = int((START.timestamp() + 60) * 1_000_000)
+    plain = RiskException.model_validate(said | {"id": "e"})
+    own = RiskException.model_validate(said | {"id": "e", "provider": "aws"})
+    assert plain.scope == ("", "f:c", "*", "111111111111")
+    assert own.scope == ("", "f:c", "*", "111111111111", "provider:aws")
+    assert b"provider" not in plain.encode()
+    resource = {"uid": "u", "account": "111111111111", "tags": {}}
+    for record, provider, covered in ((plain, "gcp", True), (own, "gcp", False), (own, "aws", True)):  # fmt: skip
+        [entry] = ExceptionIndex().add(record)
+        assert entry.covers(resource | {"provider": provider}, at) is covered

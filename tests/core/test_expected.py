@@ -11,8 +11,10 @@ from driftline.pipeline.assess.drift.expected import Expected, Window, expected
 from driftline.pipeline.assess.options import AssessOptions
 from driftline.pipeline.offline.content import watch
 from driftline.pipeline.offline.fold import Fold
+from driftline.pipeline.providers.provider import AuditLog, Provider
 from driftline.pipeline.records.topics import CHANGES, CONTROL
 from driftline.pipeline.settings.blocks import Settings
+from tests.core.installing import others as others
 from tests.core.world import change, heard, key, rulebook, tick
 
 RESOURCE = {"account": "1", "type": "t", "tags": {"env": "dev"}}
@@ -116,3 +118,18 @@ def test_in_the_fold() -> None:
         [known] = fold.told_drifts()
         assert (known["attribution"], known["expected"]) == ("attributed", planned)
         assert orjson.dumps(known)
+
+
+def test_tools_are_those_of_a_provider(others: dict[str, object]) -> None:
+    others["cloud"] = Provider("cloud", "Cloud", AuditLog("cloud", ""), tools=("blueprint",), vouched_tools=("blueprint",))  # fmt: skip
+    own, theirs = RESOURCE | {"provider": "aws"}, RESOURCE | {"provider": "cloud"}
+    alone = Expected.model_validate({"tools": ["blueprint"]})
+    assert alone.fits(cause(tool="blueprint"), theirs)
+    assert not alone.fits(cause(tool="blueprint"), own)  # there the caller's user agent says so
+    by = Expected.model_validate({"tools": ["blueprint"], "actors": ["*"], "providers": ["aws"]})
+    assert by.fits(cause(tool="blueprint"), own)
+    assert not by.fits(cause(tool="blueprint"), theirs)
+    with pytest.raises(ValidationError, match="no tool 'blueprnt'"):
+        Expected.model_validate({"tools": ["blueprnt"], "actors": ["*"]})
+    with pytest.raises(ValidationError, match="no provider clod is installed"):
+        Expected.model_validate({"providers": ["clod"]})

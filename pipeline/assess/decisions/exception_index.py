@@ -40,6 +40,7 @@ class RiskEntry(NamedTuple):
             record.ended is None
             and at < self.until
             and record.account in (None, resource["account"])
+            and record.provider in (None, resource["provider"])
             and self.matches(resource["uid"])
             and all(resource["tags"].get(key) == value for key, value in record.tags.items())
         )

@@ -7,15 +7,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from driftline.pipeline.common.wildcards import matches
+from driftline.pipeline.common.yaml_source import hint
+from driftline.pipeline.model.base import ProviderName
 from driftline.pipeline.model.stream import Tool
 from driftline.pipeline.people.identity import NOBODY_MAPPED, vouched_names
+from driftline.pipeline.providers.installed import known_tools, vouched_tools
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-VOUCHED: tuple[Tool, ...] = ("cloudformation", "service")
-"""Tools confirmed by the provider."""
 
 
 class Window(BaseModel):
@@ -55,10 +54,12 @@ class Expected(BaseModel):
     actors: list[str] = Field(default_factory=list)
     """Ids of actors, or of the persons behind them; * matches any text. A caller's claims (source identity, session name) are not ids."""
     tools: list[Tool] = Field(default_factory=list)
-    """Tools used. All except `cloudformation` and `service` are derived from the caller's user agent and require
-    `actors`."""
+    """Tools used. All except those that the provider itself reports (`cloudformation`, `service`) are derived from the
+    caller's user agent and require `actors`."""
     accounts: list[str] = Field(default_factory=list)
     """Of the resource."""
+    providers: list[ProviderName] = Field(default_factory=list)
+    """Of the resource: two providers may use the same account id."""
     types: list[str] = Field(default_factory=list)
     """Of the resource."""
     tags: dict[str, str] = Field(default_factory=dict)
@@ -68,7 +69,9 @@ class Expected(BaseModel):
 
     @model_validator(mode="after")
     def _claimed(self) -> "Expected":
-        claimed = [tool for tool in self.tools if tool not in VOUCHED]
+        if unknown := [tool for tool in self.tools if tool not in known_tools()]:
+            raise ValueError(f"tools: no tool {unknown[0]!r} ({hint(unknown[0], known_tools())})")
+        claimed = [tool for tool in self.tools if tool not in vouched_tools("")]
         if claimed and not self.actors:
             raise ValueError(
                 f"tools: {claimed[0]} without actors (it is derived from the user agent, which the caller chooses: list the"
@@ -85,7 +88,7 @@ class Expected(BaseModel):
                 not self.actors
                 or any(matches(pattern, id) for pattern in self.actors for id in names)
             )
-            and (not self.tools or actor.get("tool", "unknown") in self.tools)
+            and (not self.tools or self._made_with(actor.get("tool", "unknown"), resource))
             and self._about(resource)
             and (
                 not self.windows
@@ -93,9 +96,14 @@ class Expected(BaseModel):
             )
         )
 
+    def _made_with(self, tool: str, resource: Mapping[str, Any]) -> bool:
+        vouched = vouched_tools(resource.get("provider", ""))
+        return tool in self.tools and (bool(self.actors) or tool in vouched)
+
     def _about(self, resource: Mapping[str, Any]) -> bool:
         return (
             (not self.accounts or resource["account"] in self.accounts)
+            and (not self.providers or resource["provider"] in self.providers)
             and (not self.types or resource["type"] in self.types)
             and all(resource["tags"].get(key) == value for key, value in self.tags.items())
         )

@@ -34,6 +34,6 @@ def _printed(char: str) -> str:
 
 @lru_cache(8192)
 def same_key(key: str) -> str:
-    """Returns the form in which keys of tags are compared: clouds allow different letters (labels of Google Cloud are
+    """Returns the form in which keys of tags are compared: clouds allow different letters (labels of some are
     lower case and have no colons), so case and separators make no difference."""
     return key.strip().casefold().translate(_SEPARATORS)

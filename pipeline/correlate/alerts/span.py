@@ -96,5 +96,5 @@ class OpenRun:
 
 def alert_id(correlation: str, group: str, at: int, continues: str | None = None) -> str:
     """Returns the id of a group's alert by the time of its first match. The order of hits within one moment does not
-    matter: CloudTrail's timestamps have a resolution of one second."""
+    matter: timestamps of audit events may have a resolution of one second."""
     return named_uuid(f"alert\n{correlation}\n{group}\n{at}\n{continues or ''}")

@@ -27,6 +27,7 @@ AWS = Provider(
     # the longest session lasts 36 h (GetFederationToken, GetSessionToken)
     sessions=SessionPolicy(lifetime=36 * HOUR, hides_callers=True),
     settling=Settling(list_lag=5 * MINUTE),
+    vouched_tools=("cloudformation", "service"),
     functions="driftline.pipeline.rulebook.aws.functions:FUNCTIONS",
     sample_uids=("arn:aws:example:::example", "arn:aws:other:::other"),
 )
