@@ -60,9 +60,7 @@ class _Handler(Forwarder):
 def gate(port: int) -> Iterator[Gate]:
     """A gate on loopback before the node at `port`."""
     mine = Gate(port)
-    with serving(
-        type("Handler", (_Handler,), {"gate": mine, "to": f"127.0.0.1:{port}"})
-    ) as mine.url:
+    with serving(_Handler, f"127.0.0.1:{port}", gate=mine) as mine.url:
         yield mine
 
 
