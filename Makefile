@@ -22,11 +22,11 @@ demo: venv ## Run the demo: real Kafka, real Elasticsearch, a simulated AWS orga
 test test-fast: export PYTHONDONTWRITEBYTECODE = # compiled once, for the programs that tests start too
 
 test: venv ## Run all tests, those on real Kafka and Elasticsearch included
-	$(BIN)/python -m pytest tests -m "not live" -n auto
+	$(BIN)/python -m pytest tests -m "not live" -n auto --dist worksteal
 	$(BIN)/python -m pytest tests -m live -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: venv ## Run the tests that need no server
-	$(BIN)/python -m pytest tests -m "not live" -n auto
+	$(BIN)/python -m pytest tests -m "not live" -n auto --dist worksteal
 
 trials: venv ## Run long trials, outside CI: workers killed and disturbed, malformed records at every input
 	$(BIN)/python -m tests.live.crash kill sleep rebalance broker chaos --n 100000

@@ -26,9 +26,14 @@ def pytest_collection() -> Iterator[None]:
 
 
 SECONDS = {
-    "tests/live/test_crash.py": 340, "tests/live/test_sink.py": 330, "tests/live/test_install.py": 300, "tests/live/test_demo.py": 250,
-    "tests/live/test_worker.py": 220, "tests/shells/test_scan.py": 130, "tests/live/test_permissions.py": 120, "tests/live/test_security.py": 110,
-    "tests/shells/test_contributing.py": 90, "tests/live/test_upgrade.py": 90, "tests/live/test_events.py": 80, "tests/live/test_correlate.py": 70, "tests/live/test_deadletter.py": 60,
+    "tests/live/test_crash.py": 450, "tests/live/test_sink.py": 330, "tests/live/test_install.py": 270, "tests/live/test_demo.py": 230,
+    "tests/live/test_worker.py": 220, "tests/live/test_doctor.py": 150, "tests/live/test_permissions.py": 125, "tests/live/test_security.py": 110,
+    "tests/live/test_events.py": 110, "tests/live/test_deadletter.py": 100, "tests/live/test_upgrade.py": 90, "tests/live/test_equal.py": 88,
+    "tests/live/test_correlate.py": 83, "tests/live/test_remade.py": 74, "tests/live/test_lookup.py": 71, "tests/live/test_sink_conformance.py": 60,
+    "tests/live/test_append_sink.py": 60, "tests/live/test_collect.py": 51, "tests/live/test_elastic_security.py": 46,
+    "tests/shells/test_contributing.py": 40, "tests/collectors/test_truth.py": 40, "tests/rules/test_identity_properties.py": 16,
+    "tests/rules/test_oddities.py": 15, "tests/core/test_hostile.py": 15, "tests/collectors/test_permissions.py": 13, "tests/shells/test_scan.py": 10,
+    "tests/correlate/test_blocks.py": 9, "tests/rules/test_sentences.py": 9, "tests/core/test_disorder.py": 9, "tests/correlate/test_one_fold.py": 8,
 }  # fmt: skip
 """About how long the tests of a file take (`--durations=0`); the others take less."""
 

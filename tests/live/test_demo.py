@@ -55,7 +55,7 @@ class Demo:
         until = time.monotonic() + seconds
         while self.program.poll() is None and time.monotonic() < until:
             self.look()
-            time.sleep(1)
+            time.sleep(0.2)
         return self.program.wait(1)
 
     def says(self, text: str) -> bool:

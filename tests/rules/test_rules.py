@@ -95,7 +95,7 @@ def test_an_example_less_and_a_mutant_survives() -> None:
         path, builtin_shapes(), text.replace("IsLogging: false", "IsLogging: true")
     )
     assert wrong is not None, problems
-    assert [line for line in failures(wrong) if "'it is stopped' gives passed" in line]
+    assert [line for line in failures(wrong) if "'it is stopped' is passed" in line]
 
 
 def without(rule_id: str, part_of_line: str) -> Rule:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from driftline.pipeline.compare.diff import diff, for_rules
@@ -65,16 +66,37 @@ def _put(resource: Any, steps: list[str], new: Any) -> None:
     holder[last] = new
 
 
-def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
-    """The rule's evaluation of an example, and its detail."""
+class Question(NamedTuple):
+    """An example, prepared for evaluation. Evaluation does not modify it."""
+
+    example: Example
+    resource: dict[str, Any]
+    unread: dict[str, UnreadByExample]
+    now: int
+    """Microseconds since 1970."""
+    changes: list[dict[str, Any]]
+
+
+def question(rule: Rule, example: Example) -> Question:
+    """Raises KeyError, IndexError, TypeError or ValueError if the example does not fit the base."""
+    resource = document(rule, example)
     unread = {part: UnreadByExample() for part in example.unread}
     now = micros(datetime.fromisoformat(example.now))
-    asked = copy.copy(bound)
-    asked.params = bound.params | example.params
-    resource = document(rule, example)
-    verdict = RuleSet([asked]).evaluate(
-        resource, unread, now, example.previous, changes(example, resource)
-    )[0]
+    return Question(example, resource, unread, now, changes(example, resource))
+
+
+def ask(rule: Rule, bound: BoundRule, example: Example) -> tuple[str, str]:
+    """The rule's evaluation of an example, and its detail."""
+    return answer_to(question(rule, example), bound)
+
+
+def answer_to(asked: Question, bound: BoundRule) -> tuple[str, str]:
+    """A rule's evaluation of an example, and its detail."""
+    filled = copy.copy(bound)
+    filled.params = bound.params | asked.example.params
+    [verdict] = RuleSet([filled]).evaluate(
+        asked.resource, asked.unread, asked.now, asked.example.previous, asked.changes
+    )
     return verdict.evaluation, f"{verdict.detail} {verdict.error}".strip()
 
 
@@ -122,22 +144,22 @@ def survivors(rule: Rule) -> tuple[int, list[str]]:
     """The number of mutants, and the surviving ones."""
     bound = BoundRule(rule, rule.file.severity, rule.file.params)
     allowed = {item.mutant for item in rule.file.equivalent_mutants}
+    wanted = [(case.expected, question(rule, case.example)) for case in cases(rule)]
+
+    def undetected(mutant: BoundRule) -> bool:
+        return all(answer_to(asked, mutant)[0] == expected for expected, asked in wanted)
+
     count, out = 0, []
     for field, expression in (("when", rule.when), ("must", rule.must)):
         for text, changed in mutants(expression) if expression else ():
             mutant = copy.copy(bound)
             setattr(mutant, field, changed)
             count += 1
-            if text not in allowed and all(
-                ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
-            ):
+            if text not in allowed and undetected(mutant):
                 out.append(f"{rule.path}: no example detects that {field} became: {text}")
     for text, params in proof_params.changed(rule):
-        mutant = BoundRule(rule, rule.file.severity, params)
         count += 1
-        if text not in allowed and all(
-            ask(rule, mutant, c.example)[0] == c.expected for c in cases(rule)
-        ):
+        if text not in allowed and undetected(BoundRule(rule, rule.file.severity, params)):
             out.append(f"{rule.path}: no example detects that {text}")
     asked = [part for part in rule.file.needs if can_answer(rule.when, rule.must, part)]
     return count + len(asked), out + _overcautious(rule, asked, allowed)
@@ -157,11 +179,11 @@ def _overcautious(rule: Rule, parts: Sequence[str], allowed: Container[str]) -> 
 def mutants(expression: Expression) -> Iterator[tuple[str, Expression]]:
     """Every mutation of a condition, with its text."""
     seen = {unparse(expression.checked.expr)}
-    for number in range(sum(1 for _ in _nodes(expression.checked.expr))):
-        for variant in range(3):
+    for number, before in enumerate(_nodes(expression.checked.expr)):
+        for variant in _variants(before):
             checked = type(expression.checked)()
             checked.CopyFrom(expression.checked)
-            node = next(n for i, n in enumerate(_nodes(checked.expr)) if i == number)
+            node = next(islice(_nodes(checked.expr), number, None))
             if not _mutate(node, variant, checked):
                 continue
             text = unparse(checked.expr)
@@ -170,6 +192,13 @@ def mutants(expression: Expression) -> Iterator[tuple[str, Expression]]:
             seen.add(text)
             program = environment(expression.provider).deserialize(syntax_tree.unparse(checked))
             yield text, replace(expression, checked=checked, program=program)
+
+
+def _variants(node: Any) -> tuple[int, ...]:
+    """Those of `_mutate` that may be possible."""
+    if syntax_tree.kind(node) != "call_expr":
+        return (0,)
+    return (0, 1, 2) if node.call_expr.function in LOGIC else (0,)
 
 
 def _nodes(expr: Any) -> Iterator[Any]:
