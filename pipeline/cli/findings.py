@@ -27,6 +27,7 @@ def command() -> None:
 )
 @click.option("--type", "types", multiple=True, metavar="TYPE", help="Only findings on resources of this type; may be repeated.")  # fmt: skip
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="Only findings of this rule; may be repeated.")  # fmt: skip
+@click.option("--owner", "owners", multiple=True, metavar="ID", help="Only of this owner; may be repeated.")  # fmt: skip
 @click.option("--resource", default="", metavar="TEXT", help="Only findings on resources with this text in their uid or name.")  # fmt: skip
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="Maximum number to show.")  # fmt: skip
 @choosing
@@ -72,6 +73,7 @@ def show(id: str, store: str | None, form: str) -> int:
 
 def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
     """Checks services and excluded rules against the known rules. Raises UserError."""
+    from driftline.pipeline.assess.ownership.owner_id import owner_id
     from driftline.pipeline.rulebook.narrowing import named, narrow, severities
 
     rules = tuple(given["rules"])
@@ -84,6 +86,7 @@ def _wanted(settings: Settings, given: dict[str, Any]) -> WantedFindings:
     return WantedFindings(
         statuses=() if "all" in statuses else statuses, severities=severities(given["severities"]),
         accounts=given["accounts"], regions=given["regions"], types=given["types"], rules=rules, resource=given["resource"],
+        owners=tuple(map(owner_id, given["owners"])),
     )  # fmt: skip
 
 

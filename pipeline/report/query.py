@@ -23,6 +23,8 @@ class WantedFindings:
     rules: Sequence[str] = ()
     resource: str = ""
     """Part of a resource's uid or name, case-insensitive."""
+    owners: Sequence[str] = ()
+    """Ids of owners."""
 
     def takes(self, finding: Mapping[str, Any]) -> bool:
         """Whether a finding (model.Finding) matches. Ended findings never do."""
@@ -38,6 +40,7 @@ class WantedFindings:
             and _in(self.regions, resource["region"])
             and _in(self.types, resource["type"])
             and _in(self.rules, rule["id"])
+            and _in(self.owners, (finding.get("owner") or {}).get("id", ""))
             and (text in resource["uid"].casefold() or text in resource["name"].casefold())
         )
 

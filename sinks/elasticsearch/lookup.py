@@ -89,6 +89,7 @@ def finding_query(wanted: WantedFindings) -> Query:
         *_terms("cloud.region", wanted.regions),
         *_terms("resource.type", wanted.types),
         *_terms("rule.id", wanted.rules),
+        *_terms("driftline.owner", wanted.owners),
         *_any(*_terms("cloud.account.id", wanted.accounts), *_terms("cloud.account.name", wanted.accounts)),
         *_any(*_holds("resource.id", wanted.resource), *_holds("resource.name", wanted.resource)),
     ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline.pipeline.assess.options import AssessOptions
@@ -146,6 +146,7 @@ def test_keys_differ_by_neither_case_nor_separators() -> None:
         assert owner(here) == ("x", "tag")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_an_id_is_one_line_and_the_same_again(text: str) -> None:
     id = owner_id(text)
@@ -263,6 +264,7 @@ READS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(
     reads=st.lists(st.sampled_from(READS), min_size=1, max_size=6),
     last=st.sampled_from([read for read in READS if "unread" not in read]),
@@ -380,6 +382,7 @@ def test_facts_alone_decide() -> None:
 NAMES = st.sampled_from(["", "*", "a", "b", "a*"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(OwnerRow, owner=st.sampled_from(["x", "y", "z"]), account=NAMES, type=NAMES, resource=NAMES, folder=NAMES), max_size=8))  # fmt: skip
 def test_of_rows_the_first_that_holds_decides_however_they_are_found(rows: list[OwnerRow]) -> None:
     above = [{"kind": "folder", "id": "b", "name": ""}, {"kind": "folder", "id": "a", "name": ""}]

@@ -62,6 +62,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "logs": ("replay", "--cloudtrail", "X"),
     "backtest's logs": ("backtest", "--detections", "rules", "--cloudtrail", "X"),
     "backtest's rules": ("backtest", "--detections", "X", "--cloudtrail", "logs"),
+    "report": ("owners", "check", "--report", "X"),
     "plan": ("baseline", "declare", "--plan", "X", "--workspace", "w", "--dry-run"),
 }
 YAML = ("settings", "exceptions", "detections", "rules", "backtest's rules")

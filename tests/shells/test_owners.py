@@ -83,6 +83,17 @@ def test_it_asks_a_store_as_findings_does(
     assert driftline("owners", "check", "--store", "kafka").code == 3, "nothing is no proof"
 
 
+def test_findings_of_one_owner_are_listed(
+    driftline: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = list(world().documents())
+    monkeypatch.setattr(stored_documents, "findings", lambda _, takes: [one for one in there if takes(one)])  # fmt: skip
+    said = driftline("findings", "list", "--store", "kafka", "--owner", "Bea@Example.com", "--format", "csv")  # fmt: skip
+    lines = said.out.splitlines()
+    assert lines[0].endswith(",owner,owner_found_by")
+    assert [line.endswith(",bea@example.com,tag") for line in lines[1:]] == [True]
+
+
 def test_what_each_source_says_is_explained(
     driftline: Command, report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
