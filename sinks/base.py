@@ -1,5 +1,5 @@
-"""What a sink is: it renders documents and sends actions. Batching, limits, retries, dead letters and offsets are
-driftline.sinks.deliver's, once for all."""
+"""The sink interface: a sink renders documents and sends actions. Batching, limits, retries, dead letters and offsets are
+handled by driftline.sinks.deliver for all sinks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,36 +12,36 @@ Op = Literal["upsert", "append", "delete"]
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do at the destination for one document."""
+    """One operation at the destination for one document."""
 
     op: Op
-    """`upsert`: of one id the highest version stands; `append`: once for each id; `delete`: what stands under the id goes."""
+    """`upsert`: the highest version of an id wins; `append`: once for each id; `delete`: removes the id."""
     target: str
-    """Where at the destination: an index, a file, a channel."""
+    """The target at the destination: an index, a file, a channel."""
     id: str
-    """The same for the same thing, however often it is delivered."""
+    """Identical for every delivery of the same thing."""
     version: int
     body: dict[str, Any] | None
     """None for a deletion."""
     behind: bool = False
-    """It adds to what stands, and is sent behind all that is not so: a restatement."""
+    """It updates an existing document (a restatement), and is sent after all other actions."""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of an action: done, to be tried again, or never."""
+    """The result of an action: done, to be retried, or never."""
 
     kind: Literal["done", "again", "never"]
     reason: str = ""
     retry_after: float | None = None
-    """Seconds that the destination asks to wait before it is tried again."""
+    """Seconds to wait before the retry, as requested by the destination."""
     reference: str | None = None
-    """What the destination calls it (a ticket's key): kept in the topic `ticket-links`."""
+    """The destination's reference (a ticket's key), kept in the topic `ticket-links`."""
 
 
 class Busy(Exception):
-    """The destination as a whole cannot take anything now: everything is to be tried again. `retry_after`: seconds that it
-    asks to wait."""
+    """The destination as a whole is unavailable: everything is retried. `retry_after`: seconds to wait, as requested by
+    the destination."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -50,39 +50,39 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """What a destination takes at once. The delivery loop keeps to it."""
+    """Limits of a destination, enforced by the delivery loop."""
 
     most_actions: int = 10_000
-    """In one call of `send`."""
+    """Maximum number per call of `send`."""
     most_bytes: int | None = None
-    """Of all bodies in one call, as JSON; one larger body is sent alone. None: not counted."""
+    """Maximum total size of bodies per call, as JSON; a larger body is sent alone. None: unlimited."""
     linger: float = 0.05
-    """Seconds that a batch may wait to become larger."""
+    """Seconds that a batch may wait to fill up."""
     concurrency: int = 1
-    """Calls of `send` side by side. Actions on one id keep their order."""
+    """Maximum concurrent calls of `send`. Actions on one id keep their order."""
     rate: float | None = None
-    """Actions a second. None: as many as it takes."""
+    """Maximum actions per second. None: unlimited."""
 
 
 class Sink(Protocol):
     """A destination, connected."""
 
     topics: tuple[Topic, ...]
-    """What it reads: findings, and perhaps their restatements, drifts, alerts."""
+    """The topics it reads: findings and, optionally, their restatements, drifts, alerts."""
     limits: Limits
     transitions_only: bool
-    """It can only append: what is merely said again is not rendered for it, and what it has got is remembered
+    """It can only append: repetitions are not rendered for it, and deliveries are remembered
     (driftline.sinks.delivered)."""
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:
-        """What a document of a topic asks for; pure. `now` in microseconds. Raises ValueError for what cannot be rendered."""
+        """The actions for a document of a topic; pure. `now` in microseconds. Raises ValueError if it cannot be rendered."""
 
     def forget(self, topic: str, key: str, at: int) -> list[Action]:
-        """What a record without a value asks for: all that was said under its key is over. `at`: Kafka's time of it in
+        """The actions for a tombstone: everything written under its key is obsolete. `at`: its Kafka timestamp in
         milliseconds."""
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
-        """Delivers; one receipt an action, in order. Raises Busy."""
+        """Delivers the actions; returns one receipt per action, in order. Raises Busy."""
 
     async def close(self) -> None:
-        """Lets go of connections."""
+        """Closes connections."""

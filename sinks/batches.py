@@ -1,4 +1,4 @@
-"""Messages become actions: what the sink takes of them, rendered, with where each came from."""
+"""Converts messages to actions: selects and renders documents, and keeps their origin."""
 
 import asyncio
 import logging
@@ -18,14 +18,14 @@ from driftline.sinks.subscription import Subscription
 
 log = logging.getLogger("driftline.sink")
 SAID = {FINDINGS.own: "last_seen", RESTATEMENTS.own: "last_seen", DRIFT.own: "updated_at", ALERTS.own: "last"}  # fmt: skip
-"""When a document was said. Of another topic it is not known."""
+"""The field with a document's time, by topic; unknown for other topics."""
 BREATH = 100
-"""Documents rendered before the event loop may do something else."""
+"""Documents rendered before yielding to the event loop."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One action on its way, with where its document came from."""
+    """An action in progress, with the origin of its document."""
 
     action: Action
     origin: Origin
@@ -35,7 +35,7 @@ class Item:
 
 @dataclass
 class Batch:
-    """Some messages, rendered."""
+    """A batch of rendered messages."""
 
     total: int
     last: dict[Slot, tuple[int, Any]]
@@ -44,20 +44,20 @@ class Batch:
     """Topic and partition to turn and Kafka's time of the first message, milliseconds."""
     items: list[Item] = field(default_factory=list)
     bad: list[tuple[str, Origin, bytes]] = field(default_factory=list)
-    """What cannot be rendered, and why."""
+    """Documents that cannot be rendered, and why."""
     said: int | None = None
-    """When the last document was said, microseconds."""
+    """The time of the last document, microseconds."""
 
 
 class Selector:
-    """Which documents of a topic a sink is given, and as what. The first for which `match` has no answer is logged."""
+    """Selects and adapts the documents for a sink. The first one for which `match` cannot be evaluated is logged."""
 
     def __init__(self, subscription: Subscription, transitions_only: bool) -> None:
         self._to, self._transitions_only = subscription, transitions_only
         self._told = False
 
     def given(self, topic: str, document: Any) -> dict[str, Any] | None:
-        """The document as it goes there; None where it does not."""
+        """The adapted document; None if the sink does not receive it."""
         if self._transitions_only and not is_transition(short(topic), document):
             return None
         adapted = self._to.adapted(document)
@@ -65,7 +65,8 @@ class Selector:
         if result.holds is None and not self._told:
             self._told = True
             log.warning(
-                "match has no answer; delivered", extra={"sink": self._to.name, "why": result.why}
+                "match could not be evaluated; delivered",
+                extra={"sink": self._to.name, "why": result.why},
             )
         return adapted if result.takes else None
 
@@ -79,7 +80,7 @@ class Renderer:
         self._sink, self._selector, self._now, self.turn = sink, selector, now, turn
 
     async def batch(self, messages: Sequence[Any]) -> Batch:
-        """What some messages ask for."""
+        """The actions for some messages."""
         batch = Batch(len(messages), {})
         for number, message in enumerate(messages):
             if number % BREATH == BREATH - 1:
@@ -112,14 +113,14 @@ class Renderer:
             return self._sink.render(topic, given, now)
         if self._sink.transitions_only or topic != FINDINGS.name:
             return []
-        # it may have matched before: what stands there of it goes
+        # it may have matched before: delete it at the destination
         ended = self._sink.render(topic, document | {"retired": True}, now)
         return [action for action in ended if action.op == "delete"]
 
 
 def newest(items: Sequence[Item]) -> list[Item]:
-    """Of several actions on one id at one place only the newest: the others would be refused as old. A restatement stands
-    beside the statement that it belongs to."""
+    """Keeps only the newest of several actions on one id and target, because the others would be rejected as outdated. A restatement is
+    kept together with the finding that it belongs to."""
     last: dict[tuple[str, str, bool], Item] = {}
     for item in items:
         key = (item.action.target, item.action.id, item.action.behind)
@@ -130,7 +131,7 @@ def newest(items: Sequence[Item]) -> list[Item]:
 
 
 def chunks(items: Sequence[Item], most_actions: int, most_bytes: int | None) -> Iterator[list[Item]]:  # fmt: skip
-    """Items in calls that keep to the limits, in order; one that is larger stands alone."""
+    """Splits items into calls within the limits, in order; a larger item is sent alone."""
     chunk: list[Item] = []
     size = 0
     for item in items:

@@ -1,4 +1,4 @@
-"""The sinks of a deployment: what the settings name, and of what kind it is."""
+"""The configured sinks of a deployment."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ConfiguredSink:
-    """One sink of the deployment."""
+    """A sink of the deployment."""
 
     name: str
     module: SinkModule
@@ -36,27 +36,27 @@ class ConfiguredSink:
     context: SinkContext
     subscription: Subscription
     run: SinkRun
-    """How it runs: the block `sink`, with what its entry says otherwise."""
+    """How it runs: the block `sink`, with the overrides of its entry."""
 
     async def check(self) -> str | None:
-        """What differs at the destination, with the next step; None where nothing does, or nobody can say."""
+        """The difference at the destination, with the next step; None if there is none, or it cannot be determined."""
         if isinstance(self.module, Checks):
             return await self.module.check(self.settings, self.context)
         return None
 
     async def install(self, tell: Callable[[str], None]) -> None:
-        """Prepares the destination, where it can be."""
+        """Prepares the destination, if supported."""
         if isinstance(self.module, Installs):
             await self.module.install(self.settings, self.context, tell)
 
     def explained(self, error: Exception) -> UserError | None:
-        """What to tell the user about an error of the destination's client; None for any other."""
+        """The user-facing error for an error of the destination's client; None for any other."""
         if isinstance(self.module, Explains):
             return self.module.explained(error, self.settings, self.context)
         return None
 
     def asked(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Runs a question to the destination. Raises UserError where its client fails."""
+        """Runs a query at the destination. Raises UserError if its client fails."""
         try:
             return asyncio.run(coroutine)
         except Exception as error:
@@ -67,17 +67,17 @@ class ConfiguredSink:
 
 
 def configured(settings: Settings) -> list[ConfiguredSink]:
-    """Every sink that the settings name, in their order."""
+    """All sinks of the settings, in order."""
     return [*_blocks(settings, written=True), *_entries(settings)]
 
 
 def defaults(settings: Settings) -> list[ConfiguredSink]:
-    """The kinds that have a block of settings of their own, written or not."""
+    """The kinds with their own settings block, present or not."""
     return list(_blocks(settings, written=False))
 
 
 def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
-    """A sink by its name: one of the settings, or a kind with its defaults. Raises UserError."""
+    """A sink by name: one of the settings, or a kind with default settings. Raises UserError."""
     every = {one.name: one for one in (*defaults(settings), *configured(settings))}
     if name in every:
         return every[name]
@@ -95,7 +95,7 @@ def configured_sink(settings: Settings, name: str) -> ConfiguredSink:
 
 
 def kind_of(name: str) -> SinkModule | None:
-    """The module of a kind, or of the sink that the settings name so; None where there is neither. Raises UserError."""
+    """The module of a kind, or of a sink in the settings; None if there is neither. Raises UserError."""
     if (module := installed.module(name)) is not None:
         return module
     return next((one.module for one in configured(load_settings()) if one.name == name), None)
@@ -114,7 +114,7 @@ def _blocks(settings: Settings, *, written: bool) -> Iterator[ConfiguredSink]:
 def _entries(settings: Settings) -> Iterator[ConfiguredSink]:
     for entry in settings.sinks:
         module = installed.module(entry.kind)
-        if module is not None:  # else the settings had not loaded
+        if module is not None:  # otherwise the settings would not have loaded
             match = Match(entry.match) if entry.match else None
             to = Subscription(entry.name, match, entry.start, tuple(entry.severities))
             yield _sink(settings, to, module, entry, entry.sink)

@@ -1,7 +1,7 @@
-"""The one delivery loop: consume, render, send, judge each item, retry with back-off, bury, store offsets.
+"""The delivery loop: consume, render, send, check each receipt, retry with back-off, dead-letter, store offsets.
 
-Batches go one after another, so that the actions on one id keep their order; while one is under way the next is read and
-rendered. Offsets are stored only after every receipt below them. A sink that waits stays in its group."""
+Batches are sent one after another, so that actions on one id keep their order; meanwhile the next batch is read and
+rendered. Offsets are stored only after all receipts below them. A waiting sink stays in its group."""
 
 import asyncio
 import gc
@@ -31,36 +31,36 @@ from driftline.sinks.subscription import Subscription
 
 log = logging.getLogger("driftline.sink")
 BATCH = 1000
-"""Messages read at once."""
+"""Messages read per batch."""
 FIRST_WAIT, LONGEST_WAIT = 0.2, 15.0
 LONGEST_ASKED = 3600.0
-"""Seconds: no destination keeps us waiting longer by what it asks for."""
+"""Maximum wait in seconds that a destination can request."""
 GARBAGE = 200_000
-"""New containers before Python looks for cycles: documents have none, and by default it looks at each of them often."""
+"""Garbage collection threshold: documents have no cycles, and the default would scan each of them often."""
 STAY = 3.0
-"""Seconds between two looks at the group while a batch is under way: each look drops what librdkafka has fetched."""
+"""Seconds between polls of the group while a batch is in progress: each poll drops what librdkafka has fetched."""
 GRACE = 2.5
-"""Seconds that a send under way is given when we are told to stop; after them it will be delivered again."""
+"""Seconds that a running send gets after a stop; later, it will be delivered again."""
 LETTER_SECONDS = 30
 
 
 @dataclass
 class _Round:
-    """What one attempt left."""
+    """The result of one attempt."""
 
     again: list[Item] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
     asked: float = 0.0
-    """Seconds that the destination asks to wait."""
+    """Seconds to wait, as requested by the destination."""
 
 
 class TooManyRefused(Exception):
-    """So many findings were refused that the fault must be ours."""
+    """So many findings were refused that the deployment must be at fault."""
 
 
 class Deliverer:
-    """Delivers findings to one sink until stopped. `chance` gives numbers in 0…1 for jitter; `written`: the ids of letters
-    that were written before; `deliveries`: the memory of a sink that can only append."""
+    """Delivers findings to a sink until stopped. `chance` returns numbers in 0…1 for jitter; `written`: ids of dead letters
+    written before; `deliveries`: the delivery memory of a sink that can only append."""
 
     def __init__(
         self,
@@ -88,17 +88,17 @@ class Deliverer:
         self._written = written or (lambda: standing(settings.kafka))
         self._known: Container[str] = ()
         self._owed = False
-        """Whether links or deliveries are on their way to the brokers."""
+        """Whether links or deliveries are being sent to the brokers."""
         self._deliveries = deliveries
         if deliveries is None and sink.transitions_only:
             self._deliveries = Deliveries(subscription.name, KafkaTopic(settings.kafka))
 
     def stop(self) -> None:
-        """Ends the loop after what is under way, or at once if that waits."""
+        """Ends the loop after the current batch, or immediately if it waits."""
         self._stopping.set()
 
     async def run(self, group: str | None = None) -> None:
-        """The loop. Raises TooManyRefused, and Undelivered where Kafka does not do its part."""
+        """The loop. Raises TooManyRefused, and Undelivered if Kafka fails."""
         group = group or group_id(f"sink-{self._subscription.name}")
         topics = [topic.name for topic in self._sink.topics]
         if self._subscription.start == "now":
@@ -142,11 +142,11 @@ class Deliverer:
         return batch if await self.deliver(batch) else None
 
     async def prepare(self, messages: Sequence[Any]) -> Batch:
-        """Renders what some messages say."""
+        """Renders some messages."""
         return await self._renderer.batch(messages)
 
     async def deliver(self, batch: Batch) -> bool:
-        """True when every item has its receipt, False when stopped before. Raises TooManyRefused and Undelivered."""
+        """True when every item has a receipt, False if stopped before. Raises TooManyRefused and Undelivered."""
         refused: set[Origin] = set()
         for reason, origin, raw in batch.bad:
             self._bury(reason, origin, raw, refused)
@@ -158,7 +158,7 @@ class Deliverer:
         if self._share.add(batch.total - len(refused), len(refused)):
             raise TooManyRefused(
                 f"{self._subscription.name} refuses too many findings: a bad deploy is not a bad record"
-                " (look at: driftline deadletter list)"
+                " (see: driftline deadletter list)"
             )
         metrics.DELIVERED.labels(self._subscription.name).inc(batch.total)
         if batch.said is not None:
@@ -167,7 +167,7 @@ class Deliverer:
         return True
 
     async def _new(self, batch: Batch) -> list[Item]:
-        """What is to be sent of a batch: what a destination that can only append has not got yet."""
+        """The items of a batch to send: for a destination that can only append, those not delivered yet."""
         items, memory = newest(batch.items), self._deliveries
         if memory is None:
             return items
@@ -176,7 +176,7 @@ class Deliverer:
         return [item for item in items if not memory.has(item.action)]
 
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:
-        """Sends until nothing is left to try; False when stopped. What is no longer ours is left to its new owner."""
+        """Sends until nothing is left to retry; False if stopped. Items of revoked partitions are left to their new owner."""
         backoff = Backoff(FIRST_WAIT, LONGEST_WAIT)
         while items := [
             i for i in items if i.turn == self._turn((i.origin.topic, i.origin.partition))
@@ -186,7 +186,7 @@ class Deliverer:
                 return False
             if left.again:
                 log.warning(
-                    "not taken; trying again",
+                    "not accepted; retrying",
                     extra={"sink": self._subscription.name, "actions": len(left.again), "why": min(left.reasons)},
                 )  # fmt: skip
                 metrics.RETRIED.labels(self._subscription.name).inc(len(left.again))
@@ -201,7 +201,7 @@ class Deliverer:
         return True
 
     async def _round(self, items: list[Item], refused: set[Origin]) -> _Round:
-        """One attempt on every item, within the sink's limits. What adds to others is sent when those are done."""
+        """Attempts every item once, within the sink's limits. Restatements are sent after the other items are done."""
         left = _Round()
         for some in ([i for i in items if not i.action.behind], [i for i in items if i.action.behind]):  # fmt: skip
             if left.again:
@@ -211,7 +211,7 @@ class Deliverer:
         return left
 
     def _lanes(self, items: list[Item]) -> list[list[Item]]:
-        """Items for calls side by side; those on one id stay in order."""
+        """Splits items for concurrent calls; items on one id stay in order."""
         count = self._sink.limits.concurrency
         if count == 1:
             return [items]
@@ -221,7 +221,7 @@ class Deliverer:
         return [lane for lane in lanes if lane]
 
     async def _lane(self, items: list[Item], left: _Round, refused: set[Origin]) -> None:
-        """Sends one call after the other. After one that was not taken at all the others are not tried."""
+        """Sends calls one after another. After one that failed completely, the others are not attempted."""
         limits, busy = self._sink.limits, False
         for chunk in chunks(items, limits.most_actions, limits.most_bytes):
             if busy or ((pause := self._pace.wait(len(chunk))) and await self._wait(pause)):
@@ -249,7 +249,7 @@ class Deliverer:
                 self._done(item.action, receipt)
 
     def _done(self, action: Action, receipt: Receipt) -> None:
-        """Keeps what has to be known of a delivery."""
+        """Records links and deliveries."""
         if receipt.reference is not None:
             links.write(self._dead, self._delivery, self._subscription.name, action.id, receipt.reference, self._now())  # fmt: skip
             self._owed = True
@@ -258,7 +258,7 @@ class Deliverer:
             self._owed = True
 
     async def _wait(self, seconds: float) -> bool:
-        """Pauses; True when told to stop meanwhile."""
+        """Waits; True if stopped meanwhile."""
         pause = asyncio.ensure_future(self._pause(seconds))
         stop = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -280,12 +280,12 @@ class Deliverer:
         )
         refused.add(origin)
         if letter_id(self._subscription.name, origin, raw) in self._known:
-            return  # before we stopped for too many
+            return  # written before the sink stopped because of too many
         produce(self._dead, self._delivery, **letter(self._subscription.name, reason, origin, raw))
         metrics.DEAD.labels(self._subscription.name).inc()
 
     async def _written_out(self) -> bool:
-        """Waits until the brokers have every letter, link and delivery; False when told to stop meanwhile. Raises Undelivered."""
+        """Waits until all letters, links and deliveries are acknowledged; False if stopped meanwhile. Raises Undelivered."""
         left = 0
         for _ in range(LETTER_SECONDS):
             left = await asyncio.to_thread(self._dead.flush, 1.0)

@@ -1,7 +1,7 @@
-"""What was delivered to a destination that can only append: the topic `delivered`, by sink, target and id.
+"""Remembers deliveries to a destination that can only append: the topic `delivered`, by sink, target and id.
 
-A record is written as soon as a receipt is there, and is durable before the offset is committed. So after a kill only that is
-appended again whose record had not reached the brokers: at least once, and once unless the kill came between the two."""
+A record is written as soon as the receipt arrives, and is durable before the offset is committed. After a kill, only items whose
+record had not reached the brokers are appended again: delivery is at least once, and exactly once unless the kill came between the two."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -25,9 +25,9 @@ from driftline.pipeline.settings.blocks import Kafka
 from driftline.sinks.base import Action
 
 MOST = 1_000_000
-"""Deliveries that are remembered in memory; beyond, the oldest are forgotten."""
+"""Maximum number of deliveries kept in memory; the oldest are dropped."""
 CLOCKS_DIFFER = 600_000
-"""Milliseconds by which the clocks of programs may differ."""
+"""Tolerance for clock differences between programs, in milliseconds."""
 Slot = tuple[str, int]
 
 
@@ -35,19 +35,19 @@ class DeliveredTopic(Protocol):
     """Reads the topic `delivered`."""
 
     def read(self, since: int | None) -> Iterable[bytes]:
-        """Keys of the records written at or after a time (milliseconds; None: of all) that were not read before.
-        Raises UserError, NotThere among them."""
+        """Keys of records written at or after a time (milliseconds; None: all) that were not read before.
+        Raises UserError, including NotThere."""
 
 
 class KafkaTopic:
-    """The topic at the brokers. What was read is not read again."""
+    """The topic at the brokers. Records are read only once."""
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._next: dict[int, int] = {}
-        """Partition to the offset behind what was read."""
+        """The next offset to read, by partition."""
         self._since: int | None = None
-        """The earliest time that was read from."""
+        """The earliest time from which it was read."""
 
     def read(self, since: int | None) -> Iterable[bytes]:
         """See DeliveredTopic."""
@@ -70,7 +70,7 @@ class KafkaTopic:
 
 
 class Deliveries:
-    """The memory of one sink. `topic`: the topic's reader."""
+    """The delivery memory of a sink. `topic`: the topic's reader."""
 
     def __init__(self, sink: str, topic: DeliveredTopic) -> None:
         self._sink, self._topic = sink, topic
@@ -86,7 +86,7 @@ class Deliveries:
         return max(0, min(new) - CLOCKS_DIFFER) if new else None
 
     def recall(self, since: int) -> None:
-        """Reads the topic. Raises UserError, NotThere among them."""
+        """Reads the topic. Raises UserError, including NotThere."""
         own = f"{self._sink}\n".encode()
         for key in self._topic.read(since or None):
             if key.startswith(own):
@@ -97,7 +97,7 @@ class Deliveries:
         return action.op == "append" and _digest(self._key(action)) in self._known
 
     def write(self, producer: Any, delivery: Delivery, action: Action, now: float) -> None:
-        """Remembers an action that was delivered. The record is on its way: flush before offsets are stored."""
+        """Records a delivered action. The record is sent asynchronously: flush before storing offsets."""
         key = self._key(action)
         value = {"sink": self._sink, "id": action.id, "revision": action.version, "at": from_micros(int(now * 1e6))}  # fmt: skip
         produce(producer, delivery, topic=DELIVERED.name, key=key, value=orjson.dumps(value))

@@ -1,4 +1,4 @@
-"""HTTP sessions for sinks: TLS, client certificate and proxy as their settings say."""
+"""HTTP sessions for sinks, with TLS, client certificate and proxy from their settings."""
 
 import base64
 from typing import Any
@@ -21,7 +21,7 @@ def session(settings: HttpSettings, *, connections: int = 10, **more: Any) -> ai
 
 
 def _request_class(settings: HttpSettings) -> type[aiohttp.ClientRequest]:
-    """Requests that tell the proxy who we are, and nobody else."""
+    """Requests that send credentials to the proxy only."""
     if not (settings.proxy_username and settings.proxy_password):
         return aiohttp.ClientRequest
     login = f"{settings.proxy_username}:{settings.proxy_password.get_secret_value()}"

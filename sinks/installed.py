@@ -1,4 +1,4 @@
-"""The kinds of sinks that are installed: our own and those of other packages, by entry points."""
+"""The installed kinds of sinks: built-in ones and those of other packages, found by entry points."""
 
 from functools import cache
 from typing import cast
@@ -17,7 +17,7 @@ def kinds() -> list[str]:
 
 @cache
 def module(kind: str) -> SinkModule | None:
-    """The module of a kind; None if none is installed. Raises UserError for a module that is no sink's."""
+    """The module of a kind; None if it is not installed. Raises UserError if the module is not a sink."""
     if kind not in kinds():
         return None
     found = plugins.load(GROUP, kind)

@@ -1,4 +1,4 @@
-"""What destinations call the things that were delivered to them: the topic `ticket-links`."""
+"""References that destinations returned for deliveries: the topic `ticket-links`."""
 
 from typing import Any
 
@@ -12,6 +12,6 @@ from driftline.pipeline.records.topics import TICKET_LINKS
 def write(
     producer: Any, delivery: Delivery, sink: str, id: str, reference: str, now: float
 ) -> None:
-    """Of one id at one sink the last reference stands. It is on its way: flush before offsets are stored."""
+    """Records a reference; the last one for an id and sink wins. Sent asynchronously: flush before storing offsets."""
     value = {"sink": sink, "id": id, "reference": reference, "at": from_micros(int(now * 1e6))}
     produce(producer, delivery, topic=TICKET_LINKS.name, key=f"{sink}\n{id}".encode(), value=orjson.dumps(value))  # fmt: skip

@@ -1,7 +1,7 @@
-"""What a module of a sink provides. An entry point of the group `driftline.sinks` names it; the entry point's name is the kind.
+"""The interface of a sink module, which an entry point of the group `driftline.sinks` names; the entry point's name is the kind.
 
-`SinkModule` is needed. The other protocols are capabilities: a module that has the functions has the capability, and every
-command (`sink`, `doctor`, `upgrade`, `permissions`, `findings`, `alerts`) asks for capabilities, never for a kind."""
+`SinkModule` is required. The other protocols are capabilities: a module with their functions has the capability, and all
+commands (`sink`, `doctor`, `upgrade`, `permissions`, `findings`, `alerts`) check for capabilities, never for a kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ Given = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 
 def everything(topic: str, document: dict[str, Any]) -> dict[str, Any] | None:  # noqa: ARG001 - as every Given
-    """Of a sink without `match` and `severities`."""
+    """For a sink without `match` and `severities`."""
     return document
 
 
 @dataclass(frozen=True)
 class SinkContext:
-    """What a sink may know of the deployment beside its own settings."""
+    """Information about the deployment that a sink may use besides its own settings."""
 
     name: str
-    """Of the sink, as in the settings; unique."""
+    """The sink's name in the settings; unique."""
     kafka: "Kafka"
     bad_share: float = 0.1
     """The share of refused documents above which something is wrong with the deployment (`sink.bad_share`)."""
@@ -43,11 +43,11 @@ class Found(NamedTuple):
 
     documents: list[dict[str, Any]]
     total: int
-    """How many there are, shown or not."""
+    """The total number, shown or not."""
 
 
 class SinkModule(Protocol):
-    """What every module of a sink has."""
+    """The required interface of a sink module."""
 
     kind: str
     Settings: type[SinkSettings]
@@ -57,7 +57,7 @@ class SinkModule(Protocol):
     """Whether its receipts carry references (a ticket's key), which are kept in the topic `ticket-links`."""
 
     def create(self, settings: Any, context: SinkContext) -> "Sink":
-        """Connects nothing yet. Raises UserError where the settings cannot work."""
+        """Does not connect yet. Raises UserError for settings that cannot work."""
 
 
 def remembers(module: SinkModule) -> bool:
@@ -74,7 +74,7 @@ class Checks(Protocol):
     """Can say whether its destination is ready (`--check`, `upgrade`; also asked before each start)."""
 
     async def check(self, settings: Any, context: SinkContext) -> str | None:
-        """What differs from what `install` would write, with the next step in parentheses; None if nothing does."""
+        """The difference from what `install` would write, with the next step in parentheses; None if there is none."""
 
 
 @runtime_checkable
@@ -84,23 +84,23 @@ class Installs(Protocol):
     async def install(
         self, settings: Any, context: SinkContext, tell: Callable[[str], None]
     ) -> None:
-        """Idempotent. `tell` gets a line for each thing done."""
+        """Idempotent. `tell` is called with a line for each action."""
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """Knows the errors of its client library."""
+    """Can explain the errors of its client library."""
 
     def explained(self, error: Exception, settings: Any, context: SinkContext) -> UserError | None:
-        """What to tell the user, NotThere where the destination may answer later; None for an error of somebody else."""
+        """The user-facing error, NotThere if the destination may answer later; None for other errors."""
 
 
 @runtime_checkable
 class Examined(Protocol):
-    """Has checks of its own in `driftline doctor`; its kind is an area there."""
+    """Has its own checks in `driftline doctor`, where its kind is an area."""
 
     def doctor(self, settings: Any, context: SinkContext, seconds: float) -> "list[Check]":
-        """`seconds`: how long one call may take. The first check is the one that the others need."""
+        """`seconds`: time limit of a call. The others need the first check."""
 
 
 @runtime_checkable
@@ -110,24 +110,24 @@ class Permitted(Protocol):
     roles: tuple[str, ...]
 
     def permissions(self, settings: Any) -> Mapping[str, Any]:
-        """The least that each role must allow, as JSON. The docstring is the command's help."""
+        """The minimum privileges of each role, as JSON. The docstring is the command's help."""
 
 
 @runtime_checkable
 class Searched(Protocol):
-    """Its destination can be asked for findings and alerts (`driftline findings`, `alerts`). The calls raise the client's errors."""
+    """Its destination can be searched for findings and alerts (`driftline findings`, `alerts`). Calls raise the client's errors."""
 
     def searchable(self, settings: Any) -> bool:
-        """Whether the settings say where the destination is: else Kafka is asked."""
+        """Whether the settings contain the destination's address; otherwise Kafka is used."""
 
     async def findings(self, settings: Any, wanted: "WantedFindings", limit: int) -> Found:
-        """The first of those that are asked for, worst first."""
+        """The first matching findings, worst first."""
 
     async def finding_named(self, settings: Any, id: str) -> Sequence[dict[str, Any]]:
-        """A few of those whose id begins so."""
+        """A few documents whose id begins with a prefix."""
 
     async def alerts(self, settings: Any, wanted: "WantedAlerts", limit: int) -> Found:
-        """The first of those that are asked for, newest first."""
+        """The first matching alerts, newest first."""
 
     async def alert_named(self, settings: Any, id: str) -> Sequence[dict[str, Any]]:
-        """A few of those whose id begins so."""
+        """A few documents whose id begins with a prefix."""

@@ -1,4 +1,4 @@
-"""Restatements wait until the statements that they belong to are read: those were written before them."""
+"""Holds restatements until the findings that they belong to, which were written before, have been read."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,17 +12,17 @@ from confluent_kafka import KafkaException
 class _Chunk:
     messages: list[Any]
     until: int | None = None
-    """The end of the statements' partition after these were read; None: not asked yet."""
+    """The end of the findings' partition after these were read; None: not queried yet."""
 
 
 class Order:
-    """Messages of topic `then` are held until topic `first` is read, partition by partition, up to its end at the time
-    that they came. Both have the same keys on the same partitions. `end`: a partition's end now; raises KafkaException."""
+    """Holds messages of topic `then` until topic `first` has been read, for each partition, up to its end at the time
+    of their arrival. Both have the same keys on the same partitions. `end`: a partition's current end; raises KafkaException."""
 
     def __init__(self, first: str, then: str, end: Callable[[int], int]) -> None:
         self._first, self._then, self._end = first, then, end
         self._read: dict[int, int] = {}
-        """Partition of `first` to the offset that is read next."""
+        """The next offset of `first`, by partition."""
         self._held: dict[int, deque[_Chunk]] = {}
 
     @property
@@ -31,7 +31,7 @@ class Order:
         return sum(len(chunk.messages) for chunks in self._held.values() for chunk in chunks)
 
     def pass_on(self, messages: Iterable[Any]) -> list[Any]:
-        """What may be delivered now, statements before restatements."""
+        """Messages that can be delivered now, findings before restatements."""
         out: list[Any] = []
         new: dict[int, list[Any]] = {}
         for message in messages:
@@ -53,7 +53,7 @@ class Order:
             self._read[partition] = offset
 
     def forget(self, topic: str, partition: int) -> None:
-        """A partition is no longer ours: its next owner reads again what waits here."""
+        """Drops a revoked partition: its next owner reads the waiting messages again."""
         if topic == self._first:
             self._read.pop(partition, None)
         elif topic == self._then:
@@ -66,7 +66,7 @@ class Order:
             try:
                 chunk.until = self._end(partition) if chunk.until is None else chunk.until
             except KafkaException:
-                break  # asked again with the next messages
+                break  # queried again with the next messages
             if self._read.get(partition, -1) < chunk.until:
                 break
             out += chunks.popleft().messages

@@ -1,4 +1,4 @@
-"""Findings, and what else a sink takes, from Kafka; and the offsets of what was delivered."""
+"""Reads a sink's topics from Kafka, and stores the offsets of delivered messages."""
 
 import contextlib
 import logging
@@ -19,16 +19,16 @@ log = logging.getLogger("driftline.sink")
 Slot = tuple[str, int]
 """Topic and partition."""
 QUEUED_KB = 16_384
-"""Bound of what librdkafka holds for us."""
+"""Limit of messages prefetched by librdkafka."""
 MOST_HELD = 5000
-"""Restatements that may wait for statements; above it no more are read."""
+"""Maximum number of restatements waiting for findings; above it, no more are read."""
 
 
 class Reader:
-    """A member of a sink's group. Its methods must not be called side by side.
+    """A member of a sink's group. Its methods must not be called concurrently.
 
-    A partition that was taken from us and given again is in another *turn*: what we still held of it is no longer ours.
-    Stored offsets are committed every half second, and when a partition goes. Restatements come behind the statements that
+    A partition that was revoked and assigned again is in a different *turn*: messages still held of it are invalid.
+    Stored offsets are committed every half second, and when a partition is revoked. Restatements follow the findings that
     they belong to (driftline.sinks.order)."""
 
     def __init__(self, settings: Settings, group: str, topics: Sequence[str]) -> None:
@@ -38,7 +38,7 @@ class Reader:
             heartbeat_interval_ms=int(settings.sink.session_timeout * 250), max_poll_interval_ms=600_000,
             enable_auto_commit=True, auto_commit_interval_ms=500, enable_auto_offset_store=False,
             fetch_wait_max_ms=50, queued_max_messages_kbytes=QUEUED_KB,
-            enable_partition_eof=True,  # that there is nothing more to wait for
+            enable_partition_eof=True,  # to know that there is nothing more to wait for
         )  # fmt: skip
         self._order = Order(FINDINGS.name, RESTATEMENTS.name, self._end)
         self._paused: list[TopicPartition] = []
@@ -49,7 +49,7 @@ class Reader:
         self._consumer.subscribe(list(topics), on_revoke=self._gone, on_lost=self._gone)
 
     def take(self, most: int, within: float) -> list[Any]:
-        """The next messages, at most so many, after at most so many seconds. Raises Undelivered where Kafka has given us up."""
+        """The next messages, up to a number and within a time in seconds. Raises Undelivered if Kafka has removed this member."""
         messages = self._consumer.consume(most, within)
         for message in messages:
             if message.error() is not None:
@@ -73,40 +73,40 @@ class Reader:
         return end
 
     def _bound(self) -> None:
-        """No more restatements are read than may wait."""
+        """Pauses restatements while too many are waiting."""
         if self._order.held > MOST_HELD:
             ours = self._consumer.assignment()
             self._paused = [one for one in ours if one.topic == RESTATEMENTS.name]
             self._consumer.pause(self._paused)
         elif self._paused:
-            with contextlib.suppress(KafkaException):  # of what is gone since
+            with contextlib.suppress(KafkaException):  # for partitions revoked meanwhile
                 self._consumer.resume(self._paused)
             self._paused = []
 
     def turn(self, slot: Slot) -> int:
-        """Changes when a partition is taken from us."""
+        """A number that changes when a partition is revoked."""
         return self._turns[slot]
 
     def store(self, last: dict[Slot, tuple[int, Any]]) -> None:
-        """The last delivered message of each partition, with the turn that it was read in."""
+        """Stores the offset of the last delivered message of each partition, with the turn in which it was read."""
         for slot, (turn, message) in last.items():
             if turn == self._turns[slot]:
                 with contextlib.suppress(
                     KafkaException
-                ):  # just revoked: the other delivers it again
+                ):  # just revoked: the new owner delivers it again
                     self._consumer.store_offsets(message=message)
 
     def stay(self) -> None:
-        """Keeps the membership while we wait: a poll of paused partitions returns nothing but rebalances."""
+        """Keeps the group membership while waiting: polling paused partitions handles only rebalances."""
         assignment = self._consumer.assignment()
         if assignment:
             self._consumer.pause(assignment)
         early: Any = self._consumer.poll(0)
-        if early is not None and early.error() is None:  # of a partition that has just become ours
+        if early is not None and early.error() is None:  # from a newly assigned partition
             self._consumer.seek(TopicPartition(early.topic(), early.partition(), early.offset()))
         elif early is not None:
             self._told(early)
-        # also what was just revoked: it would come back paused
+        # including revoked ones, which would come back paused
         with contextlib.suppress(KafkaException):
             self._consumer.resume(assignment + self._consumer.assignment())
 
@@ -121,8 +121,8 @@ class Reader:
 
 
 def begin_now(settings: Settings, group: str, topics: Sequence[str]) -> None:
-    """Commits the end of every topic that a group has never read, so that it begins there, and also after a restart before its
-    first record. A group that has members, or offsets, is left alone. Raises KafkaException."""
+    """Commits the end of every topic that a group has never read, so that it begins there, even after a restart before its
+    first record. Groups with members or offsets are not changed. Raises KafkaException."""
     reader = consumer(settings.kafka, group)
     try:
         for topic in topics:
@@ -137,11 +137,13 @@ def begin_now(settings: Settings, group: str, topics: Sequence[str]) -> None:
             except KafkaException as why:
                 if why.args[0].code() != KafkaError.UNKNOWN_MEMBER_ID:
                     raise
-                return  # another member has begun meanwhile
+                return  # another member has started meanwhile
     finally:
         reader.close()
 
 
 def _committed(error: KafkaError | None, _: list[TopicPartition]) -> None:
     if error is not None and error.code() != KafkaError._NO_OFFSET:  # noqa: SLF001 - its public name
-        log.warning("not committed; will be delivered again", extra={"why": error.str()})
+        log.warning(
+            "offsets not committed; records will be delivered again", extra={"why": error.str()}
+        )

@@ -4,7 +4,7 @@ from email.utils import parsedate_to_datetime
 
 
 def seconds_of(header: str | None, now: float) -> float | None:
-    """How long to wait; None where the header is absent or not readable. `now`: Unix time."""
+    """How long to wait; None if the header is missing or invalid. `now`: Unix time."""
     text = (header or "").strip()
     if text.isascii() and text.isdecimal():
         return float(text)

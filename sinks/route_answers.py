@@ -1,4 +1,4 @@
-"""Which sinks a document goes to, and why. Pure."""
+"""Determines which sinks receive a document, and why. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from driftline.sinks.configured import ConfiguredSink
 
 @dataclass(frozen=True)
 class RoutePart:
-    """One part of a `match`, and whether it holds; None: it has no answer, `why` says so."""
+    """A part of a `match`, and whether it is true; None if it cannot be evaluated, with the reason in `why`."""
 
     text: str
     holds: bool | None
@@ -18,7 +18,7 @@ class RoutePart:
 
 @dataclass(frozen=True)
 class RouteAnswer:
-    """Whether a sink is given a document."""
+    """Whether a sink receives a document."""
 
     sink: str
     kind: str
@@ -30,7 +30,7 @@ class RouteAnswer:
 def routes(
     sinks: Iterable[ConfiguredSink], topic: str, document: dict[str, Any]
 ) -> Iterator[RouteAnswer]:
-    """An answer for each sink. `topic`: without the deployment's prefix."""
+    """The result for each sink. `topic`: without the deployment's prefix."""
     for one in sinks:
         yield _route(one, topic, document)
 
@@ -56,7 +56,7 @@ def _route(one: ConfiguredSink, topic: str, document: dict[str, Any]) -> RouteAn
 
 
 def _severity(adapted: Mapping[str, Any]) -> str:
-    """What the sink's severities make of it, for the end of a sentence."""
+    """The sink's severity override, as a suffix."""
     rule = adapted.get("rule")
     if not isinstance(rule, Mapping) or not rule.get("original_severity"):
         return ""

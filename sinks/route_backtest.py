@@ -1,4 +1,4 @@
-"""How much each sink would have been given of a recorded past, by day and owner. Pure."""
+"""Backtest of routing: how much each sink would have received, by day and owner. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,21 +14,21 @@ from driftline.sinks.module import remembers
 KINDS = {FINDINGS.own: "findings", DRIFT.own: "drifts", ALERTS.own: "alerts"}
 COUNTED = (*KINDS.values(), "repeated")
 REPEATED = COUNTED[-1]
-"""Statements and restatements of findings that only say again what stands."""
+"""Repetitions: findings and restatements without a change."""
 
 
 class GivenCount(NamedTuple):
-    """What one sink was given of one day and owner, by kind: findings, drifts, alerts, repeated."""
+    """What a sink received for a day and owner, by kind: findings, drifts, alerts, repeated."""
 
     sink: str
     day: str
     owner: str
-    """Empty where nobody is known."""
+    """Empty if unknown."""
     counts: dict[str, int]
 
 
 class RouteTally:
-    """Counts what the fold says for each sink that it would have gone to."""
+    """Counts the output of the fold for each sink that would have received it."""
 
     def __init__(self, sinks: Iterable[ConfiguredSink]) -> None:
         self._sinks = [
@@ -39,11 +39,11 @@ class RouteTally:
         self.documents = 0
 
     def add(self, topic: str, value: bytes) -> None:
-        """One record, as the topic has it; of a restatement the finding as it stands, with its new time."""
+        """Adds a record of a topic; for a restatement, the current finding with its new time."""
         own, document = short(topic), orjson.loads(value)
         self.documents += 1
         again = own == RESTATEMENTS.own
-        asked = FINDINGS.own if again else own  # it goes where its finding is
+        asked = FINDINGS.own if again else own  # a restatement is routed like its finding
         kind = REPEATED if again or document.get("restated") else KINDS[own]
         document |= {"restated": True} if again else {}
         place = str(document[SAID[asked]])[:10], _owner(document)
@@ -59,7 +59,7 @@ class RouteTally:
 
 
 def summed(rows: Iterable[GivenCount], by: str) -> Iterator[tuple[str, str, Counter[str]]]:
-    """Sink, day or owner (whichever `by` names), and the sums; in the order of the rows."""
+    """Sink, day or owner (given by `by`), and the totals; in the order of the rows."""
     out: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
         out.setdefault((row.sink, getattr(row, by)), Counter()).update(row.counts)

@@ -1,4 +1,4 @@
-"""What a sink is given: its name, its `match`, its severities, where it begins. Pure."""
+"""Which documents a sink receives: its name, `match`, severities and start. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ TAKEN = MatchResult(True)
 @dataclass(frozen=True)
 class Subscription:
     name: str
-    """Of its group, its metrics and its dead letters."""
+    """The name in its group, metrics and dead letters."""
     match: Match | None = None
     start: str = "all"
-    """`now`: a group that never read a topic begins at its end."""
+    """`now`: a group that has never read a topic begins at its end."""
     severities: Sequence[SeverityOverride] = ()
 
     def adapted(self, document: dict[str, Any]) -> dict[str, Any]:
-        """A document as the sink says it, with the severities of its settings."""
+        """The document with the sink's severity overrides applied."""
         return overridden(document, self.severities)
 
     def verdict(self, topic: str, document: Mapping[str, Any]) -> MatchResult:
-        """Whether an adapted document is for the sink. A restatement goes where its finding is: that is the sink's to know.
+        """Whether the sink receives an adapted document. Restatements are accepted: the sink knows whether it has the finding.
         `topic`: with or without the deployment's prefix."""
         own = short(topic)
         if self.match is None or own == RESTATEMENTS.own:
@@ -33,6 +33,6 @@ class Subscription:
         return self.match.verdict(own, document)
 
     def given(self, topic: str, document: dict[str, Any]) -> dict[str, Any] | None:
-        """The document as the sink is given it; None where it is not."""
+        """The adapted document; None if the sink does not receive it."""
         adapted = self.adapted(document)
         return adapted if self.verdict(topic, adapted).takes else None

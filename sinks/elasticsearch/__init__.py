@@ -29,7 +29,7 @@ def create(settings: ElasticsearchSettings, context: SinkContext) -> "Sink":
 async def install(
     settings: ElasticsearchSettings, context: SinkContext, tell: Callable[[str], None]
 ) -> None:
-    """Writes templates and index; a changed mapping is replaced. `tell` gets a line for each thing done."""
+    """Writes templates and index; a changed mapping is replaced. `tell` is called with a line for each action."""
     from driftline.sinks.elasticsearch.installation import install as write
     from driftline.sinks.elasticsearch.sink import client
 
@@ -38,7 +38,7 @@ async def install(
 
 
 async def check(settings: ElasticsearchSettings, context: SinkContext) -> str | None:
-    """What differs from what install would write, with the next step; None if nothing does."""
+    """The difference from what install would write, with the next step; None if there is none."""
     from driftline.sinks.elasticsearch.installation import check as compare
     from driftline.sinks.elasticsearch.sink import client
 
@@ -49,8 +49,8 @@ async def check(settings: ElasticsearchSettings, context: SinkContext) -> str | 
 def explained(
     error: Exception, settings: ElasticsearchSettings, context: SinkContext
 ) -> UserError | None:
-    """What to tell the user about a client's error, NotThere where Elasticsearch may answer later; None if it is none of
-    the client's."""
+    """The user-facing error for a client error, NotThere if Elasticsearch may answer later; None for other
+    errors."""
     from elasticsearch import ApiError, SSLError, TransportError
 
     if not isinstance(error, ApiError | TransportError):
@@ -74,47 +74,47 @@ def explained(
 
 
 def doctor(settings: ElasticsearchSettings, context: SinkContext, seconds: float) -> "list[Check]":
-    """Health and version, and whether the templates are this version's."""
+    """Checks health and version, and whether the templates match this version."""
     from driftline.sinks.elasticsearch.examination import checks
 
     return checks(settings, context, seconds)
 
 
 def permissions(settings: ElasticsearchSettings) -> Mapping[str, Any]:
-    """Print the roles of the sink. Also of its installation, and of whoever reads (`findings`, `alerts`)."""
+    """Print the roles of the sink, of its installation, and of readers (`findings`, `alerts`)."""
     from driftline.sinks.elasticsearch.privileges import privileges
 
     return privileges(settings.namespace)
 
 
 def searchable(settings: ElasticsearchSettings) -> bool:
-    """Only an address that somebody wrote is asked."""
+    """Whether an address is configured explicitly."""
     return "url" in settings.model_fields_set
 
 
 async def findings(settings: ElasticsearchSettings, wanted: "WantedFindings", limit: int) -> Found:
-    """The first of those that are asked for, worst first."""
+    """The first matching findings, worst first."""
     from driftline.sinks.elasticsearch import lookup
 
     return await lookup.findings(settings, wanted, limit)
 
 
 async def finding_named(settings: ElasticsearchSettings, id: str) -> Sequence[dict[str, Any]]:
-    """A few of those whose id begins so."""
+    """A few documents whose id begins with a prefix."""
     from driftline.sinks.elasticsearch import lookup
 
     return await lookup.finding_named(settings, id)
 
 
 async def alerts(settings: ElasticsearchSettings, wanted: "WantedAlerts", limit: int) -> Found:
-    """The first of those that are asked for, newest first."""
+    """The first matching alerts, newest first."""
     from driftline.sinks.elasticsearch import lookup
 
     return await lookup.alerts(settings, wanted, limit)
 
 
 async def alert_named(settings: ElasticsearchSettings, id: str) -> Sequence[dict[str, Any]]:
-    """A few of those whose id begins so."""
+    """A few documents whose id begins with a prefix."""
     from driftline.sinks.elasticsearch import lookup
 
     return await lookup.alert_named(settings, id)

@@ -1,4 +1,4 @@
-"""An alert as an ECS document: one for each, the newest word on it. Pure."""
+"""An alert as an ECS document: one per alert, with its latest revision. Pure."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def index(namespace: str) -> str:
 
 
 def actions(alert: dict[str, Any], now: int, namespace: str) -> list[Action]:
-    """The upsert: of one id the highest revision stands."""
+    """The upsert: the highest revision of an id wins."""
     return [Action("upsert", index(namespace), alert["id"], int(alert["revision"]), document(alert, now))]  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def document(alert: dict[str, Any], now: int) -> dict[str, Any]:
     """The ECS document. `now` in microseconds."""
     last = to_micros(alert["last"])
     if last is None:
-        raise ValueError(f"last is no time: {alert['last']!r}")
+        raise ValueError(f"last is not a time: {alert['last']!r}")
     techniques = [tag.removeprefix("attack.").upper() for tag in alert["tags"] if tag.startswith("attack.t")]  # fmt: skip
     tactics = [tag.removeprefix("attack.") for tag in alert["tags"] if tag.startswith("attack.") and tag.removeprefix("attack.").upper() not in techniques]  # fmt: skip
     sources = sorted({step["from"] for step in alert["story"] if step.get("from")})

@@ -14,7 +14,7 @@ def stream(namespace: str) -> str:
 
 
 def actions(drift: dict[str, Any], now: int, namespace: str) -> list[Action]:
-    """One document for every word on it: of one id the highest revision stands."""
+    """One document per revision: the highest revision of an id wins."""
     revision = int(drift["revision"])
     id = f"{drift['id']}:{revision}"
     return [Action("append", stream(namespace), id, revision, document(drift, now, namespace))]
@@ -24,7 +24,7 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
     """The ECS document. `now` in microseconds."""
     resource, at = drift["resource"], to_micros(drift["at"])
     if at is None:
-        raise ValueError(f"at is no time: {drift['at']!r}")
+        raise ValueError(f"at is not a time: {drift['at']!r}")
     name, who = resource["name"] or resource["uid"], drift.get("actor")
     persons = _persons(drift)
     by = f" by {who.get('name') or who['id']}" if who else f" ({drift['attribution']})"
@@ -73,7 +73,7 @@ def document(drift: dict[str, Any], now: int, namespace: str) -> dict[str, Any]:
 
 
 def _persons(drift: dict[str, Any]) -> list[str]:
-    """Who made single places of it."""
+    """Who caused individual places."""
     return sorted({c["person"]["id"] for c in drift["changes"] if c.get("person")})
 
 
@@ -84,7 +84,7 @@ def _type(drift: dict[str, Any]) -> str:
 
 
 def _what(drift: dict[str, Any]) -> str:
-    """In words, for a list of events."""
+    """Description of the drift for event lists."""
     kind = _type(drift)
     if kind != "change":
         return "created" if kind == "creation" else "deleted"

@@ -1,4 +1,4 @@
-"""What `driftline doctor` asks Elasticsearch."""
+"""The checks of `driftline doctor` on Elasticsearch."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -11,9 +11,9 @@ from driftline.sinks.module import SinkContext
 
 
 def checks(settings: ElasticsearchSettings, context: SinkContext, seconds: float) -> list[Check]:
-    """Both of them; the second needs the first."""
+    """Both checks; the second needs the first."""
 
-    silent = f"is Elasticsearch running, and does {context.name}.url name it?"
+    silent = f"check that Elasticsearch is running, and {context.name}.url"
 
     async def health(es: Any) -> Line:
         return await _health(es, settings, silent)

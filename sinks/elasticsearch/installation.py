@@ -1,7 +1,7 @@
 """Templates, the index behind the alias, and its replacement when the mapping changes.
 
-An index is *filling* from its making until the last pass over the topic, and says so in its mapping's `_meta`: an installation
-that was cut off is finished by the next one, and two at once do the same work twice. Versions keep the newer document."""
+An index is *filling* from its creation until the last pass over the topic, which is recorded in its mapping's `_meta`: an interrupted
+installation is completed by the next one, and two concurrent ones do the same work twice. Versions keep the newer document."""
 
 import time
 from collections.abc import Callable
@@ -19,16 +19,16 @@ from driftline.sinks.elasticsearch.templates import fingerprint, templates
 from driftline.sinks.module import SinkContext
 
 ABANDONED_MS = 3_600_000
-"""A filling index this old is nobody's: what was deleted since is not known to it."""
+"""Age above which a filling index is abandoned, because it has missed deletions."""
 
 
 def run(name: str) -> str:
-    """The next step where something is missing."""
+    """The next step if something is missing."""
     return f"run: driftline sink {name} --install"
 
 
 async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
-    """The index behind the alias and its mapping's fingerprint; None where there is none."""
+    """The index behind the alias and its mapping's fingerprint; None if there is none."""
     try:
         found = await es.indices.get(index=ALIAS)
     except NotFoundError:
@@ -38,13 +38,13 @@ async def state(es: AsyncElasticsearch) -> tuple[str | None, str | None]:
 
 
 async def check(es: AsyncElasticsearch, name: str) -> Problem | None:
-    """What is missing, with the next step; None when all is as it should be. `name`: the sink's."""
+    """What is missing, with the next step; None if everything is correct. `name`: the sink's."""
     again = run(name)
     index, have = await state(es)
     if index is None:
         return Problem(f"the alias {ALIAS} is missing", fix=again)
     if have != fingerprint():
-        return Problem(f"{index} has another mapping than this version writes", fix=again)
+        return Problem(f"{index} has a different mapping than this version", fix=again)
     if index == ALIAS:
         return Problem(f"{ALIAS} is an index, and must be an alias", fix=f"delete it, then {again}")
     if _meta((await es.indices.get(index=index))[index]).get("filling"):
@@ -52,14 +52,14 @@ async def check(es: AsyncElasticsearch, name: str) -> Problem | None:
             f"{index} is not yet filled: an installation is under way or was cut off",
             fix=again,
         )
-    await es.mget(index=ALIAS, ids=["none"])  # a role of an earlier version cannot
+    await es.mget(index=ALIAS, ids=["none"])  # fails with the role of an earlier version
     for template, wanted in templates().items():
         try:
             found = await es.indices.get_index_template(name=template)
         except NotFoundError:
             return Problem(f"the template {template} is missing", fix=again)
         if found["index_templates"][0]["index_template"].get("_meta") != wanted["_meta"]:
-            return Problem(f"the template {template} is another than this version's", fix=again)
+            return Problem(f"the template {template} differs from this version's", fix=again)
     return None
 
 
@@ -69,7 +69,7 @@ async def install(
     context: SinkContext,
     tell: Callable[[str], None],
 ) -> None:
-    """Makes what is missing; replaces the index behind the alias when the mapping has changed. Raises UserError."""
+    """Creates what is missing; replaces the index behind the alias if the mapping has changed. Raises UserError."""
     for name, template in templates().items():
         await es.indices.put_index_template(name=name, **template)
     tell("templates: written")
@@ -88,7 +88,7 @@ async def install(
             tell(f"{index}: as it should be")
         return
     new = await _make(es, dict(there), index)
-    if index is not None:  # else there is nothing to look at meanwhile
+    if index is not None:  # otherwise there is no view to keep meanwhile
         await _fill(es, settings, context, new, tell)
     swap = (
         [{"remove": {"index": f"{ALIAS}-v*", "alias": ALIAS, "must_exist": False}}] if index else []
@@ -101,7 +101,7 @@ async def install(
 
 
 async def _make(es: AsyncElasticsearch, there: dict[str, Any], index: str | None) -> str:
-    """The next index, empty; or the one that an installation now under way, or just cut off, is filling."""
+    """The next index, empty; or the one that a running or interrupted installation is filling."""
     newest = max(there, key=_number, default=None)
     if newest is not None and newest != index and _is_ours(there[newest]):
         return newest
@@ -117,7 +117,7 @@ async def _make(es: AsyncElasticsearch, there: dict[str, Any], index: str | None
 
 
 def _number(name: str) -> int:
-    """Of an index: 2 of …-v2. One that a person named otherwise comes before all."""
+    """The number of an index: 2 for …-v2. Indices with other names come first."""
     number = name.rpartition("-v")[2]
     return int(number) if number.isdecimal() else 0
 
@@ -134,7 +134,7 @@ async def _finish(
     index: str,
     tell: Callable[[str], None],
 ) -> None:
-    """What was said, and what ended, while the index was being filled and swapped; then the others go."""
+    """Applies writes and deletions made while the index was filled and swapped, then deletes the other indices."""
     await _fill(es, settings, context, index, tell)
     now, _ = await state(es)
     if now != index:
@@ -158,7 +158,7 @@ async def _fill(
     try:
         tell(f"{index}: {await refill(es, settings, context, index)} from {FINDINGS.name}")
     except KafkaException as why:
-        # An index that nobody could have looked at before is filled by the sink, and by what is said again.
+        # A first index is filled by the sink and by restatements.
         if (await es.count(index=index))["count"] or len(
             await es.indices.get(index=f"{ALIAS}-v*")
         ) > 1:
@@ -170,7 +170,7 @@ async def _fill(
 
 
 async def _stream_is_old(es: AsyncElasticsearch, stream: str) -> bool:
-    """Whether the history's write index has another mapping. The first document makes the stream."""
+    """Whether the history's write index has a different mapping. The first document creates the stream."""
     try:
         found = await es.indices.get_mapping(index=stream)
     except NotFoundError:

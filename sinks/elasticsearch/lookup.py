@@ -1,4 +1,4 @@
-"""Findings and alerts out of Elasticsearch, in the shape in which the topics have them: what documents keep of it.
+"""Reads findings and alerts from Elasticsearch, in the form of the topics, as far as documents contain it.
 
 Lists come worst (findings) or newest (alerts) first."""
 
@@ -19,14 +19,14 @@ Query = dict[str, Any]
 
 
 async def findings(settings: ElasticsearchSettings, wanted: WantedFindings, limit: int) -> Found:
-    """The first of those that are asked for. Raises the client's errors."""
+    """The first matching documents. Raises the client's errors."""
     order = [{"event.severity": "desc"}, {"event.risk_score": "desc"}, {"event.id": "asc"}]
     found = await _pages(settings, ALIAS, finding_query(wanted), order, limit)
     return Found([finding(one) for one in found.documents], found.total)
 
 
 async def alerts(settings: ElasticsearchSettings, wanted: WantedAlerts, limit: int) -> Found:
-    """The first of those that are asked for. Raises the client's errors."""
+    """The first matching documents. Raises the client's errors."""
     index = alert_documents.index(settings.namespace)
     order = [{"event.end": "desc"}, {"event.id": "asc"}]
     found = await _pages(settings, index, alert_query(wanted), order, limit)
@@ -34,14 +34,14 @@ async def alerts(settings: ElasticsearchSettings, wanted: WantedAlerts, limit: i
 
 
 async def finding_named(settings: ElasticsearchSettings, id: str) -> list[dict[str, Any]]:
-    """Those whose id begins so, a few of them. Raises the client's errors."""
+    """A few documents whose id begins with a prefix. Raises the client's errors."""
     query = {"prefix": {"event.id": {"value": id}}}
     found = await _pages(settings, ALIAS, query, [{"event.id": "asc"}], 10)
     return [finding(one) for one in found.documents]
 
 
 async def alert_named(settings: ElasticsearchSettings, id: str) -> list[dict[str, Any]]:
-    """Those whose id begins so, a few of them. Raises the client's errors."""
+    """A few documents whose id begins with a prefix. Raises the client's errors."""
     index = alert_documents.index(settings.namespace)
     query = {"prefix": {"event.id": {"value": id}}}
     found = await _pages(settings, index, query, [{"event.id": "asc"}], 10)
@@ -73,16 +73,16 @@ async def _page(
         answer = await es.search(
             index=index, query=query, sort=order, size=size, track_total_hits=True, **more
         )
-    except NotFoundError:  # ignore_unavailable would also hide an index that may not be read
-        if index == ALIAS:  # it is made by --install
+    except NotFoundError:  # ignore_unavailable would also hide an index without read permission
+        if index == ALIAS:  # created by --install
             raise
-        return {"total": {"value": 0}, "hits": []}  # made with its first document
+        return {"total": {"value": 0}, "hits": []}  # created with its first document
     hits: dict[str, Any] = answer["hits"]
     return hits
 
 
 def finding_query(wanted: WantedFindings) -> Query:
-    """What asks for the same as `wanted.takes`."""
+    """The query equivalent to `wanted.takes`."""
     clauses: list[Query] = [
         *_terms("driftline.status", wanted.statuses),
         *_terms("driftline.severity", wanted.severities),
@@ -97,7 +97,7 @@ def finding_query(wanted: WantedFindings) -> Query:
 
 
 def alert_query(wanted: WantedAlerts) -> Query:
-    """What asks for the same as `wanted.takes`."""
+    """The query equivalent to `wanted.takes`."""
     since = [{"range": {"event.end": {"gte": wanted.since}}}] if wanted.since else []
     about = [*_holds("driftline.alert.resources", wanted.about), *_holds("driftline.alert.actors", wanted.about)]  # fmt: skip
     clauses: list[Query] = [
@@ -127,7 +127,7 @@ def _any(*clauses: Query) -> Iterator[Query]:
 
 
 def finding(document: dict[str, Any]) -> dict[str, Any]:
-    """The finding that a document shows. Evidence is text; of what documents do not keep nothing is there."""
+    """Converts a document to a finding. Evidence is text; fields that documents do not contain are missing."""
     rule, resource, cloud, own = (document[name] for name in ("rule", "resource", "cloud", "driftline"))  # fmt: skip
     account = {"kind": "account", "id": cloud["account"]["id"]} | own.get("account", {})
     if cloud["account"].get("name"):
@@ -172,7 +172,7 @@ def _without_empty(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _remediation(text: str) -> dict[str, str]:
-    """The ways that `render` wrote one after the other."""
+    """Splits the remediation text that `render` joined."""
     out: dict[str, str] = {}
     for way, title in reversed(REMEDIATION):
         if text.startswith(f"{title}:\n"):
@@ -183,7 +183,7 @@ def _remediation(text: str) -> dict[str, str]:
 
 
 def alert(document: dict[str, Any]) -> dict[str, Any]:
-    """The alert that a document shows."""
+    """Converts a document to an alert."""
     rule, event, threat = document["rule"], document["event"], document["threat"]
     own = dict(document["driftline"]["alert"])
     techniques = [f"attack.{id.lower()}" for id in threat["technique"]["id"]]

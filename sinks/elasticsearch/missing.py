@@ -1,5 +1,5 @@
-"""Documents that are not where a restatement looks for them (refused then, deleted by hand) are written again from the
-topic of findings. Beside the deliveries: versions keep the newer."""
+"""Documents that a restatement does not find (previously refused, or deleted manually) are written again from the
+topic of findings. Runs concurrently with deliveries: versions keep the newer document."""
 
 import asyncio
 import logging
@@ -21,15 +21,15 @@ from driftline.sinks.module import SinkContext
 
 log = logging.getLogger("driftline.sink")
 EVERY = 600.0
-"""Seconds between two readings of the topic: what one refused document costs must not grow with their number."""
+"""Minimum seconds between reads of the topic, so that the cost does not grow with the number of refused documents."""
 MOST = 50_000
-"""Documents looked for at once; others are when they are restated the next time."""
+"""Maximum number of documents searched at once; others follow with their next restatement."""
 Render = Callable[[str, dict[str, Any], int], list[Action]]
 Write = Callable[[Sequence[Action]], Awaitable[list[Receipt]]]
 
 
 class Missing:
-    """Looks for missing documents, a few partitions at a time."""
+    """Searches for missing documents, a few partitions at a time."""
 
     def __init__(
         self,
@@ -41,13 +41,13 @@ class Missing:
         self._context, self._render, self._write, self._now = context, render, write, now
         self._wanted: dict[str, Action] = {}
         self._hopeless: dict[str, int] = {}
-        """Finding id to a revision that is refused, or nowhere to be found."""
+        """Maps finding ids to revisions that are refused or cannot be found."""
         self._task: asyncio.Task[None] | None = None
         self._looked = float("-inf")
         self._closing = threading.Event()
 
     def want(self, restatement: Action) -> None:
-        """The document that a restatement belongs to shall be written."""
+        """Requests that the document of a restatement be written."""
         id, revision = restatement.id, (restatement.body or {})["revision"]
         known = self._wanted.get(id)
         if self._hopeless.get(id) == revision or (known and known.version >= restatement.version):
@@ -56,7 +56,7 @@ class Missing:
             self._wanted[id] = restatement
 
     def look(self) -> None:
-        """Begins, if it is time to."""
+        """Starts a search, if it is due."""
         waits = self._task is not None and not self._task.done()
         if not self._wanted or waits or self._now() - self._looked < EVERY:
             return
@@ -65,12 +65,12 @@ class Missing:
         self._task = asyncio.ensure_future(self._again(wanted))
 
     async def done(self) -> None:
-        """Returns when nothing is under way."""
+        """Waits until no search is running."""
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def close(self) -> None:
-        """Ends it; what was not written is when it is restated the next time."""
+        """Stops it; documents not written follow with their next restatement."""
         self._closing.set()
         await self.done()
 
@@ -83,7 +83,7 @@ class Missing:
             log.warning("missing documents were not written; later", extra={"why": str(why)[:300]})
 
     def _scan(self, wanted: dict[str, Action]) -> dict[str, bytes]:
-        """The last statements on findings that end not with them."""
+        """The latest records of findings that have not ended."""
         found: dict[str, bytes] = {}
         places = {partition(id) for id in wanted}
         for message in read_all(self._context.kafka, FINDINGS.name, dict.fromkeys(places, 0)):
@@ -110,7 +110,7 @@ class Missing:
                 actions.append(action)
         receipts = await self._write(actions) if actions else []
         for action, receipt in zip(actions, receipts, strict=True):
-            if receipt.kind == "never":  # it has a dead letter
+            if receipt.kind == "never":  # it was dead-lettered
                 self._hopeless[action.id] = (wanted[action.id].body or {})["revision"]
             elif receipt.kind == "again":
                 self.want(wanted[action.id])
@@ -118,7 +118,7 @@ class Missing:
         log.info("missing documents", extra={"looked_for": len(wanted), "written": done})
 
     def _action(self, restatement: Action, raw: bytes) -> Action | None:
-        """The upsert of a statement, with its restatement if it is of this one."""
+        """The upsert of a finding, with its restatement if that belongs to this revision."""
         now = int(time.time() * 1e6)
         try:
             finding = orjson.loads(raw)
@@ -127,7 +127,7 @@ class Missing:
                 return None
             rendered = self._render(FINDINGS.name, given, now)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return None  # it has a dead letter
+            return None  # it was dead-lettered
         action = next((a for a in rendered if a.target == ALIAS and a.body is not None), None)
         told = restatement.body or {}
         if action is None or action.version != told["revision"]:

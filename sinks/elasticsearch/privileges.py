@@ -1,4 +1,4 @@
-"""The least that Elasticsearch must allow."""
+"""The minimum Elasticsearch privileges."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from driftline.sinks.elasticsearch.render import ALIAS, history_stream
 
 
 def privileges(namespace: str) -> dict[str, Any]:
-    """The Elasticsearch roles: the sink that writes, the person who installs, and whoever reads."""
+    """The Elasticsearch roles for the sink, the installation, and readers."""
     latest, history = [ALIAS, f"{ALIAS}-v*"], [history_stream(namespace), stream(namespace)]
     return {
         "driftline_sink": {

@@ -1,4 +1,4 @@
-"""Writes what the topic of findings says into an index, whatever is there already: versions keep the newer."""
+"""Writes the topic of findings to an index, regardless of its content: versions keep the newer document."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ from driftline.sinks.module import SinkContext
 
 CHUNK = 1000
 TOGETHER = 6
-"""Partitions read at the same time."""
+"""Partitions read concurrently."""
 WAITS = [delay(tries, 0.5, 16.0) for tries in range(1, 7)]
 
 
@@ -46,8 +46,8 @@ class Count:
 async def refill(
     es: AsyncElasticsearch, settings: ElasticsearchSettings, context: SinkContext, index: str
 ) -> Count:
-    """Every standing finding is there afterwards, and none that has ended. Raises UserError where Elasticsearch does not
-    take them, and KafkaException."""
+    """Writes all current findings, and removes ended ones. Raises UserError if Elasticsearch does not
+    accept them, and KafkaException."""
     sink = ElasticsearchSink(settings, es)
     count = Count()
     chunk: list[Action] = []
@@ -68,14 +68,14 @@ async def refill(
     if count.refused > context.bad_share * total:
         raise UserError(
             f"{index} refuses {count.refused} of {total} findings, the first: {count.why}",
-            fix="what stood before is left",
+            fix="the previous view is kept",
         )
     await es.indices.refresh(index=index)
     return count
 
 
 def _partitions(kafka: Kafka, topic: str) -> list[int]:
-    """A topic's partitions that hold anything; none where it does not exist yet."""
+    """A topic's non-empty partitions; none if it does not exist yet."""
     reader = consumer(kafka, looking())
     try:
         known = reader.list_topics(topic, TIMEOUT).topics[topic]
@@ -91,24 +91,24 @@ def _partitions(kafka: Kafka, topic: str) -> list[int]:
 
 
 def _again(kafka: Kafka, partitions: list[int]) -> dict[bytes, tuple[int, str]]:
-    """Of every finding of some partitions its newest restatement: the revision that it belongs to, and its time."""
+    """The newest restatement of every finding in some partitions: its revision and time."""
     found: dict[bytes, tuple[int, str]] = {}
     for message in read_all(kafka, RESTATEMENTS.name, dict.fromkeys(partitions, 0)) if partitions else ():  # fmt: skip
         try:
             told = orjson.loads(message.value() or b"")
             one = int(told["revision"]), str(told["last_seen"])
         except (ValueError, KeyError, TypeError):
-            continue  # the sink has written, or will write, a dead letter
+            continue  # the sink dead-letters it
         found[message.key()] = max(one, found.get(message.key(), one))
     return found
 
 
 def _last(kafka: Kafka, partitions: list[int]) -> Iterator[Any]:
-    """The last message of every key of some partitions. Two passes, so that only offsets are held."""
+    """The latest message of every key in some partitions. Two passes, so that only offsets are kept in memory."""
     start = dict.fromkeys(partitions, 0)
     last = {m.key(): m.offset() for m in read_all(kafka, FINDINGS.name, start)}
     for message in read_all(kafka, FINDINGS.name, start) if last else ():
-        # What was said between the passes counts as well.
+        # Messages written between the passes are included.
         if message.offset() >= last.get(message.key(), 0):
             yield message
 
@@ -116,7 +116,7 @@ def _last(kafka: Kafka, partitions: list[int]) -> Iterator[Any]:
 def _actions(
     sink: ElasticsearchSink, context: SinkContext, message: Any, again: tuple[int, str] | None
 ) -> Iterator[Action]:
-    """What a statement asks for, seen when it was restated last."""
+    """The actions for a finding, with the time of its latest restatement."""
     now = int(time.time() * 1e6)
     if message.value() is None:
         yield from sink.forget(FINDINGS.name, message.key().decode(), message.timestamp()[1])
@@ -127,7 +127,7 @@ def _actions(
             return
         actions = sink.render(FINDINGS.name, finding, now)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return  # the sink has written, or will write, a dead letter
+        return  # the sink dead-letters it
     for action in actions:
         if action.target != ALIAS:
             continue
@@ -136,7 +136,7 @@ def _actions(
 
 
 async def _send(sink: ElasticsearchSink, actions: list[Action], count: Count) -> None:
-    """Until every action has its receipt. Raises UserError where that takes too long."""
+    """Sends until every action has a receipt. Raises UserError if that takes too long."""
     receipts: list[Receipt] = []
     for wait in (*WAITS, None):
         try:
@@ -151,8 +151,8 @@ async def _send(sink: ElasticsearchSink, actions: list[Action], count: Count) ->
         if wait is None:
             why_not = next(r.reason for r in receipts if r.kind == "again")
             raise UserError(
-                f"Elasticsearch does not take the findings: {why_not}",
-                fix="what stood before is left; try again",
+                f"Elasticsearch does not accept the findings: {why_not}",
+                fix="the previous view is kept; try again",
             )
         actions = again
         await asyncio.sleep(wait)

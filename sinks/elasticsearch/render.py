@@ -1,4 +1,4 @@
-"""A finding as Kibana's native Findings page reads it (its latest view), and as history keeps it. Pure."""
+"""A finding in the format of Kibana's native Findings page (latest view), and for the history. Pure."""
 
 from ipaddress import ip_address
 from typing import Any
@@ -14,9 +14,9 @@ DATASET = "driftline.findings"
 ALIAS = "security_solution-driftline.misconfiguration_latest"
 ECS = "9.2.0"
 SEVERITY = {"informational": 1, "low": 21, "medium": 47, "high": 73, "critical": 99}
-"""As Elastic Security turns the words into numbers."""
+"""Elastic Security's numbers for severities."""
 REMEDIATION = (("console", "Console"), ("cli", "Command line"), ("terraform", "Terraform"))
-"""The ways to mend a finding, and their titles in the one text that a document has of them."""
+"""The kinds of remediation, with their titles in the document's single text."""
 OUTCOME = {"passed": "success", "failed": "failure", "unknown": "unknown"}
 
 
@@ -25,7 +25,7 @@ def history_stream(namespace: str) -> str:
 
 
 def actions(finding: dict[str, Any], now: int, namespace: str) -> list[Action]:
-    """The latest view's upsert or deletion; and, unless it is only said again, one document of history."""
+    """The upsert or deletion in the latest view and, unless it is only a repetition, one history document."""
     revision, id = int(finding["revision"]), str(finding["id"])
     body = document(finding, now, namespace)
     latest = Action("delete" if finding["retired"] else "upsert", ALIAS, id, revision,
@@ -40,7 +40,7 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
     rule, resource, remediation = finding["rule"], finding["resource"], finding["remediation"]
     seen = to_micros(finding["last_seen"])
     if seen is None:
-        raise ValueError(f"last_seen is no time: {finding['last_seen']!r}")
+        raise ValueError(f"last_seen is not a time: {finding['last_seen']!r}")
     name = resource["name"] or resource["uid"]
     out: dict[str, Any] = {
         "@timestamp": from_micros(min(seen, now)),
@@ -99,7 +99,7 @@ def document(finding: dict[str, Any], now: int, namespace: str) -> dict[str, Any
 
 
 def _more(own: dict[str, Any], finding: dict[str, Any]) -> None:
-    """What not every finding has, among our own fields."""
+    """Driftline's optional fields."""
     if word := finding["resource"].get("class"):
         own["class"] = word
     own |= owned(finding)
@@ -114,7 +114,7 @@ def _more(own: dict[str, Any], finding: dict[str, Any]) -> None:
 
 
 def owned(document: dict[str, Any]) -> dict[str, str]:
-    """Who owns the resource, as documents show it: a keyword, and how it was found or why it is not known."""
+    """The owner in documents: a keyword, and how it was found or why it is unknown."""
     owner = document.get("owner")
     if not owner:
         return {}
@@ -122,7 +122,7 @@ def owned(document: dict[str, Any]) -> dict[str, str]:
 
 
 def _account(out: dict[str, Any], account: dict[str, Any]) -> None:
-    """What owns the resource, and what stands above it."""
+    """The resource's account, and its ancestors."""
     if account.get("name"):
         out["cloud"]["account"]["name"] = account["name"]
     above = [
@@ -135,7 +135,7 @@ def _account(out: dict[str, Any], account: dict[str, Any]) -> None:
 
 
 def named(out: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
-    """An actor as documents show it; also among a document's related entities, users and addresses."""
+    """An actor in documents; also added to the related entities, users and addresses."""
     own = {key: actor[key] for key in ("id", "type", "name", "account", "session", "session_name", "issuer", "tool", "source_ip") if actor.get(key)}  # fmt: skip
     if chain := actor.get("chain"):
         own["chain"] = [link["issued_to"] for link in chain]
@@ -143,7 +143,7 @@ def named(out: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
     if person := actor.get("person"):
         own["person"] = {key: person[key] for key in ("id", "kind", "name", "claimed") if person.get(key)}  # fmt: skip
         entities.add(person["id"])
-        users.add(person.get("name") or person["id"])  # what is only claimed names nobody
+        users.add(person.get("name") or person["id"])  # claims are not names
     out["related"] |= {"entity": sorted(entities), "user": sorted(users)}
     if address := _address(actor.get("source_ip")):
         out["related"]["ip"] = [address]
@@ -151,7 +151,7 @@ def named(out: dict[str, Any], actor: dict[str, Any]) -> dict[str, Any]:
 
 
 def _address(text: str | None) -> str | None:
-    """An address that a field of addresses takes; a cloud's own calls come from names."""
+    """A valid IP address; calls by cloud services have host names instead."""
     try:
         return str(ip_address(text or ""))
     except ValueError:
@@ -159,9 +159,9 @@ def _address(text: str | None) -> str | None:
 
 
 def _evidence(evidence: list[dict[str, Any]]) -> dict[str, Any]:
-    """A flattened field holds path to text: values of any kind, from any cloud, must never fight over a mapping."""
+    """Evidence as a flattened field of strings, so that value types never conflict in the mapping."""
     return {
-        item["path"].replace("\0", "\ufffd"): value  # a flattened key may not have it
+        item["path"].replace("\0", "\ufffd"): value  # not allowed in flattened keys
         if isinstance(value := item["value"], str)
         else orjson.dumps(value).decode()
         for item in evidence

@@ -1,7 +1,7 @@
-"""Restatements in the latest view: a document's times move on, and nothing else of it. Pure.
+"""Restatements in the latest view: they update only a document's times. Pure.
 
-Every write has an external version: a whole statement its revision, a restatement its time in milliseconds, which lies between
-the revision that it belongs to and the next. So no write undoes a newer one, in whatever order they come."""
+Every write has an external version: a complete finding its revision, a restatement its time in milliseconds, which is between
+its revision and the next. So no write replaces a newer one, in whatever order they arrive."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +15,7 @@ DONE = Receipt("done")
 
 
 def actions(told: dict[str, Any]) -> list[Action]:
-    """What a Restatement asks for. Raises ValueError."""
+    """The action for a Restatement. Raises ValueError."""
     seen, revision = to_micros(told["last_seen"]), int(told["revision"])
     if seen is None or seen // 1000 <= revision:
         raise ValueError(f"last_seen {told['last_seen']!r} is not after revision {revision}")
@@ -26,8 +26,8 @@ def actions(told: dict[str, Any]) -> list[Action]:
 def merged(
     action: Action, found: Mapping[str, Any], now: int, sink: str
 ) -> Action | Receipt | None:
-    """What is to be written where the answer of `_mget` tells what is there; a receipt where nothing is; None where the
-    statement is missing that the restatement belongs to."""
+    """The write for a restatement, given the `_mget` result; a receipt if there is nothing to write; None if
+    the finding that it belongs to is missing."""
     if error := found.get("error"):
         reason = f"{error.get('type')}: {error.get('reason')}"[:300]
         if "index_not_found" in reason:
@@ -45,7 +45,7 @@ def merged(
 
 
 def onto(action: Action, last_seen: str, now: int) -> Action:
-    """An upsert of a document, seen once more."""
+    """The upsert of a document with a later `last_seen`."""
     source, seen = dict(action.body or {}), to_micros(last_seen) or 0
     source["@timestamp"] = from_micros(min(seen, now))
     source["event"] = source["event"] | {"ingested": from_micros(now)}

@@ -12,17 +12,17 @@ from driftline.pipeline.settings.connections import HttpSettings
 
 
 class ElasticsearchSettings(HttpSettings):
-    """Where the cluster is, and who we are there."""
+    """Address and credentials of the cluster."""
 
     url: str = "http://127.0.0.1:9200"
-    """One address, or several with commas between."""
+    """One address, or several separated by commas."""
     username: str | None = None
-    """With password; or api_key instead."""
+    """Used with password, instead of api_key."""
     password: SecretStr | None = None
     """With username."""
     password_file: Path | None = None
     api_key: SecretStr | None = None
-    """The encoded key; or username and password instead."""
+    """The encoded key, instead of username and password."""
     api_key_file: Path | None = None
     namespace: Annotated[
         str, matching(r"[a-z0-9_]{1,100}", "1 to 100 lower-case letters, digits and _")
@@ -35,7 +35,7 @@ class ElasticsearchSettings(HttpSettings):
 
     @property
     def encrypted(self) -> bool:
-        """Whether any address is one of TLS."""
+        """Whether any address uses TLS."""
         return any(url.startswith("https:") for url in self.urls)
 
     def mistakes(self) -> Iterator[Mistake]:

@@ -1,4 +1,4 @@
-"""The Elasticsearch sink, by elasticsearch-py's async client."""
+"""The Elasticsearch sink, using elasticsearch-py's async client."""
 
 import asyncio
 import base64
@@ -21,19 +21,19 @@ from driftline.sinks.http import session
 from driftline.sinks.module import SinkContext
 from driftline.sinks.retry_after import seconds_of
 
-logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # a line a request
+logging.getLogger("elastic_transport").setLevel(logging.WARNING)  # logs a line per request
 READ_AT_ONCE = 500
-"""Documents that restatements are merged with."""
+"""Maximum number of documents per `_mget` for restatements."""
 MOST_BYTES = 8_000_000
-"""Of a bulk: a whole batch. Measured: smaller ones, and several side by side, cost the node more than they bring."""
+"""Maximum actions per bulk: a whole batch. Measured: smaller or concurrent bulks cost the node more than they gain."""
 KEPT_OF_ANSWER = ["items.*.status", "items.*.error.type", "items.*.error.reason"]
 AGAIN = {401, 403, 404, 408, 429}
-"""Statuses of an item that tell of the destination (no index, no right, a block, too much at once), not of the document."""
+"""Item statuses that concern the destination (no index, no permission, a block, overload), not the document."""
 DONE = Receipt("done")
 OPERATIONS: dict[Op, str] = {"upsert": "index", "append": "create", "delete": "delete"}
-"""As a bulk names them."""
+"""Names of operations in a bulk."""
 Line = list[bytes]
-"""One action of a bulk: its head, and its body unless it deletes."""
+"""An action in a bulk: its header, and its body unless it is a deletion."""
 
 
 def client(settings: ElasticsearchSettings) -> AsyncElasticsearch:
@@ -42,12 +42,12 @@ def client(settings: ElasticsearchSettings) -> AsyncElasticsearch:
     if settings.api_key:
         more["api_key"] = settings.api_key.get_secret_value()
     elif settings.username and settings.password:
-        # the client itself would refuse a password that is not ASCII
+        # the client would reject a non-ASCII password
         who = f"{settings.username}:{settings.password.get_secret_value()}"
         more["basic_auth"] = base64.b64encode(who.encode()).decode()
 
     class Node(AiohttpHttpNode):
-        """Its sessions are ours: the client's own take any host's certificate where an address is a number, and know no proxy."""
+        """Uses Driftline's sessions: the client's own accept any host's certificate for IP addresses, and do not support proxies."""
 
         def _create_aiohttp_session(self) -> None:
             self._loop = asyncio.get_running_loop()
@@ -63,10 +63,10 @@ def client(settings: ElasticsearchSettings) -> AsyncElasticsearch:
 
 class ElasticsearchSink:
     """Upserts the latest view with external versions, and appends to the histories of findings and drifts; alerts are
-    upserted too. `context`: of the deployment, where documents are looked for that are missing; without it they are not."""
+    upserted too. `context`: the deployment, used to search for missing documents; without it, they are not searched."""
 
     topics = topics
-    limits = Limits()  # bulks are cut here, where bodies are JSON already
+    limits = Limits()  # bulks are split here, where bodies are already JSON
     transitions_only = False
 
     def __init__(
@@ -87,13 +87,13 @@ class ElasticsearchSink:
         return render.actions(document, now, self._namespace)
 
     def forget(self, topic: str, key: str, at: int) -> list[Action]:
-        """The latest document goes, unless it is of the last day: then the finding is back."""
+        """Deletes the latest document, unless it is from the last day, in which case the finding has returned."""
         if topic != FINDINGS.name:
             return []
         return [Action("delete", render.ALIAS, key, at - DAY_MS, None)]
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
-        """Restatements behind what they belong to. Raises Busy when nothing was taken."""
+        """Sends restatements after the findings they belong to. Raises Busy if nothing was accepted."""
         whole = [action for action in actions if not action.behind]
         again = [action for action in actions if action.behind]
         receipts = await self._written(whole) if whole else []
@@ -112,7 +112,7 @@ class ElasticsearchSink:
         return [next(each[action.behind]) for action in actions]
 
     async def _merged(self, again: Sequence[Action]) -> list[Receipt]:
-        """Merges restatements with what is there. A statement that is not there is looked for beside."""
+        """Merges restatements with existing documents. Missing documents are searched concurrently."""
         receipts: list[Receipt] = []
         for first in range(0, len(again), READ_AT_ONCE):
             some = again[first : first + READ_AT_ONCE]
@@ -129,7 +129,7 @@ class ElasticsearchSink:
         return receipts
 
     async def _there(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
-        """The documents that actions are about, as `_mget` answers. Raises Busy."""
+        """The documents of actions, from `_mget`. Raises Busy."""
         try:
             answer = await self._client.mget(index=render.ALIAS, ids=[a.id for a in actions])
         except ApiError as error:
@@ -144,7 +144,7 @@ class ElasticsearchSink:
         return docs
 
     async def _written(self, actions: Sequence[Action]) -> list[Receipt]:
-        """In bulks of up to 8 MB. Raises Busy when not even the first was taken."""
+        """Sends bulks of up to 8 MB. Raises Busy if not even the first was accepted."""
         receipts: list[Receipt] = []
         for bulk in bulks(actions):
             try:
@@ -156,7 +156,7 @@ class ElasticsearchSink:
         return receipts
 
     async def _bulk(self, bulk: Sequence[Line]) -> list[Receipt]:
-        """One request. One that is refused as a whole for what is in it is halved, until the culprit stands alone."""
+        """Sends one request. If it is rejected as a whole because of its content, it is halved until the offending action is isolated."""
         operations: list[Any] = [text for line in bulk for text in line]
         try:
             answer = await self._client.bulk(operations=operations, filter_path=KEPT_OF_ANSWER)
@@ -171,7 +171,7 @@ class ElasticsearchSink:
             raise Busy(self._told(error), _retry_after(error)) from None
         except TransportError as error:
             await self._reconnect()
-            raise Busy(error.message[:300]) from None  # its str() is only its kind
+            raise Busy(error.message[:300]) from None  # its str() is only its type
         if len(items) != len(bulk):
             raise Busy(f"the answer has {len(items)} items for {len(bulk)} actions")
         return [classify(item, self._name) for item in items]
@@ -181,7 +181,7 @@ class ElasticsearchSink:
             await self._reconnect()
 
     async def _reconnect(self) -> None:
-        """Credentials and certificates that were rotated are read again from their files."""
+        """Reads rotated credentials and certificates again from their files."""
         new = self._settings.renewed()
         if new is not None:
             old, self._client = self._client, client(new)
@@ -202,12 +202,12 @@ class ElasticsearchSink:
 
 
 def _retry_after(error: ApiError) -> float | None:
-    """Seconds that the answer asks to wait."""
+    """Seconds to wait, as requested by the response."""
     return seconds_of(error.meta.headers.get("retry-after"), time.time())
 
 
 def classify(item: dict[str, Any], sink: str) -> Receipt:
-    """One item of a bulk's answer, judged for itself: HTTP 200 says nothing about it. Pure."""
+    """Classifies one item of a bulk response, which may fail despite HTTP 200. Pure."""
     (operation, result), *_ = item.items()
     status, error = int(result["status"]), result.get("error") or {}
     if (
@@ -215,7 +215,7 @@ def classify(item: dict[str, Any], sink: str) -> Receipt:
         or status == 409
         or (operation == "delete" and status == 404 and not error)
     ):
-        return DONE  # 409: a newer version, or this very document, is there already
+        return DONE  # 409: a newer version, or this very document, already exists
     reason = f"{status} {error.get('type', '')}: {error.get('reason', '')}"[:400]
     if "index_not_found" in str(error.get("type")):
         reason += f" (run: driftline sink {sink} --install)"
@@ -223,11 +223,11 @@ def classify(item: dict[str, Any], sink: str) -> Receipt:
 
 
 def bulks(actions: Sequence[Action]) -> Iterator[list[Line]]:
-    """Actions as lines of requests below 8 MB, in order; one that is larger stands alone."""
+    """Splits actions into requests below 8 MB, in order; a larger action is sent alone."""
     bulk: list[Line] = []
     size, last, text = 0, None, b""
     for action in actions:
-        if action.body is not last:  # view and history share theirs
+        if action.body is not last:  # view and history share a body
             last, text = action.body, orjson.dumps(action.body)
         line = [_head(action)] if action.body is None else [_head(action), text]
         more = sum(map(len, line))

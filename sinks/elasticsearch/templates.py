@@ -1,6 +1,6 @@
-"""Index templates: what is searched is mapped, nothing else is; user-given names never become fields.
+"""Index templates: only searchable fields are mapped; user-defined names never become fields.
 
-They work on a bare Elasticsearch too (no ILM, no ingest pipelines, no wildcard or constant_keyword types)."""
+They also work on a minimal Elasticsearch (no ILM, no ingest pipelines, no wildcard or constant_keyword types)."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ ACTOR = _object(id=KEYWORD, type=KEYWORD, name=KEYWORD, account=KEYWORD, session
 
 
 def mapping() -> dict[str, Any]:
-    """The one mapping of latest view and history."""
+    """The common mapping of latest view and history."""
     return {
         "dynamic": False,
         "date_detection": False,
@@ -80,7 +80,7 @@ def mapping() -> dict[str, Any]:
 
 
 def fingerprint() -> str:
-    """Changes when the mapping does."""
+    """A fingerprint of the mapping."""
     return _hash(mapping())
 
 
@@ -89,14 +89,14 @@ def _hash(value: Any) -> str:
 
 
 def templates() -> dict[str, dict[str, Any]]:
-    """By name, each with its own fingerprint in `_meta`."""
+    """The templates by name, each with its fingerprint in `_meta`."""
     made = {LATEST: _latest(), HISTORY: _history(), DRIFTS: _drifts(), ALERTS: _alerts()}
     return {name: one | {"_meta": {"driftline": _hash(one)}} for name, one in made.items()}
 
 
 def _latest() -> dict[str, Any]:
-    """For the indices behind the alias, which only an installation makes: a write to a missing one (a deletion with a
-    version would make it) is refused. A deleted document's version is remembered for a day."""
+    """For the indices behind the alias, which only an installation creates: writes to a missing index (which a deletion with a
+    version would create) are rejected. A deleted document's version is remembered for a day."""
     return {
         "index_patterns": [ALIAS, f"{ALIAS}-v*"],
         "priority": 300,
@@ -124,7 +124,7 @@ def _history() -> dict[str, Any]:
 
 
 def _drift_mapping() -> dict[str, Any]:
-    """Of drifts: what is shared with findings, and their own."""
+    """The mapping of drifts: common fields with findings, and their own."""
     shared = mapping()["properties"]
     names = ("@timestamp", "message", "ecs", "event", "data_stream", "observer", "organization", "cloud", "resource", "related", "user")  # fmt: skip
     own = _object(
@@ -138,7 +138,7 @@ def _drift_mapping() -> dict[str, Any]:
 
 
 def _drifts() -> dict[str, Any]:
-    """For the data stream of drifts: every word on each; of one id the highest revision stands."""
+    """For the data stream of drifts: every revision; the highest one of an id wins."""
     return {
         "index_patterns": [f"logs-{drift.DATASET}-*"],
         "priority": 300,

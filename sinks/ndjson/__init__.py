@@ -1,4 +1,4 @@
-"""Forward to a file, one JSON object a line. For whatever ships files (Filebeat, Fluent Bit, Vector, a forwarder).
+"""Forward to a file, one JSON object per line. For file shippers (Filebeat, Fluent Bit, Vector, a forwarder).
 
 Only what happens is written: no restatements, and nothing for a finding that is forgotten. What was written is remembered in the topic `delivered`. A line is written
 twice only where the sink is killed between the write and its record there, or a disk reports an error for what it has written: of the lines
@@ -26,7 +26,7 @@ transitions_only = True
 
 
 class NdjsonSink:
-    """Appends; a receipt is given when the disk has it."""
+    """Appends lines; a receipt is given after fsync."""
 
     topics = topics
     limits = Limits()
@@ -36,23 +36,23 @@ class NdjsonSink:
         self._path = path
 
     def render(self, topic: str, document: dict[str, Any], now: int) -> list[Action]:  # noqa: ARG002 - as sinks do
-        """The finding as it is, every revision that changes something."""
+        """The unmodified finding, for every revision with a change."""
         id, revision = document["id"], int(document["revision"])
         return [Action("append", str(self._path), f"{id}:{revision}", revision, document)]
 
     def forget(self, topic: str, key: str, at: int) -> list[Action]:  # noqa: ARG002
-        """A file forgets nothing."""
+        """Nothing is deleted from a file."""
         return []
 
     async def send(self, actions: Sequence[Action]) -> list[Receipt]:
-        """One write and one fsync for all. The findings are sensitive: only the owner reads the file."""
+        """One write and one fsync for all. Findings are sensitive: only the owner can read the file."""
         lines = b"".join(orjson.dumps(action.body) + b"\n" for action in actions)
         try:
             file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 end = os.fstat(file).st_size
                 if end and os.pread(file, 1, end - 1) != b"\n":
-                    lines = b"\n" + lines  # we were killed in a line
+                    lines = b"\n" + lines  # a previous process was killed within a line
                 try:
                     while lines:
                         lines = lines[os.write(file, lines) :]
@@ -67,11 +67,11 @@ class NdjsonSink:
         return [Receipt("done")] * len(actions)
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Nothing to close."""
 
 
 def create(settings: NdjsonSettings, context: SinkContext) -> NdjsonSink:
-    """Raises UserError where the file cannot be written."""
+    """Raises UserError if the file cannot be written."""
     path = settings.path
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))

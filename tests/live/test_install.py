@@ -61,7 +61,7 @@ def test_while_a_sink_writes(on: Stage, said: list[bytes], changed: Changed) -> 
     on.arrived()
     assert asyncio.run(on.configured.check()) is None
     changed()
-    assert "another mapping" in str(asyncio.run(on.configured.check()))
+    assert "different mapping" in str(asyncio.run(on.configured.check()))
     on.say(said[half:])
     told: list[str] = []
     on.install(told.append)
