@@ -62,6 +62,22 @@ class AuditLog:
 
 
 @dataclass(frozen=True)
+class Verbs:
+    """Which of a provider's calls name only what they add, or only what they take away. Every other call sets the whole:
+    what its request does not name is gone."""
+
+    added: Pattern[str] | None = None
+    """Matches the beginning of an action."""
+    taken: Pattern[str] | None = None
+
+    def adds(self, action: str) -> bool:
+        return self.added is not None and self.added.match(action) is not None
+
+    def takes_away(self, action: str) -> bool:
+        return self.taken is not None and self.taken.match(action) is not None
+
+
+@dataclass(frozen=True)
 class EventFields:
     """Fields of Driftline's own (`driftline.login`) that only a provider's own event tells."""
 
@@ -140,6 +156,7 @@ class Provider:
     """Its own equivalent spellings."""
     names: ResourceNames = ResourceNames()
     settling: Settling = Settling()
+    verbs: Verbs = Verbs()
     identities: Identities = Identities()
     sessions: SessionPolicy = SessionPolicy()
     tools: tuple[str, ...] = ()

@@ -3,7 +3,6 @@
 A place is one of the differing paths. What its values (before and after) have in common with a request determines whether
 the request may have caused it. If several people may have caused a place, nobody is named."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -12,6 +11,8 @@ from driftline.pipeline.common.durations import MINUTE
 from driftline.pipeline.compare.paths import unescaped
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.people.identity import NOBODY_MAPPED, People
+from driftline.pipeline.providers.installed import provider
+from driftline.pipeline.providers.provider import Verbs
 from driftline.pipeline.state.resource import ChangeEvidence
 
 SKEW = MINUTE
@@ -23,9 +24,6 @@ TAG = "/tags/"
 NO, OMITS, MAYBE, YES = 0, 1, 2, 3
 """How much a change explains of a place: nothing; it may have removed the value by writing the whole without it;
 values cannot tell; its request contains part of it."""
-_ADDS = re.compile("Add|Attach|Authorize|Tag|CreateTags")
-_TAKES = re.compile("Revoke|Detach|Remove|Disassociate|Delete|Untag|Deregister|Unassign")
-"""Calls that name what they add, and what they remove. Any other call writes the whole: whatever it omits is removed."""
 
 
 class Place(NamedTuple):
@@ -92,7 +90,7 @@ def attribute(
     Candidates are the successful changes in (since, at], the skew allowed on both sides, that can touch the part. The
     order in time decides nothing: if two people changed it, either may be the cause. Evidence of one
     cause from two accounts counts once."""
-    found = _candidates(history, part, since, at, people)
+    found, verbs = _candidates(history, part, since, at, people), provider(people.provider).verbs
     values = frozenset().union(*(one.values for one in places))
     ranked = sorted(
         ((seen, _confidence(seen, values, seen.at > at or (seen.at <= since and seen.id in shown))) for seen in found),
@@ -107,10 +105,10 @@ def attribute(
         gone = elsewhere[number] if elsewhere else frozenset()
         own = _by_person([s for s in found if s.id not in gone], people) if gone else everybody
         if len(own) > 1:
-            made[number] = _among(own, one, [*places, *others], apart)
+            made[number] = _among(own, one, [*places, *others], apart, verbs)
         elif own:
             alone.append(number)
-            made[number] = _only(own[0], one, [*places, *others])
+            made[number] = _only(own[0], one, [*places, *others], verbs)
     return Cause(
         together(made := _settled(made, alone, waiting=waiting, complete=complete), people),
         ranked,
@@ -165,9 +163,11 @@ def _confidence(seen: ChangeEvidence, values: frozenset[int], less: bool) -> flo
     return round(confidence - 0.1 * less, 3)
 
 
-def _only(own: Sequence[ChangeEvidence], place: Place, places: Sequence[Place]) -> Made:
+def _only(
+    own: Sequence[ChangeEvidence], place: Place, places: Sequence[Place], verbs: Verbs
+) -> Made:
     """A place that only one person can have caused; for now without the change if it requested none of its values."""
-    much, seen = _best(own, place, places)
+    much, seen = _best(own, place, places, verbs)
     return Made("attributed" if much > OMITS else "unattributed", seen)
 
 
@@ -191,17 +191,18 @@ def _among(
     place: Place,
     places: Sequence[Place],
     apart: Sequence[Place],
+    verbs: Verbs,
 ) -> Made:
     """A place that several people may have caused: someone is named only if nobody else explains any of it, and
     either they requested the complete new value, or the values that all others requested are seen elsewhere. (A request may
     change things it does not name: a rule is removed by its id, a policy by its bucket, a grant is given under another
     name.)"""
-    found = [_best(own, place, places) for own in persons]
+    found = [_best(own, place, places, verbs) for own in persons]
     explaining = [(much, seen) for much, seen in found if much > OMITS]
     if len(explaining) != 1 or explaining[0][0] != YES:
         return Made("ambiguous")
     seen = explaining[0][1]
-    takes = _TAKES.match(seen.action) is not None
+    takes = verbs.takes_away(seen.action)
     if place.given is takes or not any(place.new.issubset(unit) for unit in seen.units):
         if any(much != NO for much, other in found if other is not seen):
             return Made("ambiguous")
@@ -213,11 +214,11 @@ def _among(
 
 
 def _best(
-    own: Iterable[ChangeEvidence], place: Place, places: Sequence[Place]
+    own: Iterable[ChangeEvidence], place: Place, places: Sequence[Place], verbs: Verbs
 ) -> tuple[int, ChangeEvidence]:
     """How much one person's changes explain of a place, and the change that explains most (the last of equals)."""
     return max(
-        ((_explains(seen, place, places), seen) for seen in own),
+        ((_explains(seen, place, places, verbs), seen) for seen in own),
         key=lambda pair: (
             pair[0],
             len(place.new.intersection(pair[1].values)),
@@ -228,11 +229,11 @@ def _best(
     )
 
 
-def _explains(seen: ChangeEvidence, place: Place, places: Sequence[Place]) -> int:
+def _explains(seen: ChangeEvidence, place: Place, places: Sequence[Place], verbs: Verbs) -> int:
     if not place.values or not seen.values:
         return MAYBE
-    takes = _TAKES.match(seen.action)
-    known = place.given or takes or _ADDS.match(seen.action)
+    takes = verbs.takes_away(seen.action)
+    known = place.given or takes or verbs.adds(seen.action)
     if place.values.isdisjoint(seen.values):
         return MAYBE if seen.opaque else NO if known else OMITS
     if not known:

@@ -1,12 +1,13 @@
 """Amazon Web Services."""
 
+import re
 from importlib.resources import files
 
 from driftline.pipeline.common.durations import HOUR, MINUTE
 from driftline.pipeline.providers.aws.canonical import CANONICAL
 from driftline.pipeline.providers.aws.identities import IDENTITIES
 from driftline.pipeline.providers.aws.names import NAMES
-from driftline.pipeline.providers.provider import AuditLog, Provider, SessionPolicy, Settling
+from driftline.pipeline.providers.provider import AuditLog, Provider, SessionPolicy, Settling, Verbs
 
 AWS = Provider(
     "aws",
@@ -23,6 +24,10 @@ AWS = Provider(
     types=files("driftline.rules") / "types" / "aws.json",
     canonical=CANONICAL,
     names=NAMES,
+    verbs=Verbs(
+        re.compile("Add|Attach|Authorize|Tag|CreateTags"),
+        re.compile("Revoke|Detach|Remove|Disassociate|Delete|Untag|Deregister|Unassign"),
+    ),
     identities=IDENTITIES,
     # the longest session lasts 36 h (GetFederationToken, GetSessionToken)
     sessions=SessionPolicy(lifetime=36 * HOUR, hides_callers=True),
