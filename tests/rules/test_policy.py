@@ -361,6 +361,16 @@ PORTS: list[tuple[str, bool | None, list[dict[str, Any]]]] = [
     ("a group", False, [TCP | {"UserIdGroupPairs": [{"GroupId": "sg-2"}]}]),
     ("a prefix list", None, [TCP | {"PrefixListIds": [{"PrefixListId": "pl-1"}]}]),
     ("a prefix list and everybody", True, [TCP | {"PrefixListIds": [{"PrefixListId": "pl-1"}]}, TCP | {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),
+    ("a permission that is a text", None, ["x"]),  # type: ignore[list-item]
+    ("a permission that is a text, and everybody", True, ["x", TCP | {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]),  # type: ignore[list-item]
+    ("a port that is a text", None, [TCP | {"FromPort": "22", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]),
+    ("ranges that are a text", None, [TCP | {"IpRanges": "0.0.0.0/0"}]),
+    ("ranges that are a text, on another port", False, [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": "0.0.0.0/0"}]),
+    ("a range that is a number", None, [TCP | {"IpRanges": [{"CidrIp": 5}]}]),
+    ("a range that is none", None, [TCP | {"IpRanges": [{"CidrIp": "10.0.0.0/33"}]}]),
+    ("a range that is none, and two halves", True, [TCP | {"IpRanges": [{"CidrIp": "here"}, {"CidrIp": "0.0.0.0/1"}, {"CidrIp": "128.0.0.0/1"}]}]),
+    ("a sixteenth of the addresses, scattered", True, [TCP | {"IpRanges": [{"CidrIp": f"{n}.0.0.0/8"} for n in range(12, 80, 2)]}]),
+    ("a few networks of others", False, [TCP | {"IpRanges": [{"CidrIp": f"{n}.0.0.0/8"} for n in range(12, 22, 2)]}]),
     ("a prefix list on another port", False, [{"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": "pl-1"}]}]),
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from driftline.pipeline.rulebook.aws.identity import judges
 from driftline.pipeline.rulebook.aws.identity.keys import Holder
 from driftline.pipeline.rulebook.aws.identity.subject import subject
 from driftline.pipeline.rulebook.cel.functions import CURRENT, Function, at_path, not_read
-from driftline.pipeline.rulebook.unjudged import holds_for_any
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate, holds_for_any, shown
 
 LISTS = "prefix_lists"
 Answer = TypeVar("Answer")
@@ -93,18 +93,23 @@ def _identity_statements(paths: str, question: str) -> list[str]:
     return list(found.places) if found else []
 
 
-def _any_allows_public(documents: dict[str, Any], account: str) -> bool:
+def _any_allows_public(documents: Any, account: str) -> bool:
     """Returns whether one of several policies, by name, allows everyone."""
-    known = [one for one in documents.values() if one is not None]
-    return holds_for_any(known, lambda one: resource_policy.allows_public(one, account))
+    return holds_for_any(_known(documents), lambda one: resource_policy.allows_public(one, account))
 
 
-def _any_for_anybody(documents: dict[str, Any], account: str, service: str) -> bool:
+def _any_for_anybody(documents: Any, account: str, service: str) -> bool:
     """Returns whether one of several policies, by name, lets a service act on behalf of any account."""
-    known = [one for one in documents.values() if one is not None]
     return holds_for_any(
-        known, lambda one: grants.allows_service_for_anybody(one, account, service)
+        _known(documents), lambda one: grants.allows_service_for_anybody(one, account, service)
     )
+
+
+def _known(documents: Any) -> list[Any]:
+    """Policies by their names, without those that are not there. Raises CannotEvaluate."""
+    if not isinstance(documents, dict):
+        raise CannotEvaluate(f"not policies by their names: {shown(documents)}")
+    return [one for one in documents.values() if one is not None]
 
 
 def _port_open_to_world(path: str, port: int) -> bool:

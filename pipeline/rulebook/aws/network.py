@@ -6,10 +6,18 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from driftline.pipeline.rulebook.aws.addresses import broad
-from driftline.pipeline.rulebook.unjudged import CannotEvaluate, network
+from driftline.pipeline.rulebook.unjudged import (
+    CannotEvaluate,
+    held_by,
+    holds_for_any,
+    network,
+    shown,
+)
 
 Network = IPv4Network | IPv6Network
 Span = tuple[int, int]
+Near = tuple[Mapping[str, Any], Span]
+"""A permission, and its ports."""
 PORTS = (0, 65_535)
 TCP, UDP = ("tcp", "6"), ("udp", "17")
 WORLD = {"0.0.0.0/0", "::/0"}
@@ -24,44 +32,55 @@ class ListsUnread(CannotEvaluate):
 def port_open(group: Mapping[str, Any], lists: Any, port: int) -> bool:
     """Whether a group lets a large part of the internet in on a port, by one of its rules or by all together.
 
-    `lists` are the prefix lists that it names, with their Entries. Raises ValueError where what was not read decides."""
-    return _reached([p for p in group.get("IpPermissions") or [] if _covers(p, port)], lists)
+    `lists` are the prefix lists that it names, with their Entries. Raises ValueError where what was not read, or what is
+    no permission, decides."""
+    near, odd = _near(group, [(port, port)])
+    return _decided(_reached([permission for permission, _ in near], lists), odd)
+
+
+def _decided(is_open: bool, odd: ValueError | None) -> bool:
+    """What is no permission could only open more."""
+    if not is_open and odd is not None:
+        raise odd
+    return is_open
 
 
 def _reached(permissions: Sequence[Mapping[str, Any]], lists: Any) -> bool:
     ranges = [cidr for permission in permissions for cidr in _ranges(permission)]
-    named = [one.get("PrefixListId") for p in permissions for one in p.get("PrefixListIds") or []]
+    named = [one for permission in permissions for one in _lists(permission)]
     entries = {one["PrefixListId"]: one.get("Entries") or [] for one in lists or []} if named else {}  # fmt: skip
     ranges += [entry["Cidr"] for one in named for entry in entries.get(one, [])]
-    if not WORLD.isdisjoint(ranges) or (not _small(ranges) and broad(ranges)):
+    if not WORLD.isdisjoint(ranges) or (not _small(ranges) and _broad(ranges)):
         return True
     if not entries.keys() >= set(named):
         raise ListsUnread("open to a prefix list, whose entries are not read")
     return False
 
 
+def _broad(ranges: Sequence[str]) -> bool:
+    """`broad`, also where some range is none, if the others are enough. Raises ValueError."""
+    known, odd = held_by(ranges, lambda one: network(one) is not None)
+    return _decided(broad(known), odd)
+
+
 def any_open(group: Mapping[str, Any], lists: Any, ports: str, *, but: bool = False) -> bool:
     """Whether port_open holds for one of the ports (20-21, 23), or for one that is none of them."""
     wanted = _others(ports) if but else _spans(ports)
-    near = [
-        (p, s) for p in group.get("IpPermissions") or [] if (s := _span(p)) and _meet(s, wanted)
-    ]
+    near, odd = _near(group, wanted)
+    return _decided(_any_reached(near, lists, wanted), odd)
+
+
+def _any_reached(near: Sequence[Near], lists: Any, wanted: Sequence[Span]) -> bool:
     if any(not WORLD.isdisjoint(_ranges(permission)) for permission, _ in near):
         return True
     if not near or not _maybe([permission for permission, _ in near], lists):
         return False
     # who reaches a port reaches the next one too, unless a permission or what is wanted begins between them
     starts = {low for low, _ in wanted} | {low for _, (low, _) in near}
-    unsure: ValueError | None = None
-    for port in sorted(start for start in starts if _meet((start, start), wanted)):
-        try:
-            if _reached([p for p, (low, high) in near if low <= port <= high], lists):
-                return True
-        except ValueError as error:
-            unsure = error
-    if unsure is not None:
-        raise unsure
-    return False
+    return holds_for_any(
+        sorted(start for start in starts if _meet((start, start), wanted)),
+        lambda port: _reached([p for p, (low, high) in near if low <= port <= high], lists),
+    )
 
 
 def _maybe(permissions: Sequence[Mapping[str, Any]], lists: Any) -> bool:
@@ -131,19 +150,47 @@ def _small(ranges: Sequence[str]) -> bool:
     return four > 0 and six > 0
 
 
-def _covers(permission: Mapping[str, Any], port: int) -> bool:
-    span = _span(permission)
-    return span is not None and span[0] <= port <= span[1]
+def _near(group: Mapping[str, Any], wanted: Sequence[Span]) -> tuple[list[Near], ValueError | None]:
+    """The permissions that let in on one of the ports, and the ports that they are for; and why something is none that may
+    do so."""
+    near, odd = list[Near](), None
+    for permission in _objects(group, "IpPermissions"):
+        span: Span | None = PORTS
+        try:
+            span = _span(permission)
+            if span is not None and _meet(span, wanted):
+                _ranges(permission)
+                _lists(permission)
+                near.append((permission, span))
+        except CannotEvaluate as why:
+            if odd is None and span is not None and _meet(span, wanted):
+                odd = why
+    return near, odd
 
 
-def _span(permission: Mapping[str, Any]) -> Span | None:
-    """The ports of a permission; None where its protocol has none."""
+def _objects(owner: Any, name: str) -> Iterator[Any]:
+    """The elements of a list; those of none where it is not there."""
+    if not isinstance(owner, dict):
+        raise CannotEvaluate(f"not a permission: {shown(owner)}")
+    some = owner.get(name)
+    if some is not None and not isinstance(some, list):
+        raise CannotEvaluate(f"its {name} is {shown(some)}")
+    yield from some or []
+
+
+def _span(permission: Any) -> Span | None:
+    """The ports of a permission; None where its protocol has none. Raises CannotEvaluate."""
+    if not isinstance(permission, dict):
+        raise CannotEvaluate(f"not a permission: {shown(permission)}")
     protocol = str(permission.get("IpProtocol", "-1"))
     if protocol == "-1":
         return PORTS
     if protocol not in TCP + UDP:
         return None
     low, high = permission.get("FromPort"), permission.get("ToPort")
+    for port in (low, high):
+        if port is not None and (isinstance(port, bool) or not isinstance(port, int)):
+            raise CannotEvaluate(f"{shown(port)} is no port")
     return PORTS if low is None or high is None or low == -1 else (low, high)
 
 
@@ -169,27 +216,46 @@ def _meet(span: Span, others: Sequence[Span]) -> bool:
     return any(span[0] <= high and low <= span[1] for low, high in others)
 
 
-def _ranges(permission: Mapping[str, Any]) -> list[str]:
-    ranges = [r.get("CidrIp") for r in permission.get("IpRanges") or []]
-    ranges += [r.get("CidrIpv6") for r in permission.get("Ipv6Ranges") or []]
-    return [cidr for cidr in ranges if cidr]
+def _ranges(permission: Any) -> list[str]:
+    return [
+        *_texts(permission, "IpRanges", "CidrIp"),
+        *_texts(permission, "Ipv6Ranges", "CidrIpv6"),
+    ]
+
+
+def _lists(permission: Any) -> list[str]:
+    return _texts(permission, "PrefixListIds", "PrefixListId")
+
+
+def _texts(permission: Any, name: str, field: str) -> list[str]:
+    """A field of a list's elements, where they have it. Raises CannotEvaluate."""
+    found = []
+    for one in _objects(permission, name):
+        if not isinstance(one, dict):
+            raise CannotEvaluate(f"its {name} holds {shown(one)}")
+        text = one.get(field)
+        if text is not None and not isinstance(text, str):
+            raise CannotEvaluate(f"its {field} is {shown(text)}")
+        if text:
+            found.append(text)
+    return found
 
 
 def open_ranges(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
     """The addresses, or prefix lists, to which a group is open on one of the ports (22, 8000-8100; `!22`: any but it)
     together with the whole internet."""
-    near = [permission for permission, _ in _near(group, ports)]
+    near = [permission for permission, _ in _asked(group, ports)]
     ranges = [cidr for permission in near for cidr in _ranges(permission)]
-    named = [one.get("PrefixListId") for p in near for one in p.get("PrefixListIds") or []]
+    named = [one for permission in near for one in _lists(permission)]
     entries = {one["PrefixListId"]: [e["Cidr"] for e in one.get("Entries") or []] for one in lists or []}  # fmt: skip
-    wide = [cidr for cidr in ranges if broad([cidr])]
+    wide = [cidr for cidr in ranges if _wide(cidr)]
     wide += [one for one in named if broad(entries.get(one, []))]
     return wide or [*ranges, *named]
 
 
 def open_ports(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
     """Those of the ports that are open to the internet, as `port 22` or `ports 8000-8100`; `every port` where all are."""
-    near = list(_near(group, ports))
+    near = _asked(group, ports)
     alone = [span for permission, span in near if _maybe([permission], lists)]
     spans = alone or [span for _, span in near]
     if PORTS in spans:
@@ -199,12 +265,16 @@ def open_ports(group: Mapping[str, Any], lists: Any, ports: str) -> list[str]:
     ]
 
 
-def _near(group: Mapping[str, Any], ports: str) -> Iterator[tuple[Mapping[str, Any], Span]]:
-    """The permissions that let in on one of the ports, and the ports that they are for."""
-    wanted = _others(ports[1:]) if ports.startswith("!") else _spans(ports)
-    for permission in group.get("IpPermissions") or []:
-        if (span := _span(permission)) and _meet(span, wanted):
-            yield permission, span
+def _asked(group: Mapping[str, Any], ports: str) -> list[Near]:
+    """The permissions on ports as sentences write them; what is none is left out."""
+    return _near(group, _others(ports[1:]) if ports.startswith("!") else _spans(ports))[0]
+
+
+def _wide(cidr: str) -> bool:
+    try:
+        return broad([cidr])
+    except ValueError:
+        return False
 
 
 def open_rules(acl: Mapping[str, Any], port: int) -> list[int]:
