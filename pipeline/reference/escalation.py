@@ -30,7 +30,13 @@ a region (except for IAM, which is global). It is not a restriction if every req
 created, the image, network or size of what is started), if the caller can create the resource (`iam:AssociatedResourceARN` of the
 service that the role is passed to; the id of one instance is a restriction), or if it is true when the key is missing (`…IfExists`, `ForAllValues`, `Null`, negations).
 A key is missing if AWS does not send it: `ec2:InstanceType` outside EC2, `iam:PassedToService` outside `iam:PassRole`,
-`iam:PolicyARN` outside attaching and detaching. A Deny counts if no such caller can avoid it.
+`iam:PolicyARN` outside attaching and detaching. `aws:PrincipalArn` with a pattern for every principal of the account is no restriction
+in a policy that may be attached to any of them. Callers are assumed to come from the internet: a Deny on all of its addresses leaves nobody,
+although requests through a VPC endpoint have no `aws:SourceIp` (use `aws:SourceVpce` for those).
+
+**What counts as a Deny.** A Deny counts if no such caller can avoid it. It must cover the resources in question: a Deny on every resource
+of a kind that the action requires (every function, every instance) denies the action. The required kinds are those of AWS's Service
+Authorization Reference.
 
 **Tags.** A condition on a tag of the caller or of the resource (`aws:PrincipalTag/…`, `aws:ResourceTag/…`) counts as a restriction
 whatever its value, even on an Allow for everything: which identities and resources have the tag is not looked up. Therefore an
