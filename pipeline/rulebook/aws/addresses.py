@@ -54,20 +54,23 @@ def _left(nets: Iterable[Network], version: int) -> list[Span]:
     return _minus(_spans(start, version), _spans([*nets, *PRIVATE], version))
 
 
-def _large(spans: Iterable[Span], version: int) -> bool:
-    public, size = _spans(PRIVATE, version), LARGE[version]
-    spans = list(spans)
+def _large(spans: list[Span], version: int) -> bool:
+    own, size = PRIVATE_SPANS[version], LARGE[version]
     for low, high in spans:
         first = -(-low // size) * size  # networks begin at multiples of their size
-        if first + size - 1 <= high and _minus([(first, high)], public if version == 6 else []):
+        if first + size - 1 <= high and _minus([(first, high)], own if version == 6 else []):
             return True
-    return sum(high - low + 1 for low, high in _minus(spans, public)) >= TOGETHER[version]
+    return sum(high - low + 1 for low, high in _minus(spans, own)) >= TOGETHER[version]
 
 
 def _spans(nets: Iterable[Network], version: int) -> list[Span]:
     """Returns the addresses of networks of one version, in order and without overlap."""
     found: list[Span] = []
-    every = ((int(net[0]), int(net[-1])) for net in nets if net.version == version)
+    every = (
+        (int(net.network_address), int(net.broadcast_address))
+        for net in nets
+        if net.version == version
+    )
     for low, high in sorted(every):
         if found and low <= found[-1][1] + 1:
             found[-1] = (found[-1][0], max(found[-1][1], high))
@@ -95,3 +98,6 @@ def _gaps(spans: list[Span], taken: list[Span]) -> Iterator[Span]:
             start = max(start, last + 1)
         if start <= high:
             yield start, high
+
+
+PRIVATE_SPANS = {version: _spans(PRIVATE, version) for version in (4, 6)}

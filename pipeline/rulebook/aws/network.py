@@ -1,5 +1,6 @@
 """Who of the internet comes through: a security group's permissions, a network ACL's ordered rules. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
@@ -21,6 +22,9 @@ Near = tuple[Mapping[str, Any], Span]
 PORTS = (0, 65_535)
 TCP, UDP = ("tcp", "6"), ("udp", "17")
 WORLD = {"0.0.0.0/0", "::/0"}
+_BYTE = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+RANGE = re.compile(rf"(?:{_BYTE}\.){{3}}{_BYTE}/(3[0-2]|[12]?\d)", re.ASCII)
+"""What surely is a range of IPv4, with the length of its prefix; the rest is looked at more closely."""
 ROUTED = IPv6Network("2000::/3")
 """The addresses of IPv6 that the internet uses."""
 
@@ -138,16 +142,17 @@ def _less(net: Any, other: Any) -> Iterator[Network]:
 
 def _small(ranges: Sequence[str]) -> bool:
     """Whether ranges have too few addresses together to be broad; read from their text, for there are many."""
-    four, six = 2**25, 2**97
+    left = {4: 2**25, 6: 2**97}
     for cidr in ranges:
-        length = cidr.rpartition("/")[2]
-        if not length.isdecimal():
+        if found := RANGE.fullmatch(cidr):
+            left[4] -= 1 << (32 - int(found[1]))
+            continue
+        try:
+            net = network(cidr)
+        except CannotEvaluate:
             return False
-        if ":" in cidr:
-            six -= 1 << max(0, 128 - int(length))
-        else:
-            four -= 1 << max(0, 32 - int(length))
-    return four > 0 and six > 0
+        left[net.version] -= net.num_addresses
+    return left[4] > 0 and left[6] > 0
 
 
 def _near(group: Mapping[str, Any], wanted: Sequence[Span]) -> tuple[list[Near], ValueError | None]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from driftline.pipeline.rulebook.aws.addresses import broad, broad_without, covers_internet
@@ -57,17 +58,17 @@ class PolicyCondition:
         """forallvalues, foranyvalue or empty."""
         return self.operator.rpartition(":")[0]
 
-    @property
+    @cached_property
     def plain(self) -> str:
         """The operator without quantifier and IfExists."""
         return self.operator.rpartition(":")[2].removesuffix("ifexists")
 
-    @property
+    @cached_property
     def positive(self) -> str:
         """The plain operator, or the one of which it is the negation."""
         return self.plain.replace("not", "", 1)
 
-    @property
+    @cached_property
     def negated(self) -> bool:
         return self.positive != self.plain
 
@@ -165,7 +166,7 @@ class PolicyCondition:
         """Whether it compares with a variable that only who has an account fills."""
         return self.key in MIRRORED
 
-    @property
+    @cached_property
     def _texts(self) -> list[str]:
         return [str(value) for value in self.values]
 
