@@ -40,7 +40,7 @@ class SinkEntry(SinkSettings):
     name: SinkName
     """Name of the sink. Its consumer group is `driftline-sink-NAME`, so a renamed sink reads everything again."""
     kind: str
-    """One of the installed kinds (`driftline sink` lists them)."""
+    """One of the installed kinds; the message about an unknown kind lists them."""
     match: str = ""
     """CEL expression that selects documents; empty: all. See docs/operating.md."""
     start: Literal["all", "now"] = "all"
