@@ -1,10 +1,10 @@
-"""What a collector's module provides. An entry point of the group `driftline.collectors` names it; the entry point's name is the
-provider's, as records have it.
+"""The interface of a collector module, which an entry point of the group `driftline.collectors` names; the entry point's name is the
+provider's, as in records.
 
-`CollectorModule` is needed. The other protocols are capabilities: a module that has the functions has the capability, and every
-command (`scan`, `collect`, `permissions`, `doctor`, `baseline`, `replay`, `kinds`) asks for capabilities, never for a provider.
-Every command, at its end, asks a module's `explained(error: BaseException) -> Problem | None`, if it has one, what to tell the
-user of an error of its client library; it imports nothing, for what was not imported raises nothing."""
+`CollectorModule` is required. The other protocols are capabilities: a module with their functions has the capability, and all
+commands (`scan`, `collect`, `permissions`, `doctor`, `baseline`, `replay`, `kinds`) check for capabilities, never for a provider.
+When a command fails, it calls a module's `explained(error: BaseException) -> Problem | None`, if it exists, to explain
+an error of its client library. It must not import anything: a library that was not imported has raised nothing."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,46 +34,46 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class CollectorContext:
-    """What a command gives a collector."""
+    """The context that a command passes to a collector."""
 
     settings: "Settings"
-    """Of the deployment; the module's own block is `settings.collector(provider)`."""
+    """The settings of the deployment; the module's own block is `settings.collector(provider)`."""
     options: Mapping[str, Any]
-    """The values of the module's own options of the command, by name; None where one is not given."""
+    """The values of the module's own command options, by name; None if not given."""
     redactor: "Redactor"
 
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What to sweep, and where it goes."""
+    """What to sweep, and where to send the records."""
 
     emit: Emit
-    """Is called from one thread only, a scope's header last."""
+    """Called from one thread only, a scope's header last."""
     types: Sequence[str] = ()
-    """Of the module's kinds; empty: all."""
+    """Types of the module's kinds; empty: all."""
     shard: tuple[int, int] = (0, 1)
-    """Which accounts, of how many shares: (index from 0, count)."""
+    """The shard of accounts: (index from 0, count)."""
     once: bool = False
-    """Nothing comes after it (`scan`): no limit of our own need spread it over time."""
+    """A one-time sweep (`scan`), which need not be rate-limited beyond the provider's limits."""
     known: Mapping[str, PreviousSweep] = field(default_factory=dict)
     """What earlier sweeps recorded, by scope."""
     progress: Progress = lambda _: None
     idle: Callable[[], None] = lambda: None
-    """Is called every tenth of a second while there is nothing to emit."""
+    """Called every tenth of a second while there is nothing to emit."""
     now: Callable[[], datetime] = _now
 
 
 class CollectorModule(Protocol):
-    """What every collector's module has."""
+    """The required interface of a collector module."""
 
     provider: str
     title: str
-    """The provider's name as people write it."""
+    """The provider's display name."""
     Settings: type[CollectorSettings]
-    """Its block of the settings."""
+    """Its settings block."""
 
     def kinds(self) -> Mapping[str, TypeRow]:
-        """Its rows by type. Raises UserError with every mistake in its tables."""
+        """Its rows by type. Raises UserError with all errors in its tables."""
 
 
 NEEDED = ("provider", "title", "Settings", "kinds")
@@ -84,79 +84,79 @@ class Sweeper(Protocol):
     """Reads configurations (`scan PROVIDER`, `collect PROVIDER`)."""
 
     scan_options: "Sequence[click.Option]"
-    """Beside those that every scan has."""
+    """Options in addition to those of every scan."""
     sweep_options: "Sequence[click.Option]"
-    """Beside those that every `collect` has."""
+    """Options in addition to those of every `collect`."""
     no_account: str
-    """Why a sweep may have had nothing to read, and what to look at."""
+    """Why a sweep may have had nothing to read, and what to check."""
     faster: str
-    """What to change where a sweep takes too long: `raise aws.requests_per_second`."""
+    """What to change if a sweep takes too long: `raise aws.requests_per_second`."""
 
     def sweep(self, context: CollectorContext, request: SweepRequest) -> list[Sweep]:
-        """One sweep; its headers, by scope. Raises UserError for settings and credentials that cannot work at all."""
+        """Performs one sweep; returns its headers, by scope. Raises UserError for unusable settings or credentials."""
 
 
 class ResourceSource(Protocol):
-    """Reads single resources and scopes when the stream asks. Its methods may be called side by side."""
+    """Re-reads resources and scopes on request of the stream. Its methods may be called concurrently."""
 
     stop: threading.Event
-    """Set when the process ends: calls that wait end at once."""
+    """Set when the process ends: waiting calls end immediately."""
 
     def one(self, wish: Read) -> Snapshot | None:
-        """The resource as it is now; a deletion where the provider knows it no more; what is denied as unread. None where
-        no row reads its type. Raises for what may pass: it is to be tried again."""
+        """The current resource; a deletion if the provider does not know it; denied parts as unread. None if
+        no row reads its type. Raises for transient errors: it is retried."""
 
     def scope(self, wish: Read, known: dict[str, PreviousSweep], emit: Emit) -> None:
-        """A whole scope, as a sweep of its own. Raises what a sweep raises."""
+        """Reads a whole scope, as a separate sweep. Raises what a sweep raises."""
 
     def code(self, error: Exception) -> str | None:
-        """The code of an error that the provider's calls may raise; None for any other: a fault of our own."""
+        """The code of an error raised by the provider's calls; None for any other error, which is a bug."""
 
 
 @runtime_checkable
 class Rereader(Protocol):
-    """Reads again what has changed (`collect PROVIDER reads`)."""
+    """Re-reads changed resources (`collect PROVIDER reads`)."""
 
     read_options: "Sequence[click.Option]"
 
     def source(self, context: CollectorContext) -> ResourceSource:
-        """Raises UserError where there are no usable credentials."""
+        """Raises UserError if there are no usable credentials."""
 
 
 class ExtraSource(NamedTuple):
-    """Events that come only where somebody asks the provider for them."""
+    """Events that must be enabled at the provider."""
 
     source: str
-    """The source that they come by."""
+    """The source that delivers them."""
     text: str
     """What they are."""
     step: str
-    """What to do so that they come."""
+    """How to enable them."""
 
 
 @runtime_checkable
 class Listens(Protocol):
-    """Hears of changes (`collect PROVIDER events`). Which sources are configured its block of the settings says (`events.sources`)."""
+    """Receives change events (`collect PROVIDER events`). Its settings block defines the sources (`events.sources`)."""
 
     provider: str
     title: str
     event_options: "Sequence[click.Option]"
     no_source: tuple[str, str]
-    """The next step where no source is configured, and the setting."""
+    """The next step if no source is configured, and the setting."""
     guide: str
-    """What helps to configure a source, and the setting: `deploy/aws/README.md, then aws.events.queues`."""
+    """How to configure a source: `deploy/aws/README.md, then aws.events.queues`."""
     more_readers: str
-    """What to change where one reader is too slow; empty: start more of them."""
+    """What to change if one reader is too slow; empty: start more of them."""
     extra_sources: "Mapping[str, ExtraSource]"
-    """What detections may ask for beside changes (`driftline: {sources: […]}`)."""
+    """Further sources that detections may use (`driftline: {sources: […]}`)."""
 
     def listen(self, context: CollectorContext, stop: threading.Event, *, once: bool) -> None:
-        """Reads the sources until `stop` is set, or (once) until they are empty. Raises NotThere where a system does not answer."""
+        """Reads the sources until `stop` is set, or (once) until they are empty. Raises NotThere if a system does not answer."""
 
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What one file of past events came to."""
+    """The result of one file of past events."""
 
     events: int
     changes: int
@@ -166,47 +166,47 @@ class FileOutcome:
 
 @runtime_checkable
 class Backfills(Protocol):
-    """Can read events that lie in files of the cloud already (`collect PROVIDER events --backfill`)."""
+    """Can read past events from files in the cloud (`collect PROVIDER events --backfill`)."""
 
     backfill_place: str
-    """The form of such a place, for people: `s3://BUCKET/PREFIX`."""
+    """The form of such a location: `s3://BUCKET/PREFIX`."""
 
     def backfill(
         self, context: CollectorContext, where: str, since: datetime | None, until: datetime | None,
         done: Callable[[FileOutcome], None],
     ) -> None:  # fmt: skip
-        """All files of a place and a time range; `done` is called after each. Raises UserError where it cannot be read."""
+        """Reads all files of a location and time range; `done` is called after each. Raises UserError if it cannot be read."""
 
 
 @runtime_checkable
 class ExaminedProvider(Protocol):
-    """Has checks of its own in `driftline doctor`; its provider is an area there."""
+    """Has its own checks in `driftline doctor`, where its provider is an area."""
 
     def doctor(self, settings: Any, seconds: float) -> "list[Check]":
-        """`settings`: its block; `seconds`: how long one call may take. The first check is the one that the others need."""
+        """`settings`: its block; `seconds`: time limit of a call. The others need the first check."""
 
 
 @runtime_checkable
 class PermittedProvider(Protocol):
-    """Can say what the provider must allow (`driftline permissions PROVIDER`)."""
+    """Can list the permissions it requires (`driftline permissions PROVIDER`)."""
 
     permission_options: "Sequence[click.Option]"
 
     def permissions(
         self, settings: Any, types: Sequence[str], options: Mapping[str, Any]
     ) -> Mapping[str, Any]:
-        """The least that it must allow, as JSON, for reading these types (empty: all). `settings`: its block. The docstring is the
+        """The minimum permissions, as JSON, for reading these types (empty: all). `settings`: its block. The docstring is the
         command's help."""
 
 
 @runtime_checkable
 class Documented(Protocol):
-    """Writes what is generated of it (`make docs`), where it comes with Driftline."""
+    """Generates files (`make docs`), for built-in collectors."""
 
     provider: str
 
     def shapes(self) -> Mapping[str, Any]:
-        """The types file: type to its parts' shapes, hints and permissions."""
+        """The types file: maps a type to its parts' shapes, hints and permissions."""
 
     def pages(self) -> Iterator[tuple[str, str]]:
         """Pages of docs/, as path and text."""
@@ -217,35 +217,35 @@ class Documented(Protocol):
 
 @runtime_checkable
 class ChecksRows(Protocol):
-    """Can hold a row against a model of the provider's services (`driftline kinds check`)."""
+    """Can check a row against a model of the provider's services (`driftline kinds check`)."""
 
     def kinds(self) -> Mapping[str, TypeRow]: ...
 
     def row_problems(self, row: Any) -> Iterator[str]:
-        """What is wrong with one of its rows, a line each: `TYPE PLACE: what`."""
+        """The problems of a row, one line each: `TYPE PLACE: what`."""
 
 
 @runtime_checkable
 class ProposesRows(Protocol):
-    """Can propose the row of a type (`driftline kinds new`), in a checkout of its own source."""
+    """Can propose the row of a type (`driftline kinds new`), in a checkout of its source."""
 
     def propose_row(self, type: str, service: str | None, listing: str | None) -> list[str]:
-        """Writes it; lines that say what was written, and what to do next. Raises UserError."""
+        """Writes it; returns lines about the written files and the next step. Raises UserError."""
 
 
 @runtime_checkable
 class KnowsCalls(Protocol):
-    """Knows the calls that the provider's audit log records (`driftline detections`)."""
+    """Knows the calls in the provider's audit log (`driftline detections`)."""
 
     def calls(self) -> Any:
-        """As driftline.pipeline.proof.detections.events.KnownCalls, and what `detections new` asks."""
+        """See driftline.pipeline.proof.detections.events.KnownCalls; also used by `detections new`."""
 
 
 @runtime_checkable
 class Declares(Protocol):
-    """Reads from Terraform's plans and states what resources ought to be (`driftline baseline declare`)."""
+    """Reads the expected configuration from Terraform plans and states (`driftline baseline declare`)."""
 
     def declared(
         self, path: Path, workspace: str, ignored: Sequence[str], now: datetime, *, claims: bool, sets: Sequence[str], partition: str,
     ) -> DeclaredResources:  # fmt: skip
-        """Of one file. Raises UserError where it is neither a plan nor a state."""
+        """Reads one file. Raises UserError if it is neither a plan nor a state."""

@@ -1,8 +1,8 @@
-"""Values that look like secrets never leave the collector: a keyed hash takes their place, so that a change still shows.
+"""Redaction: values that look like secrets never leave the collector; a keyed hash replaces them, so that changes remain visible.
 
-Three ways to look like one: by its form (a private key, a token, a password in an address), by the name it stands under (in a
-map, a tag, a pair of name and value, a command's option), or by its place (a row's `redact`, driftline.collectors.aws.places). Where a
-value is a secret by form or name, the mark says so (`kind`), for rules to judge; by its place alone it says nothing."""
+A value is recognized by its format (a private key, a token, a password in a URL), by its name (in a
+map, a tag, a name/value pair, a command option), or by its location (a row's `redact`, driftline.collectors.aws.places). If a
+value is a secret by format or name, the mark says so (`kind`), for use by rules; for a location alone it does not."""
 
 import hashlib
 import hmac
@@ -21,34 +21,34 @@ from driftline.collectors.secrets.words import words
 
 
 class Places(NamedTuple):
-    """Fields of events that are secrets whatever they hold, by their names in lower case."""
+    """Fields of events that are always secret, by lower-case name."""
 
     fields: Mapping[str, frozenset[str] | None]
-    """And the names under which each is one (None: under any)."""
+    """The parent names under which each is secret (None: any)."""
     maps: frozenset[str]
-    """These where they are maps of texts: their values."""
+    """Fields that are secret if they are maps of strings: their values."""
 
 
 IDENTIFIERS = frozenset({"accesskeyid", "clienttoken", "clientrequesttoken"})
-"""Fields of AWS's own answers (in lower case) that look like a secret and are a name."""
+"""Fields of AWS responses (lower case) that look like a secret but contain a name."""
 LABELS = (
     "key", "name", "tagkey", "parameterkey", "parametername", "optionname", "outputkey", "variablename", "headername",
     "header", "variable", "option", "attribute", "property", "field", "id", "path",
 )  # fmt: skip
 HOLDERS = words("holders")
-"""Fields of a name and its value, in lower case."""
+"""Field names of name/value pairs, in lower case."""
 MOST_PAIR = 8
 STRUCTURE = words("structure")
 """Fields of a map under a secret's name that are not the secret."""
 REFERRING = frozenset({"SECRETS_MANAGER", "PARAMETER_STORE", "SecureString"})
-"""Types, beside a name and a value, by which the value is a reference or encrypted."""
+"""Types of name/value pairs whose value is a reference or encrypted."""
 WRAPPERS = frozenset({"items", "item", "member", "members"})
-"""Names that only hold a list, in the events of some services."""
+"""Wrappers of lists in the events of some services."""
 _INSIDE = {
     NameVerdict.SECRET: NameVerdict.WITHIN, NameVerdict.WITHIN: NameVerdict.WITHIN, NameVerdict.HIDDEN: NameVerdict.INSIDE, NameVerdict.INSIDE: NameVerdict.INSIDE,
 }  # fmt: skip
 NAMED = "named"
-"""Why a value is a secret: by its name alone."""
+"""Reason: recognized by name only."""
 _DONE = re.compile(
     r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::([a-z0-9-]{1,40}(?::[\w.-]{1,60})?))?"
 )
@@ -59,14 +59,14 @@ class _Key(NamedTuple):
 
     said: NameVerdict
     label: int | None
-    """Its place among LABELS."""
+    """Its index in LABELS."""
     holder: bool
     identifier: bool
     about: bool
-    """In a map under a secret's name: this is not the secret."""
+    """Within a map under a secret's name: not the secret itself."""
     counts: bool
     formed: bool
-    """It has itself a secret's form."""
+    """The name itself has the format of a secret."""
 
 
 @lru_cache(65_536)
@@ -80,19 +80,19 @@ def _key(name: str) -> _Key:
 
 
 class Redactor:
-    """Replaces values by {redacted, hash, key_id}, and `kind` where one is. The key never leaves the collector."""
+    """Replaces values with {redacted, hash, key_id}, and `kind` if known. The key never leaves the collector."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.key_id = hashlib.sha256(b"driftline key id" + key).hexdigest()[:8]
 
     def mark(self, value: Any, why: str | None = None) -> dict[str, Any]:
-        """What stands in a secret's place. `why`: the form or name by which it is one; None where only its place says so."""
+        """The replacement of a secret. `why`: the format or name that identified it; None if only its location did."""
         mark = {"redacted": True, "hash": self._hash(value), "key_id": self.key_id}
         return mark | {"kind": why} if why else mark
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str]:
-        """Tags are people's free text: what is named or looks like a secret is replaced, as text."""
+        """Tags are free text: values that are named or look like a secret are replaced, as text."""
         out = {}
         for name, value in tags.items():
             key = _key(name)
@@ -101,20 +101,20 @@ class Redactor:
         return out
 
     def config(self, config: Mapping[str, Any], paths: Sequence[str] = ()) -> dict[str, Any]:
-        """The configuration with every value below `paths`, and every secret-looking text, replaced."""
+        """The configuration with all values below `paths`, and all strings that look like secrets, replaced."""
         scrubbed: dict[str, Any] = self._map(config)
         for path in paths:
             self._below(scrubbed, path.split("."))
         return scrubbed
 
     def event(self, event: Mapping[str, Any], places: Places) -> dict[str, Any]:
-        """An event likewise, with every value of `places` replaced, at any depth and in any case."""
+        """The same for an event, with all values of `places` replaced, at any depth and in any case."""
         scrubbed: dict[str, Any] = self._map(event)
         self._everywhere(scrubbed, "", places)
         return scrubbed
 
     def _hash(self, value: Any) -> str:
-        # of one form, however its keys are ordered; ASCII, so that a lone surrogate is no trouble
+        # canonical, regardless of key order; ASCII, so that lone surrogates are harmless
         text = json.dumps(value, sort_keys=True, default=str)
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:32]
 
@@ -125,7 +125,7 @@ class Redactor:
         return self._text(name) if _key(name).formed else name
 
     def _scrub(self, value: Any, said: NameVerdict = NameVerdict.NOTHING) -> Any:
-        """A value without secrets. `said`: what the name above says of it."""
+        """A value without secrets. `said`: what its parent's name indicates."""
         if isinstance(value, str):
             why = _why(said, value)
             if (
@@ -148,7 +148,7 @@ class Redactor:
         return value
 
     def _json(self, text: str, why: str | None) -> Any:
-        """JSON as text with what is secret in it replaced; all of it, where that does not suffice (`why`)."""
+        """JSON text with secrets replaced; the whole text, if that is not sufficient (`why`)."""
         try:
             whole = orjson.loads(text)
             clean = self._scrub(whole)
@@ -160,7 +160,7 @@ class Redactor:
         return text if why is None else self.mark(text, why)
 
     def _list(self, items: list[Any], said: NameVerdict) -> list[Any]:
-        """A list; in a command the element after `--password` is one, and what is one in the command's line."""
+        """A list. In a command, the element after `--password` is a secret, as is any secret in the command line."""
         out, before = [], ""
         if said is NameVerdict.NOTHING and any(
             isinstance(one, str) and one[:1] == "-" for one in items
@@ -178,7 +178,7 @@ class Redactor:
     def _map(
         self, value: Mapping[str, Any], *, under: NameVerdict = NameVerdict.NOTHING
     ) -> dict[str, Any]:
-        """`under`: what the name above says of it."""
+        """`under`: what its parent's name indicates."""
         if _marked(value):
             return dict(value)
         inside = _INSIDE.get(under, NameVerdict.NOTHING)
@@ -227,7 +227,7 @@ class Redactor:
             holder[steps[0]] = self._placed(value)
 
     def _placed(self, value: Any) -> dict[str, Any]:
-        """What stands at a secret's place, replaced; what is known of it as a secret is kept."""
+        """Replaces the value at a secret location; the known kind of secret is kept."""
         if _marked(value):
             return dict(value)
         done = _DONE.fullmatch(value) if isinstance(value, str) else None
@@ -248,7 +248,7 @@ class Redactor:
                 self._everywhere(item, above if low in WRAPPERS else low, places)
 
     def _hidden(self, value: Any) -> Any:
-        """An event's value at a secret's place: of a list of names and values, the values."""
+        """An event's value at a secret location; in a list of name/value pairs, the values."""
         if isinstance(value, list):
             return [self._hidden(item) for item in value]
         if isinstance(value, dict) and not _marked(value):
@@ -265,18 +265,18 @@ class Redactor:
 
 
 def hides(name: str, value: Any) -> bool:
-    """Whether something of a value would be replaced."""
+    """Whether any part of a value would be replaced."""
     own = {name: value}
     return Redactor(b"").config(own) != own
 
 
 def safe(text: str) -> str:
-    """An error's text, as a log may have it."""
+    """An error's text, safe for logs."""
     return text if seen(text) is None else "(its text looks like a secret)"
 
 
 def _pair(value: Mapping[str, Any], keys: Sequence[_Key]) -> tuple[_Key | None, _Key | None]:
-    """Of a name and its value, as tags and environments are listed: the value's field, and what the name says."""
+    """For a name/value pair, as in tags and environments: the value's field, and what the name indicates."""
     holder = next((key for key in keys if key.holder), None)
     if holder is None:
         return None, None
@@ -296,7 +296,7 @@ def _pair(value: Mapping[str, Any], keys: Sequence[_Key]) -> tuple[_Key | None, 
 
 
 def _why(said: NameVerdict, value: str) -> str | None:
-    """Why a text is replaced: a form, NAMED, or empty where that alone does not make it a secret; None where it stays."""
+    """Why a string is replaced: a format, NAMED, or empty if that alone does not make it a secret; None if it is kept."""
     if not value or (value.startswith("redacted:") and _DONE.fullmatch(value)):
         return None
     found = seen(value)
@@ -312,7 +312,7 @@ def _why(said: NameVerdict, value: str) -> str | None:
 
 
 def _texts(value: Any) -> bool:
-    """Whether it is a map of texts."""
+    """Whether it is a map of strings."""
     return (
         isinstance(value, dict)
         and bool(value)
@@ -325,12 +325,12 @@ def _bytes(value: str) -> bytes:
 
 
 def _text(value: str) -> str:
-    """Text that can travel: a lone surrogate, which no JSON may hold, becomes a question mark."""
+    """Replaces lone surrogates, which JSON cannot contain, with question marks."""
     return value if value.isascii() else _bytes(value).decode()
 
 
 def _marked(value: Any) -> bool:
-    """Whether it is a mark of ours already."""
+    """Whether it is already a redaction mark."""
     return (
         isinstance(value, dict)
         and value.get("redacted") is True

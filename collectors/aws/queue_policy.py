@@ -1,7 +1,7 @@
-"""Who can write to a queue of change events: by the policies of the queue, and of the SNS topics that send to it.
+"""Determines who can write to a queue of change events, from the policies of the queue and of SNS topics that send to it.
 
-What is in a queue is believed as far as driftline.collectors.aws.events.origin can check it. SNS's signature would not add to that: it
-says that SNS delivered a message, not who published it, and whoever can write to the queue can leave SNS's wrapping out."""
+Queue messages are trusted as far as driftline.collectors.aws.events.origin can check them. SNS signatures would not add to that: they
+prove that SNS delivered a message, not who published it, and anyone who can write to the queue can omit the SNS envelope."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -21,13 +21,13 @@ from driftline.pipeline.rulebook.aws.resource_policy import for_anybody
 from driftline.pipeline.rulebook.aws.statement import Statement, acts, covers, many, statements
 
 SEND, PUBLISH = "sqs:sendmessage", "sns:publish sns:addpermission sns:settopicattributes"
-"""What lets somebody write, in small letters: who sets a topic's policy can publish. (SQS gives no other account the right
-to set a queue's.)"""
+"""Actions that allow writing, in lower case: whoever may set a topic's policy can publish. (SQS does not allow other accounts
+to set a queue's policy.)"""
 HELD = "hold each statement to one sender by aws:SourceArn or aws:SourceOrgID, as deploy/aws/events-central.yaml does"
 WRITTEN_OUT = "write the topics' ARNs in aws:SourceArn, without * or ?"
 SNS = "sns.amazonaws.com"
 SOURCES = {"aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths"}
-"""What only services of AWS fill, and nobody who calls by himself: it names the sender."""
+"""Keys that only AWS services set, which identify the sender."""
 CALLERS = {
     "aws:principalarn",
     "aws:principalaccount",
@@ -35,13 +35,13 @@ CALLERS = {
     "aws:principalorgpaths",
     "aws:userid",
 }
-"""What a service that calls has not: with it no service passes. An organization's principals are many, and each of them
-could write what it likes."""
+"""Keys that calls by services lack, so that a condition on them excludes services. An organization has many principals, each of
+which could write anything."""
 ACTIONS = ("Action", "NotAction", "Resource", "NotResource")
 
 
 def queues(organization: Organization, own: list[EventQueue]) -> Iterator[Line]:
-    """Of each queue whether anybody else can write to it."""
+    """Checks for each queue whether anyone else can write to it."""
     for queue in own:
         what = f"queue {queue.url.rsplit('/', 1)[-1]}"
         host = urlsplit(queue.url).hostname or ""
@@ -88,8 +88,8 @@ def _told(what: str, policy: Any, account: str, action: str) -> Iterator[Line]:
 
 
 def senders(policy: Any, account: str, actions: str) -> Iterator[str]:
-    """Who can write (do one of some actions) though nothing holds them to one sender. Raises ValueError where the policy
-    cannot be understood."""
+    """Who can write (perform any of some actions) without being restricted to one sender. Raises ValueError if the policy
+    cannot be evaluated."""
     if policy is None:
         return
     denies = list(statements(policy, "Deny"))
@@ -108,7 +108,7 @@ def senders(policy: Any, account: str, actions: str) -> Iterator[str]:
 
 
 def _asked(statement: Statement, actions: str) -> list[str]:
-    """Those of some actions that a statement is about."""
+    """The actions among those given that a statement covers."""
     for name in ACTIONS:
         if not all(isinstance(one, str) for one in many(statement.get(name))):
             raise ValueError(f"{name} is no text")
@@ -116,13 +116,13 @@ def _asked(statement: Statement, actions: str) -> list[str]:
 
 
 def _held_service(allow: Statement) -> bool:
-    """Whether a service passes only for a sender, an account or an organization that is named, or not at all."""
+    """Whether a service is allowed only for a named sender, account or organization, or not at all."""
     keys = SOURCES | CALLERS | {"aws:sourceowner"}
     return any(one.narrows and one.key in keys for one in conditions(allow))
 
 
 def _walled(allow: Statement, asked: list[str], denies: list[Statement], service: bool) -> bool:
-    """Whether one Deny for everybody leaves in only a sender that it names."""
+    """Whether a Deny for everyone excludes only a named sender."""
     return any(
         for_anybody(deny) and "NotPrincipal" not in deny and "NotResource" not in deny
         and all(action in _asked(deny, " ".join(asked)) for action in asked)
@@ -140,7 +140,7 @@ def _spares_one(condition: PolicyCondition, service: bool) -> bool:
 
 
 def _services(allow: Statement) -> Iterator[str]:
-    """The services of AWS that a statement lets in, by their principals or by its conditions."""
+    """The AWS services that a statement allows, by its principals or conditions."""
     yield from _named(allow, "Service")
     only = [one for one in conditions(allow) if one.services_only]
     if only and for_anybody(allow):
@@ -154,11 +154,11 @@ def _named(allow: Statement, kind: str) -> list[str]:
 
 
 def topics(policy: Any) -> Iterator[str]:
-    """The SNS topics that a queue's policy lets in: ARNs, or patterns of them."""
+    """The SNS topics that a queue's policy allows: ARNs or patterns."""
     try:
         yield from dict.fromkeys(_topics(policy) if policy is not None else ())
     except ValueError:
-        return  # that it cannot be understood is told already
+        return  # already reported as not evaluable
 
 
 def _topics(policy: Any) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The rows of AWS: how a type is listed and read by botocore's calls. One loop (driftline.collectors.aws.sweep.read) reads any row.
 
-Values are JMESPath over {item, account, region, partition}; texts with {…} are filled from the same."""
+Values are JMESPath over {item, account, region, partition}; strings with {…} are filled from the same."""
 
 import re
 from collections.abc import Iterator
@@ -17,26 +17,26 @@ from driftline.collectors.rows.row import Strict, TagsAt, TypeRow
 
 _FIRST_FIELD = re.compile(r"item\.(\w+)")
 NamedCall = tuple[str, str, str | None]
-"""Service, operation, and its IAM action where that is another."""
+"""Service, operation, and its IAM action if that differs."""
 EVERYTHING = "*"
-"""Stands for the parts of a resource whose listing is none of them."""
+"""Used in place of a part for listings that are not a part."""
 
 
 class RowCall(Strict):
-    """What every call of a row says."""
+    """Fields common to all calls of a row."""
 
     operation: str
     service: str | None = None
-    """Where it is another than the row's."""
+    """The service, if it differs from the row's."""
     action: str | None = None
-    """The IAM action, where it is not service:Operation."""
+    """The IAM action, if it is not service:Operation."""
 
 
 class Under(RowCall):
-    """The call that lists what the resources stand under: the list is asked for each (`parent` in its params)."""
+    """The call that lists the resources' parents: the listing is requested for each (`parent` in its params)."""
 
     items: JmesPath
-    """Path of the parents, maps; their fields are added to the items."""
+    """Path of the parents (maps); their fields are added to the items."""
     params: dict[str, JmesPath] = Field(default_factory=dict)
 
 
@@ -44,71 +44,71 @@ class ListCall(RowCall):
     """The call that lists the resources. Its items become a part, unless keep is false."""
 
     items: JmesPath
-    """Path of the items in the (paged) answer."""
+    """Path of the items in the (paged) response."""
     part: str
     keep: bool = True
     params: dict[str, JmesPath] = Field(default_factory=dict)
     absent: list[str] = Field(default_factory=list)
-    """Error codes that mean: there are none."""
+    """Error codes that mean that there are none."""
     decode_at: list[str] = Field(default_factory=list)
-    """Fields of the item that hold JSON as text."""
+    """Fields of the item that contain JSON text."""
     drop: list[str] = Field(default_factory=list)
-    """Fields that change without anybody changing anything; dotted paths go through lists, and by the step `*` through maps."""
+    """Fields that change by themselves; dotted paths pass through lists, and with the step `*` through maps."""
     under: Under | None = None
 
 
 class Complete(RowCall):
-    """A call that adds to the listed item what the list left out."""
+    """A call that adds fields missing from the listing to the item."""
 
     unless: JmesPath
-    """Not asked where this path of the item has a value."""
+    """Not called if this path of the item has a value."""
     value: JmesPath
-    """A path that gives the fields to add; null: the resource vanished."""
+    """Path of the fields to add; null: the resource disappeared."""
     params: dict[str, JmesPath] | None = None
 
 
 class Each(RowCall):
-    """A call for every element of a detail's answer (`element` in its params)."""
+    """A call for every element of a detail's response (`element` in its params)."""
 
     value: JmesPath
     params: dict[str, JmesPath]
     only: JmesPath | None = None
-    """Elements for which this is true; the others are left as they are."""
+    """Only elements for which this is true; the others are unchanged."""
     into: str | None = None
-    """The field of the element that takes the answer; without it the part is a map, element to answer."""
+    """The field of the element for the response; without it, the part is a map from elements to responses."""
     decode: Literal["json"] | None = None
     absent: list[str] = Field(default_factory=list)
-    """Error codes that mean: not configured for this element. The answer is then null."""
+    """Error codes that mean not configured for this element. The response is then null."""
     region: JmesPath | None = None
-    """Path of the region in which it is asked for; default: the resource's."""
+    """Path of the region of the call; default: the resource's."""
 
 
 class Detail(RowCall):
-    """A call for one resource; its answer is one part."""
+    """A call for one resource; its response is one part."""
 
     part: str
     value: JmesPath
-    """Path of the part in the answer; `@` is all of it."""
+    """Path of the part in the response; `@` is the whole response."""
     params: dict[str, JmesPath] | None = None
     """Default: the row's."""
     absent: list[str] = Field(default_factory=list)
-    """Error codes that mean: not configured. The part's value is then null."""
+    """Error codes that mean not configured. The part's value is then null."""
     absent_text: str | None = None
-    """What the error's message must hold too, where the code alone could mean a denial."""
+    """Text that the error's message must also contain, if the code alone could mean a denial."""
     decode: Literal["json"] | None = None
     decode_at: list[str] = Field(default_factory=list)
     drop: list[str] = Field(default_factory=list)
     once: Literal["account", "region"] | None = None
-    """Read once an account, or once a region of it, the same for all of its resources."""
+    """Read once per account, or per region of it, for all of its resources."""
     given: JmesPath | None = None
-    """Asked only where this path of the item has a value; the part is null elsewhere."""
+    """Called only if this path of the item has a value; the part is null otherwise."""
     each: Each | None = None
     joined: Literal["attached_documents", "group_policies"] | None = None
-    """How driftline.collectors.aws.sweep.joins makes the part of the account's answer, asked for once, and of what was read before."""
+    """How driftline.collectors.aws.sweep.joins creates the part from the account's response, requested once, and from parts read before."""
 
 
 class Tags(TagsAt):
-    """Where tags come from: a field of the item, or a call of their own. [{Key, Value}] or a map."""
+    """The source of tags: a field of the item, or a separate call. [{Key, Value}] or a map."""
 
     operation: str | None = None
     value: JmesPath = "Tags"
@@ -118,19 +118,19 @@ class Tags(TagsAt):
 
 
 class SingleRead(Strict):
-    """How a single resource is read again, where the list can be narrowed to it; without it the whole scope is listed.
+    """How a single resource is re-read, if the listing can be restricted to it; otherwise the whole scope is listed.
 
-    Params are paths over {id: what fills the holes of `item` in the uid, by path, uid, account, region}."""
+    Params are paths over {id: the values of the placeholders of `item` in the uid, by path, uid, account, region}."""
 
     operation: str | None = None
     """Default: the list's."""
     items: JmesPath | None = None
-    """Path of the item, or a list of them, in the answer; default: the list's."""
+    """Path of the item, or a list of items, in the response; default: that of the listing."""
     params: dict[str, JmesPath]
     action: str | None = None
-    """The IAM action, where it is not service:Operation."""
+    """The IAM action, if it is not service:Operation."""
     gone: list[str] = Field(default_factory=list)
-    """Error codes that mean: there is no such resource (besides the row's)."""
+    """Error codes that mean that the resource does not exist (in addition to the row's)."""
 
 
 class Kind(TypeRow):
@@ -143,7 +143,7 @@ class Kind(TypeRow):
     details: list[Detail] = Field(default_factory=list)
     tags: Tags | None = None
     one: SingleRead | None = None
-    """Without it a single resource is found in the whole list of its scope."""
+    """Without it, a single resource is found by listing its whole scope."""
 
     @property
     def parts(self) -> list[str]:
@@ -152,13 +152,13 @@ class Kind(TypeRow):
 
     @property
     def copies_of_tags(self) -> list[str]:
-        """Paths of the configuration where the resource's tags stand a second time: in the item that has them."""
+        """Paths of the configuration that duplicate the resource's tags, in the item."""
         field = _FIRST_FIELD.match((self.tags and self.tags.item) or "")
         kept = self.listing.keep and field is not None and field[1] not in self.listing.drop
         return [f"{self.listing.part}.{field[1]}"] if kept and field else []
 
     def calls(self) -> Iterator[NamedCall]:
-        """Every call that the row makes."""
+        """All calls of the row."""
         for calls in self.calls_by_part().values():
             yield from calls
         listing = self.listing
@@ -168,8 +168,8 @@ class Kind(TypeRow):
             yield self.service, self.tags.operation, self.tags.action
 
     def calls_by_part(self) -> dict[str, list[NamedCall]]:
-        """The calls that list the resource, and by part those that read it; the part of the listing is read by all that
-        list."""
+        """The calls that list the resource, and those that read it, by part; the part of the listing is read by all
+        listing calls."""
         listing = self.listing
         first = [
             (call.service or self.service, call.operation, call.action)
@@ -187,5 +187,5 @@ class Kind(TypeRow):
 
 @cache
 def kinds(folder: Path | None = None) -> dict[str, Kind]:
-    """Every row by its type. Raises UserError with every mistake, its file and line."""
+    """All rows by type. Raises UserError with all errors, with file and line."""
     return load.rows(folder or Path(str(files("driftline.collectors.aws"))) / "kinds", Kind)

@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 def _digits(value: object) -> object:
-    """An account's number may stand without quotes; YAML then drops no zero, for with one it is text."""
+    """Accepts account ids without quotes. YAML never drops a leading zero: with one, the value is a string."""
     return str(value) if type(value) is int else value
 
 
 class EventQueue(Block):
     url: str
-    """The queue's address, as SQS gives it."""
+    """The URL of the SQS queue."""
     source: Literal["eventbridge", "log", "config"] = "eventbridge"
-    """What comes by it: events of EventBridge, notices of log files in S3, or AWS Config. It decides how late events may be."""
+    """What the queue delivers: EventBridge events, notifications of log files in S3, or AWS Config. Determines how late events may be."""
     buckets: list[str] = Field(default_factory=list)
-    """The only buckets whose files are read when a message names them. Empty: any that may be read."""
+    """Read only files in these buckets when a message names them. Empty: any bucket that can be read."""
 
     def mistakes(self) -> Iterator[Mistake]:
         yield from address("url", self.url)
@@ -39,15 +39,15 @@ class EventQueues(Block):
     """Where events of AWS come from."""
 
     queues: list[EventQueue] = Field(default_factory=list)
-    """SQS queues that events come by."""
+    """SQS queues that deliver events."""
     lookup: bool = False
-    """Ask CloudTrail's lookup in every account and region: for accounts without a bus or trail."""
+    """Query CloudTrail's lookup API in every account and region, for accounts without a bus or trail."""
     administrators: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
-    """Accounts whose events may tell findings of other accounts: delegated administrators of GuardDuty, Inspector or Security Hub."""
+    """Accounts whose events may report findings of other accounts: delegated administrators of GuardDuty, Inspector or Security Hub."""
     readers: int = Field(4, ge=1, le=64)
-    """Readers of each queue, side by side."""
+    """Concurrent readers per queue."""
     visibility: Seconds = Field(60, ge=2, le=3600)
-    """So long a message is a reader's own; it is extended while it works. Of a reader that died, it comes again after."""
+    """Visibility timeout of messages, extended while a reader works. After a reader dies, its messages are redelivered after this time."""
 
 
 class AwsEvents(EventSettings, EventQueues):
@@ -64,18 +64,18 @@ class AwsAccounts(Block):
     """Which accounts are read, and as whom."""
 
     accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
-    """Empty: the caller's own. `[all]`: every account of the organization."""
+    """Accounts to read. Empty: the caller's own. `[all]`: every account of the organization."""
     excluded_accounts: list[Annotated[str, BeforeValidator(_digits)]] = Field(default_factory=list)
     """Accounts that are not read although the organization has them. What was read of one before stands until `driftline accounts remove`."""
     regions: list[str] = Field(default_factory=list)
-    """Empty: every region that is enabled."""
+    """Regions to read. Empty: all enabled regions."""
     role_name: str = "DriftlineReader"
-    """The role taken in every other account."""
+    """The role to assume in every other account."""
     external_id: str | None = None
-    """What the role's trust asks for; named whenever a role is taken."""
+    """The external id that the role's trust policy requires; sent whenever a role is assumed."""
     requests_per_second: float = Field(20, gt=0)
-    """The most calls a second in one account, retries included, beside AWS's own limits by service and region. `scan aws` goes
-    by it only where it is set."""
+    """Maximum calls per second in one account, including retries, in addition to AWS's own limits per service and region. `scan aws`
+    applies it only if it is set."""
 
 
 class AwsSettings(CollectorSettings, AwsAccounts):

@@ -1,4 +1,4 @@
-"""Files as a source: AWS Config snapshots and our own tapes. An account can be judged without credentials."""
+"""Reads AWS Config snapshots and tapes from files, so that an account can be evaluated without credentials."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,18 +22,18 @@ from driftline.pipeline.records.topics import CHANGES, SNAPSHOTS, short
 
 UNREADABLE = tape.UNREADABLE
 MOST_BYTES = 2_000_000_000
-"""Of one file, unpacked. (One of AWS Config holds a region of an account.)"""
+"""Maximum unpacked size of a file. (An AWS Config file contains one region of an account.)"""
 MOST_DELIVERED = 512_000_000
-"""The same, of a file that a notice named: nobody waits for it."""
+"""The same for a file named by a notification."""
 
 
 @dataclass
 class FolderResult:
-    """What became of the files."""
+    """The result of reading files."""
 
     records: int = 0
     not_judged: Counter[str] = field(default_factory=Counter)
-    """Resources by type whose files are not mapped, or that no rule is about."""
+    """Number of resources by type that are not mapped, or that no rule covers."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -46,7 +46,7 @@ def read(
 ) -> FolderResult:
     """Reads files and folders. Tapes go to `feed` record by record, snapshots to `emit`.
 
-    `known`: the types that some rule is about; None is all."""
+    `known`: the types covered by a rule; None: all."""
     told = FolderResult()
     blocks = AccountBlocks()
     for path in files(paths, told.problems.append):
@@ -69,8 +69,8 @@ def read(
 def entries(
     path: Path, redactor: Redactor, told: Callable[[str], None]
 ) -> Iterator[tape.TapeRecord]:
-    """The records of a tape, redacted as every collector's are: who wrote it may not have done so. What cannot be
-    redacted, for it is no JSON, is told and left out."""
+    """The records of a tape, redacted like those of every collector, because its writer may not have done so. Records that cannot be
+    redacted, because they are not JSON, are reported and skipped."""
     for entry in tape.read(path, told):
         redacted = _HIDDEN.get(short(entry.topic))
         if redacted is None:
@@ -117,7 +117,7 @@ def _redacted_change(data: bytes, redactor: Redactor) -> bytes:
 
 
 _HIDDEN = {SNAPSHOTS.own: _redacted, CHANGES.own: _redacted_change}
-"""What a collector redacts, by the topic's own name."""
+"""How a collector redacts, by topic name without prefix."""
 
 
 def _fed(
@@ -131,7 +131,7 @@ def _fed(
 
 
 def files(paths: Sequence[Path], told: Callable[[str], None]) -> Iterable[Path]:
-    """The files of paths and folders, hidden ones left out."""
+    """The files of paths and folders, without hidden ones."""
     for path in paths:
         if path.is_dir():
             inside = (p for p in path.rglob("*") if not p.is_dir() and not p.name.startswith("."))
@@ -157,7 +157,7 @@ def _config(
     blocks: AccountBlocks,
 ) -> None:
     for number, raw in enumerate(_items(_unpacked(path))):
-        try:  # one item's trouble must not stop the others
+        try:  # an error in one item must not affect the others
             with codec.one_record("a configuration item"):
                 item = codec.decode(bytes(raw))
                 type_ = _type(item)
@@ -176,7 +176,7 @@ def _config(
 
 
 def _type(item: Any) -> str:
-    """A configuration item's resource type. Raises Malformed where it is no item."""
+    """A configuration item's resource type. Raises Malformed if it is not an item."""
     if not isinstance(item, dict):
         raise Malformed("no JSON object")
     if not isinstance(type_ := item.get("resourceType"), str):
@@ -185,8 +185,8 @@ def _type(item: Any) -> str:
 
 
 def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
-    """The items of a delivery of AWS Config (gz or not), or the one of an oversized message; a Malformed in the place of
-    one that is none. Raises Malformed where the file is neither, or cannot be unpacked."""
+    """The items of an AWS Config delivery (gzip or not), or of an oversized message; a Malformed in place of
+    an invalid one. Raises Malformed if the file is neither, or cannot be unpacked."""
     try:
         data = read_unpacked(file, MOST_DELIVERED)
     except tape.UNREADABLE as why:
@@ -210,7 +210,7 @@ def config_items(file: BinaryIO) -> Iterator[dict[str, Any] | Malformed]:
 
 
 class _File(msgspec.Struct):
-    """An AWS Config snapshot's outline; its items stay bytes, so that each is judged for itself."""
+    """The outline of an AWS Config snapshot; its items remain bytes, so that each is parsed separately."""
 
     configurationItems: list[msgspec.Raw]
     fileVersion: str | None = None

@@ -1,6 +1,6 @@
-"""What the rows of every provider have: type, uid, name, relations, events, and what is said of the configuration.
+"""Fields common to the rows of all providers: type, uid, name, relations, events, and hints about the configuration.
 
-Paths are JMESPath; a provider's class says over what. A template is a text with paths in braces."""
+Paths are JMESPath; a provider's class defines their input. A template is a string with paths in braces."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -13,13 +13,13 @@ from driftline.pipeline.model import CLASSES
 
 
 class Strict(BaseModel):
-    """A part of a row: no unknown fields, and nothing changes."""
+    """A part of a row: immutable, without unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Relation(Strict):
-    """Another resource that this one names."""
+    """Another resource that this one refers to."""
 
     relation: str
     uid: Template
@@ -27,29 +27,29 @@ class Relation(Strict):
 
 
 class Touch(Strict):
-    """Audit events that touch resources of the type, and how such an event names them.
+    """Audit events that concern resources of the type, and how they name them.
 
-    Names stand without versions: CreateFunction, not CreateFunction20150331."""
+    Names are without versions: CreateFunction, not CreateFunction20150331."""
 
     source: str | None = None
-    """The event's source without its domain, where it is another than the row's service."""
+    """The event's source without its domain, if it differs from the row's service."""
     create: list[str] = Field(default_factory=list)
     update: list[str] = Field(default_factory=list)
     delete: list[str] = Field(default_factory=list)
     use: list[str] = Field(default_factory=list)
-    """They read or use it and change nothing that is judged: for detections, with what the resource has open."""
+    """They read or use the resource without changing its configuration: for detections, with its open findings."""
     parts: list[str] = Field(default_factory=list)
     """The parts that the updates may change; empty: any."""
     id: str | list[str] | None = None
-    """Path over the event: one text, or a list of them, each in any spelling that the row's `named` knows. Of several
-    paths the first counts that names a resource of the type: the answer's first, then the request's. None: there is only
-    one such resource in an account or region."""
+    """Path in the event: a string, or a list, in any spelling that the row's `named` knows. Of several
+    paths the first that names a resource of the type is used: put the response's first, then the request's. None: there is only
+    one such resource per account or region."""
     owner: JmesPath | None = None
-    """Path over the event of the account that owns the resource, where the request names one."""
+    """Path in the event of the account that owns the resource, if the request names one."""
     seen: bool = False
-    """Several types have the same form of uid: the resource is of this one only where sweeps have seen it."""
+    """Several types have the same form of uid: the resource has this type only if sweeps have seen it."""
     reach: Literal["account", "region"] | None = None
-    """It touches every resource of the type there: the whole scope is read again."""
+    """It affects every resource of the type: the whole scope is re-read."""
 
     @field_validator("id")
     @classmethod
@@ -60,7 +60,7 @@ class Touch(Strict):
 
     @property
     def paths(self) -> list[str]:
-        """Where the id stands, one path after the other."""
+        """The paths of the id, in order."""
         return [self.id] if isinstance(self.id, str) else self.id or []
 
     def names(self) -> Iterator[tuple[str, str]]:
@@ -71,20 +71,20 @@ class Touch(Strict):
 
 
 class NameSpelling(Strict):
-    """How events spell the type's names, and which of them AWS keeps in the uid."""
+    """How events spell the type's names, and which spelling the uid has."""
 
     pattern: str = r"[^\s:/*]+"
-    """Regular expression of an id: of what fills {id} of the row's form."""
+    """Regular expression of an id, which fills {id} in the row's form."""
     also: list[str] = Field(default_factory=list)
-    """Spellings beside the uid itself and the bare id, tried in this order: holes {id}, {account}, {region},
-    {partition}, {rest} (anything, left out)."""
+    """Spellings in addition to the uid and the plain id, tried in this order, with placeholders {id}, {account}, {region},
+    {partition}, {rest} (anything, ignored)."""
     case: Literal["kept", "lower", "any"] = "kept"
-    """`lower`: AWS keeps the id in lower case, however it was typed. `any`: AWS does not tell them apart, and keeps the
-    spelling of the creation: sweeps know it."""
+    """`lower`: AWS stores the id in lower case. `any`: AWS ignores case and keeps the
+    spelling used at creation, which sweeps know."""
     never: str | None = None
-    """Regular expression of what looks like an id and is the name of something else."""
+    """Regular expression of names that look like an id but belong to something else."""
     unique: bool = True
-    """An account has only one resource of an id in a region."""
+    """Ids are unique per account and region."""
 
     @field_validator("pattern", "never")
     @classmethod
@@ -103,37 +103,37 @@ class TagsAt(Strict):
 
 
 class TypeRow(Strict):
-    """What the rows of every provider have. A provider's own class adds the calls that read the type."""
+    """Fields of every provider's rows. A provider's class adds the calls that read the type."""
 
     type: str
     class_: str = Field(alias="class")
-    """What kind of thing it is: one of driftline.pipeline.model.CLASSES."""
+    """The class: one of driftline.pipeline.model.CLASSES."""
     scope: Literal["regional", "global"] = "regional"
     uid: Template
     name: JmesPath
     name_after: str | None = None
-    """The name is what follows the last of these characters."""
+    """The name follows the last of these characters."""
     incarnation: JmesPath | None = None
-    """What another resource under the same uid has otherwise: an id, or the time of creation."""
+    """What distinguishes resources with the same uid: an id, or the creation time."""
     region: JmesPath | None = None
-    """A resource's own region, where the list is global."""
+    """A resource's own region, if the listing is global."""
     skip: JmesPath | None = None
-    """Items for which this is true are none of ours."""
+    """Items for which this is true are skipped."""
     tags: TagsAt | None = None
     relations: list[Relation] = Field(default_factory=list)
     form: str | None = None
-    """How its uid looks, where that is only a field of the item: holes {id} (what an event names it by), {account},
-    {region}, {partition}, and what no event tells: {path} (before a name, with its /), {suffix} (behind one), {uuid}."""
+    """The form of its uid, if the uid is a field of the item, with placeholders {id} (its name in events), {account},
+    {region}, {partition}, and portions that no event contains: {path} (before a name, including /), {suffix} (after it), {uuid}."""
     named: NameSpelling = Field(default_factory=NameSpelling)
     events: list[Touch] = Field(default_factory=list)
     quiet: list[str] = Field(default_factory=list)
-    """Paths of the configuration, beginning with a part, that change by themselves: kept, and no drift."""
+    """Paths of the configuration, beginning with a part, that change by themselves: kept, but not drift."""
     ordered: list[str] = Field(default_factory=list)
-    """Paths of lists whose order means something; the order of every other is no drift."""
+    """Paths of lists whose order matters; the order of all others is not drift."""
     redact: list[str] = Field(default_factory=list)
-    """Paths whose every value is a secret until proven otherwise."""
+    """Paths whose values are always treated as secret."""
     gone: list[str] = Field(default_factory=list)
-    """Error codes that mean: the resource vanished between the list and this call."""
+    """Error codes that mean that the resource disappeared between the listing and this call."""
 
     @field_validator("class_")
     @classmethod

@@ -1,5 +1,5 @@
-"""One partition's fold of signals: signals and time in; alerts, signals of alerts, and state rows out. Every shell
-drives this; it knows no Kafka."""
+"""The fold of signals of one partition: signals and time in; alerts, signals of alerts, and state rows out. Independent
+of Kafka."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -25,13 +25,13 @@ from driftline.pipeline.state.rows import NEVER, Position
 from driftline.pipeline.state.shard import EarliestDueTimes, Shard
 
 AT_HAND = 8
-"""Groups that are written only at the end of a batch, if they stand in their heads."""
+"""Number of groups written only at the end of a batch, if they fit in their heads."""
 
 
 class Correlating:
-    """The fold of one partition. `get` reads a row that was taken (and made durable) before; `lateness`: how much later
-    than the watermark a signal may come (microseconds); `sources`: partitions of the worker, all of which must have
-    told how far they are; `budget`: alerts of a rule within an hour that are not held back, 0: all; `tickets`: how alerts become tickets, None: they do not."""
+    """The fold of one partition. `get` reads a row that was taken (and made durable) before; `lateness`: how far behind
+    the watermark a signal may arrive (microseconds); `sources`: partitions of the worker, all of which must have
+    reported their progress; `budget`: alerts per rule and hour that are not held back, 0: unlimited; `tickets`: how alerts become tickets, None: disabled."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class Correlating:
         self._due = {level: EarliestDueTimes() for level in range(1, self._top + 1)}
         self._live = GroupCache()
         self._touched: dict[str, StoredGroup] = {}
-        """The last groups that are not as their rows are."""
+        """The last groups that differ from their rows."""
         self._heavy: dict[str, StoredGroup] = {}
-        """Others that are not, and do not stand in their heads."""
+        """Other changed groups, which do not fit in their heads."""
         self._marks: dict[int, int] = {}
         self._marked, self._sources = 0, sources
         self._until: dict[int, int] = {}
@@ -73,11 +73,11 @@ class Correlating:
 
     @property
     def watermark(self) -> int:
-        """Until when every signal of the worker has come, microseconds."""
+        """The time up to which all signals of the worker have arrived, microseconds."""
         return self._known(1)
 
     def _known(self, level: int) -> int:
-        """Until when every signal for correlations of a level has come: those of the levels below included."""
+        """The time up to which all signals for correlations of a level have arrived, including those of lower levels."""
         if level not in self._until:
             time = self.shard.time
             self._until[level] = min(time.least(f"{n}.", self._sources) for n in range(level))
@@ -90,16 +90,16 @@ class Correlating:
             pass
 
     def _wait(self, due: int, name: str) -> None:
-        """Wakes a group at a time, or before: then it says when indeed."""
+        """Schedules a group for a time, or earlier; then it reports its actual due time."""
         self._due[self._levels.get(name.partition("\n")[0], 1)].add(due, name)
 
     def dated(self, topic: str) -> int:  # noqa: ARG002 - there is one
-        """Nothing waits for these: time comes by the same topic."""
+        """Nothing to wait for: time arrives on the same topic."""
         return 0
 
     def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:  # noqa: ARG002 - there is one
-        """One record of `signals`. What is malformed is dead-lettered; raises only NewerState and MemoryError.
-        `broker_time`: when the broker took it, microseconds; None: not known."""
+        """Processes one record of `signals`. Malformed records are dead-lettered; raises only NewerState and MemoryError.
+        `broker_time`: when the broker received it, microseconds; None: not known."""
         self.shard.begin(broker_time)
         self._applied = offset + 1
         try:
@@ -153,8 +153,8 @@ class Correlating:
         self.shard.counts[Outcome.LATE if came == "late" else Outcome.SIGNALS] += 1
 
     def _judge_or_wait(self, name: str, kept: StoredGroup, watermark: int) -> None:
-        """A hit that came is judged; a late one, by which many others are to be judged again, waits until more of the
-        group have come, or for a while. When, is decided by the records alone: after a kill the same is said again."""
+        """Evaluates a hit; a late hit that would require re-evaluating many others waits for more of its
+        group, or for a while. The timing depends only on the records, so that the output after a kill is the same."""
         kept.since = kept.since if kept.fresh else watermark
         kept.fresh += 1
         scan, deferral = kept.group.scan, self._deferral[kept.group.correlation.id]
@@ -164,7 +164,7 @@ class Correlating:
             self._judge(name, kept, watermark)
 
     def _judge_late(self) -> None:
-        """Those that have waited long enough."""
+        """Late hits that have waited long enough."""
         for name, until in self._late.items():
             one = self._by_id.get(name.partition("\n")[0])
             if one is None:
@@ -174,11 +174,11 @@ class Correlating:
                 self._judge_in_time(name, one, known)
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
-        """Lets time pass in up to `most` groups that are due at their
-        watermark (or `limit`, if that is lower), the lower levels first, and tells the correlations above how far they
-        are.
+        """Advances up to `most` groups that are due at their
+        watermark (or `limit`, if that is lower), lower levels first, and reports progress to the correlations
+        above.
 
-        Says whether more are left."""
+        Returns whether more are left."""
         done = 0
         for level, due in self._due.items():
             known = self._known(level)
@@ -198,7 +198,7 @@ class Correlating:
         self._emit(name, kept, kept.group.evaluate(watermark))
 
     def _judge_in_time(self, name: str, one: CompiledCorrelation, watermark: int) -> None:
-        """Lets time pass in a group. Its trouble must not stop the others."""
+        """Advances a group. Its errors must not affect the others."""
         try:
             kept = self._group(name, one)
             control = max(self._marked, kept.position.control)
@@ -209,7 +209,7 @@ class Correlating:
             self.shard.failed(-1, why, name.encode())
 
     def _pass(self, until: int, _: int, name: str) -> bool:
-        """Lets time pass in a group, unless it has moved on since."""
+        """Advances a group, unless it is no longer due."""
         kept = self._live.get(name)
         row = None if kept else self.shard.row(rows.head_key(name))
         now = kept.due if kept else rows.prefix(row)[0] if row is not None else NEVER
@@ -227,15 +227,15 @@ class Correlating:
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to take."""
+        """Whether there is any output."""
         return bool(self.shard.pending or self._touched or self._heavy)
 
     def take_dead(self) -> list[Dead]:
-        """What was dead-lettered since the last take."""
+        """Dead letters since the last take."""
         return self.shard.take_dead()
 
     def take(self) -> Work:
-        """What has gathered since the last take, now the caller's to make durable."""
+        """The output since the last take, which the caller must make durable."""
         for name, kept in [*self._heavy.items(), *self._touched.items()]:
             self._save(name, kept)
         self._heavy, self._touched = {}, {}
@@ -244,8 +244,8 @@ class Correlating:
         return self.shard.take()
 
     def _touch(self, name: str, kept: StoredGroup) -> None:
-        """A group is not as its rows are. Of those that stand in their heads only the last few wait for the end of the
-        batch: the others are written, and freed, while they are in the processor's cache."""
+        """Marks a group as changed. Of those that fit in their heads, only the last few wait for the end of the
+        batch: the others are written and freed while they are in the processor's cache."""
         self._heavy.pop(name, None)
         self._touched.pop(name, None)
         self._touched[name] = kept
@@ -274,7 +274,7 @@ class Correlating:
             self._live.weigh(kept)
 
     def _group(self, name: str, one: CompiledCorrelation) -> StoredGroup:
-        """From memory, or its rows."""
+        """Loads a group from memory or its rows."""
         kept = self._live.used(name)
         if kept is None:
             row, watermark = self.shard.row(rows.head_key(name)), self._known(self._levels[one.id])

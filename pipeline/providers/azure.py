@@ -1,4 +1,4 @@
-"""Microsoft Azure: what detections need. Nothing reads it yet."""
+"""Microsoft Azure: facts needed by detections. There is no collector yet."""
 
 from driftline.pipeline.providers.provider import AuditLog, Provider
 

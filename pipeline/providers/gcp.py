@@ -1,4 +1,4 @@
-"""Google Cloud: what detections need. Nothing reads it yet."""
+"""Google Cloud: facts needed by detections. There is no collector yet."""
 
 from driftline.pipeline.providers.provider import AuditLog, Provider
 

@@ -1,4 +1,4 @@
-"""The providers that are installed: our own and those of other packages, by entry points. Pure once they are loaded."""
+"""The installed providers: built-in ones and those of other packages, found by entry points. Pure once loaded."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -23,8 +23,8 @@ def names() -> list[str]:
 
 @cache
 def provider(name: str) -> Provider:
-    """The facts of a provider; of one that is not installed, the defaults. Raises UserError for an entry point that names
-    no provider."""
+    """The facts of a provider; the defaults if it is not installed. Raises UserError for an invalid entry
+    point."""
     if name not in plugins.installed(PROVIDERS):
         return Provider(name, name, AuditLog(name, ""))
     found = plugins.load(PROVIDERS, name)
@@ -45,7 +45,7 @@ def provider(name: str) -> Provider:
 
 @cache
 def identities(name: str) -> Identities:
-    """What a provider's identities look like; without a name, those of all: of an actor whose provider is not said."""
+    """The forms of a provider's identities; without a name, those of all providers, for an actor of unknown provider."""
     if name:
         return provider(name).identities
     every = [one.identities for one in providers()]
@@ -67,7 +67,7 @@ def _first(functions: Sequence[Callable[[T], R | None]]) -> Callable[[T], R | No
 
 @cache
 def plain_hints(name: str) -> Hints:
-    """How configurations of a provider are compared of which no row says more; without a name, those of any provider."""
+    """The default comparison hints of a provider's configurations; without a name, those common to all."""
     if name:
         return Hints(canonical=provider(name).canonical)
     every = [one.canonical for one in providers()]
@@ -82,13 +82,13 @@ def plain_hints(name: str) -> Hints:
 
 @cache
 def event_fields(name: str) -> EventFields | None:
-    """What a provider's events tell detections beside; None if nothing. Raises UserError for what cannot be loaded."""
+    """The additional event fields of a provider for detections; None if it has none. Raises UserError if they cannot be loaded."""
     named = provider(name).audit.fields
     if not named:
         return None
     try:
         found = resolve_name(named)
-    except Exception as why:  # whatever a foreign module does when it is imported
+    except Exception as why:  # the module's own code runs on import and may raise anything
         raise UserError(
             f"the event fields of {name} cannot be loaded: {why}",
             fix="correct or uninstall the package",
@@ -105,13 +105,13 @@ def event_fields(name: str) -> EventFields | None:
 
 @cache
 def known_tools() -> frozenset[str]:
-    """What calls may be made with, at any provider."""
+    """The tools of all providers."""
     return frozenset([*TOOLS, *(tool for one in providers() for tool in one.tools)])
 
 
 @cache
 def vouched_tools(name: str) -> frozenset[str]:
-    """The tools that a provider itself reports; without a name, those that any does."""
+    """The tools confirmed by a provider; without a name, by any."""
     if name:
         return frozenset(provider(name).vouched_tools)
     return frozenset(tool for one in providers() for tool in one.vouched_tools)
@@ -119,15 +119,15 @@ def vouched_tools(name: str) -> frozenset[str]:
 
 @cache
 def longest_session() -> int:
-    """How long a session is remembered of which it is not known whose it is, in microseconds."""
+    """How long a session of unknown provider is remembered, in microseconds."""
     return max(one.sessions.lifetime for one in providers())
 
 
 def of_product(product: str) -> Provider | None:
-    """The provider whose audit events are of a product in Sigma's words; None if there is none."""
+    """The provider for a Sigma product; None if there is none."""
     return next((one for one in providers() if one.audit.product == product), None)
 
 
 def providers() -> Iterator[Provider]:
-    """All that are installed."""
+    """All installed providers."""
     return map(provider, names())

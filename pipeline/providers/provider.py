@@ -1,4 +1,4 @@
-"""What providers (clouds) differ in, as facts. What has a default here is so wherever a provider says nothing else."""
+"""Facts in which providers (clouds) differ, with defaults."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,17 +30,17 @@ def _requested(change: Change) -> Any:
 
 @dataclass(frozen=True)
 class Settling:
-    """How far a provider's answers lag behind its changes. Microseconds."""
+    """How far a provider's responses lag behind its changes. Microseconds."""
 
     max_lag: int = 60 * SECOND
-    """A reading that much later than a change is trusted whatever it shows."""
+    """A reading this long after a change is trusted whatever it shows."""
     event_resolution: int = SECOND
-    """How exactly an audit event says when it happened: a reading of the same second may be of before it."""
+    """Time resolution of audit events: a reading in the same second may be from before the event."""
     min_gap: int = 10 * SECOND
-    """Two readings that agree must be at least that far from each other."""
+    """Minimum distance of two readings that confirm each other."""
     list_lag: int = 30 * MINUTE
-    """So long after a reading or a change a list may not know the resource yet (and clocks may differ): it is asked for by
-    itself then, and ends when a later sweep does not list it either."""
+    """How long after a reading or change a listing may not contain the resource yet (including clock differences): it is then read
+    individually, and ends when a later sweep does not list it either."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,16 @@ class AuditLog:
 
     product: str
     service: str
-    """Sigma's log source of them."""
+    """Their Sigma log source."""
     lateness: Mapping[str, float] = field(default_factory=lambda: NOTHING)
-    """Seconds after which an event has come, by the source that brings it."""
+    """Seconds after which an event must have arrived, by source."""
     only_reads: Callable[[Document], bool] = _never
-    """Whether an event, as the provider writes it, says that it changed nothing."""
+    """Whether an event is marked by the provider as read-only."""
     request: Callable[[Change], Any] = _requested
-    """What a call asked for: it tells calls apart whose resource is not known."""
+    """The target of a call, which distinguishes calls whose resource is not known."""
     fields: str = ""
-    """What its events tell detections beside, as `module:name` of EventFields. Named and not imported: only whoever
-    evaluates detections loads it."""
+    """Additional event fields for detections, as `module:name` of EventFields. Not imported here: loaded only when
+    detections are evaluated."""
 
 
 @dataclass(frozen=True)
@@ -79,43 +79,43 @@ class Verbs:
 
 @dataclass(frozen=True)
 class EventFields:
-    """Fields of Driftline's own (`driftline.login`) that only a provider's own event tells."""
+    """Driftline fields (`driftline.login`) that are derived from a provider's own event."""
 
     of_change: Callable[[Change, Document, Callable[[str], str]], dict[str, Any]]
-    """From a change, its actor with the person behind it, and the function from a name to a person's id."""
+    """Takes a change, its actor with the person behind it, and the function from a name to a person's id."""
     names: Callable[[Change], list[str]]
-    """What a call is about whose resource is not known and whose row says no names (`Change.named`)."""
+    """The target of a call whose resource is not known and whose row defines no names (`Change.named`)."""
     of_example: Callable[[Document, str | None], dict[str, Any]]
-    """From an example of a detection, with Driftline's fields under `driftline`, and its account."""
+    """Takes an example of a detection, with Driftline's fields under `driftline`, and its account."""
 
 
 @dataclass(frozen=True)
 class Identities:
-    """What a provider's identities look like, and who is behind them."""
+    """The forms of a provider's identities, and the persons behind them."""
 
     chosen: tuple[Pattern[str], ...] = ()
-    """Each matches ids whose end their caller chose (the name of a session); group 1 is what the provider vouches for."""
+    """Patterns of ids whose end is chosen by the caller (a session name); group 1 is the part confirmed by the provider."""
     actor_kinds: Mapping[str, str | None] = field(default_factory=lambda: NOTHING)
-    """Kinds of actors that only this provider has, and the kind of person that such an actor is itself; None: it acts for
-    somebody else."""
+    """Actor kinds specific to this provider, and the kind of person that such an actor is; None: it acts for
+    someone else."""
     derive: Callable[[Document], dict[str, Any] | None] = _none
-    """The person behind an actor whose record does not say it, as far as its ids do; None where they do not."""
+    """Derives the person behind an actor from its ids, for records without a person; None if not possible."""
     derive_link: Callable[[str], dict[str, Any] | None] = _none
-    """The person behind the id of a link of a chain, whose record does not say it; None where the id does not."""
+    """Derives the person behind a chain link from its id, for records without a person; None if not possible."""
     differ: Callable[[str, str], bool] = _never
-    """Whether two ids are those of two different roles."""
+    """Whether two ids belong to different roles."""
     words: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    """How a person is known, by kind of person, where the provider has a word of its own."""
+    """Provider-specific descriptions of how a person is known, by kind of person."""
 
 
 @dataclass(frozen=True)
 class SessionPolicy:
-    """What a provider's audit events tell of sessions that are opened by others."""
+    """What a provider's audit events show of sessions opened by others."""
 
     lifetime: int = 36 * HOUR
-    """How long a session is remembered, in microseconds: the longest that there is."""
+    """How long a session is remembered, in microseconds: the longest possible session."""
     hides_callers: bool = False
-    """An event tells an account only of its own callers who they are."""
+    """Events identify callers only to the caller's own account."""
 
 
 def _steps(uid: str) -> list[str]:
@@ -132,39 +132,39 @@ class ResourceNames:
     """How resources are named, and their pages in the provider's console."""
 
     steps: Callable[[str], list[str]] = _steps
-    """The steps of a uid, by which the rows of consoles name them."""
+    """The segments of a uid, as named in console rows."""
     last: Callable[[str], str] = _last
-    """The name at the end of a text that is an id; any other text as it is."""
+    """The name at the end of an id; any other text unchanged."""
     consoles: Traversable | None = None
-    """The rows (YAML): by resource type its page in the console, and what stands for placeholders of remediation."""
+    """The rows (YAML): console page and remediation placeholders by resource type."""
     origin: Callable[[Document], str | None] = _none
-    """Where a resource's console is, with a slash at the end; None if there is none."""
+    """The base URL of a resource's console, with a trailing slash; None if there is none."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One provider. Registered as an entry point of the group `driftline.providers` under its name."""
+    """A provider. Registered as an entry point of the group `driftline.providers` under its name."""
 
     name: str
-    """As records, ids and settings name it."""
+    """Its name in records, ids and settings."""
     title: str
     """As people write it."""
     audit: AuditLog
     types: Traversable | None = None
-    """The types file (JSON): resource type to parts, shapes, hints and permissions."""
+    """The types file (JSON): maps resource types to parts, shapes, hints and permissions."""
     canonical: Canonical = PLAIN
-    """Its own equivalent spellings."""
+    """Its equivalent spellings of configuration values."""
     names: ResourceNames = ResourceNames()
     settling: Settling = Settling()
     verbs: Verbs = Verbs()
     identities: Identities = Identities()
     sessions: SessionPolicy = SessionPolicy()
     tools: tuple[str, ...] = ()
-    """What calls are made with, beside driftline.pipeline.model.stream.TOOLS: only this provider has them."""
+    """Tools specific to this provider, in addition to driftline.pipeline.model.stream.TOOLS."""
     vouched_tools: tuple[str, ...] = ("service",)
-    """Tools that the provider itself reports. All others are known from the caller's own user agent."""
+    """Tools confirmed by the provider. All others are derived from the caller's user agent."""
     functions: str = ""
     """Functions for rules about its types, as `module:name` of a Mapping[str, Function] (driftline.pipeline.rulebook.cel.functions).
-    Named and not imported: only whoever evaluates rules loads them."""
+    Not imported here: loaded only when rules are evaluated."""
     sample_uids: tuple[str, str] = ("example", "other")
-    """Of the resource in a rule's examples, and of one with other names."""
+    """Uids of the resource in a rule's examples, and of one with other names."""

@@ -1,7 +1,7 @@
-"""What one message, or one log file, comes to: the same for every source.
+"""Processes messages and log files, in the same way for every source.
 
-Whatever a record raises is that record's trouble: it is told as bad, with a reason, and the next one follows. Only what says
-nothing about the record is raised: AWS, Kafka, the names that are asked for do not answer."""
+An error in a record is reported as bad, with the reason, and processing continues with the next one. Only errors unrelated to
+the record are raised: AWS, Kafka or the name lookup does not answer."""
 
 import io
 import logging
@@ -31,11 +31,11 @@ from driftline.pipeline.records import codec
 log = logging.getLogger("driftline.collect")
 Within = Callable[[dict[str, Any]], bool]
 AT_ONCE = 500
-"""Events of a file between two handings over: memory stays flat."""
+"""Events of a file per hand-over, to limit memory."""
 MOST_PACKED = 128_000_000
-"""Bytes of a file as it lies in S3."""
+"""Maximum size in bytes of a file in S3."""
 MOST_LETTERS = 100
-"""Dead letters of one message or file; the others are counted in one more."""
+"""Maximum number of dead letters per message or file; the others are counted in one more."""
 
 
 @dataclass
@@ -45,20 +45,20 @@ class DispatchOutcome:
     events: int = 0
     changes: int = 0
     bad: list[tuple[str, bytes]] = field(default_factory=list)
-    """Why, and what; the first MOST_LETTERS."""
+    """Reason and content of the first MOST_LETTERS."""
     more: int = 0
-    """Bad ones beyond them."""
+    """The number of further bad records."""
 
     def letters(self) -> Iterator[tuple[str, bytes]]:
-        """What to bury, and why."""
+        """The dead letters to write: reason and content."""
         yield from self.bad
         if self.more:
             yield f"{self.more} more of the same message or file", b""
 
 
 class EventDispatcher:
-    """Understands contents and hands them to a sender. `open_` fetches an object; `asks` says whether an event is
-    recent enough that its resource must be read again; `trust`, who may tell what."""
+    """Parses contents and passes them to a sender. `open_` fetches an object; `asks` decides whether an event is
+    recent enough for a re-read of its resource; `trust` decides who may report what."""
 
     def __init__(
         self, sender: EventProducer, reader: ChangeReader, redactor: Redactor, open_: Any, asks: Any = None, trust: TrustedOrigins = NOBODY
@@ -67,7 +67,7 @@ class EventDispatcher:
         self._asks, self._trust = asks or (lambda _: True), trust
 
     def message(self, body: str) -> DispatchOutcome:
-        """A message of a queue. What it holds is with the sender after this, not yet flushed. Raises what fetching
+        """Processes a queue message. Its content is passed to the sender, not yet flushed. Raises what fetching
         raises."""
         heard = DispatchOutcome()
         try:
@@ -90,11 +90,11 @@ class EventDispatcher:
     def object(
         self, object_: S3Object, heard: DispatchOutcome, within: Within = lambda _: True
     ) -> None:
-        """A file in S3; of a log file the records that lie `within`. Raises what fetching raises."""
+        """Processes a file in S3; for a log file, the records `within` a time range. Raises what fetching raises."""
         with self._open(object_) as file:
             packed = file.read(
                 MOST_PACKED + 1
-            )  # whole: what breaks off is fetched again, no dead letter
+            )  # read completely first: an interrupted download is fetched again, not dead-lettered
         try:
             if len(packed) > MOST_PACKED:
                 raise Malformed(f"more than {MOST_PACKED} bytes")
@@ -108,7 +108,7 @@ class EventDispatcher:
     def file(
         self, file: BinaryIO, key: str, heard: DispatchOutcome, within: Within = lambda _: True
     ) -> None:
-        """A log file of CloudTrail. Raises Malformed where it is none."""
+        """Processes a CloudTrail log file. Raises Malformed if it is not one."""
         some: list[dict[str, Any] | Malformed] = []
         for _, record in logfile.records(file, key):
             if isinstance(record, Malformed) or within(record):
@@ -119,11 +119,11 @@ class EventDispatcher:
         self.records(some, heard)
 
     def safe(self, body: str) -> bytes:
-        """A body that could not be understood, as it may be kept: all of it hashed where it looks like a secret."""
+        """A malformed body for the dead letter: hashed completely if it looks like a secret."""
         return orjson.dumps(self._redactor.config({"body": body.encode(errors="replace").decode()}))
 
     def records(self, found: Iterable[dict[str, Any] | Malformed], heard: DispatchOutcome) -> None:
-        """Events, to the sender; what a source itself could not understand is bad."""
+        """Passes events to the sender; records that a source could not parse are bad."""
         changes: list[Change] = []
         wishes: dict[str, Read] = {}
         for record in found:
@@ -149,7 +149,7 @@ class EventDispatcher:
     def _refuse(
         self, heard: DispatchOutcome, why: Malformed, what: bytes, source: str | None = None
     ) -> None:
-        """A record that is not acted on, to be buried."""
+        """Dead-letters a rejected record."""
         outcome = "forged" if isinstance(why, ForgedEvent) else "poison"
         metrics.EVENTS.labels(source or self._reader.source, outcome).inc()
         if len(heard.bad) < MOST_LETTERS:
@@ -158,7 +158,7 @@ class EventDispatcher:
             heard.more += 1
 
     def _reported(self, found: Iterable[dict[str, Any]], heard: DispatchOutcome) -> None:
-        """Findings of other services, to the sender."""
+        """Passes findings of other services to the sender."""
         changes: list[Change] = []
         for document in found:
             heard.events += 1
@@ -171,7 +171,7 @@ class EventDispatcher:
         metrics.EVENTS.labels(self._reader.source, "finding").inc(len(changes))
 
     def _delivery(self, file: BinaryIO, key: str, heard: DispatchOutcome) -> None:
-        """A file that AWS Config wrote. Raises Malformed where it is none."""
+        """Processes an AWS Config file. Raises Malformed if it is not one."""
         account = origin.account_of(key)
         for item in config_items(file):
             try:
@@ -184,7 +184,7 @@ class EventDispatcher:
                 self._items([item], heard)
 
     def _items(self, items: Iterable[dict[str, Any]], heard: DispatchOutcome) -> None:
-        """Items of AWS Config, to the sender."""
+        """Passes AWS Config items to the sender."""
         for item in items:
             metrics.EVENTS.labels("config", "item").inc()
             try:
@@ -199,7 +199,7 @@ class EventDispatcher:
 
     @codec.one_record("a configuration item")
     def _understood(self, item: dict[str, Any]) -> Snapshot | Read | None:
-        """A reading where the item's mapping is proven; else only a reason to read the resource. Raises Malformed."""
+        """A reading, if the item's mapping is verified; else only a reason to read the resource. Raises Malformed."""
         if item.get("resourceType") not in MAPPINGS:
             return _wish(item)
         snapshot = snapshot_of(item, self._redactor)
@@ -209,7 +209,7 @@ class EventDispatcher:
 
 
 def _wish(item: dict[str, Any]) -> Read | None:
-    """To read again what an item is about; None for a type that is not known."""
+    """A re-read request for an item's resource; None for an unknown type."""
     kind, uid = kinds().get(item["resourceType"]), item.get("ARN") or item.get("arn")
     if kind is None or not isinstance(uid, str) or not fits(kind, uid := kept(uid)):
         return None
@@ -223,6 +223,6 @@ def _wish(item: dict[str, Any]) -> Read | None:
 
 
 def _text(record: Any) -> bytes:
-    """Only what may be told of a bad record: its names, no values (secrets are redacted only in good ones)."""
+    """The safe part of a bad record: its names, no values (secrets are redacted only in valid records)."""
     names = ", ".join(sorted(map(str, record))) if isinstance(record, dict) else type(record).__name__  # fmt: skip
     return names.encode(errors="replace")[:2000]

@@ -13,7 +13,7 @@ DOMAINS = {
     "aws-us-gov": "console.amazonaws-us-gov.com",
     "aws-eusc": "console.amazonaws-eusc.eu",
 }
-"""Of each partition whose console is reached from everywhere."""
+"""The console's host for each partition with a public console."""
 
 
 def _steps(uid: str) -> list[str]:

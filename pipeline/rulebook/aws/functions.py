@@ -142,47 +142,47 @@ def _acl_port_open_to_world(path: str, port: int) -> bool:
 FUNCTIONS: dict[str, Function] = {
     "policy_allows_public": Function(
         judgement(resource_policy.allows_public), ("STRING",), "BOOL", True, "'policy'",
-        "A resource's policy lets anybody in: an Allow for everybody that no condition narrows and no Deny takes back",
+        "Whether a resource policy allows public access: an Allow for everyone that no condition restricts and no Deny revokes",
     ),
     "any_policy_allows_public": Function(
         judgement(_any_allows_public), ("STRING",), "BOOL", True, "'alias_policies'",
-        "So does one of several policies, by their names",
+        "The same for any of several policies, by name",
     ),
     "file_policy_allows_public": Function(
         judgement(efs_policy.allows_public), ("STRING",), "BOOL", True, "'policy'",
-        "So does a file system's policy; who comes through a mount target has been let in by the network",
+        "The same for a file system policy; access through a mount target is controlled by the network",
     ),
     "policy_allows_cross_account": Function(
         judgement(resource_policy.allows_cross_account), ("STRING",), "BOOL", True, "'policy'",
-        "A resource's policy lets another account in, unguarded",
+        "Whether a resource policy allows another account in without a restriction",
     ),
     "policy_gives_others": Function(
         judgement(grants.gives_others), ("STRING", "STRING"), "BOOL", True, '\'policy\', "s3:PutBucketPolicy s3:DeleteBucketPolicy"',
-        "It gives another account one of these actions",
+        "Whether it allows another account one of these actions",
     ),
     "policy_allows_service": Function(
         judgement(grants.allows_service), ("STRING", "STRING"), "BOOL", True, '\'policy\', "lambda.amazonaws.com"',
-        "It lets this AWS service in",
+        "Whether it allows this AWS service",
     ),
     "policy_allows_service_for_anybody": Function(
         judgement(grants.allows_service_for_anybody), ("STRING", "STRING"), "BOOL", True, '\'policy\', "s3.amazonaws.com"',
-        "It lets this AWS service act on behalf of any account: no condition says whose resource it acts for",
+        "Whether it lets this AWS service act on behalf of any account: no condition says for whose resource",
     ),
     "any_policy_allows_service_for_anybody": Function(
         judgement(_any_for_anybody), ("STRING", "STRING"), "BOOL", True, '\'alias_policies\', "s3.amazonaws.com"',
-        "So does one of several policies, by their names",
+        "The same for any of several policies, by name",
     ),
     "policy_requires_tls": Function(
         judgement(resource_policy.requires_tls, "uid"), ("STRING",), "BOOL", True, "'policy'",
-        "It refuses every request without TLS",
+        "Whether it denies every request without TLS",
     ),
     "policy_is_admin": _of_documents(
         judges.is_admin, "document", "'document'",
-        "A policy of an identity allows everything on everything, under no condition that stolen credentials could not fulfil",
+        "Whether an identity policy allows every action on every resource, without a condition that stolen credentials could not satisfy",
     ),
     "policy_escalates": _of_documents(
         judges.escalates, "document", "'document'",
-        "It opens a way to every right: one of high severity in [ways to more rights](escalation.md)",
+        "Whether it allows escalation to every permission: a path of high severity in [privilege escalation](escalation.md)",
     ),
     "policy_decrypts_everything": _of_documents(
         judges.decrypts_everything, "document", "'document'",
@@ -190,19 +190,19 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "policies_are_admin": _of_documents(
         judges.is_admin, "inline_policies", "'inline_policies'",
-        "All policies of a map together allow everything on everything",
+        "Whether all policies of a map together allow every action on every resource",
     ),
     "policies_escalate": _of_documents(
         judges.escalates, "inline_policies", "'inline_policies'",
-        "All policies of a map together open a way to every right",
+        "Whether all policies of a map together allow escalation to every permission",
     ),
     "policies_decrypt_everything": _of_documents(
         judges.decrypts_everything, "inline_policies", "'inline_policies'",
-        "All policies of a map together allow decrypting with every key",
+        "Whether all policies of a map together allow decrypting with every key",
     ),
     "identity_is_admin": _asks(
         "is_admin", "'inline_policies attached_policies attached_documents boundary'",
-        "All that these parts of an identity say together allows everything on everything, or all of IAM",
+        "Whether these parts of an identity together allow every action on every resource, or all of IAM",
     ),
     "identity_escalates": _asks(
         "escalates", "'inline_policies attached_policies attached_documents boundary'",
@@ -210,7 +210,7 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "identity_runs_code": _asks(
         "runs_code", "'inline_policies attached_policies attached_documents boundary'",
-        "It opens a way to the rights of what exists: one of medium severity in [ways to more rights](escalation.md)",
+        "Whether they allow escalation to the permissions of something that exists: a path of medium severity in [privilege escalation](escalation.md)",
     ),
     "identity_decrypts_everything": _asks(
         "decrypts_everything", "'inline_policies attached_policies attached_documents boundary'",
@@ -218,11 +218,11 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "identity_way": Function(
         _identity_way, ("STRING", "STRING"), "STRING", True, '\'inline_policies attached_policies\', "escalates"',
-        "What makes identity_escalates (identity_is_admin, identity_runs_code, identity_decrypts_everything) true, to follow \"can\"; empty where it is false",
+        "What makes identity_escalates (identity_is_admin, identity_runs_code, identity_decrypts_everything) true, worded to follow \"can\"; empty if it is false",
     ),
     "identity_actions": Function(
         _identity_actions, ("STRING", "STRING"), "LIST", True, '\'inline_policies attached_policies\', "escalates"',
-        "The actions that it takes",
+        "The actions of that path",
     ),
     "identity_statements": Function(
         _identity_statements, ("STRING", "STRING"), "LIST", True, '\'inline_policies attached_policies\', "escalates"',
@@ -230,35 +230,35 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "trusts_any_tenant": Function(
         judgement(federation.trusts_any_tenant), ("STRING",), "BOOL", True, "'role.AssumeRolePolicyDocument'",
-        "A role trusts an identity provider that many tenants share, without saying which of them",
+        "Whether a role trusts an identity provider shared by many tenants, without naming the tenant",
     ),
     "trusts_whole_provider": Function(
         judgement(federation.trusts_whole_provider), ("STRING",), "BOOL", True, "'role.AssumeRolePolicyDocument'",
-        "A role trusts every subject of an identity provider",
+        "Whether a role trusts every subject of an identity provider",
     ),
     "port_open_to_world": Function(
         _port_open_to_world, ("STRING", "INT"), "BOOL", True, "'group', 22",
-        "A security group lets a large part of the internet in on a port; prefix lists are judged where the part `prefix_lists` is read",
+        "Whether a security group opens a port to a large part of the internet; prefix lists are included if the part `prefix_lists` is read",
     ),
     "any_port_open_to_world": Function(
         _any_port_open_to_world, ("STRING", "STRING"), "BOOL", True, '\'group\', "20-21, 23"',
-        "It does on one of these ports",
+        "The same for any of these ports",
     ),
     "other_port_open_to_world": Function(
         _other_port_open_to_world, ("STRING", "STRING"), "BOOL", True, '\'group\', "80, 443"',
-        "It does on a port that is none of these",
+        "The same for any port other than these",
     ),
     "acl_port_open_to_world": Function(
         _acl_port_open_to_world, ("STRING", "INT"), "BOOL", True, "'acl', 22",
-        "A network ACL does on a port, its rules in their order",
+        "The same for a network ACL, its rules evaluated in order",
     ),
     "deciding_statements": Function(
         _deciding, ("STRING", "STRING", "STRING"), "LIST", True, '\'policy\', "policy_allows_public", ""',
-        "The statements each of which alone makes a judgement of a policy, as `s3:GetObject to * (Sid)`: its function by name, and that function's second text",
+        "The statements that are each sufficient for a policy function to be true, as `s3:GetObject to * (Sid)`: takes the function's name, and its second argument",
     ),
     "open_ranges": Function(
         _open_ranges, ("STRING", "STRING"), "LIST", True, '\'group\', "22, 8000-8100"',
-        "The addresses and prefix lists to which a security group is open on these ports (`!22`: on any but these)",
+        "The address ranges and prefix lists to which a security group is open on these ports (`!22`: any other port)",
     ),
     "open_ports": Function(
         _open_ports, ("STRING", "STRING"), "LIST", True, '\'group\', "22, 8000-8100"',
@@ -266,6 +266,6 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "acl_open_rules": Function(
         _open_rules, ("STRING", "INT"), "LIST", True, "'acl', 22",
-        "The numbers of the rules by which a network ACL lets a large part of the internet in on a port",
+        "The numbers of the rules by which a network ACL opens a port to a large part of the internet",
     ),
 }  # fmt: skip

@@ -45,9 +45,9 @@ class Function(NamedTuple):
     path: bool
     """Whether the first argument is a path under resource.config, or several separated by spaces."""
     example: str
-    """Arguments, as a rule writes them."""
+    """Example arguments."""
     says: str
-    """What it answers, as the documentation has it."""
+    """Its result, for the documentation."""
 
 
 FORM = "is not of the form that it should have"
@@ -125,19 +125,19 @@ def _age_days(text: str) -> int:
 GENERAL: dict[str, Function] = {
     "holds_secret": Function(
         _holds_secret, ("STRING",), "BOOL", True, "'function.Environment'",
-        "A secret stands in plain text there, as redaction recognized by its name or its form; references, placeholders and what is redacted only because of its place are none",
+        "Whether the value contains a secret in plain text, as recognized by redaction from its name or format; references, placeholders and values redacted only because of their location do not count",
     ),
     "plain_secrets": Function(
         _plain_secrets, ("STRING",), "LIST", True, "'function.Environment'",
-        "Those secrets, by the names under which they stand and the forms that they have",
+        "Those secrets, by their names and formats",
     ),
     "is_true": Function(
         _is_true, ("STRING",), "BOOL", True, "'part.Field'",
-        "The path holds true; false where it ends early or holds anything else",
+        "Whether the value at the path is true; false if the path does not exist or has another value",
     ),
     "age_days": Function(
         _age_days, ("STRING",), "INT", False, "resource.config.part.CreateDate",
-        "Whole days from a time's text to the record's time",
+        "Whole days from a time (string) to the record's time",
     ),
 }  # fmt: skip
 """Of every rule."""
@@ -145,14 +145,14 @@ GENERAL: dict[str, Function] = {
 
 @cache
 def own_functions(provider: str) -> Mapping[str, Function]:
-    """What a provider adds, by name. Raises UserError for what its facts name that cannot be loaded, is none, or hides a
+    """A provider's additional functions, by name. Raises UserError if they cannot be loaded, are invalid, or hide a
     general function."""
     named = facts(provider).functions
     if not named:
         return {}
     try:
         found = resolve_name(named)
-    except Exception as why:  # whatever a foreign module does when it is imported
+    except Exception as why:  # the module's own code runs on import and may raise anything
         raise UserError(
             f"the functions of {provider} cannot be loaded: {why}",
             fix="correct or uninstall the package",
@@ -172,12 +172,12 @@ def own_functions(provider: str) -> Mapping[str, Function]:
 
 @cache
 def functions_of(provider: str | None) -> Mapping[str, Function]:
-    """The functions that a rule about a provider's types may call. None: of all providers, where it is not known of
-    which a rule is."""
+    """The functions that a rule on a provider's types may call. None: of all providers, if the rule's provider
+    is not known."""
     every = names() if provider is None else [provider]
     return {**{k: f for one in reversed(every) for k, f in own_functions(one).items()}, **GENERAL}
 
 
 def owners(function: str) -> list[str]:
-    """The titles of the providers that have a function, but not every rule."""
+    """The titles of the providers that have a function that not every rule has."""
     return [one.title for one in providers() if function in own_functions(one.name)]
