@@ -85,6 +85,25 @@ def test_a_call_is_of_the_kind_that_its_rows_claim_also_where_its_resource_is_no
     assert {c.kind for c in quiet.changes(event(call[1], call[0], readOnly=True)) if c.type is None} <= {"read"}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "type_", ["AWS::RDS::DBCluster", "AWS::DocDB::DBCluster", "AWS::Neptune::DBCluster"]
+)
+def test_a_tag_call_on_a_cluster_is_of_the_engine_that_sweeps_have_seen(type_: str) -> None:
+    """The ARN is the same for every engine; the call changed no cluster, and had all of them read again."""
+    arn = f"arn:aws:rds:eu-west-1:{ACCOUNT}:cluster:c1"
+
+    class Seen(NoNames):
+        def uid(self, type: str, account: str, region: str, name: str) -> str | None:
+            return arn if (type, name) == (type_, "c1") else None
+
+    record = event("AddTagsToResource", "rds", requestParameters={"resourceName": arn, "tags": [{"key": "a", "value": "b"}]})  # fmt: skip
+    changes = ChangeReader(Redactor(b"k" * 32), "log", Seen()).changes(record)
+    assert [(one.uid, one.type, one.kind, one.parts) for one in changes] == [(arn, type_, "update", ["tags"])]  # fmt: skip
+    assert [(read.uid, read.scope) for read in reads(record, changes)] == [(arn, False)]
+    (unseen,) = READER.changes(record)
+    assert (unseen.type, unseen.kind, unseen.named) == (None, "update", [arn])
+
+
 OWN = [call for call, found in sorted(claims().items()) if any("userIdentity" in str(one.touch.id) for one in found)]  # fmt: skip
 
 
