@@ -82,6 +82,7 @@ class Deliverer:
         self._delivery = Delivery()
         self._dead = dead or producer(settings.kafka)
         self._turn: Callable[[Slot], int] = lambda _: 0
+        self._owned: Callable[[], dict[Slot, int]] = dict
         selector = Selector(subscription, sink.transitions_only)
         self._renderer = Renderer(sink, selector, now, lambda slot: self._turn(slot))
         self._pace = SinkRate(sink.limits.rate, now)
@@ -104,7 +105,7 @@ class Deliverer:
         if self._subscription.start == "now":
             await asyncio.to_thread(begin_now, self._settings, group, topics)
         reader = Reader(self._settings, group, topics)
-        self._turn = reader.turn
+        self._turn, self._owned = reader.turn, reader.owned
         stop = asyncio.ensure_future(self._stopping.wait())
         under_way: asyncio.Task[Batch | None] | None = None
         self._known = await asyncio.to_thread(self._written)
@@ -172,7 +173,8 @@ class Deliverer:
         if memory is None:
             return items
         if (since := memory.lacks(batch.first)) is not None:
-            await asyncio.to_thread(memory.recall, since)
+            ours = self._owned() | {slot: turn for slot, (turn, _) in batch.first.items()}
+            await asyncio.to_thread(memory.recall, since, ours)
         return [item for item in items if not memory.has(item.action)]
 
     async def _until_done(self, items: list[Item], refused: set[Origin]) -> bool:

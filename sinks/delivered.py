@@ -75,22 +75,27 @@ class Deliveries:
     def __init__(self, sink: str, topic: DeliveredTopic) -> None:
         self._sink, self._topic = sink, topic
         self._known: dict[bytes, None] = {}
-        self._turns: dict[Slot, int] = {}
-        """Partition of what is delivered to the turn for which the topic was read."""
+        self._read: dict[Slot, tuple[int, int]] = {}
+        """Partition of what is delivered to the turn in which the topic was read for it, and the time from which."""
 
     def lacks(self, first: Mapping[Slot, tuple[int, int]]) -> int | None:
         """For messages of partitions (to turn, and time of the first message): the time from which the topic has to be read before
         they are delivered, in milliseconds; None where it was. A partition may have been another process's before."""
-        new = [at for slot, (turn, at) in first.items() if self._turns.get(slot) != turn]
-        self._turns |= {slot: turn for slot, (turn, _) in first.items()}
-        return max(0, min(new) - CLOCKS_DIFFER) if new else None
+        new = []
+        for slot, (turn, at) in first.items():
+            wanted, known = max(0, at - CLOCKS_DIFFER), self._read.get(slot)
+            if known is None or known[0] != turn or known[1] > wanted:
+                new.append(wanted)
+        return min(new, default=None)
 
-    def recall(self, since: int) -> None:
-        """Reads the topic. Raises UserError, including NotThere."""
+    def recall(self, since: int, ours: Mapping[Slot, int]) -> None:
+        """Reads the topic. `ours`: the partitions that were ours before it was read, to their turns. Raises UserError, including
+        NotThere."""
         own = f"{self._sink}\n".encode()
         for key in self._topic.read(since or None):
             if key.startswith(own):
                 self._learn(key)
+        self._read |= {slot: (turn, since) for slot, turn in ours.items()}
 
     def has(self, action: Action) -> bool:
         """Whether an action was delivered."""

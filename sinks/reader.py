@@ -87,6 +87,12 @@ class Reader:
         """A number that changes when a partition is revoked."""
         return self._turns[slot]
 
+    def owned(self) -> dict[Slot, int]:
+        """The partitions that are ours, to their turns. May be called beside the others."""
+        turns = dict(self._turns)  # first: what is taken from us meanwhile has another turn then
+        ours = [(one.topic, one.partition) for one in self._consumer.assignment()]
+        return {slot: turns.get(slot, 0) for slot in ours}
+
     def store(self, last: dict[Slot, tuple[int, Any]]) -> None:
         """Stores the offset of the last delivered message of each partition, with the turn in which it was read."""
         for slot, (turn, message) in last.items():

@@ -88,20 +88,24 @@ def test_what_the_topic_holds_is_never_appended_again(steps: list[Step]) -> None
 
 
 def test_a_partition_that_was_anothers_is_asked_of_the_topic_first() -> None:
-    memory = Deliveries("s", Letters())
-    at = 1_800_000_000_000
-    assert memory.lacks({SLOT: (0, at)}) == at - delivered.CLOCKS_DIFFER
-    assert memory.lacks({SLOT: (0, at + 1)}) is None
-    assert memory.lacks({SLOT: (0, at), ("driftline.findings", 1): (0, at + 5)}) == at + 5 - delivered.CLOCKS_DIFFER  # fmt: skip
-    assert memory.lacks({SLOT: (1, at)}) is not None, "it was taken from us meanwhile"
-    assert memory.lacks({("driftline.findings", 2): (0, -1)}) == 0, "Kafka knows no time"
+    memory, at, margin = Deliveries("s", Letters()), 1_800_000_000_000, delivered.CLOCKS_DIFFER
+    other, third = ("driftline.findings", 1), ("driftline.findings", 2)
+    assert memory.lacks({SLOT: (0, at)}) == at - margin
+    memory.recall(at - margin, {SLOT: 0, other: 3})
+    assert memory.lacks({SLOT: (0, at + 1), other: (3, at + 7)}) is None, "both were ours when it was read"  # fmt: skip
+    assert memory.lacks({other: (3, at - 1)}) == at - 1 - margin, "it is further behind"
+    assert memory.lacks({SLOT: (1, at + 9)}) == at + 9 - margin, "it was taken from us meanwhile"
+    assert memory.lacks({SLOT: (0, at), third: (0, at + 5)}) == at + 5 - margin
+    assert memory.lacks({third: (0, -1)}) == 0, "Kafka knows no time"
+    memory.recall(0, {third: 0})
+    assert memory.lacks({third: (0, -1)}) is None
 
 
 def test_only_its_own_and_only_what_is_appended() -> None:
     letters = Letters()
     memory = Deliveries("s", letters)
     letters.delivered = [b"s\n#a\nf1:1", b"other\n#a\nf2:1", b"s\n#b\nf3:1", b""]
-    memory.recall(0)
+    memory.recall(0, {})
 
     def has(op: Literal["append", "upsert"], id: str) -> bool:
         return memory.has(Action(op, "#a", id, 1, {}))
@@ -117,7 +121,7 @@ def test_the_oldest_is_forgotten(monkeypatch: Any) -> None:
     letters = Letters()
     letters.delivered = [f"s\n#a\nf{n}:1".encode() for n in range(3)]
     memory = Deliveries("s", letters)
-    memory.recall(0)
+    memory.recall(0, {})
     known = [memory.has(Action("append", "#a", f"f{n}:1", 1, {})) for n in range(3)]
     assert known == [False, True, True]
 

@@ -33,6 +33,9 @@ class Reading:
     def turn(self, slot: Slot) -> int:
         return 0
 
+    def owned(self) -> dict[Slot, int]:
+        return {}
+
     def store(self, last: dict[Slot, tuple[int, Any]]) -> None:
         self.stored.append({slot[1]: message.offset() for slot, (_, message) in last.items()})  # fmt: skip
 
