@@ -1,6 +1,5 @@
 """Reads, checks and compiles a rule file."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,10 +10,11 @@ from driftline.pipeline.common import durations
 from driftline.pipeline.common.errors import Problem
 from driftline.pipeline.common.yaml_source import Source, hint
 from driftline.pipeline.model.finding import Remediation, Severity, rule_uuid
+from driftline.pipeline.rulebook import rule_checks
 from driftline.pipeline.rulebook.cel.expression import Expression, ExpressionError, compile_text
 from driftline.pipeline.rulebook.families import unknown_family
 from driftline.pipeline.rulebook.frameworks import Frameworks, built_in_frameworks
-from driftline.pipeline.rulebook.shapes import Shapes, unknown_paths
+from driftline.pipeline.rulebook.shapes import Shapes
 from driftline.pipeline.rulebook.wording.sentence import Sentence, compiled
 
 Exposure = Literal["none", "account", "organization", "internet"]
@@ -191,12 +191,16 @@ def load_rule(
     sentence = compiled(
         source, file.sentence, file.values, file.params, problems, file.fill.values(), provider
     )
-    problems += _fill(source, file)
+    problems += rule_checks.fill(source, file)
     if must is None or (when is None and not always):
         return None, problems
     known = {} if problems else frameworks.answered(file.frameworks)
     rule = Rule(file, path, when, must, known, sentence)
-    problems += _needs(source, rule) + _variables(source, rule) + _paths(source, rule, shapes)
+    problems += (
+        rule_checks.needs(source, rule)
+        + rule_checks.variables(source, rule)
+        + rule_checks.paths(source, rule, shapes)
+    )
     if rule.when is not None and not file.examples.not_applicable:
         problems.append(
             Problem(
@@ -244,97 +248,3 @@ def _compiled(
 
 def _indent_of(source: Source, field: str) -> int:
     return source.places.get((field,), (1, 1))[1]
-
-
-def _needs(source: Source, rule: Rule) -> list[Problem]:
-    touched = rule.must.parts | (rule.when.parts if rule.when else frozenset())
-    declared = set(rule.file.needs)
-    told = rule.sentence.values if rule.sentence else {}
-    problems = [
-        Problem(
-            f"reads part {part!r}, which `needs` does not name",
-            fix="say only what decides",
-            place=source.at("values", name),
-        )
-        for name, expression in told.items()
-        for part in sorted(expression.parts - declared)
-    ]
-    problems += [
-        Problem(
-            f"the condition reads part {part!r}, which `needs` does not name",
-            fix="add it: an unread part must give unknown, never a verdict",
-            place=source.at("needs"),
-        )
-        for part in sorted(touched - declared)
-    ]
-    return problems + [
-        Problem(
-            f"part {part!r} is needed but never read", fix="remove it", place=source.at("needs")
-        )
-        for part in sorted(declared - touched)
-    ]
-
-
-def _variables(source: Source, rule: Rule) -> list[Problem]:
-    from driftline.pipeline.rulebook.cel import syntax_tree as ast
-
-    out = []
-    for where, expression in _expressions(rule):
-        for node in _nodes(expression.checked.expr):
-            if (
-                ast.kind(node) == "select_expr"
-                and ast.kind(node.select_expr.operand) == "ident_expr"
-            ):
-                name, key = node.select_expr.operand.ident_expr.name, node.select_expr.field
-                if name == "params" and key not in rule.file.params:
-                    out.append(
-                        Problem(
-                            f"unknown parameter {key!r}",
-                            hint(key, rule.file.params),
-                            source.at(*where),
-                        )
-                    )
-    return out
-
-
-def _nodes(expr: Any) -> Any:
-    from driftline.pipeline.rulebook.cel import syntax_tree as ast
-
-    yield expr
-    for child in ast.children(expr):
-        yield from _nodes(child)
-
-
-def _paths(source: Source, rule: Rule, shapes: Shapes) -> list[Problem]:
-    out = []
-    for where, expression in _expressions(rule):
-        out += [
-            Problem(why, place=source.at(*where))
-            for why in unknown_paths(rule.type, expression.paths, shapes)
-        ]
-    return out
-
-
-def _fill(source: Source, file: RuleFile) -> list[Problem]:
-    texts = f"{file.remediation.cli} {file.remediation.terraform}"
-    known = [*file.values, *file.params]
-    return [
-        Problem(
-            f"{name!r} is none of `values` and `params`", hint(name, known), source.at("fill", hole)
-        )
-        for hole, name in file.fill.items()
-        if name not in known
-    ] + [
-        Problem(f"the remediation has no {hole}", fix="remove it", place=source.at("fill", hole))
-        for hole in file.fill
-        if hole not in texts
-    ]
-
-
-def _expressions(rule: Rule) -> Iterator[tuple[tuple[str, ...], Expression]]:
-    """Returns all expressions of a rule, each with its place in the file."""
-    if rule.when is not None:
-        yield ("when",), rule.when
-    yield ("must",), rule.must
-    for name, expression in (rule.sentence.values if rule.sentence else {}).items():
-        yield ("values", name), expression

@@ -5,21 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
-import msgspec
-
 from driftline.pipeline.common import durations
-from driftline.pipeline.compare.paths import value_at
 from driftline.pipeline.rulebook.cel import unexpected_values
-from driftline.pipeline.rulebook.cel.expression import ELEMENT, TAGS, environment
+from driftline.pipeline.rulebook.cel.expression import TAGS, environment
 from driftline.pipeline.rulebook.cel.functions import CURRENT, Current
 from driftline.pipeline.rulebook.cel.unread import program
+from driftline.pipeline.rulebook.evidence import LONGEST, evidence, evidence_paths
 from driftline.pipeline.rulebook.rule import Rule
 
 EVERYTHING = "*"
 NOTHING: frozenset[str] = frozenset()
 NO_PATHS: frozenset[tuple[str, ...]] = frozenset()
-MOST_EVIDENCE, LONGEST, LARGEST = 10, 500, 3000
-"""Limits of a finding's evidence: paths; characters of a text; bytes of a value shown in full."""
 Path = tuple[str, ...]
 Evaluation = Literal["passed", "failed", "unknown", "not_applicable"]
 
@@ -269,52 +265,3 @@ def _eval(program: Any, activation: Any) -> bool | str:
     except RuntimeError as error:
         return str(error)[:LONGEST]
     return value if isinstance(value, bool) else f"gave no truth value: {str(value)[:200]}"
-
-
-def evidence_paths(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Returns the paths whose values are shown: those that end before the elements of a list, the longest of each
-    branch."""
-    whole = {path[: path.index(ELEMENT)] if ELEMENT in path else path for path in paths}
-    shown = [path for path in sorted(whole) if path not in ((), ("config",))]
-    return tuple(
-        path for path in shown if not any(o[: len(path)] == path and o != path for o in shown)
-    )[:MOST_EVIDENCE]
-
-
-def evidence(
-    paths: Sequence[Path], resource: dict[str, Any], seen: dict[Path, dict[str, Any]] | None = None
-) -> list[dict[str, Any]]:
-    """Returns the paths that decided, with their values, trimmed if long. `seen` caches what other rules showed."""
-    seen = {} if seen is None else seen
-    for path in paths:
-        if path not in seen:
-            seen[path] = {"path": ".".join(path), "value": _shown(value_at(resource, path))}
-    return [seen[path] for path in paths]
-
-
-def _shown(value: Any) -> Any:
-    """Returns the value if it is short, else its beginning."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, dict | list) and _small(value):
-        return value
-    return _trimmed(value)
-
-
-def _small(value: Any) -> bool:
-    try:
-        return len(msgspec.json.encode(value)) <= LARGEST
-    except UnicodeEncodeError:  # a lone surrogate, which no record can carry
-        return False
-
-
-def _trimmed(value: Any, depth: int = 0) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= LONGEST else value[:LONGEST] + "…"
-    if isinstance(value, list):
-        return [_trimmed(item, depth + 1) for item in value[:MOST_EVIDENCE]]
-    if isinstance(value, dict):
-        if depth > 5:
-            return "…"
-        return {key: _trimmed(item, depth + 1) for key, item in list(value.items())[:30]}
-    return value
