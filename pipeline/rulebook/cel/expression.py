@@ -68,13 +68,19 @@ class Expression:
 def environment(provider: str | None = None) -> Any:
     """Returns the CEL environment of rules about a provider's types: variables, the optional and strings extensions, our
     functions and the provider's. None: those of all providers."""
+    return _environment(tuple(functions_of(provider).items()))
+
+
+@cache
+def _environment(known: tuple[tuple[str, Function], ...]) -> Any:
+    """Returns the same environment for the same functions: what one has compiled, another cannot evaluate."""
     words = cel.Type.Map(cel.Type.STRING, cel.Type.DYN)
     functions = [
         cel.FunctionDecl(
             name,
             [cel.Overload(f"{name}_o", getattr(cel.Type, f.returns), [getattr(cel.Type, t) for t in f.takes], False, guarded(f))],
         )
-        for name, f in functions_of(provider).items()
+        for name, f in known
     ]  # fmt: skip
     raises = cel.Overload(f"{UNREAD}_o", cel.Type.DYN, [cel.Type.STRING], False, not_read)
     functions.append(cel.FunctionDecl(UNREAD, [raises]))
