@@ -58,7 +58,13 @@ def kinds(provider: str) -> Mapping[str, TypeRow]:
     return module(provider).kinds()
 
 
+def reader_of(type: str) -> CollectorModule | None:
+    """The collector that reads a type; None where none does."""
+    return next((one for one in modules() if type in one.kinds()), None)
+
+
 @cache
 def row_of(type: str) -> TypeRow | None:
     """The row of a type, whichever provider has it; None where no collector reads it."""
-    return next((rows[type] for rows in (one.kinds() for one in modules()) if type in rows), None)
+    reader = reader_of(type)
+    return reader.kinds()[type] if reader else None

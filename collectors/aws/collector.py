@@ -4,7 +4,7 @@ What is imported here is imported by every command; the rest when it is called."
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.collectors.aws.settings import AwsSettings, aws_settings
-from driftline.collectors.collector import CollectorContext, ExtraSource, FileOutcome, SweepRequest
+from driftline.collectors.collector import (
+    CollectorContext,
+    ExtraSource,
+    FileOutcome,
+    FileReader,
+    LogReader,
+    SweepRequest,
+)
 from driftline.collectors.declared import DeclaredResources
 from driftline.pipeline.common.errors import Problem, UserError, exclusive
 from driftline.pipeline.model import Sweep
@@ -22,6 +29,7 @@ if TYPE_CHECKING:
     from driftline.collectors.aws.reread.resource import ResourceReader
     from driftline.collectors.aws.row import Kind
     from driftline.collectors.aws.sweep.options import CollectOptions
+    from driftline.collectors.redact import Places, Redactor
 
 provider = "aws"
 title = "AWS"
@@ -146,12 +154,12 @@ def backfill(
     context: CollectorContext, where: str, since: datetime | None, until: datetime | None,
     done: Callable[[FileOutcome], None],
 ) -> None:  # fmt: skip
-    from driftline.collectors.aws.sources import backfill as files
+    from driftline.collectors.aws.sources import backfill as past
     from driftline.collectors.aws.sources.listen import Listener
 
-    bucket, prefix = files.place_of(where)
+    bucket, prefix = past.place_of(where)
     listener = Listener(context.settings, _options(context), threading.Event())
-    files.run(
+    past.run(
         listener, bucket, prefix, since, until,
         lambda heard: done(FileOutcome(heard.events, heard.changes, len(heard.bad) + heard.more)),
     )  # fmt: skip
@@ -212,6 +220,34 @@ def permissions(
     return caller_policy(options["role_name"] or settings.role_name, partition, chosen(types))
 
 
+def file_types() -> Collection[str]:
+    from driftline.collectors.aws.files.config import MAPPINGS
+
+    return MAPPINGS
+
+
+def files(redactor: "Redactor") -> FileReader:
+    from driftline.collectors.aws.files.snapshots import ConfigFiles
+
+    return ConfigFiles(redactor)
+
+
+def logs(
+    redactor: "Redactor", wanted: Callable[[Any], bool], seen: Iterable[tuple[str, str, str, Iterable[str]]]
+) -> LogReader:  # fmt: skip
+    from driftline.collectors.aws.events.record import ChangeReader
+    from driftline.collectors.aws.files.logs import TrailFiles
+    from driftline.collectors.aws.sources.name_index import UidIndex
+
+    return TrailFiles(ChangeReader(redactor, "import", UidIndex(seen), wanted))
+
+
+def event_places() -> "Places":
+    from driftline.collectors.aws.places import places
+
+    return places()
+
+
 def shapes() -> Mapping[str, Any]:
     from driftline.collectors.aws.shapes import generate
 
@@ -237,13 +273,13 @@ def row_problems(row: "Kind") -> Iterator[str]:
 
 
 def propose_row(type: str, service: str | None, listing: str | None) -> list[str]:
-    from driftline.collectors.aws.proposal import files
+    from driftline.collectors.aws.proposal import files as checkout
     from driftline.collectors.aws.proposal.row import propose
     from driftline.pipeline.common.plural import number_of
 
-    root = files.checkout()
+    root = checkout.checkout()
     made = propose(type, service, listing)
-    written = [str(path.relative_to(root)) for path in files.write(made, root)]
+    written = [str(path.relative_to(root)) for path in checkout.write(made, root)]
     claimed = number_of(len(made.claimed), "operation")
     return [*written, f"{claimed} of {made.source} claimed, {len(made.unclaimed)} not. Edit the row, then run: driftline kinds check {type}"]  # fmt: skip
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from driftline.collectors.aws.files.config import MAPPINGS
 from driftline.collectors.aws.permissions import actions_of
 from driftline.collectors.aws.row import Detail, Kind, kinds
 from driftline.collectors.aws.shapes import generate
-from driftline.collectors.folder.config import MAPPINGS
 from driftline.pipeline.model import CLASSES
 from driftline.pipeline.reference import anchor, code, codes, page, table
 

@@ -4,20 +4,18 @@ The same records give the same order, however they are cut into files, shuffled 
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
-from driftline.collectors.aws.events.names import NameResolver, NoNames
-from driftline.collectors.aws.events.record import ChangeReader, failed, issued
-from driftline.collectors.aws.sources.name_index import UidIndex
-from driftline.collectors.folder.logs import records
+from driftline.collectors import installed
+from driftline.collectors.collector import LogReader, ReadsLogs
 from driftline.collectors.folder.read import files, read
 from driftline.collectors.redact import Redactor
-from driftline.pipeline.common.errors import Malformed
+from driftline.pipeline.common.errors import Malformed, UserError
 from driftline.pipeline.model import Snapshot, micros
 from driftline.pipeline.offline.fold import Past
 from driftline.pipeline.records import codec
@@ -26,7 +24,16 @@ from driftline.pipeline.records.topics import CHANGES, CONTROL, SNAPSHOTS, short
 
 Told = Callable[[str], None]
 Keep = Callable[[Any], bool]
-"""Whether a record of CloudTrail is kept."""
+"""Whether an event, as its provider writes it, is kept."""
+
+
+class EventFiles(NamedTuple):
+    """A file, or a folder of them, of a provider's audit events."""
+
+    provider: str
+    path: Path
+
+
 FIRST = {topic.own: place for place, topic in enumerate(ORDER)}
 TIMES = {CHANGES.own: "occurred_at", SNAPSHOTS.own: "captured_at"}
 CONTROL_TIMES = {
@@ -41,7 +48,7 @@ class RecordsByTime:
     def __init__(self) -> None:
         self.records: dict[bytes, tuple[str, int, str, str, bytes]] = {}
         self.events: set[bytes] = set()
-        """Digests of the ids of CloudTrail's records, those with them that are not kept."""
+        """Digests of the ids of events, those with them that are not kept."""
         self.problems: list[str] = []
         self.last = 0
         """The time of the last of them, microseconds."""
@@ -76,17 +83,17 @@ class RecordsByTime:
         if topic == CHANGES.name and (used := (document.get("actor") or {}).get("session")):
             self._used.add(used)
 
-    def log(self, path: Path, reader: ChangeReader, asked: Keep | None = None) -> None:
+    def log(self, path: Path, reader: LogReader, asked: Keep | None = None) -> None:
         """One log file. What cannot be read is a problem, with its place. `asked`: of which records a detection may make
         something; where there are no readings, nothing else can make a difference to a signal."""
         try:
-            for place, record in records(path):
+            for place, record in reader.records(path):
                 try:
                     if isinstance(record, Malformed):
                         raise record
-                    self._see(record)
-                    if asked and isinstance(record.get("eventName"), str) and not asked(record):
-                        self._wait(record)
+                    self._see(record, reader)
+                    if asked and reader.names_a_call(record) and not asked(record):
+                        self._wait(record, reader)
                         continue
                     for change in reader.changes(record):
                         self.add(CHANGES.name, change.encode())
@@ -95,25 +102,22 @@ class RecordsByTime:
         except Malformed as why:
             self.problems.append(str(why))
 
-    def _wait(self, record: dict[str, Any]) -> None:
-        given = issued(record)
-        if given and not failed(record):
-            self.origins.setdefault(given[0], []).append(orjson.dumps(record))
+    def _wait(self, record: dict[str, Any], reader: LogReader) -> None:
+        if given := reader.credential(record):
+            self.origins.setdefault(given, []).append(orjson.dumps(record))
 
-    def follow(self, reader: ChangeReader) -> None:
+    def follow(self, reader: LogReader) -> None:
         """Takes in where the credentials come from that what is kept was done with, and those with which they were got."""
         while found := self._used & self.origins.keys():
             for record in itertools.chain.from_iterable(map(self.origins.pop, sorted(found))):
                 for change in reader.changes(orjson.loads(record)):
                     self.add(CHANGES.name, change.encode())
 
-    def _see(self, record: dict[str, Any]) -> None:
-        if "eventName" not in record:
+    def _see(self, record: dict[str, Any], reader: LogReader) -> None:
+        if (id := reader.id_of(record)) is None:
             return
-        id = record.get("eventID") or orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
-        id = id if isinstance(id, bytes) else str(id).encode(errors="replace")
         self.events.add(hashlib.blake2b(id, digest_size=12).digest())
-        at = record.get("eventTime")
+        at = reader.time_of(record)
         if isinstance(at, str) and at > self._latest:
             try:
                 self.last = max(self.last, micros(datetime.fromisoformat(at)))
@@ -134,9 +138,9 @@ class RecordsByTime:
         self.last = max(self.last, other.last)
         self.ticks = self.ticks or other.ticks
 
-    def seen(self) -> UidIndex:
-        """The resources that were read, by the names that events give."""
-        return UidIndex((*place, uids) for place, uids in self._read.items())
+    def seen(self) -> list[tuple[str, str, str, set[str]]]:
+        """Uids of the resources that were read, by type, account and region."""
+        return [(*place, uids) for place, uids in self._read.items()]
 
     def __iter__(self) -> Iterator[Past]:
         for at, *_, topic, element in sorted(self.records.values()):
@@ -158,17 +162,23 @@ def _time(topic: str, document: Any) -> str:
     raise Malformed("a record without a time")
 
 
-def reader_of(redactor: Redactor, wanted: Keep, seen: NameResolver | None = None) -> ChangeReader:
-    """Records as the collector understands them. `wanted`: which read-only and data events it keeps; `seen`: what names
-    mean."""
-    return ChangeReader(redactor, "import", seen or NoNames(), wanted)
+def reader_of(
+    provider: str, redactor: Redactor, wanted: Keep, seen: Iterable[tuple[str, str, str, Iterable[str]]] = ()
+) -> LogReader:  # fmt: skip
+    """Records of a provider's events as its collector understands them. `wanted`: which read-only and data events it keeps; `seen`:
+    what was read. Raises UserError where the provider has no files of events."""
+    module = installed.module(provider)
+    if not isinstance(module, ReadsLogs):
+        raise UserError(f"no files of events of {module.title} can be read", place=provider)
+    return module.logs(redactor, wanted, seen)
 
 
 def past(
-    tapes: Sequence[Path], logs: Sequence[Path], snapshots: Sequence[Path], redactor: Redactor, wanted: Keep = lambda _: False
+    tapes: Sequence[Path], logs: Sequence[EventFiles], snapshots: Sequence[Path], redactor: Redactor,
+    wants_of: Callable[[str], Keep] = lambda _: lambda _: False,
 ) -> RecordsByTime:  # fmt: skip
-    """Everything in the files. What cannot be read is among the problems, and left out. `wanted`: which read-only and
-    data events are kept."""
+    """Everything in the files. What cannot be read is among the problems, and left out. `wants_of`: which read-only and data events
+    of a provider are kept."""
     out = RecordsByTime()
 
     def fed(topic: str, value: bytes) -> None:
@@ -183,7 +193,9 @@ def past(
 
     if tapes or snapshots:
         out.problems += read([*tapes, *snapshots], fed, emitted, None, redactor).problems
-    reader = reader_of(redactor, wanted, out.seen())
-    for path in files(logs, out.problems.append):
-        out.log(path, reader)
+    for provider in dict.fromkeys(one.provider for one in logs):
+        reader = reader_of(provider, redactor, wants_of(provider), out.seen())
+        mine = [one.path for one in logs if one.provider == provider]
+        for path in files(mine, out.problems.append):
+            out.log(path, reader)
     return out

@@ -1,6 +1,7 @@
 """Commands with a name for each provider: one of each installed collector that can do what the command asks for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from driftline.pipeline.common.yaml_source import hint
 
 if TYPE_CHECKING:
     from driftline.collectors.collector import CollectorContext, CollectorModule
+    from driftline.collectors.folder.past import EventFiles
     from driftline.collectors.redact import Redactor
     from driftline.pipeline.settings.blocks import Settings
 
@@ -67,3 +69,37 @@ def context_of(
     from driftline.collectors.collector import CollectorContext
 
     return CollectorContext(settings, given_to(options, values), redactor)
+
+
+def _event_files(
+    _: click.Context, __: click.Parameter, texts: Sequence[str]
+) -> "tuple[EventFiles, ...]":
+    """`PROVIDER:PATH`, each. Raises UserError."""
+    from driftline.collectors import installed
+    from driftline.collectors.folder.past import EventFiles
+
+    found = []
+    for text in texts:
+        provider, path = (*text.split(":", 1), "")[:2]
+        if provider not in installed.providers():
+            known = installed.providers()
+            fix = hint(provider, known) or f"write PROVIDER:PATH, for example {known[0]}:logs"
+            raise UserError("no such provider", fix=fix, place=f"--events {text}")
+        if not path or not Path(path).exists():
+            raise UserError("no such file or folder", place=f"--events {text}")
+        found.append(EventFiles(provider, Path(path)))
+    return tuple(found)
+
+
+EVENTS = click.option(
+    "--events", multiple=True, metavar="PROVIDER:PATH", callback=_event_files,
+    help="Files of a provider's audit events, or folders of them (aws: CloudTrail log files); may be repeated.",
+)  # fmt: skip
+"""Files of audit events of any provider; `--cloudtrail PATH` is `--events aws:PATH`."""
+
+
+def event_files(cloudtrail: Sequence[Path], events: "Sequence[EventFiles]") -> "list[EventFiles]":
+    """What `--cloudtrail` and `--events` name together."""
+    from driftline.collectors.folder.past import EventFiles
+
+    return [*(EventFiles("aws", path) for path in cloudtrail), *events]

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.pipeline.cli._options import formats
+from driftline.pipeline.cli._providers import EVENTS, event_files
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from driftline.collectors.aws.events.record import ChangeReader
-    from driftline.collectors.folder.past import Keep, RecordsByTime
+    from driftline.collectors.collector import LogReader
+    from driftline.collectors.folder.past import EventFiles, Keep, RecordsByTime
     from driftline.collectors.redact import Redactor
     from driftline.pipeline.detections import DetectionSet
     from driftline.pipeline.detections.engine import DetectionEngine
@@ -42,13 +43,14 @@ PATH = click.Path(exists=True, path_type=Path)
     "--cloudtrail", "logs", multiple=True, metavar="PATH", type=click.Path(path_type=Path),
     help="CloudTrail log files (gzip or not), NDJSON, or folders of them; may be repeated.",
 )  # fmt: skip
+@EVENTS
 @click.option("--rules", "proposed", multiple=True, metavar="DIR", type=click.Path(path_type=Path), help="Folder of proposed rules; may be repeated.")  # fmt: skip
 @click.option("--tape", "tapes", multiple=True, metavar="PATH", type=PATH, help="Tapes, AWS Config files, or folders of them; may be repeated.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 64), help="Log files processed in parallel [default: number of processors].")  # fmt: skip
 @formats()
 def command(
-    rules: tuple[Path, ...], builtin: bool, logs: tuple[Path, ...], proposed: tuple[Path, ...], tapes: tuple[Path, ...],
-    jobs: int | None, form: str,
+    rules: tuple[Path, ...], builtin: bool, logs: tuple[Path, ...], events: "Sequence[EventFiles]", proposed: tuple[Path, ...],
+    tapes: tuple[Path, ...], jobs: int | None, form: str,
 ) -> int:  # fmt: skip
     """Try detections or rules on recorded data.
 
@@ -57,12 +59,13 @@ def command(
     each rule.
 
     Exit 3: a file could not be read, or a rule could not be loaded."""
-    if (rules or builtin) and (logs or tapes) and not proposed:
-        return _detections(rules, logs, tapes, jobs, form, builtin=builtin)
-    if proposed and tapes and not (rules or builtin or logs):
+    if (rules or builtin) and (logs or events or tapes) and not proposed:
+        every = event_files(_there(logs), events)
+        return _detections(rules, every, tapes, jobs, form, builtin=builtin)
+    if proposed and tapes and not (rules or builtin or logs or events):
         return _rules(proposed, tapes, form)
     raise UserError(
-        "--detections (or --builtin) with --cloudtrail or --tape, or --rules with --tape",
+        "--detections (or --builtin) with --events, --cloudtrail or --tape, or --rules with --tape",
         fix="use one of these combinations",
         place="backtest",
     )
@@ -115,7 +118,7 @@ def _compared(found: dict[str, dict[str, Any]]) -> "Table":
 
 
 def _detections(
-    rules: tuple[Path, ...], logs: tuple[Path, ...], tapes: tuple[Path, ...], jobs: int | None, form: str, *, builtin: bool
+    rules: tuple[Path, ...], logs: "Sequence[EventFiles]", tapes: tuple[Path, ...], jobs: int | None, form: str, *, builtin: bool
 ) -> int:  # fmt: skip
     import driftline.collectors.folder.past  # noqa: F401 - what takes long to import is not what is measured
     from driftline.pipeline.offline.content import at_work, detections, rulebook_and_options
@@ -177,69 +180,95 @@ def _detections(
     return 3 if problems else 0
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def _there(paths: Sequence[Path]) -> Sequence[Path]:
     missing = [f"--cloudtrail {path}: no such file or folder" for path in paths if not path.exists()]  # fmt: skip
     if missing:
         raise UserError(*missing)
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(p for p in path.rglob("*") if not p.is_dir() and not p.name.startswith("."))  # fmt: skip
+    return paths
+
+
+def _files(named: "Sequence[EventFiles]") -> "Iterator[EventFiles]":
+    """Each file, folders opened."""
+    for one in named:
+        if one.path.is_dir():
+            inside = (p for p in one.path.rglob("*") if not p.is_dir() and not p.name.startswith("."))  # fmt: skip
+            yield from (one._replace(path=path) for path in sorted(inside))
         else:
-            yield path
+            yield one
 
 
 def _gathered(
-    files: Sequence[Path], tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "DetectionEngine", jobs: int | None
+    files: "Sequence[EventFiles]", tapes: Sequence[Path], settings: "Settings", content: "Content", looking: "DetectionEngine", jobs: int | None
 ) -> "RecordsByTime":  # fmt: skip
     """The records of the files. If there are only log files, only the events that detections may match."""
     from rich.console import Console
     from rich.progress import Progress
 
-    from driftline.collectors.folder.past import past, reader_of
+    from driftline.collectors.folder.past import past
     from driftline.pipeline.offline.content import redactor
 
     own = redactor(settings)
-    out = past(tapes, (), (), own, looking.wants_of("aws"))
-    reader, asked = (
-        reader_of(own, looking.wants_of("aws")),
-        None if tapes else looking.wants_of("aws"),
-    )
+    out = past(tapes, (), (), own)
+    readers = _readers(own, looking, (one.provider for one in files), whole=bool(tapes))
     console = Console(stderr=True)
-    jobs = jobs or min(os.cpu_count() or 1, 1 + sum(path.stat().st_size for path in files) // WORTH)
+    jobs = jobs or min(
+        os.cpu_count() or 1, 1 + sum(one.path.stat().st_size for one in files) // WORTH
+    )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("log files", total=len(files))
         if min(jobs, len(files)) <= 1:
-            for path in files:
-                out.log(path, reader, asked)
+            for one in files:
+                out.log(one.path, *readers[one.provider])
                 progress.advance(bar)
-            out.follow(reader)
-            return out
-        given = (settings, content, own, bool(tapes))
+            return _followed(out, readers)
+        providers = sorted(readers)
+        given = (settings, content, own, providers, bool(tapes))
         with ProcessPoolExecutor(jobs, initializer=_ready, initargs=given) as pool:
             for found in pool.map(_read, files, chunksize=4):
                 out.join(found)
                 progress.advance(bar)
-    out.follow(reader)
+    return _followed(out, readers)
+
+
+Readers = dict[str, "tuple[LogReader, Keep | None]"]
+"""By provider: what reads its files, and which events are asked for; None: all."""
+_own: Readers = {}
+"""Of a pool process: closures cannot be sent to it."""
+
+
+def _readers(
+    own: "Redactor", looking: "DetectionEngine", providers: Iterable[str], *, whole: bool
+) -> Readers:
+    from driftline.collectors.folder.past import reader_of
+
+    out: Readers = {}
+    for provider in dict.fromkeys(providers):
+        wants = looking.wants_of(provider)
+        out[provider] = (reader_of(provider, own, wants), None if whole else wants)
     return out
 
 
-_own: "list[tuple[ChangeReader, Keep | None]]" = []
-"""The reader of a pool process: closures cannot be sent to it."""
+def _followed(out: "RecordsByTime", readers: Readers) -> "RecordsByTime":
+    for reader, _ in readers.values():
+        out.follow(reader)
+    return out
 
 
-def _ready(settings: "Settings", content: "Content", own: "Redactor", whole: bool) -> None:
-    from driftline.collectors.folder.past import reader_of
+def _ready(
+    settings: "Settings", content: "Content", own: "Redactor", providers: list[str], whole: bool
+) -> None:
     from driftline.pipeline.offline.content import at_work, detections
 
-    wants = at_work(settings, detections(settings, content[0], builtin=content[1])).wants_of("aws")
-    _own[:] = [(reader_of(own, wants), None if whole else wants)]
+    looking = at_work(settings, detections(settings, content[0], builtin=content[1]))
+    _own.clear()
+    _own.update(_readers(own, looking, providers, whole=whole))
 
 
-def _read(path: Path) -> "RecordsByTime":
+def _read(one: "EventFiles") -> "RecordsByTime":
     from driftline.collectors.folder.past import RecordsByTime
 
     out = RecordsByTime()
-    out.log(path, *_own[0])
+    out.log(one.path, *_own[one.provider])
     return out
 
 

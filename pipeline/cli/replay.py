@@ -3,11 +3,12 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from driftline.pipeline.cli._options import formats
+from driftline.pipeline.cli._providers import EVENTS, event_files
 from driftline.pipeline.common import exit_codes
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.plural import number_of
@@ -20,6 +21,11 @@ from driftline.pipeline.report.findings import print_report
 from driftline.pipeline.report.table import console
 from driftline.pipeline.settings.blocks import load_settings
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from driftline.collectors.folder.past import EventFiles
+
 PATH = click.Path(exists=True, path_type=Path)
 
 
@@ -27,6 +33,7 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.argument("tape", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))  # fmt: skip
 @click.option("--tape", "tapes", multiple=True, type=PATH, help="A tape, or a folder of them; may be repeated.")  # fmt: skip
 @click.option("--cloudtrail", "logs", multiple=True, type=PATH, help="CloudTrail log files, or folders of them; may be repeated.")  # fmt: skip
+@EVENTS
 @click.option("--snapshots", "snapshots", multiple=True, type=PATH, help="AWS Config files or tapes; may be repeated.")  # fmt: skip
 @click.option("--detections", "content", multiple=True, type=PATH, help="Sigma rules and correlations, in addition to those of the settings; may be repeated.")  # fmt: skip
 @click.option("--builtin/--no-builtin", "builtin", default=None, help="Whether to include the built-in detections [default: detections.builtin of the settings].")  # fmt: skip
@@ -35,7 +42,7 @@ PATH = click.Path(exists=True, path_type=Path)
 @click.option("--exceptions", "accepting", multiple=True, type=PATH, help="Folder of exceptions; may be repeated. Those of the settings are not used.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True)
 def command(
-    tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], snapshots: tuple[Path, ...], form: str,
+    tape: Path | None, tapes: tuple[Path, ...], logs: tuple[Path, ...], events: "Sequence[EventFiles]", snapshots: tuple[Path, ...], form: str,
     paths: tuple[Path, ...], content: tuple[Path, ...], builtin: bool | None, accepting: tuple[Path, ...], fail_on: str,
 ) -> int:  # fmt: skip
     """Evaluate recorded data again.
@@ -44,9 +51,9 @@ def command(
     ordered or duplicated. Shows the last state of every finding and every alert; as JSON, also every drift with its actor.
 
     At the end, time advances until every alert has ended; those ongoing at the end of the records are marked."""
-    if (tape is None) == (not (tapes or logs or snapshots)):
+    if (tape is None) == (not (tapes or logs or events or snapshots)):
         raise UserError(
-            "one TAPE, or --tape, --cloudtrail, --snapshots",
+            "one TAPE, or --tape, --events, --cloudtrail, --snapshots",
             fix="use one or the other",
             place="replay",
         )
@@ -68,7 +75,9 @@ def command(
     else:
         from driftline.collectors.folder.past import past
 
-        found = past(tapes, logs, snapshots, redactor(settings), looking.wants_of("aws"))
+        found = past(
+            tapes, event_files(logs, events), snapshots, redactor(settings), looking.wants_of
+        )
         problems, last, looked = found.problems, found.last, bool(found.records or found.events)
         fold.take(found, ticks=found.ticks)
     code = _told(fold, fold.end(last), problems, form, fail_on)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from driftline.pipeline.cli._options import Commands, formats
+from driftline.pipeline.cli._providers import event_files
 from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.common.exit_codes import EXIT_UNREAD
 from driftline.pipeline.common.plural import number_of
@@ -74,7 +75,7 @@ def backtest(tapes: tuple[Path, ...], logs: tuple[Path, ...], form: str) -> int:
         raise UserError("the settings name no sink", fix="write one under sinks")
     tally, looking = RouteTally(sinks), watch(settings)
     fold = Fold(*rulebook_and_options(settings), watch=looking, lateness=int(settings.correlate.lateness * 1e6), told=tally.add)  # fmt: skip
-    found = past(tapes, logs, (), redactor(settings), looking.wants_of("aws"))
+    found = past(tapes, event_files(logs, ()), (), redactor(settings), looking.wants_of)
     fold.take(found, ticks=found.ticks)
     fold.end(found.last)
     problems = [*found.problems, *(str(one["reason"]) for one in letters(fold.dead))]

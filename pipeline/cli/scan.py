@@ -27,8 +27,7 @@ from driftline.pipeline.rulebook.selection import select_rules
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.collectors.collector import CollectorModule
-    from driftline.collectors.folder.read import FolderResult
+    from driftline.collectors.collector import CollectorModule, FolderResult
 
 TYPES_SHOWN = 5
 """Types that the line of what is left out names."""
@@ -184,7 +183,8 @@ def command() -> None:
 @reporting
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     """Judge AWS Config files and tapes. Without credentials."""
-    from driftline.collectors.folder.config import MAPPINGS
+    from driftline.collectors import installed
+    from driftline.collectors.collector import ReadsFiles
     from driftline.collectors.folder.read import read
 
     settings = load_settings()
@@ -195,10 +195,12 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     problems = [totals.plain(problem) for problem in told.problems]
     for problem in problems:
         click.echo(f"not read: {problem}", err=True)
-    left_out = {type_: n for type_, n in told.not_judged.items() if type_ in MAPPINGS and type_ in scan.left_out}  # fmt: skip
+    mapped = {type_ for one in installed.modules() if isinstance(one, ReadsFiles) for type_ in one.file_types()}  # fmt: skip
+    left_out = {type_: n for type_, n in told.not_judged.items() if type_ in mapped and type_ in scan.left_out}  # fmt: skip
     not_judged = {type_: n for type_, n in told.not_judged.items() if type_ not in left_out}
     for type_, count in sorted(not_judged.items()):
-        why = " (only scan aws reads this type)" if type_ in {*scan.types, *scan.left_out} else ""
+        reads = installed.reader_of(type_) if type_ in {*scan.types, *scan.left_out} else None
+        why = f" (only scan {reads.provider} reads this type)" if reads else ""
         click.echo(f"not judged: {totals.plain(type_)}: {count}{why}", err=True)
     if left_out:
         count, types = sum(left_out.values()), some(sorted(left_out), TYPES_SHOWN)

@@ -19,11 +19,11 @@ from driftline.collectors.aws.events.envelope import contents
 from driftline.collectors.aws.events.logfile import records
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.files.config import snapshot_of
+from driftline.collectors.aws.files.snapshots import config_items
 from driftline.collectors.aws.sources.dispatch import MOST_LETTERS, EventDispatcher
 from driftline.collectors.aws.sources.lookup import Lookup, poll
 from driftline.collectors.aws.sources.queue import Queue, read
-from driftline.collectors.folder.config import snapshot_of
-from driftline.collectors.folder.read import config_items
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.records import codec

@@ -14,7 +14,7 @@ import yaml
 
 from driftline.collectors.aws.events.names import NoNames
 from driftline.collectors.aws.events.record import ChangeReader
-from driftline.collectors.folder.past import RecordsByTime, past, reader_of
+from driftline.collectors.folder.past import EventFiles, RecordsByTime, past, reader_of
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.detections import load
 from driftline.pipeline.detections.engine import DetectionEngine
@@ -184,15 +184,19 @@ def test_events_mean_the_same_everywhere(
     path = tmp_path / "tape.ndjson"
     chance.shuffle(heard)
     tape.write(path, ((topic.removeprefix("driftline."), "", orjson.loads(one)) for topic, one in heard))  # fmt: skip
-    gathered = past([path], (), (), REDACTOR, content.wants_of("aws"))
+    gathered = past([path], (), (), REDACTOR, content.wants_of)
     assert gathered.ticks
     assert final(folded(gathered, content)) == wanted
 
     files = logs(tmp_path / "logs", found, chance)
-    assert final(folded(past((), files, (), REDACTOR, content.wants_of("aws")), content)) == wanted
+    assert final(folded(past((), trail(files), (), REDACTOR, content.wants_of), content)) == wanted
     tested = backtested(files, content)
     assert final(folded(tested, content)) == wanted
     assert len(tested.events) == len({one["eventID"] for one in found})
+
+
+def trail(files: list[Path]) -> list[EventFiles]:
+    return [EventFiles("aws", path) for path in files]
 
 
 def folded(gathered: RecordsByTime, content: DetectionEngine) -> list[dict[str, Any]]:
@@ -206,7 +210,7 @@ def folded(gathered: RecordsByTime, content: DetectionEngine) -> list[dict[str, 
 
 def backtested(files: list[Path], content: DetectionEngine) -> RecordsByTime:
     """As `backtest` gathers log files: only what a detection may make something of."""
-    out, reader = RecordsByTime(), reader_of(REDACTOR, content.wants_of("aws"))
+    out, reader = RecordsByTime(), reader_of("aws", REDACTOR, content.wants_of("aws"))
     for path in files:
         one = RecordsByTime()
         one.log(path, reader, content.wants_of("aws"))
@@ -222,7 +226,7 @@ def test_hits_are_counted_of_what_the_stream_gets(content: DetectionEngine, tmp_
     found = records(chance, 120)
     counts = []
     for gathered in (
-        past((), logs(tmp_path / "one", found, chance), (), REDACTOR, content.wants_of("aws")),
+        past((), trail(logs(tmp_path / "one", found, chance)), (), REDACTOR, content.wants_of),
         backtested(logs(tmp_path / "two", found, chance), content),
     ):
         tally = Tally()
@@ -277,7 +281,7 @@ def test_posture_and_events_together_mean_the_same_everywhere(content: Detection
         chance.shuffle(part)
         paths.append(tmp_path / f"{number}.tape")
         tape.write(paths[-1], ((topic.removeprefix("driftline."), "", orjson.loads(one)) for _, topic, one in part))  # fmt: skip
-    gathered = past(paths, (), (), REDACTOR, content.wants_of("aws"))
+    gathered = past(paths, (), (), REDACTOR, content.wants_of)
     cut = Fold(rulebook(), watch=content, lateness=MICROS)
     cut.take(gathered, ticks=gathered.ticks)
     cut.end(END)

@@ -145,3 +145,14 @@ def test_a_command_of_an_old_name_says_the_new_one(driftline: Command, name: str
 def test_an_option_of_sweeps_before_another_command(driftline: Command) -> None:
     told = driftline("collect", "aws", "--once", "events")
     assert (told.code, told.err) == (2, "error: --once stands before events (write it behind)\n")
+
+
+@pytest.mark.parametrize("words", ["replay", "backtest --builtin"])
+def test_events_are_of_a_provider_that_is_installed(words: str, driftline: Command, tmp_path: Path) -> None:  # fmt: skip
+    (tmp_path / "logs").mkdir()
+    told = driftline(*words.split(), "--events", f"aw:{tmp_path}/logs")
+    assert (told.code, "did you mean 'aws'?" in told.err) == (2, True), told.err
+    told = driftline(*words.split(), "--events", "aws:nowhere")
+    assert (told.code, "no such file or folder" in told.err) == (2, True), told.err
+    old, new = (driftline(*words.split(), *more) for more in (("--cloudtrail", f"{tmp_path}/logs"), ("--events", f"aws:{tmp_path}/logs")))  # fmt: skip
+    assert (old.code, old.out) == (new.code, new.out) == (3, old.out)

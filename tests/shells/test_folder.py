@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from driftline.collectors.aws.files.config import MAPPINGS, opened, snapshot_of
 from driftline.collectors.aws.row import kinds
-from driftline.collectors.folder.config import MAPPINGS, opened, snapshot_of
-from driftline.collectors.folder.read import FolderResult, read
+from driftline.collectors.collector import FolderResult
+from driftline.collectors.folder.read import read
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import Finding, Snapshot
 from driftline.pipeline.records import tape

@@ -18,10 +18,10 @@ from driftline.collectors.aws.events.names import fits, kept
 from driftline.collectors.aws.events.origin import NOBODY, ForgedEvent, TrustedOrigins
 from driftline.collectors.aws.events.reads import reads
 from driftline.collectors.aws.events.record import ChangeReader
+from driftline.collectors.aws.files.config import MAPPINGS, snapshot_of
+from driftline.collectors.aws.files.snapshots import config_items
 from driftline.collectors.aws.row import kinds
 from driftline.collectors.events.producer import EventProducer
-from driftline.collectors.folder.config import MAPPINGS, snapshot_of
-from driftline.collectors.folder.read import config_items
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Change, Read, Snapshot

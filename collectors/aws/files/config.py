@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import jmespath  # type: ignore[import-untyped]
 
 from driftline.collectors.aws.api.partitions import DEFAULT, of_region
+from driftline.collectors.aws.files.account_block import BLOCK, OWN
 from driftline.collectors.aws.row import kinds
-from driftline.collectors.folder.account_block import BLOCK, OWN
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import Part, Snapshot, Unread, rfc3339

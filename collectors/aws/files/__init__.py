@@ -1,0 +1,1 @@
+"""Files of AWS: deliveries of AWS Config, log files of CloudTrail."""
