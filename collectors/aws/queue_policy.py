@@ -118,7 +118,7 @@ def _asked(statement: Statement, actions: str) -> list[str]:
 def _held_service(allow: Statement) -> bool:
     """Whether a service is allowed only for a named sender, account or organization, or not at all."""
     keys = SOURCES | CALLERS | {"aws:sourceowner"}
-    return any(one.narrows and one.key in keys for one in conditions(allow))
+    return any(one.never or (one.narrows and one.key in keys) for one in conditions(allow))
 
 
 def _walled(allow: Statement, asked: list[str], denies: list[Statement], service: bool) -> bool:
@@ -133,7 +133,7 @@ def _walled(allow: Statement, asked: list[str], denies: list[Statement], service
 
 
 def _spares_one(condition: PolicyCondition, service: bool) -> bool:
-    if service and condition.services_only:
+    if condition.always or (service and condition.services_only):
         return True
     keys = SOURCES | CALLERS if service else SOURCES
     return condition.spares_known and condition.key in keys

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from driftline.pipeline.rulebook.aws.federation import trusts_any_tenant, trusts_whole_provider
+from driftline.pipeline.rulebook.unjudged import CannotEvaluate
 
 OWN = "111111111111"
 GITHUB = "token.actions.githubusercontent.com"
@@ -99,3 +100,25 @@ def test_an_allow_that_cannot_be_judged_hides_no_other(back: bool) -> None:
     assert trusts_whole_provider({"Statement": some}, "") is False
     with pytest.raises(ValueError, match="condition"):
         trusts_any_tenant({"Statement": [odd]}, "")
+
+
+@pytest.mark.parametrize(("enough", "statements"), [
+    (False, [sub([])]),
+    (True, [allow(GITHUB) | {"Condition": {"StringNotEquals": {f"{GITHUB}:sub": []}}}]),
+    (True, [allow(GITHUB) | {"Condition": {"StringEqualsIfExists": {f"{GITHUB}:sub": []}}}]),
+    (False, [allow(GITHUB), allow(GITHUB) | {"Effect": "Deny", "Condition": {"StringNotEquals": {f"{GITHUB}:sub": []}}}]),
+    (True, [allow(GITHUB), allow(GITHUB) | {"Effect": "Deny", "Condition": {"StringEquals": {f"{GITHUB}:sub": []}}}]),
+    (False, [allow(GITHUB) | {"Action": []}]),
+])  # fmt: skip
+def test_values_that_are_none(enough: bool, statements: Any) -> None:
+    assert trusts_any_tenant({"Statement": statements}, OWN) is enough
+
+
+@pytest.mark.parametrize("broken", [{"Action": None}, {"Action": {"a": 1}}, {"Principal": None}, {"Principal": {"Federated": [None]}}, {"Principal": "x"}])  # fmt: skip
+def test_what_is_no_statement_hides_no_other(broken: dict[str, Any]) -> None:
+    odd = allow(GITHUB) | broken
+    with pytest.raises(CannotEvaluate):
+        trusts_any_tenant({"Statement": [odd]}, OWN)
+    assert trusts_any_tenant({"Statement": [odd, allow(GITHUB)]}, OWN)
+    wall = allow(GITHUB) | {"Effect": "Deny"}
+    assert not trusts_any_tenant({"Statement": [allow(GITHUB), odd | {"Effect": "Deny"}, wall]}, OWN)  # fmt: skip
