@@ -1,6 +1,6 @@
-"""AWS as a collector (driftline.collectors.collector): what its commands take, and which modules do the work.
+"""The AWS collector module (driftline.collectors.collector): command options, and the modules that implement the commands.
 
-What is imported here is imported by every command; the rest when it is called."""
+Imports in this module are loaded by every command; others when they are used."""
 
 import sys
 import threading
@@ -37,21 +37,21 @@ Settings = AwsSettings
 
 
 def _names(_: click.Context, option: click.Parameter, text: str | None) -> list[str] | None:
-    """The elements of a list. Raises UserError for an empty one."""
+    """The elements of a list. Raises UserError if it is empty."""
     from driftline.pipeline.rulebook.narrowing import named
 
     return None if text is None else named(option.opts[0], [text])
 
 
-PROFILE = click.Option(["--profile"], metavar="NAME", help="A profile of your AWS configuration.")
-ROLE = click.Option(["--role-arn"], metavar="ARN", help="Take this role first.")
+PROFILE = click.Option(["--profile"], metavar="NAME", help="Profile of your AWS configuration.")
+ROLE = click.Option(["--role-arn"], metavar="ARN", help="Assume this role first.")
 scan_options = (
     click.Option(
-        ["--regions"], metavar="LIST|all", callback=_names, help="Comma-separated [default: every enabled one]."
+        ["--regions"], metavar="LIST|all", callback=_names, help="Comma-separated [default: all enabled regions]."
     ),
     click.Option(
         ["--accounts"], metavar="LIST|all", callback=_names,
-        help="Comma-separated, or all of the organization [default: the caller's].",
+        help="Comma-separated, or all for the organization [default: the caller's account].",
     ),
     PROFILE,
     ROLE,
@@ -59,21 +59,21 @@ scan_options = (
 sweep_options = (
     click.Option(
         ["--accounts"], metavar="LIST|all", callback=_names,
-        help="Comma-separated, or all of the organization [default: aws.accounts].",
+        help="Comma-separated, or all for the organization [default: aws.accounts].",
     ),
     click.Option(
         ["--regions"], metavar="LIST|all", callback=_names,
-        help="Comma-separated [default: aws.regions, else every enabled one].",
+        help="Comma-separated [default: aws.regions, else all enabled regions].",
     ),
     PROFILE,
     ROLE,
     click.Option(
         ["--role-name"], metavar="NAME",
-        help="The role in every other account [default: aws.role_name].",
+        help="The role to assume in every other account [default: aws.role_name].",
     ),
     click.Option(
         ["--external-id"], metavar="ID",
-        help="What that role's trust asks for [default: aws.external_id].",
+        help="The external id that the role requires [default: aws.external_id].",
     ),
 )  # fmt: skip
 read_options = (PROFILE, ROLE)
@@ -81,14 +81,14 @@ event_options = (PROFILE, ROLE)
 permission_options = (
     click.Option(
         ["--accounts"], metavar="all",
-        help="all: what the caller needs, who walks the organization and reads its own account.",
+        help="all: the policy of the caller, which lists the organization and reads its own account.",
     ),
     click.Option(
         ["--trust", "trusted"], metavar="ACCOUNT",
-        help="The role's trust policy, for a caller in this account.",
+        help="Print the role's trust policy, for a caller in this account.",
     ),
     click.Option(
-        ["--external-id"], metavar="ID", help="With --trust: what the caller must name."
+        ["--external-id"], metavar="ID", help="With --trust: the external id that the caller must use."
     ),
     click.Option(
         ["--role-name"], metavar="NAME",
@@ -96,7 +96,7 @@ permission_options = (
     ),
     click.Option(
         ["--partition"], default="aws", show_default=True, metavar="NAME",
-        help="Where the accounts are: aws, aws-cn, aws-us-gov, aws-eusc or another that botocore knows.",
+        help="Partition of the accounts: aws, aws-cn, aws-us-gov, aws-eusc or another that botocore knows.",
     ),
 )  # fmt: skip
 no_account = "the organization lists no active one; look at --accounts and aws.accounts"
@@ -181,7 +181,7 @@ def doctor(settings: AwsSettings, seconds: float) -> list[Check]:
 def permissions(
     settings: AwsSettings, types: Sequence[str], options: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Print the IAM policy of the reading role. DriftlineReader reads an account."""
+    """Print the IAM policy of the reader role. DriftlineReader reads an account."""
     from driftline.collectors.aws.api.partitions import partitions
     from driftline.collectors.aws.permissions import caller_policy, reader_policy, trust_policy
     from driftline.collectors.aws.sweep.options import chosen
@@ -307,7 +307,7 @@ def explained(error: BaseException) -> Problem | None:
 
 
 def _options(context: CollectorContext, request: SweepRequest | None = None) -> "CollectOptions":
-    """What to sweep, and as whom: the command's options, else the settings."""
+    """What to sweep, and with which identity: from the command's options, else the settings."""
     from driftline.collectors.aws.sweep.options import CollectOptions
 
     own, given = aws_settings(context.settings), context.options

@@ -1,4 +1,4 @@
-"""The threads of one sweep: accounts wait for their scopes, scopes for their resources. Each has a pool of its own, so that they
+"""The threads of a sweep: accounts wait for their scopes, scopes for their resources. Each has a separate pool, so that they
 cannot block each other, and everything is emitted in the caller's thread."""
 
 import queue
@@ -25,11 +25,11 @@ from driftline.collectors.sweep.tally import SweepProgress
 from driftline.pipeline.model import CloudAccount, Scope, Snapshot, Sweep, UnreadReason
 
 AT_ONCE = 8
-"""Accounts under way side by side; their clients are what takes memory."""
+"""Accounts processed concurrently; their clients take most of the memory."""
 UNDER_WAY = 200
-"""Resources of a scope that are read before their results are taken: memory stays flat however many there are."""
+"""Resources of a scope read ahead of their results, to limit memory."""
 LAST_CALL = 40.0
-"""Seconds that threads are given at the end: at most one call's time-out; the others stop by themselves."""
+"""Seconds given to threads at the end: at most the time-out of one call; others stop by themselves."""
 
 
 class ScopeFailure(NamedTuple):
@@ -45,32 +45,32 @@ class ScopeSource(Protocol):
 
     @property
     def doing(self) -> str:
-        """What lists it, for people: an operation."""
+        """The name of the listing operation, for messages."""
 
     def items(self) -> Iterator[tuple[Any, datetime]]:
-        """The listed items, each with the time before its page was asked for."""
+        """The listed items, each with the time before its page was requested."""
 
     def resource(self, item: Any, at: datetime) -> Snapshot | Vanished:
-        """One resource whole. Is called in several threads."""
+        """Reads one resource completely. Called from several threads."""
 
 
 class AccountWalk(Protocol):
-    """What a provider does in a sweep."""
+    """The provider's part of a sweep."""
 
     provider: str
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What its calls may raise; everything else is a fault of our own."""
+        """The errors of its calls; any other error is a bug."""
 
     def walk(self, run: "SweepRun", account: str) -> None:
-        """Starts every scope of an account (`run.start`), waits for them (`run.wait`), and says which it could not enter
-        (`run.unseen`). Is called in a thread of its own."""
+        """Starts every scope of an account (`run.start`), waits for them (`run.wait`), and reports those it could not enter
+        (`run.unseen`). Called in a separate thread."""
 
     def failure(self, error: Exception) -> ScopeFailure: ...
 
     def owner(self, account: str) -> CloudAccount:
-        """The account with its name and what stands above it, as far as that is known."""
+        """The account with its name and ancestors, as far as known."""
 
     def organization(self, account: str) -> str | None:
         """The organization whose list contained the account."""
@@ -95,11 +95,11 @@ class SweepRun:
         self._resources = ThreadPoolExecutor(self.concurrency, "resource")
 
     def records(self, accounts: Sequence[str], idle: Callable[[], None]) -> Iterator[Emitted]:
-        """Everything that the sweep says, in the caller's thread. Ends its threads however it ends."""
+        """Emits all output of the sweep in the caller's thread. Always ends its threads."""
         self.tally = SweepProgress(len(accounts))
         thread = threading.Thread(target=self._all, args=(accounts,), daemon=True)
         thread.start()
-        patience = 1.0  # who interrupts does not wait for a call that is under way
+        patience = 1.0  # an interrupt does not wait for a running call
         try:
             while True:
                 try:
@@ -122,7 +122,7 @@ class SweepRun:
     def headers(
         self, accounts: Sequence[str], emit: Callable[[Emitted], None], idle: Callable[[], None]
     ) -> list[Sweep]:
-        """The whole sweep: emits everything, and returns the headers by scope."""
+        """Runs the sweep: emits everything, and returns the headers by scope."""
         headers: list[Sweep] = []
         for record in self.records(accounts, idle):
             emit(record)
@@ -131,19 +131,19 @@ class SweepRun:
         return sorted(headers, key=lambda header: header.scope.key)
 
     def start(self, account: str, row: TypeRow, region: str, source: ScopeSource) -> Future[None] | None:  # fmt: skip
-        """Begins to read a scope; None where the sweep was called off."""
+        """Starts reading a scope; None if the sweep was cancelled."""
         if self.stop.is_set():
             return None
         return self._scopes.submit(self._scope, account, row, region, source)
 
     def wait(self, started: Sequence[Future[None] | None]) -> None:
-        """Returns when these scopes are done. Raises a fault of our own."""
+        """Waits until these scopes are done. Raises only for bugs."""
         for future in started:
             if future is not None and not (future.cancelled() or self.stop.is_set()):
                 future.result()
 
     def unseen(self, account: str, row: TypeRow, region: str, error: Exception) -> None:
-        """A scope that was not asked for, for the account could not be entered."""
+        """Reports a scope that was not read because the account could not be entered."""
         reading = self._reading(account, row, region)
         self._failed(reading, "entering the account", error)
         self._end(reading)
@@ -158,7 +158,7 @@ class SweepRun:
         ]
 
     def put(self, record: Emitted | BaseException | None) -> None:
-        """Hands a record to the caller's thread."""
+        """Passes a record to the caller's thread."""
         while not self.stop.is_set():
             try:
                 self._out.put(record, timeout=0.2)
@@ -172,11 +172,11 @@ class SweepRun:
                 for done in [pool.submit(self._account, account) for account in accounts]:
                     done.result()
             self.put(None)
-        except BaseException as error:  # handed to the caller's thread, which raises it
+        except BaseException as error:  # passed to the caller's thread, which raises it
             self.put(error)
 
     def _account(self, account: str) -> None:
-        """One account, whole. Where it cannot be entered, its sweeps say so."""
+        """Processes an account. If it cannot be entered, its sweeps report it."""
         try:
             self.way.walk(self, account)
         finally:
@@ -202,14 +202,14 @@ class SweepRun:
                 if len(under_way) >= UNDER_WAY:
                     self._collect(reading, under_way)
         except ServiceNotOffered as error:
-            if reading.known.uids:  # there was something, so it is
+            if reading.known.uids:  # it had resources, so report it
                 self._failed(reading, source.doing, error)
             reading.answered = False
         except self.way.errors as error:
             self._failed(reading, source.doing, error)
         except (SweepStopped, RuntimeError) as error:
             if isinstance(error, SweepStopped) or self.stop.is_set():
-                return  # a pool that was shut down takes no more
+                return  # the pool was shut down
             self._failed(reading, source.doing, error)
         try:
             self._collect(reading, under_way)
@@ -228,7 +228,9 @@ class SweepRun:
                 got = future.result()
             except (SweepStopped, KeyboardInterrupt):
                 raise
-            except Exception as error:  # a row that does not fit one answer spoils its own scope
+            except (
+                Exception
+            ) as error:  # a row that does not match a response affects only its scope
                 self._failed(reading, "reading a resource", error)
                 continue
             read = got.left if isinstance(got, Vanished) else got

@@ -1,4 +1,4 @@
-"""What a ticket shows of a finding or an alert. Texts are cut: a ticket group may have 50,000 members. Pure."""
+"""The excerpt of a finding or alert for tickets. Texts are shortened: a ticket group may have 50,000 members. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from driftline.pipeline.people.identity import who_as
 
 TEXT = 400
-"""Characters of a sentence or a command."""
+"""Maximum length of a sentence or command."""
 FIX = 2000
-"""Characters of each way to fix it."""
+"""Maximum length of each remediation."""
 REFERENCES = 5
 
 

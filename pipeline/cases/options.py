@@ -1,4 +1,4 @@
-"""What users configure about tickets."""
+"""Options of tickets, from the settings."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from driftline.pipeline.common.durations import DAY, MINUTE, SECOND
 from driftline.pipeline.rulebook.match import Match
 
 SHOWN = 200
-"""Members that a ticket lists; the others are counted."""
+"""Maximum number of listed members; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class TicketOptions:
     """The same for every ticket. Times in microseconds."""
 
     group_by: tuple[str, ...] = ("rule", "owner")
-    """Fields whose values make a ticket (driftline.pipeline.cases.route.FIELDS)."""
+    """Fields by which findings are grouped into tickets (driftline.pipeline.cases.route.FIELDS)."""
     match: Match | None = None
     """Which findings and alerts get a ticket; None: all."""
     topics: frozenset[str] = frozenset({"findings"})
@@ -30,7 +30,7 @@ class TicketOptions:
 
     @property
     def hash(self) -> bytes:
-        """Of what decides which ticket a finding belongs to."""
+        """Digest of the options that determine a finding's ticket."""
         match = self.match.text if self.match else ""
         said = "\n".join([",".join(self.group_by), match, ",".join(sorted(self.topics))])
         return hashlib.blake2b(said.encode(), digest_size=8).digest()

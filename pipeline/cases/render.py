@@ -1,4 +1,4 @@
-"""The wanted ticket, made of a group and the members that it shows. Pure."""
+"""Renders the desired ticket from a group and its listed members. Pure."""
 
 import hashlib
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ from driftline.pipeline.model import from_micros
 from driftline.pipeline.model.finding import SEVERITIES
 
 TITLE = 250
-"""Characters of a title: Jira takes 255."""
+"""Maximum length of a title: Jira accepts 255."""
 LABEL = "driftline"
 ENDED = {"passing": "fixed", "gone": "deleted", "suppressed": "accepted"}
 Shown = list[tuple[str, MemberRow]]
 _MOVING = ("revision", "comments")
-"""Fields that do not make a ticket another one."""
+"""Fields whose change is not a change of the ticket."""
 
 
 def ticket(group: str, case: CaseState, shown: Shown) -> dict[str, Any]:
-    """The Ticket, without its empty fields. `shown`: the members to list, in order."""
+    """The Ticket, without empty fields. `shown`: the members to list, in order."""
     about = case.about
     document: dict[str, Any] = {
         "key": ticket_key(group, case.generation),
@@ -67,7 +67,7 @@ def ticket_key(group: str, generation: int) -> str:
 
 
 def digest(document: dict[str, Any]) -> bytes:
-    """Of what a ticket says, to tell whether it says something new."""
+    """Digest of a ticket's content, to detect changes."""
     said = {name: value for name, value in document.items() if name not in _MOVING}
     return hashlib.blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
 
@@ -78,7 +78,7 @@ def _severity(case: CaseState) -> str:
 
 
 def _title(case: CaseState, shown: Shown) -> str:
-    """One line: what is wrong, and where, if it is one place."""
+    """One line: the problem and, if there is only one, the resource."""
     title = str(case.about.get("title") or case.about.get("rule") or "")
     failing = case.counts.get("failing", 0) or case.members
     if failing == 1 and shown:
@@ -155,7 +155,7 @@ def _member(id: str, row: MemberRow) -> dict[str, Any]:
 
 
 def _evidence(row: MemberRow) -> str:
-    """What shows that a member is done with."""
+    """The evidence that a member is closed."""
     name, since = row.document.get("resource", ""), from_micros(row.since)
     if row.state == "suppressed":
         return f"{name}: accepted at {since}: {row.document.get('exception') or 'no reason given'}"

@@ -1,4 +1,4 @@
-"""Which ticket a finding or an alert belongs to, and the records that say so. Both other cores call this. Pure."""
+"""Assigns findings and alerts to tickets, and builds the records for it. Called by both other cores. Pure."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ from driftline.pipeline.records import topics
 
 Document = Mapping[str, Any]
 NOWHERE = ""
-"""The group of what belongs to no ticket."""
+"""The group of findings without a ticket."""
 
 
 class TicketGroup(NamedTuple):
@@ -36,7 +36,7 @@ def _family(document: Document) -> str:
 
 
 def _unit(document: Document) -> str:
-    """The organizational unit, folder, management group or subscription right above the account."""
+    """The organizational unit, folder, management group or subscription directly above the account."""
     ancestors = (_resource(document).get("cloud_account") or {}).get("ancestors") or ()
     return str(ancestors[0]["id"]) if ancestors else ""
 
@@ -52,11 +52,11 @@ FIELDS: Mapping[str, Callable[[Document], str]] = {
     "change": lambda one: str(one.get("drift") or ""),
     "alert": lambda one: "" if "resource" in one else str(one["id"]),
 }
-"""By name: what a document's value of a field is; empty where it has none."""
+"""Functions by field name that return a document's value; empty if it has none."""
 
 
 def group_of(document: Document, options: TicketOptions) -> TicketGroup:
-    """The group of a document. An alert has no resource: it is always one of its own."""
+    """The group of a document. An alert always has its own."""
     by = options.group_by if "resource" in document else ("alert",)
     values = [FIELDS[name](document) for name in by]
     return TicketGroup(group_key(",".join(by), values), ",".join(by), values)
@@ -72,7 +72,7 @@ def route(
         options.match is None or options.match.verdict(topic, document).takes
     )
     if wanted and before == NOWHERE and state != "failing":
-        wanted = False  # what does not fail never opens a ticket
+        wanted = False  # only failing findings open a ticket
     group = group_of(document, options) if wanted else None
     base = {
         "id": f"{'finding' if topic == topics.FINDINGS.own else 'alert'}:{document['id']}",
@@ -94,7 +94,7 @@ def route(
 
 
 def state_of(topic: str, document: Document) -> MemberState:
-    """The state of a member. An alert that has ended still wants a person: only people close its ticket."""
+    """The state of a member. An alert that has ended still needs attention: only people close its ticket."""
     if topic == topics.ALERTS.own:
         return "gone" if document["state"] in ("merged", "withdrawn") else "failing"
     if document.get("retired"):

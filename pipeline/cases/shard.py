@@ -1,5 +1,5 @@
-"""One partition's fold of ticket groups: member changes and time in; wanted tickets and state rows out. Every shell drives
-this; it knows no Kafka."""
+"""The fold of ticket groups of one partition: member changes and time in; desired tickets and state rows out. Independent
+of Kafka."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -89,16 +89,16 @@ class Cases:
 
     @property
     def watermark(self) -> int:
-        """How far time has come, microseconds."""
+        """The current time, microseconds."""
         return self.shard.time.swept
 
     @property
     def pending(self) -> bool:
-        """Whether there is anything to take."""
+        """Whether there is any output."""
         return self.shard.pending
 
     def dated(self, topic: str) -> int:  # noqa: ARG002 - as every fold
-        """Time does not wait for members: a later one only renders the ticket once more."""
+        """Time does not wait for members: a late one only renders the ticket again."""
         return 0
 
     def restore(self, stored: Iterable[tuple[bytes, bytes]]) -> None:
@@ -106,16 +106,16 @@ class Cases:
         self.shard.restore(stored)
 
     def take(self) -> Work:
-        """What has gathered since the last take, now the caller's to make durable."""
+        """The output since the last take, which the caller must make durable."""
         return self.shard.take()
 
     def take_dead(self) -> list[Dead]:
-        """What was dead-lettered since the last take."""
+        """Dead letters since the last take."""
         return self.shard.take_dead()
 
     def apply(self, topic: str, value: bytes, offset: int, broker_time: int | None = None) -> None:
-        """One record of `members` or `control`. What is malformed is dead-lettered; raises only NewerState and
-        MemoryError. `broker_time`: when the broker took it, microseconds; None: not known."""
+        """Processes one record of `members` or `control`. Malformed records are dead-lettered; raises only NewerState and
+        MemoryError. `broker_time`: when the broker received it, microseconds; None: not known."""
         self.shard.begin(broker_time)
         try:
             if topic == CONTROL.name:
@@ -150,7 +150,7 @@ class Cases:
             self._keep(group, case, position)
 
     def advance(self, limit: int | None = None, most: int = 1000) -> bool:
-        """Lets time pass in up to `most` groups that are due. Says whether more are left."""
+        """Advances up to `most` due groups. Returns whether more are left."""
         if self.shard.restore_some(most * LOOKS):
             return True
         until = self.watermark if limit is None else min(limit, self.watermark)
@@ -162,7 +162,7 @@ class Cases:
             return False
         due, known = rows.prefix(row)
         if due > until:
-            self.shard.due.add(due, group)  # it has moved on
+            self.shard.due.add(due, group)  # its due time has changed
             return False
         try:
             self._look(group, decode_case(rows.content(row)), known, until)
@@ -206,7 +206,7 @@ class Cases:
 
 
 def told(work: Work) -> Iterator[dict[str, object]]:
-    """The tickets among outputs, for shells without a stream."""
+    """The tickets among outputs, for use without a stream."""
     for output in work.outputs:
         if output.topic == TICKETS.name:
             yield orjson.loads(output.value)

@@ -1,4 +1,4 @@
-"""What one record, or the passing of time, makes of a ticket group. Pure; times in microseconds.
+"""Applies a record, or time, to a ticket group. Pure; times in microseconds.
 
 The functions change a CaseState and its members' rows in place; the shard (driftline.pipeline.cases.shard) reads and writes
 them. Time comes from the records."""
@@ -16,7 +16,7 @@ QUIET = ("passing", "gone", "suppressed")
 NAMES = 3
 """Names in a comment."""
 COMMENTS = 20
-"""Comments that are kept: a sink that lags further behind misses the older ones."""
+"""Number of comments kept: a sink that lags further behind misses older ones."""
 SHARED = ("title", "why", "rule", "family", "frameworks", "references", "owner")
 
 
@@ -29,14 +29,14 @@ class Members(Protocol):
         """Adds the member that joins as `number` to its page."""
 
     def every(self, joined: int) -> Iterator[tuple[str, MemberRow]]:
-        """All that are here, of the first `joined`, in the order in which they joined."""
+        """Current members among the first `joined`, in order of joining."""
 
     def clear(self, joined: int) -> None:
         """Removes the rows of the first `joined` members, and their pages."""
 
 
 def apply(case: CaseState, members: Members, record: Incoming, options: TicketOptions) -> bool:
-    """One record. False: it is older than what is known, or tells nothing new."""
+    """Applies a record. False if it is older than what is known, or contains nothing new."""
     row = members.get(record.id)
     if row is not None and (record.revision < row.revision or _is_outdated(row, record)):
         return False
@@ -54,7 +54,7 @@ def apply(case: CaseState, members: Members, record: Incoming, options: TicketOp
 
 
 def _is_outdated(row: MemberRow, record: Incoming) -> bool:
-    """Whether it fails by a reading that is older than the one that showed otherwise: that opens nothing again."""
+    """Whether it fails according to a reading older than the one that showed otherwise, which does not reopen anything."""
     return record.state == "failing" and row.state in QUIET and 0 < record.read_us < row.read_at
 
 
@@ -81,7 +81,7 @@ def _join(case: CaseState, members: Members, record: Incoming) -> MemberRow:
 
 
 def _drop_quiet(case: CaseState, members: Members) -> None:
-    """A new ticket begins without the members that the last one has closed."""
+    """A new ticket starts without the members closed with the previous one."""
     for id, row in list(members.every(case.joined)):
         if row.state in QUIET:
             _count(case, row, -1)
@@ -90,7 +90,7 @@ def _drop_quiet(case: CaseState, members: Members) -> None:
 
 
 def _describe(case: CaseState, record: Incoming) -> None:
-    """What the group shares is what the newest record says."""
+    """Updates the group's common fields from the newest record."""
     about = {name: record.document[name] for name in SHARED if name in record.document}
     if about and about != case.about:
         case.about = about
@@ -99,7 +99,7 @@ def _describe(case: CaseState, record: Incoming) -> None:
         case.sample = record.id
         case.fix = {"for": record.document.get("resource", "")} | record.document.get("fix", {})
     elif not failing and case.sample == record.id:
-        case.sample = ""  # the text stays until another fails
+        case.sample = ""  # keep the text until another member fails
 
 
 def _move(case: CaseState, row: MemberRow, record: Incoming, options: TicketOptions) -> None:
@@ -127,7 +127,7 @@ def _move(case: CaseState, row: MemberRow, record: Incoming, options: TicketOpti
 
 
 def _show(case: CaseState, id: str, row: MemberRow, options: TicketOptions) -> None:
-    """Lists a failing member while there is room; else remembers that it is worse than what is listed."""
+    """Lists a failing member if there is room; otherwise notes if it is worse than the listed ones."""
     if row.state != "failing" or id in case.shown:
         return
     if len(case.shown) < options.shown:
@@ -151,7 +151,7 @@ def _count(case: CaseState, row: MemberRow, by: int) -> None:
 
 
 def _tell(case: CaseState, row: MemberRow, before: str) -> None:
-    """What a comment will say."""
+    """Collects changes for the next comment."""
     delta = case.delta
     if row.state == "failing":
         delta.failing += 1
@@ -173,7 +173,7 @@ def _changed(case: CaseState, at: int) -> None:
 
 
 def _open(case: CaseState, row: MemberRow, record: Incoming, options: TicketOptions) -> None:
-    """A failing member opens the ticket, or opens it again."""
+    """A failing member opens or reopens the ticket."""
     if case.phase == "open":
         case.worst = _worse(case.worst, row.severity)
         return
@@ -195,7 +195,7 @@ def _worse(one: str, other: str) -> str:
 
 
 def due(case: CaseState, options: TicketOptions) -> int:
-    """When the group must be looked at next."""
+    """When the group is due next."""
     times = []
     if case.changed_at and case.phase != "none":
         times.append(max(case.changed_at, case.rendered_at) + options.settle)
@@ -207,7 +207,7 @@ def due(case: CaseState, options: TicketOptions) -> int:
 
 
 def pass_time(case: CaseState, members: Members, now: int, options: TicketOptions) -> None:
-    """Closes the ticket when it is time; later forgets its members, but not the ticket."""
+    """Closes the ticket when due; later drops its members, but not the ticket."""
     if case.phase == "open" and case.quiet_since and case.quiet_since + options.close_after <= now:
         _close(case, now)
     elif case.phase == "closed" and case.joined and case.closed_at + options.reopen_within <= now:
@@ -272,8 +272,8 @@ def _closing(case: CaseState) -> str:
 def refill(
     case: CaseState, members: Members, options: TicketOptions
 ) -> list[tuple[str, MemberRow]]:
-    """The members to list, in order: what fails first, the worst first. Reads all of them only where those that were
-    listed are no longer the worst."""
+    """The members to list, failing ones first, worst first. Reads all members only if the listed
+    ones are no longer the worst."""
     shown = [(id, row) for id in case.shown if (row := members.get(id)) is not None and row.here]
     failing = sum(row.state == "failing" for _, row in shown)
     complete = len(shown) == case.members or failing == min(
@@ -288,7 +288,7 @@ def refill(
 
 
 def order(pair: tuple[str, MemberRow]) -> tuple[Any, ...]:
-    """Members as a ticket lists them."""
+    """Members in the format of tickets."""
     id, row = pair
     severity, risk = _rank(row)
     return row.state != "failing", row.state != "unknown", -severity, -risk, row.since, id

@@ -1,4 +1,4 @@
-"""`driftline owners`: what has no owner, owners who are no more, and why a resource has the owner that it has."""
+"""`driftline owners`: finds resources without owner and owners that no longer exist, and explains the owner of a resource."""
 
 import sys
 from pathlib import Path
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from driftline.pipeline.report.owners import OwnerCheck
 
 MOST = 1_000_000
-"""Findings that a destination is asked for."""
+"""Maximum number of findings queried from a destination."""
 MOST_REPORT = 1_000_000_000
 report = click.option(
     "--report", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Instead of a store: what scan, replay or findings list wrote with --format json.",
+    help="Instead of a store: a report of scan, replay or findings list with --format json.",
 )  # fmt: skip
 
 
 @click.group(name="owners", cls=Commands)
 def command() -> None:
-    """Check who owns resources, and explain it."""
+    """Check and explain the owners of resources."""
 
 
 @command.command()
-@click.option("--at-most", type=click.FloatRange(0, 100), default=0.0, show_default=True, metavar="PERCENT", help="Of the resources may have no owner.")  # fmt: skip
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Show at most so many accounts and types.")  # fmt: skip
+@click.option("--at-most", type=click.FloatRange(0, 100), default=0.0, show_default=True, metavar="PERCENT", help="Allowed share of resources without owner.")  # fmt: skip
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Maximum number of accounts and types to show.")  # fmt: skip
 @report
 @store
 @formats()
 def check(at_most: float, limit: int, report: Path | None, store: str | None, form: str) -> int:
-    """Find what has no owner. Also owners that `owners.known` does not name any more.
+    """Find resources without owner. Also reports owners that `owners.known` no longer contains.
 
-    Exit 1: more than --at-most have none, or an owner is no more. Exit 3: too many owners are not known, because tags were not
-    read or contradict each other; or there is no resource."""
+    Exit 1: more than --at-most have none, or an owner no longer exists. Exit 3: too many owners are unknown, because tags were not
+    read or contradict each other; or there are no resources."""
     from driftline.pipeline.report.owners import checked
     from driftline.pipeline.report.totals import ascii_json
     from driftline.pipeline.settings.owner_files import known_owners
@@ -63,7 +63,7 @@ def check(at_most: float, limit: int, report: Path | None, store: str | None, fo
 @store
 @formats()
 def explain(uid: str, report: Path | None, store: str | None, form: str) -> int:
-    """Explain who owns a resource. What each source of the settings says, in order. Exit 3: there is no finding of it."""
+    """Explain the owner of a resource. Shows the result of each source, in order. Exit 3: it has no finding."""
     from driftline.pipeline.assess.ownership.sources import UNDECIDED, Facts
     from driftline.pipeline.report.table import console, texts
     from driftline.pipeline.report.totals import ascii_json, owner, plain
@@ -96,7 +96,7 @@ def explain(uid: str, report: Path | None, store: str | None, form: str) -> int:
 def _findings(
     settings: Settings, report: Path | None, store: str | None, resource: str = ""
 ) -> list[dict[str, Any]]:
-    """Every finding that stands (of a resource). Raises UserError."""
+    """All current findings (of a resource). Raises UserError."""
     from driftline.pipeline.kafka import stored_documents as stored
     from driftline.pipeline.report.query import WantedFindings
     from driftline.pipeline.tasks.lookup import looked_up
@@ -120,7 +120,7 @@ async def _all(at: Any, wanted: Any) -> list[dict[str, Any]]:
 
 
 def _reported(path: Path) -> list[dict[str, Any]]:
-    """The findings of a report. Raises UserError where it is none."""
+    """The findings of a report. Raises UserError if it is not a report."""
     import orjson
 
     from driftline.pipeline.common.files import read_bytes

@@ -1,4 +1,4 @@
-"""`driftline permissions`: the least that each system must allow, generated."""
+"""`driftline permissions`: generates least-privilege policies for each system."""
 
 import inspect
 import json
@@ -33,11 +33,11 @@ class PolicyCommands(ProviderCommands):
 
 
 def _roles(name: str) -> click.Command | None:
-    """The command that prints the roles of a sink; None where there is no such sink, or it has none."""
+    """The command that prints the roles of a sink; None if there is no such sink, or it has none."""
     module = kind_of(name)
     if not isinstance(module, Permitted):
         return None
-    only = "Only this one, ready for the destination's API."
+    only = "Only this role, in the format of the destination's API."
     option = click.Option(["--role"], type=click.Choice(module.roles), help=only)
 
     def callback(role: str | None) -> None:
@@ -68,7 +68,7 @@ def _policy(collector: "CollectorModule") -> click.Command | None:
 
 
 class Grant(NamedTuple):
-    """What one program may do in Kafka."""
+    """The Kafka permissions of one program."""
 
     program: str
     kind: str
@@ -88,7 +88,7 @@ def command() -> None:
 def grants(
     app_id: str, sink: str = "elasticsearch", correlate_id: str = topics.CORRELATE_ID, cases_id: str = topics.CASES_ID, module: SinkModule | None = None,
 ) -> list[Grant]:  # fmt: skip
-    """Every program's needs, the sink's by its kind. Describe comes with Read and Write. Raises UserError."""
+    """The permissions of every program, the sink's by kind. Read and Write include Describe. Raises UserError."""
     kind = module or installed.module(sink)
     if kind is None:
         raise UserError("no such sink", fix=hint(sink, installed.kinds()), place=sink)
@@ -96,26 +96,30 @@ def grants(
     rows = [
         ("collector", topics.SNAPSHOTS, write),
         ("collector", topics.SWEEPS, ("Read", "Write")),
-        ("collector", topics.CONTROL, write),  # how far events have come; tapes (collect folder)
+        ("collector", topics.CONTROL, write),  # progress of events; tapes (collect folder)
         ("collector", topics.CHANGES, write),
         ("collector", topics.READS, ("Read", "Write")),
         ("collector", topics.DEADLETTER, write),
         ("clock", topics.CONTROL, ("Read", "Write")),
-        ("clock", topics.EXCEPTIONS, read),  # told again every day
-        ("worker", topics.SNAPSHOTS, ("Read", settled)),  # it compares them before it starts
-        ("worker", topics.CHANGES, ("Read", "Write", settled)),  # states ask each other there
+        ("clock", topics.EXCEPTIONS, read),  # sent again every day
+        ("worker", topics.SNAPSHOTS, ("Read", settled)),  # compares them at start
+        ("worker", topics.CHANGES, ("Read", "Write", settled)),  # messages between states
         ("worker", topics.CONTROL, ("Read", settled)),
         ("worker", topics.FINDINGS, ("Write", settled)),
         ("worker", topics.RESTATEMENTS, ("Write", settled)),
         ("worker", topics.DRIFT, ("Write", settled)),
         ("worker", topics.READS, ("Write", settled)),
         ("worker", topics.SIGNALS, ("Write", settled)),
-        ("worker", topics.DEADLETTER, ("Read", "Write")),  # what was buried before a stop
+        ("worker", topics.DEADLETTER, ("Read", "Write")),  # letters written before a stop
         ("worker", topics.state_of(app_id), ("Read", "Write", settled)),
         *(("sink", topic, read) for topic in kind.topics),
         *([("sink", topics.TICKET_LINKS, write)] if kind.references else []),
         *([("sink", topics.DELIVERED, ("Read", "Write"))] if remembers(kind) else []),
-        ("correlator", topics.SIGNALS, ("Read", "Write", settled)),  # alerts are signals of others
+        (
+            "correlator",
+            topics.SIGNALS,
+            ("Read", "Write", settled),
+        ),  # alerts are signals for other correlations
         ("correlator", topics.ALERTS, ("Write", settled)),
         ("correlator", topics.DEADLETTER, ("Read", "Write")),
         ("correlator", topics.groups_of(correlate_id), ("Read", "Write", settled)),
@@ -127,7 +131,7 @@ def grants(
         ("cases", topics.DEADLETTER, ("Read", "Write")),
         ("cases", topics.cases_of(cases_id), ("Read", "Write", settled)),
         ("sink", topics.DEADLETTER, ("Read", "Write")),
-        ("operator", topics.SWEEPS, ("Read", "Write")),  # forget drops what is kept of them
+        ("operator", topics.SWEEPS, ("Read", "Write")),  # forget deletes their records
         ("operator", topics.FINDINGS, ("Read", "Write")),  # deadletter retry sends again
         ("operator", topics.SNAPSHOTS, ("Read", "Write")),
         ("operator", topics.CHANGES, ("Read", "Write")),
@@ -157,7 +161,7 @@ def grants(
     out += [Grant(program, "group", topics.looking(), ("Describe",)) for program in lookers]
     for program, name in groups.items():
         out.append(Grant(program, "group", name, read))
-        out.append(Grant("operator", "group", name, ("Describe",)))  # doctor tells how far they are
+        out.append(Grant("operator", "group", name, ("Describe",)))  # doctor shows their progress
     return sorted(out)
 
 
@@ -174,7 +178,10 @@ def grants(
     help="{program} is filled in.",
 )
 @click.option(
-    "--sink", default="elasticsearch", show_default=True, help="Whose group the program sink joins."
+    "--sink",
+    default="elasticsearch",
+    show_default=True,
+    help="The sink whose group is used for the program sink.",
 )
 def kafka(form: str, program: str | None, principal: str, sink: str) -> None:
     """Print the ACLs of each program. As kafka-acls commands, or JSON."""

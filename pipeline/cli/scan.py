@@ -1,4 +1,4 @@
-"""`driftline scan`: one shot, without Kafka. Exit: 0 nothing fails, 1 something does, 3 nothing does but something was unread."""
+"""`driftline scan`: a one-time scan without Kafka. Exit: 0 nothing fails, 1 something fails, 3 nothing fails but something was unread."""
 
 import io
 import os
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from driftline.collectors.collector import CollectorModule, FolderResult
 
 TYPES_SHOWN = 5
-"""Types that the line of what is left out names."""
+"""Maximum number of types named in the line about skipped resources."""
 
 
 def reporting(function: Any) -> Any:
-    """The options that every scan has."""
+    """The options of every scan."""
     for option in (
         click.option("--rule", "rules", multiple=True, metavar="ID", help="Only this rule; may be repeated."),
         click.option("--type", "types", multiple=True, metavar="TYPE", help="Only resources of this type; may be repeated."),
         click.option("--framework", metavar="ID", help="Only rules of this framework."),
-        click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of rules of your own."),
-        click.option("--exceptions", "accepting", multiple=True, type=click.Path(exists=True, path_type=Path), help="A folder of accepted risks, beside those of the settings."),
+        click.option("--rules", "paths", multiple=True, type=click.Path(exists=True, path_type=Path), help="Folder of your own rules."),
+        click.option("--exceptions", "accepting", multiple=True, type=click.Path(exists=True, path_type=Path), help="Folder of exceptions, in addition to those of the settings."),
         formats("csv"),
-        click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here (mode 0600)."),
-        click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True, help="Exit 1 from this severity on."),
+        click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the report to this file (mode 0600)."),
+        click.option("--fail-on", type=click.Choice(SEVERITIES), default="low", show_default=True, help="Exit with 1 for failures of this severity or higher."),
     ):  # fmt: skip
         function = option(function)
     return choosing(function)
 
 
 class Scan:
-    """What one scan gathers and how it reports."""
+    """Collects the results of a scan and reports them."""
 
     def __init__(self, settings: Settings, given: dict[str, Any]) -> None:
         from driftline.pipeline.offline.fold import Fold
@@ -70,7 +70,7 @@ class Scan:
         path: Path | None = given["output"]
         self._file = (
             _opened(path) if path else None
-        )  # a place that cannot be is told before, not after
+        )  # report an unusable path before the scan, not after
         if self._file:
             click.get_current_context().call_on_close(self._file.close)
 
@@ -81,7 +81,7 @@ class Scan:
             self.sweeps.append(record)
 
     def end(self, more: dict[str, Any] | None = None, *, unread: bool = False, nothing: str) -> int:
-        """Writes the report; the exit code. `nothing`: why nothing was evaluated, where nothing was."""
+        """Writes the report; returns the exit code. `nothing`: why nothing was evaluated, if that is the case."""
         given = self._given
         self.fold.open_pending()
         every = list(self.fold.documents())
@@ -119,7 +119,7 @@ class Scan:
 
 
 def _opened(path: Path) -> IO[str]:
-    """The report's file, mode 0600 whoever made it; what it holds stays until the report is there. Raises UserError."""
+    """The report file, with mode 0600 even if it exists; its content is kept until the report is written. Raises UserError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         if stat.S_ISREG(os.fstat(descriptor).st_mode):  # not a pipe, not /dev/null
@@ -169,7 +169,7 @@ def _scan(module: "CollectorModule", given: dict[str, Any]) -> int:
 
 @click.group(name="scan", cls=ProviderCommands, make=_provider)
 def command() -> None:
-    """Judge an account or files once, and report."""
+    """Evaluate an account or files once, and report."""
 
 
 @command.command()
@@ -182,7 +182,7 @@ def command() -> None:
 )
 @reporting
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
-    """Judge AWS Config files and tapes. Without credentials."""
+    """Evaluate AWS Config files and tapes. No credentials are needed."""
     from driftline.collectors import installed
     from driftline.collectors.collector import ReadsFiles
     from driftline.collectors.folder.read import read
@@ -210,7 +210,7 @@ def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
 
 
 def _nothing(told: "FolderResult", left_out: Mapping[str, int]) -> str:
-    """Why files gave nothing to judge."""
+    """Why nothing in the files could be evaluated."""
     if told.problems and not (told.records or told.not_judged):
         return "no file could be read"
     if left_out or told.records:

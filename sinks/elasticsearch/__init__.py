@@ -81,7 +81,7 @@ def doctor(settings: ElasticsearchSettings, context: SinkContext, seconds: float
 
 
 def permissions(settings: ElasticsearchSettings) -> Mapping[str, Any]:
-    """Print the roles of the sink, of its installation, and of readers (`findings`, `alerts`)."""
+    """Print the roles of the sink. Includes those of its installation, and of readers (`findings`, `alerts`)."""
     from driftline.sinks.elasticsearch.privileges import privileges
 
     return privileges(settings.namespace)

@@ -1,4 +1,4 @@
-"""One account of AWS by boto3: clients, each call at its pace (driftline.collectors.aws.api.pacing), pages."""
+"""Access to an AWS account through boto3: clients, rate-limited calls (driftline.collectors.aws.api.pacing), pages."""
 
 import os
 import threading
@@ -18,11 +18,11 @@ from driftline.collectors.aws.api.pacing import CallPacer
 from driftline.collectors.base import SweepStopped
 
 TOKENS = ("NextToken", "nextToken", "NextMarker")
-"""Where an answer says that there is more: botocore knows no pages of some operations that have them."""
+"""The markers of further pages, for operations whose paging botocore does not know."""
 
 
 def own_endpoint() -> bool:
-    """Whether AWS is an endpoint of one's own (a simulated one, a proxy): it has no host for each account."""
+    """Whether a custom AWS endpoint is used (a simulation, a proxy), without per-account hosts."""
     return any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ)
 
 
@@ -33,8 +33,8 @@ def loader() -> SlimLoader:
 
 
 def config(connections: int) -> Config:
-    """How clients ask: patience, retries, and how many connections they hold."""
-    # standard mode backs off with jitter and honours Retry-After; the pace counts every attempt
+    """Client configuration: time-outs, retries and connections."""
+    # standard mode backs off with jitter and honours Retry-After; the rate limit counts every attempt
     return Config(
         retries={"mode": "standard", "max_attempts": 6}, max_pool_connections=connections, connect_timeout=10,
         read_timeout=30, user_agent_extra="driftline", s3={"addressing_style": "path" if own_endpoint() else "auto"},
@@ -42,13 +42,13 @@ def config(connections: int) -> Config:
 
 
 def _once(config: Config) -> Config:
-    """For where there may be no endpoint: a name that is not there is not asked for six times."""
+    """For services that may have no endpoint in a region: fewer attempts to resolve the name."""
     once: Config = config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
     return once
 
 
 class Account:
-    """One account as it can be read now."""
+    """An account with current credentials."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Account:
 
     def client(self, service: str, region: str) -> Any:
         """A client; made once."""
-        with self._lock:  # sessions are not safe for threads, clients are
+        with self._lock:  # sessions are not thread-safe, clients are
             key = (service, region)
             if key not in self._clients:
                 config = self._config if self.offers(service, region) else _once(self._config)
@@ -89,20 +89,20 @@ class Account:
 
     def offers(self, service: str, region: str) -> bool:
         """Whether botocore lists an endpoint of a service in a region. Its list may be older than the region, so it
-        only decides what it means that nobody answers there."""
+        only decides how to interpret a missing endpoint."""
         if own_endpoint():
             return True
         listed = self._session.get_available_regions(service, self.partition)
         return not listed or region in listed
 
     def release(self, region: str) -> None:
-        """Forgets a region's clients: a large organization has thousands."""
+        """Drops a region's clients: a large organization has thousands."""
         with self._lock:
             for key in [key for key in self._clients if key[1] == region]:
                 self._clients.pop(key).close()
 
     def _paced(self, client: Any, service: str, region: str) -> None:
-        """Every attempt of a call waits for its turn, and tells when it was too fast."""
+        """Rate-limits every attempt of a call, and reports throttling."""
 
         def before(event_name: str, **_: Any) -> None:
             self.calls += 1
@@ -117,7 +117,7 @@ class Account:
         client.meta.events.register("response-received", after)
 
     def call(self, service: str, region: str, operation: str, params: Mapping[str, Any]) -> Any:
-        """One call's whole answer, all pages of it. Raises ERRORS (see errors.trouble) and Stopped."""
+        """The complete response of a call, all pages. Raises ERRORS (see errors.trouble) and Stopped."""
         client, method = self._ready(service, region), xform_name(operation)
         with self._there(service, region):
             if client.can_paginate(method):
@@ -131,7 +131,7 @@ class Account:
     def pages(
         self, service: str, region: str, operation: str, params: Mapping[str, Any]
     ) -> Iterator[Any]:
-        """The pages of a list call, one by one: memory stays flat. Raises as call() does."""
+        """The pages of a list call, one by one, to limit memory. Raises like call()."""
         client, method = self._ready(service, region), xform_name(operation)
         with self._there(service, region):
             if client.can_paginate(method):
@@ -155,7 +155,7 @@ class Account:
 
 
 def _followed(client: Any, operation: str, params: Mapping[str, Any]) -> Iterator[Any]:
-    """The pages of an operation of which botocore does not know that it has any."""
+    """The pages of an operation whose paging botocore does not know."""
     ask, name = getattr(client, xform_name(operation)), _token(client, operation)
     asked = dict(params)
     while True:
@@ -164,14 +164,14 @@ def _followed(client: Any, operation: str, params: Mapping[str, Any]) -> Iterato
         if name is None or not (token := answer.get(name)):
             return
         if token == asked.get(name) and name == "NextMarker":
-            return  # some give the last marker again at the end
+            return  # some operations repeat the last marker at the end
         if token == asked.get(name):
             raise PaginationError(message="the same token twice")
         asked[name] = token
 
 
 def _token(client: Any, operation: str) -> str | None:
-    """What an operation calls the way to its next page; None where it has but one."""
+    """The paging parameters of an operation; None if it has only one page."""
     model = client.meta.service_model.operation_model(operation)
     if model.input_shape is None or model.output_shape is None:
         return None
@@ -180,6 +180,6 @@ def _token(client: Any, operation: str) -> str | None:
 
 
 def enabled_regions(account: Account, home: str) -> list[str]:
-    """The regions that the account has switched on. Raises ERRORS."""
+    """The regions enabled in the account. Raises ERRORS."""
     answer = account.call("ec2", home, "DescribeRegions", {})
     return sorted(region["RegionName"] for region in answer["Regions"])

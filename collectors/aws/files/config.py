@@ -1,6 +1,6 @@
-"""AWS Config's items, brought to the rows' shape: a table, of the parts whose mapping a test proves.
+"""Maps AWS Config items to the shapes of the rows: a table of the parts whose mapping is verified by a test.
 
-What an item does not hold, or holds in a form that is not known here, is not covered: never taken as absent."""
+Parts that an item lacks, or has in an unknown form, are not covered, and never treated as absent."""
 
 import re
 from collections.abc import Callable
@@ -24,11 +24,11 @@ _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\
 
 
 class Unmapped(Exception):
-    """A form of a part that is not known here."""
+    """An unknown form of a part."""
 
 
 def document(value: Any) -> Any:
-    """A policy that Config wrote as text, plain or percent-encoded. Raises Malformed."""
+    """Decodes a policy that Config stored as text, plain or percent-encoded. Raises Malformed."""
     if not isinstance(value, str):
         return value
     return codec.decode(
@@ -37,14 +37,14 @@ def document(value: Any) -> Any:
 
 
 def opened(value: Any) -> Any:
-    """A value that Config wrote as an object or as its text, once or twice over. Raises Malformed."""
+    """Decodes a value that Config stored as an object, or as text encoded once or twice. Raises Malformed."""
     while isinstance(value, str):
         value = codec.decode(value.encode(errors="surrogatepass"))
     return value
 
 
 def api(value: Any) -> Any:
-    """Config writes an answer's names with a lower first letter (groupId) and what is not set as null."""
+    """Restores a response: Config writes names with a lower-case first letter (groupId) and unset values as null."""
     if isinstance(value, dict):
         return {
             key[:1].upper() + key[1:]: api(item) for key, item in value.items() if item is not None
@@ -107,7 +107,7 @@ GROUPS = {
     name: f"http://acs.amazonaws.com/groups/{name}"
     for name in ("global/AllUsers", "global/AuthenticatedUsers", "s3/LogDelivery")
 }
-"""Config writes a group of S3's by the last word of its name, in the place of a grantee."""
+"""S3 groups, which Config writes as the last segment of their name in place of a grantee."""
 
 
 def acl(value: dict[str, Any]) -> Any:
@@ -157,7 +157,7 @@ def volume(item: dict[str, Any]) -> Any:
 
 
 def no_groups(value: list[str]) -> Any:
-    """Config names a user's groups and says nothing of their policies."""
+    """Config lists a user's groups without their policies."""
     if value:
         raise Unmapped
     return {}
@@ -168,12 +168,12 @@ def inline(value: list[dict[str, Any]]) -> Any:
 
 
 class Mapped(NamedTuple):
-    """Where a part comes from: a path of the item, and what makes the row's shape of it."""
+    """The source of a part: a path in the item, and the conversion to the row's shape."""
 
     path: str
     make: Callable[[Any], Any]
     beside: tuple[str, ...] = ()
-    """Paths that every item has that Config could read whole: where these are there, nothing at `path` means null."""
+    """Paths present in every item that Config could read completely: if they exist, a missing `path` means null."""
 
 
 MORE = "supplementaryConfiguration."
@@ -204,13 +204,13 @@ MAPPINGS: dict[str, dict[str, Mapped]] = {
         "group_policies": Mapped("configuration.groupList", no_groups),
     },
 }  # fmt: skip
-"""Type to part. A role's own part (its trust policy) is not among them: Config leaves out some of its fields."""
+"""Parts by type. A role's own part (its trust policy) is not included, because Config omits some of its fields."""
 
 
 def parts_of(item: dict[str, Any]) -> dict[str, Any]:
-    """The parts that an item gives; Unread where one is written in a way that cannot be understood.
+    """The parts of an item; Unread for a part that cannot be decoded.
 
-    Raises KeyError, TypeError or Malformed where the item as a whole cannot be."""
+    Raises KeyError, TypeError or Malformed if the item as a whole cannot be decoded."""
     out: dict[str, Any] = {}
     item = item | {"configuration": opened(item["configuration"])}
     for part, (path, make, beside) in MAPPINGS[item["resourceType"]].items():
@@ -237,7 +237,7 @@ def _block(item: dict[str, Any], *, gone: bool) -> dict[str, Any]:
 
 @codec.one_record("a configuration item")
 def snapshot_of(item: dict[str, Any], redactor: Redactor) -> Snapshot | None:
-    """One configuration item as a snapshot; None where Config does not record the resource.
+    """Converts a configuration item to a snapshot; None if Config does not record the resource.
 
     Raises Malformed for a malformed one."""
     status = item.get("configurationItemStatus", "OK")

@@ -1,4 +1,4 @@
-"""One resource, or one scope, read again: what a change, or an unsettled reading, asks for."""
+"""Re-reads a resource or scope, as requested after a change or an unsettled reading."""
 
 import re
 import threading
@@ -32,14 +32,14 @@ from driftline.collectors.rows.paths import text, value
 from driftline.pipeline.model import CloudAccount, Read, Snapshot, Unread
 
 ANEW = 900.0
-"""Seconds after which an account is entered again: a role that was taken away, or given, must show."""
+"""Seconds after which the role in an account is assumed again, so that changes of access take effect."""
 
 NAMED = 3600.0
-"""Seconds after which the accounts' names are asked for again."""
+"""Seconds after which account names are requested again."""
 
 
 class ResourceReader:
-    """Reads what is asked for. Its methods may be called side by side."""
+    """Performs re-reads. Its methods may be called concurrently."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class ResourceReader:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Raises UserError where there are no usable credentials."""
+        """Raises UserError if there are no usable credentials."""
         self._options, self._now, self._clock = options, now, clock
         self.stop = threading.Event()
         self._organization = Organization(
@@ -59,8 +59,8 @@ class ResourceReader:
         self._known: tuple[float, Accounts] | None = None
 
     def one(self, wish: Read) -> Snapshot | None:
-        """The resource as it is now; a deletion where the provider knows it no more; what is denied as unread. None
-        where no row reads its type. Raises ERRORS for what may pass: it is to be tried again."""
+        """The current resource; a deletion if the provider does not know it; denied parts as unread. None
+        if no row reads its type. Raises ERRORS for transient errors: it is retried."""
         kind = kinds().get(wish.type)
         if kind is None:
             return None
@@ -87,13 +87,13 @@ class ResourceReader:
         return found.model_copy(update={"source": "event", "sweep": None})
 
     def scope(self, wish: Read, known: dict[str, PreviousSweep], emit: Emit) -> None:
-        """A whole scope, as a sweep of its own. Raises what sweep raises."""
+        """Reads a whole scope, as a separate sweep. Raises what sweep raises."""
         region = [] if wish.region in ("*", GLOBAL) else [wish.region]
         options = replace(self._options, accounts=[wish.account], regions=region, types=[wish.type], shard=(0, 1))  # fmt: skip
         sweep(options, known, emit)
 
     def code(self, error: Exception) -> str | None:
-        """AWS's code of an error of its calls; None for any other."""
+        """The AWS code of a call's error; None for any other error."""
         return trouble(error).code if isinstance(error, ERRORS) else None
 
     def _context(self, kind: Kind, wish: Read) -> ScopeContext:
@@ -121,8 +121,8 @@ class ResourceReader:
 
 
 def single(kind: Kind, context: ScopeContext, uid: str, name: str | None = None) -> Snapshot | None:
-    """One resource by its row; None where there is none of that uid, or of that name, or where it is another account's: its
-    sweeps do not list it. Raises ERRORS."""
+    """Reads one resource by its row; None if there is none with that uid or name, or if it belongs to another account, whose
+    sweeps do not list it here. Raises ERRORS."""
     if _elsewhere(uid, context.account.id):
         return None
 
@@ -146,7 +146,7 @@ def single(kind: Kind, context: ScopeContext, uid: str, name: str | None = None)
 
 
 def _elsewhere(uid: str, account: str) -> bool:
-    """Whether a uid names an account (`aws`: of all) that is another one."""
+    """Whether a uid names a different account (`aws`: none)."""
     steps = uid.split(":", 5)
     return len(steps) == 6 and steps[0] == "arn" and steps[4] not in ("", account)
 
@@ -154,7 +154,7 @@ def _elsewhere(uid: str, account: str) -> bool:
 def _candidates(
     kind: Kind, context: ScopeContext, uid: str, name: str | None
 ) -> Iterator[tuple[dict[str, Any], datetime]]:
-    """The items among which it is: by the narrowed call, or by the whole list."""
+    """The items that contain it: from the restricted call, or from the whole listing."""
     fields = taken_apart(kind.uid, uid)
     if kind.one is None or fields is None:
         yield from items(kind, context)
@@ -177,7 +177,7 @@ def _candidates(
 
 @cache
 def _pattern(template: str) -> tuple[Any, list[str]]:
-    """What takes a uid apart (by RE2: a uid may come from an event), and the paths of its fields."""
+    """The pattern for parsing a uid (RE2, because a uid may come from an event), and the paths of its fields."""
     pattern, paths = "", []
     for text_, hole in re.findall(r"([^{]*)(?:\{([^{}]+)\})?", template):
         pattern += re2.escape(text_)
@@ -190,7 +190,7 @@ def _pattern(template: str) -> tuple[Any, list[str]]:
 
 
 def taken_apart(template: str, uid: str) -> dict[str, Any] | None:
-    """The fields of the item that a uid was made from; None where it was not made so."""
+    """The item fields from which a uid was built; None if it has another form."""
     pattern, paths = _pattern(template)
     match = pattern.fullmatch(uid)
     if match is None:

@@ -1,4 +1,4 @@
-"""The names that events give, as the uids that sweeps have seen: a role's path, a secret's suffix, a group's number."""
+"""Resolves names in events to uids seen by sweeps: a role's path, a secret's suffix, a group's id."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ from driftline.collectors.aws.row import Kind, kinds
 
 REFRESH = 300.0
 MISSED = 30.0
-"""Seconds after which what sweeps have seen is looked at again for a name that was not there."""
+"""Seconds after which sweeps are read again for an unknown name."""
 DEAR = 20
-"""It is not looked at again before so many times as long as the last look took."""
+"""Minimum wait before reading again, as a multiple of the last read's duration."""
 
 
 def asked() -> dict[str, Kind]:
-    """The types of which sweeps are asked."""
+    """The types whose sweeps are read."""
     seen = {claim.kind.type for found in claims().values() for claim in found if claim.touch.seen}
     return {type: kind for type, kind in kinds().items() if type in seen or uncertain(kind)}
 
@@ -31,7 +31,7 @@ class UidIndex(NoNames):
             self._take(self._uids, type, account, region, found)
 
     def uid(self, type: str, account: str, region: str, name: str) -> str | None:
-        """The one resource of that name; None where there is none, or more than one."""
+        """The only resource with that name; None if there is none, or more than one."""
         if (kind := self._types.get(type)) is None:
             return None
         return self._uids.get((type, account, region), {}).get(_key(kind, name)) or None
@@ -53,7 +53,7 @@ def _key(kind: Kind, name: str) -> str:
 
 
 class SweepIndex(UidIndex):
-    """What sweeps have seen. `load` gives uids by scope key (provider/account/region/type), as the sweeps topic has them."""
+    """The uids seen by sweeps. `load` returns uids by scope key (provider/account/region/type), as in the sweeps topic."""
 
     def __init__(self, load: Callable[[], Mapping[str, set[str]]], clock: Callable[[], float] = time.monotonic) -> None:  # fmt: skip
         super().__init__()
@@ -62,7 +62,7 @@ class SweepIndex(UidIndex):
         self._took = 0.0
 
     def uid(self, type: str, account: str, region: str, name: str) -> str | None:
-        """The one resource of that name; None where there is none, or more than one."""
+        """The only resource with that name; None if there is none, or more than one."""
         self._refresh(REFRESH)
         known = super().uid(type, account, region, name)
         if known is None and type in self._types and self._refresh(max(MISSED, DEAR * self._took)):

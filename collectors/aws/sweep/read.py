@@ -1,4 +1,4 @@
-"""The one loop that reads any row: list, details, one snapshot a resource."""
+"""Reads the resources of any row: listing, details, one snapshot per resource."""
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -26,17 +26,17 @@ from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.model import CloudAccount, Snapshot
 
 Answer = tuple[Any, CallFailure | None, datetime]
-"""A part's value, or why there is none, and the time before the call."""
+"""A part's value, or the reason why there is none, and the time before the call."""
 
 
 class ScopeContext(NamedTuple):
-    """What a reading of one scope stands in."""
+    """The context of reading one scope."""
 
     account: Account
     owner: CloudAccount
-    """The account with its name and what stands above it, as far as that is known."""
+    """The account with its name and ancestors, as far as known."""
     region: str
-    """Where the list is called."""
+    """The region of the listing call."""
     scope_region: str
     """The scope's: the region, or `global`."""
     sweep: str
@@ -45,7 +45,7 @@ class ScopeContext(NamedTuple):
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def holes(self, item: dict[str, Any]) -> dict[str, Any]:
-        """What a row's paths are searched in."""
+        """The input of a row's paths."""
         account = self.account
         return {
             "item": item,
@@ -56,14 +56,14 @@ class ScopeContext(NamedTuple):
 
 
 class CallCache:
-    """Answers that are the same for a whole account, or a region of it, asked for once."""
+    """Responses that apply to a whole account, or a region of it, requested once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answers: dict[tuple[str, str, str], Answer] = {}
 
     def get(self, key: tuple[str, str, str], ask: Callable[[], Answer]) -> Answer:
-        """The answer, asked for by the first who comes; the others wait."""
+        """The response, requested by the first caller; the others wait."""
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = ask()
@@ -78,7 +78,7 @@ class ResourceReading:
     context: ScopeContext
     holes: dict[str, Any]
     region: str
-    """Where its details are asked for."""
+    """The region of its detail calls."""
     read: PartsRead = field(default_factory=PartsRead)
 
     def ask(self, service: str, operation: str, params: Mapping[str, str]) -> Any:
@@ -88,7 +88,7 @@ class ResourceReading:
 
 
 def items(kind: Kind, context: ScopeContext) -> Iterator[tuple[dict[str, Any], datetime]]:
-    """The listed items, each with the time before its page was asked for. Raises ERRORS."""
+    """The listed items, each with the time before its page was requested. Raises ERRORS."""
     try:
         yield from _all(kind, context)
     except ERRORS as error:
@@ -136,9 +136,9 @@ def _asked(
 def resource(
     kind: Kind, context: ScopeContext, item: dict[str, Any], listed_at: datetime
 ) -> Snapshot | Vanished:
-    """One resource whole. A call that does not find it hides its own part only: it may have asked for something else,
-    and the list has named it. Raises what is our own fault (a row that does not fit its answers), and ERRORS where the
-    call failed that tells the uid."""
+    """Reads one resource completely. A "not found" from a call affects only its own part: it may concern something else,
+    and the listing contained the resource. Raises for bugs (a row that does not match its responses), and ERRORS if the
+    call that provides the uid failed."""
     holes = context.holes(item)
     whole = ResourceReading(kind, context, holes, context.region)
     why = _listed(whole, item, listed_at)
@@ -168,7 +168,7 @@ def resource(
 def _listed(
     whole: ResourceReading, item: dict[str, Any], listed_at: datetime
 ) -> CallFailure | None:
-    """Makes the listed item whole, and its part."""
+    """Completes the listed item and its part."""
     kind, row = whole.kind, whole.kind.listing
     for complete in kind.complete:
         if value(complete.unless, whole.holes) is not None:
@@ -184,7 +184,7 @@ def _listed(
             why = trouble(error, (), kind.gone)
             if why.reason != "gone":
                 if text(kind.uid, whole.holes) is None:
-                    raise  # it has no name to be unread under
+                    raise  # without a uid it cannot be reported as unread
                 whole.read.hide(row.part, why.hidden, why.code)
             return why
         added = value(complete.value, answer)
@@ -249,7 +249,7 @@ def _ask(whole: ResourceReading, detail: Detail) -> Answer:
 
 
 def _dropped(got: Any, paths: Collection[str]) -> Any:
-    """A part without some fields; a path goes through lists, and its step `*` through every value of a map."""
+    """A part without some fields; paths pass through lists, and with the step `*` through all values of a map."""
     if isinstance(got, list) and paths:
         return [_dropped(one, paths) for one in got]
     if not isinstance(got, dict) or not paths:
@@ -263,7 +263,7 @@ def _dropped(got: Any, paths: Collection[str]) -> Any:
 def _each(
     whole: ResourceReading, each: Each, service: str, elements: list[Any], at: datetime
 ) -> Answer:
-    """A call for every element. One that cannot be read hides the part: half of a list is not the list."""
+    """A call for every element. If one cannot be read, the part is unread, because a partial list would be wrong."""
     out: dict[str, Any] = {}
     for element in elements:
         holes = whole.holes | {"element": element}
@@ -278,7 +278,7 @@ def _each(
         except ERRORS as error:
             why = trouble(error, each.absent, whole.kind.gone)
             if why.reason == "gone":
-                continue  # the element went meanwhile
+                continue  # the element was deleted meanwhile
             if why.reason != "absent":
                 return None, why, at
             got = None

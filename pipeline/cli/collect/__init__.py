@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from driftline.collectors.collector import CollectorModule
 
 ONLY = "aws"
-"""The provider that the commands without a provider's name are about."""
+"""The provider of commands without a provider name."""
 
 
 def _provider(module: "CollectorModule") -> click.Command | None:
-    """What a collector streams: its inventory, and what else it can do as commands below."""
+    """The command of a collector: its inventory, with its other capabilities as subcommands."""
     inventory = inventory_command(module, "inventory")
     if inventory is None:
         return None
@@ -33,7 +33,7 @@ def _provider(module: "CollectorModule") -> click.Command | None:
 
 
 class CollectCommands(ProviderCommands):
-    """Also those that had no provider's name when there was only one."""
+    """Includes earlier command names without a provider."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         make = {"events": events_command, "reads": reads_command}.get(cmd_name)
@@ -45,7 +45,7 @@ class CollectCommands(ProviderCommands):
 
 
 def _renamed(command: click.Command | None, name: str) -> click.Command | None:
-    """A command under its old name: it says the new one, and does the same."""
+    """A command under its old name: it prints the new one, and does the same."""
     if command is None or command.callback is None:
         return command
     work = command.callback

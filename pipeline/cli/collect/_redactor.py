@@ -1,4 +1,4 @@
-"""The redactor of every collector: without a key it does not start."""
+"""The redactor of collectors, which requires a key."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def redactor_of(settings: "Settings") -> "Redactor":
-    """Raises UserError where the key is missing or too short."""
+    """Raises UserError if the key is missing or too short."""
     from driftline.collectors.redact import Redactor
 
     key = settings.redaction.key

@@ -1,4 +1,4 @@
-"""`driftline collect PROVIDER events` and `reads`: hear of changes, and read again what changed."""
+"""`driftline collect PROVIDER events` and `reads`: receive change events, and re-read changed resources."""
 
 import signal
 import threading
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 def events_command(module: "CollectorModule", name: str) -> click.Command | None:
-    """The command that hears of changes; None where the collector cannot."""
+    """The command that receives change events; None if the collector does not support it."""
     from driftline.collectors.collector import Backfills, Listens
 
     if not isinstance(module, Listens):
         return None
     past = _past(module.backfill_place) if isinstance(module, Backfills) else []
-    once = click.Option(["--once"], is_flag=True, help="Until the queues are empty, then end.")
+    once = click.Option(["--once"], is_flag=True, help="Run until the queues are empty, then exit.")
     help = (
         f"Stream change events of {module.title}. From the sources of {module.provider}.events."
         " Exit 3: something could not be understood."
@@ -46,7 +46,7 @@ def events_command(module: "CollectorModule", name: str) -> click.Command | None
 def _past(place: str) -> list[click.Option]:
     return [
         click.Option(
-            ["--backfill"], metavar=place, help="Read log files that lie there already, then end."
+            ["--backfill"], metavar=place, help="Read existing log files, then exit."
         ),
         click.Option(
             ["--from", "since"], metavar="TIME", callback=_at, help="With --backfill: events since then."
@@ -149,7 +149,7 @@ def _backfill(
 
 
 def reads_command(module: "CollectorModule", name: str) -> click.Command | None:
-    """The command that reads again; None where the collector cannot."""
+    """The re-read command; None if the collector does not support it."""
     from driftline.collectors.collector import Rereader
 
     if not isinstance(module, Rereader):

@@ -1,4 +1,4 @@
-"""`driftline collect PROVIDER`: sweeps, one after another."""
+"""`driftline collect PROVIDER`: performs sweeps, one after another."""
 
 import signal
 import threading
@@ -28,7 +28,7 @@ NO_ACCOUNT = "nothing was read: no account is to be read (the organization lists
 def inventory_command(
     module: "CollectorModule", name: str, *, group: bool = False
 ) -> click.Command | None:
-    """The command that sweeps; with commands below it where it is a group. None where the collector does not sweep."""
+    """The sweep command, possibly a group with subcommands. None if the collector does not sweep."""
     from driftline.collectors.collector import Sweeper
 
     if not isinstance(module, Sweeper):
@@ -53,14 +53,14 @@ def inventory_command(
 
 def _options(provider: str) -> list[click.Option]:
     return [
-        click.Option(["--once"], is_flag=True, help="One sweep, then end."),
+        click.Option(["--once"], is_flag=True, help="Perform one sweep, then exit."),
         click.Option(
             ["--interval"], metavar="DURATION",
-            help=f"From one sweep's start to the next, 12h at most [default: {provider}.interval].",
+            help=f"Time between the starts of two sweeps, at most 12h [default: {provider}.interval].",
         ),
         click.Option(
             ["--shard"], metavar="I/N", default="0/1", show_default=True,
-            help="Only the accounts of part I of N, from 0.",
+            help="Only the accounts of shard I of N, counted from 0.",
         ),
         click.Option(
             ["--type", "types"], multiple=True, metavar="TYPE", help="Only this type; may be repeated."
@@ -99,17 +99,17 @@ def _sweeps(module: "CollectorModule", given: dict[str, Any]) -> int:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is swept, by the settings and the command's options."""
+    """The sweep options, from the settings and the command's options."""
 
     context: "CollectorContext"
     types: Sequence[str]
     shard: tuple[int, int]
     interval: float
-    """Seconds from one sweep's start to the next."""
+    """Seconds between the starts of two sweeps."""
 
 
 def _planned(module: "CollectorModule", settings: Settings, given: dict[str, Any]) -> _Plan:
-    """Raises UserError for what cannot be swept."""
+    """Raises UserError for invalid options."""
     from driftline.collectors.collector import Sweeper
 
     assert isinstance(module, Sweeper)  # noqa: S101 - as inventory_command has found it
@@ -123,7 +123,7 @@ def _planned(module: "CollectorModule", settings: Settings, given: dict[str, Any
 
 
 def _planned_anew(module: "CollectorModule", plan: _Plan, given: dict[str, Any]) -> _Plan:
-    """By the settings as they are now (SIGHUP); with a mistake in them the old ones stay."""
+    """Reloads the settings (SIGHUP); if there is an error in them, the old ones stay in use."""
     try:
         new = _planned(module, reloaded(plan.context.settings), given)
     except UserError as error:
@@ -139,7 +139,7 @@ def stopped(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a s
 
 
 def _sweep(module: "Sweeper", plan: _Plan) -> bool:
-    """One sweep into Kafka; whether all of it was complete."""
+    """Performs one sweep into Kafka; returns whether it was complete."""
     from rich.console import Console
     from rich.text import Text
 

@@ -1,4 +1,4 @@
-"""One sentence that tells an alert: what, by whom, from where, with which tool, on what, in which account. Pure."""
+"""The sentence of an alert: what, by whom, from where, with which tool, on what, in which account. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,16 +7,16 @@ from driftline.pipeline.common.plural import number_of
 from driftline.pipeline.rulebook.wording.phrases import LONGEST, clean, format_list
 
 UNKNOWN = "unknown"
-"""A tool of which nothing is known."""
+"""An unknown tool."""
 NAMED = " (named in the request)"
 """After names of resources whose uid is not known."""
 OVER = {"merged": "merged into another alert", "withdrawn": "withdrawn, its events no longer match"}
 WIDTHS = ((80, 3), (48, 2), (32, 1))
-"""Characters of a name and names of a list, ever fewer until the sentence fits."""
+"""Limits for the length of names and lists, decreasing until the sentence fits."""
 
 
 def sentence(alert: Mapping[str, Any]) -> str:
-    """At most 300 characters on one line; of what is not known nothing is said."""
+    """At most 300 characters on one line; unknown facts are omitted."""
     title = clean(str(alert["title"]))
     if alert["state"] in OVER:
         return f"{title}: {OVER[alert['state']]}"[:LONGEST]
@@ -48,7 +48,7 @@ def _parts(alert: Mapping[str, Any], width: int, items: int) -> Iterable[str]:
 
 
 def _as(alert: Mapping[str, Any], width: int) -> str:
-    """Of one actor: as whom, and how that is known."""
+    """For an actor: the role used, and how the person is known."""
     if len(alert["actors"]) != 1:
         return ""
     by = [step for step in alert["story"] if step.get("who")]
@@ -58,7 +58,7 @@ def _as(alert: Mapping[str, Any], width: int) -> str:
 
 
 def _others(story: Sequence[Mapping[str, Any]]) -> str:
-    """That one call named more resources than the story shows."""
+    """Notes that a call named more resources than the story shows."""
     most = max((step.get("others", 0) for step in story), default=0)
     return f" (and {most} more in one call)" if most else ""
 
