@@ -3,12 +3,12 @@ provider's, as in records.
 
 `CollectorModule` is required. The other protocols are capabilities: a module with their functions has the capability, and all
 commands (`scan`, `collect`, `permissions`, `doctor`, `baseline`, `replay`, `kinds`) check for capabilities, never for a provider.
+Those for exported files are in driftline.collectors.folder.formats.
 When a command fails, it calls a module's `explained(error: BaseException) -> Problem | None`, if it exists, to explain
 an error of its client library. It must not import anything: a library that was not imported has raised nothing."""
 
 import threading
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,15 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from driftline.collectors.base import Emit, PreviousSweep, Progress
 from driftline.collectors.declared import DeclaredResources
 from driftline.collectors.rows.row import TypeRow
-from driftline.pipeline.common.errors import Malformed
-from driftline.pipeline.model import Change, Read, Snapshot, Sweep
+from driftline.pipeline.model import Read, Snapshot, Sweep
 from driftline.pipeline.settings.base import CollectorSettings as CollectorSettings
 from driftline.pipeline.settings.base import EventSettings as EventSettings
 
 if TYPE_CHECKING:
     import click
 
-    from driftline.collectors.redact import Places, Redactor
+    from driftline.collectors.redact import Redactor
     from driftline.pipeline.ops.checks import Check
     from driftline.pipeline.settings.blocks import Settings
 
@@ -251,83 +250,3 @@ class Declares(Protocol):
         self, path: Path, workspace: str, ignored: Sequence[str], now: datetime, *, claims: bool, sets: Sequence[str], partition: str,
     ) -> DeclaredResources:  # fmt: skip
         """Reads one file. Raises UserError if it is neither a plan nor a state."""
-
-
-@dataclass
-class FolderResult:
-    """The result of reading files."""
-
-    records: int = 0
-    not_judged: Counter[str] = field(default_factory=Counter)
-    """Number of resources by type that are not mapped, or that no rule covers."""
-    problems: list[str] = field(default_factory=list)
-
-
-class OtherForm(Malformed):
-    """A file that is not of the form that a reader knows."""
-
-
-class FileReader(Protocol):
-    """Reads a provider's files of configurations, those of one command."""
-
-    def read(
-        self,
-        path: Path,
-        emit: Callable[[Snapshot], None],
-        told: FolderResult,
-        known: set[str] | None,
-    ) -> None:
-        """Raises OtherForm where the file is not of the provider's form, before anything is emitted. `known`: the types
-        that are wanted; None is all."""
-
-    def end(self) -> Iterator[Snapshot]:
-        """What several files say together."""
-
-
-@runtime_checkable
-class ReadsFiles(Protocol):
-    """Reads files of configurations (`scan folder`, `collect folder`, `replay --snapshots`)."""
-
-    def file_types(self) -> Collection[str]:
-        """The types that are read from files."""
-
-    def files(self, redactor: "Redactor") -> FileReader: ...
-
-
-class LogReader(Protocol):
-    """Reads a provider's files of audit events. Records are as the provider writes them."""
-
-    def records(self, path: Path) -> Iterator[tuple[str, dict[str, Any] | Malformed]]:
-        """The records of a file, each with its place. Raises Malformed where it is none, or cannot be read to its end."""
-
-    def id_of(self, record: Mapping[str, Any]) -> bytes | None:
-        """What is the same wherever the record lies; None for what is no event."""
-
-    def time_of(self, record: Mapping[str, Any]) -> Any: ...
-
-    def names_a_call(self, record: Mapping[str, Any]) -> bool: ...
-
-    def credential(self, record: dict[str, Any]) -> str | None:
-        """The credential that the event gave out, if it did."""
-
-    def changes(self, record: dict[str, Any]) -> Iterable[Change]:
-        """Raises Malformed."""
-
-
-@runtime_checkable
-class ReadsLogs(Protocol):
-    """Reads files of audit events (`backtest --events`, `replay --events`)."""
-
-    def logs(
-        self, redactor: "Redactor", wanted: Callable[[Any], bool], seen: Iterable[tuple[str, str, str, Iterable[str]]]
-    ) -> LogReader:  # fmt: skip
-        """`wanted`: which events that change nothing are kept; `seen`: uids that were read, by type, account and region."""
-
-
-@runtime_checkable
-class KnowsPlaces(Protocol):
-    """Knows where its events hold secrets."""
-
-    provider: str
-
-    def event_places(self) -> "Places": ...

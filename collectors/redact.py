@@ -9,15 +9,14 @@ import hmac
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 
-from driftline.collectors.secrets.names import NameVerdict, counts, measure, named
+from driftline.collectors.secrets.names import NameVerdict, measure
+from driftline.collectors.secrets.pairs import MOST_PAIR, facts_of, pair_of
 from driftline.collectors.secrets.texts import hinted, in_command, option, seen
 from driftline.collectors.secrets.values import plausible, unlike_words
-from driftline.collectors.secrets.words import words
 
 
 class Places(NamedTuple):
@@ -29,17 +28,6 @@ class Places(NamedTuple):
     """Fields that are secret if they are maps of strings: their values."""
 
 
-IDENTIFIERS = frozenset({"accesskeyid", "clienttoken", "clientrequesttoken"})
-"""Fields of AWS responses (lower case) that look like a secret but contain a name."""
-LABELS = (
-    "key", "name", "tagkey", "parameterkey", "parametername", "optionname", "outputkey", "variablename", "headername",
-    "header", "variable", "option", "attribute", "property", "field", "id", "path",
-)  # fmt: skip
-HOLDERS = words("holders")
-"""Field names of name/value pairs, in lower case."""
-MOST_PAIR = 8
-STRUCTURE = words("structure")
-"""Fields of a map under a secret's name that are not the secret."""
 REFERRING = frozenset({"SECRETS_MANAGER", "PARAMETER_STORE", "SecureString"})
 """Types of name/value pairs whose value is a reference or encrypted."""
 WRAPPERS = frozenset({"items", "item", "member", "members"})
@@ -52,31 +40,6 @@ NAMED = "named"
 _DONE = re.compile(
     r"(redacted:([0-9a-f]{8}):[0-9a-f]{32})(?::([a-z0-9-]{1,40}(?::[\w.-]{1,60})?))?"
 )
-
-
-class _Key(NamedTuple):
-    """What a name says."""
-
-    said: NameVerdict
-    label: int | None
-    """Its index in LABELS."""
-    holder: bool
-    identifier: bool
-    about: bool
-    """Within a map under a secret's name: not the secret itself."""
-    counts: bool
-    formed: bool
-    """The name itself has the format of a secret."""
-
-
-@lru_cache(65_536)
-def _key(name: str) -> _Key:
-    low = name.lower()
-    said = named(name)
-    return _Key(
-        said, LABELS.index(low) if low in LABELS else None, low in HOLDERS, low in IDENTIFIERS,
-        low in STRUCTURE or said is NameVerdict.ABOUT, counts(name), seen(name) is not None,
-    )  # fmt: skip
 
 
 class Redactor:
@@ -95,7 +58,7 @@ class Redactor:
         """Tags are free text: values that are named or look like a secret are replaced, as text."""
         out = {}
         for name, value in tags.items():
-            key = _key(name)
+            key = facts_of(name)
             why = None if key.counts and measure(value) else _why(key.said, value)
             out[self._name(_text(name))] = _text(value) if why is None else self._text(value, why)
         return out
@@ -122,7 +85,7 @@ class Redactor:
         return f"redacted:{self.key_id}:{self._hash(value)}" + (f":{why}" if why else "")
 
     def _name(self, name: str) -> str:
-        return self._text(name) if _key(name).formed else name
+        return self._text(name) if facts_of(name).formed else name
 
     def _scrub(self, value: Any, said: NameVerdict = NameVerdict.NOTHING) -> Any:
         """A value without secrets. `said`: what its parent's name indicates."""
@@ -182,8 +145,8 @@ class Redactor:
         if _marked(value):
             return dict(value)
         inside = _INSIDE.get(under, NameVerdict.NOTHING)
-        keys = [_key(name) for name in value]
-        holder, told = _pair(value, keys) if 1 < len(keys) <= MOST_PAIR else (None, None)
+        keys = [facts_of(name) for name in value]
+        holder, told = pair_of(value, keys) if 1 < len(keys) <= MOST_PAIR else (None, None)
         out = {}
         for key, (name, item) in zip(keys, value.items(), strict=True):
             said, measures = key.said, key.counts
@@ -252,8 +215,8 @@ class Redactor:
         if isinstance(value, list):
             return [self._hidden(item) for item in value]
         if isinstance(value, dict) and not _marked(value):
-            keys = [_key(name) for name in value]
-            holder, told = _pair(value, keys) if len(keys) <= MOST_PAIR else (None, None)
+            keys = [facts_of(name) for name in value]
+            holder, told = pair_of(value, keys) if len(keys) <= MOST_PAIR else (None, None)
             whole = told is None and not any(name.lower() in WRAPPERS for name in value)
             return {
                 name: self._hidden(item)
@@ -273,26 +236,6 @@ def hides(name: str, value: Any) -> bool:
 def safe(text: str) -> str:
     """An error's text, safe for logs."""
     return text if seen(text) is None else "(its text looks like a secret)"
-
-
-def _pair(value: Mapping[str, Any], keys: Sequence[_Key]) -> tuple[_Key | None, _Key | None]:
-    """For a name/value pair, as in tags and environments: the value's field, and what the name indicates."""
-    holder = next((key for key in keys if key.holder), None)
-    if holder is None:
-        return None, None
-    labels = [
-        (key.label, item)
-        for key, item in zip(keys, value.values(), strict=True)
-        if key.label is not None and isinstance(item, str)
-    ]
-    if not labels:
-        return None, None
-    rank, label = min(labels)
-    if LABELS[rank] == "path":
-        if not any(name.lower() == "op" for name in value):
-            return None, None
-        label = label.rpartition("/")[2]  # of a JSON patch
-    return holder, _key(label)
 
 
 def _why(said: NameVerdict, value: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from driftline.collectors import installed
-from driftline.collectors.collector import LogReader, ReadsLogs
+from driftline.collectors.folder.formats import LogReader, ReadsLogs
 from driftline.collectors.folder.read import files, read
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed, UserError

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 
 from driftline.collectors import installed
-from driftline.collectors.collector import (
+from driftline.collectors.folder.formats import (
     FileReader,
     FolderResult,
     KnowsPlaces,

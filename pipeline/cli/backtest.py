@@ -19,7 +19,7 @@ from driftline.pipeline.common.plural import number_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from driftline.collectors.collector import LogReader
+    from driftline.collectors.folder.formats import LogReader
     from driftline.collectors.folder.past import EventFiles, Keep, RecordsByTime
     from driftline.collectors.redact import Redactor
     from driftline.pipeline.detections import DetectionSet

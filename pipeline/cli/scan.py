@@ -27,7 +27,8 @@ from driftline.pipeline.rulebook.selection import select_rules
 from driftline.pipeline.settings.blocks import Settings, load_settings
 
 if TYPE_CHECKING:
-    from driftline.collectors.collector import CollectorModule, FolderResult
+    from driftline.collectors.collector import CollectorModule
+    from driftline.collectors.folder.formats import FolderResult
 
 TYPES_SHOWN = 5
 """Maximum number of types named in the line about skipped resources."""
@@ -184,7 +185,7 @@ def command() -> None:
 def folder(paths_to_read: tuple[Path, ...], **given: Any) -> int:
     """Evaluate AWS Config files and tapes. No credentials are needed."""
     from driftline.collectors import installed
-    from driftline.collectors.collector import ReadsFiles
+    from driftline.collectors.folder.formats import ReadsFiles
     from driftline.collectors.folder.read import read
 
     settings = load_settings()

@@ -9,7 +9,7 @@ import pytest
 
 from driftline.collectors.aws.files.config import MAPPINGS, opened, snapshot_of
 from driftline.collectors.aws.row import kinds
-from driftline.collectors.collector import FolderResult
+from driftline.collectors.folder.formats import FolderResult
 from driftline.collectors.folder.read import read
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.model import Finding, Snapshot

@@ -8,7 +8,7 @@ import msgspec
 
 from driftline.collectors.aws.files.account_block import BLOCK, AccountBlocks
 from driftline.collectors.aws.files.config import MAPPINGS, snapshot_of
-from driftline.collectors.collector import FolderResult, OtherForm
+from driftline.collectors.folder.formats import FolderResult, OtherForm
 from driftline.collectors.redact import Redactor
 from driftline.pipeline.common.errors import Malformed
 from driftline.pipeline.common.files import open_regular, read_unpacked
