@@ -19,6 +19,8 @@ def test_the_folders_are_those_that_imports_follow() -> None:
     told = re.findall(r"^\| `(\w+)` \| [^|]*\|$", PAGE, re.M)  # steps: 3 columns
     assert told == ordered
     assert {path.parent.name for path in (ROOT / "pipeline").glob("*/__init__.py")} == set(told)
+    collectors = set(re.findall(r"^\| `collectors/(\w+)` \|", PAGE, re.M))
+    assert {path.parent.name for path in (ROOT / "collectors").glob("*/__init__.py")} == collectors
 
 
 OF_TESTS = {"tests.core", "tests.collectors.events.samples", "tests.sinks.findings"}
