@@ -54,6 +54,8 @@ class AuditLog:
     """Seconds after which an event must have arrived, by source."""
     only_reads: Callable[[Document], bool] = _never
     """Whether an event is marked by the provider as read-only."""
+    catalogued: bool = False
+    """Whether its calls and the fields of its records are known, so that `detections check` can find unknown ones."""
     request: Callable[[Change], Any] = _requested
     """The target of a call, which distinguishes calls whose resource is not known."""
     fields: str = ""

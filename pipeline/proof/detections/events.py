@@ -19,6 +19,7 @@ from driftline.pipeline.detections.rule import OWN, OWN_FIELDS, Detection, compa
 from driftline.pipeline.detections.values import EventView
 from driftline.pipeline.model.finding import Finding
 from driftline.pipeline.model.stream import Actor, Drift, Person
+from driftline.pipeline.providers.installed import of_product
 
 MOST_CALLS = 40
 """Maximum number of calls that a name pattern may match for them to be checked individually."""
@@ -69,8 +70,11 @@ class EventNameTest(NamedTuple):
 
 
 def is_audit(rule: Detection) -> bool:
-    """Whether the rule is about CloudTrail."""
-    return rule.logsource.get("product") == "aws" and rule.logsource.get("service") == "cloudtrail"
+    """Whether the rule is about an audit log whose calls and fields are known (`KnownCalls`)."""
+    own = of_product(rule.logsource.get("product", ""))
+    if own is None or not own.audit.catalogued:
+        return False
+    return rule.logsource.get("service") == own.audit.service
 
 
 def asked(rule: Detection, knows: KnownCalls) -> list[EventNameTest]:

@@ -16,6 +16,7 @@ AWS = Provider(
     AuditLog(
         "aws",
         "cloudtrail",
+        catalogued=True,
         request=lambda change: change.raw.get("requestParameters"),
         fields="driftline.pipeline.rulebook.aws.audit_events:FIELDS",
         only_reads=lambda event: event.get("readOnly") in (True, "true"),
