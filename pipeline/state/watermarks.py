@@ -28,6 +28,15 @@ class Watermarks:
         row = get(rows.SOURCES_KEY)
         self._known = resource_state.decode_sources(row).watermarks if row else {}
         self._told = rows.prefix(row)[1] if row else Position()
+        self._least: dict[tuple[str, int], int] = {}
+        """What `least` has answered and still would."""
+        self._replace(self._known)
+
+    def _replace(self, known: dict[str, int]) -> None:
+        self._known = known
+        self._highest = max(known.values(), default=0)
+        self._has_readers = any(READER in name for name in known)
+        self._least.clear()
 
     def hear(self, record: Tick, latest: int = NEVER) -> None:
         """Applies a tick of `control`."""
@@ -42,17 +51,30 @@ class Watermarks:
         checked, are ignored."""
         if at <= 0:
             return  # only a request for the broker's time
+        if READER not in source and not self._has_readers and self._highest <= latest:
+            self._advance(source, at)  # nothing to ignore, nobody to forget
+            return
         right = {name: known for name, known in self._known.items() if known <= latest}
         if READER in source:
             right.pop(
                 source.partition(READER)[0], None
             )  # written by a version whose readers did not identify themselves
         right[source] = max(at, right.get(source, 0))
-        self._known = {
+        self._replace({
             name: known
             for name, known in right.items()
             if READER not in name or known > right[source] - FORGOTTEN
-        }
+        })  # fmt: skip
+
+    def _advance(self, source: str, at: int) -> None:
+        before = self._known.get(source)
+        if before is not None and at <= before:
+            return
+        self._known[source] = at
+        self._highest = max(self._highest, at)
+        for asked, least in list(self._least.items()):
+            if source.startswith(asked[0]) and (before is None or before <= least):
+                del self._least[asked]
 
     def end(self, source: str) -> None:
         """Removes a reader that has shut down, if others read its source. The last one is kept: it may only be
@@ -60,7 +82,7 @@ class Watermarks:
         base = source.partition(READER)[0]
         others = (n for n in self._known if n != source and n.partition(READER)[0] == base)
         if any(self._known[name] > self.swept - SILENT for name in others):
-            self._known = {name: known for name, known in self._known.items() if name != source}
+            self._replace({name: at for name, at in self._known.items() if name != source})
 
     def row(self, offset: int) -> bytes:
         """Returns the row to store. `offset`: of the tick; a redelivered one changes nothing."""
@@ -69,8 +91,11 @@ class Watermarks:
 
     def least(self, prefix: str, of: int) -> int:
         """Returns the lowest watermark of `of` sources with this prefix; 0 until all of them have reported."""
-        known = [at for source, at in self._known.items() if source.startswith(prefix)]
-        return min(known) if len(known) >= of else 0
+        asked = prefix, of
+        if asked not in self._least:
+            known = [at for source, at in self._known.items() if source.startswith(prefix)]
+            self._least[asked] = min(known) if len(known) >= of else 0
+        return self._least[asked]
 
     @property
     def swept(self) -> int:
