@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from driftline.pipeline.settings.sinks import SinkRun
 from driftline.sinks import installed
 from driftline.sinks.module import (
     Checks,
+    Creates,
     Explains,
     Installs,
     SinkContext,
@@ -22,6 +23,9 @@ from driftline.sinks.module import (
     SinkSettings,
 )
 from driftline.sinks.subscription import Subscription
+
+if TYPE_CHECKING:
+    from driftline.sinks.base import Sink
 
 T = TypeVar("T")
 
@@ -37,6 +41,12 @@ class ConfiguredSink:
     subscription: Subscription
     run: SinkRun
     """How it runs: the block `sink`, with the overrides of its entry."""
+
+    def created(self) -> "Sink":
+        """The sink, not yet connected. Raises UserError where the settings cannot work, or its kind keeps tickets."""
+        if not isinstance(self.module, Creates):
+            raise UserError("this kind of sink keeps tickets", place=self.name)
+        return self.module.create(self.settings, self.context)
 
     async def check(self) -> str | None:
         """The difference at the destination, with the next step; None if there is none, or it cannot be determined."""

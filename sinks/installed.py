@@ -5,7 +5,7 @@ from typing import cast
 
 from driftline.pipeline.common import plugins
 from driftline.pipeline.common.errors import UserError
-from driftline.sinks.module import NEEDED, SinkModule
+from driftline.sinks.module import NEEDED, ONE_OF, SinkModule
 
 GROUP = "driftline.sinks"
 
@@ -22,6 +22,8 @@ def module(kind: str) -> SinkModule | None:
         return None
     found = plugins.load(GROUP, kind)
     lacking = [name for name in NEEDED if not hasattr(found, name)]
+    if not any(hasattr(found, name) for name in ONE_OF):
+        lacking.append(" or ".join(ONE_OF))
     if lacking:
         raise UserError(
             f"{kind} is not a sink's module: it lacks {', '.join(lacking)}",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from driftline.pipeline.report.query import WantedAlerts, WantedFindings
     from driftline.pipeline.settings.blocks import Kafka
     from driftline.sinks.base import Sink
+    from driftline.sinks.tickets.destination import Destination
 
 Given = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 """Topic and document; the document as the sink is given it (driftline.sinks.subscription), None where it is not."""
@@ -56,8 +57,21 @@ class SinkModule(Protocol):
     references: bool
     """Whether its receipts carry references (a ticket's key), which are kept in the topic `ticket-links`."""
 
+
+@runtime_checkable
+class Creates(Protocol):
+    """Delivers documents one by one (driftline.sinks.deliver). A module has this capability, or the next."""
+
     def create(self, settings: Any, context: SinkContext) -> "Sink":
         """Does not connect yet. Raises UserError for settings that cannot work."""
+
+
+@runtime_checkable
+class KeepsTickets(Protocol):
+    """Its destination is a ticket system (driftline.sinks.tickets)."""
+
+    def destination(self, settings: Any, context: SinkContext) -> "Destination":
+        """Connects nothing yet. Raises UserError where the settings cannot work."""
 
 
 def remembers(module: SinkModule) -> bool:
@@ -66,7 +80,8 @@ def remembers(module: SinkModule) -> bool:
     return bool(getattr(module, "transitions_only", False))
 
 
-NEEDED = ("kind", "Settings", "topics", "references", "create")
+NEEDED = ("kind", "Settings", "topics", "references")
+ONE_OF = ("create", "destination")
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ import inspect
 import signal
 import socket
 from contextlib import nullcontext
-from typing import Any
+from typing import Protocol
 
 import click
 
@@ -16,8 +16,7 @@ from driftline.pipeline.ops.health import listen
 from driftline.pipeline.settings.blocks import Settings, load_settings
 from driftline.sinks import installed
 from driftline.sinks.configured import ConfiguredSink, configured_sink, kind_of
-from driftline.sinks.module import Checks, Installs, SinkModule
-from driftline.sinks.subscription import Subscription
+from driftline.sinks.module import Checks, Installs, KeepsTickets, SinkModule
 
 EXIT_DIFFERS, EXIT_REFUSED = 2, 4
 
@@ -87,26 +86,40 @@ async def _run(
     if problem:
         raise UserError(problem)
     from driftline.pipeline.kafka.topics_admin import there
-    from driftline.pipeline.records.topics import DELIVERED
+    from driftline.pipeline.records.topics import DELIVERED, TICKET_LINKS
 
-    sink = to.module.create(to.settings, to.context)
+    own = settings.model_copy(update={"sink": to.run})
+    if isinstance(to.module, KeepsTickets):
+        from driftline.sinks.tickets.run import TicketSink
+
+        await asyncio.to_thread(there, settings.kafka, (*to.module.topics, TICKET_LINKS))
+        destination = to.module.destination(to.settings, to.context)
+        return await _until_stopped(TicketSink(own, to.subscription, destination), own, listening)
+    sink = to.created()
     topics = (*sink.topics, DELIVERED) if sink.transitions_only else sink.topics
     await asyncio.to_thread(there, settings.kafka, topics)
-    own = settings.model_copy(update={"sink": to.run})
-    return await _deliver(sink, to.subscription, own, listening)
+    from driftline.sinks.deliver import Deliverer
+
+    return await _until_stopped(Deliverer(own, sink, to.subscription), own, listening)
 
 
-async def _deliver(
-    sink: Any, subscription: Subscription, settings: Settings, listening: socket.socket | None
+class Delivering(Protocol):
+    """A delivery loop."""
+
+    async def run(self) -> None: ...
+    def stop(self) -> None: ...
+
+
+async def _until_stopped(
+    deliverer: Delivering, settings: Settings, listening: socket.socket | None
 ) -> int:
     from driftline.pipeline.ops import log
     from driftline.pipeline.ops.health import serve
-    from driftline.sinks.deliver import Deliverer, TooManyRefused
+    from driftline.sinks.deliver import TooManyRefused
 
     log.start()
     if listening is not None:
         serve(listening)
-    deliverer = Deliverer(settings, sink, subscription)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):

@@ -15,7 +15,7 @@ from driftline.pipeline.common.errors import UserError
 from driftline.pipeline.records.topics import FINDINGS
 from driftline.pipeline.settings.blocks import Settings, examine, load_settings, shown
 from driftline.pipeline.settings.warnings import warnings
-from driftline.sinks import elasticsearch, installed, ndjson
+from driftline.sinks import elasticsearch, installed, jira, ndjson
 from driftline.sinks.configured import configured, configured_sink, kind_of
 from driftline.sinks.module import (
     Checks,
@@ -29,7 +29,7 @@ from driftline.sinks.module import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
-OURS: tuple[Any, ...] = (elasticsearch, ndjson)
+OURS: tuple[Any, ...] = (elasticsearch, jira, ndjson)
 ALL = (Checks, Installs, Explains, Examined, Permitted, Searched)
 
 
@@ -82,7 +82,7 @@ def test_what_ours_are_capable_of() -> None:
 
 def test_one_of_another_package(others: dict[str, object]) -> None:
     others["pager"] = SimpleNamespace(kind="pager", Settings=Foreign, topics=(FINDINGS,), references=False, create=create)  # fmt: skip
-    assert installed.kinds() == ["elasticsearch", "ndjson", "pager"]
+    assert installed.kinds() == ["elasticsearch", "jira", "ndjson", "pager"]
     found = configured_sink(Settings(), "pager")
     assert (found.name, found.settings, found.context.name) == ("pager", Foreign(), "pager")
     assert configured(Settings()) == []

@@ -65,7 +65,7 @@ class Folder:
         self._sink, self._path, self._patch, self._times = sink, path, monkeypatch, 0
 
     def sink(self) -> Sink:
-        made = self._sink.module.create(self._sink.settings, self._sink.context)
+        made = self._sink.created()
         done = made._done  # type: ignore[attr-defined]
 
         def failing(action: object) -> object:
