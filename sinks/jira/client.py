@@ -20,7 +20,7 @@ LONGEST_TEXT = 300
 """Characters of Jira's own words in a message."""
 
 
-class Missing(Exception):
+class NotFound(Exception):
     """404."""
 
 
@@ -38,7 +38,7 @@ class JiraClient:
     async def call(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Any:
-        """The answer's JSON; None where there is none. Raises Busy (nothing was done), Unclear (perhaps it was), Missing,
+        """The answer's JSON; None where there is none. Raises Busy (nothing was done), Unclear (perhaps it was), NotFound,
         Refused, Forbidden."""
         for attempt in (1, 2):
             session = await self._connected()
@@ -85,7 +85,7 @@ class JiraClient:
         if status == 403:
             raise Forbidden(f"{call}: not allowed: {said}")
         if status == 404:
-            raise Missing(f"{call}: {said}")
+            raise NotFound(f"{call}: {said}")
         if status >= 500 or status == 408:
             raise Unclear(f"{call}: {status} {said}")
         raise Refused(f"{call}: {status} {said}")

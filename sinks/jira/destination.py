@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from driftline.sinks.base import Busy, Limits
 from driftline.sinks.jira import workflow
-from driftline.sinks.jira.client import JiraClient, Missing
+from driftline.sinks.jira.client import JiraClient, NotFound
 from driftline.sinks.jira.settings import JiraSettings
 from driftline.sinks.tickets import adf, content, text, wiki
 from driftline.sinks.tickets.destination import Forbidden, Issue, Policy, Refused, Timing
@@ -89,7 +89,7 @@ class Jira:
         }
         try:
             made = await self._client.call("POST", "/issue", {"fields": body | self._said(fields)})
-        except (Missing, Forbidden) as why:
+        except (NotFound, Forbidden) as why:
             raise Refused(
                 f"{why} (check project and issue_type, and that we may create issues)"
             ) from None
@@ -107,7 +107,7 @@ class Jira:
         for name in filter(None, (id, reference)):
             try:
                 return self._issue(await self._client.call("GET", f"/issue/{name}", query=query))
-            except Missing:
+            except NotFound:
                 continue
         await self._seen()
         return None
@@ -116,7 +116,7 @@ class Jira:
         """Jira says of what we may not see, too, that it is not there. Raises Forbidden where we do not see the project."""
         try:
             await self._client.call("GET", f"/project/{self._settings.project}")
-        except Missing as why:
+        except NotFound as why:
             raise Forbidden(f"project {self._settings.project}: {why}") from None
 
     async def update(
@@ -175,7 +175,7 @@ class Jira:
         try:
             body = {"type": type, "inwardIssue": inward, "outwardIssue": outward}
             await self._client.call("POST", "/issueLink", body)
-        except (Missing, Refused, Forbidden):  # links are switched off, or have other names
+        except (NotFound, Refused, Forbidden):  # links are switched off, or have other names
             await self.comment(issue, f"{kind}.{other.id}", f"This ticket {kind} {other.reference}.")  # fmt: skip
 
     async def _on(
@@ -189,7 +189,7 @@ class Jira:
         """A call on a ticket that was there a moment ago."""
         try:
             return await self._client.call(method, f"/issue/{issue.reference}{path}", body, query)
-        except Missing as why:
+        except NotFound as why:
             raise Busy(f"{issue.reference} went away meanwhile: {why}", 5) from None
 
     # how Jira says it
@@ -246,13 +246,13 @@ def _shorter(blocks: list[content.Block]) -> list[content.Block]:
     tables = [
         (len(one.rows), number)
         for number, one in enumerate(blocks)
-        if isinstance(one, content.Table)
+        if isinstance(one, content.TextTable)
     ]
     longest, number = max(tables, default=(0, 0))
     if longest < 2:
         return blocks[:-1]
     table = blocks[number]
-    rows = table.rows[: longest // 2] if isinstance(table, content.Table) else []
-    cut = content.Table(["Resource", "Where", "State", "Why"], rows)
-    left = content.Paragraph([content.Run(f"{longest - len(rows)} more are left out here.")])
+    rows = table.rows[: longest // 2] if isinstance(table, content.TextTable) else []
+    cut = content.TextTable(["Resource", "Where", "State", "Why"], rows)
+    left = content.Paragraph([content.TextRun(f"{longest - len(rows)} more are left out here.")])
     return [*blocks[:number], cut, left, *blocks[number + 1 :]]

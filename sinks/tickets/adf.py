@@ -5,7 +5,15 @@ Format: developer.atlassian.com, "Atlassian Document Format", version 1. Text no
 from collections.abc import Iterable
 from typing import Any
 
-from driftline.sinks.tickets.content import Block, Bullets, Code, Heading, Paragraph, Run, Table
+from driftline.sinks.tickets.content import (
+    Block,
+    Bullets,
+    CodeBlock,
+    Heading,
+    Paragraph,
+    TextRun,
+    TextTable,
+)
 from driftline.sinks.tickets.text import BEGIN, END
 
 Node = dict[str, Any]
@@ -22,7 +30,7 @@ def nodes(body: Iterable[Block]) -> list[Node]:
 
 
 def paragraph(text: str) -> Node:
-    return {"type": "paragraph", "content": _runs([Run(text)])}
+    return {"type": "paragraph", "content": _runs([TextRun(text)])}
 
 
 def _node(block: Block) -> Node | None:
@@ -31,11 +39,11 @@ def _node(block: Block) -> Node | None:
             return {"type": "paragraph", "content": _runs(runs)}
         case Heading(text):
             return (
-                {"type": "heading", "attrs": {"level": 3}, "content": _runs([Run(text)])}
+                {"type": "heading", "attrs": {"level": 3}, "content": _runs([TextRun(text)])}
                 if text
                 else None
             )
-        case Code(text):
+        case CodeBlock(text):
             return (
                 {"type": "codeBlock", "attrs": {}, "content": [{"type": "text", "text": text}]}
                 if text
@@ -47,18 +55,18 @@ def _node(block: Block) -> Node | None:
                 if items
                 else None
             )
-        case Table(head, rows):
+        case TextTable(head, rows):
             return _table(head, rows) if rows else None
 
 
-def _item(runs: list[Run]) -> Node:
+def _item(runs: list[TextRun]) -> Node:
     return {"type": "listItem", "content": [{"type": "paragraph", "content": _runs(runs)}]}
 
 
-def _table(head: list[str], rows: list[list[Run]]) -> Node:
+def _table(head: list[str], rows: list[list[TextRun]]) -> Node:
     first = {
         "type": "tableRow",
-        "content": [_cell("tableHeader", Run(name, bold=True)) for name in head],
+        "content": [_cell("tableHeader", TextRun(name, bold=True)) for name in head],
     }
     rest = [
         {"type": "tableRow", "content": [_cell("tableCell", run) for run in row]} for row in rows
@@ -66,15 +74,15 @@ def _table(head: list[str], rows: list[list[Run]]) -> Node:
     return {"type": "table", "content": [first, *rest]}
 
 
-def _cell(kind: str, run: Run) -> Node:
+def _cell(kind: str, run: TextRun) -> Node:
     return {"type": kind, "attrs": {}, "content": [{"type": "paragraph", "content": _runs([run])}]}
 
 
-def _runs(runs: Iterable[Run]) -> list[Node]:
+def _runs(runs: Iterable[TextRun]) -> list[Node]:
     return [_run(run) for run in runs if run.text]
 
 
-def _run(run: Run) -> Node:
+def _run(run: TextRun) -> Node:
     marks: list[Node] = []
     if run.bold:
         marks.append({"type": "strong"})

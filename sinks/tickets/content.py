@@ -10,7 +10,7 @@ STATES = {
 }  # fmt: skip
 
 
-class Run(NamedTuple):
+class TextRun(NamedTuple):
     """A piece of text."""
 
     text: str
@@ -20,27 +20,27 @@ class Run(NamedTuple):
 
 
 class Paragraph(NamedTuple):
-    runs: list[Run]
+    runs: list[TextRun]
 
 
 class Heading(NamedTuple):
     text: str
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     head: list[str]
-    rows: list[list[Run]]
+    rows: list[list[TextRun]]
 
 
-class Code(NamedTuple):
+class CodeBlock(NamedTuple):
     text: str
 
 
 class Bullets(NamedTuple):
-    items: list[list[Run]]
+    items: list[list[TextRun]]
 
 
-Block = Paragraph | Heading | Table | Code | Bullets
+Block = Paragraph | Heading | TextTable | CodeBlock | Bullets
 FIX = {
     "console": "In the console",
     "cli": "By command",
@@ -67,17 +67,17 @@ def _line(value: Any) -> str:
 
 
 def _about(ticket: Mapping[str, Any]) -> Iterator[Block]:
-    yield Paragraph([Run(_text(ticket["summary"]))])
+    yield Paragraph([TextRun(_text(ticket["summary"]))])
     if why := _text(ticket.get("why")):
-        yield Paragraph([Run("Why it matters: ", bold=True), Run(why)])
+        yield Paragraph([TextRun("Why it matters: ", bold=True), TextRun(why)])
     facts = [("Severity", ticket["severity"]), ("Rule", ticket.get("rule"))]
     if owner := ticket.get("owner"):
         facts.append(("Owner", f"{owner['id']} (by {owner['found_by']})" if owner["id"] else ""))
     facts.append(("Due", (ticket.get("due_at") or "")[:10]))
-    runs: list[Run] = []
+    runs: list[TextRun] = []
     for name, value in facts:
         if value:
-            runs += [Run(f"{', ' if runs else ''}{name}: ", bold=True), Run(_line(value))]
+            runs += [TextRun(f"{', ' if runs else ''}{name}: ", bold=True), TextRun(_line(value))]
     yield Paragraph(runs)
 
 
@@ -86,17 +86,17 @@ def _members(ticket: Mapping[str, Any]) -> Iterator[Block]:
         account, name = _line(section["account"]), _line(section.get("name"))
         if account:
             yield Heading(f"{name} ({account})" if name else account)
-        yield Table(
+        yield TextTable(
             ["Resource", "Where", "State", "Why"], [_row(one) for one in section["members"]]
         )
     if more := ticket.get("more"):
-        yield Paragraph([Run(f"{more} more are not listed. ")])
+        yield Paragraph([TextRun(f"{more} more are not listed. ")])
     if evidence := ticket.get("evidence"):
         yield Heading("Evidence")
-        yield Bullets([[Run(_line(one))] for one in evidence])
+        yield Bullets([[TextRun(_line(one))] for one in evidence])
 
 
-def _row(member: Mapping[str, Any]) -> list[Run]:
+def _row(member: Mapping[str, Any]) -> list[TextRun]:
     state = STATES[member["state"]]
     if since := member.get("unread_since"):
         state += f" (not read since {since[:16]}Z)"
@@ -105,10 +105,10 @@ def _row(member: Mapping[str, Any]) -> list[Run]:
         f"Caused by {_line(member['actor'])}." if member.get("actor") else "",
     ]
     return [
-        Run(_line(member["resource"]), link=link(member.get("link"))),
-        Run(" ".join(filter(None, [_line(member.get("type")), _line(member.get("region"))]))),
-        Run(state, bold=member["state"] == "failing"),
-        Run(" ".join(filter(None, why))),
+        TextRun(_line(member["resource"]), link=link(member.get("link"))),
+        TextRun(" ".join(filter(None, [_line(member.get("type")), _line(member.get("region"))]))),
+        TextRun(state, bold=member["state"] == "failing"),
+        TextRun(" ".join(filter(None, why))),
     ]
 
 
@@ -120,18 +120,22 @@ def _fix(ticket: Mapping[str, Any]) -> Iterator[Block]:
     name = _line(fix.get("for"))
     yield Heading(f"How to fix {name}" if name else "How to fix it")
     for title, text in ways:
-        yield Paragraph([Run(f"{title}:", bold=True)])
-        yield Code(text) if title in (FIX["cli"], FIX["terraform"]) else Paragraph([Run(text)])
+        yield Paragraph([TextRun(f"{title}:", bold=True)])
+        yield (
+            CodeBlock(text)
+            if title in (FIX["cli"], FIX["terraform"])
+            else Paragraph([TextRun(text)])
+        )
 
 
 def _more(ticket: Mapping[str, Any]) -> Iterator[Block]:
     references = [url for url in map(link, ticket.get("references") or ()) if url]
     if references:
         yield Heading("More")
-        yield Bullets([[Run(url, link=url)] for url in references])
+        yield Bullets([[TextRun(url, link=url)] for url in references])
     if frameworks := ticket.get("frameworks"):
         told = "; ".join(f"{name} {', '.join(ids)}" for name, ids in sorted(frameworks.items()))
-        yield Paragraph([Run("Controls: ", bold=True), Run(_line(told))])
+        yield Paragraph([TextRun("Controls: ", bold=True), TextRun(_line(told))])
 
 
 def link(url: Any) -> str:
@@ -151,15 +155,15 @@ def _plain(block: Block) -> str:
             return "".join(run.text for run in runs)
         case Heading(text):
             return text.upper()
-        case Code(text):
+        case CodeBlock(text):
             return "\n".join(f"    {line}" for line in text.splitlines())
         case Bullets(items):
             return "\n".join(f"- {''.join(run.text for run in item)}" for item in items)
-        case Table(head, rows):
+        case TextTable(head, rows):
             return "\n".join(_plain_row(head, row) for row in rows)
 
 
-def _plain_row(head: list[str], row: list[Run]) -> str:
+def _plain_row(head: list[str], row: list[TextRun]) -> str:
     first, *rest = row
     told = [
         f"{name.lower()}: {run.text}" for name, run in zip(head[1:], rest, strict=True) if run.text

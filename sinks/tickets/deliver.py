@@ -21,7 +21,7 @@ from driftline.pipeline.ops import metrics
 from driftline.sinks.base import Busy
 from driftline.sinks.pace import SinkRate
 from driftline.sinks.reader import Slot
-from driftline.sinks.tickets.reconcile import Again, Done, Never, Outcome, Wanted
+from driftline.sinks.tickets.reconcile import Again, Never, Outcome, Settled, Wanted
 
 log = logging.getLogger("driftline.sink")
 BATCH, WITHIN = 500, 0.1
@@ -242,7 +242,7 @@ class TicketDeliverer:
             metrics.RETRIED.labels(self._name).inc()
             outcome = Again(pause, str(why))
         except NotOurs:
-            outcome = Done()
+            outcome = Settled()
         except Exception as why:
             log.exception(
                 "a ticket could not be delivered", extra={"sink": self._name, "ticket": key}
@@ -268,7 +268,7 @@ class TicketDeliverer:
                 return
             case Never(why):
                 self._bury(why, Origin(*ticket.slot, ticket.offset, -1), ticket.raw)
-            case Done():
+            case Settled():
                 metrics.DELIVERED.labels(self._name).inc()
         self._offsets[ticket.slot][1].done.update(ticket.messages)
         del self._tickets[key]

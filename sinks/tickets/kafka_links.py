@@ -12,7 +12,7 @@ from driftline.pipeline.common.errors import Undelivered
 from driftline.pipeline.kafka.client import Delivery, explained, produce, producer, read_all
 from driftline.pipeline.records.topics import TICKET_LINKS
 from driftline.pipeline.settings.blocks import Kafka
-from driftline.sinks.tickets.link import Link, decode, encode
+from driftline.sinks.tickets.link import TicketLink, decode, encode
 
 log = logging.getLogger("driftline.sink")
 SECONDS = 30.0
@@ -25,19 +25,19 @@ class KafkaLinks:
         self, kafka: Kafka, sink: str, home: Callable[[str], int], out: Any = None
     ) -> None:
         self._kafka, self._sink, self._home = kafka, sink, home
-        self._links: dict[str, Link] = {}
+        self._links: dict[str, TicketLink] = {}
         self._out = out or producer(kafka)
         self._delivery = Delivery()
         self._written = self._durable = 0
         self._flushing = asyncio.Lock()
 
-    def get(self, ticket: str) -> Link | None:
+    def get(self, ticket: str) -> TicketLink | None:
         return self._links.get(ticket)
 
     def load(self, partition: int) -> None:
         """Reads the links of a partition that has just become ours: what its last owner wrote is newer than what we knew.
         Raises UserError, NotThere among them."""
-        found: dict[str, Link] = {}
+        found: dict[str, TicketLink] = {}
         with explained(self._kafka):
             for message in read_all(self._kafka, TICKET_LINKS.name, {partition: 0}):
                 key = (message.key() or b"").decode(errors="replace")
@@ -55,10 +55,10 @@ class KafkaLinks:
                         "a link is not readable; its ticket is searched for",
                         extra={"ticket": ticket, "why": str(why)},
                     )
-                    found[ticket] = Link(sink=self._sink, ticket=ticket, phase="intent")
+                    found[ticket] = TicketLink(sink=self._sink, ticket=ticket, phase="intent")
         self._links |= found
 
-    async def put(self, link: Link) -> None:
+    async def put(self, link: TicketLink) -> None:
         """Returns once the brokers have it; those that wait at once share a flush. Raises Undelivered."""
         produce(
             self._out, self._delivery, topic=TICKET_LINKS.name, key=f"{self._sink}\n{link.ticket}".encode(),

@@ -7,7 +7,7 @@ import msgspec
 Phase = Literal["intent", "linked", "deleted"]
 
 
-class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TicketLink(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ticket at one sink. The last record stands. Times in seconds since 1970."""
 
     sink: str
@@ -44,15 +44,15 @@ class Link(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """It is linked to the group's earlier ticket."""
 
 
-_decoder = msgspec.json.Decoder(Link)
+_decoder = msgspec.json.Decoder(TicketLink)
 
 
-def encode(link: Link) -> bytes:
+def encode(link: TicketLink) -> bytes:
     """JSON."""
     return msgspec.json.encode(link)
 
 
-def decode(value: bytes) -> Link:
+def decode(value: bytes) -> TicketLink:
     """Raises msgspec.DecodeError."""
     return _decoder.decode(value)
 
@@ -60,6 +60,6 @@ def decode(value: bytes) -> Link:
 class Links(Protocol):
     """The links of one sink."""
 
-    def get(self, ticket: str) -> Link | None: ...
-    async def put(self, link: Link) -> None:
+    def get(self, ticket: str) -> TicketLink | None: ...
+    async def put(self, link: TicketLink) -> None:
         """Returns once the record is durable. Raises if it cannot be."""

@@ -22,13 +22,13 @@ from driftline.sinks.tickets.destination import (
     Timing,
     Unclear,
 )
-from driftline.sinks.tickets.link import Link, Links
+from driftline.sinks.tickets.link import Links, TicketLink
 
 Wanted = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Done:
+class Settled:
     """The real ticket is as wanted, or nothing is wanted."""
 
 
@@ -47,7 +47,7 @@ class Never:
     why: str
 
 
-Outcome = Done | Again | Never
+Outcome = Settled | Again | Never
 
 
 async def _nowhere(_: str) -> None:
@@ -73,7 +73,7 @@ class Reconciler:
             if link is None:
                 return await self._begin(wanted)
             if link.phase == "deleted":
-                return Done()
+                return Settled()
             if link.phase == "intent":
                 return await self._resume(link, wanted)
             return await self._watch(await self._equal(link, wanted), wanted["key"])
@@ -86,16 +86,18 @@ class Reconciler:
 
     async def _begin(self, wanted: Wanted) -> Outcome:
         if wanted["state"] == "closed":
-            return Done()  # it was over before anybody had to know
+            return Settled()  # it was over before anybody had to know
         fields = self._to.fields(
             wanted
         )  # what cannot be written is refused before anything is promised
-        link = Link(sink=self._sink, ticket=wanted["key"], phase="intent", intent_at=self._now())
+        link = TicketLink(
+            sink=self._sink, ticket=wanted["key"], phase="intent", intent_at=self._now()
+        )
         await self._point("before intent")
         await self._links.put(link)
         return await self._create(link, wanted, fields)
 
-    async def _create(self, link: Link, wanted: Wanted, fields: dict[str, Any]) -> Outcome:
+    async def _create(self, link: TicketLink, wanted: Wanted, fields: dict[str, Any]) -> Outcome:
         labels = _labels(wanted)
         if (ours := fields.get(self._to.body)) is not None:
             fields = fields | {self._to.body: self._to.merged(None, ours)}
@@ -113,7 +115,7 @@ class Reconciler:
         known = {self._to.body: _digest(ours)} if ours is not None else {}
         return await self._adopt(link, [issue], wanted, known)
 
-    async def _resume(self, link: Link, wanted: Wanted) -> Outcome:
+    async def _resume(self, link: TicketLink, wanted: Wanted) -> Outcome:
         """An attempt whose outcome is not known, unless this process knows that it did nothing."""
         if link.ticket not in self._unsent:
             await self._point("before lookup")
@@ -127,7 +129,7 @@ class Reconciler:
                     "looking for what the last attempt may have created",
                 )
         if wanted["state"] == "closed":
-            return Done()
+            return Settled()
         fields = self._to.fields(wanted)
         again = msgspec.structs.replace(link, attempt=link.attempt + 1, intent_at=self._now())
         await self._point("before intent")
@@ -136,7 +138,7 @@ class Reconciler:
 
     async def _adopt(
         self,
-        link: Link,
+        link: TicketLink,
         found: Sequence[Issue],
         wanted: Wanted,
         known: Mapping[str, Any] | None = None,
@@ -157,7 +159,7 @@ class Reconciler:
     async def _watch(self, outcome: Outcome, ticket: str) -> Outcome:
         """After a second attempt the first one's ticket may still come to light."""
         link = self._links.get(ticket)
-        if link is None or not link.watch_until or not isinstance(outcome, Done):
+        if link is None or not link.watch_until or not isinstance(outcome, Settled):
             return outcome
         found = list(await self._to.find(label(ticket)))
         if any(issue.id != link.id for issue in found):
@@ -170,7 +172,7 @@ class Reconciler:
         await self._links.put(msgspec.structs.replace(link, watch_until=0))
         return outcome
 
-    async def _take_oldest(self, link: Link, found: Sequence[Issue]) -> Link:
+    async def _take_oldest(self, link: TicketLink, found: Sequence[Issue]) -> TicketLink:
         oldest = _oldest(found)
         if oldest.id != link.id:
             link = msgspec.structs.replace(
@@ -180,7 +182,7 @@ class Reconciler:
         await self._close_others(link, found)
         return link
 
-    async def _close_others(self, link: Link, found: Sequence[Issue]) -> None:
+    async def _close_others(self, link: TicketLink, found: Sequence[Issue]) -> None:
         kept = next((issue for issue in found if issue.id == link.id), None)
         for other in found:
             if other.id != link.id and other.open:
@@ -194,7 +196,7 @@ class Reconciler:
     def _policy(self, field: str) -> str:
         return self._to.policies.get(field, "ours")
 
-    async def _equal(self, link: Link, wanted: Wanted) -> Outcome:
+    async def _equal(self, link: TicketLink, wanted: Wanted) -> Outcome:
         issue = await self._to.read(link.id, link.reference)
         if issue is None:
             if (
@@ -202,7 +204,7 @@ class Reconciler:
             ):  # it may only not be seen yet
                 return Again(self._timing.lookup_every, f"{link.reference} is not there yet")
             await self._links.put(msgspec.structs.replace(link, phase="deleted"))
-            return Done()
+            return Settled()
         before = link
         link = msgspec.structs.replace(link, reference=issue.reference, url=issue.url)
         link, issue = await self._fields(link, issue, wanted)
@@ -219,9 +221,11 @@ class Reconciler:
         if link != before:
             await self._point("before done")
             await self._links.put(link)
-        return Done()
+        return Settled()
 
-    async def _fields(self, link: Link, issue: Issue, wanted: Wanted) -> tuple[Link, Issue]:
+    async def _fields(
+        self, link: TicketLink, issue: Issue, wanted: Wanted
+    ) -> tuple[TicketLink, Issue]:
         """Writes our fields where they differ. What differs from what we last wrote was changed by a person, and is theirs
         from then on; of the text that is only so between the markers."""
         fields = self._to.fields(wanted)
@@ -250,7 +254,7 @@ class Reconciler:
             written[self._to.body] = _digest(fields[self._to.body])
         return msgspec.structs.replace(link, written=written, writing={}, theirs=theirs, labels=sorted(ours)), issue  # fmt: skip
 
-    def _body(self, link: Link, issue: Issue, fields: dict[str, Any]) -> dict[str, Any]:
+    def _body(self, link: TicketLink, issue: Issue, fields: dict[str, Any]) -> dict[str, Any]:
         """The body, if our part of it is to be written: it says something else, or a person has removed it."""
         name = self._to.body
         if name not in fields:
@@ -260,7 +264,7 @@ class Reconciler:
             return {}
         return {name: self._to.merged(current, ours)}
 
-    async def _comments(self, link: Link, issue: Issue, wanted: Wanted) -> Link:
+    async def _comments(self, link: TicketLink, issue: Issue, wanted: Wanted) -> TicketLink:
         for one in wanted.get("comments", ()):
             if one["id"] in link.comments:
                 continue
@@ -269,7 +273,7 @@ class Reconciler:
             link = msgspec.structs.replace(link, comments=[*link.comments, one["id"]][-50:])
         return link
 
-    async def _state(self, link: Link, issue: Issue, wanted: Wanted) -> Link:
+    async def _state(self, link: TicketLink, issue: Issue, wanted: Wanted) -> TicketLink:
         """Closes what is wanted closed. Opens again what we closed, or what fails since; what a person has closed stays so
         until the wanted ticket is reopened."""
         open_ = wanted["state"] == "open"

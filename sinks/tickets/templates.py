@@ -65,10 +65,9 @@ def _value(name: str, text: str, document: Mapping[str, Any]) -> Any:
         found = _compiled(text).eval(_environment().Activation({"document": dict(document)}))
     except (RuntimeError, ExpressionError) as why:
         raise Refused(f"fields.{name}: {str(why).splitlines()[0]}") from None
-    value = _plain(found)
-    if not isinstance(value, str | int | float | bool | list | dict | None):
-        raise Refused(f"fields.{name}: {str(value).splitlines()[0][:200]}")
-    return value
+    if found.type().name() in ("ERROR", "UNKNOWN"):
+        raise Refused(f"fields.{name}: {str(found).splitlines()[0][:200]}")
+    return _plain(found)
 
 
 def _plain(found: Any) -> Any:

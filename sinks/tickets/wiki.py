@@ -3,7 +3,14 @@
 import re
 from collections.abc import Iterable
 
-from driftline.sinks.tickets.content import Block, Bullets, Code, Heading, Paragraph, Run, Table
+from driftline.sinks.tickets.content import (
+    Block,
+    Bullets,
+    CodeBlock,
+    Heading,
+    Paragraph,
+    TextTable,
+)
 
 _MARKUP = re.compile(r"([\\*_\-+^~?{}\[\]|!#@(])")
 
@@ -19,18 +26,18 @@ def _block(block: Block) -> str:
             return "".join(map(_run, runs))
         case Heading(text):
             return f"h3. {escaped(text)}"
-        case Code(text):
+        case CodeBlock(text):
             return "{noformat}\n" + text.replace("{noformat}", "{ noformat }") + "\n{noformat}"
         case Bullets(items):
             return "\n".join(f"* {''.join(map(_run, item))}" for item in items)
-        case Table(head, rows):
+        case TextTable(head, rows):
             first = "||" + "||".join(map(escaped, head)) + "||"
             return "\n".join(
                 [first, *("|" + "|".join(_run(run) or " " for run in row) + "|" for row in rows)]
             )
 
 
-def _run(run: Run) -> str:
+def _run(run: TextRun) -> str:
     text = escaped(" ".join(run.text.split()) if run.link else run.text)
     if run.link:
         address = run.link.replace("|", "%7C").replace("]", "%5D").replace("[", "%5B")

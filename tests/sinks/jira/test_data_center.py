@@ -12,7 +12,7 @@ from driftline.sinks.jira.client import JiraClient
 from driftline.sinks.jira.destination import Jira
 from driftline.sinks.jira.settings import JiraSettings
 from driftline.sinks.tickets import text
-from driftline.sinks.tickets.reconcile import Again, Done, Never, Outcome, Reconciler
+from driftline.sinks.tickets.reconcile import Again, Never, Outcome, Reconciler, Settled
 from tests.sinks.jira.data_center import PROJECT, DataCenter, data_center
 from tests.sinks.tickets.system import Durable
 
@@ -53,7 +53,7 @@ class Person:
 
     def deliver(self, *tickets: dict[str, Any]) -> Outcome:
         async def run() -> Outcome:
-            outcome: Outcome = Done()
+            outcome: Outcome = Settled()
             destination = Jira(self.settings, JiraClient(self.settings, lambda: self.clock))
             reconciler = Reconciler("jira", destination, self.links, lambda: self.clock)
             try:
@@ -98,7 +98,7 @@ def person(jira: DataCenter) -> Person:
 
 
 def test_an_issue_for_life(person: Person) -> None:
-    assert person.deliver(wanted("life.1")) == Done()
+    assert person.deliver(wanted("life.1")) == Settled()
     fields = person.issue("life.1")
     assert fields["summary"] == "Buckets are private: a"
     assert fields["priority"]["name"] == "High"
@@ -108,20 +108,20 @@ def test_an_issue_for_life(person: Person) -> None:
     told = {"id": "c1", "at": "", "text": "b now fails."}
     assert (
         person.deliver(wanted("life.1", 2, comments=[told]), wanted("life.1", 3, comments=[told]))
-        == Done()
+        == Settled()
     )
     (comment,) = person.comments("life.1")
     assert comment["body"].startswith("b now fails.")
-    assert person.deliver(wanted("life.1", 4, "closed", reason="fixed")) == Done()
+    assert person.deliver(wanted("life.1", 4, "closed", reason="fixed")) == Settled()
     assert person.issue("life.1")["status"]["statusCategory"]["key"] == "done"
-    assert person.deliver(wanted("life.1", 5, reopened=1)) == Done()
+    assert person.deliver(wanted("life.1", 5, reopened=1)) == Settled()
     assert person.issue("life.1")["status"]["statusCategory"]["key"] != "done"
 
 
 @pytest.mark.parametrize("fault", ["cut", "error", "lost", "busy"])
 def test_a_creation_without_an_answer_makes_one_issue(person: Person, fault: str) -> None:
     person.jira.gate.only, person.jira.gate.faults = "POST /issue", [fault]
-    assert person.deliver(wanted(f"{fault}.1")) == Done()
+    assert person.deliver(wanted(f"{fault}.1")) == Settled()
     assert len(person.jira.labelled(f"driftline-{fault}.1")) == 1
 
 
@@ -137,7 +137,7 @@ def test_any_call_may_be_cut(person: Person, fault: str, number: int) -> None:
             wanted(key, 2, comments=[comment]),
             wanted(key, 3, "closed", comments=[comment]),
         )
-        == Done()
+        == Settled()
     )
     fields = person.issue(key)
     assert fields["status"]["statusCategory"]["key"] == "done"
@@ -169,15 +169,5 @@ def test_a_project_that_is_not_there_is_said(jira: DataCenter) -> None:
 
 def test_credentials_that_are_refused_wait(person: Person) -> None:
     person.jira.gate.faults = ["refused", "refused"]
-    assert person.deliver(wanted("later.1")) == Done()
+    assert person.deliver(wanted("later.1")) == Settled()
     assert len(person.jira.labelled("driftline-later.1")) == 1
-
-
-def test_fields_of_the_settings_are_filled(jira: DataCenter) -> None:
-    fields = {"customfield_10900": "= 'rule ' + document.rule"}
-    assert Person(jira, fields=fields).deliver(wanted("filled.1")) == Done()
-    (one,) = jira.labelled("driftline-filled.1")
-    assert (
-        jira.ask("GET", f"/issue/{one['key']}")["fields"].get("customfield_10900")
-        == "rule aws-s3-bucket-private"
-    )

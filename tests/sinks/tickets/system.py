@@ -7,7 +7,7 @@ from typing import Any, Literal
 from driftline.sinks.base import Busy, Limits
 from driftline.sinks.tickets import text
 from driftline.sinks.tickets.destination import Issue, Policy, Refused, Timing, Unclear
-from driftline.sinks.tickets.link import Link, decode, encode
+from driftline.sinks.tickets.link import TicketLink, decode, encode
 
 
 @dataclass
@@ -144,8 +144,8 @@ class Durable:
     def __init__(self) -> None:
         self.rows: dict[str, bytes] = {}
 
-    def get(self, ticket: str) -> Link | None:
+    def get(self, ticket: str) -> TicketLink | None:
         return decode(self.rows[ticket]) if ticket in self.rows else None
 
-    async def put(self, link: Link) -> None:
+    async def put(self, link: TicketLink) -> None:
         self.rows[link.ticket] = encode(link)

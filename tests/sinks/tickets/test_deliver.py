@@ -9,7 +9,7 @@ import pytest
 
 from driftline.sinks.base import Busy
 from driftline.sinks.tickets.deliver import TicketDeliverer
-from driftline.sinks.tickets.reconcile import Again, Done, Never, Outcome, Wanted
+from driftline.sinks.tickets.reconcile import Again, Never, Outcome, Settled, Wanted
 from tests.sinks.test_deliver import Letters, Message
 
 TOPIC = "driftline.tickets"
@@ -52,7 +52,7 @@ class Tape:
     def close(self) -> None: ...
 
 
-class Run:
+class LoopRun:
     """A loop over a tape. Time is a number that each look moves on."""
 
     def __init__(self, tape: Tape, answer: Callable[[Wanted], Outcome], **more: Any) -> None:
@@ -89,28 +89,30 @@ class Run:
 
 
 def waits(one: Wanted) -> Outcome:
-    return Again(1e9, "lookup") if one["key"] == "a" else Done()
+    return Again(1e9, "lookup") if one["key"] == "a" else Settled()
 
 
 def refused(one: Wanted) -> Outcome:
-    return Never("required: x") if one["key"] == "a" else Done()
+    return Never("required: x") if one["key"] == "a" else Settled()
 
 
 def test_what_is_done_is_stored() -> None:
-    run = Run(Tape([record(0, "a"), record(1, "b")]), lambda _: Done())
+    run = LoopRun(Tape([record(0, "a"), record(1, "b")]), lambda _: Settled())
     assert sorted(run.looks) == [("a", 1), ("b", 1)]
     assert run.tape.stored == {0: 1}
     assert run.loaded == [0]
 
 
 def test_only_the_newest_wanted_state_is_looked_at() -> None:
-    run = Run(Tape([record(0, "a", 1), record(1, "a", 2), record(2, "a", 3)]), lambda _: Done())
+    run = LoopRun(
+        Tape([record(0, "a", 1), record(1, "a", 2), record(2, "a", 3)]), lambda _: Settled()
+    )
     assert run.looks[-1] == ("a", 3)
     assert run.tape.stored == {0: 2}
 
 
 def test_a_ticket_that_waits_holds_back_its_offset_and_no_other_ticket() -> None:
-    run = Run(
+    run = LoopRun(
         Tape([record(0, "a"), record(1, "b")]),
         waits,
     )
@@ -119,14 +121,14 @@ def test_a_ticket_that_waits_holds_back_its_offset_and_no_other_ticket() -> None
 
 
 def test_what_waited_is_looked_at_again() -> None:
-    answers = iter(list[Outcome]([Again(3, "lookup"), Again(3, "lookup"), Done()]))
-    run = Run(Tape([record(0, "a")]), lambda _: next(answers))
+    answers = iter(list[Outcome]([Again(3, "lookup"), Again(3, "lookup"), Settled()]))
+    run = LoopRun(Tape([record(0, "a")]), lambda _: next(answers))
     assert run.looks == [("a", 1)] * 3
     assert run.tape.stored == {0: 0}
 
 
 def test_what_can_never_be_is_buried_and_done() -> None:
-    run = Run(
+    run = LoopRun(
         Tape([record(0, "a"), record(1, "b")]),
         refused,
     )
@@ -137,7 +139,7 @@ def test_what_can_never_be_is_buried_and_done() -> None:
 def test_what_is_no_ticket_is_buried() -> None:
     values = [b"{", orjson.dumps({"key": "x"}), None]
     odd = [Message(value, n, 0, TOPIC, b"a") for n, value in enumerate(values)]
-    run = Run(Tape(odd), lambda _: Done())
+    run = LoopRun(Tape(odd), lambda _: Settled())
     assert run.looks == []
     assert len(run.letters.written) == 2
     assert run.tape.stored == {0: 2}
@@ -150,16 +152,16 @@ def test_a_busy_destination_is_left_alone() -> None:
         if calls["busy"]:
             calls["busy"] -= 1
             raise Busy("too many requests", 5)
-        return Done()
+        return Settled()
 
-    run = Run(Tape([record(0, "a")]), answer)
+    run = LoopRun(Tape([record(0, "a")]), answer)
     assert run.looks == [("a", 1)] * 2
     assert run.tape.stored == {0: 0}
 
 
 def test_no_more_calls_side_by_side_than_allowed_and_never_two_for_one_ticket() -> None:
-    run = Run(
-        Tape([record(n, f"t{n % 10}", n) for n in range(50)]), lambda _: Done(), concurrency=3
+    run = LoopRun(
+        Tape([record(n, f"t{n % 10}", n) for n in range(50)]), lambda _: Settled(), concurrency=3
     )
     assert run.most <= 3
     assert run.tape.stored == {0: 49}
@@ -175,15 +177,15 @@ def test_a_partition_that_comes_back_is_loaded_anew() -> None:
         return original(most, within)
 
     tape.take = take  # type: ignore[method-assign]
-    run = Run(tape, lambda _: Done())
+    run = LoopRun(tape, lambda _: Settled())
     assert run.loaded == [0, 0]
     assert run.tape.stored == {0: 1}
 
 
 def test_a_sink_takes_only_its_tickets() -> None:
-    run = Run(
+    run = LoopRun(
         Tape([record(0, "a"), record(1, "b")]),
-        lambda _: Done(),
+        lambda _: Settled(),
         takes=lambda one: one["key"] == "b",
     )
     assert run.looks == [("b", 1)]
@@ -197,10 +199,10 @@ def test_an_error_of_ours_is_said_and_tried_again(caplog: pytest.LogCaptureFixtu
         if failures["left"]:
             failures["left"] -= 1
             raise KeyError("x")
-        return Done()
+        return Settled()
 
     tape = Tape([record(0, "a")])
     tape.patience = 100
-    run = Run(tape, answer)
+    run = LoopRun(tape, answer)
     assert run.tape.stored == {0: 0}
     assert "could not be delivered" in caplog.text

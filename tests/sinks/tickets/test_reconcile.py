@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from driftline.sinks.base import Busy
 from driftline.sinks.tickets import text
 from driftline.sinks.tickets.destination import Timing
-from driftline.sinks.tickets.reconcile import Again, Done, Never, Outcome, Reconciler
+from driftline.sinks.tickets.reconcile import Again, Never, Outcome, Reconciler, Settled
 from tests.sinks.tickets.system import Durable, System
 
 TIMING = Timing(lookup_for=600, lookup_every=15, retry=5)
@@ -78,7 +78,7 @@ class Process:
 
 def test_a_ticket_is_created_once_and_made_equal() -> None:
     process = Process()
-    assert process.until_done(wanted()) == Done()
+    assert process.until_done(wanted()) == Settled()
     (one,) = process.system.issues.values()
     assert one.fields == {
         "title": "Buckets are private", "description": text.marked("a is public."), "priority": "high", "assignee": "team",
@@ -102,7 +102,7 @@ def test_a_ticket_is_created_once_and_made_equal() -> None:
 
 def test_what_is_over_before_it_was_created_is_not_created() -> None:
     process = Process()
-    assert process.until_done(wanted(2, "closed")) == Done()
+    assert process.until_done(wanted(2, "closed")) == Settled()
     assert process.system.issues == {}
     assert process.links.rows == {}
 
@@ -111,7 +111,7 @@ def test_nothing_is_written_twice() -> None:
     process = Process()
     process.until_done(wanted())
     process.system.calls.clear()
-    assert process.until_done(wanted()) == Done()
+    assert process.until_done(wanted()) == Settled()
     assert process.system.calls == ["read"]
 
 
@@ -127,7 +127,7 @@ def test_killed_at_any_point(point: str, times: int, trouble: list[str]) -> None
         wanted(2, summary="two", comments=comments),
         wanted(3, "closed", comments=comments),
     ):
-        assert process.until_done(ticket) == Done()
+        assert process.until_done(ticket) == Settled()
     (one,) = process.system.issues.values()
     assert not one.open
     assert one.comments == {"c1": "b now fails."}
@@ -148,7 +148,7 @@ def test_never_a_second_ticket_while_search_lags_less_than_lookups(
     process = Process(lag, kills)
     process.system.trouble = trouble
     for ticket in (wanted(), wanted(2, summary="two"), wanted(3, "closed", summary="two")):
-        assert process.until_done(ticket) == Done()
+        assert process.until_done(ticket) == Settled()
     assert len(process.system.issues) == 1
     (one,) = process.system.issues.values()
     assert text.part(one.fields["description"]) == "two"
@@ -167,7 +167,7 @@ def test_a_slower_search_costs_at_most_one_more_each_which_is_closed(
     process = Process(lag, kills)
     process.system.trouble = trouble
     unknown = sum(one in ("lost", "cut") for one in trouble) + len(kills)
-    assert process.until_done(wanted()) == Done()
+    assert process.until_done(wanted()) == Settled()
     assert len(process.system.issues) <= 1 + unknown
     if lag < TIMING.lookup_for * 2:  # within the window that follows
         assert len([id for id in process.real() if process.system.issues[id].open]) == 1
@@ -225,8 +225,8 @@ def test_a_deleted_ticket_is_a_persons_decision() -> None:
     process.until_done(wanted())
     process.clock += TIMING.lookup_for
     process.system.issues.clear()
-    assert process.until_done(wanted(2)) == Done()
-    assert process.until_done(wanted(3)) == Done()
+    assert process.until_done(wanted(2)) == Settled()
+    assert process.until_done(wanted(3)) == Settled()
     assert process.system.issues == {}
 
 
@@ -234,7 +234,7 @@ def test_a_refused_ticket_is_said_and_tried_again_with_the_next_revision() -> No
     process = Process()
     process.system.trouble = ["refused"]
     assert process.until_done(wanted()) == Never("create: field 'x' is required")
-    assert process.until_done(wanted(2)) == Done()
+    assert process.until_done(wanted(2)) == Settled()
     assert len(process.system.issues) == 1
 
 
