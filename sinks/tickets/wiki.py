@@ -9,6 +9,7 @@ from driftline.sinks.tickets.content import (
     CodeBlock,
     Heading,
     Paragraph,
+    TextRun,
     TextTable,
 )
 
