@@ -40,7 +40,7 @@ WORDS = {
 """Commands that ask Kafka once, with what they must be given."""
 RUN_ON = {
     "cases": "", "clock": "", "collect aws": "", "collect aws events": "", "collect aws reads": "", "correlate": "", "coverage": "--serve 0",
-    "sink ndjson": "", "worker": "",
+    "sink jira": "", "sink ndjson": "", "worker": "",
 }  # fmt: skip
 """Commands that run on, and are started again."""
 WITHOUT = {
