@@ -21,8 +21,8 @@ from tests.shells.command import Command
     [
         ("sink order", "No such command 'order'"),
         ("sink base", "No such command 'base'"),
-        ("permissions kafka --sink order", "order: no such sink (known: elasticsearch, ndjson)"),
-        ("permissions kafka --program nobody", "(one of: administrator, clock, collector, "),
+        ("permissions kafka --sink order", "order: no such sink (known: elasticsearch, jira, ndjson)"),
+        ("permissions kafka --program nobody", "(one of: administrator, cases, clock, "),
         ("permissions aws --external-id x", "--external-id: goes with --trust"),
         ("permissions aws --trust 123456789012 --external-id=", "--external-id: is empty"),
         ("permissions aws --trust=", "not an account id"),
@@ -72,7 +72,7 @@ def test_every_group_tells_what_may_be_meant(driftline: Command) -> None:
 
 
 def test_every_sink_can_be_created() -> None:
-    assert kinds() == ["elasticsearch", "ndjson"]
+    assert kinds() == ["elasticsearch", "jira", "ndjson"]
 
 
 def test_a_folder_without_a_detection_is_not_one_whose_detections_load(
