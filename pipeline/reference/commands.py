@@ -11,9 +11,9 @@ from driftline.pipeline.reference import code, page, table
 
 EXITS = {
     0: "Success. `scan`, `replay`: nothing failed and everything was read",
-    exit_codes.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without complete examples; `demo`: a step not seen; `doctor`: a warning; `baseline diff`: a difference; `kinds check`: a path that matches nothing",
+    exit_codes.EXIT_FAILED: "`scan`, `replay`: a failed finding at or above `--fail-on`; `rules test`: a rule without complete examples; `demo`: a step not seen; `doctor`: a warning; `baseline diff`: a difference; `kinds check`: a path that matches nothing; `owners check`: too much without an owner",
     exit_codes.EXIT_USAGE: "Usage or settings error; a system does not answer (commands that run once); `topics check`, `topics create`, `sink NAME --check`, `upgrade`: a difference; `detections check`, `exceptions check`: an error in a file; `doctor`: a failure",
-    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`), does not exist (`detections check`, `exceptions check`, `findings`, `alerts`, `accounts list`, `route explain`) or was not sent again (`deadletter retry`)",
+    exit_codes.EXIT_UNREAD: "Nothing failed, but something was not read (`scan`, `replay`, `backtest`, `collect`, `coverage`, `record`), is not known (`timeline`, `baseline approve`, `baseline diff`, `owners check`), does not exist (`detections check`, `exceptions check`, `findings`, `alerts`, `accounts list`, `route explain`, `owners explain`) or was not sent again (`deadletter retry`)",
     exit_codes.EXIT_OWN_ERROR: "An internal error; or a `worker`, `correlate`, `cases` or `sink` that a restart does not fix (too many bad records, records lost to retention)",
     exit_codes.EXIT_NEWER: "`worker`, `correlate`, `cases`: the state was written by a newer version ([upgrading](upgrading.md))",
     exit_codes.EXIT_OTHER_TOPIC: "`worker`, `correlate`, `cases`: a topic was recreated, or belongs to another cluster ([operating](operating.md#when-data-is-late-twice-or-missing))",
