@@ -22,7 +22,8 @@ FOREIGN = {
     "pipeline/kafka/client.py:reached": "librdkafka reports a silent token endpoint as a refusal",
     "pipeline/common/environment_errors.py:describe_state_error": "RocksDB's errors are plain exceptions",
     "pipeline/rulebook/cel/expression.py:reason_of": "CEL's compiler tells places only as text",
-    "pipeline/settings/sinks.py:mistakes": "CEL's compiler tells an unknown name only as text",
+    "pipeline/rulebook/cel/expression.py:_foreign": "CEL's compiler tells an unknown name only as text",
+    "pipeline/settings/match_text.py:match_mistakes": "CEL's compiler tells an unknown name only as text",
     "collectors/aws/events/logfile.py:_documents": "the JSON parser tells where a document ends only as text",
     "pipeline/worker/store.py:opening_failed": "RocksDB's errors are plain exceptions",
 }
