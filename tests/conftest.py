@@ -31,8 +31,8 @@ SECONDS = {
     "tests/live/test_events.py": 110, "tests/live/test_deadletter.py": 100, "tests/live/test_upgrade.py": 90, "tests/live/test_equal.py": 88,
     "tests/live/test_correlate.py": 83, "tests/live/test_remade.py": 74, "tests/live/test_lookup.py": 71, "tests/live/test_sink_conformance.py": 60,
     "tests/live/test_append_sink.py": 60, "tests/live/test_collect.py": 51, "tests/live/test_elastic_security.py": 46,
-    "tests/shells/test_contributing.py": 40, "tests/collectors/test_truth.py": 40, "tests/rules/test_identity_properties.py": 16,
-    "tests/rules/test_oddities.py": 15, "tests/core/test_hostile.py": 15, "tests/collectors/test_permissions.py": 13, "tests/shells/test_scan.py": 10,
+    "tests/rules/test_oddities.py": 67, "tests/shells/test_contributing.py": 43, "tests/rules/test_identity_properties.py": 40, "tests/collectors/test_truth.py": 33,
+    "tests/core/test_hostile.py": 19, "tests/collectors/test_permissions.py": 13, "tests/shells/test_scan.py": 10,
     "tests/correlate/test_blocks.py": 9, "tests/rules/test_sentences.py": 9, "tests/core/test_disorder.py": 9, "tests/correlate/test_one_fold.py": 8,
 }  # fmt: skip
 """About how long the tests of a file take (`--durations=0`); the others take less."""
