@@ -1,11 +1,12 @@
 """`driftline collect PROVIDER`: performs sweeps, one after another."""
 
+import contextlib
 import signal
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -76,9 +77,9 @@ def _sweeps(module: "CollectorModule", given: dict[str, Any]) -> int:
     exclusive({"--once": once, "--interval": given["interval"]})
     plan = _planned(module, load_settings(), given)
     signal.signal(signal.SIGTERM, stopped)
-    asked = threading.Event()
+    asked: SimpleQueue[None] = SimpleQueue()  # put is reentrant: a handler may interrupt get
     if not once:
-        signal.signal(signal.SIGHUP, lambda *_: asked.set())
+        signal.signal(signal.SIGHUP, lambda *_: asked.put(None))
     while True:
         began = time.monotonic()
         with nullcontext() if once else patient():
@@ -92,9 +93,20 @@ def _sweeps(module: "CollectorModule", given: dict[str, Any]) -> int:
                 f" ({module.faster}, share accounts out with --shard, or choose a longer interval)",
                 err=True,
             )
-        if asked.wait(max(0.0, plan.interval - took)):
-            asked.clear()
+        if _was_asked(asked, max(0.0, plan.interval - took)):
             plan = _planned_anew(module, plan, given)
+
+
+def _was_asked(asked: "SimpleQueue[None]", seconds: float) -> bool:
+    """Waits for a SIGHUP; those that came meanwhile are one."""
+    try:
+        asked.get(timeout=seconds)
+    except Empty:
+        return False
+    with contextlib.suppress(Empty):
+        while True:
+            asked.get_nowait()
+    return True
 
 
 @dataclass(frozen=True)

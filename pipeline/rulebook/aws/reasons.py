@@ -69,8 +69,15 @@ def _some(statement: Statement, field: str) -> str:
     return _listed(many(statement.get(field)))
 
 
+def _value(one: Any) -> str:
+    """Text and numbers as they are, true and false as JSON spells them; of anything else its kind."""
+    if isinstance(one, bool):
+        return "true" if one else "false"
+    return str(one) if isinstance(one, str | int) else kind(one)
+
+
 def _listed(values: Sequence[Any]) -> str:
-    texts = [str(one) if isinstance(one, str | int) else kind(one) for one in values]
+    texts = [_value(one) for one in values]
     if len(texts) > 2:
         texts = [texts[0], f"{len(texts) - 1} more"]
     return " and ".join(texts) or "nothing"
