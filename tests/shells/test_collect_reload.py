@@ -8,6 +8,7 @@ import pytest
 
 from driftline.collectors.aws.settings import aws_settings
 from driftline.pipeline.cli.collect import inventory
+from driftline.pipeline.common.errors import UserError
 from tests.shells.command import Command
 
 ONE, TWO = "111111111111", "222222222222"
@@ -36,7 +37,7 @@ def swept(
     def sweep(_: object, plan: inventory._Plan) -> bool:
         sweeps.append(aws_settings(plan.context.settings).accounts)
         if (change := next(changes, None)) is None:
-            raise KeyboardInterrupt
+            raise UserError("enough")  # (an interrupt ends the process where threads are left)
         change()
         handler = signal.getsignal(signal.SIGHUP)
         assert callable(handler)
@@ -50,7 +51,7 @@ def swept(
     finally:
         signal.signal(signal.SIGHUP, before[0])
         signal.signal(signal.SIGTERM, before[1])
-    assert said.code == 130
+    assert said.code == 2
     return sweeps, said.err
 
 
