@@ -131,6 +131,8 @@ class KnownDrift(msgspec.Struct, array_like=True):
     signals: list[list[str]] = []
     """Its signals that were not withdrawn: correlation, group and rule of each, and a mark of its fields
     (driftline.pipeline.assess.outputs)."""
+    owner: dict[str, str] | None = None
+    """Who owned the resource when it was found: evidence may come after the resource is another's, or made anew."""
 
 
 class KnownBaseline(msgspec.Struct, array_like=True):

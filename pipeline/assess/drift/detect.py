@@ -8,6 +8,7 @@ import msgspec
 from driftline.pipeline.assess.assessment import Assessment
 from driftline.pipeline.assess.drift.causes import WHOLE
 from driftline.pipeline.assess.drift.history import LONGEST
+from driftline.pipeline.assess.ownership.step import owner_of
 from driftline.pipeline.compare.scalars import scalars
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.model.finding import named_uuid
@@ -42,6 +43,8 @@ def detect_drift(work: Assessment) -> None:
 
 def remember_drifts(work: Assessment) -> None:
     """Keeps the newest drifts within the limits."""
+    for drift in work.new_drifts:
+        drift.owner = owner_of(work.body)
     if work.new_drifts or work.body.drifts:
         work.body.drifts = trimmed([*work.body.drifts, *work.new_drifts], work.at)
     # a later difference at the same place adds evidence about an earlier one

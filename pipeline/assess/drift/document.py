@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from driftline.pipeline.assess.drift.attribute import Cause, Made
-from driftline.pipeline.assess.ownership.step import owner_of
 from driftline.pipeline.model import from_micros
 from driftline.pipeline.people.identity import UNKNOWN, People
 from driftline.pipeline.state.resource import Body, ChangeEvidence, KnownDrift
@@ -36,8 +35,8 @@ def document(
         "found_by": drift.found_by,
         "revision": drift.revision,
     }  # fmt: skip
-    if (owner := owner_of(body)) is not None:
-        out["owner"] = owner
+    if drift.owner is not None:
+        out["owner"] = drift.owner
     by = [made.by for made in cause.places if made.by]
     if cause.attribution == "attributed" and by:
         likeliest = max(by, key=newest)
