@@ -31,6 +31,7 @@ from tests.core.world import (
     UID,
     Kept,
     World,
+    change,
     denied,
     gone,
     key,
@@ -396,3 +397,25 @@ def test_of_rows_the_first_that_holds_decides_however_they_are_found(rows: list[
     expected += [row.owner for row in rows if not row.folder and holds(row, set())]
     found = Owners(rows=rows).of(Facts(resource, True))
     assert found.id == next(iter(expected), "")
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before the resource is another's", "after"])
+def test_a_drift_says_who_owned_the_resource_when_it_was_found(late: bool) -> None:
+    """Whenever its evidence comes: the same document."""
+    world = World()
+    world.heard(0)
+    world.tick(0)
+    world.snapshot(key(0, tags={"owner": "a"}))
+    world.snapshot(key(5, rotation=False, tags={"owner": "a"}))
+    if not late:
+        world.change(change(4))
+    world.snapshot(key(10, rotation=False, tags={"owner": "b"}))
+    if late:
+        world.change(change(4))
+    world.heard(60)
+    world.tick(60)
+    drift = world.drift()
+    assert drift.attribution == "attributed"
+    assert drift.owner is not None
+    assert drift.owner.id == "a"
+    assert world.finding().owner is not None

@@ -56,7 +56,7 @@ APP = "driftline-assess"
 CONTENT = Path(__file__).parent / "content"
 """Detections that look at the tape."""
 SESSION = 6.0
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 class Slot(threading.Thread):
