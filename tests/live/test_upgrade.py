@@ -88,7 +88,7 @@ def default_prefix() -> Iterator[None]:
 def test_a_deployment_of_another_prefix_shares_the_cluster(own: KafkaServer, tmp_path: Path) -> None:  # fmt: skip
     with Site(tmp_path, {"bootstrap_servers": own.bootstrap, "topic_prefix": "acme."}) as site:
         made = site.cli("topics", "create")
-        assert "acme.findings: made" in made.out
+        assert "acme.findings: created" in made.out
         assert "driftline" not in made.out
         worker = site.worker()
         wait_until(worker.ready, PATIENCE, worker.child, "the worker")
